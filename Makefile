@@ -1,0 +1,39 @@
+# Everything a newcomer needs: `make check` and `make test` set up what they use.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: check test lint setup bench peers clean
+
+check: $(VENV)/.base  ## run the whole catalogue against the built-in emulator
+	$(BIN)/harness check emulator
+
+test: $(VENV)/.dev  ## run the tests
+	$(BIN)/python -m pytest -q -n 2
+
+lint: $(VENV)/.dev  ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/.dev  ## side-by-side benchmarks: medians and ratios
+	$(BIN)/python -m benchmarks
+
+peers: $(VENV)/.dev  ## heavy: judge LiteLLM's proxy and aimock, each in an environment of its own
+	$(BIN)/python -m pytest -q -m peers --peers tests/e2e
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Python 3.11 or newer is needed; this is $$($(PYTHON) --version). Set PYTHON=/path/to/python3.11."; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.base: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@ $(VENV)/.base
+
+clean:
+	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache

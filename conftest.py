@@ -1,0 +1,36 @@
+"""Options and fixtures every test module shares: where the corpus is, and what is opt-in."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent
+
+pytest_plugins = ["pytester"]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--peers` runs the heavy tests against third-party servers."""
+    parser.addoption("--peers", action="store_true", help="also run tests that install and judge third-party servers")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Heavy tests are opt-in."""
+    if config.getoption("--peers"):
+        return
+    skip = pytest.mark.skip(reason="installs third-party servers; run `make peers`")
+    for item in items:
+        if "peers" in item.keywords:
+            item.add_marker(skip)
+
+
+@pytest.fixture(scope="session")
+def corpus() -> Path:
+    """The folder of recordings named by HARNESS_CORPUS; tests that need it skip where it is missing."""
+    folder = ROOT / os.environ.get("HARNESS_CORPUS", "../shared/corpus")
+    if not (folder / "MANIFEST.jsonl").is_file():
+        pytest.skip(f"no corpus at {folder}: set HARNESS_CORPUS to a folder with MANIFEST.jsonl")
+    return folder.resolve()

@@ -1,0 +1,28 @@
+"""The catalogue of checks and the vocabulary they are written in. Layer 2; never imports the emulator.
+
+Importing this package is cheap; `harness.checks.catalogue` imports every area module.
+"""
+
+from harness.checks.actions import (
+    STOPPED,
+    Action,
+    Close,
+    Exchanges,
+    Finish,
+    Open,
+    Read,
+    Send,
+    Steps,
+    Together,
+    Wait,
+    stopped,
+)
+from harness.checks.check import CAPABILITIES, PROFILES, Check, Exercise, Registry, exercise
+from harness.checks.target import Target
+
+__all__ = [
+    "Check", "Exercise", "exercise", "Registry", "PROFILES", "CAPABILITIES",
+    "Target",
+    "Action", "Steps", "Exchanges", "Send", "Open", "Read", "Finish", "Close", "Wait", "Together",
+    "STOPPED", "stopped",
+]  # fmt: skip

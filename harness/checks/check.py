@@ -1,0 +1,170 @@
+"""A check: one rule, an exercise that several checks may share, and a pure judge of its own.
+
+Layer 2. Registration happens at import of the area modules; `harness.checks.catalogue` collects them.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from harness.checks.actions import STOPPED, Steps
+from harness.checks.target import Target
+from harness.outcome import Finding, HarnessFault, Observation, Outcome, Rule, Unmet
+
+PROFILES = ("core", "streaming", "background", "chaining", "tools", "agents")
+
+CAPABILITIES: dict[str, str] = {
+    "v1": "serves /v1 beside its default version",
+    "auth": "checks API keys",
+    "two-keys": "a second key of another project was given",
+    "store": "keeps interactions and serves GET",
+    "stream": "streams events",
+    "background": "runs in the background",
+    "background-slow": "background runs last long enough to act on them",
+    "event-ids": "its background streams carry event_id",
+    "functions": "calls a declared function when forced to",
+    "thoughts": "emits thought steps",
+    "search": "runs the google_search tool",
+    "agents": "runs agents",
+    "environments": "gives managed agents an environment",
+    "agents-crud": "lets this key create agents",
+    "webhooks": "lets this key create webhooks",
+    "continuation": "pauses with requires_continuation",
+    "script": "can be scripted through /__harness__/",
+}
+"""Every capability a check may need, and what it means; declared by the user or probed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exercise:
+    """How to obtain the exchanges that judges look at; run once, whatever number of checks share it.
+
+    `requests` and `interactions` are what it costs on the reference: requests to the API (those to the harness's
+    own control API are free) and creates that are accepted.
+    """
+
+    run: Callable[[Target], Steps]
+    requests: int
+    interactions: int
+
+    @property
+    def name(self) -> str:
+        """The function's name, unique in the catalogue."""
+        return self.run.__name__
+
+
+Judge = Callable[..., Observation | Iterable[Finding]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One entry of the catalogue.
+
+    `judge` takes, by keyword, those results of the exercise that its signature names, and is pure.
+    `accepts` lists in words every outcome that passes.
+    """
+
+    rule: Rule
+    title: str
+    profile: str
+    exercise: Exercise
+    judge: Judge
+    requires: frozenset[str] = frozenset()
+    accepts: tuple[str, ...] = ()
+    wants: tuple[str, ...] = ()
+
+    @property
+    def id(self) -> str:
+        """The id of its rule; one check a rule."""
+        return self.rule.id
+
+    def observe(self, exchanges: Mapping[str, Any]) -> Observation:
+        """The judge's word on what the exercise brought.
+
+        Untestable when the exercise stopped before it had what the judge wants, or when the judge raises `Unmet`
+        and nothing was broken until then. A finding without a rule gets this check's, and one without the name
+        of its exchange gets it where the judge looks at only one.
+        """
+        absent = [name for name in self.wants if name not in exchanges]
+        if absent:
+            return self._stopped(exchanges, absent)
+        found: list[Finding] = []
+        try:
+            result = self.judge(**{name: exchanges[name] for name in self.wants})
+            if isinstance(result, Observation):
+                return result
+            for finding in result:
+                found.append(self._placed(finding))  # noqa: PERF401  what was found before an Unmet counts
+        except Unmet as unmet:
+            if Observation.of(found).outcome is not Outcome.NOT_MET:
+                return Observation.untestable(unmet.reason, race_lost=unmet.race_lost)
+        return Observation.of(found)
+
+    def _stopped(self, exchanges: Mapping[str, Any], absent: list[str]) -> Observation:
+        reason = exchanges.get(STOPPED)
+        if not isinstance(reason, Unmet):
+            raise HarnessFault(
+                f"check {self.id!r} wants {', '.join(absent)}, which its exercise {self.exercise.name!r} never "
+                "returned: name the judge's parameters after the exercise's results"
+            )
+        return Observation.untestable(reason.reason, race_lost=reason.race_lost)
+
+    def _placed(self, finding: Finding) -> Finding:
+        named = finding if finding.rule else replace(finding, rule=self.id)
+        if named.where.exchange or len(self.wants) != 1:
+            return named
+        return named.at(exchange=self.wants[0])
+
+
+def exercise(*, requests: int, interactions: int = 0) -> Callable[[Callable[[Target], Steps]], Exercise]:
+    """Declare an exercise and what it costs on the reference; see `Exercise`."""
+
+    def declare(function: Callable[[Target], Steps]) -> Exercise:
+        return Exercise(function, requests, interactions)
+
+    return declare
+
+
+class Registry:
+    """The checks of one area module, in the order a reader meets them."""
+
+    def __init__(self, rules: Mapping[str, Rule]) -> None:
+        self._rules = rules
+        self.checks: list[Check] = []
+
+    def check(
+        self,
+        rule_id: str,
+        exercise: Exercise,
+        *,
+        title: str,
+        profile: str,
+        requires: Iterable[str] = (),
+        accepts: Iterable[str] = (),
+    ) -> Callable[[Judge], Judge]:
+        """Register the decorated judge for one rule; unknown rules, profiles or capabilities raise at import."""
+        needed = frozenset(requires)
+        if rule_id not in self._rules:
+            raise ValueError(f"no rule {rule_id!r} in harness.contract.rules: write the rule first")
+        if profile not in PROFILES or not needed <= CAPABILITIES.keys():
+            raise ValueError(f"{rule_id}: unknown profile {profile!r} or capability in {sorted(needed)}")
+
+        def register(judge: Judge) -> Judge:
+            wants = tuple(inspect.signature(judge).parameters)
+            entry = Check(
+                rule=self._rules[rule_id],
+                title=title,
+                profile=profile,
+                exercise=exercise,
+                judge=judge,
+                requires=needed,
+                accepts=tuple(accepts),
+                wants=wants,
+            )
+            self.checks.append(entry)
+            return judge
+
+        return register

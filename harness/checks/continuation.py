@@ -1,0 +1,109 @@
+"""Checks of requires_continuation: an answer that stops at a token limit and goes on in a new interaction.
+
+Layer 2. Only a scriptable target can be told to pause; elsewhere a run that does not is untestable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from harness.checks.actions import Exchanges, Send, Steps
+from harness.checks.check import Registry, exercise
+from harness.checks.events import completion, events_in, of_kind
+from harness.checks.judging import CLIENT_ERROR, SUCCESS, briefly, broken, expect_status, interaction_in, shown
+from harness.checks.running import script, whole
+from harness.checks.stored import HELLO
+from harness.checks.target import Target
+from harness.checks.waiting import need_id, status_of
+from harness.contract.rules import BY_ID
+from harness.outcome import Finding, Unmet
+from harness.wire import Exchange
+
+_CONTINUATION = Registry(BY_ID)
+CHECKS = _CONTINUATION.checks
+
+PAUSED = "requires_continuation"
+TOKEN = "aGFybmVzcy1ob3A="
+NOBODYS = "bm8tc3VjaC10b2tlbg=="
+
+
+@exercise(requests=4, interactions=3)
+def a_paused_answer(t: Target) -> Steps:
+    """An answer that pauses, its continuation by the official clients' form, and one with a token of nobody."""
+    yield from script(t, "paused", status=PAUSED, continuation_token=TOKEN)
+    paused: Exchange = yield Send(t.create(input=f"{HELLO} (paused)"))
+    if status_of(paused) != PAUSED:
+        raise Unmet(f"the answer did not pause: {shown(paused)}", race_lost=True)
+    parent = need_id(paused)
+    seen: Exchanges = {"paused": paused}
+    token = _token(paused) or TOKEN
+    seen["next_hop"] = yield Send(t.create(continuation_token=token, previous_interaction_id=parent))
+    seen["bad_token"] = yield Send(t.create(continuation_token=NOBODYS, previous_interaction_id=parent))
+    yield from script(t, "paused-stream", status=PAUSED, continuation_token=TOKEN)
+    return {**seen, "streamed": (yield from whole(t.create(input=f"{HELLO} (paused-stream)", stream=True)))}
+
+
+@_CONTINUATION.check(
+    "cont.token",
+    a_paused_answer,
+    title="an answer that pauses has a token",
+    profile="core",
+    requires=["continuation"],
+)
+def _has_a_token(paused: Exchange) -> Iterator[Finding]:
+    if not _token(paused):
+        token = interaction_in(paused).get("continuation_token")
+        yield broken("nothing to continue with", expected="a non-empty continuation_token", actual=briefly(token))
+
+
+@_CONTINUATION.check(
+    "cont.next",
+    a_paused_answer,
+    title="the token alone continues the answer",
+    profile="core",
+    requires=["continuation", "store"],
+    accepts=["2xx with a new id"],
+)
+def _continues(paused: Exchange, next_hop: Exchange) -> Iterator[Finding]:
+    yield from expect_status(next_hop, accepts=SUCCESS)
+    if next_hop.status in SUCCESS and need_id(next_hop) == need_id(paused):
+        yield broken("the next hop has the id of the first", expected="a new id", actual=need_id(paused))
+
+
+@_CONTINUATION.check(
+    "cont.bad-token",
+    a_paused_answer,
+    title="a token of nobody is refused",
+    profile="core",
+    requires=["continuation", "store"],
+    accepts=["any 4xx"],
+)
+def _refuses_a_bad_token(bad_token: Exchange) -> Iterator[Finding]:
+    yield from expect_status(bad_token, accepts=CLIENT_ERROR)
+
+
+@_CONTINUATION.check(
+    "cont.stream",
+    a_paused_answer,
+    title="a stream that pauses says so, with its token",
+    profile="streaming",
+    requires=["continuation", "stream"],
+    accepts=["the token in interaction.completed", "the token in a status update"],
+)
+def _stream_says_so(streamed: Exchange) -> Iterator[Finding]:
+    events = events_in(streamed)
+    end = completion(events)
+    if end is None:
+        yield broken("no interaction.completed", expected=f"one with {PAUSED}", actual="none")
+        return
+    if end.get("status") != PAUSED:
+        yield broken("the pause is not told", expected=PAUSED, actual=briefly(end.get("status")))
+    places: list[Any] = [end, *of_kind(events, "interaction.status_update")]
+    if not any(place.get("continuation_token") for place in places):
+        yield broken("no token in the stream", expected="a non-empty continuation_token", actual="none")
+
+
+def _token(exchange: Exchange) -> str:
+    token = interaction_in(exchange).get("continuation_token")
+    return token if isinstance(token, str) else ""

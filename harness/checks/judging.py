@@ -1,0 +1,189 @@
+"""What judges say again and again: which statuses pass, what a body holds, what a finding looks like.
+
+Layer 2. Pure, and safe on anything a target may send. A judge that lacks a prerequisite raises `Unmet` through
+these helpers; `Check.observe` turns that into an untestable observation.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from harness.contract import read
+from harness.outcome import Finding, Severity, Unmet
+from harness.wire import Exchange
+
+CLIENT_ERROR = range(400, 500)
+SUCCESS = range(200, 300)
+TOO_MANY = 429
+
+_KEY = re.compile(r"([?&](?:key|access_token)=)[^&]*")
+
+_MOST = 50
+"""Of more statuses of one class a message names the class and those that are missing."""
+
+
+def broken(message: str, *, expected: str = "", actual: str = "") -> Finding:
+    """The rule is broken; `Check.observe` fills in which."""
+    return Finding("", message, expected, actual)
+
+
+def lenient(message: str, *, expected: str = "", actual: str = "") -> Finding:
+    """The rule is kept in a lenient reading only."""
+    return Finding("", message, expected, actual, severity=Severity.NON_STRICT)
+
+
+def noted(message: str, *, expected: str = "", actual: str = "") -> Finding:
+    """Worth telling, and no breach."""
+    return Finding("", message, expected, actual, severity=Severity.INFORMATION)
+
+
+def at(name: str, findings: Iterable[Finding]) -> Iterator[Finding]:
+    """The findings of one exchange among several, with its name in their place."""
+    return (finding.at(exchange=name) for finding in findings)
+
+
+def expect_status(
+    exchange: Exchange, *, accepts: Container[int], tolerates: Container[int] = (), notes: Container[int] = ()
+) -> Iterator[Finding]:
+    """Nothing for an accepted status; a milder finding for a tolerated or noted one, else a broken rule.
+
+    No answer at all breaks the rule too: here, and only here, a dead connection becomes a finding. Raises `Unmet`
+    for a 429: a target that limits our rate has not looked at the request.
+    """
+    status = exchange.status
+    if status == TOO_MANY:
+        raise Unmet(f"{asked(exchange)} was answered {TOO_MANY}: the target limits our rate")
+    if status is None:
+        yield broken(f"no answer to {asked(exchange)}", expected=_listed(accepts), actual=ended(exchange))
+    elif status in accepts:
+        return
+    elif status in tolerates:
+        yield lenient(f"unusual answer to {asked(exchange)}", expected=_listed(accepts), actual=shown(exchange))
+    elif status in notes:
+        yield noted(f"unusual answer to {asked(exchange)}", expected=_listed(accepts), actual=shown(exchange))
+    else:
+        yield broken(f"wrong answer to {asked(exchange)}", expected=_listed(accepts), actual=shown(exchange))
+
+
+def interaction_in(exchange: Exchange) -> Mapping[str, Any]:
+    """The JSON object of a successful answer; raises `Unmet` when there is none."""
+    answered(exchange)
+    body = read(exchange).json
+    if exchange.status not in SUCCESS or not isinstance(body, dict):
+        raise Unmet(f"{asked(exchange)} brought no interaction: {shown(exchange)}")
+    return body
+
+
+def answered(exchange: Exchange) -> Exchange:
+    """The exchange itself when a response head arrived; else raises `Unmet`."""
+    if exchange.status is None:
+        raise Unmet(f"no answer to {asked(exchange)}: {ended(exchange)}")
+    return exchange
+
+
+def steps_in(body: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The steps that are objects; whether all of them are is `create.schema`'s business."""
+    steps = body.get("steps")
+    return [step for step in steps if isinstance(step, dict)] if isinstance(steps, list) else []
+
+
+def output_steps(body: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The steps without the caller's own input."""
+    return [step for step in steps_in(body) if step.get("type") != "user_input"]
+
+
+def output_text(body: Mapping[str, Any]) -> str:
+    """The text of every model_output step, joined."""
+    outputs = (step for step in steps_in(body) if step.get("type") == "model_output")
+    return "".join(_text(step.get("content")) for step in outputs)
+
+
+def input_text(body: Mapping[str, Any]) -> str | None:
+    """The text of the caller's first input as a stored interaction shows it, None when it shows none."""
+    inputs = [step for step in steps_in(body) if step.get("type") == "user_input"]
+    if inputs:
+        return _text(inputs[0].get("content"))
+    return _text(body["input"]) if "input" in body else None
+
+
+def _text(content: object) -> str:
+    if isinstance(content, str):
+        return content
+    parts = [part for part in content if isinstance(part, dict)] if isinstance(content, list) else []
+    return "".join(text for part in parts if isinstance(text := part.get("text"), str))
+
+
+def of_rule(rule: str, exchange: Exchange) -> Iterator[Finding]:
+    """What the contract found under one rule in an answer that arrived."""
+    answered(exchange)
+    return (finding for finding in read(exchange).findings if finding.rule == rule)
+
+
+def among(
+    name: str, answers: Sequence[Exchange], judge: Callable[[Exchange], Iterable[Finding]]
+) -> Iterator[Finding]:
+    """The findings of one judge over a list of answers, each with its place in that list.
+
+    Raises `Unmet` for an empty list: nothing was looked at, and that is no pass.
+    """
+    if not answers:
+        raise Unmet(f"there are no {name} to look at")
+    for number, answer in enumerate(answers):
+        yield from at(f"{name}[{number}]", judge(answer))
+
+
+def code_of(exchange: Exchange) -> str:
+    """The code word of an error body, `""` when there is none."""
+    error = read(exchange).error
+    return error[0] if error is not None and isinstance(error[0], str) else ""
+
+
+def asked(exchange: Exchange) -> str:
+    """Method and target of the request, for a message; a key in the query is masked."""
+    target = _KEY.sub(r"\1…", exchange.request.target)
+    return f"{exchange.request.method} {_clip(target, 120)}"
+
+
+def shown(exchange: Exchange) -> str:
+    """Status and the beginning of the body, for a message."""
+    if exchange.status is None:
+        return ended(exchange)
+    error = read(exchange).error
+    if error is not None:
+        return f"{exchange.status} {_clip(': '.join(str(part) for part in error if part), 120)}"
+    return f"{exchange.status} {_clip(exchange.body[:400].decode('utf-8', 'replace'), 80)}".rstrip()
+
+
+def ended(exchange: Exchange) -> str:
+    """How the answer ended, for a message."""
+    ending = exchange.ending
+    said = f"{ending.how} by {ending.by} {ending.at.replace('_', ' ')}"
+    return f"{said}: {ending.detail}" if ending.detail else said
+
+
+def briefly(value: object) -> str:
+    """A JSON value cut to fit a message; never raises, however deep or odd it is."""
+    try:
+        return _clip(json.dumps(value, ensure_ascii=False), 120)
+    except (TypeError, ValueError, RecursionError):
+        return f"a {type(value).__name__} that cannot be shown"
+
+
+def _clip(text: str, size: int) -> str:
+    text = text.encode("utf-8", "replace").decode()  # half a surrogate pair could not be printed
+    return text if len(text) <= size else text[: size - 1] + "…"
+
+
+def _listed(statuses: Container[int]) -> str:
+    words: list[str] = []
+    for first in range(100, 600, 100):
+        listed = [status for status in range(first, first + 100) if status in statuses]
+        if len(listed) > _MOST:
+            missing = [str(status) for status in range(first, first + 100) if status not in statuses]
+            words.append(f"{first // 100}xx" + (f" but {', '.join(missing)}" if missing else ""))
+        else:
+            words += map(str, listed)
+    return " or ".join(words)

@@ -1,0 +1,113 @@
+"""Checks of several readers of one run that goes on, and of one that hangs up and comes back.
+
+Layer 2. The case that resume is for; on finished runs the same is asked of every cut in `harness.checks.resume`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from harness.checks.actions import Close, Exchanges, Finish, Open, Read, Steps, stopped
+from harness.checks.check import Registry, exercise
+from harness.checks.events import (
+    Event,
+    completion,
+    cursor,
+    decoded,
+    events_in,
+    expect_stream,
+    is_stream,
+    last_cursor,
+)
+from harness.checks.oracle import additions, compare, leniencies, losses
+from harness.checks.running import HELD_AFTER, begin, let_go, whole
+from harness.checks.target import Target
+from harness.checks.waiting import Part
+from harness.contract.rules import BY_ID
+from harness.outcome import Finding, Unmet
+from harness.wire import Exchange, LiveStream
+
+_READERS = Registry(BY_ID)
+CHECKS = _READERS.checks
+
+_READ_BEFORE_CUT = 5
+"""Events a reader has before it hangs up, and more until one of them carries a cursor."""
+
+
+@exercise(requests=6, interactions=1)
+def a_running_run_with_readers(t: Target) -> Steps:
+    """Two readers of a run that goes on, and a third that hangs up and returns with its cursor."""
+    run = yield from begin(t, "readers")
+    one = yield Open(t.get(run.id, stream=True))
+    yield Read(one, 1)
+    two = yield Open(t.get(run.id, stream=True))
+    yield Read(two, 1)
+    three = yield Open(t.get(run.id, stream=True))
+    had = yield from _read_to_a_cursor(three)
+    yield Close(three)
+    yield Read(one, HELD_AFTER - 1)  # so that the run goes on while the third reader is away
+    race = completion(had) is not None
+    token = last_cursor(had)
+    back = (yield Open(t.get(run.id, stream=True, last_event_id=token))) if token and not race else None
+    yield from let_go(t, run)
+    seen: Exchanges = {"readers": [(yield Finish(one)), (yield Finish(two))]}
+    rest = (yield Finish(back)) if back is not None else None
+    seen["replay"] = yield from whole(t.get(run.id, stream=True))
+    if rest is None:
+        reason = "the run was over before it could be cut" if race else "no event before the cut had an event_id"
+        return stopped(seen, reason, race_lost=True)
+    return {**seen, "had": had, "token": token, "rest": rest}
+
+
+def _read_to_a_cursor(stream: LiveStream) -> Part[list[Event]]:
+    had = decoded((yield Read(stream, _READ_BEFORE_CUT)))
+    while last_cursor(had) is None and len(had) < HELD_AFTER:
+        more = decoded((yield Read(stream, 1)))
+        if not more:
+            break
+        had += more
+    return had
+
+
+@_READERS.check(
+    "resume.two-readers",
+    a_running_run_with_readers,
+    title="two readers of a running run both receive everything",
+    profile="background",
+    requires=["background", "stream", "background-slow"],
+    accepts=["the events of a later replay, for each reader"],
+)
+def _serves_two_readers(readers: list[Exchange], replay: Exchange) -> Iterator[Finding]:
+    due = events_in(replay)
+    for number, reader in enumerate(readers, 1):
+        yield from expect_stream(reader)
+        if not is_stream(reader):
+            continue
+        rest = compare(due, -1, events_in(reader))
+        yield from losses(f"reader {number}", due, rest)
+        yield from additions(f"reader {number}", events_in(reader), rest)
+
+
+@_READERS.check(
+    "resume.live",
+    a_running_run_with_readers,
+    title="a reader that returns to a running run gets the rest",
+    profile="background",
+    requires=["background", "stream", "background-slow", "event-ids"],
+    accepts=["exactly the rest", "the event of the cursor once more, first: non-strict"],
+)
+def _takes_a_reader_back(had: list[Event], token: str, rest: Exchange, replay: Exchange) -> Iterator[Finding]:
+    due = events_in(replay)
+    place = next((number for number, event in enumerate(due) if cursor(event) == token), None)
+    if place is None:
+        place = max(number for number, event in enumerate(had) if cursor(event) == token)
+    if place >= len(due):
+        raise Unmet(f"the replay holds {len(due)} events, fewer than a reader of the running run had")
+    yield from expect_stream(rest)
+    if not is_stream(rest):
+        return
+    found = compare(due, place, events_in(rest))
+    name = f"the stream after {token!r}"
+    yield from losses(name, due, found)
+    yield from additions(name, events_in(rest), found)
+    yield from leniencies(name, found)

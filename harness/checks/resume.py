@@ -1,0 +1,318 @@
+"""Checks of replay and resume on a finished run: every cut must continue where it was cut.
+
+Layer 2. The comparison itself is `harness.checks.oracle`; runs that go on are `harness.checks.readers`. Without
+event ids nothing here but replay is testable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from harness.checks.actions import Exchanges, Send, Steps, stopped
+from harness.checks.check import Registry, exercise
+from harness.checks.events import Event, completion, cursor, events_in, expect_stream, is_stream, of_kind
+from harness.checks.judging import CLIENT_ERROR, SUCCESS, at, broken, expect_status, shown
+from harness.checks.oracle import Rest, additions, compare, cuts, leniencies, losses, same_event
+from harness.checks.running import whole
+from harness.checks.stored import HELLO, UNKNOWN_ID
+from harness.checks.target import Target
+from harness.checks.waiting import Part, need_id
+from harness.contract import read
+from harness.contract.rules import BY_ID
+from harness.outcome import Finding, Severity
+from harness.wire import Exchange, Request
+
+_RESUME = Registry(BY_ID)
+CHECKS = _RESUME.checks
+
+CUTS = 8
+"""Places a finished run is resumed from; each costs one request and no model."""
+
+_OPENINGS = (b"event", b"data", b"id", b"retry", b":", b"\n", b"\r", b"\xef\xbb\xbf")
+"""How a stream of server-sent events can begin; a line of another name is skipped by clients, unseen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """A stream asked for after `cursor`, which event number `at` of the whole carried."""
+
+    cursor: str
+    at: int
+    exchange: Exchange
+
+    @property
+    def name(self) -> str:
+        """What the exchange is called among the results of its exercise, and in messages."""
+        return f"resume after event {self.at}"
+
+
+# --- exercises
+
+
+@exercise(requests=6 + CUTS, interactions=1)
+def a_finished_run_resumed(t: Target) -> Steps:
+    """A background run read to its end, replayed, and resumed after some of its events and after the last."""
+    found = need_id((yield Send(t.create(input=HELLO, background=True))))
+    first = yield from whole(t.get(found, stream=True))
+    replay = yield from whole(t.get(found, stream=True))
+    seen: Exchanges = {"first": first, "replay": replay}
+    seen["bad_cursor"] = yield from whole(t.get(found, stream=True, last_event_id="no-such-cursor"))
+    events = next((events for events in map(_reference, (replay, first)) if cuts(events, CUTS)), [])
+    places = cuts(events, CUTS)
+    if not places:
+        return stopped(seen, "no complete reading of the run's stream had an event with an event_id")
+    seen["events"] = events
+    seen["rests"] = yield from _resumes(t, found, events, places)
+    seen.update({resumed.name: resumed.exchange for resumed in seen["rests"]})
+    middle = places[len(places) // 2]
+    encoded = yield from whole(_encoded(t, found, cursor(events[middle]) or ""))
+    seen["encoded"] = Resumed(cursor(events[middle]) or "", middle, encoded)
+    final = cursor(events[-1])
+    if final is None:
+        return stopped(seen, "the last event carries no event_id", race_lost=True)
+    return {**seen, "last": (yield from whole(t.get(found, stream=True, last_event_id=final)))}
+
+
+def _reference(reading: Exchange) -> list[Event]:
+    """The events of a reading that resumes can be compared with, none when it was not whole."""
+    events = events_in(reading) if is_stream(reading) and not reading.truncated else []
+    return events if completion(events) is not None else []
+
+
+def _resumes(t: Target, found: str, events: Sequence[Event], places: Sequence[int]) -> Part[list[Resumed]]:
+    rests = []
+    for place in places:
+        token = cursor(events[place]) or ""
+        exchange = yield from whole(t.get(found, stream=True, last_event_id=token))
+        rests.append(Resumed(token, place, exchange))
+    return rests
+
+
+def _encoded(t: Target, found: str, token: str) -> Request:
+    """The resume with every byte of the cursor percent-encoded, which means the same."""
+    plain = t.get(found, stream=True)
+    escaped = "".join(f"%{byte:02X}" for byte in token.encode("utf-8", "surrogatepass"))
+    return Request(plain.method, f"{plain.target}&last_event_id={escaped}", plain.headers, plain.body)
+
+
+@exercise(requests=1)
+def a_stream_of_nothing(t: Target) -> Steps:
+    """GET stream=true for an id that was never given out."""
+    return {"answer": (yield from whole(t.get(UNKNOWN_ID, stream=True)))}
+
+
+# --- judges of finished runs
+
+
+@_RESUME.check(
+    "resume.opens",
+    a_finished_run_resumed,
+    title="GET with stream=true opens a stream",
+    profile="background",
+    requires=["background", "stream"],
+)
+def _opens_a_stream(first: Exchange, replay: Exchange) -> Iterator[Finding]:
+    for name, reading in (("first", first), ("replay", replay)):
+        yield from at(name, expect_stream(reading))
+        label = reading.headers.media_type()
+        if is_stream(reading) and label != "text/event-stream":
+            wrong = broken("a stream under another label", expected="text/event-stream", actual=label or "none")
+            yield wrong.at(exchange=name)
+
+
+@_RESUME.check(
+    "resume.replay",
+    a_finished_run_resumed,
+    title="a stream without a cursor begins at the first event",
+    profile="background",
+    requires=["background", "stream"],
+    accepts=[
+        "the same events as the first reading",
+        "the same result from deltas split differently: non-strict",
+    ],
+)
+def _begins_at_the_first_event(first: Exchange, replay: Exchange) -> Iterator[Finding]:
+    due = events_in(first)
+    yield from expect_stream(replay)
+    if not is_stream(replay):
+        return
+    rest = compare(due, -1, events_in(replay))
+    yield from losses("the replay", due, rest)
+    yield from additions("the replay", events_in(replay), rest)
+    yield from leniencies("the replay", rest)
+
+
+@_RESUME.check(
+    "resume.no-gap",
+    a_finished_run_resumed,
+    title="nothing is missing after a cursor",
+    profile="background",
+    requires=["background", "stream", "event-ids"],
+    accepts=["every event after the cursor", "the same result from deltas split differently"],
+)
+def _lacks_nothing(events: list[Event], rests: list[Resumed]) -> Iterator[Finding]:
+    for resumed in rests:
+        yield from at(resumed.name, expect_stream(resumed.exchange))
+        if is_stream(resumed.exchange):
+            yield from at(resumed.name, losses(resumed.name, events, _rest(events, resumed)))
+
+
+@_RESUME.check(
+    "resume.exclusive",
+    a_finished_run_resumed,
+    title="a resume begins after its cursor",
+    profile="background",
+    requires=["background", "stream", "event-ids"],
+    accepts=[
+        "exactly the events after the cursor",
+        "the event of the cursor once more, first: non-strict",
+        "the same result from deltas split differently: non-strict",
+    ],
+)
+def _brings_nothing_twice(events: list[Event], rests: list[Resumed]) -> Iterator[Finding]:
+    for resumed in rests:
+        yield from at(resumed.name, expect_stream(resumed.exchange))
+        if is_stream(resumed.exchange):
+            rest = _rest(events, resumed)
+            yield from at(resumed.name, additions(resumed.name, events_in(resumed.exchange), rest))
+            yield from at(resumed.name, leniencies(resumed.name, rest))
+
+
+@_RESUME.check(
+    "resume.ids-stable",
+    a_finished_run_resumed,
+    title="events keep their ids from one reading to the next",
+    profile="background",
+    requires=["background", "stream", "event-ids"],
+)
+def _keeps_its_ids(events: list[Event], rests: list[Resumed], first: Exchange) -> Iterator[Finding]:
+    if is_stream(first):
+        yield from _moved_ids("the first reading", events, events_in(first))
+    for resumed in rests:
+        if is_stream(resumed.exchange) and _rest(events, resumed) == Rest():
+            due = events[resumed.at + 1 :]
+            yield from at(resumed.name, _moved_ids(resumed.name, due, events_in(resumed.exchange)))
+
+
+@_RESUME.check(
+    "resume.finished",
+    a_finished_run_resumed,
+    title="a resume after the end still brings the completion",
+    profile="background",
+    requires=["background", "stream", "event-ids"],
+)
+def _still_completes(rests: list[Resumed]) -> Iterator[Finding]:
+    for resumed in rests:
+        if completion(events_in(resumed.exchange)) is None:
+            lost = broken(f"the {resumed.name} never completes", expected="interaction.completed", actual="none")
+            yield lost.at(exchange=resumed.name)
+
+
+@_RESUME.check(
+    "resume.well-formed",
+    a_finished_run_resumed,
+    title="a resumed stream is a stream like any other",
+    profile="background",
+    requires=["background", "stream", "event-ids"],
+)
+def _is_well_formed(rests: list[Resumed]) -> Iterator[Finding]:
+    for resumed in rests:
+        if is_stream(resumed.exchange):
+            yield from at(resumed.name, _flaws(resumed.exchange))
+
+
+@_RESUME.check(
+    "resume.encoded",
+    a_finished_run_resumed,
+    title="a percent-encoded cursor is the same cursor",
+    profile="background",
+    requires=["background", "stream", "event-ids"],
+    accepts=["the same events as with the plain cursor"],
+)
+def _reads_an_encoded_cursor(rests: list[Resumed], encoded: Resumed) -> Iterator[Finding]:
+    plain = next(resumed for resumed in rests if resumed.at == encoded.at)
+    expected = events_in(plain.exchange)
+    yield from expect_status(encoded.exchange, accepts=SUCCESS)
+    if encoded.exchange.status in SUCCESS and compare(expected, -1, events_in(encoded.exchange)) != Rest():
+        yield broken(
+            f"cursor {encoded.cursor!r} gives other events when it is percent-encoded",
+            expected=f"{len(expected)} events",
+            actual=f"{len(events_in(encoded.exchange))} events",
+        )
+
+
+@_RESUME.check(
+    "resume.last",
+    a_finished_run_resumed,
+    title="nothing new follows the final event",
+    profile="background",
+    requires=["background", "stream", "event-ids"],
+    accepts=["an empty stream", "[DONE] only", "interaction.completed again", "any 4xx"],
+)
+def _ends_at_the_end(last: Exchange) -> Iterator[Finding]:
+    yield from expect_status(last, accepts={*SUCCESS, *CLIENT_ERROR})
+    if last.status not in SUCCESS or not last.body:
+        return
+    events = events_in(last)
+    if len(events) > len(of_kind(events, "interaction.completed")) or len(events) > 1:
+        yield broken("events came after the final one", expected="the completion at most", actual=f"{len(events)}")
+
+
+@_RESUME.check(
+    "resume.bad-cursor",
+    a_finished_run_resumed,
+    title="an unknown cursor is answered, one way or another",
+    profile="background",
+    requires=["background", "stream"],
+    accepts=["any 4xx", "an error event", "the stream from its start"],
+)
+def _answers_a_bad_cursor(first: Exchange, bad_cursor: Exchange) -> Iterator[Finding]:
+    yield from expect_status(bad_cursor, accepts={*SUCCESS, *CLIENT_ERROR})
+    if bad_cursor.status not in SUCCESS:
+        return
+    events = events_in(bad_cursor)
+    if not of_kind(events, "error") and len(events) < len(events_in(first)):
+        yield broken(
+            "an unknown cursor brings a part of the stream and no error",
+            expected="a refusal, an error event, or everything",
+            actual=f"{len(events)} events",
+        )
+
+
+@_RESUME.check(
+    "resume.unknown",
+    a_stream_of_nothing,
+    title="streaming an unknown interaction is refused",
+    profile="background",
+    requires=["stream", "store"],
+    accepts=["404", "400", "an error event"],
+)
+def _refuses_an_unknown_id(answer: Exchange) -> Iterator[Finding]:
+    yield from expect_status(answer, accepts={*SUCCESS, 400, 404}, tolerates=CLIENT_ERROR)
+    if answer.status in SUCCESS and (not is_stream(answer) or not of_kind(events_in(answer), "error")):
+        yield broken("an unknown interaction is streamed", expected="404 or an error event", actual=shown(answer))
+
+
+# --- what the judges share
+
+
+def _rest(events: Sequence[Event], resumed: Resumed) -> Rest:
+    return compare(events, resumed.at, events_in(resumed.exchange))
+
+
+def _flaws(stream: Exchange) -> Iterator[Finding]:
+    if not stream.body.startswith(_OPENINGS):
+        yield broken("begins in the middle of a frame", expected="event: or data:", actual=repr(stream.body[:40]))
+    for finding in read(stream).findings:
+        if finding.severity is Severity.BROKEN:
+            yield replace(finding, rule="", message=f"{finding.message} ({finding.rule})")
+
+
+def _moved_ids(name: str, these: Sequence[Event], those: Sequence[Event]) -> Iterator[Finding]:
+    for number, (one, other) in enumerate(zip(these, those, strict=False)):
+        if same_event(one, other) and cursor(one) != cursor(other):
+            yield broken(
+                f"an event has another id in {name}", expected=repr(cursor(one)), actual=repr(cursor(other))
+            ).at(event=number)
+            return

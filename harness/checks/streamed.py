@@ -1,0 +1,74 @@
+"""One stream of each kind that a target gives: the exercise that most checks of streams share.
+
+Layer 2. Four short answers of the model; what is read again afterwards is free of tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from harness.checks.actions import Send, Steps
+from harness.checks.check import exercise
+from harness.checks.events import events_in, is_stream, stream_id
+from harness.checks.running import whole
+from harness.checks.stored import HELLO
+from harness.checks.target import Target
+from harness.checks.waiting import Part
+from harness.wire import Exchange
+
+Streams = Mapping[str, Exchange]
+"""Accepted streams by kind."""
+
+WEATHER = {
+    "type": "function",
+    "name": "get_weather",
+    "description": "The weather of one place.",
+    "parameters": {
+        "type": "object",
+        "properties": {"location": {"type": "string", "description": "A city."}},
+        "required": ["location"],
+    },
+}
+"""The function that checks declare."""
+
+FORCED: Mapping[str, Any] = {"generation_config": {"tool_choice": "any"}}
+
+KINDS: Mapping[str, Mapping[str, Any]] = {
+    "background": {"input": HELLO, "background": True},
+    "tool": {"input": "How is the weather in Paris?", "tools": [WEATHER], **FORCED},
+    "thought": {
+        "input": "What is 17 times 23?",
+        "generation_config": {"thinking_level": "low", "thinking_summaries": "auto"},
+    },
+}
+"""The kinds of stream beside plain text, by the body that asks for them."""
+
+
+@exercise(requests=9, interactions=4)
+def streams_of_all_kinds(t: Target) -> Steps:
+    """A stream of each kind, what GET stores of it, and one replay."""
+    text = yield from whole(t.create(input=HELLO, stream=True))
+    answers: dict[str, Exchange] = {"text": text}
+    for name, body in KINDS.items():
+        answers[name] = yield from whole(t.create(body, stream=True))
+    stored = yield from _stored(t, answers)
+    found = _told_id(text)
+    replay = (yield from whole(t.get(found, stream=True))) if found else None
+    streams = {name: answer for name, answer in answers.items() if is_stream(answer)}
+    if replay is not None and is_stream(replay):
+        streams["replay"] = replay
+    return {**answers, "streams": streams, "stored": stored, "replay": replay}
+
+
+def _stored(t: Target, answers: Streams) -> Part[dict[str, Exchange]]:
+    stored = {}
+    for name, answer in answers.items():
+        found = _told_id(answer)
+        if found:
+            stored[name] = yield Send(t.get(found))
+    return stored
+
+
+def _told_id(answer: Exchange) -> str:
+    return stream_id(events_in(answer)) if is_stream(answer) and not answer.truncated else ""

@@ -1,0 +1,113 @@
+"""How an exercise addresses the target: builds requests, never sends them.
+
+Layer 2. Knows the API's paths and where a key goes; must not know where the target is.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from harness.wire import Headers, Request
+
+KEY_HEADER = "x-goog-api-key"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """What the user said of the target.
+
+    `version` is a path segment (`v1beta`), `wait` the seconds a background run may take to settle, `poll` the
+    seconds between two looks at it. `capabilities` are those of `checks.CAPABILITIES` it is known to have: an
+    exercise may look for `script` there and make its runs stand still, it must work without. `says_stream`:
+    creates say `stream: false` aloud, because this target streams when nothing is said.
+    """
+
+    version: str = "v1beta"
+    model: str = "gemini-3.5-flash"
+    agent: str = "antigravity-preview-09-2026"
+    key: str = ""
+    other_key: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
+    wait: float = 60.0
+    poll: float = 1.0
+    capabilities: frozenset[str] = frozenset()
+    says_stream: bool = False
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        query: Mapping[str, Any] | Iterable[tuple[str, str]] = (),
+        headers: Iterable[tuple[str, str]] = (),
+        key: str | None = None,
+        version: str | None = None,
+    ) -> Request:
+        """A request below the API version: `path` has no leading slash and is percent-encoded already.
+
+        `body` is sent as JSON unless it is bytes or None; `key=""` sends none.
+        """
+        pairs = dict(query).items() if isinstance(query, Mapping) else query
+        text = urlencode([(name, _plain(value)) for name, value in pairs])
+        target = f"/{version or self.version}/{path}" + (f"?{text}" if text else "")
+        payload = b"" if body is None else body if isinstance(body, bytes) else _json(body)
+        return Request(method, target, self._headers(payload, headers, self.key if key is None else key), payload)
+
+    def _headers(self, payload: bytes, extra: Iterable[tuple[str, str]], key: str) -> Headers:
+        fields = Headers(self.headers)
+        if payload and "content-type" not in fields:
+            fields = fields.having("content-type", "application/json")
+        if key:
+            fields = fields.having(KEY_HEADER, key)
+        for name, value in extra:
+            fields = fields.having(name, value)
+        return fields
+
+    def create(self, body: Mapping[str, Any] | None = None, **fields: Any) -> Request:
+        """POST interactions with the target's model unless `model` or `agent` is among the fields.
+
+        A field given as None is left out, so `create(model=None)` names neither, and `create(stream=None)` says
+        nothing of streaming whatever `says_stream` is.
+        """
+        whole = {**(body or {}), **fields}
+        if self.says_stream:
+            whole.setdefault("stream", False)
+        if "model" not in whole and "agent" not in whole:
+            whole["model"] = self.model
+        return self.request("POST", "interactions", {k: v for k, v in whole.items() if v is not None})
+
+    def get(self, interaction_id: str, **query: Any) -> Request:
+        """GET one interaction; `stream=True, last_event_id=…` asks for events."""
+        return self.request("GET", f"interactions/{segment(interaction_id)}", query=query)
+
+    def cancel(self, interaction_id: str) -> Request:
+        """POST …/cancel with no body."""
+        return self.request("POST", f"interactions/{segment(interaction_id)}/cancel")
+
+    def delete(self, interaction_id: str) -> Request:
+        """DELETE one interaction."""
+        return self.request("DELETE", f"interactions/{segment(interaction_id)}")
+
+    def control(self, method: str, path: str, body: Any = None) -> Request:
+        """A request to the harness's own control API (`docs/control.md`), which only scriptable targets have."""
+        payload = b"" if body is None else _json(body)
+        fields = (("content-type", "application/json"),) if payload else ()
+        return Request(method, f"/__harness__/{path}", Headers((*self.headers, *fields)), payload)
+
+
+def segment(text: str) -> str:
+    """One path segment, fully percent-encoded: ids are opaque and may hold anything."""
+    return quote(text, safe="")
+
+
+def _plain(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")

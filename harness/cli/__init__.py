@@ -1,0 +1,5 @@
+"""The command line: argv, environment, configuration and exit codes; no logic of its own. Layer 6."""
+
+from harness.cli.main import main
+
+__all__ = ["main"]

@@ -1,0 +1,108 @@
+"""Argument parsing that the commands share: an argparse parser whose mistakes are usage faults with suggestions.
+
+Layer 6.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from harness.outcome import Level, UsageFault
+from harness.runner.suggest import did_you_mean
+
+_UNKNOWN = re.compile(r"unrecognized arguments: (.*)", re.DOTALL)
+_TAKES_A_SIGN = ("--capability",)
+
+
+class Parser(argparse.ArgumentParser):
+    """Raises UsageFault instead of exiting; flags are never abbreviated, `--capability -x` is a value."""
+
+    def __init__(self, command: str, description: str, **options: Any) -> None:
+        super().__init__(
+            prog=f"harness {command}",
+            description=description,
+            allow_abbrev=False,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            **options,
+        )
+
+    def parse(self, words: Sequence[str]) -> argparse.Namespace:
+        """Parse the words after the command's name."""
+        return self.parse_args(_joined(words))
+
+    def error(self, message: str) -> NoReturn:
+        unknown = _UNKNOWN.search(message)
+        if unknown is None:
+            raise UsageFault(f"{message} (see `{self.prog} --help`)")
+        word = unknown[1].split()[0]
+        flag = word.partition("=")[0]
+        if not flag.startswith("-"):
+            raise UsageFault(f"there is one argument too many, {word!r} (see `{self.prog} --help`)")
+        known = [option for option in self._option_string_actions if option.startswith("--")]
+        hint = did_you_mean(flag, known, otherwise=f" (see `{self.prog} --help`)")
+        raise UsageFault(f"unknown flag {flag!r}{hint}")
+
+
+def _joined(words: Sequence[str]) -> list[str]:
+    """`--capability -x` as one word, which argparse would otherwise take for a flag `-x`."""
+    joined: list[str] = []
+    for word in words:
+        if joined and joined[-1] in _TAKES_A_SIGN and word.startswith("-"):
+            joined[-1] = f"{joined[-1]}={word}"
+        else:
+            joined.append(word)
+    return joined
+
+
+def positive_seconds(text: str) -> float:
+    """A number of seconds above zero."""
+    value = _number(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} must be a positive number of seconds")
+    return value
+
+
+def some_seconds(text: str) -> float:
+    """A number of seconds, zero allowed."""
+    value = _number(text)
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} must be a number of seconds, 0 or more")
+    return value
+
+
+def count(text: str) -> int:
+    """A whole number from 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} must be a whole number, 1 or more")
+    return int(text)
+
+
+def header(text: str) -> tuple[str, str]:
+    """`Name: value`."""
+    name, colon, value = text.partition(":")
+    if (
+        not colon
+        or not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", name.strip())
+        or re.search(r"[\r\n\0]", value)
+    ):
+        raise argparse.ArgumentTypeError(f"{text!r} is no header: write it as 'Name: value'")
+    return name.strip(), value.strip()
+
+
+def level_named(text: str | None) -> Level:
+    """The weakest level that is wanted, all of them when nothing was said. Raises UsageFault."""
+    levels = {level.lower(): level for level in Level}
+    word = (text or "may").lower()
+    if word not in levels:
+        raise UsageFault(f"unknown level {text!r}{did_you_mean(word, levels)}")
+    return levels[word]
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None

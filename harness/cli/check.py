@@ -1,0 +1,179 @@
+"""`harness check TARGET`: judge a server against the contract.
+
+Layer 6.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Generator, Sequence
+from contextlib import closing
+from datetime import date
+from pathlib import Path
+
+from harness.checks.check import CAPABILITIES, Check
+from harness.cli.arguments import Parser, count, level_named
+from harness.cli.reporting import ReportFiles, say, write_json
+from harness.cli.targeting import add_target_arguments, parse_with_configuration, resolve, said_capabilities
+from harness.outcome import Exit, UsageFault, Verdict, exit_code
+from harness.report.json import render as render_json
+from harness.report.story import Story
+from harness.report.terminal import TerminalReport, wants_colour
+from harness.runner import plan as planning
+from harness.runner.baseline import Baseline, read_baseline
+from harness.runner.capabilities import Capabilities, Capability, How
+from harness.runner.events import Event, Result
+from harness.runner.plan import Selection, make_plan
+from harness.runner.probe import MOST_REQUESTS
+from harness.runner.reach import wait_until_up
+from harness.runner.run import RunOptions, check_target
+
+
+def run(words: Sequence[str]) -> int:
+    """The command."""
+    arguments = parse_with_configuration(_parser(), list(words))
+    target = resolve(arguments)
+    catalogue = planning.load_catalogue()
+    said = said_capabilities(arguments)
+    options = RunOptions(
+        selection=_selection(arguments),
+        said=said,
+        baseline=_baseline(arguments, catalogue),
+        strict=bool(arguments.strict),
+        fail_fast=bool(arguments.fail_fast),
+        jobs=arguments.jobs or 1,
+    )
+    make_plan(catalogue, options.selection, Capabilities(said))  # an unknown id is told before anything is sent
+    if arguments.dry_run:
+        return _dry_run(catalogue, options.selection, said, as_json=arguments.json)
+    files = ReportFiles(arguments.report or ())
+    wait_until_up(target, arguments.wait or 0.0)
+    story = _listen(check_target(target, catalogue, options), arguments)
+    files.write(story)
+    if arguments.json:
+        sys.stdout.write(render_json(story))
+    _, finished = story.whole()
+    if arguments.baseline_update or arguments.baseline_prune:
+        return _rewrite_baseline(arguments, options.baseline, finished.results)
+    return finished.exit
+
+
+def _parser() -> Parser:
+    parser = Parser("check", "Judge a server against the contract of the Interactions API.", epilog=_EPILOG)
+    add_target_arguments(parser)
+    group = parser.add_argument_group("selection")
+    group.add_argument("-c", "--check", action="append", metavar="GLOB", help="only these checks; may be repeated")
+    group.add_argument("--exclude", action="append", metavar="GLOB", help="not these checks")
+    group.add_argument("--level", metavar="LEVEL", help="weakest level to judge: must, should or may (may)")
+    group.add_argument("--profile", action="append", metavar="NAME", help="only these profiles")
+    group = parser.add_argument_group("verdicts")
+    group.add_argument("--strict", action="store_true", default=None, help="a broken SHOULD fails, too")
+    group.add_argument("--baseline", metavar="FILE", help="failures that are known and explained")
+    group.add_argument("--baseline-update", action="store_true", help="add new failures to the baseline")
+    group.add_argument("--baseline-prune", action="store_true", help="take stale entries out of the baseline")
+    group = parser.add_argument_group("run")
+    group.add_argument("-j", "--jobs", type=count, metavar="N", help="exercises at the same time (1)")
+    group.add_argument("--fail-fast", action="store_true", default=None, help="stop at the first failure")
+    group.add_argument("--dry-run", action="store_true", help="say how much would be sent, and send nothing")
+    group = parser.add_argument_group("output")
+    group.add_argument(
+        "--report", action="append", metavar="FORMAT=PATH", help="json, junit, markdown, html, badge"
+    )
+    group.add_argument("--json", action="store_true", help="print the JSON report and nothing else")
+    group.add_argument("-v", "--verbose", action="store_true", help="name every check, explain every warning")
+    group.add_argument("--color", choices=("auto", "always", "never"), default="auto")
+    return parser
+
+
+_EPILOG = """\
+Without --profile the profile `core` runs, and each other one that the printed probe finds something for.
+Defaults come from [tool.harness] in pyproject.toml. A live target is billed for what the checks create:
+--dry-run says how much that is."""
+
+
+def _selection(arguments: argparse.Namespace) -> Selection:
+    profiles = [name.strip() for word in arguments.profile or () for name in word.split(",")]
+    return Selection(
+        checks=tuple(arguments.check or ()),
+        exclude=tuple(arguments.exclude or ()),
+        level=level_named(arguments.level),
+        profiles=tuple(profiles),
+    )
+
+
+def _baseline(arguments: argparse.Namespace, catalogue: Sequence[Check]) -> Baseline:
+    changes = arguments.baseline_update or arguments.baseline_prune
+    if not arguments.baseline:
+        if changes:
+            raise UsageFault("--baseline-update and --baseline-prune need --baseline FILE: which file to change")
+        return Baseline()
+    path = Path(arguments.baseline)
+    if arguments.baseline_update and not path.exists():
+        return Baseline()
+    return read_baseline(path, [check.id for check in catalogue])
+
+
+def _rewrite_baseline(arguments: argparse.Namespace, old: Baseline, results: Sequence[Result]) -> int:
+    """Write the changed baseline; the exit code is that of the run as the new baseline sees it."""
+    new = old.updated(results, date.today().isoformat()) if arguments.baseline_update else old
+    new = new.pruned(results) if arguments.baseline_prune else new
+    added, gone = len(new.entries.keys() - old.entries.keys()), len(old.entries.keys() - new.entries.keys())
+    try:
+        Path(arguments.baseline).write_text(new.text(), encoding="utf-8")
+    except OSError as wrong:
+        raise UsageFault(f"the baseline {arguments.baseline} cannot be written: {wrong.strerror}") from None
+    say(f"baseline {arguments.baseline}: {added} added, {gone} removed", to_errors=arguments.json)
+    return exit_code(_seen_with(result, new) for result in results)
+
+
+def _seen_with(result: Result, baseline: Baseline) -> Verdict:
+    if result.verdict is Verdict.FAIL and result.check.id in baseline:
+        return Verdict.XFAIL
+    if result.verdict is Verdict.STALE and result.check.id not in baseline:
+        return Verdict.PASS
+    return result.verdict
+
+
+def _listen(events: Generator[Event, None, None], arguments: argparse.Namespace) -> Story:
+    from harness.contract.protocol import PROTOCOL
+
+    story = Story(PROTOCOL.secret_fields)
+    colour = wants_colour(sys.stdout, arguments.color)
+    report = None
+    if not arguments.json:
+        report = TerminalReport(sys.stdout, story, colour=colour, verbose=arguments.verbose)
+    with closing(events):
+        for event in events:
+            story.hear(event)
+            if report is not None:
+                report.hear(event)
+    return story
+
+
+def _dry_run(
+    catalogue: Sequence[Check], selection: Selection, said: Sequence[Capability], *, as_json: bool
+) -> int:
+    """What would be sent at most: capabilities nobody denied are taken as present."""
+    denied = {item.name for item in said if not item.present}
+    able = Capabilities(Capability(name, name not in denied, How.ASSUMED) for name in CAPABILITIES)
+    plan = make_plan(catalogue, selection, able)
+    requests, interactions = plan.cost
+    selected = [planned.check.id for planned in plan.checks if planned.skip is None]
+    if as_json:
+        write_json(
+            {
+                "requests": requests,
+                "interactions": interactions,
+                "probe_requests": MOST_REQUESTS,
+                "exercises": len(plan.groups),
+                "checks": selected,
+            }
+        )
+    else:
+        say(
+            f"{len(selected)} checks in {len(plan.groups)} exercises: at most {requests} requests, which create "
+            f"{interactions} interactions; besides, at most {MOST_REQUESTS} requests to probe, and one deletion "
+            "for each thing created. Nothing was sent."
+        )
+    return Exit.OK if selected else Exit.NOTHING_RAN

@@ -1,0 +1,45 @@
+"""`harness explain ID…`: all that is known of a check.
+
+Layer 6.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from harness.checks.check import CAPABILITIES, Check
+from harness.cli.arguments import Parser
+from harness.cli.reporting import say
+from harness.runner import plan as planning
+from harness.runner.capabilities import everything
+from harness.runner.plan import Selection, make_plan
+
+
+def run(words: Sequence[str]) -> int:
+    """The command."""
+    parser = Parser("explain", "Explain checks: rule, source, what breaks without it, what passes, what it costs.")
+    parser.add_argument("ids", nargs="+", metavar="ID", help="id, glob or area")
+    arguments = parser.parse(words)
+    plan = make_plan(planning.load_catalogue(), Selection(checks=tuple(arguments.ids)), everything())
+    blocks = ["\n".join(_lines(planned.check)) for planned in plan.checks if planned.skip is None]
+    say("\n\n".join(blocks))
+    return 0
+
+
+def _lines(check: Check) -> Iterator[str]:
+    rule = check.rule
+    yield f"{check.id}: {check.title}"
+    yield f"  requirement ({rule.level}): {rule.statement}"
+    yield f"  source: {rule.source}{f' {rule.source.url}' if rule.source.url else ''}"
+    yield f"  what breaks: {rule.breaks}"
+    for outcome in check.accepts:
+        yield f"  passes: {outcome}"
+    yield f"  profile: {check.profile}"
+    for name in sorted(check.requires):
+        yield f"  needs: {name} (a target that {CAPABILITIES[name]})"
+    if rule.since or rule.until:
+        yield f"  holds: from revision {rule.since or 'any'} until {rule.until or 'now'}"
+    exercise = check.exercise
+    cost = f"{exercise.requests} requests, {exercise.interactions} interactions created"
+    yield f"  exercise: {exercise.name}, {cost}"
+    yield f"  run it alone: harness check TARGET -c {check.id}"

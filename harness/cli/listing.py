@@ -1,0 +1,48 @@
+"""`harness list [GLOB…]`: the catalogue.
+
+Layer 6.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.checks.check import PROFILES, Check
+from harness.cli.arguments import Parser, level_named
+from harness.cli.reporting import say, write_json
+from harness.report.record import check_record
+from harness.runner import plan as planning
+from harness.runner.capabilities import everything
+from harness.runner.plan import Selection, make_plan
+
+
+def run(words: Sequence[str]) -> int:
+    """The command."""
+    parser = Parser("list", "List the catalogue of checks.")
+    parser.add_argument("globs", nargs="*", metavar="GLOB", help="only these checks")
+    parser.add_argument("--level", metavar="LEVEL", help="weakest level to list: must, should or may (may)")
+    parser.add_argument(
+        "--profile", action="append", metavar="NAME", help=f"only this one of {', '.join(PROFILES)}"
+    )
+    parser.add_argument("--json", action="store_true", help="print whole records")
+    arguments = parser.parse(words)
+    selection = Selection(
+        checks=tuple(arguments.globs),
+        level=level_named(arguments.level),
+        profiles=tuple(arguments.profile or ()),
+    )
+    plan = make_plan(planning.load_catalogue(), selection, everything())
+    checks = [planned.check for planned in plan.checks if planned.skip is None]
+    if arguments.json:
+        write_json([check_record(check) for check in checks])
+    else:
+        _print(checks)
+    return 0
+
+
+def _print(checks: Sequence[Check]) -> None:
+    width = max((len(check.id) for check in checks), default=0)
+    for check in checks:
+        needs = f" (needs {', '.join(sorted(check.requires))})" if check.requires else ""
+        say(f"{check.id:<{width}}  {check.rule.level:<6}  {check.profile:<10}  {check.title}{needs}")
+    say(f"{len(checks)} checks")

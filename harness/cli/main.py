@@ -1,0 +1,129 @@
+"""Finds the command, runs it, and turns whatever happens into an exit code and a readable line.
+
+Layer 6. The only place that catches faults of every kind: usage and target problems never show a stack trace,
+faults of our own always do. Commands are imported when they are called, so that `harness --help` stays quick.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import NamedTuple, Protocol, cast
+
+from harness import __version__
+from harness.cli.shadow import shadow_note
+from harness.outcome import Exit, HarnessFault, TargetFault, UsageFault
+from harness.runner.suggest import did_you_mean
+
+INTERRUPTED = 130
+BROKEN_PIPE = 141
+
+
+class Command(Protocol):
+    """What a command's module offers; `words` are the arguments after the command's name."""
+
+    def run(self, words: Sequence[str]) -> int: ...
+
+
+class Entry(NamedTuple):
+    """A command's module and its one line of help."""
+
+    module: str
+    help: str
+
+
+COMMANDS: dict[str, Entry] = {
+    "check": Entry("harness.cli.check", "judge a server against the contract"),
+    "list": Entry("harness.cli.listing", "list the catalogue of checks"),
+    "explain": Entry("harness.cli.explain", "explain one check: rule, source, what breaks, what passes"),
+    "smoke": Entry("harness.cli.smoke", "is the target alive and authorised, and what can it do?"),
+    "serve": Entry("harness.cli.serve", "serve the reference emulator, or one of its mutants"),
+    "mutants": Entry("harness.cli.mutants", "print the kill matrix: which check notices which mutant"),
+    "verify": Entry("harness.cli.verify", "judge recorded traffic offline"),
+}
+
+_EXITS = (
+    "exit codes: 0 conformant · 1 unexpected failure or stale baseline · 2 usage · 3 nothing ran · "
+    "4 target unreachable or unauthorised · 5 the harness itself erred"
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and give its exit code; never raises."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a target's words must not break a plain terminal
+    try:
+        code = _run(words)
+        sys.stdout.flush()
+        return code
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else int(Exit.OK)
+    except UsageFault as fault:
+        return _say(f"harness: {fault}", Exit.USAGE)
+    except TargetFault as fault:
+        return _say(f"harness: {fault}", Exit.UNREACHABLE)
+    except KeyboardInterrupt:
+        return _say("harness: interrupted", INTERRUPTED)
+    except BrokenPipeError:
+        return _quiet_pipe()
+    except HarnessFault as fault:
+        return _say(f"harness: a fault of the harness itself: {fault}", Exit.HARNESS_ERROR)
+    except Exception:
+        import traceback
+
+        traceback.print_exc()
+        return _say(
+            f"harness: this is a bug of the harness {__version__}, please report it with the lines above",
+            Exit.HARNESS_ERROR,
+        )
+
+
+def _run(words: list[str]) -> int:
+    if not words or words[0] in ("-h", "--help"):
+        sys.stdout.write(_usage())
+        return Exit.OK if words else Exit.USAGE
+    if words[0] in ("-V", "--version"):
+        sys.stdout.write(f"harness {__version__}\n")
+        return Exit.OK
+    name = words[0]
+    if name not in COMMANDS:
+        kind = "flag" if name.startswith("-") else "command"
+        raise UsageFault(f"unknown {kind} {name!r}{did_you_mean(name, COMMANDS)} (see `harness --help`)")
+    if note := shadow_note():
+        _say(f"harness: note: {note}", Exit.OK)
+    command = cast("Command", import_module(COMMANDS[name].module))
+    return command.run(words[1:])
+
+
+def _usage() -> str:
+    rows = "\n".join(f"  {name:<9} {entry.help}" for name, entry in COMMANDS.items())
+    return (
+        "usage: harness COMMAND …\n\nContract tests and a reference emulator for the Gemini Interactions API.\n\n"
+        f"commands:\n{rows}\n\n"
+        f"`harness COMMAND --help` explains one. Start with `harness check emulator`.\n{_EXITS}\n"
+    )
+
+
+def _say(text: str, code: int) -> int:
+    try:
+        sys.stdout.flush()
+        sys.stderr.write(text + "\n")
+    except BrokenPipeError:
+        return _quiet_pipe()
+    return int(code)
+
+
+def _quiet_pipe() -> int:
+    """The reader went away (`| head`): later flushes must not complain about it."""
+    with contextlib.suppress(OSError, ValueError):  # stdout may be no file of the operating system
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return BROKEN_PIPE
+
+
+__all__ = ["COMMANDS", "main"]

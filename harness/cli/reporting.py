@@ -1,0 +1,71 @@
+"""Where the commands' words go: standard output, and the files that `--report` names.
+
+Layer 6.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from harness.outcome import UsageFault
+from harness.report.formats import FORMATS, render
+from harness.report.json import dump
+from harness.report.story import Story
+from harness.runner.suggest import did_you_mean
+
+_STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
+
+
+def say(text: str, *, to_errors: bool = False) -> None:
+    """One line to standard output, or to standard error where the output is machine-readable."""
+    (sys.stderr if to_errors else sys.stdout).write(text + "\n")
+
+
+def write_json(value: Any) -> None:
+    """A machine-readable answer."""
+    sys.stdout.write(dump(value))
+
+
+class ReportFiles:
+    """The `FORMAT=PATH` words, checked before the run.
+
+    A report left by an earlier run is removed at once: were this run to end early, it would look like its result.
+    The job summary of GitHub Actions is appended to, as other steps' words are in it.
+    """
+
+    def __init__(self, words: Iterable[str]) -> None:
+        self._files = [_parsed(word) for word in words]
+        for _, path in self._files:
+            if not path.parent.is_dir():
+                raise UsageFault(f"--report: there is no folder {str(path.parent)!r} to write {path.name!r} to")
+            if path.is_dir():
+                raise UsageFault(f"--report: {str(path)!r} is a folder, name a file in it")
+            if path.is_file() and not _is_step_summary(path):
+                path.unlink()
+
+    def write(self, story: Story) -> None:
+        """Write every report of a finished run."""
+        for name, path in self._files:
+            text = render(name, story)
+            try:
+                with path.open("a" if _is_step_summary(path) else "w", encoding="utf-8", errors="replace") as file:
+                    file.write(text)
+            except OSError as wrong:
+                raise UsageFault(f"--report: {str(path)!r} cannot be written: {wrong.strerror}") from None
+
+
+def _parsed(word: str) -> tuple[str, Path]:
+    name, equals, path = word.partition("=")
+    if name not in FORMATS:
+        raise UsageFault(f"--report: unknown format {name!r}{did_you_mean(name, FORMATS)} (write FORMAT=PATH)")
+    if not equals or not path:
+        raise UsageFault(f"--report {word!r} names no file: write {name}=PATH")
+    return name, Path(path)
+
+
+def _is_step_summary(path: Path) -> bool:
+    return str(path) == os.environ.get(_STEP_SUMMARY, "")

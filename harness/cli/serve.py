@@ -1,0 +1,153 @@
+"""`harness serve`: the reference emulator, or one of its mutants, on a port; with `-- CMD`, for one command.
+
+Layer 6.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from harness.cli.arguments import Parser
+from harness.cli.standing import (
+    BASE_URL_VARIABLES,
+    add_listen_arguments,
+    announce,
+    local_environment,
+    split_command,
+    stand,
+)
+from harness.outcome import UsageFault
+from harness.runner.suggest import did_you_mean
+from harness.runner.targets import KEY_VARIABLE, OTHER_KEY_VARIABLE
+from harness.wire import Service
+
+__all__ = ["BASE_URL_VARIABLES", "command_environment", "run"]
+
+if TYPE_CHECKING:
+    from harness.emulator import Emulator
+
+DUMMY_KEY = "harness-dummy-key"
+
+WITHHELD_VARIABLES = (
+    "GOOGLE_API_KEY",  # google-genai prefers it to GEMINI_API_KEY: a real key would reach our log
+    "GOOGLE_GENAI_API_KEY",
+    "GOOGLE_GENAI_ACCESS_TOKEN",
+    "GOOGLE_GENAI_USE_VERTEXAI",
+    "GOOGLE_GENAI_USE_ENTERPRISE",
+)
+
+
+def run(words: Sequence[str]) -> int:
+    """The command; with `-- CMD` its exit code is the command's."""
+    own, command = split_command(words, "serve")
+    arguments = _parser().parse(own)
+    emulator = _emulator(arguments)
+    from harness.transport import ServerThread
+
+    server = ServerThread(
+        _service(emulator, arguments),
+        host=arguments.host,
+        port=arguments.port,
+        clock=emulator.clock,
+        cors=not arguments.no_cors,
+    )
+    words_of_welcome = "serving the Interactions API at {}/v1beta (any key is welcome unless --key says otherwise)"
+    return stand(
+        server,
+        lambda: announce(server.url, words_of_welcome.format(server.url), as_json=arguments.json),
+        command,
+        lambda: command_environment(server.url, os.environ, list(_keys(arguments))),
+    )
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        "serve",
+        "Serve the reference emulator. Control API: /__harness__/ (see docs/control.md).",
+        usage="harness serve [options] [-- CMD …]",
+    )
+    add_listen_arguments(parser)
+    parser.add_argument("--mutant", metavar="ID", help="serve this mutant (`harness mutants --list`)")
+    parser.add_argument("--scenario", metavar="FILE", help="what it will answer, as YAML")
+    parser.add_argument("--key", action="append", metavar="KEY=PROJECT", help="accept only these keys")
+    parser.add_argument(
+        "--event-ids", metavar="WHICH", help="events that carry an event_id: all, deltas, sparse, none"
+    )
+    parser.add_argument("--resume", metavar="HOW", help="exclusive or inclusive")
+    parser.add_argument(
+        "--set", action="append", metavar="NAME=VALUE", help="any other setting (docs/emulator.md)"
+    )
+    parser.add_argument("--fault", metavar="PLAN", help="what happens to which connection (docs/faults.md)")
+    parser.add_argument("--no-cors", action="store_true", help="do not let web pages of other origins call it")
+    return parser
+
+
+def _service(emulator: Emulator, arguments: argparse.Namespace) -> Service:
+    """The emulator with the faults of the plan, and of those that `POST /__harness__/faults` brings later."""
+    from harness.contract.protocol import PROTOCOL
+    from harness.runner.faulty import Faulty
+
+    return Faulty(emulator, PROTOCOL, plan=arguments.fault)
+
+
+def _emulator(arguments: argparse.Namespace) -> Emulator:
+    from harness.emulator import Emulator, Settings
+
+    settings = Settings().changed(_settings(arguments))
+    emulator = _mutant(arguments.mutant, settings) if arguments.mutant else Emulator(settings)
+    if arguments.scenario:
+        try:
+            emulator.load_scenario(arguments.scenario)
+        except OSError as wrong:
+            raise UsageFault(f"the scenario {arguments.scenario} cannot be read: {wrong.strerror}") from None
+    return emulator
+
+
+def _mutant(name: str, settings: Any) -> Emulator:
+    from harness.emulator.mutants import MUTANTS
+
+    if name not in MUTANTS:
+        hint = did_you_mean(name, MUTANTS, otherwise=": `harness mutants --list` shows all")
+        raise UsageFault(f"no mutant is named {name!r}{hint}")
+    return MUTANTS[name].build(settings)
+
+
+def _settings(arguments: argparse.Namespace) -> dict[str, Any]:
+    import yaml
+
+    values: dict[str, Any] = {}
+    for word in arguments.set or ():
+        name, equals, text = word.partition("=")
+        if not equals:
+            raise UsageFault(f"--set {word!r} has no value: write NAME=VALUE")
+        try:
+            values[name.replace("-", "_")] = yaml.safe_load(text)
+        except yaml.YAMLError:
+            raise UsageFault(f"--set {word!r}: the value is not readable as YAML") from None
+    if arguments.event_ids is not None:
+        values["event_ids"] = arguments.event_ids
+    if arguments.resume is not None:
+        values["resume"] = arguments.resume
+    if keys := _keys(arguments):
+        values["keys"] = keys
+    return values
+
+
+def _keys(arguments: argparse.Namespace) -> dict[str, str]:
+    """Project by key, in the order they were said."""
+    pairs = (word.partition("=") for word in arguments.key or ())
+    return {key: project or "default" for key, _, project in pairs}
+
+
+def command_environment(url: str, environment: Mapping[str, str], keys: Sequence[str] = ()) -> dict[str, str]:
+    """The environment of a command that shall talk to `url` and to nothing else, with no real key in it.
+
+    `keys` are those the server accepts, the first two of them the command's; without any a dummy is welcome.
+    """
+    withheld = (*WITHHELD_VARIABLES, OTHER_KEY_VARIABLE)
+    kept = local_environment(url, {name: value for name, value in environment.items() if name not in withheld})
+    given = dict(zip((KEY_VARIABLE, OTHER_KEY_VARIABLE), keys or (DUMMY_KEY,), strict=False))
+    return {**kept, **given}

@@ -1,0 +1,122 @@
+"""What the commands share that stand on a port: the address, the announcement, a command to run, a clean end.
+
+Layer 6. Must not know what is served.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from types import FrameType
+from typing import Any
+
+from harness.cli.arguments import Parser
+from harness.cli.reporting import say
+from harness.outcome import Exit, UsageFault
+
+BASE_URL_VARIABLES = ("INTERACTIONS_BASE_URL", "GOOGLE_GEMINI_BASE_URL", "GEMINI_BASE_URL")
+"""google-genai (Python and JavaScript) reads the second one; the others are for code of one's own."""
+
+_LOCAL = "127.0.0.1,localhost,::1"
+
+
+def add_listen_arguments(parser: Parser) -> None:
+    """Where to listen, and how to say so."""
+    parser.add_argument("--port", type=port, default=8000, help="0 takes a free one (8000)")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
+    parser.add_argument("--json", action="store_true", help="print machine-readable lines")
+
+
+def port(text: str) -> int:
+    """A port number, 0 included."""
+    if not text.isdecimal() or int(text) > 65_535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: 0 to 65535")
+    return int(text)
+
+
+def split_command(words: Sequence[str], name: str) -> tuple[list[str], list[str] | None]:
+    """The command's own words, and those after `--`; raises UsageFault when nothing follows one."""
+    own = list(words)
+    if "--" not in own:
+        return own, None
+    place = own.index("--")
+    if not own[place + 1 :]:
+        raise UsageFault(f"harness {name}: nothing follows `--`: name the command to run")
+    return own[:place], own[place + 1 :]
+
+
+def announce(url: str, text: str, *, as_json: bool, **facts: Any) -> None:
+    """The first line is the address, alone or as a JSON object with `facts`."""
+    if as_json:
+        say(json.dumps({"base_url": url, "pid": os.getpid(), **facts}))
+    else:
+        say(url)
+        say(text)
+    sys.stdout.flush()
+
+
+@contextmanager
+def _stop_signals() -> Iterator[threading.Event]:
+    """An event that Ctrl-C and SIGTERM set: either is the ordinary end of a server."""
+    stopped = threading.Event()
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        stopped.set()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stopped
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def stand(
+    serving: AbstractContextManager[Any],
+    started: Callable[[], None],
+    command: Sequence[str] | None,
+    environment: Callable[[], Mapping[str, str]],
+) -> int:
+    """Serve while a command runs, or until somebody ends it; gives the command's exit code, or 0.
+
+    `started` announces the server where there is no command, with whose output it would mix.
+    """
+    if command is not None:
+        with serving:
+            return _run(command, environment())
+    with _stop_signals() as stopped, serving:
+        started()
+        # With a timeout, because a wait without one cannot be interrupted on every platform.
+        while not stopped.wait(1.0):
+            pass
+    return int(Exit.OK)
+
+
+def _run(command: Sequence[str], environment: Mapping[str, str]) -> int:
+    try:
+        child = subprocess.Popen(command, env=environment)
+    except OSError as wrong:
+        raise UsageFault(f"cannot run {command[0]!r}: {wrong.strerror}") from None
+    with child:
+        while True:
+            try:
+                code = child.wait()
+                break
+            except KeyboardInterrupt:
+                continue  # the terminal sent it to the command as well, which decides when to end
+    return code if code >= 0 else 128 - code
+
+
+def local_environment(url: str, environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a command that shall talk to `url`, past any proxy; everything else stays."""
+    kept = dict(environment)
+    for name in ("NO_PROXY", "no_proxy"):
+        kept[name] = f"{kept[name]},{_LOCAL}" if kept.get(name) else _LOCAL
+    return {**kept, **dict.fromkeys(BASE_URL_VARIABLES, url)}

@@ -1,0 +1,83 @@
+"""The arguments that name a target and how to speak to it, shared by `check` and `smoke`.
+
+Layer 6.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+from harness.cli.arguments import Parser, header, positive_seconds, some_seconds
+from harness.cli.configuration import fill_in, read_configuration
+from harness.outcome import UsageFault
+from harness.runner.capabilities import Capability, parse_capabilities
+from harness.runner.targets import (
+    KEY_VARIABLE,
+    OTHER_KEY_VARIABLE,
+    ResolvedTarget,
+    TargetOptions,
+    resolve_target,
+)
+
+DEFAULT_TIMEOUT = 60.0
+
+
+def add_target_arguments(parser: Parser) -> None:
+    """The target and everything that is said of it. Defaults are None so that a configured value can fill in."""
+    parser.add_argument("target", nargs="?", help="root URL, with or without an API version, or `emulator`")
+    group = parser.add_argument_group("target")
+    group.add_argument("--api-version", metavar="V", help="path segment; overrides the URL's (default v1beta)")
+    group.add_argument("--api-key", metavar="KEY", help=f"default: ${KEY_VARIABLE}")
+    group.add_argument(
+        "--other-api-key",
+        metavar="KEY",
+        help=f"key of another project, for isolation; default: ${OTHER_KEY_VARIABLE}",
+    )
+    group.add_argument("--model", help="model that checks ask for")
+    group.add_argument("--agent", help="agent that checks ask for")
+    group.add_argument(
+        "-H", "--header", action="append", type=header, metavar="'N: V'", help="sent with each request"
+    )
+    group.add_argument("--capability", action="append", metavar="+X|-Y", help="claim or deny one; may be repeated")
+    group.add_argument(
+        "--wait", type=some_seconds, metavar="S", help="wait up to S seconds until the target is up"
+    )
+    group.add_argument(
+        "--timeout", type=positive_seconds, metavar="S", help="for one request, and for one run to settle (60)"
+    )
+
+
+def parse_with_configuration(parser: Parser, words: list[str]) -> argparse.Namespace:
+    """Parse, then fill what was not said from `[tool.harness]`; an empty target on the command line stays so."""
+    arguments = parser.parse(words)
+    fill_in(arguments, read_configuration())
+    return arguments
+
+
+def resolve(arguments: argparse.Namespace) -> ResolvedTarget:
+    """The target that the arguments, the environment and the configuration name. Raises UsageFault."""
+    return resolve_target(
+        arguments.target,
+        TargetOptions(
+            api_version=arguments.api_version or "",
+            api_key=_key(arguments.api_key, KEY_VARIABLE),
+            other_api_key=_key(arguments.other_api_key, OTHER_KEY_VARIABLE),
+            model=arguments.model or "",
+            agent=arguments.agent or "",
+            headers=tuple(arguments.header or ()),
+            timeout=arguments.timeout or DEFAULT_TIMEOUT,
+        ),
+    )
+
+
+def said_capabilities(arguments: argparse.Namespace) -> tuple[Capability, ...]:
+    """What the user claims and denies."""
+    return tuple(parse_capabilities(arguments.capability or ()))
+
+
+def _key(given: str | None, variable: str) -> str:
+    key = (os.environ.get(variable, "") if given is None else given).strip()
+    if not (key.isascii() and key.isprintable()):
+        raise UsageFault(f"the key ({'--api-key' if given else variable}) holds characters no header can carry")
+    return key

@@ -1,0 +1,117 @@
+"""`harness verify PATH…`: judge recorded traffic offline, nothing is sent.
+
+Layer 6.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.cli.arguments import Parser
+from harness.cli.reporting import say, write_json
+from harness.outcome import Exit, Finding, Level, Observation, UsageFault, Verdict, exit_code, verdict
+from harness.report.record import place_record
+from harness.report.wirelog import printable
+
+if TYPE_CHECKING:
+    from harness.contract.offline import Verification
+
+
+def run(words: Sequence[str]) -> int:
+    """The command: 0 clean, 1 a broken MUST (with --strict a broken SHOULD), 3 nothing to judge."""
+    parser = Parser("verify", "Judge recorded traffic: .sse, .events.jsonl, .json, cassettes (.yaml), .har.")
+    parser.add_argument("paths", nargs="+", metavar="PATH", help="file or folder")
+    parser.add_argument("--strict", action="store_true", help="a broken SHOULD fails, too")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    arguments = parser.parse(words)
+    paths = [Path(path) for path in arguments.paths]
+    for path in paths:
+        if not path.exists():
+            raise UsageFault(f"there is no file or folder {str(path)!r}")
+    from harness.contract.offline import verify
+
+    try:
+        result = verify(paths)
+    except OSError as wrong:
+        raise UsageFault(f"{wrong.filename} cannot be read: {wrong.strerror}") from None
+    if arguments.json:
+        write_json(verification_record(result))
+    else:
+        _print(result)
+    return _exit(result, strict=arguments.strict)
+
+
+def verification_record(result: Verification) -> dict[str, Any]:
+    """A verification as `schemas/output/verify.schema.json` describes it."""
+    return {
+        "judged": dict(result.judged),
+        "left_out": [{"file": file, "reason": reason} for file, reason in result.left_out],
+        "findings": [_finding(finding) for finding in result.findings],
+    }
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    place = place_record(finding.where)
+    return {
+        "file": place.pop("file", ""),
+        "rule": finding.rule,
+        "level": str(_level(finding)),
+        "severity": str(finding.severity),
+        "message": finding.message,
+        "expected": finding.expected,
+        "actual": finding.actual,
+        **place,
+    }
+
+
+def _print(result: Verification) -> None:
+    for finding in result.findings:
+        where = finding.where
+        parts = [
+            f"event {where.event}" if where.event is not None else "",
+            f"bytes {where.start}–{where.end}" if where.start is not None else "",
+            where.pointer,
+        ]
+        place = ", ".join(part for part in parts if part)
+        say(
+            printable(
+                f"{where.file}{f' ({place})' if place else ''}: {_verdict(finding, strict=False).upper()} "
+                f"{finding.rule} [{_level(finding)}] {finding.message}"
+            )
+        )
+        for name, text in (("expected", finding.expected), ("actual", finding.actual)):
+            if text:
+                say(printable(f"    {name}: {text}"))
+    for file, reason in result.left_out:
+        say(printable(f"left out: {file}: {reason}"))
+    judged = result.judged
+    say(
+        f"judged {judged['streams']} streams, {judged['bodies']} bodies, {judged['requests']} requests; "
+        f"left out {len(result.left_out)} files; {len(result.findings)} findings"
+    )
+
+
+def _exit(result: Verification, *, strict: bool) -> Exit:
+    if not any(result.judged.values()):
+        return Exit.NOTHING_RAN
+    return exit_code([Verdict.PASS, *(_verdict(finding, strict=strict) for finding in result.findings)])
+
+
+def _verdict(finding: Finding, *, strict: bool) -> Verdict:
+    from harness.contract.rules import BY_ID
+
+    rule = BY_ID.get(finding.rule)
+    if rule is None:
+        return Verdict.ERROR
+    observation = Observation.of([finding])
+    said = verdict(observation, rule.level, rule.source.basis, strict=strict)
+    return Verdict.INFO if said is Verdict.PASS else said
+
+
+def _level(finding: Finding) -> Level:
+    from harness.contract.rules import BY_ID
+
+    rule = BY_ID.get(finding.rule)
+    return rule.level if rule is not None else Level.MAY

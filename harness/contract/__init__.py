@@ -1,0 +1,37 @@
+"""What the Interactions API promises: shape, order, lifecycle and rules, and the judges that hold a target to it.
+
+Layer 1, sans-IO. The emulator, the checks and the runner take their vocabulary from here.
+"""
+
+from harness.contract.assembly import Assembler
+from harness.contract.body import judge_interaction, judge_steps
+from harness.contract.comparison import Difference, compare_steps
+from harness.contract.errors import STATUS_OF, error_of, judge_error
+from harness.contract.history import judge_history
+from harness.contract.lifecycle import (
+    RUNNING,
+    SETTLED,
+    STATUSES,
+    TERMINAL,
+    TRANSITIONS,
+    WAITING,
+    is_settled,
+    may_follow,
+)
+from harness.contract.offline import Verification, verify
+from harness.contract.protocol import PROTOCOL
+from harness.contract.reading import Reading, read
+from harness.contract.schemas import CURRENT, REVISIONS, Schemas, load
+from harness.contract.stream import StreamJudge
+from harness.contract.stream_reading import StreamReading
+from harness.contract.usage import judge_usage
+
+__all__ = [
+    "StreamJudge", "StreamReading", "Reading", "read",
+    "judge_interaction", "judge_steps", "judge_usage", "judge_error", "error_of", "STATUS_OF",
+    "judge_history", "verify", "Verification",
+    "Assembler", "compare_steps", "Difference",
+    "RUNNING", "SETTLED", "STATUSES", "TERMINAL", "WAITING", "TRANSITIONS", "is_settled", "may_follow",
+    "PROTOCOL",
+    "Schemas", "load", "REVISIONS", "CURRENT",
+]  # fmt: skip

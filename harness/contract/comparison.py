@@ -1,0 +1,105 @@
+"""Are two lists of steps the same answer? What they mean counts, not how it was cut into parts.
+
+Layer 1. Text that lies side by side is joined, empty fields count as absent, leading input is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+from typing import Any
+
+LIMIT = 20
+"""Differences that are told."""
+
+_SHOWN = 80
+_ABSENT = object()
+_INPUT = ("user_input", "function_result")
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One place where two answers differ; `pointer` counts the output steps from 0."""
+
+    pointer: str
+    assembled: str
+    got: str
+
+    def __str__(self) -> str:
+        return f"{self.pointer}: {self.assembled} against {self.got}"
+
+
+def compare_steps(assembled: Sequence[Any], got: Sequence[Any]) -> list[Difference]:
+    """The differences between steps assembled from a stream and steps that GET or POST returned."""
+    try:
+        one, other = ([_normal(step) for step in _output(steps)] for steps in (assembled, got))
+        if one == other:
+            return []
+        found = _differences(one, other, "$.steps")
+        return [difference for difference, _ in zip(found, range(LIMIT), strict=False)]
+    except RecursionError:
+        return [Difference("$.steps", "nested too deep to compare", "nested too deep to compare")]
+
+
+def _output(steps: Sequence[Any]) -> Sequence[Any]:
+    """What follows the input: GET shows a timeline, a stream only what was made."""
+    kinds = [step.get("type") if isinstance(step, dict) else None for step in steps]
+    first = len(kinds) - kinds[::-1].index("user_input") if "user_input" in kinds else 0
+    while first < len(kinds) and kinds[first] in _INPUT:
+        first += 1
+    return steps[first:]
+
+
+def _normal(step: Any) -> Any:
+    if not isinstance(step, dict):
+        return step
+    fields = dict(step)
+    for name in ("content", "summary"):
+        if isinstance(fields.get(name), list):
+            fields[name] = _joined(fields[name])
+    return {name: value for name, value in fields.items() if value not in (None, "", [], {})}
+
+
+def _joined(parts: list[Any]) -> list[Any]:
+    """The parts with neighbouring text put together, without empty ones."""
+    joined: list[Any] = []
+    for part in parts:
+        if not isinstance(part, dict) or part.get("type", "text") != "text":
+            joined.append(part)
+            continue
+        piece = {"type": "text", "text": "", **{k: v for k, v in part.items() if v not in (None, [])}}
+        last = joined[-1] if joined else None
+        if isinstance(last, dict) and last.get("type") == "text" and _both_text(last, piece):
+            notes = [*last.get("annotations", ()), *piece.get("annotations", ())]
+            joined[-1] = {**last, **piece, "text": last["text"] + piece["text"]}
+            if notes:
+                joined[-1]["annotations"] = notes
+        else:
+            joined.append(piece)
+    return [part for part in joined if part != {"type": "text", "text": ""}]
+
+
+def _both_text(last: dict[str, Any], piece: dict[str, Any]) -> bool:
+    return isinstance(last.get("text"), str) and isinstance(piece.get("text"), str)
+
+
+def _differences(one: Any, other: Any, pointer: str) -> Iterator[Difference]:
+    if isinstance(one, dict) and isinstance(other, dict):
+        for name in sorted({*one, *other}):
+            yield from _differences(one.get(name, _ABSENT), other.get(name, _ABSENT), f"{pointer}.{name}")
+    elif isinstance(one, list) and isinstance(other, list):
+        for index, pair in enumerate(zip_longest(one, other, fillvalue=_ABSENT)):
+            yield from _differences(*pair, f"{pointer}[{index}]")
+    elif isinstance(one, str) and isinstance(other, str) and one != other:
+        at = next(
+            (i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other))
+        )
+        yield Difference(f"{pointer} from character {at}", _show(one[at:]), _show(other[at:]))
+    elif one != other:
+        yield Difference(pointer, _show(one), _show(other))
+
+
+def _show(value: Any) -> str:
+    text = "absent" if value is _ABSENT else repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"

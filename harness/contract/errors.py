@@ -1,0 +1,95 @@
+"""Error bodies: the shapes they have, the codes and statuses that belong together, and their judge. Layer 1.
+
+The API's own shape is `{"error": {"message", "code"}}` with a code of words. In front of it stands a gateway
+that answers in another one (a number for a code, a `status` in capitals, sometimes in a list of one): that is
+tolerated, not right.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from harness.outcome import Finding, Severity, Where
+
+STATUS_OF: dict[str, int] = {
+    "invalid_request": 400,
+    "failed_precondition": 400,
+    "parameter_unknown": 400,
+    "authentication": 401,
+    "payment_required": 402,
+    "permission_denied": 403,
+    "not_found": 404,
+    "model_not_found": 404,
+    "already_exists": 409,
+    "aborted": 409,
+    "out_of_range": 416,
+    "rate_limit_exceeded": 429,
+    "quota_exceeded": 429,
+    "too_many_requests": 429,
+    "cancelled": 499,
+    "api_error": 500,
+    "unimplemented": 501,
+    "service_unavailable": 503,
+    "deadline_exceeded": 504,
+}
+"""The documented HTTP status of each documented code; the set of codes is open."""
+
+_CODE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+
+
+def error_of(value: Any) -> tuple[str, str] | None:
+    """(code, message) of an error body of either shape, None when it is none; a numeric code becomes digits."""
+    error = _error(_unlisted(value))
+    if error is None:
+        return None
+    code, message = error.get("code"), error.get("message")
+    if isinstance(code, bool) or not isinstance(code, (str, int)):
+        code = error.get("status", "")
+    return str(code), message if isinstance(message, str) else ""
+
+
+def judge_error(value: Any, status: int | None) -> list[Finding]:
+    """What is wrong with the JSON body of a 4xx or 5xx answer; `status=None` where it was not recorded."""
+    error = _error(value)
+    if _is_gateway(value):
+        return [_shape("the error has the gateway's shape", "string code", "numeric code", Severity.NON_STRICT)]
+    if error is None:
+        return [_shape("the body has no error object", '{"error": {"code", "message"}}', type(value).__name__)]
+    wrong = [name for name in ("code", "message") if not isinstance(error.get(name), str)]
+    if wrong:
+        kinds = ", ".join(f"{name}: {type(error.get(name)).__name__}" for name in wrong)
+        return [_shape("code and message of an error are strings", "string code, string message", kinds)]
+    return _judge_code(error["code"], status)
+
+
+def _judge_code(code: str, status: int | None) -> list[Finding]:
+    place = Where(pointer="$.error.code")
+    if not _CODE.fullmatch(code):
+        return [Finding("err.code-string", "the code is not a snake_case word", "words joined by _", code, place)]
+    documented = STATUS_OF.get(code, status)
+    if status is None or documented == status:
+        return []
+    message = f"the code {code} comes with another HTTP status"
+    return [Finding("err.code-status", message, str(documented), str(status), place)]
+
+
+def _is_gateway(value: Any) -> bool:
+    error = _error(_unlisted(value))
+    code = error.get("code") if error is not None else None
+    numeric = isinstance(code, int) and not isinstance(code, bool)
+    return numeric and error is not None and isinstance(error.get("message"), str)
+
+
+def _unlisted(value: Any) -> Any:
+    return value[0] if isinstance(value, list) and len(value) == 1 else value
+
+
+def _error(value: Any) -> Mapping[str, Any] | None:
+    error = value.get("error") if isinstance(value, Mapping) else None
+    return error if isinstance(error, Mapping) else None
+
+
+def _shape(message: str, expected: str, actual: str, severity: Severity = Severity.BROKEN) -> Finding:
+    return Finding("err.shape", message, expected, actual, Where(pointer="$.error"), severity)

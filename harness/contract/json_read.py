@@ -1,0 +1,58 @@
+"""Bytes to JSON as strictly as RFC 8259, and never an exception, whatever a target sent.
+
+Layer 1. msgspec reads; what it refuses is looked at again with the standard library, so that the reason is exact
+and a value that is merely odd (half a surrogate pair, a huge number) can still be judged.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NamedTuple
+
+import msgspec
+
+decode = msgspec.json.Decoder().decode
+"""The fast path: raises one of `REFUSALS`."""
+
+REFUSALS = (msgspec.DecodeError, ValueError, RecursionError)
+
+
+class Read(NamedTuple):
+    """A value, or why there is none.
+
+    `fault` is "" when all is well, else one of `encoding`, `syntax`, `surrogate`, `depth`; with `surrogate`
+    there is a value all the same, in which each lone half was replaced.
+    """
+
+    value: Any
+    fault: str = ""
+    detail: str = ""
+
+
+def loads(data: bytes) -> Read:
+    """The JSON value of `data`."""
+    try:
+        return Read(decode(data))
+    except REFUSALS as refusal:
+        return _second_look(data, str(refusal))
+
+
+def _second_look(data: bytes, refusal: str) -> Read:
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as wrong:
+        return Read(None, "encoding", f"not UTF-8 at byte {wrong.start}: {data[wrong.start : wrong.start + 4]!r}")
+    try:
+        value = json.loads(text, parse_constant=_refuse_constant)
+        clean = json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
+    except RecursionError:
+        return Read(None, "depth", "nested deeper than can be read")
+    except ValueError as wrong:
+        return Read(None, "syntax", str(wrong) if str(wrong) else refusal)
+    except OverflowError:
+        return Read(None, "syntax", refusal)
+    return Read(clean, "surrogate" if clean != value else "", "half of a surrogate pair" if clean != value else "")
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")

@@ -1,0 +1,29 @@
+"""Findings with their places, bounded: a target that breaks a rule in each of a million events is told once,
+some examples are kept, the rest is counted. Layer 1.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from harness.outcome import Finding
+
+PER_RULE = 20
+"""Findings of one rule that are kept from one stream."""
+
+
+class Ledger:
+    """What a judge has noticed so far; `suppressed` counts, by rule, what was noticed beyond `PER_RULE`."""
+
+    def __init__(self) -> None:
+        self.findings: list[Finding] = []
+        self.suppressed: Counter[str] = Counter()
+        self._kept: Counter[str] = Counter()
+
+    def add(self, finding: Finding) -> None:
+        """Keep or count it."""
+        if self._kept[finding.rule] < PER_RULE:
+            self._kept[finding.rule] += 1
+            self.findings.append(finding)
+        else:
+            self.suppressed[finding.rule] += 1

@@ -1,0 +1,169 @@
+"""How open a schema is: its closed twin, and what an open one let pass.
+
+The files under `schemas/` describe responses, so they tolerate what a later revision may add. Three marks say
+where they do, and everything here follows from them:
+
+    x-known-values  the values published so far; others pass
+    x-unknown       a branch for what this revision does not name (its value says what that is)
+    x-open          open on purpose, in the closed twin too; with x-keep, an x-unknown branch stays there
+
+An object is closable when it has `type: object` and lists `properties`. Rules between fields leave `type` out,
+and so are never mistaken for one. Knows JSON Schema and the marks; must not know any message of the API.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+Schema: TypeAlias = dict[str, Any]
+
+_LISTS = ("oneOf", "anyOf", "allOf")
+_MAPS = ("properties", "$defs")
+_SINGLES = ("items", "additionalProperties", "propertyNames")
+_JSON_TYPES: Mapping[str, type | tuple[type, ...]] = {
+    "object": dict,
+    "array": list,
+    "string": str,
+    "boolean": bool,
+    "integer": int,
+    "number": (int, float),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Something valid that this revision does not name.
+
+    `kind` is "field", "value", or what an x-unknown branch stands for ("step", "event", …); `name` is the
+    field, the value, or the unknown discriminator ("" where there is none).
+    """
+
+    pointer: str
+    kind: str
+    name: str
+
+
+def close(schema: Any, *, keep: bool = True) -> Any:
+    """The closed twin: unlisted properties and values are refused, branches for the unknown are gone.
+
+    With `keep=False` even the x-keep branches go: such a twin accepts only what has nothing unknown in it.
+    """
+    if not isinstance(schema, dict):
+        return schema
+    twin: Schema = dict(schema)
+    for keyword in _LISTS:
+        if keyword in schema:
+            branches = (branch for branch in schema[keyword] if _survives(branch, keep))
+            twin[keyword] = [close(branch, keep=keep) for branch in branches]
+    for keyword in _MAPS:
+        if keyword in schema:
+            twin[keyword] = {name: close(part, keep=keep) for name, part in schema[keyword].items()}
+    for keyword in _SINGLES:
+        if keyword in schema:
+            twin[keyword] = close(schema[keyword], keep=keep)
+    if _closable(schema):
+        twin["additionalProperties"] = False
+    if "x-known-values" in schema and not schema.get("x-open"):
+        twin["enum"] = schema["x-known-values"]
+    return twin
+
+
+def unknowns(schema: Schema, value: Any) -> list[Unknown]:
+    """What `value` holds that the bundled open `schema` tolerates without naming it, in document order."""
+    return list(_walk(schema, schema, value, "$"))
+
+
+def step_into(pointer: str, part: str | int) -> str:
+    """The pointer of a member: `$.delta`, `$.steps[0]`, `$["odd name"]`."""
+    if isinstance(part, int):
+        return f"{pointer}[{part}]"
+    return f"{pointer}.{part}" if part.isidentifier() else f'{pointer}["{part}"]'
+
+
+def _survives(branch: Any, keep: bool) -> bool:
+    unknown = isinstance(branch, dict) and "x-unknown" in branch
+    return not unknown or (keep and bool(branch.get("x-keep")))
+
+
+def _closable(schema: Schema) -> bool:
+    lists = schema.get("type") == "object" and "properties" in schema
+    return lists and "additionalProperties" not in schema and not schema.get("x-open")
+
+
+def _walk(root: Schema, schema: Any, value: Any, pointer: str) -> Iterator[Unknown]:
+    if not isinstance(schema, dict):
+        return
+    if "x-unknown" in schema:
+        yield _unknown_branch(schema, value, pointer)
+        return
+    if "$ref" in schema:
+        yield from _walk(root, _resolve(root, schema["$ref"]), value, pointer)
+    for keyword in ("oneOf", "anyOf"):
+        if keyword in schema:
+            yield from _walk(root, _pick(root, schema[keyword], value), value, pointer)
+    if isinstance(value, dict):
+        yield from _walk_object(root, schema, value, pointer)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _walk(root, schema.get("items"), item, step_into(pointer, index))
+    elif "x-known-values" in schema and not schema.get("x-open") and value not in schema["x-known-values"]:
+        yield Unknown(pointer, "value", str(value))
+
+
+def _walk_object(root: Schema, schema: Schema, value: dict[str, Any], pointer: str) -> Iterator[Unknown]:
+    properties, others = schema.get("properties", {}), schema.get("additionalProperties")
+    for name, member in value.items():
+        inside = step_into(pointer, name)
+        if name in properties:
+            yield from _walk(root, properties[name], member, inside)
+        elif others is not None:
+            yield from _walk(root, others, member, inside)
+        elif _closable(schema):
+            yield Unknown(inside, "field", name)
+
+
+def _unknown_branch(schema: Schema, value: Any, pointer: str) -> Unknown:
+    discriminator = next(iter(schema.get("properties", ())), None)
+    if discriminator is None or not isinstance(value, dict) or discriminator not in value:
+        return Unknown(pointer, schema["x-unknown"], "")
+    return Unknown(step_into(pointer, discriminator), schema["x-unknown"], str(value[discriminator]))
+
+
+def _resolve(root: Schema, ref: str) -> Any:
+    part: Any = root
+    for key in ref.removeprefix("#").split("/")[1:]:
+        part = part[key]
+    return part
+
+
+def _pick(root: Schema, branches: list[Any], value: Any) -> Any:
+    """The first branch whose JSON type and constants fit; validity is the validator's business."""
+    return next((branch for branch in branches if _fits(root, branch, value)), None)
+
+
+def _fits(root: Schema, branch: Any, value: Any) -> bool:
+    if not isinstance(branch, dict):
+        return bool(branch)
+    if "$ref" in branch and not _fits(root, _resolve(root, branch["$ref"]), value):
+        return False
+    expected = branch.get("type")
+    if expected is not None and not isinstance(value, _JSON_TYPES[expected]):
+        return False
+    if any(keyword in branch for keyword in ("oneOf", "anyOf")):
+        return any(_fits(root, part, value) for part in branch.get("oneOf") or branch["anyOf"])
+    return not isinstance(value, dict) or _constants_fit(branch, value)
+
+
+def _constants_fit(branch: Schema, value: dict[str, Any]) -> bool:
+    if any(name in value for name in branch.get("not", {}).get("required", ())):
+        return False
+    for name, part in branch.get("properties", {}).items():
+        excluded = part.get("not", {}).get("enum", ())
+        if name in value:
+            if value[name] != part.get("const", value[name]) or value[name] in excluded:
+                return False
+        elif ("const" in part or excluded) and name in branch.get("required", ()):
+            return False
+    return True

@@ -1,0 +1,155 @@
+"""What the generic layers are told about the Interactions API, as one value. Layer 1.
+
+Record, replay, fault injection and resume ask `PROTOCOL` and know nothing else of the API.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from harness.wire import Request, StreamProtocol, encode
+
+DONE = b"[DONE]"
+COMPLETED_EVENT = "interaction.completed"
+CREATED_EVENT = "interaction.created"
+STATUS_EVENT = "interaction.status_update"
+ERROR_EVENT = "error"
+COLLECTION = "interactions"
+
+Event = Mapping[str, Any]
+
+
+def cursor_of(event: Event) -> str | None:
+    """The top-level `event_id`. One inside `interaction`, which Vertex shows, is not a cursor."""
+    cursor = event.get("event_id")
+    return cursor if isinstance(cursor, str) and cursor else None
+
+
+def with_cursor(event: Event, cursor: str | None) -> dict[str, Any]:
+    """A copy with this cursor at its usual place, before the event_type, or with none."""
+    copy = {key: value for key, value in event.items() if key != "event_id"}
+    if cursor is None:
+        return copy
+    kind = {"event_type": copy.pop("event_type")} if "event_type" in copy else {}
+    return {**copy, "event_id": cursor, **kind}
+
+
+def completes(event: Event) -> bool:
+    """Whether this is interaction.completed, whatever its status."""
+    return event.get("event_type") == COMPLETED_EVENT
+
+
+def is_error(event: Event) -> bool:
+    """Whether this is an error event; one without an `error` is a keepalive of sorts and ends nothing."""
+    return event.get("event_type") == ERROR_EVENT
+
+
+def interaction_id(event: Event) -> str | None:
+    """The id of the interaction an event names; None when it names none or an unstored one ("")."""
+    inner = event.get("interaction")
+    found = inner.get("id") if isinstance(inner, Mapping) else event.get("interaction_id")
+    return found if isinstance(found, str) and found else None
+
+
+def resume_request(request: Request, resource: str, cursor: str | None) -> Request:
+    """GET the interaction as a stream, with the credentials and the version of `request`."""
+    query = [("stream", "true"), *([("last_event_id", cursor)] if cursor is not None else [])]
+    kept = [pair for pair in request.query if pair[0] in ("key", "alt")]
+    root = _root(request)
+    target = f"{root}/{COLLECTION}/{quote(resource, safe='')}?{urlencode(query + kept)}"
+    headers = request.headers.without("content-type", "content-length", "transfer-encoding", "content-encoding")
+    return Request("GET", target, headers.having("accept", "text/event-stream"))
+
+
+def is_resume(request: Request) -> tuple[str, str | None] | None:
+    """(interaction id, cursor) of a GET with stream=true; None for any other request."""
+    segments = request.segments
+    if request.method != "GET" or len(segments) < 2 or segments[-2] != COLLECTION:
+        return None
+    if (request.parameter("stream") or "").lower() != "true":
+        return None
+    return segments[-1], request.parameter("last_event_id") or None
+
+
+def error_event(code: str, message: str, event_id: str | None) -> bytes:
+    """One whole in-stream error frame."""
+    identity = {} if event_id is None else {"event_id": event_id}
+    event = {"error": {"code": code, "message": message}, **identity, "event_type": ERROR_EVENT}
+    return encode(ERROR_EVENT, _compact(event))
+
+
+def error_body(status: int, code: str, message: str) -> bytes:
+    """The body of an error response; its status is the response's own business."""
+    return _compact({"error": {"message": message, "code": code}})
+
+
+def _summary_text(delta: Event) -> object:
+    content = delta.get("content")
+    return content.get("text") if isinstance(content, Mapping) else None
+
+
+_TEXT_AT: dict[str, Callable[[Event], object]] = {
+    "text": lambda delta: delta.get("text"),
+    "arguments_delta": lambda delta: delta.get("arguments"),
+    "thought_summary": _summary_text,
+}
+
+
+def text_of(event: Event) -> tuple[str, str] | None:
+    """(join key, fragment) of a delta that carries text, arguments or a thought's summary; else None."""
+    delta = event.get("delta")
+    if not isinstance(delta, Mapping):
+        return None
+    kind = delta.get("type")
+    reader = _TEXT_AT.get(kind) if isinstance(kind, str) else None
+    text = reader(delta) if reader is not None else None
+    return (f"{event.get('index')}/{kind}", text) if isinstance(text, str) else None
+
+
+def _root(request: Request) -> str:
+    """What precedes the collection in the path: version, or Vertex's project and location."""
+    parts = request.raw_path.rstrip("/").split("/")
+    return "/".join(parts[: parts.index(COLLECTION)] if COLLECTION in parts else parts)
+
+
+def _compact(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+
+
+PROTOCOL = StreamProtocol(
+    name="gemini-interactions",
+    cursor=cursor_of,
+    with_cursor=with_cursor,
+    completes=completes,
+    is_error=is_error,
+    sentinel=DONE,
+    stream_id=interaction_id,
+    resume=resume_request,
+    is_resume=is_resume,
+    error_event=error_event,
+    error_body=error_body,
+    text_of=text_of,
+    id_fields=frozenset(
+        {
+            "id", "interaction_id", "previous_interaction_id", "event_id", "call_id", "environment_id",
+            "webhook_id", "trigger_id", "agent_id",
+        }
+    ),
+    opaque_fields=frozenset({"signature", "data", "continuation_token"}),
+    secret_fields=frozenset(
+        {
+            "api_key", "apiKey", "key", "access_token", "refresh_token", "client_secret", "password", "secret",
+            "authorization", "new_signing_secret", "signing_secret", "private_key", "x-goog-api-key",
+        }
+    ),
+    volatile_fields=frozenset(
+        {
+            "created", "updated", "create_time", "update_time", "last_accessed", "expire_time", "timestamp",
+            "usage", "step_usage", "total_usage", "id", "interaction_id", "event_id", "signature",
+            "continuation_token", "environment_id", "call_id",
+        }
+    ),
+)  # fmt: skip

@@ -1,0 +1,155 @@
+"""What an exchange says, decoded once and judged once, whoever asks. Layer 1.
+
+`read` never raises, whatever the target sent: no answer, no JSON, a list, ten thousand brackets. Checks ask it
+and never parse for themselves.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+from harness.contract import json_read
+from harness.contract.body import judge_interaction
+from harness.contract.errors import error_of, judge_error
+from harness.contract.protocol import COLLECTION, interaction_id, is_resume
+from harness.contract.stream import StreamJudge
+from harness.contract.stream_reading import StreamReading
+from harness.outcome import Finding
+from harness.wire import By, Decoder, Ending, Exchange, Frame, How
+
+EVENT_STREAM = "text/event-stream"
+_OPENINGS = (b"event:", b"data:", b"id:", b"retry:", b":", b"\xef\xbb\xbfevent:", b"\xef\xbb\xbfdata:")
+
+
+class Reading:
+    """One exchange, decoded lazily; every attribute is computed at most once."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self.exchange = exchange
+
+    @cached_property
+    def is_stream(self) -> bool:
+        """Whether the body is a stream of events, by its label or, where that is wrong, by its looks."""
+        exchange = self.exchange
+        if exchange.status is None:
+            return False
+        return exchange.headers.media_type() == EVENT_STREAM or exchange.body.lstrip().startswith(_OPENINGS)
+
+    @cached_property
+    def _parsed(self) -> json_read.Read:
+        exchange = self.exchange
+        if self.is_stream or not exchange.body or exchange.truncated:
+            return json_read.Read(None, "absent", "no JSON body")
+        return json_read.loads(exchange.body)
+
+    @property
+    def json(self) -> Any:
+        """The JSON value of a body that is no stream; None also when there is none."""
+        return self._parsed.value
+
+    @property
+    def json_fault(self) -> str:
+        """Why there is no JSON: "" when there is, else `absent`, `encoding`, `syntax`, `depth`, `surrogate`."""
+        return self._parsed.fault
+
+    @property
+    def error(self) -> tuple[str, str] | None:
+        """(code, message) of an error body, in whichever shape; None when it is none."""
+        return error_of(self.json)
+
+    @cached_property
+    def interaction(self) -> dict[str, Any] | None:
+        """The interaction that a successful create, get or cancel answered as JSON; None for a stream."""
+        value = self.json
+        return value if self._succeeded and _is_about_one(self.exchange) and isinstance(value, dict) else None
+
+    @cached_property
+    def stream(self) -> StreamReading | None:
+        """The judged stream of a successful answer; None when the body is none."""
+        exchange = self.exchange
+        if not self.is_stream or not self._succeeded:
+            return None
+        judge = StreamJudge(start=_start_of(exchange), background=_asked_for(exchange, "background"))
+        judge.feed(exchange.body)
+        return judge.finish(_kept_ending(exchange))
+
+    @cached_property
+    def frames(self) -> list[Frame]:
+        """The dispatched events of a stream that are in the kept bytes, with their spans."""
+        return Decoder().feed(self.exchange.body) if self.is_stream else []
+
+    @cached_property
+    def events(self) -> list[dict[str, Any]]:
+        """Their payloads, as far as they are JSON objects."""
+        values = (json_read.loads(frame.data).value for frame in self.frames)
+        return [value for value in values if isinstance(value, dict)]
+
+    @property
+    def id(self) -> str | None:
+        """The id of the interaction that was answered, as JSON or as a stream; None for "" and for none."""
+        if self.stream is not None:
+            return self.stream.interaction_id or None
+        return interaction_id({"interaction": self.interaction}) if self.interaction is not None else None
+
+    @property
+    def status(self) -> str | None:
+        """The last status that was told of it."""
+        if self.stream is not None:
+            return self.stream.status
+        status = self.interaction.get("status") if self.interaction is not None else None
+        return status if isinstance(status, str) else None
+
+    @cached_property
+    def findings(self) -> tuple[Finding, ...]:
+        """What the contract finds wrong with the body alone."""
+        exchange = self.exchange
+        if self.stream is not None:
+            return self.stream.findings
+        if exchange.status is not None and exchange.status >= 400 and not self.is_stream:
+            return tuple(judge_error(self.json, exchange.status))
+        judged = self._succeeded and _is_about_one(exchange) and self.json_fault in ("", "surrogate")
+        return tuple(judge_interaction(self.json)) if judged else ()
+
+    @property
+    def _succeeded(self) -> bool:
+        return self.exchange.status is not None and 200 <= self.exchange.status < 300
+
+
+def read(exchange: Exchange) -> Reading:
+    """The reading of an exchange, the same object on every call; it lives as long as the exchange."""
+    reading = exchange.notes.get(__name__)
+    if not isinstance(reading, Reading):
+        reading = exchange.notes[__name__] = Reading(exchange)
+    return reading
+
+
+def _is_about_one(exchange: Exchange) -> bool:
+    """Whether the route answers with an interaction: create, get or cancel."""
+    method, segments = exchange.request.method, exchange.request.segments
+    if method == "POST":
+        return segments[-1:] == (COLLECTION,) or (
+            segments[-1:] == ("cancel",) and segments[-3:-2] == (COLLECTION,)
+        )
+    return method == "GET" and segments[-2:-1] == (COLLECTION,)
+
+
+def _start_of(exchange: Exchange) -> str:
+    resumed = is_resume(exchange.request)
+    if resumed is None:
+        return "fresh"
+    return "replay" if resumed[1] is None else "resumed"
+
+
+def _asked_for(exchange: Exchange, field: str) -> bool:
+    if exchange.request.method != "POST":
+        return False
+    body = json_read.loads(exchange.request.body).value
+    return isinstance(body, dict) and body.get(field) is True
+
+
+def _kept_ending(exchange: Exchange) -> Ending:
+    """The ending of what was kept: a record that lacks its tail cannot say how the stream ended."""
+    if not exchange.truncated:
+        return exchange.ending
+    return Ending(by=By.LIMIT, how=How.FIN, detail=f"only the first {len(exchange.body)} bytes were kept")

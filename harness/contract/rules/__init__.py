@@ -1,0 +1,41 @@
+"""Every rule of the contract, by id. Layer 1.
+
+One module an area, each with its `RULES`; data only. A rule belongs to the module of its subject, whoever
+judges it: the stream judge, the body judge, the history judge or a check.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from importlib import import_module
+
+from harness.outcome import Rule
+
+AREAS = (
+    "http",
+    "create",
+    "content",
+    "storage",
+    "stream",
+    "resume",
+    "background",
+    "chain",
+    "tools",
+    "agents",
+    "webhooks",
+    "robustness",
+)
+
+
+def _collect(areas: Iterable[str]) -> dict[str, Rule]:
+    rules: dict[str, Rule] = {}
+    for area in areas:
+        for rule in import_module(f"{__name__}.{area}").RULES:
+            if rule.id in rules:
+                raise ValueError(f"two rules are called {rule.id!r}; the second one is in {area}.py")
+            rules[rule.id] = rule
+    return rules
+
+
+BY_ID: dict[str, Rule] = _collect(AREAS)
+"""All rules, in the order a reader meets them."""

@@ -1,0 +1,86 @@
+"""Rules of chains: a new interaction that continues an older one through previous_interaction_id.
+
+Layer 1. Data only.
+"""
+
+from __future__ import annotations
+
+from harness.outcome import Basis, Level, Rule, Source
+
+_CHAIN = Source(Basis.DOCUMENTED, "Background execution", "Chain interactions")
+_OVERVIEW = "Interactions API overview"
+_STATE = Source(Basis.DOCUMENTED, _OVERVIEW, "Stateful conversations: previous_interaction_id")
+_STATE_INFERRED = Source(Basis.INFERRED, _OVERVIEW, "Stateful conversations: previous_interaction_id")
+
+RULES: tuple[Rule, ...] = (
+    Rule(
+        id="chain.ok",
+        level=Level.MUST,
+        statement="A create that names a completed interaction as its previous one gets an id of its own.",
+        breaks="Conversations of more than one turn are impossible.",
+        source=_CHAIN,
+    ),
+    Rule(
+        id="chain.echo",
+        level=Level.MAY,
+        statement="The answer repeats the previous_interaction_id it was given.",
+        breaks="A stored conversation cannot be walked back from its last turn.",
+        source=Source(Basis.SCHEMA, "Interactions API reference", "Interaction: previous_interaction_id"),
+    ),
+    Rule(
+        id="chain.history",
+        level=Level.MAY,
+        statement="The same input costs more input tokens in a chain than alone: the history is carried over.",
+        breaks="The model answers without knowing what was said before.",
+        source=_STATE,
+    ),
+    Rule(
+        id="chain.own-steps",
+        level=Level.SHOULD,
+        statement="The answer to a chained create holds its own output, not the steps of its parent.",
+        breaks="Clients that append what they receive show every earlier answer again.",
+        source=Source(Basis.DOCUMENTED, "Breaking changes, May 2026", "steps of POST are output only"),
+    ),
+    Rule(
+        id="chain.parent-unchanged",
+        level=Level.SHOULD,
+        statement="Chaining leaves the parent as it was.",
+        breaks="A second branch starts from a conversation that is no longer the one the user saw.",
+        source=_STATE_INFERRED,
+    ),
+    Rule(
+        id="chain.branch",
+        level=Level.MAY,
+        statement="Two interactions may continue the same parent.",
+        breaks="Editing a question or trying a second answer is impossible.",
+        source=_STATE_INFERRED,
+    ),
+    Rule(
+        id="chain.running",
+        level=Level.MUST,
+        statement="Naming an interaction that is still in progress as the previous one answers 400.",
+        breaks="The next turn runs on half a history, and nobody is told.",
+        source=_CHAIN,
+    ),
+    Rule(
+        id="chain.after-settled",
+        level=Level.MUST,
+        statement="A background run that could not be chained while running can be once it is completed.",
+        breaks="The documented flow, poll and then chain, fails.",
+        source=_CHAIN,
+    ),
+    Rule(
+        id="chain.unknown",
+        level=Level.SHOULD,
+        statement="A previous_interaction_id that does not exist is refused.",
+        breaks="A conversation loses its history without a word.",
+        source=Source(Basis.DOCUMENTED, "API errors", "not_found"),
+    ),
+    Rule(
+        id="chain.no-tools",
+        level=Level.MAY,
+        statement="Tools are not inherited: a chained turn that declares none gets no function call.",
+        breaks="A client receives calls for a function it did not offer in this turn.",
+        source=Source(Basis.DOCUMENTED, _OVERVIEW, "What a chain carries over"),
+    ),
+)

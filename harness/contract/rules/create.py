@@ -1,0 +1,223 @@
+"""Rules of creating an interaction: what is accepted, what is refused, and what the answer holds.
+
+Layer 1. Data only. What the steps and the usage of any interaction look like: `content`.
+"""
+
+from __future__ import annotations
+
+from harness.outcome import Basis, Level, Rule, Source
+
+_PAGE = "Interactions API reference"
+_RESOURCE = Source(Basis.SCHEMA, _PAGE, "Interaction")
+_FIELDS = Source(Basis.DOCUMENTED, _PAGE, "Interaction: output only fields")
+_INPUT = Source(Basis.SCHEMA, _PAGE, "CreateInteraction: input")
+_EITHER = Source(Basis.DOCUMENTED, _PAGE, "CreateInteraction: model and agent")
+_CONFIGS = Source(Basis.DOCUMENTED, _PAGE, "CreateInteraction: generation_config and agent_config")
+_RECORDED = "Public recordings"
+
+_ANSWER = (
+    Rule(
+        id="create.ok",
+        level=Level.MUST,
+        statement="A model and a string input bring 200 and an interaction.",
+        breaks="Nothing works.",
+        source=Source(Basis.DOCUMENTED, "Background execution", "Create an interaction"),
+    ),
+    Rule(
+        id="create.status",
+        level=Level.MUST,
+        statement="An interaction has a status, a string.",
+        breaks="Poll loops compare it: without one they end at once or never.",
+        source=_RESOURCE,
+    ),
+    Rule(
+        id="create.schema",
+        level=Level.MUST,
+        statement="An interaction fits its published schema, unknown additions apart.",
+        breaks="Typed clients hand out empty fields or raise.",
+        source=_RESOURCE,
+    ),
+    Rule(
+        id="create.final",
+        level=Level.SHOULD,
+        statement="A foreground create answers with a settled status.",
+        breaks="A client that asked for the result gets a promise it never polls.",
+        source=Source(Basis.INFERRED, _PAGE, "CreateInteraction: background"),
+    ),
+    Rule(
+        id="create.id",
+        level=Level.MUST,
+        statement="A stored interaction has a non-empty string id.",
+        breaks="It can be neither fetched nor chained nor deleted.",
+        source=_FIELDS,
+    ),
+    Rule(
+        id="create.id-unique",
+        level=Level.SHOULD,
+        statement="Every create brings another id, one that was deleted is not given again.",
+        breaks="One conversation overwrites another.",
+        source=Source(Basis.INFERRED, _PAGE, "Interaction: id"),
+    ),
+    Rule(
+        id="create.object",
+        level=Level.SHOULD,
+        statement='`object` says "interaction".',
+        breaks="Dispatchers that look at the field drop the answer.",
+        source=Source(Basis.OBSERVED, _RECORDED, "Every interaction carries it"),
+    ),
+    Rule(
+        id="create.times",
+        level=Level.SHOULD,
+        statement="`created` and `updated` are ISO 8601 times, and the second is not before the first.",
+        breaks="Clients that parse them raise; sorting and expiry go wrong.",
+        source=_FIELDS,
+    ),
+    Rule(
+        id="create.model-echo",
+        level=Level.SHOULD,
+        statement="`model` names what ran.",
+        breaks="Nobody can tell what an alias resolved to, or what was paid for.",
+        source=Source(Basis.OBSERVED, _RECORDED, "Every model interaction carries it"),
+    ),
+    Rule(
+        id="create.steps-output-only",
+        level=Level.SHOULD,
+        statement="The steps of a create's answer do not begin with the caller's own input.",
+        breaks="A client that appends them to its history sends the input twice.",
+        source=Source(Basis.DOCUMENTED, "Breaking changes, May 2026", "Steps in POST and in GET"),
+    ),
+    Rule(
+        id="create.completed-has-output",
+        level=Level.SHOULD,
+        statement="A completed answer holds at least one model_output step.",
+        breaks="The result was paid for and is not there.",
+        source=Source(Basis.INFERRED, _PAGE, "Interaction: steps"),
+    ),
+    Rule(
+        id="create.usage",
+        level=Level.SHOULD,
+        statement="An answer that is neither failed nor cancelled has usage.",
+        breaks="Nobody can tell what a call cost.",
+        source=Source(Basis.OBSERVED, _RECORDED, "Every interaction carries it"),
+    ),
+    Rule(
+        id="create.no-stream-json",
+        level=Level.MUST,
+        statement="With stream false or absent the answer is one JSON body, not a stream.",
+        breaks="The SDK returns a stream object where the caller expects an interaction.",
+        source=Source(Basis.SCHEMA, _PAGE, "CreateInteraction: stream"),
+    ),
+)
+
+_INPUTS = (
+    Rule(
+        id="create.input-content",
+        level=Level.MUST,
+        statement="Input may be one content object.",
+        breaks="Documented calls are refused.",
+        source=_INPUT,
+    ),
+    Rule(
+        id="create.input-contents",
+        level=Level.MUST,
+        statement="Input may be a list of content objects.",
+        breaks="Multimodal calls are refused.",
+        source=_INPUT,
+    ),
+    Rule(
+        id="create.input-steps",
+        level=Level.MUST,
+        statement="Input may be a list of steps.",
+        breaks="Stateless conversations and tool results are refused.",
+        source=_INPUT,
+    ),
+    Rule(
+        id="create.input-bare-step",
+        level=Level.MAY,
+        statement="The content of a user_input step may be a bare string.",
+        breaks="Calls copied from the function calling guide are refused.",
+        source=Source(Basis.DOCUMENTED, "Function calling", "user_input in the examples"),
+    ),
+    Rule(
+        id="create.input-missing",
+        level=Level.SHOULD,
+        statement="No input, or an empty list, is answered 400 unless a continuation_token is given.",
+        breaks="A lost prompt is paid for and answered with something made up.",
+        source=Source(Basis.OBSERVED, "Live probes of a third party", "Missing and empty input"),
+    ),
+    Rule(
+        id="create.model-xor-agent",
+        level=Level.MUST,
+        statement="A create that names neither model nor agent is answered 400.",
+        breaks="Something the caller never chose runs on the caller's account.",
+        source=_EITHER,
+    ),
+    Rule(
+        id="create.both",
+        level=Level.SHOULD,
+        statement="A create that names both model and agent is answered 400.",
+        breaks="One of the two is dropped without a word.",
+        source=_EITHER,
+    ),
+    Rule(
+        id="create.config-mismatch",
+        level=Level.SHOULD,
+        statement="agent_config beside a model is answered 400.",
+        breaks="The configuration is dropped without a word.",
+        source=_CONFIGS,
+    ),
+    Rule(
+        id="create.config-agent",
+        level=Level.SHOULD,
+        statement="generation_config beside an agent is answered 400.",
+        breaks="The configuration is dropped without a word.",
+        source=_CONFIGS,
+    ),
+    Rule(
+        id="create.labels",
+        level=Level.MAY,
+        statement="Labels within the published rules are accepted, and a key that breaks them is answered 400.",
+        breaks="Costs cannot be split by label, or labels vanish.",
+        source=Source(Basis.SCHEMA, "google-genai 3.3.0", "CreateInteraction: labels"),
+    ),
+    Rule(
+        id="create.webhook-bg",
+        level=Level.MAY,
+        statement="webhook_config without background is refused with 400 or accepted.",
+        breaks="A notification that will never come is answered with a server error.",
+        source=Source(Basis.OBSERVED, "Live probes of a third party", "webhook_config needs background"),
+    ),
+)
+
+_OPTIONS = (
+    Rule(
+        id="create.response-format",
+        level=Level.SHOULD,
+        statement="A JSON response_format brings output text that parses as JSON.",
+        breaks="Programs that parse the answer fail.",
+        source=Source(Basis.DOCUMENTED, _PAGE, "CreateInteraction: response_format"),
+    ),
+    Rule(
+        id="create.max-tokens",
+        level=Level.MAY,
+        statement="A tiny max_output_tokens ends as incomplete or completed, never as a server error.",
+        breaks="A limit set to save money costs a retry loop.",
+        source=Source(Basis.SCHEMA, _PAGE, "GenerationConfig: max_output_tokens"),
+    ),
+    Rule(
+        id="create.unicode",
+        level=Level.SHOULD,
+        statement="Text beyond ASCII survives in the stored input, character for character.",
+        breaks="Names, emoji and whole languages come back damaged.",
+        source=Source(Basis.INFERRED, _PAGE, "TextContent: text"),
+    ),
+    Rule(
+        id="create.large",
+        level=Level.SHOULD,
+        statement="A create of one megabyte is accepted or refused as the client's error, and answered in time.",
+        breaks="A long document looks like an outage, and is retried.",
+        source=Source(Basis.INFERRED, _PAGE, "CreateInteraction: input has no published limit"),
+    ),
+)
+
+RULES: tuple[Rule, ...] = (*_ANSWER, *_INPUTS, *_OPTIONS)

@@ -1,0 +1,167 @@
+"""Rules of stored interactions: reading them again, not storing them, deleting them, and whose they are.
+
+Layer 1. Data only.
+"""
+
+from __future__ import annotations
+
+from harness.outcome import Basis, Level, Rule, Source
+
+_REFERENCE = "Interactions API reference"
+_GET = Source(Basis.DOCUMENTED, _REFERENCE, "Get an interaction")
+_GET_INFERRED = Source(Basis.INFERRED, _REFERENCE, "Get an interaction")
+_DELETE = Source(Basis.DOCUMENTED, _REFERENCE, "Delete an interaction")
+_DELETE_INFERRED = Source(Basis.INFERRED, _REFERENCE, "Delete an interaction")
+_NOT_FOUND = Source(Basis.DOCUMENTED, "API errors", "Codes: not_found")
+_RETENTION = Source(Basis.DOCUMENTED, "Interactions overview", "Data storage and retention")
+
+_READING = (
+    Rule(
+        id="get.ok",
+        level=Level.MUST,
+        statement="A stored interaction is read with 200, under the id it was created with.",
+        breaks="Results of background runs and earlier turns are lost.",
+        source=_GET,
+    ),
+    Rule(
+        id="get.same",
+        level=Level.SHOULD,
+        statement="Two reads of a settled interaction agree on status, steps and usage.",
+        breaks="What was shown, billed or cached is no longer true.",
+        source=_GET_INFERRED,
+    ),
+    Rule(
+        id="get.matches-post",
+        level=Level.SHOULD,
+        statement="The output steps that GET shows equal those that POST brought.",
+        breaks="A client that comes back later sees another answer than the one it got.",
+        source=_GET_INFERRED,
+    ),
+    Rule(
+        id="get.user-input",
+        level=Level.MAY,
+        statement="The steps that GET shows begin with the caller's input.",
+        breaks="A conversation cannot be rebuilt from what is stored. (The reference's own example lacks it.)",
+        source=Source(Basis.DOCUMENTED, "Breaking changes, May 2026", "Steps in POST and in GET"),
+    ),
+    Rule(
+        id="get.include-input",
+        level=Level.MAY,
+        statement="include_input=true is accepted.",
+        breaks="A documented call is refused.",
+        source=Source(Basis.SCHEMA, _REFERENCE, "Get an interaction: include_input"),
+    ),
+    Rule(
+        id="get.stream-false",
+        level=Level.MUST,
+        statement="An explicit stream=false brings JSON.",
+        breaks="The official SDKs, which always send it, cannot read anything.",
+        source=Source(Basis.SCHEMA, "google-genai 3.3.0", "interactions.get sends stream=false"),
+    ),
+    Rule(
+        id="get.unknown",
+        level=Level.MUST,
+        statement="An id that names nothing is answered 404.",
+        breaks="Clients retry, or take the answer for a run that has not started.",
+        source=_NOT_FOUND,
+    ),
+    Rule(
+        id="get.cursor-no-stream",
+        level=Level.SHOULD,
+        statement="last_event_id without stream=true is refused with 400 or ignored.",
+        breaks="A client that left the cursor in its query gets events where it parses JSON.",
+        source=Source(Basis.DOCUMENTED, _REFERENCE, "Get an interaction: last_event_id"),
+    ),
+)
+
+_STORING = (
+    Rule(
+        id="store.false-get",
+        level=Level.SHOULD,
+        statement="What was created with store=false cannot be read.",
+        breaks="What a user asked not to keep is kept.",
+        source=_RETENTION,
+    ),
+    Rule(
+        id="store.false-chain",
+        level=Level.SHOULD,
+        statement="What was created with store=false cannot be continued by its id.",
+        breaks="What a user asked not to keep is kept.",
+        source=_RETENTION,
+    ),
+    Rule(
+        id="store.false-bg",
+        level=Level.SHOULD,
+        statement="background=true with store=false is answered 400.",
+        breaks="The run costs money and its result can never be read.",
+        source=_RETENTION,
+    ),
+    Rule(
+        id="store.isolation",
+        level=Level.SHOULD,
+        statement="The key of another project can neither read, nor continue, cancel or delete an interaction.",
+        breaks="One customer sees and destroys the conversations of another.",
+        source=Source(Basis.INFERRED, "API errors", "Codes: permission_denied, not_found"),
+    ),
+)
+
+_DELETING = (
+    Rule(
+        id="del.ok",
+        level=Level.MUST,
+        statement="DELETE of a stored interaction succeeds, with an empty object or no body.",
+        breaks="What a user wants gone stays.",
+        source=_DELETE,
+    ),
+    Rule(
+        id="del.gone",
+        level=Level.MUST,
+        statement="A deleted interaction is answered 404.",
+        breaks="What a user was told is gone can still be read.",
+        source=Source(Basis.DOCUMENTED, "Background execution", "Delete an interaction"),
+    ),
+    Rule(
+        id="del.gone-stream",
+        level=Level.SHOULD,
+        statement="A deleted interaction cannot be streamed either.",
+        breaks="What a user was told is gone can still be read.",
+        source=_DELETE_INFERRED,
+    ),
+    Rule(
+        id="del.twice",
+        level=Level.MAY,
+        statement="A second DELETE is answered 404 or succeeds again.",
+        breaks="A retried clean-up fails for ever.",
+        source=_DELETE_INFERRED,
+    ),
+    Rule(
+        id="del.unknown",
+        level=Level.SHOULD,
+        statement="DELETE of an id that names nothing is answered 404.",
+        breaks="A mistyped id looks like a successful erasure.",
+        source=_NOT_FOUND,
+    ),
+    Rule(
+        id="del.isolated",
+        level=Level.SHOULD,
+        statement="Deleting one interaction leaves others readable.",
+        breaks="A clean-up destroys what nobody asked to delete.",
+        source=_DELETE_INFERRED,
+    ),
+    Rule(
+        id="del.running",
+        level=Level.MAY,
+        statement="Deleting a run in progress succeeds and it is gone, or is refused as the client's error.",
+        breaks="The run goes on, costs money and comes back after it was deleted.",
+        source=_DELETE_INFERRED,
+    ),
+    Rule(
+        id="del.chain-after",
+        level=Level.SHOULD,
+        statement="A deleted interaction cannot be continued.",
+        breaks="Its content lives on in new answers after the user was told it is gone.",
+        source=_DELETE_INFERRED,
+    ),
+)
+
+RULES: tuple[Rule, ...] = (*_READING, *_STORING, *_DELETING)

@@ -1,0 +1,253 @@
+"""Rules of one stream of events, whichever request opened it. Layer 1. Data only.
+
+`harness.contract.stream` judges most of them from the bytes alone; those that need a second exchange
+(`stream.equals-get`, `stream.bg-and-stream`, `stream.hangup`, `stream.incremental`) are judged by checks.
+"""
+
+from __future__ import annotations
+
+from harness.outcome import Basis, Level, Rule, Source
+
+_GUIDE = "Streaming interactions guide"
+_REFERENCE = "Interactions API reference"
+_SDK = "google-genai 3.3.0, types of stream events"
+_ORDER = Source(Basis.DOCUMENTED, _GUIDE, "Order of events")
+_STEPS = Source(Basis.DOCUMENTED, _GUIDE, "Steps: start, delta, stop")
+_END = Source(Basis.DOCUMENTED, _GUIDE, "End of the stream")
+_EVENTS = Source(Basis.SCHEMA, _REFERENCE, "Stream events")
+_RECORDED = Source(Basis.OBSERVED, "Recorded streams of the service", "all of them")
+_RESUME = Source(Basis.DOCUMENTED, "Background execution", "Resume a stream")
+
+RULES: tuple[Rule, ...] = (
+    Rule(
+        id="stream.framing",
+        level=Level.MUST,
+        statement="A stream is well-formed server-sent events in UTF-8, the last of them ended by a blank line.",
+        breaks="A conforming client drops the event that no blank line ends, or garbles its text.",
+        source=Source(Basis.GENERIC, "WHATWG HTML, server-sent events", "9.2.6 Interpreting an event stream"),
+    ),
+    Rule(
+        id="stream.json",
+        level=Level.MUST,
+        statement="The data of each event is a JSON object, or the final [DONE].",
+        breaks="A client's parser raises in the middle of an answer, or hands on a bare string as an event.",
+        source=_EVENTS,
+    ),
+    Rule(
+        id="stream.surrogates",
+        level=Level.SHOULD,
+        statement="No string of an event holds half of a surrogate pair.",
+        breaks="An emoji that was split between two deltas cannot be encoded again, and the client crashes later.",
+        source=Source(Basis.GENERIC, "RFC 8259", "8.2 Unicode characters"),
+    ),
+    Rule(
+        id="stream.event-type",
+        level=Level.MUST,
+        statement="Each event names itself in a string event_type.",
+        breaks="Clients dispatch on event_type; without it an event is taken for another kind, or lost.",
+        source=_EVENTS,
+    ),
+    Rule(
+        id="stream.name-agrees",
+        level=Level.SHOULD,
+        statement="The `event:` field, where there is one, equals the event_type of the data.",
+        breaks="Clients that dispatch on the SSE event name and clients that read the data see different streams.",
+        source=_RECORDED,
+    ),
+    Rule(
+        id="stream.schema",
+        level=Level.MUST,
+        statement="Each event of a known type fits the schema of its type.",
+        breaks="Typed clients find None where their types promise a value.",
+        source=_EVENTS,
+    ),
+    Rule(
+        id="stream.first",
+        level=Level.MUST,
+        statement="The first event is interaction.created, unless an error event reports that nothing will come.",
+        breaks="A client never learns the id of the interaction that it would have to poll, resume or cancel.",
+        source=_ORDER,
+    ),
+    Rule(
+        id="stream.created-once",
+        level=Level.SHOULD,
+        statement="A stream creates its interaction once.",
+        breaks="A client that resets its state on creation throws away what it has collected.",
+        source=Source(Basis.INFERRED, _GUIDE, "Order of events"),
+    ),
+    Rule(
+        id="stream.created-status",
+        level=Level.SHOULD,
+        statement="A new interaction is created in_progress or queued.",
+        breaks="A client that believes the first status stops reading before the answer.",
+        source=_ORDER,
+    ),
+    Rule(
+        id="stream.id-constant",
+        level=Level.MUST,
+        statement="All events of a stream that name its interaction name the same one.",
+        breaks="A client resumes, cancels or chains to the wrong interaction.",
+        source=_EVENTS,
+    ),
+    Rule(
+        id="stream.start-before",
+        level=Level.MUST,
+        statement="A delta or stop belongs to a step that was started and has not stopped.",
+        breaks="Clients look the step up by its index and raise, or write into another step.",
+        source=_STEPS,
+    ),
+    Rule(
+        id="stream.stop-once",
+        level=Level.MUST,
+        statement="Each started step stops exactly once before the interaction completes.",
+        breaks="Clients act on a step when it stops: a tool call is never run, or run twice.",
+        source=_STEPS,
+    ),
+    Rule(
+        id="stream.index-contiguous",
+        level=Level.SHOULD,
+        statement="Steps are numbered 0, 1, 2, … in the order they start.",
+        breaks="Clients that keep steps in a list put them at the wrong place, or raise.",
+        source=_RECORDED,
+    ),
+    Rule(
+        id="stream.no-interleave",
+        level=Level.SHOULD,
+        statement="A step stops before the next one starts.",
+        breaks="Clients that keep one current step mix two.",
+        source=_RECORDED,
+    ),
+    Rule(
+        id="stream.index-reuse",
+        level=Level.SHOULD,
+        statement="No index is started twice.",
+        breaks="The second step overwrites the first.",
+        source=Source(Basis.INFERRED, _GUIDE, "Steps: start, delta, stop"),
+    ),
+    Rule(
+        id="stream.delta-known",
+        level=Level.MAY,
+        statement="The type of each delta is one that the reference lists.",
+        breaks="Clients skip what they do not know, so its content is lost to them.",
+        source=Source(Basis.SCHEMA, _SDK, "StepDeltaData"),
+    ),
+    Rule(
+        id="stream.delta-fits",
+        level=Level.SHOULD,
+        statement="The type of a delta belongs to the type of its step.",
+        breaks="Clients that assemble by the step's type drop the delta or raise.",
+        source=Source(Basis.SCHEMA, _SDK, "StepDeltaData and Step"),
+    ),
+    Rule(
+        id="stream.args-join",
+        level=Level.SHOULD,
+        statement="The arguments_delta fragments of a function call join to one JSON object.",
+        breaks="The client cannot parse the arguments, so the tool is never called.",
+        source=Source(Basis.DOCUMENTED, _GUIDE, "Streaming tool calls"),
+    ),
+    Rule(
+        id="stream.sig-last",
+        level=Level.MAY,
+        statement="A thought_signature is the last delta of its thought.",
+        breaks="Clients that close the thought at its signature lose what follows.",
+        source=_RECORDED,
+    ),
+    Rule(
+        id="stream.completed-last",
+        level=Level.MUST,
+        statement="interaction.completed comes at most once, and no event follows it but [DONE].",
+        breaks="Clients return at interaction.completed; what follows is never read.",
+        source=_END,
+    ),
+    Rule(
+        id="stream.terminal",
+        level=Level.SHOULD,
+        statement="A stream that ends in order has said so: interaction.completed or an error event came.",
+        breaks="A client cannot tell a finished answer from a dropped one, and reports half of it as whole.",
+        source=Source(Basis.INFERRED, _GUIDE, "End of the stream"),
+    ),
+    Rule(
+        id="stream.completed-status",
+        level=Level.SHOULD,
+        statement="interaction.completed carries a status in which nothing runs any more.",
+        breaks="A client that polls until the status settles waits for ever.",
+        source=_END,
+    ),
+    Rule(
+        id="stream.completed-usage",
+        level=Level.SHOULD,
+        statement="interaction.completed carries usage, unless the run failed or was cancelled.",
+        breaks="Cost accounting counts the answer as free.",
+        source=_END,
+    ),
+    Rule(
+        id="stream.completed-no-steps",
+        level=Level.MAY,
+        statement="interaction.completed repeats no steps: they were streamed.",
+        breaks="Clients that also take steps from the last event show the answer twice.",
+        source=_END,
+    ),
+    Rule(
+        id="stream.done",
+        level=Level.SHOULD,
+        statement="A stream that ends in order ends with the data [DONE].",
+        breaks="Clients that read until the sentinel report an unexpected end.",
+        source=_END,
+    ),
+    Rule(
+        id="stream.done-final",
+        level=Level.MUST,
+        statement="Nothing comes after [DONE].",
+        breaks="Clients stop reading at [DONE]; what follows is lost.",
+        source=_END,
+    ),
+    Rule(
+        id="stream.error-shape",
+        level=Level.MUST,
+        statement="The error in an error event, if there is one, is an object whose code and message are strings.",
+        breaks="The handler that should report the failure fails itself.",
+        source=_EVENTS,
+    ),
+    Rule(
+        id="stream.evid-unique",
+        level=Level.SHOULD,
+        statement="No two events of a stream carry the same event_id.",
+        breaks="A cursor that names two places resumes at the wrong one: text is lost or doubled.",
+        source=_RESUME,
+    ),
+    Rule(
+        id="stream.evid-delta",
+        level=Level.SHOULD,
+        statement="Each delta of a background stream carries an event_id.",
+        breaks="After a drop the client goes back to the last delta that had one, and gets the rest twice.",
+        source=_RESUME,
+    ),
+    Rule(
+        id="stream.equals-get",
+        level=Level.SHOULD,
+        statement="The steps assembled from the stream are the output steps that GET returns.",
+        breaks="What the user saw while streaming is not what is stored, nor what the next turn builds on.",
+        source=Source(Basis.DOCUMENTED, _GUIDE, "Streamed and plain answers"),
+    ),
+    Rule(
+        id="stream.incremental",
+        level=Level.MAY,
+        statement="Events arrive while the answer is made, not all at its end.",
+        breaks="Streaming gains the user nothing: the first word comes with the last.",
+        source=Source(Basis.INFERRED, _GUIDE, "Why stream"),
+    ),
+    Rule(
+        id="stream.bg-and-stream",
+        level=Level.SHOULD,
+        statement="A create with both background and stream answers with a stream that names its interaction.",
+        breaks="A client that wants to watch a long run and survive a drop can do only one of the two.",
+        source=Source(Basis.DOCUMENTED, _GUIDE, "Streaming agents"),
+    ),
+    Rule(
+        id="stream.hangup",
+        level=Level.SHOULD,
+        statement="A client that hangs up in the middle of a stream does not hurt later calls.",
+        breaks="One closed browser tab takes the service down for others.",
+        source=Source(Basis.INFERRED, _GUIDE, "End of the stream"),
+    ),
+)

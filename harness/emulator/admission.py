@@ -1,0 +1,262 @@
+"""What a create request must be: read, checked against the strict schema and the rules, resolved to an `Order`.
+
+Layer 2. Messages are better than the schema's where a rule is known: they say what came and what to do instead.
+Each method is one rule, with its source in the docstring (pages as in `harness/contract/rules`). Must not create
+anything but an environment, and that last.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import msgspec
+
+from harness.contract.schemas import load
+from harness.contract.validate import Validator
+from harness.emulator import hints
+from harness.emulator.call import Refusal
+from harness.emulator.inputs import as_steps, text_of
+from harness.emulator.nearest import suggestion
+from harness.emulator.neighbours import Neighbours
+from harness.emulator.order import Order
+from harness.emulator.run import Run
+from harness.emulator.settings import Settings
+from harness.emulator.turns import Turns, refuse
+
+Json = dict[str, Any]
+
+AGENTS = re.compile(r"(antigravity|deep-research|code-mender)-[\w.-]+")
+"""Built-in agents; saved ones are asked of the neighbours."""
+
+MODELS = re.compile(
+    r"(models/)?((gemini|gemma|lyria|nano-banana|veo|imagen)[a-z-]*-\d[\w.-]*"
+    r"|gemini-[a-z-]+-latest|gemini-(omni|robotics)[\w.-]+|nano-banana-pro-preview)"
+)
+"""Names of the families of models; the version in a name is open, as the schema's list is."""
+
+TOOLS = frozenset({
+    "code_execution", "computer_use", "file_search", "function", "google_maps", "google_search", "mcp_server",
+    "retrieval", "url_context", "filesystem", "bash", "tool_search", "manage_task", "schedule",
+})  # fmt: skip
+"""Types of tools: the SDK's, and those that the service itself or third-party probes named."""
+
+SAMPLING = frozenset({"temperature", "top_p", "top_k", "stop_sequences", "max_output_tokens"})
+
+
+@cache
+def validator() -> Validator:
+    """The strict create request, compiled on first use."""
+    return load().validator("requests/create-interaction", closed=True)
+
+
+@cache
+def known_fields() -> frozenset[str]:
+    """Top-level names of the create request."""
+    document = load().document("requests/create-interaction")
+    return frozenset(document["$defs"]["fields"]["properties"])
+
+
+class Admission(Turns):
+    """Admits or refuses creates. `find(id, project)` gives a stored run or None."""
+
+    def __init__(self, settings: Settings, neighbours: Neighbours, find: Callable[[str, str], Run | None]) -> None:
+        super().__init__(find, settings.max_runs)
+        self.settings = settings
+        self._neighbours = neighbours
+
+    def admit(self, data: bytes, project: str) -> Order:
+        """The order in a request body. Raises Refusal."""
+        body = self.parse(data)
+        self.shape(body)
+        return self.resolve(body, project)
+
+    def parse(self, data: bytes) -> Json:
+        """JSON, and an object at the top (errors page: 400 invalid_request)."""
+        try:
+            body = msgspec.json.decode(data)
+        except (msgspec.DecodeError, UnicodeDecodeError) as fault:
+            raise refuse(f"The body is not valid JSON: {fault}.") from None
+        except RecursionError:
+            raise refuse("The body is nested too deeply.") from None
+        if not isinstance(body, dict):
+            raise refuse(f"The body must be a JSON object, not {_kind(body)}.")
+        return body
+
+    def shape(self, body: Json) -> None:
+        """Known names and right types: the strict schema, with a hint for names of other APIs."""
+        if validator().is_valid(body):
+            return
+        self.unknown_fields(body)
+        self.between_fields(body)
+        camel = hints.camel_case(body)
+        if camel is not None:
+            raise refuse(camel, "parameter_unknown")
+        problems = validator().problems(body, limit=1)
+        raise refuse(_told(problems[0]) if problems else "The body does not fit the create request.")
+
+    def unknown_fields(self, body: Json) -> None:
+        """An unknown top-level field is refused by name (errors page: parameter_unknown)."""
+        for name in body:
+            if name not in known_fields():
+                raise refuse(hints.unknown_field(name, known_fields()), "parameter_unknown")
+
+    def between_fields(self, body: Json) -> None:
+        """The rules between fields; they also hold for what the schema lets pass."""
+        self.one_author(body)
+        self.configs(body)
+        self.needs_input(body)
+        self.storage(body)
+        self.webhook(body)
+        self.tool_types(body)
+
+    def resolve(self, body: Json, project: str) -> Order:
+        """The order, with everything it refers to looked up."""
+        self.between_fields(body)
+        model, agent = self.author(body, project)
+        given = as_steps(body.get("input"))
+        order = Order(
+            body, project, model, agent, given, text_of(given),
+            body.get("stream") is True, body.get("store") is not False, body.get("background") is True,
+        )  # fmt: skip
+        if agent is not None:
+            self.agent_rules(order)
+        if "previous_interaction_id" in body:
+            order.previous = self.parent(body["previous_interaction_id"], project)
+        if "continuation_token" in body:
+            self.continuation(order)
+        if not isinstance(body.get("input"), str):
+            self.function_results(order)
+            self.signatures(order)
+        if order.previous is not None or "environment" in body:
+            self.environment(order)
+        return order
+
+    def one_author(self, body: Json) -> None:
+        """Exactly one of model and agent (reference)."""
+        if "model" in body and "agent" in body:
+            raise refuse(
+                "Both 'model' and 'agent' were sent: an interaction is run by exactly one, leave out the other."
+            )
+        if "model" not in body and "agent" not in body:
+            raise refuse("Neither 'model' nor 'agent' was sent: name the one that shall answer.")
+
+    def configs(self, body: Json) -> None:
+        """generation_config and cached_content go with a model, agent_config with an agent (reference)."""
+        if "agent" in body:
+            for name in ("generation_config", "cached_content"):
+                if name in body:
+                    raise refuse(f"'{name}' belongs to a model, but 'agent' was sent: leave it out.")
+        elif "agent_config" in body:
+            raise refuse(
+                "'agent_config' belongs to an agent, but 'model' was sent: leave it out, or send 'agent'."
+            )
+
+    def needs_input(self, body: Json) -> None:
+        """Input is needed, unless a continuation token stands for it (reference; SDK)."""
+        if "input" not in body:
+            if "continuation_token" not in body:
+                raise refuse(
+                    "'input' is missing: send a string, a content, a list of contents or a list of steps."
+                )
+        elif body["input"] in ("", [], None):
+            raise refuse("'input' is empty: there is nothing to answer.")
+        elif isinstance(body["input"], list) and any(
+            isinstance(item, dict) and "role" in item and "type" not in item for item in body["input"]
+        ):
+            raise refuse(
+                "The legacy form of 'input' (turns with 'role') is no longer supported: "
+                'send steps, {"type": "user_input", "content": […]}.'
+            )
+
+    def storage(self, body: Json) -> None:
+        """store=false rules out background and chaining (overview, retention)."""
+        if body.get("store") is False and body.get("background") is True:
+            raise refuse("'background' needs a stored interaction, but 'store' is false: leave out one of them.")
+
+    def webhook(self, body: Json) -> None:
+        """webhook_config needs background (webhook guide's sample; third-party probes)."""
+        if "webhook_config" in body and body.get("background") is not True:
+            raise refuse("'webhook_config' needs 'background': true, for only background runs report by webhook.")
+
+    def tool_types(self, body: Json) -> None:
+        """An unknown type of tool is refused by its place (errors page: bad enum values)."""
+        tools = body.get("tools")
+        for index, tool in enumerate(tools if isinstance(tools, list) else ()):
+            kind = tool.get("type") if isinstance(tool, dict) else None
+            if isinstance(kind, str) and kind not in TOOLS:
+                near = suggestion(kind, TOOLS)
+                raise refuse(f"Invalid value at 'tools[{index}].type': there is no tool '{kind}'.{near}")
+
+    def author(self, body: Json, project: str) -> tuple[str | None, str | None]:
+        """(model, agent): who answers; an agent's name is taken in `model` too (background page)."""
+        if "agent" in body:
+            name = body["agent"]
+            if not self.is_agent(name, project):
+                raise Refusal(404, "not_found", f"There is no agent '{name}'.")
+            return None, name
+        name = body["model"]
+        if self.is_model(name):
+            return name, None
+        if self.is_agent(name, project):
+            return None, name
+        if self.settings.models == "any":
+            return name, None
+        raise Refusal(
+            404,
+            "model_not_found",
+            f"There is no model '{name}'; names look like 'gemini-3.5-flash'. "
+            "(The emulator's setting models=any takes every name.)",
+        )
+
+    def is_model(self, name: str) -> bool:
+        """Whether the name belongs to a family of models."""
+        return MODELS.fullmatch(name) is not None
+
+    def is_agent(self, name: str, project: str) -> bool:
+        """Whether the name is a built-in agent or one saved in this project."""
+        return AGENTS.fullmatch(name) is not None or self._neighbours.agent(name, project) is not None
+
+    def agent_rules(self, order: Order) -> None:
+        """Deep research runs in the background only and takes no functions; agents take no sampling settings."""
+        name, body = order.agent or "", order.body
+        if name.startswith("deep-research"):
+            if not order.background:
+                raise refuse(f"The agent '{name}' takes minutes: send 'background': true and poll, or stream it.")
+            if any(tool.get("type") == "function" for tool in order.tools):
+                raise refuse(f"The agent '{name}' takes no function tools.")
+        for setting in order.generation:
+            if setting in SAMPLING:
+                raise refuse(f"'{setting}' in generation_config belongs to a model, but '{name}' is an agent.")
+        for tool in body.get("tools") or ():
+            if tool.get("type") == "mcp_server" and str(tool.get("name", "")).lower() != str(tool.get("name", "")):
+                raise refuse(f"The mcp_server name '{tool['name']}' must not have capitals.")
+
+    def environment(self, order: Order) -> None:
+        """A managed agent is continued with both the parent and an environment (background page)."""
+        wanted = order.body.get("environment")
+        if wanted is None:
+            if order.previous is not None and self.needs_environment(order):
+                raise refuse(
+                    "A managed agent is continued with both 'previous_interaction_id' and 'environment': "
+                    'add "environment": "remote" or the environment_id of the earlier interaction.'
+                )
+            return
+        made = self._neighbours.create_environment(wanted, order.project, agent=order.agent or "")
+        order.environment_id = str(made["id"])
+
+    def needs_environment(self, order: Order) -> bool:
+        """Deep research has no environment."""
+        return order.agent is not None and not order.agent.startswith("deep-research")
+
+
+def _told(problem: Any) -> str:
+    place = problem.pointer.removeprefix("$").lstrip(".") or "the body"
+    return f"Invalid value at '{place}': {problem.message}."
+
+
+def _kind(value: Any) -> str:
+    names = {list: "an array", str: "a string", bool: "a boolean", type(None): "null"}
+    return names.get(type(value), "a number")

@@ -1,0 +1,54 @@
+"""One call as the emulator's parts see it, and the two things they answer: a value or a refusal.
+
+Layer 2. Knows JSON bodies and error shapes; must not know any resource.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from harness.wire import Headers, Request, Response
+
+JSON_HEADERS = Headers((("content-type", "application/json"),))
+ERROR_HEADERS = Headers((("content-type", "application/json; charset=UTF-8"),))
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A routed request.
+
+    `segments` are the decoded path segments below the API version, `query` the last value of each parameter,
+    `body` the parsed JSON (None when there was none), `project` who the key belongs to.
+    """
+
+    request: Request
+    version: str
+    segments: tuple[str, ...]
+    query: Mapping[str, str] = field(default_factory=dict)
+    body: Any = None
+    project: str = "default"
+
+
+class Refusal(Exception):
+    """The emulator's no: it becomes an error response in the API's own shape."""
+
+    def __init__(self, status: int, code: str, message: str, headers: tuple[tuple[str, str], ...] = ()) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.headers = headers
+
+    def response(self) -> Response:
+        """`{"error": {"message", "code"}}` with its HTTP status."""
+        body = msgspec.json.encode({"error": {"message": self.message, "code": self.code}})
+        return Response.whole(self.status, Headers((*ERROR_HEADERS.items(), *self.headers)), body)
+
+
+def json_response(value: Any, status: int = 200) -> Response:
+    """A JSON answer."""
+    return Response.whole(status, JSON_HEADERS, msgspec.json.encode(value))

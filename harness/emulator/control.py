@@ -1,0 +1,141 @@
+"""The control API under /__harness__/: scripts, requests, release, reset, settings, sessions.
+
+Layer 2. Knows the paths and bodies of `docs/control.md`; what they do is the engine's. No key is needed here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from harness import __version__
+from harness.emulator.call import Refusal, json_response
+from harness.emulator.engine import Engine
+from harness.emulator.nearest import suggestion
+from harness.emulator.routing import Route
+from harness.emulator.scripts import parse
+from harness.outcome.fault import UsageFault
+from harness.wire import Request, Response
+
+if TYPE_CHECKING:
+    from harness.emulator.service import Emulator
+
+CAPABILITIES = (
+    "v1", "auth", "two-keys", "store", "stream", "background", "background-slow", "event-ids", "functions",
+    "thoughts", "search", "agents", "environments", "agents-crud", "webhooks", "continuation", "script",
+)  # fmt: skip
+"""What the reference can do, in the words of the catalogue's capabilities."""
+
+
+class Control:
+    """Answers control requests for one emulator; seams: one method a path."""
+
+    def __init__(self, emulator: Emulator) -> None:
+        self._emulator = emulator
+        self._paths: dict[tuple[str, str], Callable[[Engine, Any], Response]] = {
+            ("POST", "scripts"): self.scripts,
+            ("GET", "requests"): self.requests,
+            ("POST", "release"): self.release,
+            ("POST", "hold"): self.hold,
+            ("POST", "reset"): self.reset,
+            ("POST", "settings"): self.settings,
+            ("GET", "settings"): self.settings_now,
+            ("POST", "faults"): self.faults,
+        }
+
+    def handle(self, request: Request, route: Route) -> Response:
+        """The answer. Raises Refusal."""
+        method, segments = request.method, route.segments
+        if not segments and method == "GET":
+            return self.about(route.session)
+        if segments[:1] == ("sessions",):
+            return self.sessions(method, segments[1:])
+        path = "/".join(segments)
+        handle = self._paths.get((method, path))
+        if handle is None:
+            known = sorted({name for _, name in self._paths} | {"sessions"})
+            methods = ", ".join(verb for verb, name in self._paths if name == path)
+            hint = f" It takes {methods}." if methods else suggestion(path, known)
+            raise Refusal(404, "not_found", f"The control API has no {method} /__harness__/{path}.{hint}")
+        try:
+            return handle(self._emulator.engine(route.session), _body(request))
+        except UsageFault as fault:
+            raise Refusal(400, "invalid_request", str(fault)) from None
+
+    def about(self, session: str | None) -> Response:
+        """Who answers, and what it can do."""
+        self._emulator.engine(session)
+        capabilities = sorted(self._emulator.capabilities(session))
+        return json_response(
+            {"harness": "emulator", "version": __version__, "capabilities": capabilities, "session": session}
+        )
+
+    def sessions(self, method: str, rest: tuple[str, ...]) -> Response:
+        """POST makes an isolated session, DELETE /{id} ends one."""
+        if method == "POST" and not rest:
+            name = self._emulator.open_session()
+            return json_response({"id": name, "base_url_path": f"/__harness__/sessions/{name}"}, 201)
+        if method == "DELETE" and len(rest) == 1:
+            self._emulator.close_session(rest[0])
+            return json_response({})
+        raise Refusal(
+            404, "not_found", "Sessions take POST /__harness__/sessions and DELETE /__harness__/sessions/{id}."
+        )
+
+    def scripts(self, engine: Engine, body: Any) -> Response:
+        """Queue one script or a list of them; all or none."""
+        parsed = [parse(script) for script in (body if isinstance(body, list) else [body])]
+        for script in parsed:
+            engine.scripts.add(script)
+        return json_response({"queued": len(engine.scripts)})
+
+    def requests(self, engine: Engine, body: Any) -> Response:
+        """What was received, secrets masked."""
+        return json_response({"requests": engine.log.shown()})
+
+    def release(self, engine: Engine, body: Any) -> Response:
+        """Let held runs go on."""
+        wanted = body.get("id") if isinstance(body, dict) else None
+        if wanted is not None and not isinstance(wanted, str):
+            raise UsageFault(f"id={wanted!r} must be an interaction's id; leave it out to release all")
+        return json_response({"released": engine.release(wanted)})
+
+    def hold(self, engine: Engine, body: Any) -> Response:
+        """Let background runs stand still from now on."""
+        engine.hold()
+        return json_response({})
+
+    def reset(self, engine: Engine, body: Any) -> Response:
+        """Forget runs, scripts and requests."""
+        engine.reset()
+        return json_response({})
+
+    def settings(self, engine: Engine, body: Any) -> Response:
+        """Change settings of the session."""
+        if not isinstance(body, dict):
+            raise UsageFault('send an object of settings, such as {"event_ids": "none"}')
+        engine.change(engine.settings.changed(body))
+        return self.settings_now(engine, body)
+
+    def settings_now(self, engine: Engine, body: Any) -> Response:
+        """The settings of the session; of keys only how many there are."""
+        shown = {name: getattr(engine.settings, name) for name in engine.settings.__dataclass_fields__}
+        shown["keys"] = len(engine.settings.keys) if engine.settings.keys is not None else None
+        return json_response(shown)
+
+    def faults(self, engine: Engine, body: Any) -> Response:
+        """Reserved."""
+        raise Refusal(
+            501, "unimplemented", "POST /__harness__/faults is reserved: nothing injects faults here yet."
+        )
+
+
+def _body(request: Request) -> Any:
+    if not request.body:
+        return None
+    try:
+        return msgspec.json.decode(request.body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as fault:
+        raise Refusal(400, "invalid_request", f"The body is not valid JSON: {fault}.") from None

@@ -1,0 +1,55 @@
+"""What remains of a run that stops in the middle.
+
+Layer 2. An open text ends where it is; another open step is completed, for half a signature or half of the
+arguments would be broken. Inferred: nothing says what a cancelled run keeps. Pure.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+Json = dict[str, Any]
+
+
+class Cut(NamedTuple):
+    """The events that happened, the steps they make, and the index of the text that still needs its stop."""
+
+    events: list[Json]
+    steps: list[Json]
+    unstopped: int | None
+
+
+def cut(events: list[Json], shown: int, steps: list[Json]) -> Cut:
+    """The run whose `events` would have made `steps`, stopped after `shown` events."""
+    happened = events[:shown]
+    stops = stopped(happened)
+    starts = sum(event["event_type"] == "step.start" for event in happened)
+    if starts <= stops:
+        return Cut(happened, steps[:stops], None)
+    if steps[stops]["type"] == "model_output":
+        partial = {"content": _contents(happened, stops), "type": "model_output"}
+        return Cut(happened, [*steps[:stops], partial], stops)
+    end = next(i for i in range(shown, len(events)) if events[i]["event_type"] == "step.stop")
+    return Cut(events[: end + 1], steps[: stops + 1], None)
+
+
+def stopped(events: list[Json]) -> int:
+    """How many steps are complete."""
+    return sum(event["event_type"] == "step.stop" for event in events)
+
+
+def _contents(events: list[Json], index: int) -> list[Json]:
+    """The contents that the deltas of one step made so far."""
+    contents: list[Json] = []
+    for event in events:
+        if event["event_type"] != "step.delta" or event["index"] != index:
+            continue
+        delta = event["delta"]
+        last = contents[-1] if contents else {}
+        if delta["type"] == "text_annotation_delta":
+            last["annotations"] = delta["annotations"]
+        elif delta["type"] == "text" and last.get("type") == "text" and "annotations" not in last:
+            last["text"] += delta["text"]
+        else:
+            contents.append(dict(delta))
+    return contents

@@ -1,0 +1,290 @@
+"""The operations on interactions of one session: create, get, cancel, delete.
+
+Layer 2. Everything is wired here, and every part is a class attribute, so that a mutant replaces one part by a
+subclass that differs in one method. Must not know the network or the control API; the caller holds the lock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from threading import RLock
+from typing import Any
+
+import msgspec
+
+from harness.emulator.admission import Admission
+from harness.emulator.auth import Auth
+from harness.emulator.call import JSON_HEADERS, Call, Refusal
+from harness.emulator.events import Events
+from harness.emulator.ids import Ids
+from harness.emulator.moments import Moments
+from harness.emulator.neighbours import Neighbours
+from harness.emulator.order import Order
+from harness.emulator.reader import HeldBody
+from harness.emulator.render import Bodies
+from harness.emulator.replies import Replies
+from harness.emulator.request_log import RequestLog
+from harness.emulator.run import Run
+from harness.emulator.scripts import Script, ScriptQueue
+from harness.emulator.settings import Settings
+from harness.emulator.store import Store
+from harness.emulator.streams import Streams
+from harness.emulator.usage import Meter
+from harness.wire import Chunked, Clock, PieceBody, Response
+from harness.wire.pieces import COMPLETE, Chunk
+
+_FLAGS = {"true": True, "false": False, "1": True, "0": False, "": False}
+
+
+class Engine:
+    """The reference service behind the door: authenticated, routed calls on interactions."""
+
+    admission_type: type[Admission] = Admission
+    auth_type: type[Auth] = Auth
+    bodies_type: type[Bodies] = Bodies
+    events_type: type[Events] = Events
+    ids_type: type[Ids] = Ids
+    meter_type: type[Meter] = Meter
+    neighbours_type: type[Neighbours] = Neighbours
+    replies_type: type[Replies] = Replies
+    run_type: type[Run] = Run
+    store_type: type[Store] = Store
+    streams_type: type[Streams] = Streams
+
+    def __init__(self, settings: Settings, clock: Clock, seed: int, lock: RLock) -> None:
+        self.clock = clock
+        self.lock = lock
+        self.ids = self.ids_type(seed)
+        self.moments = Moments(clock)
+        self.scripts = ScriptQueue(settings.max_queued)
+        self.log = RequestLog(settings.max_requests)
+        self.holding = False
+        self._unstored: list[Run] = []
+        self._build(settings)
+
+    def _build(self, settings: Settings) -> None:
+        self.settings = settings
+        self.auth = self.auth_type(settings)
+        self.events = self.events_type()
+        self.meter = self.meter_type()
+        self.bodies = self.bodies_type()
+        self.store = self.store_type(settings.max_runs)
+        self.replies = self.replies_type(self.ids)
+        self.neighbours = self.neighbours_type(self.ids.named, self.moments.now)
+        self.neighbours.run_trigger = self.run_trigger
+        self.neighbours.look_up = self.look_up
+        self.admission = self.admission_type(settings, self.neighbours, self.find)
+        self.streams = self.streams_type(self, self.lock)
+
+    def change(self, settings: Settings) -> None:
+        """Take other settings; runs that exist keep what they were created with where it matters to them."""
+        self.settings = settings
+        self.auth = self.auth_type(settings)
+        self.admission.settings = settings
+
+    def reset(self) -> None:
+        """Forget runs, resources, scripts and requests; ids go on and never repeat."""
+        self.scripts.clear()
+        self.log.clear()
+        self.holding = False
+        self._build(self.settings)
+
+    # Operations
+
+    def handle(self, call: Call) -> Response | None:
+        """The answer to a call on interactions, None when the path is none of ours. Raises Refusal."""
+        method, segments = call.request.method, call.segments
+        if segments[:1] != ("interactions",):
+            return None
+        rest = segments[1:-1] if segments[-1] == "" and len(segments) > 1 else segments[1:]
+        if not rest:
+            return self.create(call) if method == "POST" else self.wrong_method(call, ("POST",))
+        if len(rest) == 1 and ":" not in rest[0]:
+            return self.one(call, rest[0])
+        if len(rest) == 2 and rest[1] == "cancel":
+            return self.cancel(call, rest[0]) if method == "POST" else self.wrong_method(call, ("POST",))
+        return None
+
+    def one(self, call: Call, interaction_id: str) -> Response:
+        """GET or DELETE of one interaction."""
+        method = call.request.method
+        if method == "GET":
+            return self.get(call, interaction_id)
+        if method == "DELETE":
+            return self.delete(call, interaction_id)
+        return self.wrong_method(call, ("GET", "DELETE"))
+
+    def wrong_method(self, call: Call, allowed: tuple[str, ...]) -> Response:
+        """405 with `Allow`."""
+        message = f"{call.request.method} is no operation on this path: it takes {' and '.join(allowed)}."
+        raise Refusal(405, "method_not_allowed", message, (("allow", ", ".join(allowed)),))
+
+    def create(self, call: Call) -> Response:
+        """POST /interactions."""
+        try:
+            return self.answer(self.open(self.admission.admit(call.request.body, call.project)))
+        except Refusal as refusal:
+            return self.refused_create(call, refusal)
+
+    def open(self, order: Order) -> tuple[Run, Order]:
+        """Run an admitted order. Raises Refusal where the script says so."""
+        script = self.scripts.take(
+            model=order.model, agent=order.agent, previous=order.previous is not None, text=order.text
+        )
+        if script.refuse is not None:
+            wanted = script.refuse
+            raise Refusal(wanted.status, wanted.code, wanted.message, tuple(wanted.headers.items()))
+        run = self.start(order, script)
+        self.remember(run)
+        return run, order
+
+    def start(self, order: Order, script: Script) -> Run:
+        """A new run."""
+        number = self.ids.number()
+        reply = self.replies.reply(order, script)
+        run = self.run_type(self, order, script, reply, run_id=self.interaction_id(number), number=number)
+        if self.holding and run.background:
+            run.hold()
+        if not run.settled and not run.stored:
+            self._unstored = [*(held for held in self._unstored if not held.settled), run]
+        return run
+
+    def interaction_id(self, number: int) -> str:
+        """The id of a new interaction: opaque."""
+        return f"v1_{number:016x}"
+
+    def remember(self, run: Run) -> None:
+        """Store what is to be stored."""
+        if run.stored:
+            self.store.keep(run)
+        self.admission.remember_token(run)
+
+    def answer(self, opened: tuple[Run, Order]) -> Response:
+        """A stream, or the interaction as JSON; of a held foreground run only when it is released."""
+        run, order = opened
+        if order.stream:
+            return self.streams.open(run)
+        if run.settled or run.background:
+            return self.json(self.bodies.rendered(run, timeline=False))
+        body = HeldBody(run, self.streams.waiting(run), self.lock, self._later(run))
+        return Response(200, JSON_HEADERS, Chunked(), body)
+
+    def _later(self, run: Run) -> Iterator[bytes]:
+        yield self.bodies.rendered(run, timeline=False)
+
+    def refused_create(self, call: Call, refusal: Refusal) -> Response:
+        """A refusal before the stream starts: an HTTP error, or by setting a stream with one error event."""
+        if self.settings.stream_refusals == "event" and _wants_stream(call.request.body):
+            frames = self.events.frame(self.events.error(refusal.code, refusal.message)) + self.events.done()
+            return Response(200, self.streams.headers(), Chunked(), PieceBody((Chunk(frames), COMPLETE)))
+        raise refusal
+
+    def get(self, call: Call, interaction_id: str) -> Response:
+        """GET /interactions/{id}: a poll, or a stream."""
+        query = call.query
+        stream = self.flag(query, "stream")
+        include_input = self.flag(query, "include_input")
+        cursor = query.get("last_event_id")
+        if cursor and not stream:
+            raise Refusal(400, "invalid_request", "'last_event_id' is only valid together with 'stream=true'.")
+        run = self.existing(interaction_id, call.project)
+        if stream:
+            run.keep_pace()
+            return self.streams.open(run, cursor)
+        run.poll()
+        return self.json(self.bodies.rendered(run, timeline=True, include_input=include_input))
+
+    def cancel(self, call: Call, interaction_id: str) -> Response:
+        """POST /interactions/{id}/cancel: only a background run that is still running (OpenAPI text)."""
+        run = self.existing(interaction_id, call.project)
+        run.keep_pace()
+        self.cancellable(run)
+        if not run.settled:
+            self.stop(run)
+        return self.json(self.bodies.rendered(run, timeline=True))
+
+    def cancellable(self, run: Run) -> None:
+        """Raises Refusal for a foreground run and for one that has settled otherwise."""
+        if run.status == "cancelled":
+            return
+        if not run.background:
+            raise Refusal(
+                400, "failed_precondition", f"'{run.id}' does not run in the background: it cannot be cancelled."
+            )
+        if run.settled:
+            raise Refusal(
+                400, "failed_precondition", f"'{run.id}' is {run.status} already: only a running one is cancelled."
+            )
+
+    def stop(self, run: Run) -> None:
+        """Cancel a running run."""
+        run.cancel()
+
+    def delete(self, call: Call, interaction_id: str) -> Response:
+        """DELETE /interactions/{id}; a run in progress is stopped first, so that its readers come to an end."""
+        run = self.existing(interaction_id, call.project)
+        if not run.settled:
+            run.cancel()
+        self.store.forget(run)
+        return self.json(b"{}")
+
+    def existing(self, interaction_id: str, project: str) -> Run:
+        """A stored interaction of the caller's project. Raises Refusal 404."""
+        run = self.find(interaction_id, project)
+        if run is None:
+            raise Refusal(404, "not_found", f"There is no interaction '{interaction_id[:100]}'.")
+        return run
+
+    def find(self, interaction_id: str, project: str) -> Run | None:
+        """A stored interaction, or None."""
+        return self.store.find(interaction_id, project)
+
+    def json(self, data: bytes) -> Response:
+        """200 with a JSON body."""
+        return Response.whole(200, JSON_HEADERS, data)
+
+    def flag(self, query: Any, name: str) -> bool:
+        """A boolean query parameter. Raises Refusal 400 for anything else."""
+        text = query.get(name)
+        if text is None:
+            return False
+        value = _FLAGS.get(text.lower())
+        if value is None:
+            raise Refusal(400, "invalid_request", f"'{name}' must be true or false, not '{text[:100]}'.")
+        return value
+
+    # For triggers
+
+    def run_trigger(self, body: dict[str, Any], project: str) -> dict[str, Any]:
+        """Create an interaction from a trigger's body. Raises Refusal."""
+        run, _ = self.open(self.admission.admit(msgspec.json.encode(body), project))
+        return self.bodies.interaction(run, timeline=False)
+
+    def look_up(self, interaction_id: str, project: str) -> dict[str, Any] | None:
+        """An interaction as it is, without moving it on."""
+        run = self.find(interaction_id, project)
+        return self.bodies.interaction(run, timeline=True) if run is not None else None
+
+    # For scripts
+
+    def hold(self) -> None:
+        """Background runs stand still, those to come included."""
+        self.holding = True
+        for run in self.store.all():
+            if run.background:
+                run.hold()
+
+    def release(self, interaction_id: str | None = None) -> int:
+        """Let one held run go on, or all; how many were held."""
+        if interaction_id is None:
+            self.holding = False
+        runs = [run for run in (*self.store.all(), *self._unstored) if interaction_id in (None, run.id)]
+        return sum(run.release() for run in runs)
+
+
+def _wants_stream(data: bytes) -> bool:
+    try:
+        body = msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return isinstance(body, dict) and body.get("stream") is True

@@ -1,0 +1,74 @@
+"""The forms `input` may have, brought to one: steps.
+
+Layer 2. Source: the create request's schema (string, content, list of contents, list of steps) and recordings, in
+which a function result also stands inside a user_input step. Must not refuse anything: that is `admission`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+Json = dict[str, Any]
+
+CONTENT_TYPES = frozenset({"text", "image", "audio", "video", "document"})
+CALL_SUFFIX, RESULT_SUFFIX = "_call", "_result"
+
+
+def as_steps(value: Any) -> list[Json]:
+    """`input` as steps; loose contents that follow one another make one user_input step."""
+    if isinstance(value, str):
+        return [{"type": "user_input", "content": [{"type": "text", "text": value}]}]
+    if isinstance(value, dict):
+        value = [value]
+    steps: list[Json] = []
+    loose: list[Json] = []
+    for item in value or ():
+        if item.get("type") in CONTENT_TYPES:
+            loose.append(item)
+            continue
+        if loose:
+            steps.append({"type": "user_input", "content": loose})
+            loose = []
+        steps.append(_with_content_list(item))
+    if loose:
+        steps.append({"type": "user_input", "content": loose})
+    return steps
+
+
+def _with_content_list(step: Json) -> Json:
+    """A bare string as content is one text, as function-calling guides send it."""
+    content = step.get("content")
+    return {**step, "content": [{"type": "text", "text": content}]} if isinstance(content, str) else step
+
+
+def items(steps: list[Json]) -> Iterator[Json]:
+    """The steps, and what stands inside user_input steps as if it were one."""
+    for step in steps:
+        yield step
+        if step.get("type") == "user_input":
+            yield from (part for part in step.get("content") or () if isinstance(part, dict))
+
+
+def results(steps: list[Json]) -> list[Json]:
+    """The function results among `steps`."""
+    return [item for item in items(steps) if item.get("type") == "function_result"]
+
+
+def pending_calls(steps: list[Json]) -> list[Json]:
+    """The function calls that no result in the same steps answers."""
+    calls = [step for step in steps if step.get("type") == "function_call"]
+    if not calls:
+        return calls
+    answered = {item.get("call_id") for item in results(steps)}
+    return [call for call in calls if call.get("id") not in answered]
+
+
+def text_of(steps: list[Json]) -> str:
+    """The texts of all user_input steps, joined by newlines."""
+    if len(steps) == 1:  # nearly every create
+        content = steps[0].get("content")
+        if isinstance(content, list) and len(content) == 1 and isinstance(content[0].get("text"), str):
+            return str(content[0]["text"])
+    texts = (item.get("text") for item in items(steps) if item.get("type") == "text")
+    return "\n".join(text for text in texts if isinstance(text, str))

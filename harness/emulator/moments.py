@@ -1,0 +1,32 @@
+"""Timestamps of the service: logical seconds since a fixed day, as RFC 3339 in UTC.
+
+Layer 2. Knows the calendar; must not ask the operating system for the time.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from harness.wire import Clock
+
+DAY_ONE = datetime(2026, 6, 9, tzinfo=UTC)
+"""The first day on which only today's generation of the API existed; logical time starts here."""
+
+
+class Moments:
+    """`now()` as text; the text of the current second is kept, for it is asked for at every create."""
+
+    __slots__ = ("_clock", "_second", "_text")
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._second = -1
+        self._text = ""
+
+    def now(self) -> str:
+        """`2026-06-09T00:00:00Z`, in whole seconds as the service writes them."""
+        second = int(self._clock.now)
+        if second != self._second:
+            self._second = second
+            self._text = (DAY_ONE + timedelta(seconds=second)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return self._text

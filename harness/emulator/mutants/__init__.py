@@ -1,0 +1,66 @@
+"""Wrong implementations: the reference emulator with one named defect each.
+
+Layer 2. Every check of the catalogue is proved by a mutant that it notices, every mutant by a check that notices
+it (`harness mutants`). A new mutant is a subclass in the module of its area; a new area is added to `_AREAS`.
+"""
+
+from harness.emulator.mutants import (
+    agents,
+    auth,
+    background,
+    cancel,
+    chain,
+    content,
+    create,
+    environments,
+    errors,
+    http,
+    inputs,
+    resume,
+    robustness,
+    storage,
+    stream,
+    stream_end,
+    stream_steps,
+    tools,
+    webhooks,
+)
+from harness.emulator.mutants.mutant import Area, Mutant
+
+__all__ = ["MUTANTS", "Mutant"]
+
+_AREAS: tuple[Area, ...] = (
+    http.HTTP,
+    auth.AUTH,
+    errors.ERRORS,
+    create.CREATE,
+    inputs.INPUTS,
+    content.CONTENT,
+    storage.STORAGE,
+    stream.STREAM,
+    stream_steps.STEPS,
+    stream_end.END,
+    resume.RESUME,
+    background.BACKGROUND,
+    cancel.CANCEL,
+    chain.CHAIN,
+    tools.TOOLS,
+    agents.AGENTS,
+    environments.ENVIRONMENTS,
+    webhooks.WEBHOOKS,
+    robustness.ROBUSTNESS,
+)
+
+
+def _registry() -> dict[str, Mutant]:
+    mutants: dict[str, Mutant] = {}
+    for area in _AREAS:
+        for mutant in area.mutants:
+            if mutant.id in mutants:
+                raise ValueError(f"two mutants are named {mutant.id!r}")
+            mutants[mutant.id] = mutant
+    return mutants
+
+
+MUTANTS: dict[str, Mutant] = _registry()
+"""Every mutant by its id, area after area."""

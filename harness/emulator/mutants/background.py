@@ -1,0 +1,238 @@
+"""Mutants: runs in the background, and how they look from outside."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.emulator.call import JSON_HEADERS, Call, Refusal
+from harness.emulator.engine import Engine
+from harness.emulator.mutants.mutant import Area
+from harness.emulator.mutants.surgery import Json, altered
+from harness.emulator.order import Order
+from harness.emulator.render import Bodies
+from harness.emulator.run import Run
+from harness.wire import COMPLETE, Chunk, Chunked, Pause, Piece, PieceBody, Response
+
+BACKGROUND = Area("background")
+
+
+@BACKGROUND.mutant("background-ignored")
+class _BackgroundIgnored(Engine):
+    """`background` is ignored: the create answers when all is done, and nothing ever runs."""
+
+    def open(self, order: Order) -> tuple[Run, Order]:
+        order.background = False
+        return super().open(order)
+
+
+@BACKGROUND.mutant("background-refused")
+class _BackgroundRefused(Engine):
+    """`background` is refused."""
+
+    def open(self, order: Order) -> tuple[Run, Order]:
+        if order.background:
+            raise Refusal(501, "unimplemented", "'background' is not implemented.")
+        return super().open(order)
+
+
+@BACKGROUND.mutant("background-without-id")
+class _BackgroundWithoutId(Engine):
+    """A background create does not say which interaction it started."""
+
+    def create(self, call: Call) -> Response:
+        def change(body: Json) -> None:
+            if body.get("status") == "in_progress":
+                body.pop("id", None)
+
+        return altered(super().create(call), change)
+
+
+@BACKGROUND.mutant("background-slow")
+class _BackgroundSlow(Engine):
+    """A background create answers after a minute and more."""
+
+    def answer(self, opened: tuple[Run, Order]) -> Response:
+        run, order = opened
+        response = super().answer(opened)
+        if not run.background or order.stream:
+            return response
+        drip: tuple[Piece, ...] = (Chunk(b" "), Pause(20.0)) * 4
+        pieces = (*drip, Chunk(self.bodies.rendered(run, timeline=False)), COMPLETE)
+        return Response(200, JSON_HEADERS, Chunked(), PieceBody(pieces))
+
+
+@BACKGROUND.mutant("never-settles")
+class _NeverSettles(Run):
+    """Background runs are in progress for ever."""
+
+    def poll(self) -> None:
+        return None
+
+
+@BACKGROUND.mutant("result-missing")
+class _ResultMissing(Bodies):
+    """A completed background run holds no output."""
+
+    def steps(self, run: Run, *, timeline: bool) -> list[Json]:
+        return list(run.given) if run.background else super().steps(run, timeline=timeline)
+
+
+@BACKGROUND.mutant("polls-name-another")
+class _PollsNameAnother(Bodies):
+    """Every poll shows another id."""
+
+    _polls = 0
+
+    def interaction(self, run: Run, *, timeline: bool, include_input: bool = False) -> Json:
+        body = super().interaction(run, timeline=timeline, include_input=include_input)
+        if timeline and run.background:
+            self._polls += 1
+            body["id"] = f"{run.id}-{self._polls}"
+        return body
+
+
+@BACKGROUND.mutant("poll-regresses")
+class _PollRegresses(Engine):
+    """After a run has settled, every second poll shows it in progress again."""
+
+    def __init__(self, *args: Any) -> None:
+        self.polls: dict[str, int] = {}
+        super().__init__(*args)
+
+    def get(self, call: Call, interaction_id: str) -> Response:
+        response = super().get(call, interaction_id)
+        run = self.existing(interaction_id, call.project)
+        if not run.settled or not run.background:
+            return response
+        count = self.polls[run.id] = self.polls.get(run.id, 0) + 1
+
+        def change(body: Json) -> None:
+            if count % 2 == 0:
+                body["status"] = "in_progress"
+
+        return altered(response, change)
+
+
+@BACKGROUND.mutant("transition-impossible")
+class _TransitionImpossible(Bodies):
+    """A run in progress is shown as queued by the polls after its create."""
+
+    def status(self, run: Run) -> str:
+        status = super().status(run)
+        return "queued" if run.background and run.shown > 2 and status == "in_progress" else status
+
+
+@BACKGROUND.mutant("status-unknown")
+class _StatusUnknown(Bodies):
+    """A run in progress has the status `running`."""
+
+    def status(self, run: Run) -> str:
+        status = super().status(run)
+        return "running" if status == "in_progress" else status
+
+
+@BACKGROUND.mutant("updated-goes-back")
+class _UpdatedGoesBack(Bodies):
+    """The time of the last change goes back from poll to poll."""
+
+    _polls = 0
+
+    def interaction(self, run: Run, *, timeline: bool, include_input: bool = False) -> Json:
+        body = super().interaction(run, timeline=timeline, include_input=include_input)
+        if timeline and run.background:
+            self._polls += 1
+            body["updated"] = f"2026-06-10T00:00:{59 - self._polls % 60:02}Z"
+        return body
+
+
+@BACKGROUND.mutant("queued-forever")
+class _QueuedForever(Run):
+    """A queued run stays queued."""
+
+    def poll(self) -> None:
+        if not self.waiting:
+            super().poll()
+
+
+@BACKGROUND.mutant("queue-hidden")
+class _QueueHidden(Bodies):
+    """A queued run is shown as completed, without output."""
+
+    def status(self, run: Run) -> str:
+        status = super().status(run)
+        return "completed" if status == "queued" else status
+
+
+@BACKGROUND.mutant("failed-silently")
+class _FailedSilently(Bodies):
+    """A failed run does not say why."""
+
+    def extras(self, run: Run, body: Json, settled: bool) -> None:
+        super().extras(run, body, settled)
+        body.pop("errors", None)
+
+
+@BACKGROUND.mutant("failed-shown-completed")
+class _FailedShownCompleted(Bodies):
+    """Polls show a failed run as completed."""
+
+    def status(self, run: Run) -> str:
+        status = super().status(run)
+        return "completed" if status == "failed" else status
+
+
+@BACKGROUND.mutant("failed-streamed-completed")
+class _FailedStreamedCompleted(Run):
+    """The stream of a failed run says that it is completed."""
+
+    @property
+    def status(self) -> str:
+        status = super().status
+        return "completed" if status == "failed" and self.settled else status
+
+    @property
+    def visible_status(self) -> str:
+        return super().status if not self._lag else super().visible_status
+
+
+@BACKGROUND.mutant("cut-short-shown-completed")
+class _CutShortShownCompleted(Bodies):
+    """An answer cut by a limit is shown as completed."""
+
+    def status(self, run: Run) -> str:
+        status = super().status(run)
+        return "completed" if status == "incomplete" else status
+
+
+@BACKGROUND.mutant("settles-without-output-first")
+class _SettlesWithoutOutputFirst(Bodies):
+    """For one poll after it has completed a run shows no output."""
+
+    def __init__(self) -> None:
+        self.seen: set[str] = set()
+
+    def steps(self, run: Run, *, timeline: bool) -> list[Json]:
+        if timeline and run.background and run.settled and run.id not in self.seen:
+            self.seen.add(run.id)
+            run.bodies.clear()
+            return list(run.given)
+        return super().steps(run, timeline=timeline)
+
+    def rendered(self, run: Run, *, timeline: bool, include_input: bool = False) -> bytes:
+        first = run.id not in self.seen
+        data = super().rendered(run, timeline=timeline, include_input=include_input)
+        if first:
+            run.bodies.clear()
+        return data
+
+
+@BACKGROUND.mutant("background-404-after-create")
+class _Background404AfterCreate(Engine):
+    """A background run is not found until it has settled."""
+
+    def get(self, call: Call, interaction_id: str) -> Response:
+        run = self.existing(interaction_id, call.project)
+        if run.background and not run.settled:
+            run.poll()
+            raise Refusal(404, "not_found", "Not found.")
+        return super().get(call, interaction_id)

@@ -1,0 +1,335 @@
+"""Mutants: streams of what exists, from the beginning or from a cursor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import chain
+from typing import Any
+
+from harness.emulator.call import Call, Refusal
+from harness.emulator.engine import Engine
+from harness.emulator.mutants.mutant import Area
+from harness.emulator.reader import Reader
+from harness.emulator.run import Run
+from harness.emulator.streams import Streams
+from harness.wire import COMPLETE, Body, Chunk, Chunked, Pause, Piece, PieceBody, Response
+
+RESUME = Area("resume")
+
+
+@RESUME.mutant("stream-of-stored-json")
+class _StreamOfStoredJson(Engine):
+    """A read with stream=true is answered with JSON."""
+
+    def flag(self, query: Any, name: str) -> bool:
+        wanted = super().flag(query, name)
+        return wanted and name != "stream"
+
+    def get(self, call: Call, interaction_id: str) -> Response:
+        plain = {name: value for name, value in call.query.items() if name != "last_event_id"}
+        return super().get(replace(call, query=plain), interaction_id)
+
+
+@RESUME.mutant("stream-of-stored-404")
+class _StreamOfStored404(Engine):
+    """A read with stream=true is answered 404."""
+
+    def get(self, call: Call, interaction_id: str) -> Response:
+        if call.query.get("stream") == "true":
+            raise Refusal(404, "not_found", "Method not found.")
+        return super().get(call, interaction_id)
+
+
+@RESUME.mutant("stream-of-stored-empty")
+class _StreamOfStoredEmpty(Streams):
+    """A stream of an interaction that exists holds nothing."""
+
+    def open(self, run: Run, cursor: str | None = None) -> Response:
+        if cursor is None and run.settled and run.background:
+            return Response(200, self.headers(), Chunked(), PieceBody((COMPLETE,)))
+        return super().open(run, cursor)
+
+
+@RESUME.mutant("replay-from-third")
+class _ReplayFromThird(Streams):
+    """A stream without a cursor begins at the third event."""
+
+    def position(self, run: Run, cursor: str | None) -> int:
+        return super().position(run, cursor) or (2 if run.background and run.settled else 0)
+
+
+@RESUME.mutant("resume-skips-one")
+class _ResumeSkipsOne(Streams):
+    """A resume leaves out the event after the cursor."""
+
+    def after(self, event: int) -> int:
+        return event + 2
+
+
+@RESUME.mutant("resume-skips-last")
+class _ResumeSkipsLast(Streams):
+    """A resume leaves the closing event out."""
+
+    def body(self, run: Run, position: int) -> Body:
+        if position and run.settled:
+            chunks = run.frames.all()
+            return PieceBody(chain(chunks[position:-2], chunks[-1:], (COMPLETE,)))
+        return super().body(run, position)
+
+
+@RESUME.mutant("resume-inclusive")
+class _ResumeInclusive(Streams):
+    """A resume repeats the event of its cursor."""
+
+    def after(self, event: int) -> int:
+        return event
+
+
+@RESUME.mutant("resume-repeats-two")
+class _ResumeRepeatsTwo(Streams):
+    """A resume repeats the last two events."""
+
+    def after(self, event: int) -> int:
+        return max(0, event - 1)
+
+
+@RESUME.mutant("resume-from-start")
+class _ResumeFromStart(Streams):
+    """The cursor is ignored: every resume begins at the first event."""
+
+    def position(self, run: Run, cursor: str | None) -> int:
+        return 0
+
+
+@RESUME.mutant("resume-ids-renumbered")
+class _ResumeIdsRenumbered(Streams):
+    """Events get other ids when they are read again."""
+
+    def body(self, run: Run, position: int) -> Body:
+        body = super().body(run, position)
+        return _Renamed(body, run.tag.encode()) if position else body
+
+
+@RESUME.mutant("resume-with-created")
+class _ResumeWithCreated(Streams):
+    """A resumed stream begins with another interaction.created."""
+
+    def body(self, run: Run, position: int) -> Body:
+        body = super().body(run, position)
+        return _After(run.frames.chunk(0), body) if position else body
+
+
+@RESUME.mutant("resume-broken-frame")
+class _ResumeBrokenFrame(Streams):
+    """A resumed stream begins in the middle of a frame."""
+
+    def body(self, run: Run, position: int) -> Body:
+        body = super().body(run, position)
+        return _After(Chunk(b'"index":1}\n\n'), body) if position else body
+
+
+@RESUME.mutant("resume-plus-is-space")
+class _ResumePlusIsSpace(Engine):
+    """A plus sign in a cursor is taken for a space although it was percent-encoded."""
+
+    def get(self, call: Call, interaction_id: str) -> Response:
+        query = dict(call.query)
+        if "last_event_id" in query:
+            query["last_event_id"] = query["last_event_id"].replace("+", " ")
+        return super().get(replace(call, query=query), interaction_id)
+
+
+@RESUME.mutant("resume-half-decoded")
+class _ResumeHalfDecoded(Engine):
+    """A cursor is decoded only where it must be encoded: an encoded digit is taken literally."""
+
+    def get(self, call: Call, interaction_id: str) -> Response:
+        query = dict(call.query)
+        if "last_event_id" in query and "%30" in call.request.target:
+            query["last_event_id"] = call.request.target.partition("last_event_id=")[2]
+        return super().get(replace(call, query=query), interaction_id)
+
+
+@RESUME.mutant("resume-repeats-at-end")
+class _ResumeRepeatsAtEnd(Streams):
+    """A cursor at the final event brings the whole stream again."""
+
+    def after(self, event: int) -> int:
+        return event + 1
+
+    def position(self, run: Run, cursor: str | None) -> int:
+        position = super().position(run, cursor)
+        return 0 if cursor and run.settled and position >= run.readable - 1 else position
+
+
+@RESUME.mutant("resume-bad-cursor-crashes")
+class _ResumeBadCursorCrashes(Streams):
+    """An unknown cursor is answered 500."""
+
+    def found(self, run: Run, cursor: str) -> int:
+        try:
+            return super().found(run, cursor)
+        except Refusal:
+            raise Refusal(500, "api_error", "Internal error.") from None
+
+
+@RESUME.mutant("resume-bad-cursor-hangs")
+class _ResumeBadCursorHangs(Streams):
+    """A stream from an unknown cursor never says a word."""
+
+    def open(self, run: Run, cursor: str | None = None) -> Response:
+        try:
+            return super().open(run, cursor)
+        except Refusal:
+            return Response(200, self.headers(), Chunked(), _Silent())
+
+
+@RESUME.mutant("unknown-stream-empty")
+class _UnknownStreamEmpty(Engine):
+    """A stream of an id that names nothing is an empty stream."""
+
+    def get(self, call: Call, interaction_id: str) -> Response:
+        if call.query.get("stream") == "true" and self.find(interaction_id, call.project) is None:
+            return Response(200, self.streams.headers(), Chunked(), PieceBody((COMPLETE,)))
+        return super().get(call, interaction_id)
+
+
+@RESUME.mutant("second-reader-steals")
+class _SecondReaderSteals(Streams):
+    """Two readers of a running run share its events: each gets only what the other did not take."""
+
+    def body(self, run: Run, position: int) -> Body:
+        if run.settled:
+            return super().body(run, position)
+        return _Thief(run, position, self.waiting(run), self._lock)
+
+
+@RESUME.mutant("second-reader-refused")
+class _SecondReaderRefused(Engine):
+    """A run in progress takes one reader only."""
+
+    def __init__(self, *args: Any) -> None:
+        self.read: set[str] = set()
+        super().__init__(*args)
+
+    def get(self, call: Call, interaction_id: str) -> Response:
+        run = self.existing(interaction_id, call.project)
+        if call.query.get("stream") == "true" and not run.settled:
+            if run.id in self.read:
+                raise Refusal(409, "aborted", "Somebody reads it already.")
+            self.read.add(run.id)
+        return super().get(call, interaction_id)
+
+
+@RESUME.mutant("running-stream-stops")
+class _RunningStreamStops(Streams):
+    """A stream of a running run ends with what has happened so far."""
+
+    def body(self, run: Run, position: int) -> Body:
+        if run.settled:
+            return super().body(run, position)
+        return PieceBody(chain((run.frames.chunk(index) for index in range(position, run.readable)), (COMPLETE,)))
+
+
+@RESUME.mutant("running-resume-from-now")
+class _RunningResumeFromNow(Streams):
+    """A reader that returns to a running run gets only what happens from then on."""
+
+    def position(self, run: Run, cursor: str | None) -> int:
+        position = super().position(run, cursor)
+        return max(position, run.readable) if cursor and not run.settled else position
+
+
+@RESUME.mutant("foreground-stream-crashes")
+class _ForegroundStreamCrashes(Engine):
+    """A stream of a stored foreground interaction is answered 500."""
+
+    def get(self, call: Call, interaction_id: str) -> Response:
+        if call.query.get("stream") == "true" and not self.existing(interaction_id, call.project).background:
+            raise Refusal(500, "api_error", "Internal error.")
+        return super().get(call, interaction_id)
+
+
+@RESUME.mutant("finished-run-streams-no-end")
+class _FinishedRunStreamsNoEnd(Streams):
+    """The stream of a finished run lacks the closing event."""
+
+    def body(self, run: Run, position: int) -> Body:
+        if run.settled and run.background:
+            chunks = run.frames.all()
+            return PieceBody(chain(chunks[position:-2], (COMPLETE,)))
+        return super().body(run, position)
+
+
+class _Thief(Reader):
+    """Takes events away from the other readers of its run."""
+
+    _taken: dict[str, int] = {}
+
+    def _take(self) -> Piece:
+        shared = self._taken
+        self._position = max(self._position, shared.get(self._run.id, 0))
+        piece = super()._take()
+        shared[self._run.id] = self._position
+        return piece
+
+
+class _Wrapped:
+    """A body around another."""
+
+    def __init__(self, body: Body) -> None:
+        self._body = body
+
+    def __iter__(self) -> Iterator[Piece]:
+        return self
+
+    def __next__(self) -> Piece:
+        return next(self._body)
+
+    def close(self) -> None:
+        self._body.close()
+
+
+class _Renamed(_Wrapped):
+    """Replaces the beginning of every event id."""
+
+    def __init__(self, body: Body, tag: bytes) -> None:
+        super().__init__(body)
+        self._tag = tag
+
+    def __next__(self) -> Piece:
+        piece = next(self._body)
+        if isinstance(piece, Chunk):
+            return Chunk(piece.data.replace(b'"event_id":"' + self._tag, b'"event_id":"again-' + self._tag))
+        return piece
+
+
+class _After(_Wrapped):
+    """One more chunk in front."""
+
+    def __init__(self, first: Chunk, body: Body) -> None:
+        super().__init__(body)
+        self._first: Chunk | None = first
+
+    def __next__(self) -> Piece:
+        first, self._first = self._first, None
+        return next(self._body) if first is None else first
+
+
+class _Silent:
+    """A body that pauses for ever."""
+
+    def __init__(self) -> None:
+        self._closed = False
+
+    def __iter__(self) -> Iterator[Piece]:
+        return self
+
+    def __next__(self) -> Piece:
+        if self._closed:
+            raise StopIteration
+        return Pause(1.0)
+
+    def close(self) -> None:
+        self._closed = True

@@ -1,0 +1,322 @@
+"""Mutants: reading, storing, deleting."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.emulator.admission import Admission
+from harness.emulator.call import Call, Refusal, json_response
+from harness.emulator.engine import Engine
+from harness.emulator.mutants.mutant import Area
+from harness.emulator.mutants.surgery import Json, altered
+from harness.emulator.order import Order
+from harness.emulator.render import Bodies
+from harness.emulator.run import Run
+from harness.emulator.store import Store
+from harness.emulator.turns import refuse
+from harness.wire import Response
+
+STORAGE = Area("storage")
+
+
+@STORAGE.mutant("reads-nothing")
+class _ReadsNothing(Engine):
+    """Stored interactions are not found again."""
+
+    def get(self, call: Call, interaction_id: str) -> Response:
+        raise Refusal(404, "not_found", "Not found.")
+
+
+@STORAGE.mutant("reads-another")
+class _ReadsAnother(Engine):
+    """A read answers the newest interaction, whatever id was asked for."""
+
+    def get(self, call: Call, interaction_id: str) -> Response:
+        self.existing(interaction_id, call.project)
+        mine = [run.id for run in self.store.all() if run.project == call.project]
+        return super().get(call, mine[-1])
+
+
+@STORAGE.mutant("reads-differ")
+class _ReadsDiffer(Bodies):
+    """The token counts of a settled interaction grow with every read."""
+
+    _reads = 0
+
+    def rendered(self, run: Run, *, timeline: bool, include_input: bool = False) -> bytes:
+        run.bodies.clear()
+        return super().rendered(run, timeline=timeline, include_input=include_input)
+
+    def usage(self, run: Run) -> Json:
+        self._reads += 1
+        usage = super().usage(run)
+        return {**usage, "total_tokens": usage["total_tokens"] + self._reads}
+
+
+@STORAGE.mutant("stored-output-cut")
+class _StoredOutputCut(Bodies):
+    """What is stored lacks the end of the output."""
+
+    def steps(self, run: Run, *, timeline: bool) -> list[Json]:
+        steps = super().steps(run, timeline=timeline)
+        return steps[:-1] if timeline and run.settled and run.status == "completed" else steps
+
+
+@STORAGE.mutant("stored-order-reversed")
+class _StoredOrderReversed(Bodies):
+    """The stored steps come in reverse."""
+
+    def steps(self, run: Run, *, timeline: bool) -> list[Json]:
+        steps = super().steps(run, timeline=timeline)
+        return steps[::-1] if timeline else steps
+
+
+@STORAGE.mutant("stored-without-input")
+class _StoredWithoutInput(Bodies):
+    """The timeline that a read shows lacks the user's input."""
+
+    def steps(self, run: Run, *, timeline: bool) -> list[Json]:
+        return super().steps(run, timeline=False)
+
+
+@STORAGE.mutant("include-input-refused")
+class _IncludeInputRefused(Engine):
+    """include_input is answered 400."""
+
+    def get(self, call: Call, interaction_id: str) -> Response:
+        if "include_input" in call.query:
+            raise refuse("Unknown parameter 'include_input'.", "parameter_unknown")
+        return super().get(call, interaction_id)
+
+
+@STORAGE.mutant("stream-parameter-truthy")
+class _StreamParameterTruthy(Engine):
+    """A read with any value of `stream` is answered with a stream, `false` included."""
+
+    def flag(self, query: Any, name: str) -> bool:
+        return name in query if name == "stream" else super().flag(query, name)
+
+
+@STORAGE.mutant("cursor-without-stream-crashes")
+class _CursorWithoutStreamCrashes(Engine):
+    """A cursor without stream=true is answered 500."""
+
+    def get(self, call: Call, interaction_id: str) -> Response:
+        if "last_event_id" in call.query and call.query.get("stream") != "true":
+            raise Refusal(500, "api_error", "Internal error.")
+        return super().get(call, interaction_id)
+
+
+@STORAGE.mutant("unknown-read-200")
+class _UnknownRead200(Engine):
+    """A read of an id that names nothing is answered 200 with nothing in it."""
+
+    def get(self, call: Call, interaction_id: str) -> Response:
+        if self.find(interaction_id, call.project) is None and call.query.get("stream") != "true":
+            return json_response({})
+        return super().get(call, interaction_id)
+
+
+@STORAGE.mutant("unknown-read-crashes")
+class _UnknownReadCrashes(Engine):
+    """A read of an id that names nothing is answered 500."""
+
+    def existing(self, interaction_id: str, project: str) -> Run:
+        run = self.find(interaction_id, project)
+        if run is None:
+            raise Refusal(500, "api_error", "Internal error.")
+        return run
+
+
+@STORAGE.mutant("store-false-stored")
+class _StoreFalseStored(Engine):
+    """What was created with `store: false` is stored all the same."""
+
+    def open(self, order: Order) -> tuple[Run, Order]:
+        order.store = True
+        return super().open(order)
+
+
+@STORAGE.mutant("store-false-background")
+class _StoreFalseBackground(Admission):
+    """A background run may be created with `store: false`."""
+
+    def shape(self, body: Json) -> None:
+        if body.get("background") is True:
+            body.pop("store", None)
+        super().shape(body)
+
+
+@STORAGE.mutant("projects-shared")
+class _ProjectsShared(Store):
+    """Another project's key reads, cancels and deletes everything."""
+
+    def may_see(self, run: Run, project: str) -> bool:
+        return True
+
+
+@STORAGE.mutant("projects-shared-for-deletes")
+class _ProjectsSharedForDeletes(Engine):
+    """Another project's key deletes everything."""
+
+    def delete(self, call: Call, interaction_id: str) -> Response:
+        for run in self.store.all():
+            if run.id == interaction_id:
+                self.store.forget(run)
+                return self.json(b"{}")
+        return super().delete(call, interaction_id)
+
+
+@STORAGE.mutant("delete-refused")
+class _DeleteRefused(Engine):
+    """Nothing can be deleted."""
+
+    def delete(self, call: Call, interaction_id: str) -> Response:
+        raise Refusal(501, "unimplemented", "DELETE is not implemented.")
+
+
+@STORAGE.mutant("delete-keeps")
+class _DeleteKeeps(Engine):
+    """A delete is answered 200 and deletes nothing."""
+
+    def delete(self, call: Call, interaction_id: str) -> Response:
+        self.existing(interaction_id, call.project)
+        return self.json(b"{}")
+
+
+class _Graveyard(Engine):
+    """Remembers what was deleted."""
+
+    def __init__(self, *args: Any) -> None:
+        self.dead: dict[str, Run] = {}
+        super().__init__(*args)
+
+    def delete(self, call: Call, interaction_id: str) -> Response:
+        run = self.find(interaction_id, call.project)
+        response = super().delete(call, interaction_id)
+        if run is not None:
+            self.dead[interaction_id] = run
+        return response
+
+
+@STORAGE.mutant("deleted-streams-on")
+class _DeletedStreamsOn(_Graveyard):
+    """A deleted interaction can still be streamed."""
+
+    def get(self, call: Call, interaction_id: str) -> Response:
+        if interaction_id in self.dead and call.query.get("stream") == "true":
+            return self.streams.open(self.dead[interaction_id])
+        return super().get(call, interaction_id)
+
+
+@STORAGE.mutant("deleted-chains-on")
+class _DeletedChainsOn(_Graveyard):
+    """A deleted interaction can still be continued."""
+
+    def create(self, call: Call) -> Response:
+        self.admission._find = lambda parent, project: self.dead.get(parent) or self.find(parent, project)
+        return super().create(call)
+
+
+@STORAGE.mutant("deleted-shown")
+class _DeletedShown(_Graveyard):
+    """A deleted interaction is answered 200 with the status `deleted`."""
+
+    def get(self, call: Call, interaction_id: str) -> Response:
+        if interaction_id in self.dead:
+            return json_response({"id": interaction_id, "status": "deleted", "object": "interaction"})
+        return super().get(call, interaction_id)
+
+
+@STORAGE.mutant("delete-twice-crashes")
+class _DeleteTwiceCrashes(_Graveyard):
+    """A second delete is answered 500."""
+
+    def delete(self, call: Call, interaction_id: str) -> Response:
+        if interaction_id in self.dead:
+            raise Refusal(500, "api_error", "Internal error.")
+        return super().delete(call, interaction_id)
+
+
+@STORAGE.mutant("delete-takes-all")
+class _DeleteTakesAll(Engine):
+    """One delete removes everything."""
+
+    def delete(self, call: Call, interaction_id: str) -> Response:
+        response = super().delete(call, interaction_id)
+        self.store.clear()
+        return response
+
+
+@STORAGE.mutant("delete-unknown-crashes")
+class _DeleteUnknownCrashes(Engine):
+    """A delete of an id that names nothing is answered 500."""
+
+    def delete(self, call: Call, interaction_id: str) -> Response:
+        if self.find(interaction_id, call.project) is None:
+            raise Refusal(500, "api_error", "Internal error.")
+        return super().delete(call, interaction_id)
+
+
+@STORAGE.mutant("delete-unknown-403")
+class _DeleteUnknown403(Engine):
+    """A delete of an id that names nothing is answered 403."""
+
+    def delete(self, call: Call, interaction_id: str) -> Response:
+        if self.find(interaction_id, call.project) is None:
+            raise Refusal(403, "permission_denied", "Not yours.")
+        return super().delete(call, interaction_id)
+
+
+@STORAGE.mutant("delete-running-crashes")
+class _DeleteRunningCrashes(Engine):
+    """A delete of a run in progress is answered 500."""
+
+    def delete(self, call: Call, interaction_id: str) -> Response:
+        if not self.existing(interaction_id, call.project).settled:
+            raise Refusal(500, "api_error", "Internal error.")
+        return super().delete(call, interaction_id)
+
+
+@STORAGE.mutant("delete-running-ignored")
+class _DeleteRunningIgnored(Engine):
+    """A delete of a run in progress is answered 200 and the run stays."""
+
+    def delete(self, call: Call, interaction_id: str) -> Response:
+        if not self.existing(interaction_id, call.project).settled:
+            return self.json(b"{}")
+        return super().delete(call, interaction_id)
+
+
+@STORAGE.mutant("id-reused-after-delete")
+class _IdReusedAfterDelete(Engine):
+    """After a delete the id is given to the next interaction."""
+
+    def __init__(self, *args: Any) -> None:
+        self.free: list[str] = []
+        super().__init__(*args)
+
+    def delete(self, call: Call, interaction_id: str) -> Response:
+        response = super().delete(call, interaction_id)
+        self.free.append(interaction_id)
+        return response
+
+    def interaction_id(self, number: int) -> str:
+        return self.free.pop() if self.free else super().interaction_id(number)
+
+
+@STORAGE.mutant("reads-change-status")
+class _ReadsChangeStatus(Engine):
+    """A read of a completed interaction says that it is in progress, every second time."""
+
+    _reads = 0
+
+    def get(self, call: Call, interaction_id: str) -> Response:
+        self._reads += 1
+        odd = self._reads % 2 == 0
+
+        def change(body: Json) -> None:
+            if odd and body.get("status") == "completed":
+                body["status"] = "in_progress"
+
+        return altered(super().get(call, interaction_id), change)

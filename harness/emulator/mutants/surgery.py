@@ -1,0 +1,68 @@
+"""Changes to finished answers, for mutants whose defect is in what leaves the service.
+
+Layer 2. Works on whole responses only: a stream passes through untouched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from harness.emulator.call import JSON_HEADERS, Call
+from harness.wire import Chunk, Headers, Length, Response
+
+Json = dict[str, Any]
+
+JSON_TYPE = "application/json"
+
+
+def bytes_of(response: Response) -> bytes:
+    """The body of a whole response, pulled."""
+    return b"".join(piece.data for piece in response.body if isinstance(piece, Chunk))
+
+
+def is_json(response: Response) -> bool:
+    """Whether this is a whole JSON answer."""
+    return isinstance(response.framing, Length) and response.headers.media_type() == JSON_TYPE
+
+
+def with_bytes(response: Response, data: bytes) -> Response:
+    """The same head over another body."""
+    return Response.whole(response.status, response.headers, data)
+
+
+def altered(response: Response, change: Callable[[Any], Any]) -> Response:
+    """A JSON answer with its value changed; any other answer as it is. `change` may work in place."""
+    if not is_json(response):
+        return response
+    value = msgspec.json.decode(bytes_of(response))
+    changed = change(value)
+    return with_bytes(response, msgspec.json.encode(value if changed is None else changed))
+
+
+def plain_error(status: int, message: str = "Internal error.", code: str = "api_error") -> Response:
+    """An error in the API's shape."""
+    body = msgspec.json.encode({"error": {"message": message, "code": code}})
+    return Response.whole(status, JSON_HEADERS, body)
+
+
+def html(status: int) -> Response:
+    """What a proxy or a web framework would show."""
+    page = b"<!doctype html><title>Error</title><h1>Something went wrong</h1>"
+    return Response.whole(status, Headers((("content-type", "text/html"),)), page)
+
+
+def parsed(call: Call) -> Any:
+    """The body of a call, None when it is not JSON."""
+    try:
+        return msgspec.json.decode(call.request.body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def sent(call: Call) -> Json:
+    """The body of a call as an object, `{}` when it is none."""
+    body = parsed(call)
+    return body if isinstance(body, dict) else {}

@@ -1,0 +1,81 @@
+"""Reading an environment's files: metadata, listings, downloads, and the whole as a tar.
+
+Layer 2. Knows the read half of the files API; writing is in `uploads`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.emulator.call import Call, json_response
+from harness.emulator.neighbours import archive
+from harness.emulator.neighbours.environments import Environment, Environments
+from harness.emulator.neighbours.fields import not_found
+from harness.emulator.neighbours.operation import flag, no_operation
+from harness.emulator.neighbours.paging import listing, page
+from harness.emulator.neighbours.tree import File, Node, clean
+from harness.wire import Headers, Response
+
+_SNAPSHOT_PREFIX, _SNAPSHOT_VERB = "environment-", ":download"
+
+
+class Files:
+    """GET below `environments/{id}/files`, and the older download of a whole environment."""
+
+    def __init__(self, environments: Environments) -> None:
+        self._environments = environments
+
+    def handle(self, call: Call) -> Response:
+        """Metadata of a file, the children of a directory, or with `alt=media` bytes or a tar."""
+        if call.request.method != "GET":
+            raise no_operation(call, "GET here; uploads are PUT below /upload/{version}/")
+        environment = self._environments.open(call.segments[1], call.project)
+        # a client that encodes the slashes of a path and one that does not ask for the same file
+        path = clean("/".join(call.segments[3:]))
+        node = environment.tree.node(path)
+        if node is None:
+            raise not_found(f"Environment {environment.id!r} has nothing at {path!r}.")
+        recursive = flag(call, "recursive")
+        if call.query.get("alt") == "media":
+            return _media(environment, path, node, recursive)
+        if isinstance(node, File):
+            return json_response({"files": [entry(path, node)]})
+        listed = environment.tree.below(path, recursive=recursive)
+        scope = f"files {environment.id} {path} {recursive}"
+        chosen, token = page([(name, (name, item)) for name, item in listed], call.query, scope)
+        return json_response(listing("files", [entry(name, item) for name, item in chosen], token))
+
+    def snapshot(self, call: Call) -> Response | None:
+        """`files/environment-{id}:download`, a tar of everything; None for any other path below `files`."""
+        name = call.segments[1] if len(call.segments) == 2 else ""
+        if not (name.startswith(_SNAPSHOT_PREFIX) and name.endswith(_SNAPSHOT_VERB)):
+            return None
+        if call.request.method != "GET":
+            raise no_operation(call, "GET")
+        environment_id = name.removeprefix(_SNAPSHOT_PREFIX).removesuffix(_SNAPSHOT_VERB)
+        environment = self._environments.open(environment_id, call.project)
+        return _tar(environment.tree.below("", recursive=True), "")
+
+
+def entry(path: str, node: Node, *, times: bool = True) -> dict[str, Any]:
+    """One file or directory as the API lists it; answers to uploads have no times."""
+    entry: dict[str, Any] = {"name": path.rpartition("/")[2], "path": path}
+    if not isinstance(node, File):
+        return {**entry, "type": "DIRECTORY", **({"created": node.created} if times else {})}
+    entry |= {"type": "FILE", "size_bytes": str(len(node.data)), "mime_type": node.media_type}
+    return {**entry, "created": node.created, "modified": node.modified} if times else entry
+
+
+def _media(environment: Environment, path: str, node: Node, recursive: bool) -> Response:
+    if isinstance(node, File):
+        return Response.whole(200, Headers((("content-type", node.media_type),)), node.data)
+    below = environment.tree.below(path, recursive=recursive)
+    # without `recursive` only direct files are packed, not even the names of directories
+    return _tar([(name, item) for name, item in below if recursive or isinstance(item, File)], path)
+
+
+def _tar(entries: list[tuple[str, Node]], start: str) -> Response:
+    """Names inside the archive are relative to the directory that was asked for (inferred)."""
+    skip = len(start) + 1 if start else 0
+    data = archive.pack((name[skip:], node) for name, node in entries)
+    return Response.whole(200, Headers((("content-type", "application/x-tar"),)), data)

@@ -1,0 +1,112 @@
+"""Routes calls to the neighbouring resources, and answers the emulator's questions about them.
+
+Layer 2. Knows which first path segment is whose. Not thread-safe by itself: the emulator holds its lock around
+every call, and `run_trigger` is called from within one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from harness.emulator.call import Call
+from harness.emulator.neighbours.agents import Agents
+from harness.emulator.neighbours.blueprint import Blueprints
+from harness.emulator.neighbours.collection import Stamps
+from harness.emulator.neighbours.credentials import Credentials
+from harness.emulator.neighbours.environments import Environments
+from harness.emulator.neighbours.files import Files
+from harness.emulator.neighbours.signing import Delivery
+from harness.emulator.neighbours.triggers import LookUp, Run, Triggers
+from harness.emulator.neighbours.uploads import Uploads
+from harness.emulator.neighbours.webhooks import Webhooks
+from harness.wire import Request, Response
+
+Handler = Callable[[Call], Response]
+
+
+class Neighbours:
+    """Agents, environments and their files, credentials, webhooks and triggers, apart per project.
+
+    `ids(prefix)` gives a new id that is never repeated, `now()` the time as RFC 3339 in UTC.
+    """
+
+    def __init__(self, ids: Callable[[str], str], now: Callable[[], str]) -> None:
+        stamps = Stamps(ids, now)
+        self._credentials = Credentials(stamps)
+        blueprints = Blueprints(self._credentials.has)
+        self._agents = Agents(blueprints)
+        self._environments = Environments(stamps, blueprints)
+        self._files = Files(self._environments)
+        self._uploads = Uploads(stamps, self._environments)
+        self._webhooks = Webhooks(stamps)
+        self._triggers = Triggers(stamps)
+        self._handlers: dict[str, Handler] = {
+            "agents": self._agents.handle,
+            "environments": self._environments.handle,
+            "credentials": self._credentials.handle,
+            "webhooks": self._webhooks.handle,
+            "triggers": self._triggers.handle,
+        }
+
+    def handle(self, call: Call) -> Response | None:
+        """The answer, or None when the path is no neighbour's. Raises `Refusal`.
+
+        A call to `/upload/{version}/…` comes with `"upload"` as its first segment, ahead of what follows the
+        version; its body is read from the request, never as JSON.
+        """
+        if call.segments and not call.segments[-1]:
+            call = replace(call, segments=call.segments[:-1])
+        match call.segments:
+            case ("upload", "environments", _, "files", *_):
+                return self._uploads.handle(call)
+            case ("environments", _, "files", *_):
+                return self._files.handle(call)
+            case ("files", *_):
+                return self._files.snapshot(call)
+            case (first, *_) if first in self._handlers:
+                return self._handlers[first](call)
+        return None
+
+    def keyless(self, request: Request) -> bool:
+        """Whether the request continues a resumable upload: its address is the permission, it carries no key."""
+        return self._uploads.knows(request)
+
+    def agent(self, agent_id: str, project: str) -> dict[str, Any] | None:
+        """A saved agent, or None."""
+        return self._agents.find(agent_id, project)
+
+    def environment(self, environment_id: str, project: str) -> dict[str, Any] | None:
+        """An environment as GET shows it, or None."""
+        return self._environments.find(environment_id, project)
+
+    def create_environment(self, config: Any, project: str, *, agent: str = "") -> dict[str, Any]:
+        """The environment for an interaction's `environment` value, new or reused; see `Environments`.
+
+        `agent` names who runs: a saved agent's base_environment is forked. Raises `Refusal` 400 or 404.
+        """
+        saved = self._agents.find(agent, project) or {}
+        return self._environments.for_interaction(config, project, saved.get("base_environment"))
+
+    def deliveries(self, project: str, event: str, data: Mapping[str, Any]) -> list[Delivery]:
+        """The signed requests that one event (`interaction.completed`, …) sends to the project's webhooks."""
+        return self._webhooks.deliveries(project, event, data)
+
+    @property
+    def run_trigger(self) -> Run | None:
+        """`run(body, project) -> interaction`: how a trigger creates an interaction; without it runs get 501."""
+        return self._triggers.run
+
+    @run_trigger.setter
+    def run_trigger(self, run: Run | None) -> None:
+        self._triggers.run = run
+
+    @property
+    def look_up(self) -> LookUp | None:
+        """`look_up(id, project) -> interaction or None`, without moving it on: how a run learns of its end."""
+        return self._triggers.look_up
+
+    @look_up.setter
+    def look_up(self, look_up: LookUp | None) -> None:
+        self._triggers.look_up = look_up

@@ -1,0 +1,317 @@
+"""One interaction's life: what has happened of it so far, and what moves it on.
+
+Layer 2. All state of an interaction is here and nowhere else. A run is moved by polls (each shows its next
+visible state) and by pauses that its own readers finished (each shows its next events), never by pulling and never
+by requests for other interactions, so that parallel tests do not finish each other's runs. With the setting `pace`
+the clock alone moves it. Must not know HTTP.
+
+Sources: the lifecycle of the background page; that queued comes first and that cancelling closes the open step is
+inferred. A background run's first two events (created, in progress) are what being in progress means, so a hold
+never hides them.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from harness.emulator.cutting import cut, stopped
+from harness.emulator.events import Events
+from harness.emulator.frames import Frames
+from harness.emulator.moments import Moments
+from harness.emulator.order import Order
+from harness.emulator.replies import Reply
+from harness.emulator.scripts import Script
+from harness.emulator.settings import Settings
+from harness.emulator.usage import Meter
+from harness.wire import Clock
+
+Json = dict[str, Any]
+
+LONGEST = 200
+"""A run lasts about this many pauses at most: longer ones show several events at a time."""
+
+
+class World(Protocol):
+    """What a run needs of the engine it lives in."""
+
+    settings: Settings
+    clock: Clock
+    moments: Moments
+    events: Events
+    meter: Meter
+
+
+class Run:
+    """An interaction. `steps` are output steps; `shown` counts the events that have happened."""
+
+    __slots__ = (
+        "_ends_in_error", "_events", "_frames", "_goal", "_hold", "_lag", "_old_status", "_paced", "_polls",
+        "_queue", "_started", "_usage", "_world", "agent", "background", "bodies", "body", "context", "created",
+        "environment_id", "errors", "given", "id", "interruption", "model", "moves", "number", "project",
+        "script", "settled", "shown", "steps", "stored", "token", "updated", "waiting",
+    )  # fmt: skip
+
+    def __init__(
+        self, world: World, order: Order, script: Script, reply: Reply, *, run_id: str, number: int
+    ) -> None:
+        self._world = world
+        self.script = script
+        self.number = number
+        self.id = run_id
+        self.project = order.project
+        self.model, self.agent = order.model, order.agent
+        self.background, self.stored = order.background, order.store
+        self.body, self.given = order.body, order.given
+        self.environment_id = script.environment_id or order.environment_id
+        self.steps = reply.steps
+        self.errors = reply.errors
+        self.token = reply.token
+        self.context = order.previous.total_context() if order.previous is not None else 0
+        self.created = self.updated = world.moments.now()
+        self.bodies: dict[tuple[bool, bool], bytes] = {}
+        self._goal = reply.status
+        self.settled = False
+        self._usage: Json | None = None
+        self._events: list[Json] | None = None
+        self._frames: Frames | None = None
+        self.interruption: int | None = None
+        self._start()
+
+    def _start(self) -> None:
+        script = self.script
+        self.waiting = self.background and script.queued > 0
+        self._queue = script.queued
+        self._polls = self._world.settings.ticks if script.ticks is None else script.ticks
+        self._hold = script.held_after
+        self.moves = 0
+        self._paced = 0
+        self._lag = 0
+        self._old_status = ""
+        self._started = self._world.clock.now
+        self._ends_in_error = False
+        if script.error_event is not None:
+            self._plan_error()
+        if self.background:
+            self.shown = 1 if self.waiting else 2
+        elif self._hold is None:
+            self.settle(self._goal)
+        else:
+            self.shown = min(self._hold, len(self.events))
+
+    # What it looks like
+
+    @property
+    def public_id(self) -> str:
+        """The id on the wire: empty when nothing is stored, as recordings show."""
+        return self.id if self.stored else ""
+
+    @property
+    def tag(self) -> str:
+        """What this run's event ids begin with."""
+        return f"{self.number:016x}"
+
+    @property
+    def event_ids(self) -> str:
+        """The policy for event ids."""
+        policy = self._world.settings.event_ids
+        if policy != "auto":
+            return policy
+        return "all" if self.background else "none"
+
+    @property
+    def created_status(self) -> str:
+        """The status in interaction.created."""
+        if self.script.created_status is not None:
+            return self.script.created_status
+        return "queued" if self.background and self.script.queued else "in_progress"
+
+    @property
+    def status(self) -> str:
+        """The true status at this moment."""
+        if self.settled:
+            return self._goal
+        return "queued" if self.waiting else "in_progress"
+
+    @property
+    def visible_status(self) -> str:
+        """The status that polls see: for a while after a cancel it may be the old one."""
+        return self._old_status if self._lag else self.status
+
+    @property
+    def service_tier(self) -> str:
+        """The tier that served it."""
+        return self.body.get("service_tier") or "standard"
+
+    @property
+    def usage(self) -> Json:
+        """Token counts of the output there is."""
+        if self._usage is None:
+            self._usage = {**self.usage_after(len(self.steps)), **self.script.usage}
+        return self._usage
+
+    def usage_after(self, steps: int) -> Json:
+        """Token counts after so many steps."""
+        system = self.body.get("system_instruction") or ""
+        return self._world.meter.usage(self.given, self.steps[:steps], context=self.context, system=system)
+
+    def total_context(self) -> int:
+        """What a child of this run starts with: all that was said before it."""
+        usage = self.usage
+        return int(usage.get("total_input_tokens", 0)) + int(usage.get("total_output_tokens", 0))
+
+    def finished_steps(self) -> list[Json]:
+        """The steps that are complete at this moment."""
+        if self.settled:
+            return self.steps
+        return self.steps[: stopped(self.events[: self.shown])]
+
+    # What moves it
+
+    def poll(self) -> None:
+        """Somebody looked: move to the next visible state."""
+        self.keep_pace()
+        if self._lag:
+            self._lag -= 1
+        if self.settled or not self.background or self._world.settings.pace is not None:
+            return
+        if self.waiting and self._queue:
+            self._queue -= 1
+        elif self._polls:
+            self._leave_queue()
+            left, self._polls = self._polls, self._polls - 1
+            self._show(self.shown + (len(self.events) - self.shown) // (left + 1))
+        else:
+            self._leave_queue()
+            self._show(len(self.events) + 1)
+
+    def pause_finished(self, mark: int) -> None:
+        """A reader that saw `moves` at `mark` has waited; of several that waited together one moves the run."""
+        self.keep_pace()
+        if mark == self.moves and self._world.settings.pace is None:
+            self._move()
+
+    def keep_pace(self) -> None:
+        """With the setting `pace`: move as far as the clock says."""
+        pace = self._world.settings.pace
+        if pace is None or not self.background:
+            return
+        due = int((self._world.clock.now - self._started) / pace)
+        while self._paced < due and not self.settled:
+            self._paced += 1
+            self._move()
+
+    def release(self) -> bool:
+        """Let a held run go on; says whether it was held."""
+        held, self._hold = self._hold is not None and not self.settled, None
+        if held and not self.background:
+            self.settle(self._goal)
+        return held
+
+    def hold(self) -> None:
+        """Stand still where the run is."""
+        if not self.settled and self._hold is None:
+            self._hold = self.shown
+
+    @property
+    def held(self) -> bool:
+        """Whether nothing but a release or a cancel moves it."""
+        return not self.settled and not self.waiting and self._hold is not None and self.shown >= self._hold
+
+    def cancel(self) -> None:
+        """Stop here (`cutting` says what remains)."""
+        self._old_status = self.status
+        self._stop_here()
+        self.token = None
+        self.settle("cancelled")
+        self._lag = self.script.cancel_lag and self.script.cancel_lag + 1
+
+    def settle(self, status: str) -> None:
+        """The run is over."""
+        self._goal = status
+        self.settled = True
+        self.waiting = False
+        self.updated = self._world.moments.now()
+        self._usage = None
+        if self._events is not None:
+            self._close(self._events)
+
+    # Events and frames
+
+    @property
+    def writer(self) -> Events:
+        """Who writes the events."""
+        return self._world.events
+
+    @property
+    def events(self) -> list[Json]:
+        """The payloads in order; the closing one joins when the run settles."""
+        if self._events is None:
+            self._events = self.writer.sequence(self)
+            if self.settled:
+                self._close(self._events)
+        return self._events
+
+    @property
+    def readable(self) -> int:
+        """How many frames a reader can have now; the closing frame counts."""
+        return len(self.events) + 1 if self.settled else self.shown
+
+    @property
+    def frames(self) -> Frames:
+        """The events as bytes."""
+        if self._frames is None:
+            self._frames = Frames(self)
+        return self._frames
+
+    def _close(self, events: list[Json]) -> None:
+        if not self._ends_in_error:
+            events.append(self.writer.completed(self))
+
+    def _plan_error(self) -> None:
+        wanted = self.script.error_event
+        assert wanted is not None
+        after = min(wanted.after, len(self.events))
+        if wanted.fatal and self._goal != "failed":
+            self.interruption = wanted.after
+            return
+        if not wanted.fatal:
+            self.events.insert(after, self.writer.error(wanted.code, wanted.message))
+            return
+        payload = self.writer.error(wanted.code or "api_error", wanted.message)
+        self.errors = self.errors if self.script.errors else [payload["error"]]
+        self.steps = self.steps[: stopped(self.events[:after])]
+        self._events = [*self.events[:after], payload]
+        self._ends_in_error = True
+
+    # Movement inside
+
+    def _move(self) -> None:
+        self.moves += 1
+        if self.settled:
+            return
+        if self.waiting and self._queue:
+            self._queue -= 1
+        elif self.waiting:
+            self._leave_queue()
+        else:
+            self._show(self.shown + max(1, len(self.events) // LONGEST))
+
+    def _leave_queue(self) -> None:
+        if self.waiting:
+            self.waiting = False
+            self.shown = 2
+
+    def _show(self, number: int) -> None:
+        last = len(self.events)
+        if self._hold is not None:
+            self.shown = max(self.shown, min(number, self._hold, last))
+        elif number > last:
+            self.settle(self._goal)
+        else:
+            self.shown = max(self.shown, number)
+
+    def _stop_here(self) -> None:
+        self._ends_in_error = False
+        self._events, self.steps, unstopped = cut(self.events, self.shown, self.steps)
+        if unstopped is not None:
+            self._events.append(self.writer.stop(self, unstopped))

@@ -1,0 +1,198 @@
+"""What the next create shall be answered with: the script, its checks, and the queue scripts wait in.
+
+Layer 2. Knows the keys of a script (`docs/control.md`) and which create one fits; must not know how it is played.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from harness.emulator.nearest import suggestion
+from harness.outcome.fault import UsageFault
+
+FINAL_STATUSES = (
+    "completed", "failed", "cancelled", "incomplete", "budget_exceeded", "requires_action",
+    "requires_continuation",
+)  # fmt: skip
+
+
+class ScriptFault(UsageFault):
+    """A script that cannot be played; the message names the key."""
+
+
+class Refuse(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The create is refused with this error."""
+
+    status: int = 503
+    code: str = "service_unavailable"
+    message: str = "The script refuses this call."
+    headers: dict[str, str] = {}
+
+
+class ErrorEvent(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """An error event after `after` events.
+
+    `fatal` ends the stream it happens in, once, and the run goes on behind it; with `status: failed` the run
+    itself ends there. Not fatal: every reader sees it among the other events. `id` gives it an event id.
+    """
+
+    after: int = 2
+    code: str | None = None
+    message: str | None = None
+    id: bool = False
+    fatal: bool = True
+
+
+class Hold(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The run stands still after `after` events until it is released or cancelled."""
+
+    after: int = 0
+
+
+class Match(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Which creates a script is for; what is None fits all."""
+
+    model: str | None = None
+    agent: str | None = None
+    previous: bool | None = None
+    input_contains: str | None = None
+
+    def fits(self, *, model: str | None, agent: str | None, previous: bool, text: str) -> bool:
+        """Whether a create with these facts is meant."""
+        return (
+            (self.model is None or self.model == model)
+            and (self.agent is None or self.agent == agent)
+            and (self.previous is None or self.previous == previous)
+            and (self.input_contains is None or self.input_contains in text)
+        )
+
+
+class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One answer. Every key is optional; `docs/control.md` explains each."""
+
+    text: str | None = None
+    steps: list[dict[str, Any]] | None = None
+    deltas: int | list[str] | None = None
+    thought: bool | str | None = None
+    status: str | None = None
+    created_status: str | None = None
+    errors: list[dict[str, Any]] = []
+    usage: dict[str, Any] = {}
+    refuse: Refuse | None = None
+    error_event: ErrorEvent | None = None
+    queued: int = 0
+    ticks: int | None = None
+    hold: Hold | bool = False
+    cancel_lag: int = 0
+    continuation_token: str | None = None
+    environment_id: str | None = None
+    times: int = 1
+    match: Match | None = None
+
+    @property
+    def held_after(self) -> int | None:
+        """After how many events the run stands still; None: never."""
+        if isinstance(self.hold, Hold):
+            return self.hold.after
+        return 0 if self.hold else None
+
+
+EMPTY = Script()
+"""Nothing scripted: the defaults of `replies` answer."""
+
+
+def parse(value: Any) -> Script:
+    """The script in decoded JSON or YAML. Raises ScriptFault that says which key is wrong, why, and what fits."""
+    if not isinstance(value, Mapping):
+        raise ScriptFault(f"a script is an object of keys such as 'text' or 'steps', not {type(value).__name__}")
+    for key in value:
+        if key not in Script.__struct_fields__:
+            raise ScriptFault(f"a script has no key {key!r}.{suggestion(str(key), Script.__struct_fields__)}")
+    try:
+        script = msgspec.convert(dict(value), Script)
+    except msgspec.ValidationError as refusal:
+        raise ScriptFault(f"the script does not fit: {refusal}; docs/control.md lists the keys") from None
+    _check(script)
+    return script
+
+
+def _check(script: Script) -> None:
+    """What types cannot say."""
+    counts = {
+        "queued": script.queued,
+        "ticks": script.ticks,
+        "times": script.times,
+        "cancel_lag": script.cancel_lag,
+        "hold.after": script.held_after,
+        "error_event.after": script.error_event.after if script.error_event else None,
+    }
+    for name, number in counts.items():
+        if number is not None and number < 0:
+            raise ScriptFault(f"{name}={number} must not be negative")
+    if script.status is not None and script.status not in FINAL_STATUSES:
+        raise ScriptFault(f"status={script.status!r} is not one a run can end in: {', '.join(FINAL_STATUSES)}")
+    if script.text is not None and script.steps is not None:
+        raise ScriptFault("'text' and 'steps' both say what the output is: give one of them")
+    for index, step in enumerate(script.steps or ()):
+        _check_step(f"steps[{index}]", step)
+    _check_deltas(script)
+    if script.continuation_token is not None and script.status not in (None, "requires_continuation"):
+        raise ScriptFault("continuation_token comes with the status requires_continuation only")
+    if script.refuse is not None and not 400 <= script.refuse.status <= 599:
+        raise ScriptFault(f"refuse.status={script.refuse.status} is no error: use 400 to 599")
+
+
+def _check_step(place: str, step: dict[str, Any]) -> None:
+    """Enough for the step to be streamed; whether it is one of the API's is the script's own affair."""
+    if not isinstance(step.get("type"), str):
+        raise ScriptFault(f"{place} needs a string 'type', as GET would return it")
+    name = {"model_output": "content", "thought": "summary"}.get(step["type"])
+    for part in step.get(name, ()) if name else ():
+        if not isinstance(part, dict) or (part.get("type") == "text" and not isinstance(part.get("text"), str)):
+            raise ScriptFault(f"{place}.{name} must hold objects, a text among them with a string 'text'")
+
+
+def _check_deltas(script: Script) -> None:
+    if isinstance(script.deltas, int) and script.deltas < 1:
+        raise ScriptFault(f"deltas={script.deltas} must be at least 1, or a list of the pieces of the text")
+    if isinstance(script.deltas, list) and script.text is not None and "".join(script.deltas) != script.text:
+        raise ScriptFault("the pieces in 'deltas' do not join to 'text': leave out one of the two")
+
+
+class ScriptQueue:
+    """Scripts wait in order; each create takes the first that fits, `times` times."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._waiting: list[tuple[Script, int]] = []
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def add(self, script: Script) -> None:
+        """Queue one; raises ScriptFault when the queue is full."""
+        if len(self._waiting) >= self._most:
+            raise ScriptFault(f"{self._most} scripts wait already (setting max_queued): reset, or raise the bound")
+        self._waiting.append((script, script.times))
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._waiting.clear()
+
+    def take(self, *, model: str | None, agent: str | None, previous: bool, text: str) -> Script:
+        """The script for a create with these facts; `EMPTY` when none waits for it."""
+        for index, (script, left) in enumerate(self._waiting):
+            match = script.match
+            if match is None or match.fits(model=model, agent=agent, previous=previous, text=text):
+                self._used(index, script, left)
+                return script
+        return EMPTY
+
+    def _used(self, index: int, script: Script, left: int) -> None:
+        if left == 1:
+            del self._waiting[index]
+        elif left > 1:  # zero stands for ever
+            self._waiting[index] = (script, left - 1)

@@ -1,0 +1,212 @@
+"""The emulator: a service (request in, response out) and the Python API of the fixtures.
+
+Layer 2. Knows routes, sessions and the lock; the operations are the engine's, neighbouring resources their own.
+Every call and every `next` of a body takes the one lock, never across a yield, so that several threads may share
+an emulator. A request moves the clock by one tick; nothing here waits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from threading import RLock
+from typing import Any
+
+import msgspec
+
+from harness.emulator import hints, scenario
+from harness.emulator.call import Call, Refusal
+from harness.emulator.control import CAPABILITIES, Control
+from harness.emulator.engine import Engine
+from harness.emulator.routing import Route, route
+from harness.emulator.scripts import Script, parse
+from harness.emulator.settings import Settings
+from harness.wire import Clock, Headers, LogicalClock, Request, Response
+
+_CORS = (
+    ("access-control-allow-origin", "*"),
+    ("access-control-allow-methods", "GET, POST, PUT, PATCH, DELETE, OPTIONS"),
+    (
+        "access-control-allow-headers",
+        "authorization, content-type, x-goog-api-key, x-goog-api-client, x-goog-user-project",
+    ),
+)  # the live service's list lacks api-revision too
+
+
+class Emulator:
+    """A stateful reference of the Interactions API. Deterministic for a given seed."""
+
+    engine_type: type[Engine] = Engine
+    control_type: type[Control] = Control
+
+    def __init__(self, settings: Settings | None = None, *, clock: Clock | None = None, seed: int = 0) -> None:
+        self.clock: Clock = clock if clock is not None else LogicalClock()
+        self._seed = seed
+        self._lock = RLock()
+        self._sessions: dict[str, Engine] = {}
+        self._opened = 0
+        self._default = self._new_engine(0, settings if settings is not None else Settings())
+        self._control = self.control_type(self)
+
+    # As a service
+
+    def __call__(self, request: Request) -> Response:
+        """Answer one request; a refusal is an answer too."""
+        with self._lock:
+            self.clock.tick()
+            try:
+                response = self.dispatch(request, route(request.target))
+            except Refusal as refusal:
+                response = self.refused(refusal)
+            if self.settings.cors:
+                response.headers = Headers((*response.headers.items(), *_CORS))
+            return response
+
+    def dispatch(self, request: Request, where: Route) -> Response:
+        """Send a routed request to the part it is for. Raises Refusal."""
+        if request.method == "OPTIONS" and self.settings.cors:
+            return Response.whole(204, Headers(), b"")
+        if where.control:
+            return self._control.handle(request, where)
+        engine = self.engine(where.session)
+        engine.log.add(request)
+        if not where.version:
+            raise self.unknown_path(request, where)
+        return self.operate(engine, request, where)
+
+    def operate(self, engine: Engine, request: Request, where: Route) -> Response:
+        """An authenticated operation of the API."""
+        if engine.neighbours.keyless(request):
+            project = "default"
+        else:
+            project = engine.auth.project(request, where.query)
+        call = Call(request, where.version, where.segments, where.query, None, project)
+        response = engine.handle(call)
+        if response is None:
+            response = engine.neighbours.handle(self.with_body(call))
+        if response is None:
+            raise self.unknown_path(request, where)
+        return response
+
+    def with_body(self, call: Call) -> Call:
+        """The call with its JSON body parsed; uploads read theirs raw. Raises Refusal 400."""
+        data = call.request.body
+        if not data or call.segments[:1] == ("upload",):
+            return call
+        try:
+            body = msgspec.json.decode(data)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as fault:
+            raise Refusal(400, "invalid_request", f"The body is not valid JSON: {fault}.") from None
+        return Call(call.request, call.version, call.segments, call.query, body, call.project)
+
+    def unknown_path(self, request: Request, where: Route) -> Refusal:
+        """404 with what was probably meant."""
+        path = request.raw_path[:200]
+        hint = hints.wrong_path(request.method, where.version, where.segments)
+        return Refusal(404, "not_found", f"There is no {request.method} {path}.{hint}")
+
+    def refused(self, refusal: Refusal) -> Response:
+        """The error as a response."""
+        return refusal.response()
+
+    # Sessions
+
+    def engine(self, session: str | None = None) -> Engine:
+        """The engine of a session, the default one for None. Raises Refusal 404."""
+        if session is None:
+            return self._default
+        engine = self._sessions.get(session)
+        if engine is None:
+            raise Refusal(
+                404, "not_found", f"There is no session '{session[:100]}': POST /__harness__/sessions makes one."
+            )
+        return engine
+
+    def open_session(self) -> str:
+        """A new isolated session with the emulator's settings; the oldest ends when there are too many."""
+        with self._lock:
+            self._opened += 1
+            name = f"s{self._opened}"
+            self._sessions[name] = self._new_engine(self._opened, self.settings)
+            if len(self._sessions) > self.settings.max_sessions:
+                del self._sessions[next(iter(self._sessions))]
+            return name
+
+    def close_session(self, session: str) -> None:
+        """End a session. Raises Refusal 404."""
+        with self._lock:
+            self.engine(session)
+            del self._sessions[session]
+
+    def _new_engine(self, number: int, settings: Settings) -> Engine:
+        return self.engine_type(settings, self.clock, self._seed * 1_000_003 + number, self._lock)
+
+    def capabilities(self, session: str | None = None) -> set[str]:
+        """What this session can do, by its settings."""
+        settings = self.engine(session).settings
+        missing = set()
+        if settings.event_ids == "none":
+            missing.add("event-ids")
+        if not settings.require_key:
+            missing |= {"auth", "two-keys"}
+        if settings.keys is None or len(set(settings.keys.values())) < 2:
+            missing.add("two-keys")
+        return set(CAPABILITIES) - missing
+
+    # For fixtures: the default session
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in force."""
+        return self._default.settings
+
+    def reply(self, text: str | None = None, **script: Any) -> Emulator:
+        """Queue an answer: `reply(text=…)`, `reply(steps=[…])` and every other key of a script.
+
+        Returns the emulator, so that answers chain. Raises ScriptFault.
+        """
+        return self.script({**({"text": text} if text is not None else {}), **script})
+
+    def script(self, script: Mapping[str, Any] | Script) -> Emulator:
+        """Queue one script. Raises ScriptFault."""
+        parsed = script if isinstance(script, Script) else parse(script)
+        with self._lock:
+            self._default.scripts.add(parsed)
+        return self
+
+    def load_scenario(self, path: str | Path) -> Emulator:
+        """Queue a scenario file's scripts and take its settings. Raises ScriptFault or UsageFault."""
+        loaded = scenario.load(path)
+        self.change(**loaded.settings)
+        for script in loaded.replies:
+            self.script(script)
+        return self
+
+    def change(self, **settings: Any) -> Emulator:
+        """Change settings by name. Raises UsageFault."""
+        with self._lock:
+            self._default.change(self._default.settings.changed(settings))
+        return self
+
+    @property
+    def requests(self) -> list[dict[str, Any]]:
+        """The requests received, oldest first, secrets masked: `method`, `target`, `headers`, `body`."""
+        with self._lock:
+            return self._default.log.shown()
+
+    def hold(self) -> Emulator:
+        """Background runs stand still, those to come included, until `release`."""
+        with self._lock:
+            self._default.hold()
+        return self
+
+    def release(self, id: str | None = None) -> int:  # noqa: A002 - the word of the control API
+        """Let one held run go on, or all; how many were held."""
+        with self._lock:
+            return self._default.release(id)
+
+    def reset(self) -> Emulator:
+        """Forget runs, resources, scripts and requests."""
+        with self._lock:
+            self._default.reset()
+        return self

@@ -1,0 +1,125 @@
+"""What a create may continue: a parent, a token, pending calls, steps sent back.
+
+Layer 2. The rules of a turn that is not the first, one method each, with the source in its docstring; the rules of
+a request by itself are `admission`'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from harness.emulator.call import Refusal
+from harness.emulator.inputs import pending_calls, results, text_of
+from harness.emulator.order import Order
+from harness.emulator.run import Run
+from harness.emulator.signatures import altered
+
+Json = dict[str, Any]
+
+_NO_CALL = "send 'previous_interaction_id', or the function_call step itself before its result"
+
+
+def refuse(message: str, code: str = "invalid_request") -> Refusal:
+    """A 400."""
+    return Refusal(400, code, message)
+
+
+class Turns:
+    """Judges what a request continues. `find(id, project)` gives a stored run or None."""
+
+    def __init__(self, find: Callable[[str, str], Run | None], most_tokens: int) -> None:
+        self._find = find
+        self._most_tokens = most_tokens
+        self.tokens: dict[str, str] = {}
+
+    def parent(self, parent_id: str, project: str) -> Run:
+        """The interaction to continue: stored, of this project, and settled."""
+        run = self._find(parent_id, project)
+        if run is None:
+            raise Refusal(
+                404,
+                "not_found",
+                f"There is no stored interaction '{parent_id[:100]}' to continue: it was never created here, "
+                "was deleted, or was created with 'store': false.",
+            )
+        self.parent_settled(run)
+        return run
+
+    def parent_settled(self, run: Run) -> None:
+        """A run in progress cannot be continued (background page)."""
+        run.keep_pace()
+        if not run.settled:
+            raise refuse(
+                f"The interaction '{run.id}' is {run.status}: wait until it has settled before continuing it.",
+                "failed_precondition",
+            )
+
+    def continuation(self, order: Order) -> None:
+        """A continuation token must be the one its parent issued, or one given to this project (SDK)."""
+        token = order.body["continuation_token"]
+        issued = order.previous.token if order.previous is not None else None
+        if token != issued and self.tokens.get(token) != order.project:
+            raise refuse(
+                "'continuation_token' was not issued to you for this conversation: pass the latest one unchanged."
+            )
+        if not order.given and order.previous is not None:
+            order.text = text_of(order.previous.given)
+
+    def function_results(self, order: Order) -> None:
+        """Results answer pending calls, each once (function-calling guide), and all of them (inferred)."""
+        sent = [item.get("call_id") for item in results(order.given)]
+        if not sent:
+            return
+        pending = self.pending(order)
+        for call_id in sent:
+            if call_id not in pending:
+                waiting = f"pending are {', '.join(pending)}" if pending else f"no call is pending: {_NO_CALL}"
+                raise refuse(f"A function_result answers the call '{call_id}', but {waiting}.")
+            pending.remove(call_id)
+        if pending:
+            raise refuse(f"The call(s) {', '.join(pending)} got no function_result: answer all in one request.")
+
+    def pending(self, order: Order) -> list[str]:
+        """Ids of the calls that results may answer: those of the parent, and those sent back with them."""
+        earlier = order.previous.steps if order.previous is not None else []
+        resent = [step for step in order.given if step.get("type") == "function_call"]
+        return [call["id"] for call in pending_calls([*earlier, *resent])]
+
+    def signatures(self, order: Order) -> None:
+        """Thoughts sent back must carry their signature unchanged (thinking guide; code from the errors page)."""
+        signed = False
+        for step in order.given:
+            kind = step.get("type")
+            if kind == "thought":
+                self.thought_signature(step)
+                signed = True
+            elif (
+                kind == "function_call" and not signed and not step.get("signature") and self.needs_thought(order)
+            ):
+                raise refuse(
+                    f"The function_call '{step.get('id')}' is sent back without the thought before it: "
+                    "in a stateless turn send all steps back as they were received.",
+                    "missing_thought_signature",
+                )
+
+    def needs_thought(self, order: Order) -> bool:
+        """Calls of models before Gemini 3 carry no signature, and neither do calls of a stored parent."""
+        return (
+            order.previous is None and order.model is not None and order.model.startswith(("gemini-3", "gemini-4"))
+        )
+
+    def thought_signature(self, step: Json) -> None:
+        """One thought."""
+        signature = step.get("signature")
+        if not signature:
+            raise refuse("A thought was sent back without its signature.", "missing_thought_signature")
+        if altered(signature):
+            raise refuse("The signature of a thought was altered: send it back exactly as it was received.")
+
+    def remember_token(self, run: Run) -> None:
+        """Keep the owner of a token whose interaction is not stored; the oldest go first."""
+        if run.token is not None:
+            self.tokens[run.token] = run.project
+            while len(self.tokens) > self._most_tokens:
+                del self.tokens[next(iter(self.tokens))]

@@ -1,0 +1,42 @@
+"""Drops and other faults of streams, as plans: written in one grammar, done to the byte. Layer 1.
+
+`cut(service, plan, protocol)` gives a service that suffers from a plan; `parse` reads one; `every_event`,
+`structural` and `every_byte` list the places of a recorded body; `random_plan` draws one from a seed.
+"""
+
+from harness.faults.enumerate import every_byte, every_event, structural
+from harness.faults.grammar import parse
+from harness.faults.plan import (
+    Chunks,
+    Connection,
+    Crlf,
+    Cut,
+    Drop,
+    ErrorEvent,
+    Fault,
+    Ids,
+    Inclusive,
+    Late,
+    Ping,
+    Place,
+    Plan,
+    Replay,
+    Scope,
+    Seed,
+    Spot,
+    Status,
+    Unknown,
+)
+from harness.faults.random import random_plan, random_plans
+from harness.faults.service import FaultyService, Suffered, cut
+from harness.faults.transducer import Transducer, framing_for, transducer
+
+__all__ = [
+    "cut", "FaultyService", "Suffered",
+    "parse", "Plan", "Connection", "Scope", "Seed",
+    "Fault", "Cut", "Place", "Spot", "Drop", "Status",
+    "Replay", "Ping", "Unknown", "ErrorEvent", "Ids", "Late", "Inclusive", "Crlf", "Chunks",
+    "every_event", "structural", "every_byte",
+    "random_plan", "random_plans",
+    "Transducer", "transducer", "framing_for",
+]  # fmt: skip

@@ -1,0 +1,84 @@
+"""What a request asks for, and what an inclusive server would have put before the answer to a resume.
+
+Layer 1. Knows requests through the `StreamProtocol`; must not know plans' effects.
+"""
+
+from __future__ import annotations
+
+import json
+
+from harness.faults.ids import real_id
+from harness.faults.plan import Scope
+from harness.faults.splitting import Splitter
+from harness.wire import Chunk, Ending, Pause, Request, Response, Service, StreamProtocol
+
+EVENT_STREAM = "text/event-stream"
+_MOST_PAUSES = 1000
+
+
+def kind_of(request: Request, protocol: StreamProtocol) -> Scope:
+    """`starts`, `resumes` or `calls`: whether a stream is asked for, and whether it continues one.
+
+    A JSON body decides by its `stream` field, the convention of every streaming API we know; without such a
+    body an `Accept` of event streams does.
+    """
+    if protocol.is_resume(request) is not None:
+        return Scope.RESUMES
+    if request.body:
+        return Scope.STARTS if _streams(request.body) else Scope.CALLS
+    return Scope.STARTS if EVENT_STREAM in request.headers.get("accept").lower() else Scope.CALLS
+
+
+def _streams(body: bytes) -> bool:
+    if b'"stream"' not in body:
+        return False
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(value, dict) and value.get("stream") is True
+
+
+def concerns(scope: Scope, kind: Scope) -> bool:
+    """Whether a plan for `scope` counts a request of this kind."""
+    return scope in (Scope.ALL, kind) or (scope is Scope.STREAMS and kind is not Scope.CALLS)
+
+
+def with_real_cursor(request: Request, protocol: StreamProtocol) -> Request:
+    """The request as the service can understand it, when its cursor is one that a fault made up."""
+    asked = protocol.is_resume(request)
+    if asked is None or asked[1] is None or real_id(asked[1]) == asked[1]:
+        return request
+    return protocol.resume(request, asked[0], real_id(asked[1]))
+
+
+def boundary_event(service: Service, request: Request, protocol: StreamProtocol) -> bytes:
+    """The event whose cursor `request` resumes after, found by replaying the stream from its start.
+
+    Empty when the request has no cursor or the replay does not show that event.
+    """
+    asked = protocol.is_resume(request)
+    if asked is None or asked[1] is None:
+        return b""
+    response = service(protocol.resume(request, asked[0], None))
+    try:
+        return _event_with(asked[1], response, protocol)
+    finally:
+        response.body.close()
+
+
+def _event_with(cursor: str, response: Response, protocol: StreamProtocol) -> bytes:
+    splitter, pauses = Splitter(), 0
+    for piece in response.body:
+        if isinstance(piece, Chunk):
+            for event in splitter.feed(piece.data):
+                if protocol.cursor(event.payload() or {}) == cursor:
+                    return event.block
+        elif isinstance(piece, Ending):
+            return b""
+        elif isinstance(piece, Pause):
+            # What was sent once is replayed at once: a run that only pauses has come to its present.
+            pauses += 1
+            if pauses > _MOST_PAUSES:
+                return b""
+    return b""

@@ -1,0 +1,216 @@
+"""Where exactly a body is cut, found while its bytes pass, and what the client is left with.
+
+Layer 1. Knows places and pieces; must not know services or other faults. Nothing is held back: a place is
+known at the latest in the piece that crosses it. So the pieces before a cut are the ones that came.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Protocol
+
+from harness.faults.plan import Cut, Drop, Place, Spot
+from harness.faults.splitting import CR, LF
+from harness.wire import COMPLETE, At, Chunk, Decoder, Ending, How, Piece
+
+_LEAD_BYTE = re.compile(rb"[\xc2-\xf4]")
+_HOWS = {
+    Drop.FIN: How.FIN,
+    Drop.RST: How.RST,
+    Drop.STALL: How.STALL,
+    Drop.SHORT_LENGTH: How.FIN,
+    Drop.BAD_CHUNK: How.BAD_HTTP,
+    Drop.BAD_HEAD: How.BAD_HTTP,
+}
+_TEARING = frozenset({Drop.FIN, Drop.RST, Drop.STALL})
+
+
+def ending_of(cut: Cut) -> Ending:
+    """The ending of a body that `cut` ends, or of a head; inside a chunk it is refined by `Cutter`."""
+    if cut.drop is Drop.END:
+        return COMPLETE
+    detail = f"fault plan: {cut}"
+    if cut.place.spot is Spot.BEFORE_HEADERS:
+        return Ending(how=_HOWS[cut.drop], at=At.BEFORE_HEADERS, detail=detail)
+    if cut.place.spot is Spot.HEADERS:
+        return Ending(how=_HOWS[cut.drop], at=At.IN_HEADERS, sent=cut.place.at, detail=detail)
+    return Ending(how=_HOWS[cut.drop], detail=detail)
+
+
+class Locator(Protocol):
+    """Finds one place in the bytes that pass."""
+
+    def at_start(self) -> bool:
+        """Whether the place is before the first byte."""
+
+    def find(self, data: bytes) -> int | None:
+        """How many of these bytes come before the place; None when it lies beyond them."""
+
+    def at_end(self) -> bool:
+        """Whether the place is here, now that no byte follows."""
+
+
+class _AtByte:
+    """`byte:N`."""
+
+    def __init__(self, place: Place) -> None:
+        self._left = place.at or 0
+
+    def at_start(self) -> bool:
+        return self._left == 0
+
+    def find(self, data: bytes) -> int | None:
+        if len(data) >= self._left:
+            return self._left
+        self._left -= len(data)
+        return None
+
+    def at_end(self) -> bool:
+        return False
+
+
+class _AfterEvents:
+    """What the places share that begin with K complete events: when the K-th ended, when the next one does."""
+
+    def __init__(self, place: Place) -> None:
+        self._decoder = Decoder()
+        self._wanted = place.at or 0
+        self._seen = 0
+        self._base = 0  # offset of the first byte of the piece in hand
+        self.boundary: int | None = 0 if self._wanted == 0 else None
+        self.next_end: int | None = None
+
+    def at_start(self) -> bool:
+        return False
+
+    def at_end(self) -> bool:
+        return False
+
+    def find(self, data: bytes) -> int | None:
+        for frame in self._decoder.feed(data):
+            self._seen += 1
+            if self._seen == self._wanted:
+                self.boundary = frame.end
+                self._ended_in(data[frame.end - self._base - 1])
+            elif self._seen == self._wanted + 1:
+                self.next_end = frame.end
+        found = None if self.boundary is None else self._after(data, max(0, self.boundary - self._base))
+        self._base += len(data)
+        return found
+
+    def _ended_in(self, byte: int) -> None:
+        """The last byte of the K-th event."""
+
+    def _after(self, data: bytes, start: int) -> int | None:
+        """Find the place in a piece whose bytes from `start` on follow the K-th event."""
+        raise NotImplementedError
+
+
+class _AtEvent(_AfterEvents):
+    """`event:K+N`. An event that has no more than N bytes still does not become complete: its last byte lacks."""
+
+    def __init__(self, place: Place) -> None:
+        super().__init__(place)
+        self._extra = place.plus
+        self._line_feed = False  # the event ended in CR: a LF after it belongs to it
+
+    def at_start(self) -> bool:
+        return self.boundary == 0 and self._extra == 0
+
+    def at_end(self) -> bool:
+        return self._line_feed and self._extra == 0
+
+    def _ended_in(self, byte: int) -> None:
+        self._line_feed = byte == CR
+
+    def _after(self, data: bytes, start: int) -> int | None:
+        assert self.boundary is not None
+        if self._line_feed:
+            if start == len(data):
+                return None
+            self.boundary += data[start] == LF
+            self._line_feed = False
+        found = self.boundary + self._extra
+        if self.next_end is not None and self._extra:
+            found = min(found, self.next_end - 1)
+        found -= self._base
+        return found if found <= len(data) else None
+
+
+class _AtBlank(_AfterEvents):
+    """`blank:K`: the line end that would complete the next event is all that it lacks."""
+
+    def _after(self, data: bytes, start: int) -> int | None:
+        return None if self.next_end is None else self.next_end - 1 - self._base
+
+
+class _AtData(_AfterEvents):
+    """`data:K`: after the `da` of the next event's first data line."""
+
+    def __init__(self, place: Place) -> None:
+        super().__init__(place)
+        self._line = b""
+
+    def _after(self, data: bytes, start: int) -> int | None:
+        for index in range(start, len(data)):
+            byte = data[index]
+            if byte in (CR, LF):
+                self._line = b""
+            elif len(self._line) < 3:
+                self._line += data[index : index + 1]
+                if self._line == b"dat":
+                    return index
+        return None
+
+
+class _AtCharacter(_AfterEvents):
+    """`utf8:K`: after the first byte of the first character of several bytes that comes after K events."""
+
+    def _after(self, data: bytes, start: int) -> int | None:
+        match = _LEAD_BYTE.search(data, start)
+        return match.end() if match else None
+
+
+_LOCATORS: dict[Spot, type[_AtByte] | type[_AfterEvents]] = {
+    Spot.BYTE: _AtByte,
+    Spot.EVENT: _AtEvent,
+    Spot.BLANK: _AtBlank,
+    Spot.DATA: _AtData,
+    Spot.UTF8: _AtCharacter,
+}
+
+
+class Cutter:
+    """The stage that ends a body at a place. `chunked`: a cut inside a piece leaves a torn chunk on the wire."""
+
+    def __init__(self, cut: Cut, *, chunked: bool) -> None:
+        self._locator: Locator = _LOCATORS[cut.place.spot](cut.place)
+        self._ending = ending_of(cut)
+        self._tears = chunked and cut.drop in _TEARING
+        self.fired = False
+
+    def begin(self) -> list[Piece]:
+        """The ending, when the place is before the first byte."""
+        return self._end() if self._locator.at_start() else []
+
+    def feed(self, piece: Piece) -> list[Piece]:
+        """The piece, or what is left of it and the ending."""
+        if isinstance(piece, Chunk):
+            keep = self._locator.find(piece.data)
+            return [piece] if keep is None else self._cut(piece, keep)
+        if isinstance(piece, Ending) and self._locator.at_end():
+            return self._end()
+        return [piece]
+
+    def _cut(self, piece: Chunk, keep: int) -> list[Piece]:
+        declared = len(piece.data) if piece.declared is None else piece.declared
+        data = piece.data[:keep]
+        if self._tears and 0 < keep < declared:
+            torn = replace(self._ending, at=At.IN_CHUNK, declared=declared, sent=keep)
+            return [Chunk(data, declared), *self._end(torn)]
+        return [Chunk(data), *self._end()] if data else self._end()
+
+    def _end(self, ending: Ending | None = None) -> list[Piece]:
+        self.fired = True
+        return [ending or self._ending]

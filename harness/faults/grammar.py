@@ -1,0 +1,266 @@
+"""The one way faults are written: `event:5+60,rst/event:2,fin`. The whole grammar is in `docs/faults.md`.
+
+Layer 1. Knows spelling and nothing else; what a value may be is said by `plan`. Spaces around separators are
+allowed, `str` of a plan leaves them out, and `parse(str(plan)) == plan` for every plan.
+
+    plan       = [scope "="] (connection {"/" connection}  |  "random:" seed ["+" events])
+    connection = ("pass" | fault {"," fault}) ["," "times:" (n | "all")]
+    fault      = place "," drop  |  "status:" code {"," retry}  |  name [":" value]
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import NoReturn, TypeVar
+
+from harness.faults.plan import (
+    Chunks,
+    Connection,
+    Crlf,
+    Cut,
+    Drop,
+    ErrorEvent,
+    Fault,
+    Ids,
+    Inclusive,
+    Late,
+    Ping,
+    Place,
+    Plan,
+    Replay,
+    Scope,
+    Seed,
+    Spot,
+    Status,
+    Unknown,
+)
+from harness.faults.random import draw
+from harness.outcome import UsageFault
+
+_NUMBER = re.compile(r"[0-9]{1,12}")
+_SECONDS = re.compile(r"([0-9]{1,6})(?:\.([0-9]{1,3}))?")
+_SPOTS = {spot.value: spot for spot in Spot}
+_DROPS = {drop.value: drop for drop in Drop}
+_SCOPES = {scope.value: scope for scope in Scope}
+_RETRIES = ("retry-after", "retry-after-ms")
+_Made = TypeVar("_Made")
+
+
+def parse(text: str) -> Plan:
+    """The plan that `text` spells; raises `UsageFault` with the column (from 1) and a suggestion."""
+    return _Parser(text).plan()
+
+
+@dataclass(frozen=True, slots=True)
+class _Word:
+    """One comma-separated word: `name` or `name:value`, and the column of its first character, from 0."""
+
+    text: str
+    column: int
+
+    @property
+    def name(self) -> str:
+        return self.text.partition(":")[0].rstrip()
+
+    @property
+    def value(self) -> str | None:
+        _, colon, value = self.text.partition(":")
+        return value.strip() if colon else None
+
+
+class _Parser:
+    """One text; its methods go from the whole to the parts."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def plan(self) -> Plan:
+        head, equals, _ = self._text.partition("=")
+        start = len(head) + 1 if equals else 0
+        scope = self._scope(_Word(head.strip(), _indent(head))) if equals else Scope.STREAMS
+        rest = self._text[start:]
+        if rest.strip().startswith("random:"):
+            return self._drawn(_Word(rest.strip(), start + _indent(rest)), scope)
+        parts = [self._connection(words) for words in self._split(start)]
+        return self._checked(lambda: Plan(tuple(parts), scope), start)
+
+    def _split(self, start: int) -> Iterable[deque[_Word]]:
+        """The words of each connection; an empty one is refused here."""
+        column = start
+        for part in self._text[start:].split("/"):
+            words: deque[_Word] = deque()
+            for raw in part.split(","):
+                word = _Word(raw.strip(), column + _indent(raw))
+                if not word.text:
+                    self._fail(word, "a fault is missing here: write one, or `pass` for a connection without")
+                words.append(word)
+                column += len(raw) + 1
+            yield words
+
+    def _scope(self, word: _Word) -> Scope:
+        if word.text not in _SCOPES:
+            self._unknown(word, "is no kind of request", word.text, _SCOPES)
+        return _SCOPES[word.text]
+
+    def _drawn(self, word: _Word, scope: Scope) -> Plan:
+        number, plus, events = (word.value or "").partition("+")
+        seed = self._number(word, number)
+        if not plus:
+            return self._checked(lambda: draw(Seed(seed), scope), word.column)
+        size = self._number(word, events)
+        return self._checked(lambda: draw(Seed(seed, size), scope), word.column)
+
+    def _connection(self, words: deque[_Word]) -> Connection:
+        first = words[0]
+        times = self._times(words)
+        faults: list[Fault] = []
+        if [word.text for word in words] == ["pass"]:
+            words.clear()
+        elif not words:
+            self._fail(first, "times of what? write a fault before it, or `pass`")
+        while words:
+            column = words[0].column
+            faults.append(self._checked(lambda: self._fault(words), column))
+        return self._checked(lambda: Connection(tuple(faults), times), first.column)
+
+    def _times(self, words: deque[_Word]) -> int | None:
+        if words[-1].name != "times":
+            return 1
+        word = words.pop()
+        if word.value == "all":
+            return None
+        times = self._number(word, word.value)
+        if times < 1:
+            self._fail(word, "times:0 would be no connection at all: leave it out")
+        return times
+
+    def _fault(self, words: deque[_Word]) -> Fault:
+        word = words.popleft()
+        if word.name in _SPOTS:
+            return Cut(self._place(word), self._drop(word, words))
+        if word.name == "status":
+            return self._status(word, words)
+        if word.name in _BARE:
+            if word.value is not None:
+                self._fail(word, f"{word.name} takes no value: write {word.name} alone")
+            return _BARE[word.name]
+        if word.name in _VALUED:
+            return _VALUED[word.name](self, word)
+        return self._misplaced(word)
+
+    def _place(self, word: _Word) -> Place:
+        spot = _SPOTS[word.name]
+        if word.value is None:
+            return Place(spot)
+        number, plus, extra = word.value.partition("+")
+        return Place(spot, self._number(word, number), self._number(word, extra) if plus else 0)
+
+    def _drop(self, place: _Word, words: deque[_Word]) -> Drop:
+        if not words:
+            example = f"{place.text},rst"
+            self._fail(
+                place, f"this says where, not how it ends: write for example {example} (or {_list(_DROPS)})"
+            )
+        word = words.popleft()
+        if word.text not in _DROPS:
+            self._unknown(word, f"is no way for {place.text} to end", word.text, _DROPS)
+        return _DROPS[word.text]
+
+    def _status(self, word: _Word, words: deque[_Word]) -> Status:
+        code = self._number(word, word.value)
+        waits: dict[str, int] = {}
+        while words and words[0].name in _RETRIES:
+            wait = words.popleft()
+            if wait.name in waits:
+                self._fail(wait, f"{wait.name} is said twice")
+            waits[wait.name] = self._number(wait, wait.value)
+        return Status(code, waits.get("retry-after"), waits.get("retry-after-ms"))
+
+    def _number(self, word: _Word, text: str | None) -> int:
+        digits = (text or "").strip()
+        if _NUMBER.fullmatch(digits) is None:
+            what = f"{digits!r} is no whole number of at most 12 digits" if digits else "a number is missing"
+            self._fail(word, f"{what}: write for example {word.name}:{_EXAMPLES.get(word.name, '5')}")
+        return int(digits)
+
+    def _optional(self, word: _Word, special: str) -> int | None:
+        """A number, or None for the one word that stands for no number."""
+        return None if word.value == special else self._number(word, word.value)
+
+    def _replay(self, word: _Word) -> Replay:
+        after, _, count = (word.value or "").partition("+")
+        return Replay(self._number(word, after), self._number(word, count))
+
+    def _error(self, word: _Word) -> ErrorEvent:
+        after, plus, extra = (word.value or "").partition("+")
+        if plus and extra.strip() != "id":
+            self._fail(word, f"+{extra.strip()} means nothing here: error:{after.strip()}+id gives it its own id")
+        return ErrorEvent(self._number(word, after), bool(plus))
+
+    def _late(self, word: _Word) -> Late:
+        match = _SECONDS.fullmatch(word.value or "")
+        if match is None:
+            self._fail(word, f"{word.value!r} is no number of seconds: write for example late:2 or late:0.25")
+        return Late(int(match[1]) * 1000 + int((match[2] or "").ljust(3, "0")))
+
+    def _misplaced(self, word: _Word) -> NoReturn:
+        if word.text in _DROPS:
+            self._fail(word, f"this says how, not where: write for example event:5,{word.text}")
+        if word.name in _RETRIES:
+            self._fail(word, f"{word.name} belongs to a status: write for example status:429,{word.text}")
+        if word.name == "times":
+            self._fail(word, "times comes last in its connection")
+        if word.name == "pass":
+            self._fail(word, "pass stands alone: a connection either has faults or passes")
+        self._unknown(word, "is no fault", word.name, _NAMES)
+
+    def _unknown(self, word: _Word, what: str, said: str, known: Iterable[str]) -> NoReturn:
+        names = list(known)
+        near = difflib.get_close_matches(said, names, n=2, cutoff=0.5)
+        hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"known are {_list(names)}"
+        self._fail(word, f"{said!r} {what}: {hint}")
+
+    def _checked(self, make: Callable[[], _Made], column: int) -> _Made:
+        """What `make` gives; what a value refuses is said with the place it stands at."""
+        try:
+            return make()
+        except ValueError as error:
+            self._fail_at(column, str(error))
+
+    def _fail(self, word: _Word, problem: str) -> NoReturn:
+        self._fail_at(word.column, problem)
+
+    def _fail_at(self, column: int, problem: str) -> NoReturn:
+        shown = self._text.replace("\n", " ").replace("\t", " ")
+        raise UsageFault(f"fault plan, column {column + 1}: {problem}\n  {shown}\n  {' ' * column}^")
+
+
+def _indent(text: str) -> int:
+    """The column of the first character that is no space; the end of a text of spaces."""
+    return len(text) - len(text.lstrip())
+
+
+def _list(names: Iterable[str]) -> str:
+    return ", ".join(names)
+
+
+_BARE: dict[str, Fault] = {"inclusive": Inclusive(), "crlf": Crlf()}
+_VALUED: dict[str, Callable[[_Parser, _Word], Fault]] = {
+    "dup": lambda parser, word: Replay(parser._number(word, word.value)),
+    "replay": _Parser._replay,
+    "ping": lambda parser, word: Ping(parser._optional(word, "all")),
+    "unknown": lambda parser, word: Unknown(parser._optional(word, "all")),
+    "error": _Parser._error,
+    "ids": lambda parser, word: Ids(parser._optional(word, "none")),
+    "late": _Parser._late,
+    "chunks": lambda parser, word: Chunks(parser._number(word, word.value)),
+}
+_EXAMPLES = {
+    "status": "429", "replay": "5+3", "ids": "none", "headers": "20", "event": "5+60", "random": "42",
+    "times": "3", "retry-after": "2", "retry-after-ms": "250",
+}  # fmt: skip
+_NAMES = (*_SPOTS, "status", *_BARE, *_VALUED)

@@ -1,0 +1,329 @@
+"""Fault plans as frozen values: where a stream is hurt, how, and on which connection.
+
+Layer 1. Knows what a fault says and which faults go together; must not know how one is written (`grammar`) or
+done (`transducer`). `str` of every value is its spelling in the grammar.
+
+One rule for every number K in here: after K complete events. A fault counts the events that reach it, so what
+the faults to its left added counts too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import islice, repeat
+from typing import TypeAlias
+
+MOST = 10**12
+"""Numbers in a plan stay below this: more is a slip of the finger."""
+
+MOST_REPLAYED = 64
+"""Events that `replay` may send again: they are held in memory."""
+
+
+class Spot(StrEnum):
+    """The kinds of places where a connection can be cut."""
+
+    BEFORE_HEADERS = "before-headers"
+    HEADERS = "headers"
+    BYTE = "byte"
+    EVENT = "event"
+    DATA = "data"
+    BLANK = "blank"
+    UTF8 = "utf8"
+    COMPLETION = "completion"
+
+
+HEAD_SPOTS = frozenset({Spot.BEFORE_HEADERS, Spot.HEADERS})
+_BARE_SPOTS = frozenset({Spot.BEFORE_HEADERS, Spot.COMPLETION})
+
+
+class Drop(StrEnum):
+    """The ways a cut connection can end."""
+
+    FIN = "fin"
+    RST = "rst"
+    STALL = "stall"
+    END = "end"
+    SHORT_LENGTH = "short-length"
+    BAD_CHUNK = "bad-chunk"
+    BAD_HEAD = "bad-head"
+
+
+_HEAD_DROPS = (Drop.FIN, Drop.RST, Drop.STALL, Drop.BAD_HEAD)
+_BODY_DROPS = (Drop.FIN, Drop.RST, Drop.STALL, Drop.END, Drop.SHORT_LENGTH, Drop.BAD_CHUNK)
+
+
+class Scope(StrEnum):
+    """The requests a plan counts and hurts."""
+
+    STREAMS = "streams"
+    STARTS = "starts"
+    RESUMES = "resumes"
+    CALLS = "calls"
+    ALL = "all"
+
+
+def _counted(name: str, value: int, *, least: int = 0, most: int = MOST) -> None:
+    if not least <= value < most:
+        raise ValueError(f"{name} is {value}: it must be from {least} to {most - 1}")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a connection is cut.
+
+    `at` counts bytes for `byte` and `headers` (None there: half of the head), complete events before the cut
+    for the others, and is None where nothing is to count. `plus`, for `event` only, is bytes of the next event.
+    """
+
+    spot: Spot
+    at: int | None = None
+    plus: int = 0
+
+    def __post_init__(self) -> None:
+        if self.at is None:
+            if self.spot not in _BARE_SPOTS and self.spot is not Spot.HEADERS:
+                raise ValueError(f"{self.spot} needs a number: write for example {self.spot}:5")
+        elif self.spot in _BARE_SPOTS:
+            raise ValueError(f"{self.spot} takes no number: write {self.spot} alone")
+        else:
+            _counted(self.spot, self.at, least=1 if self.spot is Spot.HEADERS else 0)
+        if self.plus and self.spot is not Spot.EVENT:
+            raise ValueError(f"{self.spot} takes no +{self.plus}: only event:K+N counts bytes of the next event")
+        _counted(f"the bytes after {self.spot}", self.plus)
+
+    def __str__(self) -> str:
+        number = "" if self.at is None else f":{self.at}"
+        return f"{self.spot}{number}" + (f"+{self.plus}" if self.plus else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """The connection ends at `place`, by `drop`."""
+
+    place: Place
+    drop: Drop
+
+    def __post_init__(self) -> None:
+        allowed = _HEAD_DROPS if self.place.spot in HEAD_SPOTS else _BODY_DROPS
+        if self.drop not in allowed:
+            raise ValueError(f"{self.drop} cannot happen at {self.place}: there it can be {', '.join(allowed)}")
+
+    def __str__(self) -> str:
+        return f"{self.place},{self.drop}"
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """An error answer in place of the real one; the service never hears of the request."""
+
+    code: int
+    retry_after: int | None = None
+    retry_after_ms: int | None = None
+
+    def __post_init__(self) -> None:
+        _counted("a status", self.code, least=400, most=600)
+        _counted("retry-after", self.retry_after or 0)
+        _counted("retry-after-ms", self.retry_after_ms or 0)
+
+    def __str__(self) -> str:
+        seconds = "" if self.retry_after is None else f",retry-after:{self.retry_after}"
+        millis = "" if self.retry_after_ms is None else f",retry-after-ms:{self.retry_after_ms}"
+        return f"status:{self.code}{seconds}{millis}"
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """After `after` events the last `count` of them come again; one is a duplicate."""
+
+    after: int
+    count: int = 1
+
+    def __post_init__(self) -> None:
+        _counted("the events before a replay", self.after, least=1)
+        _counted("the events to replay", self.count, least=1, most=min(self.after, MOST_REPLAYED) + 1)
+
+    def __str__(self) -> str:
+        return f"dup:{self.after}" if self.count == 1 else f"replay:{self.after}+{self.count}"
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """A comment, which every reader of event streams skips, after `after` events; None: after each of them."""
+
+    after: int | None
+
+    def __post_init__(self) -> None:
+        _counted("ping", self.after or 0)
+
+    def __str__(self) -> str:
+        return f"ping:{'all' if self.after is None else self.after}"
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """An event of a type that nobody knows, after `after` events; None: after each of them."""
+
+    after: int | None
+
+    def __post_init__(self) -> None:
+        _counted("unknown", self.after or 0)
+
+    def __str__(self) -> str:
+        return f"unknown:{'all' if self.after is None else self.after}"
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorEvent:
+    """The API's in-stream error event after `after` events; the stream goes on. `own_id`: it carries a cursor."""
+
+    after: int
+    own_id: bool = False
+
+    def __post_init__(self) -> None:
+        _counted("error", self.after)
+
+    def __str__(self) -> str:
+        return f"error:{self.after}" + ("+id" if self.own_id else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Ids:
+    """Only every `every`-th event keeps its cursor; None: no event does."""
+
+    every: int | None
+
+    def __post_init__(self) -> None:
+        if self.every is not None:
+            _counted("ids", self.every, least=2)
+
+    def __str__(self) -> str:
+        return f"ids:{'none' if self.every is None else self.every}"
+
+
+@dataclass(frozen=True, slots=True)
+class Late:
+    """The event that completes the stream comes `millis` milliseconds later than it would."""
+
+    millis: int
+
+    def __post_init__(self) -> None:
+        _counted("the milliseconds of late", self.millis, least=1, most=10**9)
+
+    def __str__(self) -> str:
+        whole, rest = divmod(self.millis, 1000)
+        return f"late:{whole}" + (f".{rest:03d}".rstrip("0") if rest else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Inclusive:
+    """A resumed stream begins with the event whose cursor the client sent, which it has already."""
+
+    def __str__(self) -> str:
+        return "inclusive"
+
+
+@dataclass(frozen=True, slots=True)
+class Crlf:
+    """Every line ends in CR LF."""
+
+    def __str__(self) -> str:
+        return "crlf"
+
+
+@dataclass(frozen=True, slots=True)
+class Chunks:
+    """The body comes in pieces of `size` bytes, whatever they split."""
+
+    size: int
+
+    def __post_init__(self) -> None:
+        _counted("chunks", self.size, least=1)
+
+    def __str__(self) -> str:
+        return f"chunks:{self.size}"
+
+
+Fault: TypeAlias = (
+    Cut | Status | Replay | Ping | Unknown | ErrorEvent | Ids | Late | Inclusive | Crlf | Chunks
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """What one connection suffers, from left to right; none: it is left alone. `times=None`: for ever."""
+
+    faults: tuple[Fault, ...] = ()
+    times: int | None = 1
+
+    def __post_init__(self) -> None:
+        if self.times is not None:
+            _counted("times", self.times, least=1)
+        for fault in self.faults[:-1]:
+            if isinstance(fault, Cut):
+                raise ValueError(f"{fault} is not the last fault of its connection: nothing can follow a cut")
+        for fault in self.faults:
+            if isinstance(fault, Status) and len(self.faults) > 1:
+                raise ValueError(f"{fault} takes the place of the whole answer: it stands alone in its connection")
+
+    def __str__(self) -> str:
+        times = "" if self.times == 1 else f",times:{'all' if self.times is None else self.times}"
+        return (",".join(map(str, self.faults)) or "pass") + times
+
+
+@dataclass(frozen=True, slots=True)
+class Seed:
+    """What a random plan was drawn from: a seed and how many events the streams are thought to have."""
+
+    number: int
+    events: int = 12
+
+    def __post_init__(self) -> None:
+        _counted("a seed", self.number)
+        _counted("the events of a random plan", self.events, least=1)
+
+    def __str__(self) -> str:
+        return f"random:{self.number}" + ("" if self.events == 12 else f"+{self.events}")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The connections of `scope` in the order they come; those past the last one are left alone.
+
+    A plan that was drawn prints its `seed`, from which the same plan is drawn again; `spelled` writes it out.
+    """
+
+    connections: tuple[Connection, ...]
+    scope: Scope = Scope.STREAMS
+    seed: Seed | None = None
+
+    def __post_init__(self) -> None:
+        if not self.connections:
+            raise ValueError("a plan needs at least one connection: `pass` is the one without faults")
+        for connection in self.connections[:-1]:
+            if connection.times is None:
+                raise ValueError(f"{connection} is for ever: the connections after it would never come")
+
+    def sequence(self) -> Iterator[tuple[Fault, ...]]:
+        """What each connection suffers, one after the other, without end."""
+        for connection in self.connections:
+            times = () if connection.times is None else (connection.times,)
+            yield from repeat(connection.faults, *times)
+        yield from repeat(())
+
+    def faults(self, number: int) -> tuple[Fault, ...]:
+        """What the connection with this 0-based number suffers."""
+        return next(islice(self.sequence(), number, None))
+
+    @property
+    def spelled(self) -> str:
+        """The plan in full, also where `str` gives the seed."""
+        return self._scoped("/".join(map(str, self.connections)))
+
+    def _scoped(self, text: str) -> str:
+        return text if self.scope is Scope.STREAMS else f"{self.scope}={text}"
+
+    def __str__(self) -> str:
+        return self.spelled if self.seed is None else self._scoped(str(self.seed))

@@ -1,0 +1,101 @@
+"""Plans drawn from a seed: the same seed draws the same plan, everywhere and for ever.
+
+Layer 1. Knows how likely each fault shall be; must not know how faults are done. Whoever runs a drawn plan
+prints it: `str` of one is `random:SEED`, which the grammar reads back.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+
+from harness.faults.plan import (
+    Chunks,
+    Connection,
+    Crlf,
+    Cut,
+    Drop,
+    ErrorEvent,
+    Fault,
+    Ids,
+    Inclusive,
+    Late,
+    Ping,
+    Place,
+    Plan,
+    Replay,
+    Scope,
+    Seed,
+    Spot,
+    Status,
+    Unknown,
+)
+
+_BODY_SPOTS = (Spot.EVENT, Spot.EVENT, Spot.EVENT, Spot.BYTE, Spot.DATA, Spot.BLANK, Spot.UTF8, Spot.COMPLETION)
+_DROPS = (Drop.FIN, Drop.RST, Drop.END, Drop.STALL, Drop.BAD_CHUNK, Drop.SHORT_LENGTH)
+_HEAD_CUTS = (
+    Cut(Place(Spot.BEFORE_HEADERS), Drop.FIN),
+    Cut(Place(Spot.BEFORE_HEADERS), Drop.RST),
+    Cut(Place(Spot.HEADERS), Drop.FIN),
+)
+_STATUSES = (Status(408), Status(409), Status(429, 1), Status(429, None, 20), Status(500), Status(503, None, 20))
+_BYTES_AN_EVENT = 150
+
+
+def random_plan(seed: int, *, events: int = 12) -> Plan:
+    """The plan of `seed` for streams of about `events` events."""
+    return draw(Seed(seed, events))
+
+
+def random_plans(seed: int, *, events: int = 12) -> Iterator[Plan]:
+    """Endlessly many plans, the first of `seed`, the next of `seed + 1`, so that each can be had alone."""
+    while True:
+        yield random_plan(seed, events=events)
+        seed += 1
+
+
+def draw(seed: Seed, scope: Scope = Scope.STREAMS) -> Plan:
+    """The plan that `seed` stands for: one to three connections that suffer, then none does."""
+    source = random.Random(f"harness.faults 1 {seed.number} {seed.events}")  # a string seeds alike everywhere
+    connections = [_connection(source, seed.events) for _ in range(source.randrange(1, 4))]
+    return Plan(tuple(connections), scope, seed)
+
+
+def _connection(source: random.Random, events: int) -> Connection:
+    kind = source.random()
+    if kind < 0.15:
+        return Connection((source.choice(_STATUSES),))
+    faults = [_noise(source, events) for _ in range(source.choice((0, 0, 0, 1, 1, 2)))]
+    if kind < 0.25:
+        faults.append(source.choice(_HEAD_CUTS))
+    elif kind < 0.95 or not faults:
+        faults.append(Cut(_place(source, events), source.choice(_DROPS)))
+    return Connection(tuple(faults))
+
+
+def _place(source: random.Random, events: int) -> Place:
+    spot = source.choice(_BODY_SPOTS)
+    if spot is Spot.COMPLETION:
+        return Place(spot)
+    if spot is Spot.BYTE:
+        return Place(spot, source.randrange(events * _BYTES_AN_EVENT))
+    inside = source.choice((0, source.randrange(1, _BYTES_AN_EVENT))) if spot is Spot.EVENT else 0
+    return Place(spot, source.randrange(events + 1), inside)
+
+
+def _noise(source: random.Random, events: int) -> Fault:
+    after = source.randrange(1, events + 1)
+    return source.choice(
+        (
+            Replay(after),
+            Replay(after, source.randrange(1, min(after, 8) + 1)),
+            Ping(source.choice((None, after))),
+            Unknown(source.choice((None, after))),
+            ErrorEvent(after, source.choice((True, False))),
+            Ids(source.choice((None, 2, 3))),
+            Late(source.randrange(1, 5) * 250),
+            Inclusive(),
+            Crlf(),
+            Chunks(source.choice((1, 7, 64))),
+        )
+    )

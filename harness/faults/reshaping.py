@@ -1,0 +1,95 @@
+"""Changes that any reader of event streams must not notice: line ends, and the pieces that bytes come in.
+
+Layer 1. Knows bytes and pieces only. Each byte leaves as soon as it came.
+"""
+
+from __future__ import annotations
+
+import re
+
+from harness.faults.plan import Chunks
+from harness.faults.splitting import CR
+from harness.wire import Chunk, Ending, How, Pause, Piece
+
+_BARE_LF = re.compile(rb"(?<!\r)\n")
+
+
+class LineEnds:
+    """`crlf`: each LF that follows no CR becomes CR LF."""
+
+    def __init__(self) -> None:
+        self._after_cr = False
+        self.fired = False
+
+    def begin(self) -> list[Piece]:
+        """Nothing."""
+        return []
+
+    def feed(self, piece: Piece) -> list[Piece]:
+        """The piece with its line ends changed; a torn chunk misses as many bytes as before."""
+        if not isinstance(piece, Chunk) or not piece.data:
+            return [piece]
+        data = piece.data
+        kept = b""
+        if self._after_cr and data.startswith(b"\n"):
+            kept, data = b"\n", data[1:]
+        self._after_cr = piece.data[-1] == CR
+        changed = kept + _BARE_LF.sub(b"\r\n", data)
+        self.fired = self.fired or changed != piece.data
+        grown = len(changed) - len(piece.data)
+        return [Chunk(changed, None if piece.declared is None else piece.declared + grown)]
+
+
+class Rechunker:
+    """`chunks:N`: pieces of N bytes, the last of each original piece perhaps shorter."""
+
+    def __init__(self, fault: Chunks) -> None:
+        self._size = fault.size
+        self.fired = False
+
+    def begin(self) -> list[Piece]:
+        """Nothing."""
+        return []
+
+    def feed(self, piece: Piece) -> list[Piece]:
+        """The piece in parts; of a torn chunk the last part is torn."""
+        if isinstance(piece, Pause | Ending):
+            return [piece]
+        data, size = piece.data, self._size
+        if len(data) <= size:
+            return [piece]
+        self.fired = True
+        parts: list[Piece] = [Chunk(data[at : at + size]) for at in range(0, len(data), size)]
+        if piece.declared is not None:
+            last = data[(len(data) - 1) // size * size :]
+            parts[-1] = Chunk(last, piece.declared - len(data) + len(last))
+        return parts
+
+
+class ShortPromise:
+    """The end of a body whose Content-Length promises `size` bytes: they never all come."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._sent = 0
+        self.fired = False
+
+    def begin(self) -> list[Piece]:
+        """Nothing."""
+        return []
+
+    def feed(self, piece: Piece) -> list[Piece]:
+        """The piece, as long as one byte of the promise is left; a complete ending becomes a FIN."""
+        if isinstance(piece, Pause):
+            return [piece]
+        if isinstance(piece, Ending):
+            return [self._broken() if piece.complete else piece]
+        data = piece.data[: self._size - 1 - self._sent]
+        self._sent += len(data)
+        whole = len(data) == len(piece.data)
+        return [Chunk(data)] if whole else [Chunk(data), self._broken()]
+
+    def _broken(self) -> Ending:
+        self.fired = True
+        detail = "fault plan: short-length, and the body was over before the place of the cut"
+        return Ending(how=How.FIN, declared=self._size, sent=self._sent, detail=detail)

@@ -1,0 +1,155 @@
+"""`cut(service, plan, protocol)`: a service that suffers from a plan, and the record of what it suffered.
+
+Layer 1. Knows services, counts connections and forwards `close`; how a fault is done is `transducer`'s business.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from harness.faults.asking import EVENT_STREAM, boundary_event, concerns, kind_of, with_real_cursor
+from harness.faults.cutting import ending_of
+from harness.faults.grammar import parse
+from harness.faults.plan import HEAD_SPOTS, Chunks, Cut, Fault, Inclusive, Plan, Scope, Spot, Status
+from harness.faults.transducer import Stage, Transducer, framing_for, transducer
+from harness.wire import Body, Headers, Piece, PieceBody, Request, Response, Service, StreamProtocol
+
+_KEPT = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Suffered:
+    """One connection of a plan: which it was, what asked for it, and what was to happen to it.
+
+    `number` counts from 1. The record is live: a fault fires when the body comes to its place.
+    """
+
+    number: int
+    method: str
+    path: str
+    faults: tuple[Fault, ...]
+    stages: tuple[tuple[Fault, Stage], ...] = ()
+    at_once: tuple[Fault, ...] = ()
+
+    @property
+    def fired(self) -> tuple[Fault, ...]:
+        """The faults that did something; the others found no place, or the client left first."""
+        return (*self.at_once, *(fault for fault, stage in self.stages if stage.fired))
+
+
+class FaultyBody:
+    """The pieces of a body after a transducer; pulls only when asked, closes the inner body once."""
+
+    __slots__ = ("_closed", "_inner", "_ready", "_transducer")
+
+    def __init__(self, inner: Body, machine: Transducer) -> None:
+        self._inner = inner
+        self._transducer = machine
+        self._ready: deque[Piece] = deque()
+        self._closed = False
+
+    def __iter__(self) -> FaultyBody:
+        return self
+
+    def __next__(self) -> Piece:
+        while not self._ready:
+            if self._closed or self._transducer.ended:
+                raise StopIteration
+            self._ready.extend(self._transducer.feed(next(self._inner)))
+        return self._ready.popleft()
+
+    def close(self) -> None:
+        """Nobody reads any more; the service below learns of it."""
+        if not self._closed:
+            self._closed = True
+            self._ready.clear()
+            self._inner.close()
+
+
+class FaultyService:
+    """A `Service` around another. Connections are counted in the order they come, from any thread."""
+
+    def __init__(self, service: Service, plan: Plan, protocol: StreamProtocol) -> None:
+        self.plan = plan
+        self._service = service
+        self._protocol = protocol
+        self._lock = threading.Lock()
+        self._count = 0
+        self._sequence = plan.sequence()
+        self._log: deque[Suffered] = deque(maxlen=_KEPT)
+
+    @property
+    def log(self) -> tuple[Suffered, ...]:
+        """The latest thousand connections that the plan counted."""
+        with self._lock:
+            return tuple(self._log)
+
+    @property
+    def connections(self) -> int:
+        """How many the plan counted."""
+        return self._count
+
+    def __call__(self, request: Request) -> Response:
+        request = with_real_cursor(request, self._protocol)
+        kind = kind_of(request, self._protocol)
+        if not concerns(self.plan.scope, kind):
+            return self._service(request)
+        number, faults = self._next()
+        if faults and isinstance(faults[0], Status):
+            self._keep(Suffered(number, request.method, request.raw_path, faults, at_once=faults))
+            return self._refused(faults[0])
+        response = self._service(request)
+        return self._hurt(number, request, response, faults)
+
+    def _next(self) -> tuple[int, tuple[Fault, ...]]:
+        with self._lock:
+            self._count += 1
+            return self._count, next(self._sequence)
+
+    def _keep(self, suffered: Suffered) -> None:
+        with self._lock:
+            self._log.append(suffered)
+
+    def _refused(self, fault: Status) -> Response:
+        reason = HTTPStatus(fault.code).phrase if fault.code in set(HTTPStatus) else "Refused"
+        code = reason.lower().replace(" ", "_").replace("-", "_")
+        body = self._protocol.error_body(fault.code, code, f"{reason}: refused by a fault plan.")
+        waits = {"retry-after": fault.retry_after, "retry-after-ms": fault.retry_after_ms}
+        fields = [(name, str(value)) for name, value in waits.items() if value is not None]
+        return Response.whole(fault.code, Headers([("content-type", "application/json"), *fields]), body)
+
+    def _hurt(self, number: int, request: Request, response: Response, faults: tuple[Fault, ...]) -> Response:
+        last = faults[-1] if faults else None
+        if isinstance(last, Cut) and last.place.spot in HEAD_SPOTS:
+            self._keep(Suffered(number, request.method, request.raw_path, faults, at_once=(last,)))
+            response.body = PieceBody((ending_of(last),), response.body.close)
+            return response
+        streams = response.headers.media_type() == EVENT_STREAM
+        usable = [fault for fault in faults if streams or _needs_no_event(fault)]
+        lead = self._lead(request) if streams and Inclusive() in faults else b""
+        framing = framing_for(usable, response.framing)
+        machine, stages = transducer(usable, self._protocol, framing, lead=lead)
+        at_once = (Inclusive(),) if lead else ()
+        self._keep(Suffered(number, request.method, request.raw_path, faults, tuple(stages), at_once))
+        if usable:
+            response.body = FaultyBody(response.body, machine)
+            response.framing = framing
+        return response
+
+    def _lead(self, request: Request) -> bytes:
+        if kind_of(request, self._protocol) is not Scope.RESUMES:
+            return b""
+        return boundary_event(self._service, request, self._protocol)
+
+
+def _needs_no_event(fault: Fault) -> bool:
+    """Whether an answer that is no event stream can suffer it."""
+    return isinstance(fault, Chunks) or (isinstance(fault, Cut) and fault.place.spot is Spot.BYTE)
+
+
+def cut(service: Service, plan: Plan | str, protocol: StreamProtocol) -> FaultyService:
+    """`service`, suffering from `plan` (a value or its spelling; raises `UsageFault` for one that is none)."""
+    return FaultyService(service, parse(plan) if isinstance(plan, str) else plan, protocol)

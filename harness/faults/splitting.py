@@ -1,0 +1,98 @@
+"""A stream of server-sent events as the bytes that belong to each event: what faults are counted in.
+
+Layer 1. Knows `harness.wire`'s decoder and its spans; must not know faults. Where an event ends in CR LF, that
+LF belongs to it here: a fault between the two would be a place that no server ever cuts at. So an event that
+ends in CR is held until the byte after it came.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from typing import Any, NamedTuple
+
+from harness.wire import Decoder, Frame
+
+CR, LF = 13, 10
+_MOST_HELD = 16 * 1024 * 1024
+
+
+class Event(NamedTuple):
+    """One whole event. `raw` is every byte since the one before, `lead` how many of them precede its block."""
+
+    frame: Frame
+    raw: bytes
+    lead: int
+
+    @property
+    def block(self) -> bytes:
+        """The event without the comments before it."""
+        return self.raw[self.lead :]
+
+    @property
+    def newline(self) -> bytes:
+        """The line end that this event uses."""
+        if self.raw.endswith(b"\r\n"):
+            return b"\r\n"
+        return b"\r" if self.raw.endswith(b"\r") else b"\n"
+
+    def payload(self) -> dict[str, Any] | None:
+        """The decoded JSON object; None when the payload is none."""
+        try:
+            value = json.loads(self.frame.data)
+        except (ValueError, RecursionError):
+            return None
+        return value if isinstance(value, dict) else None
+
+
+class Splitter:
+    """Bytes in, whole events out; holds the bytes of the open event and no more.
+
+    An event beyond 16 MiB is given up: its bytes come out of `spill` instead.
+    """
+
+    def __init__(self) -> None:
+        self._decoder = Decoder(max_event=_MOST_HELD)
+        self._held = bytearray()
+        self._base = 0
+        self._frames: deque[Frame] = deque()
+        self._spilled = b""
+
+    def feed(self, data: bytes) -> list[Event]:
+        """The events that these bytes complete."""
+        self._held += data
+        self._frames.extend(self._decoder.feed(data))
+        events = self._settled(at_end=False)
+        if len(self._held) > _MOST_HELD:
+            self._spilled += self._take(len(self._held))
+        return events
+
+    def spill(self) -> bytes:
+        """Bytes, since the last call, of an event that outgrew all bounds; they follow the events of that feed."""
+        spilled, self._spilled = self._spilled, b""
+        return spilled
+
+    def finish(self) -> tuple[list[Event], bytes]:
+        """The stream is over: the events still held, and the bytes that complete none."""
+        return self._settled(at_end=True), self._take(len(self._held))
+
+    def _settled(self, *, at_end: bool) -> list[Event]:
+        events, start = [], 0
+        while self._frames:
+            frame = self._frames[0]
+            end = frame.end - self._base
+            if self._held[end - 1] == CR:
+                if end == len(self._held) and not at_end:
+                    break
+                end += self._held[end : end + 1] == b"\n"
+            events.append(Event(frame, bytes(self._held[start:end]), max(0, frame.start - self._base - start)))
+            self._frames.popleft()
+            start = end
+        self._take(start)
+        return events
+
+    def _take(self, count: int) -> bytes:
+        taken = bytes(self._held[:count])
+        del self._held[:count]
+        self._base += count
+        return taken

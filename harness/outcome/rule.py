@@ -1,0 +1,82 @@
+"""What a rule of a contract is: an identified promise with a level and a source.
+
+Layer 0. Knows the vocabulary of requirements; must not know any particular rule.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Level(StrEnum):
+    """How binding a rule is, in the sense of RFC 2119."""
+
+    MUST = "MUST"
+    SHOULD = "SHOULD"
+    MAY = "MAY"
+
+
+class Basis(StrEnum):
+    """What kind of statement a rule rests on; it bounds the level (`harness/README.md`, "Never over-read")."""
+
+    DOCUMENTED = "documented"
+    SCHEMA = "schema"
+    OBSERVED = "observed"
+    INFERRED = "inferred"
+    GENERIC = "generic"
+
+
+HIGHEST: dict[Basis, Level] = {
+    Basis.DOCUMENTED: Level.MUST,
+    Basis.SCHEMA: Level.MUST,
+    Basis.OBSERVED: Level.SHOULD,
+    Basis.INFERRED: Level.SHOULD,
+    Basis.GENERIC: Level.MUST,
+}
+"""The highest level each basis can carry."""
+
+_RANK = {Level.MAY: 0, Level.SHOULD: 1, Level.MUST: 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a rule comes from: the page and its section, in words a reader can search for."""
+
+    basis: Basis
+    page: str
+    section: str = ""
+    url: str = ""
+
+    def __str__(self) -> str:
+        place = f"{self.page}, {self.section}" if self.section else self.page
+        return f"{place} ({self.basis})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One promise of a contract.
+
+    `statement` says what holds, `breaks` what happens to a user where it does not. `since` and `until` are
+    revisions of the API; `until` is the first one without the rule.
+    """
+
+    id: str
+    level: Level
+    statement: str
+    breaks: str
+    source: Source
+    since: str = ""
+    until: str | None = None
+
+    def __post_init__(self) -> None:
+        if _RANK[self.level] > _RANK[HIGHEST[self.source.basis]]:
+            raise ValueError(
+                f"rule {self.id!r} is {self.level} but its basis is {self.source.basis!r}, which carries at most "
+                f"{HIGHEST[self.source.basis]}: lower the level or cite a stronger source"
+            )
+
+    @property
+    def area(self) -> str:
+        """The part of the id before the first dot."""
+        return self.id.partition(".")[0]

@@ -1,0 +1,18 @@
+"""The formats that a finished run can be written in, by name.
+
+Layer 5. Each format is imported only when it is asked for.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from harness.report.story import Story
+
+FORMATS = ("json", "junit", "markdown", "html", "badge")
+
+
+def render(name: str, story: Story) -> str:
+    """A finished run in the named format, which must be one of FORMATS."""
+    text: str = import_module(f"harness.report.{name}").render(story)
+    return text

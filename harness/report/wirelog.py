@@ -1,0 +1,60 @@
+"""An exchange as lines a person reads: request, answer, ending, cut to a useful size, secrets hidden.
+
+Layer 5.
+"""
+
+from __future__ import annotations
+
+from harness.report.mask import Mask
+from harness.wire import Exchange, Headers
+
+SHOWN = 1_600
+"""Characters of a body that a report shows before it cuts."""
+
+_NOISE = frozenset({"date", "server", "content-length", "transfer-encoding", "connection", "user-agent", "host"})
+
+
+def exchange_lines(exchange: Exchange, mask: Mask, *, shown: int = SHOWN) -> list[str]:
+    """`>` what was sent, `<` what came, the last line how it ended when it did not end well."""
+    request = exchange.request
+    lines = [f"> {request.method} {mask.text(request.target)}"]
+    lines += [f"> {line}" for line in _header_lines(request.headers, mask)]
+    lines += [f"> {line}" for line in body_lines(request.body, mask, shown)]
+    if exchange.status is None:
+        lines.append("< no answer")
+    else:
+        lines.append(f"< {exchange.status}")
+        lines += [f"< {line}" for line in _header_lines(exchange.headers, mask)]
+        lines += [f"< {line}" for line in body_lines(exchange.body, mask, shown)]
+    if not exchange.ending.complete:
+        lines.append(f"< [{ending_line(exchange)}]")
+    return lines
+
+
+def ending_line(exchange: Exchange) -> str:
+    """How the answer ended, in one line: who, how, where."""
+    ending = exchange.ending
+    counted = f", {ending.sent} of {ending.declared} bytes" if ending.declared is not None else ""
+    detail = f": {ending.detail}" if ending.detail else ""
+    return f"ended by {ending.by}: {ending.how} {ending.at.replace('_', ' ')}{counted}{detail}"
+
+
+def body_lines(body: bytes, mask: Mask, shown: int = SHOWN) -> list[str]:
+    """A body as masked lines; of a long one the beginning and the end, because a stream's fault is often last."""
+    text = printable(mask.text(body.decode("utf-8", "replace")))
+    if len(text) > shown:
+        head, tail = shown * 2 // 3, shown // 3
+        cut = len(text) - head - tail
+        text = f"{text[:head]}\n[… {cut} characters …]\n{text[-tail:]}"
+    return text.rstrip("\n").splitlines() if text else []
+
+
+def printable(text: str) -> str:
+    """Text without control characters that a terminal would obey; a target must not paint our report."""
+    return "".join(c if c in "\n\t" or c.isprintable() else repr(c)[1:-1] for c in text.replace("\r\n", "\n"))
+
+
+def _header_lines(headers: Headers, mask: Mask) -> list[str]:
+    return [
+        printable(f"{name}: {mask.header(name, value)}") for name, value in headers if name.lower() not in _NOISE
+    ]

@@ -1,0 +1,110 @@
+"""What the exercises created at the target and still owe a deletion.
+
+Layer 4. Reads it off the exchanges; checks never clean up. Knows which collections of the API hold resources.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote
+
+from harness.wire import Driver, Exchange, Headers, Request
+
+COLLECTIONS = frozenset({"interactions", "agents", "environments", "webhooks", "credentials", "triggers"})
+"""Last path segments whose POST creates something that DELETE removes."""
+
+_HEAD = 65_536
+"""The id of a stream is in its first events: more bytes than these are not searched."""
+
+_GONE = frozenset({404, 410})
+
+
+class Ledger:
+    """Created resources by path; several threads may note at once."""
+
+    def __init__(self) -> None:
+        self._owed: dict[tuple[str, ...], Request] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def owed(self) -> list[str]:
+        """Paths of what was created and not deleted."""
+        return ["/" + "/".join(segments) for segments in self._owed]
+
+    def note(self, exchange: Exchange) -> None:
+        """Look at one finished exchange."""
+        request, status = exchange.request, exchange.status
+        if status is None:
+            return
+        with self._lock:
+            if request.method == "DELETE" and (200 <= status < 300 or status in _GONE):
+                self._owed.pop(request.segments, None)
+            elif request.method == "POST" and 200 <= status < 300 and request.segments[-1] in COLLECTIONS:
+                self._owed.update(dict.fromkeys(_created(exchange), request))
+
+    def clean(self, driver: Driver) -> list[str]:
+        """Delete what is owed, newest first, and give the paths that would not go.
+
+        A run in progress may refuse its deletion, so it is cancelled before a second attempt.
+        """
+        with self._lock:
+            owed = list(reversed(self._owed.items()))
+            self._owed.clear()
+        return ["/" + "/".join(path) for path, created in owed if not _delete(driver, path, created.headers)]
+
+
+def _delete(driver: Driver, segments: tuple[str, ...], headers: Headers) -> bool:
+    path = "/" + "/".join(quote(segment, safe="") for segment in segments)
+    fields = headers.without("content-type", "content-length")
+    if _deleted(driver, Request("DELETE", path, fields)):
+        return True
+    if "interactions" not in segments:
+        return False
+    driver.send(Request("POST", f"{path}/cancel", fields))
+    return _deleted(driver, Request("DELETE", path, fields))
+
+
+def _deleted(driver: Driver, request: Request) -> bool:
+    status = driver.send(request).status
+    return status is not None and (200 <= status < 300 or status in _GONE)
+
+
+def _created(exchange: Exchange) -> Iterator[tuple[str, ...]]:
+    if exchange.headers.media_type() == "text/event-stream":
+        found = _stream_id(exchange.body[:_HEAD])
+    else:
+        value = _parsed(exchange.body)
+        found = _resource_id(value)
+    if found:
+        yield (*exchange.request.segments, found)
+
+
+def _resource_id(value: Any) -> str | None:
+    """`id`, or the last segment of a `name` such as `webhooks/w1`."""
+    if not isinstance(value, dict):
+        return None
+    if isinstance(value.get("id"), str) and value["id"]:
+        return str(value["id"])
+    name = value.get("name")
+    return name.rpartition("/")[2] if isinstance(name, str) and "/" in name else None
+
+
+def _stream_id(body: bytes) -> str | None:
+    from harness.contract.protocol import PROTOCOL
+    from harness.wire.sse import Decoder
+
+    for frame in Decoder().feed(body):
+        event = _parsed(frame.data)
+        if isinstance(event, dict) and (found := PROTOCOL.stream_id(event)):
+            return found
+    return None
+
+
+def _parsed(data: bytes) -> Any:
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError):
+        return None

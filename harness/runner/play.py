@@ -1,0 +1,167 @@
+"""Plays one exercise against a driver, and lets the judges speak on what it brought.
+
+Layer 4. Decides nothing about verdicts. Whatever goes wrong in an exercise or a judge is an `error` observation
+of our own, never blamed on the target; what the target does wrong is in the exchanges.
+"""
+
+from __future__ import annotations
+
+import time
+import traceback
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from harness.checks.actions import Action, Close, Exchanges, Finish, Open, Read, Send, Steps, Together, Wait
+from harness.checks.check import Check, Exercise
+from harness.checks.target import Target
+from harness.outcome import HarnessFault, Observation, Outcome, Unmet
+from harness.runner.ledger import COLLECTIONS, Ledger
+from harness.wire import Driver, Exchange, LiveStream
+
+MAX_ACTIONS = 100_000
+"""An exercise that asks for more than this is taken for an endless loop of our own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """What one exercise brought: `results` for the judges, or the observation that all its checks share.
+
+    `trail` holds every exchange in the order it finished.
+    """
+
+    results: Exchanges | None
+    failure: Observation | None
+    trail: tuple[Exchange, ...]
+    seconds: float
+
+    def observe(self, check: Check) -> Observation:
+        """The observation of one check of this exercise; never raises."""
+        if self.failure is not None:
+            return self.failure
+        try:
+            return check.observe(self.results or {})
+        except Unmet as unmet:
+            return Observation.untestable(unmet.reason, race_lost=unmet.race_lost)
+        except Exception:
+            return error(f"the judge of {check.id} raised")
+
+    def evidence(self, check: Check, observation: Observation) -> tuple[Exchange, ...]:
+        """The exchanges that a person needs to see, in the order they finished.
+
+        Those that the findings name; else those that the judge looked at; else all. With them come the creates
+        whose ids they address, because without these nothing can be reproduced.
+        """
+        results = self.results or {}
+        named = {finding.where.exchange for finding in observation.findings}
+        for names in (named, check.wants):
+            chosen = {id(exchange) for name in names for exchange in _exchanges_in(results.get(name))}
+            if chosen:
+                shown = [exchange for exchange in self.trail if id(exchange) in chosen]
+                return tuple(e for e in self.trail if id(e) in chosen or _is_origin(e, shown))
+        return self.trail
+
+
+def _is_origin(exchange: Exchange, shown: list[Exchange]) -> bool:
+    """Whether a later exchange addresses something that this one created."""
+    if exchange.request.method != "POST":
+        return False
+    return any(
+        segment != part and segment.encode() in exchange.body
+        for other in shown
+        for part, segment in pairwise(other.request.segments)
+        if part in COLLECTIONS
+    )
+
+
+def _exchanges_in(value: Any) -> list[Exchange]:
+    values = value if isinstance(value, list | tuple) else [value]
+    return [item for item in values if isinstance(item, Exchange)]
+
+
+def error(what: str) -> Observation:
+    """An `error` observation about the exception being handled."""
+    return Observation(Outcome.ERROR, reason=f"{what}:\n{traceback.format_exc()}")
+
+
+def play(exercise: Exercise, target: Target, driver: Driver, ledger: Ledger) -> Played:
+    """Run one exercise to its end; open streams are hung up whichever way it ends."""
+    hand = _Hand(driver, ledger)
+    begin = time.perf_counter()
+    results: Exchanges | None = None
+    failure: Observation | None = None
+    try:
+        try:
+            results = _drive(exercise.run(target), hand)
+        finally:
+            hand.hang_up()
+    except Unmet as unmet:
+        failure = Observation.untestable(unmet.reason, race_lost=unmet.race_lost)
+    except Exception:
+        failure = error(f"the exercise {exercise.name} raised")
+    return Played(results, failure, tuple(hand.trail), time.perf_counter() - begin)
+
+
+def _drive(steps: Steps, hand: _Hand) -> Exchanges:
+    answer: Any = None
+    try:
+        for _ in range(MAX_ACTIONS):
+            try:
+                action = steps.send(answer)
+            except StopIteration as stop:
+                return _named(stop.value)
+            answer = hand.perform(action)
+    finally:
+        steps.close()
+    raise HarnessFault(f"an exercise asked for more than {MAX_ACTIONS} actions: it never ends")
+
+
+def _named(value: Any) -> Exchanges:
+    if not isinstance(value, dict):
+        raise HarnessFault(f"an exercise must return its exchanges by name, it returned {type(value).__name__}")
+    return value
+
+
+class _Hand:
+    """Performs actions and remembers what is open and what finished."""
+
+    def __init__(self, driver: Driver, ledger: Ledger) -> None:
+        self._driver = driver
+        self._ledger = ledger
+        self._open: dict[int, LiveStream] = {}
+        self.trail: list[Exchange] = []
+
+    def perform(self, action: Action) -> Any:
+        match action:
+            case Send(request, timeout):
+                return self._keep(self._driver.send(request, timeout=timeout))
+            case Open(request):
+                stream = self._driver.open(request)
+                self._open[id(stream)] = stream
+                return stream
+            case Read(stream, events):
+                return stream.read(events)
+            case Finish(stream):
+                return self._keep(self._done(stream).finish())
+            case Close(stream):
+                return self._keep(self._done(stream).close())
+            case Wait(seconds):
+                return self._driver.wait(seconds)
+            case Together(requests):
+                return [self._keep(exchange) for exchange in self._driver.together(requests)]
+        raise HarnessFault(f"an exercise yielded {action!r}, which is no action")
+
+    def hang_up(self) -> None:
+        """Close every stream that is still open; their records go to the ledger and the trail as well."""
+        while self._open:
+            _, stream = self._open.popitem()
+            self._keep(stream.close())
+
+    def _done(self, stream: LiveStream) -> LiveStream:
+        self._open.pop(id(stream), None)
+        return stream
+
+    def _keep(self, exchange: Exchange) -> Exchange:
+        self._ledger.note(exchange)
+        self.trail.append(exchange)
+        return exchange

@@ -1,0 +1,191 @@
+"""One run: probe, plan, play each exercise once, judge, and say everything as events.
+
+Layer 4. Knows the order of things; must not know how anything is printed.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+
+from harness.checks.check import Check
+from harness.outcome import Observation, Outcome, Verdict, verdict
+from harness.runner.baseline import Baseline
+from harness.runner.capabilities import Capability
+from harness.runner.events import (
+    CheckFinished,
+    Event,
+    ExerciseStarted,
+    Planned,
+    Probed,
+    Result,
+    RunFinished,
+    RunStarted,
+)
+from harness.runner.ledger import Ledger
+from harness.runner.plan import Group, Plan, PlannedCheck, Selection, make_plan, needed_capabilities
+from harness.runner.play import Played, play
+from harness.runner.probe import probe
+from harness.runner.sessions import session_of
+from harness.runner.targets import ResolvedTarget
+from harness.wire import Driver
+
+_NEEDS_EVIDENCE = frozenset({Verdict.FAIL, Verdict.WARN, Verdict.XFAIL, Verdict.ERROR})
+_STOPS = frozenset({Verdict.FAIL, Verdict.ERROR})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """How to run what is selected; `jobs` exercises at the same time, each over its own driver."""
+
+    selection: Selection = field(default_factory=Selection)
+    said: tuple[Capability, ...] = ()
+    baseline: Baseline = field(default_factory=Baseline)
+    strict: bool = False
+    fail_fast: bool = False
+    jobs: int = 1
+
+
+def check_target(
+    target: ResolvedTarget, catalogue: Sequence[Check], options: RunOptions
+) -> Generator[Event, None, None]:
+    """Judge one target. Raises UsageFault before anything is sent, TargetFault when there is nothing to judge.
+
+    Close the iterator to stop early: what is open is hung up and what was created is deleted all the same.
+    """
+    begin = time.perf_counter()
+    needed = needed_capabilities(catalogue, options.selection)
+    yield RunStarted(target.info)
+    driver = target.connect()
+    try:
+        capabilities, requests, says_stream = probe(driver, target.target, options.said, needed)
+    finally:
+        driver.close()
+    yield Probed(capabilities, requests, says_stream)
+    plan = make_plan(catalogue, options.selection, capabilities)
+    yield Planned(len(plan.checks), len(plan.groups))
+    sessions = options.jobs > 1 and "script" in capabilities and not target.throwaway
+    conductor = _Conductor(target.able(capabilities, says_stream=says_stream), options, sessions=sessions)
+    results: dict[str, Result] = {}
+    for event in conductor.events(plan):
+        if isinstance(event, CheckFinished):
+            results[event.result.check.id] = event.result
+        yield event
+    ordered = tuple(results[planned.check.id] for planned in plan.checks)
+    yield RunFinished(ordered, time.perf_counter() - begin, tuple(conductor.leftovers))
+
+
+class _Conductor:
+    """Plays the groups of a plan, one after the other or several at once."""
+
+    def __init__(self, target: ResolvedTarget, options: RunOptions, *, sessions: bool) -> None:
+        self._target = target
+        self._options = options
+        self._sessions = sessions
+        self._stop = threading.Event()
+        self.leftovers: list[str] = []
+
+    def events(self, plan: Plan) -> Iterator[Event]:
+        for planned in plan.checks:
+            if planned.skip is not None:
+                yield CheckFinished(self._result(planned, planned.skip))
+        groups = plan.groups
+        workers = min(self._options.jobs, len(groups))
+        if workers > 1:
+            yield from self._parallel(groups, workers)
+        elif groups:
+            yield from self._work(iter(groups))
+
+    def _parallel(self, groups: list[Group], workers: int) -> Iterator[Event]:
+        waiting = _Shared(groups)
+        said: queue.Queue[Event | BaseException | None] = queue.Queue()
+
+        def worker() -> None:
+            try:
+                for event in self._work(waiting):
+                    said.put(event)
+            except BaseException as raised:
+                said.put(raised)
+            finally:
+                said.put(None)
+
+        threads = [threading.Thread(target=worker, daemon=True) for _ in range(workers)]
+        for thread in threads:
+            thread.start()
+        try:
+            yield from _until_done(said, workers)
+        finally:
+            self._stop.set()
+            for thread in threads:
+                thread.join()
+
+    def _work(self, groups: Iterator[Group]) -> Iterator[Event]:
+        """What one worker does: its own driver, its own ledger, group after group."""
+        ledger = Ledger()
+        with session_of(self._target) if self._sessions else closing(self._target.connect()) as driver:
+            try:
+                for group in groups:
+                    yield from self._group(group, driver, ledger)
+            finally:
+                if not self._target.throwaway:
+                    self.leftovers.extend(ledger.clean(driver))
+
+    def _group(self, group: Group, driver: Driver, ledger: Ledger) -> Iterator[Event]:
+        exercise, members = group
+        if self._stop.is_set():
+            for planned in members:
+                reason = "the run stopped at the first failure"
+                yield CheckFinished(self._result(planned, Observation(Outcome.NOT_RUN, reason=reason)))
+            return
+        yield ExerciseStarted(exercise.name, tuple(planned.check.id for planned in members))
+        played = play(exercise, self._target.target, driver, ledger)
+        for planned in members:
+            result = self._result(planned, played.observe(planned.check), played)
+            if self._options.fail_fast and result.verdict in _STOPS:
+                self._stop.set()
+            yield CheckFinished(result)
+
+    def _result(self, planned: PlannedCheck, observation: Observation, played: Played | None = None) -> Result:
+        check, baseline = planned.check, self._options.baseline
+        said = verdict(
+            observation,
+            check.rule.level,
+            check.rule.source.basis,
+            declared=planned.declared,
+            strict=self._options.strict,
+            baselined=check.id in baseline,
+        )
+        evidence = played.evidence(check, observation) if played and said in _NEEDS_EVIDENCE else ()
+        seconds = played.seconds if played is not None else 0.0
+        return Result(check, observation, said, seconds, evidence, baseline.reason(check.id))
+
+
+class _Shared:
+    """An iterator that several workers may draw from."""
+
+    def __init__(self, groups: list[Group]) -> None:
+        self._iterator = iter(groups)
+        self._lock = threading.Lock()
+
+    def __iter__(self) -> _Shared:
+        return self
+
+    def __next__(self) -> Group:
+        with self._lock:
+            return next(self._iterator)
+
+
+def _until_done(said: queue.Queue[Event | BaseException | None], workers: int) -> Iterator[Event]:
+    left = workers
+    while left:
+        word = said.get()
+        if word is None:
+            left -= 1
+        elif isinstance(word, BaseException):
+            raise word
+        else:
+            yield word

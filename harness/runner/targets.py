@@ -1,0 +1,207 @@
+"""From what the user typed to something requests can be sent to: a URL, or the emulator in this process.
+
+Layer 4. Knows how a target is named; must not know what is asked of it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
+from urllib.parse import urlsplit
+
+from harness.checks.target import Target
+from harness.outcome import UsageFault
+from harness.runner.capabilities import Capabilities
+from harness.runner.events import TargetInfo
+from harness.runner.suggest import did_you_mean
+from harness.wire import Driver
+
+if TYPE_CHECKING:
+    from harness.emulator import Emulator, Settings
+
+EMULATOR = "emulator"
+PRIMARY_KEY = "harness-primary-key"
+OTHER_KEY = "harness-other-key"
+DEFAULT_VERSION = "v1beta"
+KEY_VARIABLE = "GEMINI_API_KEY"
+OTHER_KEY_VARIABLE = "OTHER_GEMINI_API_KEY"
+
+_VERSION = re.compile(r"v\d+(?:(?:alpha|beta)\d*)?", re.ASCII)
+_SECRET_NAME = re.compile(r"auth|api-?key|token|secret|cookie|password|credential", re.IGNORECASE)
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+_NEAR_POLL, _FAR_POLL = 0.05, 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetOptions:
+    """What the command line, the environment and the configuration say of a target.
+
+    `api_version` overrides the version in the URL; `timeout` is in seconds and bounds one request as well as
+    the settling of one background run.
+    """
+
+    api_version: str = ""
+    api_key: str = ""
+    other_api_key: str = ""
+    model: str = ""
+    agent: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
+    timeout: float = 60.0
+
+
+class Connect(Protocol):
+    """Opens one more driver to the same target."""
+
+    def __call__(self, session: str = "") -> Driver: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResolvedTarget:
+    """A target that requests can be sent to.
+
+    `connect` gives a new driver, which its caller closes; its argument is the path prefix of a session, where
+    the target has such. `throwaway`: each driver has its own fresh service, so there is nothing to clean up and
+    nothing that two workers could share.
+    """
+
+    info: TargetInfo
+    target: Target
+    connect: Connect
+    throwaway: bool = False
+
+    def able(self, capabilities: Capabilities, *, says_stream: bool = False) -> ResolvedTarget:
+        """The same target, with what was found told to the exercises."""
+        present = frozenset(item.name for item in capabilities if item.present)
+        return replace(self, target=replace(self.target, capabilities=present, says_stream=says_stream))
+
+
+def resolve_target(text: str | None, options: TargetOptions) -> ResolvedTarget:
+    """Find what `text` names. Raises UsageFault when it names nothing, or nothing that can be reached."""
+    name = (text or "").strip()
+    if not name:
+        raise UsageFault(
+            "no target was given (an unset variable?): name the root URL of a server, or try the embedded one "
+            "with `harness check emulator`"
+        )
+    if name == EMULATOR:
+        return embedded(options)
+    return _remote(name, options)
+
+
+def embedded(options: TargetOptions, build: Callable[[], Emulator] | None = None) -> ResolvedTarget:
+    """The emulator in this process, reached without sockets; `build` may give a mutant instead."""
+    version = options.api_version or DEFAULT_VERSION
+    target = _target(options, version, PRIMARY_KEY, OTHER_KEY, _FAR_POLL)
+
+    def connect(session: str = "") -> Driver:
+        from harness.transport import ServiceDriver
+
+        emulator = (build or reference)()
+        return ServiceDriver(emulator, emulator.clock)
+
+    info = TargetInfo(
+        name=EMULATOR,
+        url="",
+        version=version,
+        model=target.model,
+        agent=target.agent,
+        secrets=_secrets(target),
+    )
+    return ResolvedTarget(info=info, target=target, connect=connect, throwaway=True)
+
+
+def embedded_settings() -> Settings:
+    """The settings of every emulator in this process: it knows the two keys that checks use, and no other."""
+    from harness.emulator import Settings
+
+    return Settings(keys={PRIMARY_KEY: "primary", OTHER_KEY: "other"})
+
+
+def reference() -> Emulator:
+    """A fresh reference emulator."""
+    from harness.emulator import Emulator
+
+    return Emulator(embedded_settings())
+
+
+def _remote(text: str, options: TargetOptions) -> ResolvedTarget:
+    root, found = split_version(_checked(text))
+    version = options.api_version.strip("/") or found or DEFAULT_VERSION
+    near = urlsplit(root).hostname in _LOOPBACK
+    target = _target(options, version, options.api_key, options.other_api_key, _NEAR_POLL if near else _FAR_POLL)
+
+    def connect(session: str = "") -> Driver:
+        from harness.transport import Limits, UrlDriver
+
+        return UrlDriver(root + session, Limits().within(options.timeout))
+
+    info = TargetInfo(
+        name=root,
+        url=root,
+        version=version,
+        model=target.model,
+        agent=target.agent,
+        secrets=_secrets(target),
+    )
+    return ResolvedTarget(info=info, target=target, connect=connect)
+
+
+def _secrets(target: Target) -> dict[str, str]:
+    """Keys and secret headers of the user's, by the variable that stands for each in a curl line.
+
+    Of `Bearer x` only x is the secret.
+    """
+    secrets = {KEY_VARIABLE: target.key, OTHER_KEY_VARIABLE: target.other_key}
+    for name, value in target.headers:
+        if _SECRET_NAME.search(name):
+            secrets[name.upper().replace("-", "_")] = value.rpartition(" ")[2]
+    return {variable: value for variable, value in secrets.items() if value}
+
+
+def split_version(url: str) -> tuple[str, str]:
+    """The root without its trailing API version, and that version or `""`.
+
+    A path that goes on to the resource (`…/v1beta/interactions`) is cut before the version too.
+    """
+    parts = urlsplit(url)
+    segments = [segment for segment in parts.path.split("/") if segment]
+    if segments and segments[-1] == "interactions":
+        segments.pop()
+    version = segments.pop() if segments and _VERSION.fullmatch(segments[-1]) else ""
+    path = "/" + "/".join(segments) if segments else ""
+    return f"{parts.scheme}://{parts.netloc}{path}", version
+
+
+def _checked(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        hint = did_you_mean(text, (EMULATOR,), otherwise="")
+        raise UsageFault(
+            f"{text!r} is neither a URL nor `emulator`{hint if '?' in hint else ''}: "
+            "write it like http://127.0.0.1:8000 or https://host/v1beta"
+        )
+    if parts.query or parts.fragment:
+        raise UsageFault(f"{text!r} has a query or a fragment: give the API's root only (keys go in --api-key)")
+    if parts.username or parts.password:
+        raise UsageFault("the URL holds a user name or password: use -H 'Authorization: …' instead")
+    try:
+        _ = parts.port
+    except ValueError as wrong:
+        raise UsageFault(f"{text!r} has no valid port ({wrong}): write it like http://127.0.0.1:8000") from None
+    return text
+
+
+def _target(options: TargetOptions, version: str, key: str, other: str, poll: float) -> Target:
+    plain = Target()
+    return Target(
+        version=version,
+        model=options.model or plain.model,
+        agent=options.agent or plain.agent,
+        key=key,
+        other_key=other,
+        headers=options.headers,
+        wait=options.timeout,
+        poll=poll,
+    )

@@ -1,0 +1,43 @@
+"""Carriers bring a service to a client, drivers bring requests to a target. Layer 3.
+
+The only package with sockets, sleeps and real clocks. It knows HTTP/1.1 and `harness.wire`; it must not know any
+API. Names are looked up on first use, so that a caller pays only for the carrier it takes.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from harness.transport.client import UrlDriver
+    from harness.transport.httpx_transports import async_transport, sync_transport
+    from harness.transport.inprocess import ServiceDriver
+    from harness.transport.limits import Limits, ServerLimits
+    from harness.transport.server import Server, ServerThread
+    from harness.transport.wall_clock import WallClock
+
+_HOMES = {
+    "Limits": "limits",
+    "ServerLimits": "limits",
+    "ServiceDriver": "inprocess",
+    "UrlDriver": "client",
+    "Server": "server",
+    "ServerThread": "server",
+    "sync_transport": "httpx_transports",
+    "async_transport": "httpx_transports",
+    "WallClock": "wall_clock",
+}
+
+__all__ = [
+    "ServiceDriver", "UrlDriver", "Limits",
+    "Server", "ServerThread", "ServerLimits",
+    "sync_transport", "async_transport",
+    "WallClock",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,0 +1,144 @@
+"""The driver for a target behind a URL.
+
+Layer 3. Knows which connection a request goes out on and what the request looks like there. Redirects are
+answers like any other, and nothing is ever sent twice where that could matter: only a request that may be
+repeated uses a kept connection, and only such a one is sent again when that connection turns out to be dead.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import quote
+
+from harness import __version__
+from harness.outcome import UsageFault
+from harness.transport.dial import NoConnection, Origin, dial
+from harness.transport.heads import write_fields
+from harness.transport.limits import Limits
+from harness.transport.live import Stream, read_whole
+from harness.transport.pool import Pool
+from harness.transport.url_reading import NoReading, UrlReading
+from harness.wire import By, Exchange, Headers, How, Request
+
+_OURS = ("host", "content-length", "transfer-encoding", "connection")
+_WITH_LENGTH = frozenset({"POST", "PUT", "PATCH"})
+_REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
+_METHOD = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_VISIBLE = "".join(map(chr, range(0x21, 0x7F)))
+
+
+class UrlDriver:
+    """A `wire.Driver` over sockets; safe for threads.
+
+    Targets of requests are put below the path of `url`. `headers` go with every request that does not have them;
+    `ca_file` names certificates to trust besides the system's; `environment=False` ignores HTTPS_PROXY.
+    Raises `UsageFault` for a URL that is none; nothing a target does raises.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        limits: Limits | None = None,
+        *,
+        headers: Iterable[tuple[str, str]] = (),
+        ca_file: str | None = None,
+        environment: bool = True,
+    ) -> None:
+        self._origin = Origin.parse(url)
+        self._limits = limits or Limits()
+        self._headers = Headers(headers)
+        self._environment = environment
+        self._tls = _tls(ca_file) if self._origin.scheme == "https" else None
+        self._pool = Pool()
+        self._lock = threading.Lock()
+        self._open: list[UrlReading | NoReading] = []
+
+    def send(self, request: Request, *, timeout: float | None = None) -> Exchange:
+        """One request and its whole answer; `timeout` bounds all of it, in seconds."""
+        return read_whole(self._read(request, self._limits.within(timeout)))
+
+    def open(self, request: Request) -> Stream:
+        """Send, read the response head, and leave the body to be pulled."""
+        reading = self._read(request, self._limits)
+        with self._lock:
+            self._open = [other for other in self._open if other.ended is None]
+            self._open.append(reading)
+        return Stream(reading, self._limits.event_bytes)
+
+    def together(self, requests: Sequence[Request]) -> list[Exchange]:
+        """All at the same time, each on a thread of its own; answers in the order of the requests."""
+        if not requests:
+            return []
+        with ThreadPoolExecutor(len(requests), thread_name_prefix="harness-client") as threads:
+            return list(threads.map(self.send, requests))
+
+    def wait(self, seconds: float) -> None:
+        """Sleep."""
+        time.sleep(seconds)
+
+    def close(self) -> None:
+        """Hang up what is open and close what was kept."""
+        with self._lock:
+            readings, self._open = self._open, []
+        for reading in readings:
+            reading.stop(By.CLIENT, How.FIN, "")
+        self._pool.close()
+
+    def _read(self, request: Request, limits: Limits) -> UrlReading | NoReading:
+        wire = self._wire(request)
+        began = time.monotonic()
+        kept = self._pool.take() if request.method in _REPEATABLE else None
+        if kept is not None:
+            reading = self._reading(kept, request, wire, limits, began)
+            if not reading.deaf:
+                return reading
+        try:
+            sock = dial(self._origin, limits, self._tls, environment=self._environment)
+        except NoConnection as none:
+            return NoReading(request, none.ending, began)
+        return self._reading(sock, request, wire, limits, began)
+
+    def _reading(
+        self, sock: socket.socket, request: Request, wire: bytes, limits: Limits, began: float
+    ) -> UrlReading:
+        return UrlReading(sock, request, wire, limits=limits, began=began, release=self._release)
+
+    def _release(self, sock: socket.socket, clean: bool) -> None:
+        if clean:
+            self._pool.give(sock)
+        else:
+            sock.close()
+
+    def _wire(self, request: Request) -> bytes:
+        """The request as it is sent, body included."""
+        if _METHOD.fullmatch(request.method) is None:
+            raise UsageFault(f"{request.method!r} is not an HTTP method: a method is one token")
+        target = quote(self._origin.prefix + request.target, safe=_VISIBLE)
+        fields = [("host", self._origin.authority)]
+        fields += request.headers.without(*_OURS).items()
+        fields += [item for item in self._headers.without(*_OURS) if item[0] not in request.headers]
+        sent = Headers(fields)
+        if "accept-encoding" not in sent:
+            fields.append(("accept-encoding", "identity"))
+        if "user-agent" not in sent:
+            fields.append(("user-agent", f"interactions-harness/{__version__}"))
+        if request.body or request.method in _WITH_LENGTH:
+            fields.append(("content-length", str(len(request.body))))
+        head = f"{request.method} {target} HTTP/1.1\r\n".encode("ascii") + write_fields(Headers(fields))
+        return head + b"\r\n" + request.body
+
+
+def _tls(ca_file: str | None) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    if ca_file is not None:
+        try:
+            context.load_verify_locations(ca_file)
+        except (OSError, ssl.SSLError) as error:
+            raise UsageFault(f"{ca_file!r} cannot be trusted ({error}): name a file of PEM certificates") from None
+    return context

@@ -1,0 +1,281 @@
+"""One client connection of the socket server: requests in, a service's pieces out, endings exact to the byte.
+
+Layer 3. Knows an asyncio transport and its back-pressure; must not know how HTTP is parsed or written
+(`request_reader`, `writer`) nor who listens (`server`). A client that closes its sending half counts as gone:
+nothing else tells a hang-up from a half-close while a stream pauses.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any, cast
+
+from harness.outcome import HarnessFault
+from harness.transport.endings import body_fault
+from harness.transport.kernel import SocketLike, reset_on_close, undelivered
+from harness.transport.limits import ServerLimits
+from harness.transport.request_reader import BadRequest, HeadCache, Incoming, RequestReader
+from harness.transport.seen import call
+from harness.transport.writer import After, ResponseWriter
+from harness.wire import Body, Clock, Headers, Request, Response, Service
+
+_JSON = Headers((("content-type", "application/json"),))
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_KEPT_ERRORS = 100
+_POLL_SECONDS = 0.0005
+
+_CORS = b"access-control-allow-origin: *\r\naccess-control-expose-headers: *\r\n"
+_PREFLIGHT = Headers(
+    (
+        ("access-control-allow-methods", "GET, POST, DELETE, PATCH, PUT, OPTIONS"),
+        (
+            "access-control-allow-headers",
+            "content-type, authorization, x-goog-api-key, x-goog-api-client, api-revision",
+        ),
+        ("access-control-max-age", "600"),
+    )
+)
+
+
+class Hub:
+    """What the connections of one server share."""
+
+    def __init__(self, service: Service, clock: Clock, limits: ServerLimits, *, cors: bool) -> None:
+        self.service = service
+        self.clock = clock
+        self.limits = limits
+        self.cors = cors
+        self.heads = HeadCache()
+        self.connections: set[Connection] = set()
+        self.errors: list[HarnessFault] = []
+
+    def note(self, fault: HarnessFault) -> None:
+        """Keep a fault of our own; only the first ones, for the rest repeats them."""
+        if len(self.errors) < _KEPT_ERRORS:
+            self.errors.append(fault)
+
+    def answer(self, request: Request) -> Response:
+        """The service's response; a service that raises is our fault and a 500 to the client."""
+        if self.cors and request.method == "OPTIONS" and "access-control-request-method" in request.headers:
+            return Response.whole(204, _PREFLIGHT, b"")
+        try:
+            return call(self.service, request)
+        except HarnessFault as fault:
+            self.note(fault)
+            return _error(500, f"harness: {fault}")
+
+
+def _error(status: int, message: str) -> Response:
+    return Response.whole(status, _JSON, json.dumps({"error": {"code": status, "message": message}}).encode())
+
+
+class Connection(asyncio.Protocol):
+    """Serves the requests of one connection in their order; whole small answers leave in a single write."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._loop = asyncio.get_running_loop()
+        self._reader = RequestReader(hub.heads, hub.limits)
+        self._transport: asyncio.Transport = cast("asyncio.Transport", None)
+        self._task: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._room: asyncio.Future[None] | None = None
+        self._closing = False
+        self._in_request = False
+        self._reading = True
+        self._since = 0.0
+
+    # What the event loop calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._hub.connections.add(self)
+        self._since = self._loop.time()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._closing = True
+        if self._task is not None:
+            self._task.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
+        self._hub.connections.discard(self)
+
+    def eof_received(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
+    def pause_writing(self) -> None:
+        self._room = self._loop.create_future()
+
+    def resume_writing(self) -> None:
+        room, self._room = self._room, None
+        if room is not None and not room.done():
+            room.set_result(None)
+
+    def data_received(self, data: bytes) -> None:
+        if self._closing:
+            return  # lingering: what still comes is not answered
+        self._reader.feed(data)
+        if self._task is None:
+            self._serve()
+        elif self._reader.waiting > self._hub.limits.pipelined_bytes:
+            self._reading = False
+            self._transport.pause_reading()
+
+    # Requests.
+
+    def _serve(self) -> None:
+        """Answer what is there, until a response needs time or the requests run out."""
+        reader = self._reader
+        while self._task is None and not self._closing:
+            try:
+                incoming = reader.take()
+            except BadRequest as bad:
+                self._refuse(bad.status, str(bad))
+                return
+            if incoming is None:
+                self._await_more()
+                return
+            self._answer(incoming)
+
+    def _await_more(self) -> None:
+        begun = self._reader.begun
+        if self._reader.expects():
+            self._transport.write(_CONTINUE)
+        if not begun or not self._in_request:
+            self._since = self._loop.time()
+        self._in_request = begun
+
+    def _refuse(self, status: int, message: str) -> None:
+        self._transport.write(ResponseWriter(_error(status, message), "GET", keep=False).batch())
+        self._linger()
+
+    def _answer(self, incoming: Incoming) -> None:
+        self._in_request = False
+        head = incoming.head
+        response = self._hub.answer(incoming.request)
+        extra = _CORS if self._hub.cors else b""
+        if head.http10 and head.keep:
+            extra += b"connection: keep-alive\r\n"
+        writer = ResponseWriter(response, head.method, keep=head.keep, http10=head.http10, extra=extra)
+        try:
+            data = writer.batch()
+        except HarnessFault as fault:
+            self._hub.note(fault)
+            self._close_body(response.body)
+            self._abort()
+            return
+        start = self._hub.clock.now
+        if data:
+            self._transport.write(data)
+        if writer.after is After.KEEP or writer.after is After.FIN:
+            self._close_body(response.body)
+            if writer.after is After.FIN:
+                self._linger()
+        else:
+            self._task = self._loop.create_task(self._stream(writer, response.body, start))
+
+    # Responses that take time.
+
+    async def _stream(self, writer: ResponseWriter, body: Body, start: float) -> None:
+        try:
+            while writer.after is None:
+                await self._room_or_turn()
+                if writer.pause is not None:
+                    await asyncio.sleep(writer.pause.seconds)
+                    self._hub.clock.reached(start + writer.pause.seconds)
+                data = writer.batch()
+                start = self._hub.clock.now
+                if data:
+                    self._transport.write(data)
+            if writer.after is After.STALL:
+                await self._loop.create_future()  # until the client leaves or the server stops
+            elif writer.after is After.RST:
+                await self._reset()
+        except asyncio.CancelledError:
+            self._closing = True
+        except HarnessFault as fault:
+            self._hub.note(fault)
+            self._abort()
+        finally:
+            self._task = None
+            self._close_body(body)
+        self._after_stream(writer.after)
+
+    def _after_stream(self, after: After | None) -> None:
+        if self._closing:
+            return
+        if after is After.FIN:
+            self._linger()
+            return
+        self._since = self._loop.time()
+        if not self._reading:
+            self._reading = True
+            self._transport.resume_reading()
+        self._serve()
+
+    async def _room_or_turn(self) -> None:
+        if self._room is not None:
+            await self._room
+        else:
+            await asyncio.sleep(0)
+
+    def _close_body(self, body: Body) -> None:
+        try:
+            body.close()
+        except Exception as error:
+            self._hub.note(body_fault(body, error))
+
+    # Endings.
+
+    async def _reset(self) -> None:
+        """Reset once everything written has arrived, or after `drain_seconds`."""
+        sock = cast("SocketLike", self._transport.get_extra_info("socket"))
+        until = self._loop.time() + self._hub.limits.drain_seconds
+        while self._transport.get_write_buffer_size() or undelivered(sock):
+            if self._loop.time() > until:
+                break
+            await asyncio.sleep(_POLL_SECONDS)
+        self._abort()
+
+    def _abort(self) -> None:
+        self._closing = True
+        sock: Any = self._transport.get_extra_info("socket")
+        if not self._transport.is_closing():
+            reset_on_close(sock)
+        self._transport.abort()
+
+    def _linger(self) -> None:
+        """FIN now, close later: a close with unread input would turn into a reset that eats the answer."""
+        self._closing = True
+        if self._transport.can_write_eof():
+            self._transport.write_eof()
+            self._timer = self._loop.call_later(self._hub.limits.linger_seconds, self._close_when_written)
+        else:
+            self._transport.close()
+
+    def _close_when_written(self) -> None:
+        if self._transport.get_write_buffer_size():
+            self._timer = self._loop.call_later(self._hub.limits.linger_seconds, self._close_when_written)
+        else:
+            self._transport.close()
+
+    # What the server calls.
+
+    def sweep(self, now: float) -> None:
+        """End the connection if its client is slower than the limits allow."""
+        if self._task is not None or self._closing:
+            return
+        limits = self._hub.limits
+        if self._in_request and now - self._since > limits.request_seconds:
+            self._refuse(408, f"the request took more than {limits.request_seconds} seconds to arrive")
+        elif not self._in_request and now - self._since > limits.idle_seconds:
+            self._transport.close()
+
+    def stop(self) -> asyncio.Task[None] | None:
+        """Hang up now; the task that is still to end, if there is one."""
+        self._transport.abort()
+        if self._task is not None:
+            self._task.cancel()
+        return self._task

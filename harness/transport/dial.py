@@ -1,0 +1,151 @@
+"""A connection to a target: name, TCP, a proxy's CONNECT where the environment asks for one, TLS.
+
+Layer 3. Knows how a connection comes to stand and why it does not; must not know what is said on it.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import time
+from base64 import b64encode
+from typing import NamedTuple
+from urllib.parse import unquote, urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+from harness.outcome import UsageFault
+from harness.transport.limits import Limits
+from harness.transport.response_reader import ResponseReader
+from harness.wire import At, By, Ending, How
+
+_PORTS = {"http": 80, "https": 443}
+
+
+class Origin(NamedTuple):
+    """Where a target lives; `prefix` is the path below which its API begins, without a trailing slash."""
+
+    scheme: str
+    host: str
+    port: int
+    prefix: str = ""
+
+    @classmethod
+    def parse(cls, url: str) -> Origin:
+        """The origin of `url`; raises `UsageFault` for anything but an http or https URL."""
+        parts = urlsplit(url)
+        try:
+            port = parts.port
+        except ValueError as error:
+            raise UsageFault(f"{url!r} has no valid port ({error}): write http://HOST:PORT") from None
+        if parts.scheme not in _PORTS or not parts.hostname:
+            raise UsageFault(f"{url!r} is not an http or https URL: write http://HOST:PORT or https://HOST")
+        return cls(parts.scheme, parts.hostname, port or _PORTS[parts.scheme], parts.path.rstrip("/"))
+
+    @property
+    def authority(self) -> str:
+        """The value of the Host field."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
+
+
+class NoConnection(Exception):
+    """No connection came to stand; `ending` says why, as the record of the exchange will."""
+
+    def __init__(self, by: By, how: How, detail: str) -> None:
+        super().__init__(detail)
+        self.ending = Ending(by, how, At.BEFORE_HEADERS, detail=detail)
+
+
+def dial(origin: Origin, limits: Limits, tls: ssl.SSLContext | None, *, environment: bool = True) -> socket.socket:
+    """A connected socket within `limits.connect_seconds`; raises `NoConnection`.
+
+    For https the environment's HTTPS_PROXY and NO_PROXY count unless `environment` is false. Looking a name up
+    has no time limit but the resolver's own.
+    """
+    deadline = time.monotonic() + limits.connect_seconds
+    proxy = _proxy(origin) if environment and tls is not None else None
+    first = proxy or origin
+    sock: socket.socket | None = None
+    try:
+        sock = socket.create_connection((first.host, first.port), timeout=limits.connect_seconds)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if proxy is not None:
+            _tunnel(sock, proxy, origin, limits, deadline)
+        if tls is not None:
+            sock.settimeout(max(deadline - time.monotonic(), 0.001))
+            sock = tls.wrap_socket(sock, server_hostname=origin.host, suppress_ragged_eofs=False)
+        return sock
+    except NoConnection:
+        _drop(sock)
+        raise
+    except TimeoutError:
+        _drop(sock)
+        detail = (
+            f"no connection to {first.host}:{first.port} in {limits.connect_seconds} s (Limits.connect_seconds)"
+        )
+        raise NoConnection(By.LIMIT, How.TIMEOUT, detail) from None
+    except ssl.SSLError as error:
+        _drop(sock)
+        raise NoConnection(By.SERVER, How.TLS, f"TLS with {origin.host}: {error.reason or error}") from None
+    except OSError as error:
+        _drop(sock)
+        how = How.TLS if tls is not None and sock is not None else How.REFUSED
+        raise NoConnection(By.SERVER, how, f"{first.host}:{first.port}: {error.strerror or error}") from None
+
+
+def _drop(sock: socket.socket | None) -> None:
+    if sock is not None:
+        sock.close()
+
+
+class _Proxy(NamedTuple):
+    host: str
+    port: int
+    authorization: str
+
+
+def _proxy(origin: Origin) -> _Proxy | None:
+    url = getproxies().get(origin.scheme, "")
+    if not url or proxy_bypass(f"{origin.host}:{origin.port}") or proxy_bypass(origin.host):
+        return None
+    parts = urlsplit(url if "://" in url else f"http://{url}")
+    if not parts.hostname:
+        raise UsageFault(f"the proxy {url!r} of the environment is not a URL: write http://HOST:PORT")
+    user = unquote(parts.username or "")
+    token = b64encode(f"{user}:{unquote(parts.password or '')}".encode()).decode() if user else ""
+    return _Proxy(parts.hostname, parts.port or 80, f"Proxy-Authorization: Basic {token}\r\n" if token else "")
+
+
+def _tunnel(sock: socket.socket, proxy: _Proxy, origin: Origin, limits: Limits, deadline: float) -> None:
+    host = f"[{origin.host}]" if ":" in origin.host else origin.host
+    target = f"{host}:{origin.port}"
+    sock.sendall(f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n{proxy.authorization}\r\n".encode())
+    reader = ResponseReader("HEAD", limits)  # a CONNECT that succeeds has no body, one that fails interests nobody
+    while reader.head is None and reader.ended is None:
+        sock.settimeout(max(deadline - time.monotonic(), 0.001))
+        data = sock.recv(1)  # not a byte more: what follows belongs to the tunnel
+        if not data:
+            reader.fin()
+        reader.feed(data)
+    if reader.head is None or reader.head.status != 200:
+        said = f"status {reader.head.status}" if reader.head else str(reader.ended and reader.ended.how)
+        raise NoConnection(By.SERVER, How.REFUSED, f"the proxy {proxy.host}:{proxy.port} gave no tunnel: {said}")
+
+
+def tunnelled(origin: Origin, limits: Limits) -> socket.socket | None:
+    """A connection through the environment's proxy on which TLS is still to begin; None where no proxy applies.
+
+    For those who bring their own TLS. Raises `NoConnection` or OSError.
+    """
+    proxy = _proxy(origin) if origin.scheme == "https" else None
+    if proxy is None:
+        return None
+    sock = socket.create_connection((proxy.host, proxy.port), timeout=limits.connect_seconds)
+    try:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        _tunnel(sock, proxy, origin, limits, time.monotonic() + limits.connect_seconds)
+    except BaseException:
+        sock.close()
+        raise
+    sock.settimeout(None)
+    return sock

@@ -1,0 +1,184 @@
+"""The first lines of HTTP/1.1 messages: parsed from bytes, written to bytes (RFC 9112 sections 2 to 6).
+
+Layer 3, sans-IO. Knows start lines, fields and what they say of the body; must not know bodies or sockets.
+Field values are Latin-1 both ways, as on the wire; a lone LF ends a line for us (RFC 9112, 2.2 allows it).
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from http import HTTPStatus
+from typing import NamedTuple
+
+from harness.outcome import HarnessFault
+from harness.transport.endings import FRAMING_FIELDS, has_body
+from harness.wire import Chunked, Framing, Headers, Length, Response, UntilClose
+
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_STATUS_LINE = re.compile(r"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: ([^\r\n\0]*))?")
+_REQUEST_LINE = re.compile(r"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([^\x00-\x20\x7f]+) HTTP/1\.([01])")
+_UNSENDABLE = re.compile(r"[\r\n\0]")
+_NUMBER = re.compile(r"[0-9]{1,18}")
+
+END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
+REASONS = {status.value: status.phrase for status in HTTPStatus}
+
+
+class BadHead(Exception):
+    """What is wrong with a head, in one line; `in_field` tells whether the start line was fine."""
+
+    def __init__(self, problem: str, *, in_field: bool = True) -> None:
+        super().__init__(problem)
+        self.in_field = in_field
+
+
+class ResponseHead(NamedTuple):
+    """A parsed response head. `framing` already follows from method, status and fields; `keep` from version."""
+
+    status: int
+    reason: str
+    headers: Headers
+    framing: Framing
+    keep: bool
+
+
+class RequestHead(NamedTuple):
+    """A parsed request head. `length` is the body's size, None when it comes in chunks."""
+
+    method: str
+    target: str
+    headers: Headers
+    length: int | None
+    keep: bool
+    http10: bool
+    expects: bool
+
+
+def parse_fields(lines: list[str]) -> Headers:
+    """The header fields of `lines`; raises `BadHead` for anything RFC 9112 tells a recipient to refuse."""
+    items: list[tuple[str, str]] = []
+    for line in lines:
+        if line[:1] in {" ", "\t"}:
+            raise BadHead(f"folded header line {line[:40]!r}")
+        name, colon, value = line.partition(":")
+        if not colon or _TOKEN.fullmatch(name) is None:
+            raise BadHead(f"{line[:40]!r} is not a header field")
+        value = value.strip(" \t")
+        if _UNSENDABLE.search(value) is not None:
+            raise BadHead(f"control character in the value of {name!r}")
+        items.append((name, value))
+    return Headers(items)
+
+
+def _lines(head: bytes) -> list[str]:
+    return [line.removesuffix("\r") for line in head.decode("latin-1").rstrip("\r\n").split("\n")]
+
+
+def parse_response_head(head: bytes, method: str) -> ResponseHead:
+    """A response head (blank line included) that answers `method`; raises `BadHead`."""
+    first, *rest = _lines(head)
+    match = _STATUS_LINE.fullmatch(first)
+    if match is None:
+        raise BadHead(f"{first[:60]!r} is not an HTTP/1.1 status line", in_field=False)
+    headers = parse_fields(rest)
+    status = int(match[2])
+    framing = _response_framing(headers, has_body(method, status))
+    keep = _keeps(headers, http10=match[1] == "0") and not isinstance(framing, UntilClose)
+    return ResponseHead(status, match[3] or "", headers, framing, keep)
+
+
+def _response_framing(headers: Headers, body: bool) -> Framing:
+    length = _content_length(headers)
+    codings = _codings(headers)
+    if not body:
+        return Length(0)
+    if codings:
+        if codings != ["chunked"]:
+            raise BadHead(f"transfer-encoding {', '.join(codings)!r}: only chunked was offered")
+        return Chunked()
+    return UntilClose() if length is None else Length(length)
+
+
+def parse_request_head(head: bytes) -> RequestHead:
+    """A request head (blank line included); raises `BadHead`."""
+    first, *rest = _lines(head)
+    match = _REQUEST_LINE.fullmatch(first)
+    if match is None:
+        raise BadHead(f"{first[:60]!r} is not an HTTP/1.1 request line", in_field=False)
+    headers = parse_fields(rest)
+    length, codings = _content_length(headers), _codings(headers)
+    if codings and (codings != ["chunked"] or length is not None):
+        raise BadHead("transfer-encoding must be chunked alone, and without content-length")
+    http10 = match[3] == "0"
+    return RequestHead(
+        match[1],
+        _origin_form(match[2]),
+        headers,
+        None if codings else length or 0,
+        _keeps(headers, http10=http10),
+        http10,
+        headers.get("expect").lower() == "100-continue" and not http10,
+    )
+
+
+def _origin_form(target: str) -> str:
+    if target.startswith("/") or "://" not in target:
+        return target
+    slash = target.find("/", target.index("://") + 3)
+    return target[slash:] if slash >= 0 else "/"
+
+
+def _content_length(headers: Headers) -> int | None:
+    values = {part.strip() for value in headers.all("content-length") for part in value.split(",")}
+    if not values:
+        return None
+    value = values.pop()
+    if values or _NUMBER.fullmatch(value) is None:
+        raise BadHead(f"content-length {', '.join(sorted({value, *values}))!r} is not one number")
+    return int(value)
+
+
+def _codings(headers: Headers) -> list[str]:
+    values = headers.all("transfer-encoding")
+    return [part.strip().lower() for value in values for part in value.split(",") if part.strip()]
+
+
+def _keeps(headers: Headers, *, http10: bool) -> bool:
+    said = ",".join(headers.all("connection")).lower()
+    return "keep-alive" in said if http10 else "close" not in said
+
+
+def write_fields(headers: Headers) -> bytes:
+    """Field lines without the final blank line; a field that would break the head is a `HarnessFault`."""
+    lines = []
+    for name, value in headers:
+        if _TOKEN.fullmatch(name) is None or _UNSENDABLE.search(value) is not None:
+            raise HarnessFault(f"header {name!r}: {value!r} cannot be sent: a name is a token, a value one line")
+        lines.append(f"{name}: {value}\r\n")
+    text = "".join(lines)
+    try:
+        return text.encode("latin-1")
+    except UnicodeEncodeError:
+        return text.encode("utf-8")
+
+
+@lru_cache(maxsize=512)
+def _start(status: int, reason: str, headers: Headers) -> bytes:
+    line = f"HTTP/1.1 {status} {reason or REASONS.get(status, '')}\r\n".encode("latin-1", "replace")
+    return line + write_fields(headers.without(*FRAMING_FIELDS))
+
+
+def write_response_head(response: Response, framing: Framing, *, keep: bool, extra: bytes = b"") -> bytes:
+    """The head of `response`, the field of its framing added, `extra` field lines after it, blank line included.
+
+    Nothing else is added, no date and no server: the same response is the same bytes every time.
+    """
+    start = _start(response.status, response.reason, response.headers)
+    if isinstance(framing, Length):
+        bare = response.status < 200 or response.status == 204
+        field = b"" if bare else b"content-length: %d\r\n" % framing.size
+    else:
+        field = b"transfer-encoding: chunked\r\n" if isinstance(framing, Chunked) else b""
+    close = b"" if keep else b"connection: close\r\n"
+    return b"%b%b%b%b\r\n" % (start, field, close, extra)

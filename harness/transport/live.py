@@ -1,0 +1,80 @@
+"""A response that is being read: one implementation for every source of bytes, real or in this process.
+
+Layer 3. Knows the record and server-sent event frames; must not know where the bytes come from.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Protocol
+
+from harness.wire import By, Ending, Exchange, Frame, Headers, How, Recorder
+from harness.wire.sse import Decoder
+
+
+class Source(Protocol):
+    """Where the bytes of one response come from; it writes them in its `recorder` as they pass."""
+
+    recorder: Recorder
+
+    @property
+    def ended(self) -> Ending | None: ...
+
+    def more(self) -> bytes:
+        """The next bytes of the body, possibly none; sets `ended` where there will be no more."""
+
+    def stop(self, by: By, how: How, detail: str) -> None:
+        """Hang up, unless it had ended."""
+
+    def record(self) -> Exchange:
+        """The record, once it has ended."""
+
+
+class Stream:
+    """A `wire.LiveStream` over any source; `event_bytes` bounds a single event."""
+
+    def __init__(self, source: Source, event_bytes: int) -> None:
+        self._source = source
+        self._event_bytes = event_bytes
+        self._decoder = Decoder(max_event=event_bytes)
+        self._frames: deque[Frame] = deque()
+
+    @property
+    def status(self) -> int | None:
+        """The response's status, None when no head came."""
+        return self._source.recorder.status
+
+    @property
+    def headers(self) -> Headers:
+        """The response's fields."""
+        return self._source.recorder.headers
+
+    @property
+    def ended(self) -> bool:
+        """Whether the body reached its ending and every frame was read."""
+        return self._source.ended is not None and not self._frames
+
+    def read(self, events: int) -> list[Frame]:
+        """The next `events` frames; fewer when the body ended or a limit was met first."""
+        while len(self._frames) < events and self._source.ended is None:
+            self._frames.extend(self._decoder.feed(self._source.more()))
+            if self._decoder.oversized:
+                detail = f"one event exceeds {self._event_bytes} bytes (Limits.event_bytes)"
+                self._source.stop(By.LIMIT, How.FIN, detail)
+        return [self._frames.popleft() for _ in range(min(events, len(self._frames)))]
+
+    def finish(self) -> Exchange:
+        """Read to the end and give the record."""
+        return read_whole(self._source)
+
+    def close(self) -> Exchange:
+        """Hang up and give the record."""
+        self._source.stop(By.CLIENT, How.FIN, "")
+        return self._source.record()
+
+
+def read_whole(source: Source) -> Exchange:
+    """Read a response to its ending and give the record."""
+    while source.ended is None:
+        source.more()
+    return source.record()

@@ -1,0 +1,148 @@
+"""Requests read from the bytes of one connection, one after the other.
+
+Layer 3, sans-IO. Knows what a request must be and which status refuses it; must not know sockets or services.
+Clients that keep a connection alive repeat their head byte for byte, so that parsed heads are kept by their bytes.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from harness.transport.body_reader import BodyReader
+from harness.transport.heads import END_OF_HEAD, BadHead, RequestHead, parse_request_head
+from harness.transport.limits import ServerLimits
+from harness.wire import Chunked, How, Length, Request
+
+_CACHED_HEADS = 1024
+_CACHED_HEAD_BYTES = 4096
+
+
+class BadRequest(Exception):
+    """A request that cannot be served: its status and what is wrong with it; the connection ends with it."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class Incoming(NamedTuple):
+    """A whole request and what its head says of the connection."""
+
+    request: Request
+    head: RequestHead
+
+
+class HeadCache:
+    """Parsed heads by their bytes, shared by the connections of a server; forgets all when it is full."""
+
+    __slots__ = ("_heads",)
+
+    def __init__(self) -> None:
+        self._heads: dict[bytes, Incoming] = {}
+
+    def read(self, raw: bytes) -> Incoming:
+        """The parsed head as a request without a body; raises `BadRequest`."""
+        known = self._heads.get(raw)
+        if known is None:
+            try:
+                head = parse_request_head(raw)
+            except BadHead as bad:
+                raise BadRequest(400, str(bad)) from None
+            known = Incoming(Request(head.method, head.target, head.headers), head)
+            if len(raw) <= _CACHED_HEAD_BYTES:
+                if len(self._heads) >= _CACHED_HEADS:
+                    self._heads.clear()
+                self._heads[raw] = known
+        return known
+
+
+class RequestReader:
+    """Bytes in, requests out; whatever follows a request stays for the next one."""
+
+    __slots__ = ("_body", "_buffer", "_cache", "_data", "_expecting", "_incoming", "_limits", "_scanned")
+
+    def __init__(self, cache: HeadCache, limits: ServerLimits) -> None:
+        self._cache = cache
+        self._limits = limits
+        self._buffer = bytearray()
+        self._scanned = 0
+        self._incoming: Incoming | None = None
+        self._body: BodyReader | None = None
+        self._data = bytearray()
+        self._expecting = False
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that wait to be read as a request."""
+        return len(self._buffer)
+
+    @property
+    def begun(self) -> bool:
+        """Whether part of a request has arrived."""
+        return self._incoming is not None or bool(self._buffer)
+
+    def expects(self) -> bool:
+        """Whether the client waits for `100 Continue` before it sends a body; said once for each request."""
+        expecting, self._expecting = self._expecting and not self._data, False
+        return expecting
+
+    def feed(self, data: bytes) -> None:
+        """Bytes arrived."""
+        self._buffer += data
+
+    def take(self) -> Incoming | None:
+        """The next whole request, None until more bytes arrive; raises `BadRequest`."""
+        if self._incoming is None and not self._take_head():
+            return None
+        incoming = self._incoming
+        assert incoming is not None
+        if self._body is not None:
+            if not self._take_body(self._body):
+                return None
+            request = incoming.request
+            incoming = Incoming(
+                Request(request.method, request.target, request.headers, bytes(self._data)), incoming.head
+            )
+            self._data = bytearray()
+            self._body = None
+        self._incoming = None
+        return incoming
+
+    def _take_head(self) -> bool:
+        buffer = self._buffer
+        if buffer[0:1].isspace():  # RFC 9112, 2.2: a server ignores empty lines before a request
+            buffer[:] = buffer.lstrip(b"\r\n")
+        if not buffer:
+            return False
+        end = buffer.find(b"\r\n\r\n", max(self._scanned - 3, 0)) + 4
+        if end == 3:
+            match = END_OF_HEAD.search(buffer, max(self._scanned - 3, 0))
+            end = match.end() if match else 0
+        self._scanned = len(buffer)
+        if (end or len(buffer)) > self._limits.head_bytes:
+            raise BadRequest(431, f"the request's head exceeds {self._limits.head_bytes} bytes")
+        if not end:
+            return False
+        self._scanned = 0
+        raw = bytes(buffer[:end])
+        del buffer[:end]
+        self._incoming = incoming = self._cache.read(raw)
+        if incoming.head.length != 0:
+            self._begin_body(incoming.head.length)
+            self._expecting = incoming.head.expects
+        return True
+
+    def _begin_body(self, length: int | None) -> None:
+        most = self._limits.body_bytes
+        if length is not None and length > most:
+            raise BadRequest(413, f"the request's body of {length} bytes exceeds {most}")
+        framing = Chunked() if length is None else Length(length)
+        self._body = BodyReader(framing, self._buffer, most=most, most_trailers=self._limits.head_bytes)
+
+    def _take_body(self, body: BodyReader) -> bool:
+        for part in body.advance():
+            self._data += part.data
+        ending = body.ended
+        if ending is None or ending.complete:
+            return ending is not None
+        raise BadRequest(400 if ending.how is How.BAD_HTTP else 413, f"the request's body: {ending.detail}")

@@ -1,0 +1,121 @@
+"""A response read from bytes as they arrive, up to its exact ending.
+
+Layer 3, sans-IO: the client uses it, and whatever records what passes. Knows where a response begins and ends;
+must not know sockets, content codings or what the body means.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from harness.transport.body_reader import BodyReader, Data
+from harness.transport.heads import END_OF_HEAD, BadHead, ResponseHead, parse_response_head
+from harness.transport.limits import Limits
+from harness.wire import COMPLETE, At, By, Ending, How, UntilClose
+
+Event: TypeAlias = ResponseHead | Data | Ending
+
+_PROTOCOL = b"HTTP/1."
+
+
+class ResponseReader:
+    """Reads one response to `method`.
+
+    `feed` returns what became known; an `Ending` comes at most once and last, and `ended` keeps it.
+    """
+
+    def __init__(self, method: str, limits: Limits | None = None) -> None:
+        self._method = method
+        self._limits = limits or Limits()
+        self._buffer = bytearray()
+        self._head_bytes = 0
+        self._scanned = 0
+        self._body: BodyReader | None = None
+        self.head: ResponseHead | None = None
+        self.ended: Ending | None = None
+
+    @property
+    def excess(self) -> int:
+        """How many bytes arrived after the response had ended."""
+        return len(self._buffer) if self.ended is not None else 0
+
+    @property
+    def begun(self) -> bool:
+        """Whether a single byte of the response has arrived."""
+        return self._head_bytes > 0 or bool(self._buffer)
+
+    def feed(self, data: bytes) -> list[Event]:
+        """What these bytes brought."""
+        self._buffer += data
+        events: list[Event] = []
+        while self._body is None and self.ended is None:
+            if not self._advance_head(events):
+                break
+        if self._body is not None and self.ended is None:
+            events += self._body.advance()
+            self.ended = self._body.ended
+        if self.ended is not None:
+            events.append(self.ended)
+        return events
+
+    def fin(self) -> Ending:
+        """The other side closed: complete where that is the framing, else a breach."""
+        if self.ended is None and self.head is not None and isinstance(self.head.framing, UntilClose):
+            self.ended = COMPLETE
+        return self.ended or self.stop(How.FIN)
+
+    def stop(self, how: How, by: By = By.SERVER, detail: str = "") -> Ending:
+        """Reading stops here for a reason from outside; the ending tells where that was."""
+        if self.ended is None:
+            self.ended = self._body.place(how, by, detail) if self._body else self._in_head(how, by, detail)
+        return self.ended
+
+    def _in_head(self, how: How, by: By, detail: str) -> Ending:
+        received = self._head_bytes + len(self._buffer)
+        if received == 0:
+            return Ending(by, how, At.BEFORE_HEADERS, detail=detail)
+        return Ending(by, how, At.IN_HEADERS, sent=received, detail=detail)
+
+    def _advance_head(self, events: list[Event]) -> bool:
+        """Read one head; whether there was one."""
+        buffer, limits = self._buffer, self._limits
+        if not _PROTOCOL.startswith(buffer[: len(_PROTOCOL)]):
+            self._not_http(f"{bytes(buffer[:40])!r} is not HTTP/1")
+            return False
+        match = END_OF_HEAD.search(buffer, max(self._scanned - 3, 0))
+        self._scanned = len(buffer)
+        size = match.end() if match else len(buffer)
+        if self._head_bytes + size > limits.head_bytes:
+            self.stop(How.FIN, By.LIMIT, f"response head exceeds {limits.head_bytes} bytes (Limits.head_bytes)")
+            return False
+        if match is None:
+            return False
+        return self._parse_head(bytes(buffer[:size]), events)
+
+    def _not_http(self, problem: str) -> None:
+        self.ended = Ending(By.SERVER, How.BAD_HTTP, At.BEFORE_HEADERS, detail=problem)
+
+    def _parse_head(self, raw: bytes, events: list[Event]) -> bool:
+        limits = self._limits
+        if raw.count(b"\n") - 2 > limits.head_fields:
+            detail = f"response head has more than {limits.head_fields} fields (Limits.head_fields)"
+            self.stop(How.FIN, By.LIMIT, detail)
+            return False
+        try:
+            head = parse_response_head(raw, self._method)
+        except BadHead as bad:
+            if bad.in_field:
+                self.stop(How.BAD_HTTP, By.SERVER, str(bad))
+            else:
+                self._not_http(str(bad))
+            return False
+        del self._buffer[: len(raw)]
+        self._head_bytes += len(raw)
+        self._scanned = 0
+        if head.status >= 200 or head.status == 101:  # any other 1xx is interim: the real one follows
+            self.head = head
+            events.append(head)
+            self._body = BodyReader(
+                head.framing, self._buffer, most=limits.body_bytes, most_trailers=limits.head_bytes
+            )
+        return True

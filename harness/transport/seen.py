@@ -1,0 +1,125 @@
+"""A response as its client sees it, without a socket: what the in-process carriers read from.
+
+Layer 3. Knows pieces, framings and endings; must not know time or client libraries.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from harness.outcome import HarnessFault
+from harness.transport.endings import (
+    after_unfinished,
+    framed_headers,
+    has_body,
+    head_bytes_sent,
+    head_ending,
+    overlong,
+    pull,
+    seen,
+)
+from harness.transport.heads import write_response_head
+from harness.wire import (
+    COMPLETE,
+    At,
+    Chunk,
+    Chunked,
+    Ending,
+    Framing,
+    Length,
+    Pause,
+    Piece,
+    Request,
+    Response,
+    Service,
+    UntilClose,
+)
+
+
+class Seen:
+    """The answer of `service` to `request`, read piece by piece; `close` reaches the service exactly once.
+
+    `dead` is the ending that came in place of a head, else None. The first piece is pulled at construction:
+    only it can tell. Raises `HarnessFault` for a service or a body that raises.
+    """
+
+    def __init__(self, service: Service, request: Request) -> None:
+        self._response = call(service, request)
+        self.status = self._response.status
+        self.headers = framed_headers(self._response, self._response.framing)
+        self._sent = 0
+        self._unfinished: Chunk | None = None
+        self._closed = False
+        self._bodiless = not has_body(request.method, self.status)
+        self.framing: Framing = Length(0) if self._bodiless else self._response.framing
+        self.ended: Ending | None = None
+        try:
+            self._first: Piece | None = pull(self._response.body)
+        except HarnessFault:
+            self.close()
+            raise
+        self.dead = self._dead(self._first)
+
+    def _dead(self, first: Piece) -> Ending | None:
+        ending = head_ending(first)
+        if ending is None:
+            if self._bodiless:
+                self.ended = COMPLETE
+            return None
+        if ending.at is At.IN_HEADERS:
+            framing = self._response.framing
+            head = write_response_head(self._response, framing, keep=not isinstance(framing, UntilClose))
+            ending = replace(ending, declared=None, sent=head_bytes_sent(ending, len(head)))
+        self.ended = ending
+        return ending
+
+    def pull(self) -> Piece:
+        """The next piece; once the `Ending` was reached, that ending again and again."""
+        if self.ended is not None:
+            return self.ended
+        if isinstance(self.framing, Length) and self._sent >= self.framing.size:
+            self.ended = COMPLETE
+            return COMPLETE
+        piece, self._first = self._first or pull(self._response.body), None
+        if isinstance(piece, Pause):
+            return piece
+        if isinstance(piece, Ending):
+            self.ended = seen(piece, self.framing, self._sent, self._unfinished)
+            return self.ended
+        return self._chunk(piece)
+
+    def _chunk(self, piece: Chunk) -> Chunk:
+        if self._unfinished is not None:
+            raise after_unfinished()
+        self._sent += len(piece.data)
+        if isinstance(self.framing, Length) and self._sent > self.framing.size:
+            raise overlong(self.framing.size)
+        if piece.declared is not None and isinstance(self.framing, Chunked):
+            self._unfinished = piece
+        return piece
+
+    def place(self) -> Ending:
+        """Where the body stands now, as the ending that stopping here would have; `how` is to be replaced."""
+        if isinstance(self.framing, Length):
+            return Ending(at=At.IN_BODY, declared=self.framing.size, sent=self._sent)
+        if self._unfinished is not None:
+            return Ending(at=At.IN_CHUNK, declared=self._unfinished.declared, sent=len(self._unfinished.data))
+        return Ending(at=At.IN_BODY)
+
+    def close(self) -> None:
+        """Tell the service that nobody listens any more."""
+        if not self._closed:
+            self._closed = True
+            self._response.body.close()
+
+
+def call(service: Service, request: Request) -> Response:
+    """The service's answer; an exception in there is a `HarnessFault`."""
+    try:
+        return service(request)
+    except HarnessFault:
+        raise
+    except Exception as error:
+        raise HarnessFault(
+            f"the service raised {type(error).__name__} on {request.method} {request.raw_path}: {error}"
+        ) from error

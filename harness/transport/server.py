@@ -1,0 +1,215 @@
+"""The socket carrier: a service behind HTTP/1.1 on a real port, in this event loop or in a thread of its own.
+
+Layer 3. Knows listening sockets, event loops and threads; what happens on a connection is `connection`'s.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+import threading
+from collections.abc import Callable
+from types import TracebackType
+
+from harness.outcome import HarnessFault, UsageFault
+from harness.transport.connection import Connection, Hub
+from harness.transport.limits import ServerLimits
+from harness.wire import Clock, LogicalClock, Service
+
+_BACKLOG = 1024
+
+
+class Server:
+    """Serves `service` from the running event loop between `start()` and `stop()`, or as `async with`.
+
+    `port=0` takes a free one; `clock` is what pauses move (the service's own clock); `tls` makes it https;
+    `cors` lets pages of any origin call it. Faults of our own end up in `errors`.
+    """
+
+    def __init__(
+        self,
+        service: Service,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        clock: Clock | None = None,
+        tls: ssl.SSLContext | None = None,
+        cors: bool = False,
+        limits: ServerLimits | None = None,
+    ) -> None:
+        self._hub = Hub(service, clock or LogicalClock(), limits or ServerLimits(), cors=cors)
+        self._host = host
+        self._port = port
+        self._tls = tls
+        self._listener: asyncio.Server | None = None
+        self._sweeper: asyncio.Task[None] | None = None
+
+    @property
+    def errors(self) -> list[HarnessFault]:
+        """What the service or its bodies did wrong, the first hundred."""
+        return self._hub.errors
+
+    @property
+    def port(self) -> int:
+        """The port it listens on, once started."""
+        return self._port
+
+    @property
+    def url(self) -> str:
+        """Where clients find it, without a trailing slash."""
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"{'https' if self._tls else 'http'}://{host}:{self._port}"
+
+    async def start(self) -> None:
+        """Listen; raises `UsageFault` when the address cannot be had."""
+        loop = asyncio.get_running_loop()
+        handshake = self._hub.limits.request_seconds if self._tls else None
+        try:
+            self._listener = await loop.create_server(
+                self._connection,
+                self._host,
+                self._port,
+                ssl=self._tls,
+                ssl_handshake_timeout=handshake,
+                backlog=_BACKLOG,
+            )
+        except OSError as error:
+            raise UsageFault(
+                f"cannot listen on {self._host}:{self._port} ({error.strerror or error}): "
+                "choose another host or port (0 takes a free one)"
+            ) from error
+        self._port = self._listener.sockets[0].getsockname()[1]
+        self._sweeper = loop.create_task(self._sweep())
+
+    def _connection(self) -> Connection:
+        return Connection(self._hub)
+
+    async def _sweep(self) -> None:
+        limits = self._hub.limits
+        interval = min(limits.request_seconds / 4, limits.idle_seconds / 4, 1.0)
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(interval)
+            for connection in tuple(self._hub.connections):
+                connection.sweep(loop.time())
+
+    async def stop(self) -> None:
+        """Stop listening, hang up every client, and wait until every body was closed."""
+        if self._listener is None or self._sweeper is None:
+            return
+        self._listener.close()
+        self._sweeper.cancel()
+        tasks: list[asyncio.Task[None]] = [self._sweeper]
+        for connection in tuple(self._hub.connections):
+            task = connection.stop()
+            if task is not None:
+                tasks.append(task)
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._listener.wait_closed()
+        while self._hub.connections:  # connection_lost comes with the loop's next turns
+            await asyncio.sleep(0)
+        self._listener = self._sweeper = None
+
+    async def __aenter__(self) -> Server:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+
+class ServerThread:
+    """A `Server` with an event loop and a thread of its own: `with ServerThread(service) as server: server.url`.
+
+    It is ready once entered and leaves no thread, task or socket behind. Takes the arguments of `Server`.
+    """
+
+    def __init__(
+        self,
+        service: Service,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        clock: Clock | None = None,
+        tls: ssl.SSLContext | None = None,
+        cors: bool = False,
+        limits: ServerLimits | None = None,
+    ) -> None:
+        self._server = Server(service, host=host, port=port, clock=clock, tls=tls, cors=cors, limits=limits)
+        self._ready = threading.Event()
+        self._failure: BaseException | None = None
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopping: asyncio.Event | None = None
+
+    @property
+    def url(self) -> str:
+        """Where clients find it, without a trailing slash."""
+        return self._server.url
+
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+        return self._server.port
+
+    @property
+    def errors(self) -> list[HarnessFault]:
+        """What the service or its bodies did wrong."""
+        return self._server.errors
+
+    def start(self) -> None:
+        """Start the thread and wait until the port listens; raises what `Server.start` raises."""
+        self._ready.clear()
+        self._thread = threading.Thread(target=self._run, name="harness-server", daemon=True)
+        self._thread.start()
+        self._ready.wait()
+        if self._failure is not None:
+            self._thread.join()
+            failure, self._failure = self._failure, None
+            raise failure
+
+    def _run(self) -> None:
+        try:
+            with asyncio.Runner(loop_factory=loop_factory()) as runner:
+                runner.run(self._main())
+        except BaseException as error:
+            self._failure = error
+        finally:
+            self._ready.set()
+
+    async def _main(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._stopping = asyncio.Event()
+        async with self._server:
+            self._ready.set()
+            await self._stopping.wait()
+
+    def stop(self) -> None:
+        """Hang up, stop the loop, join the thread; safe to call again."""
+        thread, self._thread = self._thread, None
+        if thread is None or self._loop is None or self._stopping is None:
+            return
+        with contextlib.suppress(RuntimeError):  # the loop may have died already
+            self._loop.call_soon_threadsafe(self._stopping.set)
+        thread.join()
+
+    def __enter__(self) -> ServerThread:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop's loop where it is installed, else None for asyncio's own."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop

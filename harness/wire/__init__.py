@@ -1,0 +1,32 @@
+"""Requests, responses, pieces, endings, exchanges, clocks and server-sent events, as values. Layer 0."""
+
+from harness.wire.clock import TICK, Clock, LogicalClock
+from harness.wire.driver import Driver, LiveStream
+from harness.wire.exchange import KEPT_BYTES, Arrivals, Exchange, Recorder
+from harness.wire.frame import CutFrame, Frame
+from harness.wire.message import (
+    Body,
+    Chunked,
+    Framing,
+    Headers,
+    Length,
+    PieceBody,
+    Request,
+    Response,
+    Service,
+    UntilClose,
+)
+from harness.wire.pieces import COMPLETE, At, By, Chunk, Ending, How, Pause, Piece
+from harness.wire.protocol import StreamProtocol
+from harness.wire.sse import Decoder, encode
+
+__all__ = [
+    "Request", "Response", "Headers", "Body", "PieceBody", "Service",
+    "Framing", "Chunked", "Length", "UntilClose",
+    "Piece", "Chunk", "Pause", "Ending", "COMPLETE", "By", "How", "At",
+    "Exchange", "Recorder", "Arrivals", "KEPT_BYTES",
+    "Clock", "LogicalClock", "TICK",
+    "Frame", "CutFrame", "Decoder", "encode",
+    "Driver", "LiveStream",
+    "StreamProtocol",
+]  # fmt: skip

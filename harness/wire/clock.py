@@ -1,0 +1,55 @@
+"""Time as a value: what moves it is an arriving request and a finished pause, never a reader's speed.
+
+Layer 0. No module below `transport` may ask the operating system for the time; they are given a `Clock`.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+TICK = 0.002
+"""Seconds that one arriving request moves logical time; also what a socket carrier really sleeps for a tick."""
+
+
+class Clock(Protocol):
+    """Seconds since the clock's own start, never going back."""
+
+    @property
+    def now(self) -> float: ...
+
+    @property
+    def tick_seconds(self) -> float: ...
+
+    def tick(self) -> None:
+        """A request arrived."""
+
+    def reached(self, moment: float) -> None:
+        """A pause that should end at `moment` is over; several readers never count the same time twice."""
+
+
+class LogicalClock:
+    """The clock of tests: deterministic, and free of waiting."""
+
+    __slots__ = ("_now", "tick_seconds")
+
+    def __init__(self, *, tick_seconds: float = TICK) -> None:
+        if tick_seconds <= 0:
+            raise ValueError(
+                f"tick_seconds={tick_seconds!r} must be positive: it is how far one request moves time"
+            )
+        self._now = 0.0
+        self.tick_seconds = tick_seconds
+
+    @property
+    def now(self) -> float:
+        """Seconds since this clock was made."""
+        return self._now
+
+    def tick(self) -> None:
+        """Move by one tick: a request arrived."""
+        self._now += self.tick_seconds
+
+    def reached(self, moment: float) -> None:
+        """Move to `moment` unless time is already past it."""
+        if moment > self._now:
+            self._now = moment

@@ -1,0 +1,125 @@
+"""The finished record of one request and its answer, bounded in size whatever the other side sent.
+
+Layer 0. Knows pieces and endings; must not know what the bytes mean.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from array import array
+from dataclasses import dataclass, field
+
+from harness.wire.message import Framing, Headers, Request, UntilClose
+from harness.wire.pieces import Chunk, Ending
+
+KEPT_BYTES = 8 * 1024 * 1024
+"""A record keeps this much of a body; of the rest only size, digest and count remain."""
+
+KEPT_PIECES = 65_536
+"""Arrival times are kept for this many pieces."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrivals:
+    """When pieces came: parallel arrays of sizes in bytes and of seconds since the request was sent."""
+
+    sizes: array[int]
+    moments: array[float]
+    count: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Exchange:
+    """One request, what came back, and how it ended.
+
+    `status` is None when no complete response head arrived. `body` is what remained after the transfer coding
+    was undone and holds at most `KEPT_BYTES`; `size` and `sha256` speak of all of it. Identity is equality.
+    `notes` is no part of the record: readers keep there, under their own name, what they computed from it.
+    """
+
+    request: Request
+    status: int | None
+    headers: Headers
+    framing: Framing
+    body: bytes
+    size: int
+    sha256: str
+    truncated: bool
+    arrivals: Arrivals
+    ending: Ending
+    seconds: float
+    notes: dict[str, object] = field(default_factory=dict, repr=False)
+
+    @property
+    def complete(self) -> bool:
+        """Whether a whole response arrived, by the law of its framing."""
+        return self.status is not None and self.ending.complete
+
+
+class Recorder:
+    """Builds an `Exchange` while pieces pass; nothing is buffered beyond the documented bounds."""
+
+    __slots__ = (
+        "_body",
+        "_count",
+        "_digest",
+        "_moments",
+        "_request",
+        "_size",
+        "_sizes",
+        "framing",
+        "headers",
+        "status",
+    )
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self.status: int | None = None
+        self.headers = Headers()
+        self.framing: Framing = UntilClose()
+        self._body = bytearray()
+        self._size = 0
+        self._count = 0
+        self._digest = hashlib.sha256()
+        self._sizes: array[int] = array("Q")
+        self._moments: array[float] = array("d")
+
+    def head(self, status: int, headers: Headers, framing: Framing) -> None:
+        """The response head is complete."""
+        self.status = status
+        self.headers = headers
+        self.framing = framing
+
+    def chunk(self, piece: Chunk, moment: float) -> None:
+        """Bytes arrived `moment` seconds after the request was sent."""
+        data = piece.data
+        self._digest.update(data)
+        self._size += len(data)
+        self._count += 1
+        room = KEPT_BYTES - len(self._body)
+        if room > 0:
+            self._body += data[:room]
+        if len(self._sizes) < KEPT_PIECES:
+            self._sizes.append(len(data))
+            self._moments.append(moment)
+
+    @property
+    def size(self) -> int:
+        """Bytes of the body seen so far."""
+        return self._size
+
+    def finish(self, ending: Ending, seconds: float) -> Exchange:
+        """The record, `seconds` after the request was sent."""
+        return Exchange(
+            request=self._request,
+            status=self.status,
+            headers=self.headers,
+            framing=self.framing,
+            body=bytes(self._body),
+            size=self._size,
+            sha256=self._digest.hexdigest(),
+            truncated=self._size > len(self._body),
+            arrivals=Arrivals(self._sizes, self._moments, self._count),
+            ending=ending,
+            seconds=seconds,
+        )

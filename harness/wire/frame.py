@@ -1,0 +1,35 @@
+"""One server-sent event as bytes: the value that the decoder in `harness.wire.sse` yields.
+
+Layer 0.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Frame(NamedTuple):
+    """One dispatched event and the span of stream bytes that made it, blank line included.
+
+    `data` is the joined payload without its final newline, still encoded. `event` and `id` are None when the
+    block had no such field (`id` of earlier blocks is not repeated here). `start` and `end` are byte offsets
+    from the first byte of the stream, the byte order mark counted.
+    """
+
+    data: bytes
+    event: bytes | None
+    id: bytes | None
+    start: int
+    end: int
+
+
+class CutFrame(NamedTuple):
+    """What was left when the stream ended inside a block: it is never dispatched.
+
+    `would_be` is the frame that one more blank line would have made, None when no `data:` had been completed.
+    """
+
+    raw: bytes
+    start: int
+    end: int
+    would_be: Frame | None

@@ -1,0 +1,192 @@
+"""The two halves of an exchange: a `Request`, fully read, and a `Response`, lazy and single-use.
+
+Layer 0. Knows HTTP's vocabulary (method, target, headers, framing); must not know sockets, clocks or any API.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Protocol, TypeAlias
+from urllib.parse import parse_qsl, unquote
+
+from harness.wire.pieces import COMPLETE, Chunk, Ending, Piece
+
+
+class Headers:
+    """Immutable header fields, in wire order; names compare without case, values keep their spelling."""
+
+    __slots__ = ("_index", "_items")
+
+    def __init__(self, items: Iterable[tuple[str, str]] = ()) -> None:
+        self._items = tuple(items)
+        self._index: dict[str, list[str]] | None = None
+
+    def _by_name(self) -> dict[str, list[str]]:
+        if self._index is None:
+            index: dict[str, list[str]] = {}
+            for name, value in self._items:
+                index.setdefault(name.lower(), []).append(value)
+            self._index = index
+        return self._index
+
+    def get(self, name: str, default: str = "") -> str:
+        """The first value of `name`, or `default`."""
+        values = self._by_name().get(name.lower())
+        return values[0] if values else default
+
+    def all(self, name: str) -> list[str]:
+        """Every value of `name`, in wire order."""
+        return list(self._by_name().get(name.lower(), ()))
+
+    def items(self) -> tuple[tuple[str, str], ...]:
+        """Name and value pairs in wire order, spelled as received."""
+        return self._items
+
+    def having(self, name: str, value: str) -> Headers:
+        """A copy in which `name` has exactly this one value."""
+        return Headers((*self.without(name).items(), (name, value)))
+
+    def without(self, *names: str) -> Headers:
+        """A copy that lacks the named fields."""
+        gone = {name.lower() for name in names}
+        return Headers(item for item in self._items if item[0].lower() not in gone)
+
+    def media_type(self) -> str:
+        """The lower-case media type of Content-Type without its parameters, `""` when absent."""
+        return self.get("content-type").partition(";")[0].strip().lower()
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and name.lower() in self._by_name()
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return iter(self._items)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Headers) and self._items == other._items
+
+    def __hash__(self) -> int:
+        return hash(self._items)
+
+    def __repr__(self) -> str:
+        return f"Headers({list(self._items)!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request as it is on the wire: `target` is the raw path and query, percent-encoding untouched."""
+
+    method: str
+    target: str
+    headers: Headers = field(default_factory=Headers)
+    body: bytes = b""
+
+    @property
+    def raw_path(self) -> str:
+        """The path as sent, still percent-encoded."""
+        return self.target.partition("?")[0]
+
+    @property
+    def path(self) -> str:
+        """The path with its percent-encoding resolved; for matching, use `segments` (an id may hold `%2F`)."""
+        return unquote(self.raw_path)
+
+    @property
+    def segments(self) -> tuple[str, ...]:
+        """The decoded path segments; an encoded slash stays inside its segment."""
+        return tuple(unquote(part) for part in self.raw_path.strip("/").split("/"))
+
+    @property
+    def query(self) -> list[tuple[str, str]]:
+        """Decoded query pairs in order, blank values kept."""
+        return parse_qsl(self.target.partition("?")[2], keep_blank_values=True)
+
+    def parameter(self, name: str) -> str | None:
+        """The last value of one query parameter, None when it was not sent."""
+        return dict(self.query).get(name)
+
+
+@dataclass(frozen=True, slots=True)
+class Chunked:
+    """Transfer-Encoding: chunked; each `Chunk` piece is one chunk."""
+
+
+@dataclass(frozen=True, slots=True)
+class Length:
+    """Content-Length: `size` bytes are promised; the body may hold fewer, and then ends with a fault."""
+
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class UntilClose:
+    """No length at all: the end of the connection is the end of the body."""
+
+
+Framing: TypeAlias = Chunked | Length | UntilClose
+
+
+class Body(Protocol):
+    """Pieces of a response, pulled one at a time; the last one is always an `Ending`.
+
+    `close` is idempotent, may come before the first piece, and is called exactly once by every carrier: it is
+    how a service learns that nobody listens any more. A body that raises is a fault of the harness.
+    """
+
+    def __iter__(self) -> Iterator[Piece]: ...
+
+    def __next__(self) -> Piece: ...
+
+    def close(self) -> None: ...
+
+
+class PieceBody:
+    """A `Body` over any iterable of pieces; `on_close` runs once, whichever way the body ends."""
+
+    __slots__ = ("_iterator", "_on_close")
+
+    def __init__(self, pieces: Iterable[Piece], on_close: Callable[[], None] | None = None) -> None:
+        self._iterator = iter(pieces)
+        self._on_close = on_close
+
+    def __iter__(self) -> PieceBody:
+        return self
+
+    def __next__(self) -> Piece:
+        return next(self._iterator)
+
+    def close(self) -> None:
+        """Release what the pieces came from; safe to call again."""
+        on_close, self._on_close = self._on_close, None
+        self._iterator = iter(())
+        if on_close is not None:
+            on_close()
+
+
+@dataclass(slots=True)
+class Response:
+    """A response whose body is still to be pulled. Framing headers are the carrier's business, not listed."""
+
+    status: int
+    headers: Headers
+    framing: Framing
+    body: Body
+    reason: str = ""
+
+    @classmethod
+    def whole(cls, status: int, headers: Headers, data: bytes) -> Response:
+        """A response with a Content-Length and all its bytes at hand."""
+        pieces: tuple[Piece, ...] = (Chunk(data), COMPLETE) if data else (COMPLETE,)
+        return cls(status, headers, Length(len(data)), PieceBody(pieces))
+
+    @classmethod
+    def dead(cls, ending: Ending) -> Response:
+        """A connection that dies before or inside the headers; status and headers are what would have come."""
+        return cls(200, Headers(), UntilClose(), PieceBody((ending,)))
+
+
+Service: TypeAlias = Callable[[Request], Response]
+"""The emulator, a player, a mutant, a faulty wrapper: a request in, a response out, no IO."""

@@ -1,0 +1,86 @@
+"""What a body is made of: bytes, pauses, and how it ended. A dropped connection is a value here.
+
+Layer 0. An HTTP chunk, a TCP read, a piece and an event are four different things: a piece is what one side
+handed over at once, nothing more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeAlias
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Bytes handed over together.
+
+    `declared`, with chunked framing only, is the size the chunk's header line promises when it is more than
+    what follows: the piece after such a chunk is an `Ending` at `At.IN_CHUNK`.
+    """
+
+    data: bytes
+    declared: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Nothing for `seconds` of the carrier's clock."""
+
+    seconds: float
+
+
+class By(StrEnum):
+    """Who ended a body."""
+
+    SERVER = "server"
+    CLIENT = "client"
+    LIMIT = "limit"
+
+
+class How(StrEnum):
+    """The way a body ended; only `COMPLETE` means that the framing was satisfied."""
+
+    COMPLETE = "complete"
+    FIN = "fin"
+    RST = "rst"
+    STALL = "stall"
+    TIMEOUT = "timeout"
+    REFUSED = "refused"
+    TLS = "tls"
+    BAD_HTTP = "bad_http"
+
+
+class At(StrEnum):
+    """Where a body ended."""
+
+    BEFORE_HEADERS = "before_headers"
+    IN_HEADERS = "in_headers"
+    IN_BODY = "in_body"
+    IN_CHUNK = "in_chunk"
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """The last piece of every body.
+
+    `declared` and `sent` count bytes: of the body with a Content-Length, of the open chunk at `IN_CHUNK`, of
+    the response head at `IN_HEADERS` (there `declared` is None). `detail` is one line for a human.
+    """
+
+    by: By = By.SERVER
+    how: How = How.COMPLETE
+    at: At = At.IN_BODY
+    declared: int | None = None
+    sent: int | None = None
+    detail: str = ""
+
+    @property
+    def complete(self) -> bool:
+        """Whether the framing was satisfied; a complete body may still hold a truncated stream."""
+        return self.how is How.COMPLETE
+
+
+COMPLETE = Ending()
+
+Piece: TypeAlias = Chunk | Pause | Ending

@@ -1,0 +1,55 @@
+"""What the generic layers must be told about an API that streams server-sent events.
+
+Layer 0. The class is here, the value for the Interactions API is `harness.contract.PROTOCOL`; callers pass it
+down, so that `cassette`, `faults`, `transport` and `resume` serve any such API.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from harness.wire.message import Request
+
+JsonObject = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamProtocol:
+    """One API's answers to the questions of record, replay, fault injection and resume.
+
+    Callables take the decoded JSON payload of an event unless they say otherwise, and never raise on odd input.
+    """
+
+    name: str
+    cursor: Callable[[JsonObject], str | None]
+    """The token that resumes after this event; None when it carries none."""
+    with_cursor: Callable[[JsonObject, str | None], dict[str, Any]]
+    """The event with another cursor, or with none."""
+    completes: Callable[[JsonObject], bool]
+    """Whether the stream's result is whole once this event was seen."""
+    is_error: Callable[[JsonObject], bool]
+    """Whether this is the API's in-stream error event."""
+    sentinel: bytes
+    """Payload of the final frame that is not JSON, `b""` when the API has none."""
+    stream_id: Callable[[JsonObject], str | None]
+    """The id of the resource a stream belongs to, when this event tells it."""
+    resume: Callable[[Request, str, str | None], Request]
+    """(any request of the conversation, resource id, cursor) → the request that streams the rest."""
+    is_resume: Callable[[Request], tuple[str, str | None] | None]
+    """(resource id, cursor) of a request that streams a resource, None for any other request."""
+    error_event: Callable[[str, str, str | None], bytes]
+    """(code, message, event id) → one whole in-stream error frame."""
+    error_body: Callable[[int, str, str], bytes]
+    """(status, code, message) → the JSON body of an error response."""
+    text_of: Callable[[JsonObject], tuple[str, str] | None]
+    """(join key, text) of an event that carries a fragment; fragments of one key concatenate."""
+    id_fields: frozenset[str]
+    """JSON field names, at any depth, whose values are ids that recordings may map."""
+    opaque_fields: frozenset[str]
+    """Field names whose values must never be altered (signatures, inline data)."""
+    secret_fields: frozenset[str]
+    """Field names whose values are secrets wherever they appear."""
+    volatile_fields: frozenset[str]
+    """Field names whose values differ between two honest runs (times, ids, usage)."""

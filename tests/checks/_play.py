@@ -1,0 +1,174 @@
+"""Plays one exercise against a service in this process, and makes exchanges by hand for judges.
+
+`harness.runner` plays exercises in earnest; this is the least that tests of checks need.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from harness.checks import Check, Close, Exercise, Finish, Open, Read, Send, Target, Together, Wait
+from harness.checks.catalogue import by_id
+from harness.outcome import Observation, Outcome, Unmet
+from harness.wire import (
+    COMPLETE,
+    By,
+    Chunk,
+    Driver,
+    Ending,
+    Exchange,
+    Framing,
+    Headers,
+    How,
+    Length,
+    Recorder,
+    Request,
+)
+
+JSON = "application/json"
+SSE = "text/event-stream"
+TARGET = Target(key="harness-test-key", other_key="harness-other-key")
+
+
+@dataclass
+class Played:
+    """What one exercise brought and cost: requests below an API version, and creates that were accepted.
+
+    Requests to the control API cost nothing and are not counted.
+    """
+
+    exchanges: dict[str, Any] | None = None
+    unmet: Unmet | None = None
+    requests: int = 0
+    interactions: int = 0
+
+    def count(self, request: Request, status: int | None) -> None:
+        """One more request, and what became of it."""
+        if request.target.startswith("/__harness__/"):
+            return
+        self.requests += 1
+        self.interactions += (
+            request.method == "POST" and request.segments[-1:] == ("interactions",) and status in range(200, 300)
+        )
+
+
+def play(exercise: Exercise, driver: Driver, target: Target = TARGET) -> Played:
+    """Run an exercise to its end; an `Unmet` is a result."""
+    played = Played()
+    steps = exercise.run(target)
+    result: Any = None
+    try:
+        while True:
+            result = _act(driver, steps.send(result), played)
+    except StopIteration as stop:
+        played.exchanges = stop.value
+    except Unmet as unmet:
+        played.unmet = unmet
+    return played
+
+
+def _act(driver: Driver, action: Any, played: Played) -> Any:
+    match action:
+        case Send(request, timeout):
+            sent = driver.send(request, timeout=timeout)
+            played.count(request, sent.status)
+            return sent
+        case Open(request):
+            stream = driver.open(request)
+            played.count(request, stream.status)
+            return stream
+        case Together(requests):
+            answers = driver.together(requests)
+            for one in answers:
+                played.count(one.request, one.status)
+            return answers
+        case Read(stream, events):
+            return stream.read(events)
+        case Finish(stream):
+            return stream.finish()
+        case Close(stream):
+            return stream.close()
+        case Wait(seconds):
+            return driver.wait(seconds)
+    raise TypeError(f"an exercise yielded {action!r}, which is no action")
+
+
+def answer(
+    status: int | None = 200,
+    body: Any = b"",
+    *,
+    method: str = "GET",
+    target: str = "/v1beta/interactions/x",
+    sent: Any = b"",
+    label: str | None = JSON,
+    headers: Mapping[str, str] | None = None,
+    request_headers: Mapping[str, str] | None = None,
+    framing: Framing | None = None,
+    ending: Ending = COMPLETE,
+) -> Exchange:
+    """A finished exchange; `status=None` is a connection that died before its head."""
+    request = Request(method, target, Headers((request_headers or {}).items()), _bytes(sent))
+    recorder = Recorder(request)
+    if status is None:
+        return recorder.finish(Ending(By.SERVER, How.RST), 0.1)
+    data = _bytes(body)
+    fields = {**({"content-type": label} if label else {}), **(headers or {})}
+    recorder.head(status, Headers(fields.items()), framing or Length(len(data)))
+    if data:
+        recorder.chunk(Chunk(data), 0.1)
+    return recorder.finish(ending, 0.1)
+
+
+def stream_of(*payloads: Any, status: int = 200) -> Exchange:
+    """An event stream of these payloads, each in a frame of its own."""
+    frames = b"".join(b"data: " + _bytes(payload) + b"\n\n" for payload in payloads)
+    return answer(status, frames, label=SSE)
+
+
+def refusal(status: int, code: Any = "invalid_request", message: Any = "No.", **more: Any) -> Exchange:
+    """An error in the API's own shape."""
+    return answer(status, {"error": {"message": message, "code": code}}, **more)
+
+
+def interaction(**fields: Any) -> dict[str, Any]:
+    """A completed interaction that keeps every rule, with fields replaced; `None` leaves one out."""
+    whole = {
+        "id": "v1_one",
+        "object": "interaction",
+        "status": "completed",
+        "model": "gemini-3.5-flash",
+        "created": "2026-11-20T07:00:00Z",
+        "updated": "2026-11-20T07:00:01Z",
+        "steps": [
+            {"type": "thought", "signature": "c2ln"},
+            {"type": "model_output", "content": [{"type": "text", "text": "Hi."}]},
+        ],
+        "usage": {"total_tokens": 5, "total_input_tokens": 2, "total_output_tokens": 3},
+        **fields,
+    }
+    return {name: value for name, value in whole.items() if value is not None}
+
+
+def judge(check_id: str, **exchanges: Any) -> Observation:
+    """What one check of the catalogue says of these exchanges."""
+    return by_id(check_id).observe(exchanges)
+
+
+def _bytes(value: Any) -> bytes:
+    return value if isinstance(value, bytes) else json.dumps(value).encode()
+
+
+def case(check_id: str, outcome: str, why: str, **exchanges: Any) -> Any:
+    """One row of a table: what the check says of these exchanges, and the reason in words."""
+    return pytest.param(check_id, Outcome(outcome), exchanges, id=f"{check_id}: {why}")
+
+
+def never_broken(checks: Iterable[Check], cases: Iterable[Any]) -> list[str]:
+    """The checks that no row of the table shows to be able to fail."""
+    killed = {row.values[0] for row in cases if row.values[1] is Outcome.NOT_MET}
+    return [check.id for check in checks if check.id not in killed]

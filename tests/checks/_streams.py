@@ -1,0 +1,74 @@
+"""Streams made by hand: the events of one small answer, to be cut, bent and broken by tests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.checks.events import Event
+from harness.wire import Exchange
+from tests.checks._play import SSE, answer, stream_of
+
+DONE = b"[DONE]"
+USAGE = {"total_tokens": 5, "total_input_tokens": 2, "total_output_tokens": 3}
+CALL = {"type": "function_call", "id": "call_1", "name": "get_weather", "arguments": {"location": "Paris"}}
+
+
+def event(event_type: str, **fields: Any) -> Event:
+    """One event, its type last as the API has it."""
+    return {**fields, "event_type": event_type}
+
+
+def text_events(*parts: str, status: str = "completed", found: str = "v1_one") -> list[Event]:
+    """The whole stream of a text answer, a thought before it; `parts` are its deltas."""
+    return _between(
+        [
+            *_step(0, {"type": "thought"}, {"type": "thought_signature", "signature": "c2ln"}),
+            *_step(1, {"type": "model_output"}, *({"type": "text", "text": part} for part in parts)),
+        ],
+        status,
+        found,
+    )
+
+
+def call_events(*fragments: str, status: str = "requires_action", name: str = "get_weather") -> list[Event]:
+    """The whole stream of a function call whose arguments come in `fragments`."""
+    shell = {"type": "function_call", "id": "call_1", "name": name, "arguments": {}}
+    deltas = ({"type": "arguments_delta", "arguments": part} for part in fragments)
+    return _between(_step(0, shell, *deltas), status, "v1_one")
+
+
+def numbered(events: list[Event], *, only: str = "", name: str = "") -> list[Event]:
+    """The same events with an event_id each, or on the events of one type `only`; `name` is one id for all."""
+    return [
+        {**one, "event_id": name or f"ev{place}"} if not only or one["event_type"] == only else one
+        for place, one in enumerate(events)
+    ]
+
+
+def streamed(events: list[Event]) -> Exchange:
+    """The events as the answer to a create or a replay, with the sentinel."""
+    return stream_of(*events, DONE)
+
+
+def resumed(events: list[Event]) -> Exchange:
+    """The events as the answer to a resume, with the sentinel."""
+    body = stream_of(*events, DONE).body
+    return answer(body=body, label=SSE, target="/v1beta/interactions/v1_one?stream=true&last_event_id=x")
+
+
+def _step(index: int, shell: dict[str, Any], *deltas: dict[str, Any]) -> list[Event]:
+    return [
+        event("step.start", index=index, step=shell),
+        *(event("step.delta", index=index, delta=delta) for delta in deltas),
+        event("step.stop", index=index),
+    ]
+
+
+def _between(steps: list[Event], status: str, found: str) -> list[Event]:
+    shell = {"id": found, "object": "interaction", "model": "gemini-3.5-flash"}
+    return [
+        event("interaction.created", interaction={**shell, "status": "in_progress"}),
+        event("interaction.status_update", interaction_id=found, status="in_progress"),
+        *steps,
+        event("interaction.completed", interaction={**shell, "status": status, "usage": USAGE}),
+    ]

@@ -1,0 +1,73 @@
+"""Judges of agents' runs and their environments, on exchanges made by hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.checks import agents
+from tests.checks._play import answer, case, interaction, judge, never_broken, refusal
+
+
+def turn(found="v1_one", environment="env1", **fields):
+    """A turn of an agent in an environment."""
+    return answer(body=interaction(id=found, environment_id=environment, **fields))
+
+
+FIRST = turn()
+BARE = answer(body=interaction())
+RUNNING = turn(environment=None, status="in_progress")
+SECOND = turn("v1_two")
+REFUSED = refusal(400)
+MISSING = refusal(404, "not_found")
+CRASH = refusal(500)
+
+CASES = [
+    case("agent.field", "met", "accepted", created=RUNNING),
+    case("agent.field", "not_met", "refused", created=REFUSED),
+    case("agent.field", "not_met", "no id", created=turn("")),
+    case("agent.settles", "met", "settled", polled=[RUNNING, FIRST]),
+    case("agent.settles", "not_met", "never", polled=[RUNNING]),
+    case("agent.settles", "not_met", "gone", polled=[MISSING]),
+    case("agent.env-id", "met", "in the end", created=RUNNING, polled=[RUNNING, FIRST]),
+    case("agent.env-id", "met", "at once", created=FIRST, polled=[BARE]),
+    case("agent.env-id", "untestable", "not settled", created=RUNNING, polled=[RUNNING]),
+    case("agent.env-id", "not_met", "never", created=RUNNING, polled=[RUNNING, BARE]),
+    case("agent.chain-needs-env", "met", "refused", bare=REFUSED),
+    case("agent.chain-needs-env", "not_met", "accepted", bare=SECOND),
+    case("agent.chain-needs-env", "not_met", "crash", bare=CRASH),
+    case("agent.chain-env", "met", "accepted", created=FIRST, chained=SECOND),
+    case("agent.chain-env", "not_met", "refused", created=FIRST, chained=REFUSED),
+    case("agent.chain-env", "not_met", "the same id", created=FIRST, chained=FIRST),
+    case("agent.env-kept", "met", "the same", polled=[FIRST], chained_polled=[RUNNING, SECOND]),
+    case("agent.env-kept", "untestable", "not told", polled=[BARE], chained_polled=[SECOND]),
+    case("agent.env-kept", "untestable", "never began", polled=[FIRST], chained_polled=[]),
+    case("agent.env-kept", "not_met", "another", polled=[FIRST], chained_polled=[turn("v1_two", "env2")]),
+    case("agent.mixed-chain", "met", "accepted", mixed=BARE),
+    case("agent.mixed-chain", "not_met", "refused", mixed=REFUSED),
+    case("agent.no-env-id", "met", "none", parent=BARE, before=BARE),
+    case("agent.no-env-id", "met", "null", parent=answer(body={"status": "completed", "environment_id": None}),
+         before=BARE),
+    case("agent.no-env-id", "not_met", "at once", parent=FIRST, before=BARE),
+    case("agent.no-env-id", "not_met", "when read", parent=BARE, before=FIRST),
+    case("agent.in-model", "met", "accepted", answer=RUNNING),
+    case("agent.in-model", "not_met", "refused", answer=MISSING),
+    case("agent.unknown", "met", "404", unknown=MISSING),
+    case("agent.unknown", "non_strict", "403", unknown=refusal(403)),
+    case("agent.unknown", "not_met", "accepted", unknown=RUNNING),
+    case("agent.unknown-env", "met", "404", nowhere=MISSING),
+    case("agent.unknown-env", "not_met", "accepted", nowhere=RUNNING),
+    case("agent.dr-bg", "met", "refused", research=REFUSED),
+    case("agent.dr-bg", "not_met", "accepted", research=BARE),
+    case("agent.dr-bg", "not_met", "hangs", research=answer(None)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("check_id", "outcome", "exchanges"), CASES)
+def test_verdicts(check_id, outcome, exchanges):
+    """Each judge says of these exchanges what the table says."""
+    assert judge(check_id, **exchanges).outcome is outcome
+
+
+def test_every_check_can_fail():
+    """For each check of the module the table holds a target that breaks it."""
+    assert never_broken(agents.CHECKS, CASES) == []

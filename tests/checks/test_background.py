@@ -1,0 +1,88 @@
+"""Judges of background runs, on exchanges made by hand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from harness.checks import background
+from tests.checks._play import answer, case, interaction, judge, never_broken, refusal
+
+
+def shows(status, **fields):
+    """An answer that shows the run in this status."""
+    return answer(body=interaction(status=status, **fields))
+
+
+DONE = shows("completed")
+RUNNING = shows("in_progress", steps=None)
+QUEUED = shows("queued", steps=None)
+REFUSED = refusal(400)
+CRASH = refusal(500)
+DEAD = answer(None)
+SLOW = replace(RUNNING, seconds=61.0)
+PAST = interaction(updated="2026-11-20T06:00:00Z")
+FAILED = shows("failed", steps=[], errors=[{"code": "api_error", "message": "No."}])
+
+CASES = [
+    case("bg.create", "met", "running", created=RUNNING),
+    case("bg.create", "met", "queued", created=QUEUED),
+    case("bg.create", "met", "over already", created=DONE),
+    case("bg.create", "met", "an unknown status", created=shows("paused")),
+    case("bg.create", "not_met", "no id", created=shows("in_progress", id=None)),
+    case("bg.create", "not_met", "an empty id", created=shows("in_progress", id="")),
+    case("bg.create", "not_met", "no status", created=answer(body=interaction(status=None))),
+    case("bg.create", "not_met", "refused", created=REFUSED),
+    case("bg.create", "not_met", "dead", created=DEAD),
+    case("bg.at-once", "met", "running", created=RUNNING, held=True),
+    case("bg.at-once", "untestable", "over already", created=DONE, held=False),
+    case("bg.at-once", "untestable", "refused", created=REFUSED, held=True),
+    case("bg.at-once", "not_met", "over, though it should stand still", created=DONE, held=True),
+    case("bg.fast", "met", "at once", created=RUNNING),
+    case("bg.fast", "untestable", "refused", created=REFUSED),
+    case("bg.fast", "not_met", "as slow as the run", created=SLOW),
+    case("bg.settles", "met", "completed", polled=[RUNNING, DONE]),
+    case("bg.settles", "met", "an unknown status", polled=[RUNNING, shows("paused")]),
+    case("bg.settles", "not_met", "never", polled=[RUNNING, RUNNING]),
+    case("bg.settles", "not_met", "for ever in the queue", polled=[QUEUED]),
+    case("bg.settles", "not_met", "gone", polled=[RUNNING, refusal(404)]),
+    case("bg.result", "met", "output", polled=[RUNNING, DONE]),
+    case("bg.result", "untestable", "failed", polled=[FAILED]),
+    case("bg.result", "not_met", "no steps", polled=[shows("completed", steps=[])]),
+    case("bg.result", "not_met", "a thought only", polled=[shows("completed", steps=[{"type": "thought"}])]),
+    case("bg.same-id", "met", "the same", created=RUNNING, polled=[RUNNING, DONE]),
+    case("bg.same-id", "met", "a brief 404", created=RUNNING, polled=[refusal(404), DONE]),
+    case("bg.same-id", "not_met", "another", created=RUNNING, polled=[RUNNING, shows("completed", id="v1_two")]),
+    case("bg.no-regress", "met", "stays", polled=[DONE], later=[DONE, DONE]),
+    case("bg.no-regress", "not_met", "runs again", polled=[DONE], later=[RUNNING, DONE]),
+    case("bg.no-regress", "not_met", "gone", polled=[DONE], later=[DONE, refusal(404)]),
+    case("bg.transition", "met", "straight", created=QUEUED, polled=[RUNNING, RUNNING, DONE]),
+    case("bg.transition", "met", "skipped", created=QUEUED, polled=[DONE]),
+    case("bg.transition", "met", "unknown", created=RUNNING, polled=[shows("paused"), DONE]),
+    case("bg.transition", "not_met", "back to the queue", created=RUNNING, polled=[QUEUED, DONE]),
+    case("bg.transition", "not_met", "out of the end", created=RUNNING, polled=[DONE, RUNNING, DONE]),
+    case("bg.transition", "untestable", "no status", created=REFUSED, polled=[REFUSED]),
+    case("bg.updated", "met", "equal", polled=[RUNNING, DONE]),
+    case("bg.updated", "met", "no times", polled=[answer(body=interaction(updated=None))]),
+    case("bg.updated", "met", "times with an offset are not compared", polled=[
+        DONE, answer(body=interaction(updated="2026-11-19T23:00:02-08:00"))
+    ]),
+    case("bg.updated", "not_met", "back", polled=[DONE, answer(body=PAST)]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("check_id", "outcome", "exchanges"), CASES)
+def test_verdicts(check_id, outcome, exchanges):
+    """Each judge says of these exchanges what the table says."""
+    assert judge(check_id, **exchanges).outcome is outcome
+
+
+def test_every_check_can_fail():
+    """For each check of the module the table holds a target that breaks it."""
+    assert never_broken(background.CHECKS, CASES) == []
+
+
+def test_a_fast_run_is_nobodys_fault():
+    """A run that was over at once where it could not be held is a race lost."""
+    assert judge("bg.at-once", created=DONE, held=False).race_lost

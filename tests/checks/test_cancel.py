@@ -1,0 +1,111 @@
+"""Judges of cancels in time, too late, and of nothing, on exchanges made by hand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from harness.checks import cancel
+from harness.wire import By, Ending, How
+from tests.checks._play import answer, case, interaction, judge, never_broken, refusal
+from tests.checks._streams import event, streamed, text_events
+
+
+def shows(status, **fields):
+    """An answer that shows the run in this status."""
+    return answer(body=interaction(status=status, **fields))
+
+
+RUNNING = shows("in_progress", steps=None)
+CANCELLED = shows("cancelled", steps=[])
+DONE = shows("completed")
+OTHER = shows("completed", steps=[])
+REFUSED = refusal(400)
+CRASH = refusal(500)
+DEAD = answer(None)
+EMPTY = answer(body={})
+ENDED = streamed(text_events("Hi", status="cancelled"))
+STALLED = replace(ENDED, ending=Ending(by=By.LIMIT, how=How.STALL, detail="nothing came"))
+ERROR = event("error", error={"code": "cancelled", "message": "Called off."})
+
+CASES = [
+    case("cancel.ok", "met", "at once", run=RUNNING, held=True, cancelled=CANCELLED, polled=[CANCELLED]),
+    case("cancel.ok", "met", "not yet", run=RUNNING, held=True, cancelled=RUNNING, polled=[CANCELLED]),
+    case("cancel.ok", "untestable", "over before", run=RUNNING, held=False, cancelled=REFUSED, polled=[DONE]),
+    case("cancel.ok", "not_met", "refused, though it stood still", run=RUNNING, held=True, cancelled=REFUSED,
+         polled=[DONE]),
+    case("cancel.ok", "not_met", "refused while running", run=RUNNING, held=False, cancelled=REFUSED,
+         polled=[RUNNING]),
+    case("cancel.ok", "not_met", "refused, then seen running, then over", run=RUNNING, held=False,
+         cancelled=REFUSED, polled=[RUNNING, DONE]),
+    case("cancel.ok", "not_met", "no such route", run=RUNNING, held=True, cancelled=refusal(404),
+         polled=[RUNNING]),
+    case("cancel.ok", "not_met", "crash", run=RUNNING, held=False, cancelled=CRASH, polled=[DONE]),
+    case("cancel.ok", "not_met", "no interaction", run=RUNNING, held=True, cancelled=EMPTY, polled=[CANCELLED]),
+    case("cancel.ok", "not_met", "another interaction", run=RUNNING, held=True,
+         cancelled=shows("cancelled", id="v1_two"), polled=[CANCELLED]),
+    case("cancel.state", "met", "after a delay", held=True, cancelled=CANCELLED, polled=[RUNNING, RUNNING, CANCELLED]),
+    case("cancel.state", "untestable", "over before", held=False, cancelled=CANCELLED, polled=[DONE]),
+    case("cancel.state", "untestable", "overtaken by the end", held=False, cancelled=CANCELLED, polled=[RUNNING, DONE]),
+    case("cancel.state", "not_met", "refused, then seen running", held=False, cancelled=REFUSED,
+         polled=[RUNNING, DONE]),
+    case("cancel.state", "not_met", "completed, though it stood still", held=True, cancelled=CANCELLED, polled=[DONE]),
+    case("cancel.state", "not_met", "runs on", held=False, cancelled=CANCELLED, polled=[RUNNING, RUNNING]),
+    case("cancel.state", "not_met", "gone", held=False, cancelled=CANCELLED, polled=[refusal(404)]),
+    case("cancel.stays", "met", "stays", polled=[RUNNING, CANCELLED], later=CANCELLED),
+    case("cancel.stays", "untestable", "never was", polled=[RUNNING], later=DONE),
+    case("cancel.stays", "not_met", "comes back", polled=[RUNNING, CANCELLED], later=DONE),
+    case("cancel.get-after", "met", "readable", run=RUNNING, later=CANCELLED),
+    case("cancel.get-after", "not_met", "gone", run=RUNNING, later=refusal(404)),
+    case("cancel.get-after", "not_met", "another", run=RUNNING, later=shows("cancelled", id="v1_two")),
+    case("cancel.stream-ends", "met", "completed", stream=ENDED),
+    case("cancel.stream-ends", "met", "an error", stream=streamed([*text_events("Hi")[:4], ERROR])),
+    case("cancel.stream-ends", "untestable", "JSON", stream=RUNNING),
+    case("cancel.stream-ends", "not_met", "stalls", stream=STALLED),
+    case("cancel.stream-ends", "not_met", "silently", stream=streamed(text_events("Hi")[:4])),
+    case("cancel.stream-ends", "not_met", "as if completed", stream=streamed(text_events("Hi"))),
+    case("cancel.twice", "met", "answered", again=CANCELLED),
+    case("cancel.twice", "met", "refused", again=refusal(409)),
+    case("cancel.twice", "not_met", "crash", again=CRASH),
+    case("cancel.foreground", "met", "refused", foreground=REFUSED),
+    case("cancel.foreground", "met", "unchanged", foreground=DONE),
+    case("cancel.foreground", "met", "an empty object", foreground=EMPTY),
+    case("cancel.foreground", "not_met", "cancelled", foreground=CANCELLED),
+    case("cancel.foreground", "not_met", "crash", foreground=CRASH),
+    case("cancel.settled", "met", "refused", settled=REFUSED),
+    case("cancel.settled", "not_met", "cancelled", settled=CANCELLED),
+    case("cancel.settled", "not_met", "dead", settled=DEAD),
+    case("cancel.keeps-result", "met", "the same", before=DONE, after=DONE),
+    case("cancel.keeps-result", "untestable", "never read", before=REFUSED, after=DONE),
+    case("cancel.keeps-result", "not_met", "another status", before=DONE, after=shows("cancelled")),
+    case("cancel.keeps-result", "not_met", "another output", before=DONE, after=OTHER),
+    case("cancel.keeps-background-result", "met", "the same", settled_before=DONE, settled_after=DONE),
+    case("cancel.keeps-background-result", "not_met", "emptied", settled_before=DONE, settled_after=CANCELLED),
+    case("cancel.unknown", "met", "404", answer=refusal(404)),
+    case("cancel.unknown", "met", "400", answer=REFUSED),
+    case("cancel.unknown", "non_strict", "403", answer=refusal(403)),
+    case("cancel.unknown", "not_met", "accepted", answer=EMPTY),
+    case("cancel.unknown", "not_met", "crash", answer=CRASH),
+    case("cancel.colon", "met", "404", colon=refusal(404)),
+    case("cancel.colon", "not_met", "accepted", colon=DONE),
+    case("cancel.colon", "not_met", "crash", colon=CRASH),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("check_id", "outcome", "exchanges"), CASES)
+def test_verdicts(check_id, outcome, exchanges):
+    """Each judge says of these exchanges what the table says."""
+    assert judge(check_id, **exchanges).outcome is outcome
+
+
+def test_every_check_can_fail():
+    """For each check of the module the table holds a target that breaks it."""
+    assert never_broken(cancel.CHECKS, CASES) == []
+
+
+@pytest.mark.parametrize("check_id", ["cancel.ok", "cancel.state"])
+def test_a_lost_race_is_nobodys_fault(check_id):
+    """A run that was over before the cancel came is marked as a race."""
+    seen = {"run": RUNNING, "held": False, "cancelled": REFUSED, "polled": [DONE]}
+    assert judge(check_id, **seen).race_lost

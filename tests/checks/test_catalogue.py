@@ -1,0 +1,128 @@
+"""The catalogue as a whole: what it says of itself, and what it says of the reference emulator."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from dataclasses import replace
+from importlib import import_module
+from pkgutil import iter_modules
+
+import pytest
+
+from harness import checks
+from harness.checks import CAPABILITIES, Check, Exercise
+from harness.checks.catalogue import CATALOGUE, by_id, gather, select
+from harness.contract.rules import BY_ID
+from harness.emulator import Emulator, Settings
+from harness.outcome import Outcome, UsageFault
+from harness.transport import ServiceDriver
+from harness.wire import LogicalClock
+from tests.checks._play import TARGET, play
+
+CLAIMS_A_LEVEL = re.compile(r"\b(must|shall|should|ought)\b", re.IGNORECASE)
+
+UNTESTABLE = {
+    "store.false-chain": "the reference gives what it does not store no id to continue",
+}
+"""Checks that the reference gives no chance to look, and why that is right."""
+
+OFFLINE = {
+    "request.schema": "speaks of a client's recorded requests, which no target answers for",
+}
+"""Rules that no check asks of a target, and why."""
+
+BY_EXERCISE: dict[str, list[Check]] = defaultdict(list)
+for _check in CATALOGUE:
+    BY_EXERCISE[_check.exercise.name].append(_check)
+
+
+def test_every_rule_has_its_check():
+    """No rule of the contract is without a check, bar those that only recordings can break."""
+    assert {check.id for check in CATALOGUE} == set(BY_ID) - set(OFFLINE)
+
+
+@pytest.mark.parametrize("check", CATALOGUE, ids=lambda check: check.id)
+def test_says_what_it_is(check):
+    """A title is one short claim that leaves the level to the rule, and the rule says where it comes from."""
+    assert 10 < len(check.title) < 90
+    assert not check.title.endswith(".")
+    assert not CLAIMS_A_LEVEL.search(check.title)
+    assert check.rule.source.page
+    assert check.rule.statement.endswith((".", ")"))
+    assert check.rule.breaks.endswith((".", ")"))
+
+
+def test_ids_are_words_and_a_dot():
+    """An id is an area and a name, so that globs and areas select what they say."""
+    assert [check.id for check in CATALOGUE if not re.fullmatch(r"[a-z]+\.[a-z0-9-]+", check.id)] == []
+
+
+@pytest.mark.parametrize("name", BY_EXERCISE)
+def test_reference_keeps_every_rule(name):
+    """On the reference an exercise costs what it declares, and each of its checks is met."""
+    exercise = BY_EXERCISE[name][0].exercise
+    played = play(exercise, reference(), replace(TARGET, capabilities=frozenset(CAPABILITIES)))
+    assert played.unmet is None
+    assert (played.requests, played.interactions) == (exercise.requests, exercise.interactions)
+    observed = {check.id: check.observe(played.exchanges) for check in BY_EXERCISE[name]}
+    wrong = {i: o for i, o in observed.items() if o.outcome is not Outcome.MET and i not in UNTESTABLE}
+    assert wrong == {}
+    assert all(o.outcome is Outcome.UNTESTABLE for i, o in observed.items() if i in UNTESTABLE)
+
+
+def reference() -> ServiceDriver:
+    """A fresh emulator that knows two projects' keys."""
+    clock = LogicalClock()
+    keys = {TARGET.key: "one", TARGET.other_key: "two"}
+    return ServiceDriver(Emulator(Settings(keys=keys), clock=clock), clock)
+
+
+def test_an_area_a_glob_and_an_id_select():
+    """Patterns select by area, glob and id, in the catalogue's order whatever theirs is."""
+    ids = [check.id for check in select(["rob", "err.*-json", "create.ok"])]
+    assert ids[:2] == ["err.malformed-json", "create.ok"]
+    assert set(ids[2:]) == {check.id for check in CATALOGUE if check.rule.area == "rob"}
+
+
+def test_no_pattern_selects_everything():
+    """Without a pattern the whole catalogue runs."""
+    assert select([]) == CATALOGUE
+
+
+@pytest.mark.parametrize(
+    ("pattern", "hint"),
+    [("create.okay", "create.ok"), ("robb", "rob"), ("zzz.*", "areas are"), ("", "areas are")],
+)
+def test_a_pattern_that_matches_nothing_is_refused(pattern, hint):
+    """A selection that would run less than was asked for is a usage fault that names what is near."""
+    with pytest.raises(UsageFault, match=hint):
+        select(["create.ok", pattern])
+
+
+def test_by_id():
+    """An id brings its check, an unknown one a usage fault."""
+    assert by_id("create.ok").title
+    with pytest.raises(UsageFault, match=r"create\.ok"):
+        by_id("create.okey")
+
+
+def test_two_checks_of_one_rule_are_refused():
+    """A rule has exactly one check."""
+    with pytest.raises(ValueError, match="create"):
+        gather([[by_id("create.ok")], [by_id("create.ok")]])
+
+
+def test_two_exercises_of_one_name_are_refused():
+    """Exercises are known by name, so a name belongs to one."""
+    check = by_id("create.ok")
+    twin = replace(by_id("create.id"), exercise=Exercise(check.exercise.run, 1, 1))
+    with pytest.raises(ValueError, match="a_stored_interaction"):
+        gather([[check, twin]])
+
+
+def test_every_area_is_in_the_catalogue():
+    """No module that registers checks was forgotten in the catalogue."""
+    modules = [import_module(f"harness.checks.{found.name}") for found in iter_modules(checks.__path__)]
+    registered = [check for module in modules for check in getattr(module, "CHECKS", ())]
+    assert sorted(check.id for check in registered) == sorted(check.id for check in CATALOGUE)

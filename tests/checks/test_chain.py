@@ -1,0 +1,83 @@
+"""Judges of chains, on exchanges made by hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.checks import chain
+from tests.checks._play import answer, case, interaction, judge, never_broken, refusal
+
+
+def turn(found="v1_two", tokens=9, **fields):
+    """A turn that continues the first one."""
+    usage = {"total_tokens": tokens + 3, "total_input_tokens": tokens, "total_output_tokens": 3}
+    return answer(body=interaction(id=found, usage=usage, **fields))
+
+
+PARENT = answer(body=interaction())
+CHILD = turn()
+OTHER = turn("v1_three")
+NAMED = turn(previous_interaction_id="v1_one")
+PENDING = answer(body=interaction(status="requires_action"))
+RUNNING = answer(body=interaction(status="in_progress"))
+STEPS = interaction()["steps"]
+INPUT = {"type": "user_input", "content": [{"type": "text", "text": "Say hi."}]}
+REFUSED = refusal(400)
+CRASH = refusal(500)
+UNCOUNTED = answer(body=interaction(usage=None))
+GROWN = answer(body=interaction(steps=[*STEPS, *STEPS]))
+
+CASES = [
+    case("chain.ok", "met", "a new id", parent=PARENT, child=CHILD),
+    case("chain.ok", "untestable", "a parent that waits", parent=PENDING, child=CHILD),
+    case("chain.ok", "not_met", "refused", parent=PARENT, child=REFUSED),
+    case("chain.ok", "not_met", "the parent's id", parent=PARENT, child=turn("v1_one")),
+    case("chain.ok", "not_met", "no id", parent=PARENT, child=turn("")),
+    case("chain.ok", "not_met", "dead", parent=PARENT, child=answer(None)),
+    case("chain.echo", "met", "at once", parent=PARENT, child=NAMED, child_read=None),
+    case("chain.echo", "met", "later", parent=PARENT, child=CHILD, child_read=NAMED),
+    case("chain.echo", "untestable", "no child", parent=PARENT, child=REFUSED, child_read=None),
+    case("chain.echo", "not_met", "never", parent=PARENT, child=CHILD, child_read=CHILD),
+    case("chain.history", "met", "more", parent=PARENT, child=CHILD),
+    case("chain.history", "untestable", "not counted", parent=PARENT, child=UNCOUNTED),
+    case("chain.history", "not_met", "as much", parent=PARENT, child=turn(tokens=2)),
+    case("chain.own-steps", "met", "equal answers", parent=PARENT, child=CHILD),
+    case("chain.own-steps", "not_met", "the parent's first", parent=PARENT, child=turn(steps=[*STEPS, *STEPS])),
+    case("chain.own-steps", "not_met", "input first", parent=PARENT, child=turn(steps=[INPUT, *STEPS])),
+    case("chain.parent-unchanged", "met", "the same", before=PARENT, after=PARENT, child=CHILD),
+    case("chain.parent-unchanged", "untestable", "no child", before=PARENT, after=PARENT, child=REFUSED),
+    case("chain.parent-unchanged", "not_met", "grown", before=PARENT, after=GROWN, child=CHILD),
+    case("chain.parent-unchanged", "not_met", "gone", before=PARENT, after=refusal(404), child=CHILD),
+    case("chain.branch", "met", "two", child=CHILD, sibling=OTHER),
+    case("chain.branch", "untestable", "not even one", child=REFUSED, sibling=REFUSED),
+    case("chain.branch", "not_met", "one only", child=CHILD, sibling=REFUSED),
+    case("chain.branch", "not_met", "one and the same", child=CHILD, sibling=CHILD),
+    case("chain.running", "met", "400", early=REFUSED, look=RUNNING),
+    case("chain.running", "non_strict", "409", early=refusal(409), look=RUNNING),
+    case("chain.running", "untestable", "over already", early=CHILD, look=PARENT),
+    case("chain.running", "not_met", "accepted", early=CHILD, look=RUNNING),
+    case("chain.running", "not_met", "crash", early=CRASH, look=RUNNING),
+    case("chain.after-settled", "met", "accepted", late=CHILD),
+    case("chain.after-settled", "not_met", "refused", late=REFUSED),
+    case("chain.after-settled", "not_met", "no id", late=turn("")),
+    case("chain.unknown", "met", "404", answer=refusal(404)),
+    case("chain.unknown", "met", "400", answer=REFUSED),
+    case("chain.unknown", "non_strict", "422", answer=refusal(422)),
+    case("chain.unknown", "not_met", "accepted", answer=CHILD),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("check_id", "outcome", "exchanges"), CASES)
+def test_verdicts(check_id, outcome, exchanges):
+    """Each judge says of these exchanges what the table says."""
+    assert judge(check_id, **exchanges).outcome is outcome
+
+
+def test_every_check_can_fail():
+    """For each check of the module the table holds a target that breaks it."""
+    assert never_broken(chain.CHECKS, CASES) == []
+
+
+def test_a_run_that_was_over_is_a_race_lost():
+    """A child that was accepted because the parent had finished first breaks nothing."""
+    assert judge("chain.running", early=CHILD, look=PARENT).race_lost

@@ -1,0 +1,79 @@
+"""What a check makes of its judge's words."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.checks import Check, Registry, exercise, stopped
+from harness.contract.rules import BY_ID
+from harness.outcome import Finding, HarnessFault, Observation, Outcome, Severity, Unmet, Where
+
+BROKEN = Finding("", "wrong")
+INFORMATION = Finding("", "odd", severity=Severity.INFORMATION)
+
+
+@exercise(requests=0)
+def nothing(t):
+    """An exercise that sends nothing."""
+    yield from ()
+    return {}
+
+
+def check_of(judge) -> Check:
+    """A check whose judge is `judge`."""
+    registry = Registry(BY_ID)
+    registry.check("create.ok", nothing, title="a title", profile="core")(judge)
+    return registry.checks[0]
+
+
+def test_a_finding_gets_the_rule_and_the_only_exchange():
+    """A judge need not repeat its rule, nor name the one exchange it looks at."""
+    found = check_of(lambda created: [BROKEN]).observe({"created": 1}).findings[0]
+    assert (found.rule, found.where.exchange) == ("create.ok", "created")
+
+
+def test_a_place_that_is_named_stays():
+    """What the judge says of rule and place is kept."""
+    said = Finding("create.id", "wrong", where=Where(exchange="got"))
+    assert check_of(lambda created, got: [said]).observe({"created": 1, "got": 2}).findings == (said,)
+
+
+@pytest.mark.parametrize(
+    ("before", "outcome"),
+    [([], Outcome.UNTESTABLE), ([INFORMATION], Outcome.UNTESTABLE), ([BROKEN], Outcome.NOT_MET)],
+    ids=["nothing", "information", "a breach"],
+)
+def test_an_unmet_judge_is_untestable_unless_something_was_broken(before, outcome):
+    """A prerequisite that is missing hides no breach that was found before it."""
+
+    def judge(created):
+        yield from before
+        raise Unmet("no id", race_lost=True)
+
+    observation = check_of(judge).observe({"created": 1})
+    assert observation.outcome is outcome
+    assert observation.race_lost is (outcome is Outcome.UNTESTABLE)
+
+
+def test_a_stopped_exercise_is_still_judged_by_what_it_has():
+    """Checks that want what is there are judged; the others are untestable, for the exercise's reason."""
+    seen = stopped({"created": 1}, "the create brought no id")
+    assert check_of(lambda created: []).observe(seen).outcome is Outcome.MET
+    assert check_of(lambda created, got: []).observe(seen) == Observation.untestable("the create brought no id")
+
+
+def test_a_judge_that_wants_what_its_exercise_never_returns_is_our_fault():
+    """A misspelt parameter is a defect of the harness, not an untestable check."""
+    with pytest.raises(HarnessFault, match="craeted"):
+        check_of(lambda craeted: []).observe({"created": 1})
+
+
+@pytest.mark.parametrize(
+    ("rule", "profile", "requires"),
+    [("create.okay", "core", ()), ("create.ok", "everything", ()), ("create.ok", "core", ("magic",))],
+    ids=["rule", "profile", "capability"],
+)
+def test_unknown_names_are_refused_at_import(rule, profile, requires):
+    """Registering under an unknown rule, profile or capability raises."""
+    with pytest.raises(ValueError, match=r"okay|everything|magic"):
+        Registry(BY_ID).check(rule, nothing, title="a title", profile=profile, requires=requires)(list)

@@ -1,0 +1,46 @@
+"""Judges of answers that pause, on exchanges made by hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.checks import continuation
+from tests.checks._play import answer, case, interaction, judge, never_broken, refusal
+from tests.checks._streams import event, streamed, text_events
+
+PAUSED = answer(body=interaction(status="requires_continuation", continuation_token="dG9rZW4="))
+NEXT = answer(body=interaction(id="v1_two"))
+SILENT = text_events("He", status="requires_continuation")
+END = {**SILENT[-1], "interaction": {**SILENT[-1]["interaction"], "continuation_token": "dG9rZW4="}}
+UPDATE = event(
+    "interaction.status_update", interaction_id="v1_one", status="in_progress", continuation_token="dG9rZW4="
+)
+
+CASES = [
+    case("cont.token", "met", "a token", paused=PAUSED),
+    case("cont.token", "not_met", "none", paused=answer(body=interaction(status="requires_continuation"))),
+    case("cont.token", "not_met", "an empty one", paused=answer(body=interaction(continuation_token=""))),
+    case("cont.next", "met", "a new id", paused=PAUSED, next_hop=NEXT),
+    case("cont.next", "not_met", "the same id", paused=PAUSED, next_hop=PAUSED),
+    case("cont.next", "not_met", "refused", paused=PAUSED, next_hop=refusal(400)),
+    case("cont.bad-token", "met", "refused", bad_token=refusal(400)),
+    case("cont.bad-token", "not_met", "accepted", bad_token=NEXT),
+    case("cont.bad-token", "not_met", "crash", bad_token=refusal(500)),
+    case("cont.stream", "met", "in the completion", streamed=streamed([*SILENT[:-1], END])),
+    case("cont.stream", "met", "in an update", streamed=streamed([*SILENT[:-1], UPDATE, SILENT[-1]])),
+    case("cont.stream", "not_met", "no token", streamed=streamed(SILENT)),
+    case("cont.stream", "not_met", "as if completed", streamed=streamed(text_events("He"))),
+    case("cont.stream", "not_met", "just ends", streamed=streamed(SILENT[:-1])),
+    case("cont.stream", "untestable", "no stream", streamed=NEXT),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("check_id", "outcome", "exchanges"), CASES)
+def test_verdicts(check_id, outcome, exchanges):
+    """Each judge says of these exchanges what the table says."""
+    assert judge(check_id, **exchanges).outcome is outcome
+
+
+def test_every_check_can_fail():
+    """For each check of the module the table holds a target that breaks it."""
+    assert never_broken(continuation.CHECKS, CASES) == []

@@ -1,0 +1,84 @@
+"""Judges of contradictions and options, on exchanges made by hand."""
+
+from __future__ import annotations
+
+from unicodedata import normalize
+
+import pytest
+
+from harness.checks import create_options
+from harness.checks.create_options import UNUSUAL_TEXT
+from tests.checks._play import answer, case, interaction, judge, never_broken, refusal
+
+BAD = refusal(400)
+OK = answer(body=interaction())
+CRASH = refusal(500, "api_error")
+DEAD = answer(None)
+ASCII_ONLY = UNUSUAL_TEXT.encode("ascii", "replace").decode()
+
+
+def saying(text, **fields):
+    """An answer whose only output is `text`."""
+    steps = [{"type": "model_output", "content": [{"type": "text", "text": text}]}]
+    return answer(body=interaction(steps=steps, **fields))
+
+
+def holding(text):
+    """A stored interaction whose input was `text`."""
+    return answer(body=interaction(steps=[{"type": "user_input", "content": [{"type": "text", "text": text}]}]))
+
+
+CASES = [
+    case("create.model-xor-agent", "met", "400", neither=BAD),
+    case("create.model-xor-agent", "non_strict", "404", neither=refusal(404, "model_not_found")),
+    case("create.model-xor-agent", "not_met", "a default model", neither=OK),
+    case("create.model-xor-agent", "not_met", "crash", neither=CRASH),
+    case("create.both", "met", "400", both=BAD),
+    case("create.both", "not_met", "one dropped", both=OK),
+    case("create.input-missing", "met", "400", no_input=BAD, empty_input=BAD),
+    case("create.input-missing", "not_met", "nothing answered", no_input=OK, empty_input=BAD),
+    case("create.input-missing", "not_met", "an empty list answered", no_input=BAD, empty_input=OK),
+    case("create.config-mismatch", "met", "400", agent_config=BAD),
+    case("create.config-mismatch", "not_met", "dropped", agent_config=OK),
+    case("create.webhook-bg", "met", "400", hook=BAD),
+    case("create.webhook-bg", "met", "accepted", hook=OK),
+    case("create.webhook-bg", "not_met", "crash", hook=CRASH),
+    case("create.config-agent", "met", "400", refused=BAD),
+    case("create.config-agent", "not_met", "dropped", refused=OK),
+    case("create.labels", "met", "by the rules", labelled=OK, mislabelled=BAD),
+    case("create.labels", "not_met", "good ones refused", labelled=BAD, mislabelled=BAD),
+    case("create.labels", "not_met", "bad ones accepted", labelled=OK, mislabelled=OK),
+    case("create.response-format", "met", "JSON", formatted=saying('{"word": "hi"}')),
+    case("create.response-format", "untestable", "incomplete", formatted=saying('{"wo', status="incomplete")),
+    case("create.response-format", "untestable", "refused", formatted=BAD),
+    case("create.response-format", "not_met", "prose", formatted=saying("Here is your JSON: {}")),
+    case("create.response-format", "not_met", "nothing", formatted=saying("")),
+    case("create.max-tokens", "met", "incomplete without steps", limited=answer(
+        body=interaction(status="incomplete", steps=None)
+    )),
+    case("create.max-tokens", "met", "completed", limited=OK),
+    case("create.max-tokens", "non_strict", "below the least", limited=BAD),
+    case("create.max-tokens", "not_met", "failed", limited=answer(body=interaction(status="failed"))),
+    case("create.max-tokens", "not_met", "crash", limited=CRASH),
+    case("create.unicode", "met", "kept", got=holding(UNUSUAL_TEXT)),
+    case("create.unicode", "met", "kept, shown as input", got=answer(body=interaction(input=UNUSUAL_TEXT))),
+    case("create.unicode", "non_strict", "composed", got=holding(normalize("NFC", UNUSUAL_TEXT))),
+    case("create.unicode", "untestable", "not shown", got=OK),
+    case("create.unicode", "not_met", "question marks", got=holding(ASCII_ONLY)),
+    case("create.unicode", "not_met", "trimmed", got=holding(UNUSUAL_TEXT.replace("\n", ""))),
+    case("create.large", "met", "refused", large=answer(413)),
+    case("create.large", "met", "accepted", large=OK),
+    case("create.large", "not_met", "crash", large=CRASH),
+    case("create.large", "not_met", "dead", large=DEAD),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("check_id", "outcome", "exchanges"), CASES)
+def test_verdicts(check_id, outcome, exchanges):
+    """Each judge says of these exchanges what the table says."""
+    assert judge(check_id, **exchanges).outcome is outcome
+
+
+def test_every_check_can_fail():
+    """For each check of the module the table holds a target that breaks it."""
+    assert never_broken(create_options.CHECKS, CASES) == []

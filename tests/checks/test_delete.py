@@ -1,0 +1,65 @@
+"""Judges of deleting, on exchanges made by hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.checks import delete
+from tests.checks._play import answer, case, interaction, judge, never_broken, refusal, stream_of
+
+OK = answer(body=interaction())
+DONE = answer(body={})
+BAD = refusal(400)
+GONE = refusal(404, "not_found")
+CRASH = refusal(500, "api_error")
+DEAD = answer(None)
+ERROR = {"event_type": "error", "error": {"code": "not_found", "message": "No."}}
+CREATED = {"event_type": "interaction.created", "interaction": {"id": "v1_one", "status": "completed"}}
+
+REPLAYED = stream_of(CREATED)
+REPLAYED_AND_ENDED = stream_of(CREATED, ERROR)
+
+CASES = [
+    case("del.ok", "met", "an empty object", deleted=DONE),
+    case("del.ok", "met", "no body", deleted=answer(204, label=None)),
+    case("del.ok", "non_strict", "more than that", deleted=answer(body={"success": True, "id": "v1_one"})),
+    case("del.ok", "not_met", "refused", deleted=answer(405)),
+    case("del.ok", "not_met", "dead", deleted=DEAD),
+    case("del.gone", "met", "late", deleted=DONE, gone=[OK, GONE]),
+    case("del.gone", "untestable", "not deleted", deleted=BAD, gone=[OK]),
+    case("del.gone", "not_met", "kept", deleted=DONE, gone=[OK, OK]),
+    case("del.gone", "not_met", "another refusal", deleted=DONE, gone=[BAD]),
+    case("del.gone-stream", "met", "404", deleted=DONE, gone_stream=GONE),
+    case("del.gone-stream", "met", "an error event", deleted=DONE, gone_stream=stream_of(ERROR, b"[DONE]")),
+    case("del.gone-stream", "non_strict", "410", deleted=DONE, gone_stream=answer(410)),
+    case("del.gone-stream", "not_met", "replayed", deleted=DONE, gone_stream=REPLAYED),
+    case("del.gone-stream", "not_met", "replayed, then an error", deleted=DONE, gone_stream=REPLAYED_AND_ENDED),
+    case("del.gone-stream", "not_met", "an empty stream", deleted=DONE, gone_stream=stream_of()),
+    case("del.twice", "met", "404", deleted=DONE, deleted_again=GONE),
+    case("del.twice", "met", "again", deleted=DONE, deleted_again=DONE),
+    case("del.twice", "not_met", "crash", deleted=DONE, deleted_again=CRASH),
+    case("del.chain-after", "met", "404", deleted=DONE, chained=GONE),
+    case("del.chain-after", "met", "400", deleted=DONE, chained=BAD),
+    case("del.chain-after", "not_met", "continued", deleted=DONE, chained=OK),
+    case("del.isolated", "met", "readable", deleted=DONE, other=OK),
+    case("del.isolated", "untestable", "not deleted", deleted=CRASH, other=OK),
+    case("del.isolated", "not_met", "gone too", deleted=DONE, other=GONE),
+    case("del.unknown", "met", "404", unknown=GONE),
+    case("del.unknown", "met", "success", unknown=DONE),
+    case("del.unknown", "not_met", "crash", unknown=CRASH),
+    case("del.running", "met", "gone", deleted=DONE, gone=[OK, GONE]),
+    case("del.running", "met", "refused", deleted=BAD, gone=[OK]),
+    case("del.running", "not_met", "still there", deleted=DONE, gone=[OK]),
+    case("del.running", "not_met", "crash", deleted=CRASH, gone=[OK]),
+]
+
+
+@pytest.mark.parametrize(("check_id", "outcome", "exchanges"), CASES)
+def test_verdicts(check_id, outcome, exchanges):
+    """Each judge says of these exchanges what the table says."""
+    assert judge(check_id, **exchanges).outcome is outcome
+
+
+def test_every_check_can_fail():
+    """For each check of the module the table holds a target that breaks it."""
+    assert never_broken(delete.CHECKS, CASES) == []

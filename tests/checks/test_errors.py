@@ -1,0 +1,94 @@
+"""Judges of refusals, on exchanges made by hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.checks import errors
+from tests.checks._play import answer, case, interaction, judge, never_broken, refusal, stream_of
+
+BAD = refusal(400)
+OK = answer(body=interaction())
+CRASH = refusal(500, "api_error")
+DEAD = answer(None)
+KEY = "sk-harness-0123456789"
+FRONT_END = {"error": {"code": 404, "message": "Method not found.", "status": "NOT_FOUND"}}
+
+
+def leaking(text):
+    """An error whose message is `text`, to a request that carried KEY."""
+    return refusal(400, message=text, request_headers={"x-goog-api-key": KEY})
+
+
+PYTHON_TRACE = 'File "/srv/app.py", line 7, in create'
+JAVASCRIPT_TRACE = answer(500, b"TypeError\n    at create (/srv/app.js:7:1)", label="text/plain")
+
+CASES = [
+    case("err.malformed-json", "met", "400", broken_json=BAD, no_json=BAD),
+    case("err.malformed-json", "non_strict", "422", broken_json=refusal(422), no_json=BAD),
+    case("err.malformed-json", "not_met", "crash", broken_json=CRASH, no_json=BAD),
+    case("err.malformed-json", "not_met", "accepted", broken_json=BAD, no_json=OK),
+    case("err.malformed-json", "not_met", "dead", broken_json=DEAD, no_json=BAD),
+    case("err.wrong-type", "met", "400", number_input=BAD, text_tools=BAD),
+    case("err.wrong-type", "untestable", "limited", number_input=refusal(429), text_tools=BAD),
+    case("err.wrong-type", "non_strict", "422", number_input=BAD, text_tools=refusal(422)),
+    case("err.wrong-type", "not_met", "dropped", number_input=BAD, text_tools=OK),
+    case("err.body-array", "met", "4xx", array=refusal(422)),
+    case("err.body-array", "not_met", "crash", array=CRASH),
+    case("err.unknown-field", "met", "400", unknown_field=refusal(400, "parameter_unknown")),
+    case("err.unknown-field", "not_met", "dropped", unknown_field=OK),
+    case("err.unknown-model", "met", "404", unknown_model=refusal(404, "model_not_found")),
+    case("err.unknown-model", "non_strict", "mapped", unknown_model=OK),
+    case("err.unknown-model", "not_met", "crash", unknown_model=CRASH),
+    case("err.bad-enum", "met", "400", unknown_tool=BAD, unknown_level=BAD),
+    case("err.bad-enum", "not_met", "tool dropped", unknown_tool=OK, unknown_level=BAD),
+    case("err.bad-enum", "not_met", "level dropped", unknown_tool=BAD, unknown_level=OK),
+    case("err.unknown-route", "met", "404", unknown_route=refusal(404, "not_found")),
+    case("err.unknown-route", "non_strict", "405", unknown_route=answer(405)),
+    case("err.unknown-route", "not_met", "a page", unknown_route=answer(200, b"<html>", label="text/html")),
+    case("err.shape", "met", "the API's", errors=[BAD]),
+    case("err.shape", "non_strict", "the front end's", errors=[BAD, answer(404, FRONT_END)]),
+    case("err.shape", "non_strict", "the front end's in a list", errors=[answer(404, [FRONT_END])]),
+    case("err.shape", "not_met", "a bare message", errors=[answer(400, {"error": "no"})]),
+    case("err.shape", "not_met", "empty", errors=[answer(400, b"")]),
+    case("err.shape", "not_met", "a page", errors=[answer(502, b"<html>", label="text/html")]),
+    case("err.shape", "untestable", "nothing was refused", errors=[]),
+    case("err.code-string", "met", "a word", errors=[refusal(400, "some_new_code")]),
+    case("err.code-string", "met", "the front end's number", errors=[answer(404, FRONT_END)]),
+    case("err.code-string", "not_met", "upper case", errors=[refusal(429, "RESOURCE_EXHAUSTED")]),
+    case("err.code-status", "met", "pairs", errors=[BAD, refusal(404, "not_found"), refusal(418, "teapot")]),
+    case("err.code-status", "not_met", "another status", errors=[refusal(400, "not_found")]),
+    case("err.no-leak", "met", "plain", errors=[leaking("Bad file \"x\", line 3 of your input")], wrong_key=BAD),
+    case("err.no-leak", "not_met", "the key", errors=[leaking(f"key {KEY} is bad")], wrong_key=BAD),
+    case("err.no-leak", "not_met", "a wrong key", errors=[BAD], wrong_key=leaking(KEY)),
+    case("err.no-leak", "not_met", "a Python trace", errors=[leaking(PYTHON_TRACE)], wrong_key=BAD),
+    case("err.no-leak", "not_met", "a JavaScript trace", errors=[JAVASCRIPT_TRACE], wrong_key=BAD),
+    case("err.no-leak", "untestable", "nothing was refused", errors=[], wrong_key=BAD),
+    case("err.stream-prestream", "met", "HTTP", refused=BAD),
+    case("err.stream-prestream", "met", "an event", refused=stream_of(
+        {"event_type": "error", "error": {"code": "invalid_request", "message": "No."}}
+    )),
+    case("err.stream-prestream", "not_met", "silence", refused=stream_of(b"[DONE]")),
+    case("err.stream-prestream", "not_met", "accepted", refused=stream_of(
+        {"event_type": "interaction.created", "interaction": {"id": "v1_one", "status": "in_progress"}}
+    )),
+    case("err.stream-prestream", "untestable", "dead", refused=DEAD),
+    case("err.retry-after", "met", "none", limited=refusal(429, "rate_limit_exceeded")),
+    case("err.retry-after", "met", "seconds", limited=refusal(429, headers={"retry-after": "7"})),
+    case("err.retry-after", "met", "a date", limited=refusal(429, headers={
+        "retry-after": "Fri, 20 Nov 2026 07:00:00 GMT"
+    })),
+    case("err.retry-after", "not_met", "words", limited=refusal(429, headers={"retry-after": "soon"})),
+    case("err.retry-after", "untestable", "not limited", limited=OK),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("check_id", "outcome", "exchanges"), CASES)
+def test_verdicts(check_id, outcome, exchanges):
+    """Each judge says of these exchanges what the table says."""
+    assert judge(check_id, **exchanges).outcome is outcome
+
+
+def test_every_check_can_fail():
+    """For each check of the module the table holds a target that breaks it."""
+    assert never_broken(errors.CHECKS, CASES) == []

@@ -1,0 +1,129 @@
+"""Exercises against targets that are anything but the reference: none of them raises more than `Unmet`."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from dataclasses import replace
+
+import pytest
+
+from harness.checks import CAPABILITIES, Check
+from harness.checks.catalogue import CATALOGUE
+from harness.emulator import Emulator, Settings
+from harness.outcome import Observation, Outcome
+from harness.transport import ServiceDriver
+from harness.wire import Ending, Headers, How, LogicalClock, Response
+from tests.checks._play import JSON, SSE, TARGET, play
+
+SCRIPTABLE = replace(TARGET, capabilities=frozenset(CAPABILITIES))
+HASTY = replace(SCRIPTABLE, wait=2.0, poll=0.5)
+
+BY_EXERCISE: dict[str, list[Check]] = defaultdict(list)
+for _check in CATALOGUE:
+    BY_EXERCISE[_check.exercise.name].append(_check)
+
+
+def constant(status, body, label=JSON):
+    """A service that has one answer to everything."""
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return lambda request: Response.whole(status, Headers((("content-type", label),)), data)
+
+
+def obedient(body, events=b"data: [DONE]\n\n"):
+    """A service that answers streams where they are asked for, and this body elsewhere."""
+    plain, stream = constant(200, body), constant(200, events, SSE)
+
+    def serve(request):
+        wanted = b'"stream": true' in request.body or request.parameter("stream") == "true"
+        return (stream if wanted else plain)(request)
+
+    return serve
+
+
+RUNNING = {"id": "x", "status": "in_progress"}
+CREATED = b'data: {"event_type": "interaction.created", "event_id": "e", "interaction": {"id": "x"}}\n\n'
+ODD_CALL = {"type": "function_call", "id": "c", "name": None, "arguments": None}
+
+TARGETS = {
+    "dead": lambda request: Response.dead(Ending(how=How.RST)),
+    "refuses": constant(404, {"error": {"code": "not_found", "message": "No."}}),
+    "fails": constant(500, b"<html>", "text/html"),
+    "says yes": constant(200, {}),
+    "says nothing": constant(200, b""),
+    "says a list": constant(200, [1]),
+    "says null": constant(200, None),
+    "shows a page": constant(200, b"<html>", "text/html"),
+    "never settles": obedient(RUNNING),
+    "is always done": obedient({"id": "x", "status": "completed", "steps": None}),
+    "has odd ids": obedient({"id": ["x"], "status": {"x": 1}, "steps": [7, {"type": 7}]}),
+    "calls oddly": obedient({"id": "x", "status": "requires_action", "steps": [ODD_CALL, {"type": "thought"}]}),
+    "cancels everything": obedient({"id": "x", "status": "cancelled"}, CREATED),
+    "pauses always": obedient({"id": "x", "status": "requires_continuation", "continuation_token": 7}),
+    "repeats one event": obedient({"id": "x", "status": "completed"}, CREATED * 20),
+    "streams garbage": obedient(RUNNING, bytes(range(256)) * 20),
+    "streams null": obedient(RUNNING, b"data: null\n\ndata: [1]\n\ndata: 7\n\n"),
+    "has no end of pages": constant(200, {"next_page_token": "more", "agents": 7, "environments": [7], "id": "x"}),
+}
+
+
+def observe(name, driver, target):
+    """What every check of one exercise says of a target; one that was never reached says nothing."""
+    played = play(BY_EXERCISE[name][0].exercise, driver, target)
+    if played.exchanges is None:
+        return {}
+    return {check.id: check.observe(played.exchanges) for check in BY_EXERCISE[name]}
+
+
+@pytest.mark.parametrize("what", TARGETS)
+def test_no_target_brings_an_exercise_down(what):
+    """Whatever answers, an exercise ends, and its judges come to observations."""
+    for name in BY_EXERCISE:
+        seen = observe(name, ServiceDriver(TARGETS[what], LogicalClock()), HASTY)
+        assert all(isinstance(observation, Observation) for observation in seen.values())
+
+
+def everything(target=SCRIPTABLE, **settings):
+    """What the whole catalogue says of an emulator with these settings: outcomes by check."""
+    found = {}
+    for name in BY_EXERCISE:
+        clock = LogicalClock()
+        keys = {TARGET.key: "one", TARGET.other_key: "two"}
+        driver = ServiceDriver(Emulator(Settings(keys=keys, **settings), clock=clock), clock)
+        found.update(observe(name, driver, target))
+    return found
+
+
+def checks_with(observations, outcome):
+    """The ids that came to one outcome."""
+    return {check for check, observation in observations.items() if observation.outcome is outcome}
+
+
+@pytest.mark.parametrize("ids", ["all", "deltas", "sparse", "none"])
+def test_where_ids_are_breaks_nothing(ids):
+    """Ids on all events, on deltas, on some or on none: every choice of an implementation is allowed."""
+    broken = checks_with(everything(event_ids=ids), Outcome.NOT_MET)
+    assert broken == ({"stream.evid-delta"} if ids == "sparse" else set())
+
+
+def test_without_ids_resume_is_untestable():
+    """A target without cursors cannot be resumed, which is no fault, and its replay is still judged."""
+    seen = everything(event_ids="none")
+    untestable = checks_with(seen, Outcome.UNTESTABLE)
+    assert {"resume.no-gap", "resume.exclusive", "resume.live", "resume.finished", "resume.encoded"} <= untestable
+    assert seen["resume.replay"].outcome is Outcome.MET
+    assert seen["resume.two-readers"].outcome is Outcome.MET
+
+
+def test_inclusive_resume_is_lenient():
+    """A server that repeats the event of the cursor is told so, and fails nothing."""
+    seen = everything(resume="inclusive")
+    assert checks_with(seen, Outcome.NOT_MET) == set()
+    assert {"resume.exclusive", "resume.live"} <= checks_with(seen, Outcome.NON_STRICT)
+
+
+def test_without_scripts_nothing_is_broken():
+    """A target that takes no scripts is judged all the same, but for what it cannot be made to do."""
+    seen = everything(target=TARGET)
+    assert checks_with(seen, Outcome.NOT_MET) == set()
+    assert {"cancel.ok", "cancel.state", "chain.running", "resume.live"} <= checks_with(seen, Outcome.MET)

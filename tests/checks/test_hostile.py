@@ -1,0 +1,131 @@
+"""No judge ever raises, whatever a target sends."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.checks import CAPABILITIES
+from harness.checks.catalogue import CATALOGUE
+from harness.outcome import Observation
+from harness.transport import ServiceDriver
+from harness.wire import Chunked, Ending, How, Response
+from tests.checks._play import SSE, TARGET, answer, interaction, play, stream_of
+
+DEEP = b"[" * 20_000 + b"]" * 20_000
+EVENT = {"event_type": "step.delta", "index": 0, "delta": {"type": "text", "text": "x"}}
+ODD = [None, True, -1, 1e308, "", "x", [], [None], [[]], {}, {"type": 7}, [{"type": None}], [7]]
+FIELDS = ["id", "object", "status", "model", "created", "updated", "steps", "usage", "error", "errors", "input"]
+
+HOSTILE = {
+    "dead": answer(None),
+    "cut": answer(body=b'{"id": "v1', framing=Chunked(), ending=Ending(how=How.FIN)),
+    "empty": answer(body=b""),
+    "no such status": answer(999, {}),
+    "a page": answer(body=b"<html>", label="text/html"),
+    "no label": answer(body=interaction(), label=None),
+    "null": answer(body=None),
+    "a list": answer(body=[interaction()]),
+    "text": answer(body="hi"),
+    "a number": answer(body=7),
+    "deep": answer(body=DEEP),
+    "deep steps": answer(body=b'{"id": "x", "status": "completed", "steps": ' + DEEP + b"}"),
+    "no UTF-8": answer(body=b'{"id": "\xff"}'),
+    "half a pair": answer(body=rb'{"id": "\ud83d", "status": "\ud83d", "steps": [{"type": "\ud83d"}]}'),
+    "NaN": answer(body=b'{"usage": {"total_tokens": NaN}}'),
+    "a huge number": answer(body=b'{"usage": {"total_tokens": ' + b"9" * 5000 + b"}}"),
+    "two ids": answer(body=b'{"id": "a", "id": ["b"], "status": "completed"}'),
+    "an error that is a list": answer(400, {"error": []}),
+    "a bare error": answer(500, "no"),
+    "an error with odd parts": answer(400, {"error": {"code": [], "message": {}}}),
+    "a deep error": answer(400, b'{"error": ' + DEEP + b"}"),
+    "a stream of odd values": stream_of(*ODD),
+    "a stream of deep events": stream_of(DEEP, b'{"event_type": ' + DEEP + b"}"),
+    "a stream of garbage": answer(body=bytes(range(256)) * 4, label=SSE),
+    "a stream with odd fields": stream_of(*[{**EVENT, name: odd} for name in EVENT for odd in ODD]),
+    "a stream that is refused": stream_of(EVENT, status=500),
+    "headers that lie": answer(
+        body=b"\x1f\x8b\x00", headers={"content-encoding": "gzip", "retry-after": "\x00", "content-length": "-1"}
+    ),
+    **{f"{name} {odd!r}": answer(body={**interaction(), name: odd}) for name in FIELDS for odd in ODD},
+}
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def serve(exchange):
+    """A service that gives the same answer to every request."""
+
+    def service(request):
+        if exchange.status is None:
+            return Response.dead(exchange.ending)
+        return Response.whole(exchange.status, exchange.headers, exchange.body)
+
+    return service
+
+
+def judgeable():
+    """The checks whose judges take exchanges and lists of exchanges only."""
+    for check in CATALOGUE:
+        kinds = {name: p.annotation for name, p in inspect.signature(check.judge).parameters.items()}
+        if set(kinds.values()) <= {"Exchange", "list[Exchange]"}:
+            yield check, kinds
+
+
+CHECKS = list(judgeable())
+EXERCISES = {c.exercise.name: (c.exercise, [o for o in CATALOGUE if o.exercise is c.exercise]) for c in CATALOGUE}
+
+
+def feed(check, kinds, exchange):
+    """The observation of one check that sees the same exchange everywhere."""
+    seen = {name: exchange if kind == "Exchange" else [exchange, exchange] for name, kind in kinds.items()}
+    observation = check.observe(seen)
+    assert isinstance(observation, Observation)
+    return observation
+
+
+def test_most_judges_are_fed():
+    """The filter below leaves out only judges of plain facts."""
+    assert len(CHECKS) > 0.75 * len(CATALOGUE)
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_judges_bear_anything(name):
+    """Each judge comes to an observation, and its words can be printed."""
+    for check, kinds in CHECKS:
+        for finding in feed(check, kinds, HOSTILE[name]).findings:
+            (finding.message + finding.expected + finding.actual).encode()
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_exercises_bear_anything(name):
+    """Each exercise comes to an end with a result or an Unmet, and its checks to observations."""
+    target = replace(TARGET, wait=3.0, capabilities=frozenset(CAPABILITIES))
+    for exercise, checks in EXERCISES.values():
+        played = play(exercise, ServiceDriver(serve(HOSTILE[name])), target)
+        assert played.requests < 100
+        assert played.unmet is not None or all(check.observe(played.exchanges) for check in checks)
+
+
+@settings(max_examples=25, deadline=None)
+@given(body=st.fixed_dictionaries({}, optional=dict.fromkeys(FIELDS, VALUES)), status=st.sampled_from([200, 404]))
+def test_judges_bear_any_fields(body, status):
+    """Each judge comes to an observation of any values in the fields of an interaction."""
+    for method in ("GET", "POST"):
+        exchange = answer(status, body, method=method)
+        for check, kinds in CHECKS:
+            feed(check, kinds, exchange)
+
+
+def test_nothing_hostile_passes_for_an_interaction():
+    """A dead connection meets nothing that was promised: each check fails or is untestable."""
+    passed = [check.id for check, kinds in CHECKS if feed(check, kinds, HOSTILE["dead"]).outcome == "met"]
+    assert passed == []

@@ -1,0 +1,88 @@
+"""Judges of the transport, on exchanges made by hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.checks import http
+from harness.wire import Chunked, Ending, How, Length
+from tests.checks._play import answer, case, interaction, judge, never_broken, refusal
+
+STORED = answer(body=interaction())
+DEAD = answer(None)
+WITH_CHARSET = answer(body={}, label="Application/JSON; charset=UTF-8")
+BAD = refusal(400)
+CRASH = refusal(500, "api_error")
+OUTPUTS = answer(body=interaction(steps=None, outputs=[{"type": "text", "text": "Hi."}]))
+
+CASES = [
+    case("http.json-type", "met", "labelled", answers=[STORED]),
+    case("http.json-type", "met", "with a charset", answers=[WITH_CHARSET]),
+    case("http.json-type", "met", "no body, no label", answers=[answer(body=b"", label=None)]),
+    case("http.json-type", "not_met", "as text", answers=[STORED, answer(body={}, label="text/plain")]),
+    case("http.json-type", "not_met", "no label", answers=[answer(body={}, label=None)]),
+    case("http.json-type", "untestable", "nothing was sent", answers=[]),
+    case("http.json-valid", "met", "an empty body", answers=[answer(body=b"")]),
+    case("http.json-valid", "met", "text under its own label", answers=[answer(body=b"no", label="text/plain")]),
+    case("http.json-valid", "met", "too deep to be judged", answers=[answer(body=b"[" * 200_000)]),
+    case("http.json-valid", "non_strict", "half a pair", answers=[answer(body=rb'{"id": "\ud83d"}')]),
+    case("http.json-valid", "not_met", "cut", answers=[answer(body=b'{"id": "v1')]),
+    case("http.json-valid", "not_met", "Latin-1", answers=[answer(body=b'{"id": "\xe9"}')]),
+    case("http.json-valid", "not_met", "NaN", answers=[answer(body=b'{"n": NaN}')]),
+    case("http.ct-stream", "met", "labelled", text=answer(label="text/event-stream; charset=utf-8")),
+    case("http.ct-stream", "not_met", "as JSON", text=answer(body={})),
+    case("http.ct-stream", "untestable", "refused", text=refusal(400)),
+    case("http.ct-stream", "untestable", "dead", text=DEAD),
+    case("http.length", "met", "agrees", answers=[STORED, DEAD]),
+    case("http.length", "met", "a coding undone", answers=[
+        answer(body=b"{}", framing=Length(9), headers={"content-encoding": "gzip"})
+    ]),
+    case("http.length", "not_met", "short", answers=[answer(body=b"{}", framing=Length(9))]),
+    case("http.length", "not_met", "cut in a chunk", answers=[
+        answer(body=b"{}", framing=Chunked(), ending=Ending(how=How.FIN))
+    ]),
+    case("http.redirect", "met", "none", answers=[STORED, DEAD]),
+    case("http.redirect", "not_met", "elsewhere", answers=[answer(308, headers={"location": "/v1/x"})]),
+    case("http.unknown-query", "met", "ignored", odd_query=STORED),
+    case("http.unknown-query", "met", "refused", odd_query=refusal(400)),
+    case("http.unknown-query", "not_met", "breaks", odd_query=refusal(500)),
+    case("http.unknown-query", "not_met", "dead", odd_query=DEAD),
+    case("http.gzip", "met", "plain", answers=[answer(headers={"content-encoding": "identity"})]),
+    case("http.gzip", "met", "asked for", answers=[
+        answer(headers={"content-encoding": "gzip"}, request_headers={"accept-encoding": "br, GZIP;q=0.5"})
+    ]),
+    case("http.gzip", "not_met", "unasked", answers=[
+        answer(headers={"content-encoding": "gzip"}, request_headers={"accept-encoding": "identity"})
+    ]),
+    case("http.revision-ignored", "met", "the same", created_old=STORED, created_odd=BAD, read_old=STORED),
+    case("http.revision-ignored", "met", "not stored", created_old=STORED, created_odd=STORED, read_old=None),
+    case("http.revision-ignored", "not_met", "old refused", created_old=BAD, created_odd=STORED, read_old=None),
+    case("http.revision-ignored", "not_met", "old shape", created_old=OUTPUTS, created_odd=STORED, read_old=None),
+    case("http.revision-ignored", "not_met", "in GET", created_old=STORED, created_odd=STORED, read_old=OUTPUTS),
+    case("http.revision-ignored", "not_met", "crash", created_old=STORED, created_odd=CRASH, read_old=STORED),
+    case("http.v1beta", "met", "refused for its content", v1beta=refusal(400)),
+    case("http.v1beta", "met", "a default model", v1beta=STORED),
+    case("http.v1beta", "untestable", "no key", v1beta=refusal(401, "authentication")),
+    case("http.v1beta", "not_met", "no route", v1beta=refusal(404, "not_found")),
+    case("http.v1", "met", "refused for its content", v1=refusal(400)),
+    case("http.v1", "not_met", "no route", v1=answer(405, b"Method Not Allowed", label="text/plain")),
+    case("http.v1", "not_met", "dead", v1=DEAD),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("check_id", "outcome", "exchanges"), CASES)
+def test_verdicts(check_id, outcome, exchanges):
+    """Each judge says of these exchanges what the table says."""
+    assert judge(check_id, **exchanges).outcome is outcome
+
+
+def test_every_check_can_fail():
+    """For each check of the module the table holds a target that breaks it."""
+    assert never_broken(http.CHECKS, CASES) == []
+
+
+def test_findings_name_the_answer_at_fault():
+    """A finding among several answers says which one it speaks of."""
+    observation = judge("http.json-type", answers=[STORED, answer(body={}, label="text/html")])
+    assert [finding.where.exchange for finding in observation.findings] == ["answers[1]"]
+    assert observation.findings[0].rule == "http.json-type"

@@ -1,0 +1,120 @@
+"""The judges' vocabulary: statuses, bodies and the words of findings."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.checks.judging import (
+    CLIENT_ERROR,
+    SUCCESS,
+    among,
+    briefly,
+    expect_status,
+    input_text,
+    interaction_in,
+    output_steps,
+    output_text,
+    steps_in,
+)
+from harness.outcome import Severity, Unmet
+from tests.checks._play import answer, interaction, refusal
+
+TEXT = [{"type": "text", "text": "He"}, {"type": "image", "data": ""}, {"type": "text", "text": "llo"}]
+INPUT = {"type": "user_input", "content": TEXT}
+OUTPUT = {"type": "model_output", "content": TEXT}
+
+
+@pytest.mark.parametrize(
+    ("status", "severity"),
+    [
+        (200, None),
+        (404, Severity.NON_STRICT),
+        (409, Severity.INFORMATION),
+        (500, Severity.BROKEN),
+        (None, Severity.BROKEN),
+    ],
+)
+def test_a_status_is_as_bad_as_the_first_set_that_has_it(status, severity):
+    """Accepted, tolerated, noted, and all else broken; no answer is broken too."""
+    found = list(expect_status(answer(status), accepts={200}, tolerates={404}, notes={404, 409}))
+    assert [finding.severity for finding in found] == ([severity] if severity else [])
+
+
+def test_a_rate_limit_is_no_evidence():
+    """A 429 neither passes nor fails anything, even where every 4xx would pass."""
+    with pytest.raises(Unmet, match="429"):
+        list(expect_status(refusal(429), accepts=CLIENT_ERROR))
+
+
+@pytest.mark.parametrize(
+    ("accepts", "words"),
+    [
+        ({404, 400}, "400 or 404"),
+        (SUCCESS, "2xx"),
+        ({*SUCCESS, 404}, "2xx or 404"),
+        ({*SUCCESS, *CLIENT_ERROR} - {404, 405}, "2xx or 4xx but 404, 405"),
+    ],
+)
+def test_what_was_expected_is_told_shortly(accepts, words):
+    """A finding names the accepted statuses, whole classes by their class."""
+    assert next(expect_status(answer(500), accepts=accepts)).expected == words
+
+
+def test_what_came_is_told_by_its_error():
+    """A finding shows the error's own code and message, and the request it answers."""
+    finding = next(expect_status(refusal(500, "api_error", "Oh."), accepts={200}))
+    assert finding.actual == "500 api_error: Oh."
+    assert "GET /v1beta/interactions/x" in finding.message
+
+
+def test_a_key_in_the_query_is_not_told():
+    """A finding about a call that carried its key in the address does not repeat it."""
+    finding = next(expect_status(answer(500, target="/v1/interactions/x?a=1&key=secret&b=2"), accepts={200}))
+    assert "secret" not in finding.message
+    assert "?a=1&key=…&b=2" in finding.message
+
+
+@pytest.mark.parametrize("odd", [answer(None), refusal(404), answer(body=[]), answer(body=b"\xff")])
+def test_no_interaction_is_unmet(odd):
+    """Where no interaction came there is nothing to judge."""
+    with pytest.raises(Unmet):
+        interaction_in(odd)
+
+
+@pytest.mark.parametrize("odd", [None, 7, "x", {}, [None, 7, "x", []]])
+def test_odd_steps_are_no_steps(odd):
+    """What is no list of objects holds no steps."""
+    assert steps_in({"steps": odd}) == []
+    assert output_text({"steps": [{"type": "model_output", "content": odd}]}) in ("", "x")
+
+
+def test_texts_are_joined():
+    """The text of input and output is that of its text parts, in order."""
+    body = interaction(steps=[INPUT, OUTPUT])
+    assert (input_text(body), output_text(body)) == ("Hello", "Hello")
+    assert output_steps(body) == [OUTPUT]
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [({"input": "Hi"}, "Hi"), ({"input": TEXT}, "Hello"), ({"input": None}, ""), ({}, None)],
+)
+def test_input_may_be_shown_beside_the_steps(body, text):
+    """Where the timeline holds no input, the input field tells it; where neither does, nobody knows."""
+    assert input_text(body) == text
+
+
+def test_no_answers_are_no_pass():
+    """A judge of a list says nothing of an empty one."""
+    with pytest.raises(Unmet):
+        list(among("errors", [], lambda answer: []))
+
+
+def test_values_are_shown_briefly():
+    """Deep, long and unprintable values fit a message."""
+    deep: list = []
+    for _ in range(100_000):
+        deep = [deep]
+    assert len(briefly("x" * 1000)) <= 120
+    assert briefly(deep) == "a list that cannot be shown"
+    briefly("\ud83d").encode()

@@ -1,0 +1,115 @@
+"""The resume oracle on streams made by hand: every cut, and every way to get one wrong."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.checks.oracle import Rest, additions, compare, cuts, leniencies, losses
+from harness.outcome import Severity
+from tests.checks._streams import numbered, text_events
+
+WHOLE = numbered(text_events("He", "llo ", "world"))
+CUT = 6
+DUE = WHOLE[CUT + 1 :]
+RESPLIT = text_events("He", "llo wor", "ld")[CUT + 1 :]
+
+
+@pytest.mark.parametrize("at", range(-1, len(WHOLE)))
+def test_the_exact_rest_is_right_at_every_cut(at):
+    """What follows a cut, and only that, is right; the ids are another rule's business."""
+    assert compare(WHOLE, at, [{**event, "event_id": "x"} for event in WHOLE[at + 1 :]]) == Rest()
+
+
+@pytest.mark.parametrize("at", range(len(WHOLE)))
+def test_the_boundary_event_may_come_once_more(at):
+    """The event of the cursor, repeated first, is told apart from a wrong rest at every cut."""
+    assert compare(WHOLE, at, WHOLE[at:]).repeated
+
+
+@pytest.mark.parametrize("at", range(len(WHOLE) - 2))
+def test_one_event_too_few_is_a_loss(at):
+    """A resume that skips the event after its cursor lacks exactly that one."""
+    rest = compare(WHOLE, at, WHOLE[at + 2 :])
+    assert rest.missing == (at + 1,)
+    assert not rest.extra
+
+
+@pytest.mark.parametrize("at", range(1, len(WHOLE)))
+def test_a_replay_from_the_start_is_extra(at):
+    """A server that ignores the cursor brings what the client has already."""
+    rest = compare(WHOLE, at, WHOLE)
+    assert len(rest.extra) == at + 1
+    assert not rest.missing
+
+
+@pytest.mark.parametrize(
+    ("came", "expected"),
+    [
+        pytest.param(RESPLIT, Rest(resplit=True), id="split differently"),
+        pytest.param([], Rest(missing=tuple(range(CUT + 1, len(WHOLE)))), id="nothing"),
+        pytest.param(DUE[:-1], Rest(missing=(len(WHOLE) - 1,)), id="no completion"),
+        pytest.param([DUE[1], DUE[0], *DUE[2:]], Rest(reordered=True), id="reordered"),
+        pytest.param([*DUE, DUE[0]], Rest(extra=(4,)), id="one event again"),
+        pytest.param(
+            [event for event in DUE if event["event_type"] != "step.stop"], Rest(missing=(9,)), id="no stop"
+        ),
+        pytest.param(WHOLE[CUT - 1 :], Rest(extra=(0, 1)), id="two events again"),
+    ],
+)
+def test_what_came_is_told_apart(came, expected):
+    """Each way to answer a resume after event 6 has its own description."""
+    assert compare(WHOLE, CUT, came) == expected
+
+
+def test_other_text_is_not_a_resplit():
+    """Deltas that assemble to another text are a loss, however they are split."""
+    rest = compare(WHOLE, CUT, text_events("He", "llo wor", "lds")[CUT + 1 :])
+    assert not rest.resplit
+    assert rest.missing
+
+
+def test_a_later_status_in_created_is_no_difference():
+    """A replay after the end may show the end in its first event."""
+    later = [{**WHOLE[0], "interaction": {"id": "v1_one", "status": "completed"}}, *WHOLE[1:]]
+    assert compare(WHOLE, -1, later) == Rest()
+
+
+@pytest.mark.parametrize(("limit", "count"), [(2, 2), (3, 3), (8, 8), (99, len(WHOLE) - 1)])
+def test_cuts_keep_both_ends(limit, count):
+    """However few cuts are made, the first and the last cursor are among them, and never the final event."""
+    found = cuts(WHOLE, limit)
+    assert (found[0], found[-1], len(set(found))) == (0, len(WHOLE) - 2, count)
+
+
+def test_without_cursors_there_are_no_cuts():
+    """A stream without ids cannot be resumed anywhere."""
+    assert cuts(text_events("Hi"), 8) == []
+
+
+@pytest.mark.parametrize(
+    ("rest", "severities"),
+    [
+        (Rest(), []),
+        (Rest(missing=(1,)), [Severity.BROKEN]),
+        (Rest(extra=(0,)), [Severity.BROKEN]),
+        (Rest(reordered=True), [Severity.BROKEN]),
+        (Rest(repeated=True), [Severity.NON_STRICT]),
+        (Rest(resplit=True), [Severity.NON_STRICT]),
+    ],
+)
+def test_findings_of_a_rest(rest, severities):
+    """Losses and additions break a rule; a repeated boundary and another split are non-strict."""
+    found = [*losses("it", WHOLE, rest), *additions("it", WHOLE, rest), *leniencies("it", rest)]
+    assert [finding.severity for finding in found] == severities
+
+
+def test_events_too_deep_to_compare_do_not_raise():
+    """A target that nests without end is judged, not obeyed."""
+    deep: dict = {}
+    inner = deep
+    for _ in range(100_000):
+        inner["x"] = {}
+        inner = inner["x"]
+    assert compare([{"event_type": "odd", **deep}], -1, []).missing == (0,)
+    while deep:
+        deep = deep["x"]

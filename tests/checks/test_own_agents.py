@@ -1,0 +1,65 @@
+"""Judges of agents of one's own, on exchanges made by hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.checks import own_agents
+from harness.checks.own_agents import OWN
+from tests.checks._play import answer, case, interaction, judge, never_broken, refusal
+
+ONE = answer(body={"id": OWN[0], "base_agent": "x"})
+TWO = answer(body={"id": OWN[1], "base_agent": "x"})
+EMPTY = answer(body={})
+MISSING = refusal(404, "not_found")
+DUPLICATE = refusal(409, "already_exists")
+LIFE = {"made": [ONE, TWO], "fetched": ONE, "deleted": EMPTY, "gone": MISSING}
+
+
+def page(*names, token=None, **fields):
+    """One page of the list."""
+    listed = {"agents": [{"id": name} for name in names], **fields}
+    return answer(body={**listed, "next_page_token": token} if token else listed)
+
+
+ALL = page(*OWN)
+
+CASES = [
+    case("agents.crud", "met", "a whole life", **LIFE),
+    case("agents.crud", "met", "an empty body of delete", **{**LIFE, "deleted": answer(204)}),
+    case("agents.crud", "non_strict", "gone in another way", **{**LIFE, "gone": refusal(403)}),
+    case("agents.crud", "not_met", "another is read", **{**LIFE, "fetched": TWO}),
+    case("agents.crud", "not_met", "not deleted", **{**LIFE, "deleted": refusal(500)}),
+    case("agents.crud", "not_met", "still there", **{**LIFE, "gone": ONE}),
+    case("agents.run", "met", "accepted", ran=answer(body=interaction())),
+    case("agents.run", "not_met", "not found", ran=MISSING),
+    case("agents.dup", "met", "409", twice=DUPLICATE),
+    case("agents.dup", "not_met", "accepted", twice=ONE),
+    case("agents.reserved", "met", "400", reserved=refusal(400)),
+    case("agents.reserved", "not_met", "accepted", reserved=ONE),
+    case("agents.unknown", "met", "404", unknown=MISSING),
+    case("agents.unknown", "not_met", "made up", unknown=ONE),
+    case("agents.list", "met", "both", listed=ALL),
+    case("agents.list", "met", "on a later page", listed=page("other", token="p2")),
+    case("agents.list", "not_met", "one is lost", listed=page(OWN[0])),
+    case("agents.list", "not_met", "absent although there are some", listed=EMPTY),
+    case("agents.list", "not_met", "a bare array", listed=answer(body=[{"id": OWN[0]}, {"id": OWN[1]}])),
+    case("agents.list", "not_met", "no array", listed=answer(body={"agents": {}})),
+    case("page.agents", "met", "one each", paged=[page(OWN[0], token="p2"), page(OWN[1])]),
+    case("page.agents", "met", "larger pages", paged=[ALL]),
+    case("page.agents", "untestable", "no end", paged=[page(*OWN, token="p2")]),
+    case("page.agents", "not_met", "one twice", paged=[page(OWN[0], token="p2"), page(*OWN)]),
+    case("page.agents", "not_met", "one lost", paged=[page(OWN[0], token="p2"), page()]),
+    case("page.agents", "not_met", "refused", paged=[page(*OWN, token="p2"), refusal(400)]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("check_id", "outcome", "exchanges"), CASES)
+def test_verdicts(check_id, outcome, exchanges):
+    """Each judge says of these exchanges what the table says."""
+    assert judge(check_id, **exchanges).outcome is outcome
+
+
+def test_every_check_can_fail():
+    """For each check of the module the table holds a target that breaks it."""
+    assert never_broken(own_agents.CHECKS, CASES) == []

@@ -1,0 +1,90 @@
+"""Judges of reading, of not storing and of ownership, on exchanges made by hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.checks import retrieve
+from tests.checks._play import answer, case, interaction, judge, never_broken, refusal, stream_of
+
+OK = answer(body=interaction())
+BAD = refusal(400)
+GONE = refusal(404, "not_found")
+HIDDEN = refusal(403, "permission_denied")
+CRASH = refusal(500, "api_error")
+DEAD = answer(None)
+INPUT = {"type": "user_input", "content": [{"type": "text", "text": "Say hi."}]}
+OTHER = answer(body=interaction(steps=[{"type": "model_output", "content": [{"type": "text", "text": "Ho."}]}]))
+TIMELINE = answer(body=interaction(steps=[INPUT, *interaction()["steps"]]))
+RUNNING = answer(body=interaction(status="in_progress"))
+
+
+def apart(**changed):
+    """The answers to another project's calls, as they are meant to be but for the changed ones."""
+    plain = {"looked": GONE, "chained": GONE, "cancelled": GONE, "deleted": GONE, "own": OK}
+    return {**plain, **changed}
+
+
+CASES = [
+    case("get.ok", "met", "at once", created=OK, reads=[OK]),
+    case("get.ok", "met", "after a brief 404", created=OK, reads=[GONE, GONE, OK]),
+    case("get.ok", "not_met", "never", created=OK, reads=[GONE, GONE]),
+    case("get.ok", "not_met", "another id", created=OK, reads=[answer(body=interaction(id="v1_two"))]),
+    case("get.ok", "not_met", "no object", created=OK, reads=[answer(body=[])]),
+    case("get.ok", "not_met", "dead", created=OK, reads=[DEAD]),
+    case("get.same", "met", "the same but for its times", got=OK, again=answer(
+        body=interaction(updated="2026-11-20T09:00:00Z")
+    )),
+    case("get.same", "untestable", "still running", got=RUNNING, again=OK),
+    case("get.same", "not_met", "another status", got=OK, again=answer(body=interaction(status="failed"))),
+    case("get.same", "not_met", "other steps", got=OK, again=OTHER),
+    case("get.same", "not_met", "other usage", got=OK, again=answer(body=interaction(usage={"total_tokens": 6}))),
+    case("get.matches-post", "met", "with the input", created=OK, got=TIMELINE),
+    case("get.matches-post", "met", "without", created=OK, got=OK),
+    case("get.matches-post", "untestable", "still running", created=RUNNING, got=OK),
+    case("get.matches-post", "not_met", "other output", created=OK, got=OTHER),
+    case("get.user-input", "met", "first", got=TIMELINE),
+    case("get.user-input", "not_met", "absent", got=OK),
+    case("get.include-input", "met", "accepted", with_input=OK),
+    case("get.include-input", "not_met", "refused", with_input=BAD),
+    case("get.stream-false", "met", "JSON", unstreamed=OK),
+    case("get.stream-false", "not_met", "a stream", unstreamed=stream_of(b"[DONE]")),
+    case("get.stream-false", "not_met", "refused", unstreamed=BAD),
+    case("get.cursor-no-stream", "met", "ignored", with_cursor=OK),
+    case("get.cursor-no-stream", "met", "refused", with_cursor=BAD),
+    case("get.cursor-no-stream", "not_met", "a stream", with_cursor=stream_of(b"[DONE]")),
+    case("get.cursor-no-stream", "not_met", "crash", with_cursor=CRASH),
+    case("get.unknown", "met", "404", unknown=GONE),
+    case("get.unknown", "met", "no id of ours", unknown=BAD),
+    case("get.unknown", "not_met", "forbidden", unknown=HIDDEN),
+    case("get.unknown", "not_met", "made up", unknown=OK),
+    case("get.unknown", "not_met", "crash", unknown=CRASH),
+    case("store.false-get", "met", "no id", created=answer(body=interaction(id=None)), got=[]),
+    case("store.false-get", "met", "404", created=OK, got=[GONE]),
+    case("store.false-get", "non_strict", "400", created=OK, got=[BAD]),
+    case("store.false-get", "untestable", "refused", created=BAD, got=[]),
+    case("store.false-get", "not_met", "kept", created=OK, got=[OK]),
+    case("store.false-chain", "met", "404", created=OK, chained=[GONE]),
+    case("store.false-chain", "untestable", "no id", created=OK, chained=[]),
+    case("store.false-chain", "not_met", "continued", created=OK, chained=[OK]),
+    case("store.false-bg", "met", "400", refused=BAD),
+    case("store.false-bg", "not_met", "accepted", refused=OK),
+    case("store.isolation", "met", "404", **apart()),
+    case("store.isolation", "met", "403, and 400 to the chain", **apart(looked=HIDDEN, chained=BAD)),
+    case("store.isolation", "not_met", "readable", **apart(looked=OK)),
+    case("store.isolation", "not_met", "continuable", **apart(chained=OK)),
+    case("store.isolation", "not_met", "cancellable", **apart(cancelled=OK)),
+    case("store.isolation", "not_met", "deletable", **apart(deleted=answer(body={}))),
+    case("store.isolation", "not_met", "refused and deleted", **apart(own=GONE)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("check_id", "outcome", "exchanges"), CASES)
+def test_verdicts(check_id, outcome, exchanges):
+    """Each judge says of these exchanges what the table says."""
+    assert judge(check_id, **exchanges).outcome is outcome
+
+
+def test_every_check_can_fail():
+    """For each check of the module the table holds a target that breaks it."""
+    assert never_broken(retrieve.CHECKS, CASES) == []

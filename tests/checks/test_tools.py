@@ -1,0 +1,81 @@
+"""Judges of function calls and of searches, on exchanges made by hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.checks import tools
+from tests.checks._play import answer, case, interaction, judge, never_broken, refusal
+from tests.checks._streams import CALL, call_events, streamed, text_events
+
+
+def calls(*steps, status="requires_action", **fields):
+    """An answer with these steps."""
+    return answer(body=interaction(status=status, steps=list(steps), **fields))
+
+
+ASKED = calls(CALL)
+TEXT = answer(body=interaction())
+RESULT = {"type": "function_result", "call_id": "call_1", "result": "x"}
+DONE_BY_THE_SERVER = calls(CALL, RESULT, status="completed")
+SEARCH = {"type": "google_search_call", "id": "s1", "arguments": {"queries": ["x"]}}
+FOUND = {"type": "google_search_result", "call_id": "s1"}
+WHOLE = streamed(call_events('{"location":', '"Paris"}'))
+
+
+def bent(**fields):
+    """The call with fields replaced; None leaves one out."""
+    return calls({name: value for name, value in {**CALL, **fields}.items() if value is not None})
+
+
+CASES = [
+    case("tool.requires-action", "met", "waits", asked=ASKED),
+    case("tool.requires-action", "untestable", "no call", asked=TEXT),
+    case("tool.requires-action", "untestable", "the server ran it", asked=DONE_BY_THE_SERVER),
+    case("tool.requires-action", "not_met", "completed", asked=calls(CALL, status="completed")),
+    case("tool.call-fields", "met", "all there", asked=ASKED),
+    case("tool.call-fields", "met", "no arguments needed", asked=bent(arguments={})),
+    case("tool.call-fields", "not_met", "no id", asked=bent(id=None)),
+    case("tool.call-fields", "not_met", "an empty name", asked=bent(name="")),
+    case("tool.call-fields", "not_met", "arguments as text", asked=bent(arguments='{"location": "Paris"}')),
+    case("tool.declared", "met", "declared", asked=ASKED),
+    case("tool.declared", "not_met", "another", asked=bent(name="get_time")),
+    case("tool.args-fit", "met", "in its type", asked=ASKED),
+    case("tool.args-fit", "not_met", "missing", asked=bent(arguments={})),
+    case("tool.args-fit", "not_met", "another type", asked=bent(arguments={"location": 7})),
+    case("tool.get-same", "met", "the same", asked=ASKED, fetched=ASKED),
+    case("tool.get-same", "not_met", "completed", asked=ASKED, fetched=calls(CALL, status="completed")),
+    case("tool.get-same", "not_met", "no call", asked=ASKED, fetched=calls()),
+    case("tool.get-same", "not_met", "gone", asked=ASKED, fetched=refusal(404)),
+    case("tool.choice-none", "met", "text", answer=TEXT),
+    case("tool.choice-none", "untestable", "refused", answer=refusal(400)),
+    case("tool.choice-none", "not_met", "a call", answer=ASKED),
+    case("chain.no-tools", "met", "text", toolless=TEXT),
+    case("chain.no-tools", "not_met", "a call", toolless=ASKED),
+    case("tool.stream-status", "met", "waits", tool=WHOLE),
+    case("tool.stream-status", "untestable", "no call", tool=streamed(text_events("Hi"))),
+    case("tool.stream-status", "not_met", "completed", tool=streamed(call_events("{}", status="completed"))),
+    case("tool.stream-status", "not_met", "just ends", tool=streamed(call_events("{}")[:-1])),
+    case("tool.stream-call", "met", "whole", tool=WHOLE),
+    case("tool.stream-call", "not_met", "half an object", tool=streamed(call_events('{"location":'))),
+    case("tool.stream-call", "not_met", "a list", tool=streamed(call_events("[1]"))),
+    case("tool.stream-call", "not_met", "no name", tool=streamed(call_events("{}", name=""))),
+    case("tool.search-shape", "met", "both halves", answer=calls(SEARCH, FOUND, status="completed")),
+    case("tool.search-shape", "not_met", "left to the client", answer=calls(SEARCH)),
+    case("tool.search-shape", "untestable", "no search", answer=TEXT),
+    case("tool.search-shape", "not_met", "no result", answer=calls(SEARCH, status="completed")),
+    case("tool.search-shape", "not_met", "a stray result", answer=calls(
+        SEARCH, {**FOUND, "call_id": "s2"}, status="completed"
+    )),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("check_id", "outcome", "exchanges"), CASES)
+def test_verdicts(check_id, outcome, exchanges):
+    """Each judge says of these exchanges what the table says."""
+    assert judge(check_id, **exchanges).outcome is outcome
+
+
+def test_every_check_can_fail():
+    """For each check of the module the table holds a target that breaks it."""
+    assert never_broken(tools.CHECKS, CASES) == []

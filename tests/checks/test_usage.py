@@ -1,0 +1,79 @@
+"""Judges of token counts and of the fields of steps, on exchanges made by hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.checks import usage
+from tests.checks._play import answer, case, interaction, judge, never_broken, refusal
+
+OK = answer(body=interaction())
+SEARCH = [
+    {"type": "google_search_call", "id": "c1", "arguments": {"queries": ["hi"]}},
+    {"type": "google_search_result", "call_id": "c1", "result": [{"search_suggestions": "hi"}]},
+]
+
+
+def counting(**fields):
+    """An answer with this usage."""
+    return answer(body=interaction(usage=fields), method="POST", target="/v1beta/interactions")
+
+
+def stepping(*steps):
+    """An answer with these steps."""
+    return answer(body=interaction(steps=list(steps)), method="POST", target="/v1beta/interactions")
+
+
+def citing(start, end):
+    """An answer of four bytes and three characters, cited between two indices."""
+    cited = [{"type": "url_citation", "url": "https://e.invalid", "start_index": start, "end_index": end}]
+    return stepping({"type": "model_output", "content": [{"type": "text", "text": "né.", "annotations": cited}]})
+
+
+PARTS = {"total_input_tokens": 2, "total_output_tokens": 3, "total_tool_use_tokens": 4}
+
+CASES = [
+    case("usage.types", "met", "numbers", created=OK),
+    case("usage.types", "met", "an unlisted field", created=counting(total_tokens=5, raw_prompt_token=2)),
+    case("usage.types", "untestable", "no usage", created=answer(body=interaction(usage=None))),
+    case("usage.types", "untestable", "refused", created=refusal(400)),
+    case("usage.types", "not_met", "negative", created=counting(total_tokens=-1)),
+    case("usage.types", "not_met", "text", created=counting(total_tokens="5")),
+    case("usage.sum", "met", "without tool use", created=counting(total_tokens=5, **PARTS)),
+    case("usage.sum", "met", "with tool use", created=counting(total_tokens=9, **PARTS)),
+    case("usage.sum", "not_met", "another", created=counting(total_tokens=6, **PARTS)),
+    case("usage.modality", "met", "within", created=counting(
+        total_tokens=5, total_input_tokens=2, total_output_tokens=3,
+        input_tokens_by_modality=[{"modality": "text", "tokens": 2}],
+    )),
+    case("usage.modality", "not_met", "beyond", created=counting(
+        total_tokens=5, total_input_tokens=2, total_output_tokens=3,
+        input_tokens_by_modality=[{"modality": "text", "tokens": 2}, {"modality": "image", "tokens": 1}],
+    )),
+    case("steps.discriminator", "met", "typed", created=OK, got=OK),
+    case("steps.discriminator", "not_met", "a bare step", created=stepping({"content": []}), got=OK),
+    case("steps.discriminator", "not_met", "bare content in GET", created=OK, got=answer(body=interaction(
+        steps=[{"type": "model_output", "content": [{"text": "Hi."}]}]
+    ))),
+    case("steps.base64", "met", "a signature", created=OK),
+    case("steps.base64", "untestable", "nothing to look at", created=stepping({"type": "model_output"})),
+    case("steps.base64", "not_met", "words", created=stepping({"type": "thought", "signature": "no base64!"})),
+    case("steps.result-match", "met", "a pair", answer=stepping(*SEARCH)),
+    case("steps.result-match", "untestable", "no result", answer=OK),
+    case("steps.result-match", "not_met", "the result first", answer=stepping(*reversed(SEARCH))),
+    case("steps.annotation-range", "met", "in bytes", answer=citing(0, 4)),
+    case("steps.annotation-range", "untestable", "no annotation", answer=OK),
+    case("steps.annotation-range", "not_met", "beyond", answer=citing(0, 5)),
+    case("steps.annotation-range", "not_met", "backwards", answer=citing(3, 1)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("check_id", "outcome", "exchanges"), CASES)
+def test_verdicts(check_id, outcome, exchanges):
+    """Each judge says of these exchanges what the table says."""
+    assert judge(check_id, **exchanges).outcome is outcome
+
+
+def test_every_check_can_fail():
+    """For each check of the module the table holds a target that breaks it."""
+    assert never_broken(usage.CHECKS, CASES) == []

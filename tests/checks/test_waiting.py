@@ -1,0 +1,111 @@
+"""Parts of exercises: taking ids, polling, and giving up in time."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from harness.checks import Send, Target, Wait
+from harness.checks.waiting import appear, id_of, need_id, polls, settle, settled, status_of, vanish
+from harness.outcome import Unmet
+from tests.checks._play import answer, interaction, refusal
+
+RUNNING = answer(body=interaction(status="in_progress"))
+QUEUED = answer(body=interaction(status="queued"))
+DONE = answer(body=interaction())
+GONE = refusal(404, "not_found")
+DENIED = refusal(403, "permission_denied")
+LIMITED = refusal(429, "rate_limit_exceeded")
+OVERLOADED = refusal(503, "service_unavailable")
+DEAD = answer(None)
+TARGET = Target(wait=10, poll=1)
+
+
+def run(part, answers, target=TARGET):
+    """The result of a part that is given these answers in turn, the last one for ever; and what it waited."""
+    sent, waited = 0, 0.0
+    steps = part(target, "v1_one")
+    result = None
+    try:
+        while True:
+            action = steps.send(result)
+            if isinstance(action, Send):
+                result = answers[min(sent, len(answers) - 1)]
+                sent += 1
+            else:
+                assert isinstance(action, Wait)
+                waited += action.seconds
+                result = None
+    except StopIteration as stop:
+        return stop.value, waited
+
+
+@pytest.mark.parametrize(
+    ("answers", "count"),
+    [
+        ([DONE], 1),
+        ([QUEUED, RUNNING, RUNNING, DONE], 4),
+        ([GONE, RUNNING, DONE], 3),
+        ([LIMITED, OVERLOADED, DONE], 3),
+        ([DEAD, DONE], 2),
+        ([answer(body=interaction(status="dreaming"))], 1),
+        ([DENIED, DONE], 1),
+    ],
+    ids=["at once", "all states", "a brief 404", "trouble", "a lost answer", "an unknown status", "a refusal"],
+)
+def test_polls_until_nothing_more_can_come(answers, count):
+    """Polling ends with the first answer that is settled or refused; what may pass is asked again."""
+    assert len(run(polls, answers)[0]) == count
+
+
+def test_polls_give_up_in_time():
+    """A run that never settles is looked at for as long as the user allowed, and no longer."""
+    seen, waited = run(polls, [RUNNING])
+    assert not settled(seen[-1])
+    assert waited <= TARGET.wait
+
+
+def test_a_poll_of_zero_seconds_still_ends():
+    """Whoever sets the pause to zero does not spin for ever."""
+    seen, _ = run(polls, [RUNNING], replace(TARGET, poll=0.0))
+    assert len(seen) < 1000
+
+
+def test_settle_raises_unmet():
+    """Where an exercise cannot go on without a settled run, its absence is an Unmet."""
+    with pytest.raises(Unmet, match="10 looks"):
+        run(settle, [RUNNING])
+
+
+@pytest.mark.parametrize(
+    ("part", "answers", "count"),
+    [
+        (appear, [GONE, GONE, DONE], 3),
+        (appear, [DENIED], 1),
+        (vanish, [DONE, DEAD, GONE], 3),
+        (vanish, [DENIED], 1),
+    ],
+)
+def test_appear_and_vanish(part, answers, count):
+    """A create may be readable late and a delete be seen late, within seconds."""
+    assert len(run(part, answers)[0]) == count
+
+
+@pytest.mark.parametrize("part", [appear, vanish])
+def test_appear_and_vanish_give_up(part):
+    """What never appears or vanishes is not waited for beyond the few seconds allowed."""
+    seen, waited = run(part, [GONE if part is appear else DONE])
+    assert 1 < len(seen) < 10
+    assert waited <= 5
+
+
+ODD = [DEAD, GONE, answer(body=[]), answer(body={"id": 7, "status": 7}), answer(body=b"\xff")]
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_odd_answers_have_no_id_and_no_status(odd):
+    """Nothing a target sends makes these raise anything but Unmet."""
+    assert (id_of(odd), status_of(odd), settled(odd)) == ("", "", False)
+    with pytest.raises(Unmet):
+        need_id(odd)

@@ -1,0 +1,83 @@
+"""Judges of webhook resources, on exchanges made by hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.checks import webhooks
+from harness.checks.webhooks import EVENTS, URI
+from tests.checks._play import answer, case, judge, never_broken, refusal
+
+
+def hook(**fields):
+    """A webhook as GET shows it."""
+    return answer(body={"id": "wh1", "uri": URI, "subscribed_events": EVENTS, "name": "harness-check", **fields})
+
+
+def page(*entries):
+    """One page of the list."""
+    return answer(body={"webhooks": list(entries)})
+
+
+MADE = hook(new_signing_secret="whsec_b25l")
+READ = hook()
+TURNED = hook(subscribed_events=EVENTS[::-1])
+RENAMED = hook(name="harness-renamed")
+EMPTY = answer(body={})
+MISSING = refusal(404, "not_found")
+LISTED = page({"id": "wh1"})
+LIFE = {"made": MADE, "fetched": READ, "listed": LISTED, "deleted": EMPTY, "gone": MISSING}
+SHOWN = {"made": MADE, "fetched": READ, "listed": LISTED, "patched": RENAMED}
+
+CASES = [
+    case("hook.create", "met", "with its id", made=MADE),
+    case("hook.create", "not_met", "no id", made=hook(id=None)),
+    case("hook.create", "not_met", "refused", made=MISSING),
+    case("hook.crud", "met", "a whole life", **LIFE),
+    case("hook.crud", "met", "events in another order", **{**LIFE, "fetched": TURNED}),
+    case("hook.crud", "not_met", "another uri", **{**LIFE, "fetched": hook(uri="https://example.org")}),
+    case("hook.crud", "not_met", "fewer events", **{**LIFE, "fetched": hook(subscribed_events=EVENTS[:1])}),
+    case("hook.crud", "not_met", "not listed", **{**LIFE, "listed": EMPTY}),
+    case("hook.crud", "not_met", "still there", **{**LIFE, "gone": READ}),
+    case("hook.patch", "met", "its name", patched=RENAMED),
+    case("hook.patch", "untestable", "no body", patched=answer(204)),
+    case("hook.patch", "not_met", "nothing", patched=READ),
+    case("hook.patch", "not_met", "too much", patched=hook(name="harness-renamed", subscribed_events=[])),
+    case("hook.patch", "not_met", "refused", patched=refusal(405)),
+    case("hook.secret-once", "met", "once", **SHOWN),
+    case("hook.secret-once", "not_met", "never", **{**SHOWN, "made": READ}),
+    case("hook.secret-once", "not_met", "again", **{**SHOWN, "fetched": MADE}),
+    case("hook.secret-once", "not_met", "after a change", **{**SHOWN, "patched": MADE}),
+    case("hook.secret-once", "not_met", "in the list", **{**SHOWN, "listed": page({"new_signing_secret": "x"})}),
+    case("hook.event-enum", "met", "400", wrong=refusal(400)),
+    case("hook.event-enum", "non_strict", "422", wrong=refusal(422)),
+    case("hook.event-enum", "not_met", "accepted", wrong=READ),
+    case("hook.unknown", "met", "404", unknown=MISSING),
+    case("hook.unknown", "not_met", "made up", unknown=READ),
+    case("hook.ping", "met", "an empty object", pinged=EMPTY),
+    case("hook.ping", "met", "no body", pinged=answer(204)),
+    case("hook.ping", "met", "fields are noted", pinged=READ),
+    case("hook.ping", "not_met", "no such route", pinged=MISSING),
+    case("hook.rotate", "met", "another secret", made=MADE, rotated=answer(body={"secret": "whsec_dHdv"})),
+    case("hook.rotate", "not_met", "the old one", made=MADE, rotated=answer(body={"secret": "whsec_b25l"})),
+    case("hook.rotate", "not_met", "none", made=MADE, rotated=EMPTY),
+    case("hook.rotate", "not_met", "refused", made=MADE, rotated=MISSING),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("check_id", "outcome", "exchanges"), CASES)
+def test_verdicts(check_id, outcome, exchanges):
+    """Each judge says of these exchanges what the table says."""
+    assert judge(check_id, **exchanges).outcome is outcome
+
+
+def test_every_check_can_fail():
+    """For each check of the module the table holds a target that breaks it."""
+    assert never_broken(webhooks.CHECKS, CASES) == []
+
+
+def test_secrets_are_not_repeated():
+    """What a finding says of a secret that was shown again is not the secret."""
+    listed = page({"new_signing_secret": "whsec_b25l"})
+    found = judge("hook.secret-once", **{**SHOWN, "fetched": MADE, "listed": listed})
+    assert all("whsec" not in part for f in found.findings for part in (f.message, f.expected, f.actual))

@@ -1,0 +1,87 @@
+"""Claims about `list`, `explain` and `smoke`."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import jsonschema
+import pytest
+
+from harness.resources import folder
+from tests.cli.conftest import Harness
+from tests.runner import toys
+
+Toy = tuple[toys.ToyService, str]
+
+
+def fits(text: str, name: str) -> Any:
+    """The JSON text, which the named output schema describes."""
+    value = json.loads(text)
+    jsonschema.validate(
+        value, json.loads((folder("schemas") / "output" / f"{name}.schema.json").read_text("utf-8"))
+    )
+    return value
+
+
+def test_the_real_catalogue_fits_its_schema(harness: Harness) -> None:
+    """`list --json` prints every record."""
+    records = fits(harness("list", "--json").out, "list")
+    assert len({record["id"] for record in records}) == len(records) > 100
+
+
+@pytest.mark.usefixtures("toy_catalogue")
+@pytest.mark.parametrize(
+    ("words", "ids"),
+    [
+        ([], ["create.ok", "get.ok", "stream.any"]),
+        (["get.*"], ["get.ok"]),
+        (["--profile", "streaming"], ["stream.any"]),
+        (["--level", "must", "stream"], ["stream.any"]),
+    ],
+)
+def test_list(words: list[str], ids: list[str], harness: Harness) -> None:
+    """Globs, profile and level narrow the list; the last line counts it."""
+    lines = harness("list", *words).out.splitlines()
+    assert [line.split()[0] for line in lines[:-1]] == ids
+    assert lines[-1] == f"{len(ids)} checks"
+
+
+@pytest.mark.usefixtures("toy_catalogue")
+def test_explain(harness: Harness) -> None:
+    """A check is explained by its rule, source, effect, needs and cost."""
+    text = harness("explain", "get.ok").out
+    for part in ("get.ok holds", "Toy manual", "toys break", "needs: store", "2 requests, 1 interactions"):
+        assert part in text
+
+
+@pytest.mark.usefixtures("toy_catalogue")
+@pytest.mark.parametrize("command", ["list", "explain"])
+def test_unknown_ids(command: str, harness: Harness) -> None:
+    """An id that nobody has is an error with a suggestion."""
+    done = harness(command, "get.okk")
+    assert (done.code, "did you mean 'get.ok'" in done.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("defect", "code"), [({}, 0), ({"page": True}, 1), ({"refuse": 401}, 4)], ids=["sound", "page", "refused"]
+)
+def test_smoke(defect: dict[str, Any], code: int, harness: Harness, toy: Toy) -> None:
+    """Alive and answering, alive and something else, or refusing: three exit codes."""
+    for name, value in defect.items():
+        setattr(toy[0], name, value)
+    assert harness("smoke", toy[1]).code == code
+
+
+def test_smoke_json(harness: Harness, toy: Toy) -> None:
+    """With --probe every capability is settled, and what was created is gone."""
+    value = fits(harness("smoke", toy[1], "--probe", "--json").out, "smoke")
+    assert value["answers"]
+    assert {"stream", "store"} <= {c["name"] for c in value["capabilities"] if c["present"]}
+    assert toy[0].stored == {}
+
+
+def test_dry_run_json(harness: Harness) -> None:
+    """The cost of a run as data."""
+    value = fits(harness("check", "emulator", "--dry-run", "--json").out, "dry-run")
+    assert value["requests"] > value["interactions"] > 0

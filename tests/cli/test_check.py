@@ -1,0 +1,232 @@
+"""Claims about `harness check`: exit codes that each mean one thing, and green only when something was judged."""
+
+from __future__ import annotations
+
+import json
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from harness.resources import folder
+from tests.cli.conftest import Harness
+from tests.runner import toys
+
+Toy = tuple[toys.ToyService, str]
+DEAD = "http://127.0.0.1:9"
+
+pytestmark = pytest.mark.usefixtures("toy_catalogue")
+
+
+@pytest.fixture
+def with_odd(toy_catalogue: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A catalogue in which one check fails on a sound toy."""
+    monkeypatch.setattr("harness.runner.plan.load_catalogue", lambda: (*toys.CATALOGUE, toys.ODD, toys.SHOULD))
+
+
+def test_conformant(harness: Harness, toy: Toy) -> None:
+    """A sound target is green, and the version that was chosen is printed."""
+    done = harness("check", toy[1] + "/v1beta")
+    assert done.code == 0
+    assert f"target: {toy[1]} (API version v1beta)" in done.out
+    assert "3 checks: 3 pass in" in done.out
+    assert toy[0].stored == {}
+
+
+def test_version_option_overrides_the_url(harness: Harness, toy: Toy) -> None:
+    """--api-version wins, and that is where requests go."""
+    harness("check", toy[1] + "/v1beta", "--api-version", "v1")
+    assert any(line == "POST /v1/interactions" for line in toy[0].log)
+    assert not any("/v1beta/" in line for line in toy[0].log)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (["check"], 2, "harness check emulator"),
+        (["check", ""], 2, "harness check emulator"),
+        (["check", DEAD, "--levle", "must"], 2, "did you mean '--level'"),
+        (["check", DEAD, "--level", "mus"], 2, "did you mean 'must'"),
+        (["check", DEAD, "--profile", "cor"], 2, "did you mean 'core'"),
+        (["check", DEAD, "-c", "create.okk"], 2, "did you mean 'create.ok'"),
+        (["check", DEAD, "--exclude", "stram"], 2, "did you mean 'stream'"),
+        (["check", DEAD, "--capability", "-streem"], 2, "did you mean 'stream'"),
+        (["check", DEAD, "--report", "junti=x"], 2, "did you mean 'junit'"),
+        (["check", DEAD, "--report", "junit"], 2, "junit=PATH"),
+        (["check", DEAD, "--report", "junit=nowhere/x.xml"], 2, "no folder"),
+        (["check", DEAD, "--baseline", "none.yaml"], 2, "--baseline-update"),
+        (["check", DEAD, "--baseline-update"], 2, "--baseline FILE"),
+        (["check", DEAD, "--timeout", "0"], 2, "positive number of seconds"),
+        (["check", DEAD, "-j", "0"], 2, "1 or more"),
+        (["check", DEAD, "-H", "nonsense"], 2, "Name: value"),
+        (["check", DEAD, "extra"], 2, "one argument too many"),
+        (["check", DEAD], 4, "refused"),
+        (["check", DEAD, "--wait", "0.1"], 4, "no answer within 0.1 seconds"),
+        (["chekc", DEAD], 2, "did you mean 'check'"),
+        (["--chek"], 2, "unknown flag"),
+        ([], 2, ""),
+    ],
+)
+def test_never_green(words: list[str], code: int, told: str, harness: Harness) -> None:
+    """Every way of checking nothing has its exit code and says in one line what to do, without a stack trace."""
+    done = harness(*words)
+    assert done.code == code
+    assert told in done.err
+    assert "Traceback" not in done.err
+
+
+def test_unauthorised(harness: Harness, toy: Toy) -> None:
+    """401 to everything is no verdict about the target."""
+    toy[0].refuse = 401
+    done = harness("check", toy[1])
+    assert done.code == 4
+    assert "--api-key" in done.err
+
+
+def test_a_web_page_is_not_green(harness: Harness, toy: Toy) -> None:
+    """A server that answers 200 with HTML to everything fails or judges nothing, it never passes."""
+    toy[0].page = True
+    assert harness("check", toy[1], "-c", "get.ok").code == 3
+
+
+def test_empty_selection(harness: Harness, toy: Toy) -> None:
+    """When everything selected is excluded again, nothing ran."""
+    done = harness("check", toy[1], "-c", "get", "--exclude", "get")
+    assert done.code == 3
+    assert "nothing ran" in done.out
+
+
+@pytest.mark.usefixtures("with_odd")
+def test_failure(harness: Harness, toy: Toy) -> None:
+    """A broken MUST is exit code 1, with requirement, source, exchange and curl, and no key in sight."""
+    done = harness("check", toy[1], "--api-key", toys.KEY)
+    assert done.code == 1
+    for part in ("FAIL       get.odd [MUST]", "source: Toy manual", "< 200", "$GEMINI_API_KEY"):
+        assert part in done.out
+    assert toys.KEY not in done.out
+
+
+@pytest.mark.usefixtures("with_odd")
+def test_key_from_the_environment(harness: Harness, toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """GEMINI_API_KEY is used, and masked like one from the command line."""
+    monkeypatch.setenv("GEMINI_API_KEY", toys.KEY)
+    done = harness("check", toy[1])
+    assert "x-goog-api-key: ***" in done.out
+    assert toys.KEY not in done.out
+
+
+@pytest.mark.usefixtures("with_odd")
+def test_baseline_ratchet(harness: Harness, toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Update excuses what fails, the next run is green, a repaired check is stale and red, prune takes it out."""
+    assert harness("check", toy[1], "--baseline", "b.yaml", "--baseline-update").code == 0
+    assert "id: get.odd" in Path("b.yaml").read_text(encoding="utf-8")
+    assert harness("check", toy[1], "--baseline", "b.yaml").code == 0
+    toy[0].status = "failed"
+    stale = harness("check", toy[1], "--baseline", "b.yaml")
+    assert stale.code == 1
+    assert "STALE      get.odd" in stale.out
+    assert harness("check", toy[1], "--baseline", "b.yaml", "--baseline-prune").code == 0
+    assert Path("b.yaml").read_text(encoding="utf-8") == "[]\n"
+
+
+@pytest.mark.usefixtures("with_odd")
+def test_strict(harness: Harness, toy: Toy) -> None:
+    """With --strict a broken SHOULD is red as well."""
+    words = ("check", toy[1], "-c", "get.should")
+    assert harness(*words).code == 0
+    assert harness(*words, "--strict").code == 1
+
+
+def test_declared_capability_that_is_not_there(harness: Harness, toy: Toy) -> None:
+    """A target that claims to stream and does not has failed; one that was only probed has not."""
+    toy[0].streams = False
+    assert harness("check", toy[1]).code == 0
+    assert harness("check", toy[1], "--capability", "+stream").code == 1
+    assert harness("check", toy[1], "--capability", "-stream", "--profile", "streaming").code == 3
+
+
+@pytest.mark.usefixtures("with_odd")
+def test_json_is_alone_on_stdout_and_fits_its_schema(harness: Harness, toy: Toy) -> None:
+    """--json prints one object and nothing else; its exit field is the exit code."""
+    done = harness("check", toy[1], "--json", "-j", "2")
+    report = json.loads(done.out)
+    schema = json.loads((folder("schemas") / "output" / "check.schema.json").read_text(encoding="utf-8"))
+    jsonschema.validate(report, schema)
+    assert report["exit"] == done.code == 1
+    assert report["target"]["api_version"] == "v1beta"
+
+
+def test_reports_are_written(harness: Harness, toy: Toy) -> None:
+    """Each --report writes its file."""
+    words = [f"--report={name}=out.{name}" for name in ("json", "junit", "markdown", "html", "badge")]
+    assert harness("check", toy[1], *words).code == 0
+    assert len(ET.parse("out.junit").getroot().findall(".//testcase")) == 3
+    assert json.loads(Path("out.badge").read_text(encoding="utf-8"))["message"] == "3/3 passed"
+    assert json.loads(Path("out.json").read_text(encoding="utf-8"))["summary"]["total"] == 3
+
+
+def test_an_old_report_does_not_outlive_a_run_that_fails_early(harness: Harness) -> None:
+    """When nothing could be judged, no report of an earlier run is left to look like the result."""
+    Path("old.xml").write_text("<testsuites/>", encoding="utf-8")
+    assert harness("check", DEAD, "--report", "junit=old.xml").code == 4
+    assert not Path("old.xml").exists()
+
+
+def test_the_step_summary_is_appended_to(harness: Harness, toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Words of other steps stay in $GITHUB_STEP_SUMMARY."""
+    Path("summary.md").write_text("before\n", encoding="utf-8")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", "summary.md")
+    harness("check", toy[1], "--report", "markdown=summary.md")
+    text = Path("summary.md").read_text(encoding="utf-8")
+    assert text.startswith("before\n## Interactions API")
+
+
+def test_dry_run_sends_nothing(harness: Harness, toy: Toy) -> None:
+    """The cost is printed, and the target hears nothing."""
+    done = harness("check", toy[1], "--dry-run")
+    assert done.code == 0
+    assert "at most 3 requests, which create 2 interactions" in done.out
+    assert toy[0].log == []
+
+
+def test_configuration(harness: Harness, toy: Toy) -> None:
+    """[tool.harness] gives defaults, the command line wins over them."""
+    Path("pyproject.toml").write_text(
+        f'[tool.harness]\ntarget = "{toy[1]}"\ncheck = ["get.ok"]\n', encoding="utf-8"
+    )
+    assert "3 checks: 1 pass, 2 excluded" in harness("check").out
+    assert "3 checks: 2 pass, 1 excluded" in harness("check", "-c", "get.ok,create.ok").out
+    assert harness("check", "").code == 2, "an empty target is not filled in"
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ('modle = "x"', "did you mean 'model'"),
+        ('jobs = "many"', "must be a whole number"),
+        ('api-key = "k"', "set GEMINI_API_KEY"),
+        ('header = ["nonsense"]', "Name: value"),
+        ("strict = 1", "true or false"),
+    ],
+)
+def test_wrong_configuration(line: str, told: str, harness: Harness) -> None:
+    """A mistake in the file is a usage error that names it; keys do not belong there."""
+    Path("pyproject.toml").write_text(f"[tool.harness]\n{line}\n", encoding="utf-8")
+    done = harness("check", DEAD)
+    assert done.code == 2
+    assert told in done.err
+
+
+def test_fail_fast(harness: Harness, toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rest of the catalogue is counted as not run."""
+    monkeypatch.setattr("harness.runner.plan.load_catalogue", lambda: (toys.ODD, toys.STREAM))
+    done = harness("check", toy[1], "--fail-fast")
+    assert done.code == 1
+    assert "1 not run" in done.out
+
+
+def test_our_own_bug_is_exit_code_five(harness: Harness, toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error in a check is not billed to the target."""
+    monkeypatch.setattr("harness.runner.plan.load_catalogue", lambda: (toys.CREATE, toys.RAISES))
+    assert harness("check", toy[1]).code == 5

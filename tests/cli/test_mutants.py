@@ -1,0 +1,62 @@
+"""Claims about `harness mutants`: the matrix as text and as data, red while anything is unproved."""
+
+from __future__ import annotations
+
+import json
+
+import jsonschema
+import pytest
+
+from harness.emulator.mutants import MUTANTS
+from harness.resources import folder
+from harness.runner.matrix import Matrix
+from tests.cli.conftest import Harness
+
+
+@pytest.fixture
+def chosen(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """Replaces the costly part; the list holds what was asked for."""
+    asked: list[list[str]] = []
+
+    def matrix(names: list[str], *, jobs: int) -> Matrix:
+        asked.append(names)
+        return Matrix(dict.fromkeys(names, ("http.json-type",)), ("http.json-type", "http.json-valid"), {}, {})
+
+    monkeypatch.setattr("harness.cli.mutants.kill_matrix", matrix)
+    return asked
+
+
+def test_json(harness: Harness, chosen: list[list[str]]) -> None:
+    """A full run is red while a check has no killer, and the object fits its schema."""
+    done = harness("mutants", "--json")
+    value = json.loads(done.out)
+    schema = json.loads((folder("schemas") / "output" / "mutants.schema.json").read_text(encoding="utf-8"))
+    jsonschema.validate(value, schema)
+    assert value["mutants"] == value["killed"] == len(MUTANTS) == len(chosen[0])
+    assert value["checks_without_killer"] == ["http.json-valid"]
+    assert done.code == 1
+
+
+def test_some_mutants(harness: Harness, chosen: list[list[str]]) -> None:
+    """Of some mutants only it is asked whether they are noticed."""
+    name = next(iter(MUTANTS))
+    done = harness("mutants", name)
+    assert (done.code, chosen) == (0, [[name]])
+    assert f"{name}  http.json-type" in done.out
+
+
+def test_unknown_mutant(harness: Harness) -> None:
+    """A typo is an error."""
+    assert harness("mutants", "no-such-mutant").code == 2
+
+
+def test_list(harness: Harness) -> None:
+    """Every mutant with its one defect."""
+    assert len(harness("mutants", "--list").out.splitlines()) == len(MUTANTS)
+
+
+def test_one_real_row(harness: Harness) -> None:
+    """A real mutant is really noticed by the real catalogue."""
+    name = next(name for name in MUTANTS)
+    value = json.loads(harness("mutants", name, "--json", "-j", "1").out)
+    assert value["matrix"][name], f"nobody notices {name}"

@@ -1,0 +1,97 @@
+"""Claims about `harness serve`: first the address, a command gets it by environment, ends are clean."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from harness.cli.serve import BASE_URL_VARIABLES, command_environment
+from tests.cli.conftest import Harness
+
+
+def test_first_line_and_clean_end() -> None:
+    """The first line holds the base URL once the server answers; SIGTERM ends it with 0 and no words."""
+    command = [sys.executable, "-m", "harness", "serve", "--port", "0", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        line = json.loads(process.stdout.readline())
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=20)
+    assert line["base_url"].startswith("http://127.0.0.1:")
+    assert line["pid"] == process.pid
+    assert (process.returncode, out, err) == (0, "", "")
+
+
+@pytest.mark.parametrize(("code", "expected"), [("raise SystemExit(7)", 7), ("pass", 0)])
+def test_a_commands_exit_code_is_ours(code: str, expected: int, harness: Harness) -> None:
+    """`-- CMD` runs against the server and its exit code is handed on."""
+    assert harness("serve", "--port", "0", "--", sys.executable, "-c", code).code == expected
+
+
+def test_a_command_can_reach_the_server(harness: Harness) -> None:
+    """The environment leads to a server that answers."""
+    code = (
+        "import os, urllib.request as u; "
+        "r = u.Request(os.environ['INTERACTIONS_BASE_URL'] + '/v1beta/interactions', method='POST', "
+        'data=b\'{"model": "gemini-3.5-flash", "input": "hi"}\', '
+        "headers={'x-goog-api-key': os.environ['GEMINI_API_KEY'], 'content-type': 'application/json'}); "
+        "raise SystemExit(0 if u.urlopen(r).status == 200 else 1)"
+    )
+    assert harness("serve", "--port", "0", "--", sys.executable, "-c", code).code == 0
+
+
+def test_environment() -> None:
+    """Every base URL points here, no real key is left, and a proxy does not stand between."""
+    real = {
+        "GOOGLE_API_KEY": "real",
+        "GEMINI_API_KEY": "real",
+        "HTTPS_PROXY": "http://p",
+        "NO_PROXY": "x",
+        "PATH": "/bin",
+    }
+    made = command_environment("http://127.0.0.1:1", real)
+    assert {made[name] for name in BASE_URL_VARIABLES} == {"http://127.0.0.1:1"}
+    assert "real" not in made.values()
+    assert made["NO_PROXY"] == "x,127.0.0.1,localhost,::1"
+    assert made["PATH"] == "/bin"
+
+
+def test_keys_of_the_server_are_the_commands() -> None:
+    """A server that takes only some keys gives the first two to its command."""
+    made = command_environment("http://127.0.0.1:1", {}, ["k1", "k2", "k3"])
+    assert (made["GEMINI_API_KEY"], made["OTHER_GEMINI_API_KEY"]) == ("k1", "k2")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--port", "x"], "is no port"),
+        (["--port", "70000"], "is no port"),
+        (["--resume", "sideways"], "exclusive"),
+        (["--set", "foo=1"], "no setting 'foo'"),
+        (["--set", "foo"], "NAME=VALUE"),
+        (["--scenario", "none.yaml"], "none.yaml"),
+        (["--mutant", "no-such-mutant"], "no mutant"),
+        (["--"], "name the command"),
+        (["--port", "0", "--", "no-such-command-at-all"], "cannot run"),
+    ],
+)
+def test_usage(words: list[str], told: str, harness: Harness) -> None:
+    """Mistakes are told before anything is served."""
+    done = harness("serve", *words)
+    assert done.code == 2
+    assert told in done.err
+
+
+def test_a_taken_port(harness: Harness) -> None:
+    """A port that cannot be had is a usage error, not a traceback."""
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        done = harness("serve", "--port", str(taken.getsockname()[1]), "--", sys.executable, "-c", "")
+    assert done.code == 2
+    assert "another" in done.err

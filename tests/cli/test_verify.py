@@ -1,0 +1,88 @@
+"""Claims about `harness verify`: what was judged, what was left out and why, and where each finding is."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+
+from harness.resources import folder
+from tests.cli.conftest import Harness
+
+EVENTS = [
+    {
+        "interaction": {"id": "i1", "status": "in_progress", "object": "interaction"},
+        "event_type": "interaction.created",
+    },
+    {"index": 0, "step": {"type": "model_output"}, "event_type": "step.start"},
+    {"index": 0, "delta": {"type": "text", "text": "Hi"}, "event_type": "step.delta"},
+    {"index": 0, "event_type": "step.stop"},
+    {
+        "interaction": {
+            "id": "i1",
+            "status": "completed",
+            "object": "interaction",
+            "usage": {"total_tokens": 2, "total_input_tokens": 1, "total_output_tokens": 1},
+        },
+        "event_type": "interaction.completed",
+    },
+]
+
+
+def recording(events: list[dict[str, Any]]) -> str:
+    """A stream as on the wire."""
+    frames = [f"event: {event['event_type']}\ndata: {json.dumps(event)}\n\n" for event in events]
+    return "".join(frames) + "event: done\ndata: [DONE]\n\n"
+
+
+def test_a_clean_recording(harness: Harness) -> None:
+    """Judged and found clean: 0, with the counts as the last line."""
+    Path("clean.sse").write_text(recording(EVENTS), encoding="utf-8")
+    done = harness("verify", "clean.sse")
+    assert done.code == 0, done.out
+    assert done.out.splitlines()[-1].startswith("judged 1 streams, 0 bodies, 0 requests")
+
+
+def test_a_broken_recording_names_event_and_bytes(harness: Harness) -> None:
+    """A delta after its stop is a broken MUST: file, event and byte span are told, the exit code is 1."""
+    broken = [*EVENTS[:2], EVENTS[3], EVENTS[2], EVENTS[4]]
+    Path("broken.sse").write_text(recording(broken), encoding="utf-8")
+    done = harness("verify", "broken.sse", "--json")
+    report = json.loads(done.out)
+    schema = json.loads((folder("schemas") / "output" / "verify.schema.json").read_text(encoding="utf-8"))
+    jsonschema.validate(report, schema)
+    assert done.code == 1
+    found = next(finding for finding in report["findings"] if finding["rule"] == "stream.start-before")
+    assert (found["file"], found["event"], found["level"]) == ("broken.sse", 3, "MUST")
+    data = Path("broken.sse").read_bytes()
+    assert b"step.delta" in data[found["start"] : found["end"]]
+    plain = harness("verify", "broken.sse").out
+    assert f"broken.sse (event 3, bytes {found['start']}–{found['end']}" in plain
+
+
+def test_nothing_to_judge_is_not_green(harness: Harness) -> None:
+    """A folder in which nothing could be judged is exit code 3, and every file is named with its reason."""
+    Path("notes.txt").write_text("hello", encoding="utf-8")
+    done = harness("verify", ".")
+    assert done.code == 3
+    assert "left out: notes.txt: " in done.out
+
+
+def test_missing_path(harness: Harness) -> None:
+    """A path that is not there is a usage error."""
+    assert harness("verify", "nowhere").code == 2
+
+
+def test_the_corpus_is_accepted(harness: Harness, corpus: Path) -> None:
+    """Recordings of the real API break no MUST."""
+    report = json.loads(harness("verify", str(corpus / "files"), "--json").out)
+    real = {
+        row["file"].rpartition("/")[2]
+        for row in map(json.loads, (corpus / "MANIFEST.jsonl").read_text(encoding="utf-8").splitlines())
+        if row["looks_real"]
+    }
+    broken = [f for f in report["findings"] if f["level"] == "MUST" and f["severity"] == "broken"]
+    assert [f for f in broken if Path(f["file"]).name in real] == []
+    assert report["judged"]["streams"] > 20

@@ -1,0 +1,63 @@
+"""No recording of the live service is found guilty: the judges against traffic that nobody here wrote."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from harness.contract import Assembler, compare_steps, judge_interaction, verify
+from harness.contract.rules import BY_ID
+from harness.outcome import Finding, Level
+from tests.contract.corpus import FOLDER, files, needs_corpus
+
+pytestmark = needs_corpus
+
+
+def binding(findings: list[Finding]) -> list[Finding]:
+    """Those that say more than MAY."""
+    return [finding for finding in findings if BY_ID[finding.rule].level is not Level.MAY]
+
+
+def paths(*kinds: str) -> list[Path]:
+    """Recordings of today's generation."""
+    return [path for kind in kinds for path in files(kind)]
+
+
+@pytest.mark.parametrize("path", paths("sse", "response", "cassette"), ids=lambda path: path.name)
+def test_a_real_recording_breaks_no_binding_rule(path: Path) -> None:
+    """Streams, bodies and recorder files of the live service are judged, and nothing binding is found."""
+    result = verify([path])
+    assert binding(result.findings) == []
+    assert sum(result.judged.values()) > 0
+
+
+def test_the_whole_corpus_is_judged_or_left_out_by_name() -> None:
+    """Legacy recordings and other files are named with their reason, everything else is judged."""
+    result = verify([FOLDER])
+    assert binding(result.findings) == []
+    legacy = {path.name for kind in ("sse", "response") for path in files(kind, "outputs")}
+    assert legacy <= {Path(file).name for file, reason in result.left_out if "outputs" in reason}
+    modern = {path.name for path in paths("sse", "response")}
+    assert not modern & {Path(file).name for file, _ in result.left_out}
+
+
+def pairs() -> list[Path]:
+    """Streams with a body that answers the same prompt."""
+    return [path for path in files("sse", framing="jsonl") if path.with_name(_body_of(path)).is_file()]
+
+
+def _body_of(path: Path) -> str:
+    return path.name.replace(".events.jsonl", ".json")
+
+
+@pytest.mark.parametrize("path", pairs(), ids=lambda path: path.name)
+def test_assembled_steps_are_steps_of_a_body(path: Path) -> None:
+    """What is assembled from a real stream passes the judge of bodies, and agrees with itself."""
+    assembler = Assembler()
+    for line in path.read_text("utf-8").splitlines():
+        assembler.event(json.loads(line))
+    steps = assembler.steps()
+    assert judge_interaction({"status": "completed", "steps": steps}) == []
+    assert compare_steps(steps, [{"type": "user_input", "content": []}, *steps]) == []

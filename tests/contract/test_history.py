@@ -1,0 +1,79 @@
+"""What several exchanges about one interaction say must agree."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from harness.contract import judge_history
+from harness.wire import Exchange
+from tests.contract.exchanges import ROOT, exchange
+from tests.contract.streams import WHOLE, completed, created, frames, update
+
+TEXT = [{"type": "model_output", "content": [{"type": "text", "text": "hi"}]}]
+OTHER = [{"type": "model_output", "content": [{"type": "text", "text": "ho"}]}]
+
+
+def look(status: str, identity: str = "a", **fields: Any) -> Exchange:
+    """A GET."""
+    return exchange("GET", f"{ROOT}/a", body={"id": identity, "status": status, **fields})
+
+
+def made(status: str, identity: str = "a", **fields: Any) -> Exchange:
+    """A create."""
+    return exchange(body={"id": identity, "status": status, **fields})
+
+
+def cancelled(status: str = "cancelled") -> Exchange:
+    """A cancel."""
+    return exchange("POST", f"{ROOT}/a/cancel", body={"id": "a", "status": status})
+
+
+def streamed(*events: dict[str, Any]) -> Exchange:
+    """A create that streams."""
+    return exchange(label="text/event-stream", body=frames(events))
+
+
+HISTORIES: dict[str, tuple[list[Exchange], list[str]]] = {
+    "polling": ([made("in_progress"), look("in_progress"), look("completed"), look("completed")], []),
+    "a skipped state": ([made("queued"), look("completed")], []),
+    "an unlisted status": ([made("in_progress"), look("pondering"), look("completed")], []),
+    "a cancel that shows late": ([made("in_progress"), cancelled(), look("in_progress"), look("cancelled")], []),
+    "two interactions": ([made("completed"), made("in_progress", "b")], []),
+    "unstored ones have no identity": ([made("completed", ""), made("completed", "")], []),
+    "input shows in GET only": (
+        [made("completed", steps=TEXT), look("completed", steps=[{"type": "user_input", "content": []}, *TEXT])],
+        [],
+    ),
+    "steps still grow while it runs": ([look("in_progress", steps=TEXT), look("in_progress", steps=OTHER)], []),
+    "a stream": ([streamed(*WHOLE)], []),
+    "runs again": ([look("completed"), look("in_progress")], ["bg.no-regress"]),
+    "settles otherwise": ([look("completed"), look("cancelled")], ["bg.no-regress"]),
+    "back to the queue": ([look("in_progress"), look("queued")], ["bg.transition"]),
+    "back to the queue in a stream": (
+        [streamed(created(), update(), update("queued"), completed())],
+        ["bg.transition"],
+    ),
+    "another id": ([look("completed", "b")], ["bg.same-id"]),
+    "one id for two": ([made("completed"), made("completed")], ["create.id-unique"]),
+    "steps change": ([look("completed", steps=TEXT), look("completed", steps=OTHER)], ["get.same"]),
+    "usage changes": (
+        [look("completed", usage={"total_tokens": 1}), look("completed", usage={"total_tokens": 2})],
+        ["get.same"],
+    ),
+    "GET differs from POST": (
+        [made("completed", steps=TEXT), look("completed", steps=OTHER)],
+        ["get.matches-post"],
+    ),
+    "no answers": ([exchange(status=None), exchange(status=500, body=b"x")], []),
+}
+
+
+@pytest.mark.parametrize(("exchanges", "rules"), HISTORIES.values(), ids=HISTORIES)
+def test_histories(exchanges: list[Exchange], rules: list[str]) -> None:
+    """Each history breaks exactly the rules it is about."""
+    named = [(f"x{number}", subject) for number, subject in enumerate(exchanges)]
+    findings = judge_history(named)
+    assert [finding.rule for finding in findings] == rules
+    assert all(finding.where.exchange.startswith("x") for finding in findings)

@@ -1,0 +1,167 @@
+"""Reading an exchange: decoded once, judged once, raising never."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.contract import read
+from harness.wire import At, By, Ending, How
+from tests.contract.exchanges import ROOT, exchange
+from tests.contract.streams import WHOLE, completed, created, delta, frames, start, stop
+
+STREAM = "text/event-stream"
+ANSWER = {"id": "v1_a", "status": "completed"}
+
+
+def test_a_json_answer() -> None:
+    """Body, id and status of an interaction are read out of JSON."""
+    reading = read(exchange(body=ANSWER))
+    assert (reading.json, reading.interaction, reading.id, reading.status) == (ANSWER, ANSWER, "v1_a", "completed")
+    assert (reading.stream, reading.events, reading.error, reading.findings) == (None, [], None, ())
+
+
+def test_a_stream() -> None:
+    """Events, id and status are read out of a stream, whose findings are the exchange's."""
+    reading = read(exchange(label=f"{STREAM}; charset=utf-8", body=frames(WHOLE)))
+    assert reading.stream is not None
+    assert (reading.id, reading.status, reading.findings) == ("v1_a", "requires_action", ())
+    assert reading.events == WHOLE
+    assert len(reading.frames) == len(WHOLE) + 1
+    assert (reading.json, reading.interaction) == (None, None)
+
+
+def test_a_stream_with_the_wrong_label_is_still_read() -> None:
+    """Its label is another rule's business; its events can be judged all the same."""
+    assert read(exchange(body=frames(WHOLE))).stream is not None
+
+
+def test_an_error_body() -> None:
+    """Errors are read in any shape and judged with their status."""
+    reading = read(exchange(status=400, body={"error": {"code": "not_found", "message": "m"}}))
+    assert reading.error == ("not_found", "m")
+    assert [finding.rule for finding in reading.findings] == ["err.code-status"]
+    assert reading.interaction is None
+    assert [finding.rule for finding in read(exchange(status=500, body=b"oops")).findings] == ["err.shape"]
+
+
+BODIES = {
+    "nothing": b"",
+    "null": b"null",
+    "list": b"[]",
+    "brackets": b"[" * 100_000,
+    "deep": b'{"a":' * 5_000 + b"1" + b"}" * 5_000,
+    "quite deep": b'{"status":"x","steps":' + b"[" * 400 + b"]" * 400 + b"}",
+    "not utf-8": b"\xff\xfe",
+    "half a pair": b'{"status":"\\ud83d"}',
+    "huge": b'{"status":"x","usage":{"total_tokens":' + b"9" * 5000 + b"}}",
+    "infinite": b'{"status":"x","usage":{"total_tokens":1e999}}',
+    "wrong everywhere": b'{"status":1,"usage":[],"steps":[null,1,{"type":3,"content":[null]}],"created":{}}',
+    "error of a list": b'{"error":[]}',
+    "events": b"event: x\ndata: {\n\n",
+}
+
+
+@pytest.mark.parametrize("status", [None, 200, 204, 302, 404, 500])
+@pytest.mark.parametrize("label", ["application/json", STREAM, "", "text/html"])
+@pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
+def test_hostile_answers_are_read(body: bytes, label: str, status: int | None) -> None:
+    """No status, label or body makes any attribute raise."""
+    for method, target in (
+        ("POST", ROOT),
+        ("GET", f"{ROOT}/x"),
+        ("GET", f"{ROOT}/x?stream=true"),
+        ("DELETE", "/"),
+    ):
+        _touch(exchange(method, target, status=status, label=label, body=body))
+
+
+@given(st.binary(max_size=60), st.binary(max_size=60))
+def test_any_bytes_are_read(sent: bytes, body: bytes) -> None:
+    """Neither the request's body nor the answer's makes any attribute raise."""
+    _touch(exchange(sent=sent, body=body, label=STREAM))
+    _touch(exchange(sent=sent, body=body))
+
+
+def _touch(subject: Any) -> None:
+    reading = read(subject)
+    names = [name for name in dir(type(reading)) if not name.startswith("_")]
+    assert {"json", "stream", "events", "findings", "interaction", "error", "id", "status"} <= set(names)
+    for name in names:
+        getattr(reading, name)
+
+
+def test_it_is_read_once_and_forgotten_with_the_exchange() -> None:
+    """The same reading every time, and none left when the exchange is gone."""
+    subject = exchange(body=ANSWER)
+    assert read(subject) is read(subject)
+    reading = weakref.ref(read(subject))
+    del subject
+    gc.collect()
+    assert reading() is None
+
+
+PARTS = [delta(0), stop(0), completed()]
+REPLAY = [created(status="completed"), start(0), stop(0), completed()]
+
+STARTS: dict[str, tuple[str, list[dict[str, Any]], list[str]]] = {
+    "resumed": (f"{ROOT}/v1_a?stream=true&last_event_id=e1", PARTS, []),
+    "replayed": (f"{ROOT}/v1_a?stream=true", REPLAY, []),
+    "replayed from the middle": (f"{ROOT}/v1_a?stream=true", PARTS, ["stream.first", "stream.start-before"]),
+}
+
+
+@pytest.mark.parametrize(("target", "events", "rules"), STARTS.values(), ids=STARTS)
+def test_the_request_tells_where_the_stream_begins(
+    target: str, events: list[dict[str, Any]], rules: list[str]
+) -> None:
+    """After a cursor a stream may begin inside a step, without one it may not."""
+    reading = read(exchange("GET", target, label=STREAM, body=frames(events)))
+    assert sorted({finding.rule for finding in reading.findings}) == rules
+
+
+@pytest.mark.parametrize(("background", "found"), [(True, True), (False, False), ("true", False)])
+def test_the_request_tells_the_background(background: object, found: bool) -> None:
+    """Deltas are asked for ids only where the create asked for the background."""
+    reading = read(exchange(sent={"background": background}, label=STREAM, body=frames(WHOLE)))
+    assert ("stream.evid-delta" in {finding.rule for finding in reading.findings}) is found
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"truncated": True},
+        {"ending": Ending(By.SERVER, How.RST, At.IN_BODY)},
+        {"ending": Ending(By.CLIENT, How.FIN)},
+    ],
+)
+def test_a_cut_record_says_nothing_of_the_end(fields: dict[str, Any]) -> None:
+    """A record without its tail, or an answer cut by either side, is not asked for its completion."""
+    reading = read(exchange(label=STREAM, body=frames([created(), start(0)], done=False), **fields))
+    assert reading.findings == ()
+    assert reading.stream is not None
+    assert not reading.stream.whole
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "judged"),
+    [
+        ("POST", ROOT, True),
+        ("POST", f"{ROOT}/x/cancel", True),
+        ("GET", f"{ROOT}/x", True),
+        ("GET", f"{ROOT}/x%2Fy", True),
+        ("DELETE", f"{ROOT}/x", False),
+        ("GET", "/v1beta/agents/x", False),
+        ("POST", "/v1beta/agents", False),
+    ],
+)
+def test_only_interactions_are_judged_as_such(method: str, target: str, judged: bool) -> None:
+    """Create, get and cancel answer with an interaction; other routes do not."""
+    reading = read(exchange(method, target, body={}))
+    assert (reading.interaction is not None) is judged
+    assert bool(reading.findings) is judged

@@ -1,0 +1,317 @@
+"""The stream judge: each rule has a stream that breaks it, and the whole stream breaks none."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from harness.contract import StreamJudge
+from harness.contract.rules.stream import RULES
+from harness.outcome import Severity
+from harness.wire import At, By, Ending, How, encode
+from tests.contract.streams import (
+    ANSWER,
+    CALL,
+    DONE,
+    THOUGHT,
+    USAGE,
+    WHOLE,
+    broken,
+    completed,
+    created,
+    delta,
+    error,
+    frames,
+    judge,
+    payload,
+    start,
+    stop,
+    update,
+)
+
+ONE = [start(0), delta(0), stop(0)]
+CLEAN = [created(), *ONE, completed()]
+
+
+def ids(*events: dict[str, Any]) -> list[dict[str, Any]]:
+    """The events with an event_id each."""
+    return [{**event, "event_id": f"e{number}"} for number, event in enumerate(events)]
+
+
+def without(event: dict[str, Any], name: str) -> dict[str, Any]:
+    """The event lacking one field."""
+    return {key: value for key, value in event.items() if key != name}
+
+
+def drop_usage(event: dict[str, Any]) -> dict[str, Any]:
+    """interaction.completed without usage."""
+    return {**event, "interaction": without(event["interaction"], "usage")}
+
+
+def run(*events: Any) -> bytes:
+    """A stream that begins and ends as it should, with these events in between."""
+    return frames([created(), *events, completed()])
+
+
+NAMELESS = {"interaction": {"status": "in_progress"}, "event_type": "interaction.created"}
+CALLS = start(0, "function_call", id="c", name="f", arguments={})
+
+BROKEN: dict[str, tuple[bytes, set[str]]] = {
+    "not utf-8": (run(b'data: {"event_type":"\xff"}\n\n', *ONE), {"stream.framing"}),
+    "no last blank line": (frames(CLEAN, done=False)[:-1], {"stream.framing", "stream.terminal", "stream.done"}),
+    "not json": (run(b"data: {oops\n\n", *ONE), {"stream.json"}),
+    "not a number": (run(b'data: {"a":NaN}\n\n', *ONE), {"stream.json"}),
+    "not an object": (run(b"data: [1]\n\n", *ONE), {"stream.json"}),
+    "half a pair": (
+        frames([created(), start(0), delta(0, text="X")]).replace(b'"X"', b'"\\ud83d"').removesuffix(DONE)
+        + frames([stop(0), completed()]),
+        {"stream.surrogates"},
+    ),
+    "no event_type": (run(without(update(), "event_type"), *ONE), {"stream.event-type"}),
+    "event_type of a number": (run({"event_type": 7}, *ONE), {"stream.event-type"}),
+    "another name": (run(encode("ping", payload(update())), *ONE), {"stream.name-agrees"}),
+    "delta without text": (run(start(0), delta(0, "text", x=1), stop(0)), {"stream.schema"}),
+    "index of a string": (run(*ONE, stop("0")), {"stream.schema"}),  # type: ignore[arg-type]
+    "created without an id": (
+        frames([NAMELESS, *ONE, completed()]),
+        {"stream.schema"},
+    ),
+    "begins with a step": (frames([*ONE, completed()]), {"stream.first"}),
+    "begins with a stranger": (frames([{"event_type": "ping"}, *CLEAN]), {"stream.first"}),
+    "nothing at all": (b"", {"stream.first"}),
+    "no frame at all": (b": keepalive\n\n", {"stream.first"}),
+    "created twice": (run(created(), *ONE), {"stream.created-once"}),
+    "created completed": (frames([created(status="completed"), *ONE, completed()]), {"stream.created-status"}),
+    "id changes in an update": (run(update(identity="v1_b"), *ONE), {"stream.id-constant"}),
+    "id changes at the end": (frames([created(), *ONE, completed("v1_b")]), {"stream.id-constant"}),
+    "delta without a start": (run(delta(0)), {"stream.start-before"}),
+    "stop without a start": (run(stop(0)), {"stream.start-before"}),
+    "delta after the stop": (run(*ONE, delta(0)), {"stream.start-before"}),
+    "never stopped": (run(start(0), delta(0)), {"stream.stop-once"}),
+    "stopped twice": (run(*ONE, stop(0)), {"stream.stop-once"}),
+    "begins at one": (run(start(1), stop(1)), {"stream.index-contiguous"}),
+    "leaves one out": (run(*ONE, start(2), stop(2)), {"stream.index-contiguous"}),
+    "two open at once": (run(start(0), start(1), stop(0), stop(1)), {"stream.no-interleave"}),
+    "an index again": (run(*ONE, *ONE), {"stream.index-reuse"}),
+    "an unlisted delta": (run(start(0), delta(0, "smell", x=1), stop(0)), {"stream.delta-known"}),
+    "text in a thought": (
+        run(start(0, "thought"), delta(0), stop(0)),
+        {"stream.delta-fits"},
+    ),
+    "arguments do not join": (
+        run(CALLS, delta(0, "arguments_delta", arguments='{"a":'), stop(0)),
+        {"stream.args-join"},
+    ),
+    "arguments join to a list": (
+        run(CALLS, delta(0, "arguments_delta", arguments="[1]"), stop(0)),
+        {"stream.args-join"},
+    ),
+    "summary after the signature": (
+        run(*THOUGHT[:2], delta(0, "thought_summary", content={"type": "text", "text": "x"}), stop(0)),
+        {"stream.sig-last"},
+    ),
+    "completed twice": (frames([*CLEAN, completed()]), {"stream.completed-last"}),
+    "a step after completed": (frames([*CLEAN, start(1), stop(1)]), {"stream.completed-last"}),
+    "an error after completed": (frames([*CLEAN, error()]), {"stream.completed-last"}),
+    "a stranger after completed": (frames([*CLEAN, {"event_type": "ping"}]), {"stream.completed-last"}),
+    "ends without a word": (frames([created(), *ONE]), {"stream.terminal"}),
+    "an empty error ends nothing": (frames([created(), *ONE, {"event_type": "error"}]), {"stream.terminal"}),
+    "completed in progress": (
+        frames([created(), *ONE, completed(status="in_progress")]),
+        {"stream.completed-status"},
+    ),
+    "no usage": (frames([created(), *ONE, drop_usage(completed())]), {"stream.completed-usage"}),
+    "steps again": (
+        frames([created(), *ONE, completed(steps=[{"type": "model_output"}])]),
+        {"stream.completed-no-steps"},
+    ),
+    "no sentinel": (frames(CLEAN, done=False), {"stream.done"}),
+    "an event after the sentinel": (frames(CLEAN) + encode("step.stop", payload(stop(0))), {"stream.done-final"}),
+    "two sentinels": (frames(CLEAN) + DONE, {"stream.done-final"}),
+    "an error of numbers": (
+        frames([created(), {"error": {"code": 504, "message": "x"}, "event_type": "error"}]),
+        {"stream.error-shape"},
+    ),
+    "an error that is a string": (
+        frames([created(), {"error": "x", "event_type": "error"}]),
+        {"stream.error-shape"},
+    ),
+    "an id again": (
+        frames([*ids(created(), start(0)), *[{**delta(0), "event_id": "d"}] * 2, *ids(stop(0)), completed()]),
+        {"stream.evid-unique"},
+    ),
+}
+
+
+@pytest.mark.parametrize(("stream", "rules"), BROKEN.values(), ids=BROKEN)
+def test_each_breach_is_found_and_nothing_else(stream: bytes, rules: set[str]) -> None:
+    """A stream with one thing wrong breaks exactly the rules about it, at once and byte by byte."""
+    if rules == {"stream.evid-unique"}:
+        stream = stream.replace(b'"event_id":"e0"', b'"event_id":"s"', 1)
+    whole = judge(stream)
+    assert broken(whole) == rules
+    assert judge(stream, feed=1).findings == whole.findings
+
+
+def test_every_rule_of_one_stream_is_broken_by_a_case() -> None:
+    """No rule that this judge owns goes without a stream that breaks it."""
+    elsewhere = {
+        "stream.equals-get",
+        "stream.incremental",
+        "stream.bg-and-stream",
+        "stream.hangup",
+        "stream.evid-delta",
+    }
+    proved = set().union(*(rules for _, rules in BROKEN.values()))
+    assert proved == {rule.id for rule in RULES} - elsewhere
+
+
+CLEAN_STREAMS: dict[str, bytes] = {
+    "whole": frames(WHOLE),
+    "no step": frames([created(), completed(status="incomplete")]),
+    "unstored": frames([created(""), *ONE, completed("")]),
+    "queued": frames([created(status="queued"), update("queued"), update(), *ONE, completed()]),
+    "an error in place of everything": frames([error()]),
+    "an error in place of the end, no sentinel": frames([created(), *ONE, error()], done=False),
+    "an empty error in between": frames([created(), {"event_type": "error"}, *ONE, completed()]),
+    "cancelled without usage": frames([created(), *ONE, drop_usage(completed(status="cancelled"))]),
+    "no names": b"".join(b"data: " + payload(event) + b"\n\n" for event in WHOLE) + b"data: [DONE]\n\n",
+    "crlf, comments, mark": b"\xef\xbb\xbf: hi\r\n\r\n" + frames(WHOLE).replace(b"\n", b"\r\n"),
+    "several data lines": frames([created(), *ONE]).replace(b'{"index"', b'{\ndata: "index"').removesuffix(DONE)
+    + frames([completed()]),
+    "step without deltas": frames([created(), start(0, "thought", signature="c2ln"), stop(0), completed()]),
+    "call whose start has it all": frames(
+        [created(), start(0, "function_call", id="c", name="f", arguments={"a": 1}), stop(0), completed()]
+    ),
+    "unknown fields, steps and events": frames(
+        [created(), {"event_type": "interaction.in_progress"}, {**start(0, "zap"), "new": 1}, stop(0), completed()]
+    ),
+    "metadata on events": frames([{**event, "metadata": {"total_usage": USAGE}} for event in CLEAN]),
+    "ids on some": frames(ids(*CLEAN)[:2] + CLEAN[2:]),
+}
+
+
+@pytest.mark.parametrize("stream", CLEAN_STREAMS.values(), ids=CLEAN_STREAMS)
+def test_what_may_be_is_not_a_finding(stream: bytes) -> None:
+    """Everything the sources allow, and everything they leave open, passes without a finding."""
+    assert judge(stream).findings == ()
+
+
+def test_the_reading_tells_the_stream() -> None:
+    """Ids, statuses, counts, cursors and the completion are in the reading."""
+    reading = judge(frames(ids(*WHOLE)))
+    assert (reading.interaction_id, reading.status, reading.done, reading.whole) == (
+        "v1_a",
+        "requires_action",
+        True,
+        True,
+    )
+    assert reading.statuses == ("in_progress", "requires_action")
+    assert (reading.events, reading.frames, reading.deltas) == (len(WHOLE), len(WHOLE) + 1, 5)
+    assert reading.deltas_with_cursor == 5
+    cursors = reading.cursors
+    assert (cursors.first, cursors.last, cursors.count) == ("e0", f"e{len(WHOLE) - 1}", len(WHOLE))
+    assert reading.completed is not None
+    assert reading.completed["usage"] == USAGE
+    assert reading.counts["step.delta"] == 5
+
+
+def test_a_finding_has_its_place() -> None:
+    """A finding names the number of its event and the bytes that made it, and a schema's the pointer too."""
+    stream = frames([created(), start(0), delta(0, "text", x=1), stop(0), completed()])
+    (finding,) = judge(stream).findings
+    assert finding.where.event == 2
+    assert stream[finding.where.start : finding.where.end] == encode("step.delta", payload(delta(0, "text", x=1)))
+    assert finding.where.pointer == "$.delta"
+
+
+CUT = Ending(by=By.SERVER, how=How.RST, at=At.IN_BODY)
+
+
+def test_a_cut_stream_is_not_asked_for_its_end() -> None:
+    """Where the transport failed, what is missing is the transport's fault: at every byte no finding appears."""
+    stream = frames(WHOLE)
+    for at in range(len(stream)):
+        reading = judge(stream[:at], ending=CUT)
+        assert (reading.findings, reading.whole) == ((), False)
+
+
+def test_the_sentinel_without_its_blank_line_is_lenient() -> None:
+    """A conforming client loses only the sentinel, which it can do without."""
+    reading = judge(frames(CLEAN)[:-1])
+    assert [(f.rule, f.severity) for f in reading.findings] == [("stream.framing", Severity.NON_STRICT)]
+    assert reading.done
+
+
+RESUMED: dict[str, tuple[list[dict[str, Any]], set[str]]] = {
+    "in mid-step": ([delta(1), stop(1), *CALL, completed()], set()),
+    "before a stop": ([stop(1), completed()], set()),
+    "at a start": ([*CALL, completed()], set()),
+    "only the end": ([completed()], set()),
+    "nothing left": ([], set()),
+    "from the start after all": (WHOLE, set()),
+    "jumps afterwards": ([delta(1), stop(1), start(3), stop(3), completed()], {"stream.index-contiguous"}),
+    "a stranger after a start": ([*CALL, delta(0), completed()], {"stream.start-before"}),
+    "stopped twice": ([stop(1), stop(1), completed()], {"stream.stop-once"}),
+    "never stopped": ([delta(1), completed()], {"stream.stop-once"}),
+}
+
+
+@pytest.mark.parametrize(("events", "rules"), RESUMED.values(), ids=RESUMED)
+def test_a_resumed_stream_may_begin_inside_a_step(events: list[dict[str, Any]], rules: set[str]) -> None:
+    """After a cursor the beginning may be missing, until the first step starts; the end may not."""
+    assert broken(judge(frames(events), start="resumed")) == rules
+
+
+def test_a_replay_may_show_a_later_status() -> None:
+    """A stream read after the fact can be created as completed, one that was just asked for cannot."""
+    stream = frames([created(status="completed"), *ONE, completed()])
+    assert broken(judge(stream, start="replay")) == set()
+
+
+@pytest.mark.parametrize(
+    ("events", "found"), [(ids(*CLEAN), False), (CLEAN, True), (ids(*CLEAN)[:2] + CLEAN[2:], True)]
+)
+def test_background_deltas_carry_ids(events: list[dict[str, Any]], found: bool) -> None:
+    """Deltas without event_id are a finding where the run is in the background, and only there."""
+    assert ("stream.evid-delta" in broken(judge(frames(events), background=True))) is found
+    assert broken(judge(frames(events))) == set()
+
+
+def test_an_id_inside_the_interaction_is_no_cursor() -> None:
+    """Vertex puts an event_id into the interaction of its completed event; it is not taken for one."""
+    assert judge(frames([created(), *ONE, completed(event_id="e")])).cursors.count == 0
+
+
+def test_unknowns_are_information() -> None:
+    """What the schemas do not name is listed with the number of its event."""
+    reading = judge(frames([created(), {"event_type": "ping"}, {**start(0), "new": 1}, stop(0), completed()]))
+    assert {(number, unknown.kind, unknown.name) for number, unknown in reading.unknowns} == {
+        (1, "event", "ping"),
+        (2, "field", "new"),
+    }
+
+
+def test_stripped_framing_is_not_judged() -> None:
+    """Events that were kept without their frames are asked neither for names nor for the sentinel."""
+    assert judge(frames(WHOLE, done=False), framed=False).findings == ()
+
+
+def test_repeated_breaches_are_counted() -> None:
+    """One rule broken a thousand times keeps its first examples and a number."""
+    reading = judge(frames([created(), *[delta(9)] * 1000, completed()]))
+    kept = [finding for finding in reading.findings if finding.rule == "stream.start-before"]
+    assert len(kept) + reading.suppressed["stream.start-before"] == 1000
+    assert len(kept) < 50
+
+
+def test_an_unknown_start_is_refused() -> None:
+    """The start state is validated at the door."""
+    with pytest.raises(ValueError, match="start='middle'"):
+        StreamJudge(start="middle")
+
+
+def test_answer_parts_are_what_the_cases_say() -> None:
+    """The shared parts fit together: no case is clean because its events are empty."""
+    assert broken(judge(frames([created(), *THOUGHT, *ANSWER, *CALL, completed()]))) == set()

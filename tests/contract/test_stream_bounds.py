@@ -1,0 +1,166 @@
+"""The stream judge under hostile input: it never raises, keeps bounded state, and looks at each byte once."""
+
+from __future__ import annotations
+
+import tracemalloc
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.contract import StreamJudge
+from harness.contract.automaton import INDICES, OPEN_STEPS
+from harness.contract.cursors import CURSORS, CursorLog
+from harness.contract.ledger import PER_RULE
+from harness.wire import encode
+from tests.contract.streams import WHOLE, broken, completed, created, delta, frames, judge, payload, start, stop
+
+STREAM = frames(WHOLE)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=6,
+)
+FIELDS = ("interaction", "interaction_id", "status", "index", "step", "delta", "error", "event_id", "event_type")
+EVENTS = st.one_of(
+    st.dictionaries(st.sampled_from(FIELDS), JSON, max_size=4),
+    st.tuples(st.sampled_from(WHOLE), st.dictionaries(st.sampled_from(FIELDS), JSON, max_size=2)).map(
+        lambda pair: {**pair[0], **pair[1]}
+    ),
+    st.sampled_from(WHOLE),
+)
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_judged(noise: bytes) -> None:
+    """Whatever the bytes, there is a reading."""
+    judge(noise)
+
+
+@given(st.lists(EVENTS, max_size=8), st.sampled_from(["fresh", "replay", "resumed"]))
+def test_any_events_are_judged_the_same_however_cut(events: list[object], begin: str) -> None:
+    """JSON of any shape in any order is judged, and byte by byte gives what the whole gives."""
+    stream = frames(events)
+    whole = judge(stream, start=begin)
+    apart = judge(stream, start=begin, feed=1)
+    assert (apart.findings, apart.counts, apart.statuses) == (whole.findings, whole.counts, whole.statuses)
+
+
+@given(st.data())
+def test_damaged_bytes_are_judged(data: st.DataObject) -> None:
+    """A real stream with some bytes overwritten is judged, not raised upon."""
+    noisy = bytearray(STREAM)
+    for _ in range(data.draw(st.integers(1, 5))):
+        noisy[data.draw(st.integers(0, len(noisy) - 1))] = data.draw(st.integers(0, 255))
+    judge(bytes(noisy))
+
+
+ODD = {
+    "deep": b'{"event_type":"step.delta","index":0,"delta":' + b"[" * 50_000 + b"]" * 50_000 + b"}",
+    "quite deep": b'{"event_type":"step.delta","index":0,"delta":{"type":"text","text":"","x":'
+    + b"[" * 300
+    + b"]" * 300
+    + b"}}",
+    "huge integer": b'{"event_type":"step.stop","index":' + b"9" * 4000 + b"}",
+    "huge float": b'{"event_type":"step.stop","index":1e999}',
+    "duplicate keys": b'{"event_type":"step.stop","event_type":"error","index":0}',
+    "an empty payload": b"",
+    "null": b"null",
+    "nul bytes": b"\0\0",
+    "surrogates in the type": b'{"event_type":"\\ud83d"}',
+}
+
+
+@pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
+def test_odd_json_is_judged(odd: bytes) -> None:
+    """JSON at the edge of what parsers take does not raise, and the events after it are still judged."""
+    reading = judge(frames([created(), encode("x", odd), start(0), completed()]))
+    assert "stream.stop-once" in broken(reading)
+
+
+def long_stream(events: int, *, cursors: bool) -> bytes:
+    """That many deltas."""
+    head, tail = [created(), start(0)], [stop(0), completed()]
+    extra = ({"event_id": f"cursor-{number}"} if cursors else {} for number in range(events))
+    return frames([*head, *({**delta(0), **more} for more in extra), *tail])
+
+
+def peak_of(stream: bytes) -> int:
+    """Bytes that judging takes at most, fed in pieces."""
+    judging = StreamJudge()
+    judging.feed(frames([created()], done=False))  # validators are compiled once per process, not per stream
+    judging = StreamJudge()
+    tracemalloc.start()
+    for at in range(0, len(stream), 16_384):
+        judging.feed(stream[at : at + 16_384])
+    reading = judging.finish()
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert reading.findings == ()
+    return peak
+
+
+def test_memory_does_not_grow_with_the_stream() -> None:
+    """Ten times the events take no more memory; with event ids only the capped set of hashes grows."""
+    few, many = peak_of(long_stream(2_000, cursors=False)), peak_of(long_stream(20_000, cursors=False))
+    assert many < few * 1.5 + 10_000
+    assert peak_of(long_stream(20_000, cursors=True)) - many < 20_000 * 250
+
+
+def test_uniqueness_is_judged_up_to_its_cap() -> None:
+    """Past the cap the reading says that it did not judge; below it a repeat is told."""
+    log = CursorLog()
+    assert not any(log.repeats(f"e{number}") for number in range(CURSORS))
+    assert log.repeats("e7")
+    assert log.summary().judged
+    assert not log.repeats("one more")
+    assert not log.repeats("one more")
+    summary = log.summary()
+    assert (summary.judged, summary.count, summary.last) == (False, CURSORS + 3, "one more")
+
+
+def test_open_steps_are_bounded() -> None:
+    """A stream that starts steps for ever and stops none keeps a bounded number and some findings."""
+    many = [start(number) for number in range(OPEN_STEPS * 3)]
+    reading = judge(frames([created(), *many, completed()]))
+    told = sum(finding.rule == "stream.stop-once" for finding in reading.findings)
+    assert told + reading.suppressed["stream.stop-once"] == OPEN_STEPS
+    assert told == PER_RULE
+
+
+def test_reuse_of_indices_is_judged_up_to_its_cap() -> None:
+    """Past the cap of remembered indices the reading says that reuse was not judged."""
+    steps = b"".join(frames([start(number), stop(number)], done=False) for number in range(INDICES + 1))
+    reading = judge(frames([created()], done=False) + steps + frames([completed()]))
+    assert reading.findings == ()
+    assert reading.unjudged == ("stream.index-reuse",)
+
+
+def test_event_names_are_bounded() -> None:
+    """A stream of ever new event types is counted under a bounded number of names."""
+    reading = judge(frames([created(), *({"event_type": f"new.{n}"} for n in range(1000)), completed()]))
+    assert len(reading.counts) < 100
+    assert reading.events == 1002
+    assert len(reading.unknowns) < 100
+
+
+def test_unknown_fields_everywhere_stay_quick_and_clean() -> None:
+    """A service with a field of its own on each event gets no finding, and a bounded list of unknowns."""
+    reading = judge(
+        frames(
+            [{**event, "vendor": 1} for event in [created(), start(0), *[delta(0)] * 500, stop(0), completed()]]
+        )
+    )
+    assert reading.findings == ()
+    assert 0 < len(reading.unknowns) < 100
+
+
+def test_oversized_events_are_named_not_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An event beyond the decoder's bound is left out and the reading says so."""
+    judging = StreamJudge()
+    monkeypatch.setattr(judging._decoder, "_max_event", 500)
+    judging.feed(frames([created(), start(0), delta(0, text="x" * 1000), stop(0), completed()]))
+    reading = judging.finish()
+    assert reading.findings == ()
+    assert len(reading.unjudged) == 1
+    assert len(payload(delta(0))) < 500

@@ -1,0 +1,34 @@
+"""Runs `harness check --json` against a third-party server and reads what it found by name."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+NOTICED = frozenset({"fail", "warn"})
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One run's report, and its checks by id."""
+
+    report: dict[str, Any]
+
+    def verdict(self, check: str) -> str:
+        """The verdict of one check."""
+        return str(next(entry["verdict"] for entry in self.report["checks"] if entry["id"] == check))
+
+    def noticed(self) -> set[str]:
+        """The ids of checks that failed or warned."""
+        return {entry["id"] for entry in self.report["checks"] if entry["verdict"] in NOTICED}
+
+
+def judge(url: str, *options: str) -> Judged:
+    """One run of the catalogue; the exit code must say that something is wrong, not that we erred."""
+    command = [sys.executable, "-m", "harness", "check", url, "--json", *options]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 1, f"exit code {done.returncode}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
+    return Judged(json.loads(done.stdout))

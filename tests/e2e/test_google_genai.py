@@ -1,0 +1,224 @@
+"""The unmodified Python SDK, sync and async, runs the documentation page's lifecycle against `harness serve`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import closing
+from itertools import islice
+from typing import Any
+
+import pytest
+
+from tests.e2e.serving import control, serving
+
+genai = pytest.importorskip("google.genai", reason="google-genai is not installed: pip install -e '.[sdk]'")
+
+pytestmark = pytest.mark.e2e
+
+MODEL = "gemini-3.5-flash"
+AGENT = "antigravity-preview-09-2026"
+WEATHER = {
+    "type": "function",
+    "name": "get_weather",
+    "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+}
+
+
+@pytest.fixture(scope="module")
+def base_url() -> Iterator[str]:
+    """One server process for the module; every test creates interactions of its own."""
+    with serving() as url:
+        yield url
+
+
+class Sync:
+    """The sync client behind one small interface, so that both clients run the same tests."""
+
+    def __init__(self, base_url: str, **options: Any) -> None:
+        http = genai.types.HttpOptions(base_url=base_url, **options)
+        self._client = genai.Client(api_key="test-key", http_options=http)
+
+    def call(self, name: str, *args: Any, **kwargs: Any) -> Any:
+        """One method of `client.interactions`."""
+        return getattr(self._client.interactions, name)(*args, **kwargs)
+
+    def stream(self, name: str, *args: Any, limit: int | None = None, **kwargs: Any) -> list[Any]:
+        """Events of a streaming call, hanging up after `limit`."""
+        with closing(getattr(self._client.interactions, name)(*args, stream=True, **kwargs)) as stream:
+            return list(islice(stream, limit))
+
+    def close(self) -> None:
+        """Give back the connections."""
+        self._client.close()
+
+
+class Async:
+    """The async client behind the same interface, on a loop of its own."""
+
+    def __init__(self, base_url: str, **options: Any) -> None:
+        http = genai.types.HttpOptions(base_url=base_url, **options)
+        self._client = genai.Client(api_key="test-key", http_options=http)
+        self._loop = asyncio.new_event_loop()
+
+    def call(self, name: str, *args: Any, **kwargs: Any) -> Any:
+        """One method of `client.aio.interactions`."""
+        return self._loop.run_until_complete(getattr(self._client.aio.interactions, name)(*args, **kwargs))
+
+    def stream(self, name: str, *args: Any, limit: int | None = None, **kwargs: Any) -> list[Any]:
+        """Events of a streaming call, hanging up after `limit`."""
+        return self._loop.run_until_complete(self._stream(name, *args, limit=limit, **kwargs))
+
+    async def _stream(self, name: str, *args: Any, limit: int | None, **kwargs: Any) -> list[Any]:
+        stream = await getattr(self._client.aio.interactions, name)(*args, stream=True, **kwargs)
+        events = []
+        try:
+            async for event in stream:
+                events.append(event)
+                if len(events) == limit:
+                    break
+        finally:
+            await stream.close()
+        return events
+
+    def close(self) -> None:
+        """Give back the connections and the loop."""
+        self._loop.run_until_complete(self._client.aio.aclose())
+        self._client.close()
+        self._loop.close()
+
+
+@pytest.fixture(params=[Sync, Async], ids=["sync", "async"])
+def client(request: pytest.FixtureRequest, base_url: str) -> Iterator[Any]:
+    """Both clients in turn."""
+    with closing(request.param(base_url)) as client:
+        yield client
+
+
+def settled(client: Any, interaction_id: str) -> Any:
+    """Poll until the interaction leaves its running states; a poll moves the emulator, so no waiting is needed."""
+    for _ in range(50):
+        interaction = client.call("get", interaction_id)
+        if interaction.status not in ("in_progress", "queued"):
+            return interaction
+    raise AssertionError(f"{interaction_id} never settled")
+
+
+def test_single_response(client: Any) -> None:
+    """A create answers with an id, a settled status and text."""
+    interaction = client.call("create", model=MODEL, input="Say hi.")
+    assert interaction.id
+    assert interaction.status == "completed"
+    assert interaction.output_text
+
+
+def test_stream(client: Any) -> None:
+    """A streamed create goes from created to completed and its text equals what GET returns."""
+    events = client.stream("create", model=MODEL, input="Count to three.")
+    assert [events[0].event_type, events[-1].event_type] == ["interaction.created", "interaction.completed"]
+    text = "".join(e.delta.text for e in events if e.event_type == "step.delta" and e.delta.type == "text")
+    stored = client.call("get", events[-1].interaction.id)
+    assert text == stored.output_text
+
+
+def test_background_polling(client: Any) -> None:
+    """A background run starts in progress and completes under polling."""
+    started = client.call("create", model=MODEL, input="Think.", background=True)
+    assert started.status == "in_progress"
+    assert settled(client, started.id).status == "completed"
+
+
+def test_drop_and_resume(client: Any) -> None:
+    """Hanging up after any number of events and resuming from the cursor gives the whole stream once."""
+    started = client.call("create", model=MODEL, input="Think aloud.", background=True)
+    whole = client.stream("get", started.id)
+    for cut in range(1, len(whole)):
+        early = client.stream("get", started.id, limit=cut)
+        rest = client.stream("get", started.id, last_event_id=early[-1].event_id)
+        assert [e.event_id for e in early + rest] == [e.event_id for e in whole], f"cut after {cut}"
+
+
+def test_cancel(client: Any) -> None:
+    """A running interaction that is cancelled shows as cancelled."""
+    started = client.call("create", model=MODEL, input="Take your time.", background=True)
+    client.call("cancel", started.id)
+    assert settled(client, started.id).status == "cancelled"
+
+
+def test_chain(client: Any) -> None:
+    """A next turn chains to a completed one, and is refused on one still running."""
+    first = client.call("create", model=MODEL, input="One.")
+    second = client.call("create", model=MODEL, input="Two.", previous_interaction_id=first.id)
+    assert second.status == "completed"
+    assert second.usage.total_input_tokens > first.usage.total_input_tokens
+    running = client.call("create", model=MODEL, input="Three.", background=True)
+    with pytest.raises(Exception, match=r"(?i)progress") as refused:
+        client.call("create", model=MODEL, input="Four.", previous_interaction_id=running.id)
+    assert refused.value.status_code == 400  # type: ignore[attr-defined]
+
+
+def test_managed_agent(client: Any) -> None:
+    """A managed agent gets an environment and is chained with both fields; the name also works as `model`."""
+    first = client.call("create", agent=AGENT, input="Make a file.", environment="remote", background=True)
+    done = settled(client, first.id)
+    assert done.environment_id
+    follow = client.call(
+        "create",
+        model=AGENT,
+        input="Read it.",
+        environment=done.environment_id,
+        previous_interaction_id=done.id,
+        background=True,
+    )
+    assert settled(client, follow.id).status == "completed"
+
+
+def test_function_call(client: Any) -> None:
+    """A forced function call waits with requires_action; its result completes the next turn."""
+    asked = client.call(
+        "create", model=MODEL, input="Weather?", tools=[WEATHER], generation_config={"tool_choice": "any"}
+    )
+    assert asked.status == "requires_action"
+    call = next(step for step in asked.steps if step.type == "function_call")
+    result = {"type": "function_result", "call_id": call.id, "name": call.name, "result": {"sky": "clear"}}
+    done = client.call("create", model=MODEL, input=[result], tools=[WEATHER], previous_interaction_id=asked.id)
+    assert done.status == "completed"
+
+
+def test_delete(client: Any) -> None:
+    """After a delete, GET is 404 with the API's own code."""
+    interaction = client.call("create", model=MODEL, input="Forget me.")
+    client.call("delete", interaction.id)
+    with pytest.raises(Exception, match="not") as missing:
+        client.call("get", interaction.id)
+    assert missing.value.status_code == 404  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["unary", "stream"])
+def test_automatic_continuation(client: Any, base_url: str, streamed: bool) -> None:
+    """The SDK follows requires_continuation by itself: two hops, one text."""
+    control(
+        base_url,
+        "scripts",
+        [
+            {"text": "first half ", "status": "requires_continuation", "continuation_token": "dG9rZW4="},
+            {"text": "second half"},
+        ],
+    )
+    if streamed:
+        events = client.stream("create", model=MODEL, input="Write a lot.")
+        text = "".join(e.delta.text for e in events if e.event_type == "step.delta" and e.delta.type == "text")
+        assert [e.event_type for e in events].count("interaction.completed") == 2
+    else:
+        interaction = client.call("create", model=MODEL, input="Write a lot.")
+        text = "".join(
+            part.text for step in interaction.steps if step.type == "model_output" for part in step.content
+        )
+        assert len(interaction.continuation_ids) == 2
+    assert text == "first half second half"
+
+
+def test_v1beta(base_url: str) -> None:
+    """The other API version serves the same."""
+    with closing(Sync(base_url, api_version="v1beta")) as client:
+        assert client.call("create", model=MODEL, input="Say hi.").status == "completed"

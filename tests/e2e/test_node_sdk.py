@@ -1,0 +1,91 @@
+"""The unmodified Node SDK runs the documentation page's lifecycle against `harness serve`."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.serving import serving
+
+pytestmark = pytest.mark.e2e
+FOLDER = Path(__file__).parent / "node"
+
+
+@pytest.fixture(scope="module")
+def seen() -> dict[str, Any]:
+    """What one run of `lifecycle.mjs` reported."""
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("no node on PATH")
+    if not (FOLDER / "node_modules").is_dir():
+        pytest.skip("run `npm install --prefix tests/e2e/node --no-package-lock` first")
+    with serving() as base_url:
+        environment = {**os.environ, "GOOGLE_GEMINI_BASE_URL": base_url, "GEMINI_API_KEY": "test-key"}
+        done = subprocess.run(
+            [node, "lifecycle.mjs"], cwd=FOLDER, env=environment, capture_output=True, text=True, timeout=120
+        )
+    assert done.returncode == 0, done.stderr
+    return dict(json.loads(done.stdout))
+
+
+def test_single_response(seen: dict[str, Any]) -> None:
+    """A create answers with an id and a settled status."""
+    assert seen["single"]["id"]
+    assert seen["single"]["status"] == "completed"
+
+
+def test_stream(seen: dict[str, Any]) -> None:
+    """A streamed create starts with created, ends with completed and carries text."""
+    types = seen["stream"]["types"]
+    assert (types[0], types[-1]) == ("interaction.created", "interaction.completed")
+    assert seen["stream"]["text"]
+    assert seen["stream"]["status"] == "completed"
+
+
+def test_background(seen: dict[str, Any]) -> None:
+    """A background run is in progress first and settles under polling."""
+    assert seen["background"] == {"first": "in_progress", "last": "completed"}
+
+
+def test_resume(seen: dict[str, Any]) -> None:
+    """Four events, a hang-up and a resume make the same sequence as one reading."""
+    assert seen["resume"]["joined"] == seen["resume"]["whole"]
+    assert len(seen["resume"]["whole"]) > 5
+
+
+def test_cancel(seen: dict[str, Any]) -> None:
+    """A cancelled run shows as cancelled."""
+    assert seen["cancelled"] == "cancelled"
+
+
+def test_chain(seen: dict[str, Any]) -> None:
+    """A chained turn completes under an id of its own."""
+    assert seen["chained"]["status"] == "completed"
+    assert seen["chained"]["id"] != seen["chained"]["previous"]
+
+
+def test_agent(seen: dict[str, Any]) -> None:
+    """A managed agent returns its environment, and both fields chain it."""
+    assert seen["agent"]["environment"]
+    assert (seen["agent"]["first"], seen["agent"]["second"]) == ("completed", "completed")
+
+
+def test_function_call(seen: dict[str, Any]) -> None:
+    """A forced function call waits for its result and then completes."""
+    assert seen["tool"] == {
+        "first": "requires_action",
+        "name": "get_weather",
+        "argumentsType": "object",
+        "last": "completed",
+    }
+
+
+def test_delete(seen: dict[str, Any]) -> None:
+    """A deleted interaction is not found."""
+    assert seen["deleted"] == 404

@@ -1,0 +1,83 @@
+"""The smallest client of `Neighbours`: routes a target, reads the answer, turns refusals into values."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.emulator.call import Call, Refusal
+from harness.emulator.neighbours import Neighbours
+from harness.emulator.routing import route
+from harness.wire import Chunk, Headers, Request
+
+NOON = "2026-09-21T12:00:00Z"
+
+
+@dataclass
+class Answer:
+    """Status, headers and whole body of one answer."""
+
+    status: int
+    headers: Headers
+    data: bytes
+
+    @property
+    def json(self) -> Any:
+        """The parsed body."""
+        return json.loads(self.data)
+
+    @property
+    def code(self) -> str:
+        """The error code of a refusal."""
+        return str(self.json["error"]["code"])
+
+    @property
+    def message(self) -> str:
+        """The error message of a refusal."""
+        return str(self.json["error"]["message"])
+
+
+@dataclass
+class Api:
+    """A fresh `Neighbours`; `now` may be set, `project` is who calls."""
+
+    now: str = NOON
+    project: str = "default"
+    neighbours: Neighbours = field(init=False)
+
+    def __post_init__(self) -> None:
+        count = itertools.count(1)
+        self.neighbours = Neighbours(lambda prefix: f"{prefix}-{next(count):04d}", lambda: self.now)
+
+    def send(self, method: str, target: str, body: Any = None, *, headers: dict[str, str] | None = None) -> Answer:
+        """One request below the root; dicts and lists are sent as JSON, bytes as they are."""
+        data = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+        request = Request(method, target, Headers((headers or {}).items()), data)
+        way = route(target)
+        parsed = None if isinstance(body, bytes) else body
+        call = Call(request, way.version, way.segments, way.query, parsed, self.project)
+        try:
+            response = self.neighbours.handle(call)
+        except Refusal as refusal:
+            response = refusal.response()
+        assert response is not None, f"{target} is nobody's"
+        data = b"".join(piece.data for piece in response.body if isinstance(piece, Chunk))
+        return Answer(response.status, response.headers, data)
+
+    def ok(self, method: str, target: str, body: Any = None, **more: Any) -> Any:
+        """The parsed body of an answer that must be a 200."""
+        answer = self.send(method, target, body, **more)
+        assert answer.status == 200, answer.data
+        return answer.json
+
+    def refused(self, method: str, target: str, body: Any = None, **more: Any) -> tuple[int, str]:
+        """Status and code of an answer that must be a refusal."""
+        answer = self.send(method, target, body, **more)
+        assert answer.status >= 400, answer.data
+        return answer.status, answer.code
+
+    def environment(self, **body: Any) -> str:
+        """The id of a new environment."""
+        return str(self.ok("POST", "/v1beta/environments", body)["id"])

@@ -1,0 +1,11 @@
+"""A fresh API for every test."""
+
+import pytest
+
+from .api import Api
+
+
+@pytest.fixture
+def api() -> Api:
+    """A `Neighbours` with nothing in it."""
+    return Api()

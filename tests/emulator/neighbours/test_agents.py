@@ -1,0 +1,97 @@
+"""Saved agents: what may be created, and that what was saved comes back."""
+
+from typing import Any
+
+import pytest
+
+from harness.emulator.neighbours.agents import RESERVED_PREFIXES
+
+from .api import Api
+
+BASE = "antigravity-preview-09-2026"
+AGENTS = "/v1beta/agents"
+
+
+def agent(**more: Any) -> dict[str, Any]:
+    """A body that can be created, with changes."""
+    return {"id": "csv-helper", "base_agent": BASE, **more}
+
+
+def test_an_agent_lives_and_goes(api: Api) -> None:
+    """Create answers the same fields; get and list show it; after delete it is 404 and its id free."""
+    body = agent(
+        description="d",
+        agent_config={"type": "antigravity", "max_total_tokens": 9},
+        tools=[{"type": "code_execution"}, {"type": "mcp_server", "name": "docs_1", "url": "https://m.example"}],
+        base_environment={"type": "remote", "network": {"allowlist": [{"domain": "pypi.org"}]}},
+    )
+    assert api.ok("POST", AGENTS, body) == body
+    assert api.ok("GET", f"{AGENTS}/csv-helper") == body
+    assert api.ok("GET", AGENTS) == {"agents": [body]}
+    assert api.neighbours.agent("csv-helper", "default") == body
+    assert api.ok("DELETE", f"{AGENTS}/csv-helper") == {}
+    assert api.refused("GET", f"{AGENTS}/csv-helper") == (404, "not_found")
+    assert api.refused("DELETE", f"{AGENTS}/csv-helper") == (404, "not_found")
+    assert api.ok("POST", AGENTS, agent())["id"] == "csv-helper"
+
+
+def test_an_empty_list_has_no_array(api: Api) -> None:
+    """`{}` is the answer when there is nothing, as observed of the live service."""
+    assert api.ok("GET", f"{AGENTS}?page_size=5") == {}
+
+
+def test_a_taken_id_is_409(api: Api) -> None:
+    """The same id twice in one project is `already_exists`; in another project it is free."""
+    api.ok("POST", AGENTS, agent())
+    assert api.refused("POST", AGENTS, agent()) == (409, "already_exists")
+    api.project = "other"
+    assert api.refused("GET", f"{AGENTS}/csv-helper") == (404, "not_found")
+    assert api.ok("POST", AGENTS, agent())["id"] == "csv-helper"
+
+
+@pytest.mark.parametrize("prefix", RESERVED_PREFIXES)
+def test_reserved_prefixes_are_refused_in_any_case(api: Api, prefix: str) -> None:
+    """The provider's names cannot be taken."""
+    assert api.refused("POST", AGENTS, agent(id=f"{prefix.title()}x")) == (400, "invalid_request")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"id": "a"},
+        {"base_agent": BASE},
+        agent(base_agent="gemini-3.5-flash"),
+        agent(id="a/b"),
+        agent(systemInstruction="x"),
+        agent(tools="code_execution"),
+        agent(tools=[{"type": "computer_use"}]),
+        agent(tools=["code_execution"]),
+        agent(tools=[{"type": "mcp_server", "name": "Docs", "url": "https://m.example"}]),
+        agent(tools=[{"type": "mcp_server", "name": "docs"}]),
+        agent(agent_config={"type": "deep-research"}),
+        agent(agent_config={"type": "antigravity", "max_total_tokens": 0}),
+        agent(base_environment={"type": "local"}),
+        agent(base_environment={"sources": [{"type": "inline", "target": "/", "content": ""}]}),
+    ],
+)
+def test_what_cannot_be_saved_is_400(api: Api, body: Any) -> None:
+    """Missing, unknown and unfit fields are refused and nothing is kept."""
+    assert api.refused("POST", AGENTS, body) == (400, "invalid_request")
+    assert api.ok("GET", AGENTS) == {}
+
+
+def test_a_tool_may_name_only_a_credential_that_exists(api: Api) -> None:
+    """A credential that was never created is 404."""
+    tool = {"type": "mcp_server", "name": "docs", "url": "https://m.example", "credential": "key"}
+    assert api.refused("POST", AGENTS, agent(tools=[tool])) == (404, "not_found")
+    api.ok("POST", "/v1beta/credentials", {"id": "key", "type": "bearer_token", "token": "t"})
+    assert api.ok("POST", AGENTS, agent(tools=[tool]))["tools"] == [tool]
+
+
+@pytest.mark.parametrize(
+    ("method", "target"), [("PATCH", "csv-helper"), ("PUT", "csv-helper"), ("POST", "csv-helper")]
+)
+def test_there_is_no_update(api: Api, method: str, target: str) -> None:
+    """A saved agent cannot be changed: such a route does not exist."""
+    api.ok("POST", AGENTS, agent())
+    assert api.refused(method, f"{AGENTS}/{target}", agent()) == (404, "not_found")

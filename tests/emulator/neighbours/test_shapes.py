@@ -1,0 +1,108 @@
+"""The shapes of answers, and of requests that are accepted, against the schemas, which were written apart."""
+
+from typing import Any
+
+import pytest
+
+from harness.contract.schemas import load
+
+from .api import Answer, Api
+
+V = "/v1beta"
+FILES = f"/upload{V}/environments/{{0}}/files/a/b.txt"
+INLINE = {"type": "inline", "target": "a.txt", "content": "x"}
+NETWORK = {
+    "allowlist": [{"domain": "*.x.example", "transform": {"x-a": "b"}, "credential": "key"}, {"domain": "*"}]
+}
+KEY = {"id": "key", "type": "bearer_token", "token": "t"}
+AGENT = {
+    "id": "helper",
+    "base_agent": "antigravity-preview-09-2026",
+    "agent_config": {"type": "antigravity", "max_total_tokens": 5},
+    "tools": [{"type": "mcp_server", "name": "docs", "url": "https://m.example"}],
+    "base_environment": {"type": "remote", "sources": [INLINE], "network": "disabled"},
+}
+VARIABLE = {"type": "environment_variable", "value": "v", "injection_location": "body"}
+TRIGGER = {
+    "schedule": "0 9 * * *",
+    "time_zone": "UTC",
+    "interaction": {"agent": "helper", "input": "go", "environment": "remote"},
+}
+HOOK = {"uri": "https://hooks.example", "subscribed_events": ["video.generated"], "name": "n"}
+
+CREATES = [
+    ("credentials", KEY, "credentials/credential"),
+    ("credentials", VARIABLE, "credentials/credential"),
+    ("agents", AGENT, "agents/agent"),
+    ("environments", {"sources": [INLINE], "network": NETWORK, "env": {"A": "b"}}, "environments/environment"),
+    ("triggers", TRIGGER, "triggers/trigger"),
+    ("webhooks", HOOK, "webhooks/webhook"),
+]
+
+
+def fits(name: str, value: Any) -> None:
+    """Assert that `value` fits a schema with nothing that the schema does not know."""
+    validator = load().validator(name, closed=True)
+    assert validator.is_valid(value), validator.problems(value)
+
+
+@pytest.mark.parametrize(("resource", "body", "schema"), CREATES)
+def test_creates_gets_and_lists_fit(api: Api, resource: str, body: dict[str, Any], schema: str) -> None:
+    """What is accepted fits the strict request, and each answer its schema, also read again."""
+    if body is not KEY:
+        api.ok("POST", f"{V}/credentials", KEY)
+    fits(f"requests/create-{resource.removesuffix('s')}", body)
+    made = api.ok("POST", f"{V}/{resource}", body)
+    fits(schema, made)
+    fits(schema, api.ok("GET", f"{V}/{resource}/{made['id']}"))
+    api.ok("POST", f"{V}/{resource}", {**body, **({"id": "second"} if "id" in body else {})})
+    page = api.ok("GET", f"{V}/{resource}?page_size=1")
+    assert page["next_page_token"]
+    fits(f"{schema.partition('/')[0]}/list", page)
+
+
+@pytest.mark.parametrize(
+    ("resource", "first", "change"),
+    [
+        ("credential", KEY, {"type": "bearer_token", "prefix": ""}),
+        ("trigger", TRIGGER, {"status": "paused", "display_name": "d"}),
+        ("webhook", HOOK, {"state": "disabled", "uri": "http://other.example"}),
+    ],
+)
+def test_updates_fit(api: Api, resource: str, first: dict[str, Any], change: dict[str, Any]) -> None:
+    """An accepted PATCH and its answer fit too."""
+    fits(f"requests/update-{resource}", change)
+    made = api.ok("POST", f"{V}/{resource}s", first)
+    fits(f"{resource}s/{resource}", api.ok("PATCH", f"{V}/{resource}s/{made['id']}", change))
+
+
+def test_files_fit(api: Api) -> None:
+    """Answers to uploads and listings."""
+    environment = api.environment()
+    fits("environments/files", api.ok("PUT", FILES.format(environment), b"x"))
+    fits("environments/files", api.ok("GET", f"{V}/environments/{environment}/files?recursive=true"))
+
+
+def test_rotations_and_deliveries_fit(api: Api) -> None:
+    """The new secret, and the envelope that is posted."""
+    hook = api.ok("POST", f"{V}/webhooks", HOOK)["id"]
+    fits("webhooks/secret", api.ok("POST", f"{V}/webhooks/{hook}:rotateSigningSecret"))
+    (sent,) = api.neighbours.deliveries("default", "video.generated", {"id": "v1_x"})
+    fits("webhooks/delivery", Answer(200, sent.request.headers, sent.request.body).json)
+
+
+@pytest.mark.parametrize("status", ["completed", "failed"])
+def test_executions_fit(api: Api, status: str) -> None:
+    """One run and the list of runs, good or bad."""
+    api.neighbours.run_trigger = lambda body, project: {"id": "v1_x", "status": status, "environment_id": "e"}
+    trigger = api.ok("POST", f"{V}/triggers", TRIGGER)["id"]
+    fits("triggers/execution", api.ok("POST", f"{V}/triggers/{trigger}/executions"))
+    fits("triggers/executions", api.ok("GET", f"{V}/triggers/{trigger}/executions"))
+    fits("triggers/trigger", api.ok("GET", f"{V}/triggers/{trigger}"))
+
+
+@pytest.mark.parametrize("target", ["agents/x", "environments/x/files", "agents?page_size=x"])
+def test_refusals_fit(api: Api, target: str) -> None:
+    """Errors have the documented body."""
+    answer = api.send("GET", f"{V}/{target}")
+    fits("error-body", answer.json)

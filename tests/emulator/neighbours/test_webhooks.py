@@ -1,0 +1,156 @@
+"""Webhooks: subscriptions, secrets that are shown once, rotation, and who is told what."""
+
+from typing import Any
+
+import pytest
+
+from harness.emulator.neighbours import sign
+from harness.emulator.neighbours.webhooks import EVENTS, MOST_SECRETS, REVOKE_NOW
+
+from .api import NOON, Api
+
+WEBHOOKS = "/v1beta/webhooks"
+BODY = {"uri": "https://hooks.example/in", "subscribed_events": ["interaction.completed"]}
+
+
+def create(api: Api, **more: Any) -> tuple[str, str]:
+    """A new webhook's id and secret."""
+    made = api.ok("POST", WEBHOOKS, BODY | more)
+    return made["id"], made["new_signing_secret"]
+
+
+def test_a_webhook_lives_and_goes(api: Api) -> None:
+    """Create shows the secret, every later answer only its beginning; after delete it is 404."""
+    made = api.ok("POST", WEBHOOKS, {**BODY, "name": "mine"})
+    secret = made.pop("new_signing_secret")
+    assert made == {
+        "id": made["id"],
+        **BODY,
+        "name": "mine",
+        "state": "enabled",
+        "signing_secrets": [{"truncated_secret": f"{secret[:10]}…"}],
+        "create_time": NOON,
+        "update_time": NOON,
+    }
+    target = f"{WEBHOOKS}/{made['id']}"
+    assert api.ok("GET", target) == made
+    assert api.ok("GET", WEBHOOKS) == {"webhooks": [made]}
+    assert api.ok("DELETE", target) == {}
+    assert api.refused("GET", target) == (404, "not_found")
+
+
+def test_secrets_can_sign_and_differ(api: Api) -> None:
+    """Each webhook has its own secret, in the form that signatures need."""
+    secrets = {create(api)[1] for _ in range(3)}
+    assert len({sign(secret, "i", 1, b"") for secret in secrets}) == 3
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"uri": None},
+        {"uri": "hooks.example/in"},
+        {"uri": "ftp://hooks.example"},
+        {"uri": "https://[broken"},
+        {"subscribed_events": None},
+        {"subscribed_events": []},
+        {"subscribed_events": "interaction.completed"},
+        {"subscribed_events": ["interaction.cancelled"]},
+        {"subscribed_events": [["interaction.completed"]]},
+        {"subscribedEvents": []},
+        {"state": "enabled"},
+    ],
+)
+def test_what_cannot_be_subscribed_is_400(api: Api, change: dict[str, Any]) -> None:
+    """Bad addresses, unknown events, missing and unknown fields; nothing is kept."""
+    assert api.refused("POST", WEBHOOKS, BODY | change) == (400, "invalid_request")
+    assert api.ok("GET", WEBHOOKS) == {}
+
+
+@pytest.mark.parametrize(
+    ("query", "changed"),
+    [("", {"name": "new", "state": "disabled"}), ("?update_mask=state", {"state": "disabled"})],
+)
+def test_a_patch_changes_what_it_names(api: Api, query: str, changed: dict[str, Any]) -> None:
+    """All sent fields, or those of the mask; the rest stays, the secret too."""
+    hook, _ = create(api, name="old")
+    before = api.ok("GET", f"{WEBHOOKS}/{hook}")
+    after = api.ok("PATCH", f"{WEBHOOKS}/{hook}{query}", {"name": "new", "state": "disabled"})
+    assert after == before | changed
+    assert api.ok("GET", f"{WEBHOOKS}/{hook}") == after
+
+
+@pytest.mark.parametrize(
+    "body", [{"state": "off"}, {"subscribed_events": []}, {"subscribed_events": ["x"]}, {"uri": "x"}, {"id": "x"}]
+)
+def test_a_bad_patch_is_400_and_changes_nothing(api: Api, body: dict[str, Any]) -> None:
+    """An update is judged as a create is."""
+    hook, _ = create(api)
+    before = api.ok("GET", f"{WEBHOOKS}/{hook}")
+    assert api.refused("PATCH", f"{WEBHOOKS}/{hook}", body) == (400, "invalid_request")
+    assert api.ok("GET", f"{WEBHOOKS}/{hook}") == before
+
+
+@pytest.mark.parametrize("body", [None, {}])
+def test_ping_answers_empty(api: Api, body: Any) -> None:
+    """`:ping` of a webhook that exists is `{}`, of another one 404; there are no other verbs but rotation."""
+    hook, _ = create(api)
+    assert api.ok("POST", f"{WEBHOOKS}/{hook}:ping", body) == {}
+    assert api.refused("POST", f"{WEBHOOKS}/nope:ping", body) == (404, "not_found")
+    assert api.refused("POST", f"{WEBHOOKS}/{hook}:rotate_secret", body) == (404, "not_found")
+
+
+def signatures(api: Api) -> int:
+    """With how many secrets the next event is signed."""
+    (sent,) = api.neighbours.deliveries("default", "interaction.completed", {"id": "v1_x"})
+    return len(sent.request.headers.get("webhook-signature").split())
+
+
+def test_rotation_keeps_the_old_secret_for_a_day(api: Api) -> None:
+    """The new secret is shown once and signs at once; the old one signs too until 24 hours have passed."""
+    hook, old = create(api)
+    new = api.ok("POST", f"{WEBHOOKS}/{hook}:rotateSigningSecret")["secret"]
+    assert new != old
+    shown = api.ok("GET", f"{WEBHOOKS}/{hook}")
+    assert [one.get("expire_time") for one in shown["signing_secrets"]] == [None, "2026-09-22T12:00:00Z"]
+    assert new not in str(shown)
+    for now, valid in (("2026-09-22T11:59:59Z", 2), ("2026-09-22T12:00:00Z", 1)):
+        api.now = now
+        assert signatures(api) == valid
+
+
+def test_a_second_rotation_extends_nothing(api: Api) -> None:
+    """An old secret expires a day after the rotation that replaced it, whatever comes later."""
+    target = f"{WEBHOOKS}/{create(api)[0]}:rotateSigningSecret"
+    for api.now, expected in ((NOON, 2), ("2026-09-22T00:00:00Z", 3), ("2026-09-22T12:00:00Z", 3)):
+        api.ok("POST", target)
+        assert signatures(api) == expected
+
+
+def test_rotation_can_revoke_at_once_and_is_bounded(api: Api) -> None:
+    """Immediate revocation leaves one secret; rotating without end does not grow."""
+    hook, _ = create(api)
+    target = f"{WEBHOOKS}/{hook}:rotateSigningSecret"
+    for _ in range(MOST_SECRETS + 3):
+        api.ok("POST", target, {})
+    assert signatures(api) == MOST_SECRETS
+    api.ok("POST", target, {"revocation_behavior": REVOKE_NOW})
+    assert signatures(api) == 1
+    assert api.refused("POST", target, {"revocation_behavior": "never"}) == (400, "invalid_request")
+
+
+def test_an_event_goes_to_its_subscribers_only(api: Api) -> None:
+    """Enabled webhooks of the project that subscribed, each with its own webhook-id and signature."""
+    hook, secret = create(api, subscribed_events=list(EVENTS))
+    create(api, subscribed_events=["interaction.failed"])
+    off, _ = create(api)
+    api.ok("PATCH", f"{WEBHOOKS}/{off}", {"state": "disabled"})
+    second, _ = create(api, uri="http://127.0.0.1:9/x")
+    sent = api.neighbours.deliveries("default", "interaction.completed", {"id": "v1_x"})
+    assert [one.uri for one in sent] == [BODY["uri"], "http://127.0.0.1:9/x"]
+    assert len({one.request.headers.get("webhook-id") for one in sent}) == 2
+    headers = sent[0].request.headers
+    moment = int(headers.get("webhook-timestamp"))
+    expected = sign(secret, headers.get("webhook-id"), moment, sent[0].request.body)
+    assert (headers.get("webhook-signature"), hook != second) == (expected, True)
+    assert api.neighbours.deliveries("other", "interaction.completed", {"id": "v1_x"}) == []

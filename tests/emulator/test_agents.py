@@ -1,0 +1,122 @@
+"""Agents that run: names, environments, and the neighbours they come from."""
+
+from __future__ import annotations
+
+import pytest
+
+from .client import AGENT, MODEL, Api
+
+RESEARCH = "deep-research-preview-04-2026"
+
+
+def test_agent_in_either_field(api):
+    """An agent's name is taken in `agent` and in `model`; the answer names the agent."""
+    for fields in ({"agent": AGENT}, {"model": AGENT}):
+        body = api.create(environment="remote", **fields).json
+        assert body["agent"] == AGENT
+        assert "model" not in body
+        assert len(body["environment_id"]) == 32
+
+
+def test_no_environment_no_id(api):
+    """Without an environment the interaction names none."""
+    assert "environment_id" not in api.create(agent=AGENT).json
+
+
+def test_server_side_calls_do_not_wait(api):
+    """An agent's own file calls are answered by the service: completed, not requires_action."""
+    body = api.create(agent=AGENT, environment="remote").json
+    types = [step["type"] for step in body["steps"]]
+    assert types[1:3] == ["function_call", "function_result"]
+    assert body["status"] == "completed"
+
+
+def test_pending_call_beside_answered_ones(api):
+    """A declared function is pending although the agent's own call is answered."""
+    function = {"type": "function", "name": "pay", "parameters": {}}
+    body = api.create(agent=AGENT, environment="remote", tools=[function]).json
+    assert body["status"] == "requires_action"
+    pending = body["steps"][-1]
+    answer = [{"type": "function_result", "call_id": pending["id"], "name": "pay", "result": "done"}]
+    again = api.create(answer, agent=AGENT, environment=body["environment_id"], previous_interaction_id=body["id"])
+    assert again.json["status"] == "completed"
+
+
+def test_managed_agents_need_both_to_chain(api):
+    """A managed agent is continued with parent and environment; deep research has none."""
+    first = api.create(agent=AGENT, environment="remote").json
+    alone = api.create(agent=AGENT, previous_interaction_id=first["id"])
+    assert alone.error == (400, "invalid_request")
+    assert "environment" in alone.message
+    for environment in ("remote", first["environment_id"]):
+        assert api.create(agent=AGENT, environment=environment, previous_interaction_id=first["id"]).status == 200
+    research = api.created(agent=RESEARCH, background=True)
+    while api.status(research) == "in_progress":
+        pass
+    assert api.create(agent=RESEARCH, background=True, previous_interaction_id=research).status == 200
+
+
+def test_named_environment_is_kept(api):
+    """An environment named by id stays the same; `remote` is a new one."""
+    first = api.create(agent=AGENT, environment="remote").json["environment_id"]
+    assert api.create(agent=AGENT, environment=first).json["environment_id"] == first
+    assert api.create(agent=AGENT, environment="remote").json["environment_id"] != first
+    assert api.call("GET", f"environments/{first}").json["id"] == first
+
+
+def test_saved_agents_run(api):
+    """An agent saved over the API can be run, by its project only."""
+    api = Api.with_settings(keys={"a": "one", "b": "two"})
+    api.key = "a"
+    assert api.call("POST", "agents", {"id": "helper", "base_agent": AGENT}).status == 200
+    assert api.create(agent="helper", environment="remote").json["agent"] == "helper"
+    api.key = "b"
+    assert api.create(agent="helper").error == (404, "not_found")
+
+
+REFUSED = [
+    ({"agent": "no-such-agent"}, 404),
+    ({"agent": AGENT, "environment": "f" * 32}, 404),
+    ({"agent": RESEARCH}, 400),
+    ({"agent": RESEARCH, "background": True, "store": False}, 400),
+    ({"agent": RESEARCH, "background": True, "tools": [{"type": "function", "name": "f"}]}, 400),
+    ({"model": AGENT, "generation_config": {"temperature": 1}}, 400),
+    ({"agent": AGENT, "generation_config": {"temperature": 1}}, 400),
+    ({"agent": AGENT, "tools": [{"type": "mcp_server", "name": "Shop"}]}, 400),
+    ({"agent": ""}, 400),
+]
+
+
+@pytest.mark.parametrize(("fields", "status"), REFUSED, ids=[str(case[0]) for case in REFUSED])
+def test_agents_that_cannot_run(api, fields, status):
+    """What an agent does not take is refused."""
+    assert api.create(**fields).status == status
+
+
+def test_streamed_agent_counts_as_it_goes(api):
+    """Every step of an agent's stream ends with the usage so far."""
+    events = api.create(agent=AGENT, environment="remote", stream=True).events
+    totals = [event["usage"]["total_tokens"] for event in events[:-1] if event["event_type"] == "step.stop"]
+    assert totals == sorted(totals)
+    assert totals[-1] == events[-2]["interaction"]["usage"]["total_tokens"]
+
+
+def test_trigger_creates_an_interaction(api):
+    """A trigger's manual run creates an interaction that can be read."""
+    trigger = {"schedule": "0 9 * * 1", "time_zone": "UTC",
+               "interaction": {"agent": AGENT, "input": "Report.", "environment": "remote"}}  # fmt: skip
+    made = api.call("POST", "triggers", trigger).json["id"]
+    run = api.call("POST", f"triggers/{made}/executions", {}).json
+    assert api.get(run["interaction_id"]).json["agent"] == AGENT
+
+
+def test_neighbours_are_reachable(api):
+    """Every neighbouring collection answers under the version."""
+    for name in ("agents", "environments", "credentials", "webhooks", "triggers"):
+        assert api.call("GET", name).status == 200, name
+    assert api.call("POST", "webhooks", b"{").error == (400, "invalid_request")
+
+
+def test_model_in_an_environment(api):
+    """A model takes an environment too, and names it."""
+    assert "environment_id" in api.create(model=MODEL, environment="remote").json

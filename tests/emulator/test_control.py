@@ -1,0 +1,167 @@
+"""The control API: orders over HTTP, sessions, and what is remembered of requests."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.checks.check import CAPABILITIES
+from harness.emulator import control as control_module
+
+from .client import MODEL, Api
+
+
+def test_about(api):
+    """The root tells who answers and what it can do; no key is needed."""
+    api.key = ""
+    told = api.control("GET", "").json
+    assert (told["harness"], told["session"]) == ("emulator", None)
+    assert {"script", "background", "event-ids"} <= set(told["capabilities"])
+
+
+def test_capabilities_are_the_catalogues():
+    """Every word is one the catalogue knows, and none is missing."""
+    assert set(control_module.CAPABILITIES) == set(CAPABILITIES)
+
+
+def test_capabilities_follow_the_settings():
+    """What a setting takes away is not announced."""
+    two = Api.with_settings(keys={"a": "1", "b": "2"}).emulator.capabilities()
+    assert two == set(CAPABILITIES)
+    assert "two-keys" not in Api().emulator.capabilities()
+    assert "event-ids" not in Api.with_settings(event_ids="none").emulator.capabilities()
+    assert "auth" not in Api.with_settings(require_key=False).emulator.capabilities()
+
+
+def test_scripts_are_queued_all_or_none(api):
+    """One wrong script of a list queues none of them."""
+    assert api.control("POST", "scripts", {"text": "a"}).json == {"queued": 1}
+    refused = api.control("POST", "scripts", [{"text": "b"}, {"txt": "c"}])
+    assert refused.error == (400, "invalid_request")
+    assert api.control("POST", "scripts", [{"text": "d"}]).json == {"queued": 2}
+
+
+def test_release_over_http(api):
+    """A held run goes on after a release, by id or all."""
+    api.control("POST", "scripts", {"hold": True, "ticks": 0, "times": 2})
+    first, second = api.created(background=True), api.created(background=True)
+    assert api.control("POST", "release", {"id": first}).json == {"released": 1}
+    assert (api.status(first), api.status(second)) == ("completed", "in_progress")
+    assert api.control("POST", "release").json == {"released": 1}
+
+
+def test_hold_over_http(api):
+    """hold stops what comes."""
+    api.control("POST", "hold", {})
+    found = api.created(background=True)
+    assert {api.status(found) for _ in range(5)} == {"in_progress"}
+
+
+def test_reset_forgets(api):
+    """A reset forgets runs, scripts and requests."""
+    found = api.created()
+    api.control("POST", "scripts", {"text": "a"})
+    api.control("POST", "reset", {})
+    assert api.get(found).status == 404
+    assert len(api.control("GET", "requests").json["requests"]) == 1
+    assert api.create().json["steps"][-1]["content"][0]["text"] != "a"
+
+
+def test_settings_over_http(api):
+    """Settings change at once, and keys are not told."""
+    shown = api.control("POST", "settings", {"event_ids": "all", "keys": {"secret-key": "one"}}).json
+    assert (shown["event_ids"], shown["keys"]) == ("all", 1)
+    api.key = "secret-key"
+    assert "event_id" in api.create(stream=True).events[0]
+
+
+REFUSED = [
+    ("POST", "settings", {"event_ids": "x"}, 400, "event_ids"),
+    ("POST", "settings", [1], 400, "object"),
+    ("POST", "scripts", None, 400, "object"),
+    ("POST", "scripts", b"{", 400, "JSON"),
+    ("POST", "release", {"id": 5}, 400, "id=5"),
+    ("POST", "script", {}, 404, "'scripts'"),
+    ("GET", "scripts", None, 404, "POST"),
+    ("DELETE", "sessions/none", None, 404, "session"),
+    ("PUT", "sessions", None, 404, "POST"),
+    ("POST", "faults", {}, 501, "reserved"),
+    ("GET", "sessions/none/v1beta/interactions/x", None, 404, "session"),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "body", "status", "words"), REFUSED, ids=[str(c[:2]) for c in REFUSED])
+def test_wrong_orders_are_explained(api, method, path, body, status, words):
+    """A wrong order says what is wrong."""
+    answer = api.control(method, path, body)
+    assert answer.status == status
+    assert words in answer.message
+
+
+def test_sessions_are_isolated(api):
+    """Runs, scripts, settings, requests and resources of a session are its own."""
+    made = api.control("POST", "sessions", {})
+    assert made.status == 201
+    prefix = made.json["base_url_path"]
+    assert prefix == f"/__harness__/sessions/{made.json['id']}"
+    inner = Api(api.emulator, root=f"{prefix}/v1beta")
+    inner.call("POST", f"{prefix}/__harness__/scripts", {"text": "Inside."})
+    inner.call("POST", f"{prefix}/__harness__/settings", {"event_ids": "none"})
+    outside = api.create().json
+    inside = inner.create().json
+    assert inside["steps"][-1]["content"][0]["text"] == "Inside."
+    assert outside["steps"][-1]["content"][0]["text"] != "Inside."
+    assert inner.get(outside["id"]).status == api.get(inside["id"]).status == 404
+    assert api.emulator.settings.event_ids == "auto"
+    assert inner.call("GET", f"{prefix}/__harness__/").json["session"] == made.json["id"]
+    assert len(inner.call("GET", f"{prefix}/__harness__/requests").json["requests"]) == 2
+    assert api.call("DELETE", prefix).status == 200
+    assert inner.create().status == 404
+
+
+def test_sessions_are_bounded():
+    """The oldest session ends when there are too many."""
+    api = Api.with_settings(max_sessions=2)
+    paths = [api.control("POST", "sessions").json["base_url_path"] for _ in range(3)]
+    assert [api.call("GET", f"{path}/__harness__/").status for path in paths] == [404, 200, 200]
+
+
+def test_requests_are_remembered_without_secrets(api):
+    """Headers, query and known fields that hold secrets are masked; the rest is as sent."""
+    api.call(
+        "POST", "interactions?key=query-secret&x=1", {"model": MODEL, "input": "Hi"}, authorization="Bearer b"
+    )
+    api.call("POST", "credentials", {"id": "c", "type": "bearer_token", "token": "field-secret"})
+    api.call("POST", "interactions", b"not json")
+    seen = api.emulator.requests
+    assert [request["method"] for request in seen] == ["POST"] * 3
+    assert seen[0]["target"] == "/v1beta/interactions?key=***&x=1"
+    assert seen[0]["headers"] == {"x-goog-api-key": "***", "authorization": "***"}
+    assert seen[0]["body"] == {"model": MODEL, "input": "Hi"}
+    assert seen[1]["body"]["token"] == "***"
+    assert seen[2]["body"] == "not json"
+    assert "secret" not in str(seen)
+
+
+def test_requests_are_bounded():
+    """Only the last requests are kept, and of a long body only its beginning."""
+    api = Api.with_settings(max_requests=2)
+    for text in ("a", "b", "c" * 200_000):
+        api.create(text)
+    seen = api.emulator.requests
+    assert [request["body"]["input"] if isinstance(request["body"], dict) else "cut" for request in seen] == [
+        "b",
+        "cut",
+    ]
+    assert len(seen[1]["body"]) < 70_000
+
+
+def test_cors_for_browsers():
+    """With cors a preflight is answered and every answer may be read; without it neither."""
+    plain, open_ = Api(), Api.with_settings(cors=True)
+    assert "access-control-allow-origin" not in plain.create().headers
+    assert open_.create().headers.get("access-control-allow-origin") == "*"
+    plain.control("POST", "settings", {"cors": True})
+    assert plain.create().headers.get("access-control-allow-origin") == "*"
+    preflight = open_.call("OPTIONS", "interactions")
+    assert preflight.status == 204
+    assert "x-goog-api-key" in preflight.headers.get("access-control-allow-headers")

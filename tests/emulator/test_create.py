@@ -1,0 +1,320 @@
+"""Creating interactions in the foreground: what is answered, and what is refused with which words."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+import pytest
+
+from harness.contract.schemas import load
+from harness.emulator import Emulator
+
+from .client import AGENT, MODEL, Api
+
+FUNCTION = {
+    "type": "function",
+    "name": "get_weather",
+    "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+}
+
+
+def test_answer_has_the_recorded_shape(api):
+    """A unary answer has the fields of recordings, and only those."""
+    body = api.create("Hello").json
+    assert set(body) == {
+        "id", "status", "usage", "created", "updated", "service_tier", "steps", "object", "model",
+    }  # fmt: skip
+    assert (body["status"], body["object"], body["model"]) == ("completed", "interaction", MODEL)
+    assert [step["type"] for step in body["steps"]] == ["thought", "model_output"]
+    assert body["created"] == "2026-06-09T00:00:00Z"
+
+
+def test_answer_is_the_same_in_every_run():
+    """Two emulators with one seed answer byte for byte the same; another seed brings other ids."""
+    first, second = Api().create("Hello").data, Api().create("Hello").data
+    assert first == second
+    assert Api(Emulator(seed=1)).create("Hello").json["id"] != json.loads(first)["id"]
+
+
+def test_default_text_has_every_utf8_length(api):
+    """The default text holds characters of one, two, three and four bytes."""
+    text = api.create("Hello").json["steps"][1]["content"][0]["text"]
+    assert {len(character.encode()) for character in text} == {1, 2, 3, 4}
+
+
+INPUTS = {
+    "string": "Hello",
+    "content": {"type": "text", "text": "Hello"},
+    "contents": [{"type": "text", "text": "Hel"}, {"type": "text", "text": "lo"}],
+    "steps": [{"type": "user_input", "content": [{"type": "text", "text": "Hello"}]}],
+    "bare step": [{"type": "user_input", "content": "Hello"}],
+}
+
+
+@pytest.mark.parametrize("given", INPUTS.values(), ids=INPUTS)
+def test_input_forms_are_stored_as_steps(api, given):
+    """Every form of input comes back as user_input in front of the timeline."""
+    steps = api.get(api.created(given)).json["steps"]
+    assert steps[0]["type"] == "user_input"
+    assert "".join(part["text"] for part in steps[0]["content"]) == "Hello"
+
+
+REFUSED = [
+    ({"session_id": "x"}, "parameter_unknown", "previous_interaction_id"),
+    ({"sessionId": "x"}, "parameter_unknown", "previous_interaction_id"),
+    ({"contents": []}, "parameter_unknown", "'input'"),
+    ({"agent_id": "x"}, "parameter_unknown", "'agent'"),
+    ({"operation_id": "x"}, "parameter_unknown", "poll GET"),
+    ({"session_config": {}}, "parameter_unknown", "agent_config"),
+    ({"schemaVersion": "1"}, "parameter_unknown", "leave it out"),
+    ({"systemInstruction": "x"}, "parameter_unknown", "system_instruction"),
+    ({"generationConfig": {}}, "parameter_unknown", "generation_config"),
+    ({"temperature": 1}, "parameter_unknown", "generation_config"),
+    ({"generation_config": {"topP": 1}}, "parameter_unknown", "generation_config.topP"),
+    ({"stram": True}, "parameter_unknown", "'stream'"),
+    ({"generation_config": {"temperature": "hot"}}, "invalid_request", "generation_config.temperature"),
+    ({"generation_config": {"thinking_level": "huge"}}, "invalid_request", "thinking_level"),
+    ({"tools": [{"type": "gogle_search"}]}, "invalid_request", "'google_search'"),
+    ({"model": None}, "invalid_request", "Neither"),
+    ({"agent": AGENT, "model": MODEL}, "invalid_request", "Both"),
+    ({"agent_config": {"type": "antigravity"}}, "invalid_request", "belongs to an agent"),
+    ({"agent": AGENT, "generation_config": {}}, "invalid_request", "belongs to a model"),
+    ({"input": ""}, "invalid_request", "empty"),
+    ({"input": []}, "invalid_request", "empty"),
+    ({"input": 7}, "invalid_request", "input"),
+    ({"input": [{"role": "user", "content": "x"}]}, "invalid_request", "legacy"),
+    ({"background": True, "store": False}, "invalid_request", "store"),
+    ({"webhook_config": {"uris": ["https://example.org"]}}, "invalid_request", "background"),
+    ({"labels": {"Key": "x"}}, "invalid_request", "labels"),
+    ({"agent": "deep-research-preview-04-2026"}, "invalid_request", "background"),
+    ({"previous_interaction_id": 5}, "invalid_request", "previous_interaction_id"),
+    ({"continuation_token": "made-up"}, "invalid_request", "not issued"),
+]
+
+
+@pytest.mark.parametrize(("fields", "code", "words"), REFUSED, ids=[str(case[0]) for case in REFUSED])
+def test_refusals_name_what_is_wrong(api, fields, code, words):
+    """A wrong create is a 400 with the API's code, and its message names the right thing."""
+    answer = api.create(**fields)
+    assert answer.error == (400, code)
+    assert words in answer.message
+
+
+def test_missing_input_is_refused(api):
+    """A create without input and without a token is a 400."""
+    assert api.create(None).error == (400, "invalid_request")
+
+
+MALFORMED = {
+    "no body": b"",
+    "cut": b'{"model":',
+    "array": b"[]",
+    "string": b'"x"',
+    "nan": b'{"model": NaN}',
+    "bad utf-8": b'{"model":"\xff"}',
+    "lone surrogate": b'{"model":"\\ud800"}',
+    "infinite": b'{"model":1e999}',
+    "deep": b'{"input":' + b"[" * 20_000,
+}
+
+
+@pytest.mark.parametrize("data", MALFORMED.values(), ids=MALFORMED)
+def test_malformed_bodies_are_400(api, data):
+    """What is no JSON object is a 400, and the next call works."""
+    assert api.call("POST", "interactions", data).error == (400, "invalid_request")
+    assert api.create().status == 200
+
+
+MODELS = [
+    ("gemini-2.5-flash", 200),
+    ("gemini-9.9-flash-preview", 200),
+    ("gemini-flash-latest", 200),
+    ("models/gemini-3.5-flash", 200),
+    ("lyria-3-clip-preview", 200),
+    ("gemini-omni-flash-preview", 200),
+    (AGENT, 200),
+    ("gpt-5", 404),
+    ("no-such-model", 404),
+    ("gemini", 404),
+]
+
+
+@pytest.mark.parametrize(("name", "status"), MODELS)
+def test_models_are_known_by_family(api, name, status):
+    """A family's new version is taken, a stranger is a 404."""
+    assert api.create(model=name).status == status
+
+
+def test_every_known_model_of_the_schema_is_taken(api):
+    """No model that the schema lists is unknown here."""
+    for name in load().document("model-name")["x-known-values"]:
+        assert api.create(model=name).status == 200, name
+
+
+def test_any_model_by_setting():
+    """With models=any every name is a model."""
+    assert Api.with_settings(models="any").create(model="my-own").json["model"] == "my-own"
+
+
+def test_store_false_has_no_id_and_is_not_kept(api):
+    """What is not stored has no id as JSON, an empty one in a stream, and cannot be read."""
+    assert "id" not in api.create(store=False).json
+    events = api.create(store=False, stream=True).events
+    assert {event["interaction"]["id"] for event in events if "interaction" in event} == {""}
+    assert api.get("").status != 200
+
+
+def test_labels_and_parent_are_echoed(api):
+    """The documented echoes come back."""
+    parent = api.created(labels={"team": "a-1"})
+    body = api.create(labels={"team": ""}, previous_interaction_id=parent).json
+    assert (body["labels"], body["previous_interaction_id"]) == ({"team": ""}, parent)
+
+
+def test_include_input_only_when_asked(api):
+    """GET shows `input` as it was sent, on request only."""
+    found = api.created("Hello")
+    assert "input" not in api.get(found).json
+    assert api.get(found, include_input="true").json["input"] == "Hello"
+
+
+def test_json_format_brings_fitting_json(api):
+    """A schema in response_format brings JSON that fits it."""
+    schema = {"type": "object", "properties": {"n": {"type": "integer", "minimum": 5}}, "required": ["n"]}
+    form = {"type": "text", "mime_type": "application/json", "schema": schema}
+    text = api.create(response_format=form).json["steps"][-1]["content"][0]["text"]
+    assert json.loads(text) == {"n": 5}
+
+
+@pytest.mark.parametrize(
+    ("kind", "magic"), [("image", b"\x89PNG"), ("audio", b"RIFF"), ("video", b"\0\0\0")], ids=str
+)
+def test_media_formats_bring_tiny_files(api, kind, magic):
+    """A medium in response_format or response_modalities brings a valid tiny file."""
+    for fields in ({"response_format": {"type": kind}}, {"response_modalities": [kind]}):
+        content = api.create(**fields).json["steps"][-1]["content"][0]
+        assert content["type"] == kind
+        assert base64.b64decode(content["data"], validate=True).startswith(magic)
+
+
+@pytest.mark.parametrize(("limit", "kept"), [(1, ["thought"]), (26, ["thought", "model_output"])])
+def test_tiny_limit_is_incomplete(api, limit, kept):
+    """max_output_tokens below what is needed cuts the output; thoughts count."""
+    body = api.create(generation_config={"max_output_tokens": limit}).json
+    assert body["status"] == "incomplete"
+    assert [step["type"] for step in body["steps"]] == kept
+
+
+def test_thinking_summaries_on_request(api):
+    """A thought has a summary when it is asked for."""
+    plain = api.create().json["steps"][0]
+    told = api.create(generation_config={"thinking_summaries": "auto"}).json["steps"][0]
+    assert "summary" not in plain
+    assert told["summary"][0]["type"] == "text"
+
+
+SERVER_TOOLS = [
+    ("google_search", "google_search"),
+    ("code_execution", "code_execution"),
+    ("url_context", "url_context"),
+    ("google_maps", "google_maps"),
+    ("file_search", "file_search"),
+    ("retrieval", "retrieval"),
+    ("mcp_server", "mcp_server_tool"),
+]
+
+
+@pytest.mark.parametrize(("tool", "stem"), SERVER_TOOLS)
+def test_server_tools_show_a_pair(api, tool, stem):
+    """Each server tool shows a call and the result that names it, and the run completes."""
+    body = api.create(tools=[{"type": tool}]).json
+    call, result = body["steps"][:2]
+    assert (call["type"], result["type"]) == (f"{stem}_call", f"{stem}_result")
+    assert result["call_id"] == call["id"]
+    assert body["status"] == "completed"
+    assert body["usage"]["total_tool_use_tokens"] > 0
+
+
+def test_annotations_count_bytes(api):
+    """A citation spans the text in bytes, not in characters."""
+    content = api.create("東京", tools=[{"type": "google_search"}]).json["steps"][-1]["content"][0]
+    assert content["annotations"][0]["end_index"] == len(content["text"].encode()) > len(content["text"])
+
+
+FUNCTIONS = [
+    ("Weather?", None, ["get_weather"]),
+    ("Use get_time", None, ["get_time"]),
+    ("get_weather and get_time", None, ["get_weather", "get_time"]),
+    ("Weather?", "none", []),
+    ("Weather?", "any", ["get_weather"]),
+    ("Weather?", {"allowed_tools": {"mode": "any", "tools": ["get_time"]}}, ["get_time"]),
+]
+
+
+@pytest.mark.parametrize(("prompt", "choice", "names"), FUNCTIONS)
+def test_declared_functions_are_called(api, prompt, choice, names):
+    """The functions the prompt names, else the first one, are called with fitting arguments."""
+    config = {"generation_config": {"tool_choice": choice}} if choice else {}
+    body = api.create(prompt, tools=[FUNCTION, {**FUNCTION, "name": "get_time"}], **config).json
+    calls = [step for step in body["steps"] if step["type"] == "function_call"]
+    assert [call["name"] for call in calls] == names
+    assert all(isinstance(call["arguments"]["city"], str) for call in calls)
+    assert len({call["id"] for call in calls}) == len(calls)
+    assert body["status"] == ("requires_action" if names else "completed")
+
+
+USAGE = {
+    "plain": {},
+    "search": {"tools": [{"type": "google_search"}]},
+    "image": {"response_format": {"type": "image"}},
+    "instruction": {"system_instruction": "Be brief."},
+    "call": {"tools": [FUNCTION]},
+}
+
+
+@pytest.mark.parametrize("fields", USAGE.values(), ids=USAGE)
+def test_usage_adds_up(api, fields):
+    """The total is the sum of its parts, and modalities add up to theirs."""
+    usage = api.create(**fields).json["usage"]
+    parts = ("input", "output", "thought", "tool_use")
+    assert usage["total_tokens"] == sum(usage[f"total_{part}_tokens"] for part in parts)
+    for part in ("input", "output", "tool_use"):
+        by_modality = usage.get(f"{part}_tokens_by_modality")
+        if by_modality is not None:
+            assert sum(entry["tokens"] for entry in by_modality) == usage[f"total_{part}_tokens"]
+
+
+@pytest.mark.parametrize("version", ["/v1", "/v1beta", "/v1beta1", "/v1beta1/projects/p/locations/l"])
+def test_versions_are_one_service(api, version):
+    """Every version prefix reaches the same interactions."""
+    found = api.created()
+    api.root = version
+    assert api.get(found).json["id"] == found
+
+
+PATHS = [
+    ("POST", "/v1beta/interactions/x:cancel", 404, "/cancel"),
+    ("GET", "/v1beta/operations/x", 404, "poll"),
+    ("POST", "/v1beta/models/gemini-3.5-flash:generateContent", 404, "interactions"),
+    ("POST", "/v1alpha/interactions", 404, "version"),
+    ("POST", "/interactions", 404, "version"),
+    ("GET", "/v1beta/interaction/x", 404, "interactions"),
+    ("PUT", "/v1beta/interactions", 405, "POST"),
+    ("GET", "/v1beta/interactions", 405, "POST"),
+    ("PATCH", "/v1beta/interactions/x", 405, "GET"),
+    ("GET", "/v1beta/interactions/x/cancel", 405, "POST"),
+    ("GET", "/v1beta/interactions/..%2Fagents", 404, ""),
+    ("GET", "/v1beta/interactions/" + "x" * 5000, 404, ""),
+    ("GET", "/", 404, ""),
+]
+
+
+@pytest.mark.parametrize(("method", "target", "status", "words"), PATHS, ids=[case[1][:40] for case in PATHS])
+def test_wrong_paths_are_told_the_right_one(api, method, target, status, words):
+    """A wrong path or method is refused, with what was probably meant."""
+    answer = api.call(method, target)
+    assert answer.status == status
+    assert words in answer.message
+    if status == 405:
+        assert words in answer.headers.get("allow")

@@ -1,0 +1,45 @@
+"""The pages that describe the emulator name what there is."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from harness.emulator import Script, Settings
+from harness.emulator.control import Control
+from harness.emulator.service import Emulator
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+
+
+def first_cells(page: str) -> set[str]:
+    """Every word in backquotes in the first column of the page's tables."""
+    text = (DOCS / page).read_text(encoding="utf-8")
+    return {
+        word
+        for line in text.splitlines()
+        if line.startswith("| `")
+        for word in re.findall(r"`([^`]+)`", line.split("|")[1])
+    }
+
+
+@pytest.mark.parametrize("name", Script.__struct_fields__)
+def test_every_script_key_is_described(name):
+    """docs/emulator.md has a row for each key of a script."""
+    assert name in first_cells("emulator.md")
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(Settings)])
+def test_every_setting_is_described(name):
+    """docs/emulator.md has a row for each setting."""
+    assert name in first_cells("emulator.md")
+
+
+def test_every_control_path_is_described():
+    """docs/control.md has a row for each request of the control API, and no other."""
+    described = {row.replace("/__harness__/", "") for row in first_cells("control.md")}
+    paths = {f"{method} {path}" for method, path in Control(Emulator())._paths}
+    assert described == paths | {"GET ", "POST sessions", "DELETE sessions/{id}"}

@@ -1,0 +1,265 @@
+"""Background runs: polls, queues, holds, cancels, deletes, and every status a run can end in."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+
+from harness.contract import RUNNING, may_follow
+from harness.emulator.scripts import FINAL_STATUSES
+
+from .client import AGENT, Api, read
+
+
+def statuses(api: Api, found: str, polls: int) -> list[str]:
+    """What the next polls show."""
+    return [api.status(found) for _ in range(polls)]
+
+
+POLLS = [
+    ({}, "in_progress", ["in_progress", "in_progress", "completed", "completed"]),
+    ({"ticks": 0}, "in_progress", ["completed"]),
+    ({"ticks": 1}, "in_progress", ["in_progress", "completed"]),
+    ({"queued": 1, "ticks": 1}, "queued", ["queued", "in_progress", "completed"]),
+    ({"queued": 2, "ticks": 0}, "queued", ["queued", "queued", "completed"]),
+    ({"status": "failed", "ticks": 0}, "in_progress", ["failed", "failed"]),
+    ({"hold": True}, "in_progress", ["in_progress"] * 6),
+    ({"hold": {"after": 500}, "ticks": 0}, "in_progress", ["in_progress"] * 3),
+]
+
+
+@pytest.mark.parametrize(("script", "first", "after"), POLLS, ids=[str(case[0]) for case in POLLS])
+def test_polls_show_one_state_after_the_other(api, script, first, after):
+    """The create shows the first state, each poll the next; a settled run stays."""
+    api.emulator.script(script)
+    body = api.create(background=True).json
+    assert body["status"] == first
+    assert "steps" not in body
+    assert "usage" not in body
+    assert statuses(api, body["id"], len(after)) == after
+
+
+@pytest.mark.parametrize("goal", FINAL_STATUSES)
+@pytest.mark.parametrize("background", [False, True], ids=["foreground", "background"])
+def test_every_final_status_can_be_reached(api, goal, background):
+    """A script ends a run in any settled status; JSON, stream and polls agree on it."""
+    api.emulator.script({"status": goal, "ticks": 0, "times": 2})
+    found = api.created(background=background)
+    assert api.status(found) == goal
+    stream = api.create(background=background, stream=True).events
+    assert stream[-2]["interaction"]["status"] == goal
+    body = api.get(found).json
+    assert ("errors" in body) == (goal == "failed")
+    assert ("continuation_token" in body) == (goal == "requires_continuation")
+
+
+def test_every_transition_is_legal(api):
+    """What polls show moves along the lifecycle table of the contract."""
+    api.emulator.reply(queued=2, ticks=2)
+    found = api.created(background=True)
+    seen = ["queued", *statuses(api, found, 6)]
+    assert all(before == after or may_follow(before, after) for before, after in pairwise(seen))
+
+
+def test_requests_for_others_do_not_move_a_run(api):
+    """A run stands still however many other requests come."""
+    found = api.created(background=True)
+    for _ in range(50):
+        api.create()
+    assert statuses(api, found, 3) == ["in_progress", "in_progress", "completed"]
+
+
+def test_pulling_does_not_move_a_run(api):
+    """A reader gets what has happened and then a pause, not the rest."""
+    found = api.created(background=True)
+    body = api.open(found)
+    assert [event["event_type"] for event in read(body, 2)] == [
+        "interaction.created",
+        "interaction.status_update",
+    ]
+    assert api.status(found) == "in_progress"
+
+
+def test_release_lets_a_held_run_go_on(api):
+    """A held run moves again when it is released."""
+    api.emulator.reply(hold=True, ticks=0)
+    found = api.created(background=True)
+    assert statuses(api, found, 3) == ["in_progress"] * 3
+    assert api.emulator.release() == 1
+    assert api.status(found) == "completed"
+
+
+def test_release_of_one(api):
+    """A release by id leaves other runs held."""
+    api.emulator.reply(hold=True, ticks=0, times=2)
+    first, second = api.created(background=True), api.created(background=True)
+    assert api.emulator.release(first) == 1
+    assert (api.status(first), api.status(second)) == ("completed", "in_progress")
+
+
+def test_hold_stops_running_and_coming_runs(api):
+    """hold() stops what runs and what will run; release() ends that."""
+    before = api.created(background=True)
+    api.emulator.hold()
+    after = api.created(background=True)
+    assert statuses(api, before, 5) + statuses(api, after, 5) == ["in_progress"] * 10
+    assert api.emulator.release() == 2
+    assert api.status(api.created(background=True)) == "in_progress"
+    assert statuses(api, before, 3)[-1] == "completed"
+
+
+@pytest.mark.parametrize("store", [True, False])
+def test_held_foreground_answers_after_release(api, store):
+    """A held foreground create gives its answer when it is released, stored or not."""
+    api.emulator.reply("Late.", hold=True)
+    response = api.emulator(api.request("POST", "/v1beta/interactions", {
+        "model": "gemini-3.5-flash", "input": "x", "store": store,
+    }))  # fmt: skip
+    first = next(response.body)
+    assert type(first).__name__ == "Pause"
+    assert api.emulator.release() == 1
+    assert b"Late." in next(response.body).data
+
+
+def test_cancel_stops_a_run(api):
+    """A cancel answers the cancelled interaction, and polls agree."""
+    found = api.created(background=True)
+    answer = api.cancel(found)
+    assert (answer.status, answer.json["status"]) == (200, "cancelled")
+    assert statuses(api, found, 3) == ["cancelled"] * 3
+
+
+def test_cancel_may_be_seen_late(api):
+    """With cancel_lag polls show the old status for a while, the cancel's own answer too."""
+    api.emulator.reply(cancel_lag=2)
+    found = api.created(background=True)
+    assert api.cancel(found).json["status"] == "in_progress"
+    assert statuses(api, found, 4) == ["in_progress", "in_progress", "cancelled", "cancelled"]
+
+
+def test_cancel_twice_is_harmless(api):
+    """A second cancel answers the same."""
+    found = api.created(background=True)
+    assert api.cancel(found).data == api.cancel(found).data
+
+
+CANCEL_REFUSED = {"foreground": False, "settled": True}
+
+
+@pytest.mark.parametrize("background", CANCEL_REFUSED.values(), ids=CANCEL_REFUSED)
+def test_cancel_of_what_does_not_run_is_refused(api, background):
+    """Only a running background run is cancelled; anything else keeps its result."""
+    found = api.created(background=background)
+    before = [api.get(found).json for _ in range(4)][-1]
+    assert api.cancel(found).error == (400, "failed_precondition")
+    assert api.get(found).json == before
+
+
+CUTS = range(2, 13)
+
+
+@pytest.mark.parametrize("after", CUTS)
+def test_cancel_anywhere_leaves_a_whole_stream(api, after):
+    """However far a run was, its cancelled stream is balanced and equals what GET stores."""
+    api.emulator.reply("One two three four five six.", hold={"after": after})
+    found = api.created(background=True)
+    body = api.open(found)
+    seen = read(body, after)
+    api.cancel(found)
+    rest = read(body, 100)
+    types = [event if isinstance(event, str) else event["event_type"] for event in (*seen, *rest)]
+    assert types.count("step.start") == types.count("step.stop")
+    assert types[-2:] == ["interaction.completed", "[DONE]"]
+    assert rest[-2]["interaction"]["status"] == "cancelled"
+    stored = api.get(found).json
+    texts = [
+        part["text"] for step in stored["steps"] if step["type"] == "model_output" for part in step["content"]
+    ]
+    deltas = [event["delta"] for event in (*seen, *rest) if isinstance(event, dict) and "delta" in event]
+    assert "".join(texts) == "".join(delta["text"] for delta in deltas if delta["type"] == "text")
+
+
+def test_cancel_completes_half_a_call(api):
+    """A function call whose arguments were under way is completed, not cut."""
+    step = {"type": "function_call", "id": "c1", "name": "f", "arguments": {"city": "Paris", "days": 3}}
+    api.emulator.reply(steps=[step], hold={"after": 4})
+    found = api.created(background=True)
+    body = api.open(found)
+    assert len(read(body, 4)) == 4
+    api.cancel(found)
+    assert "".join(event["delta"]["arguments"] for event in api.get(found, stream="true").events
+                   if isinstance(event, dict) and "delta" in event) == '{"city":"Paris","days":3}'  # fmt: skip
+    assert api.get(found).json["steps"][-1] == step
+
+
+def test_delete_forgets(api):
+    """After a delete everything about the id is a 404, a second delete included."""
+    found = api.created()
+    assert api.delete(found).json == {}
+    for answer in (api.get(found), api.get(found, stream="true"), api.cancel(found), api.delete(found)):
+        assert answer.error == (404, "not_found")
+
+
+def test_delete_of_a_running_run_ends_its_streams(api):
+    """A reader of a run that is deleted comes to an end."""
+    api.emulator.reply(hold={"after": 4})
+    found = api.created(background=True)
+    body = api.open(found)
+    read(body, 4)
+    api.delete(found)
+    assert read(body, 50)[-2]["interaction"]["status"] == "cancelled"
+    assert api.get(found).status == 404
+
+
+def test_ids_never_come_again(api):
+    """Neither a delete nor a reset brings an id back."""
+    seen = set()
+    for _ in range(50):
+        found = api.created()
+        assert found not in seen
+        seen.add(found)
+        api.delete(found)
+        api.emulator.reset()
+
+
+def test_projects_do_not_see_each_other():
+    """Another project's key gets 404 for read, cancel and delete; its own key still works."""
+    api = Api.with_settings(keys={"a": "one", "b": "two", "c": "one"})
+    api.key = "a"
+    found = api.created(background=True)
+    api.key = "b"
+    assert {answer.status for answer in (api.get(found), api.cancel(found), api.delete(found))} == {404}
+    api.key = "c"
+    assert api.get(found).status == 200
+
+
+def test_the_oldest_run_is_forgotten():
+    """Memory is bounded by max_runs."""
+    api = Api.with_settings(max_runs=3)
+    found = [api.created() for _ in range(5)]
+    assert [api.get(name).status for name in found] == [404, 404, 200, 200, 200]
+
+
+def test_pace_follows_the_clock():
+    """With `pace` the clock alone moves a run: polls do not."""
+    api = Api.with_settings(pace=1.0)
+    found = api.created(background=True)
+    assert statuses(api, found, 10)[-1] == "in_progress"
+    api.emulator.clock.reached(api.emulator.clock.now + 60)
+    assert api.status(found) == "completed"
+
+
+def test_running_statuses_are_those_of_the_contract(api):
+    """What a run shows before it settles is what the contract calls running."""
+    api.emulator.reply(queued=1)
+    found = api.created(background=True)
+    shown = {"queued", *statuses(api, found, 3)}
+    assert shown <= set(RUNNING)
+
+
+def test_agent_budget_ends_incomplete(api):
+    """An agent that runs over max_total_tokens ends incomplete."""
+    config = {"type": "antigravity", "max_total_tokens": 5}
+    body = api.create(agent=AGENT, agent_config=config, environment="remote").json
+    assert body["status"] == "incomplete"

@@ -1,0 +1,297 @@
+"""Mutants: each can be built, has a name and a summary, and differs from the reference in plain sight.
+
+That every one is noticed by a check, and every check notices one, is the kill matrix's business.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from harness.emulator import Emulator, Settings
+from harness.emulator.mutants import MUTANTS
+from harness.emulator.mutants.mutant import Area
+
+from .client import AGENT, Answer, Api, read
+
+TOOL = {"type": "function", "name": "f", "parameters": {"properties": {"city": {"type": "string"}}}}
+FORM = {"type": "text", "mime_type": "application/json", "schema": {"type": "object"}}
+SETTINGS = Settings(keys={"a": "one", "b": "two"})
+SCRIPTS = [
+    {}, {"queued": 1}, {"status": "failed"}, {"status": "incomplete"}, {"error_event": {"after": 3}},
+    {"continuation_token": "dDE="},
+]  # fmt: skip
+RESEARCH = "deep-research-preview-04-2026"
+
+
+class Tour:
+    """One walk past everything a mutant may do wrong; `seen` is what came back."""
+
+    def __init__(self, emulator: Emulator) -> None:
+        self.api = Api(emulator, key="a")
+        self.seen: list[Any] = []
+
+    def note(self, answer: Answer) -> Any:
+        """Keep an answer; its JSON as far as it is a usable object."""
+        self.seen.append((answer.status, answer.headers.items(), answer.data, answer.ending, answer.chunks))
+        try:
+            value = answer.json
+        except ValueError:
+            return {}
+        return value if isinstance(value, dict) else {}
+
+    def ask(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
+        """One call."""
+        return self.note(self.api.call(method, path, body, **headers))
+
+    def new(self, text: Any = "Hello", **fields: Any) -> str:
+        """A create; an id that leads somewhere, whatever came back."""
+        return str(self.note(self.api.create(text, **fields)).get("id") or "none")
+
+    def keys(self) -> None:
+        """Every way to call with a good, a bad and no key."""
+        found = self.new()
+        for headers in ({}, {"x-goog-api-key": "bad"}, {"authorization": "Bearer a"}, {"x-goog-api-key": "a"}):
+            self.api.key = ""
+            self.ask("GET", f"interactions/{found}", **headers)
+            self.ask("GET", f"interactions/{found}?key=a", **headers)
+            self.api.key = "a"
+        self.api.key = "b"
+        self.ask("GET", f"interactions/{found}")
+        self.ask("DELETE", f"interactions/{found}")
+        self.api.key = "a"
+
+    def creates(self) -> None:
+        """Creates that are answered."""
+        for fields in (
+            {"tools": [{"type": "google_search"}]}, {"tools": [TOOL]}, {"response_format": FORM},
+            {"tools": [TOOL], "generation_config": {"tool_choice": "none"}},
+            {"generation_config": {"max_output_tokens": 1}}, {"labels": {"a": "b"}}, {"store": False},
+            {"stream": False}, {"stream": True}, {"stream": True, "background": True}, {"agent": AGENT},
+            {"stream": True, "tools": [TOOL]}, {"model": AGENT}, {"stream": True, "store": False},
+            {"stream": True, "generation_config": {"thinking_summaries": "auto"}},
+        ):  # fmt: skip
+            self.new(**fields)
+        for given in ({"type": "text", "text": "x"}, [{"type": "text", "text": "x"}],
+                      [{"type": "user_input", "content": "x"}], "a\tb \n é 🦊", "x" * 600_000):  # fmt: skip
+            self.ask("GET", f"interactions/{self.new(given)}")
+        self.new(text="Hi", input="Hi")
+        for revision in ("2026-05-07", "odd"):
+            body = {"model": "gemini-3.5-flash", "input": "x"}
+            self.ask("POST", "interactions", body, **{"api-revision": revision})
+            self.ask("POST", "interactions", body, **{"content-type": "text/plain"})
+
+    def refusals(self) -> None:
+        """Creates and paths that are refused."""
+        for fields in (
+            {"zzz": 1}, {"model": None}, {"agent": AGENT, "model": "gemini-3.5-flash"}, {"input": ""},
+            {"input": None}, {"model": "nope"}, {"agent": "nope"}, {"store": 5}, {"tools": [{"type": "nope"}]},
+            {"generation_config": {"thinking_level": "nope"}}, {"agent_config": {"type": "antigravity"}},
+            {"agent": AGENT, "generation_config": {}}, {"webhook_config": {"uris": []}},
+            {"stream": True, "zzz": 1}, {"labels": {"BAD": "x"}}, {"background": True, "store": False},
+            {"systemInstruction": "x"},
+            {"previous_interaction_id": "nope"}, {"agent": RESEARCH}, {"agent": AGENT, "environment": "f" * 32},
+            {"input": [{"type": "function_result", "call_id": "x", "name": "f", "result": "x"}]},
+        ):  # fmt: skip
+            self.new(**fields)
+        for data in (b"{", b"[]", b"", b'{"model":"gemini-3.5-flash","input":"\xff"}', b"[" * 10_000):
+            self.ask("POST", "interactions", data)
+            self.new()
+        for method, path in (
+            ("GET", "nope"), ("PUT", "interactions"), ("GET", "interactions/nope"),
+            ("DELETE", "interactions/nope"), ("POST", "interactions/nope/cancel"),
+            ("GET", "interactions/nope?stream=true"),
+            ("GET", "interactions/a%2Fb"), ("GET", "interactions/" + "x" * 2000), ("POST", "/v1/interactions"),
+        ):  # fmt: skip
+            self.ask(method, path)
+        self.api.emulator.reply(refuse={"status": 429, "code": "rate_limit_exceeded", "message": "x"})
+        self.new()
+
+    def reads(self) -> None:
+        """A stored interaction read in every way, deleted, and read again."""
+        first, found = self.new("One"), self.new("Two")
+        self.ask("DELETE", f"interactions/{first}")
+        for query in ("", "", "?include_input=true", "?stream=false", "?stream=true", "?last_event_id=x", "?odd=1",
+                      "?stream=true&last_event_id=nope"):  # fmt: skip
+            self.ask("GET", f"interactions/{found}{query}")
+        for method in ("DELETE", "GET", "DELETE"):
+            self.ask(method, f"interactions/{found}")
+        self.ask("GET", f"interactions/{found}?stream=true")
+        self.new(previous_interaction_id=found)
+
+    def runs(self) -> None:
+        """Background runs polled, cancelled, deleted and streamed."""
+        for script in SCRIPTS:
+            for fields in ({"background": True}, {"background": True, "stream": True}):
+                self.api.emulator.script(script)
+                answer = self.api.create(**fields)
+                self.note(answer)
+                found = id_in(answer)
+                for _ in range(6):
+                    self.ask("GET", f"interactions/{found}")
+                self.resumes(found)
+                self.ask("POST", f"interactions/{found}/cancel")
+                self.ask("GET", f"interactions/{found}")
+                self.new(previous_interaction_id=found)
+        self.stopped_runs()
+        found = self.new()
+        self.ask("POST", f"interactions/{found}/cancel")
+        self.ask("POST", f"interactions/{found}:cancel")
+        self.ask("GET", f"interactions/{found}")
+
+    def resumes(self, found: str) -> None:
+        """Every resume of a run's stream."""
+        answer = self.api.get(found, stream="true")
+        self.note(answer)
+        if answer.headers.media_type() != "text/event-stream":
+            return
+        for event in answer.events:
+            cursor = event.get("event_id") if isinstance(event, dict) else None
+            if isinstance(cursor, str):
+                self.note(self.api.get(found, stream="true", last_event_id=cursor))
+                escaped = "".join(f"%{ord(character):02X}" for character in cursor)
+                self.ask("GET", f"interactions/{found}?stream=true&last_event_id={escaped}")
+
+    def stopped_runs(self) -> None:
+        """Runs that are cancelled, deleted or hung up while somebody reads."""
+        for method, path in (("POST", "/cancel"), ("DELETE", ""), ("GET", "")):
+            found = self.new(background=True)
+            bodies = [self.api.open(found) for _ in range(2)]
+            self.seen += [read(body, 3) for body in bodies]
+            self.new(previous_interaction_id=found)
+            self.ask(method, f"interactions/{found}{path}")
+            self.seen += [read(body, 40) for body in bodies]
+            self.ask(method, f"interactions/{found}{path}")
+            for _ in range(3):
+                self.ask("GET", f"interactions/{found}")
+        found = self.new(background=True)
+        body = self.api.open(found)
+        seen = read(body, 5)
+        body.close()
+        if seen and isinstance(seen[0], dict):
+            self.note(self.api.get(found, stream="true", last_event_id=str(seen[0].get("event_id"))))
+        streamed = self.api.request("POST", "/v1beta/interactions",
+                                    {"model": "gemini-3.5-flash", "input": "x", "stream": True})  # fmt: skip
+        self.api.emulator(streamed).body.close()
+        self.ask("GET", f"interactions/{found}")
+
+    def turns(self) -> None:
+        """Chains, results, steps sent back, continuations, agents' second turns."""
+        first = self.new(tools=[{"type": "google_search"}])
+        for _ in range(2):
+            self.new(previous_interaction_id=first)
+        self.ask("GET", f"interactions/{first}")
+        call = {"type": "function_call", "id": "c1", "name": "f", "arguments": {}}
+        for values in (["x"], [{"a": 1}], [[{"type": "text", "text": "x"}]], ["x", "y"]):
+            steps = [{**call, "id": f"c{number}"} for number in range(len(values))]
+            self.api.emulator.reply(steps=steps)
+            parent = self.new(tools=[TOOL])
+            self.ask("GET", f"interactions/{parent}")
+            given = [{"type": "function_result", "call_id": f"c{number}", "name": "f", "result": value}
+                     for number, value in enumerate(values)]  # fmt: skip
+            self.new(given, previous_interaction_id=parent)
+            self.new([{**given[0], "call_id": "c9"}], previous_interaction_id=parent)
+        for thought in ({"type": "thought", "signature": "c2ln"}, {"type": "thought"}):
+            self.new([{"type": "user_input", "content": "x"}, thought])
+        for token in ("dDE=", "nope"):
+            self.api.emulator.reply("x", continuation_token="dDE=")
+            parent = self.new()
+            self.new(None, previous_interaction_id=parent, continuation_token=token)
+        for fields in ({}, {"environment": "remote"}):
+            agent = self.new(agent=AGENT, environment="remote")
+            self.new(agent=AGENT, previous_interaction_id=agent, **fields)
+            self.new(previous_interaction_id=agent)
+        here = self.note(self.api.create(agent=AGENT, environment="remote")).get("environment_id")
+        self.new(agent=AGENT, environment=here)
+
+    def neighbours(self) -> None:
+        """Every neighbouring collection."""
+        for number in (1, 2, 1):
+            self.ask("POST", "agents", {"id": f"helper-{number}", "base_agent": AGENT})
+        self.ask("POST", "agents", {"id": "gemini-x", "base_agent": AGENT})
+        self.collection("agents", "helper-1")
+        source = {"type": "inline", "target": "a.txt", "content": "x\ny\n"}
+        made = [str(self.ask("POST", "environments", {"sources": [source]}).get("id")) for _ in range(2)]
+        self.ask("POST", "environments", {"from_environment": made[0], "sources": [source]})
+        for path in ("", "/a.txt", "/nope", "/a.txt?alt=media"):
+            self.ask("GET", f"environments/{made[0]}/files{path}")
+        self.collection("environments", made[0])
+        hook = {"uri": "https://example.org/h", "subscribed_events": ["interaction.completed"], "name": "n"}
+        self.ask("POST", "webhooks", {**hook, "subscribed_events": ["nope"]})
+        found = str(self.ask("POST", "webhooks", hook).get("id"))
+        self.ask("PATCH", f"webhooks/{found}", {"name": "m"})
+        for verb in ("ping", "rotateSigningSecret"):
+            self.ask("POST", f"webhooks/{found}:{verb}", {})
+        self.collection("webhooks", found)
+
+    def collection(self, name: str, found: str) -> None:
+        """Read, page, delete, read again."""
+        page = self.ask("GET", f"{name}?page_size=1")
+        self.ask("GET", f"{name}?page_size=1&page_token={page.get('next_page_token', '')}")
+        for method, path in (("GET", ""), ("GET", f"/{found}"), ("GET", "/nope"), ("DELETE", f"/{found}"),
+                             ("GET", f"/{found}")):  # fmt: skip
+            self.ask(method, f"{name}{path}")
+
+    def walk(self) -> list[Any]:
+        """Everything; what a mutant makes impossible is part of the answer."""
+        for part in (self.keys, self.creates, self.refusals, self.reads, self.runs, self.turns, self.neighbours):
+            self.api.emulator.reset()
+            try:
+                part()
+            except (AssertionError, AttributeError, KeyError, TypeError, ValueError, IndexError) as stumbled:
+                self.seen.append((part.__name__, type(stumbled).__name__, len(self.seen)))
+        return self.seen
+
+
+def id_in(answer: Answer) -> str:
+    """The id in a JSON answer or in the first event of a stream; one that leads nowhere without."""
+    try:
+        value = answer.json
+    except ValueError:
+        value = next(iter(answer.events), {})
+        value = value.get("interaction", {}) if isinstance(value, dict) else {}
+    return str(value.get("id", "none")) if isinstance(value, dict) else "none"
+
+
+@pytest.fixture(scope="module")
+def reference() -> list[Any]:
+    """What the reference answers."""
+    return Tour(Emulator(SETTINGS)).walk()
+
+
+def test_the_reference_does_not_stumble(reference):
+    """The tour goes through on the reference, and twice the same way."""
+    assert not [entry for entry in reference if len(entry) == 3 and isinstance(entry[0], str)]
+    assert Tour(Emulator(SETTINGS)).walk() == reference
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_mutants_differ(name, reference):
+    """A mutant can be built and answers something else than the reference somewhere on the tour."""
+    assert Tour(MUTANTS[name].build(SETTINGS)).walk() != reference
+
+
+def test_mutants_are_many_and_described():
+    """There are mutants for every area, each with one sentence that ends with a full stop."""
+    assert len(MUTANTS) >= 130
+    assert len({mutant.area for mutant in MUTANTS.values()}) >= 17
+    for name, mutant in MUTANTS.items():
+        assert mutant.id == name
+        assert mutant.summary.endswith(".")
+        assert "\n" not in mutant.summary
+
+
+def test_summaries_differ():
+    """No two mutants claim the same defect."""
+    summaries = [mutant.summary for mutant in MUTANTS.values()]
+    assert len(set(summaries)) == len(summaries)
+
+
+def test_a_part_of_nothing_is_refused():
+    """Registering what is no part of the emulator, or has no summary, fails at import."""
+    area = Area("x")
+    with pytest.raises(ValueError, match="no part"):
+        area.mutant("a")(type("Odd", (), {"__doc__": "Odd."}))
+    with pytest.raises(ValueError, match="docstring"):
+        area.mutant("b")(type("Bare", (Emulator,), {}))

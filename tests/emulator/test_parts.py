@@ -1,0 +1,234 @@
+"""The small pure parts: samples, pieces of text, signatures, ids, media, names, routes."""
+
+from __future__ import annotations
+
+import base64
+import zlib
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.emulator import media
+from harness.emulator.hints import FIELDS, camel_case, unknown_field
+from harness.emulator.ids import Ids
+from harness.emulator.nearest import snake, suggestion
+from harness.emulator.routing import route
+from harness.emulator.samples import sample
+from harness.emulator.signatures import altered, sign
+from harness.emulator.splitting import pieces
+from harness.emulator.usage import Meter, count
+
+SCHEMAS = [
+    {"type": "string"},
+    {"type": "STRING", "enum": ["b", "a"]},
+    {"const": 5},
+    {"type": "integer", "minimum": 3, "maximum": 9, "multipleOf": 4},
+    {"type": "number", "exclusiveMinimum": 1.5, "exclusiveMaximum": 3},
+    {"type": "integer", "maximum": -4},
+    {"type": ["null", "boolean"]},
+    {"type": "null"},
+    {"type": "string", "minLength": 20, "maxLength": 25},
+    {"type": "string", "maxLength": 2},
+    {"type": "string", "format": "date-time"},
+    {"type": "array", "items": {"type": "integer"}, "minItems": 3, "uniqueItems": True},
+    {"type": "array", "items": {"type": "string"}, "maxItems": 0},
+    {"type": "array", "prefixItems": [{"type": "string"}, {"type": "integer"}], "items": {"type": "boolean"}},
+    {"type": "object", "properties": {"a": {"type": "string"}, "b": {"type": "object", "properties": {"c": {}}}},
+     "required": ["a"], "additionalProperties": False},
+    {"required": ["x"], "properties": {"x": {"type": "number"}}},
+    {"anyOf": [{"type": "integer"}, {"type": "string"}]},
+    {"allOf": [{"properties": {"a": {"type": "integer"}}}, {"required": ["a"]}]},
+    {"$ref": "#/$defs/node", "$defs": {"node": {"type": "object", "properties": {
+        "next": {"$ref": "#/$defs/node"}, "name": {"type": "string"}}, "required": ["name"]}}},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("schema", SCHEMAS, ids=str)
+def test_samples_fit_their_schema(schema):
+    """A sample is valid by an independent validator (types in capitals read as their lower case)."""
+    import jsonschema
+
+    lowered = {**schema, "type": schema["type"].lower()} if isinstance(schema.get("type"), str) else schema
+    jsonschema.Draft202012Validator(lowered).validate(sample(schema))
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 5) | st.sampled_from(["object", "array", "#/x", "string"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                [
+                    "type",
+                    "properties",
+                    "items",
+                    "required",
+                    "anyOf",
+                    "allOf",
+                    "$ref",
+                    "enum",
+                    "minItems",
+                    "minLength",
+                    "minimum",
+                    "prefixItems",
+                    "x",
+                ]
+            ),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(JSON)
+def test_samples_survive_any_schema(schema):
+    """Whatever a caller declares, a sample is made."""
+    sample(schema)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(max_size=60), st.integers(1, 12))
+def test_pieces_join_to_the_text(text, number):
+    """Pieces are not empty, not more than wanted, and join to the text."""
+    cuts = pieces(text, number)
+    assert "".join(cuts) == text
+    assert len(cuts) <= number
+    assert all(cuts)
+
+
+WHOLE = ["e\u0301", "👩\u200d👩\u200d👧", "🇩🇪", "👍🏽", "☎\ufe0f", "\r\n"]
+
+
+@pytest.mark.parametrize("character", WHOLE)
+def test_pieces_keep_characters_whole(character):
+    """What a reader sees as one character is never divided."""
+    for number in range(1, 12):
+        cuts = pieces(f"ab{character}cd{character}", number)
+        assert sum(cut.count(character) for cut in cuts) == 2
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 2**64 - 1), st.integers(0, 30), st.sampled_from("ABCabc019+/"))
+def test_altered_signatures_are_recognised(number, place, character):
+    """A signature is base64 and unaltered; a changed character behind the mark is noticed."""
+    signature = sign(number)
+    base64.b64decode(signature, validate=True)
+    assert not altered(signature)
+    place %= len(signature)
+    other = signature[:place] + character + signature[place + 1 :]
+    if place >= 4 and other != signature:
+        assert altered(other)
+
+
+@pytest.mark.parametrize("foreign", ["", "c2ln", "signature_REDACTED_1", "CiQBDDnWxzCnKBoG0/vIUQ9fHy3J"])
+def test_foreign_signatures_are_not_judged(foreign):
+    """What did not begin as one of ours is let pass."""
+    assert not altered(foreign)
+
+
+def test_ids_do_not_repeat_and_follow_the_seed():
+    """A hundred thousand numbers differ; the same seed gives the same ones, another seed others."""
+    first, again, other = Ids(1), Ids(1), Ids(2)
+    numbers = [first.number() for _ in range(100_000)]
+    assert len(set(numbers)) == len(numbers)
+    assert [again.number() for _ in range(100)] == numbers[:100]
+    assert not {other.number() for _ in range(1000)} & set(numbers)
+
+
+def test_environments_have_32_hex_digits():
+    """The id of an environment looks as in every sample."""
+    name = Ids(0).named("environment")
+    assert len(name) == 32
+    assert set(name) <= set("0123456789abcdef")
+
+
+def test_media_are_valid_files():
+    """The picture's parts have right checksums, the sound's length is told right."""
+    png = base64.b64decode(media.picture())
+    size = int.from_bytes(png[33:37], "big")
+    assert zlib.crc32(png[37 : 41 + size]) == int.from_bytes(png[41 + size : 45 + size], "big")
+    wav = base64.b64decode(media.sound())
+    assert int.from_bytes(wav[4:8], "little") == len(wav) - 8
+    mp4 = base64.b64decode(media.clip())
+    assert mp4[4:8] == b"ftyp"
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("systemInstruction", "system_instruction"), ("input", "input"), ("topP", "top_p"), ("agent_id", "agent_id")],
+)
+def test_snake(name, expected):
+    """Humps become underscores."""
+    assert snake(name) == expected
+
+
+def test_suggestions_only_when_near():
+    """A near name is suggested, a far one is not."""
+    assert suggestion("stram", ["stream", "store"]) == " Did you mean 'stream'?"
+    assert suggestion("xyzzy", ["stream", "store"]) == ""
+
+
+def test_hints_name_real_fields():
+    """No hint is about a name that exists, and none is empty."""
+    from harness.emulator.admission import known_fields
+
+    assert not set(FIELDS) & known_fields()
+    assert all(FIELDS.values())
+    assert "Unknown parameter 'zzz'." in unknown_field("zzz", known_fields())
+
+
+CAMEL = [
+    ({"tools": [{"type": "function", "parameters": {"camelCase": 1}}]}, None),
+    ({"labels": {"aB": "x"}}, None),
+    ({"input": [{"type": "function_result", "callId": "x"}]}, "input[0].callId"),
+    ({"generation_config": {"maxOutputTokens": 1}}, "generation_config.maxOutputTokens"),
+]
+
+
+@pytest.mark.parametrize(("body", "place"), CAMEL, ids=str)
+def test_camel_case_is_found_where_names_are_ours(body, place):
+    """Names in camelCase are found with their place, but not inside what is the caller's own."""
+    told = camel_case(body)
+    assert told is None if place is None else f"'{place}'" in (told or "")
+
+
+ROUTES = [
+    ("/v1beta/interactions", (None, False, "v1beta", ("interactions",))),
+    ("/v1/interactions/a%2Fb?x=1", (None, False, "v1", ("interactions", "a/b"))),
+    ("/v1beta1/projects/p/locations/l/interactions/x", (None, False, "v1beta1", ("interactions", "x"))),
+    (
+        "/upload/v1beta/environments/e/files/a",
+        (None, False, "v1beta", ("upload", "environments", "e", "files", "a")),
+    ),
+    ("/v1beta/files/environment-x:download", (None, False, "v1beta", ("files", "environment-x:download"))),
+    ("/__harness__/", (None, True, "", ())),
+    ("/__harness__/scripts", (None, True, "", ("scripts",))),
+    ("/__harness__/sessions/s1", (None, True, "", ("sessions", "s1"))),
+    ("/__harness__/sessions/s1/v1/interactions", ("s1", False, "v1", ("interactions",))),
+    ("/__harness__/sessions/s1/__harness__/scripts", ("s1", True, "", ("scripts",))),
+    ("/v2/interactions", (None, False, "", ("v2", "interactions"))),
+    ("/", (None, False, "", ("",))),
+    ("", (None, False, "", ())),
+    ("*", (None, False, "", ())),
+]
+
+
+@pytest.mark.parametrize(("target", "expected"), ROUTES)
+def test_routes(target, expected):
+    """Every form of path leads to one route."""
+    assert route(target)[:4] == expected
+
+
+def test_meter_counts_by_modality():
+    """Texts, media and thoughts are counted apart, and the history belongs to the input."""
+    given = [{"type": "user_input", "content": [{"type": "text", "text": "12345"}, {"type": "image", "data": ""}]}]
+    usage = Meter().usage(given, [{"type": "thought"}], context=10)
+    assert usage["input_tokens_by_modality"] == [
+        {"modality": "text", "tokens": count("12345") + 10},
+        {"modality": "image", "tokens": 258},
+    ]
+    assert (usage["total_output_tokens"], usage["total_thought_tokens"]) == (0, 24)

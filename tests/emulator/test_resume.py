@@ -1,0 +1,171 @@
+"""Streams after the fact: replays, cursors, several readers, and the resume oracle at every cut."""
+
+from __future__ import annotations
+
+import pytest
+
+from .client import Api, read, without_ids
+
+
+@pytest.fixture
+def finished(api) -> tuple[str, list]:
+    """A settled background run and its events."""
+    events = api.create(background=True, stream=True).events
+    return events[0]["interaction"]["id"], events
+
+
+def test_replay_is_the_stream(api, finished):
+    """Without a cursor a stream is the whole one again, ids included."""
+    found, events = finished
+    assert api.get(found, stream="true").events == events
+
+
+def test_resume_oracle_at_every_cut(api, finished):
+    """Up to every cursor plus the rest after it is the whole stream, nothing missing and nothing twice."""
+    found, events = finished
+    for cut, event in enumerate(events[:-1]):
+        rest = api.get(found, stream="true", last_event_id=event["event_id"]).events
+        assert events[: cut + 1] + rest == events
+
+
+def test_resume_inclusive_repeats_one():
+    """With resume=inclusive the event of the cursor comes again, once."""
+    api = Api.with_settings(resume="inclusive")
+    events = api.create(background=True, stream=True).events
+    rest = api.get(events[0]["interaction"]["id"], stream="true", last_event_id=events[4]["event_id"]).events
+    assert rest == events[4:]
+
+
+def test_cursors_need_encoding(api, finished):
+    """Ids hold characters that a query must encode, so that a client that forgets is caught."""
+    _, events = finished
+    assert all(set("+/=") <= set(event["event_id"]) for event in events[:-1])
+
+
+def test_resume_of_a_running_run(api):
+    """A reader that hung up in the middle of a running run gets exactly the rest."""
+    whole = Api().create(background=True, stream=True).events
+    for cut in range(1, len(whole) - 1):
+        found = api.created(background=True)
+        body = api.open(found)
+        seen = read(body, cut)
+        body.close()
+        rest = read(api.open(found, last_event_id=seen[-1]["event_id"]), 100)
+        assert [e if isinstance(e, str) else e["event_type"] for e in seen + rest] == [
+            e if isinstance(e, str) else e["event_type"] for e in whole
+        ]
+        ids = [event["event_id"] for event in (seen + rest)[:-1]]
+        assert len(set(ids)) == len(ids)
+
+
+def test_readers_share_a_run(api):
+    """Three interleaved readers, one of them late, each get everything."""
+    found = api.created(background=True)
+    bodies = [api.open(found), api.open(found)]
+    seen = [read(body, 4) for body in bodies]
+    bodies.append(api.open(found))
+    seen.append([])
+    for _ in range(30):
+        for body, events in zip(bodies, seen, strict=True):
+            events += read(body, 1)
+    assert seen[0] == seen[1] == seen[2]
+    assert seen[0][-1] == "[DONE]"
+
+
+def test_readers_that_wait_together_move_a_run_once(api):
+    """Two readers that pause at the same time do not make a run twice as fast."""
+    found = api.created(background=True)
+    bodies = [api.open(found) for _ in range(5)]
+    for body in bodies:
+        read(body, 2)
+        assert type(next(body)).__name__ == "Pause"
+    assert [len(read_ready(body)) for body in bodies] == [1] * 5
+
+
+def read_ready(body) -> list:
+    """The chunks that come before the next pause."""
+    found = []
+    while hasattr(piece := next(body), "data"):
+        found.append(piece)
+    return found
+
+
+def test_polls_and_readers_see_one_run(api):
+    """After polls have settled a run its open reader gets the rest at once."""
+    found = api.created(background=True)
+    body = api.open(found)
+    read(body, 2)
+    while api.status(found) != "completed":
+        pass
+    assert len(read_ready_until_end(body)) > 5
+
+
+def read_ready_until_end(body) -> list:
+    """All chunks up to the ending, without a pause among them but the one already begun."""
+    return [piece for piece in body if hasattr(piece, "data")]
+
+
+REFUSED = [
+    ({"last_event_id": "x", "stream": "true"}, "not the event_id"),
+    ({"last_event_id": "x"}, "stream=true"),
+    ({"stream": "maybe"}, "true or false"),
+    ({"include_input": "maybe"}, "true or false"),
+]
+
+
+@pytest.mark.parametrize(("query", "words"), REFUSED, ids=[str(case[0]) for case in REFUSED])
+def test_wrong_queries_are_refused(api, finished, query, words):
+    """A wrong cursor or flag is a 400 that says why."""
+    answer = api.get(finished[0], **query)
+    assert answer.error == (400, "invalid_request")
+    assert words in answer.message
+
+
+def test_a_cursor_of_the_future_is_unknown(api, finished):
+    """An event that has not happened yet cannot be resumed after."""
+    found, events = finished
+    api.emulator.reply(hold={"after": 3})
+    held = api.created(background=True)
+    future = events[8]["event_id"].replace(found[3:], held[3:])
+    assert api.get(held, stream="true", last_event_id=future).status == 400
+
+
+@pytest.mark.parametrize(
+    "query", [{"stream": "false"}, {"extra": "1"}, {"last_event_id": ""}, {"stream": ""}], ids=str
+)
+def test_harmless_queries_bring_json(api, finished, query):
+    """stream=false, empty values and unknown parameters are a plain read."""
+    assert api.get(finished[0], **query).json["status"] == "completed"
+
+
+def test_foreground_streams_again(api):
+    """A stored foreground interaction streams what its POST streamed or would have streamed."""
+    unary = api.created("Hello")
+    streamed = api.create("Hello", stream=True)
+    again = api.get(streamed.events[0]["interaction"]["id"], stream="true")
+    assert again.data == streamed.data
+    assert api.get(unary, stream="true").text == streamed.text
+
+
+def test_held_reader_pauses_longer_and_longer(api):
+    """A reader of a held run waits in growing pauses up to a bound, and gets no data."""
+    api.emulator.reply(hold={"after": 3})
+    body = api.open(api.created(background=True))
+    assert len(read(body, 3)) == 3
+    pauses = [next(body).seconds for _ in range(10)]
+    assert pauses == sorted(pauses)
+    assert pauses[0] == api.emulator.clock.tick_seconds
+    assert pauses[-1] == pauses[-2] == 25 * api.emulator.clock.tick_seconds
+
+
+def test_long_runs_are_bounded_in_pauses(api):
+    """A run of thousands of events is not thousands of pauses long."""
+    api.emulator.reply("word " * 1000, deltas=2000)
+    pieces = list(api.open(api.created(background=True)))
+    assert sum(type(piece).__name__ == "Pause" for piece in pieces) < 250
+
+
+def test_ids_apart_every_reader_sees_the_same(api):
+    """Payloads do not depend on the policy for ids."""
+    plain = Api.with_settings(event_ids="none").create(background=True, stream=True).events
+    assert without_ids(Api().create(background=True, stream=True).events) == plain

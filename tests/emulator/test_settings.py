@@ -1,0 +1,37 @@
+"""Settings are checked at the door."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.emulator import Settings
+from harness.outcome import UsageFault
+
+WRONG = [
+    ({"event_ids": "some"}, "event_ids='some'"),
+    ({"resume": True}, "resume=True"),
+    ({"event_id": "all"}, "'event_ids'"),
+    ({"chunking": 0}, "chunking=0"),
+    ({"chunking": True}, "chunking=True"),
+    ({"ticks": -1}, "ticks=-1"),
+    ({"ticks": True}, "ticks=True"),
+    ({"max_runs": 0}, "max_runs=0"),
+    ({"cors": "yes"}, "cors='yes'"),
+    ({"pace": 0}, "pace=0"),
+    ({"keys": ["a"]}, "keys"),
+    ({"keys": {"": "one"}}, "keys"),
+]
+
+
+@pytest.mark.parametrize(("values", "words"), WRONG, ids=[str(case[0]) for case in WRONG])
+def test_wrong_settings_name_themselves(values, words):
+    """The message names the setting and what came, or the one that was meant."""
+    with pytest.raises(UsageFault) as refused:
+        Settings().changed(values)
+    assert words in str(refused.value)
+
+
+def test_change_keeps_the_rest():
+    """Changing one setting leaves the others."""
+    settings = Settings(ticks=5).changed({"resume": "inclusive", "chunking": 7})
+    assert (settings.ticks, settings.resume, settings.chunking) == (5, "inclusive", 7)

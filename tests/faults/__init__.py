@@ -1,0 +1,1 @@
+"""Tests of fault plans; `streams` has the small streams they are done to."""

@@ -1,0 +1,154 @@
+"""Cuts: N means N, whatever the pieces; and how each one ends."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.faults import every_byte, structural
+from harness.wire import COMPLETE, At, By, Chunk, Chunked, Ending, How, Length, Pause, UntilClose
+from tests.faults.streams import (
+    BODY,
+    CRLF_STREAM,
+    STREAM,
+    after,
+    bytes_of,
+    chunks,
+    payloads,
+    pieces_through,
+    slices,
+    through,
+)
+
+SIZES = [1, 2, 3, 7, 64, 100_000]
+
+
+def test_every_byte_is_exact() -> None:
+    """`byte:N` delivers N bytes for every N, with pieces of one event."""
+    for place in every_byte(BODY):
+        assert through(f"{place},end") == BODY[: place.at]
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_pieces_do_not_matter(size: int) -> None:
+    """Every structural place delivers the same bytes however the body is split."""
+    for body in (BODY, b"".join(CRLF_STREAM)):
+        parts = slices(body, size)
+        for place in structural(body):
+            assert through(f"{place},end", parts) == through(f"{place},end", [body])
+
+
+EVENT3 = STREAM[3]
+CRLF3 = CRLF_STREAM[3]
+PLACES = {
+    "event:0": b"",
+    "event:3": BODY[: after(3)],
+    "event:3+1": BODY[: after(3) + 1],
+    "event:3+60": BODY[: after(3) + 60],
+    "event:3+9999": BODY[: after(4) - 1],
+    "event:6": BODY,
+    "event:7": BODY,
+    "blank:0": BODY[: after(1) - 1],
+    "blank:3": BODY[: after(4) - 1],
+    "data:0": BODY[: STREAM[0].index(b"data") + 2],
+    "data:3": BODY[: after(3) + EVENT3.index(b"data") + 2],
+    "utf8:0": BODY[: BODY.index(b"\xc3") + 1],
+    "utf8:3": BODY[: after(3) + EVENT3.index(b"\xc3") + 1],
+    "utf8:5": BODY,
+    "completion": BODY[: after(4)],
+    "byte:0": b"",
+    "byte:9999": BODY,
+}
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("place", PLACES)
+def test_places(place: str, size: int) -> None:
+    """Each place leaves exactly these bytes, whatever the pieces; one that never comes leaves all."""
+    assert through(f"{place},end", slices(BODY, size)) == PLACES[place]
+
+
+CRLF_PLACES = {
+    "event:3": after(3, CRLF_STREAM),
+    "event:3+1": after(3, CRLF_STREAM) + 1,
+    "event:3+9999": after(4, CRLF_STREAM) - 2,
+    "blank:3": after(4, CRLF_STREAM) - 2,
+    "data:3": after(3, CRLF_STREAM) + CRLF3.index(b"data") + 2,
+    "event:6": after(6, CRLF_STREAM),
+}
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("place", CRLF_PLACES)
+def test_places_between_crlf(place: str, size: int) -> None:
+    """A CR LF is never taken for two line ends, nor cut in two at an event's end."""
+    body = b"".join(CRLF_STREAM)
+    assert through(f"{place},end", slices(body, size)) == body[: CRLF_PLACES[place]]
+
+
+@pytest.mark.parametrize("place", ["event:3+9999", "blank:3", "data:3", "utf8:3", "event:3"])
+def test_the_event_that_is_cut_never_counts(place: str) -> None:
+    """Exactly three events are complete for any reader."""
+    for stream in (STREAM, CRLF_STREAM):
+        assert len(payloads(through(f"{place},end", stream))) == 3
+
+
+def test_the_sentinel_counts_as_an_event() -> None:
+    """`event:5` is everything but `[DONE]`."""
+    assert through("event:5,end") == BODY[: -len(STREAM[5])]
+
+
+def fault(how: How, at: At = At.IN_BODY, declared: int | None = None, sent: int | None = None) -> Ending:
+    """An ending by the server."""
+    return Ending(By.SERVER, how, at, declared, sent)
+
+
+HALF = len(EVENT3)
+ENDINGS = {
+    "event:3,fin": (Chunked(), [fault(How.FIN)]),
+    "event:3,rst": (Chunked(), [fault(How.RST)]),
+    "event:3,stall": (Chunked(), [fault(How.STALL)]),
+    "event:3,end": (Chunked(), [COMPLETE]),
+    "event:3,bad-chunk": (Chunked(), [fault(How.BAD_HTTP)]),
+    "event:3,short-length": (Chunked(), [fault(How.FIN)]),
+    "event:3+5,fin": (Chunked(), [Chunk(EVENT3[:5], HALF), fault(How.FIN, At.IN_CHUNK, HALF, 5)]),
+    "event:3+5,rst": (Chunked(), [Chunk(EVENT3[:5], HALF), fault(How.RST, At.IN_CHUNK, HALF, 5)]),
+    "event:3+5,stall": (Chunked(), [Chunk(EVENT3[:5], HALF), fault(How.STALL, At.IN_CHUNK, HALF, 5)]),
+    "event:3+5,end": (Chunked(), [Chunk(EVENT3[:5]), COMPLETE]),
+    "event:3+5,bad-chunk": (Chunked(), [Chunk(EVENT3[:5]), fault(How.BAD_HTTP)]),
+    "event:3+5,short-length": (Chunked(), [Chunk(EVENT3[:5]), fault(How.FIN)]),
+    "event:3+6,rst": (UntilClose(), [Chunk(EVENT3[:6]), fault(How.RST)]),
+    "event:3+7,rst": (Length(len(BODY)), [Chunk(EVENT3[:7]), fault(How.RST)]),
+    "completion,rst": (Chunked(), [Chunk(STREAM[3]), fault(How.RST)]),
+}
+
+
+@pytest.mark.parametrize("plan", ENDINGS)
+def test_endings(plan: str) -> None:
+    """A cut inside a chunk leaves it torn, declared and sent; anywhere else the ending stands alone."""
+    framing, wanted = ENDINGS[plan]
+    found = pieces_through(plan, chunks(STREAM), framing)
+    assert bytes_of(found[:3]) == BODY[: after(3)]
+    last = found[-1]
+    assert isinstance(last, Ending)
+    assert last.detail == ("" if last == COMPLETE else f"fault plan: {plan}")
+    bare = Ending(last.by, last.how, last.at, last.declared, last.sent)
+    assert [*found[3:-1], bare] == wanted
+
+
+def test_a_cut_comes_at_once() -> None:
+    """After the last byte before it nothing more is waited for: no further piece is needed."""
+    assert len(pieces_through("event:2,rst", [*map(Chunk, STREAM[:2])])) == 3
+    assert len(pieces_through("byte:10,rst", [Chunk(b"0123456789")])) == 2
+    assert [type(piece) for piece in pieces_through("event:0,rst", [Pause(5)])] == [Ending]
+
+
+def test_pieces_before_a_cut_are_untouched() -> None:
+    """Pauses, empty chunks and piece boundaries stay."""
+    pieces = [Chunk(STREAM[0] + STREAM[1][:3]), Pause(1), Chunk(b""), Chunk(STREAM[1][3:])]
+    assert pieces_through("event:2,rst", [*pieces, Chunk(STREAM[2])])[:-1] == pieces
+
+
+def test_the_end_of_a_body_settles_a_last_cr() -> None:
+    """An event that ends in CR is complete when nothing follows: the cut after it happens."""
+    body = BODY.replace(b"\n", b"\r")
+    assert pieces_through("event:6,rst", [Chunk(body), COMPLETE])[-1].how is How.RST  # type: ignore[union-attr]

@@ -1,0 +1,192 @@
+"""The grammar: exact round trips, and errors that point and suggest."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.faults import (
+    Chunks,
+    Connection,
+    Crlf,
+    Cut,
+    Drop,
+    ErrorEvent,
+    Fault,
+    Ids,
+    Inclusive,
+    Late,
+    Ping,
+    Place,
+    Plan,
+    Replay,
+    Scope,
+    Spot,
+    Status,
+    Unknown,
+    parse,
+    random_plan,
+)
+from harness.outcome import UsageFault
+
+NUMBER = st.integers(1, 10**12 - 1)
+FROM_ZERO = st.integers(0, 10**12 - 1)
+BODY_DROPS = st.sampled_from([drop for drop in Drop if drop is not Drop.BAD_HEAD])
+HEAD_DROPS = st.sampled_from([Drop.FIN, Drop.RST, Drop.STALL, Drop.BAD_HEAD])
+BODY_PLACES = st.one_of(
+    st.builds(Place, st.sampled_from([Spot.BYTE, Spot.DATA, Spot.BLANK, Spot.UTF8]), FROM_ZERO),
+    st.builds(Place, st.just(Spot.EVENT), FROM_ZERO, FROM_ZERO),
+    st.just(Place(Spot.COMPLETION)),
+)
+HEAD_PLACES = st.one_of(
+    st.just(Place(Spot.BEFORE_HEADERS)), st.builds(Place, st.just(Spot.HEADERS), st.none() | NUMBER)
+)
+CUTS = st.builds(Cut, BODY_PLACES, BODY_DROPS) | st.builds(Cut, HEAD_PLACES, HEAD_DROPS)
+STATUSES = st.builds(Status, st.integers(400, 599), st.none() | FROM_ZERO, st.none() | FROM_ZERO)
+EDITS: st.SearchStrategy[Fault] = st.one_of(
+    st.builds(Replay, NUMBER),
+    st.builds(Replay, st.integers(64, 10**12 - 1), st.integers(1, 64)),
+    st.builds(Ping, st.none() | FROM_ZERO),
+    st.builds(Unknown, st.none() | FROM_ZERO),
+    st.builds(ErrorEvent, FROM_ZERO, st.booleans()),
+    st.builds(Ids, st.none() | st.integers(2, 10**12 - 1)),
+    st.builds(Late, st.integers(1, 10**9 - 1)),
+    st.builds(Chunks, NUMBER),
+    st.just(Inclusive()),
+    st.just(Crlf()),
+)
+FAULTS = st.one_of(
+    st.builds(lambda edits, last: (*edits, *last), st.lists(EDITS, max_size=3), st.lists(CUTS, max_size=1)),
+    st.tuples(STATUSES),
+)
+CONNECTIONS = st.builds(Connection, FAULTS, st.integers(1, 99))
+PLANS = st.builds(
+    lambda first, last, scope: Plan((*first, last), scope),
+    st.lists(CONNECTIONS, max_size=3),
+    st.builds(Connection, FAULTS, st.none() | st.integers(1, 99)),
+    st.sampled_from(Scope),
+)
+
+
+@given(PLANS)
+def test_every_plan_survives_its_spelling(plan: Plan) -> None:
+    """`parse(str(plan))` is the plan, and spells the same."""
+    again = parse(str(plan))
+    assert again == plan
+    assert str(again) == str(plan)
+
+
+@given(FROM_ZERO, st.integers(1, 500), st.sampled_from(Scope))
+def test_a_drawn_plan_survives_its_seed(seed: int, events: int, scope: Scope) -> None:
+    """The seed that a drawn plan prints draws it again, and it can be written out."""
+    plan = random_plan(seed, events=events)
+    assert parse(str(plan)) == plan
+    assert parse(plan.spelled).connections == plan.connections
+    scoped = parse(f"{scope}={plan}")
+    assert (scoped.connections, scoped.scope) == (plan.connections, scope)
+    assert parse(str(scoped)) == scoped
+
+
+SPELLINGS = {
+    "event:5+60,rst": Plan((Connection((Cut(Place(Spot.EVENT, 5, 60), Drop.RST),)),)),
+    " event:5+0 , fin / pass ": Plan((Connection((Cut(Place(Spot.EVENT, 5), Drop.FIN),)), Connection())),
+    "resumes = status:429,retry-after:2,times:all": Plan((Connection((Status(429, 2),), None),), Scope.RESUMES),
+    "status:503,retry-after-ms:20,retry-after:1": Plan((Connection((Status(503, 1, 20),)),)),
+    "headers,fin": Plan((Connection((Cut(Place(Spot.HEADERS), Drop.FIN),)),)),
+    "replay:3+1": Plan((Connection((Replay(3, 1),)),)),
+    "late:2.5": Plan((Connection((Late(2500),)),)),
+    "late:0.050": Plan((Connection((Late(50),)),)),
+    "pass,times:2/ping:all": Plan((Connection((), 2), Connection((Ping(None),)))),
+}
+
+
+@pytest.mark.parametrize("text", SPELLINGS)
+def test_spellings(text: str) -> None:
+    """Texts that people write, spaces and other ways to say the same included."""
+    assert parse(text) == SPELLINGS[text]
+
+
+WRONG = {
+    "": (1, "a fault is missing"),
+    "event:5": (1, "write for example event:5,rst"),
+    "event:5,rts": (9, "did you mean 'rst'"),
+    "pass/evnt:5,rst": (6, "did you mean 'event'"),
+    "xyzzy": (1, "known are before-headers, headers, byte"),
+    "event:5,rst/rst": (13, "write for example event:5,rst"),
+    "event:x,rst": (1, "'x' is no whole number"),
+    "event:-1,rst": (1, "'-1' is no whole number"),
+    "event:٣,rst": (1, "is no whole number"),
+    "event:9999999999999,rst": (1, "at most 12 digits"),
+    "byte,fin": (1, "write for example byte:5"),
+    "byte:5+3,fin": (1, "only event:K+N"),
+    "completion:3,end": (1, "write completion alone"),
+    "headers:0,fin": (1, "must be from 1"),
+    "event:5,rst,ping:3": (1, "nothing can follow a cut"),
+    "event:5,bad-head": (1, "there it can be fin, rst, stall"),
+    "before-headers,end": (1, "there it can be fin, rst, stall"),
+    "status:200": (1, "from 400 to 599"),
+    "status": (1, "write for example status:429"),
+    "ping:1,status:429": (1, "it stands alone"),
+    "retry-after:3": (1, "write for example status:429,retry-after:3"),
+    "status:429,retry-after:1,retry-after:2": (26, "said twice"),
+    "resume=pass": (1, "did you mean 'resumes'"),
+    "times:3": (1, "times of what"),
+    "pass,times:0": (6, "leave it out"),
+    "times:2,event:5,rst": (1, "times comes last"),
+    "pass,ping:1": (1, "pass stands alone"),
+    "event:5,rst/": (13, "a fault is missing"),
+    "event:5,rst,,ping:1": (13, "a fault is missing"),
+    "event:5,rst,times:all/pass": (1, "would never come"),
+    "dup:0": (1, "must be from 1"),
+    "replay:3": (1, "write for example replay:5+3"),
+    "replay:3+5": (1, "must be from 1 to 3"),
+    "replay:999+65": (1, "must be from 1 to 64"),
+    "ids:1": (1, "must be from 2"),
+    "late:x": (1, "late:0.25"),
+    "late:0": (1, "must be from 1"),
+    "crlf:3": (1, "write crlf alone"),
+    "error:3+foo": (1, "error:3+id"),
+    "random:x": (1, "write for example random:42"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", WRONG)
+def test_an_error_points_and_suggests(text: str) -> None:
+    """Each names the column, draws an arrow to it, and says what to do."""
+    column, hint = WRONG[text]
+    with pytest.raises(UsageFault) as caught:
+        parse(text)
+    said, shown, arrow = str(caught.value).split("\n")
+    assert said.startswith(f"fault plan, column {column}: ")
+    assert hint in said
+    assert shown == f"  {text}"
+    assert arrow.index("^") == column + 1
+
+
+DOCS = Path(__file__).parents[2] / "docs" / "faults.md"
+
+
+def test_the_documentation_can_be_typed() -> None:
+    """Each example in docs/faults.md is a plan, and none of the grammar's words is missing there."""
+    text = DOCS.read_text(encoding="utf-8")
+    examples = [line.partition("  ")[0] for line in text.split("```plan\n")[1].split("```")[0].splitlines()]
+    assert len(examples) > 5
+    for example in examples:
+        assert str(parse(example)) == example
+    spans = re.findall(r"`([^`\n]+)`", text)
+    written = {word for span in spans for word in re.split(r"[:,=+/ ]", span)}
+    assert {*Spot, *Drop, *Scope} <= written
+    assert {"pass", "times", "random", "status", "retry-after", "retry-after-ms"} <= written
+    assert {"dup", "replay", "ping", "unknown", "error", "ids", "late", "inclusive", "crlf", "chunks"} <= written
+
+
+@given(st.text(alphabet="event:rstfinpab,/=+0123456789.é \n", max_size=40))
+def test_no_text_breaks_the_parser(text: str) -> None:
+    """Any text is a plan or a usage fault."""
+    with contextlib.suppress(UsageFault):
+        assert parse(str(parse(text))) == parse(text)

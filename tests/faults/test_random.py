@@ -1,0 +1,46 @@
+"""Seeded plans: the same for ever, and every fault has its chance."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+from harness.faults import (
+    Chunks,
+    Crlf,
+    Cut,
+    Drop,
+    ErrorEvent,
+    Ids,
+    Inclusive,
+    Late,
+    Ping,
+    Replay,
+    Spot,
+    Status,
+    Unknown,
+    random_plan,
+    random_plans,
+)
+
+
+def test_a_seed_is_for_ever() -> None:
+    """A seed in an old report still draws the plan of that report."""
+    assert str(random_plan(42)) == "random:42"
+    assert random_plan(42).spelled == "blank:3,fin/unknown:all"
+    assert random_plan(42, events=7).spelled == "before-headers,fin/status:408/event:2+55,bad-chunk"
+
+
+def test_plans_follow_their_seed() -> None:
+    """The third plan of a series can be had alone."""
+    assert list(islice(random_plans(7), 3))[2] == random_plan(9)
+
+
+def test_every_fault_has_its_chance() -> None:
+    """All kinds of faults, places and drops appear among a few hundred seeds."""
+    plans = islice(random_plans(0), 600)
+    faults = [fault for plan in plans for connection in plan.connections for fault in connection.faults]
+    kinds = {Cut, Status, Replay, Ping, Unknown, ErrorEvent, Ids, Late, Inclusive, Crlf, Chunks}
+    assert {type(fault) for fault in faults} == kinds
+    cuts = [fault for fault in faults if isinstance(fault, Cut)]
+    assert {cut.place.spot for cut in cuts} == set(Spot)
+    assert {cut.drop for cut in cuts} == set(Drop) - {Drop.BAD_HEAD}

@@ -1,0 +1,125 @@
+"""The one table from observations to verdicts, and from verdicts to an exit code."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.outcome import (
+    Basis,
+    Exit,
+    Finding,
+    Level,
+    Observation,
+    Outcome,
+    Severity,
+    Verdict,
+    exit_code,
+    verdict,
+)
+
+MUST, SHOULD, MAY = Level.MUST, Level.SHOULD, Level.MAY
+DOCUMENTED, INFERRED, OBSERVED = Basis.DOCUMENTED, Basis.INFERRED, Basis.OBSERVED
+NOT_MET = Observation(Outcome.NOT_MET)
+
+TABLE = {
+    Outcome.MET: (Verdict.PASS, Verdict.PASS, Verdict.PASS),
+    Outcome.NON_STRICT: (Verdict.WARN, Verdict.WARN, Verdict.INFO),
+    Outcome.NOT_MET: (Verdict.FAIL, Verdict.WARN, Verdict.INFO),
+    Outcome.UNTESTABLE: (Verdict.UNTESTABLE,) * 3,
+    Outcome.ERROR: (Verdict.ERROR,) * 3,
+    Outcome.NOT_APPLICABLE: (Verdict.NOT_APPLICABLE,) * 3,
+    Outcome.EXCLUDED: (Verdict.EXCLUDED,) * 3,
+    Outcome.NOT_RUN: (Verdict.NOT_RUN,) * 3,
+}
+
+
+@pytest.mark.parametrize(("outcome", "expected"), TABLE.items())
+def test_the_table(outcome: Outcome, expected: tuple[Verdict, ...]) -> None:
+    """Level by level, each outcome has its verdict."""
+    assert tuple(verdict(Observation(outcome), level, DOCUMENTED) for level in (MUST, SHOULD, MAY)) == expected
+
+
+def test_every_outcome_is_in_the_table() -> None:
+    """No outcome is left to chance."""
+    assert TABLE.keys() == set(Outcome)
+
+
+@pytest.mark.parametrize(
+    ("level", "basis", "expected"),
+    [
+        (MUST, DOCUMENTED, Verdict.FAIL),
+        (SHOULD, DOCUMENTED, Verdict.FAIL),
+        (SHOULD, OBSERVED, Verdict.FAIL),
+        (SHOULD, INFERRED, Verdict.WARN),
+        (MAY, DOCUMENTED, Verdict.INFO),
+    ],
+)
+def test_strict_never_fails_what_was_only_inferred(level: Level, basis: Basis, expected: Verdict) -> None:
+    """--strict makes a warning a failure, unless nobody ever stated the rule."""
+    assert verdict(NOT_MET, level, basis, strict=True) is expected
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_a_lenient_reading_never_fails(strict: bool) -> None:
+    """What keeps its rule in a lenient reading warns, strict or not."""
+    assert verdict(Observation(Outcome.NON_STRICT), MUST, DOCUMENTED, strict=strict) is Verdict.WARN
+
+
+@pytest.mark.parametrize(
+    ("declared", "race_lost", "expected"),
+    [(False, False, Verdict.UNTESTABLE), (True, False, Verdict.FAIL), (True, True, Verdict.UNTESTABLE)],
+)
+def test_untestable_fails_only_where_it_was_promised(declared: bool, race_lost: bool, expected: Verdict) -> None:
+    """A declared capability that cannot be seen is a broken promise; a lost race is nobody's."""
+    observation = Observation.untestable("no ids", race_lost=race_lost)
+    assert verdict(observation, MUST, DOCUMENTED, declared=declared) is expected
+
+
+@pytest.mark.parametrize(
+    ("outcome", "level", "expected"),
+    [
+        (Outcome.NOT_MET, MUST, Verdict.XFAIL),
+        (Outcome.MET, MUST, Verdict.STALE),
+        (Outcome.NOT_MET, SHOULD, Verdict.STALE),
+        (Outcome.UNTESTABLE, MUST, Verdict.UNTESTABLE),
+        (Outcome.ERROR, MUST, Verdict.ERROR),
+    ],
+)
+def test_a_baseline_expects_the_failure(outcome: Outcome, level: Level, expected: Verdict) -> None:
+    """A baselined failure is expected; a baselined check that fails no more makes the baseline stale."""
+    assert verdict(Observation(outcome), level, DOCUMENTED, baselined=True) is expected
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "code"),
+    [
+        ([Verdict.PASS, Verdict.WARN, Verdict.INFO, Verdict.XFAIL], Exit.OK),
+        ([Verdict.PASS, Verdict.FAIL], Exit.FAILED),
+        ([Verdict.PASS, Verdict.STALE], Exit.FAILED),
+        ([Verdict.FAIL, Verdict.ERROR], Exit.HARNESS_ERROR),
+        ([Verdict.UNTESTABLE, Verdict.EXCLUDED], Exit.NOTHING_RAN),
+        ([], Exit.NOTHING_RAN),
+    ],
+)
+def test_exit_codes(verdicts: list[Verdict], code: Exit) -> None:
+    """A run is green only when something looked at the target and nothing failed."""
+    assert exit_code(verdicts) is code
+
+
+BROKEN, LENIENT, NOTE = Severity.BROKEN, Severity.NON_STRICT, Severity.INFORMATION
+
+
+@pytest.mark.parametrize(
+    ("severities", "outcome"),
+    [
+        ([], Outcome.MET),
+        ([NOTE], Outcome.MET),
+        ([NOTE, LENIENT], Outcome.NON_STRICT),
+        ([LENIENT, BROKEN], Outcome.NOT_MET),
+    ],
+)
+def test_the_worst_finding_decides(severities: list[Severity], outcome: Outcome) -> None:
+    """An observation is what the worst of its findings says, and keeps them all."""
+    findings = [Finding("r", "m", severity=severity) for severity in severities]
+    observation = Observation.of(findings)
+    assert (observation.outcome, len(observation.findings)) == (outcome, len(findings))

@@ -1,0 +1,33 @@
+"""A finished run with one result of every verdict that matters, for the tests of the formats."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from harness.outcome import Finding
+from harness.report.story import Story
+from harness.runner.baseline import Baseline, Entry
+from harness.runner.run import RunOptions, check_target
+from harness.wire import Exchange
+from tests.runner import toys
+
+HOSTILE = '</script><b>&"\x1b[31m\x00\ud800 ]]> ```` | \u202e'
+"""What a target may put in an answer to spoil a report."""
+
+
+def hostile(got: Exchange) -> Iterator[Finding]:
+    """A finding that quotes the target."""
+    yield Finding("get.hostile", f"it says {HOSTILE}", expected="nothing", actual=f"{HOSTILE} and {toys.KEY}")
+
+
+NASTY = toys.check("get.hostile", toys.create_and_get, hostile, requires={"store"})
+CATALOGUE = (*toys.CATALOGUE, toys.ODD, toys.SHOULD, toys.RAISES, toys.UNMET, NASTY)
+
+
+def told(service: toys.ToyService | None = None) -> Story:
+    """What the listeners have heard after a run over the toy catalogue."""
+    story = Story(frozenset({"secret"}))
+    options = RunOptions(baseline=Baseline([Entry("create.ok", "was broken", "2026-01-01")]))
+    for event in check_target(toys.toy_target(service or toys.ToyService()), CATALOGUE, options):
+        story.hear(event)
+    return story

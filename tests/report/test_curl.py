@@ -1,0 +1,54 @@
+"""Claims about reproducing: the line is what was sent, a shell takes it whole, no key is in it."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+
+import pytest
+
+from harness.report.curl import curl
+from harness.report.mask import Mask
+from harness.wire import Headers, Request
+
+MASK = Mask({"GEMINI_API_KEY": "secret-one", "OTHER_GEMINI_API_KEY": "secret-two", "AUTHORIZATION": "secret-tok"})
+
+
+def line(body: bytes = b"", *headers: tuple[str, str], target: str = "/v1beta/interactions") -> str:
+    """The curl line of a POST."""
+    return curl(Request("POST", target, Headers(headers), body), "http://h:1", MASK)
+
+
+@pytest.mark.parametrize(
+    ("header", "part"),
+    [
+        (("x-goog-api-key", "secret-one"), "'x-goog-api-key: '\"$GEMINI_API_KEY\""),
+        (("x-goog-api-key", "secret-two"), "'x-goog-api-key: '\"$OTHER_GEMINI_API_KEY\""),
+        (("Authorization", "Bearer secret-tok"), "'Authorization: Bearer '\"$AUTHORIZATION\""),
+        (("x-goog-api-key", "wrong"), "'x-goog-api-key: wrong'"),
+        (("x-note", "it's $HOME"), "'x-note: it'\"'\"'s $HOME'"),
+    ],
+)
+def test_headers(header: tuple[str, str], part: str) -> None:
+    """A known secret is its variable; a key the check made up stays visible; nothing else is expanded."""
+    assert f"-H {part}" in line(b"", header)
+
+
+@pytest.mark.parametrize("body", [b'{"a":"it\'s $HOME `x` \\n"}', "héllo".encode(), b"@file", b'{\n"a": 1}'])
+def test_bodies_pass_the_shell_unchanged(body: bytes) -> None:
+    """What the shell hands to curl as data is the body, byte for byte."""
+    words = shlex.split(line(body))
+    assert words[words.index("--data-raw") + 1].encode() == body
+
+
+def test_binary_bodies_go_through_a_pipe() -> None:
+    """A body that is no text is decoded by the shell itself."""
+    command = line(b"\xff\x00\x01").partition("| curl")[0]
+    done = subprocess.run(["sh", "-c", command], capture_output=True, check=True)
+    assert done.stdout == b"\xff\x00\x01"
+
+
+def test_targets_are_quoted() -> None:
+    """A query does not reach the shell as an operator, and a key in it is hidden."""
+    text = line(target="/v1/interactions?a=1&key=secret-one")
+    assert "'http://h:1/v1/interactions?a=1&key=***'" in text

@@ -1,0 +1,102 @@
+"""Claims about what a person reads: the block says all, colour and progress only on a terminal."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from harness.report.story import Story
+from harness.report.terminal import TerminalReport, wants_colour
+from harness.runner.run import RunOptions, check_target
+from tests.report.story import CATALOGUE
+from tests.runner import toys
+
+
+class Screen(io.StringIO):
+    """A stream that says whether it is a terminal."""
+
+    def __init__(self, *, terminal: bool) -> None:
+        super().__init__()
+        self.terminal = terminal
+
+    def isatty(self) -> bool:
+        return self.terminal
+
+
+def watched(*, terminal: bool = False, colour: bool = False, verbose: bool = False) -> str:
+    """What a run over the toy catalogue writes."""
+    screen, story = Screen(terminal=terminal), Story()
+    report = TerminalReport(screen, story, colour=colour, verbose=verbose)
+    for event in check_target(toys.toy_target(toys.ToyService()), CATALOGUE, RunOptions()):
+        story.hear(event)
+        report.hear(event)
+    return screen.getvalue()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "target: http://toy.invalid (API version v1beta), model m",
+        "FAIL       get.odd [MUST] toy get.odd",
+        "  requirement (MUST): get.odd holds",
+        "  source: Toy manual, Chapter 1 (documented) https://toy.invalid/manual",
+        "  what breaks: toys break",
+        "    actual:   status completed for ***",
+        "  > GET /v1beta/interactions/i3",
+        "  > x-goog-api-key: ***",
+        "  < 200",
+        "  reproduce:",
+        "  curl -sS -N -i -X GET http://toy.invalid/v1beta/interactions/i3 \\",
+        "WARN       get.should [SHOULD] toy get.should: it is completed",
+        "UNTESTABLE rob.unmet [MUST] toy rob.unmet: the target has no x",
+    ],
+)
+def test_lines(line: str) -> None:
+    """Each line that a reader needs is there: requirement, source, expected, actual, exchange, curl."""
+    assert line in watched().splitlines()
+
+
+def test_an_error_shows_our_traceback() -> None:
+    """A bug of ours is told with its place, so that it can be reported."""
+    assert "KeyError: 'a bug'" in watched()
+
+
+def test_totals_name_every_bucket_that_is_not_empty() -> None:
+    """The last lines count all checks and say what the run means."""
+    lines = watched().splitlines()
+    assert lines[-2].startswith("8 checks: 3 pass, 2 fail, 1 warn, 1 untestable, 1 error in ")
+    assert lines[-1].startswith("the harness itself erred")
+
+
+def test_plain_text_without_a_terminal() -> None:
+    """A log file gets no escape sequence and no carriage return."""
+    assert not set(watched()) & {"\x1b", "\r"}
+
+
+def test_progress_on_a_terminal() -> None:
+    """A terminal sees the exercise that runs, and the line is wiped before the next one."""
+    text = watched(terminal=True)
+    assert "[1/4] create_and_get" in text
+    assert text.count("\x1b[2K") == 4
+
+
+def test_verbose_names_every_check() -> None:
+    """With -v a pass is a line, too."""
+    assert "PASS       create.ok [MUST] toy create.ok" in watched(verbose=True)
+
+
+@pytest.mark.parametrize(
+    ("terminal", "environment", "choice", "colour"),
+    [
+        (True, {}, "auto", True),
+        (True, {"NO_COLOR": "1"}, "auto", False),
+        (True, {"TERM": "dumb"}, "auto", False),
+        (False, {}, "auto", False),
+        (False, {}, "always", True),
+        (True, {}, "never", False),
+    ],
+)
+def test_colour(terminal: bool, environment: dict[str, str], choice: str, colour: bool) -> None:
+    """Colour on a terminal only, unless NO_COLOR is set or the user says otherwise."""
+    assert wants_colour(Screen(terminal=terminal), environment, choice) is colour

@@ -1,0 +1,89 @@
+"""Claims about naming a target: the version is found, nothing is never something, secrets are known."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.outcome import UsageFault
+from harness.runner.targets import TargetOptions, resolve_target, split_version
+
+
+@pytest.mark.parametrize(
+    ("url", "root", "version"),
+    [
+        ("http://h:1", "http://h:1", ""),
+        ("http://h:1/", "http://h:1", ""),
+        ("http://h:1/v1beta", "http://h:1", "v1beta"),
+        ("http://h:1/v1/", "http://h:1", "v1"),
+        ("http://h:1/gateway/v1beta1", "http://h:1/gateway", "v1beta1"),
+        ("http://h:1/v1beta/interactions", "http://h:1", "v1beta"),
+        ("http://h:1/vault", "http://h:1/vault", ""),
+        ("http://[::1]:8000/v1", "http://[::1]:8000", "v1"),
+    ],
+)
+def test_version_in_the_url(url: str, root: str, version: str) -> None:
+    """A last segment that is a version is taken as one; any other path belongs to the root."""
+    assert split_version(url) == (root, version)
+
+
+@pytest.mark.parametrize(
+    ("url", "said", "chosen"),
+    [
+        ("http://h", "", "v1beta"),
+        ("http://h/v1", "", "v1"),
+        ("http://h/v1", "v1beta", "v1beta"),
+        ("http://h", "/v1/", "v1"),
+    ],
+)
+def test_chosen_version(url: str, said: str, chosen: str) -> None:
+    """The option overrides the URL, which overrides the default."""
+    resolved = resolve_target(url, TargetOptions(api_version=said))
+    assert resolved.target.version == resolved.info.version == chosen
+
+
+@pytest.mark.parametrize("text", [None, "", "   "])
+def test_no_target_names_the_embedded_one(text: str | None) -> None:
+    """An unset variable in CI is a usage fault, never a green run."""
+    with pytest.raises(UsageFault, match="harness check emulator"):
+        resolve_target(text, TargetOptions())
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("emulater", "did you mean 'emulator'"),
+        ("localhost:8000", "http://127.0.0.1:8000"),
+        ("ftp://h", "neither a URL"),
+        ("http://", "neither a URL"),
+        ("http://h?key=1", "a query"),
+        ("http://u:p@h", "user name"),
+        ("http://h:99999", "no valid port"),
+    ],
+)
+def test_what_cannot_be_a_target(text: str, hint: str) -> None:
+    """Each wrong form is told apart and says what to write."""
+    with pytest.raises(UsageFault, match=hint):
+        resolve_target(text, TargetOptions())
+
+
+def test_secrets_are_known_by_variable() -> None:
+    """Keys and secret headers are listed with what stands for them; ordinary headers are not."""
+    options = TargetOptions(
+        api_key="k1",
+        other_api_key="k2",
+        headers=(("Authorization", "Bearer tok"), ("Api-Revision", "2026-05-20"), ("X-Corp-Token", "abc")),
+    )
+    assert resolve_target("http://h", options).info.secrets == {
+        "GEMINI_API_KEY": "k1",
+        "OTHER_GEMINI_API_KEY": "k2",
+        "AUTHORIZATION": "tok",
+        "X_CORP_TOKEN": "abc",
+    }
+
+
+def test_the_embedded_target_is_thrown_away() -> None:
+    """The emulator in this process has its two keys and needs no clean-up."""
+    resolved = resolve_target("emulator", TargetOptions(api_key="real"))
+    assert resolved.throwaway
+    assert "real" not in resolved.info.secrets.values()
+    assert resolved.target.key != resolved.target.other_key != ""

@@ -1,0 +1,505 @@
+"""What the URL driver makes of targets: hostile ones in bounded time, honest ones without false findings."""
+
+from __future__ import annotations
+
+import gzip
+import socket
+import threading
+import time
+import zlib
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from harness.outcome import UsageFault
+from harness.transport import Limits, UrlDriver
+from harness.wire import COMPLETE, At, By, Ending, Exchange, Headers, How, Request
+from tests.transport.peers import RawConnection, RawServer, read_head, saying, saying_then_waiting, until
+
+LIMITS = Limits(
+    connect_seconds=2,
+    head_seconds=0.3,
+    idle_seconds=0.3,
+    total_seconds=0.6,
+    head_bytes=4096,
+    head_fields=20,
+    body_bytes=100_000,
+    event_bytes=10_000,
+    decoded_bytes=3_000_000,
+    decoded_ratio=50,
+)
+BOUND = 3.0
+GET = Request("GET", "/v1beta/interactions/1")
+
+OK = b"HTTP/1.1 200 OK\r\n"
+JSON = OK + b"content-type: application/json\r\n"
+CHUNKED = OK + b"content-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+OPEN = OK + b"content-type: text/event-stream\r\nconnection: close\r\n\r\n"
+HALF = b"HTTP/1.1 200 OK\r\ncontent-ty"
+TIMEOUT = Ending(By.LIMIT, How.TIMEOUT)
+FLOOD = Ending(By.LIMIT, How.FIN)
+BOMB = gzip.compress(b"0" * 20_000_000)
+
+
+def whole(body: bytes, *fields: bytes) -> bytes:
+    """A response with a right Content-Length."""
+    return JSON + b"".join(field + b"\r\n" for field in fields) + b"content-length: %d\r\n\r\n" % len(body) + body
+
+
+def endless(head: bytes, part: bytes, *, every: float = 0.0) -> Callable[[RawConnection], None]:
+    """A handler that repeats `part` until the client leaves."""
+
+    def handler(connection: RawConnection) -> None:
+        connection.send(head)
+        connection.send_for_ever(part, every=every)
+
+    return handler
+
+
+def reset(connection: RawConnection) -> None:
+    """Answer a request with a RST."""
+    connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+
+
+def chunk(data: bytes, declared: int | None = None) -> bytes:
+    """One HTTP chunk without its final line end."""
+    return b"%x\r\n%b" % (declared or len(data), data)
+
+
+HOSTILE: dict[str, tuple[Callable[[RawConnection], None], Ending, int | None, bytes | None]] = {
+    # name: (what the target does, the ending, the status, the body or None for "any")
+    "never answers": (saying_then_waiting(b""), Ending(By.LIMIT, How.TIMEOUT, At.BEFORE_HEADERS), None, b""),
+    "closes": (saying(b""), Ending(By.SERVER, How.FIN, At.BEFORE_HEADERS), None, b""),
+    "resets": (reset, Ending(By.SERVER, How.RST, At.BEFORE_HEADERS), None, b""),
+    "half a head, then silence": (
+        saying_then_waiting(HALF),
+        Ending(By.LIMIT, How.TIMEOUT, At.IN_HEADERS, sent=len(HALF)),
+        None,
+        b"",
+    ),
+    "half a head, then FIN": (saying(HALF), Ending(By.SERVER, How.FIN, At.IN_HEADERS, sent=len(HALF)), None, b""),
+    "a head byte by byte": (
+        endless(OK + b"x: ", b"a", every=0.02),
+        Ending(By.LIMIT, How.TIMEOUT, At.IN_HEADERS),
+        None,
+        b"",
+    ),
+    "header flood in bytes": (
+        endless(OK, b"a: " + b"b" * 900 + b"\r\n"),
+        Ending(By.LIMIT, How.FIN, At.IN_HEADERS),
+        None,
+        b"",
+    ),
+    "header flood in fields": (
+        saying(OK + b"a: b\r\n" * 30 + b"\r\n"),
+        Ending(By.LIMIT, How.FIN, At.IN_HEADERS),
+        None,
+        b"",
+    ),
+    "one endless header": (endless(OK + b"x: ", b"a" * 500), Ending(By.LIMIT, How.FIN, At.IN_HEADERS), None, b""),
+    "interim responses for ever": (
+        endless(b"", b"HTTP/1.1 103 Early Hints\r\n\r\n"),
+        Ending(By.LIMIT, How.FIN, At.IN_HEADERS),
+        None,
+        b"",
+    ),
+    "another protocol": (
+        saying_then_waiting(b"SSH-2.0-x\r\n"),
+        Ending(By.SERVER, How.BAD_HTTP, At.BEFORE_HEADERS),
+        None,
+        b"",
+    ),
+    "a bad status line": (
+        saying(b"HTTP/1.1 2000 OK\r\n\r\n"),
+        Ending(By.SERVER, How.BAD_HTTP, At.BEFORE_HEADERS),
+        None,
+        b"",
+    ),
+    "a bad header": (saying(OK + b"no colon\r\n\r\n"), Ending(By.SERVER, How.BAD_HTTP, At.IN_HEADERS), None, b""),
+    "two content lengths": (
+        saying(OK + b"content-length: 1\r\ncontent-length: 2\r\n\r\nab"),
+        Ending(By.SERVER, How.BAD_HTTP, At.IN_HEADERS),
+        None,
+        b"",
+    ),
+    "an unknown transfer coding": (
+        saying(OK + b"transfer-encoding: gzip\r\n\r\nab"),
+        Ending(By.SERVER, How.BAD_HTTP, At.IN_HEADERS),
+        None,
+        b"",
+    ),
+    "content length too big, FIN": (
+        saying(OK + b"content-length: 10\r\n\r\nabc"),
+        Ending(By.SERVER, How.FIN, At.IN_BODY, 10, 3),
+        200,
+        b"abc",
+    ),
+    "content length too big, silence": (
+        saying_then_waiting(OK + b"content-length: 10\r\n\r\nabc"),
+        Ending(By.LIMIT, How.TIMEOUT, At.IN_BODY, 10, 3),
+        200,
+        b"abc",
+    ),
+    "content length too small": (saying(OK + b"content-length: 2\r\n\r\nabc"), COMPLETE, 200, b"ab"),
+    "endless body": (endless(OPEN, b"x" * 5000), FLOOD, 200, None),
+    "endless events": (endless(CHUNKED, chunk(b"data: x\n\n") + b"\r\n"), FLOOD, 200, None),
+    "endless small body, slowly": (endless(OPEN, b"x", every=0.02), TIMEOUT, 200, None),
+    "a stream that falls silent": (saying_then_waiting(CHUNKED + chunk(b"abc") + b"\r\n"), TIMEOUT, 200, b"abc"),
+    "endless trailers": (endless(CHUNKED + b"0\r\n", b"a: b\r\n"), FLOOD, 200, b""),
+    "a bad chunk size": (
+        saying_then_waiting(CHUNKED + chunk(b"abc") + b"\r\nZZZ\r\n"),
+        Ending(By.SERVER, How.BAD_HTTP),
+        200,
+        b"abc",
+    ),
+    "an endless chunk size line": (endless(CHUNKED, b"0" * 500), Ending(By.SERVER, How.BAD_HTTP), 200, b""),
+    "no line end after a chunk": (
+        saying_then_waiting(CHUNKED + chunk(b"abc") + b"XX"),
+        Ending(By.SERVER, How.BAD_HTTP, At.IN_CHUNK, 3, 3),
+        200,
+        b"abc",
+    ),
+    "FIN between chunks": (saying(CHUNKED + chunk(b"abc") + b"\r\n"), Ending(By.SERVER, How.FIN), 200, b"abc"),
+    "FIN inside a chunk": (
+        saying(CHUNKED + chunk(b"abc", 9)),
+        Ending(By.SERVER, How.FIN, At.IN_CHUNK, 9, 3),
+        200,
+        b"abc",
+    ),
+    "FIN inside a chunk size": (
+        saying(CHUNKED + b"1"),
+        Ending(By.SERVER, How.FIN, At.IN_CHUNK, None, 0),
+        200,
+        b"",
+    ),
+    "FIN before the last line": (
+        saying(CHUNKED + b"0\r\n"),
+        Ending(By.SERVER, How.FIN, At.IN_CHUNK, 0, 0),
+        200,
+        b"",
+    ),
+    "a body until FIN": (saying(OPEN + b"abc"), COMPLETE, 200, b"abc"),
+    "deep JSON": (saying(whole(b"[" * 50_000)), COMPLETE, 200, b"[" * 50_000),
+    "a gzip bomb": (saying(whole(BOMB, b"content-encoding: gzip")), FLOOD, 200, None),
+    "broken gzip": (
+        saying(whole(b"no gzip", b"content-encoding: gzip")),
+        Ending(By.SERVER, How.BAD_HTTP),
+        200,
+        b"",
+    ),
+    "cut gzip": (
+        saying(whole(gzip.compress(b"abc")[:-4], b"content-encoding: gzip")),
+        Ending(By.SERVER, How.BAD_HTTP),
+        200,
+        b"abc",
+    ),
+    "gzip": (
+        saying(whole(gzip.compress(b"ab") + gzip.compress(b"c"), b"content-encoding: gzip")),
+        COMPLETE,
+        200,
+        b"abc",
+    ),
+    "deflate": (saying(whole(zlib.compress(b"abc"), b"content-encoding: deflate")), COMPLETE, 200, b"abc"),
+    "raw deflate": (
+        saying(whole(zlib.compress(b"abc")[2:-4], b"content-encoding: deflate")),
+        COMPLETE,
+        200,
+        b"abc",
+    ),
+    "another content type": (saying(whole(b"<html>")), COMPLETE, 200, b"<html>"),
+    "invalid UTF-8": (saying(whole(b'"\xff\xc3"')), COMPLETE, 200, b'"\xff\xc3"'),
+    "a redirect to itself": (
+        saying(b"HTTP/1.1 302 Found\r\nlocation: /v1beta/interactions/1\r\ncontent-length: 0\r\n\r\n"),
+        COMPLETE,
+        302,
+        b"",
+    ),
+}
+
+
+@pytest.fixture
+def driver() -> Iterator[Callable[[str], UrlDriver]]:
+    """Makes drivers with small limits and closes them."""
+    made: list[UrlDriver] = []
+
+    def make(url: str) -> UrlDriver:
+        made.append(UrlDriver(url, LIMITS))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+def place(ending: Ending) -> tuple[object, ...]:
+    """An ending without its words, and without the counts that depend on how bytes happened to arrive."""
+    counted = ending.by is By.SERVER or ending.at is At.IN_BODY or ending.sent == len(HALF)
+    exact = counted and not (ending.at is At.IN_HEADERS and ending.how is How.BAD_HTTP)
+    at = ending.at if exact or ending.at is not At.IN_CHUNK else At.IN_BODY
+    return ending.by, ending.how, at, *((ending.declared, ending.sent) if exact else (None, None))
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_target_is_an_ending(name: str, driver: Callable[[str], UrlDriver]) -> None:
+    """Whatever a target does, the exchange ends in bounded time with the ending that it was."""
+    handler, ending, status, body = HOSTILE[name]
+    with RawServer(handler) as server:
+        began = time.monotonic()
+        exchange = driver(server.url).send(GET)
+        assert time.monotonic() - began < BOUND
+    assert (place(exchange.ending), exchange.status) == (place(ending), status), exchange.ending
+    assert body is None or exchange.body == body
+    if exchange.ending.by is By.LIMIT:
+        assert "(Limits." in exchange.ending.detail
+    if name == "a redirect to itself":
+        assert server.connections == 1
+
+
+FLOODS = ("endless body", "endless events", "a gzip bomb")
+
+
+@pytest.mark.parametrize("name", FLOODS)
+def test_a_flood_is_cut_near_its_limit(name: str, driver: Callable[[str], UrlDriver]) -> None:
+    """What is read of a flood exceeds the limit by one read at most."""
+    with RawServer(HOSTILE[name][0]) as server:
+        exchange = driver(server.url).send(GET)
+    assert exchange.size <= max(LIMITS.body_bytes + 65536, LIMITS.decoded_bytes)
+
+
+def test_a_giant_event_ends_the_stream(driver: Callable[[str], UrlDriver]) -> None:
+    """A stream read as events stops at an event that does not end; the events before it were given."""
+    with RawServer(endless(OPEN + b"data: 1\n\n", b"data: " + b"x" * 500 + b"\n")) as server:
+        stream = driver(server.url).open(GET)
+        frames = stream.read(5)
+        exchange = stream.finish()
+    assert [frame.data for frame in frames] == [b"1"]
+    assert (exchange.ending.by, exchange.ending.how) == (By.LIMIT, How.FIN)
+    assert "Limits.event_bytes" in exchange.ending.detail
+
+
+def test_a_target_that_does_not_read_is_left(driver: Callable[[str], UrlDriver]) -> None:
+    """A request that nobody reads ends by the head's limit."""
+    big = Request("POST", "/x", Headers(), b"x" * 20_000_000)
+    with RawServer(lambda c: c.stopping.wait(5) and None, read_request=False) as server:
+        exchange = driver(server.url).send(big)
+        server.__exit__()
+    assert place(exchange.ending) == (By.LIMIT, How.TIMEOUT, At.BEFORE_HEADERS, None, None)
+
+
+def test_an_early_answer_to_a_big_request_is_heard(driver: Callable[[str], UrlDriver]) -> None:
+    """A target that refuses a body before it has read it is recorded with its answer."""
+
+    def refuse(connection: RawConnection) -> None:
+        connection.send(b"HTTP/1.1 413 Too Big\r\ncontent-length: 0\r\n\r\n")
+        connection.wait_for_hangup()
+
+    with RawServer(refuse) as server:
+        exchange = driver(server.url).send(Request("POST", "/x", Headers(), b"x" * 200_000))
+    assert (exchange.status, exchange.ending) == (413, COMPLETE)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+@pytest.mark.parametrize(
+    ("url", "how"),
+    [
+        ("http://127.0.0.1:{free}", How.REFUSED),
+        ("https://127.0.0.1:{free}", How.REFUSED),
+        ("https://127.0.0.1:{plain}", How.TLS),
+        ("http://no-such-host.invalid", How.REFUSED),
+    ],
+)
+def test_a_target_that_is_not_there_is_an_ending(
+    url: str, how: How, driver: Callable[[str], UrlDriver], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No connection, no name, no TLS: an ending before the headers, and never an exception."""
+    monkeypatch.delenv("HTTPS_PROXY", raising=False)
+    with RawServer(saying(b"HTTP/1.1 400 Bad\r\n\r\n"), read_request=False) as server:
+        exchange = driver(url.format(free=_free_port(), plain=server.port)).send(GET)
+    assert (exchange.ending.how, exchange.ending.at, exchange.status) == (how, At.BEFORE_HEADERS, None)
+    assert exchange.ending.detail
+
+
+@pytest.mark.parametrize("url", ["", "127.0.0.1:80", "ftp://x", "http://", "http://h:99999"])
+def test_a_url_that_is_none_is_a_usage_fault(url: str) -> None:
+    """The message says what to write instead."""
+    with pytest.raises(UsageFault, match="http"):
+        UrlDriver(url)
+
+
+def keeping(count: int) -> Callable[[RawConnection], None]:
+    """A handler that answers `count` requests of a connection and then closes it without a word."""
+
+    def handler(connection: RawConnection) -> None:
+        connection.send(whole(b"{}"))
+        for _ in range(count - 1):
+            if not read_head(connection.sock):
+                return
+            connection.send(whole(b"{}"))
+
+    return handler
+
+
+def send_all(driver: UrlDriver, *requests: Request) -> list[Exchange]:
+    """One after the other."""
+    return [driver.send(request) for request in requests]
+
+
+def test_connections_are_kept_for_what_may_be_repeated(driver: Callable[[str], UrlDriver]) -> None:
+    """GETs share a connection; a POST dials its own, so that nobody ever sends it twice."""
+    post = Request("POST", "/x", Headers(), b"{}")
+    with RawServer(keeping(9)) as server:
+        ours = driver(server.url)
+        endings = [exchange.ending for exchange in send_all(ours, GET, GET, GET)]
+        assert server.connections == 1
+        ours.send(post)
+        assert server.connections == 2
+    assert endings == [COMPLETE] * 3
+
+
+def test_what_nobody_asked_for_is_not_an_answer(driver: Callable[[str], UrlDriver]) -> None:
+    """A server that says 408 on an idle connection and closes it has not answered the next request."""
+    idle, said = threading.Event(), threading.Event()
+
+    def handler(connection: RawConnection) -> None:
+        connection.send(whole(b"{}"))
+        if not said.is_set():
+            assert idle.wait(5)
+            connection.send(b"HTTP/1.1 408 Too Slow\r\ncontent-length: 0\r\n\r\n")
+            said.set()
+
+    with RawServer(handler) as server:
+        ours = driver(server.url)
+        statuses = [ours.send(GET).status]
+        idle.set()
+        assert said.wait(5)
+        statuses.append(ours.send(GET).status)
+    assert statuses == [200, 200]
+
+
+def test_a_stale_connection_is_not_a_finding(driver: Callable[[str], UrlDriver]) -> None:
+    """A server may close a kept connection at any time; the next request does not notice."""
+    with RawServer(keeping(1)) as server:
+        exchanges = send_all(driver(server.url), GET, GET, GET)
+        assert server.connections == 3
+    assert [exchange.ending for exchange in exchanges] == [COMPLETE] * 3
+
+
+def test_a_connection_that_dies_under_a_kept_request_is_dialled_again(driver: Callable[[str], UrlDriver]) -> None:
+    """Even where the FIN comes only after the next request was sent."""
+
+    def once(connection: RawConnection) -> None:
+        connection.send(whole(b"{}"))
+        read_head(connection.sock)
+
+    with RawServer(once) as server:
+        exchanges = send_all(driver(server.url), GET, GET)
+    assert [exchange.ending for exchange in exchanges] == [COMPLETE] * 2
+
+
+def test_together_is_concurrent_and_ordered(driver: Callable[[str], UrlDriver]) -> None:
+    """Requests sent together are all under way before the first is answered; answers keep their order."""
+    everyone = threading.Barrier(5, timeout=2)
+
+    def handler(connection: RawConnection) -> None:
+        everyone.wait()
+        connection.send(whole(b"{}"))
+
+    requests = [Request("GET", f"/{index}") for index in range(5)]
+    with RawServer(handler) as server:
+        exchanges = driver(server.url).together(requests)
+    assert [exchange.request for exchange in exchanges] == requests
+    assert {exchange.ending for exchange in exchanges} == {COMPLETE}
+
+
+def test_closing_a_stream_hangs_up(driver: Callable[[str], UrlDriver]) -> None:
+    """The ending is by the client, and the server sees the connection go."""
+    gone: list[bool] = []
+
+    def handler(connection: RawConnection) -> None:
+        connection.send(CHUNKED + chunk(b"data: 1\n\n") + b"\r\n")
+        connection.wait_for_hangup()
+        gone.append(not connection.stopping.is_set())
+
+    with RawServer(handler) as server:
+        stream = driver(server.url).open(GET)
+        assert [frame.data for frame in stream.read(1)] == [b"1"]
+        exchange = stream.close()
+        assert (exchange.ending.by, exchange.ending.how) == (By.CLIENT, How.FIN)
+        assert stream.ended
+        until(lambda: bool(gone))
+    assert gone == [True]
+
+
+def test_closing_the_driver_hangs_up_open_streams() -> None:
+    """Whatever was opened and forgotten is closed with the driver."""
+    with RawServer(saying_then_waiting(CHUNKED)) as server:
+        driver = UrlDriver(server.url, LIMITS)
+        stream = driver.open(GET)
+        driver.close()
+        assert stream.ended
+        assert stream.close().ending.by is By.CLIENT
+
+
+def test_the_request_is_what_was_asked_for(driver: Callable[[str], UrlDriver]) -> None:
+    """Prefix of the URL, target byte for byte, the caller's fields, identity coding, a length; nothing twice."""
+    seen: list[bytes] = []
+
+    def handler(connection: RawConnection) -> None:
+        connection.send(whole(b"{}"))
+
+    class Reading(RawServer):
+        def _serve(self, sock: socket.socket) -> None:
+            with sock:
+                seen.append(read_head(sock))
+                sock.sendall(whole(b"{}"))
+
+    request = Request("POST", "/a%2Fb?x=%41&y=", Headers((("X-Key", "k"), ("content-length", "99"))), b"{}")
+    with Reading(handler) as server:
+        url = f"{server.url}/base/"
+        exchange = driver(url).send(request)
+    host = f"127.0.0.1:{server.port}"
+    lines = seen[0].decode().split("\r\n")
+    assert lines[0] == "POST /base/a%2Fb?x=%41&y= HTTP/1.1"
+    assert f"host: {host}" in lines
+    assert "X-Key: k" in lines
+    assert "accept-encoding: identity" in lines
+    assert [line for line in lines if line.lower().startswith("content-length")] == ["content-length: 2"]
+    assert exchange.request is request
+
+
+def test_a_timeout_overrides_the_limits(driver: Callable[[str], UrlDriver]) -> None:
+    """`send(timeout=…)` bounds the whole exchange."""
+    with RawServer(saying_then_waiting(b"")) as server:
+        began = time.monotonic()
+        exchange = UrlDriver(server.url).send(GET, timeout=0.1)
+        assert time.monotonic() - began < BOUND
+    assert exchange.ending.how is How.TIMEOUT
+
+
+def test_an_https_target_goes_through_the_proxy_of_the_environment(
+    driver: Callable[[str], UrlDriver], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CONNECT is sent with the proxy's credentials; a proxy that refuses is an ending that says so."""
+    seen: list[bytes] = []
+
+    class Proxy(RawServer):
+        def _serve(self, sock: socket.socket) -> None:
+            with sock:
+                seen.append(read_head(sock))
+                sock.sendall(b"HTTP/1.1 407 Who Are You\r\n\r\n")
+
+    with Proxy(saying(b"")) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://me:p%40ss@127.0.0.1:{proxy.port}")
+        monkeypatch.setenv("NO_PROXY", "other.invalid")
+        exchange = driver("https://target.invalid").send(GET)
+        monkeypatch.setenv("NO_PROXY", "target.invalid")
+        direct = driver("https://target.invalid").send(GET)
+    assert seen[0].startswith(b"CONNECT target.invalid:443 HTTP/1.1\r\n")
+    assert b"Basic bWU6cEBzcw==" in seen[0]
+    assert "407" in exchange.ending.detail
+    assert len(seen) == 1
+    assert "target.invalid" in direct.ending.detail

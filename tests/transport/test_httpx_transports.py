@@ -1,0 +1,195 @@
+"""The httpx and httpx2 transports give the bytes and the exceptions that a socket would give."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from harness.transport import Limits, ServerThread, async_transport, sync_transport
+from harness.wire import At, Chunk, Chunked, Ending, How, LogicalClock, Pause, Piece, PieceBody, Request, Response
+from tests.transport.endings_table import CASES, DEAD, Case
+from tests.transport.peers import EVENTS, Serving, echo
+
+ALL = {**CASES, **DEAD}
+LIBRARIES = ("httpx", "httpx2")
+URL = "http://service.invalid/x"
+Seen = tuple[bytes, str | None]
+
+
+@pytest.fixture(params=LIBRARIES)
+def library(request: pytest.FixtureRequest) -> Any:
+    """httpx and httpx2, whichever is installed."""
+    return pytest.importorskip(request.param)
+
+
+def read_sync(library: Any, url: str, transport: Any, timeout: float = 0.15) -> Seen:
+    """The bytes a sync client gets before the end, and the name of the exception that ended them."""
+    body = b""
+    with library.Client(transport=transport, timeout=timeout, trust_env=False) as client:
+        try:
+            with client.stream("GET", url) as response:
+                for data in response.iter_raw():
+                    body += data
+        except library.TransportError as error:
+            return body, type(error).__name__
+    return body, None
+
+
+def read_async(library: Any, url: str, transport: Any, timeout: float = 0.15) -> Seen:
+    """The same of an async client."""
+
+    async def main() -> Seen:
+        body = b""
+        async with library.AsyncClient(transport=transport, timeout=timeout, trust_env=False) as client:
+            try:
+                async with client.stream("GET", url) as response:
+                    async for data in response.aiter_raw():
+                        body += data
+            except library.TransportError as error:
+                return body, type(error).__name__
+        return body, None
+
+    return asyncio.run(main())
+
+
+READERS: dict[str, tuple[Callable[..., Seen], Callable[..., Any]]] = {
+    "sync": (read_sync, sync_transport),
+    "async": (read_async, async_transport),
+}
+
+
+@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("kind", READERS)
+def test_an_ending_is_the_librarys_own_exception(kind: str, name: str, library: Any) -> None:
+    """Bytes and exception are the table's, in this process and over a socket; the body is closed once."""
+    case = ALL[name]
+    read, make = READERS[kind]
+    service = Serving(*case.pieces, framing=case.framing)
+    assert read(library, URL, make(service, module=library)) == (case.body, case.error)
+    assert service.bodies[0].closings == 1
+    assert over_a_socket(read, library, case) == (case.body, case.error)
+
+
+def over_a_socket(read: Callable[..., Seen], library: Any, case: Case) -> Seen:
+    """The same case from a real server."""
+    with ServerThread(Serving(*case.pieces, framing=case.framing)) as server:
+        return read(library, server.url, None)
+
+
+@pytest.mark.parametrize("how", [How.REFUSED, How.TLS])
+@pytest.mark.parametrize("kind", READERS)
+def test_no_connection_is_a_connect_error(kind: str, how: How, library: Any) -> None:
+    """What a socket carrier can no longer play once the connection stands, a transport can."""
+    read, make = READERS[kind]
+    transport = make(lambda request: Response.dead(Ending(how=how, at=At.BEFORE_HEADERS)), module=library)
+    assert read(library, URL, transport) == (b"", "ConnectError")
+
+
+def test_the_request_arrives_as_it_would(library: Any) -> None:
+    """Method, target with its escapes, fields and body."""
+    seen: list[Request] = []
+
+    def service(request: Request) -> Response:
+        seen.append(request)
+        return echo(request)
+
+    with library.Client(transport=sync_transport(service, module=library)) as client:
+        response = client.post("http://h/a%2Fb?x=%41", content=b"body", headers={"X-Key": "k"})
+    assert (response.status_code, response.text) == (200, "POST /a%2Fb?x=%41 body")
+    assert response.headers["content-length"] == str(len(response.content))
+    assert seen[0].headers.get("x-key") == "k"
+
+
+@pytest.mark.parametrize("kind", READERS)
+def test_a_pause_moves_the_clock_and_nothing_sleeps(kind: str, library: Any) -> None:
+    """Pauses within the read timeout are bytes later; one that is longer is a read timeout."""
+    read, make = READERS[kind]
+    clock = LogicalClock()
+    transport = make(Serving(Chunk(b"a"), Pause(50), Chunk(b"b")), clock, module=library)
+    assert read(library, URL, transport, 60) == (b"ab", None)
+    assert clock.now == 50
+    assert read(library, URL, transport, 40) == (b"a", "ReadTimeout")
+    assert clock.now == 90
+
+
+@pytest.mark.parametrize("kind", READERS)
+def test_endless_pauses_are_a_read_timeout(kind: str, library: Any) -> None:
+    """A body that never gets on does not hang a client that has no timeout of its own."""
+
+    def service(request: Request) -> Response:
+        return Response(200, EVENTS, Chunked(), PieceBody(iter(lambda: Pause(0), None)))
+
+    read, make = READERS[kind]
+    transport = make(service, module=library, limits=Limits(pauses=30))
+    assert read(library, URL, transport, None) == (b"", "ReadTimeout")
+
+
+@pytest.mark.parametrize("kind", READERS)
+def test_a_client_that_leaves_closes_the_body_once(kind: str, library: Any) -> None:
+    """Before the first byte and after it."""
+    service = Serving(Chunk(b"a"), Chunk(b"b"))
+    transport = READERS[kind][1](service, module=library)
+    if kind == "sync":
+        leave_sync(library, transport)
+    else:
+        asyncio.run(leave_async(library, transport))
+    assert [body.closings for body in service.bodies] == [1, 1]
+
+
+def leave_sync(library: Any, transport: Any) -> None:
+    """Open twice, read nothing, then one chunk."""
+    with library.Client(transport=transport) as client:
+        with client.stream("GET", URL):
+            pass
+        with client.stream("GET", URL) as response:
+            assert next(response.iter_raw()) == b"a"
+
+
+async def leave_async(library: Any, transport: Any) -> None:
+    """The same, async."""
+    async with library.AsyncClient(transport=transport) as client:
+        async with client.stream("GET", URL):
+            pass
+        async with client.stream("GET", URL) as response:
+            assert await anext(response.aiter_raw()) == b"a"
+
+
+def test_closing_twice_reaches_the_service_once(library: Any) -> None:
+    """Whoever holds the raw stream may close it as often as he likes."""
+    service = Serving(Chunk(b"a"))
+    response = sync_transport(service, module=library).handle_request(library.Request("GET", URL))
+    response.stream.close()
+    response.stream.close()
+    assert service.bodies[0].closings == 1
+
+
+def test_async_readers_wait_side_by_side() -> None:
+    """Two streams that pause together move the clock once, and a third task can set a held one free."""
+    httpx = importlib.import_module("httpx")
+    clock, free = LogicalClock(), asyncio.Event()
+
+    def held() -> Iterator[Piece]:
+        yield Pause(1)
+        while not free.is_set():
+            yield Pause(0.001)
+        yield Chunk(b"free")
+        yield Ending()
+
+    def service(request: Request) -> Response:
+        if request.target == "/release":
+            free.set()
+            return echo(request)
+        return Response(200, EVENTS, Chunked(), PieceBody(held()))
+
+    async def main() -> list[str]:
+        async with httpx.AsyncClient(transport=async_transport(service, clock), timeout=5) as client:
+            paths = ("/1", "/2", "/release")
+            answers = await asyncio.gather(*(client.get(f"http://h{path}") for path in paths))
+            return [answer.text for answer in answers]
+
+    assert asyncio.run(main())[:2] == ["free", "free"]
+    assert clock.now < 1.5

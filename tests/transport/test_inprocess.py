@@ -1,0 +1,240 @@
+"""The in-process driver: what a socket would show, in logical time, deterministically."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from harness.outcome import HarnessFault
+from harness.transport import Limits, ServerThread, ServiceDriver, UrlDriver
+from harness.wire import (
+    COMPLETE,
+    TICK,
+    At,
+    By,
+    Chunk,
+    Chunked,
+    Ending,
+    How,
+    Length,
+    LogicalClock,
+    Pause,
+    Piece,
+    PieceBody,
+    Request,
+    Response,
+)
+from tests.transport.endings_table import CASES, DEAD
+from tests.transport.peers import EVENTS, Serving
+
+GET = Request("GET", "/x")
+ALL = {**CASES, **DEAD}
+
+
+def event(number: int) -> Chunk:
+    """One server-sent event."""
+    return Chunk(b"data: %d\n\n" % number)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_an_ending_is_what_a_client_sees(name: str) -> None:
+    """Every ending of the table is recorded as the table says, and the body was closed once."""
+    case = ALL[name]
+    service = Serving(*case.pieces, framing=case.framing)
+    exchange = ServiceDriver(service).send(GET)
+    assert replace(exchange.ending, detail="") == case.ending
+    assert exchange.body == case.body
+    assert service.bodies[0].closings == 1
+
+
+QUICK = Limits(head_seconds=0.1, idle_seconds=0.1)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_the_socket_shows_the_same(name: str) -> None:
+    """The exchange through a real server and the URL driver is the one that the in-process driver records."""
+    case = ALL[name]
+    here = ServiceDriver(Serving(*case.pieces, framing=case.framing), limits=QUICK).send(GET)
+    with ServerThread(Serving(*case.pieces, framing=case.framing)) as server:
+        driver = UrlDriver(server.url, QUICK)
+        there = driver.send(GET)
+        driver.close()
+    assert replace(there.ending, detail="") == replace(here.ending, detail="")
+    for fact in ("status", "headers", "framing", "body", "size", "sha256", "truncated"):
+        assert getattr(there, fact) == getattr(here, fact), fact
+
+
+def test_pauses_pass_in_logical_time() -> None:
+    """An hour costs nothing; the record counts it."""
+    clock = LogicalClock()
+    limits = Limits(idle_seconds=4000, total_seconds=10_000)
+    exchange = ServiceDriver(Serving(Pause(3600), event(1)), clock, limits=limits).send(GET)
+    assert (clock.now, exchange.seconds, exchange.complete) == (3600, 3600, True)
+    assert list(exchange.arrivals.moments) == [3600]
+
+
+def test_reading_is_lazy_and_lossless() -> None:
+    """`read` pulls no further than it needs, keeps what came with it, and `finish` records the whole body."""
+    service = Serving(Chunk(b"data: 1\n\ndata: 2\n\nda"), Chunk(b"ta: 3\n\n"), Pause(1), event(4))
+    clock = LogicalClock()
+    stream = ServiceDriver(service, clock).open(GET)
+    assert [frame.data for frame in stream.read(1)] == [b"1"]
+    assert (service.bodies[0].pulled, clock.now, stream.ended) == (1, 0, False)
+    assert [frame.data for frame in stream.read(2)] == [b"2", b"3"]
+    assert [frame.data for frame in stream.read(9)] == [b"4"]
+    assert stream.ended
+    exchange = stream.finish()
+    assert (exchange.body, exchange.ending) == (b"data: 1\n\ndata: 2\n\ndata: 3\n\ndata: 4\n\n", COMPLETE)
+
+
+def test_frames_that_wait_keep_a_stream_from_having_ended() -> None:
+    """`ended` means that nothing more can be read."""
+    stream = ServiceDriver(Serving(Chunk(b"data: 1\n\ndata: 2\n\n"), framing=Length(18))).open(GET)
+    stream.read(1)
+    assert not stream.ended
+    assert len(stream.read(5)) == 1
+    assert stream.ended
+
+
+@pytest.mark.parametrize("events", [0, 1])
+def test_closing_a_stream_reaches_the_service_once(events: int) -> None:
+    """Also before the first piece; closing again changes nothing."""
+    service = Serving(event(1), Pause(1), event(2))
+    driver = ServiceDriver(service)
+    stream = driver.open(GET)
+    stream.read(events)
+    exchange = stream.close()
+    stream.close()
+    driver.close()
+    assert (exchange.ending.by, exchange.ending.how) == (By.CLIENT, How.FIN)
+    assert service.bodies[0].closings == 1
+
+
+def test_closing_the_driver_closes_open_streams() -> None:
+    """What was opened and forgotten is hung up; what had ended keeps its ending."""
+    service = Serving(event(1))
+    driver = ServiceDriver(service)
+    whole, forgotten = driver.open(GET), driver.open(GET)
+    whole.finish()
+    driver.close()
+    assert [body.closings for body in service.bodies] == [1, 1]
+    assert whole.close().ending == COMPLETE
+    assert forgotten.close().ending.by is By.CLIENT
+
+
+def for_ever(piece: Piece) -> Iterator[Piece]:
+    """The same piece again and again."""
+    while True:
+        yield piece
+
+
+ENDLESS = {
+    "short pauses": (Pause(0), Limits(pauses=50), "pauses", How.TIMEOUT),
+    "empty chunks": (Chunk(b""), Limits(pauses=50), "pauses", How.TIMEOUT),
+    "silence": (Pause(1), Limits(idle_seconds=10), "idle_seconds", How.TIMEOUT),
+    "one long pause": (Pause(1e9), Limits(idle_seconds=10), "idle_seconds", How.TIMEOUT),
+    "bytes": (Chunk(b"x" * 100), Limits(body_bytes=1000), "body_bytes", How.FIN),
+}
+
+
+@pytest.mark.parametrize("name", ENDLESS)
+def test_an_endless_body_meets_a_limit(name: str) -> None:
+    """No body hangs or floods the driver, though no real time passes; the ending names the limit."""
+    piece, limits, field, how = ENDLESS[name]
+    driver = ServiceDriver(
+        lambda request: Response(200, EVENTS, Chunked(), PieceBody(for_ever(piece))), limits=limits
+    )
+    ending = driver.send(GET).ending
+    assert (ending.by, ending.how, ending.at) == (By.LIMIT, how, At.IN_BODY)
+    assert f"Limits.{field}" in ending.detail
+
+
+def test_a_slow_drip_meets_the_total() -> None:
+    """Never idle, and ended all the same; `timeout` overrides the limit for one exchange."""
+
+    def drip() -> Iterator[Piece]:
+        while True:
+            yield Pause(1)
+            yield Chunk(b"x")
+
+    clock = LogicalClock()
+    driver = ServiceDriver(lambda request: Response(200, EVENTS, Chunked(), PieceBody(drip())), clock)
+    ending = driver.send(GET, timeout=10.5).ending
+    assert (ending.by, ending.how) == (By.LIMIT, How.TIMEOUT)
+    assert "Limits.total_seconds" in ending.detail
+    assert clock.now == 10.5
+
+
+def test_a_stall_costs_the_patience_of_the_client() -> None:
+    """The clock moves by the idle limit, as it would have for a real client."""
+    clock = LogicalClock()
+    ServiceDriver(Serving(event(1), Ending(how=How.STALL)), clock, limits=Limits(idle_seconds=7)).send(GET)
+    assert clock.now == 7
+
+
+def test_together_interleaves_by_wake_up_time() -> None:
+    """All requests arrive before any body is read; readers wait side by side; the same order every time."""
+    log: list[tuple[str, float]] = []
+    clock = LogicalClock()
+    pauses = {"/a": (3.0, 1.5), "/b": (1.0, 1.25), "/c": (2.0, 2.25)}
+
+    def service(request: Request) -> Response:
+        clock.tick()
+        log.append((request.target, 0))
+        return Response(200, EVENTS, Chunked(), PieceBody(body(request.target)))
+
+    def body(target: str) -> Iterator[Piece]:
+        for seconds in pauses[target]:
+            yield Pause(seconds)
+            log.append((target, round(clock.now - 3 * TICK, 9)))
+        yield COMPLETE
+
+    requests = [Request("GET", target) for target in pauses]
+    exchanges = ServiceDriver(service, clock).together(requests)
+    assert [exchange.request for exchange in exchanges] == requests
+    assert log[:3] == [("/a", 0), ("/b", 0), ("/c", 0)]
+    assert log[3:] == [("/b", 1), ("/c", 2), ("/b", 2.25), ("/a", 3), ("/c", 4.25), ("/a", 4.5)]
+    assert clock.now == pytest.approx(4.5 + 3 * TICK)
+
+
+def raising() -> Iterator[Piece]:
+    """A body that fails after its first piece."""
+    yield Chunk(b"a")
+    raise ValueError("oops")
+
+
+def test_a_body_that_raises_is_our_fault_and_is_closed() -> None:
+    """Nothing is said of the target; the other bodies are closed too."""
+    made: list[Serving] = []
+
+    def service(request: Request) -> Response:
+        if request.target == "/bad":
+            return Response(200, EVENTS, Chunked(), PieceBody(raising()))
+        made.append(Serving(event(1), Pause(9)))
+        return made[-1](request)
+
+    driver = ServiceDriver(service)
+    with pytest.raises(HarnessFault, match="oops"):
+        driver.send(Request("GET", "/bad"))
+    with pytest.raises(HarnessFault, match="oops"):
+        driver.together([Request("GET", "/good"), Request("GET", "/bad")])
+    assert [serving.bodies[0].closings for serving in made] == [1]
+
+
+def test_a_service_that_raises_is_our_fault() -> None:
+    """The request that did it is named."""
+
+    def service(request: Request) -> Response:
+        raise KeyError("oops")
+
+    with pytest.raises(HarnessFault, match="GET /x"):
+        ServiceDriver(service).send(GET)
+
+
+def test_waiting_moves_the_clock() -> None:
+    """`wait` is logical."""
+    clock = LogicalClock()
+    ServiceDriver(Serving(event(1)), clock).wait(5)
+    assert clock.now == 5

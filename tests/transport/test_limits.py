@@ -1,0 +1,33 @@
+"""Limits are checked at the door and overridden for one exchange."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import pytest
+
+from harness.transport import Limits, ServerLimits
+
+
+@pytest.mark.parametrize("bad", [0, -1])
+@pytest.mark.parametrize(
+    ("kind", "name"), [(kind, field.name) for kind in (Limits, ServerLimits) for field in fields(kind)]
+)
+def test_a_bound_is_positive(kind: type[Limits] | type[ServerLimits], name: str, bad: int) -> None:
+    """The message names the field and its value."""
+    with pytest.raises(ValueError, match=rf"{kind.__name__}\.{name}={bad}"):
+        kind(**{name: bad})
+
+
+def test_within_bounds_the_whole_exchange() -> None:
+    """A timeout replaces every wait, also where it is longer; None changes nothing."""
+    limits = Limits(connect_seconds=2, idle_seconds=1)
+    longer = limits.within(900)
+    assert (longer.total_seconds, longer.idle_seconds, longer.head_seconds, longer.connect_seconds) == (
+        900,
+        900,
+        900,
+        2,
+    )
+    assert limits.within(1).connect_seconds == 1
+    assert limits.within(None) is limits

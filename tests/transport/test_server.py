@@ -1,0 +1,501 @@
+"""The socket server: bytes and endings exact, bodies closed once, HTTP's odd corners, nothing left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import socket
+import ssl
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from harness.outcome import UsageFault
+from harness.transport import Server, ServerLimits, ServerThread, UrlDriver
+from harness.wire import (
+    COMPLETE,
+    Chunk,
+    Chunked,
+    Ending,
+    Framing,
+    Headers,
+    How,
+    Length,
+    LogicalClock,
+    Pause,
+    Piece,
+    PieceBody,
+    Request,
+    Response,
+    Service,
+    UntilClose,
+)
+from tests.transport.endings_table import CASES, DEAD, HEADS, Case
+from tests.transport.peers import (
+    EVENTS,
+    CountedBody,
+    RawConnection,
+    RawServer,
+    Serving,
+    connected,
+    echo,
+    get,
+    raw_exchange,
+    read_head,
+    read_to_end,
+    until,
+)
+
+Serve = Callable[..., ServerThread]
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """Starts servers, stops them, and holds that they erred in nothing unless the test looked at `errors`."""
+    servers: list[ServerThread] = []
+
+    def start(service: Service, **options: object) -> ServerThread:
+        servers.append(ServerThread(service, **options))  # type: ignore[arg-type]
+        servers[-1].start()
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.stop()
+        assert not server.errors
+
+
+def expect(case: Case, port: int, wire: bytes) -> None:
+    """One exchange gives exactly `wire`, and the connection then does what the case says."""
+    with connected(port) as sock:
+        sock.sendall(get())
+        received = b""
+        while len(received) < len(wire):
+            more = sock.recv(65536)
+            assert more, f"closed after {received!r}"
+            received += more
+        if case.closing in {"keep", "stall"}:
+            sock.settimeout(0.05)
+            with pytest.raises(TimeoutError):
+                sock.recv(1)
+        else:
+            rest, closing = read_to_end(sock)
+            received += rest
+            assert closing == case.closing
+        assert received == wire
+
+
+@pytest.mark.parametrize("name", [*CASES, *DEAD])
+def test_an_ending_is_exact_on_the_wire(name: str, serve: Serve) -> None:
+    """Every ending of the table is these bytes and this way to close; the body is closed once."""
+    case = CASES.get(name) or DEAD[name]
+    service = Serving(*case.pieces, framing=case.framing)
+    wire = HEADS[type(case.framing)] + case.wire if name in CASES else case.wire
+    server = serve(service)
+    expect(case, server.port, wire)
+    until(lambda: bool(service.bodies) and service.bodies[0].closed.is_set())
+    server.stop()
+    assert service.bodies[0].closings == 1
+
+
+def test_a_reset_loses_no_byte(serve: Serve) -> None:
+    """A hundred times: what was written before a reset arrives whole, then the reset."""
+    body = bytes(range(256)) * 800
+    server = serve(Serving(Chunk(body), Ending(how=How.RST), framing=Length(len(body) + 1)))
+    for _ in range(100):
+        received, closing = raw_exchange(server.port, get())
+        assert closing == "rst"
+        assert received.partition(b"\r\n\r\n")[2] == body
+
+
+def many(count: int) -> tuple[Piece, ...]:
+    """That many events."""
+    return (*(Chunk(b"data: %d\n\n" % index) for index in range(count)), COMPLETE)
+
+
+def test_pauses_are_waited_for_and_move_the_clock(serve: Serve) -> None:
+    """What comes before a pause is there before it ends; then the clock has moved by its length."""
+    clock = LogicalClock()
+    service = Serving(Chunk(b"a"), Pause(0.2), Chunk(b"b"))
+    server = serve(service, clock=clock)
+    with connected(server.port) as sock:
+        sock.sendall(get())
+        assert read_head(sock) + b"" in (HEADS[Chunked], HEADS[Chunked] + b"1\r\na\r\n")
+        assert clock.now == 0
+        sock.settimeout(5)
+        while b"0\r\n\r\n" not in sock.recv(100):
+            pass
+    assert clock.now == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [(Pause(60),), (Chunk(b"a"), Pause(60)), (Chunk(b"a"), Ending(how=How.STALL)), (Pause(0.001),) * 100_000],
+    ids=["before the first byte", "after a byte", "stalled", "between short pauses"],
+)
+@pytest.mark.parametrize("abrupt", [False, True], ids=["fin", "rst"])
+def test_a_hangup_closes_the_body_once(pieces: tuple[Piece, ...], abrupt: bool, serve: Serve) -> None:
+    """A client that leaves is noticed while the body stands still."""
+    service = Serving(*pieces)
+    server = serve(service)
+    with connected(server.port) as sock:
+        sock.sendall(get())
+        read_head(sock)
+        if abrupt:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    until(lambda: bool(service.bodies) and service.bodies[0].closed.is_set())
+    server.stop()
+    assert service.bodies[0].closings == 1
+
+
+def endless() -> Iterator[Piece]:
+    """Chunks for ever."""
+    yield from itertools.repeat(Chunk(b"x" * 1000))
+
+
+class Endless:
+    """A service whose body never ends."""
+
+    def __init__(self) -> None:
+        self.body = CountedBody(endless())
+
+    def __call__(self, request: Request) -> Response:
+        return Response(200, EVENTS, Chunked(), self.body)
+
+
+def test_a_client_that_does_not_read_stops_the_body(serve: Serve) -> None:
+    """Back-pressure reaches the body: it is pulled no further than buffers hold, and closed on hang-up."""
+    service = Endless()
+    server = serve(service)
+    with connected(server.port) as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        sock.sendall(get())
+        pulled = -1
+        while pulled != service.body.pulled:  # until it is no longer pulled
+            pulled = service.body.pulled
+            threading.Event().wait(0.05)
+        assert 0 < pulled < 50_000
+        sock.shutdown(socket.SHUT_WR)  # all that a full connection lets us see of a client that leaves
+        assert service.body.closed.wait(5)
+
+
+def test_two_hundred_streams_at_once(serve: Serve) -> None:
+    """All are open at the same time, none waits for another, all are whole."""
+    everyone = threading.Event()
+    opened = itertools.count(1)
+
+    def service(request: Request) -> Response:
+        if next(opened) == 200:
+            everyone.set()
+        return Response(200, EVENTS, Chunked(), PieceBody(waiting()))
+
+    def waiting() -> Iterator[Piece]:
+        yield Chunk(b"first")
+        while not everyone.is_set():
+            yield Pause(0.005)
+        yield Chunk(b"last")
+        yield COMPLETE
+
+    server = serve(service)
+    socks = [socket.create_connection(("127.0.0.1", server.port), timeout=10) for _ in range(200)]
+    try:
+        for sock in socks:
+            sock.sendall(get(connection="close"))
+        bodies = {read_to_end(sock)[0].partition(b"\r\n\r\n")[2] for sock in socks}
+    finally:
+        for sock in socks:
+            sock.close()
+    assert bodies == {b"5\r\nfirst\r\n4\r\nlast\r\n0\r\n\r\n"}
+
+
+ONE = b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\n"
+
+
+def answer(text: bytes, extra: bytes = b"") -> bytes:
+    """What `echo` answers, as bytes."""
+    return ONE + b"content-length: %d\r\n%b\r\n" % (len(text), extra) + text
+
+
+CLOSE = b"connection: close\r\n"
+POST = b"POST /p HTTP/1.1\r\nhost: h\r\nconnection: close\r\n"
+CONVERSATIONS = {
+    "keep-alive and pipelining": (
+        get("/1") + get("/2") + get("/3", connection="close"),
+        answer(b"GET /1 ") + answer(b"GET /2 ") + answer(b"GET /3 ", CLOSE),
+    ),
+    "a body with a length": (POST + b"content-length: 3\r\n\r\nabc", answer(b"POST /p abc", CLOSE)),
+    "a body in chunks": (
+        POST + b"transfer-encoding: chunked\r\n\r\n2\r\nab\r\n1;x=y\r\nc\r\n0\r\na: b\r\n\r\n",
+        answer(b"POST /p abc", CLOSE),
+    ),
+    "an empty line before the request": (b"\r\n" + get("/1", connection="close"), answer(b"GET /1 ", CLOSE)),
+    "bare line feeds": (b"GET /1 HTTP/1.1\nconnection: close\n\n", answer(b"GET /1 ", CLOSE)),
+    "an absolute target": (get("http://h:1/a?b", connection="close"), answer(b"GET /a?b ", CLOSE)),
+    "HTTP/1.0": (b"GET /1 HTTP/1.0\r\n\r\n", answer(b"GET /1 ", CLOSE)),
+    "HEAD": (
+        b"HEAD /1 HTTP/1.1\r\nconnection: close\r\n\r\n",
+        ONE + b"content-length: 8\r\nconnection: close\r\n\r\n",
+    ),
+    "100-continue": (
+        POST + b"expect: 100-continue\r\ncontent-length: 3\r\n\r\n",
+        b"HTTP/1.1 100 Continue\r\n\r\n",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CONVERSATIONS)
+@pytest.mark.parametrize("step", [100_000, 1], ids=["at once", "byte by byte"])
+def test_a_conversation(name: str, step: int, serve: Serve) -> None:
+    """Requests are understood however they are cut, and answered in order, byte for byte."""
+    asked, expected = CONVERSATIONS[name]
+    server = serve(echo)
+    with connected(server.port) as sock:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for at in range(0, len(asked), step):
+            sock.sendall(asked[at : at + step])
+        if name == "100-continue":
+            assert read_head(sock) == expected
+            sock.sendall(b"abc")
+            expected = answer(b"POST /p abc", CLOSE)
+        assert read_to_end(sock) == (expected, "fin")
+
+
+def test_chunked_becomes_close_delimited_for_http_1_0(serve: Serve) -> None:
+    """A client of HTTP/1.0 cannot read chunks."""
+    server = serve(Serving(Chunk(b"a"), Chunk(b"b")))
+    received, closing = raw_exchange(server.port, b"GET / HTTP/1.0\r\nconnection: keep-alive\r\n\r\n")
+    assert (received.partition(b"\r\n\r\n")[2], closing) == (b"ab", "fin")
+
+
+SMALL = ServerLimits(head_bytes=500, body_bytes=10, request_seconds=0.1, idle_seconds=0.1)
+REFUSED = {
+    "no HTTP": (b"hello\r\n\r\n", 400),
+    "a bad field": (b"GET / HTTP/1.1\r\nno colon\r\n\r\n", 400),
+    "length and chunks": (b"POST / HTTP/1.1\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n", 400),
+    "two lengths": (b"POST / HTTP/1.1\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n", 400),
+    "a bad chunk": (b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\nxx\r\n", 400),
+    "a big head": (b"GET / HTTP/1.1\r\na: " + b"b" * 600 + b"\r\n\r\n", 431),
+    "a big head without an end": (b"GET / HTTP/1.1\r\na: " + b"b" * 600, 431),
+    "a big body": (b"POST / HTTP/1.1\r\ncontent-length: 11\r\n\r\n" + b"b" * 11, 413),
+    "a huge body": (b"POST / HTTP/1.1\r\ncontent-length: 5000000\r\n\r\n" + b"b" * 5_000_000, 413),
+    "a big body in chunks": (b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\nb\r\n" + b"b" * 11, 413),
+    "half a head for ever": (b"GET / HT", 408),
+    "half a body for ever": (b"POST / HTTP/1.1\r\ncontent-length: 9\r\n\r\nb", 408),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_request_that_cannot_be_served(name: str, serve: Serve) -> None:
+    """The refusal has the right status, says why in JSON, arrives whole, and ends the connection."""
+    sent, status = REFUSED[name]
+    server = serve(echo, limits=SMALL)
+    received, closing = raw_exchange(server.port, sent)
+    assert received.startswith(b"HTTP/1.1 %d " % status)
+    assert b'{"error": {"code": %d, "message": "' % status in received
+    assert closing == "fin"
+
+
+def test_an_idle_connection_is_closed(serve: Serve) -> None:
+    """A connection kept alive does not stay for ever."""
+    server = serve(echo, limits=SMALL)
+    assert raw_exchange(server.port, get("/1")) == (answer(b"GET /1 "), "fin")
+
+
+def test_a_browser_may_call_when_asked_for(serve: Serve) -> None:
+    """With `cors` the server answers preflights and every answer may be read; without, nothing is added."""
+    preflight = b"OPTIONS /v1 HTTP/1.1\r\naccess-control-request-method: POST\r\nconnection: close\r\n\r\n"
+    service = Serving(Chunk(b"a"))
+    server = serve(service, cors=True)
+    received, _ = raw_exchange(server.port, preflight)
+    assert received.startswith(b"HTTP/1.1 204 ")
+    assert b"access-control-allow-origin: *\r\n" in received
+    assert b"x-goog-api-key" in received
+    assert not service.requests
+    assert b"access-control-allow-origin: *\r\n" in raw_exchange(server.port, get(connection="close"))[0]
+    assert b"access-control" not in raw_exchange(serve(service).port, preflight)[0]
+
+
+def raising(request: Request) -> Response:
+    """A service that fails."""
+    raise KeyError("oops")
+
+
+def raising_later() -> Iterator[Piece]:
+    """A body that fails after a pause."""
+    yield Chunk(b"a")
+    yield Pause(0)
+    raise KeyError("oops")
+
+
+BROKEN: dict[str, tuple[Callable[[], PieceBody], Chunked | Length]] = {
+    "raises later": (lambda: PieceBody(raising_later()), Chunked()),
+    "has no ending": (lambda: PieceBody([Chunk(b"a")]), Chunked()),
+    "is longer than its length": (lambda: PieceBody([Chunk(b"abc"), COMPLETE]), Length(2)),
+    "goes on after an open chunk": (lambda: PieceBody([Chunk(b"a", 3), Chunk(b"b"), COMPLETE]), Chunked()),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_body_is_our_fault(name: str, serve: Serve) -> None:
+    """The connection is reset, and the server says what went wrong."""
+    body, framing = BROKEN[name]
+    server = serve(lambda request: Response(200, EVENTS, framing, body()))
+    _, closing = raw_exchange(server.port, get())
+    assert closing == "rst"
+    assert (
+        "PieceBody" in str(server.errors[0])
+        or "Chunk" in str(server.errors[0])
+        or "Length" in str(server.errors[0])
+    )
+    server.errors.clear()
+
+
+def test_a_service_that_raises_is_a_500(serve: Serve) -> None:
+    """The client is told, the server remembers, the next request is served."""
+    server = serve(raising)
+    received, _ = raw_exchange(server.port, get(connection="close"))
+    assert received.startswith(b"HTTP/1.1 500 ")
+    assert b"KeyError" in received
+    assert "GET /x" in str(server.errors[0])
+    server.errors.clear()
+
+
+def test_headers_cannot_be_split(serve: Serve) -> None:
+    """A service that puts a line end in a header value is stopped before a byte leaves."""
+    server = serve(lambda request: Response.whole(200, Headers((("a", "b\r\nc: d"),)), b""))
+    assert raw_exchange(server.port, get()) == (b"", "rst")
+    assert "'a'" in str(server.errors[0])
+    server.errors.clear()
+
+
+def test_a_stop_leaves_nothing_behind() -> None:
+    """Streams under way are hung up, bodies closed once, the thread and the port given back."""
+    before = set(threading.enumerate())
+    service = Serving(Chunk(b"a"), Pause(60))
+    with ServerThread(service) as server, connected(server.port) as sock:
+        sock.sendall(get())
+        read_head(sock)
+        server.stop()
+        assert read_to_end(sock)[1] in {"fin", "rst"}
+    assert set(threading.enumerate()) == before
+    assert service.bodies[0].closings == 1
+    with socket.create_server(("127.0.0.1", server.port)):
+        pass
+
+
+def test_an_address_in_use_is_a_usage_fault() -> None:
+    """The message says what to do."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        with pytest.raises(UsageFault, match="choose another"):
+            ServerThread(echo, port=port).start()
+
+
+def test_a_server_in_the_callers_own_loop() -> None:
+    """`async with Server(…)` serves from the running loop, with asyncio's own event loop too."""
+
+    async def main() -> bytes:
+        async with Server(echo) as server:
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            writer.write(get("/1", connection="close"))
+            received = await reader.read()
+            writer.close()
+            await writer.wait_closed()
+            return received
+
+    assert asyncio.run(main()) == answer(b"GET /1 ", CLOSE)
+
+
+def test_endings_are_exact_without_uvloop() -> None:
+    """The reset and the hang-up of the table hold on asyncio's own loop as well."""
+
+    async def main() -> list[tuple[bytes, str]]:
+        async with Server(Serving(Chunk(b"ab"), Ending(how=How.RST), framing=UntilClose())) as server:
+            return [await asyncio.to_thread(raw_exchange, server.port, get()) for _ in range(10)]
+
+    assert asyncio.run(main()) == [(HEADS[UntilClose] + b"ab", "rst")] * 10
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A key and a certificate for 127.0.0.1 in one PEM file, made by openssl."""
+    folder = tmp_path_factory.mktemp("tls")
+    command = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+        "-nodes",
+        "-days",
+        "2",
+        "-subj",
+        "/CN=127.0.0.1",
+        "-addext",
+        "subjectAltName=IP:127.0.0.1",
+        "-keyout",
+        "key.pem",
+        "-out",
+        "cert.pem",
+    ]
+    try:
+        subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"openssl cannot make a certificate here: {error}")
+    return folder
+
+
+def test_tls(certificate: Path, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """https with a certificate that is trusted by file; the same certificate untrusted is a TLS ending."""
+    monkeypatch.setenv("NO_PROXY", "*")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate / "cert.pem", certificate / "key.pem")
+    server = serve(Serving(*many(100)), tls=context)
+    trusting = UrlDriver(server.url, ca_file=str(certificate / "cert.pem"))
+    exchanges = [trusting.send(Request("GET", "/")) for _ in range(3)]
+    distrusting = UrlDriver(server.url)
+    refused = distrusting.send(Request("GET", "/"))
+    trusting.close()
+    distrusting.close()
+    assert {exchange.ending for exchange in exchanges} == {COMPLETE}
+    assert exchanges[0].body == b"".join(piece.data for piece in many(100) if isinstance(piece, Chunk))
+    assert refused.ending.how is How.TLS
+
+
+@pytest.mark.parametrize("how", [How.RST, How.FIN])
+@pytest.mark.parametrize("framing", [UntilClose(), Chunked()], ids=["close", "chunked"])
+def test_endings_under_tls(
+    how: How, framing: Framing, certificate: Path, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was written before a reset arrives, and a reset is told from a FIN."""
+    monkeypatch.setenv("NO_PROXY", "*")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate / "cert.pem", certificate / "key.pem")
+    server = serve(Serving(Chunk(b"ab"), Ending(how=how), framing=framing), tls=context)
+    driver = UrlDriver(server.url, ca_file=str(certificate / "cert.pem"))
+    exchange = driver.send(Request("GET", "/"))
+    clean = how is How.FIN and isinstance(framing, UntilClose)
+    assert (exchange.body, exchange.ending.how) == (b"ab", How.COMPLETE if clean else how)
+
+
+def test_tls_that_ends_without_its_own_end_is_cut(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without close_notify, anybody may have cut a body that only the close ends (RFC 9112, 9.8)."""
+    monkeypatch.setenv("NO_PROXY", "*")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate / "cert.pem", certificate / "key.pem")
+
+    def handler(connection: RawConnection) -> None:
+        with context.wrap_socket(connection.sock, server_side=True) as secure:
+            read_head(secure)
+            secure.sendall(HEADS[UntilClose] + b"ab")
+
+    with RawServer(handler, read_request=False) as server:
+        driver = UrlDriver(server.url.replace("http:", "https:"), ca_file=str(certificate / "cert.pem"))
+        exchange = driver.send(Request("GET", "/"))
+    assert (exchange.body, exchange.ending.how) == (b"ab", How.FIN)
+    assert "close_notify" in exchange.ending.detail

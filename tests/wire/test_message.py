@@ -1,0 +1,70 @@
+"""Requests, headers and responses as values."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.wire import COMPLETE, Chunk, Ending, Headers, How, Length, PieceBody, Request, Response
+
+
+def test_headers_compare_without_case_and_keep_their_spelling() -> None:
+    """Names match in any case; order, spelling and repeats stay."""
+    headers = Headers([("Set-Cookie", "a"), ("X-Y", "1"), ("set-cookie", "b")])
+    assert headers.get("SET-COOKIE") == "a"
+    assert headers.all("set-cookie") == ["a", "b"]
+    assert headers.get("none", "fallback") == "fallback"
+    assert "x-y" in headers
+    assert list(headers) == list(headers.items())
+    assert len(headers) == 3
+
+
+def test_headers_are_changed_by_copy() -> None:
+    """`having` replaces every spelling by one field, `without` removes it; the original stays."""
+    headers = Headers([("A", "1"), ("a", "2"), ("b", "3")])
+    assert headers.having("A", "9").items() == (("b", "3"), ("A", "9"))
+    assert headers.without("A", "B").items() == ()
+    assert len(headers) == 3
+    assert hash(headers) == hash(Headers(headers.items()))
+
+
+@pytest.mark.parametrize(
+    ("value", "media"), [("Text/Event-Stream; charset=utf-8", "text/event-stream"), ("", ""), (" a/b ", "a/b")]
+)
+def test_media_type(value: str, media: str) -> None:
+    """The media type comes without parameters, in lower case."""
+    assert Headers([("Content-Type", value)]).media_type() == media
+    assert Headers().media_type() == ""
+
+
+def test_a_target_is_split_without_losing_encoded_slashes() -> None:
+    """An id with an encoded slash stays one segment; the raw path stays as sent."""
+    request = Request("GET", "/v1/x/a%2Fb%20c?q=1&q=2&e=&plus=a+b")
+    assert request.segments == ("v1", "x", "a/b c")
+    assert request.raw_path == "/v1/x/a%2Fb%20c"
+    assert request.path == "/v1/x/a/b c"
+    assert request.query == [("q", "1"), ("q", "2"), ("e", ""), ("plus", "a b")]
+    assert (request.parameter("q"), request.parameter("e"), request.parameter("none")) == ("2", "", None)
+
+
+def test_a_body_closes_once() -> None:
+    """`close` is idempotent, runs its callback once, and ends the iteration, also before the first piece."""
+    closed: list[int] = []
+    body = PieceBody([Chunk(b"a"), COMPLETE], lambda: closed.append(1))
+    assert next(body) == Chunk(b"a")
+    body.close()
+    body.close()
+    assert closed == [1]
+    assert list(body) == []
+
+
+@pytest.mark.parametrize(("data", "pieces"), [(b"abc", [Chunk(b"abc"), COMPLETE]), (b"", [COMPLETE])])
+def test_a_whole_response_promises_its_length(data: bytes, pieces: list[object]) -> None:
+    """A response from bytes has their length and ends in order."""
+    response = Response.whole(200, Headers(), data)
+    assert response.framing == Length(len(data))
+    assert list(response.body) == pieces
+
+
+def test_a_dead_connection_is_a_response_of_one_ending() -> None:
+    """A connection that dies before its headers is a value like any other."""
+    assert list(Response.dead(Ending(how=How.RST)).body) == [Ending(how=How.RST)]
