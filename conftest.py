@@ -14,7 +14,9 @@ pytest_plugins = ["pytester"]
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--peers` runs the heavy tests against third-party servers."""
-    parser.addoption("--peers", action="store_true", help="also run tests that install and judge third-party servers")
+    parser.addoption(
+        "--peers", action="store_true", help="also run tests that install and judge third-party servers"
+    )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -13,7 +13,9 @@ from harness.checks.check import Registry, exercise
 from harness.checks.judging import (
     CLIENT_ERROR,
     SUCCESS,
+    at,
     broken,
+    expect_interaction,
     expect_status,
     interaction_in,
     shown,
@@ -64,6 +66,16 @@ def an_agent_in_model(t: Target) -> Steps:
     return {"answer": answer}
 
 
+@exercise(requests=1, interactions=1)
+def an_agent_with_its_config(t: Target) -> Steps:
+    """A managed agent with the settings of its own kind."""
+    if not t.agent.startswith("antigravity"):
+        raise Unmet(f"which agent_config {t.agent} takes is not known")
+    config = {"type": "antigravity", "max_total_tokens": 100_000}
+    body = {"agent": t.agent, "agent_config": config, "environment": "remote"}
+    return {"answer": (yield Send(t.create(body, input=HELLO, background=True)))}
+
+
 @exercise(requests=3)
 def agents_that_cannot_run(t: Target) -> Steps:
     """An unknown agent, an unknown environment, and deep research in the foreground."""
@@ -93,9 +105,10 @@ def environment_of(exchange: Exchange) -> str:
     title="an agent can be run",
     profile="agents",
     requires=["agents", "background"],
+    accepts=["2xx and an interaction with an id"],
 )
 def _can_be_run(created: Exchange) -> Iterator[Finding]:
-    yield from expect_status(created, accepts=SUCCESS)
+    yield from expect_interaction(created)
     if created.status in SUCCESS and not id_of(created):
         yield broken("the run has no id", expected="a non-empty string", actual=shown(created))
 
@@ -109,9 +122,11 @@ def _can_be_run(created: Exchange) -> Iterator[Finding]:
     accepts=["any settled status within --wait"],
 )
 def _comes_to_an_end(polled: list[Exchange]) -> Iterator[Finding]:
-    yield from expect_status(polled[-1], accepts=SUCCESS)
+    last = f"polled[{len(polled) - 1}]"
+    yield from at(last, expect_interaction(polled[-1]))
     if polled[-1].status in SUCCESS and not settled(polled[-1]):
-        yield broken("the run did not settle", expected="a settled status", actual=shown(polled[-1]))
+        late = broken("the run did not settle", expected="a settled status", actual=shown(polled[-1]))
+        yield late.at(exchange=last)
 
 
 @_AGENTS.check(
@@ -147,11 +162,14 @@ def _needs_its_environment(bare: Exchange) -> Iterator[Finding]:
     title="a second turn with an environment is accepted",
     profile="agents",
     requires=["agents", "environments", "background", "store"],
+    accepts=["2xx and an id that is not the first turn's"],
 )
 def _continues_in_it(created: Exchange, chained: Exchange) -> Iterator[Finding]:
-    yield from expect_status(chained, accepts=SUCCESS)
+    yield from at("chained", expect_interaction(chained))
     if chained.status in SUCCESS and id_of(chained) in ("", id_of(created)):
-        yield broken("the second turn has no id of its own", expected="a new id", actual=id_of(chained) or "none")
+        actual = id_of(chained) or "none"
+        shared = broken("the second turn has no id of its own", expected="a new id", actual=actual)
+        yield shared.at(exchange="chained")
 
 
 @_AGENTS.check(
@@ -163,6 +181,8 @@ def _continues_in_it(created: Exchange, chained: Exchange) -> Iterator[Finding]:
     accepts=["the same environment_id"],
 )
 def _stays_in_it(polled: list[Exchange], chained_polled: list[Exchange]) -> Iterator[Finding]:
+    if chained_polled:
+        yield from at(f"chained_polled[{len(chained_polled) - 1}]", expect_interaction(chained_polled[-1]))
     first = environment_of(polled[-1])
     second = environment_of(chained_polled[-1]) if chained_polled else ""
     if not first or not second:
@@ -177,9 +197,10 @@ def _stays_in_it(polled: list[Exchange], chained_polled: list[Exchange]) -> Iter
     title="a model may continue an agent's work",
     profile="agents",
     requires=["agents", "background", "store"],
+    accepts=["2xx and an interaction"],
 )
 def _a_model_continues(mixed: Exchange) -> Iterator[Finding]:
-    yield from expect_status(mixed, accepts=SUCCESS)
+    yield from expect_interaction(mixed)
 
 
 @_AGENTS.check(
@@ -188,6 +209,7 @@ def _a_model_continues(mixed: Exchange) -> Iterator[Finding]:
     title="without an environment there is no environment_id",
     profile="core",
     requires=["store"],
+    accepts=["no environment_id, or an empty one"],
 )
 def _has_no_environment(parent: Exchange, before: Exchange) -> Iterator[Finding]:
     for name, answer in (("parent", parent), ("before", before)):
@@ -204,9 +226,22 @@ def _has_no_environment(parent: Exchange, before: Exchange) -> Iterator[Finding]
     title="an agent's name is accepted in model",
     profile="agents",
     requires=["agents", "background"],
+    accepts=["2xx and an interaction"],
 )
 def _is_accepted_in_model(answer: Exchange) -> Iterator[Finding]:
-    yield from expect_status(answer, accepts=SUCCESS)
+    yield from expect_interaction(answer)
+
+
+@_AGENTS.check(
+    "agent.config",
+    an_agent_with_its_config,
+    title="an agent takes the settings of its own kind",
+    profile="agents",
+    requires=["agents", "background"],
+    accepts=["2xx and an interaction", "an agent whose settings are not known: untestable"],
+)
+def _takes_its_config(answer: Exchange) -> Iterator[Finding]:
+    yield from expect_interaction(answer)
 
 
 @_AGENTS.check(

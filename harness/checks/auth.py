@@ -9,7 +9,16 @@ from collections.abc import Iterator
 
 from harness.checks.actions import Send, Steps, stopped
 from harness.checks.check import Registry, exercise
-from harness.checks.judging import CLIENT_ERROR, SUCCESS, at, broken, code_of, expect_status, lenient, shown
+from harness.checks.judging import (
+    CLIENT_ERROR,
+    at,
+    broken,
+    code_of,
+    expect_interaction,
+    expect_status,
+    lenient,
+    shown,
+)
 from harness.checks.stored import HELLO, WRONG_KEY
 from harness.checks.target import KEY_HEADER, Target, segment
 from harness.checks.waiting import id_of
@@ -85,7 +94,7 @@ def _refuses_wrong_keys(read_wrong: Exchange, created_wrong: Exchange) -> Iterat
     accepts=["2xx"],
 )
 def _takes_the_header(created: Exchange) -> Iterator[Finding]:
-    yield from expect_status(created, accepts=SUCCESS)
+    yield from expect_interaction(created)
 
 
 @_AUTH.check(
@@ -97,7 +106,7 @@ def _takes_the_header(created: Exchange) -> Iterator[Finding]:
     accepts=["2xx"],
 )
 def _takes_bearer(read_bearer: Exchange) -> Iterator[Finding]:
-    yield from expect_status(read_bearer, accepts=SUCCESS)
+    yield from expect_interaction(read_bearer)
 
 
 @_AUTH.check(
@@ -109,7 +118,7 @@ def _takes_bearer(read_bearer: Exchange) -> Iterator[Finding]:
     accepts=["2xx"],
 )
 def _takes_the_query(read_query: Exchange) -> Iterator[Finding]:
-    yield from expect_status(read_query, accepts=SUCCESS)
+    yield from expect_interaction(read_query)
 
 
 def _unauthenticated(answer: Exchange) -> Iterator[Finding]:

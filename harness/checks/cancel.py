@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.checks.actions import Exchanges, Finish, Open, Read, Send, Steps, Wait, stopped
+from harness.checks.actions import Exchanges, Finish, Read, Send, Steps, Wait, stopped
 from harness.checks.background import a_run_that_lasts
 from harness.checks.check import Registry, exercise
-from harness.checks.events import completion, events_in, of_kind
+from harness.checks.events import completion, events_in, expect_stream, of_kind
 from harness.checks.judging import (
     CLIENT_ERROR,
     SUCCESS,
@@ -18,6 +18,7 @@ from harness.checks.judging import (
     briefly,
     broken,
     ended,
+    expect_interaction,
     expect_status,
     interaction_in,
     noted,
@@ -27,7 +28,7 @@ from harness.checks.judging import (
 from harness.checks.running import begin
 from harness.checks.stored import HELLO, UNKNOWN_ID
 from harness.checks.target import Target, segment
-from harness.checks.waiting import id_of, need_id, polls, settle, status_of
+from harness.checks.waiting import id_of, need_id, opened, polls, settle, status_of
 from harness.contract.rules import BY_ID
 from harness.outcome import Finding, Unmet
 from harness.wire import By, Exchange
@@ -46,12 +47,12 @@ def a_cancelled_run(t: Target) -> Steps:
     The cancel is sent as the official clients send it: no body, yet labelled as JSON.
     """
     run = yield from begin(t, "cancel")
-    reader = yield Open(t.get(run.id, stream=True))
+    reader = yield from opened(t, run.id)
     yield Read(reader, 1)
     labelled = [("content-type", "application/json")]
     request = t.request("POST", f"interactions/{segment(run.id)}/cancel", headers=labelled)
     seen: Exchanges = {"run": run.created, "held": run.held, "cancelled": (yield Send(request))}
-    seen["polled"] = yield from polls(t, run.id)
+    seen["polled"] = yield from polls(t, run.id, patient=reader.status != 404)
     if status_of(seen["polled"][-1]) != "cancelled":
         return stopped(seen, f"the run was never seen as cancelled: {shown(seen['polled'][-1])}")
     seen["stream"] = yield Finish(reader)
@@ -92,6 +93,7 @@ def a_cancel_of_nothing(t: Target) -> Steps:
     profile="background",
     requires=["background", "background-slow", "store"],
     accepts=["200 with the interaction, cancelled or not yet"],
+    about="cancelled",
 )
 def _can_be_cancelled(run: Exchange, held: bool, cancelled: Exchange, polled: list[Exchange]) -> Iterator[Finding]:
     if cancelled.status in CLIENT_ERROR and not held:
@@ -112,6 +114,7 @@ def _can_be_cancelled(run: Exchange, held: bool, cancelled: Exchange, polled: li
     profile="background",
     requires=["background", "background-slow", "store"],
     accepts=["cancelled, after any number of polls within --wait"],
+    about="polled",
 )
 def _is_seen(held: bool, cancelled: Exchange, polled: list[Exchange]) -> Iterator[Finding]:
     if status_of(polled[-1]) == "cancelled":
@@ -127,6 +130,7 @@ def _is_seen(held: bool, cancelled: Exchange, polled: list[Exchange]) -> Iterato
     title="a cancelled run stays cancelled",
     profile="background",
     requires=["background", "background-slow", "store"],
+    accepts=["cancelled in every read after the first that shows it"],
 )
 def _stays_cancelled(polled: list[Exchange], later: Exchange) -> Iterator[Finding]:
     statuses = [status_of(answer) for answer in [*polled, later]]
@@ -143,9 +147,11 @@ def _stays_cancelled(polled: list[Exchange], later: Exchange) -> Iterator[Findin
     title="a cancelled interaction can be read",
     profile="background",
     requires=["background", "background-slow", "store"],
+    accepts=["2xx and the interaction"],
+    about="later",
 )
 def _can_be_read(run: Exchange, later: Exchange) -> Iterator[Finding]:
-    yield from expect_status(later, accepts=SUCCESS)
+    yield from expect_interaction(later)
     if later.status in SUCCESS and id_of(later) != id_of(run):
         yield broken("another interaction", expected=id_of(run), actual=shown(later))
 
@@ -159,6 +165,7 @@ def _can_be_read(run: Exchange, later: Exchange) -> Iterator[Finding]:
     accepts=["interaction.completed with status cancelled", "an error event"],
 )
 def _stream_ends(stream: Exchange) -> Iterator[Finding]:
+    yield from expect_stream(stream)
     events = events_in(stream)
     if stream.ending.by is By.LIMIT:
         yield broken("the stream never ended", expected="an end after the cancel", actual=ended(stream))
@@ -220,7 +227,7 @@ def _spares_the_finished(settled: Exchange) -> Iterator[Finding]:
     accepts=["the same status and output before and after"],
 )
 def _leaves_the_result(before: Exchange, after: Exchange) -> Iterator[Finding]:
-    yield from _unchanged(before, after)
+    yield from at("after", _unchanged(before, after))
 
 
 @_CANCEL.check(
@@ -232,7 +239,7 @@ def _leaves_the_result(before: Exchange, after: Exchange) -> Iterator[Finding]:
     accepts=["the same status and output before and after"],
 )
 def _leaves_the_background_result(settled_before: Exchange, settled_after: Exchange) -> Iterator[Finding]:
-    yield from _unchanged(settled_before, settled_after)
+    yield from at("settled_after", _unchanged(settled_before, settled_after))
 
 
 @_CANCEL.check(
@@ -280,10 +287,12 @@ def _refused_or_unchanged(answer: Exchange) -> Iterator[Finding]:
 
 
 def _unchanged(before: Exchange, after: Exchange) -> Iterator[Finding]:
-    old, new = interaction_in(before), interaction_in(after)
+    old = interaction_in(before)
+    yield from expect_interaction(after)
+    new = interaction_in(after)
     if old.get("status") != new.get("status"):
         was, became = briefly(old.get("status")), briefly(new.get("status"))
-        yield from at("after", [broken("the status changed", expected=was, actual=became)])
+        yield broken("the status changed", expected=was, actual=became)
     if output_steps(old) != output_steps(new):
         was, became = briefly(output_steps(old)), briefly(output_steps(new))
-        yield from at("after", [broken("the output changed", expected=was, actual=became)])
+        yield broken("the output changed", expected=was, actual=became)

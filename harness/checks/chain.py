@@ -16,6 +16,7 @@ from harness.checks.judging import (
     at,
     briefly,
     broken,
+    expect_interaction,
     expect_status,
     interaction_in,
     output_steps,
@@ -46,7 +47,9 @@ def a_chain(t: Target) -> Steps:
     child = yield Send(t.create(input=HELLO, previous_interaction_id=found))
     seen: Exchanges = {"parent": parent, "before": before, "child": child}
     child_id = id_of(child)
-    seen["child_read"] = (yield Send(t.get(child_id))) if child_id else None
+    seen["child_read"] = None
+    if child_id:  # where not even the parent could be found, nobody waits for the child
+        seen["child_read"] = (yield from appear(t, child_id, patient=before.status != 404))[-1]
     seen["sibling"] = yield Send(t.create(input=HELLO, previous_interaction_id=found))
     return {**seen, "after": (yield Send(t.get(found)))}
 
@@ -71,6 +74,22 @@ def a_chain_to_nothing(t: Target) -> Steps:
     return {"answer": (yield Send(t.create(input=HELLO, previous_interaction_id=UNKNOWN_ID)))}
 
 
+@exercise(requests=2, interactions=2)
+def a_stateless_turn(t: Target) -> Steps:
+    """A turn that is stored nowhere, and a second one that sends back all of it with a new question."""
+    first: Exchange = yield Send(t.create(input=HELLO, store=False))
+    seen: Exchanges = {"first": first}
+    steps = output_steps(interaction_in(first))
+    if not steps:
+        return stopped(seen, "the first turn had no steps to send back")
+    turn = [_said(HELLO), *steps, _said("And once more.")]
+    return {**seen, "second": (yield Send(t.create(input=turn, store=False)))}
+
+
+def _said(text: str) -> dict[str, Any]:
+    return {"type": "user_input", "content": [{"type": "text", "text": text}]}
+
+
 # --- judges
 
 
@@ -80,6 +99,8 @@ def a_chain_to_nothing(t: Target) -> Steps:
     title="a completed interaction can be continued",
     profile="chaining",
     requires=["store"],
+    accepts=["2xx and an id that is not the parent's"],
+    about="child",
 )
 def _can_be_continued(parent: Exchange, child: Exchange) -> Iterator[Finding]:
     if status_of(parent) != "completed":
@@ -90,6 +111,29 @@ def _can_be_continued(parent: Exchange, child: Exchange) -> Iterator[Finding]:
     if id_of(child) in ("", id_of(parent)):
         actual = "the parent's" if id_of(child) else "none"
         yield broken("the second turn has no id of its own", expected="a new id", actual=actual)
+
+
+@_CHAIN.check(
+    "chain.stored",
+    a_chain,
+    title="a chained interaction is stored like any other",
+    profile="chaining",
+    requires=["store"],
+    accepts=["2xx, the child's id and its output", "a brief 404 right after the create"],
+)
+def _is_stored(child: Exchange, child_read: Exchange | None) -> Iterator[Finding]:
+    body = interaction_in(child)
+    if child_read is None:
+        raise Unmet("the child has no id to read it under")
+    yield from at("child_read", expect_interaction(child_read))
+    if child_read.status not in SUCCESS:
+        return
+    if id_of(child_read) != id_of(child):
+        stray = broken("another interaction is read", expected=id_of(child), actual=id_of(child_read) or "no id")
+        yield stray.at(exchange="child_read")
+    if output_steps(body) and not output_steps(interaction_in(child_read)):
+        lost = broken("the child was stored without its output", expected="its output steps", actual="none")
+        yield lost.at(exchange="child_read", pointer="$.steps")
 
 
 @_CHAIN.check(
@@ -116,6 +160,7 @@ def _names_its_parent(parent: Exchange, child: Exchange, child_read: Exchange | 
     profile="chaining",
     requires=["store"],
     accepts=["more input tokens than the same input alone"],
+    about="child",
 )
 def _carries_history(parent: Exchange, child: Exchange) -> Iterator[Finding]:
     alone, chained = _input_tokens(parent), _input_tokens(child)
@@ -129,6 +174,8 @@ def _carries_history(parent: Exchange, child: Exchange) -> Iterator[Finding]:
     title="a chained create answers its own steps only",
     profile="chaining",
     requires=["store"],
+    accepts=["steps that neither repeat the parent's nor begin with input"],
+    about="child",
 )
 def _answers_its_own_steps(parent: Exchange, child: Exchange) -> Iterator[Finding]:
     inherited, own = steps_in(interaction_in(parent)), steps_in(interaction_in(child))
@@ -151,7 +198,7 @@ def _answers_its_own_steps(parent: Exchange, child: Exchange) -> Iterator[Findin
 def _parent_stays(before: Exchange, after: Exchange, child: Exchange) -> Iterator[Finding]:
     interaction_in(child)
     old = interaction_in(before)
-    yield from at("after", expect_status(after, accepts=SUCCESS))
+    yield from at("after", expect_interaction(after))
     new = interaction_in(after)
     for name in ("status", "steps", "usage", "previous_interaction_id"):
         if old.get(name) != new.get(name):
@@ -166,12 +213,16 @@ def _parent_stays(before: Exchange, after: Exchange, child: Exchange) -> Iterato
     title="a parent may have two children",
     profile="chaining",
     requires=["store"],
+    accepts=["2xx and an id of its own for each child"],
 )
 def _may_branch(child: Exchange, sibling: Exchange) -> Iterator[Finding]:
     interaction_in(child)
-    yield from expect_status(sibling, accepts=SUCCESS)
-    if sibling.status in SUCCESS and id_of(sibling) == id_of(child):
-        yield broken("both children are one interaction", expected="two ids", actual=id_of(child) or "none")
+    yield from at("sibling", expect_status(sibling, accepts=SUCCESS))
+    if sibling.status in SUCCESS and id_of(sibling) in ("", id_of(child)):
+        shared = broken(
+            "the second child has no id of its own", expected="a new id", actual=id_of(sibling) or "none"
+        )
+        yield shared.at(exchange="sibling")
 
 
 @_CHAIN.check(
@@ -181,10 +232,11 @@ def _may_branch(child: Exchange, sibling: Exchange) -> Iterator[Finding]:
     profile="chaining",
     requires=["store", "background", "background-slow"],
     accepts=["400", "any other 4xx: non-strict"],
+    about="early",
 )
 def _not_while_running(early: Exchange, look: Exchange) -> Iterator[Finding]:
-    if early.status in SUCCESS and status_of(look) not in ("in_progress", "queued"):
-        raise Unmet("the run was over before it could be chained to", race_lost=True)
+    if early.status in SUCCESS and status_of(look) != "in_progress":
+        raise Unmet("the run was not seen in progress after it was chained to", race_lost=True)
     yield from expect_status(early, accepts={400}, tolerates=CLIENT_ERROR)
 
 
@@ -194,6 +246,7 @@ def _not_while_running(early: Exchange, look: Exchange) -> Iterator[Finding]:
     title="a finished background run can be continued",
     profile="chaining",
     requires=["store", "background"],
+    accepts=["2xx and an id"],
 )
 def _once_it_is_over(late: Exchange) -> Iterator[Finding]:
     yield from expect_status(late, accepts=SUCCESS)
@@ -211,6 +264,17 @@ def _once_it_is_over(late: Exchange) -> Iterator[Finding]:
 )
 def _refuses_an_unknown_parent(answer: Exchange) -> Iterator[Finding]:
     yield from expect_status(answer, accepts={400, 404}, tolerates=CLIENT_ERROR)
+
+
+@_CHAIN.check(
+    "chain.stateless",
+    a_stateless_turn,
+    title="the steps of an answer can be sent back with a new question",
+    profile="core",
+    accepts=["2xx and an interaction"],
+)
+def _goes_on_without_storing(second: Exchange) -> Iterator[Finding]:
+    yield from expect_interaction(second)
 
 
 # --- what the judges share

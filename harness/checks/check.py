@@ -19,12 +19,12 @@ PROFILES = ("core", "streaming", "background", "chaining", "tools", "agents")
 CAPABILITIES: dict[str, str] = {
     "v1": "serves /v1 beside its default version",
     "auth": "checks API keys",
-    "two-keys": "a second key of another project was given",
+    "two-keys": "is tested with a second key, of another project",
     "store": "keeps interactions and serves GET",
     "stream": "streams events",
     "background": "runs in the background",
     "background-slow": "background runs last long enough to act on them",
-    "event-ids": "its background streams carry event_id",
+    "event-ids": "gives the events of its background streams an event_id",
     "functions": "calls a declared function when forced to",
     "thoughts": "emits thought steps",
     "search": "runs the google_search tool",
@@ -64,7 +64,8 @@ class Check:
     """One entry of the catalogue.
 
     `judge` takes, by keyword, those results of the exercise that its signature names, and is pure.
-    `accepts` lists in words every outcome that passes.
+    `accepts` lists in words every outcome that passes. `about` is the result that findings without a place of
+    their own speak of.
     """
 
     rule: Rule
@@ -75,6 +76,7 @@ class Check:
     requires: frozenset[str] = frozenset()
     accepts: tuple[str, ...] = ()
     wants: tuple[str, ...] = ()
+    about: str = ""
 
     @property
     def id(self) -> str:
@@ -86,7 +88,7 @@ class Check:
 
         Untestable when the exercise stopped before it had what the judge wants, or when the judge raises `Unmet`
         and nothing was broken until then. A finding without a rule gets this check's, and one without the name
-        of its exchange gets it where the judge looks at only one.
+        of its exchange gets that of `about`, or of the only one the judge looks at.
         """
         absent = [name for name in self.wants if name not in exchanges]
         if absent:
@@ -114,9 +116,8 @@ class Check:
 
     def _placed(self, finding: Finding) -> Finding:
         named = finding if finding.rule else replace(finding, rule=self.id)
-        if named.where.exchange or len(self.wants) != 1:
-            return named
-        return named.at(exchange=self.wants[0])
+        about = self.about or (self.wants[0] if len(self.wants) == 1 else "")
+        return named if named.where.exchange or not about else named.at(exchange=about)
 
 
 def exercise(*, requests: int, interactions: int = 0) -> Callable[[Callable[[Target], Steps]], Exercise]:
@@ -144,6 +145,7 @@ class Registry:
         profile: str,
         requires: Iterable[str] = (),
         accepts: Iterable[str] = (),
+        about: str = "",
     ) -> Callable[[Judge], Judge]:
         """Register the decorated judge for one rule; unknown rules, profiles or capabilities raise at import."""
         needed = frozenset(requires)
@@ -154,6 +156,10 @@ class Registry:
 
         def register(judge: Judge) -> Judge:
             wants = tuple(inspect.signature(judge).parameters)
+            if about and about not in wants:
+                raise ValueError(
+                    f"{rule_id}: about={about!r}, which the judge does not look at: {', '.join(wants)}"
+                )
             entry = Check(
                 rule=self._rules[rule_id],
                 title=title,
@@ -163,6 +169,7 @@ class Registry:
                 requires=needed,
                 accepts=tuple(accepts),
                 wants=wants,
+                about=about,
             )
             self.checks.append(entry)
             return judge

@@ -10,12 +10,22 @@ from typing import Any
 
 from harness.checks.actions import Exchanges, Send, Steps
 from harness.checks.check import Registry, exercise
-from harness.checks.events import completion, events_in, of_kind
-from harness.checks.judging import CLIENT_ERROR, SUCCESS, briefly, broken, expect_status, interaction_in, shown
+from harness.checks.events import completion, events_in, expect_stream, of_kind
+from harness.checks.judging import (
+    CLIENT_ERROR,
+    SUCCESS,
+    at,
+    briefly,
+    broken,
+    expect_interaction,
+    expect_status,
+    interaction_in,
+    shown,
+)
 from harness.checks.running import script, whole
 from harness.checks.stored import HELLO
 from harness.checks.target import Target
-from harness.checks.waiting import need_id, status_of
+from harness.checks.waiting import id_of, need_id, status_of
 from harness.contract.rules import BY_ID
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
@@ -25,20 +35,26 @@ CHECKS = _CONTINUATION.checks
 
 PAUSED = "requires_continuation"
 TOKEN = "aGFybmVzcy1ob3A="
+OTHER_TOKEN = "aGFybmVzcy1ob3AtMg=="
 NOBODYS = "bm8tc3VjaC10b2tlbg=="
 
 
-@exercise(requests=4, interactions=3)
+@exercise(requests=6, interactions=5)
 def a_paused_answer(t: Target) -> Steps:
-    """An answer that pauses, its continuation by the official clients' form, and one with a token of nobody."""
+    """An answer that pauses, its continuation in both forms and with a token of nobody; a stream that pauses."""
     yield from script(t, "paused", status=PAUSED, continuation_token=TOKEN)
     paused: Exchange = yield Send(t.create(input=f"{HELLO} (paused)"))
-    if status_of(paused) != PAUSED:
+    if not _paused(paused):
         raise Unmet(f"the answer did not pause: {shown(paused)}", race_lost=True)
     parent = need_id(paused)
     seen: Exchanges = {"paused": paused}
     token = _token(paused) or TOKEN
     seen["next_hop"] = yield Send(t.create(continuation_token=token, previous_interaction_id=parent))
+    yield from script(t, "paused-again", status=PAUSED, continuation_token=OTHER_TOKEN)
+    original = {"input": f"{HELLO} (paused-again)", "store": False}
+    again: Exchange = yield Send(t.create(original))
+    second_hop = t.create(original, continuation_token=_token(again) or OTHER_TOKEN) if _paused(again) else None
+    seen["with_input"] = (yield Send(second_hop)) if second_hop is not None else None
     seen["bad_token"] = yield Send(t.create(continuation_token=NOBODYS, previous_interaction_id=parent))
     yield from script(t, "paused-stream", status=PAUSED, continuation_token=TOKEN)
     return {**seen, "streamed": (yield from whole(t.create(input=f"{HELLO} (paused-stream)", stream=True)))}
@@ -50,6 +66,7 @@ def a_paused_answer(t: Target) -> Steps:
     title="an answer that pauses has a token",
     profile="core",
     requires=["continuation"],
+    accepts=["any non-empty string"],
 )
 def _has_a_token(paused: Exchange) -> Iterator[Finding]:
     if not _token(paused):
@@ -66,9 +83,24 @@ def _has_a_token(paused: Exchange) -> Iterator[Finding]:
     accepts=["2xx with a new id"],
 )
 def _continues(paused: Exchange, next_hop: Exchange) -> Iterator[Finding]:
-    yield from expect_status(next_hop, accepts=SUCCESS)
-    if next_hop.status in SUCCESS and need_id(next_hop) == need_id(paused):
-        yield broken("the next hop has the id of the first", expected="a new id", actual=need_id(paused))
+    yield from at("next_hop", expect_interaction(next_hop))
+    if next_hop.status in SUCCESS and id_of(next_hop) in ("", id_of(paused)):
+        shared = broken("the next hop has no id of its own", expected="a new id", actual=id_of(next_hop) or "none")
+        yield shared.at(exchange="next_hop")
+
+
+@_CONTINUATION.check(
+    "cont.with-input",
+    a_paused_answer,
+    title="the token with the request it continues goes on without storing",
+    profile="core",
+    requires=["continuation"],
+    accepts=["2xx and an interaction"],
+)
+def _continues_unstored(with_input: Exchange | None) -> Iterator[Finding]:
+    if with_input is None:
+        raise Unmet("the answer that was not stored did not pause", race_lost=True)
+    yield from expect_interaction(with_input)
 
 
 @_CONTINUATION.check(
@@ -92,6 +124,7 @@ def _refuses_a_bad_token(bad_token: Exchange) -> Iterator[Finding]:
     accepts=["the token in interaction.completed", "the token in a status update"],
 )
 def _stream_says_so(streamed: Exchange) -> Iterator[Finding]:
+    yield from expect_stream(streamed)
     events = events_in(streamed)
     end = completion(events)
     if end is None:
@@ -102,6 +135,10 @@ def _stream_says_so(streamed: Exchange) -> Iterator[Finding]:
     places: list[Any] = [end, *of_kind(events, "interaction.status_update")]
     if not any(place.get("continuation_token") for place in places):
         yield broken("no token in the stream", expected="a non-empty continuation_token", actual="none")
+
+
+def _paused(exchange: Exchange) -> bool:
+    return status_of(exchange) == PAUSED
 
 
 def _token(exchange: Exchange) -> str:

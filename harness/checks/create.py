@@ -10,11 +10,13 @@ from collections.abc import Iterator
 from harness.checks.actions import Send, Steps
 from harness.checks.check import Registry, exercise
 from harness.checks.judging import (
+    CLIENT_ERROR,
     SUCCESS,
     answered,
     at,
     briefly,
     broken,
+    expect_interaction,
     expect_status,
     interaction_in,
     noted,
@@ -113,6 +115,7 @@ def _has_an_id(created: Exchange) -> Iterator[Finding]:
 def _has_its_own_id(first: Exchange, second: Exchange, third: Exchange) -> Iterator[Finding]:
     seen: list[object] = []
     for name, answer in {"first": first, "second": second, "third": third}.items():
+        yield from at(name, expect_interaction(answer))
         found = interaction_in(answer).get("id")
         if found in seen:
             yield broken("an id that was given before", actual=briefly(found)).at(exchange=name, pointer="$.id")
@@ -201,7 +204,7 @@ def _says_its_cost(created: Exchange) -> Iterator[Finding]:
         yield broken("no usage", expected="an object", actual=briefly(body.get("usage"))).at(pointer="$.usage")
 
 
-@exercise(requests=5, interactions=5)
+@exercise(requests=6, interactions=5)
 def every_input_form(t: Target) -> Steps:
     """The forms of input; the first also says stream=false aloud, the string says nothing of it."""
     text = {"type": "text", "text": HELLO}
@@ -211,6 +214,7 @@ def every_input_form(t: Target) -> Steps:
         "steps": (yield Send(t.create(input=[{"type": "user_input", "content": [text]}]))),
         "silent": (yield Send(t.create(input=HELLO, stream=None))),
         "bare_step": (yield Send(t.create(input=[{"type": "user_input", "content": HELLO}]))),
+        "turns": (yield Send(t.create(input=[{"role": "user", "content": [text]}]))),
     }
 
 
@@ -222,7 +226,7 @@ def every_input_form(t: Target) -> Steps:
     accepts=["2xx"],
 )
 def _takes_content(content: Exchange) -> Iterator[Finding]:
-    yield from expect_status(content, accepts=SUCCESS)
+    yield from expect_interaction(content)
 
 
 @_CREATE.check(
@@ -233,7 +237,7 @@ def _takes_content(content: Exchange) -> Iterator[Finding]:
     accepts=["2xx"],
 )
 def _takes_contents(contents: Exchange) -> Iterator[Finding]:
-    yield from expect_status(contents, accepts=SUCCESS)
+    yield from expect_interaction(contents)
 
 
 @_CREATE.check(
@@ -244,7 +248,7 @@ def _takes_contents(contents: Exchange) -> Iterator[Finding]:
     accepts=["2xx"],
 )
 def _takes_steps(steps: Exchange) -> Iterator[Finding]:
-    yield from expect_status(steps, accepts=SUCCESS)
+    yield from expect_interaction(steps)
 
 
 @_CREATE.check(
@@ -255,7 +259,21 @@ def _takes_steps(steps: Exchange) -> Iterator[Finding]:
     accepts=["2xx"],
 )
 def _takes_bare_steps(bare_step: Exchange) -> Iterator[Finding]:
-    yield from expect_status(bare_step, accepts=SUCCESS)
+    yield from expect_interaction(bare_step)
+
+
+@_CREATE.check(
+    "create.input-turns",
+    every_input_form,
+    title="turns with a role are taken, or refused as the old form",
+    profile="core",
+    accepts=["2xx", "400", "another 4xx (non-strict)"],
+)
+def _bears_turns(turns: Exchange) -> Iterator[Finding]:
+    if turns.status in SUCCESS:
+        yield from expect_interaction(turns)
+    else:
+        yield from expect_status(turns, accepts={400}, tolerates=CLIENT_ERROR)
 
 
 @_CREATE.check(

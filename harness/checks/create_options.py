@@ -9,20 +9,22 @@ import json
 from collections.abc import Iterator
 from unicodedata import normalize
 
-from harness.checks.actions import Send, Steps, stopped
+from harness.checks.actions import Send, Steps
 from harness.checks.check import Registry, exercise
 from harness.checks.judging import (
     CLIENT_ERROR,
     SUCCESS,
+    among,
     at,
     briefly,
     broken,
+    expect_interaction,
+    expect_offered,
     expect_status,
     input_text,
     interaction_in,
     lenient,
     output_text,
-    shown,
 )
 from harness.checks.stored import HELLO, UNKNOWN_ID
 from harness.checks.target import Target
@@ -144,7 +146,7 @@ def labelled_creates(t: Target) -> Steps:
     accepts=["2xx to good labels", "400 to a bad key"],
 )
 def _takes_labels(labelled: Exchange, mislabelled: Exchange) -> Iterator[Finding]:
-    yield from at("labelled", expect_status(labelled, accepts=SUCCESS))
+    yield from at("labelled", expect_interaction(labelled))
     yield from at("mislabelled", expect_status(mislabelled, accepts={400}))
 
 
@@ -161,9 +163,10 @@ def a_json_answer(t: Target) -> Steps:
     a_json_answer,
     title="a JSON response_format brings text that parses as JSON",
     profile="core",
-    accepts=["any JSON value"],
+    accepts=["any JSON value", "a refusal, from a model without formats: untestable"],
 )
 def _formats(formatted: Exchange) -> Iterator[Finding]:
+    yield from expect_offered(formatted)
     body = interaction_in(formatted)
     if body.get("status") != "completed":
         raise Unmet(f"the answer is not completed but {briefly(body.get('status'))}")
@@ -189,7 +192,7 @@ def a_tiny_limit(t: Target) -> Steps:
     accepts=["incomplete", "completed", "400 to a limit below the model's own (non-strict)"],
 )
 def _bears_limits(limited: Exchange) -> Iterator[Finding]:
-    yield from expect_status(limited, accepts=SUCCESS, tolerates={400})
+    yield from expect_interaction(limited, tolerates={400})
     if limited.status in SUCCESS:
         status = interaction_in(limited).get("status")
         if status not in ("incomplete", "completed"):
@@ -199,12 +202,10 @@ def _bears_limits(limited: Exchange) -> Iterator[Finding]:
 
 @exercise(requests=2, interactions=1)
 def an_unusual_text(t: Target) -> Steps:
-    """Text of many scripts, created and read back."""
-    seen = {"created": (yield Send(t.create(input=UNUSUAL_TEXT)))}
-    found = id_of(seen["created"])
-    if not found:
-        return stopped(seen, f"the create brought no id: {shown(seen['created'])}")
-    return {**seen, "got": (yield from appear(t, found))[-1]}
+    """Text of many scripts, created and read back; `got` is empty where there was nothing to read."""
+    created: Exchange = yield Send(t.create(input=UNUSUAL_TEXT))
+    found = id_of(created)
+    return {"created": created, "got": (yield from appear(t, found))[-1:] if found else []}
 
 
 @_OPTIONS.check(
@@ -215,7 +216,13 @@ def an_unusual_text(t: Target) -> Steps:
     requires=["store"],
     accepts=["the same characters", "the same text in another normal form (non-strict)"],
 )
-def _keeps_text(got: Exchange) -> Iterator[Finding]:
+def _keeps_text(created: Exchange, got: list[Exchange]) -> Iterator[Finding]:
+    yield from at("created", expect_interaction(created))
+    yield from among("got", got, _shows_the_text)
+
+
+def _shows_the_text(got: Exchange) -> Iterator[Finding]:
+    yield from expect_interaction(got)
     kept = input_text(interaction_in(got))
     if kept is None:
         raise Unmet("the stored interaction does not show its input")

@@ -15,6 +15,7 @@ from harness.checks.judging import (
     asked,
     at,
     broken,
+    expect_interaction,
     expect_status,
     lenient,
     shown,
@@ -22,7 +23,7 @@ from harness.checks.judging import (
 from harness.checks.running import LONG
 from harness.checks.stored import UNKNOWN_ID, a_stored_interaction, several_interactions
 from harness.checks.target import Target
-from harness.checks.waiting import need_id, settled, vanish
+from harness.checks.waiting import id_of, need_id, settled, vanish
 from harness.contract import read
 from harness.contract.rules import BY_ID
 from harness.outcome import Finding, Unmet
@@ -107,11 +108,14 @@ def _cannot_be_continued(deleted: Exchange, chained: Exchange) -> Iterator[Findi
     title="deleting one interaction leaves others readable",
     profile="core",
     requires=["store"],
-    accepts=["200"],
+    accepts=["2xx and the interaction that was not deleted"],
 )
-def _takes_nothing_else(deleted: Exchange, other: Exchange) -> Iterator[Finding]:
+def _takes_nothing_else(deleted: Exchange, second: Exchange, other: Exchange) -> Iterator[Finding]:
     _need_deleted(deleted)
-    yield from at("other", expect_status(other, accepts={200}))
+    yield from at("other", expect_interaction(other))
+    if other.status in SUCCESS and id_of(other) != id_of(second):
+        another = broken("another interaction", expected=id_of(second), actual=id_of(other) or "no id")
+        yield another.at(exchange="other")
 
 
 @exercise(requests=1)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from harness.checks.actions import Send, Steps
 from harness.checks.background import moves
 from harness.checks.check import Registry, exercise
-from harness.checks.events import completion, events_in, is_stream, of_kind
+from harness.checks.events import completion, events_in, expect_stream, is_stream, of_kind
 from harness.checks.judging import at, broken, interaction_in, output_steps, shown
 from harness.checks.running import script, scripted, whole
 from harness.checks.stored import HELLO
@@ -44,7 +44,7 @@ def a_failed_run(t: Target) -> Steps:
     yield from scripted(t, "failed-run", status="failed", errors=[ERROR])
     created: Exchange = yield Send(t.create(input=f"{HELLO} (failed-run)", background=True))
     found = need_id(created)
-    polled = yield from settle(t, found)
+    polled = yield from polls(t, found)
     return {"failed": polled[-1], "failed_stream": (yield from whole(t.get(found, stream=True)))}
 
 
@@ -104,7 +104,7 @@ def _says_why(failed: Exchange) -> Iterator[Finding]:
     accepts=["status failed in both", "an error event at the end of the stream"],
 )
 def _failure_is_visible(failed: Exchange, failed_stream: Exchange) -> Iterator[Finding]:
-    yield from _ends_as("failed", failed, failed_stream)
+    yield from _ends_as("failed", failed, failed_stream, "failed", "failed_stream")
 
 
 @_ENDINGS.check(
@@ -118,7 +118,7 @@ def _failure_is_visible(failed: Exchange, failed_stream: Exchange) -> Iterator[F
 def _truncation_is_visible(cut_short: Exchange, its_stream: Exchange) -> Iterator[Finding]:
     if status_of(cut_short) != "incomplete" and _stream_status(its_stream) != "incomplete":
         raise Unmet(f"one token was enough: {status_of(cut_short)!r}", race_lost=True)
-    yield from _ends_as("incomplete", cut_short, its_stream)
+    yield from _ends_as("incomplete", cut_short, its_stream, "cut_short", "its_stream")
 
 
 # --- what the judges share
@@ -131,11 +131,13 @@ def _stream_status(stream: Exchange) -> str:
     return status if isinstance(status, str) else ""
 
 
-def _ends_as(status: str, got: Exchange, stream: Exchange) -> Iterator[Finding]:
+def _ends_as(status: str, got: Exchange, stream: Exchange, *names: str) -> Iterator[Finding]:
+    """Both show the status; `names` are those of the two exchanges among the results."""
     if status_of(got) != status:
-        yield from at("GET", [broken("the status is another", expected=status, actual=shown(got))])
+        yield broken("the status is another", expected=status, actual=shown(got)).at(exchange=names[0])
+    yield from at(names[1], expect_stream(stream))
     events = events_in(stream)
     reported = bool(of_kind(events, "error"))
     if _stream_status(stream) != status and not (status == "failed" and reported):
         actual = _stream_status(stream) or "no interaction.completed"
-        yield from at("stream", [broken("the stream ends otherwise", expected=status, actual=actual)])
+        yield broken("the stream ends otherwise", expected=status, actual=actual).at(exchange=names[1])

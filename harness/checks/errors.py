@@ -46,9 +46,10 @@ _LEAKABLE = 8
 
 @exercise(requests=12)
 def refused_requests(t: Target) -> Steps:
-    """One wrong thing at a time; `errors` holds every answer that is a 4xx or 5xx.
+    """One wrong thing at a time; `errors` holds every answer of the API that is a 4xx or 5xx.
 
-    The front end that checks keys has errors of its own shape, so the wrong key's stands apart.
+    The front end that checks keys, and whatever answers for paths of no API, have errors of their own shape: the
+    wrong key's and the unknown route's stand apart.
     """
     seen = {
         "broken_json": (yield Send(t.request("POST", "interactions", b'{"model": "x", "input": '))),
@@ -60,12 +61,13 @@ def refused_requests(t: Target) -> Steps:
         "unknown_model": (yield Send(t.create(input=HELLO, model="harness-unknown-model"))),
         "unknown_tool": (yield Send(t.create(input=HELLO, tools=[{"type": "harness_unknown"}]))),
         "unknown_level": (yield Send(t.create(input=HELLO, generation_config={"thinking_level": "harness"}))),
-        "unknown_route": (yield Send(t.request("GET", "harness-unknown-route"))),
         "unknown_id": (yield Send(t.get(UNKNOWN_ID))),
     }
+    unknown_route: Exchange = yield Send(t.request("GET", "harness-unknown-route"))
     wrong_key: Exchange = yield Send(t.request("GET", f"interactions/{UNKNOWN_ID}", key=WRONG_KEY))
     return {
         **seen,
+        "unknown_route": unknown_route,
         "wrong_key": wrong_key,
         "errors": [answer for answer in all_of(seen) if (answer.status or 0) >= 400],
     }
@@ -202,9 +204,10 @@ def _pairs_codes(errors: list[Exchange]) -> Iterator[Finding]:
     profile="core",
     accepts=["anything else"],
 )
-def _keeps_secrets(errors: list[Exchange], wrong_key: Exchange) -> Iterator[Finding]:
+def _keeps_secrets(errors: list[Exchange], unknown_route: Exchange, wrong_key: Exchange) -> Iterator[Finding]:
     yield from among("errors", errors, _leaks)
-    yield from at("wrong_key", _leaks(wrong_key))
+    for name, answer in (("unknown_route", unknown_route), ("wrong_key", wrong_key)):
+        yield from at(name, _leaks(answer))
 
 
 def _leaks(answer: Exchange) -> Iterator[Finding]:

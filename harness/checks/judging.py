@@ -18,11 +18,15 @@ from harness.wire import Exchange
 CLIENT_ERROR = range(400, 500)
 SUCCESS = range(200, 300)
 TOO_MANY = 429
+OVERLOADED = 503
 
 _KEY = re.compile(r"([?&](?:key|access_token)=)[^&]*")
 
 _MOST = 50
 """Of more statuses of one class a message names the class and those that are missing."""
+
+_MARKS = frozenset({"id", "status", "steps"})
+"""An object with any of these is meant as an interaction; whether it is a good one, other rules say."""
 
 
 def broken(message: str, *, expected: str = "", actual: str = "") -> Finding:
@@ -51,11 +55,15 @@ def expect_status(
     """Nothing for an accepted status; a milder finding for a tolerated or noted one, else a broken rule.
 
     No answer at all breaks the rule too: here, and only here, a dead connection becomes a finding. Raises `Unmet`
-    for a 429: a target that limits our rate has not looked at the request.
+    for a 429, and for a 503 that is an error of the API and that nothing here speaks of: a target that limits our
+    rate or is overloaded has not looked at the request.
     """
     status = exchange.status
     if status == TOO_MANY:
         raise Unmet(f"{asked(exchange)} was answered {TOO_MANY}: the target limits our rate")
+    spoken_of = status is None or status in accepts or status in tolerates or status in notes
+    if status == OVERLOADED and not spoken_of and read(exchange).error is not None:
+        raise Unmet(f"{asked(exchange)} was answered {OVERLOADED}: the target is overloaded")
     if status is None:
         yield broken(f"no answer to {asked(exchange)}", expected=_listed(accepts), actual=ended(exchange))
     elif status in accepts:
@@ -66,6 +74,52 @@ def expect_status(
         yield noted(f"unusual answer to {asked(exchange)}", expected=_listed(accepts), actual=shown(exchange))
     else:
         yield broken(f"wrong answer to {asked(exchange)}", expected=_listed(accepts), actual=shown(exchange))
+
+
+def expect_alive(exchange: Exchange, *, accepts: Container[int]) -> Iterator[Finding]:
+    """As `expect_status`, after something that a target has to survive: to be overloaded is no excuse then."""
+    if exchange.status == OVERLOADED:
+        yield broken(f"{asked(exchange)} finds nobody", expected=_listed(accepts), actual=shown(exchange))
+    else:
+        yield from expect_status(exchange, accepts=accepts)
+
+
+def expect_object(
+    exchange: Exchange,
+    *,
+    accepts: Container[int] = SUCCESS,
+    tolerates: Container[int] = (),
+    notes: Container[int] = (),
+    marks: Iterable[str] = (),
+) -> Iterator[Finding]:
+    """As `expect_status`; an accepted answer that is no JSON object, or has none of the `marks`, breaks the rule.
+
+    For the one check of an exercise that speaks of the answer as a whole; what the object holds, others judge.
+    """
+    yield from expect_status(exchange, accepts=accepts, tolerates=tolerates, notes=notes)
+    if exchange.status not in SUCCESS:
+        return
+    body, wanted = read(exchange).json, list(marks)
+    if not isinstance(body, dict) or (wanted and not any(mark in body for mark in wanted)):
+        lacks = f"an object with {' or '.join(sorted(wanted))}" if wanted else "a JSON object"
+        yield broken(f"{asked(exchange)} brought something else", expected=lacks, actual=shown(exchange))
+
+
+def expect_interaction(
+    exchange: Exchange, *, tolerates: Container[int] = (), notes: Container[int] = ()
+) -> Iterator[Finding]:
+    """As `expect_object`, for an answer that is to be an interaction."""
+    yield from expect_object(exchange, tolerates=tolerates, notes=notes, marks=_MARKS)
+
+
+def expect_offered(exchange: Exchange) -> Iterator[Finding]:
+    """As `expect_interaction`, for what a target or a model need not offer: raises `Unmet` where it is refused.
+
+    A clean refusal says that the ability is absent, a crash or a body that is no interaction that it is broken.
+    """
+    if exchange.status in CLIENT_ERROR:
+        raise Unmet(f"{asked(exchange)} was refused: {shown(exchange)}")
+    yield from expect_interaction(exchange)
 
 
 def interaction_in(exchange: Exchange) -> Mapping[str, Any]:

@@ -16,17 +16,19 @@ from harness.checks.judging import (
     at,
     briefly,
     broken,
+    expect_interaction,
+    expect_object,
     expect_status,
-    interaction_in,
     noted,
     shown,
 )
 from harness.checks.pages import each_once, entries, pages
 from harness.checks.stored import HELLO
 from harness.checks.target import Target
+from harness.checks.waiting import appear, id_of
 from harness.contract import read
 from harness.contract.rules import BY_ID
-from harness.outcome import Finding
+from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
 
 _OWN = Registry(BY_ID)
@@ -37,7 +39,7 @@ OWN = ("harness-check-one", "harness-check-two")
 """Ids of the agents that are made and deleted again; what an earlier, broken run left of them is deleted first."""
 
 
-@exercise(requests=15, interactions=1)
+@exercise(requests=16, interactions=1)
 def agents_of_our_own(t: Target) -> Steps:
     """Two agents made, read, listed, run and deleted; ids that are taken, reserved, or nobody's."""
     for name in OWN:
@@ -46,7 +48,7 @@ def agents_of_our_own(t: Target) -> Steps:
     for name in OWN:
         seen["made"].append((yield Send(t.request("POST", "agents", _agent(t, name)))))
     if any(answer.status not in SUCCESS for answer in seen["made"]):
-        return stopped(seen, f"no agent could be made: {shown(seen['made'][0])}")
+        return stopped(seen, f"not all agents could be made: {shown(seen['made'][-1])}")
     seen["twice"] = yield Send(t.request("POST", "agents", _agent(t, OWN[0])))
     seen["reserved"] = yield Send(t.request("POST", "agents", _agent(t, "gemini-harness-check")))
     seen["unknown"] = yield Send(t.request("GET", f"agents/{NOBODY}"))
@@ -56,6 +58,8 @@ def agents_of_our_own(t: Target) -> Steps:
     seen["ran"] = yield Send(t.create(agent=OWN[0], input=HELLO, environment="remote", background=True))
     seen["deleted"] = yield Send(t.request("DELETE", f"agents/{OWN[0]}"))
     seen["gone"] = yield Send(t.request("GET", f"agents/{OWN[0]}"))
+    ran = id_of(seen["ran"])
+    seen["left"] = (yield from appear(t, ran))[-1] if ran else None
     yield Send(t.request("DELETE", f"agents/{OWN[1]}"))
     return seen
 
@@ -65,6 +69,25 @@ def _agent(t: Target, name: str) -> dict[str, Any]:
 
 
 # --- judges
+
+
+@_OWN.check(
+    "agents.create",
+    agents_of_our_own,
+    title="an agent is made under its id",
+    profile="agents",
+    requires=["agents-crud"],
+    accepts=["2xx and the agent with the id that was asked for"],
+)
+def _are_made(made: list[Exchange]) -> Iterator[Finding]:
+    for number, (name, answer) in enumerate(zip(OWN, made, strict=False)):
+        yield from at(f"made[{number}]", _is_made(name, answer))
+
+
+def _is_made(name: str, answer: Exchange) -> Iterator[Finding]:
+    yield from expect_object(answer)
+    if answer.status in SUCCESS and id_of(answer) != name:
+        yield broken("the agent has another id", expected=name, actual=id_of(answer) or "none")
 
 
 @_OWN.check(
@@ -78,10 +101,11 @@ def _agent(t: Target, name: str) -> dict[str, Any]:
 def _can_be_managed(
     made: list[Exchange], fetched: Exchange, deleted: Exchange, gone: Exchange
 ) -> Iterator[Finding]:
-    for name, answer in (("made", made[0]), ("fetched", fetched), ("deleted", deleted)):
-        yield from at(name, expect_status(answer, accepts=SUCCESS))
-    if fetched.status in SUCCESS and interaction_in(fetched).get("id") != OWN[0]:
-        yield broken("another agent was read", expected=OWN[0], actual=shown(fetched))
+    yield from at("made[0]", expect_status(made[0], accepts=SUCCESS))
+    yield from at("fetched", expect_object(fetched))
+    yield from at("deleted", expect_status(deleted, accepts=SUCCESS))
+    if fetched.status in SUCCESS and id_of(fetched) != OWN[0]:
+        yield broken("another agent was read", expected=OWN[0], actual=shown(fetched)).at(exchange="fetched")
     yield from at("gone", expect_status(gone, accepts={404}, tolerates=CLIENT_ERROR))
 
 
@@ -91,9 +115,28 @@ def _can_be_managed(
     title="an agent of one's own can be run",
     profile="agents",
     requires=["agents-crud", "agents", "background"],
+    accepts=["2xx and an interaction with an id"],
 )
 def _can_be_run(ran: Exchange) -> Iterator[Finding]:
-    yield from expect_status(ran, accepts=SUCCESS)
+    yield from expect_interaction(ran)
+    if ran.status in SUCCESS and not id_of(ran):
+        yield broken("the run has no id", expected="a non-empty string", actual=shown(ran))
+
+
+@_OWN.check(
+    "agents.runs-stay",
+    agents_of_our_own,
+    title="the runs of a deleted agent can still be read",
+    profile="agents",
+    requires=["agents-crud", "agents", "background", "store"],
+    accepts=["2xx and the interaction"],
+)
+def _leaves_its_runs(ran: Exchange, deleted: Exchange, left: Exchange | None) -> Iterator[Finding]:
+    if deleted.status not in SUCCESS:
+        raise Unmet(f"the agent was not deleted: {shown(deleted)}")
+    if left is None:
+        raise Unmet(f"the agent made no run that could be read: {shown(ran)}")
+    yield from at("left", expect_interaction(left))
 
 
 @_OWN.check(
@@ -143,6 +186,8 @@ def _finds_no_stranger(unknown: Exchange) -> Iterator[Finding]:
 def _lists_them(listed: Exchange) -> Iterator[Finding]:
     yield from expect_status(listed, accepts=SUCCESS)
     body = read(listed).json
+    if listed.status not in SUCCESS:
+        return
     if not isinstance(body, dict):
         yield broken("the list is no object", expected="an object with `agents`", actual=briefly(body))
         return

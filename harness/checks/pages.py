@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from harness.checks.actions import Send
-from harness.checks.judging import SUCCESS, at, broken, expect_status, interaction_in
+from harness.checks.judging import SUCCESS, at, broken, expect_object, interaction_in
 from harness.checks.target import Target
 from harness.checks.waiting import Part
 from harness.contract import read
@@ -53,9 +53,14 @@ def ids(listed: Sequence[Exchange], field: str) -> list[str]:
 
 
 def each_once(listed: Sequence[Exchange], field: str, expected: Sequence[str]) -> Iterator[Finding]:
-    """Findings for entries that come twice, for `expected` ones that do not come, for pages that are refused."""
-    for number, page in enumerate(listed):
-        yield from at(f"page {number + 1}", expect_status(page, accepts=SUCCESS))
+    """Findings for entries that come twice, for `expected` ones that do not come, for pages that are none.
+
+    `listed` is called `paged` among the results of its exercise.
+    """
+    flaws = [found for number, page in enumerate(listed) for found in at(f"paged[{number}]", expect_object(page))]
+    yield from flaws
+    if flaws:
+        return
     seen = ids(listed, field)
     twice = sorted({one for one in seen if seen.count(one) > 1})
     if twice:

@@ -19,10 +19,11 @@ from harness.checks.events import (
     is_stream,
     last_cursor,
 )
+from harness.checks.judging import at
 from harness.checks.oracle import additions, compare, leniencies, losses
 from harness.checks.running import HELD_AFTER, begin, let_go, whole
 from harness.checks.target import Target
-from harness.checks.waiting import Part
+from harness.checks.waiting import Part, opened
 from harness.contract.rules import BY_ID
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange, LiveStream
@@ -38,7 +39,7 @@ _READ_BEFORE_CUT = 5
 def a_running_run_with_readers(t: Target) -> Steps:
     """Two readers of a run that goes on, and a third that hangs up and returns with its cursor."""
     run = yield from begin(t, "readers")
-    one = yield Open(t.get(run.id, stream=True))
+    one = yield from opened(t, run.id)
     yield Read(one, 1)
     two = yield Open(t.get(run.id, stream=True))
     yield Read(two, 1)
@@ -78,14 +79,15 @@ def _read_to_a_cursor(stream: LiveStream) -> Part[list[Event]]:
     accepts=["the events of a later replay, for each reader"],
 )
 def _serves_two_readers(readers: list[Exchange], replay: Exchange) -> Iterator[Finding]:
+    for number, reader in enumerate(readers):
+        yield from at(f"readers[{number}]", expect_stream(reader))
     due = events_in(replay)
-    for number, reader in enumerate(readers, 1):
-        yield from expect_stream(reader)
-        if not is_stream(reader):
-            continue
-        rest = compare(due, -1, events_in(reader))
-        yield from losses(f"reader {number}", due, rest)
-        yield from additions(f"reader {number}", events_in(reader), rest)
+    for number, reader in enumerate(readers):
+        if is_stream(reader):
+            rest = compare(due, -1, events_in(reader))
+            name, place = f"reader {number + 1}", f"readers[{number}]"
+            yield from at(place, losses(name, due, rest))
+            yield from at(place, additions(name, events_in(reader), rest))
 
 
 @_READERS.check(
@@ -103,11 +105,11 @@ def _takes_a_reader_back(had: list[Event], token: str, rest: Exchange, replay: E
         place = max(number for number, event in enumerate(had) if cursor(event) == token)
     if place >= len(due):
         raise Unmet(f"the replay holds {len(due)} events, fewer than a reader of the running run had")
-    yield from expect_stream(rest)
+    yield from at("rest", expect_stream(rest))
     if not is_stream(rest):
         return
     found = compare(due, place, events_in(rest))
     name = f"the stream after {token!r}"
-    yield from losses(name, due, found)
-    yield from additions(name, events_in(rest), found)
-    yield from leniencies(name, found)
+    yield from at("rest", losses(name, due, found))
+    yield from at("rest", additions(name, events_in(rest), found))
+    yield from at("rest", leniencies(name, found))

@@ -1,6 +1,7 @@
 """Checks of replay and resume on a finished run: every cut must continue where it was cut.
 
-Layer 2. The comparison itself is `harness.checks.oracle`; runs that go on are `harness.checks.readers`. Without
+Layer 2. The comparison itself is `harness.checks.oracle`; runs that go on are `harness.checks.readers`, cursors
+that are unusual `harness.checks.cursors`. Without
 event ids nothing here but replay is testable.
 """
 
@@ -9,18 +10,26 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from harness.checks.actions import Exchanges, Send, Steps, stopped
+from harness.checks.actions import Exchanges, Finish, Send, Steps, stopped
 from harness.checks.check import Registry, exercise
-from harness.checks.events import Event, completion, cursor, events_in, expect_stream, is_stream, of_kind
-from harness.checks.judging import CLIENT_ERROR, SUCCESS, at, broken, expect_status, shown
+from harness.checks.events import (
+    Event,
+    completion,
+    cursor,
+    events_in,
+    expect_stream,
+    is_stream,
+    stream_id,
+)
+from harness.checks.judging import at, broken
 from harness.checks.oracle import Rest, additions, compare, cuts, leniencies, losses, same_event
 from harness.checks.running import whole
-from harness.checks.stored import HELLO, UNKNOWN_ID
+from harness.checks.stored import HELLO
 from harness.checks.target import Target
-from harness.checks.waiting import Part, need_id
+from harness.checks.waiting import Part, need_id, opened
 from harness.contract import read
 from harness.contract.rules import BY_ID
-from harness.outcome import Finding, Severity
+from harness.outcome import Finding, Severity, Unmet
 from harness.wire import Exchange, Request
 
 _RESUME = Registry(BY_ID)
@@ -54,9 +63,9 @@ class Resumed:
 def a_finished_run_resumed(t: Target) -> Steps:
     """A background run read to its end, replayed, and resumed after some of its events and after the last."""
     found = need_id((yield Send(t.create(input=HELLO, background=True))))
-    first = yield from whole(t.get(found, stream=True))
+    first: Exchange = yield Finish((yield from opened(t, found)))
     replay = yield from whole(t.get(found, stream=True))
-    seen: Exchanges = {"first": first, "replay": replay}
+    seen: Exchanges = {"asked_for": found, "first": first, "replay": replay}
     seen["bad_cursor"] = yield from whole(t.get(found, stream=True, last_event_id="no-such-cursor"))
     events = next((events for events in map(_reference, (replay, first)) if cuts(events, CUTS)), [])
     places = cuts(events, CUTS)
@@ -96,12 +105,6 @@ def _encoded(t: Target, found: str, token: str) -> Request:
     return Request(plain.method, f"{plain.target}&last_event_id={escaped}", plain.headers, plain.body)
 
 
-@exercise(requests=1)
-def a_stream_of_nothing(t: Target) -> Steps:
-    """GET stream=true for an id that was never given out."""
-    return {"answer": (yield from whole(t.get(UNKNOWN_ID, stream=True)))}
-
-
 # --- judges of finished runs
 
 
@@ -111,6 +114,7 @@ def a_stream_of_nothing(t: Target) -> Steps:
     title="GET with stream=true opens a stream",
     profile="background",
     requires=["background", "stream"],
+    accepts=["2xx and events, under text/event-stream", "a brief 404 right after the create"],
 )
 def _opens_a_stream(first: Exchange, replay: Exchange) -> Iterator[Finding]:
     for name, reading in (("first", first), ("replay", replay)):
@@ -119,6 +123,24 @@ def _opens_a_stream(first: Exchange, replay: Exchange) -> Iterator[Finding]:
         if is_stream(reading) and label != "text/event-stream":
             wrong = broken("a stream under another label", expected="text/event-stream", actual=label or "none")
             yield wrong.at(exchange=name)
+
+
+@_RESUME.check(
+    "resume.same-id",
+    a_finished_run_resumed,
+    title="the stream that GET opens is of the interaction asked for",
+    profile="background",
+    requires=["background", "stream"],
+    accepts=["the id that was asked for, wherever an event names one"],
+)
+def _is_the_one_asked_for(asked_for: str, first: Exchange, replay: Exchange) -> Iterator[Finding]:
+    told = {name: stream_id(events_in(reading)) for name, reading in (("first", first), ("replay", replay))}
+    if not any(told.values()):
+        raise Unmet("no event names its interaction")
+    for name, found in told.items():
+        if found and found != asked_for:
+            stray = broken("the events are of another interaction", expected=asked_for, actual=found)
+            yield stray.at(exchange=name)
 
 
 @_RESUME.check(
@@ -131,6 +153,7 @@ def _opens_a_stream(first: Exchange, replay: Exchange) -> Iterator[Finding]:
         "the same events as the first reading",
         "the same result from deltas split differently: non-strict",
     ],
+    about="replay",
 )
 def _begins_at_the_first_event(first: Exchange, replay: Exchange) -> Iterator[Finding]:
     due = events_in(first)
@@ -185,6 +208,7 @@ def _brings_nothing_twice(events: list[Event], rests: list[Resumed]) -> Iterator
     title="events keep their ids from one reading to the next",
     profile="background",
     requires=["background", "stream", "event-ids"],
+    accepts=["the same event_id, or none, on the same event of each reading"],
 )
 def _keeps_its_ids(events: list[Event], rests: list[Resumed], first: Exchange) -> Iterator[Finding]:
     if is_stream(first):
@@ -201,6 +225,7 @@ def _keeps_its_ids(events: list[Event], rests: list[Resumed], first: Exchange) -
     title="a resume after the end still brings the completion",
     profile="background",
     requires=["background", "stream", "event-ids"],
+    accepts=["interaction.completed at the end of every resumed stream"],
 )
 def _still_completes(rests: list[Resumed]) -> Iterator[Finding]:
     for resumed in rests:
@@ -215,83 +240,12 @@ def _still_completes(rests: list[Resumed]) -> Iterator[Finding]:
     title="a resumed stream is a stream like any other",
     profile="background",
     requires=["background", "stream", "event-ids"],
+    accepts=["whatever the rules of a stream accept", "a beginning in the middle of a step"],
 )
 def _is_well_formed(rests: list[Resumed]) -> Iterator[Finding]:
     for resumed in rests:
         if is_stream(resumed.exchange):
             yield from at(resumed.name, _flaws(resumed.exchange))
-
-
-@_RESUME.check(
-    "resume.encoded",
-    a_finished_run_resumed,
-    title="a percent-encoded cursor is the same cursor",
-    profile="background",
-    requires=["background", "stream", "event-ids"],
-    accepts=["the same events as with the plain cursor"],
-)
-def _reads_an_encoded_cursor(rests: list[Resumed], encoded: Resumed) -> Iterator[Finding]:
-    plain = next(resumed for resumed in rests if resumed.at == encoded.at)
-    expected = events_in(plain.exchange)
-    yield from expect_status(encoded.exchange, accepts=SUCCESS)
-    if encoded.exchange.status in SUCCESS and compare(expected, -1, events_in(encoded.exchange)) != Rest():
-        yield broken(
-            f"cursor {encoded.cursor!r} gives other events when it is percent-encoded",
-            expected=f"{len(expected)} events",
-            actual=f"{len(events_in(encoded.exchange))} events",
-        )
-
-
-@_RESUME.check(
-    "resume.last",
-    a_finished_run_resumed,
-    title="nothing new follows the final event",
-    profile="background",
-    requires=["background", "stream", "event-ids"],
-    accepts=["an empty stream", "[DONE] only", "interaction.completed again", "any 4xx"],
-)
-def _ends_at_the_end(last: Exchange) -> Iterator[Finding]:
-    yield from expect_status(last, accepts={*SUCCESS, *CLIENT_ERROR})
-    if last.status not in SUCCESS or not last.body:
-        return
-    events = events_in(last)
-    if len(events) > len(of_kind(events, "interaction.completed")) or len(events) > 1:
-        yield broken("events came after the final one", expected="the completion at most", actual=f"{len(events)}")
-
-
-@_RESUME.check(
-    "resume.bad-cursor",
-    a_finished_run_resumed,
-    title="an unknown cursor is answered, one way or another",
-    profile="background",
-    requires=["background", "stream"],
-    accepts=["any 4xx", "an error event", "the stream from its start"],
-)
-def _answers_a_bad_cursor(first: Exchange, bad_cursor: Exchange) -> Iterator[Finding]:
-    yield from expect_status(bad_cursor, accepts={*SUCCESS, *CLIENT_ERROR})
-    if bad_cursor.status not in SUCCESS:
-        return
-    events = events_in(bad_cursor)
-    if not of_kind(events, "error") and len(events) < len(events_in(first)):
-        yield broken(
-            "an unknown cursor brings a part of the stream and no error",
-            expected="a refusal, an error event, or everything",
-            actual=f"{len(events)} events",
-        )
-
-
-@_RESUME.check(
-    "resume.unknown",
-    a_stream_of_nothing,
-    title="streaming an unknown interaction is refused",
-    profile="background",
-    requires=["stream", "store"],
-    accepts=["404", "400", "an error event"],
-)
-def _refuses_an_unknown_id(answer: Exchange) -> Iterator[Finding]:
-    yield from expect_status(answer, accepts={*SUCCESS, 400, 404}, tolerates=CLIENT_ERROR)
-    if answer.status in SUCCESS and (not is_stream(answer) or not of_kind(events_in(answer), "error")):
-        yield broken("an unknown interaction is streamed", expected="404 or an error event", actual=shown(answer))
 
 
 # --- what the judges share

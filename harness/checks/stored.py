@@ -49,14 +49,14 @@ def a_stored_interaction(t: Target) -> Steps:
 
 @exercise(requests=5, interactions=3)
 def several_interactions(t: Target) -> Steps:
-    """Create two, delete the first, read the second, create a third."""
+    """Create two, delete the first, create a third, read the second."""
     seen: Exchanges = {"first": (yield Send(t.create(input=HELLO))), "second": (yield Send(t.create(input=HELLO)))}
     one, other = id_of(seen["first"]), id_of(seen["second"])
     if not one or not other:
         return stopped(seen, "a create brought no id, so there is nothing to delete or read")
     seen["deleted"] = yield Send(t.delete(one))
-    seen["other"] = yield Send(t.get(other))
     seen["third"] = yield Send(t.create(input=HELLO))
+    seen["other"] = yield Send(t.get(other))
     return seen
 
 

@@ -20,10 +20,12 @@ KEY_HEADER = "x-goog-api-key"
 class Target:
     """What the user said of the target.
 
-    `version` is a path segment (`v1beta`), `wait` the seconds a background run may take to settle, `poll` the
-    seconds between two looks at it. `capabilities` are those of `checks.CAPABILITIES` it is known to have: an
-    exercise may look for `script` there and make its runs stand still, it must work without. `says_stream`:
-    creates say `stream: false` aloud, because this target streams when nothing is said.
+    `version` is a path segment (`v1beta`), `wait` the seconds a background run may take to settle, `poll` about
+    the seconds between two looks at it. `gone_within` are the seconds a create may take to be readable and a
+    delete to be seen: a 404 that lasts longer is an answer; a target that is near may be given less.
+    `capabilities` are those of `checks.CAPABILITIES` it is known to have: an exercise may look for `script` there
+    and make its runs stand still, it must work without. `says_stream`: creates say `stream: false` aloud, because
+    this target streams when nothing is said.
     """
 
     version: str = "v1beta"
@@ -34,6 +36,7 @@ class Target:
     headers: tuple[tuple[str, str], ...] = ()
     wait: float = 60.0
     poll: float = 1.0
+    gone_within: float = 5.0
     capabilities: frozenset[str] = frozenset()
     says_stream: bool = False
 

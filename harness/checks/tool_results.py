@@ -14,9 +14,9 @@ from harness.checks.judging import (
     SUCCESS,
     at,
     broken,
+    expect_interaction,
     expect_status,
     interaction_in,
-    lenient,
     noted,
     output_steps,
 )
@@ -24,8 +24,8 @@ from harness.checks.running import script
 from harness.checks.streamed import FORCED, WEATHER
 from harness.checks.target import Target
 from harness.checks.tools import QUESTION, a_tool_loop, calls_in, first_call, result_of
-from harness.checks.waiting import id_of, status_of
-from harness.contract import RUNNING, SETTLED
+from harness.checks.waiting import id_of
+from harness.contract.lifecycle import is_settled
 from harness.contract.rules import BY_ID
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
@@ -87,6 +87,7 @@ def a_stateless_loop(t: Target) -> Steps:
     title="the result of a call is accepted",
     profile="tools",
     requires=["functions", "store"],
+    accepts=["2xx and an interaction with an id of its own"],
 )
 def _takes_the_result(asked: Exchange, forms: Mapping[str, Exchange]) -> Iterator[Finding]:
     yield from at("forms[string]", _accepted_result(asked, forms["string"]))
@@ -98,10 +99,41 @@ def _takes_the_result(asked: Exchange, forms: Mapping[str, Exchange]) -> Iterato
     title="a result may be a string, an object or a list",
     profile="tools",
     requires=["functions", "store"],
+    accepts=["2xx and an interaction with an id of its own, for each form"],
 )
 def _takes_every_form(asked: Exchange, forms: Mapping[str, Exchange]) -> Iterator[Finding]:
     for name, answer in forms.items():
         yield from at(f"forms[{name}]", _accepted_result(asked, answer))
+
+
+@_RESULTS.check(
+    "tool.result-final",
+    a_tool_loop,
+    title="the answer to a result has a settled status",
+    profile="tools",
+    requires=["functions", "store"],
+    accepts=["any status but queued and in_progress"],
+)
+def _is_final(forms: Mapping[str, Exchange]) -> Iterator[Finding]:
+    yield from at("forms[string]", _settled(forms["string"]))
+
+
+def _settled(answer: Exchange) -> Iterator[Finding]:
+    status = interaction_in(answer).get("status")
+    if isinstance(status, str) and not is_settled(status):
+        yield broken("the run is not over", expected="a settled status", actual=status).at(pointer="$.status")
+
+
+@_RESULTS.check(
+    "tool.result-error",
+    a_tool_loop,
+    title="a result that reports an error is accepted",
+    profile="tools",
+    requires=["functions", "store"],
+    accepts=["2xx and an interaction with an id of its own"],
+)
+def _takes_a_failure(asked: Exchange, failure: Exchange) -> Iterator[Finding]:
+    yield from at("failure", _accepted_result(asked, failure))
 
 
 @_RESULTS.check(
@@ -110,9 +142,10 @@ def _takes_every_form(asked: Exchange, forms: Mapping[str, Exchange]) -> Iterato
     title="a result needs no second declaration",
     profile="tools",
     requires=["functions", "store"],
+    accepts=["2xx and an interaction"],
 )
 def _takes_it_without_tools(bare: Exchange) -> Iterator[Finding]:
-    yield from expect_status(bare, accepts=SUCCESS)
+    yield from expect_interaction(bare)
 
 
 @_RESULTS.check(
@@ -145,9 +178,10 @@ def _refuses_a_lone_result(orphan: Exchange) -> Iterator[Finding]:
     title="the results of parallel calls are accepted together",
     profile="tools",
     requires=["functions", "store"],
+    accepts=["2xx and an interaction with an id of its own", "fewer than two calls: untestable"],
 )
 def _takes_them_together(asked: Exchange, answered: Exchange) -> Iterator[Finding]:
-    yield from _accepted_result(asked, answered)
+    yield from at("answered", _accepted_result(asked, answered))
 
 
 @_RESULTS.check(
@@ -156,9 +190,10 @@ def _takes_them_together(asked: Exchange, answered: Exchange) -> Iterator[Findin
     title="a tool loop works without storing",
     profile="tools",
     requires=["functions"],
+    accepts=["2xx and an interaction"],
 )
 def _works_stateless(answered: Exchange) -> Iterator[Finding]:
-    yield from expect_status(answered, accepts=SUCCESS)
+    yield from expect_interaction(answered)
 
 
 @_RESULTS.check(
@@ -179,6 +214,7 @@ def _notices_a_lost_signature(unsigned: Exchange) -> Iterator[Finding]:
     title="each call has its own id",
     profile="tools",
     requires=["functions"],
+    accepts=["as many ids as calls", "fewer than two calls: untestable"],
 )
 def _have_their_own_ids(asked: Exchange) -> Iterator[Finding]:
     ids = [str(call.get("id")) for call in calls_in(asked)]
@@ -187,14 +223,10 @@ def _have_their_own_ids(asked: Exchange) -> Iterator[Finding]:
 
 
 def _accepted_result(asked: Exchange, answer: Exchange) -> Iterator[Finding]:
-    yield from expect_status(answer, accepts=SUCCESS)
+    yield from expect_interaction(answer)
     if answer.status not in SUCCESS:
         return
     if id_of(answer) == id_of(asked):
         yield broken("the turn with the result has the id of the call's", expected="a new id", actual=id_of(asked))
-    status = status_of(answer)
-    if status not in SETTLED:
-        say = broken if not status or status in RUNNING else lenient
-        yield say("the turn with the result has no settled status", expected="completed", actual=status or "none")
     if calls_in(answer):
         yield noted("the model called again")

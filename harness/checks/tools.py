@@ -1,4 +1,4 @@
-"""Checks of function calls and of searches, streamed or not; the results of calls are `tool_results`.
+"""Checks of function calls, streamed or not; the results of calls are `tool_results`, searches `search`.
 
 Layer 2. A model is forced to call, and still may not: what it did not do is untestable, not broken.
 """
@@ -12,10 +12,11 @@ from harness.checks.actions import Exchanges, Send, Steps, stopped
 from harness.checks.check import Registry, exercise
 from harness.checks.events import completion, events_in
 from harness.checks.judging import (
-    SUCCESS,
+    at,
     briefly,
     broken,
-    expect_status,
+    expect_interaction,
+    expect_offered,
     interaction_in,
     output_steps,
     shown,
@@ -38,6 +39,10 @@ ANSWERS: Mapping[str, Any] = {
     "list": [{"type": "text", "text": "Sunny, 20 degrees."}],
 }
 """One result in each form that the schema has."""
+
+TIME: Mapping[str, Any] = {**WEATHER, "name": "get_time", "description": "The time of day in one place."}
+
+_CUT_SHORT = frozenset({"failed", "cancelled", "incomplete", "budget_exceeded"})
 
 Call = Mapping[str, Any]
 
@@ -68,9 +73,9 @@ def result_of(call: Call, result: Any = ANSWERS["string"]) -> dict[str, Any]:
 # --- exercises
 
 
-@exercise(requests=9, interactions=6)
+@exercise(requests=10, interactions=7)
 def a_tool_loop(t: Target) -> Steps:
-    """A forced call, its result in every form, and results that answer nothing."""
+    """A forced call, its result in every form, a failure as its result, and results that answer nothing."""
     asked: Exchange = yield Send(t.create(input=QUESTION, tools=[WEATHER], **FORCED))
     seen: Exchanges = {"asked": asked}
     parent = id_of(asked)
@@ -80,16 +85,18 @@ def a_tool_loop(t: Target) -> Steps:
         return stopped(seen, unmet.reason)
     if not parent:
         return stopped(seen, "the interaction with the call has no id to chain to")
-    seen["fetched"] = yield Send(t.get(parent))
     forms: dict[str, Exchange] = {}
     for name, value in ANSWERS.items():
         body = {"input": [result_of(call, value)], "tools": [WEATHER]}
         forms[name] = yield Send(t.create(body, previous_interaction_id=parent))
     seen["forms"] = forms
+    failure = {**result_of(call, "There is no such place."), "is_error": True}
+    seen["failure"] = yield Send(t.create(input=[failure], tools=[WEATHER], previous_interaction_id=parent))
     seen["bare"] = yield Send(t.create(input=[result_of(call)], previous_interaction_id=parent))
     wrong = {**result_of(call), "call_id": "no-such-call"}
     seen["wrong_id"] = yield Send(t.create(input=[wrong], tools=[WEATHER], previous_interaction_id=parent))
     seen["orphan"] = yield Send(t.create(input=[result_of(call)], tools=[WEATHER]))
+    seen["fetched"] = yield Send(t.get(parent))  # so late that it need not be waited for
     answered = id_of(forms["string"])
     if not answered:
         return stopped(seen, "no turn with a result had an id to chain to")
@@ -104,10 +111,11 @@ def a_turn_without_calls(t: Target) -> Steps:
 
 
 @exercise(requests=1, interactions=1)
-def a_search(t: Target) -> Steps:
-    """A question that sends the model to the search tool."""
-    question = "Search the web: who won the latest chess world championship?"
-    return {"answer": (yield Send(t.create(input=question, tools=[{"type": "google_search"}])))}
+def a_call_among_allowed(t: Target) -> Steps:
+    """Two functions declared, one of them allowed, and a question for the other."""
+    choice = {"tool_choice": {"allowed_tools": {"mode": "any", "tools": [WEATHER["name"]]}}}
+    body = {"input": "What time is it in Paris?", "tools": [TIME, WEATHER]}
+    return {"answer": (yield Send(t.create(body, generation_config=choice)))}
 
 
 # --- judges of calls
@@ -119,10 +127,14 @@ def a_search(t: Target) -> Steps:
     title="a pending call gives requires_action",
     profile="tools",
     requires=["functions"],
+    accepts=["requires_action", "no call at all, or a run that did not end in order: untestable"],
 )
 def _waits_for_the_result(asked: Exchange) -> Iterator[Finding]:
+    yield from expect_offered(asked)
     if not calls_in(asked):
         raise Unmet(f"the model called no function: {shown(asked)}")
+    if status_of(asked) in _CUT_SHORT:
+        raise Unmet(f"the run ended as {status_of(asked)}, so nobody waits for the result")
     if status_of(asked) != "requires_action":
         yield broken("a call is pending", expected="requires_action", actual=status_of(asked) or shown(asked))
 
@@ -133,6 +145,7 @@ def _waits_for_the_result(asked: Exchange) -> Iterator[Finding]:
     title="a call has id, name and an object of arguments",
     profile="tools",
     requires=["functions"],
+    accepts=["a text for id and name, an object, if an empty one, for arguments"],
 )
 def _has_its_fields(asked: Exchange) -> Iterator[Finding]:
     for call in _some_calls(asked):
@@ -149,6 +162,7 @@ def _has_its_fields(asked: Exchange) -> Iterator[Finding]:
     title="only declared functions are called",
     profile="tools",
     requires=["functions"],
+    accepts=["the name that was declared"],
 )
 def _was_declared(asked: Exchange) -> Iterator[Finding]:
     for call in _some_calls(asked):
@@ -178,9 +192,10 @@ def _fits_its_declaration(asked: Exchange) -> Iterator[Finding]:
     profile="tools",
     requires=["functions", "store"],
     accepts=["the same status and output steps"],
+    about="fetched",
 )
 def _shows_the_call(asked: Exchange, fetched: Exchange) -> Iterator[Finding]:
-    yield from expect_status(fetched, accepts=SUCCESS)
+    yield from at("fetched", expect_interaction(fetched))
     if status_of(fetched) != status_of(asked):
         yield broken("another status", expected=status_of(asked), actual=status_of(fetched) or shown(fetched))
     for difference in compare_steps(output_steps(interaction_in(asked)), output_steps(interaction_in(fetched))):
@@ -193,10 +208,27 @@ def _shows_the_call(asked: Exchange, fetched: Exchange) -> Iterator[Finding]:
     title="tool_choice none means no call",
     profile="tools",
     requires=["functions"],
+    accepts=["an answer without a pending call", "a refusal of the option: untestable"],
 )
 def _calls_nothing(answer: Exchange) -> Iterator[Finding]:
+    yield from expect_offered(answer)
     if calls_in(answer):
         yield broken("a function was called", expected="no call", actual=briefly(calls_in(answer)[0]))
+
+
+@_TOOLS.check(
+    "tool.choice-allowed",
+    a_call_among_allowed,
+    title="only a function that tool_choice allows is called",
+    profile="tools",
+    requires=["functions"],
+    accepts=["calls of the allowed function", "no call, or a refusal of the option: untestable"],
+)
+def _calls_what_is_allowed(answer: Exchange) -> Iterator[Finding]:
+    yield from expect_offered(answer)
+    for call in _some_calls(answer):
+        if call.get("name") != WEATHER["name"]:
+            yield broken("another function", expected=str(WEATHER["name"]), actual=briefly(call.get("name")))
 
 
 @_TOOLS.check(
@@ -205,13 +237,15 @@ def _calls_nothing(answer: Exchange) -> Iterator[Finding]:
     title="tools are not inherited",
     profile="tools",
     requires=["functions", "store"],
+    accepts=["an answer without a pending call"],
 )
 def _inherits_no_tools(toolless: Exchange) -> Iterator[Finding]:
+    yield from expect_interaction(toolless)
     if calls_in(toolless):
         yield broken("a function was called that this turn did not declare", expected="no call", actual="one")
 
 
-# --- judges of streamed calls, and of searches
+# --- judges of streamed calls
 
 
 @_TOOLS.check(
@@ -220,6 +254,7 @@ def _inherits_no_tools(toolless: Exchange) -> Iterator[Finding]:
     title="a streamed call ends with requires_action",
     profile="tools",
     requires=["functions", "stream"],
+    accepts=["interaction.completed with requires_action", "no call at all: untestable"],
 )
 def _stream_waits(tool: Exchange) -> Iterator[Finding]:
     if not _streamed_calls(tool):
@@ -237,6 +272,7 @@ def _stream_waits(tool: Exchange) -> Iterator[Finding]:
     title="a streamed call is whole",
     profile="tools",
     requires=["functions", "stream"],
+    accepts=["id and name as texts, fragments that join to an object, or an object in step.start"],
 )
 def _streamed_call_is_whole(tool: Exchange) -> Iterator[Finding]:
     calls = _streamed_calls(tool)
@@ -248,30 +284,6 @@ def _streamed_call_is_whole(tool: Exchange) -> Iterator[Finding]:
             yield broken(f"a streamed call lacks {' and '.join(lacking)}", actual=briefly(call))
         if not isinstance(call.get("arguments"), dict):
             yield broken("the arguments do not join", expected="an object", actual=briefly(call.get("arguments")))
-
-
-@_TOOLS.check(
-    "tool.search-shape",
-    a_search,
-    title="a search is a call and a result that names it",
-    profile="tools",
-    requires=["search"],
-    accepts=["results without items", "several results for one call"],
-)
-def _search_has_both_halves(answer: Exchange) -> Iterator[Finding]:
-    steps = output_steps(interaction_in(answer))
-    if status_of(answer) == "requires_action":
-        yield broken("the search waits for the client", expected="a completed search", actual="requires_action")
-    calls = [step for step in steps if step.get("type") == "google_search_call"]
-    results = [step for step in steps if step.get("type") == "google_search_result"]
-    if not calls and not results:
-        raise Unmet("the model did not search")
-    ids = [call.get("id") for call in calls]
-    for result in results:
-        if result.get("call_id") not in ids:
-            yield broken("a result names no call", expected=briefly(ids), actual=briefly(result.get("call_id")))
-    if not results:
-        yield broken("a search without a result", expected="a google_search_result step", actual="none")
 
 
 # --- what the judges share

@@ -11,8 +11,8 @@ from typing import Any
 
 from harness.checks.check import Registry
 from harness.checks.judging import among, interaction_in, of_rule, output_steps
+from harness.checks.search import a_search
 from harness.checks.stored import a_stored_interaction
-from harness.checks.tools import a_search
 from harness.contract.rules import BY_ID
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange

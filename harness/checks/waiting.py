@@ -1,30 +1,31 @@
 """Parts of exercises: taking the id from an answer, and looking again until something has happened.
 
-Layer 2. Every generator here is used with `yield from` and bounded by the target's own `wait`. What the target
-does not give becomes an `Unmet`, never an error of ours.
+Layer 2. Every generator here is used with `yield from` and bounded by the target's own `wait` or `gone_within`.
+What the target does not give becomes an `Unmet`, never an error of ours.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any, TypeAlias, TypeVar
 
-from harness.checks.actions import Action, Send, Wait
+from harness.checks.actions import Action, Close, Open, Send, Wait
 from harness.checks.judging import SUCCESS, TOO_MANY, asked, shown
 from harness.checks.target import Target
 from harness.contract import read
 from harness.contract.lifecycle import is_settled
 from harness.outcome import Unmet
-from harness.wire import Exchange, Request
+from harness.wire import Exchange, LiveStream, Request
 
 T = TypeVar("T")
 Part: TypeAlias = Generator[Action, Any, T]
 """A piece of an exercise that yields actions and returns a `T`."""
 
-GONE_WITHIN = 5.0
-"""Seconds a delete may take to be seen, and a create to be readable; a 404 that lasts longer is an answer."""
-
 _SHORTEST = 0.05
+"""The least that is taken for `poll`: whoever says 0 shall not spin."""
+
+_FIRST, _GROWTH, _LONGEST = 0.25, 1.5, 5.0
+"""Pauses between looks, in units of `poll`: most things happen soon, and what does not may take long."""
 
 _PASSING = frozenset({404, TOO_MANY, 503})
 """Refusals that may pass: not readable yet, too many requests, overloaded. Others will not."""
@@ -57,9 +58,12 @@ def settled(exchange: Exchange) -> bool:
     return is_settled(status_of(exchange))
 
 
-def polls(t: Target, interaction_id: str) -> Part[list[Exchange]]:
-    """GET until the run has settled or the target's patience is over → every answer, the last one last."""
-    return (yield from _repeat(t, t.get(interaction_id), _over, within=t.wait))
+def polls(t: Target, interaction_id: str, *, patient: bool = True) -> Part[list[Exchange]]:
+    """GET until the run has settled or the target's patience is over → every answer, the last one last.
+
+    `patient=False`: look once; an exercise that has waited out one 404 already does not wait for the next.
+    """
+    return (yield from _repeat(t, t.get(interaction_id), _over, within=t.wait if patient else 0.0))
 
 
 def settle(t: Target, interaction_id: str) -> Part[list[Exchange]]:
@@ -70,31 +74,60 @@ def settle(t: Target, interaction_id: str) -> Part[list[Exchange]]:
     return seen
 
 
-def appear(t: Target, interaction_id: str) -> Part[list[Exchange]]:
-    """GET until the interaction can be read, for at most `GONE_WITHIN` → every answer, the last one last."""
-    return (yield from _repeat(t, t.get(interaction_id), lambda seen: seen.status != 404, within=GONE_WITHIN))
+def appear(t: Target, interaction_id: str, *, patient: bool = True) -> Part[list[Exchange]]:
+    """GET until the interaction can be read, for at most `gone_within` → every answer, the last one last.
+
+    `patient` as in `polls`.
+    """
+    within = t.gone_within if patient else 0.0
+    return (yield from _repeat(t, t.get(interaction_id), lambda seen: seen.status != 404, within=within))
 
 
 def vanish(t: Target, interaction_id: str) -> Part[list[Exchange]]:
-    """GET until the interaction is gone, for at most `GONE_WITHIN` → every answer, the last one last."""
-    return (yield from _repeat(t, t.get(interaction_id), _gone, within=GONE_WITHIN))
+    """GET until the interaction is gone, for at most `gone_within` → every answer, the last one last."""
+    return (yield from _repeat(t, t.get(interaction_id), _gone, within=t.gone_within))
+
+
+def opened(t: Target, interaction_id: str) -> Part[LiveStream]:
+    """Open the events of an interaction, again and again while they are a 404, for at most `gone_within`."""
+    spent, pauses = 0.0, _pauses(t)
+    while True:
+        stream: LiveStream = yield Open(t.get(interaction_id, stream=True))
+        if stream.status != 404 or spent >= t.gone_within:
+            return stream
+        refused: Exchange = yield Close(stream)
+        pause = min(next(pauses), t.gone_within - spent)
+        yield Wait(pause)
+        spent += refused.seconds + pause
 
 
 def _repeat(
     t: Target, request: Request, enough: Callable[[Exchange], bool], *, within: float
 ) -> Part[list[Exchange]]:
+    """Ask until it is enough, `within` is over, or a 404 has lasted; the last look is at the very end."""
     seen: list[Exchange] = []
     spent = missing = 0.0
-    pause = max(t.poll, _SHORTEST)
-    while True:
+    for pause in _pauses(t):
         answer: Exchange = yield Send(request)
         seen.append(answer)
-        took = answer.seconds + pause
-        spent += took
-        missing = missing + took if answer.status == 404 else 0.0
-        if enough(answer) or spent > within or missing > GONE_WITHIN:
-            return seen
-        yield Wait(pause)
+        absent = answer.status == 404
+        spent += answer.seconds
+        missing = missing + answer.seconds if absent else 0.0
+        left = min(within - spent, t.gone_within - missing) if absent else within - spent
+        if enough(answer) or left <= 0:
+            break
+        yield Wait(min(pause, left))
+        spent += min(pause, left)
+        missing += min(pause, left) if absent else 0.0
+    return seen
+
+
+def _pauses(t: Target) -> Iterator[float]:
+    unit = max(t.poll, _SHORTEST)
+    pause = _FIRST * unit
+    while True:
+        yield pause
+        pause = min(pause * _GROWTH, _LONGEST * unit)
 
 
 def _over(answer: Exchange) -> bool:

@@ -15,6 +15,7 @@ from harness.checks.judging import (
     at,
     briefly,
     broken,
+    expect_object,
     expect_status,
     interaction_in,
     noted,
@@ -66,9 +67,10 @@ def a_webhook_of_our_own(t: Target) -> Steps:
     title="a webhook is made with an id",
     profile="agents",
     requires=["webhooks"],
+    accepts=["2xx and a non-empty string as id"],
 )
 def _is_made(made: Exchange) -> Iterator[Finding]:
-    yield from expect_status(made, accepts=SUCCESS)
+    yield from expect_object(made)
     if made.status in SUCCESS and not id_of(made):
         yield broken("no id", expected="a non-empty string", actual=shown(made))
 
@@ -80,12 +82,14 @@ def _is_made(made: Exchange) -> Iterator[Finding]:
     profile="agents",
     requires=["webhooks"],
     accepts=["2xx throughout, 404 in the end"],
+    about="fetched",
 )
 def _can_be_managed(
     made: Exchange, fetched: Exchange, listed: Exchange, deleted: Exchange, gone: Exchange
 ) -> Iterator[Finding]:
-    for name, answer in (("made", made), ("fetched", fetched), ("listed", listed), ("deleted", deleted)):
-        yield from at(name, expect_status(answer, accepts=SUCCESS))
+    for name, answer in (("made", made), ("fetched", fetched), ("listed", listed)):
+        yield from at(name, expect_object(answer))
+    yield from at("deleted", expect_status(deleted, accepts=SUCCESS))
     if fetched.status in SUCCESS:
         shape = interaction_in(fetched)
         for name, expected in (("id", id_of(made)), ("uri", URI), ("subscribed_events", EVENTS)):
@@ -94,7 +98,8 @@ def _can_be_managed(
     if listed.status in SUCCESS and not interaction_in(listed).get("next_page_token"):
         names = [entry.get("id") for entry in entries(listed, "webhooks")]
         if id_of(made) not in names:
-            yield broken("the webhook is not in the list", expected=id_of(made), actual=briefly(names))
+            lost = broken("the webhook is not in the list", expected=id_of(made), actual=briefly(names))
+            yield lost.at(exchange="listed")
     yield from at("gone", expect_status(gone, accepts={404}, tolerates=CLIENT_ERROR))
 
 
@@ -104,9 +109,10 @@ def _can_be_managed(
     title="a change touches what it names",
     profile="agents",
     requires=["webhooks"],
+    accepts=["2xx and the webhook with its new name; events in any order"],
 )
 def _changes_one_field(patched: Exchange) -> Iterator[Finding]:
-    yield from expect_status(patched, accepts=SUCCESS)
+    yield from expect_object(patched)
     body = interaction_in(patched)
     for name, expected in (("name", "harness-renamed"), ("uri", URI), ("subscribed_events", EVENTS)):
         if not _alike(body.get(name), expected):
@@ -178,6 +184,7 @@ def _answers_a_ping(pinged: Exchange) -> Iterator[Finding]:
     profile="agents",
     requires=["webhooks"],
     accepts=["a secret that is not the old one"],
+    about="rotated",
 )
 def _replaces_its_secret(made: Exchange, rotated: Exchange) -> Iterator[Finding]:
     yield from expect_status(rotated, accepts=SUCCESS)

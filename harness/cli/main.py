@@ -42,7 +42,12 @@ COMMANDS: dict[str, Entry] = {
     "explain": Entry("harness.cli.explain", "explain one check: rule, source, what breaks, what passes"),
     "smoke": Entry("harness.cli.smoke", "is the target alive and authorised, and what can it do?"),
     "serve": Entry("harness.cli.serve", "serve the reference emulator, or one of its mutants"),
+    "fuzz": Entry("harness.cli.fuzz", "search a server for requests and histories that break its promises"),
     "mutants": Entry("harness.cli.mutants", "print the kill matrix: which check notices which mutant"),
+    "record": Entry("harness.cli.record", "record what passes between clients and a server"),
+    "replay": Entry("harness.cli.replay", "serve a cassette, to the byte"),
+    "proxy": Entry("harness.cli.proxy", "stand in front of any server and drop connections on order"),
+    "diff": Entry("harness.cli.diff", "tell drift of shape from drift of content between two recordings"),
     "verify": Entry("harness.cli.verify", "judge recorded traffic offline"),
 }
 

@@ -11,23 +11,14 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.cli.arguments import Parser
-from harness.cli.standing import (
-    BASE_URL_VARIABLES,
-    add_listen_arguments,
-    announce,
-    local_environment,
-    split_command,
-    stand,
-)
+from harness.cli.standing import add_listen_arguments, announce, local_environment, split_command, stand
 from harness.outcome import UsageFault
 from harness.runner.suggest import did_you_mean
 from harness.runner.targets import KEY_VARIABLE, OTHER_KEY_VARIABLE
-from harness.wire import Service
-
-__all__ = ["BASE_URL_VARIABLES", "command_environment", "run"]
 
 if TYPE_CHECKING:
     from harness.emulator import Emulator
+    from harness.wire import Service
 
 DUMMY_KEY = "harness-dummy-key"
 

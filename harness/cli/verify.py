@@ -17,6 +17,7 @@ from harness.report.wirelog import printable
 
 if TYPE_CHECKING:
     from harness.contract.offline import Verification
+    from harness.runner.verify_cassettes import CassetteFacts
 
 
 def run(words: Sequence[str]) -> int:
@@ -24,23 +25,57 @@ def run(words: Sequence[str]) -> int:
     parser = Parser("verify", "Judge recorded traffic: .sse, .events.jsonl, .json, cassettes (.yaml), .har.")
     parser.add_argument("paths", nargs="+", metavar="PATH", help="file or folder")
     parser.add_argument("--strict", action="store_true", help="a broken SHOULD fails, too")
+    parser.add_argument("--secrets", action="store_true", help="only look for secrets: 1 when there is a hit")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     arguments = parser.parse(words)
     paths = [Path(path) for path in arguments.paths]
     for path in paths:
         if not path.exists():
             raise UsageFault(f"there is no file or folder {str(path)!r}")
+    if arguments.secrets:
+        return _secrets(paths, as_json=arguments.json)
     from harness.contract.offline import verify
+    from harness.runner.verify_cassettes import cassette_facts
 
     try:
         result = verify(paths)
+        facts = cassette_facts(paths)
     except OSError as wrong:
         raise UsageFault(f"{wrong.filename} cannot be read: {wrong.strerror}") from None
     if arguments.json:
         write_json(verification_record(result))
     else:
+        _print_facts(facts)
         _print(result)
     return _exit(result, strict=arguments.strict)
+
+
+def _secrets(paths: Sequence[Path], *, as_json: bool) -> Exit:
+    """The gate before recordings are shared: 0 clean, 1 a hit, 3 no file."""
+    from harness.contract.protocol import PROTOCOL
+    from harness.runner.verify_cassettes import secrets_in
+
+    scanned, secrets = secrets_in(paths, PROTOCOL)
+    if as_json:
+        found = [{"file": file, "kind": hit.kind, "place": hit.place} for file, hit in secrets]
+        write_json({"scanned": scanned, "secrets": found})
+    else:
+        for file, hit in secrets:
+            say(printable(f"{file}: {hit.kind} at {hit.place} {hit.shown}".rstrip()))
+        say(f"looked into {scanned} files: {len(secrets)} that look like secrets")
+    if not scanned:
+        return Exit.NOTHING_RAN
+    return Exit.FAILED if secrets else Exit.OK
+
+
+def _print_facts(facts: Sequence[CassetteFacts]) -> None:
+    for item in facts:
+        if item.problem:
+            say(printable(f"no usable cassette: {item.problem}"))
+        for number in item.edited:
+            say(printable(f"{item.file}: entry {number} was edited: its pieces and times are a guess"))
+        for ending, times in item.endings:
+            say(printable(f"{item.file}: {times} × {ending}, as recorded"))
 
 
 def verification_record(result: Verification) -> dict[str, Any]:

@@ -14,11 +14,12 @@ from hashlib import sha256
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from harness.wire import COMPLETE, Arrivals, By, Ending, Exchange, Headers, How, Request, UntilClose
+from harness.wire import COMPLETE, Arrivals, At, By, Ending, Exchange, Headers, How, Request, UntilClose
 
 Document = Mapping[str, Any]
 
 _GZIP = b"\x1f\x8b"
+_UNANSWERED = Ending(By.SERVER, How.FIN, At.BEFORE_HEADERS, detail="no answer, by its status 0")
 
 
 class Unreadable(Exception):
@@ -100,11 +101,12 @@ def _ending(came: Document) -> Ending:
 
 
 def _exchange(request: Request, status: int, headers: Headers, body: bytes, ending: Ending = COMPLETE) -> Exchange:
+    """Status 0 is how recorders write that no answer came."""
     if body.startswith(_GZIP) and headers.get("content-encoding"):
         body = zlib.decompressobj(47).decompress(body)  # tolerates one that was cut
     return Exchange(
         request=request,
-        status=int(status),
+        status=int(status) or None,
         headers=headers,
         framing=UntilClose(),
         body=body,
@@ -112,7 +114,7 @@ def _exchange(request: Request, status: int, headers: Headers, body: bytes, endi
         sha256=sha256(body).hexdigest(),
         truncated=False,
         arrivals=Arrivals(array("Q"), array("d"), 0),
-        ending=ending,
+        ending=ending if int(status) or not ending.complete else _UNANSWERED,
         seconds=0.0,
     )
 

@@ -108,17 +108,21 @@ class Admission(Turns):
         self.one_author(body)
         self.configs(body)
         self.needs_input(body)
-        self.storage(body)
-        self.webhook(body)
-        self.tool_types(body)
+        if "store" in body:
+            self.storage(body)
+        if "webhook_config" in body:
+            self.webhook(body)
+        if "tools" in body:
+            self.tool_types(body)
 
     def resolve(self, body: Json, project: str) -> Order:
         """The order, with everything it refers to looked up."""
         self.between_fields(body)
         model, agent = self.author(body, project)
-        given = as_steps(body.get("input"))
+        words = body.get("input")
+        given = as_steps(words)
         order = Order(
-            body, project, model, agent, given, text_of(given),
+            body, project, model, agent, given, words if isinstance(words, str) else text_of(given),
             body.get("stream") is True, body.get("store") is not False, body.get("background") is True,
         )  # fmt: skip
         if agent is not None:
@@ -127,7 +131,7 @@ class Admission(Turns):
             order.previous = self.parent(body["previous_interaction_id"], project)
         if "continuation_token" in body:
             self.continuation(order)
-        if not isinstance(body.get("input"), str):
+        if not isinstance(words, str):
             self.function_results(order)
             self.signatures(order)
         if order.previous is not None or "environment" in body:
@@ -156,15 +160,16 @@ class Admission(Turns):
 
     def needs_input(self, body: Json) -> None:
         """Input is needed, unless a continuation token stands for it (reference; SDK)."""
+        given = body.get("input")
         if "input" not in body:
             if "continuation_token" not in body:
                 raise refuse(
                     "'input' is missing: send a string, a content, a list of contents or a list of steps."
                 )
-        elif body["input"] in ("", [], None):
+        elif given in ("", [], None):
             raise refuse("'input' is empty: there is nothing to answer.")
-        elif isinstance(body["input"], list) and any(
-            isinstance(item, dict) and "role" in item and "type" not in item for item in body["input"]
+        elif isinstance(given, list) and any(
+            isinstance(item, dict) and "role" in item and "type" not in item for item in given
         ):
             raise refuse(
                 "The legacy form of 'input' (turns with 'role') is no longer supported: "

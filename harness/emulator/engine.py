@@ -96,7 +96,7 @@ class Engine:
         method, segments = call.request.method, call.segments
         if segments[:1] != ("interactions",):
             return None
-        rest = segments[1:-1] if segments[-1] == "" and len(segments) > 1 else segments[1:]
+        rest = segments[1:-1] if segments[-1] == "" else segments[1:]
         if not rest:
             return self.create(call) if method == "POST" else self.wrong_method(call, ("POST",))
         if len(rest) == 1 and ":" not in rest[0]:

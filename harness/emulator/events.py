@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from harness.emulator.scripts import Script
 from harness.emulator.splitting import pieces
+from harness.wire import Chunk
 
 if TYPE_CHECKING:
     from harness.emulator.run import Run
@@ -21,14 +23,29 @@ Json = dict[str, Any]
 DONE = b"event: done\ndata: [DONE]\n\n"
 DEFAULT_PIECES = 5
 """Deltas a text is cut into unless a script says otherwise."""
+KEPT_OUTPUTS = 64
+"""Scripted outputs whose deltas are kept; then all are forgotten."""
 
 _encode = msgspec.json.Encoder().encode
 _STAY = frozenset({"id", "call_id", "search_type"})
 _SHELL = ("id", "call_id", "name", "server_name", "search_type")
 
 
+class Told(Json):
+    """An event that several runs share, with the frame that it became; nobody may change it."""
+
+    __slots__ = ("chunk",)
+
+    def __init__(self, payload: Json) -> None:
+        super().__init__(payload)
+        self.chunk: Chunk | None = None
+
+
 class Events:
     """Writes the events of a run."""
+
+    def __init__(self) -> None:
+        self._told: dict[tuple[int, int], tuple[Script, Json, list[Told]]] = {}
 
     def sequence(self, run: Run) -> list[Json]:
         """All payloads before the closing one."""
@@ -62,9 +79,26 @@ class Events:
     def step(self, run: Run, index: int, step: Json) -> Iterator[Json]:
         """All events of one step."""
         yield self.start(index, step)
-        for delta in self.deltas(run, step):
-            yield self.delta(index, delta)
+        if run.script.says_output and step["type"] == "model_output":
+            yield from self.told(run, index, step)
+        else:
+            for delta in self.deltas(run, step):
+                yield self.delta(index, delta)
         yield self.stop(run, index)
+
+    def told(self, run: Run, index: int, step: Json) -> list[Told]:
+        """The deltas of an output that the script says word for word: made once for all its runs.
+
+        Scripts are told apart by identity, and kept for that while their deltas are.
+        """
+        key = (id(run.script), index)
+        kept = self._told.get(key)
+        if kept is None or kept[1] != step:
+            if len(self._told) >= KEPT_OUTPUTS:
+                self._told.clear()
+            kept = run.script, step, [Told(self.delta(index, delta)) for delta in self.deltas(run, step)]
+            self._told[key] = kept
+        return kept[2]
 
     def start(self, index: int, step: Json) -> Json:
         """step.start with the step's shell."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from harness.emulator.events import Events, Told
 from harness.wire import Chunk
 
 if TYPE_CHECKING:
@@ -27,8 +28,8 @@ class Frames:
 
     def chunk(self, index: int) -> Chunk:
         """Frame number `index`."""
-        while len(self._chunks) <= index:
-            self._encode_next()
+        if len(self._chunks) <= index:
+            self._encode(index + 1)
         return self._chunks[index]
 
     def all(self) -> list[Chunk]:
@@ -44,17 +45,29 @@ class Frames:
         payload = writer.error(wanted.code or "gateway_timeout", wanted.message)
         return Chunk(writer.frame(writer.with_id(payload, f"{self._run.tag}/error=" if wanted.id else None)))
 
-    def _encode_next(self) -> None:
-        index, events, writer = len(self._chunks), self._run.events, self._run.writer
-        if index >= len(events):
-            self._chunks.append(Chunk(writer.done()))
-            return
-        cursor = self._cursor(index, events[index])
-        self.cursors.append(cursor)
-        self._chunks.append(Chunk(writer.frame(writer.with_id(events[index], cursor))))
+    def _encode(self, count: int) -> None:
+        """Encode on, until there are `count` frames."""
+        chunks, events, writer = self._chunks, self._run.events, self._run.writer
+        marked = self._run.event_ids != "none"
+        for index in range(len(chunks), min(count, len(events))):
+            payload = events[index]
+            cursor = self._cursor(index, payload) if marked else None
+            self.cursors.append(cursor)
+            if cursor is not None:
+                payload = writer.with_id(payload, cursor)
+            chunks.append(_told(writer, payload) if type(payload) is Told else Chunk(writer.frame(payload)))
+        if count > len(events):
+            chunks.append(Chunk(writer.done()))
 
     def _cursor(self, index: int, payload: Json) -> str | None:
         wanted = self._run.script.error_event
         if payload["event_type"] == "error" and wanted is not None and not wanted.id:
             return None
         return self._run.writer.event_id(self._run, index, payload)
+
+
+def _told(writer: Events, payload: Told) -> Chunk:
+    """The frame of a shared event, encoded by the first run that comes to it."""
+    if payload.chunk is None:
+        payload.chunk = Chunk(writer.frame(payload))
+    return payload.chunk

@@ -66,9 +66,5 @@ def pending_calls(steps: list[Json]) -> list[Json]:
 
 def text_of(steps: list[Json]) -> str:
     """The texts of all user_input steps, joined by newlines."""
-    if len(steps) == 1:  # nearly every create
-        content = steps[0].get("content")
-        if isinstance(content, list) and len(content) == 1 and isinstance(content[0].get("text"), str):
-            return str(content[0]["text"])
     texts = (item.get("text") for item in items(steps) if item.get("type") == "text")
     return "\n".join(text for text in texts if isinstance(text, str))

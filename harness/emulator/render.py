@@ -24,18 +24,23 @@ class Bodies:
 
     def rendered(self, run: Run, *, timeline: bool, include_input: bool = False) -> bytes:
         """The body as bytes; a settled run's timeline is kept, for it is polled and read again."""
-        key = (timeline, include_input)
-        kept = run.bodies.get(key)
-        if kept is not None and run.visible_status == run.status:
-            return kept
-        data = _encode(self.interaction(run, timeline=timeline, include_input=include_input))
-        if timeline and run.settled and run.visible_status == run.status:
-            run.bodies[key] = data
-        return data
+        if not timeline:
+            return _encode(self.interaction(run, timeline=False, include_input=include_input))
+        final = self.final(run)
+        kept = run.bodies.get(include_input) if final else None
+        if kept is None:
+            kept = _encode(self.interaction(run, timeline=True, include_input=include_input))
+            if final:
+                run.bodies[include_input] = kept
+        return kept
+
+    def final(self, run: Run) -> bool:
+        """Whether the run has settled and polls may see it."""
+        return run.settled and run.visible_status == run.status
 
     def interaction(self, run: Run, *, timeline: bool, include_input: bool = False) -> Json:
         """The interaction; in progress it has no usage yet, and on create no steps."""
-        settled = run.settled and run.visible_status == run.status
+        settled = self.final(run)
         body: Json = {"id": run.id} if run.stored else {}
         body["status"] = self.status(run)
         if settled:

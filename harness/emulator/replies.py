@@ -54,7 +54,7 @@ class Replies:
         status = script.status or self.status(steps, script, cut)
         if status == "requires_action" and not pending_calls(steps):
             steps.append({"id": self._ids.call(), "name": "lookup", "arguments": {}, "type": "function_call"})
-        errors = list(script.errors)
+        errors = script.errors
         if status == "failed" and not errors:
             errors = [{"code": "api_error", "message": "The run failed."}]
         token = script.continuation_token

@@ -68,7 +68,7 @@ class Run:
         self.token = reply.token
         self.context = order.previous.total_context() if order.previous is not None else 0
         self.created = self.updated = world.moments.now()
-        self.bodies: dict[tuple[bool, bool], bytes] = {}
+        self.bodies: dict[bool, bytes] = {}
         self._goal = reply.status
         self.settled = False
         self._usage: Json | None = None
@@ -78,16 +78,16 @@ class Run:
         self._start()
 
     def _start(self) -> None:
-        script = self.script
+        script, world = self.script, self._world
         self.waiting = self.background and script.queued > 0
         self._queue = script.queued
-        self._polls = self._world.settings.ticks if script.ticks is None else script.ticks
-        self._hold = script.held_after
+        self._polls = world.settings.ticks if script.ticks is None else script.ticks
+        self._hold = script.held_after if script.hold else None
         self.moves = 0
         self._paced = 0
         self._lag = 0
         self._old_status = ""
-        self._started = self._world.clock.now
+        self._started = world.clock.now
         self._ends_in_error = False
         if script.error_event is not None:
             self._plan_error()
@@ -146,7 +146,8 @@ class Run:
     def usage(self) -> Json:
         """Token counts of the output there is."""
         if self._usage is None:
-            self._usage = {**self.usage_after(len(self.steps)), **self.script.usage}
+            self._usage = self.usage_after(len(self.steps))
+            self._usage.update(self.script.usage)
         return self._usage
 
     def usage_after(self, steps: int) -> Json:

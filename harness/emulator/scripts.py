@@ -93,6 +93,11 @@ class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     match: Match | None = None
 
     @property
+    def says_output(self) -> bool:
+        """Whether the outputs are these words, whatever was asked."""
+        return self.text is not None or self.steps is not None or isinstance(self.deltas, list)
+
+    @property
     def held_after(self) -> int | None:
         """After how many events the run stands still; None: never."""
         if isinstance(self.hold, Hold):

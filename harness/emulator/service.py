@@ -58,17 +58,17 @@ class Emulator:
                 response = self.dispatch(request, route(request.target))
             except Refusal as refusal:
                 response = self.refused(refusal)
-            if self.settings.cors:
+            if self._default.settings.cors:
                 response.headers = Headers((*response.headers.items(), *_CORS))
             return response
 
     def dispatch(self, request: Request, where: Route) -> Response:
         """Send a routed request to the part it is for. Raises Refusal."""
-        if request.method == "OPTIONS" and self.settings.cors:
+        if request.method == "OPTIONS" and self._default.settings.cors:
             return Response.whole(204, Headers(), b"")
         if where.control:
             return self._control.handle(request, where)
-        engine = self.engine(where.session)
+        engine = self._default if where.session is None else self.engine(where.session)
         engine.log.add(request)
         if not where.version:
             raise self.unknown_path(request, where)
@@ -147,9 +147,10 @@ class Emulator:
         missing = set()
         if settings.event_ids == "none":
             missing.add("event-ids")
-        if not settings.require_key:
-            missing |= {"auth", "two-keys"}
-        if settings.keys is None or len(set(settings.keys.values())) < 2:
+        projects = set(settings.keys.values()) if settings.keys is not None else set()
+        if not (settings.require_key and projects):
+            missing.add("auth")  # where any key is welcome, none is wrong
+        if not (settings.require_key and len(projects) > 1):
             missing.add("two-keys")
         return set(CAPABILITIES) - missing
 

@@ -36,18 +36,14 @@ def _count_step(step: Json, kind: str, counts: dict[str, int]) -> None:
     content = step.get("content")
     if isinstance(content, list):
         for part in content:
-            _count_content(part, counts)
+            part_kind = part.get("type") if isinstance(part, dict) else None
+            if part_kind == "text" and isinstance(text := part.get("text"), str):
+                counts["text"] = counts.get("text", 0) + count(text)
+            elif part_kind in _PER_MEDIA:
+                counts[part_kind] = counts.get(part_kind, 0) + _PER_MEDIA[part_kind]
     elif kind.endswith(("_call", "_result")):
         value = step.get("arguments", step.get("result"))
         counts["text"] = counts.get("text", 0) + 2 + len(msgspec.json.encode(value)) // 4
-
-
-def _count_content(part: Any, counts: dict[str, int]) -> None:
-    kind = part.get("type") if isinstance(part, dict) else None
-    if kind == "text" and isinstance(part.get("text"), str):
-        counts["text"] = counts.get("text", 0) + count(part["text"])
-    elif kind in _PER_MEDIA:
-        counts[kind] = counts.get(kind, 0) + _PER_MEDIA[kind]
 
 
 def is_server_tool(kind: str) -> bool:

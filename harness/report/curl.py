@@ -9,8 +9,9 @@ import base64
 import re
 import shlex
 
-from harness.report.mask import Mask, is_secret_header
+from harness.report.mask import Mask
 from harness.wire import Request
+from harness.wire.secrets import is_secret_header
 
 _LEFT_TO_CURL = frozenset({"content-length", "host", "connection", "accept-encoding", "transfer-encoding"})
 

@@ -17,12 +17,22 @@ from harness.report.wirelog import exchange_lines
 from harness.runner.events import Result
 
 _WIRE_SHOWN = 20_000
+_FIRST = (
+    Verdict.ERROR,
+    Verdict.FAIL,
+    Verdict.STALE,
+    Verdict.WARN,
+    Verdict.XFAIL,
+    Verdict.INFO,
+    Verdict.UNTESTABLE,
+)
 _STYLE = """
 :root { color-scheme: light dark; }
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 72rem; padding: 0 1rem; }
 table { border-collapse: collapse; width: 100%; }
 td, th { padding: .3rem .6rem; border-bottom: 1px solid #8884; text-align: left; vertical-align: top; }
-pre { overflow-x: auto; padding: .7rem; background: #8881; font-size: 13px; white-space: pre-wrap; }
+pre { overflow-x: auto; padding: .7rem; background: #8881; font-size: 13px; white-space: pre-wrap;
+  overflow-wrap: anywhere; }
 code { font-size: 13px; }
 .v { font-weight: 600; white-space: nowrap; }
 .pass { color: #1a7f37; } .fail, .stale { color: #cf222e; } .error { color: #8250df; }
@@ -40,7 +50,7 @@ def render(story: Story) -> str:
         f"{escape(f': {story.mask.text(c.note)}' if c.note else '')}</li>"
         for c in story.capabilities
     )
-    rows = "".join(_row(result, story) for result in finished.results)
+    rows = "".join(_row(result, story) for result in sorted(finished.results, key=_urgency))
     title = f"Interactions API: {target.url or target.name}"
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
@@ -54,6 +64,11 @@ def render(story: Story) -> str:
         "<table><thead><tr><th>verdict</th><th>check</th><th>level</th><th>what</th></tr></thead>"
         f"<tbody>{rows}</tbody></table></body></html>\n"
     )
+
+
+def _urgency(result: Result) -> int:
+    """What needs a reader comes first; within that, the catalogue's order stays."""
+    return _FIRST.index(result.verdict) if result.verdict in _FIRST else len(_FIRST)
 
 
 def _row(result: Result, story: Story) -> str:

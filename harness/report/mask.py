@@ -1,7 +1,7 @@
 """Keeps secrets out of everything that is printed or written.
 
-Layer 5. Knows where secrets live in HTTP and what the run's own keys are; what is a secret field of an API's
-bodies is told by its `StreamProtocol`.
+Layer 5. Knows what the run's own keys are and what stands where a secret was; what a secret looks like is
+`harness.wire.secrets`', and which fields of an API's bodies hold one is told by its `StreamProtocol`.
 """
 
 from __future__ import annotations
@@ -10,13 +10,11 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from harness.wire.secrets import CREDENTIALS, SECRET_PARAMETERS, is_secret_header, sightings
+
 HIDDEN = "***"
 
-_SECRET_HEADER = re.compile(r"auth|api-?key|token|secret|cookie|password|credential", re.IGNORECASE)
-_SECRET_QUERY = re.compile(r"([?&](?:key|api_key|access_token|token)=)[^&#\s\"']+", re.IGNORECASE)
-_LOOKS_SECRET = re.compile(
-    r"AIza[0-9A-Za-z_\-]{35}|ya29\.[0-9A-Za-z_\-.]{20,}|(?<=Bearer )[0-9A-Za-z_\-.~+/=]{8,}"
-)
+_SECRET_QUERY = re.compile(rf"([?&](?:{'|'.join(SECRET_PARAMETERS)})=)[^&#\s\"']+", re.IGNORECASE)
 _SHORTEST = 4
 """A shorter key is hidden in headers only: masked everywhere it would turn ordinary text into stars."""
 
@@ -41,7 +39,7 @@ class Mask:
             text = self._known.sub(HIDDEN, text)
         if self._fields is not None:
             text = self._fields.sub(rf"\g<1>{HIDDEN}", text)
-        return _LOOKS_SECRET.sub(HIDDEN, _SECRET_QUERY.sub(rf"\g<1>{HIDDEN}", text))
+        return _without_sightings(_SECRET_QUERY.sub(rf"\g<1>{HIDDEN}", text))
 
     def header(self, name: str, value: str) -> str:
         """One header value: hidden whole when its name says so."""
@@ -60,6 +58,11 @@ class Mask:
         return [self.tree(item) for item in value] if isinstance(value, list) else value
 
 
-def is_secret_header(name: str) -> bool:
-    """Whether a header's value is a secret by its name alone."""
-    return _SECRET_HEADER.search(name) is not None
+def _without_sightings(text: str) -> str:
+    """What looks like a credential hidden; private addresses stay, a report names its target."""
+    parts, at = [], 0
+    for _, start, end in sorted(sightings(text, CREDENTIALS), key=lambda seen: seen.start):
+        if start >= at:
+            parts += [text[at:start], HIDDEN]
+        at = max(at, end)
+    return "".join((*parts, text[at:]))

@@ -6,8 +6,10 @@ of our own, never blamed on the target; what the target does wrong is in the exc
 
 from __future__ import annotations
 
+import re
 import time
 import traceback
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -18,6 +20,8 @@ from harness.checks.target import Target
 from harness.outcome import HarnessFault, Observation, Outcome, Unmet
 from harness.runner.ledger import COLLECTIONS, Ledger
 from harness.wire import Driver, Exchange, LiveStream
+
+_ITEM = re.compile(r"(?P<name>[^\[]+)\[(?P<part>.*)\]")
 
 MAX_ACTIONS = 100_000
 """An exercise that asks for more than this is taken for an endless loop of our own."""
@@ -55,7 +59,7 @@ class Played:
         results = self.results or {}
         named = {finding.where.exchange for finding in observation.findings}
         for names in (named, check.wants):
-            chosen = {id(exchange) for name in names for exchange in _exchanges_in(results.get(name))}
+            chosen = {id(exchange) for name in names for exchange in _exchanges_at(results, name)}
             if chosen:
                 shown = [exchange for exchange in self.trail if id(exchange) in chosen]
                 return tuple(e for e in self.trail if id(e) in chosen or _is_origin(e, shown))
@@ -74,9 +78,28 @@ def _is_origin(exchange: Exchange, shown: list[Exchange]) -> bool:
     )
 
 
+def _exchanges_at(results: Exchanges, place: str) -> list[Exchange]:
+    """The exchanges a finding names: a result (`got`), or one item of a list or a mapping (`polled[0]`)."""
+    if place in results:
+        return _exchanges_in(results[place])
+    item = _ITEM.fullmatch(place)
+    whole = results.get(item["name"]) if item else None
+    if isinstance(whole, Mapping) and item:
+        return _exchanges_in(whole.get(item["part"]))
+    if isinstance(whole, list | tuple) and item and item["part"].isdecimal():
+        return _exchanges_in(whole[int(item["part"]) :][:1])
+    return []
+
+
 def _exchanges_in(value: Any) -> list[Exchange]:
-    values = value if isinstance(value, list | tuple) else [value]
-    return [item for item in values if isinstance(item, Exchange)]
+    """All exchanges of one result: itself, those it lists, or the one that an object of a check's own carries."""
+    if isinstance(value, Exchange):
+        return [value]
+    if isinstance(value, Mapping | list | tuple):
+        items = value.values() if isinstance(value, Mapping) else value
+        return [exchange for item in items for exchange in _exchanges_in(item)]
+    carried = getattr(value, "exchange", None)
+    return [carried] if isinstance(carried, Exchange) else []
 
 
 def error(what: str) -> Observation:

@@ -31,7 +31,8 @@ OTHER_KEY_VARIABLE = "OTHER_GEMINI_API_KEY"
 _VERSION = re.compile(r"v\d+(?:(?:alpha|beta)\d*)?", re.ASCII)
 _SECRET_NAME = re.compile(r"auth|api-?key|token|secret|cookie|password|credential", re.IGNORECASE)
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-_NEAR_POLL, _FAR_POLL = 0.05, 1.0
+_NEAR_POLL, _NEAR_GONE = 0.05, 0.5
+"""Seconds for a target on this machine; one elsewhere gets the defaults of `Target`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +94,7 @@ def resolve_target(text: str | None, options: TargetOptions) -> ResolvedTarget:
 def embedded(options: TargetOptions, build: Callable[[], Emulator] | None = None) -> ResolvedTarget:
     """The emulator in this process, reached without sockets; `build` may give a mutant instead."""
     version = options.api_version or DEFAULT_VERSION
-    target = _target(options, version, PRIMARY_KEY, OTHER_KEY, _FAR_POLL)
+    target = _target(options, version, PRIMARY_KEY, OTHER_KEY)
 
     def connect(session: str = "") -> Driver:
         from harness.transport import ServiceDriver
@@ -130,7 +131,9 @@ def _remote(text: str, options: TargetOptions) -> ResolvedTarget:
     root, found = split_version(_checked(text))
     version = options.api_version.strip("/") or found or DEFAULT_VERSION
     near = urlsplit(root).hostname in _LOOPBACK
-    target = _target(options, version, options.api_key, options.other_api_key, _NEAR_POLL if near else _FAR_POLL)
+    target = _target(options, version, options.api_key, options.other_api_key)
+    if near:
+        target = replace(target, poll=_NEAR_POLL, gone_within=_NEAR_GONE)
 
     def connect(session: str = "") -> Driver:
         from harness.transport import Limits, UrlDriver
@@ -193,7 +196,7 @@ def _checked(text: str) -> str:
     return text
 
 
-def _target(options: TargetOptions, version: str, key: str, other: str, poll: float) -> Target:
+def _target(options: TargetOptions, version: str, key: str, other: str) -> Target:
     plain = Target()
     return Target(
         version=version,
@@ -203,5 +206,4 @@ def _target(options: TargetOptions, version: str, key: str, other: str, poll: fl
         other_key=other,
         headers=options.headers,
         wait=options.timeout,
-        poll=poll,
     )

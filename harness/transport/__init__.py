@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from harness.transport.inprocess import ServiceDriver
     from harness.transport.limits import Limits, ServerLimits
     from harness.transport.server import Server, ServerThread
+    from harness.transport.tap import Tap
     from harness.transport.wall_clock import WallClock
 
 _HOMES = {
@@ -26,6 +27,7 @@ _HOMES = {
     "ServerThread": "server",
     "sync_transport": "httpx_transports",
     "async_transport": "httpx_transports",
+    "Tap": "tap",
     "WallClock": "wall_clock",
 }
 
@@ -33,6 +35,7 @@ __all__ = [
     "ServiceDriver", "UrlDriver", "Limits",
     "Server", "ServerThread", "ServerLimits",
     "sync_transport", "async_transport",
+    "Tap",
     "WallClock",
 ]  # fmt: skip
 

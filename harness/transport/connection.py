@@ -116,6 +116,11 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._closing:
             return  # lingering: what still comes is not answered
+        incoming = self._reader.at_once(data) if self._task is None else None
+        if incoming is not None:
+            self._answer(incoming)
+            self._since = self._loop.time()
+            return
         self._reader.feed(data)
         if self._task is None:
             self._serve()

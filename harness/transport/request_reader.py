@@ -11,7 +11,7 @@ from typing import NamedTuple
 from harness.transport.body_reader import BodyReader
 from harness.transport.heads import END_OF_HEAD, BadHead, RequestHead, parse_request_head
 from harness.transport.limits import ServerLimits
-from harness.wire import Chunked, How, Length, Request
+from harness.wire import Chunked, Framing, How, Length, Request
 
 _CACHED_HEADS = 1024
 _CACHED_HEAD_BYTES = 4096
@@ -39,6 +39,10 @@ class HeadCache:
 
     def __init__(self) -> None:
         self._heads: dict[bytes, Incoming] = {}
+
+    def known(self, raw: bytes) -> Incoming | None:
+        """What `read` gave for these very bytes before, if it did."""
+        return self._heads.get(raw)
 
     def read(self, raw: bytes) -> Incoming:
         """The parsed head as a request without a body; raises `BadRequest`."""
@@ -86,6 +90,22 @@ class RequestReader:
         expecting, self._expecting = self._expecting and not self._data, False
         return expecting
 
+    def at_once(self, data: bytes) -> Incoming | None:
+        """The request that `data` is from its first byte to its last; None when it has to be read bit by bit.
+
+        Nearly every request is one, with the head of the one before: it is never copied to the buffer.
+        """
+        end = data.find(b"\r\n\r\n") + 4
+        known = self._cache.known(data[:end])
+        if known is None or self.begun:
+            return None
+        request, head = known
+        if head.length != len(data) - end or head.length > self._limits.body_bytes:
+            return None
+        if not head.length:
+            return known
+        return Incoming(Request(request.method, request.target, request.headers, data[end:]), head)
+
     def feed(self, data: bytes) -> None:
         """Bytes arrived."""
         self._buffer += data
@@ -96,21 +116,21 @@ class RequestReader:
             return None
         incoming = self._incoming
         assert incoming is not None
-        if self._body is not None:
-            if not self._take_body(self._body):
+        if incoming.head.length != 0:
+            body = self._whole_body(incoming.head.length)
+            if body is None:
                 return None
             request = incoming.request
-            incoming = Incoming(
-                Request(request.method, request.target, request.headers, bytes(self._data)), incoming.head
-            )
-            self._data = bytearray()
-            self._body = None
+            incoming = Incoming(Request(request.method, request.target, request.headers, body), incoming.head)
+            self._expecting = False
         self._incoming = None
         return incoming
 
     def _take_head(self) -> bool:
         buffer = self._buffer
-        if buffer[0:1].isspace():  # RFC 9112, 2.2: a server ignores empty lines before a request
+        if not buffer:
+            return False
+        if buffer[0] in b"\r\n":  # RFC 9112, 2.2: a server ignores empty lines before a request
             buffer[:] = buffer.lstrip(b"\r\n")
         if not buffer:
             return False
@@ -127,22 +147,30 @@ class RequestReader:
         raw = bytes(buffer[:end])
         del buffer[:end]
         self._incoming = incoming = self._cache.read(raw)
-        if incoming.head.length != 0:
-            self._begin_body(incoming.head.length)
-            self._expecting = incoming.head.expects
+        self._expecting = incoming.head.expects and incoming.head.length != 0
         return True
 
-    def _begin_body(self, length: int | None) -> None:
-        most = self._limits.body_bytes
+    def _whole_body(self, length: int | None) -> bytes | None:
+        """The body once all of it has arrived; `length` is None for one in chunks."""
+        buffer, most = self._buffer, self._limits.body_bytes
         if length is not None and length > most:
             raise BadRequest(413, f"the request's body of {length} bytes exceeds {most}")
-        framing = Chunked() if length is None else Length(length)
-        self._body = BodyReader(framing, self._buffer, most=most, most_trailers=self._limits.head_bytes)
+        if self._body is None and length is not None and length <= len(buffer):
+            data = bytes(buffer[:length])  # nearly every request: it came with its head
+            del buffer[:length]
+            return data
+        return self._read_on(Chunked() if length is None else Length(length))
 
-    def _take_body(self, body: BodyReader) -> bool:
-        for part in body.advance():
+    def _read_on(self, framing: Framing) -> bytes | None:
+        limits = self._limits
+        if self._body is None:
+            self._body = BodyReader(framing, self._buffer, most=limits.body_bytes, most_trailers=limits.head_bytes)
+        for part in self._body.advance():
             self._data += part.data
-        ending = body.ended
-        if ending is None or ending.complete:
-            return ending is not None
-        raise BadRequest(400 if ending.how is How.BAD_HTTP else 413, f"the request's body: {ending.detail}")
+        ending = self._body.ended
+        if ending is None:
+            return None
+        if not ending.complete:
+            raise BadRequest(400 if ending.how is How.BAD_HTTP else 413, f"the request's body: {ending.detail}")
+        data, self._data, self._body = bytes(self._data), bytearray(), None
+        return data

@@ -7,6 +7,7 @@ ready come out together: one write for each event costs a factor of ten.
 from __future__ import annotations
 
 from enum import Enum, auto
+from typing import TypeGuard
 
 from harness.transport.endings import (
     after_unfinished,
@@ -18,7 +19,20 @@ from harness.transport.endings import (
     seen,
 )
 from harness.transport.heads import write_response_head
-from harness.wire import At, Chunk, Chunked, Ending, Framing, How, Length, Pause, Piece, Response, UntilClose
+from harness.wire import (
+    COMPLETE,
+    At,
+    Chunk,
+    Chunked,
+    Ending,
+    Framing,
+    How,
+    Length,
+    Pause,
+    Piece,
+    Response,
+    UntilClose,
+)
 
 BATCH_BYTES = 64 * 1024
 """A batch ends once it holds this much, so that a long body neither fills memory nor starves other streams."""
@@ -101,8 +115,16 @@ class ResponseWriter:
         out.append(head)
         if self._silent:
             self._finish()
+        elif self._is_whole(first):
+            out.append(first.data)
+            self._sent = len(first.data)
         else:
             self._take(first, out)
+
+    def _is_whole(self, first: Piece) -> TypeGuard[Chunk]:
+        """Whether the first piece is all that a Length promises: nearly every answer that is no stream."""
+        framing = self._framing
+        return type(first) is Chunk and isinstance(framing, Length) and len(first.data) == framing.size
 
     def _cut_head(self, ending: Ending, head: bytes, out: list[bytes]) -> None:
         if ending.how is How.BAD_HTTP:
@@ -123,6 +145,9 @@ class ResponseWriter:
                     out.append(b"%x\r\n%b\r\n" % (len(data), data))
                     size += len(data)
                 continue
+            if piece is COMPLETE and isinstance(self._framing, Length) and self._sent == self._framing.size:
+                self._finish()
+                return
             self._take(piece, out)
             if self.pause is not None:
                 return

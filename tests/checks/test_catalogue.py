@@ -44,10 +44,13 @@ def test_every_rule_has_its_check():
 
 @pytest.mark.parametrize("check", CATALOGUE, ids=lambda check: check.id)
 def test_says_what_it_is(check):
-    """A title is one short claim that leaves the level to the rule, and the rule says where it comes from."""
+    """A title is one short claim that leaves the level to the rule, what passes is told, and so is the source."""
     assert 10 < len(check.title) < 90
     assert not check.title.endswith(".")
     assert not CLAIMS_A_LEVEL.search(check.title)
+    assert check.accepts
+    assert all(outcome == outcome.strip() and not outcome.endswith(".") for outcome in check.accepts)
+    assert not any(CLAIMS_A_LEVEL.search(outcome) for outcome in check.accepts)
     assert check.rule.source.page
     assert check.rule.statement.endswith((".", ")"))
     assert check.rule.breaks.endswith((".", ")"))

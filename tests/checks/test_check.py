@@ -32,6 +32,17 @@ def test_a_finding_gets_the_rule_and_the_only_exchange():
     assert (found.rule, found.where.exchange) == ("create.ok", "created")
 
 
+def test_a_finding_is_about_what_the_check_names():
+    """Of several results, a finding without a place is about the one that the check was registered for."""
+    registry = Registry(BY_ID)
+    details = {"title": "a title", "profile": "core", "about": "got"}
+    registry.check("create.ok", nothing, **details)(lambda created, got: [BROKEN])
+    observation = registry.checks[0].observe({"created": 1, "got": 2})
+    assert observation.findings[0].where.exchange == "got"
+    with pytest.raises(ValueError, match="about='got'"):
+        registry.check("create.ok", nothing, **details)(lambda created: [BROKEN])
+
+
 def test_a_place_that_is_named_stays():
     """What the judge says of rule and place is kept."""
     said = Finding("create.id", "wrong", where=Where(exchange="got"))

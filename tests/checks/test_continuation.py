@@ -23,6 +23,10 @@ CASES = [
     case("cont.next", "met", "a new id", paused=PAUSED, next_hop=NEXT),
     case("cont.next", "not_met", "the same id", paused=PAUSED, next_hop=PAUSED),
     case("cont.next", "not_met", "refused", paused=PAUSED, next_hop=refusal(400)),
+    case("cont.next", "not_met", "no id", paused=PAUSED, next_hop=answer(body=interaction(id=""))),
+    case("cont.with-input", "met", "accepted", with_input=answer(body=interaction(id=""))),
+    case("cont.with-input", "not_met", "refused", with_input=refusal(400)),
+    case("cont.with-input", "untestable", "did not pause", with_input=None),
     case("cont.bad-token", "met", "refused", bad_token=refusal(400)),
     case("cont.bad-token", "not_met", "accepted", bad_token=NEXT),
     case("cont.bad-token", "not_met", "crash", bad_token=refusal(500)),
@@ -31,7 +35,7 @@ CASES = [
     case("cont.stream", "not_met", "no token", streamed=streamed(SILENT)),
     case("cont.stream", "not_met", "as if completed", streamed=streamed(text_events("He"))),
     case("cont.stream", "not_met", "just ends", streamed=streamed(SILENT[:-1])),
-    case("cont.stream", "untestable", "no stream", streamed=NEXT),
+    case("cont.stream", "not_met", "no stream", streamed=NEXT),
 ]  # fmt: skip
 
 

@@ -18,6 +18,7 @@ CREATED = {"event_type": "interaction.created", "interaction": {"id": "v1_one", 
 
 REPLAYED = stream_of(CREATED)
 REPLAYED_AND_ENDED = stream_of(CREATED, ERROR)
+OTHER = answer(body=interaction(id="v1_two"))
 
 CASES = [
     case("del.ok", "met", "an empty object", deleted=DONE),
@@ -41,9 +42,10 @@ CASES = [
     case("del.chain-after", "met", "404", deleted=DONE, chained=GONE),
     case("del.chain-after", "met", "400", deleted=DONE, chained=BAD),
     case("del.chain-after", "not_met", "continued", deleted=DONE, chained=OK),
-    case("del.isolated", "met", "readable", deleted=DONE, other=OK),
-    case("del.isolated", "untestable", "not deleted", deleted=CRASH, other=OK),
-    case("del.isolated", "not_met", "gone too", deleted=DONE, other=GONE),
+    case("del.isolated", "met", "readable", deleted=DONE, second=OK, other=OK),
+    case("del.isolated", "untestable", "not deleted", deleted=CRASH, second=OK, other=OK),
+    case("del.isolated", "not_met", "gone too", deleted=DONE, second=OK, other=GONE),
+    case("del.isolated", "not_met", "another one", deleted=DONE, second=OK, other=OTHER),
     case("del.unknown", "met", "404", unknown=GONE),
     case("del.unknown", "met", "success", unknown=DONE),
     case("del.unknown", "not_met", "crash", unknown=CRASH),

@@ -23,6 +23,8 @@ def leaking(text):
 PYTHON_TRACE = 'File "/srv/app.py", line 7, in create'
 JAVASCRIPT_TRACE = answer(500, b"TypeError\n    at create (/srv/app.js:7:1)", label="text/plain")
 
+PLAIN = {"unknown_route": BAD, "wrong_key": BAD}
+
 CASES = [
     case("err.malformed-json", "met", "400", broken_json=BAD, no_json=BAD),
     case("err.malformed-json", "non_strict", "422", broken_json=refusal(422), no_json=BAD),
@@ -58,12 +60,13 @@ CASES = [
     case("err.code-string", "not_met", "upper case", errors=[refusal(429, "RESOURCE_EXHAUSTED")]),
     case("err.code-status", "met", "pairs", errors=[BAD, refusal(404, "not_found"), refusal(418, "teapot")]),
     case("err.code-status", "not_met", "another status", errors=[refusal(400, "not_found")]),
-    case("err.no-leak", "met", "plain", errors=[leaking("Bad file \"x\", line 3 of your input")], wrong_key=BAD),
-    case("err.no-leak", "not_met", "the key", errors=[leaking(f"key {KEY} is bad")], wrong_key=BAD),
-    case("err.no-leak", "not_met", "a wrong key", errors=[BAD], wrong_key=leaking(KEY)),
-    case("err.no-leak", "not_met", "a Python trace", errors=[leaking(PYTHON_TRACE)], wrong_key=BAD),
-    case("err.no-leak", "not_met", "a JavaScript trace", errors=[JAVASCRIPT_TRACE], wrong_key=BAD),
-    case("err.no-leak", "untestable", "nothing was refused", errors=[], wrong_key=BAD),
+    case("err.no-leak", "met", "plain", errors=[leaking("Bad file \"x\", line 3 of your input")], **PLAIN),
+    case("err.no-leak", "not_met", "the key", errors=[leaking(f"key {KEY} is bad")], **PLAIN),
+    case("err.no-leak", "not_met", "on no route", errors=[BAD], unknown_route=leaking(KEY), wrong_key=BAD),
+    case("err.no-leak", "not_met", "a wrong key", errors=[BAD], unknown_route=BAD, wrong_key=leaking(KEY)),
+    case("err.no-leak", "not_met", "a Python trace", errors=[leaking(PYTHON_TRACE)], **PLAIN),
+    case("err.no-leak", "not_met", "a JavaScript trace", errors=[JAVASCRIPT_TRACE], **PLAIN),
+    case("err.no-leak", "untestable", "nothing was refused", errors=[], **PLAIN),
     case("err.stream-prestream", "met", "HTTP", refused=BAD),
     case("err.stream-prestream", "met", "an event", refused=stream_of(
         {"event_type": "error", "error": {"code": "invalid_request", "message": "No."}}

@@ -9,6 +9,10 @@ from harness.checks.judging import (
     SUCCESS,
     among,
     briefly,
+    expect_alive,
+    expect_interaction,
+    expect_object,
+    expect_offered,
     expect_status,
     input_text,
     interaction_in,
@@ -44,6 +48,43 @@ def test_a_rate_limit_is_no_evidence():
     """A 429 neither passes nor fails anything, even where every 4xx would pass."""
     with pytest.raises(Unmet, match="429"):
         list(expect_status(refusal(429), accepts=CLIENT_ERROR))
+
+
+def test_an_overloaded_api_is_no_evidence_unless_it_is_spoken_of():
+    """A 503 that is an error of the API neither passes nor fails; a bare one, or one that is expected, does."""
+    with pytest.raises(Unmet, match="503"):
+        list(expect_status(refusal(503), accepts=SUCCESS))
+    assert [f.severity for f in expect_status(answer(503), accepts=SUCCESS)] == [Severity.BROKEN]
+    tolerated = expect_status(refusal(503), accepts=SUCCESS, tolerates={503})
+    assert [f.severity for f in tolerated] == [Severity.NON_STRICT]
+    assert [f.severity for f in expect_alive(refusal(503), accepts=SUCCESS)] == [Severity.BROKEN]
+
+
+@pytest.mark.parametrize(
+    ("given", "flaws"),
+    [
+        (answer(body=interaction()), 0),
+        (answer(body={"id": ""}), 0),
+        (answer(body={}), 1),
+        (answer(body={"outputs": []}), 1),
+        (answer(body=[interaction()]), 1),
+        (answer(body=b"<html>", label="text/html"), 1),
+        (answer(204), 1),
+        (refusal(400), 1),
+        (answer(None), 1),
+    ],
+)
+def test_a_success_that_is_no_interaction_is_broken(given, flaws):
+    """A 2xx alone is not enough where an interaction is due; what is in it others judge."""
+    assert [f.severity for f in expect_interaction(given)] == [Severity.BROKEN] * flaws
+
+
+def test_what_is_offered_may_be_refused_and_not_crash():
+    """A clean refusal says that an ability is absent, a crash that it is broken."""
+    with pytest.raises(Unmet, match="refused"):
+        list(expect_offered(refusal(400)))
+    assert [f.severity for f in expect_offered(refusal(500))] == [Severity.BROKEN]
+    assert list(expect_object(answer(body={}))) == []
 
 
 @pytest.mark.parametrize(

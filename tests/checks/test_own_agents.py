@@ -12,6 +12,7 @@ ONE = answer(body={"id": OWN[0], "base_agent": "x"})
 TWO = answer(body={"id": OWN[1], "base_agent": "x"})
 EMPTY = answer(body={})
 MISSING = refusal(404, "not_found")
+RUN = answer(body=interaction())
 DUPLICATE = refusal(409, "already_exists")
 LIFE = {"made": [ONE, TWO], "fetched": ONE, "deleted": EMPTY, "gone": MISSING}
 
@@ -33,6 +34,15 @@ CASES = [
     case("agents.crud", "not_met", "still there", **{**LIFE, "gone": ONE}),
     case("agents.run", "met", "accepted", ran=answer(body=interaction())),
     case("agents.run", "not_met", "not found", ran=MISSING),
+    case("agents.run", "not_met", "no id", ran=answer(body=interaction(id=None))),
+    case("agents.create", "met", "both", made=[ONE, TWO]),
+    case("agents.create", "not_met", "one crashed", made=[ONE, refusal(500)]),
+    case("agents.create", "not_met", "another id", made=[TWO, TWO]),
+    case("agents.create", "not_met", "a list", made=[answer(body=[1]), TWO]),
+    case("agents.runs-stay", "met", "readable", ran=RUN, deleted=EMPTY, left=RUN),
+    case("agents.runs-stay", "untestable", "not deleted", ran=RUN, deleted=MISSING, left=RUN),
+    case("agents.runs-stay", "untestable", "never ran", ran=MISSING, deleted=EMPTY, left=None),
+    case("agents.runs-stay", "not_met", "gone", ran=RUN, deleted=EMPTY, left=MISSING),
     case("agents.dup", "met", "409", twice=DUPLICATE),
     case("agents.dup", "not_met", "accepted", twice=ONE),
     case("agents.reserved", "met", "400", reserved=refusal(400)),
@@ -51,6 +61,7 @@ CASES = [
     case("page.agents", "not_met", "one twice", paged=[page(OWN[0], token="p2"), page(*OWN)]),
     case("page.agents", "not_met", "one lost", paged=[page(OWN[0], token="p2"), page()]),
     case("page.agents", "not_met", "refused", paged=[page(*OWN, token="p2"), refusal(400)]),
+    case("page.agents", "not_met", "a bare list", paged=[answer(body=[{"id": OWN[0]}, {"id": OWN[1]}])]),
 ]  # fmt: skip
 
 

@@ -8,18 +8,17 @@ from harness.checks import resume
 from harness.checks.resume import Resumed
 from harness.wire import By, Ending, How
 from tests.checks._play import answer, case, interaction, judge, never_broken, refusal, stream_of
-from tests.checks._streams import DONE, event, numbered, resumed, streamed, text_events
+from tests.checks._streams import DONE, numbered, resumed, streamed, text_events
 
 EVENTS = numbered(text_events("He", "llo ", "world"))
 FIRST = streamed(EVENTS)
+NAMELESS = streamed(EVENTS[2:4])
 MISLABELLED = answer(200, FIRST.body, label="text/plain")
 OTHER_IDS = streamed([{**one, "event_id": one["event_id"] + "x"} for one in EVENTS])
 RESPLIT = numbered(text_events("Hel", "lo wor", "ld"))
 JSON = answer(body=interaction())
 REFUSED = refusal(400)
-CRASH = refusal(500)
 DEAD = answer(None)
-ERROR = event("error", error={"code": "not_found", "message": "No such event."})
 
 
 def rests(*, skip=0, again=0, other=None):
@@ -28,11 +27,6 @@ def rests(*, skip=0, again=0, other=None):
         Resumed(f"ev{at}", at, other or resumed(EVENTS[max(at + 1 + skip - again, 0) :]))
         for at in range(1, len(EVENTS) - 1)
     ]
-
-
-def encoded(exchange, at=3):
-    """The resume with an escaped cursor."""
-    return Resumed(f"ev{at}", at, exchange)
 
 
 RIGHT = {"events": EVENTS, "rests": rests()}
@@ -44,6 +38,10 @@ CASES = [
     case("resume.opens", "not_met", "refused", first=REFUSED, replay=FIRST),
     case("resume.opens", "not_met", "another label", first=FIRST, replay=MISLABELLED),
     case("resume.opens", "not_met", "dead", first=DEAD, replay=FIRST),
+    case("resume.same-id", "met", "that one", asked_for="v1_one", first=FIRST, replay=FIRST),
+    case("resume.same-id", "untestable", "no stream", asked_for="v1_one", first=JSON, replay=FIRST),
+    case("resume.same-id", "untestable", "named nowhere", asked_for="v1_one", first=NAMELESS, replay=NAMELESS),
+    case("resume.same-id", "not_met", "another", asked_for="v1_two", first=FIRST, replay=FIRST),
     case("resume.replay", "met", "the same", first=FIRST, replay=FIRST),
     case("resume.replay", "non_strict", "split differently", first=FIRST, replay=streamed(RESPLIT)),
     case("resume.replay", "not_met", "from the middle", first=FIRST, replay=streamed(EVENTS[4:])),
@@ -77,27 +75,6 @@ CASES = [
         200, b'ex": 1}\n\n' + FIRST.body, label="text/event-stream"
     ))),
     case("resume.well-formed", "not_met", "[DONE] too early", rests=rests(other=stream_of(DONE, EVENTS[-1]))),
-    case("resume.encoded", "met", "the same", rests=rests(), encoded=encoded(streamed(EVENTS[4:]))),
-    case("resume.encoded", "not_met", "from the start", rests=rests(), encoded=encoded(FIRST)),
-    case("resume.encoded", "not_met", "refused", rests=rests(), encoded=encoded(REFUSED)),
-    case("resume.last", "met", "[DONE]", last=stream_of(DONE)),
-    case("resume.last", "met", "empty", last=answer(200, b"", label="text/event-stream")),
-    case("resume.last", "met", "completed again", last=streamed(EVENTS[-1:])),
-    case("resume.last", "met", "refused", last=REFUSED),
-    case("resume.last", "not_met", "all of it", last=FIRST),
-    case("resume.last", "not_met", "completed twice", last=streamed([EVENTS[-1], EVENTS[-1]])),
-    case("resume.last", "not_met", "crash", last=CRASH),
-    case("resume.bad-cursor", "met", "refused", first=FIRST, bad_cursor=REFUSED),
-    case("resume.bad-cursor", "met", "reported", first=FIRST, bad_cursor=streamed([ERROR])),
-    case("resume.bad-cursor", "met", "all of it", first=FIRST, bad_cursor=FIRST),
-    case("resume.bad-cursor", "not_met", "nothing", first=FIRST, bad_cursor=stream_of(DONE)),
-    case("resume.bad-cursor", "not_met", "crash", first=FIRST, bad_cursor=CRASH),
-    case("resume.unknown", "met", "404", answer=refusal(404)),
-    case("resume.unknown", "met", "reported", answer=streamed([ERROR])),
-    case("resume.unknown", "non_strict", "403", answer=refusal(403)),
-    case("resume.unknown", "not_met", "an empty stream", answer=stream_of(DONE)),
-    case("resume.unknown", "not_met", "JSON", answer=JSON),
-    case("resume.unknown", "not_met", "crash", answer=CRASH),
 ]  # fmt: skip
 
 

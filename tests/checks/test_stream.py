@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import pytest
 
-from harness.checks import stream
+from harness.checks import stream, streaming
 from harness.contract.rules import BY_ID
 from harness.outcome import Outcome
 from harness.wire import Arrivals
 from tests.checks._play import answer, case, interaction, judge, never_broken, refusal
-from tests.checks._streams import call_events, event, numbered, streamed, text_events
+from tests.checks._streams import call_events, numbered, streamed, text_events
 
 GOOD = text_events("He", "llo")
 TEXT = streamed(GOOD)
@@ -27,7 +27,6 @@ HELLO = answer(body=interaction(steps=[
 ]))  # fmt: skip
 REFUSED = refusal(400)
 DEAD = answer(None)
-ERROR = event("error", error={"code": "deadline_exceeded", "message": "Too late."})
 
 
 def arrived(count):
@@ -65,6 +64,12 @@ CASES = [
     case("stream.equals-get", "not_met", "another text", streams=STREAMS, stored={"text": JSON}),
     case("stream.equals-get", "not_met", "never stored", streams=STREAMS, stored={"text": refusal(404)}),
     case("stream.equals-get", "untestable", "no id", streams=STREAMS, stored={}),
+    case("stream.opens", "met", "all three", text=TEXT, tool=CALL, thought=TEXT),
+    case("stream.opens", "met", "no tools", text=TEXT, tool=REFUSED, thought=REFUSED),
+    case("stream.opens", "not_met", "JSON", text=JSON, tool=CALL, thought=TEXT),
+    case("stream.opens", "not_met", "refused", text=REFUSED, tool=CALL, thought=TEXT),
+    case("stream.opens", "not_met", "tools crash it", text=TEXT, tool=refusal(500), thought=TEXT),
+    case("stream.equals-get", "not_met", "no interaction", streams=STREAMS, stored={"text": answer(body=[])}),
     case("stream.incremental", "met", "many reads", text=arrived(5)),
     case("stream.incremental", "not_met", "one read", text=arrived(1)),
     case("stream.incremental", "untestable", "no stream", text=JSON),
@@ -77,21 +82,6 @@ CASES = [
     case("stream.evid-delta", "met", "on deltas only", background=streamed(numbered(GOOD, only="step.delta"))),
     case("stream.evid-delta", "not_met", "elsewhere only", background=streamed(numbered(GOOD, only="step.start"))),
     case("stream.evid-delta", "untestable", "none", background=TEXT),
-    case("stream.error-shape", "met", "reported", failing=streamed([*GOOD[:3], ERROR])),
-    case("stream.error-shape", "met", "no details", failing=streamed([*GOOD[:3], event("error")])),
-    case("stream.error-shape", "not_met", "no object", failing=streamed([
-        *GOOD[:3], event("error", error="late")
-    ])),
-    case("stream.error-shape", "not_met", "a number", failing=streamed([
-        *GOOD[:3], event("error", error={"code": 504, "message": "Too late."})
-    ])),
-    case("stream.error-shape", "not_met", "silence", failing=streamed(GOOD[:3])),
-    case("stream.hangup", "met", "both well", after=JSON, looked=JSON),
-    case("stream.hangup", "non_strict", "gone", after=JSON, looked=refusal(404)),
-    case("stream.hangup", "met", "no id", after=JSON, looked=None),
-    case("stream.hangup", "not_met", "the next call fails", after=refusal(500), looked=JSON),
-    case("stream.hangup", "not_met", "the server is gone", after=DEAD, looked=None),
-    case("stream.hangup", "not_met", "reading fails", after=JSON, looked=refusal(503)),
     case("resume.foreground", "met", "replayed", text=TEXT, replay=TEXT),
     case("resume.foreground", "met", "refused", text=TEXT, replay=REFUSED),
     case("resume.foreground", "not_met", "JSON", text=TEXT, replay=JSON),
@@ -115,7 +105,7 @@ def test_every_check_of_its_own_can_fail():
 
 def test_every_rule_of_a_stream_has_a_check():
     """A rule that the contract adds to the area gets a check by itself."""
-    judged = {check.id for check in stream.CHECKS}
+    judged = {check.id for check in (*stream.CHECKS, *streaming.CHECKS)}
     assert {rule.id for rule in BY_ID.values() if rule.area == "stream"} <= judged
 
 
@@ -135,4 +125,4 @@ def test_findings_of_the_contract_arrive(rule, broken):
     """What the contract finds in one stream of several is what its check reports, and where."""
     observation = judge(rule, text=TEXT, streams={**STREAMS, "replay": streamed(broken)})
     assert observation.outcome is Outcome.NOT_MET
-    assert {finding.where.exchange for finding in observation.findings} == {"replay"}
+    assert {finding.where.exchange for finding in observation.findings} == {"streams[replay]"}

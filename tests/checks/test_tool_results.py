@@ -14,7 +14,6 @@ SAME = answer(body=interaction())
 AGAIN = answer(body=interaction(id="v1_two", status="requires_action", steps=[CALL]))
 TWO = answer(body=interaction(status="requires_action", steps=[CALL, {**CALL, "id": "call_2"}]))
 TWINS = answer(body=interaction(status="requires_action", steps=[CALL, CALL]))
-ODD = answer(body=interaction(id="v1_two", status="paused"))
 RUNNING = answer(body=interaction(id="v1_two", status="in_progress"))
 REFUSED = refusal(400)
 CRASH = refusal(500)
@@ -31,8 +30,14 @@ CASES = [
     case("tool.result-ok", "met", "another form refused", asked=ASKED, forms=forms(object=REFUSED)),
     case("tool.result-ok", "not_met", "refused", asked=ASKED, forms=forms(string=REFUSED)),
     case("tool.result-ok", "not_met", "the same id", asked=ASKED, forms=forms(string=SAME)),
-    case("tool.result-ok", "non_strict", "an unlisted status", asked=ASKED, forms=forms(string=ODD)),
-    case("tool.result-ok", "not_met", "still running", asked=ASKED, forms=forms(string=RUNNING)),
+    case("tool.result-ok", "met", "whatever its status", asked=ASKED, forms=forms(string=RUNNING)),
+    case("tool.result-ok", "not_met", "something else", asked=ASKED, forms=forms(string=answer(body={}))),
+    case("tool.result-final", "met", "settled", forms=forms()),
+    case("tool.result-final", "met", "another call", forms=forms(string=AGAIN)),
+    case("tool.result-final", "untestable", "refused", forms=forms(string=REFUSED)),
+    case("tool.result-final", "not_met", "still running", forms=forms(string=RUNNING)),
+    case("tool.result-error", "met", "accepted", asked=ASKED, failure=NEXT),
+    case("tool.result-error", "not_met", "refused", asked=ASKED, failure=REFUSED),
     case("tool.result-forms", "met", "all", asked=ASKED, forms=forms()),
     case("tool.result-forms", "not_met", "no object", asked=ASKED, forms=forms(object=REFUSED)),
     case("tool.result-forms", "not_met", "no list", asked=ASKED, forms=forms(list=CRASH)),

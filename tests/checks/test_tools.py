@@ -1,4 +1,4 @@
-"""Judges of function calls and of searches, on exchanges made by hand."""
+"""Judges of function calls, on exchanges made by hand."""
 
 from __future__ import annotations
 
@@ -18,8 +18,6 @@ ASKED = calls(CALL)
 TEXT = answer(body=interaction())
 RESULT = {"type": "function_result", "call_id": "call_1", "result": "x"}
 DONE_BY_THE_SERVER = calls(CALL, RESULT, status="completed")
-SEARCH = {"type": "google_search_call", "id": "s1", "arguments": {"queries": ["x"]}}
-FOUND = {"type": "google_search_result", "call_id": "s1"}
 WHOLE = streamed(call_events('{"location":', '"Paris"}'))
 
 
@@ -33,6 +31,9 @@ CASES = [
     case("tool.requires-action", "untestable", "no call", asked=TEXT),
     case("tool.requires-action", "untestable", "the server ran it", asked=DONE_BY_THE_SERVER),
     case("tool.requires-action", "not_met", "completed", asked=calls(CALL, status="completed")),
+    case("tool.requires-action", "untestable", "cut short", asked=calls(CALL, status="incomplete")),
+    case("tool.requires-action", "untestable", "refused", asked=refusal(400)),
+    case("tool.requires-action", "not_met", "crash", asked=refusal(500)),
     case("tool.call-fields", "met", "all there", asked=ASKED),
     case("tool.call-fields", "met", "no arguments needed", asked=bent(arguments={})),
     case("tool.call-fields", "not_met", "no id", asked=bent(id=None)),
@@ -50,6 +51,11 @@ CASES = [
     case("tool.choice-none", "met", "text", answer=TEXT),
     case("tool.choice-none", "untestable", "refused", answer=refusal(400)),
     case("tool.choice-none", "not_met", "a call", answer=ASKED),
+    case("tool.choice-none", "not_met", "crash", answer=refusal(500)),
+    case("tool.choice-allowed", "met", "the allowed one", answer=ASKED),
+    case("tool.choice-allowed", "untestable", "refused", answer=refusal(400)),
+    case("tool.choice-allowed", "untestable", "no call", answer=TEXT),
+    case("tool.choice-allowed", "not_met", "the other", answer=bent(name="get_time")),
     case("chain.no-tools", "met", "text", toolless=TEXT),
     case("chain.no-tools", "not_met", "a call", toolless=ASKED),
     case("tool.stream-status", "met", "waits", tool=WHOLE),
@@ -60,13 +66,6 @@ CASES = [
     case("tool.stream-call", "not_met", "half an object", tool=streamed(call_events('{"location":'))),
     case("tool.stream-call", "not_met", "a list", tool=streamed(call_events("[1]"))),
     case("tool.stream-call", "not_met", "no name", tool=streamed(call_events("{}", name=""))),
-    case("tool.search-shape", "met", "both halves", answer=calls(SEARCH, FOUND, status="completed")),
-    case("tool.search-shape", "not_met", "left to the client", answer=calls(SEARCH)),
-    case("tool.search-shape", "untestable", "no search", answer=TEXT),
-    case("tool.search-shape", "not_met", "no result", answer=calls(SEARCH, status="completed")),
-    case("tool.search-shape", "not_met", "a stray result", answer=calls(
-        SEARCH, {**FOUND, "call_id": "s2"}, status="completed"
-    )),
 ]  # fmt: skip
 
 

@@ -9,7 +9,8 @@ import sys
 
 import pytest
 
-from harness.cli.serve import BASE_URL_VARIABLES, command_environment
+from harness.cli.serve import command_environment
+from harness.cli.standing import BASE_URL_VARIABLES
 from tests.cli.conftest import Harness
 
 

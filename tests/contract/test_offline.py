@@ -83,6 +83,7 @@ BAD_CASE = case("POST", URI, {**ASKED, "surprise": 1}, 200, "text/event-stream",
 REFUSED_CASE = case(
     "POST", URI, {"surprise": 1}, 400, "application/json", b'{"error":{"code":"not_found","message":"m"}}'
 )
+UNANSWERED_CASE = case("POST", URI, {"surprise": 1}, 0, "", b"")
 DELETED_CASE = case("DELETE", f"{URI}/v1_a", None, 200, "application/json", b"{}")
 
 FILES: dict[str, tuple[str, bytes, tuple[int, int, int], set[str]]] = {
@@ -133,6 +134,13 @@ FILES: dict[str, tuple[str, bytes, tuple[int, int, int], set[str]]] = {
         (1, 0, 1),
         set(),
     ),
+    "no answer, as our recorder notes it": (
+        "a.yaml",
+        cassette(UNANSWERED_CASE, response={"x-stream": {"end": {"how": "rst", "at": "before_headers"}}}),
+        (0, 0, 0),
+        set(),
+    ),
+    "no answer, as browsers note it": ("a.har", har(UNANSWERED_CASE), (0, 0, 0), set()),
     "compressed": (
         "a.yaml",
         cassette({**STREAM_CASE, "body": gzip.compress(STREAM)}, headers={"content-encoding": ["gzip"]}),

@@ -29,7 +29,9 @@ def test_capabilities_follow_the_settings():
     assert two == set(CAPABILITIES)
     assert "two-keys" not in Api().emulator.capabilities()
     assert "event-ids" not in Api.with_settings(event_ids="none").emulator.capabilities()
-    assert "auth" not in Api.with_settings(require_key=False).emulator.capabilities()
+    assert "auth" not in Api.with_settings(require_key=False, keys={"k": "p"}).emulator.capabilities()
+    assert "auth" not in Api.with_settings(keys=None).emulator.capabilities()
+    assert "auth" in Api.with_settings(keys={"k": "p"}).emulator.capabilities()
 
 
 def test_scripts_are_queued_all_or_none(api):

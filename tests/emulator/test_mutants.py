@@ -81,6 +81,11 @@ class Tour:
             body = {"model": "gemini-3.5-flash", "input": "x"}
             self.ask("POST", "interactions", body, **{"api-revision": revision})
             self.ask("POST", "interactions", body, **{"content-type": "text/plain"})
+        self.ask("POST", "interactions?alt=sse", {**body, "stream": True})
+        self.new([{"role": "user", "content": "x"}])
+        self.new(agent=AGENT, agent_config={"type": "antigravity"}, environment="remote")
+        allowed = {"tool_choice": {"allowed_tools": {"mode": "any", "tools": ["f"]}}}
+        self.new("What time is it?", tools=[{**TOOL, "name": "g"}, TOOL], generation_config=allowed)
 
     def refusals(self) -> None:
         """Creates and paths that are refused."""
@@ -180,7 +185,7 @@ class Tour:
         """Chains, results, steps sent back, continuations, agents' second turns."""
         first = self.new(tools=[{"type": "google_search"}])
         for _ in range(2):
-            self.new(previous_interaction_id=first)
+            self.ask("GET", f"interactions/{self.new(previous_interaction_id=first)}")
         self.ask("GET", f"interactions/{first}")
         call = {"type": "function_call", "id": "c1", "name": "f", "arguments": {}}
         for values in (["x"], [{"a": 1}], [[{"type": "text", "text": "x"}]], ["x", "y"]):
@@ -192,8 +197,14 @@ class Tour:
                      for number, value in enumerate(values)]  # fmt: skip
             self.new(given, previous_interaction_id=parent)
             self.new([{**given[0], "call_id": "c9"}], previous_interaction_id=parent)
-        for thought in ({"type": "thought", "signature": "c2ln"}, {"type": "thought"}):
-            self.new([{"type": "user_input", "content": "x"}, thought])
+            self.new([{**one, "is_error": True} for one in given], previous_interaction_id=parent)
+        said = {"type": "user_input", "content": "x"}
+        for step in ({"type": "thought", "signature": "c2ln"}, {"type": "thought"},
+                     {"type": "model_output", "content": [{"type": "text", "text": "x"}]}):  # fmt: skip
+            self.new([said, step, said])
+        self.api.emulator.reply("x", continuation_token="dDE=")
+        self.new(store=False)
+        self.new(store=False, continuation_token="dDE=")
         for token in ("dDE=", "nope"):
             self.api.emulator.reply("x", continuation_token="dDE=")
             parent = self.new()
@@ -210,12 +221,18 @@ class Tour:
         for number in (1, 2, 1):
             self.ask("POST", "agents", {"id": f"helper-{number}", "base_agent": AGENT})
         self.ask("POST", "agents", {"id": "gemini-x", "base_agent": AGENT})
+        ran = self.new(agent="helper-1", environment="remote")
         self.collection("agents", "helper-1")
+        self.ask("GET", f"interactions/{ran}")
+        self.ask("POST", "environments", {"network": "disabled"})
         source = {"type": "inline", "target": "a.txt", "content": "x\ny\n"}
         made = [str(self.ask("POST", "environments", {"sources": [source]}).get("id")) for _ in range(2)]
         self.ask("POST", "environments", {"from_environment": made[0], "sources": [source]})
         for path in ("", "/a.txt", "/nope", "/a.txt?alt=media"):
             self.ask("GET", f"environments/{made[0]}/files{path}")
+        for query in ("", "", "?overwrite=true"):
+            self.ask("PUT", f"/upload/v1beta/environments/{made[0]}/files/b.txt{query}", b"x")
+            self.ask("GET", f"environments/{made[0]}/files/b.txt?alt=media")
         self.collection("environments", made[0])
         hook = {"uri": "https://example.org/h", "subscribed_events": ["interaction.completed"], "name": "n"}
         self.ask("POST", "webhooks", {**hook, "subscribed_events": ["nope"]})
@@ -274,7 +291,7 @@ def test_mutants_differ(name, reference):
 
 def test_mutants_are_many_and_described():
     """There are mutants for every area, each with one sentence that ends with a full stop."""
-    assert len(MUTANTS) >= 130
+    assert len(MUTANTS) >= 420
     assert len({mutant.area for mutant in MUTANTS.values()}) >= 17
     for name, mutant in MUTANTS.items():
         assert mutant.id == name

@@ -30,6 +30,13 @@ RULES: tuple[Rule, ...] = (
         source=Source(Basis.DOCUMENTED, "Background execution", "Samples with an agent in model"),
     ),
     Rule(
+        id="agent.config",
+        level=Level.SHOULD,
+        statement="agent_config of its own type is accepted beside a managed agent.",
+        breaks="The budget of a run cannot be limited.",
+        source=Source(Basis.DOCUMENTED, _CUSTOM, "agent_config: antigravity"),
+    ),
+    Rule(
         id="agent.settles",
         level=Level.SHOULD,
         statement="A background run of an agent settles within the time the user allowed.",
@@ -102,6 +109,13 @@ RULES: tuple[Rule, ...] = (
         source=Source(Basis.OBSERVED, "Third-party notes on the live API", "deep research needs background"),
     ),
     Rule(
+        id="agents.create",
+        level=Level.SHOULD,
+        statement="Creating an agent answers it under the id that was asked for.",
+        breaks="The agent exists, and nobody can name it.",
+        source=Source(Basis.SCHEMA, _SDK, "Agent: id"),
+    ),
+    Rule(
         id="agents.crud",
         level=Level.SHOULD,
         statement="An agent can be created, read, listed and deleted, and is gone afterwards.",
@@ -114,6 +128,13 @@ RULES: tuple[Rule, ...] = (
         statement="An agent of one's own can be run by its id.",
         breaks="Agents can be saved and never used.",
         source=Source(Basis.DOCUMENTED, _CUSTOM, "Run a saved agent"),
+    ),
+    Rule(
+        id="agents.runs-stay",
+        level=Level.SHOULD,
+        statement="Deleting an agent leaves the interactions it ran.",
+        breaks="Results vanish together with the agent that made them.",
+        source=Source(Basis.DOCUMENTED, _CUSTOM, "Delete an agent"),
     ),
     Rule(
         id="agents.dup",
@@ -156,6 +177,13 @@ RULES: tuple[Rule, ...] = (
         statement="Creating an environment answers it with its id.",
         breaks="The environment exists, and nobody can name it.",
         source=Source(Basis.SCHEMA, _SDK, "Environment: id"),
+    ),
+    Rule(
+        id="env.network",
+        level=Level.SHOULD,
+        statement="An environment whose network is disabled can be made.",
+        breaks="Code that must not reach the network is run with it, or not at all.",
+        source=Source(Basis.DOCUMENTED, _ENVIRONMENTS, "Network: disabled"),
     ),
     Rule(
         id="env.crud",
@@ -212,6 +240,27 @@ RULES: tuple[Rule, ...] = (
         statement="A path that is not there answers 404.",
         breaks="A missing result looks like an empty one.",
         source=Source(Basis.DOCUMENTED, _ENVIRONMENTS, "List files: errors"),
+    ),
+    Rule(
+        id="env.upload",
+        level=Level.SHOULD,
+        statement="A file that is written with PUT can be read.",
+        breaks="What an agent shall work on never reaches it.",
+        source=Source(Basis.DOCUMENTED, _ENVIRONMENTS, "Upload a file"),
+    ),
+    Rule(
+        id="env.upload-exists",
+        level=Level.SHOULD,
+        statement="An upload over a file that is there is answered 409 and writes nothing.",
+        breaks="One upload silently destroys the work of another.",
+        source=Source(Basis.DOCUMENTED, _ENVIRONMENTS, "Upload a file: overwrite"),
+    ),
+    Rule(
+        id="env.upload-overwrite",
+        level=Level.SHOULD,
+        statement="With overwrite=true an upload replaces the file.",
+        breaks="A file that was uploaded once can never be corrected.",
+        source=Source(Basis.DOCUMENTED, _ENVIRONMENTS, "Upload a file: overwrite"),
     ),
     Rule(
         id="page.token",

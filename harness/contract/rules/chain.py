@@ -21,6 +21,13 @@ RULES: tuple[Rule, ...] = (
         source=_CHAIN,
     ),
     Rule(
+        id="chain.stored",
+        level=Level.SHOULD,
+        statement="A chained interaction can be read under its id, with its output.",
+        breaks="A conversation can be continued once and then breaks off.",
+        source=_STATE_INFERRED,
+    ),
+    Rule(
         id="chain.echo",
         level=Level.MAY,
         statement="The answer repeats the previous_interaction_id it was given.",
@@ -75,6 +82,13 @@ RULES: tuple[Rule, ...] = (
         statement="A previous_interaction_id that does not exist is refused.",
         breaks="A conversation loses its history without a word.",
         source=Source(Basis.DOCUMENTED, "API errors", "not_found"),
+    ),
+    Rule(
+        id="chain.stateless",
+        level=Level.SHOULD,
+        statement="With store=false, the steps of an answer can be sent back unchanged, with a new question.",
+        breaks="Conversations are impossible for whoever may not store data.",
+        source=Source(Basis.DOCUMENTED, "Breaking changes, May 2026", "Stateless conversations: resend the steps"),
     ),
     Rule(
         id="chain.no-tools",

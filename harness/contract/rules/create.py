@@ -139,6 +139,13 @@ _INPUTS = (
         source=Source(Basis.DOCUMENTED, "Function calling", "user_input in the examples"),
     ),
     Rule(
+        id="create.input-turns",
+        level=Level.MAY,
+        statement="A list of turns with a role is accepted, or answered 400 as the form of the old schema.",
+        breaks="A client that still sends turns cannot tell its own mistake from an outage.",
+        source=Source(Basis.DOCUMENTED, _PAGE, "CreateInteraction: input, Turn[]"),
+    ),
+    Rule(
         id="create.input-missing",
         level=Level.SHOULD,
         statement="No input, or an empty list, is answered 400 unless a continuation_token is given.",

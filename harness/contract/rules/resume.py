@@ -22,6 +22,13 @@ RULES: tuple[Rule, ...] = (
         source=Source(Basis.SCHEMA, "Interactions API reference", "Get an interaction: stream"),
     ),
     Rule(
+        id="resume.same-id",
+        level=Level.MUST,
+        statement="The events that GET streams name the interaction that was asked for.",
+        breaks="A client follows, cancels or chains to the run of somebody else.",
+        source=Source(Basis.SCHEMA, "Interactions API reference", "Stream events: the id of the interaction"),
+    ),
+    Rule(
         id="resume.replay",
         level=Level.SHOULD,
         statement="GET with stream=true and no cursor delivers a background run's events from the first one.",

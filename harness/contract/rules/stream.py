@@ -20,6 +20,13 @@ _RESUME = Source(Basis.DOCUMENTED, "Background execution", "Resume a stream")
 
 RULES: tuple[Rule, ...] = (
     Rule(
+        id="stream.opens",
+        level=Level.MUST,
+        statement="A create with stream=true answers an event stream.",
+        breaks="A client that asks for events receives something it cannot read, or nothing.",
+        source=Source(Basis.DOCUMENTED, _GUIDE, "stream: true"),
+    ),
+    Rule(
         id="stream.framing",
         level=Level.MUST,
         statement="A stream is well-formed server-sent events in UTF-8, the last of them ended by a blank line.",
@@ -200,6 +207,13 @@ RULES: tuple[Rule, ...] = (
         statement="Nothing comes after [DONE].",
         breaks="Clients stop reading at [DONE]; what follows is lost.",
         source=_END,
+    ),
+    Rule(
+        id="stream.alt-sse",
+        level=Level.MAY,
+        statement="A streaming create that says alt=sse in its query too is answered with a stream.",
+        breaks="Clients that were moved over from older endpoints, which send both, are refused.",
+        source=Source(Basis.DOCUMENTED, "Migrating to interactions", "Streaming: alt=sse"),
     ),
     Rule(
         id="stream.error-shape",

@@ -73,6 +73,20 @@ RULES: tuple[Rule, ...] = (
         source=Source(Basis.SCHEMA, _REFERENCE, "FunctionResultStep: result"),
     ),
     Rule(
+        id="tool.result-final",
+        level=Level.SHOULD,
+        statement="In the foreground the answer to a function_result has a settled status.",
+        breaks="A client that sent the result gets a promise it never polls.",
+        source=Source(Basis.INFERRED, _REFERENCE, "CreateInteraction: background"),
+    ),
+    Rule(
+        id="tool.result-error",
+        level=Level.SHOULD,
+        statement="A function_result with is_error is accepted like any other.",
+        breaks="A tool that fails ends the conversation instead of being told to the model.",
+        source=Source(Basis.SCHEMA, _REFERENCE, "FunctionResultStep: is_error"),
+    ),
+    Rule(
         id="tool.result-no-tools",
         level=Level.MAY,
         statement="A result is accepted whether or not the tools are declared again.",
@@ -108,6 +122,13 @@ RULES: tuple[Rule, ...] = (
         source=Source(Basis.SCHEMA, _REFERENCE, "GenerationConfig: tool_choice"),
     ),
     Rule(
+        id="tool.choice-allowed",
+        level=Level.SHOULD,
+        statement="With allowed_tools in tool_choice only the functions it names are called.",
+        breaks="A client that narrowed a turn down to one function is asked to run another.",
+        source=Source(Basis.DOCUMENTED, _CALLING, "tool_choice: allowed_tools"),
+    ),
+    Rule(
         id="tool.stateless",
         level=Level.SHOULD,
         statement="With store=false, the steps sent back unchanged, with the result, are accepted.",
@@ -136,6 +157,15 @@ RULES: tuple[Rule, ...] = (
         source=Source(Basis.DOCUMENTED, "Streaming interactions", "arguments_delta"),
     ),
     Rule(
+        id="tool.search",
+        level=Level.SHOULD,
+        statement="A search that was declared is run by the server: nothing is left to the client.",
+        breaks="A client is asked to run a tool that only the server has, and the conversation ends there.",
+        source=Source(
+            Basis.SCHEMA, _REFERENCE, "Tool: google_search; steps google_search_call and google_search_result"
+        ),
+    ),
+    Rule(
         id="tool.search-shape",
         level=Level.MAY,
         statement="A search shows as a google_search_call and a google_search_result that names it.",
@@ -155,6 +185,13 @@ RULES: tuple[Rule, ...] = (
         statement="The token with its interaction as the previous one, and no input, is accepted with a new id.",
         breaks="The official clients, which send no input here, stop in the middle of the answer.",
         source=Source(Basis.SCHEMA, "google-genai 3.3.0", "automatic continuation"),
+    ),
+    Rule(
+        id="cont.with-input",
+        level=Level.SHOULD,
+        statement="With store=false the token beside the request it continues is accepted.",
+        breaks="The official clients, which send both where nothing is stored, stop in the middle of the answer.",
+        source=Source(Basis.SCHEMA, "google-genai 3.3.0", "automatic continuation: store=false"),
     ),
     Rule(
         id="cont.bad-token",

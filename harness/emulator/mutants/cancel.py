@@ -253,3 +253,13 @@ class _Deaf(Reader):
 
     def _take(self) -> Piece:
         return self._waiting.begin() if self._run.status == "cancelled" else super()._take()
+
+
+@CANCEL.mutant("cancel-late-deletes")
+class _CancelLateDeletes(Engine):
+    """A cancel of what has settled is refused, and the interaction is gone."""
+
+    def cancellable(self, run: Run) -> None:
+        if run.settled and run.status != "cancelled":
+            self.store.forget(run)
+        super().cancellable(run)

@@ -230,3 +230,34 @@ class _ContinuationStreamCompleted(Events):
         if event["interaction"]["status"] == "requires_continuation":
             event["interaction"]["status"] = "completed"
         return event
+
+
+@CHAIN.mutant("chained-not-stored")
+class _ChainedNotStored(Engine):
+    """A chained interaction has an id, and is stored nowhere."""
+
+    def open(self, order: Order) -> tuple[Run, Order]:
+        run, order = super().open(order)
+        if order.previous is not None and run.stored:
+            self.store.forget(run)
+        return run, order
+
+
+@CHAIN.mutant("stateless-turn-refused")
+class _StatelessTurnRefused(Admission):
+    """An answer's own steps are refused as input."""
+
+    def signatures(self, order: Order) -> None:
+        if any(step.get("type") == "model_output" for step in order.given):
+            raise refuse("Input takes no step of type 'model_output'.")
+        super().signatures(order)
+
+
+@CHAIN.mutant("continuation-needs-parent")
+class _ContinuationNeedsParent(Admission):
+    """A token without a stored parent is refused."""
+
+    def continuation(self, order: Order) -> None:
+        if order.previous is None:
+            raise refuse("'continuation_token' needs 'previous_interaction_id'.")
+        super().continuation(order)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from harness.emulator.call import Call, Refusal, json_response
 from harness.emulator.mutants.mutant import Area
-from harness.emulator.mutants.surgery import Json, altered, bytes_of, plain_error, with_bytes
+from harness.emulator.mutants.surgery import Json, altered, bytes_of, plain_error, sent, with_bytes
 from harness.emulator.neighbours import Neighbours
 from harness.wire import Response
 
@@ -62,6 +62,35 @@ class _DeleteKeeps(_Environments):
 
     def serve(self, call: Call) -> Response | None:
         return json_response({}) if call.request.method == "DELETE" else super().serve(call)
+
+
+@ENVIRONMENTS.mutant("environments-without-id")
+class _WithoutId(_Shown):
+    """Environments have no id."""
+
+    def change(self, environment: Json) -> None:
+        environment.pop("id", None)
+
+
+@ENVIRONMENTS.mutant("environments-list-bare")
+class _ListBare(_Environments):
+    """The list of environments is a bare array."""
+
+    def serve(self, call: Call) -> Response | None:
+        response = super().serve(call)
+        if response is not None and call.request.method == "GET" and len(call.segments) == 1:
+            return altered(response, lambda page: page.get("environments", []))
+        return response
+
+
+@ENVIRONMENTS.mutant("environments-need-a-network")
+class _NeedANetwork(_Environments):
+    """An environment whose network is disabled cannot be made."""
+
+    def serve(self, call: Call) -> Response | None:
+        if call.request.method == "POST" and sent(call).get("network") == "disabled":
+            raise Refusal(400, "invalid_request", "'network' must be an object.")
+        return super().serve(call)
 
 
 @ENVIRONMENTS.mutant("environments-status-missing")
@@ -163,6 +192,17 @@ class _FilesListEmpty(_Environments):
     def files(self, call: Call) -> Response | None:
         response = super().files(call)
         return response if response is None or call.query.get("alt") == "media" else json_response({"files": []})
+
+
+@ENVIRONMENTS.mutant("files-list-bare")
+class _FilesListBare(_Environments):
+    """The list of files is a bare array."""
+
+    def files(self, call: Call) -> Response | None:
+        response = super().files(call)
+        if response is None or call.query.get("alt") == "media":
+            return response
+        return altered(response, lambda listing: listing.get("files", []))
 
 
 @ENVIRONMENTS.mutant("files-changed")

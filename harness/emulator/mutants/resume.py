@@ -10,7 +10,6 @@ from typing import Any
 from harness.emulator.call import Call, Refusal
 from harness.emulator.engine import Engine
 from harness.emulator.mutants.mutant import Area
-from harness.emulator.reader import Reader
 from harness.emulator.run import Run
 from harness.emulator.streams import Streams
 from harness.wire import COMPLETE, Body, Chunk, Chunked, Pause, Piece, PieceBody, Response
@@ -195,52 +194,6 @@ class _UnknownStreamEmpty(Engine):
         return super().get(call, interaction_id)
 
 
-@RESUME.mutant("second-reader-steals")
-class _SecondReaderSteals(Streams):
-    """Two readers of a running run share its events: each gets only what the other did not take."""
-
-    def body(self, run: Run, position: int) -> Body:
-        if run.settled:
-            return super().body(run, position)
-        return _Thief(run, position, self.waiting(run), self._lock)
-
-
-@RESUME.mutant("second-reader-refused")
-class _SecondReaderRefused(Engine):
-    """A run in progress takes one reader only."""
-
-    def __init__(self, *args: Any) -> None:
-        self.read: set[str] = set()
-        super().__init__(*args)
-
-    def get(self, call: Call, interaction_id: str) -> Response:
-        run = self.existing(interaction_id, call.project)
-        if call.query.get("stream") == "true" and not run.settled:
-            if run.id in self.read:
-                raise Refusal(409, "aborted", "Somebody reads it already.")
-            self.read.add(run.id)
-        return super().get(call, interaction_id)
-
-
-@RESUME.mutant("running-stream-stops")
-class _RunningStreamStops(Streams):
-    """A stream of a running run ends with what has happened so far."""
-
-    def body(self, run: Run, position: int) -> Body:
-        if run.settled:
-            return super().body(run, position)
-        return PieceBody(chain((run.frames.chunk(index) for index in range(position, run.readable)), (COMPLETE,)))
-
-
-@RESUME.mutant("running-resume-from-now")
-class _RunningResumeFromNow(Streams):
-    """A reader that returns to a running run gets only what happens from then on."""
-
-    def position(self, run: Run, cursor: str | None) -> int:
-        position = super().position(run, cursor)
-        return max(position, run.readable) if cursor and not run.settled else position
-
-
 @RESUME.mutant("foreground-stream-crashes")
 class _ForegroundStreamCrashes(Engine):
     """A stream of a stored foreground interaction is answered 500."""
@@ -260,19 +213,6 @@ class _FinishedRunStreamsNoEnd(Streams):
             chunks = run.frames.all()
             return PieceBody(chain(chunks[position:-2], (COMPLETE,)))
         return super().body(run, position)
-
-
-class _Thief(Reader):
-    """Takes events away from the other readers of its run."""
-
-    _taken: dict[str, int] = {}
-
-    def _take(self) -> Piece:
-        shared = self._taken
-        self._position = max(self._position, shared.get(self._run.id, 0))
-        piece = super()._take()
-        shared[self._run.id] = self._position
-        return piece
 
 
 class _Wrapped:
@@ -333,3 +273,27 @@ class _Silent:
 
     def close(self) -> None:
         self._closed = True
+
+
+@RESUME.mutant("stream-of-another")
+class _StreamOfAnother(Engine):
+    """The events that a read streams name another interaction."""
+
+    def get(self, call: Call, interaction_id: str) -> Response:
+        response = super().get(call, interaction_id)
+        if call.query.get("stream") == "true":
+            response.body = _Redirected(response.body, f'"{interaction_id}"'.encode(), b'"v1_0000000000000000"')
+        return response
+
+
+class _Redirected(_Wrapped):
+    """Puts one text in place of another."""
+
+    def __init__(self, body: Body, old: bytes, new: bytes) -> None:
+        super().__init__(body)
+        self._old = old
+        self._new = new
+
+    def __next__(self) -> Piece:
+        piece = super().__next__()
+        return Chunk(piece.data.replace(self._old, self._new)) if isinstance(piece, Chunk) else piece

@@ -286,3 +286,13 @@ class _Tripwire:
 
 _HIGH, _LOW = "\ue000", "\ue001"
 """Stand-ins, from the private use area, for halves that cannot be encoded."""
+
+
+@STREAM.mutant("alt-sse-refused")
+class _AltSseRefused(Engine):
+    """alt=sse is refused as an unknown parameter."""
+
+    def create(self, call: Call) -> Response:
+        if "alt" in call.query:
+            raise Refusal(400, "invalid_request", "Unknown query parameter 'alt'.")
+        return super().create(call)

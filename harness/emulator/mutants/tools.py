@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from harness.emulator.admission import Admission
 from harness.emulator.call import Refusal
+from harness.emulator.engine import Engine
 from harness.emulator.events import Events
 from harness.emulator.inputs import results
 from harness.emulator.mutants.mutant import Area
-from harness.emulator.mutants.surgery import Json
+from harness.emulator.mutants.surgery import Json, altered
 from harness.emulator.order import Order
 from harness.emulator.render import Bodies
 from harness.emulator.replies import Replies
 from harness.emulator.run import Run
 from harness.emulator.scripts import Script
 from harness.emulator.turns import refuse
+from harness.wire import Response
 
 TOOLS = Area("tools")
 
@@ -236,3 +238,74 @@ class _SignatureMissingCrashes(Admission):
     def thought_signature(self, step: Json) -> None:
         if not step.get("signature"):
             raise Refusal(500, "api_error", "Internal error.")
+
+
+@TOOLS.mutant("result-id-unchecked")
+class _ResultIdUnchecked(Admission):
+    """A result is taken whichever call it names."""
+
+    def function_results(self, order: Order) -> None:
+        if order.previous is None:
+            super().function_results(order)
+
+
+@TOOLS.mutant("result-error-refused")
+class _ResultErrorRefused(Admission):
+    """A result that reports an error is refused."""
+
+    def function_results(self, order: Order) -> None:
+        if any(item.get("is_error") for item in results(order.given)):
+            raise refuse("The tool failed.")
+        super().function_results(order)
+
+
+class _AnswerToResult(Engine):
+    """The answer to a result has the status `shown`."""
+
+    shown = ""
+
+    def answer(self, opened: tuple[Run, Order]) -> Response:
+        response = super().answer(opened)
+        if not results(opened[1].given):
+            return response
+        return altered(response, lambda body: {**body, "status": self.shown})
+
+
+@TOOLS.mutant("result-answer-running")
+class _ResultAnswerRunning(_AnswerToResult):
+    """The answer to a result is in progress, as if it ran in the background."""
+
+    shown = "in_progress"
+
+
+@TOOLS.mutant("result-answer-queued")
+class _ResultAnswerQueued(_AnswerToResult):
+    """The answer to a result is queued."""
+
+    shown = "queued"
+
+
+@TOOLS.mutant("choice-allowed-ignored")
+class _ChoiceAllowedIgnored(Replies):
+    """Functions are called that tool_choice does not allow."""
+
+    def default_steps(self, order: Order, script: Script) -> list[Json]:
+        choice = order.generation.get("tool_choice")
+        if isinstance(choice, dict):
+            order.body = {**order.body, "generation_config": {"tool_choice": "any"}}
+        return super().default_steps(order, script)
+
+
+@TOOLS.mutant("search-as-function")
+class _SearchAsFunction(Replies):
+    """A search is handed to the client as a function call."""
+
+    def steps(self, order: Order, script: Script) -> tuple[list[Json], bool]:
+        steps, cut = super().steps(order, script)
+        return [_as_function(step) for step in steps if step["type"] != "google_search_result"], cut
+
+
+def _as_function(step: Json) -> Json:
+    if step["type"] != "google_search_call":
+        return step
+    return {"id": step["id"], "name": "google_search", "arguments": step["arguments"], "type": "function_call"}

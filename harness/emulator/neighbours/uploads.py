@@ -62,6 +62,8 @@ class Uploads:
 
         Only on the path of an upload: elsewhere an upload's id opens nothing.
         """
+        if not self._pending:
+            return False
         way = route(request.target)
         return way.segments[:2] == ("upload", "environments") and way.query.get("upload_id") in self._pending
 

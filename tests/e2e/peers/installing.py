@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
 import socket
 import subprocess
@@ -18,29 +20,62 @@ LITELLM = "litellm[proxy]==1.106.2"
 AIMOCK = "@copilotkit/aimock@1.43.0"
 
 
-def litellm() -> Path:
-    """The `litellm` command in a virtual environment that holds nothing else (about 800 MB the first time)."""
+KEY = "sk-harness-Rk7wQz9pLm42vT8x"
+"""The master key of LiteLLM's proxy, which refuses weak ones."""
+
+CONFIG = """
+model_list:
+  - model_name: gemini-3.5-flash
+    litellm_params: {{model: gemini/gemini-3.5-flash, api_key: upstream-key, api_base: "{upstream}"}}
+general_settings: {{master_key: {key}}}
+litellm_settings: {{num_retries: 0}}
+"""
+FIXTURES = {"fixtures": [{"match": {"userMessage": "."}, "response": {"content": "a 19 byte prefix:  😀😀😀😀"}}]}
+"""An answer whose emoji stand where aimock cuts its pieces."""
+
+
+@contextmanager
+def litellm(folder: Path, upstream: str) -> Iterator[str]:
+    """The base URL of a LiteLLM proxy in front of `upstream` (800 MB to install, once)."""
     command = PEERS / "litellm" / "bin" / "litellm"
     if not command.exists():
         subprocess.run([sys.executable, "-m", "venv", str(PEERS / "litellm")], check=True)
         pip = [str(PEERS / "litellm" / "bin" / "python"), "-m", "pip", "install", "--quiet", LITELLM]
         subprocess.run(pip, check=True)
-    return command
+    config = folder / "config.yaml"
+    config.write_text(CONFIG.format(upstream=upstream, key=KEY))
+    environment = {
+        **os.environ,
+        "GEMINI_API_KEY": "upstream-key",
+        "GEMINI_API_BASE": upstream,
+        "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+        "NO_PROXY": "127.0.0.1",
+    }
+    port = free_port()
+    start = [str(command), "--config", str(config), "--host", "127.0.0.1", "--port", str(port)]
+    with running(start, port, log=folder / "log", environment=environment) as url:
+        yield url
 
 
-def aimock() -> tuple[str, Path]:
-    """Node and aimock's command line script."""
+@contextmanager
+def aimock(folder: Path) -> Iterator[str]:
+    """The base URL of a fresh aimock."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
         pytest.skip("aimock needs node and npm")
-    folder = PEERS / "aimock"
-    script = folder / "node_modules" / "@copilotkit" / "aimock" / "dist" / "cli.js"
+    home = PEERS / "aimock"
+    script = home / "node_modules" / "@copilotkit" / "aimock" / "dist" / "cli.js"
     if not script.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "package.json").write_text('{"private": true}')
+        home.mkdir(parents=True, exist_ok=True)
+        (home / "package.json").write_text('{"private": true}')
         options = ["--no-package-lock", "--no-audit", "--no-fund", "--silent"]
-        subprocess.run([npm, "install", *options, AIMOCK], cwd=folder, check=True)
-    return node, script
+        subprocess.run([npm, "install", *options, AIMOCK], cwd=home, check=True)
+    fixtures = folder / "fixtures.json"
+    fixtures.write_text(json.dumps(FIXTURES))
+    port = free_port()
+    start = [node, str(script), "-p", str(port), "-f", str(fixtures), "--log-level", "warn"]
+    with running(start, port, log=folder / "log", environment=os.environ) as url:
+        yield url
 
 
 def free_port() -> int:

@@ -8,7 +8,13 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
+from tests.e2e.peers.installing import KEY
+
 NOTICED = frozenset({"fail", "warn"})
+LITELLM_OPTIONS = ("--api-key", KEY, "--capability", "+v1")
+"""The official SDK calls /v1 by default, so a gateway for it has to serve it."""
+AIMOCK_OPTIONS = ("--api-key", "any", "--capability", "+store,+stream,+background")
+"""What a mock of this API has to do; the default profile would leave out what it does not even begin."""
 
 
 @dataclass(frozen=True)

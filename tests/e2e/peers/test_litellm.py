@@ -6,10 +6,11 @@ nothing on the upstream itself. The ids L1 … L12 number the known defects of v
 
 from __future__ import annotations
 
-import os
+import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,34 +18,15 @@ from harness.contract import read
 from harness.emulator import Emulator
 from harness.emulator.settings import Settings
 from harness.transport import Limits, ServerThread, UrlDriver
-from harness.wire import COMPLETE, Chunk, Ending, Headers, How, PieceBody, Request, Response
-from harness.wire.message import Chunked
-from harness.wire.pieces import At
+from harness.wire import COMPLETE, At, Chunk, Chunked, Ending, Headers, How, PieceBody, Request, Response, encode
 from tests.e2e.peers import installing
-from tests.e2e.peers.judging import Judged, judge
+from tests.e2e.peers.judging import LITELLM_OPTIONS, Judged, judge
+from tests.e2e.peers.known import LITELLM, Known, curl
 
 pytestmark = [pytest.mark.e2e, pytest.mark.peers]
 
-KEY = "sk-harness-Rk7wQz9pLm42vT8x"
-CONFIG = """
-model_list:
-  - model_name: gemini-3.5-flash
-    litellm_params: {{model: gemini/gemini-3.5-flash, api_key: upstream-key, api_base: "{upstream}"}}
-general_settings: {{master_key: {key}}}
-litellm_settings: {{num_retries: 0}}
-"""
-FOUND = [
-    ("L1", "resume.opens", "GET with stream=true answers JSON"),
-    ("L2", "cancel.ok", "cancel goes upstream under a path that does not exist"),
-    ("L3", "http.v1", "the official SDK's default version has no route"),
-    ("L8", "err.unknown-field", "unknown fields are dropped without a word"),
-    ("L8", "create.both", "an agent beside a model is dropped without a word"),
-    ("L9", "create.schema", "fields the API never sends, and null where it says string"),
-    ("L10", "del.ok", "DELETE answers something else than an empty object"),
-    ("L10", "err.code-string", "codes are HTTP numbers in strings"),
-    ("L11", "err.body-array", "an array as body is a server error"),
-]
-"""Known defect, the check that has to notice it, what it is."""
+UPSTREAM = Settings(ticks=12)
+"""Background runs that last long enough to act on them through a gateway."""
 
 
 @dataclass
@@ -68,65 +50,63 @@ class Upstream:
 @pytest.fixture(scope="module")
 def upstream() -> Upstream:
     """One emulator whose background runs last long enough to act on them through a gateway."""
-    return Upstream(Emulator(Settings(ticks=12)))
+    return Upstream(Emulator(UPSTREAM))
 
 
 @pytest.fixture(scope="module")
 def proxy(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The base URL of a LiteLLM proxy in front of the upstream."""
     folder = tmp_path_factory.mktemp("litellm")
-    port = installing.free_port()
-    command = installing.litellm()
-    with ServerThread(upstream) as server:
-        config = folder / "config.yaml"
-        config.write_text(CONFIG.format(upstream=server.url, key=KEY))
-        environment = {
-            **os.environ,
-            "GEMINI_API_KEY": "upstream-key",
-            "GEMINI_API_BASE": server.url,
-            "LITELLM_LOCAL_MODEL_COST_MAP": "True",
-            "NO_PROXY": "127.0.0.1",
-        }
-        start = [str(command), "--config", str(config), "--host", "127.0.0.1", "--port", str(port)]
-        with installing.running(start, port, log=Path(folder / "log"), environment=environment) as url:
-            yield url
+    with ServerThread(upstream) as server, installing.litellm(folder, server.url) as url:
+        yield url
 
 
 @pytest.fixture(scope="module")
 def judged(proxy: str) -> Judged:
     """One run of the catalogue through the gateway."""
-    return judge(proxy, "--api-key", KEY, "--capability", "+v1", "--timeout", "60")
+    return judge(proxy, *LITELLM_OPTIONS)
 
 
-@pytest.mark.parametrize(("defect", "check", "what"), FOUND, ids=[f"{d}-{c}" for d, c, _ in FOUND])
-def test_known_defects_are_found_by_name(judged: Judged, defect: str, check: str, what: str) -> None:
+@pytest.mark.parametrize("known", LITELLM, ids=str)
+def test_known_defects_are_found_by_name(judged: Judged, known: Known) -> None:
     """Each known defect makes its check fail or warn."""
-    assert check in judged.noticed(), f"{defect} ({what}): {check} says {judged.verdict(check)}"
+    assert known.check in judged.noticed(), f"{known.what}: {known.check} says {judged.verdict(known.check)}"
+
+
+@pytest.mark.parametrize("known", LITELLM, ids=str)
+def test_curl_confirms(proxy: str, known: Known) -> None:
+    """What the check says can be seen without us."""
+    _, printed = curl(proxy, installing.KEY, known.steps)
+    assert re.search(known.shows, printed, re.MULTILINE), printed
 
 
 def test_the_upstream_alone_is_clean() -> None:
     """What the gateway is blamed for is not the emulator's doing."""
-    with ServerThread(Emulator(Settings(ticks=12, keys={KEY: "one"}))) as server, pytest.raises(AssertionError) as said:
-        judge(server.url, "--api-key", KEY)
+    with (
+        ServerThread(Emulator(Settings(ticks=12, keys={installing.KEY: "one"}))) as server,
+        pytest.raises(AssertionError) as said,
+    ):
+        judge(server.url, "--api-key", installing.KEY)
     assert "exit code 0" in str(said.value)
 
 
-def broken_stream(*tail: bytes, ending: Ending) -> Response:
-    """A stream that is fine up to its first delta, and then is what `tail` and `ending` say."""
-    head = (
-        b'event: interaction.created\ndata: {"interaction":{"id":"v1_a","status":"in_progress","object":"interaction",'
-        b'"model":"gemini-3.5-flash"},"event_type":"interaction.created"}\n\n',
-        b'event: step.start\ndata: {"index":0,"step":{"type":"model_output"},"event_type":"step.start"}\n\n',
-        b'event: step.delta\ndata: {"index":0,"delta":{"text":"a","type":"text"},"event_type":"step.delta"}\n\n',
-    )
-    pieces = (*map(Chunk, (*head, *tail)), ending)
+def broken_stream(ending: Ending) -> Response:
+    """A stream that is fine up to its first delta, and then ends like this."""
+    created = {"id": "v1_a", "status": "in_progress", "object": "interaction", "model": "gemini-3.5-flash"}
+    events: list[dict[str, Any]] = [
+        {"interaction": created, "event_type": "interaction.created"},
+        {"index": 0, "step": {"type": "model_output"}, "event_type": "step.start"},
+        {"index": 0, "delta": {"text": "a", "type": "text"}, "event_type": "step.delta"},
+    ]
+    head = [encode(event["event_type"], json.dumps(event).encode()) for event in events]
+    pieces = (*map(Chunk, head), ending)
     return Response(200, Headers((("content-type", "text/event-stream"),)), Chunked(), PieceBody(pieces))
 
 
 def through(proxy: str) -> set[str]:
     """The rules that a streamed create through the gateway breaks."""
     body = b'{"model":"gemini-3.5-flash","input":"Say hi.","stream":true}'
-    headers = Headers((("content-type", "application/json"), ("x-goog-api-key", KEY)))
+    headers = Headers((("content-type", "application/json"), ("x-goog-api-key", installing.KEY)))
     driver = UrlDriver(proxy, limits=Limits(total_seconds=30))
     try:
         exchange = driver.send(Request("POST", "/v1beta/interactions", headers, body))
@@ -137,7 +117,7 @@ def through(proxy: str) -> set[str]:
 
 def test_a_cut_upstream_is_served_as_a_clean_end(proxy: str, upstream: Upstream) -> None:
     """L4: the upstream stops after a delta; the gateway says [DONE], and the judge misses the completion."""
-    upstream.answer = broken_stream(ending=COMPLETE)
+    upstream.answer = broken_stream(COMPLETE)
     assert "stream.terminal" in through(proxy)
 
 
@@ -146,7 +126,7 @@ def test_a_dropped_upstream_becomes_no_event_of_this_api(proxy: str, upstream: U
 
     Which of the two depends on whether the gateway had passed on anything when the drop reached it.
     """
-    upstream.answer = broken_stream(ending=Ending(how=How.FIN, at=At.IN_BODY))
+    upstream.answer = broken_stream(Ending(how=How.FIN, at=At.IN_BODY))
     assert through(proxy) & {"stream.event-type", "err.code-string"}
 
 

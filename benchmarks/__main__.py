@@ -1,0 +1,50 @@
+"""Every benchmark, one after the other: `python -m benchmarks [NAME …]`, `python -m benchmarks --list`.
+
+Each runs in a process of its own with its own defaults; for its options run it alone, as
+`python -m benchmarks.NAME --help`. Ends with 1 when one broke or missed a bound that it sets for itself.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+FOLDER = Path(__file__).resolve().parent
+
+
+def benchmarks() -> dict[str, str]:
+    """What there is: name and first line of its docstring."""
+    found = {}
+    for path in sorted(FOLDER.glob("*.py")):
+        if not path.stem.startswith("_"):
+            found[path.stem] = path.read_text(encoding="utf-8").partition("\n")[0].strip('"')
+    return found
+
+
+def main() -> int:
+    """Run what was named, or all."""
+    known = benchmarks()
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"only these of {', '.join(known)}")
+    parser.add_argument("--list", action="store_true", help="say what each measures, and measure nothing")
+    options = parser.parse_args()
+    unknown = [name for name in options.names if name not in known]
+    if unknown:
+        parser.error(f"there is no benchmark {unknown[0]!r}: choose from {', '.join(known)}")
+    failed = []
+    for name in options.names or known:
+        print(f"{name}: {known[name]}", flush=True)
+        if options.list:
+            continue
+        if subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], cwd=FOLDER.parent, check=False).returncode:
+            failed.append(name)
+        print(flush=True)
+    if failed:
+        print(f"broken, or beyond its own bound: {', '.join(failed)}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,349 @@
+"""The emulator over a socket beside aimock: creates, 500-event streams, and replays of a stored stream.
+
+`python benchmarks/emulator.py [--rounds 7] [--seconds 1] [--json]`. Each server is a process of its own; one raw
+client asks both, in short turns (ours, theirs, ours …), so that what else the machine does falls on both alike.
+Figures are medians of the turns; where the system tells it, also the processor time that the server spent on one
+unit, all its threads together, which a busy machine changes less. Every answer is checked: its status, that it is
+whole, and that it says `completed` or holds every event. Bodies of creates differ from one to the next, and the
+emulator validates each. aimock has no GET: replays are compared with its POST streams. aimock is taken from
+`.harness/peers/aimock` (`make peers` puts it there) and left out if it is not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import itertools
+import json
+import os
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from harness.transport.body_reader import BodyReader
+from harness.transport.heads import parse_response_head
+from harness.transport.server import loop_factory
+from harness.wire import Chunked, Decoder
+
+ROOT = Path(__file__).resolve().parents[1]
+AIMOCK = ROOT / ".harness" / "peers" / "aimock" / "node_modules" / "@copilotkit" / "aimock" / "dist" / "cli.js"
+CREATES, STREAMS, REPLAYS = "creates", "POST streams", "GET replays"
+WANTED = {CREATES: 2.0, STREAMS: 1.5, REPLAYS: 3.0}
+"""How many times as fast as aimock the emulator is meant to be; told beside the ratio, never a gate."""
+
+CONNECTIONS = 16
+BODIES = 64
+DELTAS = 494
+WORDS = "twenty characters — "
+COUNT = "Count to five hundred"
+LAST_CHUNK = b"\r\n0\r\n\r\n"
+_TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
+
+
+class Load(NamedTuple):
+    """What one client asks a server for, again and again: whole requests, taken in turn."""
+
+    name: str
+    wires: list[bytes]
+    units: int
+    mark: bytes
+    marks: int
+
+
+class Contender(NamedTuple):
+    """A running server."""
+
+    name: str
+    port: int
+    pid: int
+
+
+class Turn(NamedTuple):
+    """What one turn measured: units a second, and the server's processor time for one in microseconds."""
+
+    rate: float
+    cpu: float | None
+
+
+# Servers
+
+
+@contextmanager
+def started(name: str, command: list[str], port: int) -> Iterator[Contender]:
+    """A server process that accepts on `port`."""
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=ROOT) as process:
+        try:
+            until = time.monotonic() + 20
+            while not _accepts(port):
+                if process.poll() is not None or time.monotonic() > until:
+                    sys.exit(f"{name} did not come up: {' '.join(command)}")
+                time.sleep(0.05)
+            yield Contender(name, port, process.pid)
+        finally:
+            process.terminate()
+
+
+def harness(folder: Path) -> tuple[list[str], int]:
+    """`harness serve` with a script for the long stream; everything else is answered by default."""
+    script = {"text": WORDS * DELTAS, "deltas": DELTAS, "thought": False, "times": 0,
+              "match": {"input_contains": COUNT}}  # fmt: skip
+    scenario = folder / "scenario.yaml"
+    scenario.write_text(json.dumps({"replies": [script]}))
+    port = _free_port()
+    words = ["-m", "harness", "serve", "--port", str(port), "--scenario", str(scenario)]
+    return [sys.executable, *words], port
+
+
+def aimock(folder: Path) -> tuple[list[str], int] | None:
+    """aimock with fixtures for the same requests; None where it is not installed."""
+    node = shutil.which("node")
+    if node is None or not AIMOCK.exists():
+        return None
+    long = {"match": {"userMessage": COUNT}, "response": {"content": WORDS * DELTAS}, "chunkSize": len(WORDS)}
+    short = {"match": {"userMessage": "?"}, "response": {"content": "This answers your question; it was read."}}
+    fixtures = folder / "fixtures.json"
+    fixtures.write_text(json.dumps({"fixtures": [long, short]}))
+    port = _free_port()
+    return [node, str(AIMOCK), "-p", str(port), "-f", str(fixtures), "--log-level", "warn"], port
+
+
+def _accepts(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(0.5)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def cpu_seconds(pid: int) -> float | None:
+    """Processor time of a process so far, all threads; None where there is no /proc."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+# Loads
+
+
+def loads(server: Contender) -> dict[str, Load]:
+    """The three loads, made for one server and one turn: the emulator forgets the oldest of what it stored.
+
+    What the answers hold is looked up here, thoroughly, so that the client only has to compare.
+    """
+    asks = [_create(server, f"What is {number} times {number * 7}?", stream=False) for number in range(BODIES)]
+    stream = _create(server, COUNT, stream=True)
+    events = count_events(server, stream)
+    made = {
+        CREATES: Load(CREATES, asks, 1, b'"status":"completed"', 1),
+        STREAMS: Load(STREAMS, [stream], events, b"data: {", events),
+        REPLAYS: Load(REPLAYS, [stream], events, b"data: {", events),
+    }
+    if server.name == "harness":
+        stored = json.loads(ask_once(server, _create(server, COUNT, stream=False)).body)["id"]
+        replay = _wire(server, "GET", f"/v1beta/interactions/{stored}?stream=true", b"")
+        made[REPLAYS] = made[REPLAYS]._replace(wires=[replay])
+        if count_events(server, replay) != events:
+            sys.exit("a replay has not as many events as its stream")
+    return made
+
+
+def _create(server: Contender, text: str, *, stream: bool) -> bytes:
+    body = json.dumps({"model": "gemini-3.5-flash", "input": text, "stream": stream}).encode()
+    return _wire(server, "POST", "/v1beta/interactions", body)
+
+
+def _wire(server: Contender, method: str, target: str, body: bytes) -> bytes:
+    head = (
+        f"{method} {target} HTTP/1.1\r\nhost: 127.0.0.1:{server.port}\r\naccept: */*\r\n"
+        f"x-goog-api-key: any\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+class Answer(NamedTuple):
+    """A whole answer, read slowly and carefully."""
+
+    body: bytes
+    chunks: int
+
+
+def ask_once(server: Contender, wire: bytes) -> Answer:
+    """One exchange on a connection of its own; ends the program unless it is a whole 200."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as sock:
+        sock.sendall(wire)
+        buffer = bytearray()
+        while b"\r\n\r\n" not in buffer:
+            buffer += sock.recv(65536)
+        end = buffer.index(b"\r\n\r\n") + 4
+        head = parse_response_head(bytes(buffer[:end]), "POST")
+        del buffer[:end]
+        if head.status != 200:
+            sys.exit(f"{server.name} answers {head.status}: {bytes(buffer)!r}")
+        reader = BodyReader(head.framing, buffer, most=1 << 30, most_trailers=1024)
+        body, chunks = b"", 0
+        while True:
+            parts = reader.advance()
+            body += b"".join(part.data for part in parts)
+            chunks += sum(part.ends_chunk for part in parts)
+            if reader.ended is not None:
+                return Answer(body, chunks if isinstance(head.framing, Chunked) else 0)
+            buffer += sock.recv(65536)
+
+
+def count_events(server: Contender, wire: bytes) -> int:
+    """JSON events in the stream that answers `wire`; ends the program unless each frame is a chunk of its own."""
+    answer = ask_once(server, wire)
+    frames = Decoder().feed(answer.body)
+    if len(frames) != answer.chunks:
+        sys.exit(f"{server.name} sends {len(frames)} events in {answer.chunks} chunks")
+    events = [json.loads(frame.data) for frame in frames if frame.data != b"[DONE]"]
+    text = "".join(event["delta"]["text"] for event in events if event["event_type"] == "step.delta")
+    if text != WORDS * DELTAS:
+        sys.exit(f"{server.name} streams another text: {text[:60]!r}")
+    return len(events)
+
+
+# The client
+
+
+class Asker(asyncio.Protocol):
+    """Asks again as soon as it was answered, and checks every answer."""
+
+    def __init__(self, load: Load, wires: Iterator[bytes]) -> None:
+        self._load = load
+        self._wires = wires
+        self._buffer = bytearray()
+        self._transport: Any = None
+        self.answers = 0
+        self.wrong = b""
+
+    def connection_made(self, transport: Any) -> None:
+        """Ask."""
+        self._transport = transport
+        transport.write(next(self._wires))
+
+    def data_received(self, data: bytes) -> None:
+        """Once the answer is whole: check it, and ask again."""
+        buffer = self._buffer
+        buffer += data
+        if not self._whole():
+            return
+        load = self._load
+        if buffer.startswith(b"HTTP/1.1 200 ") and buffer.count(load.mark) == load.marks:
+            self.answers += 1
+        else:
+            self.wrong = bytes(buffer)
+        buffer.clear()
+        self._transport.write(next(self._wires))
+
+    def _whole(self) -> bool:
+        buffer = self._buffer
+        if buffer.endswith(LAST_CHUNK):
+            return True
+        at = buffer.find(b"content-length: ", 0, 1024)
+        if at < 0:
+            return False
+        end = buffer.find(b"\r\n\r\n", at)
+        return end >= 0 and len(buffer) == end + 4 + int(buffer[at + 16 : buffer.index(b"\r\n", at)])
+
+    def leave(self) -> None:
+        """Hang up."""
+        self._transport.abort()
+
+
+async def turn(server: Contender, load: Load, seconds: float) -> Turn:
+    """One turn of all connections; ends the program at a wrong answer."""
+    loop = asyncio.get_running_loop()
+    wires = itertools.cycle(load.wires)
+    askers = [Asker(load, wires) for _ in range(CONNECTIONS)]
+    for asker in askers:
+        await loop.create_connection(lambda asker=asker: asker, "127.0.0.1", server.port)  # type: ignore[misc]
+    await asyncio.sleep(seconds / 5)
+    before, spent, began = sum(asker.answers for asker in askers), cpu_seconds(server.pid), loop.time()
+    await asyncio.sleep(seconds)
+    answers, took = sum(asker.answers for asker in askers) - before, loop.time() - began
+    now = cpu_seconds(server.pid)
+    for asker in askers:
+        asker.leave()
+        if asker.wrong:
+            sys.exit(f"{server.name} answers {load.name} with {asker.wrong[:300]!r} …")
+    units = answers * load.units
+    cpu = None if spent is None or now is None or not units else (now - spent) / units * 1e6
+    return Turn(units / took, cpu)
+
+
+# The comparison
+
+
+def measure(servers: list[Contender], rounds: int, seconds: float) -> list[dict[str, Any]]:
+    """One row for each load and server, after a round that nobody counts."""
+    turns: dict[tuple[str, str], list[Turn]] = {}
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        for number in range(rounds + 1):
+            for name in WANTED:
+                for server in servers:
+                    seen = runner.run(turn(server, loads(server)[name], seconds))
+                    if number:
+                        turns.setdefault((name, server.name), []).append(seen)
+    return [_row(name, server.name, turns) for name in WANTED for server in servers]
+
+
+def _row(load: str, server: str, turns: dict[tuple[str, str], list[Turn]]) -> dict[str, Any]:
+    """Medians, and how many times the median of the server the emulator's is."""
+    rate, cpu = _medians(turns[load, server])
+    own_rate, own_cpu = _medians(turns[load, "harness"])
+    unit = "creates/s" if load == CREATES else "events/s"
+    return {
+        "load": load, "server": server, "unit": unit, "rate": rate, "ratio": own_rate / rate, "cpu_us": cpu,
+        "cpu_ratio": cpu / own_cpu if cpu and own_cpu else None, "wanted": WANTED[load],
+    }  # fmt: skip
+
+
+def _medians(turns: list[Turn]) -> tuple[float, float | None]:
+    spent = [seen.cpu for seen in turns if seen.cpu is not None]
+    return statistics.median(seen.rate for seen in turns), statistics.median(spent) if spent else None
+
+
+def table(rows: list[dict[str, Any]]) -> Iterator[str]:
+    """The rows for people: the emulator is so many times as fast, and takes so many times less processor time."""
+    yield f"{'':<14}{'':<10}{'rate':>12} {'':<10}{'harness is':>12}{'cpu us':>10}{'harness is':>12}{'wanted':>8}"
+    for row in rows:
+        cpu = f"{row['cpu_us']:>10.2f}{row['cpu_ratio']:>11.1f}x" if row["cpu_us"] else f"{'?':>10}{'?':>12}"
+        rate = f"{row['rate']:>12,.0f} {row['unit']:<10}{row['ratio']:>11.1f}x"
+        yield f"{row['load']:<14}{row['server']:<10}{rate}{cpu}{row['wanted']:>7}x"
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--rounds", type=int, default=7, help="turns of each server at each load (7)")
+    parser.add_argument("--seconds", type=float, default=1.0, help="how long a turn is measured (1)")
+    parser.add_argument("--json", action="store_true", help="print numbers for machines")
+    options = parser.parse_args()
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        servers = [stack.enter_context(started("harness", *harness(folder)))]
+        peer = aimock(folder)
+        if peer is None:
+            print("aimock is left out: it needs node, and `make peers` to install it", file=sys.stderr)
+        else:
+            servers.append(stack.enter_context(started("aimock", *peer)))
+        rows = measure(servers, options.rounds, options.seconds)
+    print(json.dumps(rows, indent=1) if options.json else "\n".join(table(rows)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,180 @@
+"""What a recording proxy adds to the time to the first byte: none, our tap, and others, asked in turn.
+
+`python benchmarks/tap.py [--rounds 60] [--json] [--python PATH] [--mitmdump PATH]`. The upstream sends eleven
+events five milliseconds apart. Each proxy is a process of its own; every round asks each of them once, so that
+what else the machine does falls on all alike. Ours also writes its cassette. Peers that are not installed are
+left out: `--python` names an interpreter that has starlette, uvicorn and httpx.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import multiprocessing
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from harness.transport import ServerThread
+from harness.wire import COMPLETE, Chunk, Chunked, Headers, Pause, PieceBody, Request, Response
+
+EVENT = (
+    b'event: step.delta\ndata: {"index":0,"delta":{"type":"text","text":"hello"},"event_type":"step.delta"}\n\n'
+)
+EVENTS, APART = 11, 0.005
+STARLETTE = """
+import sys, httpx, uvicorn
+from starlette.applications import Starlette
+from starlette.responses import StreamingResponse
+from starlette.routing import Route
+client = httpx.AsyncClient(base_url=sys.argv[2])
+async def forward(request):
+    headers = [(k, v) for k, v in request.headers.raw if k != b"host"]
+    out = client.build_request(request.method, request.url.path, headers=headers, content=await request.body())
+    answer = await client.send(out, stream=True)
+    kept = {k: v for k, v in answer.headers.items() if k not in ("content-length", "transfer-encoding")}
+    return StreamingResponse(answer.aiter_raw(), answer.status_code, kept)
+app = Starlette(routes=[Route("/{path:path}", forward, methods=["GET", "POST"])])
+uvicorn.run(app, port=int(sys.argv[1]), log_level="error", access_log=False)
+"""
+
+
+def serve_upstream(port: int) -> None:
+    """Eleven events, a pause before each but the first."""
+
+    def service(request: Request) -> Response:
+        pieces: list[Any] = [Chunk(EVENT)]
+        for _ in range(EVENTS - 1):
+            pieces += [Pause(APART), Chunk(EVENT)]
+        headers = Headers((("content-type", "text/event-stream"),))
+        return Response(200, headers, Chunked(), PieceBody([*pieces, COMPLETE]))
+
+    with ServerThread(service, port=port):
+        time.sleep(3600)
+
+
+def free_port() -> int:
+    """A port that nobody has."""
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        return int(sock.getsockname()[1])
+
+
+def wait_for(port: int) -> None:
+    """Return once something listens."""
+    until = time.monotonic() + 20
+    while time.monotonic() < until:
+        with contextlib.suppress(OSError):
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            return
+        time.sleep(0.05)
+    raise SystemExit(f"nothing came up on port {port}")
+
+
+@contextmanager
+def upstream() -> Iterator[int]:
+    """The port of the upstream, in a process of its own."""
+    port = free_port()
+    process = multiprocessing.get_context("spawn").Process(target=serve_upstream, args=(port,), daemon=True)
+    process.start()
+    try:
+        wait_for(port)
+        yield port
+    finally:
+        process.terminate()
+        process.join()
+
+
+@contextmanager
+def proxy(command: list[str], port: int) -> Iterator[int]:
+    """A proxy as a process that listens on `port`."""
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            wait_for(port)
+            yield port
+        finally:
+            process.terminate()
+
+
+def commands(target: str, folder: Path, options: argparse.Namespace) -> dict[str, tuple[list[str], int]]:
+    """How each proxy that is installed is started, and its port."""
+    ports = [free_port() for _ in range(4)]
+    cassette = str(folder / "bench.yaml")
+    ours = [sys.executable, "-m", "harness", "record", "--target", target, "--cassette", cassette]
+    found = {"harness tap": ([*ours, "--port", str(ports[0])], ports[0])}
+    peer = subprocess.run(
+        [options.python, "-c", "import starlette, uvicorn, httpx"], capture_output=True, check=False
+    )
+    if peer.returncode == 0:
+        found["starlette+httpx"] = ([options.python, "-c", STARLETTE, str(ports[1]), target], ports[1])
+    mitmdump = options.mitmdump or shutil.which("mitmdump")
+    if mitmdump:
+        base = [mitmdump, "-q", "--mode", f"reverse:{target}"]
+        found["mitmproxy"] = ([*base, "-p", str(ports[2])], ports[2])
+        streaming = ["--set", "stream_large_bodies=1", "-p", str(ports[3])]
+        found["mitmproxy streaming"] = ([*base, *streaming], ports[3])
+    return found
+
+
+def first_byte(port: int) -> float:
+    """Seconds from the request to the first byte of the body, on a connection of its own."""
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as sock:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        began = time.perf_counter()
+        sock.sendall(b"GET /stream HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+        received, at = b"", 0.0
+        while data := sock.recv(65536):
+            received += data
+            if not at and b"data:" in received:
+                at = time.perf_counter() - began
+    if received.count(b"data:") != EVENTS:
+        raise SystemExit(f"port {port} brought {received.count(b'data:')} events instead of {EVENTS}")
+    return at
+
+
+def measure(options: argparse.Namespace) -> dict[str, dict[str, float]]:
+    """Median time to the first byte, and what of it is added to the direct one, in milliseconds."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        port = stack.enter_context(upstream())
+        ports = {"direct": port}
+        for name, (command, own) in commands(f"http://127.0.0.1:{port}", folder, options).items():
+            ports[name] = stack.enter_context(proxy(command, own))
+        times: dict[str, list[float]] = {name: [] for name in ports}
+        for number in range(options.rounds + 5):
+            for name, own in ports.items():
+                took = first_byte(own)
+                if number >= 5:  # the first ones warm up
+                    times[name].append(took * 1000)
+    medians = {name: statistics.median(values) for name, values in times.items()}
+    return {name: {"ms": ms, "added_ms": ms - medians["direct"]} for name, ms in medians.items()}
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--rounds", type=int, default=60, help="how often each is asked")
+    parser.add_argument("--python", default=sys.executable, help="interpreter with starlette, uvicorn and httpx")
+    parser.add_argument("--mitmdump", help="mitmproxy's command")
+    parser.add_argument("--json", action="store_true", help="print numbers for machines")
+    options = parser.parse_args()
+    results = measure(options)
+    if options.json:
+        print(json.dumps(results, indent=2))
+        return
+    ours = max(results["harness tap"]["added_ms"], 0.0)
+    for name, numbers in results.items():
+        share = "" if name in ("direct", "harness tap") else f"  ours adds {ours / numbers['added_ms']:.2f} of it"
+        print(f"{name:22} {numbers['ms']:8.2f} ms  added {numbers['added_ms']:7.2f} ms{share}")
+
+
+if __name__ == "__main__":
+    main()

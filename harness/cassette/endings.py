@@ -1,0 +1,80 @@
+"""Endings and framings as the plain mappings that a cassette holds. Layer 1, pure.
+
+A reader that knows only `how` still learns whether the body was complete. What equals the default is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from harness.wire import At, By, Chunked, Ending, Framing, How, Length, UntilClose
+
+_Member = TypeVar("_Member", bound=StrEnum)
+
+
+def ending_as_data(ending: Ending, wait: int) -> dict[str, Any]:
+    """`x-stream.end`; `wait` is the microseconds between the last piece and the ending."""
+    data: dict[str, Any] = {"how": str(ending.how)}
+    if ending.by is not By.SERVER:
+        data["by"] = str(ending.by)
+    if ending.at is not At.IN_BODY:
+        data["at"] = str(ending.at)
+    for name in ("declared", "sent"):
+        if getattr(ending, name) is not None:
+            data[name] = getattr(ending, name)
+    if ending.detail:
+        data["detail"] = ending.detail
+    if wait:
+        data["after_us"] = wait
+    return data
+
+
+def ending_from_data(data: object) -> tuple[Ending, int]:
+    """The ending and its wait in microseconds. Raises ValueError that names the wrong field."""
+    if not isinstance(data, Mapping):
+        raise ValueError(f"end={data!r} is no mapping: write at least `end: {{how: complete}}`")
+    ending = Ending(
+        by=_member(By, data, "by", By.SERVER),
+        how=_member(How, data, "how", None),
+        at=_member(At, data, "at", At.IN_BODY),
+        declared=_count(data, "declared"),
+        sent=_count(data, "sent"),
+        detail=str(data.get("detail", "")),
+    )
+    return ending, _count(data, "after_us") or 0
+
+
+def framing_as_data(framing: Framing) -> dict[str, Any]:
+    """`x-stream.framing`, and the promised `length` where there is one."""
+    if isinstance(framing, Length):
+        return {"framing": "length", "length": framing.size}
+    return {"framing": "chunked" if isinstance(framing, Chunked) else "close"}
+
+
+def framing_from_data(data: Mapping[str, Any]) -> Framing:
+    """The framing of an `x-stream` mapping. Raises ValueError that names the wrong field."""
+    kind = data.get("framing")
+    if kind == "length":
+        size = _count(data, "length")
+        if size is None:
+            raise ValueError("framing is 'length' but no length is given: write what Content-Length promised")
+        return Length(size)
+    if kind not in ("chunked", "close"):
+        raise ValueError(f"framing={kind!r} is none of chunked, length, close")
+    return Chunked() if kind == "chunked" else UntilClose()
+
+
+def _member(kind: type[_Member], data: Mapping[str, Any], name: str, default: _Member | None) -> _Member:
+    value = data.get(name, default)
+    if value not in list(kind):
+        raise ValueError(f"end.{name}={value!r} is none of {', '.join(kind)}")
+    return kind(value)
+
+
+def _count(data: Mapping[str, Any], name: str) -> int | None:
+    value = data.get(name)
+    if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 0):
+        raise ValueError(f"{name}={value!r} is no number of bytes or microseconds: write 0 or more")
+    return value

@@ -1,0 +1,218 @@
+"""When two requests are the same, and if they are not, where they first differ. Layer 1, pure.
+
+Method, path, query without order, and the body as canonical JSON; never host or port, which differ at every
+replay, and never credentials. Ids that a recorded answer gave out must come back as they were
+given. An id from outside the cassette may be another one now, as long as it is the same other one throughout.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.cassette.recording import Recording
+from harness.cassette.redact import Redactor
+from harness.cassette.tokens import decoded
+from harness.wire import Request, StreamProtocol
+
+HIDDEN = "<secret>"
+ABSENT = "<absent>"
+_SHOWN = 80
+_CACHED = 4096
+_PLACEHOLDER = re.compile(r"REDACTED-\d+")
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Where a request differs from a recorded one; `field` is `path`, `query.x`, `body.input[0]`."""
+
+    field: str
+    recorded: str
+    got: str
+
+    def __str__(self) -> str:
+        return f"{self.field}: recorded {self.recorded}, got {self.got}"
+
+
+@dataclass(frozen=True, slots=True)
+class Canonical:
+    """A request as it is compared. `leaves` are the scalars of its body by their place."""
+
+    method: str
+    path: tuple[str, ...]
+    query: tuple[tuple[str, str], ...]
+    body: str
+    leaves: tuple[tuple[str, str, str], ...]
+
+
+class Canon:
+    """Makes requests of one API comparable; `secrets` are those that the recorder had been told.
+
+    A request loses its secrets as a recording does, and every placeholder is made the same: so it does not matter
+    which key a client uses, nor whether the recording was redacted.
+    """
+
+    def __init__(self, protocol: StreamProtocol, *, secrets: Iterable[str] = ()) -> None:
+        self._protocol = protocol
+        self._secrets = tuple(secrets)
+        self._made: dict[Request, Canonical] = {}
+
+    def of(self, request: Request) -> Canonical:
+        """The canonical form; what was asked for lately is remembered."""
+        made = self._made.get(request)
+        if made is None:
+            if len(self._made) >= _CACHED:
+                self._made.clear()
+            made = self._made[request] = self._canonical(request)
+        return made
+
+    def _canonical(self, request: Request) -> Canonical:
+        redactor = Redactor(self._protocol, secrets=self._secrets)
+        clean = redactor.request(request)
+        value = _body(clean.body)
+        kept = ((n, _hidden(v)) for n, v in clean.query if not redactor.is_secret_parameter(n))
+        return Canonical(
+            method=clean.method.upper(),
+            path=tuple(map(_hidden, clean.segments)),
+            query=tuple(sorted(kept)),
+            body=json.dumps(value, sort_keys=True),
+            leaves=tuple(_leaves(value, "body", "")),
+        )
+
+
+def _body(body: bytes) -> Any:
+    if not body:
+        return None
+    try:
+        return _tree(json.loads(body))
+    except (ValueError, RecursionError):
+        return _hidden(body.decode("utf-8", "backslashreplace"))
+
+
+def _tree(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {_hidden(name): _tree(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_tree(item) for item in value]
+    if isinstance(value, str):
+        return _hidden(value)
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value
+
+
+def _hidden(text: str) -> str:
+    return _PLACEHOLDER.sub(HIDDEN, text)
+
+
+class Ids:
+    """Which ids the answers of a cassette gave out, and what stands for the others in this replay."""
+
+    def __init__(self, recordings: Sequence[Recording], protocol: StreamProtocol) -> None:
+        self._fields = protocol.id_fields
+        names = "|".join(map(re.escape, sorted(protocol.id_fields)))
+        self._values = re.compile(rf'"(?:{names})"\s*:\s*("[^"\\]*(?:\\.[^"\\]*)*")')
+        self._mine: set[str] = set()
+        self._foreign: set[str] = set()
+        self._bound: dict[str, str] = {}
+        everything = {value for r in recordings for value in (*self._in(r.request.body), *self._in(r.body))}
+        for recording in recordings:
+            asked = {*self._in(recording.request.body), *(everything & {*recording.request.segments})}
+            self._foreign |= asked - self._mine
+            self._mine |= {*self._in(recording.body)} - self._foreign
+
+    def _in(self, body: bytes) -> Iterator[str]:
+        """The values of id fields in a body, which may be JSON or a stream of it."""
+        for literal in self._values.findall(body.decode("utf-8", "replace")):
+            if literal != '""':
+                yield decoded(literal)
+
+    def is_field(self, field: str) -> bool:
+        """Whether values under this name are ids."""
+        return field in self._fields
+
+    def may_stand(self, got: str, recorded: str, bound: dict[str, str]) -> bool:
+        """Whether `got` may be this replay's name for a recorded id; `bound` takes what that decides."""
+        if recorded not in self._foreign or got in self._mine or got in self._foreign:
+            return False
+        known = {**self._bound, **bound}
+        if known.get(recorded, got) != got or (recorded not in known and got in known.values()):
+            return False
+        bound[recorded] = got
+        return True
+
+    def bind(self, bound: dict[str, str]) -> None:
+        """A request matched with these ids standing for recorded ones: so they do from now on."""
+        self._bound.update(bound)
+
+
+def difference(got: Canonical, recorded: Canonical, ids: Ids, bound: dict[str, str]) -> Difference | None:
+    """The first difference that matters, None when there is none; `bound` takes the ids that stand in."""
+    return next(iter(differences(got, recorded, ids, bound)), None)
+
+
+def differences(got: Canonical, recorded: Canonical, ids: Ids, bound: dict[str, str]) -> Iterator[Difference]:
+    """Every difference, in the order in which a person looks."""
+    if got.method != recorded.method:
+        yield Difference("method", recorded.method, got.method)
+    if not _same_path(got.path, recorded.path, ids, bound):
+        yield Difference("path", _shown("/" + "/".join(recorded.path)), _shown("/" + "/".join(got.path)))
+    yield from _paired(
+        ((f"query.{name}", "", value) for name, value in got.query),
+        ((f"query.{name}", "", value) for name, value in recorded.query),
+        ids,
+        bound,
+    )
+    yield from _paired(got.leaves, recorded.leaves, ids, bound)
+
+
+def _same_path(got: tuple[str, ...], recorded: tuple[str, ...], ids: Ids, bound: dict[str, str]) -> bool:
+    return len(got) == len(recorded) and all(
+        mine == theirs or ids.may_stand(mine, theirs, bound) for mine, theirs in zip(got, recorded, strict=True)
+    )
+
+
+def _paired(
+    got: Iterable[tuple[str, str, str]], recorded: Iterable[tuple[str, str, str]], ids: Ids, bound: dict[str, str]
+) -> Iterator[Difference]:
+    mine, theirs = _by_place(got), _by_place(recorded)
+    for place in [*theirs, *(place for place in mine if place not in theirs)]:
+        field, value = mine.get(place, ("", ABSENT))
+        _, other = theirs.get(place, ("", ABSENT))
+        if value != other and not (ids.is_field(field) and ids.may_stand(_inner(value), _inner(other), bound)):
+            yield Difference(place, _shown(other), _shown(value))
+
+
+def _by_place(leaves: Iterable[tuple[str, str, str]]) -> dict[str, tuple[str, str]]:
+    """By place, numbered where a place comes twice, as a query parameter may."""
+    placed: dict[str, tuple[str, str]] = {}
+    for place, field, value in leaves:
+        number, name = 1, place
+        while name in placed:
+            number += 1
+            name = f"{place}#{number}"
+        placed[name] = (field, value)
+    return placed
+
+
+def _leaves(value: Any, place: str, field: str) -> Iterator[tuple[str, str, str]]:
+    """(place, name of the field, JSON of the scalar) for each scalar and each empty container."""
+    if isinstance(value, dict) and value:
+        for name in sorted(value):
+            yield from _leaves(value[name], f"{place}.{name}", name)
+    elif isinstance(value, list) and value:
+        for number, item in enumerate(value):
+            yield from _leaves(item, f"{place}[{number}]", field)
+    elif value is not None or place != "body":
+        yield place, field, json.dumps(value, ensure_ascii=False)
+
+
+def _inner(literal: str) -> str:
+    return literal[1:-1]
+
+
+def _shown(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}… ({len(text)} characters)"

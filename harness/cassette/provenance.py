@@ -1,0 +1,62 @@
+"""Where a cassette comes from: what recorded it, from what, when, of which API. Layer 1, pure.
+
+It lives in the file's top-level `metadata`, the one slot beside the entries that vcrpy knows.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from harness import __version__
+
+KEY = "harness"
+FORMAT = 1
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+
+
+class Target(StrEnum):
+    """The class of what answered; a recording of an emulator proves nothing about the live service."""
+
+    LIVE = "live"
+    EMULATOR = "emulator"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provenance:
+    """`recorded` is a date, `YYYY-MM-DD`, or "" when unknown; layer 1 has no clock, callers know the day."""
+
+    recorder: str
+    target: Target = Target.OTHER
+    recorded: str = ""
+    api: str = ""
+    api_version: str = ""
+    revision: str = ""
+    harness: str = __version__
+
+    def __post_init__(self) -> None:
+        if self.recorded and not _DATE.fullmatch(self.recorded):
+            raise ValueError(f"recorded={self.recorded!r} is no date: write YYYY-MM-DD")
+
+    def as_metadata(self) -> dict[str, Any]:
+        """The value of `metadata.harness`; what is unknown is left out."""
+        fields = ("recorder", "recorded", "api", "api_version", "revision", "harness")
+        known = {name: getattr(self, name) for name in fields if getattr(self, name)}
+        return {"format": FORMAT, "target": str(self.target), **known}
+
+    @classmethod
+    def from_metadata(cls, metadata: object) -> Provenance | None:
+        """The provenance in a file's `metadata`, None where another tool made it. Raises ValueError."""
+        data = metadata.get(KEY) if isinstance(metadata, Mapping) else None
+        if not isinstance(data, Mapping):
+            return None
+        if data.get("format") != FORMAT:
+            raise ValueError(f"metadata.{KEY}.format={data.get('format')!r}: this release reads format {FORMAT}")
+        if data.get("target") not in list(Target):
+            raise ValueError(f"metadata.{KEY}.target={data.get('target')!r} is none of {', '.join(Target)}")
+        names = ("recorder", "recorded", "api", "api_version", "revision", "harness")
+        return cls(target=Target(data["target"]), **{name: str(data.get(name, "")) for name in names})

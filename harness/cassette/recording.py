@@ -1,0 +1,279 @@
+"""One request and its answer as a cassette keeps them: every byte, how it came, and how it ended.
+
+Layer 1. Knows exchanges and pieces; must not know files, secrets or what the bytes mean.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from itertools import accumulate
+
+from harness.cassette.fault import CassetteError
+from harness.cassette.framing import Pieces, pieces_of
+from harness.wire import (
+    COMPLETE,
+    Arrivals,
+    At,
+    Chunk,
+    Ending,
+    Exchange,
+    Framing,
+    Headers,
+    How,
+    Length,
+    Pause,
+    Piece,
+    PieceBody,
+    Request,
+    Response,
+    UntilClose,
+)
+
+UNKNOWN_ORIGIN = "http://target.invalid"
+"""Scheme and host of a recording whose maker did not say where it sent the request."""
+
+DECODED_BYTES = 64 * 1024 * 1024
+"""A compressed body that holds more is refused: no recording is worth a decompression bomb."""
+
+_CODINGS = frozenset({"gzip", "x-gzip", "deflate"})
+_FRAMING_FIELDS = ("content-length", "transfer-encoding", "connection", "keep-alive")
+
+
+class Unit(StrEnum):
+    """What one piece of a recording is."""
+
+    CHUNK = "chunk"
+    PIECE = "piece"
+    EVENT = "event"
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """What happened once.
+
+    `status` is None when no complete head came. `pieces` add up to `body`; `wait` is the microseconds between the
+    last of them and `ending`. `approximate` says that the boundaries are a guess (edited, or recorded by a tool
+    that keeps none). `coding` names the content coding that was undone, "" when there was none.
+    """
+
+    request: Request
+    status: int | None
+    headers: Headers
+    body: bytes
+    pieces: Pieces
+    ending: Ending = COMPLETE
+    framing: Framing = field(default_factory=UntilClose)
+    wait: int = 0
+    unit: Unit = Unit.PIECE
+    approximate: bool = False
+    coding: str = ""
+    reason: str = ""
+    origin: str = UNKNOWN_ORIGIN
+
+    def __post_init__(self) -> None:
+        if self.pieces.total != len(self.body):
+            raise ValueError(f"the pieces hold {self.pieces.total} bytes but the body {len(self.body)}")
+
+    @classmethod
+    def of(
+        cls,
+        exchange: Exchange,
+        *,
+        origin: str = UNKNOWN_ORIGIN,
+        unit: Unit = Unit.PIECE,
+        decoded: bool = True,
+        reason: str = "",
+    ) -> Recording:
+        """The recording of a finished exchange.
+
+        `decoded` says that the exchange's reader undid gzip and deflate, as all drivers do: the header is dropped
+        then, and kept as `coding`. Raises CassetteError when the exchange does not hold its whole body.
+        """
+        if exchange.truncated:
+            raise CassetteError(
+                f"{exchange.request.method} {exchange.request.target} answered {exchange.size} bytes, of which "
+                f"the record keeps {len(exchange.body)}: a recording must be whole; ask the target for less"
+            )
+        pieces, whole = _pieces(exchange)
+        recording = cls(
+            request=exchange.request,
+            status=exchange.status,
+            headers=exchange.headers,
+            body=exchange.body,
+            pieces=pieces,
+            ending=exchange.ending,
+            framing=exchange.framing,
+            wait=max(0, round(exchange.seconds * 1e6) - sum(pieces.waits)),
+            unit=unit,
+            approximate=not whole,
+            reason=reason,
+            origin=origin,
+        )
+        return recording._without_coding(exchange.body, pieces) if decoded and recording._coded else recording
+
+    @property
+    def complete(self) -> bool:
+        """Whether a whole response was recorded, by the law of its framing."""
+        return self.status is not None and self.ending.complete
+
+    @property
+    def events(self) -> bool:
+        """Whether the body is a stream of server-sent events."""
+        return self.headers.media_type() == "text/event-stream"
+
+    @property
+    def _coded(self) -> bool:
+        return self.headers.get("content-encoding").strip().lower() in _CODINGS
+
+    def decoded(self) -> Recording:
+        """The same with gzip or deflate undone, as far as the body goes; itself when it is not so coded.
+
+        Raises CassetteError for a broken coding and for a decompression bomb.
+        """
+        if not self._coded or not self.body:
+            return self
+        parts = list(_inflated(self))
+        sizes = array("Q", map(len, parts))
+        return self._without_coding(b"".join(parts), Pieces(sizes, self.pieces.waits))
+
+    def edited(self, body: bytes, pieces: Pieces, *, before: int | None = None) -> Recording:
+        """The same with another body; what the framing promised beyond the old one it promises beyond the new.
+
+        `before` is the size of the old body, where this recording does not hold it any more.
+        """
+        grown = len(body) - (len(self.body) if before is None else before)
+        framing, headers, ending = self.framing, self.headers, self.ending
+        if isinstance(framing, Length):
+            framing = Length(max(0, framing.size + grown))
+        if "content-length" in headers:
+            length = framing.size if isinstance(framing, Length) else len(body)
+            headers = Headers((n, str(length) if n.lower() == "content-length" else v) for n, v in headers)
+        if ending.declared is not None and ending.sent is not None and ending.at in (At.IN_BODY, At.IN_CHUNK):
+            sent = max(0, ending.sent + grown) if ending.at is At.IN_BODY else min(ending.sent, len(body))
+            ending = replace(ending, sent=sent, declared=sent + ending.declared - ending.sent)
+        return replace(self, body=body, pieces=pieces, framing=framing, headers=headers, ending=ending)
+
+    def _without_coding(self, body: bytes, pieces: Pieces) -> Recording:
+        coding = self.headers.get("content-encoding").strip().lower()
+        framing, ending, headers = self.framing, self.ending, self.headers.without("content-encoding")
+        if isinstance(framing, Length):  # how much longer the text would have become, nobody knows
+            framing = Length(len(body) + (0 if ending.complete else 1))
+            if "content-length" in headers:
+                headers = headers.having("content-length", str(framing.size))
+            if ending.declared is not None:
+                ending = replace(ending, declared=framing.size, sent=len(body))
+        return replace(
+            self, body=body, pieces=pieces, framing=framing, ending=ending, headers=headers, coding=coding
+        )
+
+    def exchange(self) -> Exchange:
+        """The record that judges read."""
+        moments = array("d", (moment / 1e6 for moment in accumulate(self.pieces.waits)))
+        return Exchange(
+            request=self.request,
+            status=self.status,
+            headers=self.headers,
+            framing=self.framing,
+            body=self.body,
+            size=len(self.body),
+            sha256=hashlib.sha256(self.body).hexdigest(),
+            truncated=False,
+            arrivals=Arrivals(self.pieces.sizes, moments, len(self.pieces)),
+            ending=self.ending,
+            seconds=(sum(self.pieces.waits) + self.wait) / 1e6,
+        )
+
+    def response(self, *, scale: float = 1.0) -> Response:
+        """The answer again; every pause is multiplied by `scale`, and 0 leaves none."""
+        if self.status is None:
+            body = PieceBody((_dead(self.ending),))
+            return Response(200, Headers(), UntilClose(), body)
+        headers = self.headers.without(*_FRAMING_FIELDS)
+        return Response(self.status, headers, self.framing, PieceBody(self._parts(scale)), self.reason)
+
+    def _parts(self, scale: float) -> Iterator[Piece]:
+        """Chunks, the pauses before them, and the ending; an unfinished HTTP chunk is one piece, as it must be."""
+        opened = self._open_bytes()
+        whole = len(self.body) - opened
+        at = owed = 0
+        for size, wait in zip(self.pieces.sizes, self.pieces.waits, strict=True):
+            owed += wait
+            end = min(at + size, whole)
+            if end > at:
+                yield from _pause(owed, scale)
+                yield Chunk(self.body[at:end])
+                owed = 0
+            at += size
+        yield from _pause(owed + self.wait, scale)
+        if opened:
+            yield Chunk(self.body[whole:], self.ending.declared)
+        yield self.ending
+
+    def _open_bytes(self) -> int:
+        """Bytes at the end that belong to an HTTP chunk which never ended."""
+        if self.ending.at is not At.IN_CHUNK or self.ending.declared is None:
+            return 0
+        return min(self.ending.sent or 0, len(self.body))
+
+
+def _pause(microseconds: int, scale: float) -> Iterator[Piece]:
+    if microseconds and scale > 0:
+        yield Pause(microseconds / 1e6 * scale)
+
+
+def _dead(ending: Ending) -> Ending:
+    """The ending of an answer without a head, which is at least one before the headers."""
+    if ending.at in (At.BEFORE_HEADERS, At.IN_HEADERS) and not ending.complete:
+        return ending
+    how = How.FIN if ending.complete else ending.how
+    return Ending(ending.by, how, At.BEFORE_HEADERS, detail=ending.detail)
+
+
+def _pieces(exchange: Exchange) -> tuple[Pieces, bool]:
+    """The pieces of an exchange, and whether its record knew all of them."""
+    arrivals = exchange.arrivals
+    moments = [round(moment * 1e6) for moment in arrivals.moments]
+    waits = [max(0, now - before) for before, now in zip([0, *moments], moments, strict=False)]
+    pieces = pieces_of(zip(arrivals.sizes, waits, strict=True))
+    rest = len(exchange.body) - pieces.total
+    if rest > 0:
+        pieces.sizes.append(rest)
+        pieces.waits.append(0)
+    return pieces, rest <= 0
+
+
+def _inflated(recording: Recording) -> Iterator[bytes]:
+    """The decoded bytes that each piece yields."""
+    inflate, at, room = zlib.decompressobj(47), 0, DECODED_BYTES
+    raw = recording.headers.get("content-encoding").strip().lower() == "deflate" and not _zlib(recording.body)
+    if raw:
+        inflate = zlib.decompressobj(-15)
+    for size in recording.pieces.sizes:
+        data, out = recording.body[at : at + size], b""
+        at += size
+        while data:
+            try:
+                out += inflate.decompress(data, room - len(out) + 1)
+            except zlib.error as wrong:
+                raise CassetteError(
+                    f"{recording.request.target}: its gzip or deflate is broken: {wrong}"
+                ) from None
+            if len(out) > room:
+                raise CassetteError(
+                    f"{recording.request.target} holds more than {DECODED_BYTES} bytes once decompressed: refused"
+                )
+            data = inflate.unconsumed_tail
+            if inflate.eof and inflate.unused_data:
+                data, inflate = inflate.unused_data, zlib.decompressobj(47)  # gzip members may follow each other
+        room -= len(out)
+        yield out
+
+
+def _zlib(body: bytes) -> bool:
+    """Whether a zlib header begins the body; many servers send raw deflate where they say deflate."""
+    return body[0] & 0x0F == zlib.DEFLATED and int.from_bytes(body[:2], "big") % 31 == 0

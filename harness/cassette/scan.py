@@ -1,0 +1,126 @@
+"""Looks for secrets in what is written: recordings, and files of any recorder. Layer 1.
+
+The gate before a cassette is shared. It sees what redaction sees, and changes nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.cassette.bodies import BodyReader
+from harness.cassette.fault import CassetteError
+from harness.cassette.recording import Recording
+from harness.cassette.redact import Redactor
+from harness.cassette.vault import Vault
+from harness.wire import StreamProtocol
+from harness.wire.secrets import is_secret_header
+
+_STREAM_STARTS = ("event:", "data:", "id:", "retry:", ":")
+_HEADERS = frozenset({"headers", "header"})
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """Something that looks like a secret; `place` says where in the file, `shown` its first characters."""
+
+    kind: str
+    place: str
+    shown: str = ""
+
+
+def scan(recording: Recording, protocol: StreamProtocol) -> list[Hit]:
+    """What redaction would still replace in a recording."""
+    redactor = Redactor(protocol)
+    redactor.redact(recording)
+    return [Hit(item.kind, item.place) for item in redactor.report]
+
+
+def scan_file(path: Path, protocol: StreamProtocol) -> list[Hit]:
+    """What looks like a secret in a file: YAML, JSON, lines of JSON, an event stream or text.
+
+    Raises CassetteError when it cannot be read.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as wrong:
+        raise CassetteError(f"{path} cannot be read: {wrong.strerror}") from None
+    return list(_Scan(protocol).file(path.name, data))
+
+
+class _Scan:
+    def __init__(self, protocol: StreamProtocol) -> None:
+        self._bodies = BodyReader(protocol, Vault())
+
+    def file(self, name: str, data: bytes) -> Iterator[Hit]:
+        if name.endswith((".yaml", ".yml")):
+            documents = _documents(data)
+            yield from self._text(data, "") if documents is None else self._tree(documents, "", "")
+        elif name.endswith((".json", ".har")):
+            try:
+                yield from self._tree(json.loads(data), "", "")
+            except (ValueError, RecursionError):
+                yield from self._text(data, "")
+        elif name.endswith(".jsonl"):
+            lines = (line for line in data.splitlines() if line.strip())
+            yield from self._text(b"".join(b"data: " + line + b"\n\n" for line in lines), "")
+        else:
+            yield from self._text(data, "")
+
+    def _tree(self, value: Any, place: str, name: str) -> Iterator[Hit]:
+        """A document of any recorder: mappings, lists, and bodies as strings in it."""
+        if isinstance(value, Mapping):
+            if name in _HEADERS:
+                yield from self._fields(value.items(), place)
+            for key, item in value.items():
+                yield from self._text(str(key).encode("utf-8", "replace"), f"{place}.{key}")
+                yield from self._tree(item, f"{place}.{key}".lstrip("."), str(key))
+        elif isinstance(value, list):
+            if name in _HEADERS:
+                pairs = (item for item in value if isinstance(item, Mapping) and {"name", "value"} <= item.keys())
+                yield from self._fields(((item["name"], item["value"]) for item in pairs), place)
+            for number, item in enumerate(value):
+                yield from self._tree(item, f"{place}[{number}]", name)
+        elif isinstance(value, (str, bytes)) and value:
+            data = value if isinstance(value, bytes) else value.encode("utf-8", "surrogatepass")
+            wrapped = json.dumps({name: value}).encode() if isinstance(value, str) and name else b""
+            yield from self._text(data, place) if _is_body(data) else self._field(wrapped or data, place)
+
+    def _fields(self, fields: Iterable[tuple[Any, Any]], place: str) -> Iterator[Hit]:
+        for name, values in fields:
+            for value in values if isinstance(values, list) else [values]:
+                text = str(value)
+                if is_secret_header(str(name)) and self._bodies.hidden(text) != text:
+                    yield Hit("secret header", f"{place}.{name}", _shown(text))
+
+    def _field(self, data: bytes, place: str) -> Iterator[Hit]:
+        for found in self._bodies.find(data, stream=False):
+            yield Hit(found.kind, place)
+
+    def _text(self, data: bytes, place: str) -> Iterator[Hit]:
+        stream = data.lstrip()[:8].decode("latin-1").startswith(_STREAM_STARTS)
+        for found in self._bodies.find(data, stream=stream):
+            line = data.count(b"\n", 0, found.edit.start) + 1
+            shown = _shown(data[found.edit.start : found.edit.end].decode("utf-8", "replace"))
+            yield Hit(found.kind, f"{place}, line {line}".lstrip(", "), shown)
+
+
+def _is_body(data: bytes) -> bool:
+    return data.lstrip()[:8].decode("latin-1").startswith(("{", "[", *_STREAM_STARTS))
+
+
+def _documents(data: bytes) -> list[Any] | None:
+    import yaml
+
+    try:
+        return list(yaml.load_all(data, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
+    except (yaml.YAMLError, ValueError, RecursionError):
+        return None
+
+
+def _shown(text: str) -> str:
+    """Enough to find it again, too little to use it."""
+    return f"{text[:4]}… ({len(text)} characters)"

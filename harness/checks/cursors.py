@@ -1,0 +1,110 @@
+"""Checks of cursors that are unusual: percent-encoded, of the final event, or nobody's; and of streams of nothing.
+
+Layer 2. Ordinary cursors are `harness.checks.resume`, whose exercise brings these too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from harness.checks.actions import Steps
+from harness.checks.check import Registry, exercise
+from harness.checks.events import events_in, expect_stream, is_stream, of_kind
+from harness.checks.judging import CLIENT_ERROR, SUCCESS, broken, expect_status, shown
+from harness.checks.oracle import Rest, compare
+from harness.checks.resume import Resumed, a_finished_run_resumed
+from harness.checks.running import whole
+from harness.checks.stored import UNKNOWN_ID
+from harness.checks.target import Target
+from harness.contract.rules import BY_ID
+from harness.outcome import Finding
+from harness.wire import Exchange
+
+_CURSORS = Registry(BY_ID)
+CHECKS = _CURSORS.checks
+
+
+@exercise(requests=1)
+def a_stream_of_nothing(t: Target) -> Steps:
+    """GET stream=true for an id that was never given out."""
+    return {"answer": (yield from whole(t.get(UNKNOWN_ID, stream=True)))}
+
+
+@_CURSORS.check(
+    "resume.encoded",
+    a_finished_run_resumed,
+    title="a percent-encoded cursor is the same cursor",
+    profile="background",
+    requires=["background", "stream", "event-ids"],
+    accepts=["the same events as with the plain cursor"],
+    about="encoded",
+)
+def _reads_an_encoded_cursor(rests: list[Resumed], encoded: Resumed) -> Iterator[Finding]:
+    plain = next(resumed for resumed in rests if resumed.at == encoded.at)
+    expected = events_in(plain.exchange)
+    yield from expect_stream(encoded.exchange)
+    if is_stream(encoded.exchange) and compare(expected, -1, events_in(encoded.exchange)) != Rest():
+        yield broken(
+            f"cursor {encoded.cursor!r} gives other events when it is percent-encoded",
+            expected=f"{len(expected)} events",
+            actual=f"{len(events_in(encoded.exchange))} events",
+        )
+
+
+@_CURSORS.check(
+    "resume.last",
+    a_finished_run_resumed,
+    title="nothing new follows the final event",
+    profile="background",
+    requires=["background", "stream", "event-ids"],
+    accepts=["an empty stream", "[DONE] only", "interaction.completed again", "any 4xx"],
+)
+def _ends_at_the_end(last: Exchange) -> Iterator[Finding]:
+    yield from expect_status(last, accepts={*SUCCESS, *CLIENT_ERROR})
+    if last.status not in SUCCESS or not last.body:
+        return
+    if not is_stream(last):
+        yield broken("something else than events came", expected="a stream or nothing", actual=shown(last))
+        return
+    events = events_in(last)
+    if len(events) > len(of_kind(events, "interaction.completed")) or len(events) > 1:
+        yield broken("events came after the final one", expected="the completion at most", actual=f"{len(events)}")
+
+
+@_CURSORS.check(
+    "resume.bad-cursor",
+    a_finished_run_resumed,
+    title="an unknown cursor is answered, one way or another",
+    profile="background",
+    requires=["background", "stream"],
+    accepts=["any 4xx", "an error event", "the stream from its start"],
+    about="bad_cursor",
+)
+def _answers_a_bad_cursor(first: Exchange, bad_cursor: Exchange) -> Iterator[Finding]:
+    yield from expect_status(bad_cursor, accepts={*SUCCESS, *CLIENT_ERROR})
+    if bad_cursor.status not in SUCCESS:
+        return
+    if not is_stream(bad_cursor):
+        yield broken("something else than events came", expected="a stream or a refusal", actual=shown(bad_cursor))
+        return
+    events = events_in(bad_cursor)
+    if not of_kind(events, "error") and len(events) < len(events_in(first)):
+        yield broken(
+            "an unknown cursor brings a part of the stream and no error",
+            expected="a refusal, an error event, or everything",
+            actual=f"{len(events)} events",
+        )
+
+
+@_CURSORS.check(
+    "resume.unknown",
+    a_stream_of_nothing,
+    title="streaming an unknown interaction is refused",
+    profile="background",
+    requires=["stream", "store"],
+    accepts=["404", "400", "an error event"],
+)
+def _refuses_an_unknown_id(answer: Exchange) -> Iterator[Finding]:
+    yield from expect_status(answer, accepts={*SUCCESS, 400, 404}, tolerates=CLIENT_ERROR)
+    if answer.status in SUCCESS and (not is_stream(answer) or not of_kind(events_in(answer), "error")):
+        yield broken("an unknown interaction is streamed", expected="404 or an error event", actual=shown(answer))

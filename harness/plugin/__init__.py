@@ -1,0 +1,61 @@
+"""What the pytest fixtures are made of, usable without pytest's fixtures too. Layer 6.
+
+Everything a fixture does is here; `harness.pytest_plugin` only wires it to markers, options and tests. Names are
+looked up on first use, so that the plugin costs nothing in a project that does not use it.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from harness.plugin.chain import Chain, Link
+    from harness.plugin.clients import async_client, client
+    from harness.plugin.conform import assert_conforms
+    from harness.plugin.drops import DroppedStream, cases_of
+    from harness.plugin.environment import Environment
+    from harness.plugin.guard import OutsideConnection, loopback_only
+    from harness.plugin.lifecycle import ROUTES, Lifecycle
+    from harness.plugin.replay import CassetteFixture
+    from harness.plugin.sent import Sent
+    from harness.plugin.served import InteractionsEmulator, Served
+    from harness.plugin.session import Session
+    from harness.plugin.sleeps import Sleeps, no_sleep
+
+_HOMES = {
+    "Chain": "chain",
+    "Link": "chain",
+    "client": "clients",
+    "async_client": "clients",
+    "assert_conforms": "conform",
+    "DroppedStream": "drops",
+    "cases_of": "drops",
+    "Environment": "environment",
+    "OutsideConnection": "guard",
+    "loopback_only": "guard",
+    "Lifecycle": "lifecycle",
+    "ROUTES": "lifecycle",
+    "CassetteFixture": "replay",
+    "Sent": "sent",
+    "InteractionsEmulator": "served",
+    "Served": "served",
+    "Session": "session",
+    "Sleeps": "sleeps",
+    "no_sleep": "sleeps",
+}
+
+__all__ = [
+    "Session", "Environment", "Served", "InteractionsEmulator", "Sent",
+    "client", "async_client",
+    "Lifecycle", "ROUTES", "Chain", "Link",
+    "DroppedStream", "cases_of", "CassetteFixture",
+    "assert_conforms",
+    "no_sleep", "Sleeps", "loopback_only", "OutsideConnection",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,0 +1,75 @@
+"""Ready clients of a test's service, in-process: google-genai where it is installed, else plain httpx.
+
+Layer 6. No socket and no waiting; code that needs a real connection takes `base_url`. In-process there is no
+connection that only its own event loop could close.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from harness.plugin.served import Served
+
+BASE_URL = "http://interactions.test"
+"""Stands for the host, which an in-process transport never looks at."""
+
+KEY = "interactions-harness"
+
+
+@contextmanager
+def client(served: Served) -> Iterator[Any]:
+    """A `google.genai.Client`, or an `httpx.Client` where that is not installed."""
+    if has_genai():
+        with _genai(served) as genai:
+            yield genai
+    else:
+        with _httpx().Client(transport=served.transport, base_url=BASE_URL, headers=_key()) as plain:
+            yield plain
+
+
+@contextmanager
+def async_client(served: Served) -> Iterator[Any]:
+    """The `aio` of a `google.genai.Client`, or an `httpx.AsyncClient`."""
+    if has_genai():
+        with _genai(served) as genai:
+            yield genai.aio
+    else:
+        yield _httpx().AsyncClient(transport=served.transport, base_url=BASE_URL, headers=_key())
+
+
+def has_genai() -> bool:
+    """Whether google-genai is installed."""
+    return _has("google") and _has("google.genai")
+
+
+@contextmanager
+def _genai(served: Served) -> Iterator[Any]:
+    from google import genai
+
+    library = importlib.import_module("httpx2") if _has("httpx2") else _httpx()
+    options = genai.types.HttpOptions(
+        base_url=BASE_URL,
+        httpx_client=library.Client(transport=served.transport),
+        httpx_async_client=library.AsyncClient(transport=served.transport),
+    )
+    made = genai.Client(api_key=KEY, http_options=options)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def _key() -> dict[str, str]:
+    return {"x-goog-api-key": KEY}
+
+
+def _has(name: str) -> bool:
+    return importlib.util.find_spec(name) is not None
+
+
+def _httpx() -> Any:
+    return importlib.import_module("httpx")

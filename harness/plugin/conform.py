@@ -1,0 +1,114 @@
+"""`assert_conforms`: something that claims to be of the Interactions API, held to the contract.
+
+Layer 6. For those who implement the API: a response of httpx or httpx2, the bytes of a stream, events, an
+interaction, an exchange of the harness.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from harness.contract import StreamJudge, judge_error, judge_interaction, read
+from harness.contract.json_read import loads
+from harness.contract.rules import BY_ID
+from harness.outcome import Finding, Level, Severity, UsageFault
+from harness.plugin.results import events_of, plain
+from harness.wire import Exchange, encode
+
+_SHOWN = 10
+
+
+def assert_conforms(value: Any, *, level: str = "SHOULD", background: bool = False) -> None:
+    """Nothing in `value` breaks a rule of at least this `level` (MUST, SHOULD, MAY).
+
+    `background=True` says that a stream belongs to a run in the background, whose deltas should carry cursors.
+    """
+    __tracebackhide__ = True
+    wanted = _levels(level)
+    broken = [finding for finding in findings_of(value, background=background) if _level(finding) in wanted]
+    broken = [finding for finding in broken if finding.severity is Severity.BROKEN]
+    if broken:
+        lines = [_told(finding) for finding in broken[:_SHOWN]]
+        more = f"\n  … and {len(broken) - _SHOWN} more" if len(broken) > _SHOWN else ""
+        raise AssertionError(f"{len(broken)} findings against the contract:\n" + "\n".join(lines) + more)
+
+
+def findings_of(value: Any, *, background: bool = False) -> list[Finding]:
+    """What the contract finds wrong with a response, stream, interaction or exchange. Raises UsageFault."""
+    if isinstance(value, Exchange):
+        return list(read(value).findings)
+    if isinstance(value, bytes):
+        return _of_bytes(value, background)
+    if hasattr(value, "status_code") and hasattr(value, "headers"):
+        return _of_response(value, background)
+    events = events_of(list(value) if _is_lazy(value) else value)
+    if events is not None:
+        return _of_events(events, background)
+    body = plain(value)
+    if not isinstance(body, Mapping):
+        raise UsageFault(
+            f"assert_conforms cannot read a {type(value).__name__}: pass a response, the bytes of a stream, its "
+            "events, or an interaction"
+        )
+    return judge_error(body, None) if set(body) == {"error"} else judge_interaction(dict(body))
+
+
+def _of_response(response: Any, background: bool) -> list[Finding]:
+    data = response.content if hasattr(response, "content") else response.read()
+    if str(response.headers.get("content-type", "")).lower().startswith("text/event-stream"):
+        return _of_stream(data, background)
+    value = loads(data)
+    if response.status_code >= 400:
+        return judge_error(value.value, response.status_code)
+    return judge_interaction(value.value)
+
+
+def _of_bytes(data: bytes, background: bool) -> list[Finding]:
+    return (
+        judge_interaction(loads(data).value) if data.lstrip()[:1] in (b"{", b"[") else _of_stream(data, background)
+    )
+
+
+def _of_stream(data: bytes, background: bool) -> list[Finding]:
+    judge = StreamJudge(background=background)
+    judge.feed(data)
+    return list(judge.finish().findings)
+
+
+def _of_events(events: Iterable[Mapping[str, Any]], background: bool) -> list[Finding]:
+    """Events that lost their framing, which is then not judged."""
+    judge = StreamJudge(background=background, framed=False)
+    for event in events:
+        judge.feed(encode(str(event.get("event_type", "")), msgspec.json.encode(event)))
+    return list(judge.finish().findings)
+
+
+def _is_lazy(value: Any) -> bool:
+    return hasattr(value, "__next__")
+
+
+def _levels(level: str) -> frozenset[Level]:
+    order = [Level.MUST, Level.SHOULD, Level.MAY]
+    if level.upper() not in order:
+        raise UsageFault(f"level={level!r} is none of MUST, SHOULD, MAY")
+    return frozenset(order[: order.index(Level(level.upper())) + 1])
+
+
+def _level(finding: Finding) -> Level:
+    rule = BY_ID.get(finding.rule)
+    return rule.level if rule is not None else Level.MUST
+
+
+def _told(finding: Finding) -> str:
+    rule, where = BY_ID.get(finding.rule), finding.where
+    place = where.pointer or ("" if where.event is None else f"event {where.event}")
+    if where.pointer and where.event is not None:
+        place = f"event {where.event}, {where.pointer}"
+    level = f"{_level(finding)} " if rule is not None else ""
+    text = f"  {level}{finding.rule}: {finding.message}" + (f" ({place})" if place else "")
+    if finding.expected or finding.actual:
+        text += f"\n      expected {finding.expected or '—'}, got {finding.actual or '—'}"
+    return text + (f"\n      {rule.statement} [{rule.source}]" if rule is not None else "")

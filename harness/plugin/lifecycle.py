@@ -1,0 +1,242 @@
+"""Interactions on their way: for each route that a run can take, a ready interaction and what must come of it.
+
+Layer 6. A route is data: how the emulator answers, who interferes when, and what code that waits must end with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.contract import RUNNING, STATUSES
+from harness.outcome import UsageFault
+from harness.plugin.results import status_of, text_in
+from harness.plugin.sent import call_of
+from harness.plugin.served import InteractionsEmulator
+from harness.wire import Request
+
+TEXT = "All of the answer."
+MOST_REQUESTS = 100
+"""Requests of one test: who waits politely needs ten."""
+
+TOOL = {
+    "type": "function",
+    "name": "get_weather",
+    "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+}
+_GRACE = 2  # requests after the end that nobody minds: the one that fetches the result, say
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """`script` answers the create, `then` the next one; `acts`: (number of the GET before which it happens, what).
+
+    `status` is what the code under test must end with; None: the interaction is gone, and GET is 404.
+    """
+
+    story: str
+    status: str | None
+    script: Mapping[str, Any] = field(default_factory=dict)
+    then: Mapping[str, Any] | None = None
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    acts: tuple[int, str] | None = None
+    text: str | None = TEXT
+
+
+ROUTES: dict[str, Route] = {
+    "completed": Route(story="two polls in progress, then completed", status="completed", script={"text": TEXT}),
+    "failed": Route(story="in progress, then failed", status="failed", script={"status": "failed"}, text=None),
+    "cancelled": Route(
+        story="somebody else cancels it after the first poll",
+        status="cancelled", script={"text": TEXT, "ticks": 20}, acts=(2, "cancel"), text=None,
+    ),
+    "cancelled_early": Route(
+        story="it is cancelled before anybody looks",
+        status="cancelled", script={"text": TEXT}, acts=(1, "cancel"), text=None,
+    ),
+    "cancelled_late": Route(
+        story="it is cancelled, and three polls still show it in progress",
+        status="cancelled", script={"text": TEXT, "ticks": 20, "cancel_lag": 3}, acts=(1, "cancel"), text=None,
+    ),
+    "requires_action": Route(
+        story="it stops for a function's result",
+        status="requires_action", fields={"tools": [TOOL]}, text=None,
+    ),
+    "function_result": Route(
+        story="it stops for a function's result; the client gives it in a next interaction, which completes",
+        status="completed", fields={"tools": [TOOL]}, then={"text": TEXT},
+    ),
+    "incomplete": Route(
+        story="it stops early, at a limit", status="incomplete", script={"text": TEXT, "status": "incomplete"}
+    ),
+    "queued": Route(
+        story="two polls show it queued before it runs", status="completed", script={"text": TEXT, "queued": 2}
+    ),
+    "deleted": Route(
+        story="somebody deletes it while it runs",
+        status=None, script={"text": TEXT, "ticks": 20}, acts=(3, "delete"), text=None,
+    ),
+    "requires_continuation": Route(
+        story="it stops with a continuation_token; the client goes on in a next interaction, which completes",
+        status="completed",
+        script={"text": "All ", "status": "requires_continuation"}, then={"text": "of the answer."},
+        text="of the answer.",
+    ),
+}  # fmt: skip
+
+COMMON = ("completed", "failed", "cancelled", "requires_action", "incomplete", "queued")
+"""What is taken without a marker."""
+
+
+def routes_of(definition: Any) -> list[str]:
+    """The routes that the markers of a test name. Raises UsageFault for an unknown one."""
+    names = [name for marker in definition.iter_markers("interactions_lifecycle") for name in marker.args]
+    for name in names:
+        if name != "all" and name not in ROUTES:
+            raise UsageFault(f"interactions_lifecycle({name!r}): the routes are {', '.join(ROUTES)}, or 'all'")
+    if "all" in names:
+        return list(ROUTES)
+    return list(dict.fromkeys(names)) or list(COMMON)
+
+
+class Lifecycle:
+    """One interaction that was created in the background and will take `route`.
+
+    `id` is to be handed to the code under test; `expected_status` and `expected_text` are what must come (None:
+    it is gone, or there is no text to expect). `tools` are what it declared.
+    """
+
+    def __init__(self, emulator: InteractionsEmulator, route: str) -> None:
+        self.route = route
+        self.emulator = emulator
+        self._route = ROUTES[route]
+        self._gets = 0
+        self._shown: list[str] = []
+        script = self._route.script
+        if script:
+            emulator.script(script)
+        self.created = emulator.create(**self._route.fields)
+        self.id: str = self.created["id"]
+        if self._route.then is not None:
+            emulator.script(self._route.then)
+        emulator.limit = MOST_REQUESTS
+        emulator.before.append(self._watch)
+        emulator.explain = self._now
+
+    @property
+    def story(self) -> str:
+        """What happens, in words."""
+        return self._route.story
+
+    @property
+    def expected_status(self) -> str | None:
+        """What the code under test must end with."""
+        return self._route.status
+
+    @property
+    def expected_text(self) -> str | None:
+        """The text that it must end with."""
+        return self._route.text
+
+    @property
+    def tools(self) -> list[dict[str, Any]]:
+        """The tools that the interaction declares; they are sent again with a function's result."""
+        return list(self._route.fields.get("tools", ()))
+
+    def assert_outcome(self, result: Any) -> None:
+        """What the code under test ended with is right: a status, an interaction, or the exception it raised."""
+        __tracebackhide__ = True
+        problem = self._wrong_requests() or self._wrong_result(result) or self._too_many_polls()
+        if problem:
+            calls = ", ".join(self.emulator.requests.calls)
+            raise AssertionError(
+                f"on the route {self.route!r} ({self.story}) the client {problem}.\n  its calls: {calls}"
+            )
+
+    # Inside
+
+    def _watch(self, request: Request) -> None:
+        """Interfere when it is time, and note what each poll is about to show."""
+        if request.method != "GET" or request.segments[-1] != self.id:
+            return
+        self._gets += 1
+        if self._route.acts is not None and self._route.acts[0] == self._gets:
+            if self._route.acts[1] == "cancel":
+                self.emulator.call("POST", f"interactions/{self.id}/cancel")
+            else:
+                self.emulator.call("DELETE", f"interactions/{self.id}")
+        now = self.emulator.look(self.id)
+        self._shown.append(now["status"] if now else "deleted")
+
+    def _now(self) -> str:
+        now = self.emulator.look(self.id)
+        status = now["status"] if now else "deleted"
+        return f"the interaction is {status!r} by now (route {self.route!r}: {self.story})"
+
+    def _wrong_result(self, result: Any) -> str:
+        expected = self._route.status
+        if expected is None:
+            return self._not_gone(result)
+        if isinstance(result, BaseException):
+            return f"raised {type(result).__name__} ({result}), but the interaction is to end as {expected!r}"
+        status = status_of(result)
+        if status in RUNNING:
+            return f"stopped waiting while the interaction was {status!r}: that is no end, it must be polled on"
+        if status in STATUSES and status != expected:
+            return f"ended with {status!r} instead of {expected!r}"
+        text = text_in(result) if status in STATUSES else status
+        if text is None and status not in STATUSES:
+            return f"ended with {result!r}, which has neither a status nor a text: return the interaction"
+        if self._route.text is not None and text is not None and text != self._route.text:
+            return f"ended with the text {text!r} instead of {self._route.text!r}"
+        return ""
+
+    def _not_gone(self, result: Any) -> str:
+        code = getattr(result, "status_code", None) or getattr(
+            getattr(result, "response", None), "status_code", None
+        )
+        if result is None or code == 404 or result == "deleted":
+            return ""
+        return f"ended with {result!r}, though the interaction was deleted: expected the 404, None or 'deleted'"
+
+    def _wrong_requests(self) -> str:
+        """What a route with a second interaction asks of the create that makes it."""
+        if self._route.then is None:
+            return ""
+        bodies = self.emulator.requests.bodies("create")
+        if not bodies:
+            return "never created the interaction that goes on"
+        body = bodies[-1]
+        if body.get("previous_interaction_id") != self.id:
+            return f"did not chain to it: previous_interaction_id is {body.get('previous_interaction_id')!r}"
+        return self._wrong_results(body) if self.route == "function_result" else self._wrong_token(body)
+
+    def _wrong_results(self, body: Mapping[str, Any]) -> str:
+        """Source: the function calling section of the reference; every pending call needs its result."""
+        now = self.emulator.look(self.id) or {}
+        pending = [step["id"] for step in now.get("steps", ()) if step["type"] == "function_call"]
+        given = body.get("input")
+        items = given if isinstance(given, list) else []
+        answered = [item.get("call_id") for item in items if item.get("type") == "function_result"]
+        missing = [call for call in pending if call not in answered]
+        if missing:
+            return f"gave no function_result for the call {missing[0]!r} (call_ids sent: {answered})"
+        if not body.get("tools"):
+            return "did not send the tools again: they are not inherited"
+        return ""
+
+    def _wrong_token(self, body: Mapping[str, Any]) -> str:
+        """Source: the SDK; the token goes back unchanged, without input."""
+        now = self.emulator.look(self.id) or {}
+        if body.get("continuation_token") != now.get("continuation_token"):
+            return "did not send the continuation_token back unchanged"
+        return "sent input together with the continuation_token" if "input" in body else ""
+
+    def _too_many_polls(self) -> str:
+        ends = [number for number, status in enumerate(self._shown) if status not in RUNNING]
+        late = len(self._shown) - ends[0] - 1 if ends else 0
+        calls = [call for call in map(call_of, self.emulator.requests) if call == "get"]
+        if late > _GRACE and len(calls) > _GRACE:
+            return f"asked {late} times more after it was {self._shown[ends[0]]!r}"
+        return ""

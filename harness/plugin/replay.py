@@ -1,0 +1,260 @@
+"""The recording of one test: played from `cassettes/<module>/<test>.yaml`, or made there from a live service.
+
+Layer 6. Takes pytest-recording's place and its habits (record modes, `vcr_config`), and none of vcrpy's patches:
+clients come to us by transport or by URL. What is not recorded fails the test at its end, also where the code
+under test swallows the error.
+"""
+
+from __future__ import annotations
+
+import datetime
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+import pytest
+
+from harness.cassette import Cassette, CassetteFile, Player, Provenance, Recording, Target, load
+from harness.cassette.player import MISS_CODE, MISS_STATUS
+from harness.contract import PROTOCOL
+from harness.outcome import UsageFault
+from harness.plugin.guard import loopback_only
+from harness.plugin.served import Served
+from harness.transport import UrlDriver
+from harness.wire import Headers, LogicalClock, Request, Response
+
+LIVE = "https://generativelanguage.googleapis.com"
+PROPERTY = "interactions_cassette"
+"""What a report's user_properties call a remark on a cassette."""
+
+_MODES = ("none", "once", "new_episodes", "all", "rewrite")
+_HOP = ("host", "connection", "content-length", "transfer-encoding", "accept-encoding")
+
+
+class CassetteFixture(Served):
+    """A recording that stands in for the API. `remarks` says what a person should look at, after the test."""
+
+    def __init__(self, path: Path, service: Any) -> None:
+        super().__init__(service, LogicalClock())
+        self.path = path
+        self.misses: list[str] = []
+        self.remarks: list[str] = []
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What the marker, the options and `vcr_config` say of a test's cassette."""
+
+    path: Path
+    record_mode: str = "none"
+    mode: str = "resume"
+    upstream: str = LIVE
+    dropped_headers: frozenset[str] = frozenset()
+    dropped_parameters: frozenset[str] = frozenset()
+    max_age: float | None = None
+    today: datetime.date = field(default_factory=datetime.date.today)
+
+
+@contextmanager
+def cassette_of(request: pytest.FixtureRequest) -> Iterator[CassetteFixture]:
+    """The cassette of a test. Fails the test for what was not recorded; leaves remarks in its report."""
+    wanted = wanted_by(request)
+    with opened(wanted) as cassette:
+        yield cassette
+    for remark in cassette.remarks:
+        request.node.user_properties.append((PROPERTY, remark))
+    if cassette.misses:
+        pytest.fail(f"{cassette.path}: {cassette.misses[0]}", pytrace=False)
+
+
+def wanted_by(request: pytest.FixtureRequest) -> Wanted:
+    """Read marker, options and `vcr_config`. Raises UsageFault for what cannot be."""
+    marker = request.node.get_closest_marker("interactions_cassette")
+    options = dict(marker.kwargs) if marker is not None else {}
+    named = marker.args[0] if marker is not None and marker.args else options.pop("path", None)
+    config = _vcr_config(request)
+    chosen = request.config.getoption("--record-mode", None)
+    mode = options.pop("record_mode", None) or chosen or config.get("record_mode") or "none"
+    if mode not in _MODES:
+        raise UsageFault(f"record_mode={mode!r} is none of {', '.join(_MODES)}")
+    wanted = Wanted(
+        path=_path(request, named, config),
+        record_mode=str(mode),
+        mode=options.pop("mode", "resume"),
+        upstream=options.pop("upstream", None) or _live_url(),
+        dropped_headers=_names(config.get("filter_headers")),
+        dropped_parameters=_names(config.get("filter_query_parameters")),
+        max_age=request.config.getoption("--interactions-max-age"),
+    )
+    if options:
+        unknown = next(iter(options))
+        raise UsageFault(f"interactions_cassette has no {unknown!r}: it takes path, record_mode, mode, upstream")
+    return wanted
+
+
+def opened(wanted: Wanted) -> AbstractContextManager[CassetteFixture]:
+    """A cassette to play, or to record into."""
+    if wanted.record_mode == "rewrite":
+        wanted.path.unlink(missing_ok=True)
+    records = wanted.record_mode in ("all", "new_episodes", "rewrite") or (
+        wanted.record_mode == "once" and not wanted.path.exists()
+    )
+    return _recording(wanted) if records else _playing(wanted)
+
+
+def outside_of(wanted: Wanted) -> str | None:
+    """The host that recording has to reach; None when nothing is recorded."""
+    return None if wanted.record_mode == "none" else urlsplit(wanted.upstream).hostname
+
+
+def guard_of(request: pytest.FixtureRequest) -> AbstractContextManager[None]:
+    """The guard of a test with a cassette: this machine, and the service that is recorded."""
+    outside = outside_of(wanted_by(request))
+    return loopback_only(allow=(outside,) if outside else ())
+
+
+# Playing
+
+
+@contextmanager
+def _playing(wanted: Wanted) -> Iterator[CassetteFixture]:
+    if not wanted.path.is_file():
+        raise UsageFault(
+            f"there is no recording at {wanted.path}: run once with --record-mode=once (pytest-recording), or "
+            "@pytest.mark.interactions_cassette(record_mode='once'), a key in GEMINI_API_KEY"
+        )
+    cassette = load(wanted.path)
+    player = Player(cassette.recordings, PROTOCOL, mode=wanted.mode)
+    fixture = CassetteFixture(wanted.path, player)
+    yield fixture
+    fixture.misses += [str(miss) for miss in player.misses]
+    unused = player.unused()
+    if unused and not player.misses:
+        shown = ", ".join(f"{recording.request.method} {recording.request.target}" for _, recording in unused[:3])
+        fixture.remarks.append(
+            f"{wanted.path.name}: {len(unused)} of {len(player.recordings)} not played: {shown}"
+        )
+    if (stale := _stale(cassette, wanted)) is not None:
+        fixture.remarks.append(stale)
+
+
+def _stale(cassette: Cassette, wanted: Wanted) -> str | None:
+    recorded = cassette.provenance.recorded if cassette.provenance is not None else ""
+    if wanted.max_age is None or not recorded:
+        return None
+    age = (wanted.today - datetime.date.fromisoformat(recorded)).days
+    if age <= wanted.max_age:
+        return None
+    return f"{wanted.path.name}: recorded {recorded}, {age} days ago (--interactions-max-age {wanted.max_age:g})"
+
+
+# Recording
+
+
+@contextmanager
+def _recording(wanted: Wanted) -> Iterator[CassetteFixture]:
+    provenance = Provenance(
+        recorder="harness.pytest_plugin",
+        target=Target.LIVE if wanted.upstream == LIVE else Target.OTHER,
+        recorded=wanted.today.isoformat(),
+        api=PROTOCOL.name,
+    )
+    wanted.path.parent.mkdir(parents=True, exist_ok=True)
+    mode = "new_episodes" if wanted.record_mode == "rewrite" else wanted.record_mode
+    driver = UrlDriver(wanted.upstream)
+    try:
+        with CassetteFile(wanted.path, PROTOCOL, mode=mode, provenance=provenance) as file:
+            yield CassetteFixture(wanted.path, _Recorder(file, driver, wanted))
+    finally:
+        driver.close()
+
+
+class _Recorder:
+    """A service that answers from the file what is there, and from upstream, once, what is not."""
+
+    def __init__(self, file: CassetteFile, driver: UrlDriver, wanted: Wanted) -> None:
+        self._file = file
+        self._driver = driver
+        self._wanted = wanted
+
+    def __call__(self, request: Request) -> Response:
+        request = Request(request.method, request.target, request.headers.without(*_HOP), request.body)
+        filtered = _filtered(request, self._wanted)
+        known = self._file.play(filtered)
+        if known is not None:
+            return known.response(scale=0)
+        if not self._file.may_record:
+            return _miss(f"not recorded: {request.method} {request.target}")
+        exchange = self._driver.send(request)
+        recording = Recording.of(exchange, origin=self._wanted.upstream)
+        kept = Recording(**{**_fields(recording), "request": filtered})
+        self._file.add(kept)
+        return recording.response(scale=0)
+
+
+def _fields(recording: Recording) -> dict[str, Any]:
+    return {name: getattr(recording, name) for name in recording.__dataclass_fields__}
+
+
+def _filtered(request: Request, wanted: Wanted) -> Request:
+    """The request without what `vcr_config` keeps out of files; secrets are redacted besides."""
+    headers = Headers((n, v) for n, v in request.headers if n.lower() not in wanted.dropped_headers)
+    path, mark, query = request.target.partition("?")
+    if mark and wanted.dropped_parameters:
+        pairs = parse_qsl(query, keep_blank_values=True)
+        query = urlencode([pair for pair in pairs if pair[0].lower() not in wanted.dropped_parameters])
+    return Request(request.method, f"{path}?{query}" if query else path, headers, request.body)
+
+
+def _miss(reason: str) -> Response:
+    body = PROTOCOL.error_body(MISS_STATUS, MISS_CODE, reason)
+    return Response.whole(MISS_STATUS, Headers([("content-type", "application/json")]), body)
+
+
+# Names and places
+
+
+def _path(request: pytest.FixtureRequest, named: object, config: Mapping[str, Any]) -> Path:
+    folder = Path(str(config["cassette_library_dir"])) if config.get("cassette_library_dir") else _folder(request)
+    if named is None:
+        return folder / f"{cassette_name(request.node)}.yaml"
+    path = Path(str(named))
+    if path.is_absolute() or path.parent != Path():
+        return request.path.parent / path
+    return folder / path.with_suffix(path.suffix or ".yaml")
+
+
+def _folder(request: pytest.FixtureRequest) -> Path:
+    """Where pytest-recording looks too; its fixture `vcr_cassette_dir` moves both."""
+    try:
+        return Path(request.getfixturevalue("vcr_cassette_dir"))
+    except pytest.FixtureLookupError:
+        return request.path.parent / "cassettes" / request.path.stem
+
+
+def cassette_name(node: Any) -> str:
+    """`test_name`, or `Class.test_name`, as pytest-recording names its files."""
+    name = f"{node.cls.__name__}.{node.name}" if getattr(node, "cls", None) else str(node.name)
+    return re.sub(r"[<>:\"/\\|?*\x00-\x1f]", "-", name)
+
+
+def _vcr_config(request: pytest.FixtureRequest) -> Mapping[str, Any]:
+    try:
+        value = request.getfixturevalue("vcr_config")
+    except pytest.FixtureLookupError:
+        return {}
+    return value if isinstance(value, Mapping) else {}
+
+
+def _names(value: object) -> frozenset[str]:
+    items = value if isinstance(value, list | tuple) else ()
+    return frozenset(str(item[0] if isinstance(item, list | tuple) else item).lower() for item in items)
+
+
+def _live_url() -> str:
+    return os.environ.get("INTERACTIONS_RECORD_URL") or LIVE

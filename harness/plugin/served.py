@@ -1,0 +1,251 @@
+"""What stands in for the API in one test: a service that is watched, made to fail, and bounded.
+
+Layer 6. `Served` wraps any service (a recording's player too), `InteractionsEmulator` the emulator.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from typing import Any
+
+from harness.contract import PROTOCOL
+from harness.emulator import Emulator, Settings
+from harness.emulator.request_log import RequestLog
+from harness.faults import FaultyService, Plan, cut
+from harness.outcome import UsageFault
+from harness.plugin.runaway import Runaway, stop
+from harness.plugin.sent import Sent, call_of
+from harness.plugin.session import Session
+from harness.plugin.transports import AnyTransport
+from harness.transport import ServiceDriver
+from harness.wire import Clock, Headers, Request, Response, Service
+
+MOST_REQUESTS = 1000
+"""Requests of one test before it is stopped: a client that loops for ever must not hang the session."""
+
+_TRANSIENT = frozenset({408, 409, 429})
+_KINDS = ("any", "create", "get", "stream", "cancel", "delete")
+_KEY = ("x-goog-api-key", "interactions-harness")
+
+
+class Served:
+    """A `Service` under observation. Use it as `with Served(…).open(session):` for a base URL."""
+
+    def __init__(self, service: Service, clock: Clock, *, most_requests: int = MOST_REQUESTS) -> None:
+        self.service = self._whole = service
+        self.clock = clock
+        self.before: list[Callable[[Request], None]] = []
+        """Called with each request before it is answered."""
+        self.limit = most_requests
+        """Requests that are answered before the test is stopped."""
+        self.explain: Callable[[], str] = str
+        """What else is to be said when it is."""
+        self._count = 0
+        self._log = RequestLog(max(most_requests, 1))
+        self._refusals: list[tuple[str, Response, bytes, int]] = []
+        self._lock = threading.Lock()
+        self._session: Session | None = None
+        self._prefix = ""
+        self._thread = threading.get_ident()
+        self.runaway: str = ""
+
+    # As a service
+
+    def __call__(self, request: Request) -> Response:
+        """Answer a request that came in-process. Raises Runaway past the bound."""
+        with self._lock:
+            self._count += 1
+            self._log.add(request)
+            self._bound(request)
+            refusal = self._refusal(request)
+        if refusal is not None:
+            return refusal
+        for action in self.before:
+            action(request)
+        return self.service(request)
+
+    def over_socket(self, request: Request) -> Response:
+        """Answer a request that came over the socket; there the thread of the test is stopped instead."""
+        try:
+            return self(request)
+        except Runaway as runaway:
+            stop(self._thread, runaway)
+            return Response.whole(400, _JSON, PROTOCOL.error_body(400, "runaway", str(runaway)))
+
+    def _bound(self, request: Request) -> None:
+        if self._count > self.limit:
+            calls = Sent(self._log.shown()[-3:]).calls
+            self.runaway = (
+                f"the code under test sent more than {self.limit} requests in this test and seems to go on for "
+                f"ever; the last ones: {', '.join(calls)}"
+            )
+            if more := self.explain():
+                self.runaway += f"; {more}"
+            raise Runaway(self.runaway)
+
+    def _refusal(self, request: Request) -> Response | None:
+        if not self._refusals:
+            return None
+        shown = {"method": request.method, "target": request.target, "body": _streamed(request)}
+        call = call_of(shown)
+        for index, (kind, head, body, left) in enumerate(self._refusals):
+            if kind == "any" or call.startswith(kind):
+                if left == 1:
+                    del self._refusals[index]
+                elif left > 1:
+                    self._refusals[index] = (kind, head, body, left - 1)
+                return Response.whole(head.status, head.headers, body)
+        return None
+
+    # For tests
+
+    @property
+    def requests(self) -> Sent:
+        """What the code under test sent so far."""
+        with self._lock:
+            return Sent(self._log.shown())
+
+    def fail(
+        self,
+        status: int = 503,
+        *,
+        on: str = "any",
+        times: int = 1,
+        code: str | None = None,
+        message: str = "This failure was injected by the test.",
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        """Refuse the next `times` requests (0: all) of a kind (any, create, get, stream, cancel, delete).
+
+        What an SDK tries again (408, 409, 429, 5xx) carries `retry-after-ms: 1` unless `headers` says otherwise,
+        else its back-off makes the test crawl.
+        """
+        if on not in _KINDS:
+            raise UsageFault(f"on={on!r} is no kind of request: {', '.join(_KINDS)}")
+        if not 400 <= status <= 599:
+            raise UsageFault(f"status={status} is no failure: use 400 to 599")
+        fields = {"content-type": "application/json"}
+        if headers is None and (status in _TRANSIENT or status >= 500):
+            fields["retry-after-ms"] = "1"
+        fields |= headers or {}
+        named = code or ("invalid_request" if status < 500 and status not in _TRANSIENT else "service_unavailable")
+        body = PROTOCOL.error_body(status, named, message)
+        head = Response.whole(status, Headers(fields.items()), b"")
+        with self._lock:
+            self._refusals.append((on, head, body, times))
+
+    def drop(self, plan: str | Plan) -> FaultyService:
+        """Let the streams to come suffer from a fault plan (`event:5,rst`; see docs/faults.md)."""
+        self.service = faulty = cut(self._whole, plan, PROTOCOL)
+        return faulty
+
+    def forget(self) -> None:
+        """Forget the requests so far; the bound counts anew."""
+        with self._lock:
+            self._log.clear()
+            self._count = 0
+
+    # Ways in
+
+    @property
+    def base_url(self) -> str:
+        """The URL of this test's service. Raises UsageFault where sockets are forbidden."""
+        if self._session is None:
+            raise UsageFault("there is no base_url: open it in a session first, as the fixtures do")
+        return self._session.url + self._prefix
+
+    @property
+    def transport(self) -> AnyTransport:
+        """A transport for `httpx.Client` and `httpx2.Client`; no socket, no waiting."""
+        return AnyTransport(self, self.clock)
+
+    async_transport = transport
+    """The same for async clients."""
+
+    def driver(self) -> ServiceDriver:
+        """Sends requests of the test's own, past the log and the faults."""
+        return ServiceDriver(self._whole, self.clock)
+
+    def open(self, session: Session) -> AbstractContextManager[str]:
+        """Serve on the session's socket while the block runs."""
+        self._session = session
+        return _Open(self, session)
+
+
+class _Open(AbstractContextManager[str]):
+    def __init__(self, served: Served, session: Session) -> None:
+        self._served = served
+        self._serving = session.serving(served.over_socket, served.clock)
+
+    def __enter__(self) -> str:
+        self._served._prefix = self._serving.__enter__()
+        return self._served._prefix
+
+    def __exit__(self, *error: Any) -> None:
+        self._serving.__exit__(*error)
+
+
+class InteractionsEmulator(Served):
+    """The emulator of one test. Settings are those of `harness.emulator.Settings`."""
+
+    def __init__(self, *, seed: int = 0, most_requests: int = MOST_REQUESTS, **settings: Any) -> None:
+        self.emulator = Emulator(Settings().changed(settings), seed=seed)
+        super().__init__(self.emulator, self.emulator.clock, most_requests=most_requests)
+
+    def reply(self, text: str | None = None, **script: Any) -> InteractionsEmulator:
+        """Queue an answer for the next create: a text, or any keys of a script (docs/control.md)."""
+        self.emulator.reply(text, **script)
+        return self
+
+    def script(self, script: Mapping[str, Any]) -> InteractionsEmulator:
+        """Queue one script."""
+        self.emulator.script(script)
+        return self
+
+    def change(self, **settings: Any) -> InteractionsEmulator:
+        """Change settings by name."""
+        self.emulator.change(**settings)
+        return self
+
+    def hold(self) -> InteractionsEmulator:
+        """Background runs stand still until `release`."""
+        self.emulator.hold()
+        return self
+
+    def release(self, interaction_id: str | None = None) -> int:
+        """Let one held run go on, or all; how many were held."""
+        return self.emulator.release(interaction_id)
+
+    def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """A request of the test's own, which is not in `requests`; `path` starts after the API version.
+
+        Raises UsageFault when the emulator refuses.
+        """
+        import json
+
+        data = b"" if body is None else json.dumps(body).encode()
+        headers = Headers([_KEY, ("content-type", "application/json")])
+        exchange = self.driver().send(Request(method, f"/v1beta/{path}", headers, data))
+        value = json.loads(exchange.body)
+        if exchange.status != 200:
+            raise UsageFault(f"the emulator refused {method} {path}: {value['error']['message']}")
+        found: dict[str, Any] = value
+        return found
+
+    def create(self, **fields: Any) -> dict[str, Any]:
+        """Create an interaction as somebody else would; model, input and background=True are the defaults."""
+        author = {} if "agent" in fields else {"model": "gemini-3.5-flash"}
+        return self.call("POST", "interactions", {**author, "input": "Go.", "background": True, **fields})
+
+    def look(self, interaction_id: str) -> dict[str, Any] | None:
+        """An interaction as it is now, without moving it on as a poll would; None when there is none."""
+        return self.emulator.engine().look_up(interaction_id, "default")
+
+
+def _streamed(request: Request) -> dict[str, bool]:
+    return {"stream": b'"stream":true' in request.body.replace(b" ", b"")}
+
+
+_JSON = Headers([("content-type", "application/json")])

@@ -1,0 +1,90 @@
+"""Sleeps that cost nothing: `time.sleep`, `asyncio.sleep`, `anyio.sleep` and `trio.sleep` are skipped and counted.
+
+Layer 6. A loop that polls every five seconds then runs at once, and the test still sees how patient it was. Also
+reaches modules that imported the functions by name, as `sleep`. Sleeps of our own server thread stay real.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+_SERVER_THREAD = "harness-server"
+_PLACES = ("time", "asyncio", "asyncio.tasks", "anyio", "anyio._core._eventloop", "trio", "trio._timeouts")
+_ASYNC_HOMES = ("asyncio", "anyio", "trio")
+
+
+class Sleeps(list[float]):
+    """The seconds of each skipped sleep, in order."""
+
+    @property
+    def total(self) -> float:
+        """Seconds that the code under test would have slept."""
+        return sum(self)
+
+    def assert_total(self, *, at_most: float = float("inf"), at_least: float = 0.0) -> None:
+        """The code under test was as patient as it should be."""
+        __tracebackhide__ = True
+        if not at_least <= self.total <= at_most:
+            shown = ", ".join(f"{seconds:g}" for seconds in self[:12]) + (" …" if len(self) > 12 else "")
+            raise AssertionError(
+                f"the code under test slept {self.total:g} s in {len(self)} sleeps ({shown or 'none'}); "
+                f"expected from {at_least:g} to {at_most:g} s"
+            )
+
+
+@contextmanager
+def no_sleep() -> Iterator[Sleeps]:
+    """Skip sleeps until the block ends; what is given is the record."""
+    sleeps = Sleeps()
+    swaps = list(_swaps(sleeps))
+    for module, name, new, _ in swaps:
+        setattr(module, name, new)
+    try:
+        yield sleeps
+    finally:
+        for module, name, _, original in reversed(swaps):
+            setattr(module, name, original)
+
+
+def _swaps(sleeps: Sleeps) -> Iterator[tuple[Any, str, Any, Any]]:
+    """(module, name, replacement, original) wherever one of the functions is called `sleep`."""
+    replacements: dict[Any, Any] = {}
+    for home in _PLACES:
+        original = getattr(sys.modules.get(home), "sleep", None)
+        if original is not None and original not in replacements:
+            asynchronous = home.partition(".")[0] in _ASYNC_HOMES
+            replacements[original] = (_skipping_async if asynchronous else _skipping)(original, sleeps)
+    for module in list(sys.modules.values()):
+        found = getattr(module, "__dict__", {}).get("sleep")
+        try:
+            replacement = replacements.get(found)
+        except TypeError:  # something unhashable of that name
+            continue
+        if replacement is not None:
+            yield module, "sleep", replacement, found
+
+
+def _skipping(original: Callable[[float], None], sleeps: Sleeps) -> Callable[[float], None]:
+    def sleep(seconds: float, /) -> None:
+        if threading.current_thread().name == _SERVER_THREAD:
+            return original(seconds)
+        if seconds > 0:
+            sleeps.append(seconds)
+        return original(0 if seconds >= 0 else seconds)
+
+    return sleep
+
+
+def _skipping_async(original: Callable[..., Any], sleeps: Sleeps) -> Callable[..., Any]:
+    async def sleep(delay: float, *rest: Any, **kwargs: Any) -> Any:
+        if threading.current_thread().name == _SERVER_THREAD:
+            return await original(delay, *rest, **kwargs)
+        if delay > 0:
+            sleeps.append(delay)
+        return await original(min(delay, 0), *rest, **kwargs)
+
+    return sleep

@@ -1,0 +1,201 @@
+"""The pytest plugin: options, markers and fixtures over `harness.plugin`. No logic; `docs/pytest.md` teaches it.
+
+Layer 6. Loaded in every pytest session of whoever has the package installed, so that nothing heavy is imported at
+the top: what a fixture is made of comes with the first test that requests it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from harness.plugin.environment import BASE_URL_VARIABLES, Environment
+
+if TYPE_CHECKING:
+    from harness.plugin.chain import Chain
+    from harness.plugin.drops import DroppedStream
+    from harness.plugin.lifecycle import Lifecycle
+    from harness.plugin.replay import CassetteFixture
+    from harness.plugin.served import InteractionsEmulator, Served
+    from harness.plugin.session import Session
+    from harness.plugin.sleeps import Sleeps
+
+_ENVIRONMENT = pytest.StashKey[Environment]()
+_SESSION = pytest.StashKey["Session"]()
+
+_CASSETTE = "interactions_cassette"
+_OURS = frozenset({
+    "interactions_emulator", "interactions_client", "interactions_async_client", "interaction_lifecycle",
+    "interaction_chain", "dropped_stream", _CASSETTE,
+})  # fmt: skip
+
+_MARKERS = (
+    "interactions_emulator(**settings): settings of the test's emulator, such as event_ids='sparse'",
+    "interactions_lifecycle(*routes): the routes that interaction_lifecycle takes; 'all' for every one",
+    "interactions_dropped(cuts, endings, script, cassette, event_ids, mode): where dropped_stream is cut",
+    "interactions_cassette(path, record_mode, mode): the recording that interactions_cassette plays",
+)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Options and settings, all beginning with `interactions`."""
+    group = parser.getgroup("interactions", "Interactions API (interactions-harness)")
+    group.addoption("--interactions-seed", type=int, default=0, metavar="N", help="seed of every emulator (0)")
+    group.addoption("--interactions-max-age", metavar="DAYS", type=float, help="report recordings that are older")
+    group.addoption("--interactions-url", metavar="URL", help="judge this server: with --pyargs harness.suite")
+    group.addoption("--interactions-profile", metavar="NAMES", help="only checks of these profiles")
+    group.addoption("--interactions-level", metavar="LEVEL", help="weakest level to judge (may)")
+    group.addoption("--interactions-baseline", metavar="FILE", help="failures that are known: they become xfail")
+    parser.addini(
+        "interactions_environment",
+        "variables that get the URL of the test's emulator; empty: none",
+        type="args",
+        default=list(BASE_URL_VARIABLES),
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Markers, and the base URL in the environment: a client that is built at import time finds it there."""
+    for marker in _MARKERS:
+        config.addinivalue_line("markers", marker)
+    config.stash[_ENVIRONMENT] = environment = Environment(config.getini("interactions_environment"))
+    environment.install()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Leave nothing behind."""
+    if (session := config.stash.get(_SESSION, None)) is not None:
+        session.close()
+    if (environment := config.stash.get(_ENVIRONMENT, None)) is not None:
+        environment.uninstall()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """A test that uses none of our fixtures sees the environment as it was."""
+    item.config.stash[_ENVIRONMENT].route(not _OURS.isdisjoint(getattr(item, "fixturenames", ())))
+    if item.get_closest_marker("vcr") is not None:
+        from harness.plugin.recorded import refuse_plain_replay
+
+        refuse_plain_replay(item)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """What is imported between tests finds us again."""
+    item.config.stash[_ENVIRONMENT].route(True)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """One test for each route, and for each cut that is known now."""
+    if "interaction_lifecycle" in metafunc.fixturenames:
+        from harness.plugin.lifecycle import routes_of
+
+        metafunc.parametrize("interaction_lifecycle", routes_of(metafunc.definition), indirect=True)
+    if "dropped_stream" in metafunc.fixturenames:
+        from harness.plugin.drops import parameters
+
+        cases = parameters(metafunc.definition, metafunc.config.getoption("--interactions-seed"))
+        metafunc.parametrize("dropped_stream", cases, indirect=True, ids=str)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Recordings that nobody played or that are old, and SHOULD rules that a judged server breaks."""
+    from harness.plugin.remarks import sections
+
+    reports = (report for group in terminalreporter.stats.values() for report in group)
+    for title, lines in sections(reports):
+        terminalreporter.section(title)
+        terminalreporter.write_line(lines)
+
+
+def _session(config: pytest.Config) -> Session:
+    if _SESSION not in config.stash:
+        from harness.plugin.session import Session
+
+        config.stash[_SESSION] = Session(config.stash[_ENVIRONMENT])
+    return config.stash[_SESSION]
+
+
+@pytest.fixture
+def interactions_emulator(request: pytest.FixtureRequest) -> Iterator[InteractionsEmulator]:
+    """A fresh emulator of the API, on a socket (`.base_url`) and in-process (`.transport`)."""
+    from harness.plugin.guard import loopback_only
+    from harness.plugin.served import InteractionsEmulator
+
+    settings: dict[str, Any] = {}
+    for marker in request.node.iter_markers("interactions_emulator"):
+        settings = {**marker.kwargs, **settings}
+    emulator = InteractionsEmulator(seed=request.config.getoption("--interactions-seed"), **settings)
+    with emulator.open(_session(request.config)), loopback_only():
+        yield emulator
+
+
+def _served(request: pytest.FixtureRequest) -> Served:
+    """What the clients of this test talk to: its recording if it has one, else its emulator."""
+    recorded = _CASSETTE in request.fixturenames
+    return cast("Served", request.getfixturevalue(_CASSETTE if recorded else "interactions_emulator"))
+
+
+@pytest.fixture
+def interactions_client(request: pytest.FixtureRequest) -> Iterator[Any]:
+    """A `google.genai.Client` of the test's emulator or recording; a plain `httpx.Client` without google-genai."""
+    from harness.plugin.clients import client
+
+    with client(_served(request)) as made:
+        yield made
+
+
+@pytest.fixture
+def interactions_async_client(request: pytest.FixtureRequest) -> Iterator[Any]:
+    """The async one: `google.genai.Client().aio`, or an `httpx.AsyncClient`."""
+    from harness.plugin.clients import async_client
+
+    with async_client(_served(request)) as made:
+        yield made
+
+
+@pytest.fixture
+def interactions_no_sleep() -> Iterator[Sleeps]:
+    """Sleeps of the code under test are skipped and counted."""
+    from harness.plugin.sleeps import no_sleep
+
+    with no_sleep() as sleeps:
+        yield sleeps
+
+
+@pytest.fixture
+def interaction_lifecycle(
+    request: pytest.FixtureRequest, interactions_emulator: InteractionsEmulator
+) -> Lifecycle:
+    """An interaction that will take one of the routes, and what must come of it."""
+    from harness.plugin.lifecycle import Lifecycle
+
+    return Lifecycle(interactions_emulator, request.param)
+
+
+@pytest.fixture
+def interaction_chain(interactions_emulator: InteractionsEmulator) -> Chain:
+    """Builds chains of interactions and says what each turn must have seen."""
+    from harness.plugin.chain import Chain
+
+    return Chain(interactions_emulator)
+
+
+@pytest.fixture
+def dropped_stream(request: pytest.FixtureRequest, interactions_emulator: InteractionsEmulator) -> DroppedStream:
+    """An interaction whose stream drops where the test's parameter says."""
+    from harness.plugin.drops import DroppedStream
+
+    return DroppedStream(interactions_emulator, request.param, request.node.nodeid)
+
+
+@pytest.fixture
+def interactions_cassette(request: pytest.FixtureRequest) -> Iterator[CassetteFixture]:
+    """The test's recording, played without a network or recorded anew."""
+    from harness.plugin.replay import cassette_of, guard_of
+
+    with cassette_of(request) as cassette, cassette.open(_session(request.config)), guard_of(request):
+        yield cassette

@@ -1,0 +1,103 @@
+"""A fuzz run for a person and for a machine: what each engine did, and each failure with its least history.
+
+Layer 5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from harness.outcome import Verdict
+from harness.report.mask import Mask
+from harness.report.record import target_record
+from harness.report.reproduction import curl_lines, pytest_module
+from harness.report.wirelog import printable
+from harness.runner.events import TargetInfo
+from harness.runner.fuzz.failure import EngineRun, Failure
+from harness.runner.fuzz.rules import rule_of
+
+_EXPLAINED = frozenset({Verdict.FAIL})
+_RANK = {Verdict.FAIL: 0, Verdict.WARN: 1, Verdict.INFO: 2}
+
+
+def engine_lines(run: EngineRun, mask: Mask) -> Iterator[str]:
+    """One line for an engine, and why it proves nothing if so."""
+    counts = ", ".join(f"{number:,} {word}".replace(",", " ") for word, number in run.counts.items())
+    found = f"{len(run.failures)} findings" if run.failures else "no finding"
+    yield f"{run.engine:<10} {counts} in {run.seconds:.1f} s: {found}"
+    yield from (f"  note: {printable(mask.text(note))}" for note in run.notes)
+    yield from (f"  VACUOUS: {printable(mask.text(why))}" for why in run.vacuous)
+
+
+def failure_lines(
+    failure: Failure, target: TargetInfo, mask: Mask, *, strict: bool, verbose: bool
+) -> Iterator[str]:
+    """What a person needs to see of one failure; warnings in one line unless `verbose`."""
+    rule, verdict = rule_of(failure.rule), failure.verdict(strict=strict)
+    known = " (known)" if failure.known else ""
+    yield f"{verdict.upper()} {failure.rule} [{rule.level}]{known} {_shown(failure.finding.message, mask)}"
+    if failure.history:
+        yield f"  least history: {' > '.join(map(str, failure.history))}"
+    if verdict not in _EXPLAINED and not verbose:
+        return
+    yield f"  promise: {rule.statement}"
+    yield f"  source: {rule.source}"
+    yield f"  expected: {_shown(failure.finding.expected, mask)}"
+    yield f"  actual: {_shown(failure.finding.actual, mask)}"
+    for command in curl_lines(failure, target, mask):
+        yield from (f"  {line}" for line in command.split("\n"))
+
+
+def ordered(runs: Sequence[EngineRun], *, strict: bool) -> list[Failure]:
+    """All failures, the worst first."""
+    failures = [failure for run in runs for failure in run.failures]
+    return sorted(failures, key=lambda failure: (_RANK[failure.verdict(strict=strict)], failure.key))
+
+
+def fuzz_record(
+    runs: Sequence[EngineRun], target: TargetInfo, mask: Mask, *, seed: int, strict: bool, code: int
+) -> dict[str, Any]:
+    """The run as `schemas/output/fuzz.schema.json` describes it."""
+    record = {
+        "target": target_record(target),
+        "seed": seed,
+        "exit": int(code),
+        "engines": [
+            {
+                "engine": run.engine,
+                "seconds": round(run.seconds, 3),
+                "counts": dict(run.counts),
+                "vacuous": list(run.vacuous),
+                "notes": list(run.notes),
+            }
+            for run in runs
+        ],
+        "failures": [
+            _failure_record(failure, target, mask, strict=strict) for failure in ordered(runs, strict=strict)
+        ],
+    }
+    masked: dict[str, Any] = mask.tree(record)
+    return masked
+
+
+def _failure_record(failure: Failure, target: TargetInfo, mask: Mask, *, strict: bool) -> dict[str, Any]:
+    rule, finding = rule_of(failure.rule), failure.finding
+    return {
+        "rule": failure.rule,
+        "level": str(rule.level),
+        "severity": str(finding.severity),
+        "verdict": str(failure.verdict(strict=strict)),
+        "engine": failure.engine,
+        "known": failure.known,
+        "message": finding.message,
+        "expected": finding.expected,
+        "actual": finding.actual,
+        "history": [operation.record() for operation in failure.history],
+        "curl": curl_lines(failure, target, mask),
+        "pytest": pytest_module(failure, target),
+    }
+
+
+def _shown(text: str, mask: Mask) -> str:
+    return printable(mask.text(text))

@@ -1,0 +1,11 @@
+"""Stream an interaction to its end through any drop: the client half of the API's resume, as a small helper.
+
+Layer 3. For users of google-genai and of plain httpx (or httpx2), sync and async; `docs/resume.md` teaches it.
+It opens no connection of its own and sleeps only through the function it is given.
+"""
+
+from harness.resume.faults import GaveUp, Refused
+from harness.resume.follow import AsyncFollowed, Followed, follow, follow_async
+from harness.resume.patience import Patience
+
+__all__ = ["follow", "follow_async", "Followed", "AsyncFollowed", "Patience", "GaveUp", "Refused"]

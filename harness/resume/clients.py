@@ -1,0 +1,224 @@
+"""The two client libraries behind one small interface, sync and async: open a stream as bytes, fetch as JSON.
+
+Layer 3. Knows the calls of google-genai (`client.interactions`) and of httpx and httpx2 clients; must not know why
+it is asked. Streams are read as bytes, also of google-genai, whose own events hide a broken frame as a string.
+Every call may raise the library's exceptions, or `Refusal` and `NotAStream`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Any, Protocol
+from urllib.parse import quote, urlencode
+
+from harness.outcome import UsageFault
+from harness.resume.faults import NotAStream, Refusal, retry_after
+from harness.resume.journey import Create, Stream
+
+_EVENTS = {"accept": "text/event-stream"}
+
+
+class Opened(Protocol):
+    """A stream that is being read."""
+
+    def chunks(self) -> Iterator[bytes]: ...
+
+    def close(self) -> None: ...
+
+
+class Client(Protocol):
+    """A sync client."""
+
+    def open(self, move: Create | Stream) -> Opened: ...
+
+    def get(self, interaction_id: str) -> dict[str, Any]: ...
+
+
+class AsyncOpened(Protocol):
+    """A stream that is being read."""
+
+    def chunks(self) -> AsyncIterator[bytes]: ...
+
+    async def close(self) -> None: ...
+
+
+class AsyncClient(Protocol):
+    """An async client."""
+
+    async def open(self, move: Create | Stream) -> AsyncOpened: ...
+
+    async def get(self, interaction_id: str) -> dict[str, Any]: ...
+
+
+def client_of(client: Any, path: str) -> Client:
+    """The adapter of a sync client. Raises UsageFault for anything else."""
+    if hasattr(client, "interactions"):
+        return _Genai(client.interactions)
+    if hasattr(client, "build_request") and hasattr(client, "close"):
+        return _Httpx(client, path)
+    raise _unknown(client, "google.genai.Client or httpx.Client", "follow_async")
+
+
+def async_client_of(client: Any, path: str) -> AsyncClient:
+    """The adapter of an async client; of a `genai.Client` its `aio` is taken. Raises UsageFault."""
+    if hasattr(client, "interactions"):
+        return _AsyncGenai(getattr(client, "aio", client).interactions)
+    if hasattr(client, "build_request") and hasattr(client, "aclose"):
+        return _AsyncHttpx(client, path)
+    raise _unknown(client, "google.genai.Client or httpx.AsyncClient", "follow")
+
+
+def _unknown(client: Any, wanted: str, other: str) -> UsageFault:
+    kind = f"{type(client).__module__}.{type(client).__qualname__}"
+    return UsageFault(f"a {kind} cannot be followed with: pass a {wanted}, or use `{other}` for the other kind")
+
+
+# httpx and httpx2
+
+
+class _Requests:
+    """The requests, and what is made of answers; the same for both kinds of client."""
+
+    def __init__(self, client: Any, path: str) -> None:
+        self._client = client
+        self._path = path.rstrip("/")
+
+    def request(self, move: Create | Stream) -> Any:
+        if isinstance(move, Create):
+            return self._client.build_request(
+                "POST", self._path, json={**move.body, "stream": True}, headers=_EVENTS
+            )
+        query = {"stream": "true", **({"last_event_id": move.cursor} if move.cursor is not None else {})}
+        return self._client.build_request("GET", f"{self._at(move.id)}?{urlencode(query)}", headers=_EVENTS)
+
+    def poll(self, interaction_id: str) -> Any:
+        return self._client.build_request("GET", self._at(interaction_id))
+
+    def _at(self, interaction_id: str) -> str:
+        return f"{self._path}/{quote(interaction_id, safe='')}"
+
+
+def _interaction(response: Any) -> dict[str, Any]:
+    """The JSON of an answer that was read. Raises Refusal."""
+    if response.status_code >= 400:
+        raise _refusal(response)
+    try:
+        value = response.json()
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise Refusal(502, "the answer to GET is no JSON object")
+    return value
+
+
+def _refusal(response: Any) -> Refusal:
+    return Refusal(response.status_code, response.text[:500], retry_after(response.headers))
+
+
+def _is_stream(response: Any) -> bool:
+    return str(response.headers.get("content-type", "")).lower().startswith("text/event-stream")
+
+
+class _Httpx(_Requests):
+    def open(self, move: Create | Stream) -> Opened:
+        response = self._client.send(self.request(move), stream=True)
+        if response.status_code < 400 and _is_stream(response):
+            return _Response(response)
+        try:
+            response.read()
+        finally:
+            response.close()
+        raise _refusal(response) if response.status_code >= 400 else NotAStream("the answer is no event stream")
+
+    def get(self, interaction_id: str) -> dict[str, Any]:
+        return _interaction(self._client.send(self.poll(interaction_id)))
+
+
+class _AsyncHttpx(_Requests):
+    async def open(self, move: Create | Stream) -> AsyncOpened:
+        response = await self._client.send(self.request(move), stream=True)
+        if response.status_code < 400 and _is_stream(response):
+            return _AsyncResponse(response)
+        try:
+            await response.aread()
+        finally:
+            await response.aclose()
+        raise _refusal(response) if response.status_code >= 400 else NotAStream("the answer is no event stream")
+
+    async def get(self, interaction_id: str) -> dict[str, Any]:
+        return _interaction(await self._client.send(self.poll(interaction_id)))
+
+
+class _Response:
+    """A streamed response of httpx, httpx2, or under a stream of google-genai."""
+
+    def __init__(self, response: Any) -> None:
+        self._response = response
+
+    def chunks(self) -> Iterator[bytes]:
+        chunks: Iterator[bytes] = self._response.iter_bytes()
+        return chunks
+
+    def close(self) -> None:
+        self._response.close()
+
+
+class _AsyncResponse:
+    def __init__(self, response: Any) -> None:
+        self._response = response
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        chunks: AsyncIterator[bytes] = self._response.aiter_bytes()
+        return chunks
+
+    async def close(self) -> None:
+        await self._response.aclose()
+
+
+# google-genai
+
+
+def _arguments(move: Create | Stream) -> dict[str, Any]:
+    if isinstance(move, Stream):
+        return {"stream": True, **({"last_event_id": move.cursor} if move.cursor is not None else {})}
+    plain = not move.body.get("background") and "agent" not in move.body
+    # One interaction is followed; the SDK would silently go over to the next one where it may.
+    return {**move.body, "stream": True, **({"automatic_continuation": False} if plain else {})}
+
+
+def _streamed(answer: Any) -> Any:
+    response = getattr(answer, "response", None)
+    if response is None:
+        raise NotAStream("the answer is no event stream")
+    return response
+
+
+class _Genai:
+    def __init__(self, interactions: Any) -> None:
+        self._interactions = interactions
+
+    def open(self, move: Create | Stream) -> Opened:
+        words = (move.id,) if isinstance(move, Stream) else ()
+        call = self._interactions.get if isinstance(move, Stream) else self._interactions.create
+        return _Response(_streamed(call(*words, **_arguments(move))))
+
+    def get(self, interaction_id: str) -> dict[str, Any]:
+        return _plain(self._interactions.get(interaction_id))
+
+
+class _AsyncGenai:
+    def __init__(self, interactions: Any) -> None:
+        self._interactions = interactions
+
+    async def open(self, move: Create | Stream) -> AsyncOpened:
+        words = (move.id,) if isinstance(move, Stream) else ()
+        call = self._interactions.get if isinstance(move, Stream) else self._interactions.create
+        return _AsyncResponse(_streamed(await call(*words, **_arguments(move))))
+
+    async def get(self, interaction_id: str) -> dict[str, Any]:
+        return _plain(await self._interactions.get(interaction_id))
+
+
+def _plain(interaction: Any) -> dict[str, Any]:
+    plain: dict[str, Any] = interaction.model_dump(mode="json", exclude_unset=True)
+    return plain

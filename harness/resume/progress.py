@@ -1,0 +1,124 @@
+"""What of an interaction was handed on already, and what of a new connection is new.
+
+Layer 3, sans-IO. A connection may begin after the cursor (as documented), with the event of the cursor
+(inclusive), or from the start, whatever was asked: what is known is skipped, by its event id where it has one,
+else by its place in the row of steps' events and by its content. An `error` event is no part of that row and its
+id is no cursor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from harness.contract import PROTOCOL, Assembler
+from harness.contract.protocol import CREATED_EVENT, STATUS_EVENT
+
+Event = Mapping[str, Any]
+
+_STEPS = frozenset({"step.start", "step.delta", "step.stop"})
+_encode = msgspec.json.Encoder(order="sorted").encode
+
+
+class Diverged(Exception):
+    """The service tells the interaction differently now, so that streams cannot be joined event by event."""
+
+
+class Progress:
+    """`connect` at the start of each connection, then `take` each of its events."""
+
+    def __init__(self) -> None:
+        self._row: list[int] = []  # one hash for each event of a step that was handed on
+        self._place: dict[str, int] = {}  # event id -> its place in the row
+        self._at = 0  # place in the row that this connection has reached
+        self._first = True
+        self._created = False
+        self._statuses: set[object] = set()
+        self._told: set[tuple[int, int]] = set()
+        self._assembler = Assembler()
+        self._open: set[object] = set()
+        self._cursor_at = 0
+        self.cursor: str | None = None
+        self.interaction_id: str | None = None
+        self.status: str | None = None
+        self.completed: dict[str, Any] | None = None
+
+    def connect(self, cursor: str | None) -> None:
+        """A stream was asked for after `cursor`, or from the start."""
+        self._at = self._cursor_at if cursor is not None else 0
+        self._first = True
+
+    def take(self, event: Event) -> bool:
+        """Whether this event is new, and is to be handed on. Raises Diverged."""
+        kind = event.get("event_type")
+        if not isinstance(kind, str) or PROTOCOL.is_error(event):
+            return self._beside(event)
+        if self._first:
+            self._first = False
+            if kind == CREATED_EVENT:
+                self._at = 0
+        self._learn(event)
+        cursor = PROTOCOL.cursor(event)
+        new = self._step(kind, event, cursor) if kind in _STEPS else self._around(kind, event)
+        if cursor is not None and self._at >= self._cursor_at:
+            self.cursor, self._cursor_at = cursor, self._at
+        return new
+
+    def steps(self) -> list[dict[str, Any]]:
+        """The steps so far, assembled."""
+        return self._assembler.steps()
+
+    def is_open(self, index: int) -> bool:
+        """Whether step `index` was started and not stopped."""
+        return index in self._open
+
+    def _step(self, kind: str, event: Event, cursor: str | None) -> bool:
+        known = self._place.get(cursor) if cursor is not None else None
+        if known is not None:
+            self._at = max(self._at, known + 1)
+            return False
+        mark = hash(_encode((kind, event.get("index"), event.get("step"), event.get("delta"))))
+        new = self._at == len(self._row)
+        if new:
+            self._row.append(mark)
+            self._assembler.event(event)
+            (self._open.discard if kind == "step.stop" else self._open.add)(event.get("index"))
+        elif self._row[self._at] != mark:
+            raise Diverged
+        if cursor is not None:
+            self._place[cursor] = self._at
+        self._at += 1
+        return new
+
+    def _around(self, kind: str, event: Event) -> bool:
+        """Events beside the steps: each is told once."""
+        if PROTOCOL.completes(event):
+            inner = event.get("interaction")
+            self.completed = dict(inner) if isinstance(inner, Mapping) else {}
+            return True
+        if kind == CREATED_EVENT:
+            new, self._created = not self._created, True
+            return new
+        if kind == STATUS_EVENT:
+            new = event.get("status") not in self._statuses
+            self._statuses.add(event.get("status"))
+            return new
+        return self._beside(event)
+
+    def _beside(self, event: Event) -> bool:
+        """Errors, and what nobody knows: the same at the same place is told once."""
+        if self._at < len(self._row):
+            return False
+        mark = (self._at, hash(_encode(PROTOCOL.with_cursor(event, None))))
+        new = mark not in self._told
+        self._told.add(mark)
+        return new
+
+    def _learn(self, event: Event) -> None:
+        self.interaction_id = self.interaction_id or PROTOCOL.stream_id(event)
+        inner = event.get("interaction")
+        status = inner.get("status") if isinstance(inner, Mapping) else event.get("status")
+        if isinstance(status, str):
+            self.status = status

@@ -1,0 +1,71 @@
+"""The events that a stream would still have brought, made from an interaction that was fetched whole.
+
+Layer 3, sans-IO. For a client whose stream cannot be had any more: it sees the rest of the text, once, and the
+completion. Of a step that was seen in part, only text can be continued; the fetched interaction has the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from harness.contract.protocol import COMPLETED_EVENT
+
+Event = dict[str, Any]
+
+
+class Contradiction(Exception):
+    """What was seen is no beginning of what was fetched."""
+
+
+def remainder(
+    seen: Sequence[Mapping[str, Any]], is_open: Callable[[int], bool], interaction: Mapping[str, Any]
+) -> Iterator[Event]:
+    """What is missing after the steps in `seen`; ends with interaction.completed. Raises Contradiction."""
+    for index, step in enumerate(output_steps(interaction)):
+        if index >= len(seen):
+            yield from _whole(index, step)
+        elif is_open(index):
+            yield from _rest(index, seen[index], step)
+    yield {"interaction": dict(interaction), "event_type": COMPLETED_EVENT}
+
+
+def output_steps(interaction: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The steps that the run made: GET shows them after those of the input."""
+    found = interaction.get("steps")
+    steps = [step for step in found if isinstance(step, Mapping)] if isinstance(found, list) else []
+    kinds = [step.get("type") for step in steps]
+    begin = len(kinds) - kinds[::-1].index("user_input") if "user_input" in kinds else 0
+    while begin < len(kinds) and kinds[begin] == "function_result":
+        begin += 1
+    return steps[begin:]
+
+
+def text_of(step: Mapping[str, Any]) -> str:
+    """The text of one step, all its parts joined."""
+    content = step.get("content")
+    parts = content if isinstance(content, list) else ()
+    return "".join(
+        part["text"] for part in parts if isinstance(part, Mapping) and isinstance(part.get("text"), str)
+    )
+
+
+def _whole(index: int, step: Mapping[str, Any]) -> Iterator[Event]:
+    kind = step.get("type")
+    if kind == "model_output":
+        yield {"index": index, "step": {"type": kind}, "event_type": "step.start"}
+        for part in step.get("content") or ():
+            yield {"index": index, "delta": dict(part), "event_type": "step.delta"}
+    else:
+        yield {"index": index, "step": dict(step), "event_type": "step.start"}
+    yield {"index": index, "event_type": "step.stop"}
+
+
+def _rest(index: int, seen: Mapping[str, Any], step: Mapping[str, Any]) -> Iterator[Event]:
+    had, whole = text_of(seen), text_of(step)
+    if not whole.startswith(had):
+        raise Contradiction(f"step {index} has another text now than the stream told")
+    if len(whole) > len(had):
+        delta = {"text": whole[len(had) :], "type": "text"}
+        yield {"index": index, "delta": delta, "event_type": "step.delta"}
+    yield {"index": index, "event_type": "step.stop"}

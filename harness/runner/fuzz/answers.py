@@ -1,0 +1,86 @@
+"""What is judged of one answer alone, whatever was asked before: that it came, in shape, and leaks nothing.
+
+Layer 4, pure.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from harness.contract import read
+from harness.outcome import Finding
+from harness.runner.fuzz.rules import ANSWERED, NO_CRASH
+from harness.wire import By, Exchange, How
+
+BUSY = frozenset({408, 429, 503, 504})
+"""Statuses that say nothing of the request: try again later."""
+
+_TRACE = re.compile(rb"Traceback \(most recent call last\)|\n\s+at [\w.$]+\([\w.]+:\d+\)|panic: |goroutine \d+ \[")
+_LEAKABLE = 8
+_STUCK = frozenset({How.STALL, How.TIMEOUT})
+
+
+def alone(exchange: Exchange, key: str) -> Iterator[Finding]:
+    """The findings on one exchange; `key` is the caller's, which no answer may repeat."""
+    ending = exchange.ending
+    if exchange.status is None:
+        yield Finding(ANSWERED, "no answer came", "a response", f"{ending.how} {ending.detail}".strip())
+        return
+    if ending.how in _STUCK or ending.by is By.LIMIT:
+        yield Finding(ANSWERED, "the answer never ended", "an end", f"{ending.how} {ending.detail}".strip())
+    elif not ending.complete and ending.by is By.SERVER:
+        yield Finding("http.length", "the body ended before its framing said so", "a whole body", ending.how)
+    if exchange.status >= 500 and exchange.status not in BUSY | {501}:
+        yield Finding(NO_CRASH, "the service failed", "an answer below 500", str(exchange.status))
+    yield from _shape(exchange)
+    yield from _leaks(exchange, key)
+
+
+def _shape(exchange: Exchange) -> Iterator[Finding]:
+    reading = read(exchange)
+    kind = exchange.headers.media_type()
+    if not reading.is_stream and exchange.body:
+        if reading.json_fault in ("", "surrogate"):
+            if kind != "application/json":
+                yield Finding("http.json-type", "JSON with another label", "application/json", kind or "none")
+        elif kind == "application/json" and reading.json_fault != "depth":
+            yield Finding(
+                "http.json-valid", f"the body is no JSON ({reading.json_fault})", "JSON", _start(exchange)
+            )
+        elif (exchange.status or 0) >= 400:
+            yield Finding("err.shape", "the body of an error is no JSON", "an error object", _start(exchange))
+    yield from reading.findings
+
+
+def _leaks(exchange: Exchange, key: str) -> Iterator[Finding]:
+    if len(key) >= _LEAKABLE and key.encode() in exchange.body:
+        yield Finding("err.no-leak", "the answer repeats the caller's key", "no key", "the key")
+    trace = _TRACE.search(exchange.body) if (exchange.status or 0) >= 400 else None
+    if trace:
+        yield Finding(
+            "err.no-leak", "the answer shows a stack trace", "no trace", trace.group().decode(errors="replace")
+        )
+
+
+def _start(exchange: Exchange) -> str:
+    return exchange.body[:60].decode("utf-8", "replace") or "nothing"
+
+
+def busy(exchange: Exchange) -> bool:
+    """Whether the target only asked for patience."""
+    return exchange.status in BUSY
+
+
+def succeeded(exchange: Exchange) -> bool:
+    """Whether the answer is a 2xx that does what was asked: a stream of nothing but an error does not."""
+    if exchange.status is None or not 200 <= exchange.status < 300:
+        return False
+    stream = read(exchange).stream
+    return stream is None or stream.created is not None or not stream.errors
+
+
+def refused(exchange: Exchange) -> bool:
+    """Whether the answer is the client's error, as a status or in a stream."""
+    status = exchange.status
+    return status is not None and (400 <= status < 500 or (200 <= status < 300 and not succeeded(exchange)))

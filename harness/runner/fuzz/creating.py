@@ -1,0 +1,211 @@
+"""Plays creates, chains and answers to function calls, and judges what they bring.
+
+Layer 4. Must not know polling or reading.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from harness.contract import RUNNING, compare_steps, is_settled, read
+from harness.runner.fuzz import looks
+from harness.runner.fuzz.answers import busy, refused, succeeded
+from harness.runner.fuzz.asking import ILLEGAL, LEGAL, NEEDS, UNKNOWN_ID, WEATHER, body_of, result_of
+from harness.runner.fuzz.known import Known
+from harness.runner.fuzz.streaming import absorb, assembled, text_law
+from harness.strategies.operations import Operation
+from harness.wire import Exchange
+
+if TYPE_CHECKING:
+    from harness.runner.fuzz.world import World
+
+_CHAINS: Mapping[str, dict[str, Any]] = {
+    "plain": {},
+    "background": {"background": True},
+    "stream": {"stream": True},
+}
+
+
+def able_to(world: World, operation: Operation) -> bool:
+    """Whether the target is said to do what an operation needs."""
+    needed = NEEDS.get(operation.mode, frozenset()) if operation.kind in ("create", "chain", "answer") else set()
+    by_kind = {"replay": {"stream"}, "open": {"stream"}, "answer": {"functions"}}.get(operation.kind, set())
+    if operation.mode == "foreign":
+        by_kind = {"two-keys"}
+    return {*needed, *by_kind} <= world.able
+
+
+def create(world: World, operation: Operation) -> None:
+    """A create that must be accepted, or one that must be refused."""
+    if operation.mode in ILLEGAL:
+        _illegal(world, operation)
+        return
+    changes = {**LEGAL[operation.mode], **(operation.body or {})}
+    rule = "bg.create" if changes.get("background") else "create.ok"
+    _accepted(world, _ask(world, changes), changes, rule)
+
+
+def chain(world: World, operation: Operation) -> None:
+    """A create that names another interaction as its previous one."""
+    if operation.mode == "unknown":
+        answer = _ask(world, {"previous_interaction_id": UNKNOWN_ID})
+        _must_refuse(world, answer, "chain.unknown", "a parent that does not exist")
+        return
+    parent = world.subject(operation)
+    if not parent.id:
+        return
+    changes = {**_CHAINS.get(operation.mode, {}), "previous_interaction_id": parent.id}
+    if operation.mode == "foreign":
+        answer = _ask(world, changes, key=world.another_key())
+        _must_refuse(world, answer, "store.isolation", "a parent of another project")
+        return
+    _judge_chain(world, _ask(world, changes), parent, changes)
+
+
+def answer(world: World, operation: Operation) -> None:
+    """The result of a function call, right or wrong."""
+    if operation.mode == "orphan":
+        asked = _ask(world, {"input": [result_of("call_nobody", "get_weather")], "tools": [WEATHER]})
+        _must_refuse(world, asked, "tool.result-orphan", "a result without any call")
+        return
+    parent = world.subject(operation)
+    calls = parent.calls
+    if not parent.id or not calls:
+        return
+    results = [result_of(call["id"], str(call.get("name"))) for call in calls]
+    if operation.mode == "wrong-id":
+        results[0]["call_id"] = "call_nobody"
+    changes: dict[str, Any] = {"previous_interaction_id": parent.id, "input": results, "tools": [WEATHER]}
+    changes["stream"] = True if operation.mode == "stream" else None
+    asked = _ask(world, changes)
+    if not parent.there:
+        _judge_chain(world, asked, parent, changes)
+    elif operation.mode == "wrong-id":
+        _must_refuse(world, asked, "tool.result-bad-id", "a result for a call that was never made")
+    else:
+        _accepted(world, asked, changes, "tool.result-ok", parent)
+
+
+# --- judging
+
+
+def _judge_chain(world: World, answer: Exchange, parent: Known, changes: Mapping[str, Any]) -> None:
+    if parent.gone:
+        _must_refuse(world, answer, "del.chain-after", "a deleted parent")
+    elif not parent.stored:
+        _must_refuse(world, answer, "store.false-chain", "a parent that was not stored")
+    elif parent.running:
+        _judge_running_parent(world, answer, parent)
+    elif parent.status == "completed":
+        _accepted(world, answer, changes, "chain.after-settled" if parent.background else "chain.ok", parent)
+    elif succeeded(answer):
+        _accepted(world, answer, changes, "chain.ok", parent)
+
+
+def _judge_running_parent(world: World, answer: Exchange, parent: Known) -> None:
+    if busy(answer) or (refused(answer) and (answer.status or 0) in (200, 400)):
+        return
+    if succeeded(answer):
+        if not world.certain(parent):
+            looks.look(world, parent)
+        if parent.running:
+            world.note("chain.running", "a run in progress was continued", "400", answer.status)
+        return
+    world.note("chain.running", "continuing a run in progress is not answered 400", "400", answer.status)
+
+
+def _must_refuse(world: World, answer: Exchange, rule: str, what: str) -> None:
+    if not refused(answer) and not busy(answer) and (answer.status or 500) < 500:
+        world.note(rule, f"{what} was accepted", "a refusal", answer.status)
+
+
+def _illegal(world: World, operation: Operation) -> None:
+    rule, changes = ILLEGAL[operation.mode]
+    answer = _ask(world, changes)
+    _must_refuse(world, answer, rule, f"a create that is wrong ({operation.mode})")
+    if succeeded(answer):
+        _learn(world, answer, changes, None)
+
+
+def _ask(world: World, changes: Mapping[str, Any], *, key: str | None = None) -> Exchange:
+    number = len(world.interactions)
+    text = "Say hi." if world.same_input else f"Say hi to {number}."
+    body = body_of(
+        world.target.model, text, {**({"stream": False} if world.target.says_stream else {}), **changes}
+    )
+    return world.send(world.target.request("POST", "interactions", body, key=key))
+
+
+def _accepted(
+    world: World, answer: Exchange, changes: Mapping[str, Any], rule: str, parent: Known | None = None
+) -> None:
+    """What a create must bring that has to be accepted."""
+    if not succeeded(answer):
+        if not busy(answer):
+            world.note(rule, "a create that is right was refused", "200", f"{answer.status} {read(answer).error}")
+        return
+    known = _learn(world, answer, changes, parent)
+    reading = read(answer)
+    if reading.is_stream != bool(changes.get("stream")):
+        rule = "http.ct-stream" if changes.get("stream") else "create.no-stream-json"
+        world.note(
+            rule, "the answer has the other form", "a stream" if changes.get("stream") else "JSON", "the other"
+        )
+    if known.stored and not known.id:
+        world.note(
+            "bg.create" if known.background else "create.id", "a stored interaction has no id", "an id", '""'
+        )
+    if parent is not None:
+        _judge_child(world, answer, known, parent)
+    if not known.background and not reading.is_stream and not known.settled:
+        world.note("create.final", "a foreground create is not settled", "a settled status", known.status)
+    if known.settled and _waits(known) and known.status == "completed":
+        world.note(
+            "tool.requires-action", "a call waits, and the status does not say so", "requires_action", known.status
+        )
+
+
+def _waits(known: Known) -> bool:
+    steps = known.steps or []
+    answered = {step.get("call_id") for step in steps if isinstance(step, dict)}
+    return any(
+        isinstance(step, dict) and step.get("type") == "function_call" and step.get("id") not in answered
+        for step in steps
+    )
+
+
+def _learn(world: World, answer: Exchange, changes: Mapping[str, Any], parent: Known | None) -> Known:
+    """A new interaction, as its create told it."""
+    reading = read(answer)
+    background, stored = changes.get("background") is True, changes.get("store") is not False
+    known = Known(len(world.interactions), reading.id or "", background, stored, parent, reading.status or "")
+    if known.id and known.id in world.ids:
+        world.note("create.id-unique", "an id was given twice", "a new id", known.id)
+    world.ids.add(known.id)
+    world.interactions.append(known)
+    if reading.is_stream:
+        world.found += absorb(known, 0, reading.events)[0]
+        if is_settled(known.status) and known.whole:
+            known.steps, known.told_by = assembled(known), "stream.equals-get"
+            world.found += text_law(known, known.steps)
+    elif reading.interaction is not None and known.status not in RUNNING:
+        steps = reading.interaction.get("steps")
+        known.steps, known.told_by = (steps if isinstance(steps, list) else []), "get.matches-post"
+    return known
+
+
+def _judge_child(world: World, answer: Exchange, known: Known, parent: Known) -> None:
+    if known.id and known.id == parent.id:
+        world.note("chain.ok", "a child has its parent's id", "an id of its own", known.id)
+    body = read(answer).interaction
+    if body is not None and body.get("previous_interaction_id") != parent.id:
+        world.note(
+            "chain.echo", "a child does not name its parent", parent.id, body.get("previous_interaction_id")
+        )
+    steps, inherited = known.steps or [], parent.steps or []
+    begins = inherited and len(steps) > len(inherited) and not compare_steps(steps[: len(inherited)], inherited)
+    if begins:
+        world.note(
+            "chain.own-steps", "a child repeats the steps of its parent", "its own output", f"{len(steps)} steps"
+        )

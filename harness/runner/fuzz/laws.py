@@ -1,0 +1,65 @@
+"""The laws of streams as histories: whatever is asked, however it is read, it is one answer.
+
+Layer 4. Each history creates one interaction with drawn fields and reads it in drawn parts; the world holds the
+parts against each other: resumed after a cursor they are the rest, put together they are what GET shows, and text
+deltas make up the text.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
+
+from harness.runner.fuzz.asking import WEATHER
+from harness.strategies import values
+from harness.strategies.operations import Operation
+
+Json = dict[str, Any]
+
+_SCHEMA: Json = {"type": "object", "properties": {"word": {"type": "string"}}, "required": ["word"]}
+
+
+def bodies(able: frozenset[str]) -> SearchStrategy[Json]:
+    """Fields that a target with these capabilities must take with any create."""
+    texts = values.TEXTS.map(lambda text: text if text.strip() else "Say hi.")
+    contents = st.lists(texts.map(lambda text: {"type": "text", "text": text}), min_size=1, max_size=2)
+    inputs = st.one_of(texts, contents).map(lambda given: {"input": given})
+    extras: list[SearchStrategy[Json]] = [
+        st.just({}),
+        texts.map(lambda text: {"system_instruction": text}),
+        st.just({"response_format": {"type": "text", "mime_type": "application/json", "schema": _SCHEMA}}),
+        st.just({"generation_config": {"thinking_summaries": "auto"}}),
+    ]
+    if "functions" in able:
+        extras.append(st.just({"tools": [WEATHER], "generation_config": {"tool_choice": "any"}}))
+    if "search" in able:
+        extras.append(st.just({"tools": [{"type": "google_search"}]}))
+    return st.builds(lambda one, other: {**one, **other}, inputs, st.one_of(extras))
+
+
+def stream_histories(able: frozenset[str]) -> SearchStrategy[list[Operation]]:
+    """Histories of one interaction each, streamed, cut, resumed, and read again."""
+    modes = ["stream"]
+    if "background" in able:
+        modes += ["background", "background-stream"]
+    creates = st.builds(Operation, st.just("create"), st.just(0), st.sampled_from(modes), st.just(0), bodies(able))
+    return st.builds(_history, creates, _parts(), st.booleans())
+
+
+def _parts() -> SearchStrategy[list[int]]:
+    """How many events are read between two drops."""
+    return st.lists(st.integers(1, 15), max_size=4)
+
+
+def _history(create: Operation, parts: list[int], settled: bool) -> list[Operation]:
+    looks = [Operation("replay"), Operation("settle"), Operation("poll")]
+    if create.mode == "stream":
+        return [create, *looks]
+    drops = [Operation("open", count=parts[0]), Operation("drop")] if parts else []
+    for number, count in enumerate(parts[1:]):
+        drops += [Operation("resume", number, count=count), Operation("drop")]
+    if parts:
+        drops += [Operation("resume", len(parts) - 1, count=1), Operation("finish")]
+    return [create, *([Operation("settle")] if settled else []), *drops, *looks]

@@ -1,0 +1,42 @@
+"""Exchanges of the `requests` library as exchanges of ours.
+
+Layer 4.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from harness.wire import COMPLETE, By, Ending, Exchange, Headers, How, Length, Recorder, Request
+from harness.wire.pieces import Chunk
+
+
+def exchange_of(request: Any, response: Any, root: str) -> Exchange:
+    """The record of one call; `root` is taken off the front of its URL. A stream cut short was hung up by us."""
+    recorder = Recorder(request_of(request, root))
+    headers = Headers((name, value) for name, values in response.headers.items() for value in values)
+    content = response.content or b""
+    recorder.head(response.status_code, headers, Length(len(content)))
+    recorder.chunk(Chunk(content), response.elapsed)
+    ending = Ending(by=By.CLIENT, how=How.FIN) if response.stream_cut_short else COMPLETE
+    return recorder.finish(ending, response.elapsed)
+
+
+def request_of(request: Any, root: str) -> Request:
+    """The request, its target without the root."""
+    headers = Headers((str(name), _text(value)) for name, value in request.headers.items())
+    body = request.body or b""
+    data = body.encode() if isinstance(body, str) else bytes(body)
+    return Request(str(request.method), target_of(str(request.url), root), headers, data)
+
+
+def target_of(url: str, root: str) -> str:
+    """Path and query as they were sent, below the root."""
+    parts = urlsplit(url)
+    path = parts.path.removeprefix(urlsplit(root).path.rstrip("/")) if root else parts.path
+    return path + (f"?{parts.query}" if parts.query else "")
+
+
+def _text(value: Any) -> str:
+    return value.decode("latin-1") if isinstance(value, bytes) else str(value)

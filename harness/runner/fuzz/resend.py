@@ -1,0 +1,91 @@
+"""Requests as templates: what was sent once can be sent again, to another target and with other ids.
+
+Layer 4. An id that an earlier answer gave is replaced by a place-holder, and filled in from the answers of the new
+run; keys are left out and added anew.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from harness.checks.target import KEY_HEADER
+from harness.contract import read
+from harness.runner.fuzz.answers import alone
+from harness.runner.fuzz.failure import Failure, key_of
+from harness.runner.fuzz.place import Place
+from harness.wire import Exchange, Headers, Request
+
+_LEFT_OUT = frozenset({KEY_HEADER, "authorization", "content-length", "host", "connection", "user-agent",
+                       "accept-encoding", "x-schemathesis-testcaseid"})  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """One request. `target` and `body` may hold place-holders; `body` is base64. `keyed`: it carried a key."""
+
+    method: str
+    target: str
+    headers: Sequence[Sequence[str]]
+    body: str
+    keyed: bool = True
+
+    def record(self) -> dict[str, Any]:
+        """As plain data."""
+        return asdict(self)
+
+
+def place_holder(number: int) -> str:
+    """What stands for the id that answer `number` gave; safe in a URL, in JSON and in a shell."""
+    return f"HARNESS-ID-{number}"
+
+
+def templates(trail: Sequence[Exchange]) -> list[Template]:
+    """The requests of a trail, ids of earlier answers taken out."""
+    ids: list[str] = []
+    made = []
+    for exchange in trail:
+        request = abstracted(exchange.request, ids)
+        kept = [(name, value) for name, value in request.headers.items() if name.lower() not in _LEFT_OUT]
+        body = base64.b64encode(request.body).decode("ascii")
+        made.append(Template(request.method, request.target, kept, body, KEY_HEADER in request.headers))
+        ids.append(read(exchange).id or "")
+    return made
+
+
+def abstracted(request: Request, ids: Sequence[str]) -> Request:
+    """A request with place-holders for the ids that earlier answers gave."""
+    target, body = request.target, request.body
+    for number, identity in enumerate(ids):
+        if identity:
+            target = target.replace(identity, place_holder(number))
+            body = body.replace(identity.encode(), place_holder(number).encode())
+    return Request(request.method, target, request.headers, body)
+
+
+def resend(place: Place, requests: Sequence[Template], engine: str) -> list[Failure]:
+    """Send the requests in order; the first failure of each kind that an answer shows by itself."""
+    found: dict[str, Failure] = {}
+    ids: list[str] = []
+    with place.world() as world:
+        for template in requests:
+            exchange = world.send(_filled(template, ids, place.resolved.target.key))
+            ids.append(read(exchange).id or "")
+            for finding in alone(exchange, place.resolved.target.key):
+                if place.judged(finding):
+                    failure = Failure(engine=engine, finding=finding, trail=tuple(world.trail))
+                    found.setdefault(key_of(finding), failure)
+    return list(found.values())
+
+
+def _filled(template: Template, ids: Sequence[str], key: str) -> Request:
+    target, body = template.target, base64.b64decode(template.body)
+    for number in reversed(range(len(ids))):
+        target = target.replace(place_holder(number), ids[number])
+        body = body.replace(place_holder(number).encode(), ids[number].encode())
+    headers = Headers((str(name), str(value)) for name, value in template.headers)
+    return Request(
+        template.method, target, headers.having(KEY_HEADER, key) if template.keyed and key else headers, body
+    )

@@ -1,0 +1,121 @@
+"""A whole fuzz run: what is known first, then each engine in turn, none looking for what another has found.
+
+Layer 4. Yields what each engine did as it ends; reports listen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.checks.check import CAPABILITIES
+from harness.outcome import Exit, Level, Verdict
+from harness.runner.capabilities import Capability
+from harness.runner.fuzz.budget import Budget
+from harness.runner.fuzz.document import ENGINE as SCHEMA
+from harness.runner.fuzz.document import document
+from harness.runner.fuzz.every import ENGINE as EXHAUSTIVE
+from harness.runner.fuzz.every import every
+from harness.runner.fuzz.failure import EngineRun
+from harness.runner.fuzz.place import Place
+from harness.runner.fuzz.search import HISTORY, LAWS, laws, search
+from harness.runner.fuzz.store import Store
+from harness.runner.probe import probe
+from harness.runner.targets import ResolvedTarget
+
+if TYPE_CHECKING:
+    from hypothesis.database import ExampleDatabase
+
+ENGINES = (HISTORY, LAWS, SCHEMA, EXHAUSTIVE)
+USUAL = (HISTORY, LAWS, SCHEMA)
+"""Engines that run when nobody names any."""
+
+_NEEDED = frozenset(
+    {"store", "stream", "background", "background-slow", "functions", "search", "event-ids", "two-keys"}
+)
+"""Capabilities that decide what is played."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FuzzOptions:
+    """What the user chose.
+
+    `depth` is that of the exhaustive engine, which no profile bounds: only `seconds`, that the user gave, do.
+    `store` None: nothing is kept.
+    """
+
+    engines: tuple[str, ...] = USUAL
+    budget: Budget
+    depth: int = 3
+    seconds: float | None = None
+    seed: int = 0
+    level: Level = Level.MAY
+    strict: bool = False
+    said: tuple[Capability, ...] = ()
+    database: ExampleDatabase | None = None
+    store: Path | None = None
+
+
+def fuzz(resolved: ResolvedTarget, options: FuzzOptions) -> Iterator[EngineRun]:
+    """Run the engines. Raises TargetFault for a target that does not talk to us at all."""
+    with _place(resolved, options) as place:
+        store = Store(options.store, resolved.info.name) if options.store is not None else None
+        known: set[str] = set()
+        if store is not None:
+            yield _noting(store.replay(place), known)
+        for engine in options.engines:
+            done = _noting(_engine(engine, place, options, frozenset(known)), known)
+            for failure in done.failures if store is not None else ():
+                store.keep(failure)  # type: ignore[union-attr]
+            yield done
+
+
+def _engine(engine: str, place: Place, options: FuzzOptions, known: frozenset[str]) -> EngineRun:
+    budget = options.budget
+    if engine == HISTORY:
+        return search(place, budget, seed=options.seed, database=options.database, passed_over=known)
+    if engine == LAWS:
+        return laws(place, budget, seed=options.seed, database=options.database, passed_over=known)
+    if engine == SCHEMA:
+        return document(place, budget, seed=options.seed, strict=options.strict, passed_over=known)
+    return every(place, options.depth, seconds=options.seconds)
+
+
+def _noting(run: EngineRun, known: set[str]) -> EngineRun:
+    known |= {failure.key for failure in run.failures}
+    return run
+
+
+@contextmanager
+def _place(resolved: ResolvedTarget, options: FuzzOptions) -> Iterator[Place]:
+    driver = resolved.connect()
+    try:
+        found, _, says_stream = probe(driver, resolved.target, options.said, _NEEDED)
+        able = resolved.able(found, says_stream=says_stream)
+        yield Place(able, able.target.capabilities, options.level, None if resolved.throwaway else driver)
+    finally:
+        driver.close()
+
+
+def exit_of(runs: Sequence[EngineRun], *, strict: bool) -> Exit:
+    """1 for a failure, 3 where an engine proved nothing, 0 otherwise; warnings fail nobody."""
+    verdicts = {failure.verdict(strict=strict) for run in runs for failure in run.failures}
+    if Verdict.FAIL in verdicts:
+        return Exit.FAILED
+    return Exit.NOTHING_RAN if any(run.vacuous for run in runs) else Exit.OK
+
+
+def replay(target: ResolvedTarget, history: Sequence[dict[str, object]]) -> list[str]:
+    """The keys of what a stored history breaks on a target: for regression tests."""
+    from harness.runner.fuzz.place import play
+    from harness.strategies.operations import Operation
+
+    place = Place(target, frozenset(CAPABILITIES))
+    found = play(place, [Operation(**operation) for operation in history], HISTORY)  # type: ignore[arg-type]
+    return [failure.key for failure in found]
+
+
+__all__ = ["ENGINES", "EXHAUSTIVE", "USUAL", "FuzzOptions", "exit_of", "fuzz", "replay"]

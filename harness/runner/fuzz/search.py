@@ -1,0 +1,163 @@
+"""Engines that Hypothesis drives: histories of its choice, and the laws of streams.
+
+Layer 4. Both run in rounds: a rule that was found broken is passed over in the next one, so that one defect does
+not hide others; a round without a find ends the search.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from harness.outcome import Finding
+from harness.runner.fuzz.budget import Budget, Timer, hypothesis_settings, write_only
+from harness.runner.fuzz.creating import able_to
+from harness.runner.fuzz.failure import Broken, EngineRun, Failure, key_of
+from harness.runner.fuzz.place import Muted, Place
+from harness.runner.fuzz.shrink import minimal
+from harness.runner.fuzz.tally import Tally, TimeUp
+from harness.strategies.operations import KINDS, Operation
+
+if TYPE_CHECKING:
+    from hypothesis.database import ExampleDatabase
+
+HISTORY, LAWS = "history", "laws"
+
+LEAST_ACCEPTED = 0.2
+"""A search in which fewer of the requests succeeded has met a wall and proves nothing."""
+
+MOST_ROUNDS = 8
+_ENOUGH = 100
+"""Histories after which each kind of operation must have been played."""
+
+Round = Callable[[Tally, Muted, int, int, "ExampleDatabase | None"], None]
+"""(tally, what is passed over, examples left, seed, database) → one round; raises what Hypothesis raises."""
+
+
+def search(
+    place: Place, budget: Budget, *, seed: int = 0, database: ExampleDatabase | None = None,
+    passed_over: Iterable[str] = (),
+) -> EngineRun:  # fmt: skip
+    """Histories; `passed_over` are keys of failures that are known."""
+
+    def play(tally: Tally, muted: Muted, examples: int, seed: int, database: ExampleDatabase | None) -> None:
+        from hypothesis import seed as seeded
+        from hypothesis.stateful import run_state_machine_as_test
+
+        from harness.runner.fuzz.machine import machine
+
+        factory: Any = seeded(seed)(machine(place, tally, muted))
+        shrink = place.resolved.throwaway
+        settings = hypothesis_settings(examples, steps=budget.steps, database=database, shrink=shrink)
+        run_state_machine_as_test(factory, settings=settings)
+
+    return _rounds(HISTORY, place, play, budget, seed, database, set(passed_over))
+
+
+def laws(
+    place: Place, budget: Budget, *, seed: int = 0, database: ExampleDatabase | None = None,
+    passed_over: Iterable[str] = (),
+) -> EngineRun:  # fmt: skip
+    """The laws of streams, on drawn creates and cuts."""
+
+    def play(tally: Tally, muted: Muted, examples: int, seed: int, database: ExampleDatabase | None) -> None:
+        from hypothesis import given
+        from hypothesis import seed as seeded
+
+        from harness.runner.fuzz.laws import stream_histories
+
+        @seeded(seed)
+        @hypothesis_settings(examples, database=database, shrink=place.resolved.throwaway)
+        @given(stream_histories(place.able))
+        def hold(history: list[Operation]) -> None:
+            with place.world() as world:
+                try:
+                    for operation in history:
+                        tally.step(world, operation, muted)
+                finally:
+                    tally.ended(world)
+
+        hold()
+
+    return _rounds(LAWS, place, play, budget, seed, database, set(passed_over))
+
+
+def _rounds(
+    engine: str,
+    place: Place,
+    play: Round,
+    budget: Budget,
+    seed: int,
+    database: ExampleDatabase | None,
+    known: set[str],
+) -> EngineRun:
+    from hypothesis.errors import Flaky
+
+    timer = Timer(budget.seconds)
+    tally = Tally(timer.over)
+    examples = budget.histories if engine == HISTORY else budget.laws
+    failures: list[Failure] = []
+
+    def muted(finding: Finding) -> bool:
+        return key_of(finding) in known or not place.judged(finding)
+
+    for number in range(MOST_ROUNDS):
+        if tally.histories >= examples or timer.over():
+            break
+        tally.bugs = {}
+        try:
+            seen = write_only(database) if known else database
+            play(tally, muted, examples - tally.histories, seed + number, seen)
+        except TimeUp:
+            break
+        except (Broken, BaseExceptionGroup, Flaky):
+            if not tally.bugs and timer.over():
+                break  # Hypothesis may take an example that was broken off for an inconsistent one
+            if not tally.bugs:
+                raise
+        failures += (minimal(place, bug.failure(engine)) for bug in tally.bugs.values())
+        known |= tally.bugs.keys()
+        if not tally.bugs:
+            break
+    return EngineRun(
+        engine=engine,
+        seconds=timer.spent,
+        counts=_counts(tally),
+        failures=tuple(failures),
+        vacuous=tuple(_vacuity(engine, place, tally)),
+    )
+
+
+def _counts(tally: Tally) -> dict[str, int]:
+    return {
+        "histories": tally.histories,
+        "operations": sum(tally.played.values()),
+        "requests": tally.requests,
+        "accepted": tally.accepted,
+        "kinds of operation": len(tally.played),
+    }
+
+
+def _vacuity(engine: str, place: Place, tally: Tally) -> list[str]:
+    """Why the search proves nothing, if so."""
+    if not tally.requests:
+        return ["no request was sent"]
+    found = []
+    share = tally.accepted / tally.requests
+    if share < LEAST_ACCEPTED:
+        found.append(f"only {share:.0%} of {tally.requests} requests succeeded")
+    if engine == HISTORY and tally.histories >= _ENOUGH:
+        missing = _never_played(place, tally)
+        if missing:
+            found.append(f"never played: {', '.join(missing)}")
+    if engine == LAWS and not any(word.startswith("create") for word in tally.played):
+        found.append("no create was played: the target is not able to stream")
+    return found
+
+
+def _never_played(place: Place, tally: Tally) -> list[str]:
+    played = {word.split()[0] for word in tally.played}
+    world = place.open()
+    able = [kind for kind in KINDS if able_to(world, Operation(kind, mode=KINDS[kind][0]))]
+    place.done(world)
+    return [kind for kind in able if kind not in played]

@@ -1,0 +1,97 @@
+"""Failures that were found before, kept to be played first the next time.
+
+Layer 4. One small JSON file a failure, in a folder a target; a history holds no ids, so it can be played
+anywhere, and requests are kept as templates without keys. A file that cannot be read is told and passed over.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from harness.outcome import UsageFault
+from harness.runner.fuzz.budget import Timer
+from harness.runner.fuzz.failure import EngineRun, Failure
+from harness.runner.fuzz.place import Place, play
+from harness.runner.fuzz.resend import Template, resend, templates
+from harness.strategies.operations import Operation
+
+ENGINE = "stored"
+DEFAULT = Path(".harness") / "fuzz"
+
+
+class Store:
+    """The failures of one target below `root`."""
+
+    def __init__(self, root: Path, target: str) -> None:
+        words = re.sub(r"[^a-z0-9]+", "-", target.lower()).strip("-")[:60] or "target"
+        self.folder = root / f"{words}-{hashlib.sha256(target.encode()).hexdigest()[:8]}"
+
+    def keep(self, failure: Failure) -> Path | None:
+        """Write one failure; None where nothing could be played again."""
+        record = recorded(failure)
+        if not record["history"] and not record["requests"]:
+            return None
+        path = self.folder / f"{re.sub(r'[^a-z0-9.-]', '_', failure.key)}.json"
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        except OSError as wrong:
+            raise UsageFault(f"the failure cannot be stored in {str(self.folder)!r}: {wrong.strerror}") from None
+        return path
+
+    def replay(self, place: Place) -> EngineRun:
+        """Play everything that is stored; what does not fail any more is removed."""
+        timer = Timer(None)
+        failures: list[Failure] = []
+        notes: list[str] = []
+        played = 0
+        for path in sorted(self.folder.glob("*.json")) if self.folder.is_dir() else ():
+            try:
+                record = json.loads(path.read_bytes())
+                found = list(_again(place, record))
+            except (ValueError, KeyError, TypeError) as wrong:
+                notes.append(f"{path.name} is no stored failure ({wrong}): remove it")
+                continue
+            played += 1
+            kept = next((failure for failure in found if failure.key == record["key"]), None)
+            if kept is None:
+                path.unlink()
+                notes.append(f"{record['key']} does not fail any more: {path.name} was removed")
+            else:
+                failures.append(kept)
+        counts = {"played": played, "still failing": len(failures)}
+        return EngineRun(
+            engine=ENGINE, seconds=timer.spent, counts=counts, failures=tuple(failures), notes=tuple(notes)
+        )
+
+
+def recorded(failure: Failure) -> dict[str, Any]:
+    """A failure as plain data."""
+    return {
+        "key": failure.key,
+        "engine": failure.engine,
+        "message": failure.finding.message,
+        "history": [operation.record() for operation in failure.history],
+        "requests": [] if failure.history else [template.record() for template in templates(failure.trail)],
+    }
+
+
+def _again(place: Place, record: dict[str, Any]) -> Iterator[Failure]:
+    if record["history"]:
+        history = [Operation(**operation) for operation in record["history"]]
+        found = play(place, history, ENGINE)
+    else:
+        found = resend(place, [Template(**template) for template in record["requests"]], ENGINE)
+    for failure in found:
+        yield Failure(
+            engine=record["engine"],
+            finding=failure.finding,
+            history=failure.history,
+            trail=failure.trail,
+            known=True,
+        )

@@ -1,0 +1,186 @@
+"""A recorder: clients in any language talk to its address, what they get from the target ends up in a cassette.
+
+Layer 4. Puts tap, cassette and player together, by the record modes of vcrpy; must not know how bytes pass or how
+files are written. Every finished exchange is on the disk before its client has seen the end of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import threading
+from collections import Counter
+from collections.abc import Awaitable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+from urllib.parse import urlsplit
+
+from harness.cassette import CassetteError, CassetteFile, Player, Provenance, Recording, Target, Unit, load
+from harness.contract import CURRENT
+from harness.transport import ServerThread, UrlDriver
+from harness.transport.proxy import WaitingServer
+from harness.transport.proxy_upstream import Upstream
+from harness.transport.tap import Tap
+from harness.transport.tap_thread import InThread
+from harness.wire import Chunked, Exchange, Request, Response, Service, StreamProtocol
+
+_LIVE = ("googleapis.com",)
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+@dataclass(slots=True)
+class Summary:
+    """What became of a session. `replaced` counts secrets by kind, `unrecorded` says what is missing and why."""
+
+    cassette: str
+    mode: str
+    recorded: int = 0
+    played: int = 0
+    hung_up: int = 0
+    replaced: Counter[str] = field(default_factory=Counter)
+    unrecorded: list[str] = field(default_factory=list)
+    misses: list[str] = field(default_factory=list)
+    interrupted: str = ""
+
+    @property
+    def passed(self) -> int:
+        """Exchanges there were, wherever their answers came from."""
+        return self.recorded + self.played + len(self.unrecorded) + len(self.misses)
+
+
+class Recorder:
+    """A context manager; `url` is for the clients, `summary` is complete once it ended.
+
+    `mode` is vcrpy's: `all` records anew, `once` records where there is no file and else only plays, `none` only
+    plays, `new_episodes` plays what is there and records the rest. Only with `all`, or where there is no file yet,
+    clients are connected to nothing but the tap. Raises CassetteError and UsageFault.
+    """
+
+    def __init__(
+        self,
+        target: str,
+        path: Path,
+        protocol: StreamProtocol,
+        *,
+        mode: str = "once",
+        host: str = "127.0.0.1",
+        port: int = 0,
+        encoding: str | None = None,
+        ca_file: str | None = None,
+        redact: bool = True,
+        provenance: Provenance | None = None,
+    ) -> None:
+        self._target = target
+        self._path = path
+        self._protocol = protocol
+        self._address: dict[str, Any] = {"host": host, "port": port}
+        self._tapping: dict[str, Any] = {"encoding": encoding, "ca_file": ca_file}
+        self._adds = mode in ("all", "new_episodes") or (mode == "once" and not path.exists())
+        made = provenance or (provenance_of(target, ca_file=ca_file) if self._adds else None)
+        self._file = CassetteFile(path, protocol, mode=mode, provenance=made, redactor=redact)
+        self._stack = ExitStack()
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="harness-recorder")
+        self._lock = threading.Lock()
+        self._tap: Tap | None = None
+        self._player: Player | None = None
+        self.url = ""
+        self.summary = Summary(str(path), mode)
+
+    def __enter__(self) -> Recorder:
+        with ExitStack() as stack:
+            front = self.summary.mode == "new_episodes" and self._path.exists()
+            stack.enter_context(self._file)
+            stack.callback(self._writer.shutdown)
+            if not self._adds:
+                self._player = Player(load(self._path).recordings, self._protocol)
+                self.url = stack.enter_context(ServerThread(self._player, **self._address)).url
+            elif front:
+                server = WaitingServer(self._known_or(Upstream(self._listen(stack, {}))), **self._address)
+                self.url = stack.enter_context(InThread(server)).url
+            else:
+                self.url = self._listen(stack, self._address)
+            self.summary.interrupted = str(self._file.interrupted or "")
+            self._stack = stack.pop_all()
+        return self
+
+    def _listen(self, stack: ExitStack, address: dict[str, Any]) -> str:
+        """The URL of the tap."""
+        self._tap = stack.enter_context(InThread(Tap(self._target, self._sink, **address, **self._tapping)))
+        return self._tap.url
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.__exit__(kind, error, trace)
+        summary, redactor = self.summary, self._file.redactor
+        if redactor is not None:
+            summary.replaced.update(item.kind for item in redactor.report)
+        if self._tap is not None:
+            summary.unrecorded += [*map(str, self._tap.errors), *self._tap.unrecorded]
+        if self._player is not None:
+            summary.misses = [str(miss) for miss in self._player.misses]
+            summary.played = len(self._player.recordings) - len(self._player.unused())
+
+    # On the tap's loop, and on the one thread that writes.
+
+    def _sink(self, exchange: Exchange) -> Awaitable[object]:
+        return asyncio.get_running_loop().run_in_executor(self._writer, self._keep, exchange)
+
+    def _keep(self, exchange: Exchange) -> None:
+        recording = recording_of(exchange, self._tap.origin if self._tap else "")
+        self._file.add(recording)
+        self.summary.recorded += 1
+        self.summary.hung_up += exchange.ending.by == "client"
+
+    def _known_or(self, upstream: Service) -> Service:
+        """What is recorded is played, the rest asked for."""
+
+        def service(request: Request) -> Response:
+            known = self._file.play(request)
+            if known is None:
+                return upstream(request)
+            with self._lock:
+                self.summary.played += 1
+            return known.response(scale=0)
+
+        return service
+
+
+def recording_of(exchange: Exchange, origin: str) -> Recording:
+    """The recording of an exchange that the tap saw; its content coding undone, as far as the body goes."""
+    unit = Unit.CHUNK if isinstance(exchange.framing, Chunked) else Unit.PIECE
+    reason = str(exchange.notes.get("reason", ""))
+    return Recording.of(exchange, origin=origin, unit=unit, decoded=False, reason=reason).decoded()
+
+
+def provenance_of(target: str, *, recorder: str = "harness record", ca_file: str | None = None) -> Provenance:
+    """Where recordings of `target` come from; a server on this machine is asked whether it is our emulator."""
+    return Provenance(
+        recorder=recorder,
+        target=target_class(target, ca_file=ca_file),
+        recorded=datetime.datetime.now(datetime.UTC).date().isoformat(),
+        api="interactions",
+        revision=CURRENT,
+    )
+
+
+def target_class(target: str, *, ca_file: str | None = None) -> Target:
+    """Live, the emulator, or something else. Nobody but a server on this machine is asked anything."""
+    host = urlsplit(target).hostname or ""
+    if any(host == name or host.endswith(f".{name}") for name in _LIVE):
+        return Target.LIVE
+    if host not in _LOOPBACK:
+        return Target.OTHER
+    driver = UrlDriver(target, ca_file=ca_file)
+    try:
+        answer = driver.send(Request("GET", "/__harness__/"), timeout=2.0)
+    finally:
+        driver.close()
+    return Target.EMULATOR if b'"emulator"' in answer.body else Target.OTHER
+
+
+__all__ = ["CassetteError", "Recorder", "Summary", "provenance_of", "recording_of", "target_class"]

@@ -1,0 +1,273 @@
+"""Request bodies, interactions and steps, legal and illegal.
+
+Layer 2. What a schema cannot say is kept here: results follow the call they answer, citations lie inside their
+text, totals add up, and the rules between the fields of a create.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
+
+from harness.contract.lifecycle import SETTLED, STATUSES
+from harness.strategies import values
+from harness.strategies.damage import damaged
+from harness.strategies.shapes import Shapes, definitions, objects
+
+Json = dict[str, Any]
+
+MODEL = "gemini-3.5-flash"
+AGENT = "antigravity-preview-09-2026"
+RESEARCH = "deep-research-preview-04-2026"
+
+SERVER_TOOLS = (
+    "google_search", "url_context", "code_execution", "google_maps", "file_search", "retrieval",
+    "mcp_server_tool", "processing",
+)  # fmt: skip
+"""Tools whose calls and results are both the service's own steps."""
+
+_CONTENTS = ("text", "image", "audio", "video", "document")
+_MODEL_ONLY = ("generation_config", "cached_content")
+_RULED = frozenset(
+    {"model", "agent", "input", "store", "background", "webhook_config", "agent_config", *_MODEL_ONLY,
+     "continuation_token", "previous_interaction_id", "stream"}
+)  # fmt: skip
+"""Fields of a create that rules speak of; the others are free."""
+
+
+def steps(*, legal: bool = True) -> SearchStrategy[Json]:
+    """One step of any listed type, whole as a GET would show it.
+
+    `legal=False`: a step that the schema `step` refuses.
+    """
+    return _step() if legal else damaged(_step(), "step")
+
+
+def interactions(*, legal: bool = True) -> SearchStrategy[Json]:
+    """An interaction as a whole answer, in any status, its timeline coherent.
+
+    Legal ones pass `judge_interaction` without a finding; `legal=False`: the schema `interaction` refuses it.
+    """
+    return _interaction() if legal else damaged(_interaction(), "interaction")
+
+
+def create_requests(*, legal: bool = True) -> SearchStrategy[Json]:
+    """A body of POST /interactions with nothing unknown in it, the rules between fields kept.
+
+    `legal=False`: a body that the closed schema `requests/create-interaction` refuses: a wrong type, an unknown
+    field, an unlisted value, or a broken rule.
+    """
+    if legal:
+        return _create_request()
+    broken = damaged(_create_request(), "requests/create-interaction", closed=True)
+    return st.one_of(_rule_broken(), broken)
+
+
+@cache
+def shapes() -> Shapes:
+    """The shapes of all messages, with what needs more than a shape."""
+    return Shapes(
+        definitions(),
+        {
+            "usage": usages(),
+            "contents.text": _texts(),
+            "labels": st.dictionaries(values.LABEL_NAMES, values.LABEL_VALUES, max_size=2),
+            "input": st.deferred(_inputs),
+            "model-name": st.sampled_from((MODEL, "gemini-2.5-flash", "gemini-3.5-flash-lite")),
+            "agent-name": st.sampled_from((AGENT, RESEARCH)),
+        },
+    )
+
+
+# --- parts
+
+
+@st.composite
+def usages(draw: st.DrawFn) -> Json:
+    """Token counts that add up, split by modality or not."""
+    asked, made, thought, used = (draw(values.SMALL) for _ in range(4))
+    totals = {
+        "total_input_tokens": asked,
+        "total_output_tokens": made,
+        "total_thought_tokens": thought,
+        "total_tool_use_tokens": used,
+        "total_cached_tokens": draw(st.integers(0, asked)),
+    }
+    usage: Json = {**totals, "total_tokens": asked + made + thought + draw(st.sampled_from((0, used)))}
+    modalities = st.sampled_from(_CONTENTS)
+    for name in draw(st.lists(st.sampled_from(("input", "output", "cached", "tool_use")), unique=True)):
+        share = draw(st.integers(0, totals[f"total_{name}_tokens"]))
+        usage[f"{name}_tokens_by_modality"] = [{"modality": draw(modalities), "tokens": share}]
+    if draw(st.booleans()):
+        usage["initial_input_tokens"] = asked
+        usage["grounding_tool_count"] = [{"type": "google_search", "count": draw(values.SMALL)}]
+    return usage
+
+
+@st.composite
+def _texts(draw: st.DrawFn) -> Json:
+    """A text content whose citations lie inside it."""
+    text = draw(values.TEXTS)
+    content: Json = {"type": "text", "text": text}
+    size = len(text.encode())
+    if draw(st.booleans()):
+        notes = draw(st.lists(shapes().at("annotation"), max_size=2))
+        content["annotations"] = [_within(draw, note, size) for note in notes]
+    return content
+
+
+def _within(draw: st.DrawFn, note: Json, size: int) -> Json:
+    """The annotation, its span made to fit `size` bytes; without one where there is no room."""
+    note = {name: value for name, value in note.items() if name not in ("start_index", "end_index")}
+    if not size or not draw(st.booleans()):
+        return note
+    start = draw(st.integers(0, size - 1))
+    return {**note, "start_index": start, "end_index": draw(st.integers(start + 1, size))}
+
+
+def _step() -> SearchStrategy[Json]:
+    return shapes().at("step")
+
+
+@st.composite
+def _exchange(draw: st.DrawFn, tool: str) -> list[Json]:
+    """A call of a server tool and the result that answers it."""
+    call = draw(shapes().at(f"steps.{tool.replace('_', '-')}-call"))
+    result = draw(shapes().at(f"steps.{tool.replace('_', '-')}-result"))
+    return [call, {**result, "call_id": call["id"]}]
+
+
+@cache
+def timelines(*, most: int = 3) -> SearchStrategy[list[Json]]:
+    """Output steps in a row; each result of a server tool follows its call."""
+    single = st.one_of([shapes().at(f"steps.{kind}") for kind in ("model-output", "thought", "function-call")])
+    answered = shapes().at("steps.function-result")
+    pairs = st.sampled_from(SERVER_TOOLS).flatmap(_exchange)
+    parts = st.one_of(single.map(lambda step: [step]), pairs, answered.map(lambda step: [step]))
+    return st.lists(parts, max_size=most).map(lambda found: [step for part in found for step in part])
+
+
+@cache
+def _free_of_interactions() -> SearchStrategy[Json]:
+    """Fields of an interaction that no other field binds."""
+    own = ("status", "id", "steps", "usage", "created", "updated", "continuation_token", "model", "agent")
+    fields = shapes().schema("interaction")["properties"]
+    return objects(
+        {name: shapes().of(part, name) for name, part in fields.items() if name not in own}, frozenset()
+    )
+
+
+@st.composite
+def _interaction(draw: st.DrawFn) -> Json:
+    status = draw(st.sampled_from(sorted(STATUSES)))
+    value: Json = {"status": status, **draw(_free_of_interactions())}
+    if draw(st.integers(0, 7)):  # of what is not stored there is no id
+        value["id"] = draw(values.IDS)
+    value.update(draw(_author()))
+    if draw(st.booleans()):
+        begun = draw(st.integers(0, 10**6))
+        value |= {"created": values.moment(begun), "updated": values.moment(begun + draw(values.SMALL))}
+    if draw(st.booleans()):
+        value["steps"] = [*draw(_opening()), *draw(timelines())]
+    if status in SETTLED and draw(st.booleans()):
+        value["usage"] = draw(usages())
+    if status == "requires_continuation":
+        value["continuation_token"] = draw(values.BASE64)
+    return value
+
+
+@cache
+def _author() -> SearchStrategy[Json]:
+    return st.one_of(
+        shapes().at("model-name").map(lambda name: {"model": name}),
+        shapes().at("agent-name").map(lambda name: {"agent": name}),
+    )
+
+
+@cache
+def _opening() -> SearchStrategy[list[Json]]:
+    return st.one_of(st.just([]), shapes().at("steps.user-input").map(lambda step: [step]))
+
+
+def _inputs() -> SearchStrategy[Any]:
+    contents = st.one_of([shapes().at(f"contents.{kind}") for kind in _CONTENTS])
+    return st.one_of(
+        values.TEXTS.map(lambda text: text or "Say hi."),
+        contents,
+        st.lists(contents, min_size=1, max_size=2),
+        st.builds(lambda first, rest: [*first, *rest], _asking(), timelines(most=2)),
+    )
+
+
+def _asking() -> SearchStrategy[list[Json]]:
+    return shapes().at("steps.user-input").map(lambda step: [step])
+
+
+@cache
+def _free_fields() -> Mapping[str, SearchStrategy[Any]]:
+    fields = shapes().schema("requests.create-interaction/$defs/fields")["properties"]
+    return {name: shapes().of(part, name) for name, part in fields.items() if name not in _RULED}
+
+
+@st.composite
+def _create_request(draw: st.DrawFn) -> Json:
+    body: Json = draw(_author())
+    body["input"] = draw(shapes().at("input"))
+    body.update(draw(objects(_free_fields(), frozenset(), most=3)))
+    flags = {"stream": st.booleans(), "store": st.booleans(), "background": st.booleans()}
+    body.update(draw(objects(flags, frozenset())))
+    if body.get("agent", "").startswith("deep-research") or "webhook_config" in body:
+        body["background"] = True
+    if body.get("background"):
+        body.pop("store", None)
+    body.update(draw(_settings(body)))
+    if draw(st.booleans()):
+        body["previous_interaction_id"] = draw(values.IDS)
+    if draw(st.integers(0, 9)) == 9:
+        body["continuation_token"] = draw(values.BASE64)
+        body = body if draw(st.booleans()) else {name: v for name, v in body.items() if name != "input"}
+    return body
+
+
+@st.composite
+def _settings(draw: st.DrawFn, body: Json) -> Json:
+    """Settings that go with the author and the mode of a create."""
+    names = _MODEL_ONLY if "model" in body else ("agent_config",)
+    return draw(_chosen((*names, "webhook_config") if body.get("background") else names))
+
+
+@cache
+def _chosen(names: tuple[str, ...]) -> SearchStrategy[Json]:
+    fields = shapes().schema("requests.create-interaction/$defs/fields")["properties"]
+    return objects({name: shapes().of(fields[name], name) for name in names}, frozenset(), most=2)
+
+
+RULES_BETWEEN_FIELDS: tuple[Json, ...] = (
+    {"model": MODEL, "agent": AGENT, "input": "Say hi."},
+    {"input": "Say hi."},
+    {"model": MODEL},
+    {"model": MODEL, "input": []},
+    {"model": MODEL, "input": "Say hi.", "background": True, "store": False},
+    {"model": MODEL, "input": "Say hi.", "webhook_config": {}},
+    {"model": MODEL, "input": "Say hi.", "webhook_config": {}, "background": False},
+    {"agent": RESEARCH, "input": "Say hi."},
+    {"model": MODEL, "input": "Say hi.", "agent_config": {"type": "dynamic"}},
+    {"agent": AGENT, "input": "Say hi.", "generation_config": {}},
+    {"agent": AGENT, "input": "Say hi.", "cached_content": "cachedContents/1"},
+    {"model": MODEL, "input": [{"type": "text", "text": "a"}, {"type": "user_input", "content": []}]},
+    {"model": MODEL, "input": "Say hi.", "labels": {"1a": "digit first"}},
+    {"model": MODEL, "input": "Say hi.", "labels": {"a": "Capital"}},
+    {"model": MODEL, "input": [{"role": "user", "content": "Say hi."}]},
+)
+"""The least create that breaks each rule between fields, and a few that circulate."""
+
+
+@st.composite
+def _rule_broken(draw: st.DrawFn) -> Json:
+    body = dict(draw(st.sampled_from(RULES_BETWEEN_FIELDS)))
+    extra = draw(objects(_free_fields(), frozenset(), most=2))
+    return {**{name: value for name, value in extra.items() if name != "labels"}, **body}

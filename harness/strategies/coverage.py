@@ -1,0 +1,171 @@
+"""How much of the schemas a strategy reaches: each branch of each union, each optional field present and absent.
+
+Layer 2. `python -m harness.strategies.coverage [DRAWS]` draws from every strategy and prints what was reached.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any
+
+from harness.contract.openness import Schema
+from harness.strategies.shapes import ROOTS, definitions, pointer_of
+
+Place = tuple[str, str]
+"""A part of the schemas, and what is to be seen there: `+field`, `-field`, or a branch."""
+
+
+class Coverage:
+    """`see` values of one message; `missed` says what never occurred."""
+
+    def __init__(self, root: str) -> None:
+        self._root = root.replace("/", ".")
+        self.seen: set[Place] = set()
+
+    def see(self, value: Any) -> None:
+        """Note what a value shows."""
+        self._walk(self._root, value)
+
+    @property
+    def missed(self) -> set[Place]:
+        """Places that no value showed."""
+        return set(places(self._root)) - self.seen
+
+    @property
+    def share(self) -> float:
+        """The part of all places that was seen."""
+        everything = set(places(self._root))
+        return len(everything & self.seen) / len(everything)
+
+    def _walk(self, pointer: str, value: Any) -> None:
+        for part, schema in _fitting(pointer, value):
+            if part != pointer:
+                self.seen.add((pointer, part))
+            if isinstance(value, dict):
+                self._members(part, schema, value)
+            elif isinstance(value, list) and isinstance(schema.get("items"), dict):
+                for item in value:
+                    self._walk(f"{part}/items", item)
+
+    def _members(self, pointer: str, schema: Schema, value: dict[str, Any]) -> None:
+        for name in schema.get("properties", ()):
+            self.seen.add((pointer, f"{'+' if name in value else '-'}{name}"))
+            if name in value:
+                self._walk(f"{pointer}/properties/{name}", value[name])
+
+
+def _at(pointer: str) -> tuple[str, Schema]:
+    """The part a pointer names, references followed, and where it stands."""
+    head, *keys = pointer.split("/")
+    part: Any = definitions()[head]
+    for key in keys:
+        part = part[int(key)] if isinstance(part, list) else part[key]
+    extra = part.get("required", []) if "$ref" in part else []
+    if "$ref" in part:
+        place, target = _at(pointer_of(part["$ref"]))
+        return place, {**target, "required": [*target.get("required", []), *extra]}
+    return pointer, part
+
+
+def _branches(pointer: str) -> list[str]:
+    place, schema = _at(pointer)
+    return [f"{place}/{union}/{n}" for union in ("oneOf", "anyOf") for n in range(len(schema.get(union, ())))]
+
+
+def _fitting(pointer: str, value: Any) -> Iterator[tuple[str, Schema]]:
+    """The part that tells of a value: itself, or the branch whose constants and JSON type fit."""
+    place, schema = _at(pointer)
+    branches = _branches(pointer)
+    if not branches:
+        yield place, schema
+        return
+    for branch in branches:
+        if _fits(branch, value):
+            yield from _fitting(branch, value)
+            return
+
+
+_JSON: dict[str, Any] = {
+    "object": dict, "array": list, "string": str, "boolean": bool, "integer": int, "number": (int, float),
+}  # fmt: skip
+
+
+def _fits(pointer: str, value: Any) -> bool:
+    _, schema = _at(pointer)
+    if branches := _branches(pointer):
+        return any(_fits(branch, value) for branch in branches)
+    kind = schema.get("type")
+    truth = isinstance(value, bool) and kind != "boolean"
+    if kind is not None and (truth or not isinstance(value, _JSON[kind])):
+        return False
+    if not isinstance(value, dict):
+        return "const" not in schema or schema["const"] == value
+    constants = {name: part["const"] for name, part in schema.get("properties", {}).items() if "const" in part}
+    return all(value.get(name, wanted) == wanted for name, wanted in constants.items())
+
+
+@lru_cache
+def places(root: str) -> frozenset[Place]:
+    """All places of a message."""
+    found: set[Place] = set()
+    waiting, done = [root], set()
+    while waiting:
+        pointer = waiting.pop()
+        place, schema = _at(pointer)
+        if place in done:
+            continue
+        done.add(place)
+        for branch in _branches(pointer):
+            part, _ = _at(branch)
+            if not _branches(branch):
+                found.add((pointer, part))
+            waiting.append(branch)
+        required = set(schema.get("required", ()))
+        for name in schema.get("properties", {}):
+            found.add((place, f"+{name}"))
+            if name not in required:
+                found.add((place, f"-{name}"))
+            waiting.append(f"{place}/properties/{name}")
+        if isinstance(schema.get("items"), dict):
+            waiting.append(f"{place}/items")
+    return frozenset(found)
+
+
+def measure(root: str, draws: int) -> Coverage:
+    """The coverage of the strategy for one of `ROOTS` over so many draws."""
+    from hypothesis import HealthCheck, Phase, given, settings
+
+    from harness.strategies import create_requests, event_streams, interactions
+
+    coverage = Coverage(root)
+    streams = event_streams().map(lambda stream: stream.events)
+    strategy: Any = {"interaction": interactions().map(lambda value: (value,)), "event": streams}.get(
+        root, create_requests().map(lambda body: (body,))
+    )
+
+    @settings(
+        max_examples=draws, database=None, deadline=None, derandomize=True, phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )  # fmt: skip
+    @given(strategy)
+    def draw(values: tuple[Any, ...]) -> None:
+        for value in values:
+            coverage.see(value)
+
+    draw()
+    return coverage
+
+
+def _print(draws: int) -> None:
+    for root in ROOTS:
+        coverage = measure(root, draws)
+        missed = sorted(coverage.missed)
+        sys.stdout.write(f"{root}: {len(places(root.replace('/', '.')))} places, {coverage.share:.1%} reached\n")
+        for place, what in missed[:60]:
+            sys.stdout.write(f"  missed {place} {what}\n")
+
+
+if __name__ == "__main__":
+    _print(int(sys.argv[1]) if len(sys.argv) > 1 else 2000)

@@ -1,0 +1,95 @@
+"""How the same stream may lie on the wire: line ends, comments, fields, pieces; and where it may be cut.
+
+Layer 2. Knows the grammar of server-sent events (WHATWG HTML, "server-sent events") and no API.
+"""
+
+from __future__ import annotations
+
+from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
+
+from harness.strategies.stream import EventStream
+
+BOM = b"\xef\xbb\xbf"
+_ENDS = (b"\n", b"\r\n", b"\r")
+_COMMENTS = (b":", b": keepalive", b":data: no", ":déjà 🦊".encode())
+_STRANGERS = (b"retry: 3000", b"retry: soon", b"unknown: x", b"data2", b" data: indented")
+"""Lines that change no event."""
+
+
+@st.composite
+def wire_framings(draw: st.DrawFn, stream: EventStream | bytes | list[tuple[str, bytes]]) -> list[bytes]:
+    """Pieces of bytes that carry the same events: `event_streams().flatmap(wire_framings)`.
+
+    Takes a stream, its bytes, or (name, data) pairs. Line ends, comments, unknown fields, spaces, data over
+    several lines and the pieces are drawn; a decoder must give the same names and payloads for all of them.
+    """
+    writer = _Writer(draw)
+    for name, data in _payloads(stream):
+        writer.event(name, data)
+    return draw(splits(bytes(writer.out)))
+
+
+def splits(data: bytes) -> SearchStrategy[list[bytes]]:
+    """`data` in pieces, some of them empty, cut anywhere: between CR and LF, inside a character."""
+    places = st.lists(cuts(data), max_size=6).map(sorted)
+    return places.map(lambda at: [data[a:b] for a, b in zip([0, *at], [*at, len(data)], strict=True)])
+
+
+def cuts(data: bytes) -> SearchStrategy[int]:
+    """Where a connection may drop: an offset from 0 to the end, often at a place that matters.
+
+    Such places are the borders of lines and events, one byte around them, and the middle of characters.
+    """
+    anywhere = st.integers(0, len(data))
+    notable = sorted({place for at in _borders(data) for place in (at - 1, at, at + 1) if 0 <= place <= len(data)})
+    return st.one_of(st.sampled_from(notable), anywhere) if notable else anywhere
+
+
+def _borders(data: bytes) -> list[int]:
+    """After each line end, and inside each character of several bytes."""
+    return [at + 1 for at, byte in enumerate(data[:4096]) if byte in b"\r\n" or byte >= 0xC0]
+
+
+def _payloads(stream: EventStream | bytes | list[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
+    if isinstance(stream, EventStream):
+        return stream.payloads()
+    if isinstance(stream, bytes):
+        from harness.wire import Decoder
+
+        return [((frame.event or b"").decode("utf-8", "replace"), frame.data) for frame in Decoder().feed(stream)]
+    return stream
+
+
+class _Writer:
+    """Writes events line by line, each line in a drawn dress."""
+
+    def __init__(self, draw: st.DrawFn) -> None:
+        self._draw = draw
+        self._ends = draw(st.sampled_from((_ENDS[:1], _ENDS[1:2], _ENDS[2:], _ENDS)))
+        self._noise = draw(st.booleans())
+        self.out = bytearray(BOM if draw(st.booleans()) else b"")
+
+    def event(self, name: str, data: bytes) -> None:
+        """One event and the blank line that dispatches it."""
+        spaced = self._draw(st.booleans())
+        lines = [_field(b"data", part, spaced) for part in data.split(b"\n")]
+        if name:
+            lines.insert(self._draw(st.sampled_from((0, len(lines)))), _field(b"event", name.encode(), spaced))
+        if self._noise:
+            noise = self._draw(st.sampled_from(_COMMENTS + _STRANGERS))
+            lines.insert(self._draw(st.integers(0, len(lines))), noise)
+        for line in [*lines, b""]:
+            self._line(line)
+
+    def _line(self, line: bytes) -> None:
+        """A line end must not make one CRLF with the one before it."""
+        end = self._ends[0] if len(self._ends) == 1 else self._draw(st.sampled_from(self._ends))
+        if not line and end == b"\n" and self.out.endswith(b"\r"):
+            end = b"\r"
+        self.out += line + end
+
+
+def _field(name: bytes, value: bytes, spaced: bool) -> bytes:
+    """One space after the colon is no part of the value, so a value that begins with one needs it."""
+    return name + (b": " if spaced or value.startswith(b" ") else b":") + value

@@ -1,0 +1,109 @@
+"""Histories: what a client may do to several interactions, as data.
+
+Layer 2. An operation names its subject by number, in the order of creation, and never by an id: so a history can
+be drawn, shrunk, stored, and played against any target. Must not know what the operations bring.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
+
+CREATE_MODES = (
+    "plain", "stream", "background", "background-stream", "unstored", "unstored-stream", "tools", "tools-stream",
+)  # fmt: skip
+"""Ways to create that every target which has the capability must accept."""
+
+ILLEGAL_MODES = (
+    "unstored-background", "no-author", "two-authors", "no-input", "unknown-field", "wrong-type", "unknown-model",
+)  # fmt: skip
+"""Creates that must be refused, or that most services refuse."""
+
+CHAIN_MODES = ("plain", "background", "stream")
+
+KINDS: Mapping[str, tuple[str, ...]] = {
+    "create": (*CREATE_MODES, *ILLEGAL_MODES),
+    "chain": (*CHAIN_MODES, "unknown", "foreign"),
+    "answer": ("plain", "stream", "wrong-id", "orphan"),
+    "poll": ("", "input", "unknown", "foreign"),
+    "settle": ("",),
+    "replay": ("", "unknown", "bad-cursor"),
+    "cancel": ("", "unknown", "foreign"),
+    "delete": ("", "unknown", "foreign"),
+    "open": ("",),
+    "read": ("",),
+    "drop": ("",),
+    "resume": ("",),
+    "finish": ("",),
+}
+"""Every kind of operation and its modes. `subject` counts interactions, and readers for `ON_READERS`."""
+
+ON_READERS = frozenset({"read", "drop", "resume", "finish"})
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One thing a client does.
+
+    `subject` is the number of the interaction (or of the reader), modulo how many there are. `count` is the number
+    of events to read. `body` holds fields that a create has besides those of its mode.
+    """
+
+    kind: str
+    subject: int = 0
+    mode: str = ""
+    count: int = 0
+    body: Mapping[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ValueError(f"kind={self.kind!r} is no operation: there are {', '.join(KINDS)}")
+        if self.mode not in KINDS[self.kind]:
+            raise ValueError(f"mode={self.mode!r} is none of {self.kind}: {', '.join(KINDS[self.kind])}")
+
+    def record(self) -> dict[str, Any]:
+        """As plain data, defaults left out."""
+        plain = {field.name: field.default for field in fields(self)}
+        return {name: value for name, value in asdict(self).items() if name == "kind" or value != plain[name]}
+
+    def __str__(self) -> str:
+        words = [self.kind, *([self.mode] if self.mode else [])]
+        if self.kind != "create" and self.mode not in ("unknown", "orphan"):
+            words.append(f"{'reader ' if self.kind in ON_READERS else '#'}{self.subject}")
+        if self.count:
+            words.append(f"{self.count} events")
+        return " ".join(words)
+
+
+def operations(*, interactions: int = 3, legal_only: bool = False) -> SearchStrategy[Operation]:
+    """One operation on one of so many interactions."""
+    subjects = st.integers(0, max(0, interactions - 1))
+    choices = []
+    for kind, modes in KINDS.items():
+        kept = [mode for mode in modes if not legal_only or mode not in _ILLEGAL]
+        counts = st.integers(1, 12) if kind in ("read", "open", "resume") else st.just(0)
+        subject = st.just(0) if kind == "create" else subjects
+        choices.append(st.builds(Operation, st.just(kind), subject, st.sampled_from(kept), counts))
+    return st.one_of(choices)
+
+
+_ILLEGAL = frozenset({*ILLEGAL_MODES, "unknown", "foreign", "wrong-id", "orphan", "bad-cursor"})
+
+
+def histories(
+    *, steps: int = 20, interactions: int = 3, legal_only: bool = False
+) -> SearchStrategy[list[Operation]]:
+    """Histories of up to `steps` operations on up to `interactions` interactions; the first one creates.
+
+    `legal_only`: without operations that must be refused whatever happened before. Whether the others are legal
+    depends on what the target answers.
+    """
+    if steps < 1:
+        raise ValueError(f"steps={steps!r} must be at least 1: a history begins with a create")
+    first = st.builds(Operation, st.just("create"), st.just(0), st.sampled_from(CREATE_MODES))
+    rest = st.lists(operations(interactions=interactions, legal_only=legal_only), max_size=steps - 1)
+    return st.builds(lambda begin, others: [begin, *others], first, rest)

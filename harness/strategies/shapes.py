@@ -1,0 +1,143 @@
+"""From a schema of the contract to a strategy for the values it lists.
+
+Layer 2. Knows JSON Schema as this project writes it: the closed twins of the files, in which every union is told
+apart by constants. Rules between fields (`allOf`, `if`) are not read here: whoever composes a message keeps them.
+Objects take a few of their optional fields at a time, so that large messages stay small and shrink to nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
+
+from harness.contract.openness import Schema, close
+from harness.contract.schemas import load
+from harness.strategies import values
+
+Strategy = SearchStrategy[Any]
+
+MOST_OPTIONAL = 4
+"""Optional fields that one object has at a time."""
+
+ROOTS = ("interaction", "event", "requests/create-interaction")
+"""The messages whose parts are generated."""
+
+_BY_NAME: dict[str, Strategy] = {
+    "signature": values.BASE64,
+    "data": values.BASE64,
+    "id": values.IDS,
+    "call_id": values.IDS,
+    "start_offset": st.sampled_from(("0s", "1.5s")),
+    "end_offset": st.sampled_from(("2s", "30s")),
+}
+"""Strings whose name says more than their type."""
+
+_LEAVES: dict[str, Strategy] = {
+    "integer": values.SMALL,
+    "number": values.NUMBERS,
+    "boolean": st.booleans(),
+    "null": st.none(),
+}
+
+
+class Shapes:
+    """Strategies for the parts of the bundled schemas; `special` answers for parts that need more than a shape."""
+
+    def __init__(self, definitions: Mapping[str, Schema], special: Mapping[str, Strategy] | None = None) -> None:
+        self._root = {"$defs": definitions}
+        self._special = dict(special or {})
+        self._made: dict[str, Strategy] = {}
+
+    def at(self, pointer: str) -> Strategy:
+        """The strategy of a part: `steps.thought`, `steps.thought/$defs/shell`."""
+        if pointer in self._special:
+            return self._special[pointer]
+        if pointer not in self._made:
+            self._made[pointer] = st.deferred(lambda: self.of(self.schema(pointer)))
+        return self._made[pointer]
+
+    def schema(self, pointer: str) -> Schema:
+        """The closed schema of a part, its own reference resolved."""
+        part: Any = self._root["$defs"]
+        for key in pointer.split("/"):
+            part = part[key]
+        return self.whole(part)
+
+    def whole(self, schema: Schema) -> Schema:
+        """A schema and what it refers to, as one: only `required` and prose stand beside references here."""
+        if "$ref" not in schema:
+            return schema
+        target = self.schema(pointer_of(schema["$ref"]))
+        required = [*target.get("required", ()), *schema.get("required", ())]
+        return {**target, **{k: v for k, v in schema.items() if k != "$ref"}, "required": required}
+
+    def of(self, schema: Schema, name: str = "") -> Strategy:
+        """The strategy of a schema; `name` is the field it stands in."""
+        if "$ref" in schema and not schema.get("required"):
+            return self.at(pointer_of(schema["$ref"]))
+        schema = self.whole(schema)
+        if "const" in schema:
+            return st.just(schema["const"])
+        if "enum" in schema:
+            return st.sampled_from(schema["enum"])
+        for union in ("oneOf", "anyOf"):
+            if union in schema:
+                return st.one_of([self.of(branch, name) for branch in schema[union]])
+        return self._typed(schema, name)
+
+    def _typed(self, schema: Schema, name: str) -> Strategy:
+        kind = schema.get("type", "object")  # what takes anything gets an object
+        if kind == "string":
+            return self._text(schema, name)
+        if kind == "array":
+            return st.lists(self.of(schema["items"]), min_size=schema.get("minItems", 0), max_size=2)
+        if kind == "object":
+            return self._object(schema)
+        return _LEAVES[kind]
+
+    def _text(self, schema: Schema, name: str) -> Strategy:
+        if "pattern" in schema:
+            return values.MOMENTS  # the one pattern that a listed string has
+        if "not" in schema:
+            return values.SMALL.map(str)  # digits of a 64-bit count
+        return _BY_NAME.get(name, values.TEXTS)
+
+    def _object(self, schema: Schema) -> Strategy:
+        properties = schema.get("properties")
+        if not properties:
+            others = schema.get("additionalProperties")
+            if isinstance(others, dict):
+                return st.dictionaries(values.WORDS, self.of(others), max_size=2)
+            return values.OBJECTS
+        members = {name: self.of(part, name) for name, part in properties.items()}
+        return objects(members, frozenset(schema.get("required", ())))
+
+
+@st.composite
+def objects(
+    draw: st.DrawFn, members: Mapping[str, Strategy], required: frozenset[str], most: int = MOST_OPTIONAL
+) -> dict[str, Any]:
+    """Objects with every required member and a few of the others, in the order of `members`."""
+    optional = [name for name in members if name not in required]
+    chosen = set(required)
+    if optional:
+        chosen |= set(draw(st.lists(st.sampled_from(optional), unique=True, max_size=min(most, len(optional)))))
+    return {name: draw(strategy) for name, strategy in members.items() if name in chosen}
+
+
+def pointer_of(reference: str) -> str:
+    """The pointer below `$defs` that a bundle's reference means."""
+    return reference.removeprefix("#/$defs/")
+
+
+@cache
+def definitions() -> dict[str, Schema]:
+    """Every part of the generated messages, closed."""
+    found: dict[str, Schema] = {}
+    for root in ROOTS:
+        found.update(close(load().bundle(root), keep=False)["$defs"])
+    return found

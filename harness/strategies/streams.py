@@ -1,0 +1,191 @@
+"""Streams of events: legal ones by construction, illegal ones by breaking one rule of a legal one.
+
+Layer 2. Order cannot be said by a schema, so it is built here, after the same words as the contract's automaton
+but without its code: what this module makes, the automaton judges, and the tests hold the two against each
+other.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
+
+from harness.contract.automaton import DELTAS_OF
+from harness.contract.lifecycle import CANCELLED, FAILED, SETTLED
+from harness.strategies import values
+from harness.strategies.bodies import shapes, usages
+from harness.strategies.breakage import BREAKAGES
+from harness.strategies.shapes import objects
+from harness.strategies.stream import EventStream
+
+Json = dict[str, Any]
+
+POLICIES = ("none", "all", "deltas", "sparse")
+"""Which events carry an event_id."""
+
+_SHELL_FIELDS = ("id", "call_id", "name", "server_name")
+"""What a step announces itself with; the rest of it comes in deltas."""
+
+
+def event_streams(*, legal: bool = True, background: bool | None = None) -> SearchStrategy[EventStream]:
+    """A whole stream, from its creation to [DONE].
+
+    Legal ones are judged without any finding. `legal=False`: one rule is broken, and `breaks` names it.
+    `background` fixes whether the run is one in the background; either when None.
+    """
+    choice = st.booleans() if background is None else st.just(background)
+    streams = choice.flatmap(_legal)
+    return streams if legal else _broken(background)
+
+
+@st.composite
+def _broken(draw: st.DrawFn, background: bool | None) -> EventStream:
+    rule = draw(st.sampled_from(sorted(BREAKAGES)))
+    in_background = draw(st.booleans()) if background is None else background
+    breakage = BREAKAGES[rule]
+    stream = draw(_legal(in_background or breakage.cursors, least=1, plain=True, most=2))
+    return breakage.apply(draw, stream)
+
+
+@st.composite
+def _legal(
+    draw: st.DrawFn, background: bool, *, least: int = 0, plain: bool = False, most: int = 3
+) -> EventStream:
+    """`plain`: it ends with interaction.completed, and its first step is a text of two deltas."""
+    identity = draw(st.one_of(values.IDS, st.just(""))) if not background else draw(values.IDS)
+    events = [*_opening(draw, identity, background)]
+    kinds = draw(st.lists(st.sampled_from(sorted(DELTAS_OF)), min_size=least, max_size=most))
+    if plain:
+        kinds[0] = "model_output"
+    for index, kind in enumerate(kinds):
+        events += _two_texts(index) if plain and not index else _step(draw, index, kind)
+        if not plain and not draw(st.integers(0, 9)):
+            events.append({"event_type": "error"})  # a keepalive of sorts, that recordings show
+    events.append(_ending(draw, identity, plain))
+    if not plain:
+        events = [_dressed(draw, event) for event in events]
+    policy = draw(st.sampled_from(POLICIES[1:3] if background else POLICIES))
+    return EventStream(events=tuple(_numbered(draw, events, policy)), background=background)
+
+
+def _opening(draw: st.DrawFn, identity: str, background: bool) -> list[Json]:
+    status = draw(st.sampled_from(("in_progress", "queued"))) if background else "in_progress"
+    interaction = {"id": identity, "status": status, "object": "interaction", "model": "gemini-3.5-flash"}
+    created = {"interaction": interaction, "event_type": "interaction.created"}
+    update = {"interaction_id": identity, "status": "in_progress", "event_type": "interaction.status_update"}
+    if not draw(st.booleans()):
+        return [created]
+    extras = {"usage": usages(), "continuation_token": values.BASE64}
+    return [created, {**update, **draw(objects(extras, frozenset()))}]
+
+
+def _dressed(draw: st.DrawFn, event: Json) -> Json:
+    """Now and then the bookkeeping that some services attach to events."""
+    return {**event, "metadata": draw(shapes().at("stream-metadata"))} if draw(_RARELY) else event
+
+
+def _ending(draw: st.DrawFn, identity: str, plain: bool) -> Json:
+    if not plain and not draw(st.integers(0, 9)):
+        return {"error": draw(_errors()), "event_type": "error"}
+    status = "completed" if plain else draw(st.sampled_from(sorted(SETTLED)))
+    interaction: Json = {"id": identity, "status": status}
+    if status not in (FAILED, CANCELLED) or draw(st.booleans()):
+        interaction["usage"] = draw(usages())
+    if status == "requires_continuation":
+        interaction["continuation_token"] = draw(values.BASE64)
+    if not plain:
+        interaction.update(draw(_particulars()))
+    return {"interaction": interaction, "event_type": "interaction.completed"}
+
+
+@cache
+def _particulars() -> SearchStrategy[Json]:
+    """What else a completed interaction may say of itself."""
+    fields = shapes().schema("interaction-partial")["properties"]
+    names = ("object", "model", "agent", "created", "updated", "service_tier")
+    return objects({name: shapes().of(fields[name], name) for name in names}, frozenset())
+
+
+@cache
+def _errors() -> SearchStrategy[Json]:
+    words = st.sampled_from(("deadline_exceeded", "api_error"))
+    whole = st.fixed_dictionaries({"code": words, "message": values.TEXTS})
+    return st.one_of(whole, whole.map(lambda error: {"code": error["code"]}))
+
+
+_RARELY = st.integers(0, 7).map(lambda number: number == 7)
+"""Whether to add what is rare; shrinking does without."""
+
+_STOP_FIELDS = objects({"usage": usages(), "step_usage": usages()}, frozenset())
+
+# --- one step
+
+
+@cache
+def _deltas_of(kind: str) -> SearchStrategy[list[Json]]:
+    return st.lists(st.one_of([_delta(name) for name in sorted(DELTAS_OF[kind])]), max_size=3)
+
+
+def _two_texts(index: int) -> list[Json]:
+    deltas = [{"type": "text", "text": text} for text in ("one ", "two")]
+    return _framed(index, {"type": "model_output"}, deltas)
+
+
+def _step(draw: st.DrawFn, index: int, kind: str) -> list[Json]:
+    shell = draw(_shell(kind))
+    if kind == "thought":
+        deltas = draw(st.lists(_delta("thought_summary"), max_size=2)) + draw(
+            st.lists(_delta("thought_signature"), max_size=1)
+        )
+    elif kind == "function_call":
+        deltas = [{"type": "arguments_delta", "arguments": part} for part in draw(_argument_parts())]
+    else:
+        deltas = draw(_deltas_of(kind))
+    events = _framed(index, shell, deltas)
+    extras = draw(_STOP_FIELDS) if draw(_RARELY) else {}
+    return [*events[:-1], {**events[-1], **extras}]
+
+
+def _framed(index: int, shell: Json, deltas: list[Json]) -> list[Json]:
+    grown = [{"index": index, "delta": delta, "event_type": "step.delta"} for delta in deltas]
+    start = {"index": index, "step": shell, "event_type": "step.start"}
+    return [start, *grown, {"index": index, "event_type": "step.stop"}]
+
+
+@st.composite
+def _shell(draw: st.DrawFn, kind: str) -> Json:
+    """What may stand in a step.start: its type, and some of what names it."""
+    pointer = f"steps.{kind.replace('_', '-')}/$defs/shell"
+    step = draw(shapes().at(pointer))
+    kept = draw(st.booleans())
+    return {name: value for name, value in step.items() if kept or name == "type" or name in _SHELL_FIELDS}
+
+
+def _delta(name: str) -> SearchStrategy[Json]:
+    return shapes().at(f"deltas.{name.replace('_', '-')}")
+
+
+@st.composite
+def _argument_parts(draw: st.DrawFn) -> list[str]:
+    """The text of a JSON object, cut anywhere."""
+    text = json.dumps(draw(values.OBJECTS), ensure_ascii=False)
+    places = sorted(draw(st.sets(st.integers(0, len(text)), max_size=2)))
+    return [text[a:b] for a, b in zip([0, *places], [*places, len(text)], strict=True)]
+
+
+# --- cursors
+
+
+def _numbered(draw: st.DrawFn, events: list[Json], policy: str) -> list[Json]:
+    """The events with their cursors, which never repeat."""
+    numbered = []
+    for number, event in enumerate(events):
+        carries = policy == "all" or (policy == "deltas" and event["event_type"] == "step.delta")
+        if policy == "sparse":
+            carries = draw(st.booleans())
+        numbered.append({**event, "event_id": f"e{number}="} if carries else event)
+    return numbered

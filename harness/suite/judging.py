@@ -1,0 +1,75 @@
+"""Results for test items, one exercise at a time: probed once, played once, whoever asks first.
+
+Layer 7. The runner does the work; what an item makes of a verdict is `test_catalogue`'s.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from harness.checks.check import CAPABILITIES, Check
+from harness.contract import PROTOCOL
+from harness.outcome import HarnessFault, Level, UsageFault
+from harness.report.explain import failure_text
+from harness.report.story import Story
+from harness.runner.baseline import Baseline, read_baseline
+from harness.runner.capabilities import Capabilities, Capability, How
+from harness.runner.events import CheckFinished, Probed, Result
+from harness.runner.plan import Selection, load_catalogue, make_plan
+from harness.runner.run import RunOptions, check_target
+from harness.runner.targets import KEY_VARIABLE, OTHER_KEY_VARIABLE, TargetOptions, resolve_target
+
+
+def selected(profiles: str | None, level: str | None) -> tuple[Check, ...]:
+    """The checks of some profiles (comma-separated; all for None) and at least a level. Raises UsageFault."""
+    names = tuple(name.strip() for name in (profiles or "").split(",") if name.strip())
+    weakest = (level or "MAY").upper()
+    if weakest not in list(Level):
+        raise UsageFault(f"--interactions-level={level!r} is none of must, should, may")
+    catalogue = load_catalogue()
+    # At collection nothing is known of the target: every check becomes an item, and may skip.
+    able = Capabilities(Capability(name, True, How.ASSUMED) for name in CAPABILITIES)
+    plan = make_plan(catalogue, Selection(profiles=names, level=Level(weakest)), able)
+    return tuple(planned.check for planned in plan.checks if planned.skip is None)
+
+
+def baseline_of(path: str | None) -> Baseline:
+    """The known failures in a file. Raises UsageFault."""
+    return read_baseline(Path(path), [check.id for check in load_catalogue()]) if path else Baseline()
+
+
+class Judge:
+    """Gives the result of each check against one target. Raises UsageFault and TargetFault as the runner does."""
+
+    def __init__(self, url: str, baseline: Baseline, checks: Iterable[Check]) -> None:
+        key, other = os.environ.get(KEY_VARIABLE, ""), os.environ.get(OTHER_KEY_VARIABLE, "")
+        self._target = resolve_target(url, TargetOptions(api_key=key, other_api_key=other))
+        self._baseline = baseline
+        self._checks = tuple(checks)
+        self._said: tuple[Capability, ...] = ()
+        self._results: dict[str, Result] = {}
+        self._story = Story(PROTOCOL.secret_fields)
+
+    def result(self, check: Check) -> Result:
+        """The verdict; the first check of an exercise plays it for all of them."""
+        if check.id not in self._results:
+            self._play(check.exercise.name)
+        if check.id not in self._results:
+            raise HarnessFault(f"the runner said nothing of {check.id}")
+        return self._results[check.id]
+
+    def explained(self, result: Result) -> str:
+        """Requirement, source, findings, exchange and a curl line."""
+        return failure_text(result, self._story)
+
+    def _play(self, exercise: str) -> None:
+        wanted = tuple(check.id for check in self._checks if check.exercise.name == exercise)
+        options = RunOptions(selection=Selection(checks=wanted), said=self._said, baseline=self._baseline)
+        for event in check_target(self._target, load_catalogue(), options):
+            self._story.hear(event)
+            if isinstance(event, Probed):
+                self._said = tuple(event.capabilities)
+            elif isinstance(event, CheckFinished) and event.result.check.id in wanted:
+                self._results[event.result.check.id] = event.result

@@ -1,0 +1,75 @@
+"""One test item for each check. Collected by `pytest --pyargs harness.suite --interactions-url URL`.
+
+Layer 7. Markers: `interactions_must`, `interactions_should`, `interactions_may`, and `interactions_area_<area>`;
+the checks of one exercise share an `xdist_group` (`--dist loadgroup` plays each exercise once).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from harness.checks.check import Check
+from harness.outcome import TargetFault, UsageFault, Verdict
+from harness.suite.judging import Judge, baseline_of, selected
+
+_SKIPPED = frozenset({Verdict.UNTESTABLE, Verdict.NOT_APPLICABLE, Verdict.EXCLUDED, Verdict.NOT_RUN})
+_REMARKS = "interactions_remark"
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """The catalogue, or one skipped item where no target was named."""
+    config = metafunc.config
+    if not config.getoption("--interactions-url"):
+        reason = "no target: pytest --pyargs harness.suite --interactions-url URL (or `emulator`)"
+        metafunc.parametrize(
+            "check", [pytest.param(None, marks=pytest.mark.skip(reason=reason))], ids=["no-target"]
+        )
+        return
+    try:
+        checks = selected(config.getoption("--interactions-profile"), config.getoption("--interactions-level"))
+        known = baseline_of(config.getoption("--interactions-baseline"))
+    except UsageFault as fault:
+        raise pytest.UsageError(str(fault)) from None
+    grouped = config.pluginmanager.hasplugin("xdist")
+    for name in sorted({name for check in checks for name in _marks(check)}):
+        config.addinivalue_line("markers", f"{name}: checks of the catalogue")
+    items = []
+    for check in checks:
+        marks = [getattr(pytest.mark, name) for name in _marks(check)]
+        if grouped:
+            marks.append(pytest.mark.xdist_group(check.exercise.name))
+        if check.id in known:
+            marks.append(pytest.mark.xfail(reason=known.reason(check.id), strict=True))
+        items.append(pytest.param(check, id=check.id, marks=marks))
+    metafunc.parametrize("check", items)
+
+
+def _marks(check: Check) -> list[str]:
+    area = check.rule.area.replace("-", "_")
+    return [f"interactions_{check.rule.level.value.lower()}", f"interactions_area_{area}"]
+
+
+@pytest.fixture(scope="session")
+def interactions_judge(request: pytest.FixtureRequest) -> Judge:
+    """The target of the session, and what was found so far."""
+    option = request.config.getoption
+    checks = selected(option("--interactions-profile"), option("--interactions-level"))
+    return Judge(option("--interactions-url"), baseline_of(option("--interactions-baseline")), checks)
+
+
+def test_conforms(check: Check, interactions_judge: Judge, record_property: Callable[[str, object], None]) -> None:
+    """The target keeps the rule."""
+    __tracebackhide__ = True
+    try:
+        result = interactions_judge.result(check)
+    except (TargetFault, UsageFault) as fault:
+        pytest.exit(f"there is nothing to judge: {fault}", returncode=4)
+    told = result.verdict
+    if told in _SKIPPED:
+        pytest.skip(result.observation.reason or str(told))
+    if told is Verdict.WARN:
+        record_property(_REMARKS, f"{check.id}: {'; '.join(f.message for f in result.observation.findings[:1])}")
+    if told in (Verdict.FAIL, Verdict.XFAIL, Verdict.ERROR):
+        pytest.fail(interactions_judge.explained(result), pytrace=False)

@@ -1,0 +1,342 @@
+"""A client's connection and the one upstream that belongs to it: bytes pass, endings pass, a record stays.
+
+Layer 3. Knows two asyncio transports and their back-pressure; must not know HTTP (`tap_wire`) nor who listens
+(`tap`). What arrives goes on at once. Only the last byte of an answer waits until its record is kept: so whoever
+has seen an answer whole finds it on the disk, whatever happens to the recorder.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from typing import Protocol, cast
+
+from harness.transport.dial import NoConnection
+from harness.transport.kernel import SocketLike, reset_on_close, undelivered
+from harness.transport.tap_wire import Wiretap
+from harness.wire import By, Ending, Exchange, How
+
+_EARLY_BYTES = 256 * 1024
+_POLL_SECONDS = 0.0005
+_DRAIN_SECONDS = 5.0
+_LINGER_SECONDS = 1.0
+
+
+class Switchboard(Protocol):
+    """What a link needs of the tap it belongs to."""
+
+    @property
+    def authority(self) -> str: ...
+
+    @property
+    def encoding(self) -> str | None: ...
+
+    async def dial(self, protocol: asyncio.Protocol) -> None:
+        """Connect upstream; raises NoConnection."""
+
+    def keep(self, exchanges: Iterable[Exchange]) -> Awaitable[object] | None:
+        """Hand over what finished; the awaitable is done once it is kept, None: nothing to wait for. No raise."""
+
+    def over(self, link: Link) -> None:
+        """Both connections are closed."""
+
+    def lost(self, reason: str) -> None:
+        """A connection passes on unrecorded, because of `reason`."""
+
+
+class Link:
+    """The pair. Its two ends are `_ClientEnd` and `_UpstreamEnd`, which only hand over what happens to them."""
+
+    def __init__(self, board: Switchboard) -> None:
+        self._board = board
+        self._loop = asyncio.get_running_loop()
+        self._wire = Wiretap(board.authority, encoding=board.encoding)
+        self._client = cast("asyncio.Transport", None)
+        self._upstream: asyncio.Transport | None = None
+        self._early = bytearray()
+        self._failed: Ending | None = None
+        self._closed = False  # one side is over, so both are
+        self._keeping = False  # a record is being kept, and `_later` waits for it
+        self._later: deque[Callable[[], None]] = deque()
+        self._quiet: dict[str, set[str]] = {"client": set(), "upstream": set()}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._told = False
+        self._standing = {"client", "upstream"}
+        self._left: How | None = None
+
+    @property
+    def waiting(self) -> int:
+        """Requests without a whole answer."""
+        return 0 if self._closed else self._wire.waiting
+
+    # From the client.
+
+    def client_came(self, transport: asyncio.Transport) -> None:
+        """The client is connected; so shall we be upstream."""
+        self._client = transport
+        self._task(self._connect()).add_done_callback(self._dialled)
+
+    async def _connect(self) -> None:
+        try:
+            await self._board.dial(_UpstreamEnd(self))
+        except NoConnection as none:
+            self._failed = none.ending
+            self._give_up()
+
+    def _dialled(self, _: object) -> None:
+        if self._upstream is None:
+            self.gone("upstream")
+
+    def from_client(self, data: bytes) -> None:
+        """Bytes of requests."""
+        if self._closed:
+            return
+        out = self._wire.upward(data, self._loop.time())
+        self._report_lost()
+        if self._upstream is not None:
+            _write(self._upstream, out)
+            return
+        self._early += out
+        if self._failed is not None:
+            self._give_up()
+        elif len(self._early) > _EARLY_BYTES:
+            self.hush("client", "early")
+
+    def _give_up(self) -> None:
+        """There is no upstream: every whole request ends before its headers, and with it the connection."""
+        failed = self._failed
+        if failed is not None and not self._closed and (self._wire.waiting or self._wire.lost):
+            self._close(failed.by, failed.how, failed.detail, self._end_client)
+
+    def client_left(self, how: How) -> None:
+        """The client closed (`FIN`) or reset: so do we upstream. A half-closed client counts as gone."""
+        if self._closed:
+            self._client.close()
+        else:
+            self._close(By.CLIENT, how, "", self._end_upstream)
+
+    # From upstream.
+
+    def upstream_came(self, transport: asyncio.Transport) -> None:
+        """Connected: what the client said meanwhile goes out."""
+        self._upstream = transport
+        _write(transport, bytes(self._early))
+        self._early.clear()
+        if self._left is not None:
+            self._end_upstream(self._left)
+        else:
+            self.unhush("client", "early")
+
+    def from_upstream(self, data: bytes) -> None:
+        """Bytes of answers."""
+        if self._keeping:
+            self._later.append(lambda: self.from_upstream(data))
+            return
+        if self._closed:
+            return
+        passed = self._wire.downward(data, self._loop.time())
+        kept = self._board.keep(passed.finished) if passed.finished else None
+        if kept is None:
+            _write(self._client, data)
+        else:
+            if passed.safe:
+                _write(self._client, data[: passed.safe])
+            self._after(kept, lambda: _write(self._client, data[passed.safe :]))
+        self._report_lost()
+
+    def upstream_left(self, how: How, detail: str = "") -> None:
+        """Upstream closed or reset."""
+        if self._keeping:
+            self._later.append(lambda: self.upstream_left(how, detail))
+        elif not self._closed:
+            self._close(By.SERVER, how, detail, self._end_client)
+
+    # The end.
+
+    def _close(self, by: By, how: How, detail: str, action: Callable[[How], None]) -> None:
+        """Record what is open, then pass the ending on by `action`."""
+        finished = self._wire.ended(by, how, self._loop.time(), detail)
+        self._closed = True
+        kept = self._board.keep(finished) if finished else None
+        if kept is None:
+            action(how)
+        else:
+            self._after(kept, lambda: action(how))
+
+    def _after(self, kept: Awaitable[object], action: Callable[[], None]) -> None:
+        """Do `action` once `kept` is done, and whatever comes meanwhile after that."""
+        if self._keeping:
+            self._later.append(lambda: self._after(kept, action))
+            return
+        self._keeping = True
+        self.hush("upstream", "keeping")
+        self._task(self._wait(kept, action))
+
+    async def _wait(self, kept: Awaitable[object], action: Callable[[], None]) -> None:
+        await kept
+        action()
+        self._keeping = False
+        self.unhush("upstream", "keeping")
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Do what waited, until something has to wait again."""
+        while self._later and not self._keeping:
+            self._later.popleft()()
+
+    def _end_client(self, how: How) -> None:
+        """Let the client see what we saw: a FIN, else a reset once everything before it has arrived."""
+        if how is not How.FIN:
+            self._task(self._reset(self._client))
+        elif self._client.can_write_eof() and not self._client.is_closing():
+            self._client.write_eof()
+            self._loop.call_later(_LINGER_SECONDS, self._close_when_written)
+        else:
+            self._client.close()
+
+    def _close_when_written(self) -> None:
+        if self._client.get_write_buffer_size() and not self._client.is_closing():
+            self._loop.call_later(_LINGER_SECONDS, self._close_when_written)
+        else:
+            self._client.close()
+
+    def _end_upstream(self, how: How) -> None:
+        self._client.close()
+        if self._upstream is None:
+            self._left = how  # what the client said before it left is still to be said
+        elif how is How.FIN:
+            self._upstream.close()
+            self._loop.call_later(_DRAIN_SECONDS, self._upstream.abort)
+        else:
+            _reset_now(self._upstream)
+
+    async def _reset(self, transport: asyncio.Transport) -> None:
+        sock = cast("SocketLike", transport.get_extra_info("socket"))
+        until = self._loop.time() + _DRAIN_SECONDS
+        while not transport.is_closing() and (transport.get_write_buffer_size() or undelivered(sock)):
+            if self._loop.time() > until:
+                break
+            await asyncio.sleep(_POLL_SECONDS)
+        _reset_now(transport)
+
+    def gone(self, side: str) -> None:
+        """A connection is closed for good; the link is over with the second one."""
+        self._standing.discard(side)
+        if not self._standing:
+            self._board.over(self)
+
+    def abort(self) -> set[asyncio.Task[None]]:
+        """Close both at once, without a record; the tasks that are still to end."""
+        self._closed = True
+        self._client.abort()
+        if self._upstream is not None:
+            self._upstream.abort()
+        for task in self._tasks:
+            task.cancel()
+        return set(self._tasks)
+
+    # Odds.
+
+    def hush(self, side: str, reason: str) -> None:
+        """Stop reading from one side as long as there is a `reason`."""
+        self._quiet[side].add(reason)
+        self._heed(side)
+
+    def unhush(self, side: str, reason: str) -> None:
+        """One reason less not to read."""
+        self._quiet[side].discard(reason)
+        self._heed(side)
+
+    def _heed(self, side: str) -> None:
+        transport = self._client if side == "client" else self._upstream
+        if transport is None or transport.is_closing():
+            return
+        if self._quiet[side]:
+            transport.pause_reading()
+        else:
+            transport.resume_reading()
+
+    def _report_lost(self) -> None:
+        if self._wire.lost and not self._told:
+            self._told = True
+            self._board.lost(self._wire.lost)
+
+    def _task(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+
+class _End(asyncio.Protocol):
+    """One end: what the other one cannot take in is not read here."""
+
+    other = ""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+
+    def pause_writing(self) -> None:
+        self._link.hush(self.other, "full")
+
+    def resume_writing(self) -> None:
+        self._link.unhush(self.other, "full")
+
+
+class ClientEnd(_End):
+    """The client's end of a link."""
+
+    other = "upstream"
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._link.client_came(cast("asyncio.Transport", transport))
+
+    def data_received(self, data: bytes) -> None:
+        self._link.from_client(data)
+
+    def eof_received(self) -> None:
+        self._link.client_left(How.FIN)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._link.client_left(How.FIN if exc is None else How.RST)
+        self._link.gone("client")
+
+
+class _UpstreamEnd(_End):
+    """The end towards the target."""
+
+    other = "client"
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._link.upstream_came(cast("asyncio.Transport", transport))
+
+    def data_received(self, data: bytes) -> None:
+        self._link.from_upstream(data)
+
+    def eof_received(self) -> None:
+        self._link.upstream_left(How.FIN)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._link.upstream_left(_how(exc), "" if exc is None else str(exc))
+        self._link.gone("upstream")
+
+
+def _how(error: Exception | None) -> How:
+    if error is None:
+        return How.FIN
+    if isinstance(error, ssl.SSLError):
+        return How.TLS
+    return How.TIMEOUT if isinstance(error, TimeoutError) else How.RST
+
+
+def _write(transport: asyncio.Transport, data: bytes) -> None:
+    if data and not transport.is_closing():
+        transport.write(data)
+
+
+def _reset_now(transport: asyncio.Transport) -> None:
+    if not transport.is_closing():
+        reset_on_close(cast("SocketLike", transport.get_extra_info("socket")))
+    transport.abort()

@@ -1,0 +1,1 @@
+"""Tests of recordings: file format, redaction, matching, player."""

@@ -1,0 +1,104 @@
+"""Claims on traffic that nobody here made: it goes through a cassette unchanged, and hides nothing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.cassette import Player, Recording, Redactor, load, save, scan, scan_file
+from harness.cassette.framing import by_event
+from harness.contract import PROTOCOL
+from harness.wire import Chunk, Chunked, Ending, Piece, Request
+from tests.cassette.samples import SSE, URL, answered, plain_vcr, streamed
+
+
+def request_of(path: Path) -> Request:
+    """The recorded request beside an answer, or a made up one."""
+    beside = path.with_name(path.name.removesuffix(path.suffix) + ".request.json")
+    return Request("POST", URL, body=beside.read_bytes() if beside.is_file() else path.name.encode())
+
+
+def streams(corpus: Path) -> dict[str, Recording]:
+    """The streams of the corpus, those kept as payloads framed anew."""
+    found = {}
+    for path in sorted((corpus / "files").glob("*.sse")):
+        body = path.read_bytes()
+        found[path.name] = Recording(
+            request_of(path), 200, SSE, body, by_event(body, [1] * body.count(b"data: ")), framing=Chunked()
+        )
+    for path in sorted((corpus / "files").glob("*.events.jsonl")):
+        lines = [b"data: " + line + b"\n\n" for line in path.read_bytes().splitlines() if line.strip()]
+        found[path.name] = streamed(request_of(path), lines)
+    return found
+
+
+def played(pieces: Any) -> bytes:
+    """The bytes of an answer, which must end well."""
+    body = b""
+    while True:
+        piece: Piece = next(pieces)
+        if isinstance(piece, Ending):
+            assert piece.complete
+            return body
+        if isinstance(piece, Chunk):
+            body += piece.data
+
+
+def test_streams_there_and_back(corpus: Path, tmp_path: Path) -> None:
+    """Every stream comes back unchanged, through redaction, a cassette, vcrpy's re-save and the player."""
+    given = streams(corpus)
+    assert given
+    path = tmp_path / "corpus.yaml"
+    redactor = Redactor(PROTOCOL)
+    save(path, [redactor.redact(recording) for recording in given.values()])
+    assert redactor.report == []
+    plain_vcr(path).save_again()
+    kept = load(path).recordings
+    for recording, before in zip(kept, given.values(), strict=True):
+        assert recording.body == before.body
+        assert recording.pieces == before.pieces
+        assert not recording.approximate
+    player = Player(kept, PROTOCOL)
+    assert [played(player(before.request).body) for before in given.values()] == [r.body for r in given.values()]
+    assert player.misses == player.unused() == []
+
+
+def test_bodies_come_through(corpus: Path) -> None:
+    """No body of the corpus is altered by redaction, and none is said to hold a secret."""
+    for path in sorted((corpus / "files").glob("*.json")):
+        recording = answered(Request("POST", URL), None)
+        body = path.read_bytes()
+        recording = Recording(recording.request, 200, recording.headers, body, by_event(body))
+        assert Redactor(PROTOCOL).redact(recording).body == body, path.name
+        assert scan(recording, PROTOCOL) == [], path.name
+
+
+def test_scan_has_no_hit(corpus: Path) -> None:
+    """The gate for secrets passes the whole corpus, whatever the format of a file."""
+    hits = {path.name: scan_file(path, PROTOCOL) for path in sorted((corpus / "files").iterdir())}
+    assert {name: found for name, found in hits.items() if found} == {}
+
+
+KEY = "AIza" + "SyA1b2C3d4E5f6G7h8I9j0K1l2M3n4O5p6Q"
+
+
+@pytest.mark.parametrize("suffix", [".sse", ".json", ".events.jsonl", ".yaml"])
+def test_planted_key_is_seen(corpus: Path, tmp_path: Path, suffix: str) -> None:
+    """A key planted into a text of the corpus is seen in every format, and never shown whole."""
+    from tests.cassette.samples import text_delta
+
+    path = next(path for path in sorted((corpus / "files").iterdir()) if path.name.endswith(suffix))
+    data = path.read_bytes()
+    planted = {
+        ".sse": data + text_delta(KEY[:9]) + text_delta(KEY[9:]),
+        ".json": b"[" + data + f', {{"deep": ["{KEY}"]}}]'.encode(),
+        ".events.jsonl": data + json.dumps({"error": {"message": f"bad {KEY}"}}).encode() + b"\n",
+        ".yaml": data + f"\n---\nthen: {{header: [{{name: x-key, value: {KEY}}}]}}\n".encode(),
+    }[suffix]
+    (tmp_path / path.name).write_bytes(planted)
+    (hit, *_) = scan_file(tmp_path / path.name, PROTOCOL)
+    assert hit.kind == "Google API key"
+    assert KEY not in repr(hit)

@@ -1,0 +1,274 @@
+"""Claims about cassette files: nothing is lost, vcrpy alone reads them, edits are noticed, errors say where."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import httpx
+import pytest
+import vcr
+from hypothesis import given, settings
+
+from harness.cassette import CassetteError, CassetteFile, Recording, Unit, load, save
+from harness.cassette.layout import Layout
+from harness.contract import PROTOCOL
+from harness.outcome import HarnessFault
+from tests.cassette.samples import (
+    DROPPED,
+    HELLO,
+    PROVENANCE,
+    URL,
+    answered,
+    comparable,
+    frames,
+    get,
+    plain_vcr,
+    post,
+    recordings,
+    streamed,
+)  # fmt: skip
+
+
+def names(folder: Path) -> list[str]:
+    """The files in a folder."""
+    return sorted(path.name for path in folder.iterdir())
+
+
+@given(recordings())
+@settings(max_examples=150, deadline=None)
+def test_round_trip(recording: Recording) -> None:
+    """Any recording is read back as it was saved, also after plain vcrpy wrote the file anew, byte for byte."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "a.yaml"
+        save(path, [recording], PROVENANCE)
+        first = load(path)
+        plain = plain_vcr(path)
+        assert plain.responses[0]["body"]["string"] == recording.body
+        assert (plain.requests[0].body or b"") == recording.request.body
+        plain.save_again()
+        second = load(path)
+    assert comparable(first.recordings[0]) == comparable(recording)
+    assert comparable(second.recordings[0]) == comparable(recording)
+    assert first.provenance == second.provenance == PROVENANCE
+
+
+def test_plain_entry_is_approximate(tmp_path: Path) -> None:
+    """A file of plain vcrpy is played by event, and says that this is a guess."""
+    path = tmp_path / "plain.yaml"
+    save(path, [streamed(post({}), frames())])
+    text = re.sub(r"    x-stream:\n(?:      .*\n)+", "", path.read_text())
+    assert "x-stream" not in text
+    path.write_text(text)
+    (recording,) = load(path).recordings
+    assert recording.approximate
+    assert recording.unit is Unit.EVENT
+    assert list(recording.pieces.sizes) == [len(frame) for frame in frames()]
+
+
+@pytest.mark.parametrize("new", ["Hello there, ", "Hal", ""])
+def test_edited_body_is_noticed(tmp_path: Path, new: str) -> None:
+    """A body that somebody edited is cut anew by event, marked approximate, and keeps its ending and its time."""
+    path = tmp_path / "a.yaml"
+    save(path, [DROPPED])
+    path.write_text(path.read_text().replace("Hel", new))
+    (recording,) = load(path).recordings
+    assert recording.approximate
+    assert recording.unit is Unit.EVENT
+    assert recording.pieces.total == len(recording.body) == len(DROPPED.body) - 3 + len(new)
+    assert recording.ending == DROPPED.ending
+    assert sum(recording.pieces.waits) == sum(DROPPED.pieces.waits)
+
+
+def test_plays_in_plain_vcrpy(tmp_path: Path) -> None:
+    """vcrpy alone plays a cassette to a client that it patches: status, headers and every byte."""
+    path = tmp_path / "a.yaml"
+    save(path, [replace(DROPPED, origin="https://api.example.com")])
+    with vcr.use_cassette(str(path), record_mode="none"), httpx.Client() as client:
+        answer = client.post(f"https://api.example.com{URL}", content=DROPPED.request.body)
+    assert (answer.status_code, answer.content) == (200, DROPPED.body)
+    assert answer.headers["content-type"] == "text/event-stream"
+
+
+def test_poll_is_not_played_from_what_was_just_recorded(tmp_path: Path) -> None:
+    """With new_episodes a second equal request goes to the target again, as the first did."""
+    path = tmp_path / "a.yaml"
+    save(path, [HELLO])
+    poll = answered(get(f"{URL}/v1_a"), {"id": "v1_a", "status": "in_progress"})
+    with CassetteFile(path, PROTOCOL, mode="new_episodes") as cassette:
+        for _ in range(2):
+            assert cassette.play(poll.request) is None
+            cassette.add(poll)
+    assert len(load(path).recordings) == 3
+
+
+HEAD = "version: 1\ninteractions:\n"
+BROKEN = (
+    ("version: 1\ninteractions: ]\n", 2, "YAML"),
+    ("- a\n- b\n", 1, "not a cassette"),
+    ("version: 2\ninteractions: []\n", 1, "format 1"),
+    ("version: 1\ninteractions: 3\n", 2, "no list"),
+    ("version: 1\ninteractions:\n- request: 3\n", 3, "`request`"),
+    (
+        HEAD + "- request: {method: GET, uri: /, body: null, headers: {}, x: 1}\n  response: {}\n",
+        3,
+        "x: delete",
+    ),
+    (
+        HEAD + "- request: {method: GET, uri: /, headers: {}}\n  response: {}\n",
+        3,
+        "lacks body",
+    ),
+)
+GOOD = HEAD + "\n- request: {method: GET, uri: 'http://a/', body: null, headers: {}}\n  response: "
+STATUS = "status: {code: 200, message: OK}, headers: {}, body: {string: abc}"
+RESPONSES = (
+    ("{headers: {}}", "status is missing"),
+    ("{status: {code: many}}", "'many'"),
+    (f"{{{STATUS}, x-stream: 3}}", "no mapping"),
+    (f"{{{STATUS}, x-stream: {{v: 9}}}}", "version 1"),
+    (f"{{{STATUS}, x-stream: {{v: 1, pieces: '3@0 2', size: 3}}}}", "'2' is no piece"),
+    (f"{{{STATUS}, x-stream: {{v: 1, pieces: '3@0', size: 4}}}}", "add up to 3"),
+    (f"{{{STATUS}, x-stream: {{v: 1, pieces: '3@0', size: 3}}}}", "end=None"),
+    (f"{{{STATUS}, x-stream: {{v: 1, pieces: '3@0', size: 3, end: {{how: bang}}}}}}", "'bang'"),
+    (f"{{{STATUS}, x-stream: {{v: 1, pieces: '3@0', size: 3, end: {{how: fin, sent: -1}}}}}}", "sent=-1"),
+    (f"{{{STATUS}, x-stream: {{v: 1, pieces: '3@0', size: 3, end: {{how: fin}}}}}}", "framing=None"),
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "said"), [*BROKEN, *((GOOD + response + "\n", 4, said) for response, said in RESPONSES)]
+)
+def test_malformed(tmp_path: Path, text: str, line: int, said: str) -> None:
+    """What is wrong with a file is said with the file, the line and the thing."""
+    path = tmp_path / "bad.yaml"
+    path.write_text(text)
+    with pytest.raises(CassetteError) as wrong:
+        load(path)
+    assert said in str(wrong.value)
+    assert str(wrong.value).startswith(f"{path}, line {line}: ")
+
+
+def test_not_there_and_not_text(tmp_path: Path) -> None:
+    """A missing file and one that is no text are errors, never an empty cassette that gets overwritten."""
+    with pytest.raises(CassetteError, match="does not exist"):
+        load(tmp_path / "none.yaml")
+    path = tmp_path / "binary.yaml"
+    path.write_bytes(b"version: 1\n\xff\xfe")
+    with pytest.raises(CassetteError, match="line 2: not UTF-8"):
+        load(path)
+    with pytest.raises(CassetteError, match="line 2"), CassetteFile(path, PROTOCOL, mode="all"):
+        pass
+    assert path.read_bytes() == b"version: 1\n\xff\xfe"
+
+
+def test_failed_save_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A save that dies leaves the old file as it was and nothing beside it."""
+    path = tmp_path / "a.yaml"
+    save(path, [HELLO])
+    before = path.read_bytes()
+
+    def die(handle: int) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(os, "fsync", die)
+    with pytest.raises(OSError, match="disk full"):
+        save(path, [DROPPED])
+    assert path.read_bytes() == before
+    assert names(tmp_path) == ["a.yaml"]
+
+
+def test_what_does_not_read_back_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A recording is read back before it replaces an older one, and replaces it only if nothing got lost."""
+    path = tmp_path / "a.yaml"
+    save(path, [HELLO])
+    before = path.read_bytes()
+    real = Layout.serialize
+    monkeypatch.setattr(Layout, "serialize", lambda layout, data: real(layout, data).replace("Hel", "Hal"))
+    with pytest.raises(HarnessFault, match="left as it was"):
+        save(path, [DROPPED])
+    assert path.read_bytes() == before
+    assert names(tmp_path) == ["a.yaml"]
+
+
+def test_empty_is_refused(tmp_path: Path) -> None:
+    """A cassette without a recording is never written."""
+    with pytest.raises(CassetteError, match="nothing was recorded"):
+        save(tmp_path / "a.yaml", [])
+    assert names(tmp_path) == []
+
+
+MODES = (  # mode, is there a file, what is played of it, may something be added
+    ("none", True, True, False),
+    ("none", False, False, False),
+    ("once", True, True, False),
+    ("once", False, False, True),
+    ("new_episodes", True, True, True),
+    ("new_episodes", False, False, True),
+    ("all", True, False, True),
+    ("all", False, False, True),
+)
+
+
+@pytest.mark.parametrize(("mode", "there", "plays", "records"), MODES)
+def test_record_modes(tmp_path: Path, mode: str, there: bool, plays: bool, records: bool) -> None:
+    """The record modes are vcrpy's."""
+    path = tmp_path / "a.yaml"
+    if there:
+        save(path, [HELLO])
+    with CassetteFile(path, PROTOCOL, mode=mode, provenance=PROVENANCE) as cassette:
+        played = cassette.play(HELLO.request)
+        assert (played is not None) == plays
+        assert cassette.play(HELLO.request) is None, "played as often as it was recorded"
+        assert cassette.may_record == records
+        if records:
+            cassette.add(DROPPED)
+        else:
+            with pytest.raises(CassetteError, match="adds nothing"):
+                cassette.add(DROPPED)
+    if records:
+        held = load(path)
+        assert [r.request.body for r in held.recordings][-1] == DROPPED.request.body
+        assert len(held.recordings) == (2 if there else 1)
+        assert held.provenance == PROVENANCE
+    assert names(tmp_path) == (["a.yaml"] if there or records else [])
+
+
+def test_all_replaces_what_it_records_again(tmp_path: Path) -> None:
+    """Recorded anew, a request has its new answer and not the old one as well."""
+    path = tmp_path / "a.yaml"
+    save(path, [HELLO, DROPPED])
+    with CassetteFile(path, PROTOCOL, mode="all") as cassette:
+        cassette.add(answered(HELLO.request, {"id": "v1_b"}))
+    bodies = [recording.body for recording in load(path).recordings]
+    assert bodies == [DROPPED.body, b'{"id": "v1_b"}']
+
+
+def test_unknown_mode(tmp_path: Path) -> None:
+    """A mode that does not exist is refused with those that do."""
+    with pytest.raises(CassetteError, match="new_episodes"):
+        CassetteFile(tmp_path / "a.yaml", PROTOCOL, mode="sometimes")
+
+
+def test_recording_redacts_unless_told(tmp_path: Path) -> None:
+    """A key in a header is not in the file by default, and is there when redaction is off."""
+    key = "AIza" + "b" * 35
+    recording = answered(post({"input": "x"}, x_goog_api_key=key), {"error": {"message": f"{key} is bad"}})
+    for redactor, there in ((True, False), (None, True)):
+        path = tmp_path / f"{there}.yaml"
+        with CassetteFile(path, PROTOCOL, redactor=redactor) as cassette:
+            cassette.add(recording)
+            assert (key in (tmp_path / f"{there}.part.yaml").read_text()) == there
+        assert (key in path.read_text()) == there
+
+
+def test_matching_ignores_host_and_order(tmp_path: Path) -> None:
+    """Played wherever it is served from: host, port and the order of a query do not matter."""
+    path = tmp_path / "a.yaml"
+    save(path, [replace(answered(get(f"{URL}/v1_a?b=2&a=1"), {"id": "v1_a"}), origin="https://live.example.com")])
+    with CassetteFile(path, PROTOCOL, mode="none") as cassette:
+        assert cassette.play(get(f"{URL}/v1_a?a=1&b=3")) is None
+        assert cassette.play(get(f"{URL}/v1_a?a=1&b=2")) is not None

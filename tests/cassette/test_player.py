@@ -1,0 +1,336 @@
+"""Claims about the player: only what was recorded, in order; a resume from any event; misses that say why."""
+
+from __future__ import annotations
+
+import json
+import math
+import socket
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from harness.cassette import CassetteError, Player, Recording, Redactor
+from harness.contract import PROTOCOL
+from harness.wire import (
+    COMPLETE,
+    At,
+    Chunk,
+    Chunked,
+    Decoder,
+    Ending,
+    How,
+    Length,
+    Pause,
+    Piece,
+    Request,
+    Response,
+)
+from tests.cassette.samples import URL, answered, frames, get, post, streamed
+
+CREATE = post({"model": "m", "input": "hi", "stream": True, "background": True})
+STREAM = frames()
+WHOLE = streamed(CREATE, STREAM)
+
+
+def pieces(response: Response) -> list[Piece]:
+    """All pieces of an answer."""
+    taken: list[Piece] = []
+    while not taken or not isinstance(taken[-1], Ending):
+        taken.append(next(response.body))
+    return taken
+
+
+def body(response: Response) -> bytes:
+    """All bytes of an answer."""
+    return b"".join(piece.data for piece in pieces(response) if isinstance(piece, Chunk))
+
+
+def player(*recordings: Recording, **options: Any) -> Player:
+    """A player over these."""
+    return Player(recordings, PROTOCOL, **options)
+
+
+def poll(resource: str, status: str) -> Recording:
+    """A recorded poll."""
+    return answered(get(f"{URL}/{resource}"), {"id": resource, "status": status})
+
+
+def test_pieces_pauses_and_ending_come_back() -> None:
+    """A dropped stream is dropped again, at the byte, in the chunk and after the time that it was."""
+    cut = Ending(how=How.RST, at=At.IN_CHUNK, declared=len(STREAM[2]), sent=9)
+    recording = replace(streamed(CREATE, [*STREAM[:2], STREAM[2][:4], STREAM[2][4:9]], cut), wait=7000)
+    response = player(recording, speed=1)(CREATE)
+    assert (response.status, response.framing) == (200, Chunked())
+    assert pieces(response) == [
+        Pause(0.02), Chunk(STREAM[0]), Pause(0.02), Chunk(STREAM[1]),
+        Pause(0.047), Chunk(STREAM[2][:9], len(STREAM[2])), cut,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("speed", "pauses"), [(1, [0.02] * 3), (4, [0.005] * 3), (0.5, [0.04] * 3), (math.inf, [])]
+)
+def test_speed(speed: float, pauses: list[float]) -> None:
+    """Pauses are those recorded, scaled, or none; the bytes are the same."""
+    response = player(streamed(CREATE, STREAM[:3]), speed=speed)(CREATE)
+    came = pieces(response)
+    assert [piece.seconds for piece in came if isinstance(piece, Pause)] == pytest.approx(pauses)
+    assert b"".join(piece.data for piece in came if isinstance(piece, Chunk)) == b"".join(STREAM[:3])
+
+
+def test_dead_before_the_head() -> None:
+    """A connection that died before its head dies there again."""
+    ending = Ending(how=How.REFUSED, at=At.BEFORE_HEADERS)
+    recording = Recording(
+        CREATE, None, WHOLE.headers.without("content-type"), b"", WHOLE.pieces.__class__(), ending
+    )
+    assert pieces(player(recording)(CREATE)) == [ending]
+
+
+def test_same_request_in_order() -> None:
+    """Polls of one resource are answered in the order of the recording, each once."""
+    play = player(poll("v1_a", "in_progress"), poll("v1_b", "failed"), poll("v1_a", "completed"))
+    statuses = [json.loads(body(play(get(f"{URL}/{name}"))))["status"] for name in ("v1_a", "v1_a", "v1_b")]
+    assert statuses == ["in_progress", "completed", "failed"]
+    assert play.unused() == []
+    assert play(get(f"{URL}/v1_a")).status == 400
+    assert "recorded 2 times, and each was played" in str(play.misses[0])
+
+
+SAME = (  # requests that are the same as CREATE
+    post({"background": True, "stream": True, "input": "hi", "model": "m"}),
+    replace(CREATE, headers=CREATE.headers.having("x-goog-api-key", "another")),
+    replace(CREATE, target=f"{URL}?key=another"),
+    replace(CREATE, body=CREATE.body.replace(b": ", b" :  ")),
+)
+
+
+@pytest.mark.parametrize("request_", SAME)
+def test_same(request_: Request) -> None:
+    """Order, spacing and credentials do not make another request."""
+    assert body(player(WHOLE)(request_)) == b"".join(STREAM)
+
+
+OTHERS = (  # a request, the field that differs, what was recorded
+    (post({"model": "n", "input": "hi", "stream": True, "background": True}), 'body.model: recorded "m", got "n"'),
+    (post({"model": "m", "input": "hi there", "stream": True, "background": True}), "body.input"),
+    (post({"model": "m", "input": ["hi"], "stream": True, "background": True}), "body.input: recorded"),
+    (post({"model": "m", "input": "hi", "background": True}), "body.stream: recorded true, got <absent>"),
+    (post({"model": "m", "input": "hi", "stream": True, "background": True, "x": 1}), "body.x: recorded <absent>"),
+    (replace(CREATE, target=f"{URL}?alt=sse"), "query.alt: recorded <absent>, got sse"),
+    (replace(CREATE, target="/v1/interactions"), "path: recorded /v1beta/interactions, got /v1/interactions"),
+    (replace(CREATE, method="PUT"), "method: recorded POST, got PUT"),
+    (replace(CREATE, body=b"{"), "body"),
+    (replace(CREATE, body=b""), "body.background: recorded true, got <absent>"),
+)
+
+
+@pytest.mark.parametrize(("request_", "said"), OTHERS)
+def test_miss(request_: Request, said: str) -> None:
+    """Anything else is refused loudly, with the nearest recording and the first field that differs."""
+    play = player(poll("v1_z", "completed"), WHOLE)
+    response = play(request_)
+    told = json.loads(body(response))["error"]
+    assert (response.status, told["code"]) == (400, "not_recorded")
+    assert f"the nearest is recording 2, which differs in {said}" in told["message"]
+    assert [miss.nearest for miss in play.misses] == [1]
+    assert [number for number, _ in play.unused()] == [0, 1]
+
+
+def test_empty() -> None:
+    """An empty cassette answers nothing, and says that it is empty."""
+    assert b"the cassette is empty" in body(player()(CREATE))
+
+
+def test_miss_shows_no_secret() -> None:
+    """A miss quotes no credentials of the request."""
+    key = "AIza" + "q1" * 18
+    asked = post(
+        {"input": f"my {key}", "password": "p4ssw0rd"}, target=f"{URL}?key={key}", authorization="tok-12345678"
+    )
+    play = player(answered(post({"input": "x"}), {}))
+    told = body(play(asked)).decode()
+    assert "<secret>" in told
+    assert not any(secret in told for secret in (key, "p4ssw0rd", "tok-12345678"))
+
+
+def test_redacted_requests_match() -> None:
+    """A client that sends its real secrets gets what was recorded under placeholders."""
+    key = "AIza" + "q1" * 18
+    said = {
+        "input": f"{key} or own-key-123 or told-before",
+        "tools": [{"password": "hunter2-x1"}],
+        "n": "hunter2-x1",
+    }
+    asked = post(said, target=f"{URL}?key=own-key-123", x_goog_api_key="own-key-123")
+    kept = Redactor(PROTOCOL, secrets=["told-before"]).redact(answered(asked, {}))
+    assert kept.request != asked
+    other = replace(asked, target=URL, headers=kept.request.headers)
+    for recording, request in ((kept, asked), (kept, kept.request), (answered(asked, {}), asked)):
+        assert player(recording, secrets=["told-before"])(request).status == 200
+    assert player(kept)(asked).status == 400
+    assert player(kept, secrets=["told-before"])(replace(other, body=b"{}")).status == 400
+
+
+def chained(previous: str, text: str = "go on") -> Request:
+    """A create request that follows another."""
+    return post({"model": "m", "input": text, "previous_interaction_id": previous})
+
+
+def test_ids_that_were_given_out_must_come_back() -> None:
+    """A client that chains to another id than the answer gave it is told so."""
+    play = player(answered(post({"model": "m"}), {"id": "v1_a"}), answered(chained("v1_a"), {"id": "v1_b"}))
+    assert play(post({"model": "m"})).status == 200
+    assert play(chained("v1_x")).status == 400
+    assert 'recorded "v1_a", got "v1_x"' in str(play.misses[0])
+    assert play(chained("v1_a")).status == 200
+
+
+def test_ids_from_outside_are_mapped() -> None:
+    """An id that the cassette never gave out may be another one, but the same one throughout."""
+    recorded = [
+        answered(chained("old"), {"id": "v1_a"}),
+        poll("old", "completed"),
+        answered(chained("v1_a"), {"id": "v1_b"}),
+    ]
+    play = player(*recorded)
+    assert play(chained("v1_a", "go on")).status == 200, "the very same request comes first"
+    assert play(chained("new")).status == 200
+    assert play(get(f"{URL}/other")).status == 400
+    assert play(get(f"{URL}/new")).status == 200
+    assert play.unused() == []
+
+
+def test_two_new_ids_do_not_become_one() -> None:
+    """Two ids that were different stay different."""
+    play = player(answered(chained("old1"), {}), answered(chained("old2"), {}))
+    assert play(chained("new")).status == 200
+    assert play(chained("new")).status == 400
+    assert play(chained("newer")).status == 200
+
+
+def resume(cursor: str | None, resource: str = "v1_a") -> Request:
+    """The request for the rest of a stream."""
+    return PROTOCOL.resume(CREATE, resource, cursor)
+
+
+@pytest.mark.parametrize("parts", [STREAM, [b"".join(STREAM)], [bytes([b]) for b in b"".join(STREAM)]])
+def test_resume_at_every_event(parts: list[bytes]) -> None:
+    """From the start and every event, however the stream was cut: what was seen and the rest are all."""
+    play = player(streamed(CREATE, parts), mode="resume")
+    for number in range(len(STREAM)):
+        rest = body(play(resume(f"e{number}" if number else None)))
+        assert b"".join(STREAM[:number]) + rest == b"".join(STREAM)
+    assert play.misses == play.unused() == []
+
+
+def test_resume_as_often_as_asked() -> None:
+    """The rest of a stream may be asked for any number of times, pauses and ending included."""
+    play = player(WHOLE, mode="resume", speed=1)
+    for _ in range(3):
+        came = pieces(play(resume("e5")))
+        assert came == [
+            Pause(0.02), Chunk(STREAM[5]), Pause(0.02), Chunk(STREAM[6]), Pause(0.02), Chunk(STREAM[7]), COMPLETE,
+        ]  # fmt: skip
+
+
+def test_strict_knows_no_other_resume() -> None:
+    """In strict mode a resume is answered where it was recorded and refused where it was not."""
+    recorded = streamed(resume("e3"), STREAM[3:])
+    play = player(WHOLE, recorded)
+    assert play(resume("e2")).status == 400
+    assert body(play(resume("e3"))) == b"".join(STREAM[3:])
+
+
+def test_fullest_recording() -> None:
+    """Of several recordings of one stream the whole one is resumed, and all of them count as used."""
+    dropped = streamed(CREATE, STREAM[:4], Ending(how=How.RST))
+    play = player(dropped, streamed(resume("e4"), STREAM[4:]), streamed(resume(None), STREAM), mode="resume")
+    assert body(play(resume("e1"))) == b"".join(STREAM[1:])
+    assert [number for number, _ in play.unused()] == [0]
+
+
+def test_no_resume_of_a_part() -> None:
+    """Where only the rest of a stream was recorded, that rest is all that can be had."""
+    play = player(streamed(resume("e3"), STREAM[3:]), mode="resume")
+    assert play(resume(None)).status == 400
+    assert play(resume("e4")).status == 400
+    assert body(play(resume("e3"))) == b"".join(STREAM[3:])
+
+
+def test_no_resume_of_a_refusal() -> None:
+    """An error that came as a stream is no recording of the resource."""
+    play = player(replace(WHOLE, status=503), mode="resume")
+    assert play(resume("e1")).status == 400
+
+
+def test_resume_of_a_promised_length() -> None:
+    """The rest of a body with a Content-Length has the rest of the length."""
+    size = sum(map(len, STREAM))
+    play = player(replace(WHOLE, framing=Length(size)), mode="resume")
+    assert play(resume("e2")).framing == Length(size - len(STREAM[0]) - len(STREAM[1]))
+
+
+def test_unknown_cursor() -> None:
+    """A cursor that the stream never gave is refused, with those that it gave."""
+    play = player(WHOLE, mode="resume")
+    response = play(resume("nope"))
+    assert response.status == 400
+    assert "'nope' is no event id of the recorded stream, which has 7: 'e1', 'e2', 'e3' …" in str(play.misses[0])
+
+
+def test_recorded_refusal_of_a_cursor() -> None:
+    """A refusal that was recorded is played, not invented."""
+    play = player(WHOLE, answered(resume("nope"), {"error": {"message": "gone"}}, 404), mode="resume")
+    assert play(resume("nope")).status == 404
+
+
+def test_without_event_ids() -> None:
+    """A stream without event ids cannot be resumed and says so; with assigned ones it can, and they are stable."""
+    bare = frames(cursors=False)
+    play = player(streamed(CREATE, bare), mode="resume")
+    assert play(resume("h1")).status == 400
+    assert "carries no event ids" in str(play.misses[0])
+    for _ in range(2):
+        play = player(streamed(CREATE, bare), mode="resume", assign_ids=True)
+        whole = body(play(CREATE))
+        assert _payloads(whole, without_ids=True) == _payloads(b"".join(bare))
+        assert [event["event_id"] for event in _payloads(whole)] == [f"h{number}" for number in range(1, 8)]
+        rest = body(play(resume("h2")))
+        assert whole.endswith(rest)
+        assert _payloads(rest)[0]["event_id"] == "h3"
+
+
+def _payloads(data: bytes, *, without_ids: bool = False) -> list[dict[str, Any]]:
+    events = [json.loads(frame.data) for frame in Decoder().feed(data) if frame.data != b"[DONE]"]
+    return [PROTOCOL.with_cursor(event, None) for event in events] if without_ids else events
+
+
+WRONG: Iterable[tuple[dict[str, Any], str]] = (
+    ({"mode": "loose"}, "strict or resume"),
+    ({"speed": 0}, "above 0"),
+    ({"speed": -1.0}, "above 0"),
+    ({"speed": math.nan}, "above 0"),
+)
+
+
+@pytest.mark.parametrize(("options", "said"), WRONG)
+def test_wrong_options(options: dict[str, Any], said: str) -> None:
+    """Options are checked at the door."""
+    with pytest.raises(CassetteError, match=said):
+        player(WHOLE, **options)
+
+
+def test_no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither an answer nor a miss opens a socket."""
+
+    def refuse(*arguments: object, **named: object) -> None:
+        raise AssertionError("a player opened a socket")
+
+    monkeypatch.setattr(socket, "socket", refuse)
+    play = player(WHOLE, mode="resume")
+    body(play(CREATE))
+    body(play(get("/elsewhere")))
+    assert len(play.misses) == 1

@@ -1,0 +1,347 @@
+"""Claims about redaction: no planted secret comes through, equal stays equal, and nothing else changes."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.cassette import CassetteError, Recording, Redactor, load, save, scan
+from harness.cassette.framing import Edit, apply, follow, pieces_of
+from harness.contract import PROTOCOL
+from harness.wire import At, Chunked, Decoder, Ending, Headers, How, Length, Request, encode
+from tests.cassette.samples import SSE, URL, answered, event, frames, get, post, recordings, streamed, text_delta
+
+KEY = "AIza" + "SyD-9tSrke72PouQMnMX-a7eZSW0jkFMBWY"[:35]
+PLAIN = "correct horse 7 battery"
+NESTED = '{"a": {"password": "hunter2-hunter2"}}'
+
+LOOKS = (
+    KEY,
+    "AQ.Ab8RN6" + "k" * 30,
+    "ya29." + "a0Af" * 8,
+    "GOCSPX-" + "x1" * 14,
+    "sk-" + "proj-" + "1a" * 20,
+    "ghp_" + "A1b2" * 9,
+    "AKIA" + "ABCDEFGH12345678",
+    "xoxb-" + "123456789012-abcdef",
+    "hf_" + "aB3" * 12,
+    "eyJhbGciOiJI.eyJzdWIiOiIx.SflKxwRJSMeK",
+    "whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+    "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBg\n-----END PRIVATE KEY-----",
+)
+
+
+def written(recording: Recording, tmp_path: Path) -> str:
+    """The file that a recording makes, and what can be read in it, as one text."""
+    path = tmp_path / "a.yaml"
+    save(path, [recording])
+    (kept,) = load(path).recordings
+    texts = [
+        path.read_text(),
+        repr(kept.request),
+        repr(kept.headers),
+        kept.origin,
+        kept.reason,
+        kept.ending.detail,
+    ]
+    for body in (kept.request.body, kept.body):
+        texts += [body.decode("utf-8", "replace"), assembled(body)]
+    return "\n".join(texts)
+
+
+def assembled(body: bytes) -> str:
+    """All decoded strings of a body, and the joined text of a stream."""
+    joined: dict[str, str] = {}
+    values: list[str] = []
+    for frame in Decoder().feed(body):
+        try:
+            value = json.loads(frame.data)
+        except ValueError:
+            continue
+        values.append(json.dumps(value, ensure_ascii=False))
+        found = PROTOCOL.text_of(value)
+        if found is not None:
+            joined[found[0]] = joined.get(found[0], "") + found[1]
+    with suppress(ValueError):
+        values.append(json.dumps(json.loads(body), ensure_ascii=False))
+    return "\n".join([*values, *joined.values()])
+
+
+def escaped(text: str) -> bytes:
+    """A JSON literal in which every character is escaped."""
+    return b'"' + b"".join(f"\\u{ord(c):04x}".encode() for c in text) + b'"'
+
+
+HELD = Ending(how=How.RST, at=At.IN_BODY, detail=f"upstream said {KEY}")
+PLACES: dict[str, Any] = {
+    "request header": lambda s: answered(get(URL), {}).__class__(
+        Request("GET", URL, Headers([("x-note", f"see {s}")])), 200, Headers(), b"", pieces_of([])
+    ),
+    "path": lambda s: answered(get(f"/v1/{quote(s, safe='')}/x"), {}),
+    "query": lambda s: answered(get(f"{URL}?a=1&note={quote(s, safe='')}&b=2"), {}),
+    "request body": lambda s: answered(post({"input": [{"deep": {"er": f"my {s}, right"}}]}), {}),
+    "member name": lambda s: answered(post({s: 1}), {}),
+    "error message": lambda s: answered(
+        post({}), {"error": {"message": f"API key {s} not valid", "code": "x"}}, 400
+    ),
+    "JSON in a string": lambda s: answered(post({}), {"arguments": json.dumps({"x": [json.dumps({"y": s})]})}),
+    "escaped": lambda s: _raw(b'{"a": ' + escaped(s) + b"}"),
+    "text": lambda s: _raw(f"<html>{s}</html>".encode(), "text/html"),
+    "cut JSON": lambda s: _cut(b'{"b": "x", "a": ' + json.dumps(s).encode()[:-1]),
+    "response header": lambda s: replace(answered(get(URL), {}), headers=Headers([("x-debug", f"k={s} ")])),
+    "status message": lambda s: replace(answered(get(URL), {}), reason=f"no {s}"),
+    "one event": lambda s: streamed(post({}), [*frames()[:3], text_delta(f"it is {s}."), *frames()[3:]]),
+    "a comment": lambda s: streamed(post({}), [f": {s}\n\n".encode(), *frames()]),
+    "a comment in an event": lambda s: streamed(
+        post({}), [f": {s}\nevent: x\n".encode() + b'data: {"a":"b"}\n\n']
+    ),
+    "the name of an event": lambda s: streamed(post({}), [f"event: {s}\n".encode() + b'data: {"a":"b"}\n\n']),
+    "an escaped event": lambda s: streamed(post({}), [b'data: {"a": ' + escaped(s) + b"}\n\n"]),
+    "after the last event": lambda s: streamed(post({}), [*frames(), f": {s}".encode()]),
+    "the cut event": lambda s: _cut_stream([*frames()[:3], text_delta(f"it is {s} and")[:-10]]),
+    "gzip": lambda s: _gzipped(json.dumps({"message": s}).encode()),
+}
+
+
+def _raw(body: bytes, kind: str = "application/json") -> Recording:
+    return Recording(get(URL), 200, Headers([("content-type", kind)]), body, pieces_of([(len(body), 5)]))
+
+
+def _cut(body: bytes) -> Recording:
+    ending = Ending(how=How.FIN, declared=len(body) + 9, sent=len(body))
+    return replace(_raw(body), ending=ending, framing=Length(len(body) + 9))
+
+
+def _cut_stream(parts: list[bytes]) -> Recording:
+    return streamed(post({}), parts, Ending(how=How.RST))
+
+
+def _gzipped(body: bytes) -> Recording:
+    data = gzip.compress(body)
+    fields = Headers([("content-type", "application/json"), ("content-encoding", "gzip")])
+    return Recording(
+        get(URL), 200, fields, data, pieces_of([(9, 1), (len(data) - 9, 2)]), framing=Length(len(data))
+    )
+
+
+ONE_LINE = (
+    "request header", "response header", "status message", "a comment", "a comment in an event",
+    "the name of an event", "after the last event",
+)  # fmt: skip
+PLANTED = [(place, look) for place in PLACES for look in LOOKS if "\n" not in look or place not in ONE_LINE]
+
+
+@pytest.mark.parametrize(("place", "secret"), PLANTED, ids=lambda word: word[:14])
+def test_looks_like_a_secret(place: str, secret: str, tmp_path: Path) -> None:
+    """What looks like a secret is in no file, wherever in an exchange it stood, and is reported."""
+    redactor = Redactor(PROTOCOL)
+    kept = redactor.redact(PLACES[place](secret))
+    assert secret not in written(kept, tmp_path)
+    assert json.dumps(secret)[1:-1] not in written(kept, tmp_path)
+    assert redactor.report
+    assert secret not in repr(redactor.report)
+    assert scan(kept, PROTOCOL) == []
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_known_secret(place: str, tmp_path: Path) -> None:
+    """A secret that was told looks like nothing, and is hidden all the same."""
+    kept = Redactor(PROTOCOL, secrets=[PLAIN]).redact(PLACES[place](PLAIN))
+    text = written(kept, tmp_path)
+    assert PLAIN not in text
+    assert quote(PLAIN) not in text
+
+
+@pytest.mark.parametrize("spell", [str, quote, lambda s: quote(s, safe=""), lambda s: json.dumps(s)[1:-1]])
+def test_spellings(spell: Callable[[str], str]) -> None:
+    """A known secret is hidden in running text also as URLs and JSON spell it."""
+    secret = 'a/b "c" d'
+    kept = Redactor(PROTOCOL, secrets=[secret]).redact(_raw(f"see {spell(secret)}!".encode(), "text/plain"))
+    assert kept.body == b"see REDACTED-1!"
+
+
+NAMED: dict[str, Any] = {
+    "header": lambda s: answered(Request("GET", URL, Headers([("x-goog-api-key", s)])), {}),
+    "authorization": lambda s: answered(Request("GET", URL, Headers([("Authorization", f"Bearer {s}")])), {}),
+    "cookie": lambda s: replace(answered(get(URL), {}), headers=Headers([("set-cookie", f"sid={s}; Path=/")])),
+    "key parameter": lambda s: answered(get(f"{URL}?alt=sse&key={quote(s)}"), {}),
+    "field": lambda s: answered(post({"tools": [{"headers": {"Authorization": s}}]}), {}),
+    "event field": lambda s: streamed(post({}), [event("x", tool={"key": [s]})]),
+    "nested field": lambda s: answered(post({}), {"new_signing_secret": {"value": [s]}}),
+    "arguments": lambda s: streamed(post({}), [_arguments(part) for part in _thirds(json.dumps({"password": s}))]),
+}
+
+
+def _arguments(part: str) -> bytes:
+    return event("step.delta", index=0, delta={"arguments": part, "type": "arguments_delta"})
+
+
+def _thirds(text: str) -> list[str]:
+    step = max(1, len(text) // 3)
+    return [text[:step], text[step : 2 * step], text[2 * step :]]
+
+
+@pytest.mark.parametrize("place", NAMED)
+@pytest.mark.parametrize("secret", ["hunter2-Hunter2", "ab 1/ü?=", "µ"])
+def test_named_secret(place: str, secret: str) -> None:
+    """What a name gives away is hidden, whatever it looks like."""
+    kept = Redactor(PROTOCOL).redact(NAMED[place](secret))
+    text = f"{kept.request!r} {kept.headers!r} {assembled(kept.request.body)} {assembled(kept.body)}"
+    assert secret not in text
+    assert quote(secret) not in text
+    assert "REDACTED-1" in text
+    assert scan(kept, PROTOCOL) == []
+
+
+def test_learned_from_its_name() -> None:
+    """A key that a header gave away is hidden in a later error message, under the same placeholder."""
+    redactor = Redactor(PROTOCOL)
+    first = redactor.redact(answered(post({}, x_goog_api_key="my-own-key-1"), {}))
+    later = redactor.redact(answered(post({}), {"error": {"message": "the key my-own-key-1 is not valid"}}))
+    assert first.request.headers.get("x-goog-api-key") == "REDACTED-1"
+    assert json.loads(later.body) == {"error": {"message": "the key REDACTED-1 is not valid"}}
+
+
+def test_consistent() -> None:
+    """One secret has one placeholder in all its places, and two secrets have two."""
+    other = "ghp_" + "Z9y8" * 9
+    recording = answered(get(f"{URL}?key={KEY}"), {"a": KEY, "b": other, "c": f"{other} {KEY}"})
+    kept = Redactor(PROTOCOL).redact(recording)
+    assert kept.request.target == f"{URL}?key=REDACTED-1"
+    assert json.loads(kept.body) == {"a": "REDACTED-1", "b": "REDACTED-2", "c": "REDACTED-2 REDACTED-1"}
+
+
+@given(st.data())
+@settings(max_examples=150, deadline=None)
+def test_split_over_events(data: st.DataObject) -> None:
+    """A secret cut into any fragments is hidden, and the text around it stays."""
+    secret, known = data.draw(st.sampled_from([(KEY, False), (PLAIN, True), ("ghp_" + "A1b2" * 9, False)]))
+    text = f"say {secret} “now”"
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=6)))
+    parts = [text[a:b] for a, b in zip([0, *cuts], [*cuts, len(text)], strict=True)]
+    recording = streamed(post({}), frames(texts=parts))
+    kept = Redactor(PROTOCOL, secrets=[secret] if known else []).redact(recording)
+    assert "say REDACTED-1 “now”" in assembled(kept.body)
+    assert secret not in assembled(kept.body)
+    assert kept.pieces.total == len(kept.body)
+    assert len(Decoder().feed(kept.body)) == len(Decoder().feed(recording.body))
+
+
+@given(st.integers(0, 4000))
+@settings(max_examples=150, deadline=None)
+def test_dropped_inside_a_known_secret(cut: int) -> None:
+    """Of a known secret not even a part is left at the place where a stream was cut, or goes on after a resume."""
+    body = b"".join(frames(texts=["it is cor", "rect horse", " 7 battery and", " more"]))
+    cut %= len(body)
+    head = streamed(post({}), [body[:cut]] if cut else [], Ending(how=How.RST))
+    kept = Redactor(PROTOCOL, secrets=[PLAIN]).redact(head)
+    assert not any(PLAIN[:size] in assembled(kept.body) for size in range(7, len(PLAIN) + 1))
+    rest = streamed(
+        get(f"{URL}/v1_a?stream=true&last_event_id=e3"), frames(texts=["rect horse", " 7 battery and"])[2:]
+    )
+    after = Redactor(PROTOCOL, secrets=[PLAIN]).redact(rest)
+    assert "rect horse" not in assembled(after.body)
+
+
+def test_exempt_fields() -> None:
+    """Signatures, inline data and ids stay, also where they look like a key: altered they are no use."""
+    value = {"signature": KEY, "data": KEY, "id": KEY, "continuation_token": KEY, "previous_interaction_id": KEY}
+    recording = answered(post(value), value)
+    assert Redactor(PROTOCOL).redact(recording).request.body == recording.request.body
+    assert Redactor(PROTOCOL).redact(recording).body == recording.body
+
+
+@given(recordings())
+@settings(max_examples=100, deadline=None)
+def test_only_secrets_change(recording: Recording) -> None:
+    """A recording without a secret comes out as it went in; one that was redacted is not changed again."""
+    redactor = Redactor(PROTOCOL)
+    kept = redactor.redact(recording)
+    if not redactor.report:
+        assert kept == recording
+    assert Redactor(PROTOCOL).redact(kept) == kept
+
+
+def test_bytes_around_stay() -> None:
+    """Spacing, escapes, number formats and doubled members survive beside a replaced value."""
+    body = f'{{ "n" : 1.0e+5,"a":"\\u00e9\\/", "k" :"{KEY}" ,"n": 12345678901234567890123 }}'.encode()
+    kept = Redactor(PROTOCOL).redact(_raw(body))
+    assert kept.body == body.replace(KEY.encode(), b"REDACTED-1")
+
+
+def test_lengths_follow() -> None:
+    """Promised lengths, chunk counts and pieces fit the new bytes; what was missing before is missing still."""
+    body = json.dumps({"message": KEY}).encode()
+    headers = Headers([("content-type", "application/json"), ("Content-Length", str(len(body) + 5))])
+    ending = Ending(how=How.FIN, declared=len(body) + 5, sent=len(body))
+    recording = Recording(
+        post({"k": KEY}, content_length="1"), 200, headers, body, pieces_of([(20, 1), (len(body) - 20, 2)]),
+        ending, Length(len(body) + 5),
+    )  # fmt: skip
+    kept = Redactor(PROTOCOL).redact(recording)
+    assert kept.framing == Length(len(kept.body) + 5)
+    assert kept.headers.get("content-length") == str(len(kept.body) + 5)
+    assert (kept.ending.declared, kept.ending.sent) == (len(kept.body) + 5, len(kept.body))
+    assert kept.request.headers.get("content-length") == str(len(kept.request.body))
+    assert kept.pieces.total == len(kept.body)
+    chunked = streamed(post({}), [text_delta(KEY)[:30]], Ending(how=How.RST, at=At.IN_CHUNK, declared=99, sent=30))
+    assert Redactor(PROTOCOL).redact(chunked).framing == Chunked()
+
+
+@given(
+    st.binary(max_size=40),
+    st.lists(st.tuples(st.integers(0, 40), st.integers(0, 6), st.binary(max_size=6)), max_size=4),
+    st.lists(st.integers(0, 40), max_size=5),
+)
+def test_follow(body: bytes, raw: list[tuple[int, int, bytes]], cuts: list[int]) -> None:
+    """However bytes are replaced, the pieces add up, and an untouched piece keeps its size."""
+    edits, at = [], 0
+    for start, size, data in sorted(raw):
+        if start >= at and start + size <= len(body):
+            edits.append(Edit(start, start + size, data))
+            at = start + size
+    edges = [0, *sorted(cut for cut in cuts if cut <= len(body)), len(body)]
+    before = pieces_of((b - a, 1) for a, b in pairwise(edges))
+    after = follow(before, edits)
+    assert after.total == len(apply(body, edits))
+    assert len(after) == len(before)
+    assert all(size >= 0 for size in after.sizes)
+    for start, end, size in zip(edges, edges[1:], after.sizes, strict=False):
+        if all(edit.end < start or edit.start > end for edit in edits):
+            assert size == end - start
+
+
+def test_gzip_is_undone() -> None:
+    """A compressed answer is kept decoded, its coding noted, its pieces those of the text."""
+    body = json.dumps({"a": "x" * 500}).encode()
+    kept = Redactor(PROTOCOL).redact(_gzipped(body))
+    assert (kept.body, kept.coding) == (body, "gzip")
+    assert "content-encoding" not in kept.headers
+    assert kept.pieces.total == len(body)
+    assert kept.framing == Length(len(body))
+
+
+def test_unknown_coding_is_refused() -> None:
+    """What cannot be looked into is not recorded as clean."""
+    fields = Headers([("content-encoding", "br")])
+    with pytest.raises(CassetteError, match="identity or gzip"):
+        Redactor(PROTOCOL).redact(replace(_raw(b"abc"), headers=fields))
+
+
+def test_data_in_several_lines() -> None:
+    """A payload written over several data lines, with any line end, is looked into."""
+    for newline in (b"\n", b"\r\n", b"\r"):
+        frame = encode("error", b'{"error":\n{"message": "' + KEY.encode() + b'"}}', newline=newline)
+        recording = Recording(get(URL), 200, SSE, frame, pieces_of([(len(frame), 0)]))
+        assert Redactor(PROTOCOL).redact(recording).body == frame.replace(KEY.encode(), b"REDACTED-1")

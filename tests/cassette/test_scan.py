@@ -1,0 +1,89 @@
+"""Claims about the gate: what would be a leak is seen in files of any recorder, what is none is not."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness.cassette import CassetteError, Journal, Redactor, save, scan, scan_file
+from harness.contract import PROTOCOL
+from harness.wire import Headers
+from tests.cassette.samples import URL, answered, frames, get, post, streamed
+
+KEY = "AIza" + "SyA1b2C3d4E5f6G7h8I9j0K1l2M3n4O5p6Q"
+LEAKS = {
+    "header": answered(replace(get(URL), headers=Headers([("X-Goog-Api-Key", "quite-ordinary")])), {}),
+    "unusual header": replace(answered(get(URL), {}), headers=Headers([("x-auth-token", "quite-ordinary")])),
+    "query": answered(get(f"{URL}?key=quite-ordinary"), {}),
+    "field": answered(post({"tools": [{"authorization": "quite ordinary"}]}), {}),
+    "message": answered(post({}), {"error": {"message": f"{KEY} is not valid"}}),
+    "deltas": streamed(post({}), frames(texts=["it is " + KEY[:9], KEY[9:30], KEY[30:] + "."])),
+    "cookie": replace(answered(get(URL), {}), headers=Headers([("set-cookie", "quite-ordinary")])),
+    "origin": replace(answered(get(URL), {}), origin="https://gateway.corp.internal"),
+}
+
+
+@pytest.mark.parametrize("place", LEAKS)
+def test_cassette(place: str, tmp_path: Path) -> None:
+    """A leak is seen in the recording, in its cassette and in the journal; after redaction there is none."""
+    kept = Redactor(PROTOCOL).redact(LEAKS[place])
+    for number, (recording, leaks) in enumerate([(LEAKS[place], True), (kept, False)]):
+        path = tmp_path / f"{number}.yaml"
+        save(path, [recording])
+        with Journal(tmp_path / f"{number}.part.yaml") as journal:
+            journal.append(recording)
+        for hits in (scan(recording, PROTOCOL), scan_file(path, PROTOCOL), scan_file(journal.path, PROTOCOL)):
+            assert bool(hits) == leaks, hits
+            assert "ordinary" not in repr(hits)
+            assert KEY not in repr(hits)
+
+
+FILES = (
+    (
+        "a.har",
+        {"log": {"entries": [{"request": {"headers": [{"name": "Authorization", "value": "x y"}]}}]}},
+        "headers",
+    ),
+    ("a.json", {"a": [{"password": "hm"}]}, "a[0].password"),
+    ("a.json", {"text": json.dumps({"deep": KEY})}, "text"),
+    ("a.json", {KEY: 1}, ""),
+)
+
+
+@pytest.mark.parametrize(("name", "value", "place"), FILES)
+def test_other_files(tmp_path: Path, name: str, value: object, place: str) -> None:
+    """Other recorders' files are looked into, and the place is told."""
+    (tmp_path / name).write_text(json.dumps(value))
+    hits = scan_file(tmp_path / name, PROTOCOL)
+    assert hits
+    assert any(place in hit.place for hit in hits)
+
+
+WRITTEN = ("REDACTED-1", "Bearer REDACTED-1", "basic ***", "Bearer ${TOKEN}", "Bearer ", "")
+
+
+@pytest.mark.parametrize("value", WRITTEN)
+def test_placeholders_in_headers(value: str, tmp_path: Path) -> None:
+    """What redaction leaves of a header that names its scheme is no leak, in a cassette nor in a HAR file."""
+    cassette = {"interactions": [{"request": {"headers": {"authorization": [value]}}}]}
+    har = {"log": {"entries": [{"request": {"headers": [{"name": "Authorization", "value": value}]}}]}}
+    for name, document in (("a.json", cassette), ("a.har", har)):
+        (tmp_path / name).write_text(json.dumps(document))
+        assert scan_file(tmp_path / name, PROTOCOL) == []
+
+
+def test_place_in_a_text(tmp_path: Path) -> None:
+    """In a file that is read as text, and in one that only claims to be JSON or YAML, the line is told."""
+    for name in ("a.txt", "a.json", "a.yaml", "a.sse"):
+        (tmp_path / name).write_text(f"some: [\n}} text\n{KEY}\n")
+        (hit,) = scan_file(tmp_path / name, PROTOCOL)
+        assert hit.place == "line 3"
+
+
+def test_unreadable(tmp_path: Path) -> None:
+    """A file that cannot be read is an error and never a pass."""
+    with pytest.raises(CassetteError, match="cannot be read"):
+        scan_file(tmp_path / "none.yaml", PROTOCOL)

@@ -1,0 +1,47 @@
+"""Judges of streaming as a way to talk, on exchanges made by hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.checks import streaming
+from tests.checks._play import answer, case, interaction, judge, never_broken, refusal
+from tests.checks._streams import event, streamed, text_events
+
+GOOD = text_events("He", "llo")
+JSON = answer(body=interaction())
+DEAD = answer(None)
+ERROR = event("error", error={"code": "deadline_exceeded", "message": "Too late."})
+
+CASES = [
+    case("stream.alt-sse", "met", "a stream", streamed=streamed(GOOD)),
+    case("stream.alt-sse", "not_met", "refused", streamed=refusal(400)),
+    case("stream.alt-sse", "not_met", "JSON", streamed=JSON),
+    case("stream.error-shape", "met", "reported", failing=streamed([*GOOD[:3], ERROR])),
+    case("stream.error-shape", "met", "no details", failing=streamed([*GOOD[:3], event("error")])),
+    case("stream.error-shape", "not_met", "no object", failing=streamed([
+        *GOOD[:3], event("error", error="late")
+    ])),
+    case("stream.error-shape", "not_met", "a number", failing=streamed([
+        *GOOD[:3], event("error", error={"code": 504, "message": "Too late."})
+    ])),
+    case("stream.error-shape", "not_met", "silence", failing=streamed(GOOD[:3])),
+    case("stream.hangup", "met", "both well", after=JSON, looked=JSON),
+    case("stream.hangup", "non_strict", "gone", after=JSON, looked=refusal(404)),
+    case("stream.hangup", "met", "no id", after=JSON, looked=None),
+    case("stream.hangup", "not_met", "the next call fails", after=refusal(500), looked=JSON),
+    case("stream.hangup", "not_met", "the next call is too much", after=refusal(503), looked=JSON),
+    case("stream.hangup", "not_met", "the server is gone", after=DEAD, looked=None),
+    case("stream.hangup", "not_met", "reading fails", after=JSON, looked=refusal(500)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("check_id", "outcome", "exchanges"), CASES)
+def test_verdicts(check_id, outcome, exchanges):
+    """Each judge says of these exchanges what the table says."""
+    assert judge(check_id, **exchanges).outcome is outcome
+
+
+def test_every_check_can_fail():
+    """For each check of the module the table holds a target that breaks it."""
+    assert never_broken(streaming.CHECKS, CASES) == []

@@ -1,0 +1,333 @@
+"""Makes `cassettes/emulator/`: real clients talk to the emulator through our own tap, over real sockets.
+
+`python -m tests.e2e.emulator_library cassettes/emulator` records all of it anew, each cassette from a fresh one
+of the same seed. `tests/e2e/test_emulator_library.py` does the same elsewhere and finds no drift.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import httpx
+from google import genai
+
+from harness.cassette import Provenance, Target
+from harness.contract import CURRENT, PROTOCOL
+from harness.emulator import Emulator
+from harness.faults import cut
+from harness.runner.record import Recorder
+from harness.transport import ServerThread
+
+KEY = "harness-library-key"
+MODEL = "gemini-3.5-flash"
+AGENT = "antigravity-preview-09-2026"
+RECORDED = "2026-11-20"
+"""The day of the recordings in the repository; a new one belongs to new recordings."""
+
+WEATHER = {
+    "type": "function",
+    "name": "get_weather",
+    "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+}
+
+
+class Entry(NamedTuple):
+    """A cassette: who makes it, and what the connections suffer meanwhile."""
+
+    drive: Callable[[str], None]
+    fault: str = ""
+
+
+LIBRARY: dict[str, Entry] = {}
+
+
+def cassette(fault: str = "") -> Callable[[Callable[[str], None]], Callable[[str], None]]:
+    """Register a function of the recorder's URL under its own name; `fault` is a plan (docs/faults.md)."""
+
+    def register(drive: Callable[[str], None]) -> Callable[[str], None]:
+        LIBRARY[drive.__name__.replace("_", "-")] = Entry(drive, fault)
+        return drive
+
+    return register
+
+
+@contextlib.contextmanager
+def sdk(url: str) -> Iterator[Any]:
+    """google-genai's interactions, for the server at `url`."""
+    with closing(genai.Client(api_key=KEY, http_options=genai.types.HttpOptions(base_url=url))) as client:
+        yield client.interactions
+
+
+def settle(interactions: Any, identity: str) -> Any:
+    """Poll until the run is over; every poll moves the emulator."""
+    for _ in range(50):
+        interaction = interactions.get(identity)
+        if interaction.status not in ("in_progress", "queued"):
+            return interaction
+    raise AssertionError(f"{identity} never settled")
+
+
+def read(stream: Any) -> list[Any]:
+    """Every event of the SDK's stream."""
+    with closing(stream) as events:
+        return list(events)
+
+
+class Wire:
+    """Plain httpx, for what the SDK would hide: errors, and streams that break."""
+
+    def __init__(self, url: str) -> None:
+        self._client = httpx.Client(base_url=f"{url}/v1beta", headers={"x-goog-api-key": KEY}, timeout=10)
+
+    def __enter__(self) -> Wire:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
+
+    def ask(self, method: str, path: str, body: Any = None, **options: Any) -> httpx.Response:
+        """One request, read to its end."""
+        return self._client.request(method, path, json=body, **options)
+
+    def stream(self, method: str, path: str, body: Any = None, **options: Any) -> bytes:
+        """What arrives of a stream, also of one that breaks."""
+        received = b""
+        with (
+            contextlib.suppress(httpx.TransportError),
+            self._client.stream(method, path, json=body, **options) as answer,
+        ):
+            for data in answer.iter_raw():
+                received += data
+        return received
+
+    def resume(self, received: bytes) -> bytes:
+        """The rest of the stream whose beginning this is."""
+        events = [value for value in _events(received) if PROTOCOL.cursor(value)]
+        identity = next(found for value in _events(received) if (found := PROTOCOL.stream_id(value)))
+        query = {"stream": "true", "last_event_id": PROTOCOL.cursor(events[-1])}
+        return self.stream("GET", f"/interactions/{identity}", params=query)
+
+
+def _events(received: bytes) -> list[Any]:
+    import json
+
+    from harness.wire import Decoder
+
+    frames = Decoder().feed(received)
+    return [json.loads(frame.data) for frame in frames if frame.data != PROTOCOL.sentinel]
+
+
+# Lifecycle and chaining, by the SDK.
+
+
+@cassette()
+def lifecycle(url: str) -> None:
+    """Create, read, delete, read what is gone."""
+    with sdk(url) as interactions:
+        made = interactions.create(model=MODEL, input="Say hi.")
+        interactions.get(made.id)
+        interactions.delete(made.id)
+        with contextlib.suppress(Exception):
+            interactions.get(made.id)
+
+
+@cassette()
+def background(url: str) -> None:
+    """A background run, polled until it is over."""
+    with sdk(url) as interactions:
+        settle(interactions, interactions.create(model=MODEL, input="Think.", background=True).id)
+
+
+@cassette()
+def cancelled(url: str) -> None:
+    """A background run that is cancelled."""
+    with sdk(url) as interactions:
+        made = interactions.create(model=MODEL, input="Think for long.", background=True)
+        interactions.cancel(made.id)
+        settle(interactions, made.id)
+
+
+@cassette()
+def chain(url: str) -> None:
+    """Three turns, each chained to the one before, the last one streamed."""
+    with sdk(url) as interactions:
+        one = interactions.create(model=MODEL, input="My name is Ada.")
+        two = interactions.create(model=MODEL, input="What is my name?", previous_interaction_id=one.id)
+        read(interactions.create(model=MODEL, input="Spell it.", previous_interaction_id=two.id, stream=True))
+
+
+@cassette()
+def background_chain(url: str) -> None:
+    """Two background runs, the second chained to the first once that is over."""
+    with sdk(url) as interactions:
+        one = interactions.create(model=MODEL, input="My name is Ada.", background=True)
+        settle(interactions, one.id)
+        two = interactions.create(
+            model=MODEL, input="What is my name?", previous_interaction_id=one.id, background=True
+        )
+        settle(interactions, two.id)
+
+
+@cassette()
+def tool_loop(url: str) -> None:
+    """A function call, its result, the answer."""
+    with sdk(url) as interactions:
+        asked = interactions.create(model=MODEL, input="How is the weather in Paris?", tools=[WEATHER])
+        call = next(step for step in asked.steps if step.type == "function_call")
+        result = {"type": "function_result", "call_id": call.id, "name": call.name, "result": {"sky": "sunny"}}
+        interactions.create(model=MODEL, input=[result], tools=[WEATHER], previous_interaction_id=asked.id)
+
+
+@cassette()
+def agent(url: str) -> None:
+    """An agent's run in an environment, and a second turn."""
+    with sdk(url) as interactions:
+        made = interactions.create(agent=AGENT, input="Say hi.", environment="remote", background=True)
+        settle(interactions, made.id)
+        more = interactions.create(
+            agent=AGENT, input="Again.", environment="remote", background=True, previous_interaction_id=made.id
+        )
+        settle(interactions, more.id)
+
+
+# Streams that are whole.
+
+
+@cassette()
+def stream(url: str) -> None:
+    """A streamed create."""
+    with sdk(url) as interactions:
+        read(interactions.create(model=MODEL, input="Count to three.", stream=True))
+
+
+@cassette()
+def background_stream(url: str) -> None:
+    """A background run whose events all have ids: read from the start, and from the middle."""
+    with sdk(url) as interactions:
+        made = interactions.create(model=MODEL, input="Think aloud.", background=True)
+        events = read(interactions.get(made.id, stream=True))
+        middle = events[len(events) // 2].event_id
+        read(interactions.get(made.id, stream=True, last_event_id=middle))
+        interactions.get(made.id)
+
+
+@cassette()
+def tool_stream(url: str) -> None:
+    """A function call that is streamed."""
+    with sdk(url) as interactions:
+        read(interactions.create(model=MODEL, input="How is the weather in Paris?", tools=[WEATHER], stream=True))
+
+
+# Streams that break, and how a client goes on.
+
+BACKGROUND = {"model": MODEL, "input": "Count to three.", "background": True, "stream": True}
+
+
+@cassette("event:5+60,rst")
+def dropped_rst(url: str) -> None:
+    """Reset inside the sixth event, resumed to the end."""
+    with Wire(url) as wire:
+        wire.resume(wire.stream("POST", "/interactions", BACKGROUND))
+
+
+@cassette("event:5,fin")
+def dropped_fin(url: str) -> None:
+    """Closed after the fifth event, inside the framing, resumed to the end."""
+    with Wire(url) as wire:
+        wire.resume(wire.stream("POST", "/interactions", BACKGROUND))
+
+
+@cassette("event:5+60,rst/event:2,fin")
+def dropped_twice(url: str) -> None:
+    """Reset, resumed, closed again, resumed to the end."""
+    with Wire(url) as wire:
+        first = wire.stream("POST", "/interactions", BACKGROUND)
+        second = wire.resume(first)
+        wire.resume(first[: first.rindex(b"\n\n") + 2] + second)
+
+
+@cassette("utf8:3,rst")
+def dropped_in_character(url: str) -> None:
+    """Reset in the middle of a character of several bytes."""
+    with Wire(url) as wire:
+        wire.resume(wire.stream("POST", "/interactions", BACKGROUND))
+
+
+@cassette("event:5,end")
+def truncated(url: str) -> None:
+    """A clean end without completion: nothing but the missing event tells; the client polls."""
+    with Wire(url) as wire:
+        received = wire.stream("POST", "/interactions", BACKGROUND)
+        identity = next(found for value in _events(received) if (found := PROTOCOL.stream_id(value)))
+        for _ in range(50):
+            if wire.ask("GET", f"/interactions/{identity}").json()["status"] != "in_progress":
+                break
+
+
+@cassette("event:5,stall")
+def stalled(url: str) -> None:
+    """Silence after the fifth event, until the client has waited long enough, hangs up and resumes."""
+    with Wire(url) as wire:
+        wire.resume(wire.stream("POST", "/interactions", BACKGROUND, timeout=0.5))
+
+
+@cassette("starts=before-headers,rst")
+def dropped_before_headers(url: str) -> None:
+    """A create whose answer is lost, and the same again."""
+    with Wire(url) as wire:
+        for _ in range(2):
+            wire.stream("POST", "/interactions", {"model": MODEL, "input": "Count to three.", "stream": True})
+
+
+# Errors.
+
+
+@cassette("all=pass,times:6/status:429,retry-after:2/status:503,retry-after-ms:250")
+def errors(url: str) -> None:
+    """Requests that are refused, and refusals that pass."""
+    create = {"model": MODEL, "input": "Say hi."}
+    with Wire(url) as wire:
+        wire.ask("GET", "/interactions/v1_bm90LXRoZXJl")
+        wire.ask("POST", "/interactions", {"input": "Say hi."})
+        wire.ask("POST", "/interactions", {**create, "model": "no-such-model"})
+        wire.ask("POST", "/interactions", {**create, "session_id": "x"})
+        wire.ask("POST", "/interactions", {**create, "previous_interaction_id": "v1_bm90LXRoZXJl"})
+        wire.ask("POST", "/interactions", create, headers={"x-goog-api-key": ""})
+        for _ in range(3):
+            wire.ask("POST", "/interactions", create)
+
+
+def record(name: str, folder: Path, *, port: int = 0) -> Path:
+    """Make one cassette of the library; `port` is the emulator's, which the recording names."""
+    entry, path = LIBRARY[name], folder / f"{name}.yaml"
+    clients = "httpx" if entry.drive.__code__.co_names.count("Wire") else "google-genai"
+    provenance = Provenance(
+        recorder=f"harness tap, {clients} (tests/e2e/emulator_library.py)",
+        target=Target.EMULATOR,
+        recorded=RECORDED,
+        api="interactions",
+        revision=CURRENT,
+    )
+    emulator = Emulator()
+    service = cut(emulator, entry.fault, PROTOCOL) if entry.fault else emulator
+    with (
+        ServerThread(service, port=port, clock=emulator.clock) as server,
+        Recorder(server.url, path, PROTOCOL, mode="all", encoding="identity", provenance=provenance) as recorder,
+    ):
+        entry.drive(recorder.url)
+    if recorder.summary.unrecorded:
+        raise AssertionError(f"{name}: {recorder.summary.unrecorded}")
+    return path
+
+
+if __name__ == "__main__":
+    where = Path(sys.argv[1])
+    for old in where.glob("*.yaml"):
+        old.unlink()
+    for each in LIBRARY:
+        sys.stdout.write(f"{record(each, where, port=8000)}\n")

@@ -1,0 +1,211 @@
+"""Defects of third-party servers that a client can see: the check that names each, the curl that confirms it."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from dataclasses import dataclass, field
+from typing import Any
+
+Step = tuple[str, str, Any]
+"""Method, path below the root, JSON body or None; `{id}` is the interaction id of the answer before."""
+
+PLAIN = {"model": "gemini-3.5-flash", "input": "Say hi.", "stream": False}
+CREATE = ("POST", "/v1beta/interactions", PLAIN)
+
+
+@dataclass(frozen=True)
+class Known:
+    """One defect: its number in our notes, the check that has to notice it, and how curl shows it.
+
+    `shows` is a pattern found in what the last curl prints, status line included.
+    """
+
+    number: str
+    check: str
+    what: str
+    source: str
+    steps: tuple[Step, ...] = field(default=(CREATE,))
+    shows: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.number}-{self.check}"
+
+
+LITELLM = (
+    Known(
+        "L1",
+        "resume.opens",
+        "GET with `stream=true` answers JSON: a dropped stream cannot be resumed",
+        "Interactions API reference, get: `stream`",
+        (CREATE, ("GET", "/v1beta/interactions/{id}?stream=true", None)),
+        r"content-type: application/json",
+    ),
+    Known(
+        "L2",
+        "cancel.ok",
+        "cancel goes upstream as `:cancel`, which is no route: 404, and the run goes on",
+        "Background execution, cancel",
+        (
+            ("POST", "/v1beta/interactions", {**PLAIN, "background": True}),
+            ("POST", "/v1beta/interactions/{id}/cancel", None),
+        ),
+        r"^HTTP/1.1 404",
+    ),
+    Known(
+        "L3",
+        "http.v1",
+        "no `/v1` routes, which google-genai 3.3.0 calls by default",
+        "google-genai 3.3.0, default version",
+        (("POST", "/v1/interactions", PLAIN),),
+        r"^HTTP/1.1 404",
+    ),
+    Known(
+        "L8",
+        "err.unknown-field",
+        "unknown fields are dropped without a word",
+        "API errors: parameter_unknown",
+        (("POST", "/v1beta/interactions", {**PLAIN, "no_such_field": 1}),),
+        r"^HTTP/1.1 200",
+    ),
+    Known(
+        "L8",
+        "create.both",
+        "an `agent` beside a `model` is dropped without a word",
+        "Interactions API reference, create: exactly one of both",
+        (("POST", "/v1beta/interactions", {**PLAIN, "agent": "antigravity-preview-09-2026"}),),
+        r"^HTTP/1.1 200",
+    ),
+    Known(
+        "L9",
+        "create.schema",
+        "`agent` and `outputs` come as null; `agent` is a string in the schema",
+        "Interactions API reference, Interaction",
+        (CREATE,),
+        r'"agent":null',
+    ),
+    Known(
+        "L10",
+        "del.ok",
+        "DELETE answers `{success, id}` in place of an empty object",
+        "Interactions API reference, delete",
+        (CREATE, ("DELETE", "/v1beta/interactions/{id}", None)),
+        r'"success"',
+    ),
+    Known(
+        "L10",
+        "err.code-string",
+        "the code of an error is an HTTP number in a string",
+        "API errors: the error object",
+        (("GET", "/v1beta/interactions/v1_unknown", None),),
+        r'"code":\s*"404"',
+    ),
+    Known(
+        "L11",
+        "err.body-array",
+        "an array as body is a server error",
+        "generic HTTP: a client's fault is 4xx",
+        (("POST", "/v1beta/interactions", [1]),),
+        r"^HTTP/1.1 500",
+    ),
+)
+
+AIMOCK = (
+    Known(
+        "D9",
+        "create.no-stream-json",
+        "a create without `stream` is answered with a stream",
+        "Interactions API reference, create: `stream`",
+        (("POST", "/v1beta/interactions", {"model": "gemini-3.5-flash", "input": "Say hi."}),),
+        r"(?i)content-type: text/event-stream",
+    ),
+    Known(
+        "no storage",
+        "get.ok",
+        "a stored interaction cannot be read",
+        "Interactions API reference, get",
+        (CREATE, ("GET", "/v1beta/interactions/{id}", None)),
+        r"^HTTP/1.1 404",
+    ),
+    Known(
+        "no storage",
+        "del.ok",
+        "nor deleted",
+        "Interactions API reference, delete",
+        (CREATE, ("DELETE", "/v1beta/interactions/{id}", None)),
+        r"^HTTP/1.1 404",
+    ),
+    Known(
+        "no background",
+        "bg.result",
+        "a background run cannot be polled for its result",
+        "Background execution, polling",
+        (
+            ("POST", "/v1beta/interactions", {**PLAIN, "background": True}),
+            ("GET", "/v1beta/interactions/{id}", None),
+        ),
+        r"^HTTP/1.1 404",
+    ),
+    Known(
+        "no chaining",
+        "chain.unknown",
+        "a made-up `previous_interaction_id` is taken",
+        "API errors: not_found",
+        (("POST", "/v1beta/interactions", {**PLAIN, "previous_interaction_id": "v1_made_up"}),),
+        r"^HTTP/1.1 200",
+    ),
+    Known(
+        "no validation",
+        "create.model-xor-agent",
+        "a create that names neither model nor agent is fine",
+        "Interactions API reference, create: exactly one of both",
+        (("POST", "/v1beta/interactions", {"input": "Say hi.", "stream": False}),),
+        r"^HTTP/1.1 200",
+    ),
+    Known(
+        "no validation",
+        "err.wrong-type",
+        "wrong types of known fields are fine",
+        "API errors: invalid_request",
+        (("POST", "/v1beta/interactions", {**PLAIN, "store": "yes"}),),
+        r"^HTTP/1.1 200",
+    ),
+    Known(
+        "D10",
+        "stream.surrogates",
+        "an emoji is torn into two halves of a surrogate pair",
+        "RFC 8259, section 8.2",
+        (("POST", "/v1beta/interactions", {**PLAIN, "stream": True}),),
+        r"\\ud83d\"",
+    ),
+    Known(
+        "D11",
+        "create.times",
+        "`created` and `updated` are missing",
+        "Interactions API reference, Interaction",
+        (CREATE,),
+        r"(?s)^(?!.*\"created\")",
+    ),
+)
+
+
+def curl(url: str, key: str, steps: tuple[Step, ...]) -> tuple[list[str], str]:
+    """The command lines of these steps, key hidden, and what the last one printed, headers included."""
+    lines, printed, found = [], "", ""
+    for method, path, body in steps:
+        arguments = ["-X", method, url + path.replace("{id}", found)]
+        if body is not None:
+            arguments += ["-H", "content-type: application/json", "-d", json.dumps(body)]
+        lines.append(" ".join(["curl -sS -i", *map(_quoted, ["-X", method, "$URL" + path, *arguments[3:]])]))
+        command = ["curl", "-sS", "-i", "--max-time", "60", "-H", f"x-goog-api-key: {key}", *arguments]
+        printed = subprocess.run(command, capture_output=True, check=True).stdout.decode("utf-8", "replace")
+        match = re.search(r'"id":\s*"([^"]+)"', printed)
+        found = match.group(1) if match else ""
+    return lines, printed
+
+
+def _quoted(word: str) -> str:
+    if re.fullmatch(r"[\w/.:=@-]+", word):
+        return word
+    return f'"{word}"' if word.startswith("$URL") else f"'{word}'"

@@ -1,0 +1,89 @@
+"""Writes `docs/implementations.md`: who keeps which promise, from runs made now.
+
+`python -m tests.e2e.peers.publish` from the root of the checkout; needs Node, PyPI, npm and curl.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from harness import __version__
+from harness.checks.catalogue import CATALOGUE
+from harness.emulator import Emulator
+from harness.transport import ServerThread
+from tests.e2e.peers import installing, known
+from tests.e2e.peers.judging import AIMOCK_OPTIONS, LITELLM_OPTIONS, Judged, judge
+from tests.e2e.peers.test_litellm import UPSTREAM
+
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "implementations.md"
+BUCKETS = ("pass", "fail", "warn", "info", "untestable", "not_applicable")
+HEAD = f"""# Who keeps which promise
+
+Third-party servers of the Interactions API, judged by `harness check` {__version__} on loopback. Made by
+`python -m tests.e2e.peers.publish`; the claims are held by `make peers`. A gateway had the reference emulator as
+its upstream, so what is listed is the gateway's own doing: the emulator itself passes every check. Nothing here
+was compared with the live service. A finding is a difference from the cited source, and no judgement of the
+software.
+
+"""
+
+
+def main() -> None:
+    """Judge every server, confirm every known defect with curl, write the page."""
+    sections = [HEAD, "| Implementation | " + " | ".join(b.replace("_", " ") for b in BUCKETS) + " |\n"]
+    sections.append("|---" * (len(BUCKETS) + 1) + "|\n")
+    details: list[str] = []
+    with tempfile.TemporaryDirectory() as name, ServerThread(Emulator(UPSTREAM)) as upstream:
+        folder = Path(name)
+        with installing.litellm(folder, upstream.url) as url:
+            title = f"LiteLLM's proxy ({installing.LITELLM.partition('==')[2]})"
+            judged = judge(url, *LITELLM_OPTIONS)
+            sections.append(row(title, judged))
+            details.append(section(title, judged, known.LITELLM, url, installing.KEY, LITELLM_OPTIONS[2:]))
+        with installing.aimock(folder) as url:
+            title = f"aimock ({installing.AIMOCK.rpartition('@')[2]})"
+            judged = judge(url, *AIMOCK_OPTIONS)
+            sections.append(row(title, judged))
+            details.append(section(title, judged, known.AIMOCK, url, "any", AIMOCK_OPTIONS[2:]))
+    PAGE.write_text("".join([*sections, *details]), "utf-8")
+
+
+def row(title: str, judged: Judged) -> str:
+    """One line of the overview."""
+    summary = judged.report["summary"]
+    return f"| {title} | " + " | ".join(str(summary[bucket]) for bucket in BUCKETS) + " |\n"
+
+
+def section(
+    title: str, judged: Judged, defects: tuple[known.Known, ...], url: str, key: str, options: tuple[str, ...]
+) -> str:
+    """What one server does otherwise, and the curl lines that show it."""
+    sources = {check.id: str(check.rule.source) for check in CATALOGUE}
+    lines = [f"\n## {title}\n\n`harness check URL --api-key KEY {' '.join(options)}`\n\n"]
+    lines.append("| Check | Level | Verdict | What was seen | Source |\n|---|---|---|---|---|\n")
+    for entry in judged.report["checks"]:
+        if entry["verdict"] in ("fail", "warn"):
+            cells = (f"`{entry['id']}`", entry["level"], entry["verdict"], seen(entry), sources[entry["id"]])
+            lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n")
+    lines.append('\n### Confirmed with curl\n\n`-H "x-goog-api-key: $KEY"` is left out of each line.\n\n')
+    for defect in defects:
+        commands, printed = known.curl(url, key, defect.steps)
+        first = printed.splitlines()[0]
+        lines.append(f"- `{defect.check}`: {defect.what} ({defect.source}).\n\n  ```\n")
+        lines += [f"  {command}\n" for command in commands]
+        lines.append(f"  # {first}\n  ```\n\n")
+    return "".join(lines)
+
+
+def seen(entry: dict[str, object]) -> str:
+    """The first finding of a check, or why it could not look, in one line."""
+    findings = entry["findings"]
+    first = findings[0] if isinstance(findings, list) and findings else {"message": entry.get("reason", "")}
+    actual = f": {first['actual']}" if first.get("actual") else ""
+    text = " ".join(f"{first['message']}{actual}".split())
+    return text if len(text) <= 160 else text[:159] + "…"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,103 @@
+"""The shipped recordings are what the emulator says today, sound by the contract, and free of secrets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.cassette import Player, Target, load, scan_file
+from harness.contract import PROTOCOL
+from harness.contract.offline import verify
+from harness.outcome import Severity
+from harness.resources import folder
+from harness.runner.diff import diff_paths
+from harness.wire import By, How
+
+pytest.importorskip("google.genai", reason="google-genai is not installed: pip install -e '.[sdk]'")
+
+from tests.e2e.emulator_library import LIBRARY, record
+
+pytestmark = pytest.mark.e2e
+
+SHIPPED = folder("cassettes") / "emulator"
+CONTENT_THAT_MAY_DRIFT = frozenset({"seconds", "pieces", "bytes", "exchanges", "ending", "events"})
+
+ENDINGS = {
+    "dropped-rst": (By.SERVER, How.RST),
+    "dropped-fin": (By.SERVER, How.FIN),
+    "dropped-in-character": (By.SERVER, How.RST),
+    "dropped-before-headers": (By.SERVER, How.RST),
+    "stalled": (By.CLIENT, How.FIN),
+    "truncated": (By.SERVER, How.COMPLETE),
+}
+
+
+@pytest.mark.parametrize("name", LIBRARY)
+def test_recording_it_again_finds_no_drift(name: str, tmp_path: Path) -> None:
+    """The same clients against today's emulator: no drift of shape, and not even of what was said."""
+    again = record(name, tmp_path)
+    drifts = diff_paths(SHIPPED / f"{name}.yaml", again, PROTOCOL)
+    assert drifts.compared
+    assert drifts.shape == {}
+    assert {drift.place for drift in drifts.content} <= CONTENT_THAT_MAY_DRIFT
+
+
+@pytest.mark.parametrize("name", LIBRARY)
+def test_it_keeps_the_contract(name: str) -> None:
+    """No finding but the one that a truncated stream is there to show."""
+    result = verify([SHIPPED / f"{name}.yaml"])
+    assert any(result.judged.values())
+    broken = {finding.rule for finding in result.findings if finding.severity is Severity.BROKEN}
+    assert broken == ({"stream.terminal", "stream.done"} if name == "truncated" else set())
+
+
+@pytest.mark.parametrize("name", LIBRARY)
+def test_it_says_where_it_comes_from_and_holds_no_secret(name: str) -> None:
+    """Provenance names the emulator; nothing in the file looks like a key, not even the one that was used."""
+    path = SHIPPED / f"{name}.yaml"
+    provenance = load(path).provenance
+    assert provenance is not None
+    assert provenance.target is Target.EMULATOR
+    assert scan_file(path, PROTOCOL) == []
+    assert "harness-library-key" not in path.read_text("utf-8")
+
+
+@pytest.mark.parametrize("name", ENDINGS)
+def test_the_first_stream_ended_as_its_name_says(name: str) -> None:
+    """A drop is in the recording as what it was."""
+    first = load(SHIPPED / f"{name}.yaml").recordings[0]
+    assert (first.ending.by, first.ending.how) == ENDINGS[name]
+
+
+@pytest.mark.parametrize(
+    "name", ["dropped-rst", "dropped-fin", "dropped-twice", "dropped-in-character", "stalled"]
+)
+def test_what_was_dropped_and_resumed_makes_the_whole_stream(name: str) -> None:
+    """Cut and rest together hold every event once, and end with the completion."""
+    import json
+
+    from harness.wire import Decoder
+
+    cursors: list[str] = []
+    for recording in load(SHIPPED / f"{name}.yaml").recordings:
+        events = [json.loads(f.data) for f in Decoder().feed(recording.body) if f.data != PROTOCOL.sentinel]
+        cursors += [cursor for event in events if (cursor := PROTOCOL.cursor(event))]
+    assert len(cursors) == len(set(cursors))
+    assert PROTOCOL.completes(events[-1])
+
+
+@pytest.mark.parametrize("name", LIBRARY)
+def test_each_of_its_requests_is_answered_by_a_replay(name: str) -> None:
+    """A strict player answers the recorded requests in their order, byte for byte."""
+    recordings = load(SHIPPED / f"{name}.yaml").recordings
+    player = Player(recordings, PROTOCOL)
+    for recording in recordings:
+        player(recording.request).body.close()
+    assert player.misses == []
+    assert player.unused() == []
+
+
+def test_the_folder_holds_the_library_and_nothing_else() -> None:
+    """Every cassette there can be made again by its name."""
+    assert {path.stem for path in SHIPPED.glob("*.yaml")} == set(LIBRARY)

@@ -1,0 +1,240 @@
+"""Every client behaves on a replayed drop as it does on the real one: same bytes, same exception, then the rest.
+
+HARNESS_RUNS repeats each (default 2); the claim is that no run ever differs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.cassette import Player, load
+from harness.contract import PROTOCOL
+from harness.emulator import Emulator
+from harness.faults import cut
+from harness.runner.record import Recorder
+from harness.transport import ServerThread
+from harness.wire import Decoder, Service
+
+pytestmark = pytest.mark.e2e
+
+RUNS = int(os.environ.get("HARNESS_RUNS", "2"))
+BODY = {"model": "gemini-3.5-flash", "input": "Count to three.", "background": True, "stream": True}
+KEY = {"x-goog-api-key": "any-key-of-mine"}
+Seen = list[tuple[Any, str]]
+"""What each of the two requests gave: the bytes or events, and the name of what was raised, "" for nothing."""
+
+
+def rest_of(received: bytes) -> str:
+    """The target that resumes the stream whose beginning this is."""
+    events = [json.loads(frame.data) for frame in Decoder().feed(received)]
+    identity = next(found for event in events if (found := PROTOCOL.stream_id(event)))
+    cursor = [found for event in events if (found := PROTOCOL.cursor(event))][-1]
+    return f"/v1beta/interactions/{identity}?stream=true&last_event_id={cursor}"
+
+
+def with_httpx(library: str) -> Callable[[str], Seen]:
+    """httpx or httpx2."""
+
+    def client(url: str) -> Seen:
+        httpx = pytest.importorskip(library)
+
+        def read(method: str, target: str, **options: Any) -> tuple[bytes, str]:
+            received = b""
+            try:
+                with (
+                    httpx.Client(headers=KEY) as session,
+                    session.stream(method, url + target, **options) as answer,
+                ):
+                    for data in answer.iter_raw():
+                        received += data
+            except httpx.TransportError as error:
+                return received, type(error).__name__
+            return received, ""
+
+        first = read("POST", "/v1beta/interactions", json=BODY)
+        return [first, read("GET", rest_of(first[0]))]
+
+    return client
+
+
+def with_requests(url: str) -> Seen:
+    """requests."""
+    requests = pytest.importorskip("requests")
+
+    def read(method: str, target: str, **options: Any) -> tuple[bytes, str]:
+        received = b""
+        try:
+            with requests.request(method, url + target, headers=KEY, stream=True, **options) as answer:
+                for data in answer.iter_content(None):
+                    received += data
+        except requests.RequestException as error:
+            return received, type(error).__name__
+        return received, ""
+
+    first = read("POST", "/v1beta/interactions", json=BODY)
+    return [first, read("GET", rest_of(first[0]))]
+
+
+def with_aiohttp(url: str) -> Seen:
+    """aiohttp."""
+    aiohttp = pytest.importorskip("aiohttp")
+
+    async def read(method: str, target: str, **options: Any) -> tuple[bytes, str]:
+        received = b""
+        try:
+            async with aiohttp.request(method, url + target, headers=KEY, **options) as answer:
+                async for data in answer.content.iter_any():
+                    received += data
+        except aiohttp.ClientError as error:
+            return received, type(error).__name__
+        return received, ""
+
+    async def both() -> Seen:
+        first = await read("POST", "/v1beta/interactions", json=BODY)
+        return [first, await read("GET", rest_of(first[0]))]
+
+    return asyncio.run(both())
+
+
+def with_the_sdk(url: str) -> Seen:
+    """google-genai, sync."""
+    genai = pytest.importorskip("google.genai")
+    client = genai.Client(api_key="any-key-of-mine", http_options=genai.types.HttpOptions(base_url=url))
+    seen: list[Any] = []
+
+    def read(open_stream: Callable[[], Any]) -> tuple[list[str], str]:
+        events: list[str] = []
+        try:
+            for event in open_stream():
+                seen.append(event)
+                events.append(repr(event))
+        except Exception as error:
+            return events, type(error).__name__
+        return events, ""
+
+    try:
+        first = read(lambda: client.interactions.create(**BODY))
+        identity = next(event.interaction.id for event in seen if getattr(event, "interaction", None))
+        rest = read(lambda: client.interactions.get(identity, stream=True, last_event_id=seen[-1].event_id))
+        return [first, rest]
+    finally:
+        client.close()
+
+
+def with_the_async_sdk(url: str) -> Seen:
+    """google-genai, async."""
+    genai = pytest.importorskip("google.genai")
+
+    async def both() -> Seen:
+        client = genai.Client(api_key="any-key-of-mine", http_options=genai.types.HttpOptions(base_url=url))
+        seen: list[Any] = []
+
+        async def read(opening: Any) -> tuple[list[str], str]:
+            events: list[str] = []
+            try:
+                async for event in await opening:
+                    seen.append(event)
+                    events.append(repr(event))
+            except Exception as error:
+                return events, type(error).__name__
+            return events, ""
+
+        interactions = client.aio.interactions
+        first = await read(interactions.create(**BODY))
+        identity = next(event.interaction.id for event in seen if getattr(event, "interaction", None))
+        rest = await read(interactions.get(identity, stream=True, last_event_id=seen[-1].event_id))
+        await client.aio.aclose()
+        client.close()
+        return [first, rest]
+
+    return asyncio.run(both())
+
+
+FETCH = """
+const [url, method, body] = process.argv.slice(1);
+const headers = {"x-goog-api-key": "any-key-of-mine", "content-type": "application/json"};
+const parts = [];
+let failed = "";
+try {
+  const answer = await fetch(url, {method, headers, body: body || undefined});
+  for await (const part of answer.body) parts.push(Buffer.from(part));
+} catch (error) { failed = error.name; }  // its cause is ECONNRESET or UND_ERR_SOCKET, as it happens
+process.stdout.write(JSON.stringify({body: Buffer.concat(parts).toString("base64"), failed}));
+"""
+
+
+def with_fetch(url: str) -> Seen:
+    """Node's fetch."""
+    if shutil.which("node") is None:
+        pytest.skip("there is no node")
+
+    def read(method: str, target: str, body: str = "") -> tuple[bytes, str]:
+        import base64
+
+        command = ["node", "--input-type=module", "-e", FETCH, url + target, method, body]
+        said = json.loads(subprocess.run(command, capture_output=True, check=True, timeout=30).stdout)
+        return base64.b64decode(said["body"]), said["failed"]
+
+    first = read("POST", "/v1beta/interactions", json.dumps(BODY))
+    return [first, read("GET", rest_of(first[0]))]
+
+
+def with_curl(url: str) -> Seen:
+    """curl."""
+    if shutil.which("curl") is None:
+        pytest.skip("there is no curl")
+
+    def read(target: str, *options: str) -> tuple[bytes, str]:
+        command = ["curl", "-s", "-N", "-H", "x-goog-api-key: any-key-of-mine", *options, url + target]
+        done = subprocess.run(command, capture_output=True, check=False, timeout=30)
+        return done.stdout, f"exit {done.returncode}"
+
+    kind = ("-H", "content-type: application/json")
+    first = read("/v1beta/interactions", *kind, "-d", json.dumps(BODY))
+    return [first, read(rest_of(first[0]))]
+
+
+CLIENTS: dict[str, Callable[[str], Seen]] = {
+    "httpx": with_httpx("httpx"),
+    "httpx2": with_httpx("httpx2"),
+    "google-genai": with_the_sdk,
+    "google-genai-async": with_the_async_sdk,
+    "requests": with_requests,
+    "aiohttp": with_aiohttp,
+    "node-fetch": with_fetch,
+    "curl": with_curl,
+}
+
+
+def against(service: Service, client: Callable[[str], Seen]) -> Seen:
+    """What the client sees of a service behind a real port."""
+    with ServerThread(service) as server:
+        return client(server.url)
+
+
+@pytest.mark.parametrize("plan", ["event:5+60,rst", "event:5,fin"])
+@pytest.mark.parametrize("name", CLIENTS)
+def test_a_replay_is_to_a_client_what_the_server_was(name: str, plan: str, tmp_path: Path) -> None:
+    """Direct, while being recorded, and replayed: the client gets the same, run after run."""
+    client = CLIENTS[name]
+    direct = against(cut(Emulator(), plan, PROTOCOL), client)
+    path = tmp_path / "a.yaml"
+    with (
+        ServerThread(cut(Emulator(), plan, PROTOCOL)) as server,
+        Recorder(server.url, path, PROTOCOL, encoding="identity") as recorder,
+    ):
+        assert client(recorder.url) == direct
+    recordings = load(path).recordings
+    for _ in range(RUNS):
+        assert against(Player(recordings, PROTOCOL), client) == direct
+    assert direct[0][1] not in ("", "exit 0")
+    assert direct[1][1] in ("", "exit 0")

@@ -1,0 +1,39 @@
+"""Places to play in: the reference, and mutants of it, in this process."""
+
+from __future__ import annotations
+
+from harness.checks.check import CAPABILITIES
+from harness.emulator.mutants import MUTANTS
+from harness.runner.fuzz.place import Place
+from harness.runner.targets import TargetOptions, embedded, embedded_settings
+from harness.strategies.operations import KINDS, Operation
+
+
+def reference() -> Place:
+    """The emulator as it is."""
+    return Place(embedded(TargetOptions()), frozenset(CAPABILITIES))
+
+
+def mutant(name: str) -> Place:
+    """The emulator with one defect."""
+    build = MUTANTS[name].build
+    return Place(embedded(TargetOptions(), lambda: build(embedded_settings())), frozenset(CAPABILITIES))
+
+
+def history(text: str) -> list[Operation]:
+    """`create background; open 0 x3; drop; resume 0 x2`: kind, then mode, subject, count if not the default."""
+    return [_operation(words.split()) for words in text.split(";")]
+
+
+def _operation(words: list[str]) -> Operation:
+    kind, *rest = words
+    mode, subject, count = "plain" if kind in ("create", "chain", "answer") else "", 0, 0
+    for word in rest:
+        if word.isdecimal():
+            subject = int(word)
+        elif word[0] == "x" and word[1:].isdecimal():
+            count = int(word[1:])
+        else:
+            assert word in KINDS[kind], f"{word} is no mode of {kind}"
+            mode = word
+    return Operation(kind, subject, mode, count)

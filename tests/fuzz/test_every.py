@@ -1,0 +1,76 @@
+"""Every short history: complete, merged up to renaming, and able to find."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.outcome import UsageFault
+from harness.runner.fuzz.canonical import Canonical, state
+from harness.runner.fuzz.every import _emulator, every
+from harness.runner.fuzz.place import Place
+from harness.runner.targets import TargetOptions, resolve_target
+from tests.fuzz.places import history, mutant, reference
+
+
+def test_no_history_of_two_steps_breaks_the_reference() -> None:
+    """All of them are played; merged histories are counted."""
+    done = every(reference(), 2)
+    assert done.failures == ()
+    assert done.counts["depth"] == 2
+    assert done.counts["histories"] >= done.counts["states"] > 30
+
+
+@pytest.mark.parametrize(("name", "rule", "depth"), [("delete-twice-crashes", "fuzz.no-5xx", 3)])
+def test_a_defect_is_found_with_its_shortest_history(name: str, rule: str, depth: int) -> None:
+    """Breadth first: nothing shorter shows it."""
+    found = {failure.rule: failure for failure in every(mutant(name), depth).failures}
+    assert len(found[rule].history) == depth
+
+
+def test_time_says_which_depth_is_complete() -> None:
+    """A depth that was begun is not claimed."""
+    done = every(reference(), 9, seconds=0.3)
+    assert done.counts["depth"] < 9
+    assert "is complete" in done.notes[0]
+
+
+def test_a_url_cannot_be_rewound() -> None:
+    """The engine says so before it sends anything."""
+    target = resolve_target("http://127.0.0.1:9", TargetOptions())
+    with pytest.raises(UsageFault, match="cannot be rewound"):
+        every(Place(target, frozenset()), 2)
+
+
+def state_after(words: str) -> bytes:
+    """The state a history leads to."""
+    with reference().world(same_input=True) as world:
+        for operation in history(words):
+            world.play(operation)
+        return state(_emulator(world), world)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("create", "create unstored", False),
+        ("create", "create background", False),
+        ("create; poll; poll", "create; poll", True),
+        ("create; create background", "create background; create", True),
+        ("create; delete; create", "create; create; delete", True),
+        ("create background; poll", "create background", False),
+        ("create background; cancel; poll", "create background; poll; cancel; poll", False),
+    ],
+)
+def test_states_are_the_same_up_to_renaming(one: str, other: str, same: bool) -> None:
+    """Ids, times and the order of creation do not count; what happened to a run does."""
+    assert (state_after(one) == state_after(other)) is same
+
+
+def test_ids_are_named_by_their_order() -> None:
+    """Two values that differ in ids only are one."""
+    digests = []
+    for number in ("0123456789abcdef", "fedcba9876543210"):
+        walk = Canonical()
+        walk.add({"id": f"v1_{number}", "again": [f"v1_{number}"], "signature": number})
+        digests.append(walk.digest())
+    assert digests[0] == digests[1]

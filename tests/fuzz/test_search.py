@@ -1,0 +1,84 @@
+"""The searches: they find, shrink, prove that they looked, and do the same with the same seed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness.runner.fuzz.budget import BUDGETS, Budget, open_database
+from harness.runner.fuzz.search import laws, search
+from tests.fuzz.places import mutant, reference
+
+SMALL = Budget(histories=100, steps=25, laws=40, schema=1)
+
+
+def test_the_reference_stands_and_the_search_was_not_vacuous() -> None:
+    """No finding, every kind of operation played, most requests accepted."""
+    done = search(reference(), SMALL)
+    assert done.failures == ()
+    assert done.vacuous == ()
+    assert done.counts["histories"] >= SMALL.histories
+
+
+def test_laws_hold_on_the_reference() -> None:
+    """Streams, cuts and resumes are one answer."""
+    done = laws(reference(), SMALL)
+    assert (done.failures, done.vacuous) == ((), ())
+
+
+@pytest.mark.parametrize(
+    ("name", "rule", "steps"),
+    [
+        ("delete-keeps", "del.gone", 3),
+        ("parent-mutated", "get.matches-post", 3),
+        ("cancel-noop", "cancel.state", 3),
+    ],
+)
+def test_a_defect_is_found_and_shrunk(name: str, rule: str, steps: int) -> None:
+    """The history that remains has no step too many."""
+    done = search(mutant(name), replace(SMALL, histories=150), seed=1)
+    lengths = {failure.rule: len(failure.history) for failure in done.failures}
+    assert lengths.get(rule) == steps, lengths
+
+
+def test_a_law_finds_what_is_lost_after_a_drop() -> None:
+    """A resume that skips is found by reading in parts."""
+    done = laws(mutant("resume-skips-one"), SMALL)
+    assert {failure.rule for failure in done.failures} == {"resume.no-gap"}
+
+
+def test_what_is_known_is_passed_over() -> None:
+    """A rule that is known to be broken does not hide others, and is not found again."""
+    done = search(mutant("delete-keeps"), replace(SMALL, histories=80), passed_over=["del.gone"])
+    assert "del.gone" not in {failure.key for failure in done.failures}
+
+
+def test_the_same_seed_does_the_same() -> None:
+    """Counts and findings are a function of the seed."""
+    one, other = (search(reference(), replace(SMALL, histories=15), seed=7) for _ in range(2))
+    assert one.counts == other.counts
+
+
+def test_time_ends_a_search() -> None:
+    """A budget in seconds stops it long before the examples are spent."""
+    done = search(reference(), replace(BUDGETS["nightly"], seconds=0.5))
+    assert done.counts["histories"] < BUDGETS["nightly"].histories
+    assert done.failures == ()
+
+
+def test_a_target_that_refuses_everything_proves_nothing() -> None:
+    """A wall is told as such, even where each refusal is right."""
+    done = search(mutant("create-crashes"), replace(SMALL, histories=20), passed_over=["fuzz.no-5xx", "create.ok"])
+    assert any("succeeded" in why for why in done.vacuous)
+
+
+def test_examples_are_shared_through_a_database(tmp_path: Path) -> None:
+    """What one search found the next one plays first, though failures that are known were passed over since."""
+    database = open_database(str(tmp_path / "examples"))
+    one = search(mutant("delete-keeps"), SMALL, seed=1, database=database)
+    again = search(mutant("delete-keeps"), replace(SMALL, histories=8), seed=999, database=database)
+    assert {"del.gone"} <= {failure.rule for failure in one.failures} & {
+        failure.rule for failure in again.failures
+    }

@@ -1,0 +1,87 @@
+"""The model by its mutants: the least history of each shows what is broken, and nothing on the reference."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.runner.fuzz.place import play
+from tests.fuzz.places import history, mutant, reference
+
+LEAST: dict[str, tuple[str, str]] = {
+    "reads-nothing": ("create; poll", "get.ok"),
+    "reads-another": ("create; create; poll", "bg.same-id"),
+    "stored-output-cut": ("create; poll", "get.matches-post"),
+    "reads-differ": ("create; poll; poll", "get.same"),
+    "delete-keeps": ("create; delete; poll", "del.gone"),
+    "deleted-streams-on": ("create; delete; replay", "del.gone-stream"),
+    "deleted-chains-on": ("create; delete; chain", "del.chain-after"),
+    "deleted-shown": ("create; delete; poll", "del.gone"),
+    "delete-twice-crashes": ("create; delete; delete", "fuzz.no-5xx"),
+    "delete-takes-all": ("create; create; delete; poll 1", "get.ok"),
+    "delete-running-crashes": ("create background; delete", "fuzz.no-5xx"),
+    "delete-running-ignored": ("create background; delete; poll", "del.gone"),
+    "id-reused-after-delete": ("create; delete; create", "create.id-unique"),
+    "projects-shared": ("create; poll foreign", "store.isolation"),
+    "projects-shared-for-deletes": ("create; delete foreign", "store.isolation"),
+    "cancel-noop": ("create background; cancel; settle", "cancel.state"),
+    "cancel-completes": ("create background; cancel", "cancel.state"),
+    "cancelled-comes-back": ("create background; cancel; poll; poll", "cancel.stays"),
+    "cancelled-vanishes": ("create background; cancel; poll", "cancel.get-after"),
+    "cancel-deletes": ("create background; cancel; poll", "cancel.get-after"),
+    "cancelled-stream-goes-on": ("create background; cancel; replay", "cancel.stream-ends"),
+    "cancelled-stream-hangs": ("create background; open x1; cancel; finish", "fuzz.answered"),
+    "cancelled-stream-silent": ("create background; cancel; replay", "stream.terminal"),
+    "cancel-twice-crashes": ("create background; cancel; cancel", "fuzz.no-5xx"),
+    "cancel-foreground": ("create; cancel", "cancel.keeps-result"),
+    "cancel-settled": ("create background; settle; cancel", "cancel.keeps-background-result"),
+    "cancel-wipes-background": ("create background; settle; cancel; poll", "get.same"),
+    "cancel-late-crashes": ("create background; settle; cancel", "fuzz.no-5xx"),
+    "parent-mutated": ("create; poll; chain; poll", "get.same"),
+    "one-child-only": ("create; chain; chain", "chain.ok"),
+    "chain-same-id": ("create; chain", "create.id-unique"),
+    "chain-repeats-steps": ("create; chain", "chain.own-steps"),
+    "chain-running-allowed": ("create background; chain", "chain.running"),
+    "chain-running-crashes": ("create background; chain", "fuzz.no-5xx"),
+    "chain-background-refused": ("create background; settle; chain", "chain.after-settled"),
+    "chain-unknown-allowed": ("chain unknown", "chain.unknown"),
+    "poll-regresses": ("create background; settle; poll; poll", "bg.no-regress"),
+    "never-settles": ("create background; settle", "bg.settles"),
+    "result-missing": ("create background; settle", "bg.result"),
+    "resume-skips-one": ("create background-stream; open x1; resume x1", "resume.no-gap"),
+    "resume-skips-last": ("create background-stream; open x3; drop; resume x1; finish", "resume.no-gap"),
+    "resume-repeats-two": ("create background; open x2; resume x1", "resume.exclusive"),
+    "resume-from-start": ("create background; open x2; resume x1", "resume.exclusive"),
+    "resume-ids-renumbered": ("create background-stream; open x1; resume x1", "resume.ids-stable"),
+    "running-resume-from-now": ("create background; open x1; open x3; resume x1; replay", "resume.no-gap"),
+    "call-completed": ("create tools", "tool.requires-action"),
+    "result-refused": ("create tools; answer", "tool.result-ok"),
+    "call-renamed-when-stored": ("create tools; poll", "get.matches-post"),
+    "result-orphan-accepted": ("answer orphan", "tool.result-orphan"),
+}
+"""Mutant → its least history, in words, and the rule that is found broken."""
+
+
+@pytest.mark.parametrize("name", LEAST)
+def test_the_least_history_shows_the_defect(name: str) -> None:
+    """On the mutant the rule is broken, with this history."""
+    words, rule = LEAST[name]
+    found = {failure.rule for failure in play(mutant(name), history(words), "test")}
+    assert rule in found, found
+
+
+@pytest.mark.parametrize("words", sorted({words for words, _ in LEAST.values()}))
+def test_the_reference_stands_every_such_history(words: str) -> None:
+    """None of the histories breaks anything on the reference."""
+    assert play(reference(), history(words), "test") == []
+
+
+def test_at_least_ten_need_three_steps_or_more() -> None:
+    """The defects are those of histories, not of single requests."""
+    assert sum(words.count(";") >= 2 for words, _ in LEAST.values()) >= 10
+
+
+def test_repeating_the_boundary_event_once_is_no_failure() -> None:
+    """The lenient reading of the cursor is noted as such and pollutes nothing that is read later."""
+    words = "create background; open x2; drop; resume x4; finish; settle; replay; poll"
+    found = play(mutant("resume-inclusive"), history(words), "test")
+    assert [failure.key for failure in found] == ["resume.exclusive?"]

@@ -1,0 +1,238 @@
+"""The good client passes every case; each broken one fails the case meant for it, told what it did wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import pytest
+
+from harness.plugin import ROUTES, Chain, DroppedStream, InteractionsEmulator, Lifecycle, cases_of, no_sleep
+from harness.plugin.drops import TEXT, Case
+from harness.plugin.runaway import Runaway
+from harness.plugin.served import Served
+from tests.plugin.bugs import clients
+
+Streaming = Callable[[httpx.Client, str], str]
+EVENT_IDS = ("all", "deltas", "sparse", "none")
+
+
+@contextmanager
+def client_of(served: Served) -> Iterator[httpx.Client]:
+    """A client in-process."""
+    with httpx.Client(
+        transport=served.transport, base_url="http://x.test", headers={"x-goog-api-key": "k"}
+    ) as client:
+        yield client
+
+
+def dropped(streaming: Streaming, case: Case) -> None:
+    """Run a streaming client through one case."""
+    stream = DroppedStream(InteractionsEmulator(), case, "test_app.py::test_it[x]")
+    with no_sleep(), client_of(stream.emulator) as client:
+        stream.assert_seen_once(streaming(client, stream.id))
+
+
+def test_the_good_client_passes_every_cut() -> None:
+    """Every event, ending, id setting and resume: whole, once, completed."""
+    for resume in ("exclusive", "inclusive"):
+        for case in cases_of(event_ids=EVENT_IDS, endings=("rst", "end", "fin"), resume=resume):
+            dropped(clients.good, case)
+
+
+POISON = Case(plan="pass", script={"text": TEXT, "error_event": {"after": 7, "id": True}})
+STREAMING: list[tuple[Streaming, Case, str]] = [
+    (clients.ignores_the_drop, Case(plan="event:7,rst"), "did not come back after the drop"),
+    (clients.takes_a_clean_end_for_completion, Case(plan="event:8,end"), "did not come back after the drop"),
+    (
+        clients.takes_a_clean_end_for_completion,
+        Case(plan="completion,end"),
+        "neither interaction.completed nor a GET",
+    ),
+    (clients.resumes_from_the_last_seen_event, Case(plan="event:8,rst", event_ids="sparse"), "id of no event"),
+    (
+        clients.forgets_the_cursor_without_an_id,
+        Case(plan="event:8,rst", event_ids="sparse"),
+        "from the start again",
+    ),
+    (clients.doubles_on_inclusive_resume, Case(plan="event:7,rst", resume="inclusive"), r"twice.*\(inclusive\)"),
+    (clients.doubles_on_inclusive_resume, Case(plan="event:8,rst", event_ids="sparse"), "twice"),
+    (clients.doubles_on_inclusive_resume, Case(plan="dup:7"), "came twice with one event_id was not recognised"),
+    (clients.doubles_without_ids, Case(plan="event:8,rst"), "twice.*from the start again"),
+    (clients.poisons_its_cursor, POISON, "the id of an error event"),
+    (clients.documented, POISON, "the id of an error event"),
+    (clients.documented, Case(plan="event:8,rst", resume="inclusive"), "twice"),
+    (clients.loses_the_last_delta, Case(plan="event:8,rst"), "dropped on the client's side"),
+    (clients.skips_broken_events, Case(plan="event:7+60,end"), "lost the text"),
+    (clients.posts_create_again, Case(plan="event:7,rst"), "posted the create 2 times"),
+]
+
+
+@pytest.mark.parametrize(
+    ("streaming", "case", "said"), STREAMING, ids=[f"{bug.__name__}-{case}" for bug, case, _ in STREAMING]
+)
+def test_streaming_bug(streaming: Streaming, case: Case, said: str) -> None:
+    """A broken streaming client is caught, in words; the good one passes the same case."""
+    with pytest.raises(AssertionError, match=f"(?s)dropped at .*{said}") as caught:
+        dropped(streaming, case)
+    assert "pytest 'test_app.py::test_it[x]'" in str(caught.value)
+    dropped(clients.good, case)
+
+
+def test_endless_retries() -> None:
+    """A client that never gives up is stopped, and told at which cut."""
+    with pytest.raises(Runaway, match=r"more than 60 requests.*dropped at event:0,rst,times:all"):
+        dropped(clients.retries_for_ever, Case(plan="event:0,rst,times:all"))
+
+
+def test_impatient_retries() -> None:
+    """A client that retries without a delay is told so."""
+    stream = DroppedStream(InteractionsEmulator(), Case(plan="event:0,rst,times:5"))
+    with no_sleep() as sleeps, client_of(stream.emulator) as client:
+        clients.retries_without_delay(client, stream.id)
+    with pytest.raises(AssertionError, match="asked 5 times in vain and slept 0 s"):
+        stream.assert_patient(sleeps)
+
+
+def test_patient_retries() -> None:
+    """The good client waits between connections that bring nothing."""
+    stream = DroppedStream(InteractionsEmulator(), Case(plan="event:0,rst,times:5"))
+    with no_sleep() as sleeps, client_of(stream.emulator) as client:
+        stream.assert_seen_once(clients.good(client, stream.id))
+    stream.assert_patient(sleeps)
+
+
+def lifecycle(route: str, client_under_test: Callable[..., Any], *, tools: bool = False, **changes: Any) -> None:
+    """Run a waiting client along a route."""
+    story = Lifecycle(InteractionsEmulator(), route)
+    more = (story.tools,) if tools else ()
+    with no_sleep(), client_of(story.emulator) as client:
+        try:
+            result = client_under_test(client, story.id, *more, **changes)
+        except httpx.HTTPStatusError as error:
+            result = error
+        story.assert_outcome(result)
+
+
+WAITED = [route for route, told in ROUTES.items() if told.then is None]
+
+
+@pytest.mark.parametrize("route", WAITED)
+def test_the_good_client_waits(route: str) -> None:
+    """Polling while it runs is right on every route."""
+    lifecycle(route, clients.waits_well)
+
+
+def test_the_good_client_goes_on() -> None:
+    """A function's result and a continuation are given as they should be."""
+    lifecycle("function_result", clients.answers, tools=True)
+    lifecycle("requires_continuation", clients.continues)
+
+
+WAITING: list[tuple[str, Callable[..., Any], dict[str, Any], str]] = [
+    ("queued", clients.takes_queued_for_an_end, {}, "stopped waiting while the interaction was 'queued'"),
+    ("cancelled_late", clients.believes_its_own_cancel, {}, "stopped waiting while.*'in_progress'"),
+    ("incomplete", clients.calls_incomplete_a_failure, {}, "ended with 'failed' instead of 'incomplete'"),
+    ("requires_continuation", clients.waits_well, {}, "never created the interaction that goes on"),
+    ("requires_continuation", clients.continues, {"input": "more"}, "sent input together with"),
+    (
+        "requires_continuation",
+        clients.continues,
+        {"continuation_token": "eA=="},
+        "continuation_token back unchanged",
+    ),
+    ("requires_continuation", clients.continues, {"previous_interaction_id": None}, "did not chain"),
+    ("function_result", clients.answers, {"tools": None}, "did not send the tools again"),
+    ("function_result", clients.answers, {"input": "sunny"}, "no function_result for the call"),
+    ("function_result", clients.answers, {"previous_interaction_id": None}, "did not chain"),
+]
+
+
+@pytest.mark.parametrize(
+    ("route", "broken", "changes", "said"),
+    WAITING,
+    ids=[f"{route}-{bug.__name__}-{'-'.join(changes)}" for route, bug, changes, _ in WAITING],
+)
+def test_waiting_bug(route: str, broken: Callable[..., Any], changes: dict[str, Any], said: str) -> None:
+    """A broken waiting client is caught, in words."""
+    arguments = [[{"type": "function", "name": "get_weather"}]] if route == "function_result" else []
+    story = Lifecycle(InteractionsEmulator(), route)
+    if "tools" in changes:
+        arguments, changes = [None], {}
+    with (
+        no_sleep(),
+        client_of(story.emulator) as client,
+        pytest.raises(AssertionError, match=f"on the route '{route}'.*{said}"),
+    ):
+        story.assert_outcome(broken(client, story.id, *arguments, **changes))
+
+
+@pytest.mark.parametrize("route", ["failed", "cancelled", "requires_action"])
+def test_polls_for_ever(route: str) -> None:
+    """A client that waits for `completed` alone is stopped, and told what the interaction is."""
+    status = ROUTES[route].status
+    with pytest.raises(Runaway, match=f"more than 100 requests.*the interaction is '{status}' by now"):
+        lifecycle(route, clients.polls_until_completed)
+
+
+def test_the_good_client_chains() -> None:
+    """A next turn with everything it needs, on every kind of chain."""
+    chain = Chain(InteractionsEmulator())
+    with client_of(chain.emulator) as client:
+        link = chain.build(3)
+        answer = clients.chains(client, link.id)
+        chain.assert_continued()
+        chain.assert_history(answer["id"], *link.history, "And then?", answer["steps"][-1]["content"][0]["text"])
+        fork = chain.turn(after=chain.links[0])
+        clients.chains(client, fork.id)
+        chain.assert_continued(fork)
+        agent = Chain(InteractionsEmulator())
+    with client_of(agent.emulator) as client:
+        link = agent.build(2, agent=True)
+        clients.chains(client, link.id, model=None, agent="antigravity-preview-09-2026", environment="remote")
+        agent.assert_continued()
+
+
+CHAINING: list[tuple[dict[str, Any], dict[str, Any], str]] = [
+    ({}, {"previous_interaction_id": None}, "has forgotten the conversation"),
+    ({}, {"previous_interaction_id": "v1_other"}, "not the turn to go on from"),
+    ({"running": True}, {}, "still 'in_progress': wait until it has settled"),
+    ({"agent": True}, {}, "dropped `environment`"),
+    ({"function_call": True}, {}, "without a result"),
+]
+
+
+@pytest.mark.parametrize(("turn", "changes", "said"), CHAINING)
+def test_chaining_bug(turn: dict[str, Any], changes: dict[str, Any], said: str) -> None:
+    """A broken chain is told for what it is."""
+    chain = Chain(InteractionsEmulator())
+    chain.turn()
+    link = chain.turn(**turn)
+    with client_of(chain.emulator) as client:
+        clients.chains(client, link.id, **changes)
+    with pytest.raises(AssertionError, match=said):
+        chain.assert_continued()
+
+
+def test_deleted_link() -> None:
+    """A deleted turn cannot be gone on from: the client sees the 404."""
+    chain = Chain(InteractionsEmulator())
+    link = chain.turn(deleted=True)
+    with client_of(chain.emulator) as client:
+        assert clients.chains(client, link.id)["error"]["code"] == "not_found"
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_forgotten_signature(keep: bool) -> None:
+    """A stateless client has to send thoughts back with their signatures."""
+    chain = Chain(InteractionsEmulator())
+    steps = [step for step in chain.turn().created["steps"] if step["type"] != "user_input"]
+    with client_of(chain.emulator) as client:
+        clients.stateless(client, steps, keep_signatures=keep)
+    if keep:
+        chain.assert_replayed(steps)
+    else:
+        with pytest.raises(AssertionError, match="forgot the signature of a thought step"):
+            chain.assert_replayed(steps)

@@ -1,0 +1,159 @@
+"""`interactions_cassette` in toy repositories: recording, playing, and living beside vcrpy."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator
+
+import pytest
+
+from harness.cassette import Recording, save
+from harness.contract import PROTOCOL
+from harness.emulator import Emulator
+from harness.faults import cut
+from harness.transport import ServerThread, ServiceDriver
+from harness.wire import Headers, Request
+from tests.plugin.toys import run
+
+pytest.importorskip("vcr", reason="cassettes need vcrpy: pip install -e '.[record]'")
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+RECORDED = """
+import httpx, pytest
+from harness.resume import follow
+
+BODY = {"model": "gemini-3.5-flash", "input": "Hi", "background": True}
+
+@pytest.fixture
+def client(interactions_cassette):
+    with httpx.Client(transport=interactions_cassette.transport, base_url="http://x.test",
+                      headers={"x-goog-api-key": "AIzaSyVerySecretKeyOfMine0123456789abcdef"}) as client:
+        yield client
+
+MARK
+def test_it(client, interactions_no_sleep):
+    found = client.post("/v1beta/interactions", json=BODY).json()["id"]
+    stream = follow(client, found)
+    assert [event["event_type"] for event in stream][-1] == "interaction.completed"
+    assert stream.text
+"""
+
+
+@pytest.fixture
+def live(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
+    """What is recorded from."""
+    emulator = Emulator()
+    with ServerThread(emulator, clock=emulator.clock) as server:
+        monkeypatch.setenv("INTERACTIONS_RECORD_URL", server.url)
+        yield emulator
+
+
+def toy(pytester: pytest.Pytester, arguments: str = "") -> None:
+    """The toy repository, its test marked with these arguments."""
+    pytester.makepyfile(test_app=RECORDED.replace("MARK", f"@pytest.mark.interactions_cassette({arguments})"))
+
+
+def test_record_and_play(pytester: pytest.Pytester, live: Emulator) -> None:
+    """`once` records to pytest-recording's place without secrets; afterwards nothing is asked of the service."""
+    toy(pytester, "record_mode='once'")
+    run(pytester).assert_outcomes(passed=1)
+    path = pytester.path / "cassettes" / "test_app" / "test_it.yaml"
+    assert "AIzaSyVerySecret" not in path.read_text("utf-8")
+    asked = len(live.requests)
+    assert asked > 0
+    run(pytester).assert_outcomes(passed=1)
+    toy(pytester)
+    run(pytester).assert_outcomes(passed=1)
+    assert len(live.requests) == asked
+
+
+def test_no_recording(pytester: pytest.Pytester) -> None:
+    """Without a recording the test says how to make one."""
+    toy(pytester)
+    result = run(pytester)
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*there is no recording at*test_it.yaml*record_mode='once'*"])
+
+
+def test_what_was_not_recorded_fails(pytester: pytest.Pytester, live: Emulator) -> None:
+    """A request that no recording answers fails the test, with the field that differs."""
+    toy(pytester, "record_mode='once'")
+    run(pytester).assert_outcomes(passed=1)
+    source = (pytester.path / "test_app.py").read_text("utf-8")
+    swallowing = source.replace('"input": "Hi"', '"input": "Ho"').replace('.json()["id"]', "\n    return")
+    (pytester.path / "test_app.py").write_text(swallowing, "utf-8")
+    result = run(pytester)
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(["*not recorded*input*"])
+
+
+def test_unused_and_stale(pytester: pytest.Pytester, live: Emulator) -> None:
+    """Recordings that nobody plays, and old ones, are told at the end of the run."""
+    toy(pytester, "record_mode='once'")
+    run(pytester)
+    path = pytester.path / "cassettes" / "test_app" / "test_it.yaml"
+    text = path.read_text("utf-8")
+    start = text.index("recorded:")
+    path.write_text(text[:start] + "recorded: '2020-01-01'" + text[text.index("\n", start) :], "utf-8")
+    source = (pytester.path / "test_app.py").read_text("utf-8")
+    (pytester.path / "test_app.py").write_text(
+        source.replace("    stream = follow", "    return\n    stream = follow")
+    )
+    result = run(pytester, "--interactions-max-age", "30")
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["*interactions cassettes*", "*not played*", "*recorded 2020-01-01*"])
+
+
+def test_filters_of_vcr_config(pytester: pytest.Pytester, live: Emulator) -> None:
+    """`vcr_config` is honoured: its record mode, and what it keeps out of files."""
+    pytester.makeconftest(
+        """
+        import pytest
+
+        @pytest.fixture(scope="module")
+        def vcr_config():
+            return {"record_mode": "once", "filter_headers": ["user-agent"]}
+        """
+    )
+    toy(pytester)
+    run(pytester).assert_outcomes(passed=1)
+    text = (pytester.path / "cassettes" / "test_app" / "test_it.yaml").read_text("utf-8").lower()
+    assert "user-agent" not in text
+
+
+def test_dropped_recording_under_plain_vcrpy(pytester: pytest.Pytester, live: Emulator) -> None:
+    """A recorded drop would play as a clean end under plain vcrpy: a test marked `vcr` fails for it."""
+    emulator = Emulator()
+    driver = ServiceDriver(cut(emulator, "event:3,rst", PROTOCOL), emulator.clock)
+    body = b'{"model": "gemini-3.5-flash", "input": "Hi", "stream": true}'
+    exchange = driver.send(Request("POST", "/v1beta/interactions", Headers([("x-goog-api-key", "k")]), body))
+    folder = pytester.mkdir("cassettes") / "test_vcr"
+    folder.mkdir()
+    save(folder / "test_plain.yaml", [Recording.of(exchange)])
+    pytester.makeini("[pytest]\nmarkers = vcr\n")
+    pytester.makepyfile(test_vcr="import pytest\n@pytest.mark.vcr\ndef test_plain(): pass\n")
+    quiet = ("-p", "no:recording") if importlib.util.find_spec("pytest_recording") else ()
+    result = run(pytester, *quiet)
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*was dropped when it was recorded (rst)*interactions_cassette instead of vcr*"])
+
+
+def test_dropping_a_recording(pytester: pytest.Pytester, live: Emulator) -> None:
+    """dropped_stream cuts a recording as it cuts a script, with the recording's own text and ids."""
+    toy(pytester, "record_mode='once'")
+    run(pytester).assert_outcomes(passed=1)
+    pytester.makepyfile(
+        test_drops="""
+        import httpx, pytest
+        from harness.resume import follow
+
+        @pytest.mark.interactions_dropped(cassette="cassettes/test_app/test_it.yaml", endings=["rst"])
+        def test_it(dropped_stream, interactions_no_sleep):
+            transport = dropped_stream.emulator.transport
+            with httpx.Client(transport=transport, base_url="http://x.test") as client:
+                stream = follow(client, dropped_stream.id)
+                dropped_stream.assert_seen_once(list(stream))
+            assert "Hi" in dropped_stream.text
+        """
+    )
+    assert run(pytester, "test_drops.py").parseoutcomes()["passed"] > 8

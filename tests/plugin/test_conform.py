@@ -1,0 +1,77 @@
+"""`assert_conforms` on everything an implementer may hold in hand."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+from harness.outcome import UsageFault
+from harness.plugin import InteractionsEmulator, assert_conforms
+
+BODY = {"model": "gemini-3.5-flash", "input": "Hi"}
+
+
+@pytest.fixture
+def client() -> Any:
+    """A client of a fresh emulator."""
+    emulator = InteractionsEmulator(require_key=False)
+    with httpx.Client(transport=emulator.transport, base_url="http://x.test/v1beta") as client:
+        yield client
+
+
+def test_good_values(client: httpx.Client) -> None:
+    """Responses, bodies, streams as bytes and as events conform."""
+    answer = client.post("/interactions", json=BODY)
+    streamed = client.post("/interactions", json={**BODY, "stream": True})
+    events = [json.loads(line[6:]) for line in streamed.text.splitlines() if line.startswith("data: {")]
+    missing = client.get("/interactions/v1_x")
+    for value in (
+        answer,
+        answer.json(),
+        answer.content,
+        streamed,
+        streamed.content,
+        events,
+        iter(events),
+        missing,
+    ):
+        assert_conforms(value)
+    assert_conforms(missing.json())
+
+
+def test_a_broken_interaction(client: httpx.Client) -> None:
+    """The finding has its rule, its place, what was expected, and the source."""
+    body = client.post("/interactions", json=BODY).json()
+    body["status"] = 7
+    with pytest.raises(
+        AssertionError, match=r"(?s)findings against the contract.*create\.status.*\$\.status.*\["
+    ) as told:
+        assert_conforms(body)
+    assert "expected" in str(told.value)
+
+
+def test_a_broken_stream(client: httpx.Client) -> None:
+    """An event out of order is found in bytes and among events."""
+    data = client.post("/interactions", json={**BODY, "stream": True}).content
+    frames = data.split(b"\n\n")
+    frames[0], frames[2] = frames[2], frames[0]
+    with pytest.raises(AssertionError, match=r"stream\."):
+        assert_conforms(b"\n\n".join(frames))
+
+
+def test_level(client: httpx.Client) -> None:
+    """A weaker rule than asked for is left out."""
+    body = client.post("/interactions", json=BODY).json()
+    del body["created"], body["object"]
+    assert_conforms(body, level="must")
+    with pytest.raises(UsageFault, match="MUST, SHOULD, MAY"):
+        assert_conforms(body, level="sometimes")
+
+
+def test_what_cannot_be_read() -> None:
+    """Anything else is refused in words."""
+    with pytest.raises(UsageFault, match="cannot read a int"):
+        assert_conforms(7)

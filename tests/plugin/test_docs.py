@@ -1,0 +1,70 @@
+"""Every example of docs/pytest.md and docs/resume.md runs as it stands."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from harness.cassette import Recording, save
+from harness.emulator import Emulator
+from harness.transport import ServiceDriver
+from harness.wire import Headers, Request
+from tests.plugin.toys import run
+
+pytest.importorskip("google.genai", reason="the examples use google-genai: pip install -e '.[sdk]'")
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+_EXAMPLE = re.compile(r"^```python\n# (\w+\.py)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def examples(page: str) -> dict[str, str]:
+    """The named examples of a page, by file name."""
+    return dict(_EXAMPLE.findall((DOCS / page).read_text("utf-8")))
+
+
+@pytest.mark.parametrize("page", ["pytest.md", "resume.md"])
+def test_every_example_has_a_file_name(page: str) -> None:
+    """An example without a file name would not be run."""
+    text = (DOCS / page).read_text("utf-8")
+    assert text.count("```python\n") == len(_EXAMPLE.findall(text)) > 0
+
+
+def test_pytest_page(pytester: pytest.Pytester) -> None:
+    """The page's application and tests, in one repository."""
+    for name, source in examples("pytest.md").items():
+        (pytester.path / name).write_text(source, "utf-8")
+    record(pytester.path / "cassettes" / "test_recorded" / "test_recorded.yaml")
+    outcomes = run(pytester, process=True).parseoutcomes()
+    assert set(outcomes) == {"passed", "xfailed"}
+    assert outcomes["xfailed"] == 2
+    assert outcomes["passed"] > 40
+
+
+def test_resume_page(pytester: pytest.Pytester) -> None:
+    """The helper, as the page uses it."""
+    for name, source in examples("resume.md").items():
+        (pytester.path / name).write_text(source, "utf-8")
+    run(pytester, process=True).assert_outcomes(passed=2)
+
+
+def test_the_message_on_the_page_is_the_real_one(pytester: pytest.Pytester) -> None:
+    """What the page shows of a failure is what a user sees."""
+    for name, source in examples("pytest.md").items():
+        (pytester.path / name).write_text(source, "utf-8")
+    result = run(pytester, "--runxfail", "test_weaknesses.py::test_inclusive", process=True)
+    shown = (DOCS / "pytest.md").read_text("utf-8").split("```text\n")[1].split("```")[0]
+    said = " ".join(line.removeprefix("E").strip() for line in result.outlines)
+    assert " ".join(shown.split()) in " ".join(said.split())
+
+
+def record(path: Path) -> None:
+    """A recording of what `app.ask` sends."""
+    emulator = Emulator()
+    body = b'{"input": "Hello?", "model": "gemini-3.5-flash"}'
+    fields = Headers([("x-goog-api-key", "k"), ("content-type", "application/json")])
+    exchange = ServiceDriver(emulator, emulator.clock).send(Request("POST", "/v1/interactions", fields, body))
+    path.parent.mkdir(parents=True)
+    save(path, [Recording.of(exchange)])

@@ -1,0 +1,201 @@
+"""`interactions_emulator` and its clients in toy repositories."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.plugin.toys import run
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+BOTH_WAYS = """
+import httpx, httpx2
+
+BODY = {"model": "gemini-3.5-flash", "input": "Hi"}
+
+def test_socket(interactions_emulator):
+    interactions_emulator.reply("From a script.")
+    answer = httpx.post(
+        interactions_emulator.base_url + "/v1beta/interactions", json=BODY, headers={"x-goog-api-key": "k"}
+    ).json()
+    assert answer["steps"][-1]["content"][0]["text"] == "From a script."
+    interactions_emulator.requests.assert_created({"input": "Hi"})
+
+def test_in_process(interactions_emulator):
+    for library in (httpx, httpx2):
+        with library.Client(transport=interactions_emulator.transport, base_url="http://x.test") as client:
+            answer = client.post("/v1beta/interactions", json=BODY, headers={"x-goog-api-key": "k"})
+        assert answer.json()["status"] == "completed"
+    interactions_emulator.requests.assert_calls("create", "create")
+
+def test_clients(interactions_client, interactions_emulator):
+    interactions_emulator.reply("Hello")
+    assert interactions_client.interactions.create(**BODY).output_text == "Hello"
+
+async def asked(client):
+    return (await client.interactions.create(**BODY)).output_text
+
+def test_async_client(interactions_async_client, interactions_emulator):
+    import asyncio
+    interactions_emulator.reply("Hello")
+    assert asyncio.run(asked(interactions_async_client)) == "Hello"
+"""
+
+
+def test_every_way_in(pytester: pytest.Pytester) -> None:
+    """Socket, both transports, both clients reach the test's emulator, without a warning."""
+    pytester.makepyfile(BOTH_WAYS)
+    run(pytester).assert_outcomes(passed=4)
+
+
+IMPORT_TIME = """
+from google import genai
+client = genai.Client()
+kept = []
+
+def ask():
+    return client.interactions.create(model="gemini-3.5-flash", input="Hi")
+"""
+
+
+def test_client_built_at_import_time(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that code under test builds when it is imported reaches the emulator of each test, and no other."""
+    monkeypatch.delenv("GEMINI_API_KEY", raising=False)
+    pytester.makepyfile(app=IMPORT_TIME)
+    pytester.makepyfile(
+        test_it="""
+        import os, app, pytest
+
+        def test_one(interactions_emulator):
+            interactions_emulator.reply("one")
+            app.kept.append(app.ask().id)
+            assert len(interactions_emulator.requests) == 1
+
+        def test_two(interactions_emulator):
+            interactions_emulator.reply("two")
+            assert app.ask().output_text == "two"
+            assert len(interactions_emulator.requests) == 1
+            with pytest.raises(Exception) as missing:
+                app.client.interactions.get("v1_other")
+            assert missing.value.status_code == 404
+
+        def test_without_a_fixture():
+            assert "GOOGLE_GEMINI_BASE_URL" not in os.environ
+            assert "GEMINI_API_KEY" not in os.environ
+            with pytest.raises(Exception, match="no test that uses an interactions fixture"):
+                app.ask()
+        """
+    )
+    run(pytester, process=True).assert_outcomes(passed=3)
+
+
+def test_old_clients_reach_nobody(pytester: pytest.Pytester) -> None:
+    """A client that outlives its test is refused, instead of reaching the next test's interactions."""
+    pytester.makepyfile(
+        """
+        import httpx
+        old = []
+
+        def test_one(interactions_emulator):
+            old.append(interactions_emulator.base_url)
+
+        def test_two(interactions_emulator):
+            answer = httpx.get(old[0] + "/v1beta/interactions/v1_x", headers={"x-goog-api-key": "k"})
+            assert answer.status_code == 400
+            assert "a test that is over" in answer.text
+            assert interactions_emulator.requests == []
+        """
+    )
+    run(pytester).assert_outcomes(passed=2)
+
+
+def test_failures(pytester: pytest.Pytester) -> None:
+    """Injected failures are retried by an SDK at once, and are shown among the requests."""
+    pytester.makepyfile(
+        """
+        import time
+
+        def test_retried(interactions_emulator, interactions_client):
+            interactions_emulator.fail(429, times=2, on="create")
+            begin = time.monotonic()
+            interaction = interactions_client.interactions.create(model="gemini-3.5-flash", input="Hi")
+            assert interaction.status == "completed"
+            interactions_emulator.requests.assert_calls("create", "create", "create")
+        """
+    )
+    result = run(pytester)
+    result.assert_outcomes(passed=1)
+    assert result.duration < 5
+
+
+def test_hold_and_release(pytester: pytest.Pytester) -> None:
+    """A held run stays in progress for any number of polls, and goes on when it is released."""
+    pytester.makepyfile(
+        """
+        def test_held(interactions_emulator, interactions_client):
+            interactions_emulator.hold()
+            get = interactions_client.interactions.get
+            run = interactions_client.interactions.create(model="gemini-3.5-flash", input="Hi", background=True)
+            assert {get(run.id).status for _ in range(9)} == {"in_progress"}
+            interactions_emulator.release()
+            assert [get(run.id).status for _ in range(4)][-1] == "completed"
+        """
+    )
+    run(pytester).assert_outcomes(passed=1)
+
+
+def test_assertions_show_a_diff(pytester: pytest.Pytester) -> None:
+    """What was sent and what was expected stand side by side."""
+    pytester.makepyfile(
+        """
+        def test_it(interactions_emulator, interactions_client):
+            interactions_client.interactions.create(model="gemini-3.5-flash", input="Hi")
+            interactions_emulator.requests.assert_created({"model": "gemini-3.5-flash", "input": "Hello"})
+        """
+    )
+    result = run(pytester)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(['*-*"input": "Hello"*', '*+*"input": "Hi"*'])
+
+
+@pytest.mark.parametrize("how", ["interactions_emulator.base_url", "None"], ids=["socket", "in-process"])
+def test_endless_client(pytester: pytest.Pytester, how: str) -> None:
+    """A client that loops for ever is stopped, also one that catches every Exception."""
+    pytester.makepyfile(
+        f"""
+        import httpx, pytest
+
+        @pytest.mark.interactions_emulator(most_requests=20)
+        def test_it(interactions_emulator):
+            url = {how}
+            transport = None if url else interactions_emulator.transport
+            with httpx.Client(base_url=url or "http://x.test", transport=transport) as client:
+                while True:
+                    try:
+                        client.get("/v1beta/interactions/v1_x")
+                    except Exception:
+                        pass
+        """
+    )
+    result = run(pytester)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*sent more than 20 requests*"])
+
+
+def test_settings_and_seed(pytester: pytest.Pytester) -> None:
+    """The marker sets the emulator's settings; the seed option changes ids and nothing else does."""
+    pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.interactions_emulator(event_ids="none", ticks=0)
+        def test_it(interactions_emulator):
+            assert interactions_emulator.emulator.settings.event_ids == "none"
+            print("ID", interactions_emulator.create()["id"])
+        """
+    )
+    ids = [
+        next(line for line in run(pytester, "-s", *seed).outlines if "ID " in line)
+        for seed in ([], [], ["--interactions-seed", "7"])
+    ]
+    assert ids[0] == ids[1] != ids[2]

@@ -1,0 +1,207 @@
+"""`dropped_stream`, `interaction_lifecycle` and `interaction_chain` in toy repositories."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.plugin.toys import run
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+APP = """
+import httpx, json, time
+
+KEY = {"x-goog-api-key": "k"}
+
+def naive(client, id):
+    text = ""
+    try:
+        with client.stream("GET", f"/v1beta/interactions/{id}?stream=true") as response:
+            for line in response.iter_lines():
+                if '"step.delta"' in line:
+                    text += json.loads(line[6:])["delta"].get("text", "")
+    except httpx.HTTPError:
+        pass
+    return text
+
+def wait(client, id):
+    while True:
+        answer = client.get(f"/v1beta/interactions/{id}")
+        if answer.status_code == 404:
+            return None
+        if answer.json()["status"] not in ("queued", "in_progress"):
+            return answer.json()
+        time.sleep(5)
+"""
+
+CONFTEST = """
+import httpx, pytest
+
+@pytest.fixture
+def client(interactions_emulator):
+    with httpx.Client(transport=interactions_emulator.transport, base_url="http://x.test",
+                      headers={"x-goog-api-key": "k"}) as client:
+        yield client
+"""
+
+
+@pytest.fixture
+def toy(pytester: pytest.Pytester) -> pytest.Pytester:
+    """A repository with an application and a client fixture."""
+    pytester.makepyfile(app=APP)
+    pytester.makeconftest(CONFTEST)
+    return pytester
+
+
+def test_one_test_for_each_cut(toy: pytest.Pytester) -> None:
+    """A marked test becomes one per cut and ending; the message names the cut and how to run it alone."""
+    toy.makepyfile(
+        """
+        import app, pytest
+        from harness.resume import follow
+
+        @pytest.mark.interactions_dropped(endings=["rst"], event_ids=["all", "none"])
+        def test_helper(dropped_stream, client, interactions_no_sleep):
+            stream = follow(client, dropped_stream.id)
+            dropped_stream.assert_seen_once(list(stream))
+            assert stream.text == dropped_stream.text
+
+        @pytest.mark.interactions_dropped(cuts=["event:7,rst"])
+        def test_naive(dropped_stream, client):
+            dropped_stream.assert_seen_once(app.naive(client, dropped_stream.id))
+        """
+    )
+    result = run(toy)
+    result.assert_outcomes(passed=2 * 15, failed=1)
+    result.stdout.fnmatch_lines(
+        ["*dropped at event:7,rst, the client lost*did not come back*", "*pytest 'test_*test_naive?event:7,rst?'*"]
+    )
+    alone = run(toy, "test_one_test_for_each_cut.py::test_naive[event:7,rst]")
+    alone.assert_outcomes(failed=1)
+
+
+def test_a_loop_in_one_test(toy: pytest.Pytester) -> None:
+    """mode="loop" goes through every byte in one test, and the failure names its cut."""
+    toy.makepyfile(
+        """
+        import app, pytest
+        from harness.resume import follow
+
+        @pytest.mark.interactions_dropped(cuts="every-byte", endings=["end"], mode="loop", script={"text": "Hi."})
+        def test_helper(dropped_stream, client, interactions_no_sleep):
+            turns = 0
+            for stream in dropped_stream:
+                turns += 1
+                events = list(follow(client, stream.id))
+                stream.assert_seen_once(events)
+            assert turns > 1000
+
+        @pytest.mark.interactions_dropped(cuts="structural", mode="loop")
+        def test_naive(dropped_stream, client):
+            for stream in dropped_stream:
+                stream.assert_seen_once(app.naive(client, stream.id))
+        """
+    )
+    result = run(toy)
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["*dropped at event:0,rst, the client lost*", "*cuts=?'event:0,rst'?*"])
+
+
+def test_created_by_the_client(toy: pytest.Pytester) -> None:
+    """Code that creates the interaction itself is judged by the one it made."""
+    toy.makepyfile(
+        """
+        import pytest
+        from harness.resume import follow
+
+        @pytest.mark.interactions_dropped(cuts=["event:4,rst", "event:9,end"], script={"text": "Made here."})
+        def test_it(dropped_stream, client, interactions_no_sleep):
+            stream = follow(client, create={"model": "gemini-3.5-flash", "input": "Hi"})
+            dropped_stream.assert_seen_once(list(stream))
+            assert stream.id != dropped_stream.id
+        """
+    )
+    run(toy).assert_outcomes(passed=2)
+
+
+@pytest.mark.parametrize(
+    ("marker", "said"),
+    [
+        ("interactions_dropped(cut='every-event')", "no option 'cut'"),
+        ("interactions_dropped('every-event')", "by name"),
+        ("interactions_dropped(cuts='every')", "none of every-event"),
+        ("interactions_dropped(cuts=['evnt:5,rst'])", "evnt"),
+        ("interactions_dropped(mode='for')", "'tests' or 'loop'"),
+    ],
+)
+def test_wrong_marker(toy: pytest.Pytester, marker: str, said: str) -> None:
+    """A marker that asks for nothing known is an error at collection, in words."""
+    toy.makepyfile(f"import pytest\n@pytest.mark.{marker}\ndef test_it(dropped_stream): pass\n")
+    result = run(toy)
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines([f"*{said}*"])
+
+
+def test_lifecycle(toy: pytest.Pytester) -> None:
+    """The common routes without a marker, the named ones with it, all on request."""
+    toy.makepyfile(
+        """
+        import app, pytest
+
+        def test_common(interaction_lifecycle, client, interactions_no_sleep):
+            interaction_lifecycle.assert_outcome(app.wait(client, interaction_lifecycle.id))
+
+        @pytest.mark.interactions_lifecycle("deleted", "cancelled_late")
+        def test_named(interaction_lifecycle, client, interactions_no_sleep):
+            interaction_lifecycle.assert_outcome(app.wait(client, interaction_lifecycle.id))
+            assert interactions_no_sleep.total >= 5
+
+        @pytest.mark.interactions_lifecycle("all")
+        def test_all(interaction_lifecycle):
+            assert interaction_lifecycle.created["status"] in ("in_progress", "queued")
+        """
+    )
+    run(toy).assert_outcomes(passed=6 + 2 + 11)
+
+
+def test_unknown_route(toy: pytest.Pytester) -> None:
+    """A route that does not exist is named, with those that do."""
+    toy.makepyfile(
+        "import pytest\n@pytest.mark.interactions_lifecycle('canceled')\ndef test(interaction_lifecycle): pass\n"
+    )
+    result = run(toy)
+    result.stdout.fnmatch_lines(["*'canceled'*completed, failed, cancelled*"])
+
+
+def test_chain(toy: pytest.Pytester) -> None:
+    """A chain is built, gone on from, and its history is told."""
+    toy.makepyfile(
+        """
+        def test_it(interaction_chain, client):
+            last = interaction_chain.build(2)
+            body = {"model": "gemini-3.5-flash", "input": "Next", "previous_interaction_id": last.id}
+            answer = client.post("/v1beta/interactions", json=body).json()
+            assert interaction_chain.assert_continued()["input"] == "Next"
+            assert interaction_chain.history_of(answer["id"])[:5] == [*last.history, "Next"]
+        """
+    )
+    run(toy).assert_outcomes(passed=1)
+
+
+def test_xdist(toy: pytest.Pytester) -> None:
+    """Two workers have ports and interactions of their own."""
+    pytest.importorskip("xdist")
+    toy.makepyfile(
+        """
+        import httpx, os, pytest
+
+        @pytest.mark.parametrize("number", range(12))
+        def test_it(number, interactions_emulator):
+            url = os.environ["GOOGLE_GEMINI_BASE_URL"]
+            body = {"model": "gemini-3.5-flash", "input": "Hi"}
+            answer = httpx.post(url + "/v1/interactions", json=body, headers={"x-goog-api-key": "k"})
+            assert answer.status_code == 200
+            assert len(interactions_emulator.requests) == 1
+        """
+    )
+    run(toy, "-n", "2", process=True).assert_outcomes(passed=12)

@@ -1,0 +1,114 @@
+"""The catalogue as test items: `pytest --pyargs harness.suite`, as a user runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from harness.emulator import Emulator, Settings
+from harness.transport import ServerThread
+from harness.wire import Request, Response
+from tests.plugin.toys import run
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+SUITE = ("--pyargs", "harness.suite")
+
+
+class Terse(Emulator):
+    """Its 404 says nothing."""
+
+    def __call__(self, request: Request) -> Response:
+        """The reference's answer without it."""
+        response = super().__call__(request)
+        if response.status == 404:
+            return Response.whole(404, response.headers, b'{"error":{}}')
+        return response
+
+
+@pytest.fixture
+def broken() -> Iterator[str]:
+    """The URL of a server with a defect."""
+    emulator = Terse(Settings(require_key=False))
+    with ServerThread(emulator, clock=emulator.clock) as server:
+        yield server.url
+
+
+def test_the_reference_passes(pytester: pytest.Pytester) -> None:
+    """Every selected check is an item with its id, and all pass or say why they cannot run."""
+    result = run(pytester, *SUITE, "--interactions-url", "emulator", "--interactions-profile", "streaming", "-v")
+    outcomes = result.parseoutcomes()
+    assert outcomes["passed"] > 20
+    assert set(outcomes) <= {"passed", "skipped"}
+    result.stdout.fnmatch_lines(["*test_conforms?stream.*PASSED*"])
+
+
+def test_markers_and_names_select(pytester: pytest.Pytester) -> None:
+    """Level and area are markers, the id is the name; an exercise runs for what is selected."""
+    named = run(
+        pytester, *SUITE, "--interactions-url", "emulator", "-m", "interactions_must and interactions_area_del"
+    )
+    assert 0 < named.parseoutcomes()["passed"] < 12
+    one = run(pytester, *SUITE, "--interactions-url", "emulator", "-k", "create.status")
+    assert 0 < one.parseoutcomes()["passed"] < 4
+
+
+def test_a_defect_fails_and_a_baseline_excuses_it(pytester: pytest.Pytester, broken: str) -> None:
+    """A broken rule is a failed item with its source and a curl line; in the baseline it becomes xfail."""
+    selection = (*SUITE, "--interactions-url", broken, "--interactions-level", "must", "-k", "err.")
+    failed = run(pytester, *selection)
+    names = [line.split("[")[1].split("]")[0] for line in failed.outlines if line.startswith("FAILED")]
+    assert names
+    failed.stdout.fnmatch_lines(["*requirement (MUST)*", "*source:*", "*curl*"])
+    path = pytester.path / "baseline.yaml"
+    path.write_text("".join(f"- {{id: {name}, reason: known}}\n" for name in names), "utf-8")
+    excused = run(pytester, *selection, "--interactions-baseline", str(path))
+    assert excused.parseoutcomes()["xfailed"] == len(names)
+    assert excused.ret == 0
+
+
+def test_without_a_target(pytester: pytest.Pytester) -> None:
+    """Without a URL nothing is sent and the one item says what is missing."""
+    result = run(pytester, *SUITE, "-rs")
+    result.assert_outcomes(skipped=1)
+    result.stdout.fnmatch_lines(["*--interactions-url URL*"])
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        (("--interactions-profile", "stream"), "unknown profile*streaming*"),
+        (("--interactions-level", "very"), "*must, should, may*"),
+        (("--interactions-baseline", "missing.yaml"), "no baseline at*"),
+    ],
+)
+def test_wrong_options(pytester: pytest.Pytester, option: tuple[str, str], said: str) -> None:
+    """A wrong option ends the run with a sentence, before anything is sent."""
+    result = run(pytester, *SUITE, "--interactions-url", "emulator", *option)
+    assert result.ret in (pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.INTERRUPTED)
+    (result.stdout if result.ret == pytest.ExitCode.INTERRUPTED else result.stderr).fnmatch_lines([f"*{said}"])
+
+
+def test_an_unreachable_target(pytester: pytest.Pytester) -> None:
+    """Where nobody answers the run ends at once, with the exit code that `harness check` has."""
+    result = run(pytester, *SUITE, "--interactions-url", "http://127.0.0.1:9")
+    assert result.ret == 4
+    result.stdout.fnmatch_lines(["*nothing to judge*127.0.0.1:9*"])
+
+
+def test_xdist(pytester: pytest.Pytester) -> None:
+    """Workers share the items by exercise."""
+    pytest.importorskip("xdist")
+    result = run(
+        pytester, *SUITE, "--interactions-url", "emulator", "--interactions-profile", "chaining",
+        "-n", "2", "--dist", "loadgroup", process=True,
+    )  # fmt: skip
+    assert result.parseoutcomes()["passed"] >= 5
+    assert result.ret == 0
+
+
+def test_not_collected_by_accident(pytester: pytest.Pytester) -> None:
+    """A project's own run has none of these items."""
+    pytester.makepyfile("def test_mine(): pass")
+    run(pytester, "--interactions-url", "emulator").assert_outcomes(passed=1)

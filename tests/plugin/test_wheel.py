@@ -1,0 +1,56 @@
+"""The built wheel in an environment of its own: the plugin is there by itself, with all it needs."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.e2e
+
+ROOT = Path(__file__).resolve().parents[2]
+
+TOY = """
+import httpx, pytest
+from harness.resume import follow
+
+def test_it(interactions_emulator, interactions_client):
+    assert isinstance(interactions_client, httpx.Client)  # google-genai is not installed here
+    interactions_emulator.reply("From the wheel.")
+    body = {"model": "gemini-3.5-flash", "input": "Hi"}
+    answer = interactions_client.post("/v1beta/interactions", json=body).json()
+    assert answer["steps"][-1]["content"][0]["text"] == "From the wheel."
+
+@pytest.mark.interactions_dropped(cuts=["event:7,rst", "event:5+20,end"])
+def test_drops(dropped_stream, interactions_client, interactions_no_sleep):
+    dropped_stream.assert_seen_once(list(follow(interactions_client, dropped_stream.id)))
+"""
+
+
+def shell(*command: str | Path, cwd: Path) -> str:
+    """Run a command outside the checkout, with nothing of this process' Python in its environment."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "PYTEST"))}
+    done = subprocess.run(
+        list(map(str, command)), cwd=cwd, env=environment, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        pytest.fail(f"{' '.join(map(str, command))}:\n{done.stdout}{done.stderr}", pytrace=False)
+    return done.stdout
+
+
+def test_plugin_from_the_wheel(tmp_path: Path) -> None:
+    """A toy repository beside the installed wheel uses the fixtures without any configuration."""
+    shell(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "-w", tmp_path, ROOT, cwd=tmp_path)
+    shell(sys.executable, "-m", "venv", tmp_path / "env", cwd=tmp_path)
+    python = tmp_path / "env" / ("Scripts" if os.name == "nt" else "bin") / "python"
+    wheel = next(tmp_path.glob("interactions_harness-*.whl"))
+    shell(python, "-m", "pip", "install", "--quiet", wheel, "pytest", cwd=tmp_path)
+    toy = tmp_path / "toy"
+    toy.mkdir()
+    (toy / "test_toy.py").write_text(TOY, "utf-8")
+    assert "3 passed" in shell(python, "-m", "pytest", "-q", "-W", "error", cwd=toy)
+    suite = ("-m", "pytest", "-q", "--pyargs", "harness.suite", "--interactions-url", "emulator", "-k", "create.")
+    assert " passed" in shell(python, *suite, cwd=toy)

@@ -1,0 +1,383 @@
+"""The helper against the emulator through every kind of drop, with each client library, sync and async."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import httpx2
+import pytest
+
+from harness.contract import PROTOCOL
+from harness.emulator import Emulator, Settings
+from harness.faults import cut, every_byte, every_event, structural
+from harness.outcome import UsageFault
+from harness.resume import GaveUp, Patience, Refused, follow, follow_async
+from harness.transport import async_transport, sync_transport
+from harness.wire import Chunk, Headers, Request, Response
+
+TEXT = "Déjà vu in 東京 🦊, told in several pieces that belong together."
+MODEL = "gemini-3.5-flash"
+KEY = {"x-goog-api-key": "key"}
+ID_SETTINGS = ("all", "deltas", "sparse", "none")
+
+
+class World:
+    """An emulator with one background interaction, and clients whose connections suffer from a plan."""
+
+    def __init__(self, plan: str = "pass", *, script: dict[str, Any] | None = None, **settings: Any) -> None:
+        self.emulator = Emulator(Settings(**settings))
+        self.service = cut(self.emulator, plan, PROTOCOL)
+        self.slept: list[float] = []
+        if script is not None:
+            self.emulator.script(script)
+
+    def client(self) -> httpx.Client:
+        transport = sync_transport(self.service, self.emulator.clock)
+        return httpx.Client(transport=transport, base_url="http://emulator.test", headers=KEY)
+
+    def create(self, **fields: Any) -> str:
+        body = {"model": MODEL, "input": "Tell me.", "background": True, **fields}
+        with self.client() as client:
+            answer = client.post("/v1beta/interactions", json=body)
+        assert answer.status_code == 200, answer.text
+        return str(answer.json()["id"])
+
+    def follow(self, interaction_id: str | None = None, **options: Any) -> Any:
+        return follow(self.client(), interaction_id, sleep=self.slept.append, **options)
+
+
+def whole_body() -> bytes:
+    """The bytes of an undisturbed stream."""
+    world = World(script={"text": TEXT})
+    target = f"/v1beta/interactions/{world.create()}?stream=true"
+    body = world.emulator(Request("GET", target, Headers(KEY.items()))).body
+    return b"".join(getattr(piece, "data", b"") for piece in body)
+
+
+def deltas(events: list[Any]) -> str:
+    """The text that a reader of the events has."""
+    return "".join(e["delta"]["text"] for e in events if e.get("delta", {}).get("type") == "text")
+
+
+def assert_whole(stream: Any, events: list[Any]) -> None:
+    """Everything once, in order, and the completion noticed."""
+    assert deltas(events) == TEXT == stream.text
+    kinds = [event["event_type"] for event in events]
+    assert kinds.count("interaction.completed") == 1
+    assert kinds[-1] == "interaction.completed"
+    assert stream.status == "completed"
+    starts = [event["index"] for event in events if event["event_type"] == "step.start"]
+    assert starts == [0, 1]
+
+
+@pytest.mark.parametrize("resume", ["exclusive", "inclusive"])
+@pytest.mark.parametrize("event_ids", ID_SETTINGS)
+@pytest.mark.parametrize("drop", ["rst", "end"])
+def test_every_event(drop: str, event_ids: str, resume: str) -> None:
+    """A drop after any number of events, with any ids and either resume, loses and doubles nothing."""
+    for place in every_event(whole_body()):
+        world = World(f"{place},{drop}", script={"text": TEXT}, event_ids=event_ids, resume=resume)
+        stream = world.follow(world.create())
+        assert_whole(stream, list(stream))
+
+
+@pytest.mark.parametrize("event_ids", ["deltas", "none"])
+@pytest.mark.parametrize("drop", ["stall", "bad-chunk", "end"])
+def test_structural_cuts(drop: str, event_ids: str) -> None:
+    """A cut inside an event, a name, a character or a blank line is a drop like any other."""
+    for place in structural(whole_body()):
+        world = World(f"{place},{drop}", script={"text": TEXT}, event_ids=event_ids)
+        stream = world.follow(world.create())
+        assert_whole(stream, list(stream))
+
+
+@pytest.mark.parametrize("plan", ["{},end/{},rst", "{},rst,times:3"])
+def test_every_byte_twice(plan: str) -> None:
+    """The second and the third connection may drop as well."""
+    for place in list(every_byte(whole_body()))[::7]:
+        world = World(plan.format(place, place), script={"text": TEXT}, event_ids="sparse")
+        stream = world.follow(world.create())
+        assert_whole(stream, list(stream))
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        "error:5+id,event:6,end",
+        "error:5,event:6,rst",
+        "dup:5,event:7,rst",
+        "replay:6+3,event:9,fin",
+        "unknown:all,event:9,rst/unknown:all",
+        "ping:all,event:4+3,rst/ping:all",
+        "crlf,event:5,rst/crlf",
+        "chunks:3,byte:700,rst/chunks:3",
+        "inclusive,event:5,end/inclusive,event:3,end/inclusive",
+        "before-headers,rst/before-headers,fin/headers,rst",
+        "status:503,retry-after-ms:1/status:429,retry-after:2/event:3,rst/status:500",
+        "ids:3,event:5,rst/ids:3,event:2,rst/ids:3",
+        "ids:none,event:5,rst/ids:none",
+        "late:30,event:5,rst/late:30",
+    ],
+)
+def test_odd_streams(plan: str) -> None:
+    """Errors, duplicates, noise and refusals on the way change nothing of what is handed on."""
+    world = World(plan, script={"text": TEXT})
+    stream = world.follow(world.create())
+    assert_whole(stream, list(stream))
+
+
+def test_error_event_is_no_cursor() -> None:
+    """The id of an error event is never asked for: the service would not know it."""
+    world = World("error:5+id,event:6,end", script={"text": TEXT})
+    stream = world.follow(world.create())
+    list(stream)
+    asked = [r["target"] for r in world.emulator.requests if "last_event_id" in r["target"]]
+    assert len(asked) == 1
+    assert stream.connections == 2
+
+
+def test_streams_that_never_finish() -> None:
+    """Where every stream dies early the rest comes by GET, and the events end as they should."""
+    for event_ids in ID_SETTINGS:
+        world = World("event:2,rst,times:all", script={"text": TEXT}, event_ids=event_ids)
+        stream = world.follow(world.create())
+        assert_whole(stream, list(stream))
+        assert sum(world.slept) < 60
+
+
+def test_text_in_the_middle_comes_by_get() -> None:
+    """A text of which half was streamed is continued at its character from the fetched interaction."""
+    world = World("event:7,rst/status:400,times:all", script={"text": TEXT}, event_ids="none")
+    stream = world.follow(world.create())
+    assert_whole(stream, list(stream))
+
+
+@pytest.mark.parametrize("consistent", [True, False], ids=["get agrees", "get differs"])
+def test_another_replay(consistent: bool) -> None:
+    """A replay that differs is not joined to what was seen: the rest comes by GET, if that agrees."""
+    world = World("event:7,rst", script={"text": TEXT}, event_ids="none")
+
+    def resplit(request: Request) -> Response:
+        response = world.service(request)
+        if len(world.service.log) < 2 or (consistent and "stream=true" not in request.target):
+            return response
+        data = b"".join(piece.data for piece in response.body if isinstance(piece, Chunk))
+        return Response.whole(200, response.headers, data.replace(TEXT[:4].encode(), TEXT[:2].encode()))
+
+    with httpx.Client(transport=sync_transport(resplit), base_url="http://x.test", headers=KEY) as client:
+        stream = follow(client, world.create(), sleep=world.slept.append)
+        if consistent:
+            assert_whole(stream, list(stream))
+        else:
+            with pytest.raises(GaveUp, match="another text"):
+                list(stream)
+    assert stream.connections == 2
+
+
+def test_gives_up_on_a_dead_service() -> None:
+    """Nothing but resets: bounded attempts with growing pauses, then an error that says so."""
+    emulator = Emulator()
+    service = cut(emulator, "all=before-headers,rst,times:all", PROTOCOL)
+    slept: list[float] = []
+    with httpx.Client(transport=sync_transport(service), base_url="http://x.test") as client:
+        stream = follow(client, "v1_x", sleep=slept.append, patience=Patience(failures=3))
+        with pytest.raises(GaveUp, match="3 attempts in a row"):
+            list(stream)
+    assert slept == [0.5, 1.0, 2.0, 0.5, 1.0]
+
+
+def test_waits_only_so_long() -> None:
+    """A run that never ends is given up after `waiting` seconds of pauses."""
+    world = World("all=pass", script={"text": TEXT, "hold": True})
+    found = world.create()
+    service = cut(world.emulator, "event:0,end,times:all", PROTOCOL)
+    with httpx.Client(transport=sync_transport(service), base_url="http://x.test", headers=KEY) as client:
+        stream = follow(client, found, sleep=world.slept.append, patience=Patience(waiting=60))
+        with pytest.raises(GaveUp, match="waiting") as gave_up:
+            list(stream)
+    assert gave_up.value.interaction_id == found
+    assert sum(world.slept) <= 60
+
+
+@pytest.mark.parametrize(("status", "plan"), [(401, "status:401"), (403, "event:3,rst/status:403")])
+def test_refused_for_good(status: int, plan: str) -> None:
+    """A refused key is no drop: it is told at once."""
+    world = World(plan, script={"text": TEXT})
+    stream = world.follow(world.create())
+    with pytest.raises(Refused) as refused:
+        list(stream)
+    assert refused.value.status == status
+    assert world.slept == []
+
+
+def test_deleted_meanwhile() -> None:
+    """An interaction that was there and answers 404 is gone; nobody waits for it."""
+    world = World("event:3,rst", script={"text": TEXT})
+    found = world.create()
+    stream = world.follow(found)
+    for _ in range(3):
+        next(stream)
+    with world.client() as client:
+        client.delete(f"/v1beta/interactions/{found}")
+    with pytest.raises(Refused, match="404"):
+        list(stream)
+    assert world.slept == []
+
+
+@pytest.mark.parametrize("status", ["failed", "incomplete", "cancelled", "requires_action"])
+def test_other_ends(status: str) -> None:
+    """Following ends with whatever status the run ends in."""
+    world = World("event:3,rst/event:1,end", script={"text": TEXT, "status": status})
+    stream = world.follow(world.create())
+    list(stream)
+    assert stream.status == status
+    assert stream.interaction["status"] == status
+
+
+def test_failed_with_an_error_event() -> None:
+    """A run that fails in its stream has no completion there; GET tells how it ended."""
+    world = World(script={"text": TEXT, "status": "failed", "error_event": {"after": 5}})
+    stream = world.follow(world.create())
+    kinds = [event["event_type"] for event in stream]
+    assert kinds.count("error") == 1
+    assert stream.status == "failed"
+
+
+def test_create_streamed_and_dropped() -> None:
+    """A foreground create that drops after it told its id is resumed, and posted once."""
+    world = World("event:4,rst", script={"text": TEXT})
+    stream = world.follow(create={"model": MODEL, "input": "Hi"})
+    assert_whole(stream, list(stream))
+    assert [r["method"] for r in world.emulator.requests].count("POST") == 1
+
+
+def test_create_without_an_id_is_not_repeated() -> None:
+    """A create that drops before its id is told is never posted again: it may exist already."""
+    world = World("starts=event:0+9,rst", script={"text": TEXT})
+    with pytest.raises(GaveUp, match="not sent again"):
+        list(world.follow(create={"model": MODEL, "input": "Hi"}))
+    assert [r["method"] for r in world.emulator.requests].count("POST") == 1
+
+
+def test_create_refused_for_a_moment() -> None:
+    """429 and 503 created nothing: the create is sent again after a pause."""
+    world = World("starts=status:503/status:429,retry-after:3", script={"text": TEXT})
+    stream = world.follow(create={"model": MODEL, "input": "Hi"})
+    assert_whole(stream, list(stream))
+    assert world.slept == [0.5, 3.0]
+
+
+def test_service_that_does_not_stream() -> None:
+    """A gateway that drops `stream=true` answers JSON: then polling is the way."""
+    world = World(script={"text": TEXT})
+
+    def jsonly(request: Request) -> Any:
+        target = request.target.replace("stream=true", "x=1").split("&last_event_id")[0]
+        return world.emulator(Request(request.method, target, request.headers, request.body))
+
+    found = world.create()
+    with httpx.Client(transport=sync_transport(jsonly), base_url="http://x.test", headers=KEY) as client:
+        stream = follow(client, found, sleep=world.slept.append)
+        assert_whole(stream, list(stream))
+    assert world.slept == [3.0]
+
+
+def genai_client(world: World) -> Any:
+    """google-genai over the in-process transports."""
+    genai = pytest.importorskip("google.genai")
+    clock = world.emulator.clock
+    options = genai.types.HttpOptions(
+        base_url="http://emulator.test",
+        httpx_client=httpx2.Client(transport=sync_transport(world.service, clock, module="httpx2")),
+        httpx_async_client=httpx2.AsyncClient(transport=async_transport(world.service, clock, module="httpx2")),
+    )
+    return genai.Client(api_key="key", http_options=options)
+
+
+def httpx_client(world: World) -> Any:
+    """The library most people have."""
+    return world.client()
+
+
+def httpx2_client(world: World) -> Any:
+    """Its successor, which google-genai takes."""
+    transport = sync_transport(world.service, world.emulator.clock, module="httpx2")
+    return httpx2.Client(transport=transport, base_url="http://emulator.test", headers=KEY)
+
+
+def async_httpx_client(world: World) -> Any:
+    """The async one."""
+    transport = async_transport(world.service, world.emulator.clock)
+    return httpx.AsyncClient(transport=transport, base_url="http://emulator.test", headers=KEY)
+
+
+PLANS = ["event:5,rst/event:2+40,end", "event:6+30,fin", "error:5+id,event:6,end", "event:2,rst,times:all"]
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("plan", PLANS)
+@pytest.mark.parametrize("build", [httpx_client, httpx2_client, genai_client])
+def test_sync_clients(build: Callable[[World], Any], plan: str) -> None:
+    """Every sync client library is followed alike."""
+    world = World(plan, script={"text": TEXT})
+    found = world.create()
+    client = build(world)
+    stream = follow(client, found, sleep=world.slept.append)
+    assert_whole(stream, list(stream))
+    client.close()
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("plan", PLANS)
+@pytest.mark.parametrize("build", [async_httpx_client, genai_client])
+def test_async_clients(build: Callable[[World], Any], plan: str) -> None:
+    """Every async client library is followed alike."""
+    world = World(plan, script={"text": TEXT})
+    found = world.create()
+
+    async def sleep(seconds: float) -> None:
+        world.slept.append(seconds)
+
+    async def run() -> None:
+        client = build(world)
+        async with follow_async(client, found, sleep=sleep) as stream:
+            events = [event async for event in stream]
+        assert_whole(stream, events)
+        await (client.aio if hasattr(client, "aio") else client).aclose()
+
+    asyncio.run(run())
+
+
+def test_leaving_early_hangs_up() -> None:
+    """Closing closes the connection that is being read."""
+    world = World(script={"text": TEXT})
+    found = world.create()
+    client = world.client()
+    with follow(client, found) as stream:
+        next(stream)
+    assert list(stream) == []
+    client.close()
+
+
+@pytest.mark.parametrize(
+    ("client", "arguments", "said"),
+    [
+        (object(), {"interaction_id": "v1_x"}, "object cannot be followed"),
+        (None, {}, "exactly one"),
+        (None, {"interaction_id": "v1_x", "create": {}}, "exactly one"),
+        (None, {"interaction_id": ""}, "store=false"),
+    ],
+)
+def test_wrong_use(client: object, arguments: dict[str, Any], said: str) -> None:
+    """Wrong arguments are refused before anything is sent."""
+    with httpx.Client() as plain, pytest.raises(UsageFault, match=said):
+        follow(client or plain, **arguments)
+
+
+def test_patience_is_checked() -> None:
+    """A bound of nothing is refused by name."""
+    with pytest.raises(ValueError, match="failures=0"):
+        Patience(failures=0)

@@ -1,0 +1,173 @@
+"""What counts as drift of shape and what as drift of content, and that one change is one line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.cassette import CassetteError, Recording, save
+from harness.cassette.framing import pieces_of
+from harness.contract import PROTOCOL
+from harness.runner.diff import Drifts, diff_paths, diff_recordings
+from harness.wire import COMPLETE, By, Chunked, Ending, Headers, How, Request, encode
+
+JSON = "application/json"
+STREAM = "text/event-stream"
+
+
+def answered(
+    body: bytes, kind: str, *, request: Request | None = None, status: int = 200, **more: Any
+) -> Recording:
+    """A recording with this body."""
+    return Recording(
+        request=request or Request("POST", "/v1beta/interactions", Headers(), b'{"model":"m"}'),
+        status=status,
+        headers=Headers((("content-type", kind),)),
+        body=body,
+        pieces=pieces_of([(len(body), 0)]),
+        framing=Chunked(),
+        **more,
+    )
+
+
+def interaction(**changed: Any) -> Recording:
+    """A finished interaction; fields given as None are left out."""
+    value = {
+        "id": "int_1",
+        "status": "completed",
+        "usage": {"total_tokens": 3},
+        "steps": [{"type": "model_output", "content": [{"type": "text", "text": "hi"}]}],
+        **changed,
+    }
+    return answered(json.dumps({k: v for k, v in value.items() if v is not None}).encode(), JSON)
+
+
+def stream(*events: dict[str, Any], ending: Ending = COMPLETE) -> Recording:
+    """A stream of these events."""
+    body = b"".join(encode(event["event_type"], json.dumps(event).encode()) for event in events)
+    request = Request("POST", "/v1beta/interactions", Headers(), b'{"model":"m","stream":true}')
+    return answered(body, STREAM, request=request, ending=ending)
+
+
+def delta(text: str, **more: Any) -> dict[str, Any]:
+    """One text delta."""
+    return {"event_type": "step.delta", "index": 0, "delta": {"type": "text", "text": text}, **more}
+
+
+CREATED = {"event_type": "interaction.created", "interaction": {"id": "int_1", "status": "in_progress"}}
+DONE = {"event_type": "interaction.completed", "interaction": {"id": "int_1", "status": "completed"}}
+
+
+def diff(before: Recording, after: Recording) -> Drifts:
+    """The drifts between two sessions of one exchange."""
+    return diff_recordings([before], [after], PROTOCOL)
+
+
+PLAIN = interaction()
+SHAPE = {
+    "a field is gone": (interaction(usage=None), "body.usage: gone, was object"),
+    "a field is new": (interaction(role="model"), "body.role: new, 'model'"),
+    "a type changed": (interaction(usage={"total_tokens": "3"}), "body.usage.total_tokens: number → string"),
+    "another status": (interaction(status="done"), "body.status: 'completed' → 'done'"),
+    "another kind of step": (
+        interaction(steps=[{"type": "model_text", "content": []}]),
+        "body.steps[model_output]: gone, was object",
+    ),
+    "another HTTP status": (answered(PLAIN.body, JSON, status=201), "status: 200 → 201"),
+    "another content type": (answered(PLAIN.body, "text/plain"), f"header content-type: {JSON} → text/plain"),
+}
+
+
+@pytest.mark.parametrize("name", SHAPE)
+def test_what_breaks_a_client_is_drift_of_shape(name: str) -> None:
+    """Fields, types, kinds, statuses and headers that matter are told by their place, before and after."""
+    after, told = SHAPE[name]
+    assert told in [str(drift) for drift in diff(PLAIN, after).shape]
+
+
+CONTENT = {
+    "another text": interaction(steps=[{"type": "model_output", "content": [{"type": "text", "text": "ho"}]}]),
+    "other usage": interaction(usage={"total_tokens": 99}),
+    "another id": interaction(id="int_2"),
+    "a float for a whole number": interaction(usage={"total_tokens": 3.0}),
+    "one more step of a kind": interaction(steps=[*json.loads(PLAIN.body)["steps"]] * 2),
+}
+
+
+@pytest.mark.parametrize("name", CONTENT)
+def test_what_two_honest_runs_may_differ_in_is_content(name: str) -> None:
+    """Text, usage, ids and numbers of things never count as shape, and are shown as content."""
+    drifts = diff(PLAIN, CONTENT[name])
+    assert not drifts.shape
+    assert drifts.content
+
+
+def test_nothing_drifts_from_itself() -> None:
+    """The same twice gives two empty lists."""
+    drifts = diff(PLAIN, PLAIN)
+    assert (drifts.compared, drifts.shape, drifts.content) == (1, {}, {})
+
+
+def test_the_number_of_deltas_is_content_and_their_place_is_shape() -> None:
+    """More deltas of the same text are content; an event at another place is drift of the order."""
+    before = stream(CREATED, delta("ab"), DONE)
+    assert not diff(before, stream(CREATED, delta("a"), delta("b"), DONE)).shape
+    (drift,) = diff(before, stream(CREATED, DONE, delta("ab"))).shape
+    assert drift.place == "order of events"
+    assert drift.after.startswith("interaction.created, interaction.completed")
+
+
+def test_events_without_ids_are_drift_of_shape() -> None:
+    """A cursor that is not there any more is a field that is gone."""
+    drifts = diff(stream(CREATED, delta("a", event_id="e1"), DONE), stream(CREATED, delta("a"), DONE))
+    assert [str(drift) for drift in drifts.shape] == ["step.delta(text).event_id: gone, was string"]
+
+
+def test_a_stream_that_was_cut_is_compared_as_far_as_it_goes() -> None:
+    """What a client that hung up did not see did not drift; the ending itself is content."""
+    cut = stream(CREATED, delta("a"), ending=Ending(By.CLIENT, How.FIN))
+    drifts = diff(stream(CREATED, delta("a"), DONE), cut)
+    assert not drifts.shape
+    assert "ending: complete → fin by the client, in_body" in map(str, drifts.content)
+
+
+def test_polls_are_one_however_many_there_were() -> None:
+    """A run that took more polls is no drift, and neither is the other id in their path."""
+
+    def poll(identity: str, status: str) -> Recording:
+        asked = Request("GET", f"/v1beta/interactions/{identity}")
+        return answered(json.dumps({"id": identity, "status": status}).encode(), JSON, request=asked)
+
+    before = [poll("int_1", "in_progress"), poll("int_1", "completed")]
+    after = [poll("int_2", "in_progress"), poll("int_2", "in_progress"), poll("int_2", "completed")]
+    drifts = diff_recordings(before, after, PROTOCOL)
+    assert (drifts.compared, drifts.shape) == (1, {})
+
+
+def test_an_exchange_that_is_missing_is_drift_of_shape() -> None:
+    """What was asked before and is not now, or the reverse, is told."""
+    delete = answered(b"{}", JSON, request=Request("DELETE", "/v1beta/interactions/x"))
+    drifts = diff_recordings([PLAIN, delete], [PLAIN], PROTOCOL)
+    assert {str(d): labels for d, labels in drifts.shape.items()} == {
+        "exchange: gone, was recorded": ["DELETE /v1beta/interactions/x"]
+    }
+
+
+def test_one_change_in_many_exchanges_is_one_line() -> None:
+    """A field that every answer lost is a single entry with all the exchanges in it."""
+    drifts = diff_recordings([PLAIN] * 5, [interaction(usage=None)] * 5, PROTOCOL)
+    assert [len(labels) for labels in drifts.shape.values()] == [5]
+
+
+def test_folders_are_compared_by_the_names_in_them(tmp_path: Path) -> None:
+    """A cassette that only one folder has is drift of shape; a folder against a file is refused."""
+    for folder, names in {"a": ("x.yaml", "y.yaml"), "b": ("x.yaml",)}.items():
+        for name in names:
+            save(tmp_path / folder / name, [PLAIN])
+    drifts = diff_paths(tmp_path / "a", tmp_path / "b", PROTOCOL)
+    assert (drifts.compared, list(drifts.shape.values())) == (1, [["y.yaml"]])
+    with pytest.raises(CassetteError, match="two files or two folders"):
+        diff_paths(tmp_path / "a", tmp_path / "b" / "x.yaml", PROTOCOL)

@@ -1,0 +1,118 @@
+"""The canary: secrets in every place a client or a server could put one, and a search of all that was written."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from harness.cli import main
+from harness.contract import PROTOCOL
+from harness.runner.record import Recorder
+from harness.transport import ServerThread, UrlDriver
+from harness.wire import COMPLETE, Chunk, Chunked, Headers, PieceBody, Request, Response, encode
+
+API_KEY = "AIzaSyD-canary0123456789abcdefghijklmno"
+BEARER = "ya29.canary-0123456789-ABCDEFGHIJKLMNOPQRST"
+COOKIE = "canary-session-0f9e8d7c6b5a4938"
+PASSWORD = "canary-horse-battery-staple-77"
+IN_TEXT = "sk-canary0123456789abcdefghijklmnopqrstuvwxyz012345"
+SECRETS = (API_KEY, BEARER, COOKIE, PASSWORD, IN_TEXT)
+
+
+def leaky(request: Request) -> Response:
+    """A server that repeats whatever it was told: in headers, error messages and streams, split over deltas."""
+    headers = [("content-type", "application/json"), ("set-cookie", f"session={COOKIE}; HttpOnly")]
+    if request.parameter("stream") == "true" or b'"stream"' in request.body:
+        return Response(200, Headers([("content-type", "text/event-stream"), *headers[1:]]), Chunked(), _stream())
+    body = {
+        "error": {"message": f"API key not valid: {API_KEY}", "code": "invalid_request"},
+        "echo": {
+            "deep": [{"client_secret": PASSWORD, "note": f"Bearer {BEARER}"}],
+            "text": f"use {IN_TEXT} please",
+        },
+        "gone": f"see https://storage.example/x?key={API_KEY}",
+    }
+    answer = Response.whole(400, Headers([*headers, ("x-debug", API_KEY)]), json.dumps(body).encode())
+    answer.reason = f"Bad key {API_KEY}"
+    return answer
+
+
+def _stream() -> PieceBody:
+    created = {"interaction": {"id": "int_1", "status": "in_progress"}, "event_type": "interaction.created"}
+    halves = [API_KEY[:9], API_KEY[9:21], API_KEY[21:], " and ", IN_TEXT[:20], IN_TEXT[20:]]
+    deltas = [{"index": 0, "delta": {"type": "text", "text": half}, "event_type": "step.delta"} for half in halves]
+    return PieceBody(
+        [*(Chunk(encode(e["event_type"], json.dumps(e).encode())) for e in (created, *deltas)), COMPLETE]
+    )
+
+
+def requests() -> list[Request]:
+    """A secret in every part of a request."""
+    basic = base64.b64encode(f"user:{PASSWORD}".encode()).decode()
+    headers = Headers(
+        (
+            ("x-goog-api-key", API_KEY),
+            ("authorization", f"Bearer {BEARER}"),
+            ("proxy-authorization", f"Basic {basic}"),
+            ("cookie", f"session={COOKIE}"),
+            ("content-type", "application/json"),
+        )
+    )
+    body = {"input": f"my key is {IN_TEXT}", "deep": {"list": [{"password": PASSWORD}], "api_key": API_KEY}}
+    return [
+        Request("POST", f"/v1beta/interactions?key={quote(API_KEY)}", headers, json.dumps(body).encode()),
+        Request("POST", "/v1beta/interactions", headers, json.dumps({**body, "stream": True}).encode()),
+        Request("GET", f"/v1beta/interactions/{quote(API_KEY)}?access_token={quote(BEARER)}", headers),
+    ]
+
+
+def test_no_canary_survives(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cassette, journal, state, reports, standard output and error: none holds a secret that was planted."""
+    monkeypatch.chdir(tmp_path)
+    seen_while_recording: list[bytes] = []
+    for name in ("a.yaml", "b.yaml"):
+        with ServerThread(leaky) as server, Recorder(server.url, Path(name), PROTOCOL, encoding="identity") as tap:
+            driver = UrlDriver(tap.url)
+            for request in requests():
+                assert driver.send(request).complete
+            driver.close()
+            seen_while_recording += [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
+    words = [str(reason) for reason in tap.summary.unrecorded] + list(tap.summary.replaced)
+    for command in (
+        ["verify", "a.yaml"],
+        ["verify", "a.yaml", "--json"],
+        ["verify", "--secrets", "a.yaml"],
+        ["diff", "a.yaml", "b.yaml"],
+        ["diff", "a.yaml", "b.yaml", "--json"],
+    ):
+        main(command)
+    with Recorder(server.url, Path("a.yaml"), PROTOCOL, mode="none") as player:
+        driver = UrlDriver(player.url)
+        answers = [driver.send(request) for request in requests()]
+        missed = driver.send(Request("GET", f"/v1beta/nothing/{quote(API_KEY)}", requests()[0].headers))
+        driver.close()
+    captured = capsys.readouterr()
+    written = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
+    everything = [*seen_while_recording, *written, captured.out.encode(), captured.err.encode()]
+    everything += [word.encode() for word in (*words, *player.summary.misses)]
+    everything += [answer.body for answer in (*answers, missed)]
+    for secret in SECRETS:
+        for form in {secret, quote(secret, safe=""), base64.b64encode(secret.encode()).decode()}:
+            assert not any(form.encode() in text for text in everything), form
+    assert [answer.status for answer in answers] == [400, 200, 400]
+
+
+def test_a_redacted_cassette_passes_the_gate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the recorder wrote has no hit for `verify --secrets`, also where a header names its scheme."""
+    monkeypatch.chdir(tmp_path)
+    with ServerThread(leaky) as server, Recorder(server.url, Path("a.yaml"), PROTOCOL, encoding="identity") as tap:
+        driver = UrlDriver(tap.url)
+        driver.send(requests()[0])
+        driver.close()
+    assert main(["verify", "--secrets", "a.yaml"]) == 0

@@ -1,0 +1,201 @@
+"""A recording session, rehearsed: TLS in place of the live service, a quota that ends, a field that changes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness.cassette import Provenance, Recording, Target, load, save
+from harness.contract import PROTOCOL
+from harness.emulator import Emulator
+from harness.outcome import UsageFault
+from harness.runner.record_hang_ups import SYNTHETIC, presented
+from harness.runner.record_scenarios import SCENARIOS, chosen
+from harness.runner.record_session import Recorded, Session, State
+from harness.runner.targets import TargetOptions, resolve_target
+from harness.transport import ServerThread
+from harness.wire import COMPLETE, By, Chunk, Headers, How, Recorder, Request, Response
+from tests.transport.certificates import Certificate, certificate_in
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    """One for all tests of this file."""
+    return certificate_in(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture(autouse=True)
+def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment's own proxy stays out of this."""
+    monkeypatch.setenv("NO_PROXY", "*")
+
+
+class Service:
+    """The emulator with a quota of creates, and with one field of its bodies under another name."""
+
+    def __init__(self, *, quota: int = 1000, renamed: str = "") -> None:
+        self.emulator = Emulator()
+        self.quota = quota
+        self.renamed = renamed
+        self.requests = 0
+
+    def __call__(self, request: Request) -> Response:
+        self.requests += not request.target.startswith("/__harness__/")
+        if request.method == "POST" and request.target.endswith("/interactions"):
+            self.quota -= 1
+            if self.quota < 0:
+                headers = Headers((("content-type", "application/json"), ("retry-after", "3600")))
+                return Response.whole(
+                    429, headers, PROTOCOL.error_body(429, "resource_exhausted", "No quota left.")
+                )
+        response = self.emulator(request)
+        if self.renamed and response.headers.media_type() == "application/json":
+            body = b"".join(piece.data for piece in response.body if isinstance(piece, Chunk))
+            changed = body.replace(b'"%b":' % self.renamed.encode(), b'"changed":')
+            return Response.whole(response.status, response.headers, changed)
+        return response
+
+
+@contextmanager
+def session(
+    service: Service, certificate: Certificate, folder: Path, *, budget: int = 200, continued: bool = False
+) -> Iterator[Session]:
+    """A session against the service behind TLS."""
+    with ServerThread(service, tls=certificate.context) as server:
+        target = resolve_target(server.url, TargetOptions(api_key="any-key-123456", timeout=20))
+        yield Session(target, folder, budget, ca_file=certificate.ca_file, continued=continued)
+
+
+def states(results: list[Recorded]) -> dict[str, State]:
+    """What became of each."""
+    return {result.name: result.state for result in results}
+
+
+def test_a_whole_library_is_recorded_judged_and_replayed(certificate: Certificate, tmp_path: Path) -> None:
+    """Every scenario becomes a cassette of its target's class, without a finding and without the clean-up."""
+    service = Service()
+    with session(service, certificate, tmp_path) as recording:
+        results = list(recording.run(chosen(["all"])))
+    assert set(states(results).values()) == {State.RECORDED}
+    assert [finding for result in results for finding in result.findings] == []
+    assert {path.stem for path in tmp_path.glob("*.yaml")} == set(SCENARIOS)
+    assert load(tmp_path / "errors.yaml").provenance == replace(
+        recording.provenance, target=Target.EMULATOR, api_version="v1beta"
+    )
+    assert [r.request.method for r in load(tmp_path / "chaining.yaml").recordings] == ["POST"] * 3
+    assert list(tmp_path.glob(".*")) == []
+
+
+def test_a_quota_that_ends_half_way_keeps_what_is_finished_and_can_be_continued(
+    certificate: Certificate, tmp_path: Path
+) -> None:
+    """The scenario in work is dropped whole, what came before stays, and the next session does only the rest."""
+    names = ["lifecycle", "chaining", "errors"]
+    with session(Service(quota=2), certificate, tmp_path) as recording:
+        first = list(recording.run(chosen(names)))
+    assert list(states(first).values()) == [State.RECORDED, State.STOPPED, State.STOPPED]
+    assert "again after 3600 s" in first[1].reason
+    assert {path.name for path in tmp_path.glob("*.yaml")} == {"lifecycle.yaml"}
+    with session(Service(), certificate, tmp_path, continued=True) as recording:
+        second = list(recording.run(chosen(names)))
+    assert list(states(second).values()) == [State.SKIPPED, State.RECORDED, State.RECORDED]
+    assert {path.stem for path in tmp_path.glob("*")} == set(names)
+
+
+def test_a_changed_field_is_shown_as_drift_before_the_old_recording_goes(
+    certificate: Certificate, tmp_path: Path
+) -> None:
+    """A renamed field is two lines of shape however many answers have it, and a finding of the contract."""
+    for service in (Service(), Service(renamed="usage")):
+        with session(service, certificate, tmp_path) as recording:
+            (result,) = recording.run(chosen(["lifecycle"]))
+    assert result.state is State.RECORDED
+    assert result.drifts is not None
+    assert [str(drift) for drift in result.drifts.shape] == [
+        "body.usage: gone, was object",
+        "body.changed: new, object",
+    ]
+    assert b"changed" in load(tmp_path / "lifecycle.yaml").recordings[0].body
+
+
+def test_the_budget_is_never_exceeded(certificate: Certificate, tmp_path: Path) -> None:
+    """A scenario that does not fit is not begun, and what has gone out is no more than was allowed."""
+    service = Service()
+    with session(service, certificate, tmp_path, budget=5) as recording:
+        results = list(recording.run(chosen(["errors", "chaining"])))
+    assert list(states(results).values()) == [State.RECORDED, State.STOPPED]
+    assert service.requests == recording.spent == 4
+
+
+def test_a_target_that_refuses_stops_at_its_first_word(certificate: Certificate, tmp_path: Path) -> None:
+    """Without a key that is welcome, one request goes out and nothing is written."""
+
+    class Refusing(Service):
+        def __call__(self, request: Request) -> Response:
+            super().__call__(request)
+            return Response.whole(401, Headers(), b"{}")
+
+    service = Refusing()
+    with session(service, certificate, tmp_path) as recording:
+        results = list(recording.run(chosen(["all"])))
+    assert set(states(results).values()) == {State.STOPPED}
+    assert (service.requests, list(tmp_path.iterdir())) == (1, [])
+
+
+def test_recordings_of_one_kind_never_replace_those_of_another(certificate: Certificate, tmp_path: Path) -> None:
+    """A cassette of the live service is not overwritten by the emulator's, and folders keep to their name."""
+    nothing = Recorder(Request("GET", "/v1beta/interactions/x")).finish(COMPLETE, 0.0)
+    live = Recording.of(nothing)
+    save(tmp_path / "errors.yaml", [live], Provenance(recorder="test", target=Target.LIVE))
+    for folder in (tmp_path, tmp_path / "cassettes" / "live"):
+        with session(Service(), certificate, folder) as recording, pytest.raises(UsageFault, match="--cassettes"):
+            list(recording.run(chosen(["errors"])))
+    assert (
+        load(tmp_path / "errors.yaml").recordings == (live,) or len(load(tmp_path / "errors.yaml").recordings) == 1
+    )
+
+
+def test_a_service_that_lies_on_its_own_record_is_not_kept(
+    certificate: Certificate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a replay would give a client something else, the old recording stays."""
+    monkeypatch.setattr("harness.runner.record_session._same", lambda before, after: False)
+    with session(Service(), certificate, tmp_path) as recording:
+        (result,) = recording.run(chosen(["errors"]))
+    assert result.state is State.UNFAITHFUL
+    assert "differs in exchange 1" in result.reason
+    assert not (tmp_path / "errors.yaml").exists()
+
+
+def test_a_hang_up_can_be_presented_as_a_drop_and_says_that_it_is_synthetic(
+    certificate: Certificate, tmp_path: Path
+) -> None:
+    """The resume scenario's cut replays as a reset on request; what the server ended stays as it was."""
+    with session(Service(), certificate, tmp_path) as recording:
+        list(recording.run(chosen(["resume"])))
+    recordings = load(tmp_path / "resume.yaml").recordings
+    assert recordings[0].ending.by is By.CLIENT
+    dropped = presented(recordings, "rst")
+    assert (dropped[0].ending.by, dropped[0].ending.how) == (By.SERVER, How.RST)
+    assert dropped[0].ending.detail == SYNTHETIC
+    assert [r.ending for r in dropped[1:]] == [r.ending for r in recordings[1:]]
+    assert presented(recordings, "stall") == list(recordings)
+
+
+def test_an_unknown_scenario_is_told_with_the_known_ones() -> None:
+    """A typing mistake costs no request."""
+    with pytest.raises(UsageFault, match="lifecycle"):
+        chosen(["lifecicle"])
+
+
+def test_the_state_of_a_session_survives_a_broken_file(certificate: Certificate, tmp_path: Path) -> None:
+    """What cannot be read counts as nothing done."""
+    (tmp_path / ".recording.json").write_text(json.dumps({"done": 3}), "utf-8")
+    with session(Service(), certificate, tmp_path, continued=True) as recording:
+        assert list(states(list(recording.run(chosen(["errors"]))))) == ["errors"]
+    assert (tmp_path / "errors.yaml").exists()

@@ -1,0 +1,32 @@
+"""Draws from a strategy for tests: deterministic, without a database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis.strategies import SearchStrategy
+
+
+def draws(strategy: SearchStrategy[Any], number: int = 150) -> list[Any]:
+    """So many values."""
+    found: list[Any] = []
+
+    @settings(
+        max_examples=number, database=None, deadline=None, derandomize=True, phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )  # fmt: skip
+    @given(strategy)
+    def draw(value: Any) -> None:
+        found.append(value)
+
+    draw()
+    return found
+
+
+def least(strategy: SearchStrategy[Any], wanted: Callable[[Any], bool]) -> Any:
+    """What Hypothesis shrinks a wanted value to."""
+    from hypothesis import find
+
+    return find(strategy, wanted, settings=settings(database=None, max_examples=2000, derandomize=True))

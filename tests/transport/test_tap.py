@@ -1,0 +1,300 @@
+"""The tap: what a client sees through it is what it would see without it, and the record says all of it."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import Awaitable, Iterator
+from contextlib import ExitStack, contextmanager
+
+import pytest
+
+from harness.outcome import UsageFault
+from harness.transport import ServerThread, UrlDriver
+from harness.transport.tap import Tap
+from harness.transport.tap_thread import InThread
+from harness.wire import At, By, Chunk, Ending, Exchange, How, Length, Pause, Piece, Request
+from tests.transport.endings_table import CASES, DEAD, HEADS, Case
+from tests.transport.peers import (
+    RawServer,
+    Serving,
+    connected,
+    echo,
+    get,
+    raw_exchange,
+    read_to_end,
+    saying,
+    saying_then_waiting,
+    until,
+)
+
+ALL = {**CASES, **DEAD}
+
+
+@contextmanager
+def tapped(target: str, **options: object) -> Iterator[tuple[Tap, list[Exchange]]]:
+    """A tap in front of `target` and the exchanges it finished."""
+    seen: list[Exchange] = []
+    with InThread(Tap(target, seen.append, **options)) as tap:  # type: ignore[arg-type]
+        yield tap, seen
+
+
+def what_a_client_sees(port: int, case: Case) -> tuple[bytes, str]:
+    """All bytes and how the connection closed; where it would stay open, the client closes it."""
+    with connected(port) as sock:
+        sock.sendall(get())
+        if case.closing not in ("keep", "stall"):
+            return read_to_end(sock)
+        wanted = len(case.wire) if case in DEAD.values() else len(HEADS[type(case.framing)] + case.wire)
+        received = b""
+        while len(received) < wanted:
+            received += sock.recv(65536)
+        return received, case.closing
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_an_ending_passes_as_it_is_and_is_recorded(name: str) -> None:
+    """Bytes, FIN and RST are those of a direct connection; the record has the ending and the whole body."""
+    case = ALL[name]
+    with ServerThread(Serving(*case.pieces, framing=case.framing)) as server:
+        direct = what_a_client_sees(server.port, case)
+        with tapped(server.url) as (tap, seen):
+            assert what_a_client_sees(tap.port, case) == direct
+            until(lambda: bool(seen))
+    (exchange,) = seen
+    assert exchange.body == case.body
+    if case.closing != "stall":
+        assert (exchange.ending.by, exchange.ending.how) == (case.ending.by, case.ending.how)
+    else:
+        assert (exchange.ending.by, exchange.ending.how) == (By.CLIENT, How.FIN)
+    where = (exchange.ending.at, exchange.ending.declared, exchange.ending.sent)
+    assert where == (case.ending.at, case.ending.declared, case.ending.sent)
+
+
+def test_a_piece_is_an_http_chunk_however_it_arrives() -> None:
+    """Chunks that come in one read stay several, a chunk that comes in several reads stays one."""
+    head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+    go = threading.Event()
+
+    def handler(connection) -> None:  # type: ignore[no-untyped-def]
+        connection.send(head + b"2\r\nab\r\n3\r\ncde\r\n4\r\nfg")
+        go.wait(5)
+        connection.send(b"hi\r\n0\r\n\r\n")
+        connection.wait_for_hangup()
+
+    with RawServer(handler) as server, tapped(server.url) as (tap, seen), connected(tap.port) as sock:
+        sock.sendall(get())
+        received = b""
+        while not received.endswith(b"fg"):
+            received += sock.recv(65536)
+        go.set()
+        until(lambda: bool(seen))
+    assert list(seen[0].arrivals.sizes) == [2, 3, 4]
+
+
+def test_only_the_host_field_changes_on_the_way() -> None:
+    """Every other byte of a request goes upstream as the client wrote it."""
+    heads: list[bytes] = []
+    answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
+
+    def handler(connection) -> None:  # type: ignore[no-untyped-def]
+        heads.append(connection.sock.recv(65536))
+        connection.send(answer)
+
+    sent = b"POST /v1/x?b=%2F HTTP/1.1\r\nX-Odd:  Kept \r\nHOST: tap:1\r\naccept-Encoding: zstd\r\n"
+    sent += b"Content-Length: 3\r\n\r\nabc"
+    with RawServer(handler, read_request=False) as server, tapped(server.url) as (tap, seen):
+        raw_exchange(tap.port, sent)
+        until(lambda: bool(seen))
+        assert heads == [sent.replace(b"tap:1", f"127.0.0.1:{server.port}".encode())]
+    assert (seen[0].request.target, seen[0].request.body) == ("/v1/x?b=%2F", b"abc")
+
+
+def test_an_encoding_can_be_asked_for() -> None:
+    """`encoding` takes the place of the client's Accept-Encoding, and is added where there is none."""
+
+    def service(request: Request):  # type: ignore[no-untyped-def]
+        return echo(Request("X", "/" + ",".join(request.headers.all("accept-encoding"))))
+
+    with ServerThread(service) as server, tapped(server.url, encoding="identity") as (tap, _):
+        for fields in ({"accept_encoding": "gzip, br"}, {}):
+            assert raw_exchange(tap.port, get(connection="close", **fields))[0].endswith(b"X /identity ")
+
+
+def test_requests_may_be_pipelined_and_kept_alive() -> None:
+    """Answers that arrive in one read are told apart, in the order of their requests."""
+    with ServerThread(echo) as server, tapped(server.url) as (tap, seen):
+        received, _ = raw_exchange(tap.port, get("/a") + get("/b") + get("/c", connection="close"))
+    assert received.count(b"HTTP/1.1 200 OK") == 3
+    assert [exchange.body for exchange in seen] == [b"GET /a ", b"GET /b ", b"GET /c "]
+
+
+def test_many_connections_at_once() -> None:
+    """A hundred clients, each served and recorded, none behind another."""
+    pieces: tuple[Piece, ...] = (Chunk(b"a"), Pause(0.05), Chunk(b"b"))
+    with ServerThread(Serving(*pieces)) as server, tapped(server.url) as (tap, seen), ExitStack() as stack:
+        driver = stack.enter_context(_closing(UrlDriver(tap.url)))
+        exchanges = driver.together([Request("GET", f"/{number}") for number in range(100)])
+    assert {exchange.body for exchange in exchanges} == {b"ab"}
+    assert sorted(e.request.target for e in seen) == sorted(f"/{number}" for number in range(100))
+    assert {e.body for e in seen} == {b"ab"}
+
+
+@contextmanager
+def _closing(driver: UrlDriver) -> Iterator[UrlDriver]:
+    try:
+        yield driver
+    finally:
+        driver.close()
+
+
+@pytest.mark.parametrize("how", [How.FIN, How.RST])
+def test_a_client_that_hangs_up_is_recorded_and_upstream_learns_of_it(how: How) -> None:
+    """The record ends by the client, at the bytes that passed; the service's body is closed."""
+    serving = Serving(Chunk(b"ab"), Ending(how=How.STALL))
+    with ServerThread(serving) as server, tapped(server.url) as (tap, seen):
+        with connected(tap.port) as sock:
+            sock.sendall(get())
+            while not sock.recv(65536).endswith(b"ab\r\n"):
+                pass
+            if how is How.RST:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        until(lambda: bool(seen))
+        assert serving.bodies[0].closed.wait(5)
+    assert seen[0].ending == Ending(By.CLIENT, how, At.IN_BODY)
+    assert seen[0].body == b"ab"
+
+
+def test_a_whole_answer_is_kept_before_its_client_has_seen_it() -> None:
+    """The last byte waits for the sink, everything before it does not."""
+    gate: list[asyncio.Future[None]] = []
+
+    def sink(exchange: Exchange) -> Awaitable[None]:
+        gate.append(asyncio.get_running_loop().create_future())
+        return gate[0]
+
+    answer = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nabcde"
+    with RawServer(saying_then_waiting(answer)) as server, InThread(Tap(server.url, sink)) as tap:  # noqa: SIM117
+        with connected(tap.port) as sock:
+            sock.sendall(get())
+            received = b""
+            while len(received) < len(answer) - 1:
+                received += sock.recv(65536)
+            assert received == answer[:-1]
+            until(lambda: bool(gate))
+            gate[0].get_loop().call_soon_threadsafe(gate[0].set_result, None)
+            assert sock.recv(10) == b"e"
+
+
+def test_a_sink_that_fails_harms_no_client() -> None:
+    """The client gets its answer, the failure is in `errors`."""
+
+    def sink(exchange: Exchange) -> None:
+        raise OSError("the disk is full")
+
+    with ServerThread(echo) as server, InThread(Tap(server.url, sink)) as tap:
+        assert raw_exchange(tap.port, get(connection="close"))[0].endswith(b"GET /x ")
+    assert [str(error) for error in tap.errors] == ["the disk is full"]
+
+
+def test_no_upstream_is_a_reset_and_a_record_that_says_refused() -> None:
+    """What the client of a dead target sees of it through a tap is a connection that dies before the headers."""
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    with tapped(f"http://127.0.0.1:{port}") as (tap, seen):
+        assert raw_exchange(tap.port, get()) == (b"", "rst")
+        until(lambda: bool(seen))
+    assert (seen[0].status, seen[0].ending.how, seen[0].ending.at) == (None, How.REFUSED, At.BEFORE_HEADERS)
+
+
+@pytest.mark.parametrize(
+    ("sent", "answer"),
+    [
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"anything"),
+        (b"GET / HTTP/1.1\r\nhost: a\r\nbroken line\r\n\r\n", b"HTTP/1.1 400 Bad Request\r\n\r\n"),
+    ],
+)
+def test_what_is_not_understood_passes_all_the_same(sent: bytes, answer: bytes) -> None:
+    """Bytes that are no HTTP/1 request go through unchanged; that they are in no record is said."""
+    got: list[bytes] = []
+
+    def handler(connection) -> None:  # type: ignore[no-untyped-def]
+        got.append(connection.sock.recv(65536))
+        connection.send(answer)
+
+    with RawServer(handler, read_request=False) as server, tapped(server.url) as (tap, seen):
+        assert raw_exchange(tap.port, sent) == (answer, "fin")
+    assert (got, seen, len(tap.unrecorded)) == ([sent], [], 1)
+
+
+def test_an_answer_that_goes_on_when_the_tap_stops_is_said_not_to_be_recorded() -> None:
+    """A half answer that nobody ended is no recording."""
+    answer = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nab"
+    with RawServer(saying_then_waiting(answer)) as server:
+        tap = Tap(server.url, lambda exchange: None)
+        with connected_through(tap) as sock:
+            sock.sendall(get())
+            while not sock.recv(65536).endswith(b"ab"):
+                pass
+    assert tap.unrecorded == ["the recorder was stopped while an answer was still coming"]
+
+
+@contextmanager
+def connected_through(tap: Tap) -> Iterator[socket.socket]:
+    """A client whose tap stops before it."""
+    with ExitStack() as stack, InThread(tap):
+        sock = stack.enter_context(connected(tap.port))
+        yield sock
+
+
+def test_a_slow_client_slows_upstream_down() -> None:
+    """What the client does not read stays where it comes from: the tap's memory does not grow with it."""
+    body = b"x" * 65_536
+    serving = Serving(*[Chunk(body)] * 1600, framing=Length(len(body) * 1600))
+    with ServerThread(serving) as server, tapped(server.url) as (tap, _), connected(tap.port) as sock:
+        sock.sendall(get())
+        assert sock.recv(1024)
+        pulled = -1
+        while pulled != serving.bodies[0].pulled:  # until nothing moves any more
+            pulled = serving.bodies[0].pulled
+            threading.Event().wait(0.2)
+        assert pulled < 800
+
+
+@pytest.mark.parametrize("target", ["http://h/v1beta", "http://h?x=1", "ftp://h", "nonsense", "http://u:p@h"])
+def test_a_target_is_a_server_and_nothing_more(target: str) -> None:
+    """A path would be forwarded twice or not at all, so it is refused with what to write instead."""
+    with pytest.raises(UsageFault, match="http"):
+        Tap(target, lambda exchange: None)
+
+
+def test_a_status_line_without_a_reason_is_one() -> None:
+    """The record keeps the reason phrase of the answer, an empty one as well."""
+    for phrase in (b" Fine", b" ", b""):
+        answer = b"HTTP/1.1 200" + phrase + b"\r\ncontent-length: 0\r\n\r\n"
+        with RawServer(saying(answer)) as server, tapped(server.url) as (tap, seen):
+            raw_exchange(tap.port, get())
+            assert seen[0].notes["reason"] == phrase.decode().strip()
+
+
+def test_chunked_requests_pass_byte_for_byte() -> None:
+    """A request body in chunks goes upstream with the chunk lines its client wrote, and is recorded without."""
+    got: list[bytes] = []
+    body = b"3;x=1\r\nabc\r\nA\r\n0123456789\r\n0\r\nTrailer: t\r\n\r\n"
+
+    def handler(connection) -> None:  # type: ignore[no-untyped-def]
+        data = b""
+        while not data.endswith(b"t\r\n\r\n"):
+            data += connection.sock.recv(65536)
+        got.append(data)
+        connection.send(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+
+    head = b"POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n"
+    with RawServer(handler, read_request=False) as server, tapped(server.url) as (tap, seen):  # noqa: SIM117
+        with connected(tap.port) as sock:
+            for byte in head + body:
+                sock.sendall(bytes((byte,)))
+            read_to_end(sock)
+    assert got[0].endswith(body)
+    assert seen[0].request.body == b"abc0123456789"
