@@ -259,7 +259,7 @@ class Admission(Turns):
 
 def _told(problem: Any) -> str:
     place = problem.pointer.removeprefix("$").lstrip(".") or "the body"
-    return f"Invalid value at '{place}': {problem.message}."
+    return f"Invalid value at '{place}': {problem.message}{'' if problem.message.endswith('?') else '.'}"
 
 
 def _kind(value: Any) -> str:

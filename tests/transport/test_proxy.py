@@ -9,6 +9,7 @@ import pytest
 
 from harness.contract import PROTOCOL
 from harness.faults import cut
+from harness.outcome import UsageFault
 from harness.transport import ServerThread, UrlDriver
 from harness.transport.proxy import WaitingServer
 from harness.transport.proxy_upstream import Upstream
@@ -139,3 +140,13 @@ def test_the_threads_end_with_the_server() -> None:
     with ServerThread(echo) as server, InThread(WaitingServer(Upstream(server.url))) as proxy:
         raw_exchange(proxy.port, get(connection="close"))
     until(lambda: not any(thread.name.startswith("harness-proxy") for thread in threading.enumerate()))
+
+
+def test_a_taken_port_leaves_no_thread() -> None:
+    """An address that cannot be had is a usage error, as of any server."""
+    before = threading.active_count()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        server = WaitingServer(echo, port=taken.getsockname()[1])
+        with pytest.raises(UsageFault, match="another host or port"), InThread(server):
+            pass
+    assert threading.active_count() == before
