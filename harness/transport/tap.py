@@ -58,6 +58,7 @@ class Tap:
         self._port = port
         self._listener: asyncio.Server | None = None
         self._links: set[Link] = set()
+        self._keeping: set[asyncio.Future[list[object]]] = set()
         self.encoding = encoding
         self.errors: list[Exception] = []
         self.unrecorded: list[str] = []
@@ -114,7 +115,7 @@ class Tap:
             if link.waiting:
                 self.lost("the recorder was stopped while an answer was still coming")
             tasks += link.abort()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, *self._keeping, return_exceptions=True)
         while self._links:  # connection_lost comes with the loop's next turns
             await asyncio.sleep(0)
         await self._listener.wait_closed()
@@ -147,12 +148,19 @@ class Tap:
                 continue
             if wait is not None:
                 waits.append(wait)
-        return self._all(waits) if waits else None
+        if not waits:
+            return None
+        kept = asyncio.gather(*waits, return_exceptions=True)
+        self._keeping.add(kept)
+        kept.add_done_callback(self._kept)
+        return asyncio.shield(kept)  # a link that is cut off meanwhile takes no record with it
 
-    async def _all(self, waits: list[Awaitable[object]]) -> None:
-        for result in await asyncio.gather(*waits, return_exceptions=True):
-            if isinstance(result, Exception):
-                self._note(result)
+    def _kept(self, kept: asyncio.Future[list[object]]) -> None:
+        self._keeping.discard(kept)
+        if not kept.cancelled():
+            for result in kept.result():
+                if isinstance(result, Exception):
+                    self._note(result)
 
     def over(self, link: Link) -> None:
         """A link is done."""

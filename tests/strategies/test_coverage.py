@@ -6,19 +6,19 @@ import pytest
 
 from harness.strategies.coverage import Coverage, measure, places
 
-LEAST = {"interaction": 0.4, "event": 0.4, "requests/create-interaction": 0.35}
+LEAST = {"interaction": 0.35, "event": 0.35, "requests/create-interaction": 0.3}
 """Shares that a few draws reach at least; `python -m harness.strategies.coverage` prints those of many."""
 
 
 @pytest.mark.parametrize("root", LEAST)
 def test_a_few_draws_reach_most_of_a_schema(root: str) -> None:
     """Branches and optional fields, both ways."""
-    assert measure(root, 250).share >= LEAST[root]
+    assert measure(root, 150).share >= LEAST[root]
 
 
 def test_every_event_type_and_delta_type_is_drawn() -> None:
     """No listed branch of the stream's messages is out of reach."""
-    seen = {part for pointer, part in measure("event", 400).seen if pointer in ("event", "delta")}
+    seen = {part for pointer, part in measure("event", 300).seen if pointer in ("event", "delta")}
     wanted = {part for pointer, part in places("event") if pointer in ("event", "delta")}
     assert seen == wanted
 

@@ -187,6 +187,36 @@ def test_a_whole_answer_is_kept_before_its_client_has_seen_it() -> None:
             assert sock.recv(10) == b"e"
 
 
+def test_a_record_that_is_being_kept_outlives_its_client_and_the_tap() -> None:
+    """Stopping cuts connections off, and waits for what the sink was given."""
+    answer = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nabcde"
+    kept: list[int] = []
+
+    async def play(server: RawServer) -> None:
+        begun, gate = asyncio.Event(), asyncio.Event()
+
+        async def sink(exchange: Exchange) -> None:
+            begun.set()
+            await gate.wait()
+            kept.append(exchange.size)
+
+        tap = Tap(server.url, sink)
+        await tap.start()
+        _, writer = await asyncio.open_connection("127.0.0.1", tap.port)
+        writer.write(get())
+        await begun.wait()
+        writer.transport.abort()
+        stopping = asyncio.create_task(tap.stop())
+        for _ in range(20):
+            await asyncio.sleep(0)
+        gate.set()
+        await stopping
+
+    with RawServer(saying_then_waiting(answer)) as server:
+        asyncio.run(play(server))
+    assert kept == [5]
+
+
 def test_a_sink_that_fails_harms_no_client() -> None:
     """The client gets its answer, the failure is in `errors`."""
 

@@ -77,9 +77,20 @@ def _renumbered(operation: Operation) -> Operation:
     return replace(operation, subject=operation.subject - 1)
 
 
+def _looks_instead(operation: Operation) -> Iterator[Operation]:
+    """A plain look at an interaction in place of a step, where that is listed earlier."""
+    kinds = list(KINDS)
+    subjects = range(2) if operation.kind in ON_READERS else (operation.subject,)
+    for kind in ("poll", "settle", "replay"):
+        if kinds.index(kind) < kinds.index(operation.kind):
+            yield from (Operation(kind, subject) for subject in subjects)
+
+
 def _simpler_steps(operation: Operation) -> Iterator[Operation]:
     if operation.kind in ("chain", "answer") and operation.mode in KINDS["create"]:
         yield Operation("create", mode=operation.mode)
+    if operation.kind != "create":
+        yield from _looks_instead(operation)
     modes = KINDS[operation.kind]
     for mode in modes[: modes.index(operation.mode)]:
         yield replace(operation, mode=mode)

@@ -12,9 +12,10 @@ from harness import __version__
 from harness.checks.catalogue import CATALOGUE
 from harness.emulator import Emulator
 from harness.transport import ServerThread
+from harness.wire import COMPLETE, At, Ending, How, Response
 from tests.e2e.peers import installing, known
 from tests.e2e.peers.judging import AIMOCK_OPTIONS, LITELLM_OPTIONS, Judged, judge
-from tests.e2e.peers.test_litellm import UPSTREAM
+from tests.e2e.peers.test_litellm import UPSTREAM, Upstream, broken_stream, through
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "implementations.md"
 BUCKETS = ("pass", "fail", "warn", "info", "untestable", "not_applicable")
@@ -34,19 +35,36 @@ def main() -> None:
     sections = [HEAD, "| Implementation | " + " | ".join(b.replace("_", " ") for b in BUCKETS) + " |\n"]
     sections.append("|---" * (len(BUCKETS) + 1) + "|\n")
     details: list[str] = []
-    with tempfile.TemporaryDirectory() as name, ServerThread(Emulator(UPSTREAM)) as upstream:
+    behind = Upstream(Emulator(UPSTREAM))
+    with tempfile.TemporaryDirectory() as name, ServerThread(behind) as upstream:
         folder = Path(name)
         with installing.litellm(folder, upstream.url) as url:
             title = f"LiteLLM's proxy ({installing.LITELLM.partition('==')[2]})"
             judged = judge(url, *LITELLM_OPTIONS)
             sections.append(row(title, judged))
             details.append(section(title, judged, known.LITELLM, url, installing.KEY, LITELLM_OPTIONS[2:]))
+            details.append(under_faults(url, behind))
         with installing.aimock(folder) as url:
             title = f"aimock ({installing.AIMOCK.rpartition('@')[2]})"
             judged = judge(url, *AIMOCK_OPTIONS)
             sections.append(row(title, judged))
             details.append(section(title, judged, known.AIMOCK, url, "any", AIMOCK_OPTIONS[2:]))
     PAGE.write_text("".join([*sections, *details]), "utf-8")
+
+
+def under_faults(url: str, behind: Upstream) -> str:
+    """What the gateway makes of an upstream that dies: seen from both of its sides."""
+    lines = ["### When its upstream dies\n\nOne streamed create through the gateway each.\n\n"]
+    lines.append("| Upstream | Rules broken towards the client | Creates upstream |\n|---|---|---|\n")
+    for what, answer in (
+        ("ends in order after a delta, nothing completed", broken_stream(COMPLETE)),
+        ("drops the connection after a delta", broken_stream(Ending(how=How.FIN))),
+        ("resets before the headers", Response.dead(Ending(how=How.RST, at=At.BEFORE_HEADERS))),
+    ):
+        before, behind.answer = behind.posts, answer
+        rules = ", ".join(f"`{rule}`" for rule in sorted(through(url))) or "none"
+        lines.append(f"| {what} | {rules} | {behind.posts - before} |\n")
+    return "".join(lines)
 
 
 def row(title: str, judged: Judged) -> str:
