@@ -103,7 +103,8 @@ With --exhaustive and no --engine only that engine runs. The profile `strict` ad
 def _need_the_extra() -> None:
     missing = [name for name in _EXTRA if importlib.util.find_spec(name) is None]
     if missing:
-        raise UsageFault(f"{' and '.join(missing)} is not installed: pip install 'interactions-harness[fuzz]'")
+        verb = "are" if len(missing) > 1 else "is"
+        raise UsageFault(f"{' and '.join(missing)} {verb} not installed: pip install 'interactions-harness[fuzz]'")
 
 
 def _options(arguments: argparse.Namespace) -> FuzzOptions:

@@ -40,15 +40,25 @@ def judge_interaction(value: Any, *, schemas: Schemas | None = None) -> list[Fin
 
 
 def judge_steps(steps: list[Any], pointer: str = "$.steps") -> list[Finding]:
-    """What is wrong with a timeline of steps."""
+    """What is wrong with a timeline of steps.
+
+    Up to the last user_input it may be the caller's own words, given back: their values are not the target's.
+    """
     findings: list[Finding] = []
+    told = _told(steps)
     for index, step in enumerate(steps):
         place = f"{pointer}[{index}]"
         findings += _judge_discriminators(step, place)
-        if isinstance(step, Mapping):
+        if isinstance(step, Mapping) and index >= told:
             findings += _judge_base64(step, place)
             findings += _judge_annotations(step, place)
-    return findings + _judge_pairs(steps, pointer)
+    return findings + _judge_pairs(steps, told, pointer)
+
+
+def _told(steps: list[Any]) -> int:
+    """How many leading steps end with a user_input."""
+    inputs = [n for n, step in enumerate(steps) if isinstance(step, Mapping) and step.get("type") == "user_input"]
+    return inputs[-1] + 1 if inputs else 0
 
 
 def _judge_shape(value: Any, schemas: Schemas) -> list[Finding]:
@@ -154,7 +164,7 @@ def _span(annotation: Any) -> tuple[int, int] | None:
     return (start, end) if isinstance(start, int) and isinstance(end, int) else None
 
 
-def _judge_pairs(steps: list[Any], pointer: str) -> list[Finding]:
+def _judge_pairs(steps: list[Any], told: int, pointer: str) -> list[Finding]:
     """A function_result may answer a call of an earlier interaction; a server's own results may not."""
     findings = []
     calls: set[str] = set()
@@ -167,7 +177,7 @@ def _judge_pairs(steps: list[Any], pointer: str) -> list[Finding]:
             calls.add(identity)
         server_result = kind.endswith("_result") and kind != "function_result"
         known = not isinstance(call, str) or call in calls or _PLACEHOLDER.search(call)
-        if server_result and not known:
+        if server_result and not known and index >= told:
             message = f"a {kind} answers no earlier call"
             expected = ", ".join(sorted(calls)[:4]) or "a call step before it"
             findings.append(

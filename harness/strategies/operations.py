@@ -6,6 +6,7 @@ be drawn, shrunk, stored, and played against any target. Must not know what the 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
@@ -42,6 +43,8 @@ KINDS: Mapping[str, tuple[str, ...]] = {
 }
 """Every kind of operation and its modes. `subject` counts interactions, and readers for `ON_READERS`."""
 
+_SHOWN = 60
+
 ON_READERS = frozenset({"read", "drop", "resume", "finish"})
 
 
@@ -76,6 +79,9 @@ class Operation:
             words.append(f"{'reader ' if self.kind in ON_READERS else '#'}{self.subject}")
         if self.count:
             words.append(f"{self.count} events")
+        if self.body:
+            text = json.dumps(self.body, ensure_ascii=False)
+            words.append(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…")
         return " ".join(words)
 
 

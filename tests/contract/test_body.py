@@ -66,6 +66,14 @@ CASES: dict[str, tuple[Any, set[str]]] = {
         {**DONE, "steps": [{"type": "thought", "signature": s} for s in ("c2ln", "a-_b", "YQ", "", "YQ==")]},
         set(),
     ),
+    "the caller's own steps, given back": (
+        {**DONE, "steps": [{"type": "thought", "signature": "no base64!"}, FOUND, {"type": "user_input"}]},
+        set(),
+    ),
+    "not base64 after the caller's": (
+        {**DONE, "steps": [{"type": "user_input"}, {"type": "thought", "signature": "no base64!"}]},
+        {"steps.base64"},
+    ),
     "not base64": ({**DONE, "steps": [{"type": "thought", "signature": "no base64!"}]}, {"steps.base64"}),
     "an impossible length": ({**DONE, "steps": [{"type": "thought", "signature": "abcde"}]}, {"steps.base64"}),
     "inline data": ({**DONE, "steps": [output({"type": "image", "data": "§"})]}, {"steps.base64"}),

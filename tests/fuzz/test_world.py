@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from harness.runner.fuzz.place import play
@@ -85,3 +87,11 @@ def test_repeating_the_boundary_event_once_is_no_failure() -> None:
     words = "create background; open x2; drop; resume x4; finish; settle; replay; poll"
     found = play(mutant("resume-inclusive"), history(words), "test")
     assert [failure.key for failure in found] == ["resume.exclusive?"]
+
+
+def test_what_a_target_is_not_able_to_is_not_held_against_it() -> None:
+    """Without `store` nothing is read, deleted or continued: a service may well keep nothing."""
+    place = mutant("reads-nothing")
+    words = "create; poll; replay; chain; delete; create background; cancel; settle"
+    assert play(place, history(words), "test") != []
+    assert play(replace(place, able=place.able - {"store"}), history(words), "test") == []

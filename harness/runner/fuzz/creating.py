@@ -31,9 +31,9 @@ def able_to(world: World, operation: Operation) -> bool:
     """Whether the target is said to do what an operation needs."""
     needed = NEEDS.get(operation.mode, frozenset()) if operation.kind in ("create", "chain", "answer") else set()
     by_kind = {"replay": {"stream"}, "open": {"stream"}, "answer": {"functions"}}.get(operation.kind, set())
-    if operation.mode == "foreign":
-        by_kind = {"two-keys"}
-    return {*needed, *by_kind} <= world.able
+    by_mode = {"foreign": {"two-keys", "store"}, "unknown": set(), "orphan": set()}
+    stored = set() if operation.kind == "create" else {"store"}
+    return {*needed, *by_kind, *by_mode.get(operation.mode, stored)} <= world.able
 
 
 def create(world: World, operation: Operation) -> None:
@@ -178,7 +178,8 @@ def _waits(known: Known) -> bool:
 def _learn(world: World, answer: Exchange, changes: Mapping[str, Any], parent: Known | None) -> Known:
     """A new interaction, as its create told it."""
     reading = read(answer)
-    background, stored = changes.get("background") is True, changes.get("store") is not False
+    background = changes.get("background") is True
+    stored = changes.get("store") is not False and "store" in world.able
     known = Known(len(world.interactions), reading.id or "", background, stored, parent, reading.status or "")
     if known.id and known.id in world.ids:
         world.note("create.id-unique", "an id was given twice", "a new id", known.id)
