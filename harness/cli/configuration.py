@@ -29,6 +29,7 @@ KEYS: dict[str, str] = {
     "model": _STRING,
     "agent": _STRING,
     "header": _LIST,
+    "ca-file": _STRING,
     "check": _LIST,
     "exclude": _LIST,
     "level": _STRING,

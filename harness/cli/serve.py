@@ -11,7 +11,15 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.cli.arguments import Parser
-from harness.cli.standing import add_listen_arguments, announce, local_environment, split_command, stand
+from harness.cli.standing import (
+    add_listen_arguments,
+    add_tls_arguments,
+    announce,
+    local_environment,
+    split_command,
+    stand,
+    tls_context,
+)
 from harness.outcome import UsageFault
 from harness.runner.suggest import did_you_mean
 from harness.runner.targets import KEY_VARIABLE, OTHER_KEY_VARIABLE
@@ -43,6 +51,7 @@ def run(words: Sequence[str]) -> int:
         host=arguments.host,
         port=arguments.port,
         clock=emulator.clock,
+        tls=tls_context(arguments),
         cors=not arguments.no_cors,
     )
     words_of_welcome = "serving the Interactions API at {}/v1beta (any key is welcome unless --key says otherwise)"
@@ -61,6 +70,7 @@ def _parser() -> Parser:
         usage="harness serve [options] [-- CMD …]",
     )
     add_listen_arguments(parser)
+    add_tls_arguments(parser)
     parser.add_argument("--mutant", metavar="ID", help="serve this mutant (`harness mutants --list`)")
     parser.add_argument("--scenario", metavar="FILE", help="what it will answer, as YAML")
     parser.add_argument("--key", action="append", metavar="KEY=PROJECT", help="accept only these keys")

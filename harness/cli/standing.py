@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import threading
@@ -32,6 +33,27 @@ def add_listen_arguments(parser: Parser) -> None:
     parser.add_argument("--port", type=port, default=8000, help="0 takes a free one (8000)")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
     parser.add_argument("--json", action="store_true", help="print machine-readable lines")
+
+
+def add_tls_arguments(parser: Parser) -> None:
+    """What makes it https."""
+    parser.add_argument("--tls-cert", metavar="FILE", help="serve https with this PEM certificate chain")
+    parser.add_argument("--tls-key", metavar="FILE", help="its private key, where that is a file of its own")
+
+
+def tls_context(arguments: argparse.Namespace) -> ssl.SSLContext | None:
+    """The server's side of TLS, None for plain http. Raises UsageFault for files that are no such thing."""
+    if arguments.tls_cert is None:
+        if arguments.tls_key is not None:
+            raise UsageFault("--tls-key without --tls-cert: name the certificate that the key belongs to")
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_cert_chain(arguments.tls_cert, arguments.tls_key)
+    except (OSError, ssl.SSLError) as wrong:
+        files = " and ".join(filter(None, (arguments.tls_cert, arguments.tls_key)))
+        raise UsageFault(f"{files}: no certificate with its private key in PEM ({wrong})") from None
+    return context
 
 
 def port(text: str) -> int:

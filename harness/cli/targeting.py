@@ -39,6 +39,7 @@ def add_target_arguments(parser: Parser) -> None:
     group.add_argument(
         "-H", "--header", action="append", type=header, metavar="'N: V'", help="sent with each request"
     )
+    group.add_argument("--ca-file", metavar="FILE", help="PEM certificates to trust besides the system's")
     group.add_argument("--capability", action="append", metavar="+X|-Y", help="claim or deny one; may be repeated")
     group.add_argument(
         "--wait", type=some_seconds, metavar="S", help="wait up to S seconds until the target is up"
@@ -67,6 +68,7 @@ def resolve(arguments: argparse.Namespace) -> ResolvedTarget:
             agent=arguments.agent or "",
             headers=tuple(arguments.header or ()),
             timeout=arguments.timeout or DEFAULT_TIMEOUT,
+            ca_file=arguments.ca_file,
         ),
     )
 

@@ -40,7 +40,7 @@ class TargetOptions:
     """What the command line, the environment and the configuration say of a target.
 
     `api_version` overrides the version in the URL; `timeout` is in seconds and bounds one request as well as
-    the settling of one background run.
+    the settling of one background run; `ca_file` holds PEM certificates to trust besides the system's.
     """
 
     api_version: str = ""
@@ -50,6 +50,7 @@ class TargetOptions:
     agent: str = ""
     headers: tuple[tuple[str, str], ...] = ()
     timeout: float = 60.0
+    ca_file: str | None = None
 
 
 class Connect(Protocol):
@@ -138,7 +139,7 @@ def _remote(text: str, options: TargetOptions) -> ResolvedTarget:
     def connect(session: str = "") -> Driver:
         from harness.transport import Limits, UrlDriver
 
-        return UrlDriver(root + session, Limits().within(options.timeout))
+        return UrlDriver(root + session, Limits().within(options.timeout), ca_file=options.ca_file)
 
     info = TargetInfo(
         name=root,

@@ -6,12 +6,14 @@ import json
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from harness.cli.serve import command_environment
 from harness.cli.standing import BASE_URL_VARIABLES
 from tests.cli.conftest import Harness
+from tests.transport.certificates import certificate_in
 
 
 def test_first_line_and_clean_end() -> None:
@@ -73,6 +75,8 @@ def test_keys_of_the_server_are_the_commands() -> None:
         (["--port", "x"], "is no port"),
         (["--port", "70000"], "is no port"),
         (["--resume", "sideways"], "exclusive"),
+        (["--tls-key", "key.pem"], "--tls-cert"),
+        (["--tls-cert", "none.pem"], "none.pem"),
         (["--set", "foo=1"], "no setting 'foo'"),
         (["--set", "foo"], "NAME=VALUE"),
         (["--scenario", "none.yaml"], "none.yaml"),
@@ -86,6 +90,20 @@ def test_usage(words: list[str], told: str, harness: Harness) -> None:
     done = harness("serve", *words)
     assert done.code == 2
     assert told in done.err
+
+
+def test_https(tmp_path: Path, harness: Harness) -> None:
+    """With a certificate the server speaks TLS, and `check --ca-file` trusts it and no other."""
+    certificate_in(tmp_path)
+    files = ["--tls-cert", str(tmp_path / "cert.pem"), "--tls-key", str(tmp_path / "key.pem")]
+    check = (
+        "import os, subprocess, sys; url = os.environ['INTERACTIONS_BASE_URL']; assert url.startswith('https'); "
+    )
+    check += "words = [sys.executable, '-m', 'harness', 'check', url, '-c', 'create.ok', *sys.argv[1:]]; "
+    check += "raise SystemExit(subprocess.run(words, capture_output=True).returncode)"
+    trusting = [sys.executable, "-c", check, "--ca-file", str(tmp_path / "cert.pem")]
+    assert harness("serve", "--port", "0", *files, "--", *trusting).code == 0
+    assert harness("serve", "--port", "0", *files, "--", *trusting[:3]).code == 4
 
 
 def test_a_taken_port(harness: Harness) -> None:
