@@ -16,6 +16,8 @@ def options() -> list[str]:
         "-p",
         "no:cacheprovider",
         "-p",
+        "no:randomly",
+        "-p",
         "no:schemathesis",
         "-p",
         "no:hypothesispytest",

@@ -1,0 +1,311 @@
+"""The plugin in one session with pytest-xdist, pytest-randomly, pytest-socket and pytest-recording.
+
+Each claim runs in a toy repository and a process of its own, with the plugins as a user has them: by entry point.
+What another claim is about is switched off, so that a failure has one cause.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator
+
+import pytest
+
+from harness.emulator import Emulator
+from harness.transport import ServerThread
+from tests.plugin.toys import run
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+OTHERS = {
+    "xdist": "xdist",
+    "randomly": "pytest_randomly",
+    "socket": "pytest_socket",
+    "recording": "pytest_recording",
+}
+"""What `-p no:` calls a plugin, and its package."""
+
+
+def beside(pytester: pytest.Pytester, other: str, *arguments: str) -> pytest.RunResult:
+    """A run of the toy repository beside this one plugin; skips where that is missing."""
+    pytest.importorskip(OTHERS[other], reason=f"pytest-{other} is not installed: pip install -e '.[dev]'")
+    installed = (name for name, package in OTHERS.items() if importlib.util.find_spec(package))
+    off = (argument for name in installed if name != other for argument in ("-p", f"no:{name}"))
+    return run(pytester, *off, *arguments, process=True)
+
+
+CROWD = """
+import os
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx, pytest
+
+KEY = {"x-goog-api-key": "k"}
+
+@pytest.mark.parametrize("number", range(40))
+def test_one_of_many(number, interactions_emulator, worker_id):
+    url, mine = interactions_emulator.base_url, f"Mine is {number}."
+    parts = urlsplit(url)
+    assert os.environ["GOOGLE_GEMINI_BASE_URL"] == f"{parts.scheme}://{parts.netloc}"
+    interactions_emulator.reply(mine)
+    with httpx.Client(base_url=url + "/v1beta", headers=KEY) as client:
+        made = client.post("/interactions", json={"model": "gemini-3.5-flash", "input": f"Number {number}"}).json()
+        found = client.get(f"/interactions/{made['id']}").json()
+    assert found["steps"][-1]["content"][0]["text"] == mine
+    interactions_emulator.requests.assert_calls("create", "get")
+    interactions_emulator.requests.assert_created({"input": f"Number {number}"})
+    seen = f"{worker_id} {parts.port} {parts.path} {made['id']}"
+    Path(__file__).with_name(f"seen-{number}.txt").write_text(seen)
+"""
+
+
+def test_workers_of_xdist(pytester: pytest.Pytester) -> None:
+    """Four workers serve at the same time, each on a port of its own, and a test sees only its own requests."""
+    pytester.makepyfile(CROWD)
+    beside(pytester, "xdist", "-n", "4").assert_outcomes(passed=40)
+    seen = [tuple(file.read_text().split()) for file in pytester.path.glob("seen-*.txt")]
+    assert len(set(seen)) == 40
+    assert len({identity for *_, identity in seen}) == 1, "an emulator was not fresh"
+    served = {(worker, port) for worker, port, *_ in seen}
+    assert {worker for worker, _ in served} == {"gw0", "gw1", "gw2", "gw3"}
+    assert len(served) == len({port for _, port in served}) == 4
+
+
+MIXED = """
+import os
+
+import httpx, pytest
+
+BODY = {"model": "gemini-3.5-flash", "input": "Hi"}
+KEY = {"x-goog-api-key": "k"}
+ids = set()
+
+@pytest.mark.parametrize("number", range(5))
+def test_ids_do_not_depend_on_the_order(number, interactions_emulator):
+    ids.add(interactions_emulator.create()["id"])
+    assert len(ids) == 1
+
+@pytest.mark.parametrize("number", range(5))
+def test_socket(number, interactions_emulator):
+    interactions_emulator.reply(f"Answer {number}.")
+    made = httpx.post(interactions_emulator.base_url + "/v1beta/interactions", json=BODY, headers=KEY).json()
+    assert made["steps"][-1]["content"][0]["text"] == f"Answer {number}."
+    interactions_emulator.requests.assert_calls("create")
+
+@pytest.mark.interactions_emulator(event_ids="none")
+def test_settings_stay_here(interactions_emulator):
+    assert interactions_emulator.emulator.settings.event_ids == "none"
+
+def test_defaults(interactions_emulator):
+    assert interactions_emulator.emulator.settings.event_ids != "none"
+
+def test_chain(interaction_chain):
+    assert len(interaction_chain.build(3).history) == 6
+
+def test_no_sleep(interactions_no_sleep):
+    import time
+    time.sleep(1000)
+    assert interactions_no_sleep == [1000]
+
+def test_without_a_fixture():
+    assert "GOOGLE_GEMINI_BASE_URL" not in os.environ
+"""
+
+
+def test_any_order(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In two shuffled orders all tests pass, and the ids are the same in each place."""
+    monkeypatch.delenv("GOOGLE_GEMINI_BASE_URL", raising=False)
+    pytester.makepyfile(MIXED)
+    orders = []
+    for seed in ("1", "2"):
+        result = beside(pytester, "randomly", "-p", "randomly", "-v", f"--randomly-seed={seed}")
+        result.assert_outcomes(passed=15)
+        orders.append([line.split()[0] for line in result.outlines if "PASSED" in line])
+    assert sorted(orders[0]) == sorted(orders[1])
+    assert orders[0] != orders[1]
+
+
+ALLOWED = """
+import httpx, pytest, socket
+
+BODY = {"model": "gemini-3.5-flash", "input": "Hi"}
+KEY = {"x-goog-api-key": "k"}
+
+def go_outside():
+    with socket.socket() as one:
+        one.settimeout(1)
+        one.connect(("192.0.2.1", 80))
+
+def test_before():
+    with pytest.raises(Exception, match=GUARD):
+        go_outside()
+
+@pytest.mark.parametrize("time", ["first", "second"])
+def test_socket(time, interactions_emulator):
+    answer = httpx.post(interactions_emulator.base_url + "/v1beta/interactions", json=BODY, headers=KEY)
+    assert answer.json()["status"] == "completed"
+
+def test_in_process(interactions_emulator):
+    with httpx.Client(transport=interactions_emulator.transport, base_url="http://x.test") as client:
+        assert client.post("/v1beta/interactions", json=BODY, headers=KEY).status_code == 200
+
+def test_outside(interactions_emulator):
+    with pytest.raises(RuntimeError, match="only this machine can be reached"):
+        go_outside()
+    with pytest.raises(RuntimeError, match="only this machine can be reached"):
+        httpx.get("https://generativelanguage.googleapis.com/")
+
+def test_after():
+    with pytest.raises(Exception, match=GUARD):
+        go_outside()
+"""
+
+
+def allowed(pytester: pytest.Pytester, guard: str) -> None:
+    """A toy repository where loopback is allowed; `guard` is what the other plugin says of the outside."""
+    pytester.makepyfile(ALLOWED.replace("GUARD", repr(guard)))
+
+
+LET_OUT = """
+import pytest, socket
+
+def test_ours(interactions_emulator):
+    pass
+
+@pytest.mark.enable_socket
+def test_no_guard_is_left():
+    assert not hasattr(socket.socket.connect, "__code__"), "connect is still patched"
+"""
+
+
+def test_socket_allows_loopback(pytester: pytest.Pytester) -> None:
+    """Under pytest-socket every way in works, outside is refused, and its own guard outlives our fixtures."""
+    allowed(pytester, "tried to use socket.socket.connect")
+    pytester.makepyfile(test_z_last=LET_OUT)
+    beside(pytester, "socket", "--disable-socket", "--allow-hosts=127.0.0.1").assert_outcomes(passed=8)
+
+
+FORBIDDEN = """
+import httpx, pytest
+
+BODY = {"model": "gemini-3.5-flash", "input": "Hi"}
+KEY = {"x-goog-api-key": "k"}
+
+def in_process(emulator):
+    with httpx.Client(transport=emulator.transport, base_url="http://x.test") as client:
+        return client.post("/v1beta/interactions", json=BODY, headers=KEY).json()["status"]
+
+def test_forbidden(interactions_emulator):
+    assert in_process(interactions_emulator) == "completed"
+    with pytest.raises(Exception, match="sockets seem to be forbidden"):
+        interactions_emulator.base_url
+
+@pytest.mark.enable_socket
+def test_enabled(interactions_emulator):
+    answer = httpx.post(interactions_emulator.base_url + "/v1beta/interactions", json=BODY, headers=KEY)
+    assert answer.json()["status"] == "completed"
+
+def test_forbidden_again(interactions_emulator):
+    assert in_process(interactions_emulator) == "completed"
+"""
+
+
+def test_socket_forbids_all(pytester: pytest.Pytester) -> None:
+    """Under a bare `--disable-socket` in-process use works, and a test that is let out gets its socket."""
+    pytester.makepyfile(FORBIDDEN)
+    quiet = ("-W", "ignore:A test tried to use socket")
+    beside(pytester, "socket", "--disable-socket", *quiet).assert_outcomes(passed=3)
+
+
+BLOCKED = """
+import socket
+from urllib.parse import urlsplit
+
+import httpx, pytest
+
+BODY = {"model": "gemini-3.5-flash", "input": "Hi"}
+KEY = {"x-goog-api-key": "k"}
+
+def test_in_process(interactions_emulator):
+    with httpx.Client(transport=interactions_emulator.transport, base_url="http://x.test") as client:
+        assert client.post("/v1beta/interactions", json=BODY, headers=KEY).status_code == 200
+
+def test_chain(interaction_chain):
+    assert len(interaction_chain.build(2).history) == 4
+
+@pytest.mark.interactions_dropped(cuts=["event:3,rst"])
+def test_drop(dropped_stream, interactions_no_sleep):
+    from harness.resume import follow
+    transport = dropped_stream.emulator.transport
+    with httpx.Client(transport=transport, base_url="http://x.test", headers=KEY) as client:
+        dropped_stream.assert_seen_once(list(follow(client, dropped_stream.id)))
+
+def test_socket(interactions_emulator):
+    there = urlsplit(interactions_emulator.base_url)
+    with socket.socket() as one, pytest.raises(RuntimeError, match="Network is disabled for host '127.0.0.1'"):
+        one.connect((there.hostname, there.port))
+"""
+
+
+def test_recording_blocks_the_network(pytester: pytest.Pytester) -> None:
+    """Under a bare `--block-network`, which forbids loopback too, fixtures work in-process, sockets do not."""
+    pytester.makepyfile(BLOCKED)
+    beside(pytester, "recording", "--block-network").assert_outcomes(passed=4)
+
+
+def test_recording_allows_loopback(pytester: pytest.Pytester) -> None:
+    """Under `--block-network` with loopback allowed every way in works and outside is refused."""
+    allowed(pytester, "Network is disabled for host")
+    result = beside(pytester, "recording", "--block-network", r"--allowed-hosts=127\.0\.0\.1")
+    result.assert_outcomes(passed=6)
+
+
+TOGETHER = """
+import os
+
+import httpx, pytest
+
+BODY = {"model": "gemini-3.5-flash", "input": "Hi"}
+KEY = {"x-goog-api-key": "AIzaSyVerySecretKeyOfMine0123456789abcdef"}
+
+def asked(client):
+    answer = client.post("/v1beta/interactions", json=BODY).json()
+    assert answer["status"] == "completed"
+
+def test_ours(interactions_cassette):
+    with httpx.Client(transport=interactions_cassette.transport, base_url="http://x.test", headers=KEY) as client:
+        asked(client)
+
+@pytest.mark.vcr
+def test_theirs():
+    with httpx.Client(base_url=os.environ["INTERACTIONS_RECORD_URL"], headers=KEY) as client:
+        asked(client)
+
+def test_neither(interactions_emulator):
+    with httpx.Client(transport=interactions_emulator.transport, base_url="http://x.test", headers=KEY) as client:
+        asked(client)
+"""
+
+
+@pytest.fixture
+def live(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
+    """What is recorded from."""
+    emulator = Emulator()
+    with ServerThread(emulator, clock=emulator.clock) as server:
+        monkeypatch.setenv("INTERACTIONS_RECORD_URL", server.url)
+        yield emulator
+
+
+def test_record_mode_of_recording(pytester: pytest.Pytester, live: Emulator) -> None:
+    """`--record-mode` governs our recordings and vcrpy's in one session; then both play without a network."""
+    pytest.importorskip("vcr", reason="cassettes need vcrpy: pip install -e '.[record]'")
+    pytester.makepyfile(test_app=TOGETHER)
+    beside(pytester, "recording", "--record-mode=once").assert_outcomes(passed=3)
+    files = {path.name: path.read_text("utf-8") for path in (pytester.path / "cassettes" / "test_app").iterdir()}
+    assert set(files) == {"test_ours.yaml", "test_theirs.yaml"}
+    assert "AIzaSyVerySecret" not in files["test_ours.yaml"]
+    asked = len(live.requests)
+    assert asked == 2
+    beside(pytester, "recording", "--block-network").assert_outcomes(passed=3)
+    assert len(live.requests) == asked
