@@ -6,6 +6,7 @@ Layer 6.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Generator, Sequence
 from contextlib import closing
@@ -139,7 +140,7 @@ def _listen(events: Generator[Event, None, None], arguments: argparse.Namespace)
     from harness.contract.protocol import PROTOCOL
 
     story = Story(PROTOCOL.secret_fields)
-    colour = wants_colour(sys.stdout, arguments.color)
+    colour = wants_colour(sys.stdout, os.environ, arguments.color)
     report = None
     if not arguments.json:
         report = TerminalReport(sys.stdout, story, colour=colour, verbose=arguments.verbose)

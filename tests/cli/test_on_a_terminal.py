@@ -1,0 +1,73 @@
+"""Claims about commands whose output is a terminal: what a person sees, which no captured stream shows."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+
+import pytest
+
+pty = pytest.importorskip("pty", reason="this system has no pseudo-terminals")
+GREEN = "\x1b[32m"
+
+
+def on_a_terminal(*words: str, environment: Mapping[str, str] | None = None) -> tuple[int, str]:
+    """Exit code of `harness WORDS`, and all it drew."""
+    told, screen = pty.openpty()
+    plain = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "CI")}
+    command = [sys.executable, "-m", "harness", *words]
+    settings = {**plain, "TERM": "xterm", **(environment or {})}
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=screen, stderr=screen, env=settings
+    ) as process:
+        os.close(screen)
+        drawn = b""
+        while True:
+            try:
+                read = os.read(told, 65536)
+            except OSError:  # how Linux says that the other side is closed
+                read = b""
+            if not read:
+                break
+            drawn += read
+    os.close(told)
+    return process.returncode, drawn.decode()
+
+
+def test_check_draws_progress_and_colour() -> None:
+    """Progress while it runs, colour in the end, success."""
+    code, drawn = on_a_terminal("check", "emulator", "-c", "create.*")
+    assert code == 0
+    assert "\r" in drawn.replace("\r\n", "")
+    assert GREEN in drawn
+
+
+@pytest.mark.parametrize(
+    ("words", "environment"), [((), {"NO_COLOR": "1"}), (("--color", "never"), {}), ((), {"TERM": "dumb"})]
+)
+def test_colour_can_be_refused(words: tuple[str, ...], environment: dict[str, str]) -> None:
+    """NO_COLOR, a dumb terminal and --color never each mean: none."""
+    code, drawn = on_a_terminal("check", "emulator", "-c", "create.ok", *words, environment=environment)
+    assert code == 0
+    assert GREEN not in drawn
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("smoke", "emulator"),
+        ("list",),
+        ("explain", "create.ok"),
+        ("check", "emulator", "--dry-run"),
+        ("check", "emulator", "-j", "2", "-v", "-c", "create.*"),
+        ("check", "emulator", "--json", "-c", "create.ok"),
+    ],
+    ids=" ".join,
+)
+def test_every_command_bears_a_terminal(words: tuple[str, ...]) -> None:
+    """No command fails because somebody looks."""
+    code, drawn = on_a_terminal(*words)
+    assert code == 0, drawn
+    assert "Traceback" not in drawn
