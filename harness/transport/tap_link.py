@@ -208,9 +208,16 @@ class Link:
             self._left = how  # what the client said before it left is still to be said
         elif how is How.FIN:
             self._upstream.close()
-            self._loop.call_later(_DRAIN_SECONDS, self._upstream.abort)
+            self._loop.call_later(_LINGER_SECONDS, self._leave_upstream, self._upstream)
         else:
             _reset_now(self._upstream)
+
+    def _leave_upstream(self, transport: asyncio.Transport) -> None:
+        """Over TLS closing waits for the other side's goodbye: no longer than it has bytes to take."""
+        if transport.get_write_buffer_size():
+            self._loop.call_later(_DRAIN_SECONDS, transport.abort)
+        else:
+            transport.abort()
 
     async def _reset(self, transport: asyncio.Transport) -> None:
         sock = cast("SocketLike", transport.get_extra_info("socket"))

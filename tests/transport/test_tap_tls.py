@@ -72,7 +72,7 @@ def test_a_client_that_leaves_a_tls_stream_ends_it_upstream(certificate: Certifi
             sock.sendall(get())
             while not sock.recv(65536).endswith(b"ab\r\n"):
                 pass
-        assert serving.bodies[0].closed.wait(5)
+        assert serving.bodies[0].closed.wait(10)
 
 
 class Tunnel:
