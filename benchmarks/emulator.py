@@ -30,7 +30,7 @@ from typing import Any, NamedTuple
 
 from harness.transport.body_reader import BodyReader
 from harness.transport.heads import parse_response_head
-from harness.transport.server import loop_factory
+from harness.transport.in_thread import loop_factory
 from harness.wire import Chunked, Decoder
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -18,8 +18,8 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from harness.transport import Server
+from harness.transport.in_thread import loop_factory
 from harness.transport.response_reader import ResponseReader
-from harness.transport.server import loop_factory
 from harness.wire import COMPLETE, Chunk, Chunked, Headers, PieceBody, Request, Response
 
 SMALL = b'{"id":"int_1","status":"completed"}'

@@ -22,9 +22,9 @@ def run(words: Sequence[str]) -> int:
         raise UsageFault("name the server to stand in front of: --target http://127.0.0.1:8000")
     from harness.contract.protocol import PROTOCOL
     from harness.runner.faulty import Faulty
+    from harness.transport.in_thread import InThread
     from harness.transport.proxy import WaitingServer
     from harness.transport.proxy_upstream import Upstream
-    from harness.transport.tap_thread import InThread
 
     faulty = Faulty(Upstream(arguments.target, ca_file=arguments.ca_file), PROTOCOL, plan=arguments.fault)
     server = WaitingServer(faulty, host=arguments.host, port=arguments.port)

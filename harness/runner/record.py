@@ -22,10 +22,10 @@ from urllib.parse import urlsplit
 from harness.cassette import CassetteError, CassetteFile, Player, Provenance, Recording, Target, Unit, load
 from harness.contract import CURRENT
 from harness.transport import ServerThread, UrlDriver
+from harness.transport.in_thread import InThread
 from harness.transport.proxy import WaitingServer
 from harness.transport.proxy_upstream import Upstream
 from harness.transport.tap import Tap
-from harness.transport.tap_thread import InThread
 from harness.wire import Chunked, Exchange, Request, Response, Service, StreamProtocol
 
 _LIVE = ("googleapis.com",)

@@ -6,14 +6,12 @@ Layer 3. Knows listening sockets, event loops and threads; what happens on a con
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import ssl
-import threading
-from collections.abc import Callable
 from types import TracebackType
 
 from harness.outcome import HarnessFault, UsageFault
 from harness.transport.connection import Connection, Hub
+from harness.transport.in_thread import InThread
 from harness.transport.limits import ServerLimits
 from harness.wire import Clock, LogicalClock, Service
 
@@ -139,11 +137,7 @@ class ServerThread:
         limits: ServerLimits | None = None,
     ) -> None:
         self._server = Server(service, host=host, port=port, clock=clock, tls=tls, cors=cors, limits=limits)
-        self._ready = threading.Event()
-        self._failure: BaseException | None = None
-        self._thread: threading.Thread | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._stopping: asyncio.Event | None = None
+        self._running = InThread(self._server)
 
     @property
     def url(self) -> str:
@@ -162,39 +156,11 @@ class ServerThread:
 
     def start(self) -> None:
         """Start the thread and wait until the port listens; raises what `Server.start` raises."""
-        self._ready.clear()
-        self._thread = threading.Thread(target=self._run, name="harness-server", daemon=True)
-        self._thread.start()
-        self._ready.wait()
-        if self._failure is not None:
-            self._thread.join()
-            failure, self._failure = self._failure, None
-            raise failure
-
-    def _run(self) -> None:
-        try:
-            with asyncio.Runner(loop_factory=loop_factory()) as runner:
-                runner.run(self._main())
-        except BaseException as error:
-            self._failure = error
-        finally:
-            self._ready.set()
-
-    async def _main(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._stopping = asyncio.Event()
-        async with self._server:
-            self._ready.set()
-            await self._stopping.wait()
+        self._running.start()
 
     def stop(self) -> None:
         """Hang up, stop the loop, join the thread; safe to call again."""
-        thread, self._thread = self._thread, None
-        if thread is None or self._loop is None or self._stopping is None:
-            return
-        with contextlib.suppress(RuntimeError):  # the loop may have died already
-            self._loop.call_soon_threadsafe(self._stopping.set)
-        thread.join()
+        self._running.stop()
 
     def __enter__(self) -> ServerThread:
         self.start()
@@ -204,12 +170,3 @@ class ServerThread:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
-
-
-def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """uvloop's loop where it is installed, else None for asyncio's own."""
-    try:
-        import uvloop
-    except ImportError:
-        return None
-    return uvloop.new_event_loop

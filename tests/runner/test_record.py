@@ -18,7 +18,7 @@ from harness.contract import PROTOCOL
 from harness.emulator import Emulator
 from harness.runner.record import Recorder, target_class
 from harness.transport import Server, ServerThread, UrlDriver
-from harness.transport.tap_thread import InThread
+from harness.transport.in_thread import InThread
 from harness.wire import By, Chunk, Chunked, Ending, Headers, How, Request
 from tests.transport.endings_table import CASES
 from tests.transport.peers import Serving, get, raw_exchange

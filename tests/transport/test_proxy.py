@@ -11,9 +11,9 @@ from harness.contract import PROTOCOL
 from harness.faults import cut
 from harness.outcome import UsageFault
 from harness.transport import ServerThread, UrlDriver
+from harness.transport.in_thread import InThread
 from harness.transport.proxy import WaitingServer
 from harness.transport.proxy_upstream import Upstream
-from harness.transport.tap_thread import InThread
 from harness.wire import Chunk, Ending, Headers, How, Pause, Request
 from tests.transport.endings_table import CASES, DEAD
 from tests.transport.peers import RawServer, Serving, connected, echo, get, raw_exchange, read_to_end, until

@@ -12,8 +12,8 @@ import pytest
 
 from harness.outcome import UsageFault
 from harness.transport import ServerThread, UrlDriver
+from harness.transport.in_thread import InThread
 from harness.transport.tap import Tap
-from harness.transport.tap_thread import InThread
 from harness.wire import At, By, Chunk, Ending, Exchange, How, Length, Pause, Piece, Request
 from tests.transport.endings_table import CASES, DEAD, HEADS, Case
 from tests.transport.peers import (

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 import pytest
 
 from harness.transport import ServerThread
+from harness.transport.in_thread import InThread
 from harness.transport.tap import Tap
-from harness.transport.tap_thread import InThread
 from harness.wire import Chunk, Chunked, Ending, Exchange, How, Length
 from tests.transport.certificates import Certificate, certificate_in
 from tests.transport.peers import Serving, connected, get, raw_exchange, read_head, until

@@ -8,10 +8,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Generic, Protocol, TypeVar
-
-from harness.transport.server import loop_factory
 
 
 class Serves(Protocol):
@@ -39,17 +38,27 @@ class InThread(Generic[Server]):
         self._stopping: asyncio.Event | None = None
 
     def __enter__(self) -> Server:
-        self._thread = threading.Thread(target=self._run, name="harness-tap", daemon=True)
-        self._thread.start()
-        self._ready.wait()
-        if self._failure is not None:
-            self._thread.join()
-            raise self._failure
+        self.start()
         return self.server
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start the thread and wait until the server listens; raises what the server's start raises."""
+        self._ready.clear()
+        self._thread = threading.Thread(target=self._run, name="harness-server", daemon=True)
+        self._thread.start()
+        self._ready.wait()
+        if self._failure is not None:
+            self._thread.join()
+            failure, self._failure = self._failure, None
+            raise failure
+
+    def stop(self) -> None:
+        """Stop the server and its loop, join the thread; safe to call again."""
         thread, self._thread = self._thread, None
         if thread is None or self._loop is None or self._stopping is None:
             return
@@ -72,3 +81,12 @@ class InThread(Generic[Server]):
         async with self.server:
             self._ready.set()
             await self._stopping.wait()
+
+
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop's loop where it is installed, else None for asyncio's own."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
