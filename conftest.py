@@ -21,7 +21,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Heavy tests are opt-in."""
-    if config.getoption("--peers"):
+    if config.getoption("--peers", False):
         return
     skip = pytest.mark.skip(reason="installs third-party servers; run `make peers`")
     for item in items:

@@ -3,7 +3,12 @@
 `python benchmarks/cassette.py [--json] [--events N] [--rounds N]`. Loading: the same body in a file of plain vcrpy
 and in one with pieces, times and ending, read by vcrpy and by us; and, for the reason of the packed form, the
 pieces as a YAML list. Appending: the journal, and vcrpy's way, the whole file anew after each exchange. Rounds are
-interleaved so that noise hits all alike; figures are medians, and the best of each in brackets.
+interleaved so that noise hits all alike; figures are medians, and the best of each in brackets. A ratio is the
+median of those of the rounds.
+
+What "plain vcrpy" does: read the file, parse it, make bytes of the bodies. What we do beside it: check digest and
+pieces. Both spend most of it in libyaml; we give it the bytes of the file where vcrpy gives it a decoded text,
+which pays for the digest. Pieces are unpacked when first asked for, so there is a row with them as well.
 """
 
 from __future__ import annotations
@@ -26,7 +31,7 @@ from harness.cassette.framing import pieces_of
 from harness.contract import PROTOCOL
 from harness.wire import Chunked, Headers, Request, encode
 
-BOUND = 2.0
+BOUND = 1.2
 """Loading with pieces may take this many times what plain vcrpy takes for the body alone."""
 
 Contender = tuple[str, Callable[[], Any]]
@@ -75,6 +80,7 @@ def loading(folder: Path, events: int) -> list[Contender]:
         ("vcrpy, body only", plain_load(plain)),
         ("vcrpy, packed pieces", plain_load(ours)),
         ("harness, packed pieces", lambda: load(ours)),
+        ("harness, and each piece", lambda: load(ours).recordings[0].pieces.waits),
         ("vcrpy, pieces as a list", plain_load(listed)),
     ]
 
@@ -119,11 +125,15 @@ def timed(contenders: list[Contender], rounds: int) -> list[dict[str, Any]]:
             began = perf_counter()
             run()
             times[name].append(perf_counter() - began)
-    base = statistics.median(times[contenders[0][0]])
-    medians = {name: statistics.median(taken) for name, taken in times.items()}
+    base = times[contenders[0][0]]
     return [
-        {"name": name, "seconds": median, "best": min(times[name]), "ratio": median / base}
-        for name, median in medians.items()
+        {
+            "name": name,
+            "seconds": statistics.median(taken),
+            "best": min(taken),
+            "ratio": statistics.median(one / other for one, other in zip(taken, base, strict=True)),
+        }
+        for name, taken in times.items()
     ]
 
 

@@ -1,19 +1,20 @@
 """What the pytest plugin costs: collecting an empty project beside pytest-recording, a fixture, dropped streams.
 
-Run it as `python -m benchmarks.plugin`. Best of many; pytest-recording is measured where it is installed.
+Run it as `python -m benchmarks.plugin`; pytest-recording is measured where it is installed. POSIX only.
 """
 
 from __future__ import annotations
 
 import importlib.util
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -21,19 +22,52 @@ from harness.plugin import DroppedStream, InteractionsEmulator, cases_of, client
 from harness.plugin.drops import Loop
 from harness.resume import follow
 
-ROUNDS = 25
+ROUNDS = 100
 CASES = 1000
 
 
-def collecting(*plugins: str) -> float:
-    """Seconds of `pytest --collect-only` in an empty folder with these plugins and no others."""
-    options = [word for name in plugins for word in ("-p", name)]
-    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", *options]
+_COLLECT = """
+import os, sys, time
+import pytest
+
+def collecting(plugins):
+    here, there = os.pipe()
+    child = os.fork()
+    if child == 0:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 1)
+        begin = time.process_time()
+        loaded = (word for name in plugins for word in ("-p", name))
+        pytest.main(["--collect-only", "-p", "no:cacheprovider", *loaded])
+        os.write(there, str(time.process_time() - begin).encode())
+        os._exit(0)
+    os.close(there)
+    with os.fdopen(here) as said:
+        seconds = float(said.read())
+    os.waitpid(child, 0)
+    return seconds
+
+rounds, *names = sys.argv[1:]
+variants = [[], *([name] for name in names)]
+seconds = [[] for _ in variants]
+for _ in range(int(rounds)):
+    for one, variant in zip(seconds, variants):
+        one.append(collecting(variant))
+print(*(min(one) for one in seconds))
+"""
+
+
+def collecting(*plugins: str) -> list[float]:
+    """Processor seconds of `pytest --collect-only` in an empty folder: bare, and with each of the plugins.
+
+    The best of many rounds, taken in turns in forks of one process that has imported pytest, and nothing else.
+    """
+    alone = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONPATH": str(Path(__file__).parents[1])}
+    environment = {**_environment(), **alone}
     with tempfile.TemporaryDirectory() as folder:
-        begin = time.perf_counter()
-        environment = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONPATH": str(Path(__file__).parents[1])}
-        subprocess.run(command, cwd=folder, env=environment, capture_output=True, check=False)
-        return time.perf_counter() - begin
+        command = [sys.executable, "-c", _COLLECT, str(ROUNDS), *plugins]
+        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=True)
+    return [float(word) for word in done.stdout.split()]
 
 
 def importing(module: str) -> float:
@@ -44,20 +78,47 @@ def importing(module: str) -> float:
         f"__import__({module!r})\n"
         "print(time.perf_counter() - begin)"
     )
-    folder, environment = str(Path(__file__).parents[1]), dict(os.environ)
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed plugin is compiled
+    folder = Path(__file__).parents[1]
     command = [sys.executable, "-c", code]
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, cwd=folder, env=_environment(), capture_output=True, text=True, check=True)
     return float(done.stdout)
 
 
-def interleaved(*variants: tuple[str, ...]) -> list[float]:
-    """The best of each variant, measured in turns: the least disturbed by whatever else the machine does."""
-    seconds: list[list[float]] = [[] for _ in variants]
-    for _ in range(ROUNDS):
-        for one, variant in zip(seconds, variants, strict=True):
-            one.append(collecting(*variant))
-    return [min(one) for one in seconds]
+_FIRST_FIXTURE = """
+import time, pytest
+from harness.plugin.environment import Environment
+environment = Environment(())
+environment.install()
+def opened():
+    begin = time.perf_counter()
+    from harness.plugin.guard import loopback_only
+    from harness.plugin.served import InteractionsEmulator
+    with InteractionsEmulator().open(session), loopback_only():
+        return time.perf_counter() - begin
+begin = time.perf_counter()
+from harness.plugin.session import Session
+session = Session(environment)
+first = time.perf_counter() - begin + opened()
+again = sorted(opened() for _ in range(200))
+session.close()
+environment.uninstall()
+print(first, again[100])
+"""
+
+
+def fixture() -> tuple[float, float]:
+    """Seconds until an emulator is ready on its socket: the first of a session, with imports, and each next."""
+    done = subprocess.run(
+        [sys.executable, "-c", _FIRST_FIXTURE], cwd=Path(__file__).parents[1], env=_environment(),
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    first, again = map(float, done.stdout.split())
+    return first, again
+
+
+def _environment() -> dict[str, str]:
+    """An installed plugin is compiled, and so shall this be."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def timed(work: Callable[[], object]) -> float:
@@ -67,27 +128,22 @@ def timed(work: Callable[[], object]) -> float:
     return time.perf_counter() - begin
 
 
-def dropped_streams() -> float:
-    """Seconds of a thousand cases in-process with the helper over httpx."""
-    cases = cases_of(cuts="every-byte", endings=("rst",))[:CASES]
+def dropped_streams(client_of: Callable[[InteractionsEmulator], AbstractContextManager[Any]], count: int) -> float:
+    """Seconds of `count` cases in-process with the helper, each judged by the oracle."""
+    cases = cases_of(cuts="every-byte", endings=("rst",))[:count]
     emulator = InteractionsEmulator()
-    with no_sleep(), httpx.Client(transport=emulator.transport, base_url="http://x.test", headers=_KEY) as plain:
+    with no_sleep(), client_of(emulator) as made:
 
         def work() -> None:
             for stream in DroppedStream(emulator, Loop(tuple(cases))):
-                stream.assert_seen_once(list(follow(plain, stream.id)))
+                stream.assert_seen_once(list(follow(made, stream.id)))
 
-        return timed(work) * CASES / len(cases)
+        return timed(work) * count / len(cases)
 
 
-def genai_stream() -> float:
-    """Seconds that google-genai takes for one undisturbed stream in-process."""
-    emulator = InteractionsEmulator()
-    found = emulator.create()["id"]
-    with client(emulator) as genai:
-        return statistics.median(
-            timed(lambda: list(genai.interactions.get(found, stream=True))) for _ in range(30)
-        )
+def plain(emulator: InteractionsEmulator) -> httpx.Client:
+    """A client of httpx."""
+    return httpx.Client(transport=emulator.transport, base_url="http://x.test", headers=_KEY)
 
 
 _KEY = {"x-goog-api-key": "key"}
@@ -95,20 +151,21 @@ _KEY = {"x-goog-api-key": "key"}
 
 def main() -> None:
     """Print the table."""
-    variants: list[tuple[str, ...]] = [(), ("harness.pytest_plugin",)]
+    plugins = ["harness.pytest_plugin"]
     if importlib.util.find_spec("pytest_recording"):
-        variants.append(("pytest_recording.plugin",))
-    bare, *loaded = interleaved(*variants)
+        plugins.append("pytest_recording.plugin")
+    bare, *loaded = collecting(*plugins)
     print(f"collect-only, bare pytest          {bare * 1000:7.1f} ms")
-    for variant, seconds in zip(variants[1:], loaded, strict=True):
-        alone = min(importing(variant[0]) for _ in range(ROUNDS))
-        print(f"  + {variant[0]:<30} {(seconds - bare) * 1000:+7.1f} ms, its import {alone * 1000:.2f} ms")
-    InteractionsEmulator()
-    fixture = statistics.median(timed(InteractionsEmulator) for _ in range(100))
-    print(f"a fixture's emulator               {fixture * 1000:7.2f} ms")
-    print(f"{CASES} dropped streams, httpx       {dropped_streams():7.2f} s")
+    for plugin, seconds in zip(plugins, loaded, strict=True):
+        alone = min(importing(plugin) for _ in range(ROUNDS // 4))
+        print(f"  + {plugin:<30} {(seconds - bare) * 1000:+7.1f} ms, its import {alone * 1000:.2f} ms")
+    first, again = min(fixture() for _ in range(5))
+    print(
+        f"a fixture's emulator on its socket {again * 1000:7.2f} ms, the first of a session {first * 1000:.0f} ms"
+    )
+    print(f"{CASES} dropped streams, httpx       {dropped_streams(plain, CASES):7.2f} s")
     if importlib.util.find_spec("google.genai"):
-        print(f"google-genai, one whole stream     {genai_stream() * 1000:7.1f} ms")
+        print(f"{CASES} dropped streams, genai       {dropped_streams(client, CASES // 10) * 10:7.2f} s")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ the top: what a fixture is made of comes with the first test that requests it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _ENVIRONMENT = pytest.StashKey[Environment]()
 _SESSION = pytest.StashKey["Session"]()
+_TOLD = pytest.StashKey[Callable[[], str]]()
 
 _CASSETTE = "interactions_cassette"
 _OURS = frozenset({
@@ -31,10 +32,12 @@ _OURS = frozenset({
     "interaction_chain", "dropped_stream", _CASSETTE,
 })  # fmt: skip
 
+_PARAMETRIZED = frozenset({"interaction_lifecycle", "dropped_stream"})
+
 _MARKERS = (
     "interactions_emulator(**settings): settings of the test's emulator, such as event_ids='sparse'",
     "interactions_lifecycle(*routes): the routes that interaction_lifecycle takes; 'all' for every one",
-    "interactions_dropped(cuts, endings, script, cassette, event_ids, mode): where dropped_stream is cut",
+    "interactions_dropped(cuts, first, endings, script, cassette, event_ids, mode): where dropped_stream is cut",
     "interactions_cassette(path, record_mode, mode): the recording that interactions_cassette plays",
 )
 
@@ -74,12 +77,26 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """A test that uses none of our fixtures sees the environment as it was."""
+    """A test that uses none of our fixtures sees the environment as it was; the marker of a cassette is enough."""
+    if (
+        isinstance(item, pytest.Function)
+        and item.get_closest_marker(_CASSETTE)
+        and _CASSETTE not in item.fixturenames
+    ):
+        item.fixturenames.append(_CASSETTE)
     item.config.stash[_ENVIRONMENT].route(not _OURS.isdisjoint(getattr(item, "fixturenames", ())))
     if item.get_closest_marker("vcr") is not None:
-        from harness.plugin.recorded import refuse_plain_replay
+        from harness.plugin.beside_vcr import refuse_plain_replay
 
         refuse_plain_replay(item)
+
+
+@pytest.hookimpl(optionalhook=True, tryfirst=True)
+def pytest_recording_configure(vcr: Any) -> None:
+    """pytest-recording's own hook: cassettes of ours play there too."""
+    from harness.plugin.beside_vcr import bear_metadata
+
+    bear_metadata(vcr)
 
 
 @pytest.hookimpl(trylast=True)
@@ -88,24 +105,37 @@ def pytest_runtest_teardown(item: pytest.Item) -> None:
     item.config.stash[_ENVIRONMENT].route(True)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A test that fails shows what its code asked and was answered; a call that was wrong, no more than words."""
+    if call.excinfo is not None and call.excinfo.type.__module__.startswith("harness."):
+        from harness.plugin.wording import reword
+
+        reword(call)
+    report = yield
+    if report.failed and (told := item.stash.get(_TOLD, None)) is not None and (text := told()):
+        report.sections.append(("interactions", text))
+    return report
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """One test for each route, and for each cut that is known now."""
-    if "interaction_lifecycle" in metafunc.fixturenames:
-        from harness.plugin.lifecycle import routes_of
+    marked = any(marker.name.startswith("interactions_") for marker in metafunc.definition.own_markers)
+    if marked or not _PARAMETRIZED.isdisjoint(metafunc.fixturenames):
+        from harness.plugin.parametrize import parametrize
 
-        metafunc.parametrize("interaction_lifecycle", routes_of(metafunc.definition), indirect=True)
-    if "dropped_stream" in metafunc.fixturenames:
-        from harness.plugin.drops import parameters
-
-        cases = parameters(metafunc.definition, metafunc.config.getoption("--interactions-seed"))
-        metafunc.parametrize("dropped_stream", cases, indirect=True, ids=str)
+        parametrize(metafunc)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Recordings that nobody played or that are old, and SHOULD rules that a judged server breaks."""
+    reports = [report for group in terminalreporter.stats.values() for report in group]
+    if not any(getattr(report, "user_properties", ()) for report in reports):
+        return
     from harness.plugin.remarks import sections
 
-    reports = (report for group in terminalreporter.stats.values() for report in group)
     for title, lines in sections(reports):
         terminalreporter.section(title)
         terminalreporter.write_line(lines)
@@ -122,14 +152,16 @@ def _session(config: pytest.Config) -> Session:
 @pytest.fixture
 def interactions_emulator(request: pytest.FixtureRequest) -> Iterator[InteractionsEmulator]:
     """A fresh emulator of the API, on a socket (`.base_url`) and in-process (`.transport`)."""
-    from harness.plugin.guard import loopback_only
+    from harness.plugin.beside_vcr import guard_beside
     from harness.plugin.served import InteractionsEmulator
 
     settings: dict[str, Any] = {}
     for marker in request.node.iter_markers("interactions_emulator"):
         settings = {**marker.kwargs, **settings}
     emulator = InteractionsEmulator(seed=request.config.getoption("--interactions-seed"), **settings)
-    with emulator.open(_session(request.config)), loopback_only():
+    session = _session(request.config)
+    request.node.stash[_TOLD] = emulator.told
+    with emulator.open(session), guard_beside(request, session.environment.url, emulator.refused):
         yield emulator
 
 
@@ -189,7 +221,9 @@ def dropped_stream(request: pytest.FixtureRequest, interactions_emulator: Intera
     """An interaction whose stream drops where the test's parameter says."""
     from harness.plugin.drops import DroppedStream
 
-    return DroppedStream(interactions_emulator, request.param, request.node.nodeid)
+    stream = DroppedStream(interactions_emulator, request.param, request.node.nodeid)
+    request.node.stash[_TOLD] = stream.told
+    return stream
 
 
 @pytest.fixture
@@ -197,5 +231,8 @@ def interactions_cassette(request: pytest.FixtureRequest) -> Iterator[CassetteFi
     """The test's recording, played without a network or recorded anew."""
     from harness.plugin.replay import cassette_of, guard_of
 
-    with cassette_of(request) as cassette, cassette.open(_session(request.config)), guard_of(request):
-        yield cassette
+    session = _session(request.config)
+    with cassette_of(request) as cassette, cassette.open(session):
+        request.node.stash[_TOLD] = cassette.told
+        with guard_of(request, session.environment.url, cassette.refused):
+            yield cassette

@@ -1,6 +1,7 @@
 """The layers of `harness/README.md`, enforced: every import of every module is read and held to the table.
 
 An import inside a function counts like one at the top; one under `TYPE_CHECKING` too, since a type is knowledge.
+The generic packages are held to their words as well: what they do not import they must not spell out either.
 """
 
 from __future__ import annotations
@@ -40,6 +41,26 @@ REACH: dict[str, frozenset[str]] = {
     "resume": frozenset({"wire", "outcome", "resources", "contract", "cassette", "faults"}),
 }
 """Packages that see less than their layer would let them."""
+
+GENERIC = ("wire", "outcome", "cassette", "faults", "transport")
+"""Packages that would serve any API that streams events."""
+
+WORDS = (
+    "interactions", "step.", "event_type", "event_id", "google", "x-goog", "gemini", "v1beta", "function_call",
+    "requires_action",
+)  # fmt: skip
+"""What only this API says, in names and in constants."""
+
+AGREED: dict[str, tuple[str, str]] = {
+    "cassette/file.py": ("interactions", "a key of vcrpy's format"),
+    "cassette/journal.py": ("interactions", "a key of vcrpy's format"),
+    "cassette/layout.py": ("interactions", "a key of vcrpy's format"),
+    "cassette/scan.py": ("interactions", "a key of vcrpy's format"),
+    "wire/secrets.py": ("google x-goog", "a secret must be known by its looks, whoever issued it"),
+}
+"""Module → the words it may say all the same, and why."""
+
+OURS = "interactions-harness"
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
@@ -126,3 +147,42 @@ def test_every_part_of_the_package_has_a_layer() -> None:
     """A new package takes its place in the table, here and in the README."""
     parts = {package_of(path) for path in MODULES} - {""}
     assert parts <= LAYERS.keys()
+
+
+def said_in(path: Path) -> Iterator[tuple[int, str]]:
+    """Line and text of every name and constant of a module; docstrings and comments may give examples."""
+    tree = ast.parse(path.read_text("utf-8"), str(path))
+    prose = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        match node:
+            case ast.Constant(value=str() | bytes() as value) if id(node) not in prose:
+                yield node.lineno, value if isinstance(value, str) else value.decode("latin-1")
+            case ast.Name(id=name) | ast.Attribute(attr=name) | ast.arg(arg=name):
+                yield node.lineno, name
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                yield node.lineno, name
+
+
+def words_in(path: Path) -> Iterator[tuple[int, str]]:
+    """Line and word of everything that only this API says; our own package's name does not count."""
+    for line, text in said_in(path):
+        yield from ((line, word) for word in WORDS if word in text.lower().replace(OURS, ""))
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in MODULES if package_of(path) in GENERIC],
+    ids=lambda path: str(path.relative_to(PACKAGE)),
+)
+def test_a_generic_module_does_not_spell_out_the_api(path: Path) -> None:
+    """It says no word of this API but those that are agreed, and an agreement that nothing needs any more goes."""
+    agreed = set(AGREED.get(path.relative_to(PACKAGE).as_posix(), ("", ""))[0].split())
+    said = {word: line for line, word in words_in(path)}
+    assert {word: line for word, line in said.items() if word not in agreed} == {}, path
+    assert agreed <= said.keys(), f"{path} does not say {agreed - said.keys()} any more"
+
+
+def test_the_words_are_found_where_they_are_said() -> None:
+    """What the generic packages are held to is said by those that know the API, each word of it."""
+    others = (path for path in MODULES if package_of(path) not in GENERIC)
+    assert {word for path in others for _, word in words_in(path)} == set(WORDS)

@@ -24,7 +24,10 @@ REQUEST_KEYS = frozenset({"method", "uri", "body", "headers"})
 NO_ANSWER = 0
 """The status code of an entry whose connection died before a head came."""
 
-_ORIGIN = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://[^/?#]*)(.*)", re.DOTALL)
+_STATUSES = range(200, 1000)
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_CONTROL = re.compile(r"[\r\n\0]")
+_ORIGIN = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://[^/?#*]*)(.*)", re.DOTALL)
 
 
 def as_entry(recording: Recording) -> dict[str, Any]:
@@ -47,7 +50,7 @@ def request_entry(request: Request, origin: str) -> dict[str, Any]:
     """The `request` of an entry."""
     return {
         "method": request.method,
-        "uri": origin + request.target,
+        "uri": request.target if _ORIGIN.match(request.target) else origin + request.target,
         "body": request.body or None,
         "headers": _folded(request.headers),
     }
@@ -76,7 +79,19 @@ def from_entry(entry: Mapping[str, Any]) -> Recording:
         reason=str(status.get("message") or ""),
         origin=origin,
     )
+    _check_head(plain)
     return _as_recorded(plain, came[KEY]) if KEY in came else replace(plain, pieces=_guess(plain, ()))
+
+
+def _check_head(recording: Recording) -> None:
+    """Raises ValueError for an answer that no server could give."""
+    for name, value in recording.headers:
+        if _TOKEN.fullmatch(name) is None or _CONTROL.search(value) is not None:
+            raise ValueError(
+                f"response header {name!r}: {value[:60]!r} cannot be sent: a name is a word, a value one line"
+            )
+    if _CONTROL.search(recording.reason) is not None:
+        raise ValueError(f"response.status.message={recording.reason[:60]!r} is more than one line")
 
 
 def _extension(recording: Recording) -> dict[str, Any]:
@@ -107,6 +122,10 @@ def _as_recorded(plain: Recording, extension: object) -> Recording:
         raise ValueError(f"size={size!r} but the pieces add up to {pieces.total} bytes: record it again")
     ending, wait = ending_from_data(extension.get("end"))
     framing = framing_from_data(extension)
+    if isinstance(framing, Length) and framing.size < pieces.total:
+        raise ValueError(
+            f"length={framing.size} but the body has {pieces.total} bytes: a longer one is never sent"
+        )
     coding = str(extension.get("coding", ""))
     if hashlib.sha256(plain.body).hexdigest() == extension.get("sha256") and pieces.total == len(plain.body):
         approximate = extension.get("approximate") is True
@@ -184,9 +203,13 @@ def _split(uri: object) -> tuple[str, str]:
 
 
 def _code(value: object) -> int | None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise ValueError(f"response.status.code={value!r} is no HTTP status: write one, or 0 for no answer")
-    return None if value == NO_ANSWER else value
+    if value == NO_ANSWER and value is not False:
+        return None
+    if not isinstance(value, int) or value not in _STATUSES:
+        raise ValueError(
+            f"response.status.code={value!r} is no final HTTP status: write 200 to 599, 0 for no answer"
+        )
+    return value
 
 
 def _bytes(value: object) -> bytes:

@@ -11,14 +11,18 @@ import re
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from itertools import accumulate
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import msgspec
 
 from harness.wire import Decoder
 
-_PACKED = re.compile(r"(?:[0-9]{1,15}+@[0-9]{1,12}+(?:\.[0-9]{1,3}+)?+(?: (?=[0-9])|\Z))*+")
-_FIRST_WRONG = re.compile(r"(?:[0-9]{1,15}+@[0-9]{1,12}+(?:\.[0-9]{1,3}+)?+(?: |\Z))*+")
+_PIECE = r"(?:0|[1-9][0-9]{0,14}+)@(?:0|[1-9][0-9]{0,11}+)(?:\.[0-9]{1,3}+)?+"
+_PACKED = re.compile(rf"(?:{_PIECE}(?: (?=[0-9])|\Z))*+")
+_FIRST_WRONG = re.compile(rf"(?:{_PIECE}(?: |\Z))*+")
+_ONE_A_LINE = str.maketrans("@ ", "\n\n")
+_decode_lines = msgspec.json.Decoder().decode_lines
 
 
 class Edit(NamedTuple):
@@ -29,20 +33,58 @@ class Edit(NamedTuple):
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
 class Pieces:
-    """Parallel arrays: bytes of each piece, and microseconds between it and the one before."""
+    """How a body came: of each piece its bytes, `sizes`, and the microseconds since the one before, `waits`.
 
-    sizes: array[int] = field(default_factory=lambda: array("Q"))
-    waits: array[int] = field(default_factory=lambda: array("Q"))
+    Two parallel arrays, not to be changed. Where they come from a packed scalar, which was checked whole when it
+    was read, they are made when first asked for: most readers of a long recording never ask.
+    """
+
+    __slots__ = ("_arrays", "_packed", "total")
+
+    total: int
+    """Bytes of all pieces."""
+
+    def __init__(self, sizes: Iterable[int] = (), waits: Iterable[int] = ()) -> None:
+        self._packed = ""
+        self._arrays: tuple[array[int], array[int]] | None = array("Q", sizes), array("Q", waits)
+        self.total = sum(self._arrays[0])
+
+    @classmethod
+    def packed(cls, packed: str, total: int) -> Pieces:
+        """The pieces of a scalar that is known to be right and to add up to `total` bytes."""
+        pieces = cls()
+        pieces._packed, pieces._arrays, pieces.total = packed, None, total
+        return pieces
 
     @property
-    def total(self) -> int:
-        """Bytes of all pieces."""
-        return sum(self.sizes)
+    def sizes(self) -> array[int]:
+        """Bytes of each piece."""
+        return self._unpacked()[0]
+
+    @property
+    def waits(self) -> array[int]:
+        """Microseconds before each piece."""
+        return self._unpacked()[1]
+
+    def _unpacked(self) -> tuple[array[int], array[int]]:
+        if self._arrays is None:
+            numbers = _numbers(self._packed)
+            # Twelve digits before the point, three after it: the product is off by less than half a microsecond.
+            waits = [round(milliseconds * 1000) for milliseconds in numbers[1::2]]
+            self._arrays = array("Q", numbers[::2]), array("Q", waits)
+        return self._arrays
 
     def __len__(self) -> int:
         return len(self.sizes)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Pieces) and self._unpacked() == other._unpacked()
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"unpack({pack(self)!r})"
 
 
 def pieces_of(pairs: Iterable[tuple[int, int]]) -> Pieces:
@@ -65,11 +107,12 @@ def unpack(packed: str) -> Pieces:
         good = _FIRST_WRONG.match(packed)
         wrong = packed[good.end() if good else 0 :].partition(" ")[0]
         raise ValueError(f"{wrong[:40]!r} is no piece: write bytes@milliseconds, pieces parted by one space")
-    words = packed.replace("@", " ").split()
-    sizes, waits = words[::2], words[1::2]
-    # Twelve digits before the point and three after it: the product is off by less than half a microsecond.
-    microseconds = {wait: round(float(wait) * 1000) for wait in set(waits)}
-    return Pieces(array("Q", map(int, sizes)), array("Q", map(microseconds.__getitem__, waits)))
+    return Pieces.packed(packed, sum(_numbers(packed)[::2]))
+
+
+def _numbers(packed: str) -> list[Any]:
+    """Bytes and milliseconds in turn, of a scalar that is well formed."""
+    return _decode_lines(packed.translate(_ONE_A_LINE))
 
 
 def _milliseconds(microseconds: int) -> str:
@@ -88,8 +131,9 @@ def by_event(body: bytes, waits: Sequence[int] = ()) -> Pieces:
         ends.append(len(body))
     sizes = [end - start for start, end in zip([0, *ends], ends, strict=False)]
     if len(waits) != len(sizes):
-        waits = [sum(waits) // len(sizes)] * len(sizes) if sizes else []
-    return Pieces(array("Q", sizes), array("Q", waits))
+        each, over = divmod(sum(waits), len(sizes)) if sizes else (0, 0)
+        waits = [each + (number < over) for number in range(len(sizes))]
+    return Pieces(sizes, waits)
 
 
 def after(pieces: Pieces, offset: int) -> Pieces:
@@ -101,6 +145,17 @@ def after(pieces: Pieces, offset: int) -> Pieces:
     sizes = pieces.sizes[first:]
     sizes[0] = ends[first] - offset
     return Pieces(sizes, pieces.waits[first:])
+
+
+def until(pieces: Pieces, offset: int) -> Pieces:
+    """The pieces up to byte `offset`; one that holds the offset gives its beginning."""
+    pairs, left = [], offset
+    for size, wait in zip(pieces.sizes, pieces.waits, strict=True):
+        if left <= 0:
+            break
+        pairs.append((min(size, left), wait))
+        left -= size
+    return pieces_of(pairs)
 
 
 def apply(body: bytes, edits: Sequence[Edit]) -> bytes:

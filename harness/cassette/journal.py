@@ -11,7 +11,8 @@ import base64
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
@@ -92,6 +93,24 @@ def lock(file: IO[bytes], path: Path) -> None:
     except OSError:
         file.close()
         raise CassetteError(f"{path} is being written by another recorder: give each its own cassette") from None
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Keep other recorders off the cassette at `path` from the start. Raises CassetteError where there is one."""
+    real = Path(os.path.realpath(path))
+    guard = real.with_name(f".{real.name}.lock")
+    try:
+        guard.parent.mkdir(parents=True, exist_ok=True)
+        file = guard.open("wb")
+    except OSError as wrong:
+        raise CassetteError(f"{path} cannot be written: {wrong.strerror}") from None
+    with file:
+        lock(file, path)
+        try:
+            yield
+        finally:
+            guard.unlink(missing_ok=True)
 
 
 def flow(value: Any) -> str:

@@ -1,26 +1,29 @@
 """The text of a cassette file: what vcrpy calls a serializer and a persister, made strict and atomic. Layer 1.
 
-vcrpy does the YAML. This adds what it lacks: metadata first and kept by every release of it, errors that name the
-line, and a save that replaces the old file at once or not at all.
+The YAML is vcrpy's. This adds what it lacks: the order of header fields, metadata first and kept by every release
+of it, errors that name the line, and a save that replaces the old file at once or not at all.
 """
 
 from __future__ import annotations
 
 import os
-import tempfile
-from collections.abc import Callable, Mapping
+import secrets
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
-from harness.cassette.entry import KEY, REQUEST_KEYS
+from harness.cassette.document import line_of, parse
+from harness.cassette.entry import KEY, REQUEST_KEYS, from_entry
 from harness.cassette.fault import CassetteError
+from harness.cassette.provenance import Provenance
+from harness.cassette.recording import Recording
 from harness.outcome import HarnessFault
 
 
 class Serializer(Protocol):
-    """What vcrpy means by a serializer."""
+    """What vcrpy means by a serializer, but that it reads from an open file: vcrpy only hands it through."""
 
-    def deserialize(self, cassette_string: str) -> Any: ...
+    def deserialize(self, source: IO[bytes]) -> Any: ...
 
     def serialize(self, cassette_dict: dict[str, Any]) -> str: ...
 
@@ -29,35 +32,65 @@ class Layout:
     """vcrpy's YAML for the file at `path`; `metadata` is what was read, and what is written at the top."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
         self.metadata: dict[str, Any] = {}
-        self.text = ""
 
-    def deserialize(self, cassette_string: str) -> dict[str, Any]:
-        """The document. Raises CassetteError with the line of what is wrong."""
-        from vcr.serializers import yamlserializer  # type: ignore[import-untyped]
+    def deserialize(self, source: IO[bytes]) -> dict[str, Any]:
+        """The document in the file, which is open. Raises CassetteError with the line of what is wrong."""
+        return self.checked(parse(self.path, source))
 
-        self.text = cassette_string
-        document = _parsed(self._path, lambda: yamlserializer.deserialize(cassette_string))
+    def checked(self, document: object) -> dict[str, Any]:
+        """The document that the file holds, if it is a cassette's. Raises CassetteError with the line."""
         problem = _problem(document)
-        if problem is not None:
-            raise self.error(problem[0], *problem[1])
+        if problem is not None or not isinstance(document, Mapping):
+            message, place = problem or ("", ())
+            raise self.error(message, *place)
         self.metadata = dict(document.get("metadata") or {})
         return dict(document)
 
     def serialize(self, cassette_dict: dict[str, Any]) -> str:
-        """The text: version, metadata, then the entries."""
-        from vcr.serializers import yamlserializer
+        """The text: version, metadata, then the entries; header fields in the order in which they came."""
+        import yaml
 
+        dumper = getattr(yaml, "CDumper", yaml.Dumper)
         parts: list[dict[str, Any]] = [{"version": cassette_dict["version"]}]
         if self.metadata:
             parts.append({"metadata": self.metadata})
         parts.append({"interactions": cassette_dict["interactions"]})
-        return "".join(str(yamlserializer.serialize(part)) for part in parts)
+        return "".join(yaml.dump(part, Dumper=dumper, sort_keys=False) for part in parts)
+
+    def provenance(self) -> Provenance | None:
+        """What `metadata` says of where the file comes from."""
+        try:
+            return Provenance.from_metadata(self.metadata)
+        except ValueError as wrong:
+            raise self.error(str(wrong), "metadata") from None
+
+    def recordings(self, entries: Iterable[Mapping[str, Any]]) -> list[Recording]:
+        """The recordings of its entries. Raises CassetteError that names the entry and its line."""
+        made = []
+        for number, entry in enumerate(self.readings(entries)):
+            if isinstance(entry, ValueError):
+                raise self.entry_error(number, entry)
+            made.append(entry)
+        return made
+
+    @staticmethod
+    def readings(entries: Iterable[Mapping[str, Any]]) -> Iterator[Recording | ValueError]:
+        """Of each entry the recording, or what is wrong with it."""
+        for entry in entries:
+            try:
+                yield from_entry(entry)
+            except ValueError as wrong:
+                yield wrong
+
+    def entry_error(self, number: int, wrong: ValueError) -> CassetteError:
+        """A CassetteError for what is wrong with the entry at this position."""
+        return self.error(f"entry {number + 1}: {wrong}", "interactions", number)
 
     def error(self, message: str, *place: str | int) -> CassetteError:
-        """A CassetteError for the value at `place` in the file read last, with its line."""
-        return CassetteError(f"{self._path}{_line(self.text, place)}: {message}")
+        """A CassetteError for the value at `place` in the file, with its line."""
+        return CassetteError(f"{self.path}{line_of(self.path, place)}: {message}")
 
 
 class AtomicFile:
@@ -70,27 +103,21 @@ class AtomicFile:
         from vcr.serialize import deserialize  # type: ignore[import-untyped]
 
         try:
-            data = Path(cassette_path).read_bytes()
+            with Path(cassette_path).open("rb") as file:
+                if all(line.isspace() for line in file):
+                    raise CassetteNotFoundError
+                file.seek(0)
+                return deserialize(file, serializer)
         except FileNotFoundError:
             raise CassetteNotFoundError from None
         except OSError as wrong:
             raise CassetteError(f"{cassette_path} cannot be read: {wrong.strerror}") from None
-        if not data or data.isspace():
-            raise CassetteNotFoundError
-        try:
-            text = data.decode("utf-8")
-        except UnicodeDecodeError as wrong:
-            line = data.count(b"\n", 0, wrong.start) + 1
-            raise CassetteError(
-                f"{cassette_path}, line {line}: not UTF-8: restore the file or delete it"
-            ) from None
-        return deserialize(text, serializer)
 
     @staticmethod
     def save_cassette(cassette_path: str | Path, cassette_dict: Mapping[str, Any], serializer: Serializer) -> None:
         """Write beside the old file and take its place; only what reads back as it was given replaces anything."""
         from vcr.serialize import deserialize, serialize
-        from vcr.serializers import yamlserializer
+        from vcr.serializers import yamlserializer  # type: ignore[import-untyped]
 
         path = Path(cassette_path)
         text = str(serialize(cassette_dict, serializer))
@@ -112,10 +139,15 @@ def _essence(entry: tuple[Any, Mapping[str, Any]]) -> tuple[Any, ...]:
 
 
 def replace_file(path: Path, data: bytes) -> None:
-    """Put `data` at `path` so that every reader sees the old file or the new one, whatever happens meanwhile."""
+    """Put `data` at `path` so that every reader sees the old file or the new one, whatever happens meanwhile.
+
+    A link stays one: what it names is replaced. Permissions are those of the old file, or what the umask leaves.
+    """
+    path = Path(os.path.realpath(path))
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+        handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     except OSError as wrong:
         raise CassetteError(f"{path} cannot be written: {wrong.strerror}") from None
     try:
@@ -123,34 +155,21 @@ def replace_file(path: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        Path(name).chmod(_mode(path))
-        Path(name).replace(path)
+        if path.exists():
+            beside.chmod(path.stat().st_mode & 0o777)
+        beside.replace(path)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        beside.unlink(missing_ok=True)
         raise
 
 
-def _mode(path: Path) -> int:
-    """The permissions of the file that is replaced; of a new one what the umask leaves."""
-    try:
-        return path.stat().st_mode & 0o777
-    except OSError:
-        mask = os.umask(0)
-        os.umask(mask)
-        return 0o666 & ~mask
-
-
-def _parsed(path: Path, parse: Callable[[], Any]) -> Any:
-    import yaml
-
-    try:
-        return parse()
-    except yaml.MarkedYAMLError as wrong:
-        mark = wrong.problem_mark or wrong.context_mark
-        line = f", line {mark.line + 1}" if mark is not None else ""
-        raise CassetteError(f"{path}{line}: not readable as YAML: {wrong.problem}") from None
-    except (yaml.YAMLError, ValueError, RecursionError) as wrong:
-        raise CassetteError(f"{path}: not readable as YAML: {str(wrong).splitlines()[0]}") from None
+def keep_copy(path: Path) -> Path:
+    """A copy of a file beside it, under a name that is free."""
+    number = 1
+    while (copy := path.with_name(f"{path.stem}.before-{number}{path.suffix}")).exists():
+        number += 1
+    replace_file(copy, path.read_bytes())
+    return copy
 
 
 def _problem(document: object) -> tuple[str, tuple[str | int, ...]] | None:
@@ -159,6 +178,8 @@ def _problem(document: object) -> tuple[str, tuple[str | int, ...]] | None:
         return ("not a cassette: `version: 1` and a list named `interactions` belong at its top", ())
     if document.get("version") != 1:
         return (f"version={document.get('version')!r}: vcrpy's format 1 is the one there is", ("version",))
+    if not isinstance(document.get("metadata") or {}, Mapping):
+        return (f"metadata={str(document['metadata'])[:40]!r} is no mapping: delete it", ("metadata",))
     if not isinstance(document["interactions"], list):
         return ("`interactions` is no list: write one entry, `- request: …`, a recording", ("interactions",))
     for number, entry in enumerate(document["interactions"]):
@@ -172,24 +193,3 @@ def _problem(document: object) -> tuple[str, tuple[str | int, ...]] | None:
             place = ("interactions", number, "request")
             return f"entry {number + 1}: its request {wrong}, or vcrpy cannot load the file", place
     return None
-
-
-def _line(text: str, place: tuple[str | int, ...]) -> str:
-    """`, line N` of the value at `place`; only asked for when something is wrong."""
-    import yaml
-
-    try:
-        node: Any = yaml.compose(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except yaml.YAMLError:
-        return ""
-    line = node.start_mark.line
-    for step in place:
-        if isinstance(step, int):
-            node = node.value[step]
-            line = node.start_mark.line
-        else:
-            pair = next((pair for pair in node.value if pair[0].value == step), None)
-            if pair is None:
-                break
-            line, node = pair[0].start_mark.line, pair[1]
-    return f", line {line + 1}"

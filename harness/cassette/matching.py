@@ -9,19 +9,25 @@ from __future__ import annotations
 
 import json
 import re
+from collections import ChainMap
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote
 
 from harness.cassette.recording import Recording
 from harness.cassette.redact import Redactor
-from harness.cassette.tokens import decoded
 from harness.wire import Request, StreamProtocol
+from harness.wire.tokens import decoded
 
 HIDDEN = "<secret>"
 ABSENT = "<absent>"
 _SHOWN = 80
 _CACHED = 4096
+_PLAIN = re.compile(r"[\w-]+")
+_BOUNDARY = re.compile(r"""(?i:^multipart/.*\bboundary=)(?:"([^"]+)"|([^\s;"]+))""")
+"""What parts the parts of a form: clients draw another one each time."""
+
 _PLACEHOLDER = re.compile(r"REDACTED-\d+")
 
 
@@ -39,7 +45,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Canonical:
-    """A request as it is compared. `leaves` are the scalars of its body by their place."""
+    """A request as it is compared. `body` says what it is, `leaves` are the scalars of it by their place."""
 
     method: str
     path: tuple[str, ...]
@@ -72,24 +78,29 @@ class Canon:
     def _canonical(self, request: Request) -> Canonical:
         redactor = Redactor(self._protocol, secrets=self._secrets)
         clean = redactor.request(request)
-        value = _body(clean.body)
+        kind, value = _value(clean)
         kept = ((n, _hidden(v)) for n, v in clean.query if not redactor.is_secret_parameter(n))
         return Canonical(
             method=clean.method.upper(),
-            path=tuple(map(_hidden, clean.segments)),
+            path=tuple(_hidden(unquote(segment)) for segment in clean.raw_path.split("/")[1:]),
             query=tuple(sorted(kept)),
-            body=json.dumps(value, sort_keys=True),
-            leaves=tuple(_leaves(value, "body", "")),
+            body=kind,
+            leaves=tuple(_leaves(value, "body", "")) if kind else (),
         )
 
 
-def _body(body: bytes) -> Any:
-    if not body:
-        return None
+def _value(request: Request) -> tuple[str, Any]:
+    """What a body is, "" for none, and its value; of one that is not JSON its text, any boundary made the same."""
+    if not request.body:
+        return "", None
     try:
-        return _tree(json.loads(body))
+        return "JSON", _tree(json.loads(request.body))
     except (ValueError, RecursionError):
-        return _hidden(body.decode("utf-8", "backslashreplace"))
+        text = request.body.decode("utf-8", "surrogateescape")
+    boundary = _BOUNDARY.search(request.headers.get("content-type"))
+    if boundary is not None:
+        text = text.replace(f"--{boundary[1] or boundary[2]}", "--boundary")
+    return "text that is no JSON", _hidden(text)
 
 
 def _tree(value: Any) -> Any:
@@ -111,18 +122,22 @@ def _hidden(text: str) -> str:
 class Ids:
     """Which ids the answers of a cassette gave out, and what stands for the others in this replay."""
 
-    def __init__(self, recordings: Sequence[Recording], protocol: StreamProtocol) -> None:
+    def __init__(self, protocol: StreamProtocol) -> None:
         self._fields = protocol.id_fields
         names = "|".join(map(re.escape, sorted(protocol.id_fields)))
         self._values = re.compile(rf'"(?:{names})"\s*:\s*("[^"\\]*(?:\\.[^"\\]*)*")')
+        self._known: set[str] = set()
         self._mine: set[str] = set()
         self._foreign: set[str] = set()
         self._bound: dict[str, str] = {}
-        everything = {value for r in recordings for value in (*self._in(r.request.body), *self._in(r.body))}
-        for recording in recordings:
-            asked = {*self._in(recording.request.body), *(everything & {*recording.request.segments})}
-            self._foreign |= asked - self._mine
-            self._mine |= {*self._in(recording.body)} - self._foreign
+
+    def learn(self, recordings: Sequence[Recording]) -> None:
+        """Take in recordings that follow those known so far."""
+        values = [({*self._in(r.request.body)}, {*self._in(r.body)}) for r in recordings]
+        self._known.update(*(value for pair in values for value in pair))
+        for recording, (asked, told) in zip(recordings, values, strict=True):
+            self._foreign |= (asked | (self._known & {*recording.request.segments})) - self._mine
+            self._mine |= told - self._foreign
 
     def _in(self, body: bytes) -> Iterator[str]:
         """The values of id fields in a body, which may be JSON or a stream of it."""
@@ -138,7 +153,7 @@ class Ids:
         """Whether `got` may be this replay's name for a recorded id; `bound` takes what that decides."""
         if recorded not in self._foreign or got in self._mine or got in self._foreign:
             return False
-        known = {**self._bound, **bound}
+        known = ChainMap(bound, self._bound)
         if known.get(recorded, got) != got or (recorded not in known and got in known.values()):
             return False
         bound[recorded] = got
@@ -147,6 +162,12 @@ class Ids:
     def bind(self, bound: dict[str, str]) -> None:
         """A request matched with these ids standing for recorded ones: so they do from now on."""
         self._bound.update(bound)
+
+
+def shape(form: Canonical, ids: Ids) -> tuple[Any, ...]:
+    """What is equal in every two forms between which there is no difference, whichever ids stand in."""
+    leaves = sorted((place, field, "" if ids.is_field(field) else value) for place, field, value in form.leaves)
+    return form.method, len(form.path), form.query, form.body, tuple(leaves)
 
 
 def difference(got: Canonical, recorded: Canonical, ids: Ids, bound: dict[str, str]) -> Difference | None:
@@ -166,7 +187,10 @@ def differences(got: Canonical, recorded: Canonical, ids: Ids, bound: dict[str, 
         ids,
         bound,
     )
-    yield from _paired(got.leaves, recorded.leaves, ids, bound)
+    if got.body == recorded.body:
+        yield from _paired(got.leaves, recorded.leaves, ids, bound)
+    else:
+        yield Difference("body", recorded.body or ABSENT, got.body or ABSENT)
 
 
 def _same_path(got: tuple[str, ...], recorded: tuple[str, ...], ids: Ids, bound: dict[str, str]) -> bool:
@@ -202,11 +226,12 @@ def _leaves(value: Any, place: str, field: str) -> Iterator[tuple[str, str, str]
     """(place, name of the field, JSON of the scalar) for each scalar and each empty container."""
     if isinstance(value, dict) and value:
         for name in sorted(value):
-            yield from _leaves(value[name], f"{place}.{name}", name)
+            inner = f".{name}" if _PLAIN.fullmatch(name) else f"[{json.dumps(name, ensure_ascii=False)}]"
+            yield from _leaves(value[name], place + inner, name)
     elif isinstance(value, list) and value:
         for number, item in enumerate(value):
             yield from _leaves(item, f"{place}[{number}]", field)
-    elif value is not None or place != "body":
+    else:
         yield place, field, json.dumps(value, ensure_ascii=False)
 
 
@@ -215,4 +240,5 @@ def _inner(literal: str) -> str:
 
 
 def _shown(text: str) -> str:
+    text = text.encode("utf-8", "backslashreplace").decode("utf-8")  # half a surrogate pair cannot be printed
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}… ({len(text)} characters)"

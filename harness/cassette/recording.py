@@ -6,7 +6,6 @@ Layer 1. Knows exchanges and pieces; must not know files, secrets or what the by
 from __future__ import annotations
 
 import hashlib
-import zlib
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -33,15 +32,10 @@ from harness.wire import (
     Response,
     UntilClose,
 )
+from harness.wire.coding import CODINGS, coding_of, undone
 
 UNKNOWN_ORIGIN = "http://target.invalid"
 """Scheme and host of a recording whose maker did not say where it sent the request."""
-
-DECODED_BYTES = 64 * 1024 * 1024
-"""A compressed body that holds more is refused: no recording is worth a decompression bomb."""
-
-_CODINGS = frozenset({"gzip", "x-gzip", "deflate"})
-_FRAMING_FIELDS = ("content-length", "transfer-encoding", "connection", "keep-alive")
 
 
 class Unit(StrEnum):
@@ -96,7 +90,7 @@ class Recording:
         """
         if exchange.truncated:
             raise CassetteError(
-                f"{exchange.request.method} {exchange.request.target} answered {exchange.size} bytes, of which "
+                f"{exchange.request.method} {exchange.request.raw_path} answered {exchange.size} bytes, of which "
                 f"the record keeps {len(exchange.body)}: a recording must be whole; ask the target for less"
             )
         pieces, whole = _pieces(exchange)
@@ -128,7 +122,7 @@ class Recording:
 
     @property
     def _coded(self) -> bool:
-        return self.headers.get("content-encoding").strip().lower() in _CODINGS
+        return coding_of(self.headers) in CODINGS
 
     def decoded(self) -> Recording:
         """The same with gzip or deflate undone, as far as the body goes; itself when it is not so coded.
@@ -137,7 +131,10 @@ class Recording:
         """
         if not self._coded or not self.body:
             return self
-        parts = list(_inflated(self))
+        try:
+            parts = list(undone(coding_of(self.headers), self.body, self.pieces.sizes))
+        except ValueError as wrong:
+            raise CassetteError(f"{self.request.method} {self.request.raw_path}: {wrong}") from None
         sizes = array("Q", map(len, parts))
         return self._without_coding(b"".join(parts), Pieces(sizes, self.pieces.waits))
 
@@ -159,7 +156,7 @@ class Recording:
         return replace(self, body=body, pieces=pieces, framing=framing, headers=headers, ending=ending)
 
     def _without_coding(self, body: bytes, pieces: Pieces) -> Recording:
-        coding = self.headers.get("content-encoding").strip().lower()
+        coding = coding_of(self.headers)
         framing, ending, headers = self.framing, self.ending, self.headers.without("content-encoding")
         if isinstance(framing, Length):  # how much longer the text would have become, nobody knows
             framing = Length(len(body) + (0 if ending.complete else 1))
@@ -193,7 +190,7 @@ class Recording:
         if self.status is None:
             body = PieceBody((_dead(self.ending),))
             return Response(200, Headers(), UntilClose(), body)
-        headers = self.headers.without(*_FRAMING_FIELDS)
+        headers = self.headers.without("trailer")  # trailers are not recorded, so none shall be announced
         return Response(self.status, headers, self.framing, PieceBody(self._parts(scale)), self.reason)
 
     def _parts(self, scale: float) -> Iterator[Piece]:
@@ -239,41 +236,6 @@ def _pieces(exchange: Exchange) -> tuple[Pieces, bool]:
     arrivals = exchange.arrivals
     moments = [round(moment * 1e6) for moment in arrivals.moments]
     waits = [max(0, now - before) for before, now in zip([0, *moments], moments, strict=False)]
-    pieces = pieces_of(zip(arrivals.sizes, waits, strict=True))
-    rest = len(exchange.body) - pieces.total
-    if rest > 0:
-        pieces.sizes.append(rest)
-        pieces.waits.append(0)
-    return pieces, rest <= 0
-
-
-def _inflated(recording: Recording) -> Iterator[bytes]:
-    """The decoded bytes that each piece yields."""
-    inflate, at, room = zlib.decompressobj(47), 0, DECODED_BYTES
-    raw = recording.headers.get("content-encoding").strip().lower() == "deflate" and not _zlib(recording.body)
-    if raw:
-        inflate = zlib.decompressobj(-15)
-    for size in recording.pieces.sizes:
-        data, out = recording.body[at : at + size], b""
-        at += size
-        while data:
-            try:
-                out += inflate.decompress(data, room - len(out) + 1)
-            except zlib.error as wrong:
-                raise CassetteError(
-                    f"{recording.request.target}: its gzip or deflate is broken: {wrong}"
-                ) from None
-            if len(out) > room:
-                raise CassetteError(
-                    f"{recording.request.target} holds more than {DECODED_BYTES} bytes once decompressed: refused"
-                )
-            data = inflate.unconsumed_tail
-            if inflate.eof and inflate.unused_data:
-                data, inflate = inflate.unused_data, zlib.decompressobj(47)  # gzip members may follow each other
-        room -= len(out)
-        yield out
-
-
-def _zlib(body: bytes) -> bool:
-    """Whether a zlib header begins the body; many servers send raw deflate where they say deflate."""
-    return body[0] & 0x0F == zlib.DEFLATED and int.from_bytes(body[:2], "big") % 31 == 0
+    rest = len(exchange.body) - sum(arrivals.sizes)
+    known = zip(arrivals.sizes, waits, strict=True)
+    return pieces_of([*known, (rest, 0)] if rest > 0 else known), rest <= 0

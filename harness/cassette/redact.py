@@ -9,15 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from urllib.parse import quote, unquote, unquote_plus
+from urllib.parse import parse_qsl, quote, unquote, unquote_plus
 
-from harness.cassette.bodies import BodyReader, Found
+from harness.cassette.bodies import BodyReader
 from harness.cassette.fault import CassetteError
 from harness.cassette.framing import Edit, apply, follow
+from harness.cassette.places import Found, bytes_of, text_of
 from harness.cassette.recording import Recording
 from harness.cassette.vault import Vault, changed
 from harness.wire import Headers, Request, StreamProtocol
-from harness.wire.secrets import SECRET_PARAMETERS, is_placeholder, is_secret_header, plain_name
+from harness.wire.coding import CODINGS, coding_of, undone
+from harness.wire.secrets import (
+    SECRET_PARAMETERS,
+    is_placeholder,
+    is_secret_header,
+    plain_name,
+)
 
 _PARAMETERS = frozenset(map(plain_name, SECRET_PARAMETERS))
 _SHORTEST_LEARNED = 8
@@ -41,19 +48,15 @@ class Redactor:
     def __init__(self, protocol: StreamProtocol, *, secrets: Iterable[str] = ()) -> None:
         self.report: list[Replaced] = []
         self._protocol = protocol
-        self._parameters = _PARAMETERS | frozenset(map(plain_name, protocol.secret_fields))
+        self._fields = protocol.secret_fields
         self._vault = Vault(secrets)
         self._bodies = BodyReader(protocol, self._vault)
 
     def redact(self, recording: Recording) -> Recording:
         """The recording without its secrets. Raises CassetteError for a body that cannot be looked into."""
         recording = recording.decoded()
-        coding = recording.headers.get("content-encoding").strip().lower()
-        if coding not in ("", "identity") and recording.body:
-            raise CassetteError(
-                f"{recording.request.method} {recording.request.target} was answered in content-encoding "
-                f"{coding!r}, which cannot be looked into: record with Accept-Encoding: identity or gzip"
-            )
+        recording = replace(recording, request=_decoded(recording.request))
+        _must_be_readable(recording)
         self.learn(recording)
         request, response = self._request(recording.request), self._answer(recording)
         ending = replace(recording.ending, detail=self._text(recording.ending.detail, "ending"))
@@ -70,41 +73,52 @@ class Redactor:
         """Take in what names give away, so that it is found in places without a name."""
         self._learn_headers(recording.headers)
         self._learn_request(recording.request)
-        self._bodies.learn(recording.body)
+        self._bodies.learn(recording.body, above=self._above(recording.request))
 
     def request(self, request: Request) -> Request:
         """A request without its secrets, by itself."""
+        request = _decoded(request)
         self._learn_request(request)
         return self._request(request)
 
     def _learn_request(self, request: Request) -> None:
         self._learn_headers(request.headers)
-        for name, value in request.query:
+        form = parse_qsl(text_of(request.body)) if _is_form(request) else ()
+        for name, value in (*request.query, *form):
             if self.is_secret_parameter(name):
                 self._learn(value)
-        self._bodies.learn(request.body)
+        self._bodies.learn(request.body, above=self._above(request))
+
+    def _above(self, request: Request) -> tuple[str, ...]:
+        """Where the members of the bodies of an exchange stand."""
+        return self._fields.above(request.segments)
 
     def _learn_headers(self, headers: Headers) -> None:
         for name, value in headers:
-            if is_secret_header(name):
-                words = value.replace(";", " ").replace("=", " ").split() if "cookie" in name.lower() else [value]
-                for word in words:
-                    self._learn(word.partition(" ")[2] or word)
+            if "cookie" in name.lower():
+                for pair in value.split(";")[: 1 if name.lower() == "set-cookie" else None]:
+                    self._learn(pair.partition("=")[2].strip(), in_base64=False)  # there may be many
+            elif is_secret_header(name):
+                self._learn(value.partition(" ")[2] or value)
 
     def is_secret_parameter(self, name: str) -> bool:
         """Whether a query parameter's value is a secret by its name alone."""
-        return plain_name(name) in self._parameters
+        name = plain_name(name).strip("$")
+        return name in _PARAMETERS or self._fields.names(name)
 
-    def _learn(self, value: str) -> None:
+    def _learn(self, value: str, *, in_base64: bool = True) -> None:
         if len(value) >= _SHORTEST_LEARNED:
-            self._vault.learn(value)
+            self._vault.learn(value, in_base64=in_base64)
 
     def _request(self, request: Request) -> Request:
         headers = self._headers(request.headers, "request header")
-        found = self._bodies.find(request.body, stream=False)
-        body = apply(request.body, self._noted(found, "request body"))
-        if found and "content-length" in headers:
-            headers = Headers((n, str(len(body)) if n.lower() == "content-length" else v) for n, v in headers)
+        if _is_form(request):
+            body = bytes_of(self._pairs(text_of(request.body), "request body"))
+        else:
+            found = self._bodies.find(request.body, stream=False, above=self._above(request))
+            body = apply(request.body, self._noted(found, "request body"))
+        if len(body) != len(request.body):
+            headers = _with_length(headers, len(body))
         return Request(request.method, self._target(request.target), headers, body)
 
     def _answer(self, recording: Recording) -> Recording:
@@ -114,6 +128,7 @@ class Redactor:
             stream=recording.events,
             cut=not recording.complete,
             resumed=resumed is not None and resumed[1] is not None,
+            above=self._above(recording.request),
         )
         edits = self._noted(found, "response body")
         return (
@@ -146,20 +161,69 @@ class Redactor:
     def _target(self, target: str) -> str:
         path, mark, query = target.partition("?")
         path = "/".join(self._segment(segment) for segment in path.split("/"))
-        return path + mark + "&".join(self._pair(pair) for pair in query.split("&"))
+        return self._text(
+            path + mark + self._pairs(query, "query"), "path"
+        )  # also what its parts only hold together
 
     def _segment(self, segment: str) -> str:
         plain = unquote(segment)
         hidden = self._text(plain, "path")
         return segment if hidden == plain else quote(hidden, safe="")
 
-    def _pair(self, pair: str) -> str:
+    def _pairs(self, pairs: str, place: str) -> str:
+        """Parameters as a query or a form writes them."""
+        return "&".join(self._pair(pair, place) for pair in pairs.split("&"))
+
+    def _pair(self, pair: str, place: str) -> str:
         name, mark, value = pair.partition("=")
         plain = unquote_plus(value)
-        if self.is_secret_parameter(unquote_plus(name)) and plain:
-            if is_placeholder(plain):
-                return pair
-            self.report.append(Replaced("secret parameter", f"query {name}"))
-            return f"{name}{mark}{self._vault.placeholder(plain)}"
-        hidden = self._text(plain, f"query {name}")
-        return pair if hidden == plain else f"{name}{mark}{quote(hidden, safe='')}"
+        if not (plain and self.is_secret_parameter(unquote_plus(name))):
+            shown = self._part(name, place)
+            return shown + mark + self._part(value, f"{place} {shown}")
+        if is_placeholder(plain):
+            return pair
+        self.report.append(Replaced("secret parameter", f"{place} {name}"))
+        return f"{name}{mark}{self._vault.placeholder(plain)}"
+
+    def _part(self, part: str, place: str) -> str:
+        """A name or a value of a parameter."""
+        plain = unquote_plus(part)
+        changes = self._vault.changes(plain)
+        self.report += [Replaced(change.kind, place) for change in changes]
+        return quote(changed(plain, changes), safe="") if changes else part
+
+
+def _decoded(request: Request) -> Request:
+    """The request with gzip or deflate undone; itself where that cannot be."""
+    coding = coding_of(request.headers)
+    if coding not in CODINGS or not request.body:
+        return request
+    try:
+        body = b"".join(undone(coding, request.body, [len(request.body)]))
+    except ValueError:
+        return request
+    headers = _with_length(request.headers.without("content-encoding"), len(body))
+    return Request(request.method, request.target, headers, body)
+
+
+def _must_be_readable(recording: Recording) -> None:
+    """What is left coded cannot be looked into, and is not recorded as clean."""
+    request = recording.request
+    for what, headers, body in (
+        ("answered", recording.headers, recording.body),
+        ("asked", request.headers, request.body),
+    ):
+        coding = coding_of(headers)
+        if coding and body:
+            raise CassetteError(
+                f"{request.method} {request.raw_path} was {what} in content-encoding {coding!r}, which cannot be "
+                "looked into: record with identity or gzip"
+            )
+
+
+def _is_form(request: Request) -> bool:
+    return request.headers.media_type() == "application/x-www-form-urlencoded"
+
+
+def _with_length(headers: Headers, size: int) -> Headers:
+    return Headers((n, str(size) if n.lower() == "content-length" else v) for n, v in headers)

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.cassette.bodies import BodyReader
+from harness.cassette.document import parse_all
+from harness.cassette.entry import from_entry
 from harness.cassette.fault import CassetteError
 from harness.cassette.recording import Recording
 from harness.cassette.redact import Redactor
@@ -21,6 +23,8 @@ from harness.wire.secrets import is_secret_header
 
 _STREAM_STARTS = ("event:", "data:", "id:", "retry:", ":")
 _HEADERS = frozenset({"headers", "header"})
+_MESSAGES = frozenset({"request", "response", "when", "then"})
+"""What recorders call the two halves of an exchange."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +57,19 @@ def scan_file(path: Path, protocol: StreamProtocol) -> list[Hit]:
 
 class _Scan:
     def __init__(self, protocol: StreamProtocol) -> None:
+        self._protocol = protocol
+        self._secret = protocol.secret_fields
         self._bodies = BodyReader(protocol, Vault())
 
     def file(self, name: str, data: bytes) -> Iterator[Hit]:
         if name.endswith((".yaml", ".yml")):
-            documents = _documents(data)
-            yield from self._text(data, "") if documents is None else self._tree(documents, "", "")
+            try:
+                yield from self._documents(parse_all(Path(name), data))
+            except CassetteError:
+                yield from self._text(data, "")
         elif name.endswith((".json", ".har")):
             try:
-                yield from self._tree(json.loads(data), "", "")
+                yield from self._tree(json.loads(data), "", ())
             except (ValueError, RecursionError):
                 yield from self._text(data, "")
         elif name.endswith(".jsonl"):
@@ -70,24 +78,63 @@ class _Scan:
         else:
             yield from self._text(data, "")
 
-    def _tree(self, value: Any, place: str, name: str) -> Iterator[Hit]:
-        """A document of any recorder: mappings, lists, and bodies as strings in it."""
+    def _documents(self, documents: list[Any]) -> Iterator[Hit]:
+        """Documents as trees; where that finds nothing in an entry of a cassette, what redaction finds in it."""
+        for number, document in enumerate(documents):
+            entries = document.get("interactions") if isinstance(document, Mapping) else None
+            if not isinstance(entries, list):
+                yield from self._tree(document, f"[{number}]", ())
+                continue
+            yield from self._tree({**document, "interactions": None}, f"[{number}]", ())
+            for position, entry in enumerate(entries):
+                place = f"[{number}].interactions[{position}]"
+                yield from list(self._tree(entry, place, ())) or self._entry(entry, place)
+
+    def _entry(self, entry: Any, place: str) -> Iterator[Hit]:
+        try:
+            hits = scan(from_entry(entry), self._protocol)
+        except (ValueError, AttributeError):
+            return
+        except CassetteError as wrong:
+            yield Hit(f"cannot be looked into, {wrong}", place)
+            return
+        yield from (Hit(hit.kind, f"{place}, {hit.place}") for hit in hits)
+
+    def _tree(self, value: Any, place: str, path: tuple[str, ...]) -> Iterator[Hit]:
+        """A document of any recorder: mappings, lists, bodies as strings; `path` is that of `SecretFields`.
+
+        Headers of the recorder's own are looked at by their names, and no value below them for where it stands.
+        """
+        own = path[-1:] and path[-1] in _HEADERS and (len(path) == 1 or path[-2] in _MESSAGES)
         if isinstance(value, Mapping):
-            if name in _HEADERS:
+            if own:
                 yield from self._fields(value.items(), place)
             for key, item in value.items():
                 yield from self._text(str(key).encode("utf-8", "replace"), f"{place}.{key}")
-                yield from self._tree(item, f"{place}.{key}".lstrip("."), str(key))
+                below = (str(key),) if own else (*path, str(key))
+                yield from self._tree(item, f"{place}.{key}".lstrip("."), below)
         elif isinstance(value, list):
-            if name in _HEADERS:
+            if own:
                 pairs = (item for item in value if isinstance(item, Mapping) and {"name", "value"} <= item.keys())
                 yield from self._fields(((item["name"], item["value"]) for item in pairs), place)
             for number, item in enumerate(value):
-                yield from self._tree(item, f"{place}[{number}]", name)
+                below = () if own else (*path, "") if isinstance(item, (Mapping, list)) else path
+                yield from self._tree(item, f"{place}[{number}]", below)
         elif isinstance(value, (str, bytes)) and value:
-            data = value if isinstance(value, bytes) else value.encode("utf-8", "surrogatepass")
-            wrapped = json.dumps({name: value}).encode() if isinstance(value, str) and name else b""
-            yield from self._text(data, place) if _is_body(data) else self._field(wrapped or data, place)
+            yield from self._leaf(value, place, path)
+
+    def _leaf(self, value: str | bytes, place: str, path: tuple[str, ...]) -> Iterator[Hit]:
+        data = value if isinstance(value, bytes) else value.encode("utf-8", "surrogatepass")
+        name = path[-1] if path else ""
+        if _is_body(data):
+            yield from self._text(data, place)
+        elif isinstance(value, str) and name:
+            if self._secret.covers(path) and self._bodies.hidden(value) != value:
+                yield Hit("secret field", place)
+            else:
+                yield from self._field(json.dumps({name: value}).encode(), place)
+        else:
+            yield from self._field(data, place)
 
     def _fields(self, fields: Iterable[tuple[Any, Any]], place: str) -> Iterator[Hit]:
         for name, values in fields:
@@ -110,15 +157,6 @@ class _Scan:
 
 def _is_body(data: bytes) -> bool:
     return data.lstrip()[:8].decode("latin-1").startswith(("{", "[", *_STREAM_STARTS))
-
-
-def _documents(data: bytes) -> list[Any] | None:
-    import yaml
-
-    try:
-        return list(yaml.load_all(data, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
-    except (yaml.YAMLError, ValueError, RecursionError):
-        return None
 
 
 def _shown(text: str) -> str:

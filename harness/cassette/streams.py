@@ -1,28 +1,40 @@
 """Resumes out of one full recording: the rest of a stream after any event that carries a cursor. Layer 1.
 
-Knows the API only through its `StreamProtocol`.
+A stream that was cut and resumed is a full recording too: each rest goes on where its request said. Knows the
+API only through its `StreamProtocol`.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
-from harness.cassette.framing import Edit, after, apply, follow
+from harness.cassette.framing import Edit, Pieces, after, apply, follow, until
 from harness.cassette.recording import Recording
 from harness.wire import Decoder, Frame, Length, StreamProtocol
 
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """A recorded stream of one resource; `cursors` gives, for each, the offset after its event."""
+    """A stream of one resource as `recording` has it; `cursors` gives, for each, the offset after its event.
+
+    `end` is the offset after its last complete event. `began` is the recording in the cassette that the stream
+    began with: the same, unless rests were joined to it.
+    """
 
     recording: Recording
     cursors: dict[str, int]
     events: int
+    end: int
     whole: bool
+    began: Recording
+
+    @property
+    def reach(self) -> tuple[bool, int]:
+        """How far it goes, to be compared."""
+        return self.whole, self.events
 
     def rest(self, cursor: str | None) -> Recording:
         """What follows this cursor, all of it for None; the cursor must be one of `cursors`."""
@@ -34,27 +46,60 @@ class Stream:
         return replace(full, body=full.body[offset:], pieces=after(full.pieces, offset), framing=framing)
 
 
-@dataclass(slots=True)
-class Streams:
-    """The fullest stream of each resource, by the resource's id."""
+def streams_of(recordings: Iterable[Recording], protocol: StreamProtocol) -> dict[str, Stream]:
+    """The fullest stream of each resource, by the resource's id.
 
-    by_id: dict[str, Stream] = field(default_factory=dict)
+    One that was itself asked for from a cursor on only makes another longer.
+    """
+    streams: dict[str, Stream] = {}
+    rests: list[_Rest] = []
+    for recording in recordings:
+        if recording.status != 200 or not recording.events:
+            continue
+        resumed = protocol.is_resume(recording.request)
+        if resumed is not None and resumed[1] is not None:
+            rests.append(_Rest(resumed[0], resumed[1], recording))
+            continue
+        resource, stream = _read(recording, protocol)
+        if resource is None and resumed is not None:
+            resource = resumed[0]
+        if resource is not None and (resource not in streams or stream.reach > streams[resource].reach):
+            streams[resource] = stream
+    return {
+        resource: _joined(stream, [rest for rest in rests if rest.resource == resource], protocol)
+        for resource, stream in streams.items()
+    }
 
-    @classmethod
-    def of(cls, recordings: Iterable[Recording], protocol: StreamProtocol) -> Streams:
-        """The streams in a cassette. One that was itself asked for from a cursor on is no full recording."""
-        streams = cls()
-        for recording in recordings:
-            resumed = protocol.is_resume(recording.request)
-            if recording.status != 200 or not recording.events or (resumed is not None and resumed[1] is not None):
-                continue
-            resource, stream = _read(recording, protocol)
-            if resource is None and resumed is not None:
-                resource = resumed[0]
-            old = None if resource is None else streams.by_id.get(resource)
-            if resource is not None and (old is None or (stream.whole, stream.events) > (old.whole, old.events)):
-                streams.by_id[resource] = stream
-        return streams
+
+class _Rest(NamedTuple):
+    """What was recorded of a resource when it was resumed at a cursor."""
+
+    resource: str
+    cursor: str
+    recording: Recording
+
+
+def _joined(stream: Stream, rests: Sequence[_Rest], protocol: StreamProtocol) -> Stream:
+    """The stream and, as long as it is not whole, the rest that takes it furthest."""
+    while not stream.whole:
+        longer = [_longer(stream, rest, protocol) for rest in rests if rest.cursor in stream.cursors]
+        best = max(longer, key=lambda other: other.reach, default=stream)
+        if best.reach <= stream.reach:
+            break
+        stream = best
+    return stream
+
+
+def _longer(stream: Stream, rest: _Rest, protocol: StreamProtocol) -> Stream:
+    """The stream up to the rest's cursor, then the rest; an inclusive one begins with the cursor's own event."""
+    cut, more, place = stream.recording, rest.recording, stream.cursors[rest.cursor]
+    again = _read(more, protocol)[1].cursors.get(rest.cursor, 0)
+    body = cut.body[:place] + more.body[again:]
+    kept, added = until(cut.pieces, place), after(more.pieces, again)
+    pieces = Pieces((*kept.sizes, *added.sizes), (*kept.waits, *added.waits))
+    framing = Length(len(body)) if isinstance(more.framing, Length) else more.framing
+    joined = replace(cut, body=body, pieces=pieces, framing=framing, ending=more.ending)
+    return replace(_read(joined, protocol)[1], began=stream.began)
 
 
 def with_cursors(recording: Recording, protocol: StreamProtocol) -> Recording:
@@ -91,7 +136,8 @@ def _read(recording: Recording, protocol: StreamProtocol) -> tuple[str | None, S
         if cursor is not None:
             cursors.setdefault(cursor, frame.end)
         whole = whole or protocol.completes(event)
-    return resource, Stream(recording, cursors, len(frames), whole)
+    end = frames[-1].end if frames else 0
+    return resource, Stream(recording, cursors, len(frames), end, whole, recording)
 
 
 def _event(frame: Frame) -> dict[str, Any] | None:
@@ -102,13 +148,19 @@ def _event(frame: Frame) -> dict[str, Any] | None:
     return event if isinstance(event, dict) else None
 
 
-def unknown_cursor(stream: Stream, cursor: str) -> str:
-    """Why a stream cannot be resumed at a cursor, and what to do."""
+def why_not(stream: Stream, cursor: str) -> str:
+    """Why a stream cannot be resumed at a cursor, and what to do; "" when it can."""
     if not stream.cursors:
         return (
             "the recorded stream carries no event ids, so there is no place to resume it at: record a stream that "
-            "has them, or play with assign_ids=True to have stable ones"
+            "has them, or have stable ones assigned (--assign-ids, Player(assign_ids=True))"
         )
-    known: Sequence[str] = list(stream.cursors)
-    shown = ", ".join(map(repr, known[:3])) + (" …" if len(known) > 3 else "")
-    return f"{cursor!r} is no event id of the recorded stream, which has {len(known)}: {shown}"
+    if cursor not in stream.cursors:
+        known = list(stream.cursors)
+        shown = ", ".join(map(repr, known[:3])) + (" …" if len(known) > 3 else "")
+        return f"{cursor!r} is no event id of the recorded stream, which has {len(known)}: {shown}"
+    if stream.cursors[cursor] == stream.end and not stream.whole and not stream.recording.complete:
+        return (
+            f"the recorded stream was cut after {cursor!r} and never resumed there: record a client that resumes"
+        )
+    return ""

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from base64 import b64encode, urlsafe_b64encode
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 from harness.wire.secrets import hints, is_placeholder, sightings
 
@@ -19,6 +20,16 @@ SHORTEST = 4
 
 PREFIX = 6
 """Characters of a known secret that are hidden at the edge of a text that was cut there."""
+
+
+_SHORTEST_CORE = 8
+"""Characters of base64 below which it is not looked for."""
+
+_A_PATTERN = 64
+"""Spellings that are looked for at once: with each new one their pattern is made anew, and no other."""
+
+_NOTHING = re.compile(r"(?!)")
+_ESCAPE = re.compile("%[0-9A-F]{2}")
 
 
 class Change(NamedTuple):
@@ -36,7 +47,8 @@ class Vault:
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         self._placeholders: dict[str, str] = {}
         self._spellings: dict[str, str] = {}
-        self._known: re.Pattern[str] | None = None
+        self._patterns: list[re.Pattern[str]] = []
+        self._latest: list[str] = []
         for secret in secrets:
             self.learn(secret)
 
@@ -44,18 +56,22 @@ class Vault:
         """What stands for this secret."""
         return self._placeholders.setdefault(secret, f"REDACTED-{len(self._placeholders) + 1}")
 
-    def learn(self, secret: str) -> None:
-        """Hide this value from now on, wherever it turns up, also percent-encoded or inside a JSON string."""
+    def learn(self, secret: str, *, in_base64: bool = True) -> None:
+        """Hide this value from now on, wherever it turns up: also in a URL, a form, a JSON string, in base64."""
         if len(secret) < SHORTEST or is_placeholder(secret) or secret in self._spellings:
             return
-        for spelling in (secret, quote(secret, safe=""), quote(secret), json.dumps(secret)[1:-1]):
-            self._spellings.setdefault(spelling, secret)
-        longest_first = sorted(self._spellings, key=len, reverse=True)
-        self._known = re.compile("|".join(map(re.escape, longest_first)))
+        new = [*_spellings(secret), *(_cores(secret) if in_base64 else ())]
+        new = [spelling for spelling in dict.fromkeys(new) if spelling not in self._spellings]
+        self._spellings.update(dict.fromkeys(new, secret))
+        if len(self._latest) + len(new) > _A_PATTERN or not self._patterns:
+            self._latest = []
+            self._patterns.append(_NOTHING)
+        self._latest = sorted((*self._latest, *new), key=len, reverse=True)
+        self._patterns[-1] = re.compile("|".join(map(re.escape, self._latest)))
 
     def may_change(self, text: str) -> bool:
         """Whether `changes` could find anything; cheap, and never wrong about a no."""
-        return hints(text) or (self._known is not None and self._known.search(text) is not None)
+        return hints(text) or any(pattern.search(text) for pattern in self._patterns)
 
     def changes(self, text: str, *, cut: bool = False, resumed: bool = False) -> list[Change]:
         """What to replace in a text: in order, without overlap.
@@ -64,11 +80,11 @@ class Vault:
         of a known secret is hidden too.
         """
         found: list[Change] = []
-        if self._known is not None:
+        for pattern in self._patterns:
             found += [
-                Change(*match.span(), self._mark(match[0]), "known secret") for match in self._known.finditer(text)
+                Change(*match.span(), self._mark(match[0]), "known secret") for match in pattern.finditer(text)
             ]
-            found += self._edges(text, cut, resumed)
+        found += self._edges(text, cut, resumed)
         for kind, start, end in sightings(text):
             found.append(Change(start, end, self.placeholder(text[start:end]), kind))
         return without_overlap(found)
@@ -91,6 +107,26 @@ class Vault:
                 size = next((n for n in range(longest, PREFIX - 1, -1) if text.startswith(secret[-n:])), 0)
                 if size:
                     yield Change(0, size, self._mark(secret), "known secret")
+
+
+def _spellings(secret: str) -> Iterator[str]:
+    """A secret as URLs, forms and JSON write it."""
+    yield secret
+    yield json.dumps(secret)[1:-1]
+    for quoted in (quote(secret, safe=""), quote(secret), quote_plus(secret)):
+        yield quoted
+        yield _ESCAPE.sub(lambda escape: escape[0].lower(), quoted)
+
+
+def _cores(secret: str) -> Iterator[str]:
+    """The characters of base64 that a secret alone decides, whatever stands before and behind it."""
+    data = secret.encode("utf-8", "surrogatepass")
+    for before, start in enumerate((0, 2, 3)):
+        end = (before + len(data)) // 3 * 4
+        for encode in (b64encode, urlsafe_b64encode):
+            core = encode(b"\0" * before + data)[start:end].decode("ascii")
+            if len(core) >= _SHORTEST_CORE:
+                yield core
 
 
 def without_overlap(changes: Iterable[Change]) -> list[Change]:

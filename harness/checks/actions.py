@@ -6,7 +6,7 @@ runner decides where requests go, closes what is open and deletes what was creat
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -16,10 +16,14 @@ from harness.wire import LiveStream, Request
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """One request and its whole answer → `Exchange`. `timeout` in seconds, the driver's own when None."""
+    """One request and its whole answer → `Exchange`. `timeout` in seconds, the driver's own when None.
+
+    An answer that says "later" (429, 503) is waited out, but for the statuses that the exercise `sees`.
+    """
 
     request: Request
     timeout: float | None = None
+    sees: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,5 +87,3 @@ def stopped(seen: Exchanges, reason: str, *, race_lost: bool = False) -> Exchang
 
 Steps: TypeAlias = Generator[Action, Any, Exchanges]
 """The generator an exercise is; helpers that yield actions are used with `yield from`."""
-
-ExerciseFunction: TypeAlias = Callable[[Any], Steps]

@@ -42,7 +42,9 @@ NOWHERE = "harness-no-such-environment"
 @exercise(requests=10, interactions=3)
 def an_agent_run(t: Target) -> Steps:
     """A managed agent's first turn, a second one without and with its environment, and a model's turn."""
-    created: Exchange = yield Send(t.create(agent=t.agent, input=HELLO, environment="remote", background=True))
+    created: Exchange = yield Send(
+        t.create(agent=t.agent, input=HELLO, environment=t.environment, background=True)
+    )
     seen: Exchanges = {"created": created}
     found = id_of(created)
     if not found:
@@ -53,7 +55,7 @@ def an_agent_run(t: Target) -> Steps:
         return stopped(seen, f"the agent's run did not complete: {shown(polled[-1])}")
     turn = {"agent": t.agent, "input": HELLO, "previous_interaction_id": found, "background": True}
     seen["bare"] = yield Send(t.create(turn))
-    seen["chained"] = yield Send(t.create(turn, environment=environment_of(polled[-1]) or "remote"))
+    seen["chained"] = yield Send(t.create(turn, environment=environment_of(polled[-1]) or t.environment))
     chained = id_of(seen["chained"])
     seen["chained_polled"] = (yield from polls(t, chained)) if chained else []
     return {**seen, "mixed": (yield Send(t.create(input=HELLO, previous_interaction_id=found)))}
@@ -62,7 +64,7 @@ def an_agent_run(t: Target) -> Steps:
 @exercise(requests=1, interactions=1)
 def an_agent_in_model(t: Target) -> Steps:
     """An agent's name where a model's belongs."""
-    answer = yield Send(t.create(model=t.agent, input=HELLO, environment="remote", background=True))
+    answer = yield Send(t.create(model=t.agent, input=HELLO, environment=t.environment, background=True))
     return {"answer": answer}
 
 
@@ -72,14 +74,14 @@ def an_agent_with_its_config(t: Target) -> Steps:
     if not t.agent.startswith("antigravity"):
         raise Unmet(f"which agent_config {t.agent} takes is not known")
     config = {"type": "antigravity", "max_total_tokens": 100_000}
-    body = {"agent": t.agent, "agent_config": config, "environment": "remote"}
+    body = {"agent": t.agent, "agent_config": config, "environment": t.environment}
     return {"answer": (yield Send(t.create(body, input=HELLO, background=True)))}
 
 
 @exercise(requests=3)
 def agents_that_cannot_run(t: Target) -> Steps:
     """An unknown agent, an unknown environment, and deep research in the foreground."""
-    unknown = t.create(agent=NOBODY, input=HELLO, environment="remote", background=True)
+    unknown = t.create(agent=NOBODY, input=HELLO, environment=t.environment, background=True)
     nowhere = t.create(agent=t.agent, input=HELLO, environment=NOWHERE, background=True)
     research = t.create(agent=DEEP_RESEARCH, input=HELLO)
     return {

@@ -20,7 +20,6 @@ from harness.checks.judging import (
     interaction_in,
     lenient,
     noted,
-    output_steps,
     shown,
 )
 from harness.checks.running import HELD_AFTER, LONG, Running, let_go, script
@@ -28,6 +27,7 @@ from harness.checks.stored import HELLO
 from harness.checks.target import Target, segment
 from harness.checks.waiting import id_of, polls, settled, status_of
 from harness.contract import RUNNING, SETTLED, STATUSES, may_follow
+from harness.contract.output import output_steps
 from harness.contract.rules import BY_ID
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange

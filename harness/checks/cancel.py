@@ -22,19 +22,23 @@ from harness.checks.judging import (
     expect_status,
     interaction_in,
     noted,
-    output_steps,
+    of_rule,
     shown,
 )
 from harness.checks.running import begin
 from harness.checks.stored import HELLO, UNKNOWN_ID
 from harness.checks.target import Target, segment
-from harness.checks.waiting import id_of, need_id, opened, polls, settle, status_of
+from harness.checks.waiting import appear, id_of, need_id, opened, polls, settle, status_of
+from harness.contract.output import output_steps
 from harness.contract.rules import BY_ID
 from harness.outcome import Finding, Unmet
 from harness.wire import By, Exchange
 
 _CANCEL = Registry(BY_ID)
 CHECKS = _CANCEL.checks
+
+_A_MOMENT = 1.0
+"""Seconds in which a run that was not really cancelled would have moved on."""
 
 
 # --- exercises
@@ -57,7 +61,7 @@ def a_cancelled_run(t: Target) -> Steps:
         return stopped(seen, f"the run was never seen as cancelled: {shown(seen['polled'][-1])}")
     seen["stream"] = yield Finish(reader)
     seen["again"] = yield Send(t.cancel(run.id))
-    yield Wait(t.poll)
+    yield Wait(_A_MOMENT)
     return {**seen, "later": (yield Send(t.get(run.id)))}
 
 
@@ -66,7 +70,7 @@ def late_cancels(t: Target) -> Steps:
     """Cancels of a foreground interaction and of a background run that are both over."""
     front = yield Send(t.create(input=HELLO))
     found = need_id(front)
-    seen: Exchanges = {"before": (yield Send(t.get(found)))}
+    seen: Exchanges = {"before": (yield from appear(t, found))[-1]}
     seen["foreground"] = yield Send(t.cancel(found))
     seen["after"] = yield Send(t.get(found))
     back = id_of((yield Send(t.create(input=HELLO, background=True))))
@@ -105,6 +109,20 @@ def _can_be_cancelled(run: Exchange, held: bool, cancelled: Exchange, polled: li
         yield broken("the answer is no interaction", expected="an object with a status", actual=shown(cancelled))
     elif id_of(cancelled) not in ("", id_of(run)):
         yield broken("the answer is another interaction", expected=id_of(run), actual=id_of(cancelled))
+
+
+@_CANCEL.check(
+    "cancel.schema",
+    a_cancelled_run,
+    title="whatever a cancel answers fits the schema of an interaction",
+    profile="background",
+    requires=["background", "background-slow", "store"],
+    accepts=["additional fields", "unknown kinds of steps and content (noted)"],
+    everywhere=True,
+)
+def _answers_what_fits(cancelled: Exchange) -> Iterator[Finding]:
+    interaction_in(cancelled)
+    yield from of_rule("cancel.schema", cancelled)
 
 
 @_CANCEL.check(

@@ -19,14 +19,13 @@ from harness.checks.judging import (
     expect_interaction,
     expect_status,
     interaction_in,
-    output_steps,
     shown,
-    steps_in,
 )
 from harness.checks.running import begin, let_go
 from harness.checks.stored import HELLO, UNKNOWN_ID
 from harness.checks.target import Target
 from harness.checks.waiting import appear, id_of, need_id, settle, status_of
+from harness.contract.output import output_steps, steps_of
 from harness.contract.rules import BY_ID
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
@@ -59,7 +58,7 @@ def a_chain_to_a_running_run(t: Target) -> Steps:
     """A child for a run that goes on, and another one once it is over."""
     run = yield from begin(t, "chain")
     early: Exchange = yield Send(t.create(input=HELLO, previous_interaction_id=run.id))
-    look: Exchange = yield Send(t.get(run.id))
+    look = (yield from appear(t, run.id))[-1]
     yield from let_go(t, run)
     seen: Exchanges = {"early": early, "look": look}
     end = (yield from settle(t, run.id))[-1]
@@ -178,7 +177,7 @@ def _carries_history(parent: Exchange, child: Exchange) -> Iterator[Finding]:
     about="child",
 )
 def _answers_its_own_steps(parent: Exchange, child: Exchange) -> Iterator[Finding]:
-    inherited, own = steps_in(interaction_in(parent)), steps_in(interaction_in(child))
+    inherited, own = steps_of(interaction_in(parent)), steps_of(interaction_in(child))
     if inherited and len(own) > len(inherited) and own[: len(inherited)] == inherited:
         yield broken(
             "the answer begins with the parent's steps", expected="new output only", actual=f"{len(own)} steps"

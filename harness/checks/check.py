@@ -43,12 +43,14 @@ class Exercise:
     """How to obtain the exchanges that judges look at; run once, whatever number of checks share it.
 
     `requests` and `interactions` are what it costs on the reference: requests to the API (those to the harness's
-    own control API are free) and creates that are accepted.
+    own control API are free) and creates that are accepted. `front_end`: what its requests carry (a wrong key,
+    broken bytes) may be answered by something that stands before the API and has errors of its own shape.
     """
 
     run: Callable[[Target], Steps]
     requests: int
     interactions: int
+    front_end: bool = False
 
     @property
     def name(self) -> str:
@@ -65,7 +67,8 @@ class Check:
 
     `judge` takes, by keyword, those results of the exercise that its signature names, and is pure.
     `accepts` lists in words every outcome that passes. `about` is the result that findings without a place of
-    their own speak of.
+    their own speak of. `everywhere`: the rule is promised of every answer of its kind, so that a run holds what
+    its other exercises bring against it too.
     """
 
     rule: Rule
@@ -77,6 +80,7 @@ class Check:
     accepts: tuple[str, ...] = ()
     wants: tuple[str, ...] = ()
     about: str = ""
+    everywhere: bool = False
 
     @property
     def id(self) -> str:
@@ -120,11 +124,13 @@ class Check:
         return named if named.where.exchange or not about else named.at(exchange=about)
 
 
-def exercise(*, requests: int, interactions: int = 0) -> Callable[[Callable[[Target], Steps]], Exercise]:
+def exercise(
+    *, requests: int, interactions: int = 0, front_end: bool = False
+) -> Callable[[Callable[[Target], Steps]], Exercise]:
     """Declare an exercise and what it costs on the reference; see `Exercise`."""
 
     def declare(function: Callable[[Target], Steps]) -> Exercise:
-        return Exercise(function, requests, interactions)
+        return Exercise(function, requests, interactions, front_end)
 
     return declare
 
@@ -146,6 +152,7 @@ class Registry:
         requires: Iterable[str] = (),
         accepts: Iterable[str] = (),
         about: str = "",
+        everywhere: bool = False,
     ) -> Callable[[Judge], Judge]:
         """Register the decorated judge for one rule; unknown rules, profiles or capabilities raise at import."""
         needed = frozenset(requires)
@@ -170,6 +177,7 @@ class Registry:
                 accepts=tuple(accepts),
                 wants=wants,
                 about=about,
+                everywhere=everywhere,
             )
             self.checks.append(entry)
             return judge

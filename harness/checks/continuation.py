@@ -45,7 +45,7 @@ def a_paused_answer(t: Target) -> Steps:
     yield from script(t, "paused", status=PAUSED, continuation_token=TOKEN)
     paused: Exchange = yield Send(t.create(input=f"{HELLO} (paused)"))
     if not _paused(paused):
-        raise Unmet(f"the answer did not pause: {shown(paused)}", race_lost=True)
+        raise Unmet(f"the answer did not pause, and nothing but the control API can make one: {shown(paused)}")
     parent = need_id(paused)
     seen: Exchanges = {"paused": paused}
     token = _token(paused) or TOKEN
@@ -99,7 +99,7 @@ def _continues(paused: Exchange, next_hop: Exchange) -> Iterator[Finding]:
 )
 def _continues_unstored(with_input: Exchange | None) -> Iterator[Finding]:
     if with_input is None:
-        raise Unmet("the answer that was not stored did not pause", race_lost=True)
+        raise Unmet("the answer that was not stored did not pause")
     yield from expect_interaction(with_input)
 
 

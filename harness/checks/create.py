@@ -22,12 +22,12 @@ from harness.checks.judging import (
     noted,
     of_rule,
     shown,
-    steps_in,
 )
 from harness.checks.stored import HELLO, a_stored_interaction, several_interactions
 from harness.checks.target import Target
 from harness.contract import read
 from harness.contract.lifecycle import STATUSES, is_settled
+from harness.contract.output import steps_of
 from harness.contract.rules import BY_ID
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
@@ -56,6 +56,7 @@ def _creates(created: Exchange) -> Iterator[Finding]:
     title="an interaction has a status",
     profile="core",
     accepts=["a listed status", "any other word (noted)"],
+    everywhere=True,
 )
 def _has_a_status(created: Exchange) -> Iterator[Finding]:
     status = interaction_in(created).get("status")
@@ -71,6 +72,7 @@ def _has_a_status(created: Exchange) -> Iterator[Finding]:
     title="an interaction fits its schema",
     profile="core",
     accepts=["additional fields", "unknown kinds of steps and content (noted)"],
+    everywhere=True,
 )
 def _fits_the_schema(created: Exchange) -> Iterator[Finding]:
     interaction_in(created)
@@ -141,6 +143,7 @@ def _says_what_it_is(created: Exchange) -> Iterator[Finding]:
     title="created and updated are times, in this order",
     profile="core",
     accepts=["Z or an offset", "with or without fractions", "equal times"],
+    everywhere=True,
 )
 def _has_times(created: Exchange) -> Iterator[Finding]:
     body = interaction_in(created)
@@ -171,7 +174,7 @@ def _names_its_model(created: Exchange) -> Iterator[Finding]:
     accepts=["no step of type user_input"],
 )
 def _shows_output_only(created: Exchange) -> Iterator[Finding]:
-    if any(step.get("type") == "user_input" for step in steps_in(interaction_in(created))):
+    if any(step.get("type") == "user_input" for step in steps_of(interaction_in(created))):
         yield broken("the caller's input is among the steps", expected="output steps only").at(pointer="$.steps")
 
 
@@ -186,7 +189,7 @@ def _has_output(created: Exchange) -> Iterator[Finding]:
     body = interaction_in(created)
     if body.get("status") != "completed":
         raise Unmet(f"the answer is not completed but {briefly(body.get('status'))}")
-    kinds = [step.get("type") for step in steps_in(body)]
+    kinds = [step.get("type") for step in steps_of(body)]
     if "model_output" not in kinds:
         yield broken("no model_output step", actual=briefly(kinds)).at(pointer="$.steps")
 

@@ -5,7 +5,6 @@ Layer 2.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from unicodedata import normalize
 
@@ -24,11 +23,12 @@ from harness.checks.judging import (
     input_text,
     interaction_in,
     lenient,
-    output_text,
 )
 from harness.checks.stored import HELLO, UNKNOWN_ID
 from harness.checks.target import Target
 from harness.checks.waiting import appear, id_of
+from harness.contract import json_read
+from harness.contract.output import output_text
 from harness.contract.rules import BY_ID
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
@@ -171,9 +171,7 @@ def _formats(formatted: Exchange) -> Iterator[Finding]:
     if body.get("status") != "completed":
         raise Unmet(f"the answer is not completed but {briefly(body.get('status'))}")
     text = output_text(body)
-    try:
-        json.loads(text)
-    except (ValueError, RecursionError):
+    if json_read.loads(text.encode("utf-8", "replace")).fault not in ("", "surrogate"):
         yield broken("the output text is no JSON", expected="JSON", actual=briefly(text)).at(pointer="$.steps")
 
 
@@ -235,7 +233,7 @@ def _composed(text: str) -> str:
     return normalize("NFC", text)
 
 
-@exercise(requests=1)
+@exercise(requests=1, front_end=True)
 def a_large_create(t: Target) -> Steps:
     """A megabyte of input, refused for its unknown parent before it costs a token."""
     return {"large": (yield Send(t.create(input="hi " * (_MEGABYTE // 3), previous_interaction_id=UNKNOWN_ID)))}

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from harness.checks.actions import Steps
 from harness.checks.check import Registry, exercise
-from harness.checks.events import events_in, expect_stream, is_stream, of_kind
+from harness.checks.events import events_in, expect_stream, is_stream, of_kind, of_the_run
 from harness.checks.judging import CLIENT_ERROR, SUCCESS, broken, expect_status, shown
 from harness.checks.oracle import Rest, compare
 from harness.checks.resume import Resumed, a_finished_run_resumed
@@ -66,7 +66,7 @@ def _ends_at_the_end(last: Exchange) -> Iterator[Finding]:
     if not is_stream(last):
         yield broken("something else than events came", expected="a stream or nothing", actual=shown(last))
         return
-    events = events_in(last)
+    events = [event for event in events_in(last) if of_the_run(event)]
     if len(events) > len(of_kind(events, "interaction.completed")) or len(events) > 1:
         yield broken("events came after the final one", expected="the completion at most", actual=f"{len(events)}")
 
@@ -87,8 +87,8 @@ def _answers_a_bad_cursor(first: Exchange, bad_cursor: Exchange) -> Iterator[Fin
     if not is_stream(bad_cursor):
         yield broken("something else than events came", expected="a stream or a refusal", actual=shown(bad_cursor))
         return
-    events = events_in(bad_cursor)
-    if not of_kind(events, "error") and len(events) < len(events_in(first)):
+    events = [event for event in events_in(bad_cursor) if of_the_run(event)]
+    if not of_kind(events, "error") and len(events) < len([e for e in events_in(first) if of_the_run(e)]):
         yield broken(
             "an unknown cursor brings a part of the stream and no error",
             expected="a refusal, an error event, or everything",

@@ -11,11 +11,12 @@ from harness.checks.actions import Send, Steps
 from harness.checks.background import moves
 from harness.checks.check import Registry, exercise
 from harness.checks.events import completion, events_in, expect_stream, is_stream, of_kind
-from harness.checks.judging import at, broken, interaction_in, output_steps, shown
+from harness.checks.judging import at, broken, interaction_in, shown
 from harness.checks.running import script, scripted, whole
 from harness.checks.stored import HELLO
 from harness.checks.target import Target
 from harness.checks.waiting import need_id, polls, settle, settled, status_of
+from harness.contract.output import output_steps
 from harness.contract.rules import BY_ID
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange

@@ -20,6 +20,7 @@ from harness.checks.judging import (
     expect_status,
     interaction_in,
     noted,
+    of_rule,
     shown,
 )
 from harness.checks.pages import each_once, entries, pages
@@ -142,6 +143,20 @@ def _lists(listed: Exchange, found: str) -> Iterator[Finding]:
     names = [entry.get("id") for entry in entries(listed, "environments")]
     if found not in names:
         yield broken("the environment is not in the list", expected=found, actual=briefly(names))
+
+
+@_ENVIRONMENTS.check(
+    "env.schema",
+    environments_of_our_own,
+    title="environments fit their schema, alone and in lists",
+    profile="agents",
+    requires=["environments"],
+    accepts=["additional fields", "values of open enumerations", "counts as digit strings"],
+    everywhere=True,
+)
+def _fits(made: Exchange, fetched: Exchange, listed: Exchange) -> Iterator[Finding]:
+    for name, answer in (("made", made), ("fetched", fetched), ("listed", listed)):
+        yield from at(name, of_rule("env.schema", answer))
 
 
 @_ENVIRONMENTS.check(

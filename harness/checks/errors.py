@@ -44,7 +44,7 @@ _LEAKABLE = 8
 """A shorter key would be found in any text."""
 
 
-@exercise(requests=12)
+@exercise(requests=12, front_end=True)
 def refused_requests(t: Target) -> Steps:
     """One wrong thing at a time; `errors` holds every answer of the API that is a 4xx or 5xx.
 
@@ -159,6 +159,7 @@ def _knows_its_routes(unknown_route: Exchange) -> Iterator[Finding]:
     title="an error body holds `error` with string message and code",
     profile="core",
     accepts=["{error: {message, code}}", "the front end's shape, bare or in a list of one (non-strict)"],
+    everywhere=True,
 )
 def _shapes_errors(errors: list[Exchange]) -> Iterator[Finding]:
     yield from among("errors", errors, _misshapen)
@@ -181,6 +182,7 @@ def _misshapen(answer: Exchange) -> Iterator[Finding]:
     title="the code of an error is a word in snake_case",
     profile="core",
     accepts=["any such word", "the front end's number beside its status word"],
+    everywhere=True,
 )
 def _words_codes(errors: list[Exchange]) -> Iterator[Finding]:
     yield from among("errors", errors, partial(of_rule, "err.code-string"))
@@ -192,6 +194,7 @@ def _words_codes(errors: list[Exchange]) -> Iterator[Finding]:
     title="a published code comes with its own HTTP status",
     profile="core",
     accepts=["the table's status", "any status for a code the table lacks"],
+    everywhere=True,
 )
 def _pairs_codes(errors: list[Exchange]) -> Iterator[Finding]:
     yield from among("errors", errors, partial(of_rule, "err.code-status"))
@@ -256,7 +259,7 @@ def a_scripted_limit(t: Target) -> Steps:
     )
     if taken.status not in SUCCESS:
         raise Unmet(f"the target takes no scripts: {shown(taken)}")
-    return {"limited": (yield Send(t.create(input=marker)))}
+    return {"limited": (yield Send(t.create(input=marker), sees=frozenset({TOO_MANY})))}
 
 
 @_ERRORS.check(

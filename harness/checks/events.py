@@ -6,12 +6,12 @@ and in order is the contract's judgement, not this module's.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from harness.checks.judging import SUCCESS, answered, asked, broken, ended, expect_status, noted, shown
-from harness.contract import PROTOCOL, read
+from harness.contract import PROTOCOL, json_read, read
+from harness.contract.protocol import ERROR_EVENT, RUN_EVENTS
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange, Frame
 
@@ -44,15 +44,7 @@ def expect_stream(exchange: Exchange) -> Iterator[Finding]:
 
 def decoded(frames: Iterable[Frame]) -> list[Event]:
     """The events among frames that an exercise read; what cannot be decoded is left out."""
-    found = []
-    for frame in frames:
-        try:
-            payload = json.loads(frame.data)
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(payload, dict):
-            found.append(payload)
-    return found
+    return json_read.objects(frame.data for frame in frames)
 
 
 def kind(event: Mapping[str, Any]) -> str:
@@ -69,6 +61,17 @@ def cursor(event: Mapping[str, Any]) -> str | None:
 def last_cursor(events: Sequence[Mapping[str, Any]]) -> str | None:
     """The cursor a client holds that has seen exactly these events."""
     return next((found for event in reversed(events) if (found := cursor(event))), None)
+
+
+def of_the_run(event: Mapping[str, Any]) -> bool:
+    """Whether an event tells of the run, so that every reader is owed it.
+
+    A connection may have events of its own, which carry no cursor: heartbeats of a type that is not listed, and
+    errors without a word in them, which the live service was seen to send.
+    """
+    if cursor(event) or kind(event) in RUN_EVENTS:
+        return True
+    return kind(event) == ERROR_EVENT and bool(inner(event, "error"))
 
 
 def of_kind(events: Iterable[Event], event_type: str) -> list[Event]:

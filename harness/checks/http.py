@@ -29,7 +29,7 @@ from harness.checks.judging import (
 from harness.checks.stored import HELLO, a_stored_interaction
 from harness.checks.streamed import streams_of_all_kinds
 from harness.checks.target import Target
-from harness.checks.waiting import id_of
+from harness.checks.waiting import appear_as, id_of
 from harness.contract import read
 from harness.contract.rules import BY_ID
 from harness.outcome import Finding, Unmet
@@ -185,8 +185,8 @@ def other_revisions(t: Target) -> Steps:
         "created_odd": (yield Send(_revised(t.create(input=HELLO), "harness"))),
         "read_old": None,
     }
-    if found := id_of(created):
-        seen["read_old"] = yield Send(_revised(t.get(found), _OLD))
+    if t.keeps and (found := id_of(created)):
+        seen["read_old"] = (yield from appear_as(t, _revised(t.get(found), _OLD)))[-1]
     return seen
 
 

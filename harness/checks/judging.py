@@ -12,6 +12,7 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Se
 from typing import Any
 
 from harness.contract import read
+from harness.contract.output import USER_INPUT, steps_of, text_of
 from harness.outcome import Finding, Severity, Unmet
 from harness.wire import Exchange
 
@@ -138,36 +139,12 @@ def answered(exchange: Exchange) -> Exchange:
     return exchange
 
 
-def steps_in(body: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The steps that are objects; whether all of them are is `create.schema`'s business."""
-    steps = body.get("steps")
-    return [step for step in steps if isinstance(step, dict)] if isinstance(steps, list) else []
-
-
-def output_steps(body: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The steps without the caller's own input."""
-    return [step for step in steps_in(body) if step.get("type") != "user_input"]
-
-
-def output_text(body: Mapping[str, Any]) -> str:
-    """The text of every model_output step, joined."""
-    outputs = (step for step in steps_in(body) if step.get("type") == "model_output")
-    return "".join(_text(step.get("content")) for step in outputs)
-
-
 def input_text(body: Mapping[str, Any]) -> str | None:
     """The text of the caller's first input as a stored interaction shows it, None when it shows none."""
-    inputs = [step for step in steps_in(body) if step.get("type") == "user_input"]
+    inputs = [step for step in steps_of(body) if step.get("type") == USER_INPUT]
     if inputs:
-        return _text(inputs[0].get("content"))
-    return _text(body["input"]) if "input" in body else None
-
-
-def _text(content: object) -> str:
-    if isinstance(content, str):
-        return content
-    parts = [part for part in content if isinstance(part, dict)] if isinstance(content, list) else []
-    return "".join(text for part in parts if isinstance(text := part.get("text"), str))
+        return text_of(inputs[0].get("content"))
+    return text_of(body["input"]) if "input" in body else None
 
 
 def of_rule(rule: str, exchange: Exchange) -> Iterator[Finding]:

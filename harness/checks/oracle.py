@@ -2,17 +2,18 @@
 
 Layer 2. Pure. A client discards or deduplicates nothing here: the reference documents exclusive resume, so what
 is compared is the exact rest. Two lenient readings are told apart from a loss: the boundary event repeated once,
-and deltas that are split differently but assemble to the same result.
+and deltas that are split differently but assemble to the same result. What belongs to a connection and not to
+the run (`events.of_the_run`) is no part of either.
 """
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.checks.events import Event, cursor, inner, kind
+from harness.checks.events import Event, cursor, inner, kind, of_the_run
 from harness.checks.judging import broken, lenient
 from harness.contract import Assembler
 from harness.outcome import Finding
@@ -40,18 +41,23 @@ class Rest:
     reordered: bool = False
 
 
-def compare(whole: Sequence[Event], at: int, came: Sequence[Event]) -> Rest:
-    """Judge `came` as the answer to a resume after event number `at` of `whole` (-1: from the start)."""
-    due = [_shape(event) for event in whole[at + 1 :]]
-    got = [_shape(event) for event in came]
-    if got == due:
+def compare(whole: Sequence[Event], at: int, came: Sequence[Event], *, had: Sequence[Event] | None = None) -> Rest:
+    """Judge `came` as the answer to a resume after event number `at` of `whole` (-1: from the start).
+
+    `had` is what the reader had until then, where that was another reading than `whole`: the deltas of the two may
+    be split differently, and then `at` may lie outside `whole`.
+    """
+    due = {number: _shape(event) for number, event in enumerate(whole) if number > at and of_the_run(event)}
+    got = {number: _shape(event) for number, event in enumerate(came) if of_the_run(event)}
+    expected, actual = list(due.values()), list(got.values())
+    if actual == expected:
         return Rest()
-    if 0 <= at < len(whole) and got == [_shape(whole[at]), *due]:
+    if 0 <= at < len(whole) and actual == [_shape(whole[at]), *expected]:
         return Rest(repeated=True)
-    if _same_result(whole, at, came):
+    if _same_result(whole, [*(whole[: at + 1] if had is None else had), *came]):
         return Rest(resplit=True)
-    missing = tuple(at + 1 + number for number in _surplus(due, got))
-    extra = tuple(_surplus(got, due))
+    missing = tuple(_surplus(due, actual))
+    extra = tuple(_surplus(got, expected))
     return Rest(missing, extra, reordered=not missing and not extra)
 
 
@@ -115,11 +121,11 @@ def _shape(event: Event) -> str:
         return f"an event of {kind(event)} that is too deep to compare"
 
 
-def _surplus(these: Sequence[str], those: Sequence[str]) -> list[int]:
+def _surplus(these: Mapping[int, str], those: Sequence[str]) -> list[int]:
     """Numbers of the items of `these` that `those` does not account for, the later ones of equal items."""
     left = Counter(those)
     surplus = []
-    for number, item in enumerate(these):
+    for number, item in these.items():
         if left[item]:
             left[item] -= 1
         else:
@@ -127,15 +133,13 @@ def _surplus(these: Sequence[str], those: Sequence[str]) -> list[int]:
     return surplus
 
 
-def _same_result(whole: Sequence[Event], at: int, came: Sequence[Event]) -> bool:
+def _same_result(whole: Sequence[Event], read: Sequence[Event]) -> bool:
     # Only the split of deltas is free: every other event has to be there, in its place.
-    if _frame(whole[at + 1 :]) != _frame(came):
-        return False
-    return _assembled(whole) == _assembled([*whole[: at + 1], *came])
+    return _frame(whole) == _frame(read) and _assembled(whole) == _assembled(read)
 
 
 def _frame(events: Sequence[Event]) -> list[str]:
-    return [_shape(event) for event in events if kind(event) != "step.delta"]
+    return [_shape(event) for event in events if kind(event) != "step.delta" and of_the_run(event)]
 
 
 def _assembled(events: Sequence[Event]) -> str:

@@ -6,6 +6,7 @@ Layer 2. Creates two agents and runs one of them.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from harness.checks.actions import Exchanges, Send, Steps, stopped
@@ -13,6 +14,7 @@ from harness.checks.check import Registry, exercise
 from harness.checks.judging import (
     CLIENT_ERROR,
     SUCCESS,
+    among,
     at,
     briefly,
     broken,
@@ -20,6 +22,7 @@ from harness.checks.judging import (
     expect_object,
     expect_status,
     noted,
+    of_rule,
     shown,
 )
 from harness.checks.pages import each_once, entries, pages
@@ -55,7 +58,7 @@ def agents_of_our_own(t: Target) -> Steps:
     seen["fetched"] = yield Send(t.request("GET", f"agents/{OWN[0]}"))
     seen["listed"] = yield Send(t.request("GET", "agents", query={"page_size": 50}))
     seen["paged"] = yield from pages(t, "agents", 1)
-    seen["ran"] = yield Send(t.create(agent=OWN[0], input=HELLO, environment="remote", background=True))
+    seen["ran"] = yield Send(t.create(agent=OWN[0], input=HELLO, environment=t.environment, background=True))
     seen["deleted"] = yield Send(t.request("DELETE", f"agents/{OWN[0]}"))
     seen["gone"] = yield Send(t.request("GET", f"agents/{OWN[0]}"))
     ran = id_of(seen["ran"])
@@ -173,6 +176,21 @@ def _refuses_reserved_names(reserved: Exchange) -> Iterator[Finding]:
 )
 def _finds_no_stranger(unknown: Exchange) -> Iterator[Finding]:
     yield from expect_status(unknown, accepts={404}, tolerates=CLIENT_ERROR)
+
+
+@_OWN.check(
+    "agents.schema",
+    agents_of_our_own,
+    title="agents fit their schema, alone and in lists",
+    profile="agents",
+    requires=["agents-crud"],
+    accepts=["additional fields", "values of open enumerations"],
+    everywhere=True,
+)
+def _fits(made: list[Exchange], fetched: Exchange, listed: Exchange) -> Iterator[Finding]:
+    yield from among("made", made, partial(of_rule, "agents.schema"))
+    for name, answer in (("fetched", fetched), ("listed", listed)):
+        yield from at(name, of_rule("agents.schema", answer))
 
 
 @_OWN.check(

@@ -19,6 +19,7 @@ from harness.checks.events import (
     events_in,
     expect_stream,
     is_stream,
+    of_the_run,
     stream_id,
 )
 from harness.checks.judging import at, broken
@@ -264,7 +265,8 @@ def _flaws(stream: Exchange) -> Iterator[Finding]:
 
 
 def _moved_ids(name: str, these: Sequence[Event], those: Sequence[Event]) -> Iterator[Finding]:
-    for number, (one, other) in enumerate(zip(these, those, strict=False)):
+    pairs = zip(filter(of_the_run, these), filter(of_the_run, those), strict=False)
+    for number, (one, other) in enumerate(pairs):
         if same_event(one, other) and cursor(one) != cursor(other):
             yield broken(
                 f"an event has another id in {name}", expected=repr(cursor(one)), actual=repr(cursor(other))

@@ -22,15 +22,15 @@ from harness.checks.judging import (
     expect_status,
     interaction_in,
     noted,
-    output_steps,
+    of_rule,
     shown,
-    steps_in,
 )
 from harness.checks.stored import HELLO, UNKNOWN_ID, a_stored_interaction
 from harness.checks.target import Target, segment
-from harness.checks.waiting import id_of, need_id
+from harness.checks.waiting import appear, id_of, need_id
 from harness.contract import read
 from harness.contract.lifecycle import is_settled
+from harness.contract.output import output_steps, steps_of
 from harness.contract.rules import BY_ID
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
@@ -61,6 +61,20 @@ def _reads(created: Exchange, reads: list[Exchange]) -> Iterator[Finding]:
         )
     if len(reads) > 1:
         yield noted(f"the interaction could be read only at the attempt number {len(reads)}").at(exchange=last)
+
+
+@_RETRIEVE.check(
+    "get.schema",
+    a_stored_interaction,
+    title="whatever GET answers fits the schema of an interaction",
+    profile="core",
+    requires=["store"],
+    accepts=["additional fields", "unknown kinds of steps and content (noted)"],
+    everywhere=True,
+)
+def _reads_what_fits(got: Exchange) -> Iterator[Finding]:
+    interaction_in(got)
+    yield from of_rule("get.schema", got)
 
 
 @_RETRIEVE.check(
@@ -107,7 +121,7 @@ def _reads_what_was_created(created: Exchange, got: Exchange) -> Iterator[Findin
     accepts=["a leading user_input step"],
 )
 def _shows_the_input(got: Exchange) -> Iterator[Finding]:
-    steps = steps_in(interaction_in(got))
+    steps = steps_of(interaction_in(got))
     first = steps[0].get("type") if steps else None
     if first != "user_input":
         yield broken("the timeline begins elsewhere", expected="user_input", actual=briefly(first))
@@ -243,7 +257,7 @@ def one_interaction_two_projects(t: Target) -> Steps:
         "chained": (yield Send(t.request("POST", "interactions", chain, key=other))),
         "cancelled": (yield Send(t.request("POST", f"{path}/cancel", key=other))),
         "deleted": (yield Send(t.request("DELETE", path, key=other))),
-        "own": (yield Send(t.get(found))),
+        "own": (yield from appear(t, found))[-1],
     }
 
 

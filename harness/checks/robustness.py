@@ -88,14 +88,14 @@ def _readable_or_not_yet(answer: Exchange) -> Iterator[Finding]:
         yield from expect_status(answer, accepts=SUCCESS, tolerates={OVERLOADED}, notes=CLIENT_ERROR)
 
 
-@exercise(requests=2)
+@exercise(requests=2, front_end=True)
 def a_deep_body(t: Target) -> Steps:
     """A create whose input is nested ten thousand deep, then an ordinary call."""
     head = json.dumps({"model": t.model})[:-1].encode()
     body = head + b', "input": ' + b"[" * _DEPTH + b"]" * _DEPTH + b"}"
     return {
         "deep": (yield Send(t.request("POST", "interactions", body))),
-        "after": (yield Send(t.get(UNKNOWN_ID))),
+        "after": (yield Send(t.get(UNKNOWN_ID), sees=frozenset({OVERLOADED}))),
     }
 
 
@@ -111,7 +111,7 @@ def _bears_depth(deep: Exchange, after: Exchange) -> Iterator[Finding]:
     yield from at("after", expect_alive(after, accepts={*SUCCESS, *CLIENT_ERROR}))
 
 
-@exercise(requests=3)
+@exercise(requests=3, front_end=True)
 def odd_bodies(t: Target) -> Steps:
     """Bodies that are empty, no UTF-8, or under another label; the last lacks its input, so nothing runs."""
     model = json.dumps({"model": t.model})[:-1].encode()
@@ -156,7 +156,7 @@ def _bears_labels(plain: Exchange) -> Iterator[Finding]:
     yield from expect_status(plain, accepts={*SUCCESS, *CLIENT_ERROR})
 
 
-@exercise(requests=9)
+@exercise(requests=9, front_end=True)
 def odd_addresses(t: Target) -> Steps:
     """A method no route has, ids that try to leave their place, and an id that is very long."""
     injected = []

@@ -9,10 +9,11 @@ from collections.abc import Iterator
 
 from harness.checks.actions import Send, Steps
 from harness.checks.check import Registry, exercise
-from harness.checks.judging import briefly, broken, expect_offered, interaction_in, output_steps
+from harness.checks.judging import briefly, broken, expect_offered, interaction_in
 from harness.checks.target import Target
 from harness.checks.tools import calls_in
 from harness.checks.waiting import status_of
+from harness.contract.output import output_steps
 from harness.contract.rules import BY_ID
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange

@@ -31,11 +31,11 @@ from harness.checks.judging import (
     expect_status,
     interaction_in,
     of_rule,
-    output_steps,
     shown,
 )
 from harness.checks.streamed import Streams, streams_of_all_kinds
 from harness.contract import Assembler, compare_steps
+from harness.contract.output import output_steps
 from harness.contract.rules import BY_ID
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
@@ -89,7 +89,7 @@ ACCEPTS: Mapping[str, tuple[str, ...]] = {
     "stream.created-status": ("in_progress", "queued", "in a replay any status"),
     "stream.id-constant": ("one id", "an empty one where nothing is stored"),
     "stream.start-before": ("an open step of the same index",),
-    "stream.stop-once": ("one stop for each start", "steps that an error or a cut left open"),
+    "stream.stop-once": ("one stop for each start", "steps that an error, a cut, a failure or a cancel left open"),
     "stream.index-contiguous": ("0, 1, 2 and so on",),
     "stream.no-interleave": ("one open step",),
     "stream.index-reuse": ("another index for each start",),
@@ -176,6 +176,7 @@ def _register_single_stream_rules() -> None:
             profile="streaming",
             requires={"stream", need.capability},
             accepts=ACCEPTS.get(rule.id, ()),
+            everywhere=True,
         )
         register(_judge_of(rule.id, need))
 

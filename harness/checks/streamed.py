@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from harness.checks.actions import Send, Steps
+from harness.checks.actions import Steps
 from harness.checks.check import exercise
 from harness.checks.events import events_in, is_stream, stream_id
 from harness.checks.running import whole
 from harness.checks.stored import HELLO
 from harness.checks.target import Target
-from harness.checks.waiting import Part
+from harness.checks.waiting import Part, appear
 from harness.wire import Exchange
 
 Streams = Mapping[str, Exchange]
@@ -62,11 +62,11 @@ def streams_of_all_kinds(t: Target) -> Steps:
 
 
 def _stored(t: Target, answers: Streams) -> Part[dict[str, Exchange]]:
-    stored = {}
+    stored: dict[str, Exchange] = {}
     for name, answer in answers.items():
         found = _told_id(answer)
         if found:
-            stored[name] = yield Send(t.get(found))
+            stored[name] = (yield from appear(t, found))[-1]
     return stored
 
 

@@ -12,6 +12,7 @@ from harness.checks.check import Registry, exercise
 from harness.checks.events import events_in, expect_stream, is_stream, of_kind, stream_id
 from harness.checks.judging import (
     CLIENT_ERROR,
+    OVERLOADED,
     SUCCESS,
     at,
     broken,
@@ -23,6 +24,7 @@ from harness.checks.judging import (
 from harness.checks.running import scripted, whole
 from harness.checks.stored import HELLO
 from harness.checks.target import Target
+from harness.checks.waiting import appear
 from harness.contract.rules import BY_ID
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
@@ -49,8 +51,8 @@ def a_hang_up(t: Target) -> Steps:
     if not is_stream(left):
         raise Unmet(f"the create brought no stream to leave: {shown(left)}")
     found = stream_id(events_in(left))
-    result: Exchanges = {"after": (yield Send(t.create(input=HELLO)))}
-    result["looked"] = (yield Send(t.get(found))) if found else None
+    result: Exchanges = {"after": (yield Send(t.create(input=HELLO), sees=frozenset({OVERLOADED})))}
+    result["looked"] = (yield from appear(t, found))[-1] if found and t.keeps else None
     return result
 
 
@@ -80,6 +82,7 @@ def _bears_alt(streamed: Exchange) -> Iterator[Finding]:
     profile="streaming",
     requires=["stream", "script"],
     accepts=["error with code and message as strings", "an error event without details"],
+    everywhere=True,
 )
 def _reports_the_error(failing: Exchange) -> Iterator[Finding]:
     yield from expect_stream(failing)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -20,12 +20,13 @@ KEY_HEADER = "x-goog-api-key"
 class Target:
     """What the user said of the target.
 
-    `version` is a path segment (`v1beta`), `wait` the seconds a background run may take to settle, `poll` about
-    the seconds between two looks at it. `gone_within` are the seconds a create may take to be readable and a
-    delete to be seen: a 404 that lasts longer is an answer; a target that is near may be given less.
-    `capabilities` are those of `checks.CAPABILITIES` it is known to have: an exercise may look for `script` there
-    and make its runs stand still, it must work without. `says_stream`: creates say `stream: false` aloud, because
-    this target streams when nothing is said.
+    `version` is a path segment (`v1beta`), `wait` the seconds a background run may take to settle. `gone_within`
+    are the seconds a create may take to be readable and a delete to be seen: a 404 that lasts longer is an answer.
+    `keeps` is False where the target is known to keep nothing that GET could find, so that nobody waits for it.
+    `environment` is what agents are to run in, None where the target has no such thing. `capabilities` are those
+    of `checks.CAPABILITIES` it is known to have: an exercise may look for `script` there and make its runs stand
+    still, it must work without. `says` are fields that every create says aloud unless it says otherwise, because
+    this target needs them: `stream: false` where it streams when nothing is said.
     """
 
     version: str = "v1beta"
@@ -35,10 +36,11 @@ class Target:
     other_key: str = ""
     headers: tuple[tuple[str, str], ...] = ()
     wait: float = 60.0
-    poll: float = 1.0
     gone_within: float = 5.0
+    keeps: bool = True
     capabilities: frozenset[str] = frozenset()
-    says_stream: bool = False
+    environment: str | None = "remote"
+    says: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def request(
         self,
@@ -75,11 +77,9 @@ class Target:
         """POST interactions with the target's model unless `model` or `agent` is among the fields.
 
         A field given as None is left out, so `create(model=None)` names neither, and `create(stream=None)` says
-        nothing of streaming whatever `says_stream` is.
+        nothing of streaming whatever `says` is.
         """
-        whole = {**(body or {}), **fields}
-        if self.says_stream:
-            whole.setdefault("stream", False)
+        whole = {**self.says, **(body or {}), **fields}
         if "model" not in whole and "agent" not in whole:
             whole["model"] = self.model
         return self.request("POST", "interactions", {k: v for k, v in whole.items() if v is not None})

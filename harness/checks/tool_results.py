@@ -18,7 +18,6 @@ from harness.checks.judging import (
     expect_status,
     interaction_in,
     noted,
-    output_steps,
 )
 from harness.checks.running import script
 from harness.checks.streamed import FORCED, WEATHER
@@ -26,6 +25,7 @@ from harness.checks.target import Target
 from harness.checks.tools import QUESTION, a_tool_loop, calls_in, first_call, result_of
 from harness.checks.waiting import id_of
 from harness.contract.lifecycle import is_settled
+from harness.contract.output import output_steps
 from harness.contract.rules import BY_ID
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange

@@ -18,13 +18,14 @@ from harness.checks.judging import (
     expect_interaction,
     expect_offered,
     interaction_in,
-    output_steps,
+    of_rule,
     shown,
 )
 from harness.checks.streamed import FORCED, WEATHER, streams_of_all_kinds
 from harness.checks.target import Target
-from harness.checks.waiting import id_of, status_of
+from harness.checks.waiting import appear, id_of, status_of
 from harness.contract import Assembler, compare_steps
+from harness.contract.output import output_steps
 from harness.contract.rules import BY_ID
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
@@ -96,7 +97,7 @@ def a_tool_loop(t: Target) -> Steps:
     wrong = {**result_of(call), "call_id": "no-such-call"}
     seen["wrong_id"] = yield Send(t.create(input=[wrong], tools=[WEATHER], previous_interaction_id=parent))
     seen["orphan"] = yield Send(t.create(input=[result_of(call)], tools=[WEATHER]))
-    seen["fetched"] = yield Send(t.get(parent))  # so late that it need not be waited for
+    seen["fetched"] = (yield from appear(t, parent))[-1]
     answered = id_of(forms["string"])
     if not answered:
         return stopped(seen, "no turn with a result had an id to chain to")
@@ -168,6 +169,20 @@ def _was_declared(asked: Exchange) -> Iterator[Finding]:
     for call in _some_calls(asked):
         if call.get("name") != WEATHER["name"]:
             yield broken("an undeclared function", expected=str(WEATHER["name"]), actual=briefly(call.get("name")))
+
+
+@_TOOLS.check(
+    "tool.step-unknown",
+    a_tool_loop,
+    title="steps are of listed types",
+    profile="tools",
+    requires=["functions"],
+    accepts=["the types that the reference lists; another one is worth knowing and no fault"],
+    everywhere=True,
+)
+def _lists_its_steps(asked: Exchange) -> Iterator[Finding]:
+    interaction_in(asked)
+    yield from of_rule("tool.step-unknown", asked)
 
 
 @_TOOLS.check(

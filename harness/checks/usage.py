@@ -6,13 +6,13 @@ Layer 2. The rules themselves are judged by the contract on any body; here they 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from functools import partial
 from typing import Any
 
 from harness.checks.check import Registry
-from harness.checks.judging import among, interaction_in, of_rule, output_steps
+from harness.checks.judging import at, interaction_in, of_rule
 from harness.checks.search import a_search
 from harness.checks.stored import a_stored_interaction
+from harness.contract.output import output_steps
 from harness.contract.rules import BY_ID
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
@@ -27,6 +27,7 @@ CHECKS = _USAGE.checks
     title="token counts are non-negative integers",
     profile="core",
     accepts=["any such numbers", "fields that no published type lists"],
+    everywhere=True,
 )
 def _counts_tokens(created: Exchange) -> Iterator[Finding]:
     _need_usage(created)
@@ -39,6 +40,7 @@ def _counts_tokens(created: Exchange) -> Iterator[Finding]:
     title="the total is the sum of its parts",
     profile="core",
     accepts=["input + output + thought", "the same and tool use"],
+    everywhere=True,
 )
 def _adds_up(created: Exchange) -> Iterator[Finding]:
     _need_usage(created)
@@ -51,6 +53,7 @@ def _adds_up(created: Exchange) -> Iterator[Finding]:
     title="tokens by modality stay within their totals",
     profile="core",
     accepts=["parts that are less than the total", "no such lists"],
+    everywhere=True,
 )
 def _splits_within(created: Exchange) -> Iterator[Finding]:
     _need_usage(created)
@@ -64,10 +67,12 @@ def _splits_within(created: Exchange) -> Iterator[Finding]:
     profile="core",
     requires=["store"],
     accepts=["unknown types", "summary items of a thought without one"],
+    everywhere=True,
 )
 def _types_steps(created: Exchange, got: Exchange) -> Iterator[Finding]:
     interaction_in(created)
-    yield from among("answers", [created, got], partial(of_rule, "steps.discriminator"))
+    for name, answer in (("created", created), ("got", got)):
+        yield from at(name, of_rule("steps.discriminator", answer))
 
 
 @_USAGE.check(
@@ -76,6 +81,7 @@ def _types_steps(created: Exchange, got: Exchange) -> Iterator[Finding]:
     title="inline data and signatures are base64",
     profile="core",
     accepts=["the standard or the URL alphabet", "an empty string"],
+    everywhere=True,
 )
 def _encodes_data(created: Exchange) -> Iterator[Finding]:
     steps = output_steps(interaction_in(created))
@@ -91,6 +97,7 @@ def _encodes_data(created: Exchange) -> Iterator[Finding]:
     profile="tools",
     requires=["search"],
     accepts=["call_id names an earlier call"],
+    everywhere=True,
 )
 def _pairs_results(answer: Exchange) -> Iterator[Finding]:
     if not any("call_id" in step for step in output_steps(interaction_in(answer))):
@@ -105,6 +112,7 @@ def _pairs_results(answer: Exchange) -> Iterator[Finding]:
     profile="tools",
     requires=["search"],
     accepts=["0 <= start < end <= length", "no indices"],
+    everywhere=True,
 )
 def _places_annotations(answer: Exchange) -> Iterator[Finding]:
     if not any(_holds(step, ("annotations",)) for step in output_steps(interaction_in(answer))):

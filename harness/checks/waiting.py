@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator
 from typing import Any, TypeAlias, TypeVar
 
-from harness.checks.actions import Action, Close, Open, Send, Wait
+from harness.checks.actions import Action, Finish, Open, Send, Wait
 from harness.checks.judging import SUCCESS, TOO_MANY, asked, shown
 from harness.checks.target import Target
 from harness.contract import read
@@ -21,11 +21,9 @@ T = TypeVar("T")
 Part: TypeAlias = Generator[Action, Any, T]
 """A piece of an exercise that yields actions and returns a `T`."""
 
-_SHORTEST = 0.05
-"""The least that is taken for `poll`: whoever says 0 shall not spin."""
-
-_FIRST, _GROWTH, _LONGEST = 0.25, 1.5, 5.0
-"""Pauses between looks, in units of `poll`: most things happen soon, and what does not may take long."""
+_FIRST, _GROWTH, _LONGEST = 0.02, 1.6, 5.0
+"""Seconds between looks: the first, by how much they grow, the last. Most things happen soon, on a target that is
+near within milliseconds, and what does not may take long."""
 
 _PASSING = frozenset({404, TOO_MANY, 503})
 """Refusals that may pass: not readable yet, too many requests, overloaded. Others will not."""
@@ -79,8 +77,13 @@ def appear(t: Target, interaction_id: str, *, patient: bool = True) -> Part[list
 
     `patient` as in `polls`.
     """
-    within = t.gone_within if patient else 0.0
-    return (yield from _repeat(t, t.get(interaction_id), lambda seen: seen.status != 404, within=within))
+    return (yield from appear_as(t, t.get(interaction_id), patient=patient))
+
+
+def appear_as(t: Target, request: Request, *, patient: bool = True) -> Part[list[Exchange]]:
+    """As `appear`, with a GET of the caller's own."""
+    within = t.gone_within if patient and t.keeps else 0.0
+    return (yield from _repeat(t, request, lambda seen: seen.status != 404, within=within))
 
 
 def vanish(t: Target, interaction_id: str) -> Part[list[Exchange]]:
@@ -90,13 +93,13 @@ def vanish(t: Target, interaction_id: str) -> Part[list[Exchange]]:
 
 def opened(t: Target, interaction_id: str) -> Part[LiveStream]:
     """Open the events of an interaction, again and again while they are a 404, for at most `gone_within`."""
-    spent, pauses = 0.0, _pauses(t)
+    spent, pause_after = 0.0, pauses()
     while True:
         stream: LiveStream = yield Open(t.get(interaction_id, stream=True))
         if stream.status != 404 or spent >= t.gone_within:
             return stream
-        refused: Exchange = yield Close(stream)
-        pause = min(next(pauses), t.gone_within - spent)
+        refused: Exchange = yield Finish(stream)
+        pause = min(next(pause_after), t.gone_within - spent)
         yield Wait(pause)
         spent += refused.seconds + pause
 
@@ -107,7 +110,7 @@ def _repeat(
     """Ask until it is enough, `within` is over, or a 404 has lasted; the last look is at the very end."""
     seen: list[Exchange] = []
     spent = missing = 0.0
-    for pause in _pauses(t):
+    for pause in pauses():
         answer: Exchange = yield Send(request)
         seen.append(answer)
         absent = answer.status == 404
@@ -122,12 +125,21 @@ def _repeat(
     return seen
 
 
-def _pauses(t: Target) -> Iterator[float]:
-    unit = max(t.poll, _SHORTEST)
-    pause = _FIRST * unit
+def pauses() -> Iterator[float]:
+    """Seconds between one look and the next, for ever."""
+    pause = _FIRST
     while True:
         yield pause
-        pause = min(pause * _GROWTH, _LONGEST * unit)
+        pause = min(pause * _GROWTH, _LONGEST)
+
+
+def pauses_within(seconds: float) -> Iterator[float]:
+    """The same for as long as they add up to less than so many seconds; the last one is cut to fit."""
+    for pause in pauses():
+        if seconds <= 0:
+            return
+        yield min(pause, seconds)
+        seconds -= pause
 
 
 def _over(answer: Exchange) -> bool:

@@ -19,6 +19,7 @@ from harness.checks.judging import (
     expect_status,
     interaction_in,
     noted,
+    of_rule,
     shown,
 )
 from harness.checks.pages import entries
@@ -101,6 +102,23 @@ def _can_be_managed(
             lost = broken("the webhook is not in the list", expected=id_of(made), actual=briefly(names))
             yield lost.at(exchange="listed")
     yield from at("gone", expect_status(gone, accepts={404}, tolerates=CLIENT_ERROR))
+
+
+@_WEBHOOKS.check(
+    "hook.schema",
+    a_webhook_of_our_own,
+    title="webhooks fit their schema, alone and in lists",
+    profile="agents",
+    requires=["webhooks"],
+    accepts=["additional fields", "values of open enumerations"],
+    everywhere=True,
+)
+def _fits(
+    made: Exchange, fetched: Exchange, listed: Exchange, patched: Exchange, rotated: Exchange
+) -> Iterator[Finding]:
+    answers = {"made": made, "fetched": fetched, "listed": listed, "patched": patched, "rotated": rotated}
+    for name, answer in answers.items():
+        yield from at(name, of_rule("hook.schema", answer))
 
 
 @_WEBHOOKS.check(

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from harness.outcome import Level, UsageFault
-from harness.runner.suggest import did_you_mean
+from harness.outcome.suggest import did_you_mean
 
 _UNKNOWN = re.compile(r"unrecognized arguments: (.*)", re.DOTALL)
 _TAKES_A_SIGN = ("--capability",)
@@ -32,6 +32,13 @@ class Parser(argparse.ArgumentParser):
     def parse(self, words: Sequence[str]) -> argparse.Namespace:
         """Parse the words after the command's name."""
         return self.parse_args(_joined(words))
+
+    def refuse(self, arguments: argparse.Namespace, names: Sequence[str], why: str) -> None:
+        """Raise UsageFault for the first of these options that was given: it would have been ignored."""
+        flags = {action.dest: action.option_strings[-1] for action in self._actions if action.option_strings}
+        for name in names:
+            if getattr(arguments, name) != self.get_default(name):
+                raise UsageFault(f"{flags[name]} {why}")
 
     def error(self, message: str) -> NoReturn:
         unknown = _UNKNOWN.search(message)
@@ -62,6 +69,14 @@ def positive_seconds(text: str) -> float:
     value = _number(text)
     if not 0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f"{text!r} must be a positive number of seconds")
+    return value
+
+
+def positive_number(text: str) -> float:
+    """A number above zero."""
+    value = _number(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} must be a number above 0")
     return value
 
 

@@ -16,11 +16,19 @@ from pathlib import Path
 from harness.checks.check import CAPABILITIES, Check
 from harness.cli.arguments import Parser, count, level_named
 from harness.cli.reporting import ReportFiles, say, write_json
-from harness.cli.targeting import add_target_arguments, parse_with_configuration, resolve, said_capabilities
+from harness.cli.targeting import (
+    add_manners,
+    add_target_arguments,
+    manners,
+    parse_with_configuration,
+    resolve,
+    said_capabilities,
+)
 from harness.outcome import Exit, UsageFault, Verdict, exit_code
 from harness.report.json import render as render_json
+from harness.report.screen import wants_colour
 from harness.report.story import Story
-from harness.report.terminal import TerminalReport, wants_colour
+from harness.report.terminal import TerminalReport
 from harness.runner import plan as planning
 from harness.runner.baseline import Baseline, read_baseline
 from harness.runner.capabilities import Capabilities, Capability, How
@@ -37,6 +45,7 @@ def run(words: Sequence[str]) -> int:
     target = resolve(arguments)
     catalogue = planning.load_catalogue()
     said = said_capabilities(arguments)
+    story, screen = _listeners(arguments)
     options = RunOptions(
         selection=_selection(arguments),
         said=said,
@@ -44,13 +53,14 @@ def run(words: Sequence[str]) -> int:
         strict=bool(arguments.strict),
         fail_fast=bool(arguments.fail_fast),
         jobs=arguments.jobs or 1,
+        manners=manners(arguments, screen.waiting if screen is not None else None),
     )
     make_plan(catalogue, options.selection, Capabilities(said))  # an unknown id is told before anything is sent
     if arguments.dry_run:
         return _dry_run(catalogue, options.selection, said, as_json=arguments.json)
     files = ReportFiles(arguments.report or ())
     wait_until_up(target, arguments.wait or 0.0)
-    story = _listen(check_target(target, catalogue, options), arguments)
+    _listen(check_target(target, catalogue, options), story, screen)
     files.write(story)
     if arguments.json:
         sys.stdout.write(render_json(story))
@@ -63,6 +73,7 @@ def run(words: Sequence[str]) -> int:
 def _parser() -> Parser:
     parser = Parser("check", "Judge a server against the contract of the Interactions API.", epilog=_EPILOG)
     add_target_arguments(parser)
+    add_manners(parser)
     group = parser.add_argument_group("selection")
     group.add_argument("-c", "--check", action="append", metavar="GLOB", help="only these checks; may be repeated")
     group.add_argument("--exclude", action="append", metavar="GLOB", help="not these checks")
@@ -88,6 +99,7 @@ def _parser() -> Parser:
 
 
 _EPILOG = """\
+A 429 or 503 is waited out; what had no answer in the end is not judged, and exit code 4.
 Without --profile the profile `core` runs, and each other one that the printed probe finds something for.
 Defaults come from [tool.harness] in pyproject.toml. A live target is billed for what the checks create:
 --dry-run says how much that is."""
@@ -125,7 +137,8 @@ def _rewrite_baseline(arguments: argparse.Namespace, old: Baseline, results: Seq
     except OSError as wrong:
         raise UsageFault(f"the baseline {arguments.baseline} cannot be written: {wrong.strerror}") from None
     say(f"baseline {arguments.baseline}: {added} added, {gone} removed", to_errors=arguments.json)
-    return exit_code(_seen_with(result, new) for result in results)
+    unjudged = any(result.unjudged and result.check.id not in new for result in results)
+    return exit_code((_seen_with(result, new) for result in results), unjudged=unjudged)
 
 
 def _seen_with(result: Result, baseline: Baseline) -> Verdict:
@@ -136,20 +149,23 @@ def _seen_with(result: Result, baseline: Baseline) -> Verdict:
     return result.verdict
 
 
-def _listen(events: Generator[Event, None, None], arguments: argparse.Namespace) -> Story:
+def _listeners(arguments: argparse.Namespace) -> tuple[Story, TerminalReport | None]:
+    """Who hears of the run: no screen under --json."""
     from harness.contract.protocol import PROTOCOL
 
     story = Story(PROTOCOL.secret_fields)
+    if arguments.json:
+        return story, None
     colour = wants_colour(sys.stdout, os.environ, arguments.color)
-    report = None
-    if not arguments.json:
-        report = TerminalReport(sys.stdout, story, colour=colour, verbose=arguments.verbose)
+    return story, TerminalReport(sys.stdout, story, colour=colour, verbose=arguments.verbose)
+
+
+def _listen(events: Generator[Event, None, None], story: Story, screen: TerminalReport | None) -> None:
     with closing(events):
         for event in events:
             story.hear(event)
-            if report is not None:
-                report.hear(event)
-    return story
+            if screen is not None:
+                screen.hear(event)
 
 
 def _dry_run(

@@ -13,7 +13,7 @@ from typing import Any
 
 from harness.cli.arguments import header
 from harness.outcome import UsageFault
-from harness.runner.suggest import did_you_mean
+from harness.outcome.suggest import did_you_mean
 
 _STRING, _NUMBER, _WHOLE, _FLAG, _LIST = (
     "a string",
@@ -39,6 +39,8 @@ KEYS: dict[str, str] = {
     "baseline": _STRING,
     "wait": _NUMBER,
     "timeout": _NUMBER,
+    "rate": _NUMBER,
+    "max-wait": _NUMBER,
     "jobs": _WHOLE,
     "fail-fast": _FLAG,
     "report": _LIST,

@@ -10,8 +10,10 @@ from collections.abc import Iterator, Sequence
 from harness.checks.check import CAPABILITIES, Check
 from harness.cli.arguments import Parser
 from harness.cli.reporting import say
+from harness.outcome import Rule
 from harness.runner import plan as planning
 from harness.runner.capabilities import everything
+from harness.runner.fuzz.rules import RULES
 from harness.runner.plan import Selection, make_plan
 
 
@@ -20,10 +22,23 @@ def run(words: Sequence[str]) -> int:
     parser = Parser("explain", "Explain checks: rule, source, what breaks without it, what passes, what it costs.")
     parser.add_argument("ids", nargs="+", metavar="ID", help="id, glob or area")
     arguments = parser.parse(words)
-    plan = make_plan(planning.load_catalogue(), Selection(checks=tuple(arguments.ids)), everything())
-    blocks = ["\n".join(_lines(planned.check)) for planned in plan.checks if planned.skip is None]
-    say("\n\n".join(blocks))
+    own = [rule for rule in RULES if rule.id in arguments.ids]
+    others = [name for name in arguments.ids if name not in {rule.id for rule in own}]
+    say("\n\n".join(["\n".join(_rule_lines(rule)) for rule in own] + (_blocks(others) if others else [])))
     return 0
+
+
+def _blocks(ids: Sequence[str]) -> list[str]:
+    plan = make_plan(planning.load_catalogue(), Selection(checks=tuple(ids)), everything())
+    return ["\n".join(_lines(planned.check)) for planned in plan.checks if planned.skip is None]
+
+
+def _rule_lines(rule: Rule) -> Iterator[str]:
+    """A rule that no check stands for: the fuzzer's own."""
+    yield f"{rule.id}: a rule of `harness fuzz`"
+    yield f"  requirement ({rule.level}): {rule.statement}"
+    yield f"  source: {rule.source}"
+    yield f"  what breaks: {rule.breaks}"
 
 
 def _lines(check: Check) -> Iterator[str]:
@@ -34,6 +49,8 @@ def _lines(check: Check) -> Iterator[str]:
     yield f"  what breaks: {rule.breaks}"
     for outcome in check.accepts:
         yield f"  passes: {outcome}"
+    if check.everywhere:
+        yield "  looks at: every answer of a run, whichever exercise brings it"
     yield f"  profile: {check.profile}"
     for name in sorted(check.requires):
         yield f"  needs: {name} (a target that {CAPABILITIES[name]})"

@@ -15,8 +15,8 @@ from harness.cli.arguments import Parser, count, level_named, positive_seconds
 from harness.cli.reporting import say, write_json
 from harness.cli.targeting import add_target_arguments, parse_with_configuration, resolve, said_capabilities
 from harness.outcome import UsageFault
+from harness.outcome.suggest import did_you_mean
 from harness.runner.reach import wait_until_up
-from harness.runner.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from harness.runner.fuzz.run import FuzzOptions
@@ -31,9 +31,9 @@ def run(words: Sequence[str]) -> int:
     _need_the_extra()
     from harness.contract.protocol import PROTOCOL
     from harness.report.fuzz import engine_lines, failure_lines, fuzz_record, ordered
-    from harness.report.mask import Mask
     from harness.report.reproduction import write_all
     from harness.runner.fuzz.run import exit_of, fuzz
+    from harness.wire.mask import Mask
 
     target = resolve(arguments)
     options = _options(arguments)
@@ -119,13 +119,11 @@ def _options(arguments: argparse.Namespace) -> FuzzOptions:
     sizes = [name for name in profiles if name != "strict"] or ["smoke"]
     if len(sizes) > 1:
         raise UsageFault(f"--profile {arguments.profile!r} names several sizes: keep one of {', '.join(sizes)}")
-    engines = _engines(arguments)
-    seconds = arguments.time / len(engines) if arguments.time else None
     return FuzzOptions(
-        engines=engines,
-        budget=BUDGETS[sizes[0]].limited(arguments.max_examples, seconds),
+        engines=_engines(arguments),
+        budget=BUDGETS[sizes[0]].limited(arguments.max_examples, None),
         depth=arguments.exhaustive or 3,
-        seconds=seconds,
+        seconds=arguments.time,
         seed=arguments.seed,
         level=level_named(arguments.level),
         strict=strict,

@@ -17,7 +17,7 @@ from typing import NamedTuple, Protocol, cast
 from harness import __version__
 from harness.cli.shadow import shadow_note
 from harness.outcome import Exit, HarnessFault, TargetFault, UsageFault
-from harness.runner.suggest import did_you_mean
+from harness.outcome.suggest import did_you_mean
 
 INTERRUPTED = 130
 BROKEN_PIPE = 141
@@ -42,6 +42,8 @@ COMMANDS: dict[str, Entry] = {
     "explain": Entry("harness.cli.explain", "explain one check: rule, source, what breaks, what passes"),
     "smoke": Entry("harness.cli.smoke", "is the target alive and authorised, and what can it do?"),
     "serve": Entry("harness.cli.serve", "serve the reference emulator, or one of its mutants"),
+    "torture": Entry("harness.cli.torture", "run a client once for each place its connection can drop"),
+    "gateway": Entry("harness.cli.gateway", "judge a gateway from both sides at once"),
     "fuzz": Entry("harness.cli.fuzz", "search a server for requests and histories that break its promises"),
     "mutants": Entry("harness.cli.mutants", "print the kill matrix: which check notices which mutant"),
     "record": Entry("harness.cli.record", "record what passes between clients and a server"),
@@ -53,7 +55,7 @@ COMMANDS: dict[str, Entry] = {
 
 _EXITS = (
     "exit codes: 0 conformant · 1 unexpected failure or stale baseline · 2 usage · 3 nothing ran · "
-    "4 target unreachable or unauthorised · 5 the harness itself erred"
+    "4 target unreachable, unauthorised, or silent on a MUST · 5 the harness itself erred"
 )
 
 

@@ -12,8 +12,8 @@ from typing import Any
 from harness.cli.arguments import Parser, count
 from harness.cli.reporting import say, write_json
 from harness.outcome import Exit, UsageFault
+from harness.outcome.suggest import did_you_mean
 from harness.runner.matrix import Matrix, kill_matrix
-from harness.runner.suggest import did_you_mean
 
 _WIDTH = 100
 

@@ -6,12 +6,27 @@ Layer 6.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import threading
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from harness.cli.arguments import Parser
 from harness.cli.reporting import say
-from harness.cli.standing import add_listen_arguments, announce, local_environment, split_command, stand
-from harness.outcome import UsageFault
+from harness.cli.standing import (
+    add_listen_arguments,
+    announce,
+    local_environment,
+    port_to_take,
+    split_command,
+    stand,
+)
+from harness.outcome import Exit, UsageFault
+from harness.report.wirelog import printable
+from harness.runner.unanswered import telling
+
+if TYPE_CHECKING:
+    from harness.wire import Ending, Request, Response, Service
 
 
 def run(words: Sequence[str]) -> int:
@@ -25,9 +40,14 @@ def run(words: Sequence[str]) -> int:
     from harness.transport.in_thread import InThread
     from harness.transport.proxy import WaitingServer
     from harness.transport.proxy_upstream import Upstream
+    from harness.transport.tap_dial import refuse_itself
 
-    faulty = Faulty(Upstream(arguments.target, ca_file=arguments.ca_file), PROTOCOL, plan=arguments.fault)
-    server = WaitingServer(faulty, host=arguments.host, port=arguments.port)
+    port = port_to_take(arguments, command)
+    refuse_itself(arguments.target, arguments.host, port)
+    upstream = Upstream(arguments.target, ca_file=arguments.ca_file)
+    notes = _Notes()
+    faulty = Faulty(notes.taken_of(upstream), PROTOCOL, plan=arguments.fault, control=upstream)
+    server = WaitingServer(faulty, host=arguments.host, port=port)
     welcome = f"in front of {arguments.target}, faults: {faulty.plan() or 'none yet (POST /__harness__/faults)'}"
     code = stand(
         InThread(server),
@@ -37,14 +57,56 @@ def run(words: Sequence[str]) -> int:
     )
     for line in faulty.story():
         say(line, to_errors=arguments.json)
-    return code
+    for line in notes.totals():
+        say(line, to_errors=arguments.json)
+    return code or int(notes.exit)
+
+
+class _Notes:
+    """Says on standard error, while it happens and each thing once, why the target did not answer."""
+
+    def __init__(self) -> None:
+        self._reasons: Counter[str] = Counter()
+        self._asked = 0
+        self._lock = threading.Lock()
+
+    def taken_of(self, upstream: Service) -> Service:
+        """The service, watched."""
+
+        def counted(request: Request) -> Response:
+            with self._lock:
+                self._asked += 1
+            return upstream(request)
+
+        return telling(counted, self)
+
+    @property
+    def exit(self) -> Exit:
+        """Unreachable where nothing was answered at all."""
+        dead = self._asked and self._reasons.total() == self._asked
+        return Exit.UNREACHABLE if dead else Exit.OK
+
+    def totals(self) -> Iterator[str]:
+        """What the target left without an answer, and why."""
+        for reason, times in self._reasons.items():
+            yield printable(f"no answer to {times} of {self._asked} requests: {reason}")
+
+    def __call__(self, request: Request, ending: Ending) -> None:
+        reason = ending.detail or f"{ending.how} {ending.at.replace('_', ' ')}"
+        with self._lock:
+            self._reasons[reason] += 1
+            first = self._reasons[reason] == 1
+        if first:
+            line = f"harness proxy: no answer to {request.method} {request.raw_path}: {reason}"
+            say(printable(line), to_errors=True)
 
 
 def _parser() -> Parser:
     parser = Parser(
         "proxy",
         "Stand in front of any server and let connections suffer by a plan (docs/faults.md).",
-        usage="harness proxy --target URL --fault PLAN [options] [-- CMD …]",
+        usage="harness proxy --target URL [--fault PLAN] [options] [-- CMD …]",
+        epilog="exit codes: CMD's own if it failed, else 0 · 2 usage · 4 the target answered nothing",
     )
     parser.add_argument("--target", metavar="URL", help="the server: http[s]://host[:port]")
     parser.add_argument("--fault", metavar="PLAN", help="what happens to which connection, `event:5+60,rst` say")

@@ -12,44 +12,80 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.cli.arguments import Parser
-from harness.cli.record_scenarios import add_scenario_arguments, run_scenarios
+from harness.cli.record_scenarios import SCENARIOS_ONLY, add_scenario_arguments, run_scenarios
 from harness.cli.reporting import say, write_json
-from harness.cli.standing import add_listen_arguments, announce, local_environment, split_command, stand
+from harness.cli.standing import (
+    BASE_URL_VARIABLES,
+    add_listen_arguments,
+    announce,
+    local_environment,
+    port_to_take,
+    split_command,
+    stand,
+)
 from harness.outcome import Exit, UsageFault
+from harness.report.wirelog import printable
 
 if TYPE_CHECKING:
-    from harness.runner.record import Summary
+    from harness.runner.record import Recorder, Summary
+
+_TOLD = 100
+_SHOWN = 5
+"""Requests without an answer that are named: with a dead target all look alike."""
+
+_ONLY_PLAYS = "a file that is there is only played: --record-mode new_episodes adds to it, all records anew"
+
+_EPILOG = """\
+scenarios: lifecycle, background, cancel, streaming, resume, chaining, tools, agent, errors; or all
+
+examples:
+  harness record --target https://generativelanguage.googleapis.com --cassette chat.yaml -- python my_client.py
+  harness record --target https://generativelanguage.googleapis.com --scenario all --yes --max-requests 120
+
+exit codes: CMD's own if it failed, else 0 recorded · 1 something is missing, drifted or breaks the contract ·
+2 usage · 3 nothing to record · 4 the target did not answer · 130 interrupted
+"""
+
+CLIENTS_ONLY = ("cassette", "port", "host", "record_mode", "accept_encoding", "no_redaction")
+"""Options that only count where clients are recorded; those of `SCENARIOS_ONLY` elsewhere."""
 
 MODES = ("none", "once", "new_episodes", "all")
 
 
 def run(words: Sequence[str]) -> int:
-    """The command: a command's exit code if it has one; 1 when something is missing, 3 when nothing passed."""
+    """The command: a command's exit code if it has one; 1 when something is missing, 3 when nothing passed.
+
+    4 when the target answered nothing.
+    """
     own, command = split_command(words, "record")
-    arguments = _parser().parse(own)
+    parser = _parser()
+    arguments = parser.parse(own)
     if arguments.scenario:
         if command is not None:
             raise UsageFault("--scenario drives the target itself: leave the command after `--` out")
+        parser.refuse(arguments, CLIENTS_ONLY, "is for recording clients: leave it out with --scenario")
         return run_scenarios(arguments)
-    if not arguments.cassette:
-        raise UsageFault("name the file to record into: --cassette FILE")
+    parser.refuse(arguments, SCENARIOS_ONLY, "only counts with --scenario")
     from harness.contract.protocol import PROTOCOL
     from harness.runner.record import Recorder
 
     recorder = Recorder(
         _target(arguments),
-        Path(arguments.cassette),
+        _cassette(arguments),
         PROTOCOL,
         mode=arguments.record_mode,
         host=arguments.host,
-        port=arguments.port,
+        port=port_to_take(arguments, command),
         encoding=arguments.accept_encoding,
         ca_file=arguments.ca_file,
         redact=not arguments.no_redaction,
+        most=arguments.max_body << 20,
+        warn=_Telling("not recorded"),
+        no_answer=_Telling("no answer"),
     )
     code = stand(
         recorder,
-        lambda: announce(recorder.url, _welcome(arguments), as_json=arguments.json),
+        lambda: announce(recorder.url, _welcome(arguments, recorder), as_json=arguments.json),
         command,
         lambda: local_environment(recorder.url, os.environ),
     )
@@ -61,11 +97,25 @@ def run(words: Sequence[str]) -> int:
     return code or int(_exit(summary))
 
 
+class _Telling:
+    """Says on standard error what goes wrong while it happens, each thing once: a dead target is asked often."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._said: set[str] = set()
+
+    def __call__(self, text: str) -> None:
+        if text not in self._said and len(self._said) < _TOLD:
+            self._said.add(text)
+            say(printable(f"harness record: {self._what}: {text}"), to_errors=True)
+
+
 def _parser() -> Parser:
     parser = Parser(
         "record",
         "Record what clients in any language say to a server and what it answers, to the byte.",
         usage="harness record --target URL (--cassette FILE [-- CMD …] | --scenario NAME …) [options]",
+        epilog=_EPILOG,
     )
     parser.add_argument("--target", metavar="URL", help="the server: http[s]://host[:port]")
     parser.add_argument("--cassette", metavar="FILE", help="where to record, a .yaml file")
@@ -80,8 +130,17 @@ def _parser() -> Parser:
     parser.add_argument(
         "--no-redaction", action="store_true", help="write secrets as they are: never share such a file"
     )
+    parser.add_argument(
+        "--max-body", type=_mebibytes, default=256, metavar="MIB", help="larger bodies pass unrecorded (256)"
+    )
     add_scenario_arguments(parser)
     return parser
+
+
+def _mebibytes(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no size: a whole number of mebibytes, 1 or more")
+    return int(text)
 
 
 def _target(arguments: argparse.Namespace) -> str:
@@ -90,13 +149,26 @@ def _target(arguments: argparse.Namespace) -> str:
     return str(arguments.target)
 
 
-def _welcome(arguments: argparse.Namespace) -> str:
+def _cassette(arguments: argparse.Namespace) -> Path:
+    if not arguments.cassette:
+        raise UsageFault("name the file to record into: --cassette FILE")
+    path = Path(arguments.cassette)
+    if path.suffix not in (".yaml", ".yml"):
+        raise UsageFault(f"--cassette {str(path)!r}: a cassette is YAML, name it {path.with_suffix('.yaml').name}")
+    return path
+
+
+def _welcome(arguments: argparse.Namespace, recorder: Recorder) -> str:
+    if recorder.only_plays:
+        return f"playing {arguments.cassette} and nothing else ({_ONLY_PLAYS}); Ctrl-C ends it"
     return f"recording {arguments.target} into {arguments.cassette}; Ctrl-C ends it"
 
 
 def _exit(summary: Summary) -> Exit:
     if summary.unrecorded or summary.misses:
         return Exit.FAILED
+    if summary.passed and len(summary.unanswered) == summary.passed:
+        return Exit.UNREACHABLE
     return Exit.OK if summary.passed else Exit.NOTHING_RAN
 
 
@@ -110,21 +182,36 @@ def summary_record(summary: Summary) -> dict[str, Any]:
         "hung_up": summary.hung_up,
         "replaced": dict(sorted(summary.replaced.items())),
         "unrecorded": summary.unrecorded,
+        "unanswered": summary.unanswered,
+        "stopped": summary.stopped,
         "misses": summary.misses,
         "interrupted": summary.interrupted or None,
+        "remarks": summary.remarks,
     }
 
 
 def _print(summary: Summary) -> None:
     if summary.interrupted:
         say(f"recordings of an interrupted recorder are in {summary.interrupted}")
-    say(f"recorded {summary.recorded} exchanges into {summary.cassette}, played {summary.played} from it")
+    if summary.passed:
+        exchanges = f"{summary.recorded} exchange{'s' * (summary.recorded != 1)}"
+        say(f"recorded {exchanges} into {summary.cassette}, played {summary.played} from it")
+    else:
+        say(f"no request came: {summary.cassette} is as it was (does the client use {BASE_URL_VARIABLES[0]}?)")
     if summary.hung_up:
         say(f"clients hung up {summary.hung_up} of them")
+    for what in summary.stopped:
+        say(f"recorded as far as it came when the recorder was stopped: {what}")
     if summary.replaced:
         kinds = ", ".join(f"{kind} ({number})" for kind, number in sorted(summary.replaced.items()))
         say(f"replaced {sum(summary.replaced.values())} secrets: {kinds}")
+    for what in list(dict.fromkeys(summary.unanswered))[:_SHOWN]:
+        say(f"no answer: {what}")
     for reason in summary.unrecorded:
         say(f"not recorded: {reason}")
+    for remark in summary.remarks:
+        say(remark)
     for miss in summary.misses:
         say(f"miss: {miss}")
+    if summary.misses:
+        say(f"nothing was recorded: {_ONLY_PLAYS}")

@@ -10,13 +10,13 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.cli.arguments import Parser, count, header, positive_seconds
-from harness.cli.diff import drift_record, print_drifts
 from harness.cli.reporting import say, write_json
+from harness.cli.signals import told_like_interrupted
 from harness.outcome import Exit, UsageFault
-from harness.report.wirelog import printable
+from harness.report.screen import wants_colour
 
 if TYPE_CHECKING:
     from harness.runner.record_scenarios import Scenario
@@ -24,6 +24,14 @@ if TYPE_CHECKING:
     from harness.runner.targets import ResolvedTarget
 
 DEFAULT_TIMEOUT = 120.0
+
+SCENARIOS_ONLY = (
+    "cassettes", "api_key", "api_version", "model", "agent", "header", "timeout", "yes", "max_requests",
+    "continued",
+)  # fmt: skip
+
+_AMPLE = 10
+"""How many times the estimate may be sent where no bound was named: long runs are polled often."""
 
 
 def add_scenario_arguments(parser: Parser) -> None:
@@ -49,30 +57,53 @@ def add_scenario_arguments(parser: Parser) -> None:
 
 
 def run_scenarios(arguments: argparse.Namespace) -> int:
-    """0: recorded without drift; 1: drift of shape, findings, or something missing; 3 or 4: nothing recorded."""
+    """0: recorded without drift; 1: drift of shape, findings, or something missing; 130: interrupted.
+
+    3: the target can do none of it; 4: it could not be used from the first request on.
+    """
+    from harness.contract.protocol import PROTOCOL
+    from harness.report.recording import RecordingReport, session_record
     from harness.runner.record_scenarios import chosen
-    from harness.runner.record_session import Session, State
+    from harness.runner.record_session import Session
+    from harness.wire.mask import Mask
 
     scenarios = chosen(list(arguments.scenario))
     target = _target(arguments)
-    estimate = sum(scenario.exercise.requests for scenario in scenarios)
-    budget = arguments.max_requests or estimate * 10
-    session = Session(target, Path(), budget, ca_file=arguments.ca_file, continued=arguments.continued)
+    session = Session(target, Path(), arguments.max_requests or 0, ca_file=arguments.ca_file)
     session.folder = Path(arguments.cassettes or Path("cassettes") / session.provenance.target)
-    _confirm(arguments, session, scenarios, estimate)
-    results = []
-    for result in session.run(scenarios):
-        results.append(result)
-        if not arguments.json:
-            _print(result)
-    if arguments.json:
-        write_json(session_record(session, results))
-    else:
-        say(f"{session.spent} requests sent; cassettes in {session.folder}")
-    states = {result.state for result in results}
-    if State.RECORDED not in states and State.SKIPPED not in states:
-        return Exit.UNREACHABLE if State.STOPPED in states else Exit.NOTHING_RAN
-    return Exit.FAILED if any(map(_is_news, results)) else Exit.OK
+    session.continued = arguments.continued
+    _confirm(arguments, session, scenarios)
+    mask = Mask(target.info.secrets, PROTOCOL.secret_fields)
+    out = sys.stderr if arguments.json else sys.stdout
+    report = RecordingReport(out, mask, colour=wants_colour(out, os.environ))
+    session.hear = report.hear
+    results: list[Recorded] = []
+
+    def ended() -> None:
+        report.end(session, results, [scenario.name for scenario in scenarios])
+        if arguments.json:
+            write_json(session_record(session, results, mask))
+
+    try:
+        with told_like_interrupted():
+            for result in session.run(scenarios):
+                results.append(result)
+                report.result(result)
+    except KeyboardInterrupt:
+        ended()
+        raise
+    ended()
+    return _exit(results)
+
+
+def _exit(results: Sequence[Recorded]) -> Exit:
+    from harness.runner.record_proof import State
+
+    if any(result.is_news for result in results):
+        first = results[0]
+        return Exit.UNREACHABLE if first.state is State.STOPPED and first.exchanges else Exit.FAILED
+    there = any(result.state in (State.RECORDED, State.SKIPPED) for result in results)
+    return Exit.OK if there else Exit.NOTHING_RAN
 
 
 def _target(arguments: argparse.Namespace) -> ResolvedTarget:
@@ -93,14 +124,20 @@ def _target(arguments: argparse.Namespace) -> ResolvedTarget:
     return resolve_target(arguments.target, options)
 
 
-def _confirm(
-    arguments: argparse.Namespace, session: Session, scenarios: Sequence[Scenario], estimate: int
-) -> None:
-    """Say what it will cost, and go on only with a yes. Raises UsageFault."""
-    creates = sum(scenario.exercise.interactions for scenario in scenarios)
-    names = ", ".join(scenario.name for scenario in scenarios)
+def _confirm(arguments: argparse.Namespace, session: Session, scenarios: Sequence[Scenario]) -> None:
+    """Say what it will cost, and go on only with a yes; settles the session's budget. Raises UsageFault."""
+    _need_key(session)
+    ahead = session.waiting(scenarios)
+    estimate = sum(scenario.exercise.requests for scenario in ahead)
+    creates = sum(scenario.exercise.interactions for scenario in ahead)
+    session.budget = session.budget or estimate * _AMPLE
+    names = ", ".join(scenario.name for scenario in ahead) or "nothing is left to record"
     cost = f"{names}: about {estimate} requests, {creates} interactions, at most {session.budget} requests"
     say(f"{cost}; target {session.target.info.url} ({session.provenance.target})", to_errors=arguments.json)
+    if not session.target.info.secrets:
+        say("no key is sent: GEMINI_API_KEY is not set, and no --api-key was named", to_errors=arguments.json)
+    if session.budget < estimate:
+        say("that is less than it takes: the session will stop half way", to_errors=arguments.json)
     if arguments.yes:
         if not arguments.max_requests:
             raise UsageFault(f"--yes needs a bound: --max-requests {session.budget} would be ample")
@@ -112,49 +149,10 @@ def _confirm(
         raise UsageFault("not confirmed: nothing was sent")
 
 
-def _print(result: Recorded) -> None:
-    what = f"{result.exchanges} exchanges" if result.exchanges else ""
-    say(
-        printable(
-            f"{result.name}: {result.state}" + "".join(f", {part}" for part in (what, result.reason) if part)
-        )
-    )
-    for finding in result.findings:
-        say(printable(f"  {finding.where.exchange}: {finding.rule} {finding.message}"))
-    if result.drifts is not None:
-        print_drifts(result.drifts, quiet=True)
+def _need_key(session: Session) -> None:
+    """Raise UsageFault where the live service would be asked without any credential."""
+    from harness.runner.targets import KEY_VARIABLE
 
-
-def _is_news(result: Recorded) -> bool:
-    """Whether a person should look at it."""
-    from harness.runner.record_session import State
-
-    fine = result.state in (State.RECORDED, State.SKIPPED, State.UNSUPPORTED)
-    return not fine or bool(result.findings) or (result.drifts is not None and bool(result.drifts.shape))
-
-
-def session_record(session: Session, results: Sequence[Recorded]) -> dict[str, Any]:
-    """A session as `schemas/output/record-scenarios.schema.json` describes it."""
-    return {
-        "target": session.target.info.url,
-        "class": str(session.provenance.target),
-        "folder": str(session.folder),
-        "requests": session.spent,
-        "scenarios": [_result(session, result) for result in results],
-    }
-
-
-def _result(session: Session, result: Recorded) -> dict[str, Any]:
-    path = str(session.folder / f"{result.name}.yaml")
-    drifts = None if result.drifts is None else drift_record(path, path, result.drifts)
-    return {
-        "name": result.name,
-        "state": str(result.state),
-        "reason": result.reason,
-        "exchanges": result.exchanges,
-        "findings": [
-            {"exchange": finding.where.exchange, "rule": finding.rule, "message": finding.message}
-            for finding in result.findings
-        ],
-        "drifts": drifts and {name: drifts[name] for name in ("compared", "shape", "content")},
-    }
+    target = session.target
+    if session.provenance.target == "live" and not target.info.secrets:
+        raise UsageFault(f"the live service wants a key: set {KEY_VARIABLE}, or name one with --api-key")

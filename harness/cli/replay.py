@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from harness.cli.arguments import Parser
 from harness.cli.reporting import say, write_json
-from harness.cli.standing import add_listen_arguments, announce, split_command, stand
-from harness.outcome import Exit
+from harness.cli.standing import add_listen_arguments, announce, port_to_take, split_command, stand
+from harness.outcome import Exit, UsageFault
 
 if TYPE_CHECKING:
     from harness.cassette import Player
@@ -24,23 +24,29 @@ _SPEED = re.compile(r"(\d+(?:\.\d+)?)x?")
 
 
 def run(words: Sequence[str]) -> int:
-    """The command: a command's exit code where there is one; 1 when a request was not recorded."""
+    """The command: a command's exit code if it has one; 1 when a request was not recorded, 3 when none came."""
     own, command = split_command(words, "replay")
     arguments = _parser().parse(own)
     from harness.cassette import Player, load
-    from harness.cli.serve import command_environment
+    from harness.cli.serve import PAGE_FIELDS, command_environment
     from harness.contract.protocol import PROTOCOL
     from harness.runner.faulty import Faulty
     from harness.runner.record_hang_ups import presented
     from harness.transport import ServerThread
 
     cassette = load(arguments.cassette)
+    if not cassette.recordings:
+        raise UsageFault(f"{arguments.cassette} holds no recordings: there is nothing to replay")
     recordings = presented(cassette.recordings, arguments.hang_ups)
     player = Player(
         recordings, PROTOCOL, mode=arguments.mode, speed=arguments.speed, assign_ids=arguments.assign_ids
     )
+    faulty = Faulty(player, PROTOCOL, plan=arguments.fault)
     server = ServerThread(
-        Faulty(player, PROTOCOL, plan=arguments.fault), host=arguments.host, port=arguments.port, cors=True
+        faulty,
+        host=arguments.host,
+        port=port_to_take(arguments, command),
+        cors=PAGE_FIELDS if arguments.cors else (),
     )
     welcome = f"replaying {len(cassette.recordings)} recordings of {arguments.cassette} ({arguments.mode})"
     code = stand(
@@ -53,7 +59,9 @@ def run(words: Sequence[str]) -> int:
         write_json(replay_record(arguments.cassette, player))
     else:
         _print(player)
-    return code or int(Exit.FAILED if player.misses else Exit.OK)
+    for line in faulty.story():
+        say(line, to_errors=arguments.json)
+    return code or int(_exit(player))
 
 
 def _parser() -> Parser:
@@ -61,6 +69,7 @@ def _parser() -> Parser:
         "replay",
         "Serve a cassette. Nothing reaches the network; what was not recorded is an error that names the nearest.",
         usage="harness replay FILE [options] [-- CMD …]",
+        epilog="exit codes: CMD's own if it failed, else 0 · 1 a request was not recorded · 2 usage · 3 none came",
     )
     parser.add_argument("cassette", metavar="FILE", help="the cassette")
     add_listen_arguments(parser)
@@ -78,8 +87,15 @@ def _parser() -> Parser:
         default="stall",
         help="how to present what a client ended: nothing more comes, or a synthetic drop by the server (stall)",
     )
+    parser.add_argument("--cors", action="store_true", help="let web pages of any origin call it")
     parser.add_argument("--assign-ids", action="store_true", help="give events without an id a stable one")
     return parser
+
+
+def _exit(player: Player) -> Exit:
+    if player.misses:
+        return Exit.FAILED
+    return Exit.NOTHING_RAN if len(player.unused()) == len(player.recordings) else Exit.OK
 
 
 def speed(text: str) -> float:
@@ -103,12 +119,18 @@ def replay_record(path: str, player: Player) -> dict[str, Any]:
             for number, recording in player.unused()
         ],
         "misses": [str(miss) for miss in player.misses],
+        "approximate": [number + 1 for number, _ in player.approximate()],
     }
 
 
 def _print(player: Player) -> None:
     for miss in player.misses:
         say(f"miss: {miss}")
+    for number, recording in player.approximate():
+        request = f"{recording.request.method} {recording.request.target}"
+        say(
+            f"approximate: recording {number + 1}, {request}: edited, or recorded without pieces; they are a guess"
+        )
     unused = player.unused()
     for number, recording in unused:
         say(f"unused: recording {number + 1}, {recording.request.method} {recording.request.target}")

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from harness.outcome import UsageFault
+from harness.outcome.suggest import did_you_mean
 from harness.report.formats import FORMATS, render
 from harness.report.json import dump
 from harness.report.story import Story
-from harness.runner.suggest import did_you_mean
 
 _STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
 

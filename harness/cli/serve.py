@@ -7,28 +7,33 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.cli.arguments import Parser
+from harness.cli.reporting import say
 from harness.cli.standing import (
     add_listen_arguments,
     add_tls_arguments,
     announce,
     local_environment,
+    port_to_take,
     split_command,
     stand,
     tls_context,
 )
 from harness.outcome import UsageFault
-from harness.runner.suggest import did_you_mean
+from harness.outcome.suggest import did_you_mean
 from harness.runner.targets import KEY_VARIABLE, OTHER_KEY_VARIABLE
 
 if TYPE_CHECKING:
     from harness.emulator import Emulator
-    from harness.wire import Service
+    from harness.runner.faulty import Faulty
 
 DUMMY_KEY = "harness-dummy-key"
+
+PAGE_FIELDS = ("content-type", "authorization", "x-goog-api-key", "x-goog-api-client", "x-goog-user-project")
+"""What pages of other origins may send; the live service lacks api-revision in its list too (third parties)."""
 
 WITHHELD_VARIABLES = (
     "GOOGLE_API_KEY",  # google-genai prefers it to GEMINI_API_KEY: a real key would reach our log
@@ -46,21 +51,25 @@ def run(words: Sequence[str]) -> int:
     emulator = _emulator(arguments)
     from harness.transport import ServerThread
 
+    service = _service(emulator, arguments)
     server = ServerThread(
-        _service(emulator, arguments),
+        service,
         host=arguments.host,
-        port=arguments.port,
+        port=port_to_take(arguments, command),
         clock=emulator.clock,
         tls=tls_context(arguments),
-        cors=not arguments.no_cors,
+        cors=() if arguments.no_cors else PAGE_FIELDS,
     )
     words_of_welcome = "serving the Interactions API at {}/v1beta (any key is welcome unless --key says otherwise)"
-    return stand(
+    code = stand(
         server,
         lambda: announce(server.url, words_of_welcome.format(server.url), as_json=arguments.json),
         command,
         lambda: command_environment(server.url, os.environ, list(_keys(arguments))),
     )
+    for line in service.story():
+        say(line, to_errors=arguments.json)
+    return code
 
 
 def _parser() -> Parser:
@@ -68,6 +77,7 @@ def _parser() -> Parser:
         "serve",
         "Serve the reference emulator. Control API: /__harness__/ (see docs/control.md).",
         usage="harness serve [options] [-- CMD …]",
+        epilog="exit codes: CMD's own, else 0 (also when Ctrl-C or SIGTERM ends it) · 2 usage",
     )
     add_listen_arguments(parser)
     add_tls_arguments(parser)
@@ -86,19 +96,22 @@ def _parser() -> Parser:
     return parser
 
 
-def _service(emulator: Emulator, arguments: argparse.Namespace) -> Service:
+def _service(emulator: Emulator, arguments: argparse.Namespace) -> Faulty:
     """The emulator with the faults of the plan, and of those that `POST /__harness__/faults` brings later."""
     from harness.contract.protocol import PROTOCOL
     from harness.runner.faulty import Faulty
 
-    return Faulty(emulator, PROTOCOL, plan=arguments.fault)
+    return Faulty(emulator, PROTOCOL, plan=arguments.fault, control=emulator)
 
 
 def _emulator(arguments: argparse.Namespace) -> Emulator:
+    """On the machine's clock: `pace`, which may be ordered later, counts the time a polling client lives in."""
     from harness.emulator import Emulator, Settings
+    from harness.transport import WallClock
 
-    settings = Settings().changed(_settings(arguments))
-    emulator = _mutant(arguments.mutant, settings) if arguments.mutant else Emulator(settings)
+    settings, clock = Settings().changed(_settings(arguments)), WallClock()
+    make = _mutant(arguments.mutant) if arguments.mutant else Emulator
+    emulator = make(settings, clock=clock)
     if arguments.scenario:
         try:
             emulator.load_scenario(arguments.scenario)
@@ -107,13 +120,13 @@ def _emulator(arguments: argparse.Namespace) -> Emulator:
     return emulator
 
 
-def _mutant(name: str, settings: Any) -> Emulator:
+def _mutant(name: str) -> Callable[..., Emulator]:
     from harness.emulator.mutants import MUTANTS
 
     if name not in MUTANTS:
         hint = did_you_mean(name, MUTANTS, otherwise=": `harness mutants --list` shows all")
         raise UsageFault(f"no mutant is named {name!r}{hint}")
-    return MUTANTS[name].build(settings)
+    return MUTANTS[name].build
 
 
 def _settings(arguments: argparse.Namespace) -> dict[str, Any]:

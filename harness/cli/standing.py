@@ -1,4 +1,4 @@
-"""What the commands share that stand on a port: the address, the announcement, a command to run, a clean end.
+"""What the commands share that stand on a port: the address, the announcement, and how long they stand.
 
 Layer 6. Must not know what is served.
 """
@@ -8,29 +8,32 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import signal
 import ssl
-import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from types import FrameType
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
 from typing import Any
 
 from harness.cli.arguments import Parser
 from harness.cli.reporting import say
+from harness.cli.running import Running
+from harness.cli.signals import ENDING, INTERRUPT, heeding
 from harness.outcome import Exit, UsageFault
 
 BASE_URL_VARIABLES = ("INTERACTIONS_BASE_URL", "GOOGLE_GEMINI_BASE_URL", "GEMINI_BASE_URL")
 """google-genai (Python and JavaScript) reads the second one; the others are for code of one's own."""
 
+_PORT = 8000
+_FILES = 65_536
 _LOCAL = "127.0.0.1,localhost,::1"
 
 
 def add_listen_arguments(parser: Parser) -> None:
     """Where to listen, and how to say so."""
-    parser.add_argument("--port", type=port, default=8000, help="0 takes a free one (8000)")
+    parser.add_argument(
+        "--port", type=port, help=f"0 takes a free one ({_PORT}; for a command, which is told, a free one)"
+    )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
     parser.add_argument("--json", action="store_true", help="print machine-readable lines")
 
@@ -63,6 +66,13 @@ def port(text: str) -> int:
     return int(text)
 
 
+def port_to_take(arguments: argparse.Namespace, command: Sequence[str] | None) -> int:
+    """The port to listen on."""
+    if arguments.port is not None:
+        return int(arguments.port)
+    return _PORT if command is None else 0
+
+
 def split_command(words: Sequence[str], name: str) -> tuple[list[str], list[str] | None]:
     """The command's own words, and those after `--`; raises UsageFault when nothing follows one."""
     own = list(words)
@@ -84,22 +94,6 @@ def announce(url: str, text: str, *, as_json: bool, **facts: Any) -> None:
     sys.stdout.flush()
 
 
-@contextmanager
-def _stop_signals() -> Iterator[threading.Event]:
-    """An event that Ctrl-C and SIGTERM set: either is the ordinary end of a server."""
-    stopped = threading.Event()
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        stopped.set()
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stopped
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
 def stand(
     serving: AbstractContextManager[Any],
     started: Callable[[], None],
@@ -108,12 +102,16 @@ def stand(
 ) -> int:
     """Serve while a command runs, or until somebody ends it; gives the command's exit code, or 0.
 
-    `started` announces the server where there is no command, with whose output it would mix.
+    `started` announces the server where there is no command, with whose output it would mix. Whatever signal ends
+    it, `serving` is left in order.
     """
+    _open_as_many_files_as_may_be()
     if command is not None:
-        with serving:
-            return _run(command, environment())
-    with _stop_signals() as stopped, serving:
+        running = Running()
+        with heeding(running.heed, INTERRUPT, *ENDING), serving:
+            return running.run(command, environment())
+    stopped = threading.Event()
+    with heeding(lambda number: stopped.set(), INTERRUPT, *ENDING), serving:
         started()
         # With a timeout, because a wait without one cannot be interrupted on every platform.
         while not stopped.wait(1.0):
@@ -121,19 +119,16 @@ def stand(
     return int(Exit.OK)
 
 
-def _run(command: Sequence[str], environment: Mapping[str, str]) -> int:
+def _open_as_many_files_as_may_be() -> None:
+    """A connection is a file, through a recorder two: the usual soft limit of 1,024 is soon met."""
     try:
-        child = subprocess.Popen(command, env=environment)
-    except OSError as wrong:
-        raise UsageFault(f"cannot run {command[0]!r}: {wrong.strerror}") from None
-    with child:
-        while True:
-            try:
-                code = child.wait()
-                break
-            except KeyboardInterrupt:
-                continue  # the terminal sent it to the command as well, which decides when to end
-    return code if code >= 0 else 128 - code
+        import resource
+    except ImportError:  # no such limit on this platform
+        return
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _FILES if most == resource.RLIM_INFINITY else min(most, _FILES)
+    with suppress(OSError, ValueError):  # some systems allow less than they say
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
 
 
 def local_environment(url: str, environment: Mapping[str, str]) -> dict[str, str]:

@@ -8,10 +8,12 @@ from __future__ import annotations
 import argparse
 import os
 
-from harness.cli.arguments import Parser, header, positive_seconds, some_seconds
+from harness.cli.arguments import Parser, header, positive_number, positive_seconds, some_seconds
 from harness.cli.configuration import fill_in, read_configuration
 from harness.outcome import UsageFault
 from harness.runner.capabilities import Capability, parse_capabilities
+from harness.runner.manners import Manners
+from harness.runner.polite import MOST_WAITING, Told
 from harness.runner.targets import (
     KEY_VARIABLE,
     OTHER_KEY_VARIABLE,
@@ -47,6 +49,26 @@ def add_target_arguments(parser: Parser) -> None:
     group.add_argument(
         "--timeout", type=positive_seconds, metavar="S", help="for one request, and for one run to settle (60)"
     )
+
+
+def add_manners(parser: Parser) -> None:
+    """How fast the target is asked, and how long a refusal for now is waited out."""
+    group = parser.add_argument_group("manners")
+    group.add_argument("--rate", type=positive_number, metavar="N", help="at most N requests a second")
+    group.add_argument(
+        "--max-wait",
+        type=some_seconds,
+        metavar="S",
+        help=f"wait up to S seconds in all where the target says 429 or 503 ({MOST_WAITING:.0f})",
+    )
+
+
+def manners(arguments: argparse.Namespace, told: Told | None = None) -> Manners:
+    """What the arguments say of that; `told` hears of each wait. Raises UsageFault for a configured rate of 0."""
+    if arguments.rate is not None and arguments.rate <= 0:
+        raise UsageFault("a rate of 0 would send nothing: give requests a second, 0.5 for one every two seconds")
+    longest = MOST_WAITING if arguments.max_wait is None else arguments.max_wait
+    return Manners(rate=arguments.rate, max_wait=longest, told=told)
 
 
 def parse_with_configuration(parser: Parser, words: list[str]) -> argparse.Namespace:

@@ -17,11 +17,11 @@ from harness.report.wirelog import printable
 
 if TYPE_CHECKING:
     from harness.contract.offline import Verification
-    from harness.runner.verify_cassettes import CassetteFacts
+    from harness.runner.verify_cassettes import CassetteFacts, Verified
 
 
 def run(words: Sequence[str]) -> int:
-    """The command: 0 clean, 1 a broken MUST (with --strict a broken SHOULD), 3 nothing to judge."""
+    """The command: 0 clean, 1 a broken MUST (with --strict a broken SHOULD) or file, 3 nothing to judge."""
     parser = Parser("verify", "Judge recorded traffic: .sse, .events.jsonl, .json, cassettes (.yaml), .har.")
     parser.add_argument("paths", nargs="+", metavar="PATH", help="file or folder")
     parser.add_argument("--strict", action="store_true", help="a broken SHOULD fails, too")
@@ -34,20 +34,20 @@ def run(words: Sequence[str]) -> int:
             raise UsageFault(f"there is no file or folder {str(path)!r}")
     if arguments.secrets:
         return _secrets(paths, as_json=arguments.json)
-    from harness.contract.offline import verify
-    from harness.runner.verify_cassettes import cassette_facts
+    from harness.runner.verify_cassettes import verify
 
     try:
         result = verify(paths)
-        facts = cassette_facts(paths)
     except OSError as wrong:
         raise UsageFault(f"{wrong.filename} cannot be read: {wrong.strerror}") from None
     if arguments.json:
         write_json(verification_record(result))
     else:
-        _print_facts(facts)
-        _print(result)
-    return _exit(result, strict=arguments.strict)
+        _print_facts(result.facts)
+        _print(result.traffic)
+        for file, reason in result.unusable:
+            say(printable(f"broken: {file}: {reason}"))
+    return Exit.FAILED if result.unusable else _exit(result.traffic, strict=arguments.strict)
 
 
 def _secrets(paths: Sequence[Path], *, as_json: bool) -> Exit:
@@ -70,19 +70,20 @@ def _secrets(paths: Sequence[Path], *, as_json: bool) -> Exit:
 
 def _print_facts(facts: Sequence[CassetteFacts]) -> None:
     for item in facts:
-        if item.problem:
-            say(printable(f"no usable cassette: {item.problem}"))
         for number in item.edited:
-            say(printable(f"{item.file}: entry {number} was edited: its pieces and times are a guess"))
+            say(printable(f"{item.file}: entry {number} was edited, or recorded without pieces: they are a guess"))
         for ending, times in item.endings:
             say(printable(f"{item.file}: {times} × {ending}, as recorded"))
 
 
-def verification_record(result: Verification) -> dict[str, Any]:
+def verification_record(verified: Verified) -> dict[str, Any]:
     """A verification as `schemas/output/verify.schema.json` describes it."""
+    result = verified.traffic
     return {
+        "entries": {"judged": result.entries, "left_out": len(result.left_out)},
         "judged": dict(result.judged),
         "left_out": [{"file": file, "reason": reason} for file, reason in result.left_out],
+        "unusable": [{"file": file, "reason": reason} for file, reason in verified.unusable],
         "findings": [_finding(finding) for finding in result.findings],
     }
 
@@ -105,6 +106,7 @@ def _print(result: Verification) -> None:
     for finding in result.findings:
         where = finding.where
         parts = [
+            where.exchange,
             f"event {where.event}" if where.event is not None else "",
             f"bytes {where.start}–{where.end}" if where.start is not None else "",
             where.pointer,
@@ -121,10 +123,11 @@ def _print(result: Verification) -> None:
                 say(printable(f"    {name}: {text}"))
     for file, reason in result.left_out:
         say(printable(f"left out: {file}: {reason}"))
-    judged = result.judged
+    judged, left_out = result.judged, len(result.left_out)
     say(
-        f"judged {judged['streams']} streams, {judged['bodies']} bodies, {judged['requests']} requests; "
-        f"left out {len(result.left_out)} files; {len(result.findings)} findings"
+        f"judged {judged['streams']} streams, {judged['bodies']} bodies, {judged['requests']} requests in "
+        f"{result.entries} of {result.entries + left_out} entries; left out {left_out}; "
+        f"{len(result.findings)} findings"
     )
 
 

@@ -18,7 +18,7 @@ from harness.contract.lifecycle import (
     is_settled,
     may_follow,
 )
-from harness.contract.offline import Verification, verify
+from harness.contract.offline import Verification
 from harness.contract.protocol import PROTOCOL
 from harness.contract.reading import Reading, read
 from harness.contract.schemas import CURRENT, REVISIONS, Schemas, load
@@ -29,7 +29,7 @@ from harness.contract.usage import judge_usage
 __all__ = [
     "StreamJudge", "StreamReading", "Reading", "read",
     "judge_interaction", "judge_steps", "judge_usage", "judge_error", "error_of", "STATUS_OF",
-    "judge_history", "verify", "Verification",
+    "judge_history", "Verification",
     "Assembler", "compare_steps", "Difference",
     "RUNNING", "SETTLED", "STATUSES", "TERMINAL", "WAITING", "TRANSITIONS", "is_settled", "may_follow",
     "PROTOCOL",

@@ -36,6 +36,9 @@ DELTAS_OF: dict[str, frozenset[str]] = {
 }
 """Which delta types a step type takes."""
 
+STEP_TYPES = frozenset(DELTAS_OF) | {"user_input"}
+"""Every step type the reference lists."""
+
 KNOWN_DELTAS = frozenset().union(*DELTAS_OF.values())
 """Every delta type the reference lists."""
 
@@ -173,15 +176,16 @@ class Automaton:
         self.watching = True
         if self.completed is None:
             self.completed = interaction
-        for index in self._open:
+        status = interaction["status"]
+        broken_off = status in (lifecycle.FAILED, lifecycle.CANCELLED)
+        for index in () if broken_off else self._open:
             self._report("stream.stop-once", f"step {index} is still open at interaction.completed", "step.stop")
         self._open.clear()
-        status = interaction["status"]
         if status in lifecycle.RUNNING:
             self._report(
                 "stream.completed-status", "the completed interaction still runs", "a settled status", status
             )
-        elif "usage" not in interaction and status not in (lifecycle.FAILED, lifecycle.CANCELLED):
+        elif "usage" not in interaction and not broken_off:
             self._report("stream.completed-usage", "interaction.completed has no usage", "usage", "absent")
         if interaction.get("steps"):
             self._report(

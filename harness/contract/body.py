@@ -1,19 +1,23 @@
-"""Judges an interaction as a JSON body, wherever it came from: create, get, cancel, or a stream's completion.
+"""Judges the JSON body of a success: an interaction from wherever it came, an agent, an environment, a webhook.
 
-Layer 1. Takes any JSON value, also one that is nothing like an interaction. Says only what holds of every
-interaction body; what depends on the request (a new id, no leading user_input) is a check's business.
+Layer 1. Takes any JSON value, also one that is nothing like what was due. Says only what holds of every such
+body; what depends on the request (a new id, no leading user_input) is a check's business.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from harness.contract.automaton import STEP_TYPES
+from harness.contract.operations import INTERACTION, Operation
+from harness.contract.output import given
 from harness.contract.schemas import Schemas, load
 from harness.contract.usage import judge_usage
-from harness.outcome import Finding, Where
+from harness.outcome import Finding, Severity, Where
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]*={0,2}")
 _PLACEHOLDER = re.compile(r"REDACTED")  # what a recorder put in place of a value is not the target's doing
@@ -25,9 +29,21 @@ def is_legacy(value: Any) -> bool:
     return isinstance(value, Mapping) and "outputs" in value and "steps" not in value
 
 
-def judge_interaction(value: Any, *, schemas: Schemas | None = None) -> list[Finding]:
-    """What is wrong with an interaction body, in the order of the rules."""
-    findings = _judge_shape(value, schemas or load())
+def judge_answer(value: Any, operation: Operation) -> list[Finding]:
+    """What is wrong with the JSON that an operation answered; nothing for one without a schema."""
+    if operation.schema == INTERACTION:
+        return judge_interaction(value, rule=operation.rule)
+    return _judge_shape(value, operation.schema, operation.rule, load()) if operation.schema else []
+
+
+def judge_interaction(value: Any, *, rule: str = "create.schema", schemas: Schemas | None = None) -> list[Finding]:
+    """What is wrong with an interaction body, in the order of the rules; a misfit breaks `rule`."""
+    findings = _judge_shape(value, INTERACTION, rule, schemas or load())
+    status = value.get("status") if isinstance(value, Mapping) else None
+    if not isinstance(status, str):
+        findings.append(
+            _finding("create.status", "status is no string", "a string", repr(status)[:40], "$.status")
+        )
     if not isinstance(value, Mapping):
         return findings
     findings += _judge_times(value)
@@ -42,36 +58,26 @@ def judge_interaction(value: Any, *, schemas: Schemas | None = None) -> list[Fin
 def judge_steps(steps: list[Any], pointer: str = "$.steps") -> list[Finding]:
     """What is wrong with a timeline of steps.
 
-    Up to the last user_input it may be the caller's own words, given back: their values are not the target's.
+    Leading steps may be the caller's own words, given back: their values are not the target's.
     """
     findings: list[Finding] = []
-    told = _told(steps)
+    told = given(steps)
     for index, step in enumerate(steps):
         place = f"{pointer}[{index}]"
         findings += _judge_discriminators(step, place)
+        findings += _judge_kind(step, place)
         if isinstance(step, Mapping) and index >= told:
             findings += _judge_base64(step, place)
             findings += _judge_annotations(step, place)
     return findings + _judge_pairs(steps, told, pointer)
 
 
-def _told(steps: list[Any]) -> int:
-    """How many leading steps end with a user_input."""
-    inputs = [n for n, step in enumerate(steps) if isinstance(step, Mapping) and step.get("type") == "user_input"]
-    return inputs[-1] + 1 if inputs else 0
-
-
-def _judge_shape(value: Any, schemas: Schemas) -> list[Finding]:
-    findings = [
-        Finding("create.schema", problem.message, problem.expected, problem.actual, Where(pointer=problem.pointer))
-        for problem in schemas.validator("interaction").review(value).problems
+def _judge_shape(value: Any, schema: str, rule: str, schemas: Schemas) -> list[Finding]:
+    """Where a value does not fit a schema, as breaches of `rule`."""
+    return [
+        Finding(rule, problem.message, problem.expected, problem.actual, Where(pointer=problem.pointer))
+        for problem in schemas.validator(schema).review(value).problems
     ]
-    status = value.get("status") if isinstance(value, Mapping) else None
-    if not isinstance(status, str):
-        findings.append(
-            _finding("create.status", "status is no string", "a string", repr(status)[:40], "$.status")
-        )
-    return findings
 
 
 def _judge_times(value: Mapping[str, Any]) -> list[Finding]:
@@ -105,7 +111,7 @@ def _judge_discriminators(step: Any, pointer: str) -> Iterator[Finding]:
         yield from _typed(content, place, "content")
         annotations = content.get("annotations") if isinstance(content, Mapping) else None
         for index, annotation in enumerate(annotations if isinstance(annotations, list) else ()):
-            yield from _typed(annotation, f"{place}.annotations[{index}]", "annotation")
+            yield from _tolerant(_typed(annotation, f"{place}.annotations[{index}]", "annotation"), annotation)
 
 
 def _typed(value: Any, pointer: str, what: str) -> Iterator[Finding]:
@@ -113,6 +119,19 @@ def _typed(value: Any, pointer: str, what: str) -> Iterator[Finding]:
     if not isinstance(kind, str):
         message = f"a {what} has no string type"
         yield _finding("steps.discriminator", message, "a string", repr(kind)[:40], f"{pointer}.type")
+
+
+def _judge_kind(step: Any, pointer: str) -> Iterator[Finding]:
+    kind = step.get("type") if isinstance(step, Mapping) else None
+    if isinstance(kind, str) and kind not in STEP_TYPES:
+        message = "the step's type is not listed"
+        yield _finding("tool.step-unknown", message, "a listed type", kind[:40], f"{pointer}.type")
+
+
+def _tolerant(findings: Iterator[Finding], annotation: Any) -> Iterator[Finding]:
+    """The file search guide itself shows citations that do not say what they are."""
+    absent = isinstance(annotation, Mapping) and "type" not in annotation
+    return (replace(found, severity=Severity.NON_STRICT) if absent else found for found in findings)
 
 
 def _contents(step: Any, pointer: str) -> Iterator[tuple[str, Any]]:

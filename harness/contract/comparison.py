@@ -1,6 +1,7 @@
 """Are two lists of steps the same answer? What they mean counts, not how it was cut into parts.
 
-Layer 1. Text that lies side by side is joined, empty fields count as absent, leading input is left out.
+Layer 1. Text that lies side by side is joined, empty fields count as absent, leading input and what streams never
+carry are left out.
 """
 
 from __future__ import annotations
@@ -10,12 +11,16 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
 
+from harness.contract.output import given
+
 LIMIT = 20
 """Differences that are told."""
 
+_NEVER_STREAMED = frozenset({"search_type"})
+"""Fields of whole steps that no event of a recorded stream carries, and no delta's type lists."""
+
 _SHOWN = 80
 _ABSENT = object()
-_INPUT = ("user_input", "function_result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,22 +38,13 @@ class Difference:
 def compare_steps(assembled: Sequence[Any], got: Sequence[Any]) -> list[Difference]:
     """The differences between steps assembled from a stream and steps that GET or POST returned."""
     try:
-        one, other = ([_normal(step) for step in _output(steps)] for steps in (assembled, got))
+        one, other = ([_normal(step) for step in steps[given(steps) :]] for steps in (assembled, got))
         if one == other:
             return []
         found = _differences(one, other, "$.steps")
         return [difference for difference, _ in zip(found, range(LIMIT), strict=False)]
     except RecursionError:
         return [Difference("$.steps", "nested too deep to compare", "nested too deep to compare")]
-
-
-def _output(steps: Sequence[Any]) -> Sequence[Any]:
-    """What follows the input: GET shows a timeline, a stream only what was made."""
-    kinds = [step.get("type") if isinstance(step, dict) else None for step in steps]
-    first = len(kinds) - kinds[::-1].index("user_input") if "user_input" in kinds else 0
-    while first < len(kinds) and kinds[first] in _INPUT:
-        first += 1
-    return steps[first:]
 
 
 def _normal(step: Any) -> Any:
@@ -58,7 +54,11 @@ def _normal(step: Any) -> Any:
     for name in ("content", "summary"):
         if isinstance(fields.get(name), list):
             fields[name] = _joined(fields[name])
-    return {name: value for name, value in fields.items() if value not in (None, "", [], {})}
+    return {
+        name: value
+        for name, value in fields.items()
+        if value not in (None, "", [], {}) and name not in _NEVER_STREAMED
+    }
 
 
 def _joined(parts: list[Any]) -> list[Any]:

@@ -12,10 +12,10 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from harness.contract.openness import Schema, step_into
+from harness.outcome.suggest import nearest
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
@@ -173,7 +173,7 @@ def _problem(error: ValidationError, pointer: str, message: str, expected: str) 
 
 def _suggest(value: Any, known: Iterable[Any]) -> str:
     names = [item for item in known if isinstance(item, str)]
-    close = get_close_matches(value, names, n=1) if isinstance(value, str) else []
+    close = nearest(value, names, most=1) if isinstance(value, str) else []
     return f"; did you mean {json.dumps(close[0])}?" if close else ""
 
 

@@ -7,6 +7,7 @@ and a value that is merely odd (half a surrogate pair, a huge number) can still 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import msgspec
@@ -35,6 +36,12 @@ def loads(data: bytes) -> Read:
         return Read(decode(data))
     except REFUSALS as refusal:
         return _second_look(data, str(refusal))
+
+
+def objects(payloads: Iterable[bytes]) -> list[dict[str, Any]]:
+    """The JSON objects among `payloads`; what is none is left out."""
+    values = (loads(payload).value for payload in payloads)
+    return [value for value in values if isinstance(value, dict)]
 
 
 def _second_look(data: bytes, refusal: str) -> Read:

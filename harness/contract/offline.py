@@ -1,6 +1,7 @@
 """Judges recorded traffic: what `harness verify` does. Nothing is sent.
 
-Layer 1; reads the files it is given. Everything ends in one of two lists: judged, or left out with the reason.
+Layer 1; takes what files hold, and opens none. Every entry of a file, and every file that is no recorder's, is
+either judged or left out with the reason; the two add up to what is there.
 Recordings of the generation before steps are recognised and left out: they were right in their time.
 """
 
@@ -8,8 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from harness.contract import json_read
 from harness.contract.body import is_legacy, judge_interaction
@@ -17,75 +17,73 @@ from harness.contract.errors import error_of, judge_error
 from harness.contract.history import judge_history
 from harness.contract.protocol import COLLECTION
 from harness.contract.reading import read
-from harness.contract.recorded import Unreadable, exchanges_in, load_yaml
+from harness.contract.recorded import Unreadable, exchanges_in
 from harness.contract.schemas import load
 from harness.contract.stream import StreamJudge
 from harness.contract.stream_reading import StreamReading
 from harness.outcome import Finding, Where
-from harness.wire import Exchange, Frame
+from harness.wire import Ending, Exchange, Frame
 
 LEGACY = "of the `outputs` generation, which the service removed in June 2026"
 _LEGACY_EVENTS = frozenset(
     {"interaction.start", "interaction.complete", "content.start", "content.delta", "content.stop"}
 )
-_READ = 1024 * 1024
-_ANSWERS = (".json", ".sse", ".events.jsonl")
+ANSWERS = (".json", ".sse", ".events.jsonl")
+"""What the file of an answer ends with that lies beside the file of its request."""
+
+
+class Answer(NamedTuple):
+    """A file beside a request's."""
+
+    data: bytes
+    is_json: bool
 
 
 @dataclass(slots=True)
 class Verification:
-    """What was looked at and what was found; `left_out` pairs a file with the reason."""
+    """What was looked at and what was found; `left_out` pairs a file with the reason.
 
+    `entries` counts the exchanges, and files of a single body or request, that were judged; `judged` says what was
+    in them. One exchange may hold two, a request and a stream, or none, as a delete without a body.
+    """
+
+    entries: int = 0
     judged: dict[str, int] = field(default_factory=lambda: {"streams": 0, "bodies": 0, "requests": 0})
     left_out: list[tuple[str, str]] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
 
 
-def verify(paths: Iterable[Path]) -> Verification:
-    """Judge files, and in folders every file but hidden ones. Raises OSError when one cannot be read."""
-    result = Verification()
-    for path in paths:
-        for file in _files(path):
-            _File(file, result).judge()
-    return result
+class FileJudge:
+    """One file on its way into a verification; `file` is its name there."""
 
-
-def _files(path: Path) -> Iterator[Path]:
-    if not path.is_dir():
-        yield path
-        return
-    for file in sorted(path.rglob("*")):
-        if file.is_file() and not any(part.startswith(".") for part in file.relative_to(path).parts):
-            yield file
-
-
-class _File:
-    """One file on its way into a verification."""
-
-    def __init__(self, path: Path, result: Verification) -> None:
-        self._path = path
+    def __init__(self, file: str, result: Verification) -> None:
+        self._file = file
         self._result = result
 
-    def judge(self) -> None:
-        name = self._path.name
-        try:
-            if name.endswith(".sse"):
-                self._stream(_judge_bytes(self._path))
-            elif name.endswith(".events.jsonl"):
-                self._stream(_judge_lines(self._path.read_bytes()))
-            elif name.endswith(".request.json"):
-                self._request_file()
-            elif name.endswith((".json", ".har")):
-                self._json(_json(self._path.read_bytes()))
-            elif name.endswith((".yaml", ".yml")):
-                self._documents(load_yaml(self._path.read_bytes()))
-            else:
-                self._leave_out("not a kind of file that holds recorded traffic")
-        except Unreadable as wrong:
-            self._leave_out(str(wrong))
+    def judge(self, data: bytes, answers: Iterable[Answer] = ()) -> None:
+        """Judge what is no YAML; `answers` are those beside a request's file.
 
-    def _leave_out(self, reason: str) -> None:
-        self._result.left_out.append((str(self._path), reason))
+        Raises Unreadable where the file is not what its name promises.
+        """
+        if self._file.endswith(".sse"):
+            self._stream(_judge_bytes(data))
+        elif self._file.endswith(".events.jsonl"):
+            self._stream(_judge_lines(data))
+        elif self._file.endswith(".request.json"):
+            self._request_file(data, answers)
+        elif self._file.endswith((".json", ".har")):
+            self._json(json_in(data))
+        else:
+            self.leave_out("not a kind of file that holds recorded traffic")
+
+    def leave_out(self, reason: str) -> None:
+        """Name the file, or an entry of it, with why it is not judged."""
+        self._result.left_out.append((self._file, reason))
+
+    def _alone(self, kind: str, findings: Iterable[Finding]) -> None:
+        """A file that is one stream, body or request."""
+        self._result.entries += 1
+        self._found(kind, findings)
 
     def _found(self, kind: str, findings: Iterable[Finding], exchange: str = "") -> None:
         self._result.judged[kind] += 1
@@ -94,63 +92,57 @@ class _File:
     def _add(self, findings: Iterable[Finding], exchange: str = "") -> None:
         for finding in findings:
             place = {"exchange": exchange} if exchange else {}
-            self._result.findings.append(finding.at(file=str(self._path), **place))
+            self._result.findings.append(finding.at(file=self._file, **place))
 
     def _stream(self, reading: StreamReading) -> None:
         if _is_legacy_stream(reading):
-            self._leave_out(f"a stream {LEGACY}")
+            self.leave_out(f"a stream {LEGACY}")
         else:
-            self._found("streams", reading.findings)
+            self._alone("streams", reading.findings)
 
     def _json(self, value: Any) -> None:
+        """Judge what is in a JSON file."""
         exchanges = exchanges_in([value])
         if exchanges is not None:
-            self._exchanges(exchanges)
+            self.exchanges(exchanges)
         elif is_legacy(value):
-            self._leave_out(f"a body {LEGACY}")
+            self.leave_out(f"a body {LEGACY}")
         elif error_of(value) is not None:
-            self._found("bodies", judge_error(value, None))
+            self._alone("bodies", judge_error(value, None))
         elif _looks_like_one(value):
-            self._found("bodies", judge_interaction(value))
+            self._alone("bodies", judge_interaction(value))
         else:
-            self._leave_out("JSON, but neither an interaction, an error body, a cassette nor a HAR file")
+            self.leave_out("JSON, but neither an interaction, an error body, a cassette nor a HAR file")
 
-    def _request_file(self) -> None:
-        reason = self._why_no_request()
+    def _request_file(self, data: bytes, answers: Iterable[Answer]) -> None:
+        reason = next(filter(None, map(_why_no_request, answers)), "")
         if reason:
-            self._leave_out(reason)
+            self.leave_out(reason)
         else:
-            self._found("requests", _judge_request(_json(self._path.read_bytes())))
+            self._alone("requests", _judge_request(json_in(data)))
 
-    def _why_no_request(self) -> str:
-        """A request is judged unless the answer beside it shows that it was refused or is history."""
-        stem = self._path.name.removesuffix(".request.json")
-        for answer in (self._path.with_name(stem + suffix) for suffix in _ANSWERS):
-            if answer.is_file():
-                data = answer.read_bytes()
-                value = json_read.loads(data).value if answer.suffix == ".json" else None
-                if is_legacy(value) or any(f'"{kind}"'.encode() in data for kind in _LEGACY_EVENTS):
-                    return f"the request of an answer {LEGACY}"
-                if error_of(value) is not None:
-                    return "a request that was refused"
-        return ""
-
-    def _documents(self, documents: list[Any]) -> None:
+    def documents(self, documents: list[Any]) -> None:
+        """Judge the documents of a YAML file that is no cassette."""
         exchanges = exchanges_in(documents)
         if exchanges is None:
-            self._leave_out("YAML, but no cassette")
+            self.leave_out("YAML, but no cassette")
         else:
-            self._exchanges(exchanges)
+            self.exchanges(exchanges)
 
-    def _exchanges(self, exchanges: list[tuple[str, Exchange]]) -> None:
+    def exchanges(self, entries: Iterable[tuple[str, Exchange | Unreadable]]) -> None:
+        """Judge the entries of a recorder's file, each with its name."""
+        entries = list(entries)
+        if not entries:
+            self.leave_out("a recording without an entry")
         judged = []
-        for name, exchange in exchanges:
-            reason = _why_not(exchange)
-            if reason:
-                self._leave_out(f"{name}: {reason}")
+        for name, entry in entries:
+            reason = str(entry) if isinstance(entry, Unreadable) else _why_not(entry)
+            if isinstance(entry, Unreadable) or reason:
+                self.leave_out(f"{name}: {reason}")
             else:
-                self._exchange(name, exchange)
-                judged.append((name, exchange))
+                self._exchange(name, entry)
+                judged.append((name, entry))
+        self._result.entries += len(judged)
         self._add(judge_history(judged))
 
     def _exchange(self, name: str, exchange: Exchange) -> None:
@@ -163,6 +155,14 @@ class _File:
             self._found("streams", reading.findings, name)
         elif exchange.body:
             self._found("bodies", reading.findings, name)
+
+
+def _why_no_request(answer: Answer) -> str:
+    """A request is judged unless the answer beside it shows that it was refused or is history."""
+    value = json_read.loads(answer.data).value if answer.is_json else None
+    if is_legacy(value) or any(f'"{kind}"'.encode() in answer.data for kind in _LEGACY_EVENTS):
+        return f"the request of an answer {LEGACY}"
+    return "a request that was refused" if error_of(value) is not None else ""
 
 
 def _looks_like_one(value: Any) -> bool:
@@ -180,18 +180,24 @@ def _looks_like_one(value: Any) -> bool:
 def _why_not(exchange: Exchange) -> str:
     """Why a recorded exchange is not judged, "" when it is."""
     request, reading = exchange.request, read(exchange)
-    if COLLECTION not in request.segments:
+    if reading.operation is None and COLLECTION not in request.segments:
         return f"{request.method} {request.raw_path} is no call of the Interactions API"
+    if exchange.status is None:
+        return f"no answer came: {_told(exchange.ending)}"
     if reading.stream is not None and _is_legacy_stream(reading.stream):
         return f"a stream {LEGACY}"
     return f"a body {LEGACY}" if is_legacy(reading.json) else ""
 
 
-def _judge_bytes(path: Path) -> StreamReading:
+def _told(ending: Ending) -> str:
+    """An ending in words: who ended it, how, where."""
+    told = f"{ending.how} by the {ending.by}, {ending.at.replace('_', ' ')}"
+    return f"{told} ({ending.detail})" if ending.detail else told
+
+
+def _judge_bytes(data: bytes) -> StreamReading:
     judge = StreamJudge()
-    with path.open("rb") as stream:
-        while data := stream.read(_READ):
-            judge.feed(data)
+    judge.feed(data)
     return judge.finish()
 
 
@@ -224,7 +230,8 @@ def _judge_request(value: Any) -> list[Finding]:
     ]
 
 
-def _json(data: bytes) -> Any:
+def json_in(data: bytes) -> Any:
+    """The value of a JSON file. Raises Unreadable."""
     read_ = json_read.loads(data)
     if read_.fault not in ("", "surrogate"):
         raise Unreadable(f"not JSON: {read_.detail}")

@@ -11,12 +11,16 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from harness.wire import Request, StreamProtocol, encode
+from harness.wire.secrets import SecretFields
 
 DONE = b"[DONE]"
 COMPLETED_EVENT = "interaction.completed"
 CREATED_EVENT = "interaction.created"
 STATUS_EVENT = "interaction.status_update"
 ERROR_EVENT = "error"
+RUN_EVENTS = frozenset({CREATED_EVENT, STATUS_EVENT, COMPLETED_EVENT, "step.start", "step.delta", "step.stop"})
+"""The listed types of events that tell what a run did; an error may be the connection's own."""
+
 COLLECTION = "interactions"
 
 Event = Mapping[str, Any]
@@ -139,17 +143,9 @@ PROTOCOL = StreamProtocol(
         }
     ),
     opaque_fields=frozenset({"signature", "data", "continuation_token"}),
-    secret_fields=frozenset(
-        {
-            "api_key", "apiKey", "key", "access_token", "refresh_token", "client_secret", "password", "secret",
-            "authorization", "new_signing_secret", "signing_secret", "private_key", "x-goog-api-key",
-        }
-    ),
-    volatile_fields=frozenset(
-        {
-            "created", "updated", "create_time", "update_time", "last_accessed", "expire_time", "timestamp",
-            "usage", "step_usage", "total_usage", "id", "interaction_id", "event_id", "signature",
-            "continuation_token", "environment_id", "call_id",
-        }
+    secret_fields=SecretFields(
+        {"key", "token", "new_signing_secret", "signing_secret"},
+        inside={"env": None, "transform": None, "headers": None, "credentials": {"value"}},
+        spared={"credential"},
     ),
 )  # fmt: skip

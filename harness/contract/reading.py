@@ -10,9 +10,10 @@ from functools import cached_property
 from typing import Any
 
 from harness.contract import json_read
-from harness.contract.body import judge_interaction
+from harness.contract.body import judge_answer
 from harness.contract.errors import error_of, judge_error
-from harness.contract.protocol import COLLECTION, interaction_id, is_resume
+from harness.contract.operations import INTERACTION, Operation, operation_of
+from harness.contract.protocol import interaction_id, is_resume
 from harness.contract.stream import StreamJudge
 from harness.contract.stream_reading import StreamReading
 from harness.outcome import Finding
@@ -59,10 +60,16 @@ class Reading:
         return error_of(self.json)
 
     @cached_property
+    def operation(self) -> Operation | None:
+        """The call of the API that was made, None when it is none."""
+        return operation_of(self.exchange.request)
+
+    @cached_property
     def interaction(self) -> dict[str, Any] | None:
         """The interaction that a successful create, get or cancel answered as JSON; None for a stream."""
-        value = self.json
-        return value if self._succeeded and _is_about_one(self.exchange) and isinstance(value, dict) else None
+        value, operation = self.json, self.operation
+        about_one = operation is not None and operation.schema == INTERACTION
+        return value if self._succeeded and about_one and isinstance(value, dict) else None
 
     @cached_property
     def stream(self) -> StreamReading | None:
@@ -82,8 +89,7 @@ class Reading:
     @cached_property
     def events(self) -> list[dict[str, Any]]:
         """Their payloads, as far as they are JSON objects."""
-        values = (json_read.loads(frame.data).value for frame in self.frames)
-        return [value for value in values if isinstance(value, dict)]
+        return json_read.objects(frame.data for frame in self.frames)
 
     @property
     def id(self) -> str | None:
@@ -108,8 +114,16 @@ class Reading:
             return self.stream.findings
         if exchange.status is not None and exchange.status >= 400 and not self.is_stream:
             return tuple(judge_error(self.json, exchange.status))
-        judged = self._succeeded and _is_about_one(exchange) and self.json_fault in ("", "surrogate")
-        return tuple(judge_interaction(self.json)) if judged else ()
+        operation = self.operation
+        if not self._succeeded or operation is None or not operation.schema or not exchange.body:
+            return ()
+        if self.json_fault in ("", "surrogate"):
+            return tuple(judge_answer(self.json, operation))
+        return (self._no_json(operation),) if exchange.complete and not exchange.truncated else ()
+
+    def _no_json(self, operation: Operation) -> Finding:
+        shown = self.exchange.body[:80].decode("utf-8", "replace")
+        return Finding(operation.rule, f"the answer to {operation.call} is no JSON", operation.schema, shown)
 
     @property
     def _succeeded(self) -> bool:
@@ -122,16 +136,6 @@ def read(exchange: Exchange) -> Reading:
     if not isinstance(reading, Reading):
         reading = exchange.notes[__name__] = Reading(exchange)
     return reading
-
-
-def _is_about_one(exchange: Exchange) -> bool:
-    """Whether the route answers with an interaction: create, get or cancel."""
-    method, segments = exchange.request.method, exchange.request.segments
-    if method == "POST":
-        return segments[-1:] == (COLLECTION,) or (
-            segments[-1:] == ("cancel",) and segments[-3:-2] == (COLLECTION,)
-        )
-    return method == "GET" and segments[-2:-1] == (COLLECTION,)
 
 
 def _start_of(exchange: Exchange) -> str:

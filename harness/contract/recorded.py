@@ -1,24 +1,24 @@
-"""Recorder files as exchanges: vcrpy cassettes, `when`/`then` documents, HAR. Layer 1, bytes in, values out.
+"""Other recorders' files as exchanges: `when`/`then` documents and HAR. Layer 1, plain data in, values out.
 
-Knows other people's formats and nothing of the API; what it cannot read it names in a `Unreadable`.
+Knows their formats and nothing of the API; what it cannot read it names in an `Unreadable`, an entry by itself
+where it can, so that one strange entry hides no other.
 """
 
 from __future__ import annotations
 
 import base64
 import json
-import zlib
 from array import array
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from hashlib import sha256
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from harness.wire import COMPLETE, Arrivals, At, By, Ending, Exchange, Headers, How, Request, UntilClose
+from harness.wire.coding import CODINGS, coding_of, is_coded, undone
 
 Document = Mapping[str, Any]
 
-_GZIP = b"\x1f\x8b"
 _UNANSWERED = Ending(By.SERVER, How.FIN, At.BEFORE_HEADERS, detail="no answer, by its status 0")
 
 
@@ -26,38 +26,38 @@ class Unreadable(Exception):
     """A file is not what its name or its first lines promise; the message says what is wrong with it."""
 
 
-def load_yaml(data: bytes) -> list[Any]:
-    """All documents of a YAML file."""
-    import yaml
-
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    try:
-        return [document for document in yaml.load_all(data, Loader=loader) if document is not None]
-    except (yaml.YAMLError, ValueError, RecursionError) as wrong:
-        raise Unreadable(f"not YAML: {str(wrong).splitlines()[0]}") from wrong
-
-
-def exchanges_in(documents: list[Any]) -> list[tuple[str, Exchange]] | None:
-    """The exchanges of a recorder's file with their names in it; None when it is no recorder's file."""
+def exchanges_in(documents: list[Any]) -> list[tuple[str, Exchange | Unreadable]] | None:
+    """The entries of a `when`/`then` or HAR file with their names in it; None when it is neither."""
     if documents and all(
         isinstance(document, Mapping) and {"when", "then"} <= document.keys() for document in documents
     ):
-        pairs: Iterator[Exchange] = map(_when_then, documents)
-    elif len(documents) == 1 and isinstance(documents[0], Mapping):
-        document = documents[0]
-        log = document.get("log")
-        if isinstance(document.get("interactions"), list) and "version" in document:
-            pairs = map(_cassette, document["interactions"])
-        elif isinstance(log, Mapping) and isinstance(log.get("entries"), list):
-            pairs = map(_har, log["entries"])
-        else:
-            return None
-    else:
-        return None
+        return _each(_when_then, documents)
+    log = documents[0].get("log") if len(documents) == 1 and isinstance(documents[0], Mapping) else None
+    return (
+        _each(_har, log["entries"]) if isinstance(log, Mapping) and isinstance(log.get("entries"), list) else None
+    )
+
+
+def _each(
+    read: Callable[[Document], Exchange], entries: Iterable[Document]
+) -> list[tuple[str, Exchange | Unreadable]]:
+    return [named(number, _read(read, entry)) for number, entry in enumerate(entries, 1)]
+
+
+def named(number: int, entry: Exchange | Unreadable) -> tuple[str, Exchange | Unreadable]:
+    """An entry with its name: its number, from 1, and what was asked where that can be read."""
+    if isinstance(entry, Unreadable):
+        return f"entry {number}", entry
+    return f"entry {number}, {entry.request.method} {entry.request.raw_path}", entry
+
+
+def _read(read: Callable[[Document], Exchange], entry: Document) -> Exchange | Unreadable:
     try:
-        return [(f"entry {number}", exchange) for number, exchange in enumerate(pairs, 1)]
-    except (AttributeError, LookupError, TypeError, ValueError, zlib.error) as wrong:
-        raise Unreadable(f"an entry is not as its format has it: {type(wrong).__name__} {wrong}") from wrong
+        return read(entry)
+    except Unreadable as wrong:
+        return wrong
+    except (AttributeError, LookupError, TypeError, ValueError) as wrong:
+        return Unreadable(f"an entry is not as its format has it: {type(wrong).__name__} {wrong}")
 
 
 def _when_then(document: Document) -> Exchange:
@@ -66,16 +66,6 @@ def _when_then(document: Document) -> Exchange:
     target = when["path"] + (f"?{query}" if query else "")
     request = Request(when["method"], target, _named(when.get("header")), _bytes(when.get("body")))
     return _exchange(request, then["status"], _named(then.get("header")), _bytes(then.get("body")))
-
-
-def _cassette(entry: Document) -> Exchange:
-    asked, came = entry["request"], entry["response"]
-    request = Request(
-        asked["method"], _target(asked["uri"]), _listed(asked.get("headers")), _bytes(asked.get("body"))
-    )
-    body = came["body"]
-    data = _bytes(body.get("string") if isinstance(body, Mapping) else body)
-    return _exchange(request, came["status"]["code"], _listed(came.get("headers")), data, _ending(came))
 
 
 def _har(entry: Document) -> Exchange:
@@ -90,23 +80,13 @@ def _har(entry: Document) -> Exchange:
     return _exchange(request, came["status"], headers, data)
 
 
-def _ending(came: Document) -> Ending:
-    """Our own recorder notes how a body ended; a plain vcrpy file cannot, and is taken for complete."""
-    stream = came.get("x-stream")
-    end = stream.get("end") if isinstance(stream, Mapping) else None
-    how = (end.get("kind") or end.get("how")) if isinstance(end, Mapping) else end
-    if how in (None, How.COMPLETE):
-        return COMPLETE
-    return Ending(By.SERVER, How(how) if how in list(How) else How.FIN, detail=str(how))
-
-
-def _exchange(request: Request, status: int, headers: Headers, body: bytes, ending: Ending = COMPLETE) -> Exchange:
-    """Status 0 is how recorders write that no answer came."""
-    if body.startswith(_GZIP) and headers.get("content-encoding"):
-        body = zlib.decompressobj(47).decompress(body)  # tolerates one that was cut
+def _exchange(request: Request, status: int, headers: Headers, body: bytes) -> Exchange:
+    """Status 0, and -1 in HAR, is how recorders write that no answer came."""
+    answered = int(status) > 0
+    body = decoded(body, headers)
     return Exchange(
         request=request,
-        status=int(status) or None,
+        status=int(status) if answered else None,
         headers=headers,
         framing=UntilClose(),
         body=body,
@@ -114,9 +94,30 @@ def _exchange(request: Request, status: int, headers: Headers, body: bytes, endi
         sha256=sha256(body).hexdigest(),
         truncated=False,
         arrivals=Arrivals(array("Q"), array("d"), 0),
-        ending=ending if int(status) or not ending.complete else _UNANSWERED,
+        ending=COMPLETE if answered else _UNANSWERED,
         seconds=0.0,
     )
+
+
+def decoded(body: bytes, headers: Headers) -> bytes:
+    """A body without its coding, as far as it goes. Raises Unreadable."""
+    coding = coding_of(headers)
+    if coding in CODINGS and is_coded(coding, body):
+        try:
+            return b"".join(undone(coding, body, [len(body)]))
+        except ValueError as wrong:
+            raise Unreadable(str(wrong)) from None
+    if coding and coding not in CODINGS and not _is_text(body):
+        raise Unreadable(f"its body is in content-encoding {coding!r}, which is not undone here")
+    return body
+
+
+def _is_text(body: bytes) -> bool:
+    try:
+        body.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _target(uri: str) -> str:
@@ -126,13 +127,6 @@ def _target(uri: str) -> str:
 
 def _named(items: Any) -> Headers:
     return Headers((str(item["name"]), str(item["value"])) for item in items or ())
-
-
-def _listed(fields: Any) -> Headers:
-    pairs = (fields or {}).items()
-    return Headers(
-        (str(name), str(v)) for name, values in pairs for v in (values if isinstance(values, list) else [values])
-    )
 
 
 def _bytes(value: Any) -> bytes:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import posixpath
-from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
@@ -18,6 +17,7 @@ from typing import Any, cast
 from harness import resources
 from harness.contract.openness import Schema
 from harness.contract.validate import Validator
+from harness.outcome.suggest import nearest
 
 REVISIONS: tuple[str, ...] = ("2026-05-20",)
 CURRENT = "2026-05-20"
@@ -45,7 +45,7 @@ class Schemas:
         if name not in self._documents:
             names = self.names()
             if name not in names:
-                near = ", ".join(get_close_matches(name, names)) or "see Schemas.names()"
+                near = ", ".join(nearest(name, names)) or "see Schemas.names()"
                 raise LookupError(f"no schema is named {name!r} in {self._root.name}; near it: {near}")
             self._documents[name] = json.loads((self._root / f"{name}.json").read_bytes())
         return self._documents[name]

@@ -15,10 +15,10 @@ from typing import Any
 import msgspec
 
 from harness.contract.schemas import load
-from harness.contract.validate import Validator
-from harness.emulator import hints
+from harness.contract.validate import Problem, Validator
+from harness.emulator import agent_limits, hints, media
 from harness.emulator.call import Refusal
-from harness.emulator.inputs import as_steps, text_of
+from harness.emulator.inputs import as_steps, items, published, text_of
 from harness.emulator.nearest import suggestion
 from harness.emulator.neighbours import Neighbours
 from harness.emulator.order import Order
@@ -43,7 +43,10 @@ TOOLS = frozenset({
 })  # fmt: skip
 """Types of tools: the SDK's, and those that the service itself or third-party probes named."""
 
-SAMPLING = frozenset({"temperature", "top_p", "top_k", "stop_sequences", "max_output_tokens"})
+_LABEL_RULE = (
+    "Keys and values have at most 63 characters: lower-case letters of any script, digits, '_' and '-'; "
+    "a key begins with a letter, a value may be empty."
+)
 
 
 @cache
@@ -89,6 +92,9 @@ class Admission(Turns):
         """Known names and right types: the strict schema, with a hint for names of other APIs."""
         if validator().is_valid(body):
             return
+        body = {**body, "input": published(body["input"])} if "input" in body else body
+        if validator().is_valid(body):
+            return
         self.unknown_fields(body)
         self.between_fields(body)
         camel = hints.camel_case(body)
@@ -132,6 +138,7 @@ class Admission(Turns):
         if "continuation_token" in body:
             self.continuation(order)
         if not isinstance(words, str):
+            self.media(order)
             self.function_results(order)
             self.signatures(order)
         if order.previous is not None or "environment" in body:
@@ -225,19 +232,19 @@ class Admission(Turns):
         return AGENTS.fullmatch(name) is not None or self._neighbours.agent(name, project) is not None
 
     def agent_rules(self, order: Order) -> None:
-        """Deep research runs in the background only and takes no functions; agents take no sampling settings."""
-        name, body = order.agent or "", order.body
-        if name.startswith("deep-research"):
-            if not order.background:
-                raise refuse(f"The agent '{name}' takes minutes: send 'background': true and poll, or stream it.")
-            if any(tool.get("type") == "function" for tool in order.tools):
-                raise refuse(f"The agent '{name}' takes no function tools.")
-        for setting in order.generation:
-            if setting in SAMPLING:
-                raise refuse(f"'{setting}' in generation_config belongs to a model, but '{name}' is an agent.")
-        for tool in body.get("tools") or ():
-            if tool.get("type") == "mcp_server" and str(tool.get("name", "")).lower() != str(tool.get("name", "")):
-                raise refuse(f"The mcp_server name '{tool['name']}' must not have capitals.")
+        """Deep research runs in the background only (guide); what else agents refuse is `agent_limits`' to say."""
+        if (order.agent or "").startswith("deep-research") and not order.background:
+            raise refuse(
+                f"The agent '{order.agent}' takes minutes: send 'background': true and poll, or stream it."
+            )
+        agent_limits.judge(order)
+
+    def media(self, order: Order) -> None:
+        """Contents that carry bytes carry base64, or say where the bytes are."""
+        for item in items(order.given):
+            told = media.fault(item) if item.get("type") in media.KINDS else None
+            if told is not None:
+                raise refuse(f"Invalid content in 'input': {told}.")
 
     def environment(self, order: Order) -> None:
         """A managed agent is continued with both the parent and an environment (background page)."""
@@ -257,9 +264,16 @@ class Admission(Turns):
         return order.agent is not None and not order.agent.startswith("deep-research")
 
 
-def _told(problem: Any) -> str:
-    place = problem.pointer.removeprefix("$").lstrip(".") or "the body"
-    return f"Invalid value at '{place}': {problem.message}{'' if problem.message.endswith('?') else '.'}"
+def _told(problem: Problem) -> str:
+    """One problem of the schema as a sentence; a rule of the whole body has no place."""
+    place = problem.pointer.removeprefix("$").lstrip(".")
+    message = problem.message + ("" if problem.message.endswith("?") else ".")
+    if not place:
+        return message[0].upper() + message[1:]
+    if place.partition(".")[0] == "labels" and problem.keyword != "type":
+        what = "key" if place == "labels" else f"value at '{place}'"
+        return f"Invalid label: the {what} is {problem.actual}. {_LABEL_RULE}"
+    return f"Invalid value at '{place}': {message}"
 
 
 def _kind(value: Any) -> str:

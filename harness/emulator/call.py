@@ -22,15 +22,16 @@ class Call:
     """A routed request. Never changed after it was made; `frozen` would cost a microsecond a request.
 
     `segments` are the decoded path segments below the API version, `query` the last value of each parameter,
-    `body` the parsed JSON (None when there was none), `project` who the key belongs to.
+    `body` the parsed JSON (None when there was none), `project` who the key belongs to, `vertex` whether the path
+    has the Vertex form.
     """
 
     request: Request
-    version: str
     segments: tuple[str, ...]
     query: Mapping[str, str] = field(default_factory=dict)
     body: Any = None
     project: str = "default"
+    vertex: bool = False
 
 
 class Refusal(Exception):

@@ -7,6 +7,7 @@ subclass that differs in one method. Must not know the network or the control AP
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from threading import RLock
 from typing import Any
 
@@ -14,11 +15,12 @@ import msgspec
 
 from harness.emulator.admission import Admission
 from harness.emulator.auth import Auth
-from harness.emulator.call import JSON_HEADERS, Call, Refusal
+from harness.emulator.call import JSON_HEADERS, Call, Refusal, json_response
 from harness.emulator.events import Events
 from harness.emulator.ids import Ids
 from harness.emulator.moments import Moments
 from harness.emulator.neighbours import Neighbours
+from harness.emulator.neighbours.paging import listing, page
 from harness.emulator.order import Order
 from harness.emulator.reader import HeldBody
 from harness.emulator.render import Bodies
@@ -30,7 +32,7 @@ from harness.emulator.settings import Settings
 from harness.emulator.store import Store
 from harness.emulator.streams import Streams
 from harness.emulator.usage import Meter
-from harness.wire import Chunked, Clock, PieceBody, Response
+from harness.wire import Chunked, Clock, Headers, PieceBody, Response
 from harness.wire.pieces import COMPLETE, Chunk
 
 _FLAGS = {"true": True, "false": False, "1": True, "0": False, "": False}
@@ -98,12 +100,26 @@ class Engine:
             return None
         rest = segments[1:-1] if segments[-1] == "" else segments[1:]
         if not rest:
-            return self.create(call) if method == "POST" else self.wrong_method(call, ("POST",))
+            return self.all_of_them(call)
         if len(rest) == 1 and ":" not in rest[0]:
             return self.one(call, rest[0])
         if len(rest) == 2 and rest[1] == "cancel":
             return self.cancel(call, rest[0]) if method == "POST" else self.wrong_method(call, ("POST",))
         return None
+
+    def all_of_them(self, call: Call) -> Response:
+        """POST creates; GET lists, in the Vertex form alone (Vertex reference)."""
+        method = call.request.method
+        if method == "POST":
+            return self.create(call)
+        if method == "GET" and call.vertex:
+            return self.listed(call)
+        return self.wrong_method(call, ("POST", "GET") if call.vertex else ("POST",))
+
+    def listed(self, call: Call) -> Response:
+        """Ids of what is stored, ten a page unless asked for up to 500; the order, oldest first, is inferred."""
+        found, token = page(self.store.of(call.project), call.query, "interactions", default=10, largest=500)
+        return json_response(listing("interaction_metadatas", [{"id": run.id} for run in found], token))
 
     def one(self, call: Call, interaction_id: str) -> Response:
         """GET or DELETE of one interaction."""
@@ -115,16 +131,19 @@ class Engine:
         return self.wrong_method(call, ("GET", "DELETE"))
 
     def wrong_method(self, call: Call, allowed: tuple[str, ...]) -> Response:
-        """405 with `Allow`."""
+        """404, as the service answered a method it did not know (issues); the errors page has no code for 405."""
         message = f"{call.request.method} is no operation on this path: it takes {' and '.join(allowed)}."
-        raise Refusal(405, "method_not_allowed", message, (("allow", ", ".join(allowed)),))
+        raise Refusal(404, "not_found", message)
 
     def create(self, call: Call) -> Response:
         """POST /interactions."""
         try:
-            return self.answer(self.open(self.admission.admit(call.request.body, call.project)))
+            opened = self.open(self.admission.admit(call.request.body, call.project))
+            response = self.answer(opened)
         except Refusal as refusal:
             return self.refused_create(call, refusal)
+        response.headers = _with_tier(response.headers, opened[0].service_tier)
+        return response
 
     def open(self, order: Order) -> tuple[Run, Order]:
         """Run an admitted order. Raises Refusal where the script says so."""
@@ -265,7 +284,12 @@ class Engine:
         run = self.find(interaction_id, project)
         return self.bodies.interaction(run, timeline=True) if run is not None else None
 
-    # For scripts
+    # For scripts and fixtures
+
+    def seen(self, interaction_id: str) -> dict[str, Any] | None:
+        """An interaction of any project as it is, without moving it on."""
+        run = self.store.get(interaction_id)
+        return self.bodies.interaction(run, timeline=True) if run is not None else None
 
     def hold(self) -> None:
         """Background runs stand still, those to come included."""
@@ -280,6 +304,12 @@ class Engine:
             self.holding = False
         runs = [run for run in (*self.store.all(), *self._unstored) if interaction_id in (None, run.id)]
         return sum(run.release() for run in runs)
+
+
+@lru_cache(maxsize=64)
+def _with_tier(headers: Headers, tier: str) -> Headers:
+    """The header tells which tier served the call (priority page); the same few are made again and again."""
+    return Headers((*headers.items(), ("x-gemini-service-tier", tier)))
 
 
 def _wants_stream(data: bytes) -> bool:

@@ -28,7 +28,8 @@ KEPT_OUTPUTS = 64
 
 _encode = msgspec.json.Encoder().encode
 _STAY = frozenset({"id", "call_id", "search_type"})
-_SHELL = ("id", "call_id", "name", "server_name", "search_type")
+"""Fields that no delta has; `search_type` is in no event at all, only in bodies (recordings)."""
+_SHELL = ("id", "call_id", "name", "server_name")
 
 
 class Told(Json):

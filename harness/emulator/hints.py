@@ -107,7 +107,7 @@ def camel_case(value: Any, path: str = "") -> str | None:
     return None
 
 
-def wrong_path(method: str, version: str, segments: tuple[str, ...]) -> str:
+def wrong_path(version: str, segments: tuple[str, ...]) -> str:
     """What the caller of an unknown path probably wanted; `""` when nothing comes to mind."""
     first = segments[0] if segments else ""
     last = segments[-1] if segments else ""

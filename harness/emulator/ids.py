@@ -23,10 +23,6 @@ class Ids:
         self._count += 1
         return ((self._count * _MIX) & _MASK) ^ self._salt
 
-    def interaction(self) -> str:
-        """The id of a new interaction."""
-        return f"v1_{self.number():016x}"
-
     def call(self) -> str:
         """The id of a new tool call."""
         return f"call_{self.number():016x}"

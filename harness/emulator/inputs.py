@@ -12,7 +12,20 @@ from typing import Any
 Json = dict[str, Any]
 
 CONTENT_TYPES = frozenset({"text", "image", "audio", "video", "document"})
-CALL_SUFFIX, RESULT_SUFFIX = "_call", "_result"
+_OBSERVED = {"tool_call": frozenset({"type", "id", "signature"})}
+"""Steps that no published type lists, with their fields: third parties got them, and could send them back."""
+
+
+def published(value: Any) -> Any:
+    """`input` without the steps that were observed only; anything but a list as it is."""
+    if not isinstance(value, list):
+        return value
+    return [item for item in value if not _observed(item)]
+
+
+def _observed(item: Any) -> bool:
+    kind = item.get("type") if isinstance(item, dict) else None
+    return isinstance(kind, str) and kind in _OBSERVED and item.keys() <= _OBSERVED[kind]
 
 
 def as_steps(value: Any) -> list[Json]:

@@ -1,14 +1,41 @@
-"""Tiny valid pictures, sounds and clips, as the base64 that content carries.
+"""Media in contents: what a sent one must be, and tiny valid pictures, sounds and clips to answer with.
 
-Layer 2. Knows file formats just enough; must not know content types of the API. Everything is built here.
+Layer 2. Knows base64, and file formats just enough. Everything answered is built here.
 """
 
 from __future__ import annotations
 
 import base64
+import re
 import struct
 import zlib
+from collections.abc import Mapping
 from functools import cache
+from typing import Any
+
+KINDS = frozenset({"image", "audio", "video", "document"})
+"""Types of contents that carry bytes, or say where they are."""
+
+# both alphabets and missing padding, as proto3 JSON reads bytes
+_BASE64 = re.compile(r"[A-Za-z0-9+/_-]*={0,2}")
+
+
+def fault(content: Mapping[str, Any]) -> str | None:
+    """What is wrong with a content that carries bytes, None when nothing is.
+
+    Source: the schema's byte format of `data`; that one of data and uri is needed is inferred.
+    """
+    data = content.get("data")
+    if data is None and not content.get("uri") and not content.get("name"):
+        return f"the {content['type']} has neither 'data' nor 'uri': send its bytes as base64, or where they are"
+    if data is not None and not is_base64(data):
+        return f"'data' of the {content['type']} is no base64: encode its bytes, without a data: prefix"
+    return None
+
+
+def is_base64(text: str) -> bool:
+    """Whether bytes can be read from `text`; one character alone in its last group holds no byte."""
+    return _BASE64.fullmatch(text) is not None and len(text.rstrip("=")) % 4 != 1
 
 
 @cache

@@ -65,7 +65,7 @@ class Replies:
     def steps(self, order: Order, script: Script) -> tuple[list[Json], bool]:
         """The output steps, and whether a token limit cut them."""
         if script.steps is not None:
-            return [dict(step) for step in script.steps], False
+            return [self.scripted(step) for step in script.steps], False
         text = script.text
         if text is None and isinstance(script.deltas, list):
             text = "".join(script.deltas)
@@ -78,6 +78,14 @@ class Replies:
         if order.agent is not None:
             return steps, self.over_budget(order, steps)
         return self.within_limit(order, steps)
+
+    def scripted(self, step: Json) -> Json:
+        """A step of a script; a function call without an id gets one, for its result has to name it."""
+        return (
+            {"id": self._ids.call(), **step}
+            if step["type"] == "function_call" and "id" not in step
+            else dict(step)
+        )
 
     def status(self, steps: list[Json], script: Script, cut: bool) -> str:
         """The status such steps end in."""

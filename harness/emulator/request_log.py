@@ -1,40 +1,38 @@
 """The requests a session received, masked and bounded, for tests to look at.
 
-Layer 2. Knows where secrets stand in a request; must not know what a request means.
+Layer 2. Knows where secrets stand in this API's requests; must not know what a request means.
 """
 
 from __future__ import annotations
 
-import re
 from collections import deque
 from typing import Any
 
 import msgspec
 
+from harness.contract.protocol import PROTOCOL
 from harness.wire import Request
+from harness.wire.mask import Mask
 
 KEPT_BODY = 64 * 1024
-"""Bytes kept of each body."""
+"""Bytes kept of each body; of a longer one its long texts are cut, so that it can still be read."""
 
-_MASK = "***"
-_SECRET_HEADERS = frozenset({"x-goog-api-key", "authorization", "proxy-authorization", "cookie", "x-api-key"})
-_SECRET_QUERY = re.compile(r"([?&](?:key|access_token|upload_id)=)[^&]*")
-_SECRET_FIELDS = frozenset({
-    "token", "access_token", "refresh_token", "client_secret", "api_key", "password", "headers",
-})  # fmt: skip
-_SECRET_IN_CREDENTIALS = _SECRET_FIELDS | {"value"}
+_KEPT_TEXT = 1000
+_MASK = Mask(fields=PROTOCOL.secret_fields)
 
 
 class RequestLog:
-    """The last requests, oldest first; masking happens when somebody looks."""
+    """The last requests, oldest first, and so many bytes of each body; masking happens when somebody looks."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, *, body: int = KEPT_BODY) -> None:
+        self._body = body
         self._kept: deque[Request] = deque(maxlen=most)
 
     def add(self, request: Request) -> None:
-        """Keep one request; a long body is cut, so that memory stays bounded."""
-        if len(request.body) > KEPT_BODY:
-            request = Request(request.method, request.target, request.headers, request.body[:KEPT_BODY])
+        """Keep one request; a long body is shortened, so that memory stays bounded."""
+        if len(request.body) > self._body:
+            short = _shortened(request.body, self._body)
+            request = Request(request.method, request.target, request.headers, short)
         self._kept.append(request)
 
     def clear(self) -> None:
@@ -42,36 +40,50 @@ class RequestLog:
         self._kept.clear()
 
     def shown(self) -> list[dict[str, Any]]:
-        """`{"method", "target", "headers", "body"}` of each; a JSON body is decoded, another one is text."""
+        """`{"method", "target", "headers", "body"}` of each; a JSON body is decoded, another one is text.
+
+        A header that came several times has its values joined by commas.
+        """
         return [_shown(request) for request in self._kept]
 
 
 def _shown(request: Request) -> dict[str, Any]:
-    headers = {
-        name: _MASK if name.lower() in _SECRET_HEADERS else value for name, value in request.headers.items()
-    }
+    headers: dict[str, str] = {}
+    for name, value in request.headers.items():
+        masked = _MASK.header(name, value)
+        headers[name] = f"{headers[name]}, {masked}" if name in headers else masked
     return {
         "method": request.method,
-        "target": _SECRET_QUERY.sub(rf"\1{_MASK}", request.target),
+        "target": _MASK.text(request.target),
         "headers": headers,
-        "body": _body(
-            request.body, _SECRET_IN_CREDENTIALS if "/credentials" in request.target else _SECRET_FIELDS
-        ),
+        "body": _body(request),
     }
 
 
-def _body(data: bytes, secret: frozenset[str]) -> Any:
-    if not data:
+def _body(request: Request) -> Any:
+    if not request.body:
         return None
     try:
-        return _masked(msgspec.json.decode(data), secret)
+        return _MASK.body(msgspec.json.decode(request.body), request)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return data.decode("utf-8", "replace")
+        return _MASK.text(request.body.decode("utf-8", "replace"))
 
 
-def _masked(value: Any, secret: frozenset[str]) -> Any:
-    if isinstance(value, list):
-        return [_masked(item, secret) for item in value]
+def _shortened(data: bytes, most: int) -> bytes:
+    """A JSON body with its long texts cut, within the bound; of anything else a beginning without secrets."""
+    try:
+        short = msgspec.json.encode(_with_short_texts(msgspec.json.decode(data)))
+        if len(short) <= most:
+            return short
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        pass
+    return _MASK.text(data[:most].decode("utf-8", "replace")).encode()
+
+
+def _with_short_texts(value: Any) -> Any:
+    if isinstance(value, str):
+        cut = len(value) - _KEPT_TEXT
+        return value if cut <= 0 else f"{value[:_KEPT_TEXT]}… ({cut} more characters)"
     if isinstance(value, dict):
-        return {name: _MASK if name in secret else _masked(inner, secret) for name, inner in value.items()}
-    return value
+        return {name: _with_short_texts(inner) for name, inner in value.items()}
+    return [_with_short_texts(item) for item in value] if isinstance(value, list) else value

@@ -20,7 +20,8 @@ class Route(NamedTuple):
     """Where a request goes.
 
     `version` is `""` below the control prefix and where a path has none; `segments` are decoded and hold no
-    version and no session. `session` is None for the default one.
+    version, no session, and no project and location of the Vertex form, which `vertex` tells of. `session` is None
+    for the default one.
     """
 
     session: str | None
@@ -28,10 +29,11 @@ class Route(NamedTuple):
     version: str
     segments: tuple[str, ...]
     query: dict[str, str]
+    vertex: bool = False
 
 
 def route(target: str) -> Route:
-    """The route of a raw request target; never raises."""
+    """The route of a raw request target; never raises. Uploads keep their word, which comes before the version."""
     return _cached(target) if len(target) <= _CACHED_LENGTH else _parse(target)
 
 
@@ -42,8 +44,12 @@ def _parse(target: str) -> Route:
     session, segments = _session(segments)
     if segments[:1] == (CONTROL,):
         return Route(session, True, "", tuple(part for part in segments[1:] if part), query)
-    version, segments = _version(segments)
-    return Route(session, False, version, segments, query)
+    upload, segments = (segments[:1], segments[1:]) if segments[:1] == ("upload",) else ((), segments)
+    if not segments or segments[0] not in VERSIONS:
+        return Route(session, False, "", (*upload, *segments), query)
+    vertex = len(segments) > 5 and segments[1] == "projects" and segments[3] == "locations"
+    below = segments[5:] if vertex else segments[1:]
+    return Route(session, False, segments[0], (*upload, *below), query, vertex)
 
 
 _cached = lru_cache(maxsize=4096)(_parse)
@@ -53,15 +59,3 @@ def _session(segments: tuple[str, ...]) -> tuple[str | None, tuple[str, ...]]:
     if segments[:2] == (CONTROL, "sessions") and len(segments) > 3:
         return segments[2], segments[3:]
     return None, segments
-
-
-def _version(segments: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
-    """Uploads put their word before the version; it stays in front of the segments."""
-    if segments[:1] == ("upload",) and segments[1:2] and segments[1] in VERSIONS:
-        return segments[1], ("upload", *segments[2:])
-    if not segments or segments[0] not in VERSIONS:
-        return "", segments
-    version, rest = segments[0], segments[1:]
-    if len(rest) > 4 and rest[0] == "projects" and rest[2] == "locations":
-        rest = rest[4:]
-    return version, rest

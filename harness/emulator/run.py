@@ -42,13 +42,13 @@ class World(Protocol):
 
 
 class Run:
-    """An interaction. `steps` are output steps; `shown` counts the events that have happened."""
+    """An interaction. `steps` are output steps, `shown` events that have happened, `serial` the store's number."""
 
     __slots__ = (
         "_ends_in_error", "_events", "_frames", "_goal", "_hold", "_lag", "_old_status", "_paced", "_polls",
         "_queue", "_started", "_usage", "_world", "agent", "background", "bodies", "body", "context", "created",
         "environment_id", "errors", "given", "id", "interruption", "model", "moves", "number", "project",
-        "script", "settled", "shown", "steps", "stored", "token", "updated", "waiting",
+        "script", "serial", "settled", "shown", "steps", "stored", "token", "updated", "waiting",
     )  # fmt: skip
 
     def __init__(
@@ -57,6 +57,7 @@ class Run:
         self._world = world
         self.script = script
         self.number = number
+        self.serial = 0
         self.id = run_id
         self.project = order.project
         self.model, self.agent = order.model, order.agent
@@ -87,7 +88,7 @@ class Run:
         self._paced = 0
         self._lag = 0
         self._old_status = ""
-        self._started = world.clock.now
+        self._started = world.clock.now if self.background else 0.0
         self._ends_in_error = False
         if script.error_event is not None:
             self._plan_error()

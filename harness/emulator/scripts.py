@@ -5,6 +5,7 @@ Layer 2. Knows the keys of a script (`docs/control.md`) and which create one fit
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,6 +18,10 @@ FINAL_STATUSES = (
     "completed", "failed", "cancelled", "incomplete", "budget_exceeded", "requires_action",
     "requires_continuation",
 )  # fmt: skip
+
+
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_CONTROL = re.compile(r"[\r\n\0]")
 
 
 class ScriptFault(UsageFault):
@@ -146,8 +151,18 @@ def _check(script: Script) -> None:
     _check_deltas(script)
     if script.continuation_token is not None and script.status not in (None, "requires_continuation"):
         raise ScriptFault("continuation_token comes with the status requires_continuation only")
-    if script.refuse is not None and not 400 <= script.refuse.status <= 599:
-        raise ScriptFault(f"refuse.status={script.refuse.status} is no error: use 400 to 599")
+    if script.refuse is not None:
+        _check_refuse(script.refuse)
+
+
+def _check_refuse(refuse: Refuse) -> None:
+    if not 400 <= refuse.status <= 599:
+        raise ScriptFault(f"refuse.status={refuse.status} is no error: use 400 to 599")
+    for name, value in refuse.headers.items():
+        if _TOKEN.fullmatch(name) is None or _CONTROL.search(value) is not None:
+            raise ScriptFault(
+                f"refuse.headers: {name!r}: {value!r} cannot be sent: a name is a token, a value one line"
+            )
 
 
 def _check_step(place: str, step: dict[str, Any]) -> None:

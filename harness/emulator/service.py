@@ -8,6 +8,7 @@ an emulator. A request moves the clock by one tick; nothing here waits.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from threading import RLock
 from typing import Any
@@ -21,16 +22,7 @@ from harness.emulator.engine import Engine
 from harness.emulator.routing import Route, route
 from harness.emulator.scripts import Script, parse
 from harness.emulator.settings import Settings
-from harness.wire import Clock, Headers, LogicalClock, Request, Response
-
-_CORS = (
-    ("access-control-allow-origin", "*"),
-    ("access-control-allow-methods", "GET, POST, PUT, PATCH, DELETE, OPTIONS"),
-    (
-        "access-control-allow-headers",
-        "authorization, content-type, x-goog-api-key, x-goog-api-client, x-goog-user-project",
-    ),
-)  # the live service's list lacks api-revision too
+from harness.wire import Clock, LogicalClock, Request, Response
 
 
 class Emulator:
@@ -55,17 +47,12 @@ class Emulator:
         with self._lock:
             self.clock.tick()
             try:
-                response = self.dispatch(request, route(request.target))
+                return self.dispatch(request, route(request.target))
             except Refusal as refusal:
-                response = self.refused(refusal)
-            if self._default.settings.cors:
-                response.headers = Headers((*response.headers.items(), *_CORS))
-            return response
+                return self.refused(refusal)
 
     def dispatch(self, request: Request, where: Route) -> Response:
         """Send a routed request to the part it is for. Raises Refusal."""
-        if request.method == "OPTIONS" and self._default.settings.cors:
-            return Response.whole(204, Headers(), b"")
         if where.control:
             return self._control.handle(request, where)
         engine = self._default if where.session is None else self.engine(where.session)
@@ -80,7 +67,7 @@ class Emulator:
             project = "default"
         else:
             project = engine.auth.project(request, where.query)
-        call = Call(request, where.version, where.segments, where.query, None, project)
+        call = Call(request, where.segments, where.query, None, project, where.vertex)
         response = engine.handle(call)
         if response is None:
             response = engine.neighbours.handle(self.with_body(call))
@@ -97,12 +84,12 @@ class Emulator:
             body = msgspec.json.decode(data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as fault:
             raise Refusal(400, "invalid_request", f"The body is not valid JSON: {fault}.") from None
-        return Call(call.request, call.version, call.segments, call.query, body, call.project)
+        return replace(call, body=body)
 
     def unknown_path(self, request: Request, where: Route) -> Refusal:
         """404 with what was probably meant."""
         path = request.raw_path[:200]
-        hint = hints.wrong_path(request.method, where.version, where.segments)
+        hint = hints.wrong_path(where.version, where.segments)
         return Refusal(404, "not_found", f"There is no {request.method} {path}.{hint}")
 
     def refused(self, refusal: Refusal) -> Response:
@@ -194,6 +181,11 @@ class Emulator:
         """The requests received, oldest first, secrets masked: `method`, `target`, `headers`, `body`."""
         with self._lock:
             return self._default.log.shown()
+
+    def look(self, interaction_id: str) -> dict[str, Any] | None:
+        """An interaction as it is now, without moving it on as a poll would; None when there is none."""
+        with self._lock:
+            return self._default.seen(interaction_id)
 
     def hold(self) -> Emulator:
         """Background runs stand still, those to come included, until `release`."""

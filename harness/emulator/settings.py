@@ -34,9 +34,8 @@ class Settings:
     ticks            polls that show a background run in progress before it settles
     chunking         one chunk an event, all that is ready in one chunk, or chunks of so many bytes
     stream_refusals  a refused streaming create answers an HTTP error, or a stream with one error event
-    cors             answer browsers' preflights and allow every origin
     pace             seconds of the clock between two events of a background run; None: only polls and finished
-                     pauses of its own readers move a run. For demos on a real clock
+                     pauses of its own readers move a run. `harness serve` has a real clock
     max_runs, max_requests, max_queued, max_sessions   bounds on memory: the oldest of each is forgotten
     """
 
@@ -48,7 +47,6 @@ class Settings:
     ticks: int = 2
     chunking: str | int = "event"
     stream_refusals: str = "http"
-    cors: bool = False
     pace: float | None = None
     max_runs: int = 5_000
     max_requests: int = 1_000
@@ -71,9 +69,8 @@ class Settings:
         ):
             if not _is_count(getattr(self, name), least):
                 raise UsageFault(f"{name}={getattr(self, name)!r} must be a whole number, at least {least}")
-        for name in ("require_key", "cors"):
-            if not isinstance(getattr(self, name), bool):
-                raise UsageFault(f"{name}={getattr(self, name)!r} must be true or false")
+        if not isinstance(self.require_key, bool):
+            raise UsageFault(f"require_key={self.require_key!r} must be true or false")
         if self.pace is not None and not (isinstance(self.pace, int | float) and self.pace > 0):
             raise UsageFault(f"pace={self.pace!r} must be a positive number of seconds, or null")
         if self.keys is not None and not _is_text_map(self.keys):

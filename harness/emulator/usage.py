@@ -1,7 +1,9 @@
 """Token counts that add up: a stand-in tokenizer and the usage object.
 
-Layer 2. Source of the sums: recordings (total = input + output + thought + tool use). The counts are made up,
-but grow with what they count; must not know runs.
+Layer 2. Source of the sums: recordings (total = input + output + thought + tool use). Tools that ground an answer
+are counted by their queries and not in tokens, as recordings of Gemini 3 show for google_search; that maps and
+retrieval are counted alike is inferred from the schema's list. The counts are made up, but grow with what they
+count; must not know runs.
 """
 
 from __future__ import annotations
@@ -15,6 +17,13 @@ Json = dict[str, Any]
 _PER_MEDIA = {"image": 258, "audio": 64, "video": 290, "document": 258}
 THOUGHT_TOKENS = 24
 """What one thought costs."""
+
+_GROUNDING = {
+    "google_search_call": "google_search", "google_search_result": "google_search",
+    "google_maps_call": "google_maps", "google_maps_result": "google_maps",
+    "retrieval_call": "retrieval", "retrieval_result": "retrieval",
+}  # fmt: skip
+"""Steps of tools that are counted by queries → the tool's name in `grounding_tool_count`."""
 
 
 def count(text: str) -> int:
@@ -46,6 +55,14 @@ def _count_step(step: Json, kind: str, counts: dict[str, int]) -> None:
         counts["text"] = counts.get("text", 0) + 2 + len(msgspec.json.encode(value)) // 4
 
 
+def _count_queries(step: Json, tool: str, queries: dict[str, int]) -> None:
+    """A call counts once for each query in it; its result costs nothing."""
+    if "call_id" not in step:
+        arguments = step.get("arguments")
+        asked = arguments.get("queries") if isinstance(arguments, dict) else None
+        queries[tool] = queries.get(tool, 0) + (len(asked) if isinstance(asked, list) else 1)
+
+
 def is_server_tool(kind: str) -> bool:
     """Whether steps of this type belong to a tool that the service runs itself."""
     return kind.endswith(("_call", "_result")) and not kind.startswith("function_")
@@ -62,14 +79,19 @@ class Meter:
         thoughts = 0
         made: dict[str, int] = {}
         used: dict[str, int] = {}
+        queries: dict[str, int] = {}
         for step in output:
             kind = step.get("type", "")
             if kind == "thought":
                 thoughts += THOUGHT_TOKENS
+            elif kind in _GROUNDING:
+                _count_queries(step, _GROUNDING[kind], queries)
             else:
                 _count_step(step, kind, used if is_server_tool(kind) else made)
-        tool = sum(used.values())
-        return self.assemble(own, made, thoughts, tool)
+        usage = self.assemble(own, made, thoughts, sum(used.values()))
+        if queries:
+            usage["grounding_tool_count"] = [{"type": tool, "count": count} for tool, count in queries.items()]
+        return usage
 
     def assemble(self, own: dict[str, int], made: dict[str, int], thoughts: int, tool: int) -> Json:
         """The usage object, in the order recordings have it."""

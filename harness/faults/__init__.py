@@ -27,9 +27,8 @@ from harness.faults.plan import (
     Status,
     Unknown,
 )
-from harness.faults.random import random_plan, random_plans
+from harness.faults.random import random_plan
 from harness.faults.service import FaultyService, Suffered, cut
-from harness.faults.transducer import Transducer, framing_for, transducer
 
 __all__ = [
     "cut", "FaultyService", "Suffered",
@@ -37,6 +36,5 @@ __all__ = [
     "Fault", "Cut", "Place", "Spot", "Drop", "Status",
     "Replay", "Ping", "Unknown", "ErrorEvent", "Ids", "Late", "Inclusive", "Crlf", "Chunks",
     "every_event", "structural", "every_byte",
-    "random_plan", "random_plans",
-    "Transducer", "transducer", "framing_for",
+    "random_plan",
 ]  # fmt: skip

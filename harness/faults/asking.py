@@ -5,12 +5,11 @@ Layer 1. Knows requests through the `StreamProtocol`; must not know plans' effec
 
 from __future__ import annotations
 
-import json
-
 from harness.faults.ids import real_id
 from harness.faults.plan import Scope
 from harness.faults.splitting import Splitter
 from harness.wire import Chunk, Ending, Pause, Request, Response, Service, StreamProtocol
+from harness.wire.json_value import object_or_none
 
 EVENT_STREAM = "text/event-stream"
 _MOST_PAUSES = 1000
@@ -32,11 +31,8 @@ def kind_of(request: Request, protocol: StreamProtocol) -> Scope:
 def _streams(body: bytes) -> bool:
     if b'"stream"' not in body:
         return False
-    try:
-        value = json.loads(body)
-    except (ValueError, RecursionError):
-        return False
-    return isinstance(value, dict) and value.get("stream") is True
+    value = object_or_none(body)
+    return value is not None and value.get("stream") is True
 
 
 def concerns(scope: Scope, kind: Scope) -> bool:

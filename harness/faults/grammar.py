@@ -10,7 +10,6 @@ allowed, `str` of a plan leaves them out, and `parse(str(plan)) == plan` for eve
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -40,6 +39,7 @@ from harness.faults.plan import (
 )
 from harness.faults.random import draw
 from harness.outcome import UsageFault
+from harness.outcome.suggest import nearest
 
 _NUMBER = re.compile(r"[0-9]{1,12}")
 _SECONDS = re.compile(r"([0-9]{1,6})(?:\.([0-9]{1,3}))?")
@@ -220,7 +220,7 @@ class _Parser:
 
     def _unknown(self, word: _Word, what: str, said: str, known: Iterable[str]) -> NoReturn:
         names = list(known)
-        near = difflib.get_close_matches(said, names, n=2, cutoff=0.5)
+        near = nearest(said, names, most=2)
         hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"known are {_list(names)}"
         self._fail(word, f"{said!r} {what}: {hint}")
 

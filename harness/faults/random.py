@@ -7,7 +7,6 @@ prints it: `str` of one is `random:SEED`, which the grammar reads back.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 
 from harness.faults.plan import (
     Chunks,
@@ -45,13 +44,6 @@ _BYTES_AN_EVENT = 150
 def random_plan(seed: int, *, events: int = 12) -> Plan:
     """The plan of `seed` for streams of about `events` events."""
     return draw(Seed(seed, events))
-
-
-def random_plans(seed: int, *, events: int = 12) -> Iterator[Plan]:
-    """Endlessly many plans, the first of `seed`, the next of `seed + 1`, so that each can be had alone."""
-    while True:
-        yield random_plan(seed, events=events)
-        seed += 1
 
 
 def draw(seed: Seed, scope: Scope = Scope.STREAMS) -> Plan:

@@ -15,16 +15,16 @@ from harness.faults.cutting import ending_of
 from harness.faults.grammar import parse
 from harness.faults.plan import HEAD_SPOTS, Chunks, Cut, Fault, Inclusive, Plan, Scope, Spot, Status
 from harness.faults.transducer import Stage, Transducer, framing_for, transducer
-from harness.wire import Body, Headers, Piece, PieceBody, Request, Response, Service, StreamProtocol
+from harness.wire import Body, Piece, PieceBody, Request, Response, Service, StreamProtocol
 
 _KEPT = 1000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Suffered:
     """One connection of a plan: which it was, what asked for it, and what was to happen to it.
 
-    `number` counts from 1. The record is live: a fault fires when the body comes to its place.
+    `number` counts from 1. The record is live until the body is closed: a fault fires when that comes to its spot.
     """
 
     number: int
@@ -34,19 +34,30 @@ class Suffered:
     stages: tuple[tuple[Fault, Stage], ...] = ()
     at_once: tuple[Fault, ...] = ()
 
+    settled: tuple[Fault, ...] | None = None
+
+    def settle(self) -> None:
+        """Nothing more will fire; what the stages held, up to mebibytes of an open event, is let go."""
+        self.settled = self.fired
+        self.stages = ()
+
     @property
     def fired(self) -> tuple[Fault, ...]:
         """The faults that did something; the others found no place, or the client left first."""
-        return (*self.at_once, *(fault for fault, stage in self.stages if stage.fired))
+        stages, settled = self.stages, self.settled  # in this order: another thread may settle it meanwhile
+        if settled is not None:
+            return settled
+        return (*self.at_once, *(fault for fault, stage in stages if stage.fired))
 
 
 class FaultyBody:
     """The pieces of a body after a transducer; pulls only when asked, closes the inner body once."""
 
-    __slots__ = ("_closed", "_inner", "_ready", "_transducer")
+    __slots__ = ("_closed", "_inner", "_ready", "_suffered", "_transducer")
 
-    def __init__(self, inner: Body, machine: Transducer) -> None:
+    def __init__(self, inner: Body, machine: Transducer, suffered: Suffered) -> None:
         self._inner = inner
+        self._suffered = suffered
         self._transducer = machine
         self._ready: deque[Piece] = deque()
         self._closed = False
@@ -66,6 +77,7 @@ class FaultyBody:
         if not self._closed:
             self._closed = True
             self._ready.clear()
+            self._suffered.settle()
             self._inner.close()
 
 
@@ -119,7 +131,7 @@ class FaultyService:
         body = self._protocol.error_body(fault.code, code, f"{reason}: refused by a fault plan.")
         waits = {"retry-after": fault.retry_after, "retry-after-ms": fault.retry_after_ms}
         fields = [(name, str(value)) for name, value in waits.items() if value is not None]
-        return Response.whole(fault.code, Headers([("content-type", "application/json"), *fields]), body)
+        return Response.json(fault.code, body, fields)
 
     def _hurt(self, number: int, request: Request, response: Response, faults: tuple[Fault, ...]) -> Response:
         last = faults[-1] if faults else None
@@ -133,9 +145,10 @@ class FaultyService:
         framing = framing_for(usable, response.framing)
         machine, stages = transducer(usable, self._protocol, framing, lead=lead)
         at_once = (Inclusive(),) if lead else ()
-        self._keep(Suffered(number, request.method, request.raw_path, faults, tuple(stages), at_once))
+        suffered = Suffered(number, request.method, request.raw_path, faults, tuple(stages), at_once)
+        self._keep(suffered)
         if usable:
-            response.body = FaultyBody(response.body, machine)
+            response.body = FaultyBody(response.body, machine, suffered)
             response.framing = framing
         return response
 

@@ -7,11 +7,11 @@ ends in CR is held until the byte after it came.
 
 from __future__ import annotations
 
-import json
 from collections import deque
 from typing import Any, NamedTuple
 
 from harness.wire import Decoder, Frame
+from harness.wire.json_value import object_or_none
 
 CR, LF = 13, 10
 _MOST_HELD = 16 * 1024 * 1024
@@ -38,11 +38,7 @@ class Event(NamedTuple):
 
     def payload(self) -> dict[str, Any] | None:
         """The decoded JSON object; None when the payload is none."""
-        try:
-            value = json.loads(self.frame.data)
-        except (ValueError, RecursionError):
-            return None
-        return value if isinstance(value, dict) else None
+        return object_or_none(self.frame.data)
 
 
 class Splitter:

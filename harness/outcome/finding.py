@@ -70,13 +70,15 @@ class Outcome(StrEnum):
 class Observation:
     """The result of one check: an outcome, the findings behind it, and the reason where there are none.
 
-    `race_lost` marks an untestable outcome that is nobody's broken promise (the run finished first).
+    `race_lost` marks an untestable outcome that is nobody's broken promise (the run finished first), `unanswered`
+    one whose cause is that the target did not answer, with what came instead ("429", "no answer").
     """
 
     outcome: Outcome
     findings: tuple[Finding, ...] = ()
     reason: str = ""
     race_lost: bool = False
+    unanswered: str = ""
 
     @classmethod
     def of(cls, findings: Iterable[Finding]) -> Observation:

@@ -25,6 +25,8 @@ class Basis(StrEnum):
     OBSERVED = "observed"
     INFERRED = "inferred"
     GENERIC = "generic"
+    COMPARED = "compared"
+    """Two sides of one gateway contradict each other: no document is needed to see that (`docs/gateway.md`)."""
 
 
 HIGHEST: dict[Basis, Level] = {
@@ -33,6 +35,7 @@ HIGHEST: dict[Basis, Level] = {
     Basis.OBSERVED: Level.SHOULD,
     Basis.INFERRED: Level.SHOULD,
     Basis.GENERIC: Level.MUST,
+    Basis.COMPARED: Level.MUST,
 }
 """The highest level each basis can carry."""
 

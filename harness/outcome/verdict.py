@@ -10,8 +10,9 @@ Layer 0. A check never decides its own consequence: level, capability, baseline 
     error            ERROR          ERROR            ERROR
 
 (1) FAIL under `--strict`, unless the rule is only inferred. (2) Where the capability it needs was *declared*,
-untestable counts like not_met, unless a race was lost. A baselined check turns FAIL into XFAIL and a pass into
-STALE; `non_strict` never fails a run.
+untestable counts like not_met, unless a race was lost or the target did not answer. A baselined check turns FAIL
+into XFAIL and a pass into STALE; `non_strict` never fails a run. A MUST that is untestable because the target did
+not answer was not judged, and a run with one of those is not green.
 """
 
 from __future__ import annotations
@@ -90,7 +91,8 @@ def _plain(observation: Observation, level: Level, basis: Basis, *, declared: bo
         return _MET[level]
     if outcome is Outcome.NON_STRICT:
         return _NON_STRICT[level]
-    if outcome is Outcome.UNTESTABLE and (not declared or observation.race_lost):
+    excused = not declared or observation.race_lost or observation.unanswered
+    if outcome is Outcome.UNTESTABLE and excused:
         return Verdict.UNTESTABLE
     if strict and level is Level.SHOULD and basis is not Basis.INFERRED:
         return Verdict.FAIL
@@ -103,11 +105,21 @@ RAN = frozenset(
 """Verdicts of checks that really looked at the target."""
 
 
-def exit_code(verdicts: Iterable[Verdict]) -> Exit:
-    """The exit code of a finished run; a run in which nothing looked at the target is never green."""
+def not_judged(observation: Observation, level: Level, *, baselined: bool = False) -> bool:
+    """Whether a MUST had no answer that could be judged, and no baseline excuses it."""
+    return level is Level.MUST and bool(observation.unanswered) and not baselined
+
+
+def exit_code(verdicts: Iterable[Verdict], *, unjudged: bool = False) -> Exit:
+    """The exit code of a finished run; a run in which nothing looked at the target is never green.
+
+    `unjudged`: the target left a MUST without an answer. Its failures are told first: these are certain.
+    """
     seen = set(verdicts)
     if Verdict.ERROR in seen:
         return Exit.HARNESS_ERROR
     if seen & {Verdict.FAIL, Verdict.STALE}:
         return Exit.FAILED
+    if unjudged:
+        return Exit.UNREACHABLE
     return Exit.OK if seen & RAN else Exit.NOTHING_RAN

@@ -13,15 +13,16 @@ if TYPE_CHECKING:
     from harness.plugin.chain import Chain, Link
     from harness.plugin.clients import async_client, client
     from harness.plugin.conform import assert_conforms
-    from harness.plugin.drops import DroppedStream, cases_of
+    from harness.plugin.drops import DroppedStream
     from harness.plugin.environment import Environment
     from harness.plugin.guard import OutsideConnection, loopback_only
     from harness.plugin.lifecycle import ROUTES, Lifecycle
     from harness.plugin.replay import CassetteFixture
     from harness.plugin.sent import Sent
     from harness.plugin.served import InteractionsEmulator, Served
-    from harness.plugin.session import Session
+    from harness.plugin.session import Session, Tenant
     from harness.plugin.sleeps import Sleeps, no_sleep
+    from harness.runner.drops import cases_of
 
 _HOMES = {
     "Chain": "chain",
@@ -41,12 +42,13 @@ _HOMES = {
     "InteractionsEmulator": "served",
     "Served": "served",
     "Session": "session",
+    "Tenant": "session",
     "Sleeps": "sleeps",
     "no_sleep": "sleeps",
 }
 
 __all__ = [
-    "Session", "Environment", "Served", "InteractionsEmulator", "Sent",
+    "Session", "Tenant", "Environment", "Served", "InteractionsEmulator", "Sent",
     "client", "async_client",
     "Lifecycle", "ROUTES", "Chain", "Link",
     "DroppedStream", "cases_of", "CassetteFixture",

@@ -14,8 +14,8 @@ from typing import Any
 from harness.contract import RUNNING
 from harness.outcome import UsageFault
 from harness.plugin.lifecycle import TOOL
-from harness.plugin.results import plain
 from harness.plugin.served import InteractionsEmulator
+from harness.runner.drops.results import plain
 from harness.wire import Request
 
 AGENT = "antigravity-preview-09-2026"

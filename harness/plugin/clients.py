@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from harness.plugin.served import Served
@@ -38,7 +38,9 @@ def async_client(served: Served) -> Iterator[Any]:
         with _genai(served) as genai:
             yield genai.aio
     else:
-        yield _httpx().AsyncClient(transport=served.transport, base_url=BASE_URL, headers=_key())
+        plain = _httpx().AsyncClient(transport=served.transport, base_url=BASE_URL, headers=_key())
+        with _closing(plain):
+            yield plain
 
 
 def has_genai() -> bool:
@@ -51,16 +53,26 @@ def _genai(served: Served) -> Iterator[Any]:
     from google import genai
 
     library = importlib.import_module("httpx2") if _has("httpx2") else _httpx()
-    options = genai.types.HttpOptions(
-        base_url=BASE_URL,
-        httpx_client=library.Client(transport=served.transport),
-        httpx_async_client=library.AsyncClient(transport=served.transport),
-    )
-    made = genai.Client(api_key=KEY, http_options=options)
+    asynchronous = library.AsyncClient(transport=served.transport)
+    with library.Client(transport=served.transport) as sync, _closing(asynchronous):
+        options = genai.types.HttpOptions(
+            base_url=BASE_URL, httpx_client=sync, httpx_async_client=asynchronous
+        )  # it closes no client that it was given
+        made = genai.Client(api_key=KEY, http_options=options)
+        try:
+            yield made
+        finally:
+            made.close()
+
+
+@contextmanager
+def _closing(client: Any) -> Iterator[None]:
+    """Close an async client of ours without an event loop: its transport waits for nothing."""
     try:
-        yield made
+        yield
     finally:
-        made.close()
+        with suppress(StopIteration):
+            client.aclose().send(None)
 
 
 def _key() -> dict[str, str]:

@@ -15,7 +15,7 @@ from harness.contract import StreamJudge, judge_error, judge_interaction, read
 from harness.contract.json_read import loads
 from harness.contract.rules import BY_ID
 from harness.outcome import Finding, Level, Severity, UsageFault
-from harness.plugin.results import events_of, plain
+from harness.runner.drops.results import events_of, plain
 from harness.wire import Exchange, encode
 
 _SHOWN = 10

@@ -1,7 +1,7 @@
 """The environment variables that lead a client to this session's server, also one that is built at import time.
 
-Layer 6. Standard library only: it is used in every pytest session. It reserves a port without listening on it; the
-server of `session` takes that port over when a test first needs it.
+Layer 6. Standard library only: it is used in every pytest session. It binds a socket without listening on it; the
+server of `session` takes it over when a test first needs one, so that nobody else can get the port in between.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ class Environment:
         self._before: dict[str, str | None] = {}
         self._found: dict[str, str | None] = {}
         self._ours: dict[str, str] = {}
-        self._reserved: socket.socket | None = None
+        self.reserved: socket.socket | None = None
+        """Bound, and nobody listens there yet; None where there is none to be had, or no more."""
         self.port = 0
 
     @property
@@ -55,9 +56,8 @@ class Environment:
 
     def _reserve(self) -> None:
         reserved = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         reserved.bind(("127.0.0.1", 0))
-        self._reserved = reserved
+        self.reserved = reserved
         self.port = reserved.getsockname()[1]
 
     def route(self, here: bool) -> None:
@@ -65,17 +65,18 @@ class Environment:
         for name, ours in self._ours.items():
             _put(name, ours if here else self._before[name])
 
-    def release_port(self) -> None:
-        """Let go of the reservation."""
-        reserved, self._reserved = self._reserved, None
-        if reserved is not None:
-            reserved.close()
+    def taken(self, port: int) -> None:
+        """A server has taken the reserved socket over, or has got a port of its own where there was none."""
+        self.reserved = None
+        self.port = port
 
     def uninstall(self) -> None:
         """Leave the environment as it was."""
         for name, value in self._found.items():
             _put(name, value)
-        self.release_port()
+        if self.reserved is not None:
+            self.reserved.close()
+            self.reserved = None
 
 
 def _put(name: str, value: str | None) -> None:

@@ -11,9 +11,9 @@ from typing import Any
 
 from harness.contract import RUNNING, STATUSES
 from harness.outcome import UsageFault
-from harness.plugin.results import status_of, text_in
 from harness.plugin.sent import call_of
 from harness.plugin.served import InteractionsEmulator
+from harness.runner.drops.results import status_of, text_in
 from harness.wire import Request
 
 TEXT = "All of the answer."
@@ -120,7 +120,7 @@ class Lifecycle:
         self.id: str = self.created["id"]
         if self._route.then is not None:
             emulator.script(self._route.then)
-        emulator.limit = MOST_REQUESTS
+        emulator.bound(MOST_REQUESTS)
         emulator.before.append(self._watch)
         emulator.explain = self._now
 

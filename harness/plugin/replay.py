@@ -9,38 +9,36 @@ from __future__ import annotations
 
 import datetime
 import os
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import urlsplit
 
 import pytest
 
-from harness.cassette import Cassette, CassetteFile, Player, Provenance, Recording, Target, load
-from harness.cassette.player import MISS_CODE, MISS_STATUS
+from harness.cassette import Cassette, CassetteFile, Player, load
 from harness.contract import PROTOCOL
 from harness.outcome import UsageFault
-from harness.plugin.guard import loopback_only
+from harness.plugin.beside_vcr import SUFFIX, cassette_name, guard_beside, is_marked
+from harness.plugin.recording import RecordingService
 from harness.plugin.served import Served
-from harness.transport import UrlDriver
-from harness.wire import Headers, LogicalClock, Request, Response
+from harness.wire import LogicalClock, Service
 
 LIVE = "https://generativelanguage.googleapis.com"
 PROPERTY = "interactions_cassette"
 """What a report's user_properties call a remark on a cassette."""
 
 _MODES = ("none", "once", "new_episodes", "all", "rewrite")
-_HOP = ("host", "connection", "content-length", "transfer-encoding", "accept-encoding")
 
 
 class CassetteFixture(Served):
     """A recording that stands in for the API. `remarks` says what a person should look at, after the test."""
 
-    def __init__(self, path: Path, service: Any) -> None:
+    def __init__(self, path: Path, service: Service, *, waits: bool = False) -> None:
         super().__init__(service, LogicalClock())
+        self.waits = waits
         self.path = path
         self.misses: list[str] = []
         self.remarks: list[str] = []
@@ -57,7 +55,7 @@ class Wanted:
     dropped_headers: frozenset[str] = frozenset()
     dropped_parameters: frozenset[str] = frozenset()
     max_age: float | None = None
-    today: datetime.date = field(default_factory=datetime.date.today)
+    today: datetime.date = field(default_factory=lambda: datetime.datetime.now(datetime.UTC).date())
 
 
 @contextmanager
@@ -112,10 +110,12 @@ def outside_of(wanted: Wanted) -> str | None:
     return None if wanted.record_mode == "none" else urlsplit(wanted.upstream).hostname
 
 
-def guard_of(request: pytest.FixtureRequest) -> AbstractContextManager[None]:
+def guard_of(
+    request: pytest.FixtureRequest, url: str, tell: Callable[[str], object]
+) -> AbstractContextManager[None]:
     """The guard of a test with a cassette: this machine, and the service that is recorded."""
     outside = outside_of(wanted_by(request))
-    return loopback_only(allow=(outside,) if outside else ())
+    return guard_beside(request, url, tell, (outside,) if outside else ())
 
 
 # Playing
@@ -158,62 +158,14 @@ def _stale(cassette: Cassette, wanted: Wanted) -> str | None:
 
 @contextmanager
 def _recording(wanted: Wanted) -> Iterator[CassetteFixture]:
-    provenance = Provenance(
-        recorder="harness.pytest_plugin",
-        target=Target.LIVE if wanted.upstream == LIVE else Target.OTHER,
-        recorded=wanted.today.isoformat(),
-        api=PROTOCOL.name,
-    )
+    from harness.runner.record import provenance_of  # brings the tap with it, and only who records pays for that
+
+    provenance = provenance_of(wanted.upstream, recorder="harness.pytest_plugin")
     wanted.path.parent.mkdir(parents=True, exist_ok=True)
     mode = "new_episodes" if wanted.record_mode == "rewrite" else wanted.record_mode
-    driver = UrlDriver(wanted.upstream)
-    try:
-        with CassetteFile(wanted.path, PROTOCOL, mode=mode, provenance=provenance) as file:
-            yield CassetteFixture(wanted.path, _Recorder(file, driver, wanted))
-    finally:
-        driver.close()
-
-
-class _Recorder:
-    """A service that answers from the file what is there, and from upstream, once, what is not."""
-
-    def __init__(self, file: CassetteFile, driver: UrlDriver, wanted: Wanted) -> None:
-        self._file = file
-        self._driver = driver
-        self._wanted = wanted
-
-    def __call__(self, request: Request) -> Response:
-        request = Request(request.method, request.target, request.headers.without(*_HOP), request.body)
-        filtered = _filtered(request, self._wanted)
-        known = self._file.play(filtered)
-        if known is not None:
-            return known.response(scale=0)
-        if not self._file.may_record:
-            return _miss(f"not recorded: {request.method} {request.target}")
-        exchange = self._driver.send(request)
-        recording = Recording.of(exchange, origin=self._wanted.upstream)
-        kept = Recording(**{**_fields(recording), "request": filtered})
-        self._file.add(kept)
-        return recording.response(scale=0)
-
-
-def _fields(recording: Recording) -> dict[str, Any]:
-    return {name: getattr(recording, name) for name in recording.__dataclass_fields__}
-
-
-def _filtered(request: Request, wanted: Wanted) -> Request:
-    """The request without what `vcr_config` keeps out of files; secrets are redacted besides."""
-    headers = Headers((n, v) for n, v in request.headers if n.lower() not in wanted.dropped_headers)
-    path, mark, query = request.target.partition("?")
-    if mark and wanted.dropped_parameters:
-        pairs = parse_qsl(query, keep_blank_values=True)
-        query = urlencode([pair for pair in pairs if pair[0].lower() not in wanted.dropped_parameters])
-    return Request(request.method, f"{path}?{query}" if query else path, headers, request.body)
-
-
-def _miss(reason: str) -> Response:
-    body = PROTOCOL.error_body(MISS_STATUS, MISS_CODE, reason)
-    return Response.whole(MISS_STATUS, Headers([("content-type", "application/json")]), body)
+    kept_out = {"headers": wanted.dropped_headers, "parameters": wanted.dropped_parameters}
+    with CassetteFile(wanted.path, PROTOCOL, mode=mode, provenance=provenance) as file:
+        yield CassetteFixture(wanted.path, RecordingService(file, wanted.upstream, **kept_out), waits=True)
 
 
 # Names and places
@@ -221,12 +173,20 @@ def _miss(reason: str) -> Response:
 
 def _path(request: pytest.FixtureRequest, named: object, config: Mapping[str, Any]) -> Path:
     folder = Path(str(config["cassette_library_dir"])) if config.get("cassette_library_dir") else _folder(request)
+    theirs = folder / f"{cassette_name(request.node)}.yaml"
     if named is None:
-        return folder / f"{cassette_name(request.node)}.yaml"
+        return theirs.with_name(f"{theirs.stem}{SUFFIX}.yaml") if is_marked(request.node) else theirs
     path = Path(str(named))
-    if path.is_absolute() or path.parent != Path():
-        return request.path.parent / path
-    return folder / path.with_suffix(path.suffix or ".yaml")
+    inside = not path.is_absolute() and path.parent == Path()
+    if path.suffix not in (".yaml", ".yml"):
+        path = path.with_name(f"{path.name}.yaml")  # `gemini-3.5` has a dot, and no suffix
+    chosen = (folder if inside else request.path.parent) / path
+    if chosen == theirs and is_marked(request.node):
+        raise UsageFault(
+            f"{chosen}: the test is marked `vcr` too, and vcrpy writes to that file: name another one, or leave "
+            f"`vcr` out if nothing but the Interactions API is recorded"
+        )
+    return chosen
 
 
 def _folder(request: pytest.FixtureRequest) -> Path:
@@ -235,12 +195,6 @@ def _folder(request: pytest.FixtureRequest) -> Path:
         return Path(request.getfixturevalue("vcr_cassette_dir"))
     except pytest.FixtureLookupError:
         return request.path.parent / "cassettes" / request.path.stem
-
-
-def cassette_name(node: Any) -> str:
-    """`test_name`, or `Class.test_name`, as pytest-recording names its files."""
-    name = f"{node.cls.__name__}.{node.name}" if getattr(node, "cls", None) else str(node.name)
-    return re.sub(r"[<>:\"/\\|?*\x00-\x1f]", "-", name)
 
 
 def _vcr_config(request: pytest.FixtureRequest) -> Mapping[str, Any]:

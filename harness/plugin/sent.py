@@ -6,13 +6,14 @@ Layer 6. Knows the words of the API for a request; must not know where the reque
 from __future__ import annotations
 
 import difflib
+import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-CALLS = ("create", "create stream", "get", "stream", "cancel", "delete", "other")
-"""How a request is called; a stream that resumes is `stream after <last_event_id>`."""
+_SHOWN, _BEGINNING = 1000, 60
+"""Characters of a text that a diff shows whole, and of a longer one the first of them."""
 
 
 class Sent(list[dict[str, Any]]):
@@ -38,7 +39,7 @@ class Sent(list[dict[str, Any]]):
             raise AssertionError("the client made other calls than expected:\n" + _diff(list(calls), made))
 
     def assert_created(self, *bodies: Mapping[str, Any]) -> None:
-        """As many creates as given, each with at least these fields."""
+        """As many creates as given, each with at least these fields, at any depth."""
         __tracebackhide__ = True
         sent = self.bodies("create")
         shown = [_part(body, wanted) for body, wanted in zip(sent, bodies, strict=False)] + sent[len(bodies) :]
@@ -57,7 +58,10 @@ class Sent(list[dict[str, Any]]):
 
 
 def call_of(request: Mapping[str, Any]) -> str:
-    """The call that a logged request makes."""
+    """The call that a logged request makes: create, create stream, get, stream, cancel, delete; others by path.
+
+    A stream that resumes is `stream after <last_event_id>`.
+    """
     parts = urlsplit(request["target"])
     path = [segment for segment in parts.path.split("/") if segment]
     method, body = request["method"], request["body"]
@@ -77,7 +81,9 @@ def call_of(request: Mapping[str, Any]) -> str:
 
 
 def _part(sent: Any, wanted: Any) -> Any:
-    """Of what was sent, the part that is asked about."""
+    """Of what was sent, the part that is asked about; lists are compared item by item."""
+    if isinstance(sent, list) and isinstance(wanted, list) and len(sent) == len(wanted):
+        return [_part(one, asked) for one, asked in zip(sent, wanted, strict=True)]
     if not isinstance(sent, Mapping) or not isinstance(wanted, Mapping):
         return sent
     return {name: _part(sent[name], wanted[name]) for name in wanted if name in sent}
@@ -91,4 +97,15 @@ def _diff(expected: Iterable[Any], actual: Iterable[Any]) -> str:
 def _lines(value: Iterable[Any]) -> list[str]:
     if all(isinstance(item, str) for item in value):
         return [str(item) for item in value]
-    return json.dumps(list(value), indent=2, ensure_ascii=False, sort_keys=True, default=str).splitlines()
+    shown = _readable(list(value))
+    return json.dumps(shown, indent=2, ensure_ascii=False, sort_keys=True, default=str).splitlines()
+
+
+def _readable(value: Any) -> Any:
+    """With long texts cut, so that an inline image fits a screen; a digest still tells two of them apart."""
+    if isinstance(value, str) and len(value) > _SHOWN:
+        digest = hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+        return f"{value[:_BEGINNING]}… ({len(value)} characters, sha256 {digest}…)"
+    if isinstance(value, Mapping):
+        return {name: _readable(inner) for name, inner in value.items()}
+    return [_readable(item) for item in value] if isinstance(value, list) else value

@@ -5,10 +5,11 @@ Layer 6. `Served` wraps any service (a recording's player too), `InteractionsEmu
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.contract import PROTOCOL
 from harness.emulator import Emulator, Settings
@@ -16,11 +17,14 @@ from harness.emulator.request_log import RequestLog
 from harness.faults import FaultyService, Plan, cut
 from harness.outcome import UsageFault
 from harness.plugin.runaway import Runaway, stop
-from harness.plugin.sent import Sent, call_of
-from harness.plugin.session import Session
-from harness.plugin.transports import AnyTransport
+from harness.plugin.sent import Sent
+from harness.plugin.session import Session, Tenant
+from harness.plugin.story import Story, called
 from harness.transport import ServiceDriver
 from harness.wire import Clock, Headers, Request, Response, Service
+
+if TYPE_CHECKING:
+    from harness.transport import Transport
 
 MOST_REQUESTS = 1000
 """Requests of one test before it is stopped: a client that loops for ever must not hang the session."""
@@ -33,17 +37,23 @@ _KEY = ("x-goog-api-key", "interactions-harness")
 class Served:
     """A `Service` under observation. Use it as `with Served(…).open(session):` for a base URL."""
 
-    def __init__(self, service: Service, clock: Clock, *, most_requests: int = MOST_REQUESTS) -> None:
+    def __init__(self, service: Service, clock: Clock, *, most_requests: int | None = None) -> None:
+        if most_requests is not None and most_requests < 1:
+            raise UsageFault(f"most_requests={most_requests!r} must be at least 1: it ends tests that never would")
         self.service = self._whole = service
         self.clock = clock
         self.before: list[Callable[[Request], None]] = []
         """Called with each request before it is answered."""
-        self.limit = most_requests
+        self.limit = most_requests or MOST_REQUESTS
         """Requests that are answered before the test is stopped."""
+        self._asked_for = most_requests
+        self.waits = False
+        """Whether an answer may take real time: it is then given on a thread of its own."""
         self.explain: Callable[[], str] = str
-        """What else is to be said when it is."""
+        """What else is to be said when it is, and of any other failure."""
+        self.story = Story()
         self._count = 0
-        self._log = RequestLog(max(most_requests, 1))
+        self._log = RequestLog(self.limit, body=sys.maxsize)  # a test asserts what was sent, not a part of it
         self._refusals: list[tuple[str, Response, bytes, int]] = []
         self._lock = threading.Lock()
         self._session: Session | None = None
@@ -60,11 +70,10 @@ class Served:
             self._log.add(request)
             self._bound(request)
             refusal = self._refusal(request)
-        if refusal is not None:
-            return refusal
-        for action in self.before:
-            action(request)
-        return self.service(request)
+        if refusal is None:
+            for action in self.before:
+                action(request)
+        return self.story.heard(request, refusal or self.service(request))
 
     def over_socket(self, request: Request) -> Response:
         """Answer a request that came over the socket; there the thread of the test is stopped instead."""
@@ -88,8 +97,7 @@ class Served:
     def _refusal(self, request: Request) -> Response | None:
         if not self._refusals:
             return None
-        shown = {"method": request.method, "target": request.target, "body": _streamed(request)}
-        call = call_of(shown)
+        call = called(request)
         for index, (kind, head, body, left) in enumerate(self._refusals):
             if kind == "any" or call.startswith(kind):
                 if left == 1:
@@ -141,11 +149,25 @@ class Served:
         self.service = faulty = cut(self._whole, plan, PROTOCOL)
         return faulty
 
+    def bound(self, requests: int) -> None:
+        """Stop the test after so many requests, unless `most_requests` was given: that is the test's own word."""
+        self.limit = self._asked_for or requests
+
     def forget(self) -> None:
         """Forget the requests so far; the bound counts anew."""
         with self._lock:
             self._log.clear()
             self._count = 0
+            self.story = Story()
+
+    def refused(self, message: str) -> None:
+        """Note a connection to the outside that was not made."""
+        self.story.refused(message)
+
+    def told(self) -> str:
+        """What is worth knowing of this test if it fails: the circumstances, and what was asked and answered."""
+        circumstances = self.explain()
+        return "\n".join([*([circumstances] if circumstances else []), *self.story.lines()])
 
     # Ways in
 
@@ -157,12 +179,14 @@ class Served:
         return self._session.url + self._prefix
 
     @property
-    def transport(self) -> AnyTransport:
-        """A transport for `httpx.Client` and `httpx2.Client`; no socket, no waiting."""
-        return AnyTransport(self, self.clock)
+    def transport(self) -> Transport:
+        """A transport for clients of `httpx` and `httpx2`, sync and async; no socket, no waiting."""
+        from harness.transport import transport
+
+        return transport(self, self.clock)
 
     async_transport = transport
-    """The same for async clients."""
+    """The same by the name that one looks for with an async client."""
 
     def driver(self) -> ServiceDriver:
         """Sends requests of the test's own, past the log and the faults."""
@@ -177,7 +201,7 @@ class Served:
 class _Open(AbstractContextManager[str]):
     def __init__(self, served: Served, session: Session) -> None:
         self._served = served
-        self._serving = session.serving(served.over_socket, served.clock)
+        self._serving = session.serving(Tenant(served.over_socket, served.clock, served.waits))
 
     def __enter__(self) -> str:
         self._served._prefix = self._serving.__enter__()
@@ -190,7 +214,7 @@ class _Open(AbstractContextManager[str]):
 class InteractionsEmulator(Served):
     """The emulator of one test. Settings are those of `harness.emulator.Settings`."""
 
-    def __init__(self, *, seed: int = 0, most_requests: int = MOST_REQUESTS, **settings: Any) -> None:
+    def __init__(self, *, seed: int = 0, most_requests: int | None = None, **settings: Any) -> None:
         self.emulator = Emulator(Settings().changed(settings), seed=seed)
         super().__init__(self.emulator, self.emulator.clock, most_requests=most_requests)
 
@@ -241,11 +265,7 @@ class InteractionsEmulator(Served):
 
     def look(self, interaction_id: str) -> dict[str, Any] | None:
         """An interaction as it is now, without moving it on as a poll would; None when there is none."""
-        return self.emulator.engine().look_up(interaction_id, "default")
-
-
-def _streamed(request: Request) -> dict[str, bool]:
-    return {"stream": b'"stream":true' in request.body.replace(b" ", b"")}
+        return self.emulator.look(interaction_id)
 
 
 _JSON = Headers([("content-type", "application/json")])

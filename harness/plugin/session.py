@@ -10,22 +10,33 @@ import re
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from harness.outcome import UsageFault
 from harness.plugin.environment import Environment
-from harness.wire import Clock, Headers, LogicalClock, Request, Response, Service
+from harness.wire import Clock, Headers, Request, Response, Service
 
 _PREFIX = re.compile(r"/t(\d+)(?=/|$)")
 _NO_TEST = (
     "no test that uses an interactions fixture is running: request `interactions_emulator` in this test, or "
     "switch the redirection off with `interactions_environment =` in the pytest configuration"
 )
+_OVER = "this URL belonged to a test that is over: build the client anew in each test"
 _JSON = Headers([("content-type", "application/json")])
 
 
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """What answers for a test; one that `waits` is called on threads, so that nobody else waits with it."""
+
+    service: Service
+    clock: Clock
+    waits: bool = False
+
+
 class Session:
-    """`serving(service, clock)` while a test runs; the socket listens from the first use until `close`."""
+    """`serving(tenant)` while a test runs; the socket listens from the first use until `close`."""
 
     def __init__(self, environment: Environment) -> None:
         self.environment = environment
@@ -34,9 +45,9 @@ class Session:
         self._failure: Exception | None = None
 
     @contextmanager
-    def serving(self, service: Service, clock: Clock) -> Iterator[str]:
-        """The path prefix under which `service` answers; without a prefix it is the one that answers meanwhile."""
-        number = self._router.enter(service, clock)
+    def serving(self, tenant: Tenant) -> Iterator[str]:
+        """The path prefix under which `tenant` answers; without a prefix it is the one that answers meanwhile."""
+        number = self._router.enter(tenant)
         self._try_to_listen()
         try:
             yield f"/t{number}"
@@ -59,29 +70,21 @@ class Session:
         try:
             # First of all: an event loop's library that is imported while sockets are forbidden stays broken.
             socket.socket().close()
-            from harness.transport import ServerThread
-
-            self._server = self._listening(ServerThread)
+            self._server = self._listening()
         except Exception as error:
             # Whatever forbids sockets (pytest-socket raises a RuntimeError) must not keep in-process use away.
             self._failure = error
 
-    def _listening(self, server_type: Any) -> Any:
-        environment = self.environment
+    def _listening(self) -> Any:
+        from harness.transport.in_thread import InThread
+        from harness.transport.proxy import WaitingServer
 
-        def start() -> Any:
-            server = server_type(self._router, port=environment.port, clock=self._router.clock)
-            server.start()
-            environment.port = server.port
-            return server
-
-        try:
-            return start()
-        except UsageFault:  # systems where a reserved port cannot be shared for the moment of taking it over
-            environment.release_port()
-            return start()
-        finally:
-            environment.release_port()
+        router, environment = self._router, self.environment
+        server = WaitingServer(router, waits=router.waits, sock=environment.reserved)
+        thread = InThread(server)
+        thread.start()
+        environment.taken(server.port)
+        return thread
 
     def close(self) -> None:
         """Stop listening; no thread and no socket is left."""
@@ -95,60 +98,40 @@ class _Router:
 
     def __init__(self) -> None:
         self._count = 0
-        self._open: dict[int, tuple[Service, Clock]] = {}
-        self.clock = _CurrentClock(self)
+        self._open: dict[int, Tenant] = {}
 
-    def enter(self, service: Service, clock: Clock) -> int:
+    def enter(self, tenant: Tenant) -> int:
         self._count += 1
-        self._open[self._count] = (service, clock)
+        self._open[self._count] = tenant
         return self._count
 
     def leave(self, number: int) -> None:
         del self._open[number]
 
     @property
-    def current(self) -> tuple[Service, Clock] | None:
+    def current(self) -> Tenant | None:
         """What the running test opened last."""
         return next(reversed(self._open.values()), None)
 
+    def waits(self, request: Request) -> bool:
+        """Whether who answers a request may take its time."""
+        tenant, _ = self._found(request)
+        return isinstance(tenant, Tenant) and tenant.waits
+
     def __call__(self, request: Request) -> Response:
+        tenant, target = self._found(request)
+        if isinstance(tenant, str):
+            return _refused(tenant)
+        response = tenant.service(Request(request.method, target, request.headers, request.body))
+        response.clock = tenant.clock  # also when another test is current by the time it pauses
+        return response
+
+    def _found(self, request: Request) -> tuple[Tenant | str, str]:
+        """Who answers, or why nobody does, and the target without a prefix."""
         found = _PREFIX.match(request.target)
         if found is None:
-            entry = self.current
-            if entry is None:
-                return _refused(_NO_TEST)
-            return entry[0](request)
-        entry = self._open.get(int(found[1]))
-        if entry is None:
-            return _refused("this URL belonged to a test that is over: build the client anew in each test")
-        target = request.target[found.end() :] or "/"
-        return entry[0](Request(request.method, target, request.headers, request.body))
-
-
-class _CurrentClock:
-    """The clock of the running test's service: the socket server knows one clock only."""
-
-    def __init__(self, router: _Router) -> None:
-        self._router = router
-        self._idle = LogicalClock()
-
-    def _clock(self) -> Clock:
-        entry = self._router.current
-        return entry[1] if entry is not None else self._idle
-
-    @property
-    def now(self) -> float:
-        return self._clock().now
-
-    @property
-    def tick_seconds(self) -> float:
-        return self._clock().tick_seconds
-
-    def tick(self) -> None:
-        self._clock().tick()
-
-    def reached(self, moment: float) -> None:
-        self._clock().reached(moment)
+            return self.current or _NO_TEST, request.target
+        return self._open.get(int(found[1])) or _OVER, request.target[found.end() :] or "/"
 
 
 def _refused(message: str) -> Response:

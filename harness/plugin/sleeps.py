@@ -6,6 +6,8 @@ reaches modules that imported the functions by name, as `sleep`. Sleeps of our o
 
 from __future__ import annotations
 
+import inspect
+import math
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -70,7 +72,7 @@ def _swaps(sleeps: Sleeps) -> Iterator[tuple[Any, str, Any, Any]]:
 
 def _skipping(original: Callable[[float], None], sleeps: Sleeps) -> Callable[[float], None]:
     def sleep(seconds: float, /) -> None:
-        if threading.current_thread().name == _SERVER_THREAD:
+        if _is_real(seconds):
             return original(seconds)
         if seconds > 0:
             sleeps.append(seconds)
@@ -80,11 +82,20 @@ def _skipping(original: Callable[[float], None], sleeps: Sleeps) -> Callable[[fl
 
 
 def _skipping_async(original: Callable[..., Any], sleeps: Sleeps) -> Callable[..., Any]:
-    async def sleep(delay: float, *rest: Any, **kwargs: Any) -> Any:
-        if threading.current_thread().name == _SERVER_THREAD:
-            return await original(delay, *rest, **kwargs)
-        if delay > 0:
-            sleeps.append(delay)
-        return await original(min(delay, 0), *rest, **kwargs)
+    signature = inspect.signature(original)
+    named = next(iter(signature.parameters))  # asyncio and anyio call it `delay`, trio `seconds`
+
+    async def sleep(*args: Any, **kwargs: Any) -> Any:
+        given = signature.bind(*args, **kwargs).arguments
+        if not _is_real(given[named]):
+            if given[named] > 0:
+                sleeps.append(given[named])
+            given[named] = min(given[named], 0)
+        return await original(**given)
 
     return sleep
+
+
+def _is_real(seconds: float) -> bool:
+    """Whether a sleep is not to be skipped: our own server's, and one without an end (`anyio.sleep_forever`)."""
+    return seconds == math.inf or threading.current_thread().name == _SERVER_THREAD

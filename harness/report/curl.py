@@ -9,8 +9,8 @@ import base64
 import re
 import shlex
 
-from harness.report.mask import Mask
 from harness.wire import Request
+from harness.wire.mask import Mask
 from harness.wire.secrets import is_secret_header
 
 _LEFT_TO_CURL = frozenset({"content-length", "host", "connection", "accept-encoding", "transfer-encoding"})
@@ -18,7 +18,7 @@ _LEFT_TO_CURL = frozenset({"content-length", "host", "connection", "accept-encod
 
 def curl(request: Request, root: str, mask: Mask) -> str:
     """One command, on several lines joined by backslashes; `root` is where the target is (no trailing slash)."""
-    pipe, data = _data(request.body, mask)
+    pipe, data = _data(request, mask)
     parts = [f"{pipe}curl -sS -N -i -X {request.method} {shlex.quote(mask.text(root + request.target))}"]
     parts += [
         f"-H {_header(name, value, mask)}"
@@ -40,7 +40,8 @@ def _header(name: str, value: str, mask: Mask) -> str:
     return shlex.quote(f"{name}: {value if is_secret_header(name) else mask.text(value)}")
 
 
-def _data(body: bytes, mask: Mask) -> tuple[str, list[str]]:
+def _data(request: Request, mask: Mask) -> tuple[str, list[str]]:
+    body = request.body
     if not body:
         return "", []
     try:
@@ -50,6 +51,6 @@ def _data(body: bytes, mask: Mask) -> tuple[str, list[str]]:
     if re.search(r"[\x00-\x08\x0b\x0c\x0e-\x1f]", text):
         packed = base64.b64encode(body).decode("ascii")
         return f"echo {packed} | base64 -d | ", ["--data-binary @-"]
-    masked = mask.text(text)
+    masked = mask.text(text, request)
     # A leading @ would be read as the name of a file; --data-raw takes it literally.
     return "", [f"--data-raw {shlex.quote(masked)}"]

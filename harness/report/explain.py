@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.outcome import Finding, Outcome
+from harness.outcome import Finding, Outcome, Rule
 from harness.report.curl import curl
+from harness.report.finding import finding_lines
 from harness.report.record import EMBEDDED_ROOT
 from harness.report.story import Story
 from harness.report.wirelog import exchange_lines, printable
 from harness.runner.events import Result
 from harness.wire import Exchange
+from harness.wire.mask import Mask
 
 _MOST_FINDINGS = 5
 _MOST_EXCHANGES = 3
@@ -25,14 +27,11 @@ def failure_text(result: Result, story: Story) -> str:
 
 
 def _lines(result: Result, story: Story) -> Iterator[str]:
-    rule, observation = result.check.rule, result.observation
-    yield f"requirement ({rule.level}): {rule.statement}"
-    yield f"source: {rule.source}{f' {rule.source.url}' if rule.source.url else ''}"
-    if rule.breaks:
-        yield f"what breaks: {rule.breaks}"
+    observation = result.observation
+    yield from rule_lines(result.check.rule)
     if observation.outcome in (Outcome.NOT_MET, Outcome.NON_STRICT) and result.check.accepts:
         yield f"accepted: {'; or '.join(result.check.accepts)}"
-    yield from _findings(observation.findings, story)
+    yield from findings_lines(observation.findings, story.mask)
     if observation.reason:
         yield from printable(story.mask.text(observation.reason)).rstrip().split("\n")
     if result.reason:
@@ -40,29 +39,22 @@ def _lines(result: Result, story: Story) -> Iterator[str]:
     yield from _evidence(result.exchanges, story)
 
 
-def _findings(findings: tuple[Finding, ...], story: Story) -> Iterator[str]:
+def rule_lines(rule: Rule) -> Iterator[str]:
+    """What is required, who says so, and what happens to users otherwise."""
+    yield f"requirement ({rule.level}): {rule.statement}"
+    yield f"source: {rule.source}{f' {rule.source.url}' if rule.source.url else ''}"
+    if rule.breaks:
+        yield f"what breaks: {rule.breaks}"
+
+
+def findings_lines(findings: tuple[Finding, ...], mask: Mask) -> Iterator[str]:
+    """What was found, secrets hidden; of many findings the first."""
     for finding in findings[:_MOST_FINDINGS]:
-        mask = story.mask.text
-        yield printable(f"finding: {mask(finding.message)}{place(finding)}")
-        if finding.expected:
-            yield printable(f"  expected: {mask(finding.expected)}")
-        if finding.actual:
-            yield printable(f"  actual:   {mask(finding.actual)}")
+        headline, *details = finding_lines(finding, mask)
+        yield f"finding: {headline}"
+        yield from details
     if len(findings) > _MOST_FINDINGS:
         yield f"… and {len(findings) - _MOST_FINDINGS} more findings"
-
-
-def place(finding: Finding) -> str:
-    """` (exchange 'x', event 3, bytes 10–20, at $.id)`, or nothing when no place is known."""
-    where = finding.where
-    parts = [
-        f"exchange {where.exchange!r}" if where.exchange else "",
-        f"event {where.event}" if where.event is not None else "",
-        f"bytes {where.start}–{where.end}" if where.start is not None else "",
-        f"at {where.pointer}" if where.pointer else "",
-    ]
-    known = ", ".join(part for part in parts if part)
-    return f" ({known})" if known else ""
 
 
 def _evidence(exchanges: tuple[Exchange, ...], story: Story) -> Iterator[str]:

@@ -9,13 +9,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from harness.outcome import Verdict
-from harness.report.mask import Mask
 from harness.report.record import target_record
 from harness.report.reproduction import curl_lines, pytest_module
 from harness.report.wirelog import printable
 from harness.runner.events import TargetInfo
 from harness.runner.fuzz.failure import EngineRun, Failure
 from harness.runner.fuzz.rules import rule_of
+from harness.wire.mask import Mask
 
 _EXPLAINED = frozenset({Verdict.FAIL})
 _RANK = {Verdict.FAIL: 0, Verdict.WARN: 1, Verdict.INFO: 2}
@@ -38,13 +38,15 @@ def failure_lines(
     known = " (known)" if failure.known else ""
     yield f"{verdict.upper()} {failure.rule} [{rule.level}]{known} {_shown(failure.finding.message, mask)}"
     if failure.history:
-        yield f"  least history: {' > '.join(map(str, failure.history))}"
+        words = "least history" if failure.shrunk else "history, not fully shrunk"
+        yield f"  {words}: {' > '.join(map(str, failure.history))}"
     if verdict not in _EXPLAINED and not verbose:
         return
     yield f"  promise: {rule.statement}"
     yield f"  source: {rule.source}"
-    yield f"  expected: {_shown(failure.finding.expected, mask)}"
-    yield f"  actual: {_shown(failure.finding.actual, mask)}"
+    for word, text in (("expected", failure.finding.expected), ("actual", failure.finding.actual)):
+        if text:
+            yield f"  {word}: {_shown(text, mask)}"
     for command in curl_lines(failure, target, mask):
         yield from (f"  {line}" for line in command.split("\n"))
 
@@ -90,6 +92,7 @@ def _failure_record(failure: Failure, target: TargetInfo, mask: Mask, *, strict:
         "verdict": str(failure.verdict(strict=strict)),
         "engine": failure.engine,
         "known": failure.known,
+        "shrunk": failure.shrunk,
         "message": finding.message,
         "expected": finding.expected,
         "actual": finding.actual,

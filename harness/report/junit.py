@@ -1,6 +1,7 @@
 """The JUnit report: one suite per area, readable by the usual CI systems.
 
-Layer 5. FAIL and STALE are failures, ERROR is an error, what did not run or is excused is skipped.
+Layer 5. FAIL and STALE are failures, ERROR and a MUST that had no answer are errors, what did not run or is
+excused is skipped.
 """
 
 from __future__ import annotations
@@ -36,18 +37,27 @@ def render(story: Story) -> str:
 
 
 def _counts(results: tuple[Result, ...] | list[Result]) -> dict[str, str]:
-    verdicts = [result.verdict for result in results]
+    tags = [_tag(result) for result in results]
     return {
-        "tests": str(len(verdicts)),
-        "failures": str(sum(verdict in _FAILED for verdict in verdicts)),
-        "errors": str(verdicts.count(Verdict.ERROR)),
-        "skipped": str(sum(verdict in _SKIPPED for verdict in verdicts)),
+        "tests": str(len(tags)),
+        "failures": str(tags.count("failure")),
+        "errors": str(tags.count("error")),
+        "skipped": str(tags.count("skipped")),
         "time": f"{sum(result.seconds for result in results):.3f}",
     }
 
 
+def _tag(result: Result) -> str:
+    """The element that a result becomes, `""` for none."""
+    if result.verdict is Verdict.ERROR or result.unjudged:
+        return "error"
+    if result.verdict in _FAILED:
+        return "failure"
+    return "skipped" if result.verdict in _SKIPPED else ""
+
+
 def _case(suite: ET.Element, result: Result, story: Story) -> None:
-    check, verdict = result.check, result.verdict
+    check, verdict, tag = result.check, result.verdict, _tag(result)
     case = ET.SubElement(
         suite,
         "testcase",
@@ -56,11 +66,10 @@ def _case(suite: ET.Element, result: Result, story: Story) -> None:
         time=f"{result.seconds:.3f}",
     )
     message = _clean(_message(result, story))
-    if verdict in _FAILED or verdict is Verdict.ERROR:
-        tag = "error" if verdict is Verdict.ERROR else "failure"
+    if tag in ("error", "failure"):
         child = ET.SubElement(case, tag, message=message, type=str(verdict))
         child.text = _clean(failure_text(result, story))
-    elif verdict in _SKIPPED:
+    elif tag:
         ET.SubElement(case, "skipped", message=f"{verdict}: {message}" if message else str(verdict))
     elif verdict is not Verdict.PASS:
         ET.SubElement(case, "system-out").text = f"{verdict}\n{_clean(failure_text(result, story))}"

@@ -11,10 +11,10 @@ from harness import __version__
 from harness.checks.check import Check
 from harness.outcome import Finding, Where
 from harness.report.curl import curl
-from harness.report.mask import Mask
 from harness.report.wirelog import exchange_lines
 from harness.runner.capabilities import Capabilities
 from harness.runner.events import Result, RunFinished, TargetInfo
+from harness.wire.mask import Mask
 
 EMBEDDED_ROOT = "http://127.0.0.1:8000"
 """Where `harness serve --port 8000` listens: the root of the curl lines when the target was the embedded one."""
@@ -81,6 +81,8 @@ def result_record(result: Result, target: TargetInfo, mask: Mask) -> dict[str, A
         "seconds": round(result.seconds, 6),
         "findings": [mask.tree(finding_record(finding)) for finding in result.observation.findings],
     }
+    if result.observation.unanswered:
+        record["unanswered"] = result.observation.unanswered
     if result.reason:
         record["baseline"] = result.reason
     if result.exchanges:
@@ -124,6 +126,8 @@ def run_record(
         "summary": summary_record(finished),
         "exit": int(finished.exit),
         "seconds": round(finished.seconds, 3),
+        "not_judged": [result.check.id for result in finished.unjudged],
+        "waited": {"times": finished.waited.times, "seconds": round(finished.waited.seconds, 3)},
         "leftovers": list(finished.leftovers),
         "checks": [result_record(result, target, mask) for result in finished.results],
     }

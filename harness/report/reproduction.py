@@ -5,7 +5,6 @@ Layer 5. An id that one answer gives and a later request needs is a shell variab
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,13 +12,13 @@ from pathlib import Path
 from harness.contract import read
 from harness.contract.protocol import PROTOCOL
 from harness.report.curl import curl
-from harness.report.mask import Mask
 from harness.report.record import EMBEDDED_ROOT
 from harness.runner.events import TargetInfo
 from harness.runner.fuzz.failure import Failure
 from harness.runner.fuzz.resend import abstracted, place_holder
 from harness.runner.fuzz.rules import rule_of
 from harness.wire import Exchange
+from harness.wire.mask import Mask
 
 _TAKE_ID = '| tee /dev/stderr | grep -o \'"id": *"[^"]*"\' | head -n 1 | cut -d\'"\' -f4'
 _SHOWN = 8
@@ -59,7 +58,7 @@ def pytest_module(failure: Failure, target: TargetInfo) -> str:
     if not failure.history:
         return ""
     name = re.sub(r"\W", "_", failure.rule)
-    steps = "\n".join(f"    {json.dumps(operation.record())}," for operation in failure.history)
+    steps = "\n".join(f"    {operation.record()!r}," for operation in failure.history)
     return f'''"""{rule_of(failure.rule).statement} Found by `harness fuzz`."""
 
 import os
@@ -68,7 +67,7 @@ from harness.runner.fuzz.run import replay
 from harness.runner.targets import TargetOptions, resolve_target
 
 HISTORY = [
-{_literal(steps)}
+{steps}
 ]
 
 
@@ -78,13 +77,6 @@ def test_{name}():
     target = resolve_target(os.environ.get("HARNESS_TARGET", {(target.url or target.name)!r}), options)
     assert {failure.key!r} not in replay(target, HISTORY)
 '''
-
-
-def _literal(text: str) -> str:
-    """JSON's words for what Python writes otherwise."""
-    return re.sub(
-        r"\b(true|false|null)\b", lambda word: {"true": "True", "false": "False", "null": "None"}[word[0]], text
-    )
 
 
 def write_cassette(failure: Failure, target: TargetInfo, path: Path) -> None:

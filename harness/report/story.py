@@ -8,16 +8,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from harness.report.mask import Mask
 from harness.runner.capabilities import Capabilities
 from harness.runner.events import Event, Probed, RunFinished, RunStarted, TargetInfo
+from harness.wire.mask import Mask
+from harness.wire.secrets import SecretFields
 
 
 @dataclass(slots=True)
 class Story:
     """What has been said so far; `target` and `finished` are None until their events came."""
 
-    secret_fields: frozenset[str] = frozenset()
+    secret_fields: SecretFields = field(default_factory=SecretFields)
     target: TargetInfo | None = None
     capabilities: Capabilities = field(default_factory=Capabilities)
     finished: RunFinished | None = None

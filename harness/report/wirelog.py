@@ -5,8 +5,8 @@ Layer 5.
 
 from __future__ import annotations
 
-from harness.report.mask import Mask
-from harness.wire import Exchange, Headers
+from harness.wire import Exchange, Headers, Request
+from harness.wire.mask import Mask
 
 SHOWN = 1_600
 """Characters of a body that a report shows before it cuts."""
@@ -19,13 +19,13 @@ def exchange_lines(exchange: Exchange, mask: Mask, *, shown: int = SHOWN) -> lis
     request = exchange.request
     lines = [f"> {request.method} {mask.text(request.target)}"]
     lines += [f"> {line}" for line in _header_lines(request.headers, mask)]
-    lines += [f"> {line}" for line in body_lines(request.body, mask, shown)]
+    lines += [f"> {line}" for line in body_lines(request.body, request, mask, shown)]
     if exchange.status is None:
         lines.append("< no answer")
     else:
         lines.append(f"< {exchange.status}")
         lines += [f"< {line}" for line in _header_lines(exchange.headers, mask)]
-        lines += [f"< {line}" for line in body_lines(exchange.body, mask, shown)]
+        lines += [f"< {line}" for line in body_lines(exchange.body, request, mask, shown)]
     if not exchange.ending.complete:
         lines.append(f"< [{ending_line(exchange)}]")
     return lines
@@ -39,9 +39,12 @@ def ending_line(exchange: Exchange) -> str:
     return f"ended by {ending.by}: {ending.how} {ending.at.replace('_', ' ')}{counted}{detail}"
 
 
-def body_lines(body: bytes, mask: Mask, shown: int = SHOWN) -> list[str]:
-    """A body as masked lines; of a long one the beginning and the end, because a stream's fault is often last."""
-    text = printable(mask.text(body.decode("utf-8", "replace")))
+def body_lines(body: bytes, request: Request, mask: Mask, shown: int = SHOWN) -> list[str]:
+    """A body as masked lines; of a long one the beginning and the end, because a stream's fault is often last.
+
+    `request` is the one of its exchange.
+    """
+    text = printable(mask.text(body.decode("utf-8", "replace"), request))
     if len(text) > shown:
         head, tail = shown * 2 // 3, shown // 3
         cut = len(text) - head - tail

@@ -8,6 +8,7 @@ Every call may raise the library's exceptions, or `Refusal` and `NotAStream`.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from inspect import iscoroutinefunction
 from typing import Any, Protocol
 from urllib.parse import quote, urlencode
 
@@ -52,8 +53,8 @@ class AsyncClient(Protocol):
 
 def client_of(client: Any, path: str) -> Client:
     """The adapter of a sync client. Raises UsageFault for anything else."""
-    if hasattr(client, "interactions"):
-        return _Genai(client.interactions)
+    if hasattr(client, "interactions") and not iscoroutinefunction(client.interactions.get):
+        return _Genai(client)
     if hasattr(client, "build_request") and hasattr(client, "close"):
         return _Httpx(client, path)
     raise _unknown(client, "google.genai.Client or httpx.Client", "follow_async")
@@ -61,8 +62,8 @@ def client_of(client: Any, path: str) -> Client:
 
 def async_client_of(client: Any, path: str) -> AsyncClient:
     """The adapter of an async client; of a `genai.Client` its `aio` is taken. Raises UsageFault."""
-    if hasattr(client, "interactions"):
-        return _AsyncGenai(getattr(client, "aio", client).interactions)
+    if hasattr(client, "interactions") and iscoroutinefunction(getattr(client, "aio", client).interactions.get):
+        return _AsyncGenai(client)
     if hasattr(client, "build_request") and hasattr(client, "aclose"):
         return _AsyncHttpx(client, path)
     raise _unknown(client, "google.genai.Client or httpx.AsyncClient", "follow")
@@ -104,8 +105,12 @@ def _interaction(response: Any) -> dict[str, Any]:
         raise _refusal(response)
     try:
         value = response.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         value = None
+    return _object(value)
+
+
+def _object(value: object) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise Refusal(502, "the answer to GET is no JSON object")
     return value
@@ -194,8 +199,9 @@ def _streamed(answer: Any) -> Any:
 
 
 class _Genai:
-    def __init__(self, interactions: Any) -> None:
-        self._interactions = interactions
+    def __init__(self, client: Any) -> None:
+        self._client = client  # google-genai closes its connections when nobody holds the client any more
+        self._interactions = client.interactions
 
     def open(self, move: Create | Stream) -> Opened:
         words = (move.id,) if isinstance(move, Stream) else ()
@@ -207,8 +213,9 @@ class _Genai:
 
 
 class _AsyncGenai:
-    def __init__(self, interactions: Any) -> None:
-        self._interactions = interactions
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self._interactions = getattr(client, "aio", client).interactions
 
     async def open(self, move: Create | Stream) -> AsyncOpened:
         words = (move.id,) if isinstance(move, Stream) else ()
@@ -220,5 +227,7 @@ class _AsyncGenai:
 
 
 def _plain(interaction: Any) -> dict[str, Any]:
-    plain: dict[str, Any] = interaction.model_dump(mode="json", exclude_unset=True)
-    return plain
+    """The JSON of an interaction; the SDK validates little, and would warn of a field that it did not expect."""
+    if not hasattr(interaction, "model_dump"):
+        return _object(None)
+    return _object(interaction.model_dump(mode="json", exclude_unset=True, warnings=False))

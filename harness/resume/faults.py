@@ -52,6 +52,8 @@ def as_drop(error: Exception) -> Drop:
     if isinstance(error, Drop):
         return error
     status = getattr(error, "status_code", None)
+    if isinstance(status, int) and status < 400:
+        return Drop(f"an answer that cannot be read: {error}")
     if isinstance(status, int):
         headers = getattr(getattr(error, "response", None), "headers", {})
         return Refusal(status, str(error), retry_after(headers))

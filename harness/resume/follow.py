@@ -5,7 +5,6 @@ Layer 3. The two differ in `await` alone; every decision is `journey`'s.
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import aclosing
@@ -53,7 +52,7 @@ def follow_async(
 ) -> AsyncFollowed:
     """The same for `async for`; `client` is a `google.genai.Client` or its `aio`, or an async client of httpx(2).
 
-    Under trio pass `sleep=trio.sleep`.
+    Sleeps with asyncio or trio, whichever runs.
     """
     return AsyncFollowed(async_client_of(client, path), _journey(interaction_id, create, patience), sleep)
 
@@ -203,7 +202,7 @@ class AsyncFollowed(_State):
         while not journey.over:
             move = journey.move()
             if isinstance(move, Sleep):
-                await (self._sleep or asyncio.sleep)(move.seconds)
+                await (self._sleep or _sleep)(move.seconds)
                 continue
             events = self._poll(move) if isinstance(move, Poll) else self._stream(move)
             async with aclosing(events):
@@ -241,3 +240,9 @@ class AsyncFollowed(_State):
         finally:
             await opened.close()
         journey.ended()
+
+
+async def _sleep(seconds: float) -> None:
+    import anyio  # every client that can be followed depends on it
+
+    await anyio.sleep(seconds)

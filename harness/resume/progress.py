@@ -35,10 +35,10 @@ class Progress:
         self._at = 0  # place in the row that this connection has reached
         self._first = True
         self._created = False
-        self._statuses: set[object] = set()
+        self._statuses: set[bytes] = set()
         self._told: set[tuple[int, int]] = set()
         self._assembler = Assembler()
-        self._open: set[object] = set()
+        self._open: set[int] = set()
         self._cursor_at = 0
         self.cursor: str | None = None
         self.interaction_id: str | None = None
@@ -84,13 +84,17 @@ class Progress:
         if new:
             self._row.append(mark)
             self._assembler.event(event)
-            (self._open.discard if kind == "step.stop" else self._open.add)(event.get("index"))
+            self._begun(kind, event.get("index"))
         elif self._row[self._at] != mark:
             raise Diverged
         if cursor is not None:
             self._place[cursor] = self._at
         self._at += 1
         return new
+
+    def _begun(self, kind: str, index: object) -> None:
+        if isinstance(index, int):  # of another service than the documented one it may be anything
+            (self._open.discard if kind == "step.stop" else self._open.add)(index)
 
     def _around(self, kind: str, event: Event) -> bool:
         """Events beside the steps: each is told once."""
@@ -102,8 +106,9 @@ class Progress:
             new, self._created = not self._created, True
             return new
         if kind == STATUS_EVENT:
-            new = event.get("status") not in self._statuses
-            self._statuses.add(event.get("status"))
+            status = _encode(event.get("status"))
+            new = status not in self._statuses
+            self._statuses.add(status)
             return new
         return self._beside(event)
 

@@ -43,18 +43,19 @@ def output_steps(interaction: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 def text_of(step: Mapping[str, Any]) -> str:
     """The text of one step, all its parts joined."""
+    return "".join(part["text"] for part in _parts(step) if isinstance(part.get("text"), str))
+
+
+def _parts(step: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     content = step.get("content")
-    parts = content if isinstance(content, list) else ()
-    return "".join(
-        part["text"] for part in parts if isinstance(part, Mapping) and isinstance(part.get("text"), str)
-    )
+    return [part for part in content if isinstance(part, Mapping)] if isinstance(content, list) else []
 
 
 def _whole(index: int, step: Mapping[str, Any]) -> Iterator[Event]:
     kind = step.get("type")
     if kind == "model_output":
         yield {"index": index, "step": {"type": kind}, "event_type": "step.start"}
-        for part in step.get("content") or ():
+        for part in _parts(step):
             yield {"index": index, "delta": dict(part), "event_type": "step.delta"}
     else:
         yield {"index": index, "step": dict(step), "event_type": "step.start"}

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.outcome import UsageFault, Verdict
+from harness.outcome.suggest import did_you_mean
 from harness.runner.events import Result
-from harness.runner.suggest import did_you_mean
 
 UNEXPLAINED = "not explained yet"
 _KEYS = ("id", "reason", "since")

@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from harness.checks.check import CAPABILITIES
 from harness.outcome import UsageFault
-from harness.runner.suggest import did_you_mean
+from harness.outcome.suggest import did_you_mean
 
 
 class How(StrEnum):
@@ -55,11 +55,10 @@ class Capabilities:
         return sorted(name for name in names if name not in self)
 
     def declared(self, names: Iterable[str]) -> bool:
-        """Whether there are names and the user declared every one of them."""
-        needed = list(names)
-        return bool(needed) and all(
-            (item := self._items.get(name)) is not None and item.how is How.DECLARED for name in needed
-        )
+        """Whether the user declared one of these, and the others are there: a promise that can be held to."""
+        items = [self._items.get(name) for name in names]
+        present = all(item is not None and item.present for item in items)
+        return present and any(item is not None and item.how is How.DECLARED for item in items)
 
     def __contains__(self, name: object) -> bool:
         item = self._items.get(name) if isinstance(name, str) else None

@@ -112,6 +112,9 @@ def _shape_drifts(before: Shape, after: Shape) -> Iterator[Drift]:
         parent = place.rpartition(".")[0]
         if parent and (parent not in before.places) != (parent not in after.places):
             continue  # the whole of it is new or gone, which is said once
+        if "number" in old:  # which may be whole by chance
+            new = {"number" if what == "integer" else what for what in new}
+            old = old - {"integer"}
         if old != new and not (partial and (not old or not new)):
             yield Drift(place, _set(old), _set(new))
     old_order, new_order = before.order, after.order

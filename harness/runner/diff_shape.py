@@ -21,7 +21,7 @@ HEADERS = ("content-type", "content-encoding", "retry-after", "www-authenticate"
 """Response headers that clients depend on; of the first two the value, of the others the presence."""
 
 _BY_VALUE = frozenset({"content-type", "content-encoding"})
-_TYPES = {dict: "object", list: "array", str: "string", bool: "boolean", int: "number", float: "number"}
+_TYPES = {dict: "object", list: "array", str: "string", bool: "boolean", int: "integer"}
 ABSENT = "nothing"
 
 
@@ -69,15 +69,16 @@ def _headers(recording: Recording, shape: Shape) -> None:
 
 def _stream(recording: Recording, shape: Shape, protocol: StreamProtocol) -> None:
     for frame in Decoder().feed(recording.body):
-        if protocol.sentinel and frame.data == protocol.sentinel:
+        last = bool(protocol.sentinel) and frame.data == protocol.sentinel
+        if last:
             name = frame.data.decode("utf-8", "replace")
         else:
             event = _decoded(frame.data)
             name = _name(event)
             _json(name, event, shape, protocol)
-            line = (frame.event or b"").decode("utf-8", "replace")
-            shape.add(f"{name} `event:` line", "none" if frame.event is None else "same" if line in name else line)
-        if not shape.order or shape.order[-1] != name:
+        line = (frame.event or b"").decode("utf-8", "replace")
+        shape.add(f"{name} `event:` line", "none" if frame.event is None else "same" if line in name else line)
+        if last or not shape.order or shape.order[-1] != name:
             shape.order.append(name)
     shape.whole = shape.whole and recording.complete
 
@@ -99,7 +100,7 @@ def _json(place: str, value: Any, shape: Shape, protocol: StreamProtocol) -> Non
 
 
 def _places(place: str, value: Any, protocol: StreamProtocol) -> Iterator[tuple[str, str]]:
-    yield place, _TYPES.get(type(value), "null")
+    yield place, _type(value)
     if isinstance(value, Mapping):
         for name, item in value.items():
             where = f"{place}.{name}"
@@ -111,6 +112,13 @@ def _places(place: str, value: Any, protocol: StreamProtocol) -> Iterator[tuple[
         for item in value:
             kind = item.get("type", "") if isinstance(item, Mapping) else ""
             yield from _places(f"{place}[{kind}]", item, protocol)
+
+
+def _type(value: Any) -> str:
+    """By JSON Schema's names: a float without a fraction is an integer."""
+    if isinstance(value, float):
+        return "integer" if value.is_integer() else "number"
+    return _TYPES.get(type(value), "null")
 
 
 def content_of(recordings: list[Recording], protocol: StreamProtocol) -> Content:

@@ -13,6 +13,7 @@ from typing import TypeAlias
 from harness.checks.check import Check
 from harness.outcome import Exit, Observation, Verdict, exit_code
 from harness.runner.capabilities import Capabilities
+from harness.runner.polite import Waited
 from harness.wire import Exchange
 
 
@@ -43,6 +44,8 @@ class Result:
     exchanges: tuple[Exchange, ...] = ()
     reason: str = ""
     """Why the baseline excuses it."""
+    unjudged: bool = False
+    """It is a MUST, and the target gave no answer that could be judged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +59,12 @@ class RunStarted:
 class Probed:
     """What the target can do, as declared, announced or found with `requests` requests.
 
-    `says_stream`: every create now says `stream: false`, because this target streams when nothing is said.
+    `notes` are sentences about it that a reader of the verdicts needs.
     """
 
     capabilities: Capabilities
     requests: int
-    says_stream: bool = False
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +92,16 @@ class CheckFinished:
 
 @dataclass(frozen=True, slots=True)
 class RunFinished:
-    """All verdicts, in the order of the catalogue; `leftovers` are the resources that would not be deleted."""
+    """All verdicts, in the order of the catalogue.
+
+    `leftovers` are the resources that would not be deleted; `waited` is what was spent because the target said
+    "later".
+    """
 
     results: tuple[Result, ...]
     seconds: float
     leftovers: tuple[str, ...] = ()
+    waited: Waited = field(default_factory=Waited)
 
     @property
     def counts(self) -> dict[Verdict, int]:
@@ -103,7 +111,12 @@ class RunFinished:
     @property
     def exit(self) -> Exit:
         """The exit code that these verdicts mean."""
-        return exit_code(result.verdict for result in self.results)
+        return exit_code((result.verdict for result in self.results), unjudged=bool(self.unjudged))
+
+    @property
+    def unjudged(self) -> tuple[Result, ...]:
+        """Every MUST that had no answer: of these nothing is known."""
+        return tuple(result for result in self.results if result.unjudged)
 
 
 def count(verdicts: Iterable[Verdict]) -> dict[Verdict, int]:

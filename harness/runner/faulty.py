@@ -18,6 +18,9 @@ from harness.wire import Headers, Request, Response, Service, StreamProtocol
 _PLACE = re.compile(r"((?:/__harness__/sessions/[^/?]+)?)(/[^?]*)")
 _CONTROL = "/__harness__/"
 _FAULTS = "/__harness__/faults"
+_ROOM = 64
+"""Plans that are kept before anybody looks whether their sessions are still there."""
+
 _JSON = Headers((("content-type", "application/json"),))
 
 
@@ -25,20 +28,40 @@ class Faulty:
     """A `Service` around another whose fault plan may change; each session has its own, `plan` is the server's.
 
     `POST …/__harness__/faults` takes `{"plan": "event:5,rst"}`, `GET` tells the plan and whom it concerned so far,
-    `DELETE` ends it. Raises UsageFault for a plan that is none.
+    `DELETE` ends it. `control` answers everything else below `/__harness__/` and knows which sessions there are;
+    None where nobody does. Raises UsageFault for a plan that is none.
     """
 
-    def __init__(self, service: Service, protocol: StreamProtocol, *, plan: str | None = None) -> None:
+    def __init__(
+        self,
+        service: Service,
+        protocol: StreamProtocol,
+        *,
+        plan: str | None = None,
+        control: Service | None = None,
+    ) -> None:
         self._service = service
         self._protocol = protocol
+        self._control = control
         self._lock = threading.Lock()
         self._faulty: dict[str, FaultyService] = {}
+        self._room = _ROOM
         if plan is not None:
             self._set("", parse(plan))
 
     def _set(self, session: str, plan: Plan) -> None:
+        if len(self._faulty) >= self._room:
+            self._forget_ended()
         with self._lock:
             self._faulty[session] = cut(self._service, plan, self._protocol)
+
+    def _forget_ended(self) -> None:
+        """Drop the plans of sessions that ended without a word, as the oldest do when there are too many."""
+        ended = [session for session in tuple(self._faulty) if self._unknown(session) is not None]
+        with self._lock:
+            for session in ended:
+                self._faulty.pop(session, None)
+            self._room = _ROOM + 2 * len(self._faulty)
 
     def plan(self, session: str = "") -> str:
         """The plan in force, "" when there is none."""
@@ -52,16 +75,37 @@ class Faulty:
 
     def __call__(self, request: Request) -> Response:
         """The service's answer, or what the plan makes of it."""
+        if _CONTROL not in request.target:
+            return (self._faulty.get("") or self._service)(request)
         place = _PLACE.match(request.target)
         session, path = (place[1], place[2]) if place else ("", request.target)
         if path == _FAULTS:
-            return self._control(session, request)
+            return self._unknown(session) or self._ordered(session, request)
         if path.startswith(_CONTROL):
-            return self._service(request)
-        faulty = self._faulty.get(session)
-        return (faulty or self._service)(request)
+            return self._passed_on(request, path)
+        return (self._faulty.get(session) or self._service)(request)
 
-    def _control(self, session: str, request: Request) -> Response:
+    def _unknown(self, session: str) -> Response | None:
+        """The refusal of a session that there is not, None for the server itself and for those there are."""
+        if not session:
+            return None
+        response = self._passed_on(Request("GET", f"{session}{_CONTROL}"), _CONTROL)
+        if response.status == 200:
+            response.body.close()
+            return None
+        return response
+
+    def _passed_on(self, request: Request, path: str) -> Response:
+        """An order that is not about faults; with a session its plan ends."""
+        if self._control is None:
+            return self._refuse(404, "not_found", f"The control API is {_FAULTS} here, and there are no sessions.")
+        response = self._control(request)
+        if request.method == "DELETE" and response.status == 200:
+            with self._lock:
+                self._faulty.pop(path, None)
+        return response
+
+    def _ordered(self, session: str, request: Request) -> Response:
         if request.method == "POST":
             return self._change(session, request.body)
         if request.method == "DELETE":

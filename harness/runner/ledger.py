@@ -5,13 +5,13 @@ Layer 4. Reads it off the exchanges; checks never clean up. Knows which collecti
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
 from harness.wire import Driver, Exchange, Headers, Request
+from harness.wire.json_value import object_or_none
 
 COLLECTIONS = frozenset({"interactions", "agents", "environments", "webhooks", "credentials", "triggers"})
 """Last path segments whose POST creates something that DELETE removes."""
@@ -76,16 +76,13 @@ def _created(exchange: Exchange) -> Iterator[tuple[str, ...]]:
     if exchange.headers.media_type() == "text/event-stream":
         found = _stream_id(exchange.body[:_HEAD])
     else:
-        value = _parsed(exchange.body)
-        found = _resource_id(value)
+        found = _resource_id(object_or_none(exchange.body) or {})
     if found:
         yield (*exchange.request.segments, found)
 
 
-def _resource_id(value: Any) -> str | None:
+def _resource_id(value: dict[str, Any]) -> str | None:
     """`id`, or the last segment of a `name` such as `webhooks/w1`."""
-    if not isinstance(value, dict):
-        return None
     if isinstance(value.get("id"), str) and value["id"]:
         return str(value["id"])
     name = value.get("name")
@@ -97,14 +94,7 @@ def _stream_id(body: bytes) -> str | None:
     from harness.wire.sse import Decoder
 
     for frame in Decoder().feed(body):
-        event = _parsed(frame.data)
-        if isinstance(event, dict) and (found := PROTOCOL.stream_id(event)):
+        event = object_or_none(frame.data)
+        if event is not None and (found := PROTOCOL.stream_id(event)):
             return found
     return None
-
-
-def _parsed(data: bytes) -> Any:
-    try:
-        return json.loads(data)
-    except (ValueError, RecursionError):
-        return None

@@ -1,7 +1,7 @@
 """The kill matrix: which check notices which mutant of the emulator.
 
 Layer 4. Judges are pure, so an exercise whose exchanges with a mutant equal the reference's byte for byte has the
-reference's observations, and no judge is asked again.
+reference's observations, and no judge is asked again. What a whole run adds to them, the audit says here too.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from harness.checks.check import Check, Exercise
-from harness.outcome import Outcome
+from harness.outcome import Observation, Outcome
+from harness.runner.audit import Audit
 from harness.runner.capabilities import everything
 from harness.runner.ledger import Ledger
 from harness.runner.plan import load_catalogue
@@ -68,36 +69,45 @@ class Bench:
 
     def __init__(self, catalogue: Sequence[Check], build: Callable[[], Emulator] | None = None) -> None:
         self._groups = _grouped(catalogue)
-        self._reference: dict[str, tuple[Fingerprint, dict[str, Outcome]]] = {}
-        self.unmet: dict[str, str] = {}
+        self._checks = tuple(catalogue)
+        self._fingerprints: dict[str, Fingerprint] = {}
+        self._own: dict[str, Observation] = {}
+        audit = Audit.of(self._checks)
         for exercise, checks in self._groups:
             played = _played(exercise, build)
-            self._reference[exercise.name] = (_fingerprint(played), self._observe(played, checks))
-
-    def _observe(self, played: Played, checks: tuple[Check, ...]) -> dict[str, Outcome]:
-        seen = {check.id: played.observe(check) for check in checks}
-        for check_id, observation in seen.items():
-            if observation.outcome is not Outcome.MET:
-                why = observation.reason or "; ".join(finding.message for finding in observation.findings)
-                self.unmet[check_id] = f"{observation.outcome}: {why}"
-        return {check_id: observation.outcome for check_id, observation in seen.items()}
+            audit.note(exercise, played)
+            self._fingerprints[exercise.name] = _fingerprint(played)
+            self._own.update((check.id, played.observe(check)) for check in checks)
+        said = {check.id: audit.observe(check, self._own[check.id]) for check in self._checks}
+        self._outcomes = {check_id: observation.outcome for check_id, observation in said.items()}
+        self.unmet = {
+            check_id: f"{observation.outcome}: {_why(observation)}"
+            for check_id, observation in said.items()
+            if observation.outcome is not Outcome.MET
+        }
 
     def row(self, mutant: str, build: Callable[[], Emulator]) -> _Row:
         """Play every exercise against one mutant."""
+        own = dict(self._own)
+        audit = Audit.of(self._checks)
+        for exercise, checks in self._groups:
+            played = _played(exercise, build)
+            if _fingerprint(played) != self._fingerprints[exercise.name]:
+                audit.note(exercise, played)
+                own.update((check.id, played.observe(check)) for check in checks)
         killers: list[str] = []
         errors: list[str] = []
-        for exercise, checks in self._groups:
-            fingerprint, outcomes = self._reference[exercise.name]
-            played = _played(exercise, build)
-            if _fingerprint(played) == fingerprint:
-                continue
-            for check in checks:
-                observation = played.observe(check)
-                if observation.outcome is Outcome.ERROR:
-                    errors.append(f"{check.id}: {observation.reason}")
-                elif observation.outcome in _KILLS and outcomes[check.id] is not observation.outcome:
-                    killers.append(check.id)
+        for check in self._checks:
+            observation = audit.observe(check, own[check.id])
+            if observation.outcome is Outcome.ERROR:
+                errors.append(f"{check.id}: {observation.reason}")
+            elif observation.outcome in _KILLS and self._outcomes[check.id] is not observation.outcome:
+                killers.append(check.id)
         return _Row(mutant, tuple(killers), tuple(errors))
+
+
+def _why(observation: Observation) -> str:
+    return observation.reason or "; ".join(finding.message for finding in observation.findings)
 
 
 def kill_matrix(mutants: Iterable[str] | None = None, *, jobs: int = 2) -> Matrix:

@@ -12,8 +12,8 @@ from typing import TypeAlias
 
 from harness.checks.check import PROFILES, Check, Exercise
 from harness.outcome import Level, Observation, Outcome, UsageFault
+from harness.outcome.suggest import did_you_mean
 from harness.runner.capabilities import Capabilities
-from harness.runner.suggest import did_you_mean
 
 PROFILE_GATES: dict[str, frozenset[str]] = {
     "core": frozenset(),

@@ -10,16 +10,20 @@ import re
 import time
 import traceback
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeVar, cast
 
-from harness.checks.actions import Action, Close, Exchanges, Finish, Open, Read, Send, Steps, Together, Wait
+from harness.checks.actions import Action, Close, Exchanges, Finish, Open, Read, Send, Together, Wait
 from harness.checks.check import Check, Exercise
 from harness.checks.target import Target
+from harness.checks.waiting import Part
 from harness.outcome import HarnessFault, Observation, Outcome, Unmet
 from harness.runner.ledger import COLLECTIONS, Ledger
+from harness.runner.polite import showing, unanswered
 from harness.wire import Driver, Exchange, LiveStream
+
+T = TypeVar("T")
 
 _ITEM = re.compile(r"(?P<name>[^\[]+)\[(?P<part>.*)\]")
 
@@ -41,14 +45,23 @@ class Played:
 
     def observe(self, check: Check) -> Observation:
         """The observation of one check of this exercise; never raises."""
-        if self.failure is not None:
-            return self.failure
+        observation = self.failure or self._judged(check)
+        if observation.outcome is not Outcome.UNTESTABLE or observation.race_lost:
+            return observation
+        return replace(observation, unanswered=self._unanswered(check))
+
+    def _judged(self, check: Check) -> Observation:
         try:
             return check.observe(self.results or {})
-        except Unmet as unmet:
-            return Observation.untestable(unmet.reason, race_lost=unmet.race_lost)
         except Exception:
             return error(f"the judge of {check.id} raised")
+
+    def _unanswered(self, check: Check) -> str:
+        """What the target sent instead of an answer, if so: to what the judge looks at, or on the way there."""
+        results = self.results or {}
+        looked = [exchange for name in check.wants for exchange in _exchanges_at(results, name)]
+        stopped = not looked or any(name not in results for name in check.wants)
+        return next(filter(None, map(unanswered, self.trail if stopped else looked)), "")
 
     def evidence(self, check: Check, observation: Observation) -> tuple[Exchange, ...]:
         """The exchanges that a person needs to see, in the order they finished.
@@ -61,9 +74,13 @@ class Played:
         for names in (named, check.wants):
             chosen = {id(exchange) for name in names for exchange in _exchanges_at(results, name)}
             if chosen:
-                shown = [exchange for exchange in self.trail if id(exchange) in chosen]
-                return tuple(e for e in self.trail if id(e) in chosen or _is_origin(e, shown))
+                return self.with_origins([exchange for exchange in self.trail if id(exchange) in chosen])
         return self.trail
+
+    def with_origins(self, shown: list[Exchange]) -> tuple[Exchange, ...]:
+        """These exchanges of the trail and the creates whose ids they address, in the order they finished."""
+        chosen = {id(exchange) for exchange in shown}
+        return tuple(e for e in self.trail if id(e) in chosen or _is_origin(e, shown))
 
 
 def _is_origin(exchange: Exchange, shown: list[Exchange]) -> bool:
@@ -109,13 +126,13 @@ def error(what: str) -> Observation:
 
 def play(exercise: Exercise, target: Target, driver: Driver, ledger: Ledger) -> Played:
     """Run one exercise to its end; open streams are hung up whichever way it ends."""
-    hand = _Hand(driver, ledger)
+    hand = Hand(driver, ledger)
     begin = time.perf_counter()
     results: Exchanges | None = None
     failure: Observation | None = None
     try:
         try:
-            results = _drive(exercise.run(target), hand)
+            results = _named(drive(exercise.run(target), hand))
         finally:
             hand.hang_up()
     except Unmet as unmet:
@@ -125,14 +142,15 @@ def play(exercise: Exercise, target: Target, driver: Driver, ledger: Ledger) -> 
     return Played(results, failure, tuple(hand.trail), time.perf_counter() - begin)
 
 
-def _drive(steps: Steps, hand: _Hand) -> Exchanges:
+def drive(steps: Part[T], hand: Hand) -> T:
+    """Perform what an exercise, or a part of one, asks for, until it returns. Raises what it raises."""
     answer: Any = None
     try:
         for _ in range(MAX_ACTIONS):
             try:
                 action = steps.send(answer)
             except StopIteration as stop:
-                return _named(stop.value)
+                return cast("T", stop.value)
             answer = hand.perform(action)
     finally:
         steps.close()
@@ -145,8 +163,8 @@ def _named(value: Any) -> Exchanges:
     return value
 
 
-class _Hand:
-    """Performs actions and remembers what is open and what finished."""
+class Hand:
+    """Performs actions, and remembers what is open and, in `trail`, what finished."""
 
     def __init__(self, driver: Driver, ledger: Ledger) -> None:
         self._driver = driver
@@ -155,9 +173,10 @@ class _Hand:
         self.trail: list[Exchange] = []
 
     def perform(self, action: Action) -> Any:
+        """What the action brings; see `checks.actions`."""
         match action:
-            case Send(request, timeout):
-                return self._keep(self._driver.send(request, timeout=timeout))
+            case Send(request, timeout, sees):
+                return self._keep(showing(self._driver, sees).send(request, timeout=timeout))
             case Open(request):
                 stream = self._driver.open(request)
                 self._open[id(stream)] = stream
@@ -165,9 +184,9 @@ class _Hand:
             case Read(stream, events):
                 return stream.read(events)
             case Finish(stream):
-                return self._keep(self._done(stream).finish())
+                return self._ended(stream, stream.finish())
             case Close(stream):
-                return self._keep(self._done(stream).close())
+                return self._ended(stream, stream.close())
             case Wait(seconds):
                 return self._driver.wait(seconds)
             case Together(requests):
@@ -180,9 +199,10 @@ class _Hand:
             _, stream = self._open.popitem()
             self._keep(stream.close())
 
-    def _done(self, stream: LiveStream) -> LiveStream:
+    def _ended(self, stream: LiveStream, exchange: Exchange) -> Exchange:
+        """Only now is it no longer open: who interrupts the reading still wants it hung up and in the ledger."""
         self._open.pop(id(stream), None)
-        return stream
+        return self._keep(exchange)
 
     def _keep(self, exchange: Exchange) -> Exchange:
         self._ledger.note(exchange)

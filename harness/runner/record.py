@@ -8,25 +8,30 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import os
 import threading
 from collections import Counter
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any
-from urllib.parse import urlsplit
 
 from harness.cassette import CassetteError, CassetteFile, Player, Provenance, Recording, Target, Unit, load
 from harness.contract import CURRENT
+from harness.outcome import UsageFault
 from harness.transport import ServerThread, UrlDriver
+from harness.transport.dial import Origin
 from harness.transport.in_thread import InThread
+from harness.transport.limits import RECORDED_BYTES
 from harness.transport.proxy import WaitingServer
 from harness.transport.proxy_upstream import Upstream
 from harness.transport.tap import Tap
-from harness.wire import Chunked, Exchange, Request, Response, Service, StreamProtocol
+from harness.transport.tap_dial import refuse_itself
+from harness.transport.tap_wire import STOPPED
+from harness.wire import By, Chunked, Exchange, Request, Response, Service, StreamProtocol
 
 _LIVE = ("googleapis.com",)
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -34,7 +39,11 @@ _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 @dataclass(slots=True)
 class Summary:
-    """What became of a session. `replaced` counts secrets by kind, `unrecorded` says what is missing and why."""
+    """What became of a session.
+
+    `replaced` counts secrets by kind, `unrecorded` says what is missing and why, `unanswered` what the target left
+    without an answer, which is a recording too, and `stopped` the answers that were still coming in the end.
+    """
 
     cassette: str
     mode: str
@@ -43,8 +52,11 @@ class Summary:
     hung_up: int = 0
     replaced: Counter[str] = field(default_factory=Counter)
     unrecorded: list[str] = field(default_factory=list)
+    unanswered: list[str] = field(default_factory=list)
+    stopped: list[str] = field(default_factory=list)
     misses: list[str] = field(default_factory=list)
     interrupted: str = ""
+    remarks: list[str] = field(default_factory=list)
 
     @property
     def passed(self) -> int:
@@ -57,7 +69,9 @@ class Recorder:
 
     `mode` is vcrpy's: `all` records anew, `once` records where there is no file and else only plays, `none` only
     plays, `new_episodes` plays what is there and records the rest. Only with `all`, or where there is no file yet,
-    clients are connected to nothing but the tap. Raises CassetteError and UsageFault.
+    clients are connected to nothing but the tap. Exchanges that are not `wanted` pass unrecorded, as
+    do bodies of more than `most` bytes and what cannot be recorded; of these `warn` is told at once, `no_answer`
+    of what the target leaves without one. Raises CassetteError and UsageFault.
     """
 
     def __init__(
@@ -73,15 +87,22 @@ class Recorder:
         ca_file: str | None = None,
         redact: bool = True,
         provenance: Provenance | None = None,
+        wanted: Callable[[Exchange], bool] = lambda exchange: True,
+        most: int = RECORDED_BYTES,
+        warn: Callable[[str], object] = lambda reason: None,
+        no_answer: Callable[[str], object] = lambda what: None,
     ) -> None:
+        refuse_itself(target, host, port)
+        self._wanted = wanted
+        self._no_answer = no_answer
         self._target = target
         self._path = path
         self._protocol = protocol
         self._address: dict[str, Any] = {"host": host, "port": port}
-        self._tapping: dict[str, Any] = {"encoding": encoding, "ca_file": ca_file}
+        self._tapping: dict[str, Any] = {"encoding": encoding, "ca_file": ca_file, "most": most, "warn": warn}
         self._adds = mode in ("all", "new_episodes") or (mode == "once" and not path.exists())
         made = provenance or (provenance_of(target, ca_file=ca_file) if self._adds else None)
-        self._file = CassetteFile(path, protocol, mode=mode, provenance=made, redactor=redact)
+        self._file = CassetteFile(path, protocol, mode=mode, provenance=made, redact=redact)
         self._stack = ExitStack()
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="harness-recorder")
         self._lock = threading.Lock()
@@ -91,6 +112,8 @@ class Recorder:
         self.summary = Summary(str(path), mode)
 
     def __enter__(self) -> Recorder:
+        if self._adds:
+            make_folder(self._path.parent)
         with ExitStack() as stack:
             front = self.summary.mode == "new_episodes" and self._path.exists()
             stack.enter_context(self._file)
@@ -107,6 +130,11 @@ class Recorder:
             self._stack = stack.pop_all()
         return self
 
+    @property
+    def only_plays(self) -> bool:
+        """Whether nothing can be added, because of the mode and of the file that is there."""
+        return not self._adds
+
     def _listen(self, stack: ExitStack, address: dict[str, Any]) -> str:
         """The URL of the tap."""
         self._tap = stack.enter_context(InThread(Tap(self._target, self._sink, **address, **self._tapping)))
@@ -117,6 +145,7 @@ class Recorder:
     ) -> None:
         self._stack.__exit__(kind, error, trace)
         summary, redactor = self.summary, self._file.redactor
+        summary.remarks += self._file.remarks
         if redactor is not None:
             summary.replaced.update(item.kind for item in redactor.report)
         if self._tap is not None:
@@ -131,10 +160,17 @@ class Recorder:
         return asyncio.get_running_loop().run_in_executor(self._writer, self._keep, exchange)
 
     def _keep(self, exchange: Exchange) -> None:
+        if not self._wanted(exchange):
+            return
         recording = recording_of(exchange, self._tap.origin if self._tap else "")
         self._file.add(recording)
         self.summary.recorded += 1
-        self.summary.hung_up += exchange.ending.by == "client"
+        self.summary.hung_up += exchange.ending.by is By.CLIENT
+        if exchange.status is None and exchange.ending.by is not By.CLIENT:
+            self.summary.unanswered.append(unanswered(exchange))
+            self._no_answer(self.summary.unanswered[-1])
+        elif exchange.ending.detail == STOPPED:
+            self.summary.stopped.append(f"{exchange.request.method} {exchange.request.raw_path}")
 
     def _known_or(self, upstream: Service) -> Service:
         """What is recorded is played, the rest asked for."""
@@ -150,11 +186,27 @@ class Recorder:
         return service
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder for cassettes, before anything is asked that could not be kept. Raises UsageFault."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as wrong:
+        raise UsageFault(f"no cassette can be written to {folder}: {wrong.strerror}") from None
+    if not os.access(folder, os.W_OK):
+        raise UsageFault(f"no cassette can be written to {folder}: it is not ours to write to")
+
+
+def unanswered(exchange: Exchange) -> str:
+    """What was asked and how the connection died."""
+    request, ending = exchange.request, exchange.ending
+    how = ending.detail or f"{ending.how} {ending.at.replace('_', ' ')}"
+    return f"{request.method} {request.raw_path}: {how}"
+
+
 def recording_of(exchange: Exchange, origin: str) -> Recording:
     """The recording of an exchange that the tap saw; its content coding undone, as far as the body goes."""
     unit = Unit.CHUNK if isinstance(exchange.framing, Chunked) else Unit.PIECE
-    reason = str(exchange.notes.get("reason", ""))
-    return Recording.of(exchange, origin=origin, unit=unit, decoded=False, reason=reason).decoded()
+    return Recording.of(exchange, origin=origin, unit=unit, decoded=False, reason=exchange.reason).decoded()
 
 
 def provenance_of(target: str, *, recorder: str = "harness record", ca_file: str | None = None) -> Provenance:
@@ -170,7 +222,7 @@ def provenance_of(target: str, *, recorder: str = "harness record", ca_file: str
 
 def target_class(target: str, *, ca_file: str | None = None) -> Target:
     """Live, the emulator, or something else. Nobody but a server on this machine is asked anything."""
-    host = urlsplit(target).hostname or ""
+    host = Origin.parse(target).host
     if any(host == name or host.endswith(f".{name}") for name in _LIVE):
         return Target.LIVE
     if host not in _LOOPBACK:

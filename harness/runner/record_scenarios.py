@@ -20,7 +20,7 @@ from harness.checks.target import Target
 from harness.checks.tools import QUESTION, first_call, result_of
 from harness.checks.waiting import Part, appear, need_id, settle
 from harness.outcome import UsageFault
-from harness.runner.suggest import did_you_mean
+from harness.outcome.suggest import did_you_mean
 from harness.wire import Exchange, LiveStream
 
 EVENTS_BEFORE_HANG_UP = 3

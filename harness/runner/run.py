@@ -13,7 +13,8 @@ from contextlib import closing
 from dataclasses import dataclass, field
 
 from harness.checks.check import Check
-from harness.outcome import Observation, Outcome, Verdict, verdict
+from harness.outcome import Observation, Outcome, Verdict, not_judged, verdict
+from harness.runner.audit import SETTLED, Audit
 from harness.runner.baseline import Baseline
 from harness.runner.capabilities import Capability
 from harness.runner.events import (
@@ -27,12 +28,13 @@ from harness.runner.events import (
     RunStarted,
 )
 from harness.runner.ledger import Ledger
+from harness.runner.manners import Manners
 from harness.runner.plan import Group, Plan, PlannedCheck, Selection, make_plan, needed_capabilities
 from harness.runner.play import Played, play
 from harness.runner.probe import probe
 from harness.runner.sessions import session_of
 from harness.runner.targets import ResolvedTarget
-from harness.wire import Driver
+from harness.wire import Driver, Exchange
 
 _NEEDS_EVIDENCE = frozenset({Verdict.FAIL, Verdict.WARN, Verdict.XFAIL, Verdict.ERROR})
 _STOPS = frozenset({Verdict.FAIL, Verdict.ERROR})
@@ -48,6 +50,7 @@ class RunOptions:
     strict: bool = False
     fail_fast: bool = False
     jobs: int = 1
+    manners: Manners = field(default_factory=Manners)
 
 
 def check_target(
@@ -60,23 +63,22 @@ def check_target(
     begin = time.perf_counter()
     needed = needed_capabilities(catalogue, options.selection)
     yield RunStarted(target.info)
-    driver = target.connect()
-    try:
-        capabilities, requests, says_stream = probe(driver, target.target, options.said, needed)
-    finally:
-        driver.close()
-    yield Probed(capabilities, requests, says_stream)
-    plan = make_plan(catalogue, options.selection, capabilities)
+    patience = options.manners.patience()
+    polite = target.driven(options.manners.wrapper(patience))
+    with closing(polite.connect()) as driver:
+        found = probe(driver, target.target, options.said, needed)
+    yield Probed(found.capabilities, found.requests, found.notes)
+    plan = make_plan(catalogue, options.selection, found.capabilities)
     yield Planned(len(plan.checks), len(plan.groups))
-    sessions = options.jobs > 1 and "script" in capabilities and not target.throwaway
-    conductor = _Conductor(target.able(capabilities, says_stream=says_stream), options, sessions=sessions)
+    sessions = options.jobs > 1 and "script" in found.capabilities and not target.throwaway
+    conductor = _Conductor(polite.able(found.capabilities, found.says), options, sessions=sessions)
     results: dict[str, Result] = {}
     for event in conductor.events(plan):
         if isinstance(event, CheckFinished):
             results[event.result.check.id] = event.result
         yield event
     ordered = tuple(results[planned.check.id] for planned in plan.checks)
-    yield RunFinished(ordered, time.perf_counter() - begin, tuple(conductor.leftovers))
+    yield RunFinished(ordered, time.perf_counter() - begin, tuple(conductor.leftovers), patience.waited)
 
 
 class _Conductor:
@@ -87,9 +89,12 @@ class _Conductor:
         self._options = options
         self._sessions = sessions
         self._stop = threading.Event()
+        self._audit = Audit(frozenset())
+        self._held: list[tuple[PlannedCheck, Played, Observation]] = []
         self.leftovers: list[str] = []
 
     def events(self, plan: Plan) -> Iterator[Event]:
+        self._audit = Audit.of(planned.check for planned in plan.checks if planned.skip is None)
         for planned in plan.checks:
             if planned.skip is not None:
                 yield CheckFinished(self._result(planned, planned.skip))
@@ -99,6 +104,9 @@ class _Conductor:
             yield from self._parallel(groups, workers)
         elif groups:
             yield from self._work(iter(groups))
+        for planned, played, own in self._held:
+            said = self._audit.observe(planned.check, own)
+            yield CheckFinished(self._result(planned, said, played, audited=said is not own))
 
     def _parallel(self, groups: list[Group], workers: int) -> Iterator[Event]:
         waiting = _Shared(groups)
@@ -143,13 +151,26 @@ class _Conductor:
             return
         yield ExerciseStarted(exercise.name, tuple(planned.check.id for planned in members))
         played = play(exercise, self._target.target, driver, ledger)
+        self._audit.note(exercise, played)
         for planned in members:
-            result = self._result(planned, played.observe(planned.check), played)
+            observation = played.observe(planned.check)
+            if planned.check.everywhere and observation.outcome not in SETTLED:
+                self._held.append((planned, played, observation))  # the rest of the run may add to it
+                continue
+            result = self._result(planned, observation, played)
             if self._options.fail_fast and result.verdict in _STOPS:
                 self._stop.set()
             yield CheckFinished(result)
 
-    def _result(self, planned: PlannedCheck, observation: Observation, played: Played | None = None) -> Result:
+    def _result(
+        self,
+        planned: PlannedCheck,
+        observation: Observation,
+        played: Played | None = None,
+        *,
+        audited: bool = False,
+    ) -> Result:
+        """`audited`: it was another exercise's answers that decided."""
         check, baseline = planned.check, self._options.baseline
         said = verdict(
             observation,
@@ -159,9 +180,12 @@ class _Conductor:
             strict=self._options.strict,
             baselined=check.id in baseline,
         )
-        evidence = played.evidence(check, observation) if played and said in _NEEDS_EVIDENCE else ()
+        evidence: tuple[Exchange, ...] = ()
+        if played is not None and said in _NEEDS_EVIDENCE:
+            evidence = self._audit.evidence(check) if audited else played.evidence(check, observation)
         seconds = played.seconds if played is not None else 0.0
-        return Result(check, observation, said, seconds, evidence, baseline.reason(check.id))
+        unjudged = not_judged(observation, check.rule.level, baselined=check.id in baseline)
+        return Result(check, observation, said, seconds, evidence, baseline.reason(check.id), unjudged)
 
 
 class _Shared:

@@ -6,16 +6,16 @@ Layer 4. Knows how a target is named; must not know what is asked of it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
 from harness.checks.target import Target
 from harness.outcome import UsageFault
+from harness.outcome.suggest import did_you_mean
 from harness.runner.capabilities import Capabilities
 from harness.runner.events import TargetInfo
-from harness.runner.suggest import did_you_mean
 from harness.wire import Driver
 
 if TYPE_CHECKING:
@@ -30,9 +30,6 @@ OTHER_KEY_VARIABLE = "OTHER_GEMINI_API_KEY"
 
 _VERSION = re.compile(r"v\d+(?:(?:alpha|beta)\d*)?", re.ASCII)
 _SECRET_NAME = re.compile(r"auth|api-?key|token|secret|cookie|password|credential", re.IGNORECASE)
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-_NEAR_POLL, _NEAR_GONE = 0.05, 0.5
-"""Seconds for a target on this machine; one elsewhere gets the defaults of `Target`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,10 +70,21 @@ class ResolvedTarget:
     connect: Connect
     throwaway: bool = False
 
-    def able(self, capabilities: Capabilities, *, says_stream: bool = False) -> ResolvedTarget:
-        """The same target, with what was found told to the exercises."""
+    def able(self, capabilities: Capabilities, says: Mapping[str, Any] | None = None) -> ResolvedTarget:
+        """The same target, with what was found told to the exercises; `says` as in `checks.Target`."""
         present = frozenset(item.name for item in capabilities if item.present)
-        return replace(self, target=replace(self.target, capabilities=present, says_stream=says_stream))
+        told = replace(
+            self.target,
+            capabilities=present,
+            keeps="store" in present or capabilities.get("store") is None,
+            environment=self.target.environment if "environments" in present else None,
+            says=says or {},
+        )
+        return replace(self, target=told)
+
+    def driven(self, wrap: Callable[[Driver], Driver]) -> ResolvedTarget:
+        """The same target, with a wrapper around each driver to it."""
+        return replace(self, connect=lambda session="": wrap(self.connect(session)))
 
 
 def resolve_target(text: str | None, options: TargetOptions) -> ResolvedTarget:
@@ -131,10 +139,7 @@ def reference() -> Emulator:
 def _remote(text: str, options: TargetOptions) -> ResolvedTarget:
     root, found = split_version(_checked(text))
     version = options.api_version.strip("/") or found or DEFAULT_VERSION
-    near = urlsplit(root).hostname in _LOOPBACK
     target = _target(options, version, options.api_key, options.other_api_key)
-    if near:
-        target = replace(target, poll=_NEAR_POLL, gone_within=_NEAR_GONE)
 
     def connect(session: str = "") -> Driver:
         from harness.transport import Limits, UrlDriver
@@ -179,7 +184,10 @@ def split_version(url: str) -> tuple[str, str]:
 
 
 def _checked(text: str) -> str:
-    parts = urlsplit(text)
+    try:
+        parts = urlsplit(text)
+    except ValueError as wrong:  # of an address in brackets
+        raise UsageFault(f"{text!r} is no URL ({wrong}): write it like http://127.0.0.1:8000") from None
     if parts.scheme not in ("http", "https") or not parts.hostname:
         hint = did_you_mean(text, (EMULATOR,), otherwise="")
         raise UsageFault(

@@ -1,34 +1,48 @@
-"""What can be said of cassettes as files, beside what the contract says of the traffic in them.
+"""Verifies recordings: what the contract says of the traffic in files, and what is to be said of the files.
 
-Layer 4. How their streams ended, which entries were edited since, what looks like a secret. A recorded drop is a
-fact, never a finding; an edited entry is one whose pieces and times are a guess from then on.
+Layer 4. Opens each file once. How the streams in a cassette ended, which entries were edited since, what looks
+like a secret. A recorded drop is a fact, never a finding; an edited entry is one whose pieces and times are a
+guess from then on; a file that is not what it claims to be is a fault, whatever is right in it.
 """
 
 from __future__ import annotations
 
+import json
+from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from harness.cassette import CassetteError, Hit, load, scan_file
-from harness.wire import StreamProtocol
+from harness.cassette import CassetteError, Hit, Recording, scan_file
+from harness.cassette.document import parse_all
+from harness.cassette.layout import Layout
+from harness.contract.offline import ANSWERS, Answer, FileJudge, Verification
+from harness.contract.recorded import Unreadable, decoded, named
+from harness.wire import Arrivals, Exchange, StreamProtocol
 
 _SUFFIXES = (".yaml", ".yml")
-_OURS = b"x-stream:"
-_OURS_IN_FLOW = b'"x-stream":'
 
 
 @dataclass(frozen=True, slots=True)
 class CassetteFacts:
-    """One cassette of ours. `endings` counts what was no whole answer; `edited` are entries by number, from 1."""
+    """One cassette. `endings` counts what was no whole answer; `edited` are entries by number, from 1."""
 
     file: str
     recordings: int = 0
     endings: tuple[tuple[str, int], ...] = ()
     edited: tuple[int, ...] = ()
-    problem: str = ""
+
+
+@dataclass(slots=True)
+class Verified:
+    """What was said of files. `unusable` pairs those that nobody can use as what they are with the reason."""
+
+    traffic: Verification = field(default_factory=Verification)
+    facts: list[CassetteFacts] = field(default_factory=list)
+    unusable: list[tuple[str, str]] = field(default_factory=list)
 
 
 class Secret(NamedTuple):
@@ -38,24 +52,82 @@ class Secret(NamedTuple):
     hit: Hit
 
 
-def cassette_facts(paths: Iterable[Path]) -> list[CassetteFacts]:
-    """The facts of every cassette of ours among files and in folders; others are passed over."""
-    return [_facts(path) for path in files_in(paths) if path.suffix in _SUFFIXES and _is_ours(path)]
+def verify(paths: Iterable[Path]) -> Verified:
+    """Judge files, and in folders every file but hidden ones. Raises OSError when one cannot be read."""
+    result = Verified()
+    for path in files_in(paths):
+        try:
+            _verify(path, path.read_bytes(), result)
+        except CassetteError as wrong:
+            result.unusable.append((str(path), str(wrong).removeprefix(str(path)).lstrip(":, ")))
+        except Unreadable as wrong:
+            result.unusable.append((str(path), str(wrong)))
+    return result
 
 
-def _is_ours(path: Path) -> bool:
-    data = path.read_bytes()
-    return _OURS in data or _OURS_IN_FLOW in data
+def _verify(path: Path, data: bytes, result: Verified) -> None:
+    judge = FileJudge(str(path), result.traffic)
+    if path.suffix in _SUFFIXES:
+        documents = parse_all(path, data)
+        if len(documents) == 1 and _claims_to_be_a_cassette(documents[0]):
+            _cassette(path, documents[0], judge, result)
+        else:
+            judge.documents(documents)
+    elif path.suffix == ".json" and (document := _json_cassette(data)) is not None:
+        _cassette(path, document, judge, result)
+    else:
+        judge.judge(data, _answers(path) if path.name.endswith(".request.json") else ())
 
 
-def _facts(path: Path) -> CassetteFacts:
+def _claims_to_be_a_cassette(document: object) -> bool:
+    return isinstance(document, Mapping) and "interactions" in document and "version" in document
+
+
+def _json_cassette(data: bytes) -> Any:
+    """The document of a cassette that vcrpy's JSON serializer wrote."""
     try:
-        recordings = load(path).recordings
-    except CassetteError as wrong:
-        return CassetteFacts(str(path), problem=str(wrong))
-    endings = Counter(f"{r.ending.how} by the {r.ending.by}" for r in recordings if not r.complete)
-    edited = tuple(number for number, recording in enumerate(recordings, 1) if recording.approximate)
-    return CassetteFacts(str(path), len(recordings), tuple(sorted(endings.items())), edited)
+        document = json.loads(data)
+    except (ValueError, RecursionError):
+        return None
+    return document if _claims_to_be_a_cassette(document) else None
+
+
+def _answers(request: Path) -> Iterator[Answer]:
+    """What lies beside the file of a request."""
+    stem = request.name.removesuffix(".request.json")
+    for path in (request.with_name(stem + suffix) for suffix in ANSWERS):
+        if path.is_file():
+            yield Answer(path.read_bytes(), path.suffix == ".json")
+
+
+def _cassette(path: Path, document: Any, judge: FileJudge, result: Verified) -> None:
+    """Judge what of a cassette can be read, then say what is wrong with the rest of it."""
+    layout = Layout(path)
+    entries = list(layout.readings(layout.checked(document)["interactions"]))
+    judge.exchanges(named(number, _exchange(entry)) for number, entry in enumerate(entries, 1))
+    good = [(number, entry) for number, entry in enumerate(entries, 1) if isinstance(entry, Recording)]
+    endings = Counter(f"{entry.ending.how} by the {entry.ending.by}" for _, entry in good if not entry.complete)
+    edited = tuple(number for number, entry in good if entry.approximate)
+    result.facts.append(CassetteFacts(str(path), len(good), tuple(sorted(endings.items())), edited))
+    layout.provenance()
+    for position, entry in enumerate(entries):
+        if isinstance(entry, ValueError):
+            raise layout.entry_error(position, entry)
+
+
+def _exchange(entry: Recording | ValueError) -> Exchange | Unreadable:
+    """An entry as judges read it, its body decoded as far as it goes."""
+    if isinstance(entry, ValueError):
+        return Unreadable(str(entry))
+    exchange = entry.exchange()
+    try:
+        body = decoded(exchange.body, exchange.headers)
+    except Unreadable as wrong:
+        return wrong
+    if body is exchange.body:
+        return exchange
+    whole = Arrivals(array("Q"), array("d"), 0)
+    return replace(exchange, body=body, size=len(body), sha256=sha256(body).hexdigest(), arrivals=whole)
 
 
 def secrets_in(paths: Iterable[Path], protocol: StreamProtocol) -> tuple[int, list[Secret]]:

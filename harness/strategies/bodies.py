@@ -6,7 +6,6 @@ text, totals add up, and the rules between the fields of a create.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -16,7 +15,7 @@ from hypothesis.strategies import SearchStrategy
 from harness.contract.lifecycle import SETTLED, STATUSES
 from harness.strategies import values
 from harness.strategies.damage import damaged
-from harness.strategies.shapes import Shapes, definitions, objects
+from harness.strategies.shapes import Shapes, definitions, objects, weighted
 
 Json = dict[str, Any]
 
@@ -98,14 +97,20 @@ def usages(draw: st.DrawFn) -> Json:
         "total_cached_tokens": draw(st.integers(0, asked)),
     }
     usage: Json = {**totals, "total_tokens": asked + made + thought + draw(st.sampled_from((0, used)))}
-    modalities = st.sampled_from(_CONTENTS)
     for name in draw(st.lists(st.sampled_from(("input", "output", "cached", "tool_use")), unique=True)):
-        share = draw(st.integers(0, totals[f"total_{name}_tokens"]))
-        usage[f"{name}_tokens_by_modality"] = [{"modality": draw(modalities), "tokens": share}]
+        tokens = st.integers(0, totals[f"total_{name}_tokens"])
+        share = objects({"modality": st.sampled_from(_CONTENTS), "tokens": tokens})
+        usage[f"{name}_tokens_by_modality"] = [draw(share)]
+    usage |= draw(_COUNTED)
     if draw(st.booleans()):
-        usage["initial_input_tokens"] = asked
-        usage["grounding_tool_count"] = [{"type": "google_search", "count": draw(values.SMALL)}]
-    return usage
+        return usage
+    untold = draw(st.sampled_from((*totals, "total_tokens")))
+    without = {untold} if untold == "total_cached_tokens" else {untold, "total_tokens"}  # the sum needs its parts
+    return {name: value for name, value in usage.items() if name not in without}
+
+
+_USES = objects({"type": st.sampled_from(("google_search", "google_maps", "retrieval")), "count": values.SMALL})
+_COUNTED = objects({"initial_input_tokens": values.SMALL, "grounding_tool_count": st.lists(_USES, max_size=2)})
 
 
 @st.composite
@@ -136,19 +141,28 @@ def _step() -> SearchStrategy[Json]:
 @st.composite
 def _exchange(draw: st.DrawFn, tool: str) -> list[Json]:
     """A call of a server tool and the result that answers it."""
-    call = draw(shapes().at(f"steps.{tool.replace('_', '-')}-call"))
-    result = draw(shapes().at(f"steps.{tool.replace('_', '-')}-result"))
+    call, result = (draw(shapes().at(pointer)) for pointer in _ends(tool))
     return [call, {**result, "call_id": call["id"]}]
 
 
 @cache
 def timelines(*, most: int = 3) -> SearchStrategy[list[Json]]:
     """Output steps in a row; each result of a server tool follows its call."""
-    single = st.one_of([shapes().at(f"steps.{kind}") for kind in ("model-output", "thought", "function-call")])
-    answered = shapes().at("steps.function-result")
-    pairs = st.sampled_from(SERVER_TOOLS).flatmap(_exchange)
-    parts = st.one_of(single.map(lambda step: [step]), pairs, answered.map(lambda step: [step]))
+    single = [f"steps.{kind}" for kind in ("model-output", "thought", "function-call", "function-result")]
+    alone = [(_weight(pointer), shapes().at(pointer).map(lambda step: [step])) for pointer in single]
+    pairs = [(sum(map(_weight, _ends(tool))), _exchange(tool)) for tool in SERVER_TOOLS]
+    parts = weighted([*alone, *pairs])
     return st.lists(parts, max_size=most).map(lambda found: [step for part in found for step in part])
+
+
+def _weight(pointer: str) -> int:
+    return shapes().weight({"$ref": f"#/$defs/{pointer}"})
+
+
+def _ends(tool: str) -> tuple[str, str]:
+    """The steps of a server tool: the call, and the result that answers it."""
+    name = tool.replace("_", "-")
+    return f"steps.{name}-call", f"steps.{name}-result"
 
 
 @cache
@@ -156,9 +170,7 @@ def _free_of_interactions() -> SearchStrategy[Json]:
     """Fields of an interaction that no other field binds."""
     own = ("status", "id", "steps", "usage", "created", "updated", "continuation_token", "model", "agent")
     fields = shapes().schema("interaction")["properties"]
-    return objects(
-        {name: shapes().of(part, name) for name, part in fields.items() if name not in own}, frozenset()
-    )
+    return shapes().members({name: part for name, part in fields.items() if name not in own})
 
 
 @st.composite
@@ -194,13 +206,10 @@ def _opening() -> SearchStrategy[list[Json]]:
 
 
 def _inputs() -> SearchStrategy[Any]:
-    contents = st.one_of([shapes().at(f"contents.{kind}") for kind in _CONTENTS])
-    return st.one_of(
-        values.TEXTS.map(lambda text: text or "Say hi."),
-        contents,
-        st.lists(contents, min_size=1, max_size=2),
-        st.builds(lambda first, rest: [*first, *rest], _asking(), timelines(most=2)),
-    )
+    contents = weighted([(_weight(f"contents.{kind}"), shapes().at(f"contents.{kind}")) for kind in _CONTENTS])
+    steps = st.builds(lambda first, rest: [*first, *rest], _asking(), timelines(most=2))
+    texts = values.TEXTS.map(lambda text: text or "Say hi.")
+    return weighted([(1, texts), (1, contents), (1, st.lists(contents, min_size=1, max_size=2)), (3, steps)])
 
 
 def _asking() -> SearchStrategy[list[Json]]:
@@ -208,18 +217,20 @@ def _asking() -> SearchStrategy[list[Json]]:
 
 
 @cache
-def _free_fields() -> Mapping[str, SearchStrategy[Any]]:
+def _free_fields(most: int) -> SearchStrategy[Json]:
     fields = shapes().schema("requests.create-interaction/$defs/fields")["properties"]
-    return {name: shapes().of(part, name) for name, part in fields.items() if name not in _RULED}
+    return shapes().members({name: part for name, part in fields.items() if name not in _RULED}, most=most)
+
+
+_FLAGS = objects({"stream": st.booleans(), "store": st.booleans(), "background": st.booleans()})
 
 
 @st.composite
 def _create_request(draw: st.DrawFn) -> Json:
     body: Json = draw(_author())
     body["input"] = draw(shapes().at("input"))
-    body.update(draw(objects(_free_fields(), frozenset(), most=3)))
-    flags = {"stream": st.booleans(), "store": st.booleans(), "background": st.booleans()}
-    body.update(draw(objects(flags, frozenset())))
+    body.update(draw(_free_fields(3)))
+    body.update(draw(_FLAGS))
     if body.get("agent", "").startswith("deep-research") or "webhook_config" in body:
         body["background"] = True
     if body.get("background"):
@@ -243,7 +254,7 @@ def _settings(draw: st.DrawFn, body: Json) -> Json:
 @cache
 def _chosen(names: tuple[str, ...]) -> SearchStrategy[Json]:
     fields = shapes().schema("requests.create-interaction/$defs/fields")["properties"]
-    return objects({name: shapes().of(fields[name], name) for name in names}, frozenset(), most=2)
+    return shapes().members({name: fields[name] for name in names}, most=2)
 
 
 RULES_BETWEEN_FIELDS: tuple[Json, ...] = (
@@ -269,5 +280,5 @@ RULES_BETWEEN_FIELDS: tuple[Json, ...] = (
 @st.composite
 def _rule_broken(draw: st.DrawFn) -> Json:
     body = dict(draw(st.sampled_from(RULES_BETWEEN_FIELDS)))
-    extra = draw(objects(_free_fields(), frozenset(), most=2))
+    extra = draw(_free_fields(2))
     return {**{name: value for name, value in extra.items() if name != "labels"}, **body}

@@ -2,13 +2,17 @@
 
 Layer 2. Knows JSON Schema as this project writes it: the closed twins of the files, in which every union is told
 apart by constants. Rules between fields (`allOf`, `if`) are not read here: whoever composes a message keeps them.
-Objects take a few of their optional fields at a time, so that large messages stay small and shrink to nothing.
+Objects take a few of their optional fields at a time, so that large messages stay small and shrink to nothing; a
+field or branch is taken the more often the more there is to see behind it, so that what lies deep is not rare.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from bisect import bisect
+from collections.abc import Mapping, Sequence
 from functools import cache
+from itertools import accumulate
+from math import isqrt
 from typing import Any
 
 from hypothesis import strategies as st
@@ -86,7 +90,7 @@ class Shapes:
             return st.sampled_from(schema["enum"])
         for union in ("oneOf", "anyOf"):
             if union in schema:
-                return st.one_of([self.of(branch, name) for branch in schema[union]])
+                return weighted([(self.weight(branch), self.of(branch, name)) for branch in schema[union]])
         return self._typed(schema, name)
 
     def _typed(self, schema: Schema, name: str) -> Strategy:
@@ -113,20 +117,58 @@ class Shapes:
             if isinstance(others, dict):
                 return st.dictionaries(values.WORDS, self.of(others), max_size=2)
             return values.OBJECTS
+        return self.members(properties, frozenset(schema.get("required", ())))
+
+    def members(
+        self, properties: Mapping[str, Schema], required: frozenset[str] = frozenset(), most: int = MOST_OPTIONAL
+    ) -> Strategy:
+        """Objects of these properties, each taken by its weight."""
         members = {name: self.of(part, name) for name, part in properties.items()}
-        return objects(members, frozenset(schema.get("required", ())))
+        weights = {name: self.weight(part) for name, part in properties.items()}
+        return objects(members, required, most, weights)
+
+    def weight(self, schema: Schema) -> int:
+        """How often to take a branch or field: grows with the square root of how much there is to see below it.
+
+        A share as large as what lies below would starve what is small beside what is large.
+        """
+        return isqrt(100 * self._seen_below(schema, set()))
+
+    def _seen_below(self, schema: Schema, seen: set[str]) -> int:
+        """The branches, fields and items, each part counted once."""
+        if "$ref" in schema:
+            pointer = pointer_of(schema["$ref"])
+            if pointer in seen:
+                return 0
+            seen.add(pointer)
+        schema = self.whole(schema)
+        parts = [*schema.get("oneOf", ()), *schema.get("anyOf", ()), *schema.get("properties", {}).values()]
+        parts += [part for key in ("items", "additionalProperties") if isinstance(part := schema.get(key), dict)]
+        return 1 + sum(self._seen_below(part, seen) for part in parts)
 
 
 @st.composite
 def objects(
-    draw: st.DrawFn, members: Mapping[str, Strategy], required: frozenset[str], most: int = MOST_OPTIONAL
+    draw: st.DrawFn,
+    members: Mapping[str, Strategy],
+    required: frozenset[str] = frozenset(),
+    most: int = MOST_OPTIONAL,
+    weights: Mapping[str, int] | None = None,
 ) -> dict[str, Any]:
     """Objects with every required member and a few of the others, in the order of `members`."""
     optional = [name for name in members if name not in required]
     chosen = set(required)
     if optional:
-        chosen |= set(draw(st.lists(st.sampled_from(optional), unique=True, max_size=min(most, len(optional)))))
+        sums = list(accumulate((weights or {}).get(name, 1) for name in optional))
+        for _ in range(draw(st.integers(0, min(most, len(optional))))):
+            chosen.add(optional[bisect(sums, draw(st.integers(0, sums[-1] - 1)))])
     return {name: draw(strategy) for name, strategy in members.items() if name in chosen}
+
+
+def weighted(choices: Sequence[tuple[int, Strategy]]) -> Strategy:
+    """One of some strategies, each as often as its weight says; shrinks towards the first."""
+    sums = list(accumulate(weight for weight, _ in choices))
+    return st.integers(0, sums[-1] - 1).flatmap(lambda number: choices[bisect(sums, number)][1])
 
 
 def pointer_of(reference: str) -> str:

@@ -80,7 +80,7 @@ def _opening(draw: st.DrawFn, identity: str, background: bool) -> list[Json]:
     if not draw(st.booleans()):
         return [created]
     extras = {"usage": usages(), "continuation_token": values.BASE64}
-    return [created, {**update, **draw(objects(extras, frozenset()))}]
+    return [created, {**update, **draw(objects(extras))}]
 
 
 def _dressed(draw: st.DrawFn, event: Json) -> Json:
@@ -107,20 +107,21 @@ def _particulars() -> SearchStrategy[Json]:
     """What else a completed interaction may say of itself."""
     fields = shapes().schema("interaction-partial")["properties"]
     names = ("object", "model", "agent", "created", "updated", "service_tier")
-    return objects({name: shapes().of(fields[name], name) for name in names}, frozenset())
+    return shapes().members({name: fields[name] for name in names})
 
 
 @cache
 def _errors() -> SearchStrategy[Json]:
     words = st.sampled_from(("deadline_exceeded", "api_error"))
     whole = st.fixed_dictionaries({"code": words, "message": values.TEXTS})
-    return st.one_of(whole, whole.map(lambda error: {"code": error["code"]}))
+    part = st.sampled_from(("code", "message"))  # an error that says nothing would end nothing
+    return st.one_of(whole, st.builds(lambda error, name: {name: error[name]}, whole, part))
 
 
 _RARELY = st.integers(0, 7).map(lambda number: number == 7)
 """Whether to add what is rare; shrinking does without."""
 
-_STOP_FIELDS = objects({"usage": usages(), "step_usage": usages()}, frozenset())
+_STOP_FIELDS = objects({"usage": usages(), "step_usage": usages()})
 
 # --- one step
 
@@ -142,7 +143,7 @@ def _step(draw: st.DrawFn, index: int, kind: str) -> list[Json]:
             st.lists(_delta("thought_signature"), max_size=1)
         )
     elif kind == "function_call":
-        deltas = [{"type": "arguments_delta", "arguments": part} for part in draw(_argument_parts())]
+        deltas = [_arguments(draw, part) for part in draw(_argument_parts())]
     else:
         deltas = draw(_deltas_of(kind))
     events = _framed(index, shell, deltas)
@@ -163,6 +164,12 @@ def _shell(draw: st.DrawFn, kind: str) -> Json:
     step = draw(shapes().at(pointer))
     kept = draw(st.booleans())
     return {name: value for name, value in step.items() if kept or name == "type" or name in _SHELL_FIELDS}
+
+
+def _arguments(draw: st.DrawFn, part: str) -> Json:
+    """A fragment; an empty one may be left unsaid."""
+    told = {"arguments": part} if part or draw(st.booleans()) else {}
+    return {"type": "arguments_delta", **told}
 
 
 def _delta(name: str) -> SearchStrategy[Json]:

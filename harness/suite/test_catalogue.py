@@ -7,11 +7,12 @@ the checks of one exercise share an `xdist_group` (`--dist loadgroup` plays each
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NoReturn
 
 import pytest
 
 from harness.checks.check import Check
-from harness.outcome import TargetFault, UsageFault, Verdict
+from harness.outcome import Exit, TargetFault, UsageFault, Verdict
 from harness.suite.judging import Judge, baseline_of, selected
 
 _SKIPPED = frozenset({Verdict.UNTESTABLE, Verdict.NOT_APPLICABLE, Verdict.EXCLUDED, Verdict.NOT_RUN})
@@ -31,7 +32,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         checks = selected(config.getoption("--interactions-profile"), config.getoption("--interactions-level"))
         known = baseline_of(config.getoption("--interactions-baseline"))
     except UsageFault as fault:
-        raise pytest.UsageError(str(fault)) from None
+        _leave(fault)
     grouped = config.pluginmanager.hasplugin("xdist")
     for name in sorted({name for check in checks for name in _marks(check)}):
         config.addinivalue_line("markers", f"{name}: checks of the catalogue")
@@ -46,6 +47,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     metafunc.parametrize("check", items)
 
 
+def _leave(fault: TargetFault | UsageFault) -> NoReturn:
+    """End the run, with the exit code that `harness check` has for it: no item could say anything else."""
+    if isinstance(fault, UsageFault):
+        pytest.exit(str(fault), returncode=Exit.USAGE)
+    pytest.exit(f"there is nothing to judge: {fault}", returncode=Exit.UNREACHABLE)
+
+
 def _marks(check: Check) -> list[str]:
     area = check.rule.area.replace("-", "_")
     return [f"interactions_{check.rule.level.value.lower()}", f"interactions_area_{area}"]
@@ -56,7 +64,10 @@ def interactions_judge(request: pytest.FixtureRequest) -> Judge:
     """The target of the session, and what was found so far."""
     option = request.config.getoption
     checks = selected(option("--interactions-profile"), option("--interactions-level"))
-    return Judge(option("--interactions-url"), baseline_of(option("--interactions-baseline")), checks)
+    try:
+        return Judge(option("--interactions-url"), baseline_of(option("--interactions-baseline")), checks)
+    except UsageFault as fault:
+        _leave(fault)
 
 
 def test_conforms(check: Check, interactions_judge: Judge, record_property: Callable[[str, object], None]) -> None:
@@ -65,8 +76,10 @@ def test_conforms(check: Check, interactions_judge: Judge, record_property: Call
     try:
         result = interactions_judge.result(check)
     except (TargetFault, UsageFault) as fault:
-        pytest.exit(f"there is nothing to judge: {fault}", returncode=4)
+        _leave(fault)
     told = result.verdict
+    if result.unjudged:
+        pytest.fail(f"a MUST was not judged, it had no answer: {result.observation.reason}", pytrace=False)
     if told in _SKIPPED:
         pytest.skip(result.observation.reason or str(told))
     if told is Verdict.WARN:

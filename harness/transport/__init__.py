@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from harness.transport.client import UrlDriver
-    from harness.transport.httpx_transports import async_transport, sync_transport
+    from harness.transport.client_transport import Transport, transport
     from harness.transport.inprocess import ServiceDriver
     from harness.transport.limits import Limits, ServerLimits
     from harness.transport.server import Server, ServerThread
@@ -25,8 +25,8 @@ _HOMES = {
     "UrlDriver": "client",
     "Server": "server",
     "ServerThread": "server",
-    "sync_transport": "httpx_transports",
-    "async_transport": "httpx_transports",
+    "transport": "client_transport",
+    "Transport": "client_transport",
     "Tap": "tap",
     "WallClock": "wall_clock",
 }
@@ -34,7 +34,7 @@ _HOMES = {
 __all__ = [
     "ServiceDriver", "UrlDriver", "Limits",
     "Server", "ServerThread", "ServerLimits",
-    "sync_transport", "async_transport",
+    "transport", "Transport",
     "Tap",
     "WallClock",
 ]  # fmt: skip

@@ -19,7 +19,7 @@ from urllib.parse import quote
 from harness import __version__
 from harness.outcome import UsageFault
 from harness.transport.dial import NoConnection, Origin, dial
-from harness.transport.heads import write_fields
+from harness.transport.heads import request_bytes
 from harness.transport.limits import Limits
 from harness.transport.live import Stream, read_whole
 from harness.transport.pool import Pool
@@ -27,7 +27,6 @@ from harness.transport.url_reading import NoReading, UrlReading
 from harness.wire import By, Exchange, Headers, How, Request
 
 _OURS = ("host", "content-length", "transfer-encoding", "connection")
-_WITH_LENGTH = frozenset({"POST", "PUT", "PATCH"})
 _REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 _METHOD = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _VISIBLE = "".join(map(chr, range(0x21, 0x7F)))
@@ -63,9 +62,9 @@ class UrlDriver:
         """One request and its whole answer; `timeout` bounds all of it, in seconds."""
         return read_whole(self._read(request, self._limits.within(timeout)))
 
-    def open(self, request: Request) -> Stream:
+    def open(self, request: Request, *, timeout: float | None = None) -> Stream:
         """Send, read the response head, and leave the body to be pulled."""
-        reading = self._read(request, self._limits)
+        reading = self._read(request, self._limits.within(timeout))
         with self._lock:
             self._open = [other for other in self._open if other.ended is None]
             self._open.append(reading)
@@ -128,10 +127,7 @@ class UrlDriver:
             fields.append(("accept-encoding", "identity"))
         if "user-agent" not in sent:
             fields.append(("user-agent", f"interactions-harness/{__version__}"))
-        if request.body or request.method in _WITH_LENGTH:
-            fields.append(("content-length", str(len(request.body))))
-        head = f"{request.method} {target} HTTP/1.1\r\n".encode("ascii") + write_fields(Headers(fields))
-        return head + b"\r\n" + request.body
+        return request_bytes(request.method, target, fields, request.body)
 
 
 def _tls(ca_file: str | None) -> ssl.SSLContext:

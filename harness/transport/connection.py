@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import Any, cast
+from collections.abc import Coroutine, Sequence
+from typing import cast
 
 from harness.outcome import HarnessFault
 from harness.transport.endings import body_fault
-from harness.transport.kernel import SocketLike, reset_on_close, undelivered
 from harness.transport.limits import ServerLimits
 from harness.transport.request_reader import BadRequest, HeadCache, Incoming, RequestReader
+from harness.transport.resetting import reset_after, reset_now
 from harness.transport.seen import call
 from harness.transport.writer import After, ResponseWriter
 from harness.wire import Body, Clock, Headers, Request, Response, Service
@@ -23,25 +24,16 @@ from harness.wire import Body, Clock, Headers, Request, Response, Service
 _JSON = Headers((("content-type", "application/json"),))
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _KEPT_ERRORS = 100
-_POLL_SECONDS = 0.0005
 
-_CORS = b"access-control-allow-origin: *\r\naccess-control-expose-headers: *\r\n"
-_PREFLIGHT = Headers(
-    (
-        ("access-control-allow-methods", "GET, POST, DELETE, PATCH, PUT, OPTIONS"),
-        (
-            "access-control-allow-headers",
-            "content-type, authorization, x-goog-api-key, x-goog-api-client, api-revision",
-        ),
-        ("access-control-max-age", "600"),
-    )
-)
+_OPENING = ("access-control-allow-origin", "access-control-expose-headers")
+_CORS = b"".join(b"%b: *\r\n" % name.encode() for name in _OPENING)
+_METHODS = "GET, POST, DELETE, PATCH, PUT, OPTIONS"
 
 
 class Hub:
     """What the connections of one server share."""
 
-    def __init__(self, service: Service, clock: Clock, limits: ServerLimits, *, cors: bool) -> None:
+    def __init__(self, service: Service, clock: Clock, limits: ServerLimits, *, cors: Sequence[str] = ()) -> None:
         self.service = service
         self.clock = clock
         self.limits = limits
@@ -58,12 +50,30 @@ class Hub:
     def answer(self, request: Request) -> Response:
         """The service's response; a service that raises is our fault and a 500 to the client."""
         if self.cors and request.method == "OPTIONS" and "access-control-request-method" in request.headers:
-            return Response.whole(204, _PREFLIGHT, b"")
+            return _preflight(self.cors)
         try:
-            return call(self.service, request)
+            response = call(self.service, request)
         except HarnessFault as fault:
             self.note(fault)
             return _error(500, f"harness: {fault}")
+        if self.cors and "access-control-allow-origin" in response.headers:  # of a recording, or another server's
+            response.headers = response.headers.without(*_OPENING)
+        return response
+
+    @property
+    def extra(self) -> bytes:
+        """Header lines of the carrier's own: here alone web pages are let in, so nothing comes twice."""
+        return _CORS if self.cors else b""
+
+
+def _preflight(fields: Sequence[str]) -> Response:
+    """What a browser is told that asks before a page's request: which methods and request fields it may have."""
+    told = (
+        ("access-control-allow-methods", _METHODS),
+        ("access-control-allow-headers", ", ".join(fields)),
+        ("access-control-max-age", "600"),
+    )
+    return Response.whole(204, Headers(told), b"")
 
 
 def _error(status: int, message: str) -> Response:
@@ -78,7 +88,8 @@ class Connection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._reader = RequestReader(hub.heads, hub.limits)
         self._transport: asyncio.Transport = cast("asyncio.Transport", None)
-        self._task: asyncio.Task[None] | None = None
+        self._task: asyncio.Task[After] | None = None
+        self._body: Body | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._room: asyncio.Future[None] | None = None
         self._closing = False
@@ -158,12 +169,8 @@ class Connection(asyncio.Protocol):
 
     def _answer(self, incoming: Incoming) -> None:
         self._in_request = False
-        head = incoming.head
         response = self._hub.answer(incoming.request)
-        extra = _CORS if self._hub.cors else b""
-        if head.http10 and head.keep:
-            extra += b"connection: keep-alive\r\n"
-        writer = ResponseWriter(response, head.method, keep=head.keep, http10=head.http10, extra=extra)
+        writer = self._writer(incoming, response)
         try:
             data = writer.batch()
         except HarnessFault as fault:
@@ -171,44 +178,72 @@ class Connection(asyncio.Protocol):
             self._close_body(response.body)
             self._abort()
             return
-        start = self._hub.clock.now
-        if data:
-            self._transport.write(data)
+        clock = response.clock or self._hub.clock
+        start = clock.now
+        self._write(data, writer.after)
         if writer.after is After.KEEP or writer.after is After.FIN:
             self._close_body(response.body)
             if writer.after is After.FIN:
                 self._linger()
         else:
-            self._task = self._loop.create_task(self._stream(writer, response.body, start))
+            self._body = response.body
+            self._work(self._stream(writer, data, clock, start))
+
+    def _writer(self, incoming: Incoming, response: Response) -> ResponseWriter:
+        head, extra = incoming.head, self._hub.extra
+        if head.http10 and head.keep:
+            extra += b"connection: keep-alive\r\n"
+        return ResponseWriter(response, head.method, keep=head.keep, http10=head.http10, extra=extra)
 
     # Responses that take time.
 
-    async def _stream(self, writer: ResponseWriter, body: Body, start: float) -> None:
-        try:
-            while writer.after is None:
-                await self._room_or_turn()
-                if writer.pause is not None:
-                    await asyncio.sleep(writer.pause.seconds)
-                    self._hub.clock.reached(start + writer.pause.seconds)
-                data = writer.batch()
-                start = self._hub.clock.now
-                if data:
-                    self._transport.write(data)
-            if writer.after is After.STALL:
-                await self._loop.create_future()  # until the client leaves or the server stops
-            elif writer.after is After.RST:
-                await self._reset()
-        except asyncio.CancelledError:
-            self._closing = True
-        except HarnessFault as fault:
-            self._hub.note(fault)
-            self._abort()
-        finally:
-            self._task = None
-            self._close_body(body)
-        self._after_stream(writer.after)
+    def _work(self, work: Coroutine[None, None, After]) -> None:
+        self._task = self._loop.create_task(work)
+        self._task.add_done_callback(self._worked)
 
-    def _after_stream(self, after: After | None) -> None:
+    def _worked(self, task: asyncio.Task[After]) -> None:
+        """Not the work's own `finally`, which never runs where the client leaves before the work has begun."""
+        self._task = None
+        if self._body is not None:
+            self._close_body(self._body)
+            self._body = None
+        if task.cancelled():
+            self._closing = True
+        elif (error := task.exception()) is not None:
+            self._hub.note(
+                error if isinstance(error, HarnessFault) else HarnessFault(f"a connection failed: {error!r}")
+            )
+            self._abort()
+        else:
+            self._after_stream(task.result())
+
+    async def _stream(self, writer: ResponseWriter, data: bytes, clock: Clock, start: float) -> After:
+        """Go on after a first batch, `data`, that was pulled at `start`."""
+        while writer.after is None:
+            await self._room_or_turn()
+            if writer.pause is not None:
+                await asyncio.sleep(writer.pause.seconds)
+                clock.reached(start + writer.pause.seconds)
+            data = writer.batch()
+            start = clock.now
+            self._write(data, writer.after)
+        return await self._end(writer.after, data)
+
+    def _write(self, data: bytes, after: After | None) -> None:
+        """What a reset follows waits for `_end`."""
+        if data and after is not After.RST:
+            self._transport.write(data)
+
+    async def _end(self, after: After, data: bytes) -> After:
+        """Bring about an ending that takes time; `data` is the last batch."""
+        if after is After.RST:
+            self._closing = True
+            await reset_after(self._transport, data, seconds=self._hub.limits.drain_seconds)
+        elif after is After.STALL:
+            await self._loop.create_future()  # until the client leaves or the server stops
+        return after
+
+    def _after_stream(self, after: After) -> None:
         if self._closing:
             return
         if after is After.FIN:
@@ -234,22 +269,9 @@ class Connection(asyncio.Protocol):
 
     # Endings.
 
-    async def _reset(self) -> None:
-        """Reset once everything written has arrived, or after `drain_seconds`."""
-        sock = cast("SocketLike", self._transport.get_extra_info("socket"))
-        until = self._loop.time() + self._hub.limits.drain_seconds
-        while self._transport.get_write_buffer_size() or undelivered(sock):
-            if self._loop.time() > until:
-                break
-            await asyncio.sleep(_POLL_SECONDS)
-        self._abort()
-
     def _abort(self) -> None:
         self._closing = True
-        sock: Any = self._transport.get_extra_info("socket")
-        if not self._transport.is_closing():
-            reset_on_close(sock)
-        self._transport.abort()
+        reset_now(self._transport)
 
     def _linger(self) -> None:
         """FIN now, close later: a close with unread input would turn into a reset that eats the answer."""
@@ -278,7 +300,7 @@ class Connection(asyncio.Protocol):
         elif not self._in_request and now - self._since > limits.idle_seconds:
             self._transport.close()
 
-    def stop(self) -> asyncio.Task[None] | None:
+    def stop(self) -> asyncio.Task[After] | None:
         """Hang up now; the task that is still to end, if there is one."""
         self._transport.abort()
         if self._task is not None:

@@ -5,6 +5,7 @@ Layer 3. Knows how a connection comes to stand and why it does not; must not kno
 
 from __future__ import annotations
 
+import errno
 import socket
 import ssl
 import time
@@ -19,6 +20,8 @@ from harness.transport.response_reader import ResponseReader
 from harness.wire import At, By, Ending, How
 
 _PORTS = {"http": 80, "https": 443}
+_WRONG_HOST = {62, 64}
+"""OpenSSL's codes for a certificate that is in order but of another host or address."""
 
 
 class Origin(NamedTuple):
@@ -32,11 +35,11 @@ class Origin(NamedTuple):
     @classmethod
     def parse(cls, url: str) -> Origin:
         """The origin of `url`; raises `UsageFault` for anything but an http or https URL."""
-        parts = urlsplit(url)
         try:
+            parts = urlsplit(url)
             port = parts.port
-        except ValueError as error:
-            raise UsageFault(f"{url!r} has no valid port ({error}): write http://HOST:PORT") from None
+        except ValueError as error:  # of the address in brackets, or of the port
+            raise UsageFault(f"{url!r} is not a URL ({error}): write http://HOST:PORT or https://HOST") from None
         if parts.scheme not in _PORTS or not parts.hostname:
             raise UsageFault(f"{url!r} is not an http or https URL: write http://HOST:PORT or https://HOST")
         return cls(parts.scheme, parts.hostname, port or _PORTS[parts.scheme], parts.path.rstrip("/"))
@@ -63,7 +66,7 @@ def dial(origin: Origin, limits: Limits, tls: ssl.SSLContext | None, *, environm
     has no time limit but the resolver's own.
     """
     deadline = time.monotonic() + limits.connect_seconds
-    proxy = _proxy(origin) if environment and tls is not None else None
+    proxy = proxy_of(origin) if environment and tls is not None else None
     first = proxy or origin
     sock: socket.socket | None = None
     try:
@@ -86,11 +89,29 @@ def dial(origin: Origin, limits: Limits, tls: ssl.SSLContext | None, *, environm
         raise NoConnection(By.LIMIT, How.TIMEOUT, detail) from None
     except ssl.SSLError as error:
         _drop(sock)
-        raise NoConnection(By.SERVER, How.TLS, f"TLS with {origin.host}: {error.reason or error}") from None
+        raise tls_failure(origin, error) from None
     except OSError as error:
         _drop(sock)
         how = How.TLS if tls is not None and sock is not None else How.REFUSED
-        raise NoConnection(By.SERVER, how, f"{first.host}:{first.port}: {error.strerror or error}") from None
+        raise failure(f"{first.host}:{first.port}", error, how) from None
+
+
+def failure(place: str, error: OSError, how: How = How.REFUSED) -> NoConnection:
+    """No connection to `place`, which is not the target's doing where this process may open no more files."""
+    by = By.LIMIT if error.errno in (errno.EMFILE, errno.ENFILE) else By.SERVER
+    return NoConnection(by, how, f"{place}: {error.strerror or error}")
+
+
+def tls_failure(origin: Origin, error: ssl.SSLError) -> NoConnection:
+    """No TLS with `origin`; a certificate that is not trusted is told apart, and what to do about it."""
+    problem = error.reason or str(error)
+    if isinstance(error, ssl.SSLCertVerificationError):
+        problem = f"its certificate is not trusted: {error.verify_message}"
+        if error.verify_code not in _WRONG_HOST:
+            problem += " (a certificate of one's own is trusted with --ca-file)"
+    elif problem == "WRONG_VERSION_NUMBER":
+        problem = "what it answered is no TLS: write http:// if it speaks plain HTTP"
+    return NoConnection(By.SERVER, How.TLS, f"TLS with {origin.host}: {problem}")
 
 
 def _drop(sock: socket.socket | None) -> None:
@@ -98,25 +119,30 @@ def _drop(sock: socket.socket | None) -> None:
         sock.close()
 
 
-class _Proxy(NamedTuple):
+class Proxy(NamedTuple):
+    """The environment's proxy; `authorization` is a whole field line or empty."""
+
     host: str
     port: int
     authorization: str
 
 
-def _proxy(origin: Origin) -> _Proxy | None:
+def proxy_of(origin: Origin) -> Proxy | None:
+    """The proxy that the environment names for `origin`; raises `UsageFault` where it names none well."""
     url = getproxies().get(origin.scheme, "")
     if not url or proxy_bypass(f"{origin.host}:{origin.port}") or proxy_bypass(origin.host):
         return None
     parts = urlsplit(url if "://" in url else f"http://{url}")
     if not parts.hostname:
-        raise UsageFault(f"the proxy {url!r} of the environment is not a URL: write http://HOST:PORT")
+        raise UsageFault(
+            f"the proxy {url.rpartition('@')[2]!r} of the environment is not a URL: write http://HOST:PORT"
+        )
     user = unquote(parts.username or "")
     token = b64encode(f"{user}:{unquote(parts.password or '')}".encode()).decode() if user else ""
-    return _Proxy(parts.hostname, parts.port or 80, f"Proxy-Authorization: Basic {token}\r\n" if token else "")
+    return Proxy(parts.hostname, parts.port or 80, f"Proxy-Authorization: Basic {token}\r\n" if token else "")
 
 
-def _tunnel(sock: socket.socket, proxy: _Proxy, origin: Origin, limits: Limits, deadline: float) -> None:
+def _tunnel(sock: socket.socket, proxy: Proxy, origin: Origin, limits: Limits, deadline: float) -> None:
     host = f"[{origin.host}]" if ":" in origin.host else origin.host
     target = f"{host}:{origin.port}"
     sock.sendall(f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n{proxy.authorization}\r\n".encode())
@@ -132,14 +158,11 @@ def _tunnel(sock: socket.socket, proxy: _Proxy, origin: Origin, limits: Limits, 
         raise NoConnection(By.SERVER, How.REFUSED, f"the proxy {proxy.host}:{proxy.port} gave no tunnel: {said}")
 
 
-def tunnelled(origin: Origin, limits: Limits) -> socket.socket | None:
-    """A connection through the environment's proxy on which TLS is still to begin; None where no proxy applies.
+def tunnelled(proxy: Proxy, origin: Origin, limits: Limits) -> socket.socket:
+    """A connection through `proxy` on which TLS is still to begin, for those who bring their own.
 
-    For those who bring their own TLS. Raises `NoConnection` or OSError.
+    Raises `NoConnection` or OSError.
     """
-    proxy = _proxy(origin) if origin.scheme == "https" else None
-    if proxy is None:
-        return None
     sock = socket.create_connection((proxy.host, proxy.port), timeout=limits.connect_seconds)
     try:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

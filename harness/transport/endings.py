@@ -24,7 +24,7 @@ from harness.wire import (
     How,
     Length,
     Piece,
-    Response,
+    UntilClose,
 )
 
 FRAMING_FIELDS = ("content-length", "transfer-encoding", "connection", "keep-alive")
@@ -36,15 +36,46 @@ def has_body(method: str, status: int) -> bool:
     return method != "HEAD" and status >= 200 and status not in {204, 304}
 
 
-def framed_headers(response: Response, framing: Framing) -> Headers:
-    """The response's fields plus those that a socket carrier adds for the framing."""
-    own = response.headers.without(*FRAMING_FIELDS)
-    if isinstance(framing, Length):
-        bare = response.status < 200 or response.status == 204
-        return own if bare else own.having("content-length", str(framing.size))
+def speaks_of_length(status: int, framing: Length) -> bool:
+    """Whether a head has a Content-Length; of a 304 it would be that of the 200 in its place (RFC 9110, 8.6)."""
+    return status >= 200 and status != 204 and (status != 304 or framing.size > 0)
+
+
+def framed_headers(status: int, headers: Headers, framing: Framing, *, keep: bool) -> Headers:
+    """The fields of a head as they are sent: those that speak of the framing keep their places, if they are true.
+
+    Only what the framing needs besides is added, at the end. `keep`: the connection stays open afterwards.
+    """
+    own = Headers(item for item in (_true(name, value, framing, keep) for name, value in headers) if item)
     if isinstance(framing, Chunked):
-        return own.having("transfer-encoding", "chunked")
-    return own.having("connection", "close")
+        return own if "transfer-encoding" in own else own.having("transfer-encoding", "chunked")
+    if isinstance(framing, UntilClose):
+        return own if "connection" in own else own.having("connection", "close")
+    needed = speaks_of_length(status, framing) and "content-length" not in own
+    return own.having("content-length", str(framing.size)) if needed else own
+
+
+def _true(name: str, value: str, framing: Framing, keep: bool) -> tuple[str, str] | None:
+    """The field as it may be sent, None where it would speak of another framing, or of another connection."""
+    lower = name.lower()
+    if lower not in FRAMING_FIELDS:
+        return name, value
+    if lower == "content-length":
+        return (name, str(framing.size)) if isinstance(framing, Length) else None
+    if lower == "transfer-encoding":
+        true = isinstance(framing, Chunked)
+    else:
+        true = keep if lower == "keep-alive" else keep is not _closing(value)
+    return (name, value) if true else None
+
+
+def says_close(headers: Headers) -> bool:
+    """Whether the fields announce that the connection ends with this answer."""
+    return any(_closing(value) for value in headers.all("connection"))
+
+
+def _closing(value: str) -> bool:
+    return "close" in value.lower()
 
 
 def head_ending(piece: Piece) -> Ending | None:

@@ -12,7 +12,7 @@ from http import HTTPStatus
 from typing import NamedTuple
 
 from harness.outcome import HarnessFault
-from harness.transport.endings import FRAMING_FIELDS, has_body
+from harness.transport.endings import FRAMING_FIELDS, framed_headers, has_body, says_close, speaks_of_length
 from harness.wire import Chunked, Framing, Headers, Length, Response, UntilClose
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
@@ -20,6 +20,10 @@ _STATUS_LINE = re.compile(r"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: ([^\r\n\0]*))?")
 _REQUEST_LINE = re.compile(r"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([^\x00-\x20\x7f]+) HTTP/1\.([01])")
 _UNSENDABLE = re.compile(r"[\r\n\0]")
 _NUMBER = re.compile(r"[0-9]{1,18}")
+
+_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
+
+_FOLD = re.compile(rb"[ \t]*\r?\n[ \t]+")
 
 END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
 REASONS = {status.value: status.phrase for status in HTTPStatus}
@@ -34,13 +38,17 @@ class BadHead(Exception):
 
 
 class ResponseHead(NamedTuple):
-    """A parsed response head. `framing` already follows from method, status and fields; `keep` from version."""
+    """A parsed response head. `framing` already follows from method, status and fields; `keep` from version.
+
+    Where no body follows (`body`), `framing` is the `Length` that the fields speak of, 0 where they do not.
+    """
 
     status: int
     reason: str
     headers: Headers
     framing: Framing
     keep: bool
+    body: bool = True
 
 
 class RequestHead(NamedTuple):
@@ -76,23 +84,27 @@ def _lines(head: bytes) -> list[str]:
 
 
 def parse_response_head(head: bytes, method: str) -> ResponseHead:
-    """A response head (blank line included) that answers `method`; raises `BadHead`."""
-    first, *rest = _lines(head)
+    """A response head (blank line included) that answers `method`; raises `BadHead`.
+
+    A folded line is unfolded, as RFC 9112, 5.2 demands of whoever reads responses.
+    """
+    first, *rest = _lines(_FOLD.sub(b" ", head))
     match = _STATUS_LINE.fullmatch(first)
     if match is None:
         raise BadHead(f"{first[:60]!r} is not an HTTP/1.1 status line", in_field=False)
     headers = parse_fields(rest)
     status = int(match[2])
-    framing = _response_framing(headers, has_body(method, status))
+    body = has_body(method, status)
+    framing = _response_framing(headers, status, body)
     keep = _keeps(headers, http10=match[1] == "0") and not isinstance(framing, UntilClose)
-    return ResponseHead(status, match[3] or "", headers, framing, keep)
+    return ResponseHead(status, match[3] or "", headers, framing, keep, body)
 
 
-def _response_framing(headers: Headers, body: bool) -> Framing:
+def _response_framing(headers: Headers, status: int, body: bool) -> Framing:
     length = _content_length(headers)
     codings = _codings(headers)
     if not body:
-        return Length(0)
+        return Length(length or 0) if speaks_of_length(status, Length(length or 0)) else Length(0)
     if codings:
         if codings != ["chunked"]:
             raise BadHead(f"transfer-encoding {', '.join(codings)!r}: only chunked was offered")
@@ -156,7 +168,22 @@ def write_fields(headers: Headers) -> bytes:
         if _TOKEN.fullmatch(name) is None or _UNSENDABLE.search(value) is not None:
             raise HarnessFault(f"header {name!r}: {value!r} cannot be sent: a name is a token, a value one line")
         lines.append(f"{name}: {value}\r\n")
-    text = "".join(lines)
+    try:
+        return "".join(lines).encode("latin-1")
+    except UnicodeEncodeError:
+        return b"".join(map(field_bytes, lines))
+
+
+def request_bytes(method: str, target: str, fields: list[tuple[str, str]], body: bytes) -> bytes:
+    """A whole request; Content-Length is added wherever there is a body, or a method that has one."""
+    if body or method in _WITH_BODY:
+        fields = [*fields, ("content-length", str(len(body)))]
+    line = f"{method} {target} HTTP/1.1\r\n".encode("latin-1")
+    return line + write_fields(Headers(fields)) + b"\r\n" + body
+
+
+def field_bytes(text: str) -> bytes:
+    """A field's value as it is on the wire: Latin-1, or UTF-8 where that does not do."""
     try:
         return text.encode("latin-1")
     except UnicodeEncodeError:
@@ -164,21 +191,40 @@ def write_fields(headers: Headers) -> bytes:
 
 
 @lru_cache(maxsize=512)
-def _start(status: int, reason: str, headers: Headers) -> bytes:
-    line = f"HTTP/1.1 {status} {reason or REASONS.get(status, '')}\r\n".encode("latin-1", "replace")
-    return line + write_fields(headers.without(*FRAMING_FIELDS))
+def _start(status: int, reason: str, headers: Headers) -> bytes | None:
+    """Status line and fields; None where some of them speak of the framing already."""
+    if any(name in headers for name in FRAMING_FIELDS):
+        return None
+    return _status_line(status, reason) + write_fields(headers)
 
 
-def write_response_head(response: Response, framing: Framing, *, keep: bool, extra: bytes = b"") -> bytes:
-    """The head of `response`, the field of its framing added, `extra` field lines after it, blank line included.
+@lru_cache(maxsize=512)
+def _framed(status: int, reason: str, headers: Headers, framing: Framing, keep: bool) -> tuple[bytes, bool]:
+    """The same, and what the framing needs; whether the connection stays open."""
+    keep = keep and not says_close(headers)
+    return _status_line(status, reason) + write_fields(framed_headers(status, headers, framing, keep=keep)), keep
 
-    Nothing else is added, no date and no server: the same response is the same bytes every time.
+
+def _status_line(status: int, reason: str) -> bytes:
+    return f"HTTP/1.1 {status} {reason or REASONS.get(status, '')}\r\n".encode("latin-1", "replace")
+
+
+def write_response_head(
+    response: Response, framing: Framing, *, keep: bool, extra: bytes = b""
+) -> tuple[bytes, bool]:
+    """The head of `response`, `extra` field lines at its end, blank line included; whether the connection is kept.
+
+    The field of the framing is added, and nothing else, no date and no server: the same response is the same bytes
+    every time. A head that speaks of its framing itself, a recorded one say, stays as it is: what it has to say of
+    framing and connection keeps its place, and holds.
     """
     start = _start(response.status, response.reason, response.headers)
+    if start is None:
+        start, keep = _framed(response.status, response.reason, response.headers, framing, keep)
+        return b"%b%b\r\n" % (start, extra), keep
     if isinstance(framing, Length):
-        bare = response.status < 200 or response.status == 204
-        field = b"" if bare else b"content-length: %d\r\n" % framing.size
+        field = b"content-length: %d\r\n" % framing.size if speaks_of_length(response.status, framing) else b""
     else:
         field = b"transfer-encoding: chunked\r\n" if isinstance(framing, Chunked) else b""
     close = b"" if keep else b"connection: close\r\n"
-    return b"%b%b%b%b\r\n" % (start, field, close, extra)
+    return b"%b%b%b%b\r\n" % (start, field, close, extra), keep

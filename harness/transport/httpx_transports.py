@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Iterator
 from types import ModuleType
 from typing import Any
 
+from harness.transport.heads import field_bytes
 from harness.transport.limits import Limits
 from harness.transport.seen import Seen
 from harness.wire import At, Chunk, Clock, Ending, Headers, How, LogicalClock, Pause, Request, Service
@@ -128,9 +129,9 @@ class _Reading:
         self._seen = Seen(service, request)
         if self._seen.dead is not None:
             self._seen.close()
-            raise self._error(self._seen.dead)
+            raise self._ended(self._seen.dead)
         self.status = self._seen.status
-        self.fields = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in self._seen.headers]
+        self.fields = [(name.encode("ascii"), field_bytes(value)) for name, value in self._seen.headers]
         self.extensions = {"http_version": b"HTTP/1.1"}
 
     def next(self) -> bytes | None:
@@ -148,7 +149,7 @@ class _Reading:
             elif piece.complete:
                 return None
             else:
-                raise self._error(piece)
+                raise self._ended(piece)
 
     def _count_pause(self) -> None:
         self._pauses += 1
@@ -157,10 +158,8 @@ class _Reading:
 
     def _pause(self, seconds: float) -> None:
         self._count_pause()
-        left = self._patience - self._idle
-        if seconds > left:
-            self._clock.reached(self._clock.now + left)
-            raise self._error(Ending(how=How.STALL))
+        if seconds > self._patience - self._idle:
+            raise self._ended(Ending(how=How.STALL))
         self._idle += seconds
         self._wake = self._clock.now + seconds
 
@@ -169,6 +168,12 @@ class _Reading:
         if self._wake is not None:
             self._clock.reached(self._wake)
             self._wake = None
+
+    def _ended(self, ending: Ending) -> Exception:
+        """What the client gets for an ending; for a stall once its patience is over."""
+        if ending.how is How.STALL:
+            self._clock.reached(self._clock.now + self._patience - self._idle)
+        return self._error(ending)
 
     def _error(self, ending: Ending) -> Exception:
         name = _ERRORS.get(ending.how, "ReadError")

@@ -163,19 +163,19 @@ class ServiceDriver:
     """
 
     def __init__(self, service: Service, clock: Clock | None = None, *, limits: Limits | None = None) -> None:
-        self._service = service
-        self._clock = clock or LogicalClock()
+        self.service = service
+        self.clock = clock or LogicalClock()
         self._limits = limits or Limits()
         self._open: list[ServiceReading] = []
 
     def send(self, request: Request, *, timeout: float | None = None) -> Exchange:
         """One request and its whole answer."""
         limits = self._limits.within(timeout)
-        return read_whole(ServiceReading(self._service, request, self._clock, limits))
+        return read_whole(ServiceReading(self.service, request, self.clock, limits))
 
-    def open(self, request: Request) -> Stream:
+    def open(self, request: Request, *, timeout: float | None = None) -> Stream:
         """Send and leave the body to be pulled."""
-        reading = ServiceReading(self._service, request, self._clock, self._limits)
+        reading = ServiceReading(self.service, request, self.clock, self._limits.within(timeout))
         self._open = [other for other in self._open if other.ended is None]
         self._open.append(reading)
         return Stream(reading, self._limits.event_bytes)
@@ -185,7 +185,7 @@ class ServiceDriver:
         readings: list[ServiceReading] = []
         try:
             for request in requests:
-                reading = ServiceReading(self._service, request, self._clock, self._limits)
+                reading = ServiceReading(self.service, request, self.clock, self._limits)
                 readings.append(reading)
             self._interleave(readings)
         finally:
@@ -194,7 +194,7 @@ class ServiceDriver:
         return [reading.record() for reading in readings]
 
     def _interleave(self, readings: Sequence[ServiceReading]) -> None:
-        queue = [(self._clock.now, index) for index in range(len(readings))]
+        queue = [(self.clock.now, index) for index in range(len(readings))]
         while queue:
             _, index = heapq.heappop(queue)
             reading = readings[index]
@@ -206,7 +206,7 @@ class ServiceDriver:
 
     def wait(self, seconds: float) -> None:
         """Logical time passes."""
-        self._clock.reached(self._clock.now + seconds)
+        self.clock.reached(self.clock.now + seconds)
 
     def close(self) -> None:
         """Hang up what is still open."""

@@ -5,11 +5,14 @@ Layer 3. Knows socket options; must not know HTTP or event loops.
 
 from __future__ import annotations
 
+import os
 import socket
 import struct
 import sys
+from collections.abc import Iterator
 from typing import Protocol
 
+_READ_BYTES = 64 * 1024
 _LINGER_NOT = struct.pack("ii", 1, 0)
 
 
@@ -35,6 +38,16 @@ def undelivered(sock: SocketLike) -> int:
         return int(struct.unpack("i", fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, b"\0\0\0\0"))[0])
     except OSError:
         return 0
+
+
+def unread(sock: SocketLike) -> Iterator[bytes]:
+    """What has arrived on a non-blocking socket and was never read; its owner keeps it."""
+    try:
+        with socket.socket(fileno=os.dup(sock.fileno())) as twin:
+            while data := twin.recv(_READ_BYTES):
+                yield data
+    except OSError:  # nothing more, or the error that ended it
+        return
 
 
 def reset_on_close(sock: SocketLike) -> None:

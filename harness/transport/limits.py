@@ -8,6 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 
+RECORDED_BYTES = 256 * 1024 * 1024
+"""The body of a request or an answer, beyond which it passes like any other and is in no recording.
+
+A cassette is held in memory, by whoever writes it and by whoever loads it.
+"""
+
 
 class _Positive:
     """Checks at the door that every bound is a positive number."""

@@ -64,11 +64,13 @@ class Stream:
         return [self._frames.popleft() for _ in range(min(events, len(self._frames)))]
 
     def finish(self) -> Exchange:
-        """Read to the end and give the record."""
+        """Read to the end and give the record; what was not read as frames is in there."""
+        self._frames.clear()
         return read_whole(self._source)
 
     def close(self) -> Exchange:
         """Hang up and give the record."""
+        self._frames.clear()
         self._source.stop(By.CLIENT, How.FIN, "")
         return self._source.record()
 

@@ -9,23 +9,49 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from contextvars import copy_context
+from typing import Any, TypeVar
 
-from harness.outcome import HarnessFault, UsageFault
+from harness.outcome import UsageFault
 from harness.transport.connection import Connection, Hub
+from harness.transport.leaving import LEAVING, Leaving
+from harness.transport.limits import RECORDED_BYTES, ServerLimits
 from harness.transport.request_reader import Incoming
 from harness.transport.server import Server
-from harness.transport.writer import After, ResponseWriter
-from harness.wire import Body, Request, Response
+from harness.transport.writer import After
+from harness.wire import Request, Response, Service
 
-_THREADS = 256
+_THREADS = 4096
+"""One for each stream that waits; they come to be when they are needed."""
+
+_LIMITS = ServerLimits(head_bytes=1024 * 1024, body_bytes=RECORDED_BYTES, request_seconds=600.0)
+"""What passes is for the server behind to refuse."""
+
 _Result = TypeVar("_Result")
 
 
+def _always(request: Request) -> bool:
+    return True
+
+
 class WaitingServer(Server):
-    """A `Server` for a service that waits; its arguments are those of `Server`."""
+    """A `Server` for a service that waits; its arguments are those of `Server`, its limits wider.
+
+    Requests of which `waits` says no are answered at once, without a thread.
+    """
 
     _threads: ThreadPoolExecutor
+
+    def __init__(
+        self,
+        service: Service,
+        *,
+        waits: Callable[[Request], bool] = _always,
+        limits: ServerLimits = _LIMITS,
+        **options: Any,
+    ) -> None:
+        super().__init__(service, limits=limits, **options)
+        self._waits = waits
 
     async def start(self) -> None:
         """Listen; raises `UsageFault` when the address cannot be had."""
@@ -37,7 +63,7 @@ class WaitingServer(Server):
             raise
 
     def _connection(self) -> Connection:
-        return _WaitingConnection(self._hub, self._threads)
+        return _WaitingConnection(self._hub, self._threads, self._waits)
 
     async def stop(self) -> None:
         """Stop listening, hang up every client and every server behind."""
@@ -48,56 +74,42 @@ class WaitingServer(Server):
 class _WaitingConnection(Connection):
     """A connection whose service and bodies are called on threads."""
 
-    def __init__(self, hub: Hub, threads: ThreadPoolExecutor) -> None:
+    def __init__(self, hub: Hub, threads: ThreadPoolExecutor, waits: Callable[[Request], bool]) -> None:
         super().__init__(hub)
         self._threads = threads
+        self._waits = waits
 
     def _answer(self, incoming: Incoming) -> None:
+        if not self._waits(incoming.request):
+            super()._answer(incoming)
+            return
         self._in_request = False
-        self._task = self._loop.create_task(self._serve_one(incoming))
+        self._work(self._serve_one(incoming))
 
-    async def _serve_one(self, incoming: Incoming) -> None:
-        head = incoming.head
-        body: Body | None = None
-        after: After | None = None
-        try:
-            response = await self._asked(incoming.request)
-            body = response.body
-            writer = ResponseWriter(response, head.method, keep=head.keep, http10=head.http10)
-            await self._write_pieces(writer)
-            after = writer.after
-        except asyncio.CancelledError:
-            self._closing = True
-        except HarnessFault as fault:
-            self._hub.note(fault)
-            self._abort()
-        finally:
-            self._task = None
-            if body is not None:
-                self._close_body(body)
-        self._after_stream(after)
-
-    async def _asked(self, request: Request) -> Response:
-        """The service's answer; where the client left meanwhile, its body is closed when it comes."""
-        work = self._threads.submit(self._hub.answer, request)
-        try:
-            return await asyncio.wrap_future(work)
-        except asyncio.CancelledError:
-            work.add_done_callback(_close_unheard)
-            raise
-
-    async def _write_pieces(self, writer: ResponseWriter) -> None:
+    async def _serve_one(self, incoming: Incoming) -> After:
+        response = await self._asked(incoming.request)
+        self._body = response.body
+        writer = self._writer(incoming, response)
+        data = b""
         while writer.after is None:
             await self._room_or_turn()
             if writer.pause is not None and writer.pause.seconds:
                 await asyncio.sleep(writer.pause.seconds)
             data = await self._away(writer.batch)
-            if data:
-                self._transport.write(data)
-        if writer.after is After.STALL:
-            await self._loop.create_future()  # until the client leaves or the server stops
-        elif writer.after is After.RST:
-            await self._reset()
+            self._write(data, writer.after)
+        return await self._end(writer.after, data)
+
+    async def _asked(self, request: Request) -> Response:
+        """The service's answer. Where the client leaves meanwhile it is told, and closed when it comes."""
+        leaving, context = Leaving(), copy_context()
+        context.run(LEAVING.set, leaving)
+        work = self._threads.submit(context.run, self._hub.answer, request)
+        try:
+            return await asyncio.wrap_future(work)
+        except asyncio.CancelledError:
+            work.add_done_callback(_close_unheard)
+            leaving.leave()
+            raise
 
     def _away(self, work: Callable[[], _Result]) -> asyncio.Future[_Result]:
         return self._loop.run_in_executor(self._threads, work)

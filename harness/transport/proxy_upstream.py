@@ -9,23 +9,32 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import ssl
 import threading
+import time
 from collections import deque
 from dataclasses import replace
 
 from harness.transport.body_reader import Data
 from harness.transport.dial import NoConnection, dial
-from harness.transport.endings import FRAMING_FIELDS
-from harness.transport.heads import ResponseHead, write_fields
+from harness.transport.heads import ResponseHead, request_bytes
+from harness.transport.leaving import LEAVING
 from harness.transport.limits import Limits
+from harness.transport.receiving import receive
 from harness.transport.response_reader import Event, ResponseReader
 from harness.transport.tap_dial import upstream_origin, upstream_tls
-from harness.wire import At, By, Chunk, Ending, Headers, How, Pause, Piece, Request, Response
+from harness.wire import At, By, Chunk, Ending, How, Pause, Piece, Request, Response
 
-_READ_BYTES = 64 * 1024
-_OURS = ("host", "connection", "content-length", "transfer-encoding", "expect", "accept-encoding", "keep-alive")
-_WITH_LENGTH = frozenset({"POST", "PUT", "PATCH"})
+_OURS = ("host", "content-length", "expect", "accept-encoding")
+_HOP_BY_HOP = (
+    "connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade",
+)  # fmt: skip
+_OF_THE_CONNECTION = ("connection", "keep-alive")
+"""What the server says of its connection to us is nothing to our client."""
+_DAY = 86_400.0
+_LIMITS = Limits(
+    head_seconds=_DAY, idle_seconds=_DAY, head_bytes=1024 * 1024, head_fields=10_000, body_bytes=1 << 60
+)
+"""What passes is for the client to lose patience with; when it leaves, the waiting ends."""
 
 
 class Upstream:
@@ -37,28 +46,28 @@ class Upstream:
     def __init__(self, target: str, *, limits: Limits | None = None, ca_file: str | None = None) -> None:
         self._origin = upstream_origin(target)
         self._tls = upstream_tls(ca_file) if self._origin.scheme == "https" else None
-        self._limits = limits or Limits()
+        self._limits = limits or _LIMITS
 
     def __call__(self, request: Request) -> Response:
         """Send, wait for the head, leave the body to be pulled."""
         try:
             sock = dial(self._origin, self._limits, self._tls)
         except NoConnection as none:
-            return Response.dead(none.ending)
+            return Response.dead(_passed_on(none.ending))
         body = _Arriving(sock, ResponseReader(request.method, self._limits), self._limits)
+        leaving = LEAVING.get()
+        if leaving is not None:
+            leaving.tell(body.close)
         body.send(self._wire(request))
         head = body.head()
         if head is None:
             return Response.dead(body.ended or Ending(how=How.FIN, at=At.BEFORE_HEADERS))
-        return Response(head.status, head.headers.without(*FRAMING_FIELDS), head.framing, body, head.reason)
+        return Response(head.status, head.headers.without(*_OF_THE_CONNECTION), head.framing, body, head.reason)
 
     def _wire(self, request: Request) -> bytes:
-        fields = [("host", self._origin.authority), *request.headers.without(*_OURS)]
+        fields = [("host", self._origin.authority), *request.headers.without(*_OURS, *_HOP_BY_HOP)]
         fields += [("accept-encoding", "identity"), ("connection", "close")]
-        if request.body or request.method in _WITH_LENGTH:
-            fields.append(("content-length", str(len(request.body))))
-        line = f"{request.method} {request.target} HTTP/1.1\r\n".encode("latin-1")
-        return line + write_fields(Headers(fields)) + b"\r\n" + request.body
+        return request_bytes(request.method, request.target, fields, request.body)
 
 
 class _Arriving:
@@ -83,7 +92,7 @@ class _Arriving:
     def head(self) -> ResponseHead | None:
         """The response head, None when none came."""
         while self._reader.head is None and self.ended is None:
-            self._receive(self._limits.head_seconds)
+            self._receive(self._limits.head_seconds, "head_seconds")
         return self._reader.head
 
     def __iter__(self) -> _Arriving:
@@ -96,30 +105,17 @@ class _Arriving:
             if not self._flushed:
                 self._flushed = True
                 return Pause(0.0)
-            self._receive(self._limits.idle_seconds)
+            self._receive(self._limits.idle_seconds, "idle_seconds")
         self._flushed = False
         return self._ready.popleft()
 
-    def _receive(self, seconds: float) -> None:
+    def _receive(self, seconds: float, limit: str) -> None:
         with self._reading:
-            events = self._arrived(seconds)
+            events = receive(self._sock, self._reader, until=time.monotonic() + seconds, limit=limit)
         if self._closed:
             self._sock.close()
         for event in events:
             self._take(event)
-
-    def _arrived(self, seconds: float) -> list[Event]:
-        reader = self._reader
-        try:
-            self._sock.settimeout(seconds)
-            data = self._sock.recv(_READ_BYTES)
-        except TimeoutError:
-            return [reader.stop(How.TIMEOUT, By.LIMIT, f"nothing came for {seconds} s")]
-        except ssl.SSLEOFError as error:  # as in `url_reading`: OpenSSL 3 names a FIN, and nothing else
-            return [reader.stop(How.FIN if error.reason == "UNEXPECTED_EOF_WHILE_READING" else How.RST)]
-        except (OSError, ValueError) as error:
-            return [reader.stop(How.RST, detail=str(error))]
-        return reader.feed(data) if data else [reader.fin()]
 
     def _take(self, event: Event) -> None:
         if isinstance(event, Data):
@@ -140,7 +136,13 @@ class _Arriving:
 
 
 def _passed_on(ending: Ending) -> Ending:
-    """An open chunk went out in parts, each of them whole: what is left of it is a chunk that has not begun."""
+    """What the client sees of an ending.
+
+    Where a limit of ours was met the connection breaks: only the server could let it stall. An open chunk went
+    out in parts, each of them whole: what is left of it is a chunk that has not begun.
+    """
+    if ending.by is By.LIMIT:
+        ending = replace(ending, by=By.SERVER, how=How.RST)
     if ending.at is At.IN_CHUNK and ending.declared is not None and ending.sent is not None:
         return replace(ending, declared=max(ending.declared - ending.sent, 1), sent=0)
     return ending

@@ -15,6 +15,8 @@ from harness.wire import Chunked, Framing, How, Length, Request
 
 _CACHED_HEADS = 1024
 _CACHED_HEAD_BYTES = 4096
+_TLS_HANDSHAKE = 0x16
+"""The first byte of TLS; no method begins with it, and who sends it would wait for an answer in vain."""
 
 
 class BadRequest(Exception):
@@ -134,6 +136,10 @@ class RequestReader:
             buffer[:] = buffer.lstrip(b"\r\n")
         if not buffer:
             return False
+        if buffer[0] == _TLS_HANDSHAKE:
+            raise BadRequest(
+                400, "this port speaks plain HTTP and was sent TLS: write http:// instead of https://"
+            )
         end = buffer.find(b"\r\n\r\n", max(self._scanned - 3, 0)) + 4
         if end == 3:
             match = END_OF_HEAD.search(buffer, max(self._scanned - 3, 0))

@@ -11,7 +11,7 @@ from typing import TypeAlias
 from harness.transport.body_reader import BodyReader, Data
 from harness.transport.heads import END_OF_HEAD, BadHead, ResponseHead, parse_response_head
 from harness.transport.limits import Limits
-from harness.wire import COMPLETE, At, By, Ending, How, UntilClose
+from harness.wire import COMPLETE, At, By, Ending, How, Length, UntilClose
 
 Event: TypeAlias = ResponseHead | Data | Ending
 
@@ -115,7 +115,6 @@ class ResponseReader:
         if head.status >= 200 or head.status == 101:  # any other 1xx is interim: the real one follows
             self.head = head
             events.append(head)
-            self._body = BodyReader(
-                head.framing, self._buffer, most=limits.body_bytes, most_trailers=limits.head_bytes
-            )
+            framing = head.framing if head.body else Length(0)
+            self._body = BodyReader(framing, self._buffer, most=limits.body_bytes, most_trailers=limits.head_bytes)
         return True

@@ -16,6 +16,7 @@ from harness.transport.endings import (
     head_ending,
     overlong,
     pull,
+    says_close,
     seen,
 )
 from harness.transport.heads import write_response_head
@@ -26,6 +27,7 @@ from harness.wire import (
     Chunked,
     Ending,
     Framing,
+    Headers,
     Length,
     Pause,
     Piece,
@@ -46,7 +48,7 @@ class Seen:
     def __init__(self, service: Service, request: Request) -> None:
         self._response = call(service, request)
         self.status = self._response.status
-        self.headers = framed_headers(self._response, self._response.framing)
+        self.headers = _headers(self._response)
         self._sent = 0
         self._unfinished: Chunk | None = None
         self._closed = False
@@ -68,7 +70,7 @@ class Seen:
             return None
         if ending.at is At.IN_HEADERS:
             framing = self._response.framing
-            head = write_response_head(self._response, framing, keep=not isinstance(framing, UntilClose))
+            head, _ = write_response_head(self._response, framing, keep=not isinstance(framing, UntilClose))
             ending = replace(ending, declared=None, sent=head_bytes_sent(ending, len(head)))
         self.ended = ending
         return ending
@@ -111,6 +113,11 @@ class Seen:
         if not self._closed:
             self._closed = True
             self._response.body.close()
+
+
+def _headers(response: Response) -> Headers:
+    keep = not (isinstance(response.framing, UntilClose) or says_close(response.headers))
+    return framed_headers(response.status, response.headers, response.framing, keep=keep)
 
 
 def call(service: Service, request: Request) -> Response:

@@ -6,23 +6,27 @@ Layer 3. Knows listening sockets, event loops and threads; what happens on a con
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
+from collections.abc import Sequence
 from types import TracebackType
+from typing import Any
 
-from harness.outcome import HarnessFault, UsageFault
+from harness.outcome import HarnessFault
 from harness.transport.connection import Connection, Hub
 from harness.transport.in_thread import InThread
 from harness.transport.limits import ServerLimits
+from harness.transport.listening import listen, port_of, url_of
+from harness.transport.writer import After
 from harness.wire import Clock, LogicalClock, Service
-
-_BACKLOG = 1024
 
 
 class Server:
     """Serves `service` from the running event loop between `start()` and `stop()`, or as `async with`.
 
-    `port=0` takes a free one; `clock` is what pauses move (the service's own clock); `tls` makes it https;
-    `cors` lets pages of any origin call it. Faults of our own end up in `errors`.
+    `port=0` takes a free one; a bound `sock`, which is the server's from then on, takes the place of `host` and
+    `port`. `clock` is what pauses move (the service's own clock); `tls` makes it https; `cors`, names of request
+    fields, lets web pages of any origin call it with these. Faults of our own end up in `errors`.
     """
 
     def __init__(
@@ -31,14 +35,16 @@ class Server:
         *,
         host: str = "127.0.0.1",
         port: int = 0,
+        sock: socket.socket | None = None,
         clock: Clock | None = None,
         tls: ssl.SSLContext | None = None,
-        cors: bool = False,
+        cors: Sequence[str] = (),
         limits: ServerLimits | None = None,
     ) -> None:
         self._hub = Hub(service, clock or LogicalClock(), limits or ServerLimits(), cors=cors)
-        self._host = host
-        self._port = port
+        self._host: str = host if sock is None else sock.getsockname()[0]
+        self._port: int = port if sock is None else sock.getsockname()[1]
+        self._sock = sock
         self._tls = tls
         self._listener: asyncio.Server | None = None
         self._sweeper: asyncio.Task[None] | None = None
@@ -56,29 +62,16 @@ class Server:
     @property
     def url(self) -> str:
         """Where clients find it, without a trailing slash."""
-        host = f"[{self._host}]" if ":" in self._host else self._host
-        return f"{'https' if self._tls else 'http'}://{host}:{self._port}"
+        return url_of("https" if self._tls else "http", self._host, self._port)
 
     async def start(self) -> None:
         """Listen; raises `UsageFault` when the address cannot be had."""
-        loop = asyncio.get_running_loop()
-        handshake = self._hub.limits.request_seconds if self._tls else None
-        try:
-            self._listener = await loop.create_server(
-                self._connection,
-                self._host,
-                self._port,
-                ssl=self._tls,
-                ssl_handshake_timeout=handshake,
-                backlog=_BACKLOG,
-            )
-        except OSError as error:
-            raise UsageFault(
-                f"cannot listen on {self._host}:{self._port} ({error.strerror or error}): "
-                "choose another host or port (0 takes a free one)"
-            ) from error
-        self._port = self._listener.sockets[0].getsockname()[1]
-        self._sweeper = loop.create_task(self._sweep())
+        options: dict[str, Any] = {"ssl": self._tls, "sock": self._sock}
+        if self._tls is not None:
+            options["ssl_handshake_timeout"] = self._hub.limits.request_seconds
+        self._listener = await listen(self._connection, self._host, self._port, **options)
+        self._port = port_of(self._listener)
+        self._sweeper = asyncio.get_running_loop().create_task(self._sweep())
 
     def _connection(self) -> Connection:
         return Connection(self._hub)
@@ -98,7 +91,7 @@ class Server:
             return
         self._listener.close()
         self._sweeper.cancel()
-        tasks: list[asyncio.Task[None]] = [self._sweeper]
+        tasks: list[asyncio.Task[None] | asyncio.Task[After]] = [self._sweeper]
         for connection in tuple(self._hub.connections):
             task = connection.stop()
             if task is not None:
@@ -131,12 +124,15 @@ class ServerThread:
         *,
         host: str = "127.0.0.1",
         port: int = 0,
+        sock: socket.socket | None = None,
         clock: Clock | None = None,
         tls: ssl.SSLContext | None = None,
-        cors: bool = False,
+        cors: Sequence[str] = (),
         limits: ServerLimits | None = None,
     ) -> None:
-        self._server = Server(service, host=host, port=port, clock=clock, tls=tls, cors=cors, limits=limits)
+        self._server = Server(
+            service, host=host, port=port, sock=sock, clock=clock, tls=tls, cors=cors, limits=limits
+        )
         self._running = InThread(self._server)
 
     @property

@@ -8,26 +8,32 @@ byte: an answer goes on while it is read.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from types import TracebackType
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
-from harness.outcome import UsageFault
-from harness.transport.limits import Limits
+from harness.transport.limits import RECORDED_BYTES, Limits
+from harness.transport.listening import listen, port_of, url_of
 from harness.transport.tap_dial import dial_upstream, upstream_origin, upstream_tls
-from harness.transport.tap_link import ClientEnd, Link
+from harness.transport.tap_ends import ClientEnd, Refused
+from harness.transport.tap_link import Link
 from harness.wire import Exchange
 
-_BACKLOG = 1024
+_MOST_LINKS = 4096
+"""Connections at once: a target that leads back here, through another tap say, would take all there are."""
+
 _KEPT_NOTES = 100
 _GRACE_SECONDS = 1.0
+_WAITED_BYTES = 8 * 1024 * 1024
+"""No client waits for the record of more than this: to take secrets out of it lasts longer than clients do."""
 
 Sink: TypeAlias = Callable[[Exchange], Awaitable[object] | None]
 """Gets every finished exchange, bodies as they were on the wire, content coding included.
 
-An awaitable says when the exchange is kept; the client gets the last byte of the answer then. `notes["reason"]`
-is the answer's reason phrase.
+An awaitable says when the exchange is kept; the client gets the last byte of the answer then, unless it is a very
+large one.
 """
 
 
@@ -35,8 +41,9 @@ class Tap:
     """Listens between `start()` and `stop()`, or as `async with`; every client connection gets one upstream.
 
     `target` is `http[s]://host[:port]`. `encoding` replaces the clients' Accept-Encoding, None leaves it alone;
-    `ca_file` names certificates to trust besides the system's. `errors` are failures to keep a record,
-    `unrecorded` the reasons why bytes passed that are in no record.
+    `ca_file` names certificates to trust besides the system's. Bodies of more than `most` bytes pass unrecorded.
+    `errors` are failures to keep a record, `unrecorded` the reasons why bytes passed that are in no record; `warn`
+    is told of either when it happens.
     """
 
     def __init__(
@@ -49,6 +56,8 @@ class Tap:
         encoding: str | None = None,
         ca_file: str | None = None,
         limits: Limits | None = None,
+        most: int = RECORDED_BYTES,
+        warn: Callable[[str], object] = lambda reason: None,
     ) -> None:
         self._origin = upstream_origin(target)
         self._tls = upstream_tls(ca_file) if self._origin.scheme == "https" else None
@@ -58,8 +67,11 @@ class Tap:
         self._port = port
         self._listener: asyncio.Server | None = None
         self._links: set[Link] = set()
-        self._keeping: set[asyncio.Future[list[object]]] = set()
+        self._keeping: set[asyncio.Future[Any]] = set()
+        self._warn = warn
+        self._crowded = False
         self.encoding = encoding
+        self.most = most
         self.errors: list[Exception] = []
         self.unrecorded: list[str] = []
         self.finished = 0
@@ -82,25 +94,27 @@ class Tap:
     @property
     def url(self) -> str:
         """Where clients find it, without a trailing slash."""
-        host = f"[{self._host}]" if ":" in self._host else self._host
-        return f"http://{host}:{self._port}"
+        return url_of("http", self._host, self._port)
 
     async def start(self) -> None:
         """Listen; raises `UsageFault` when the address cannot be had."""
-        loop = asyncio.get_running_loop()
-        try:
-            self._listener = await loop.create_server(self._link, self._host, self._port, backlog=_BACKLOG)
-        except OSError as error:
-            raise UsageFault(
-                f"cannot listen on {self._host}:{self._port} ({error.strerror or error}): "
-                "choose another host or port (0 takes a free one)"
-            ) from error
-        self._port = self._listener.sockets[0].getsockname()[1]
+        self._listener = await listen(self._link, self._host, self._port)
+        self._port = port_of(self._listener)
 
     def _link(self) -> asyncio.Protocol:
+        if len(self._links) >= _MOST_LINKS:
+            self._refuse_more()
+            return Refused()
         link = Link(self)
         self._links.add(link)
         return ClientEnd(link)
+
+    def _refuse_more(self) -> None:
+        if not self._crowded:
+            self._crowded = True
+            self.lost(
+                f"{_MOST_LINKS} connections are open, and further ones are reset (does the target lead back here?)"
+            )
 
     async def stop(self) -> None:
         """Stop listening; clients that are about to leave may, within a second, what is open then is cut off."""
@@ -112,9 +126,7 @@ class Tap:
             await asyncio.sleep(0.01)
         tasks: list[asyncio.Task[None]] = []
         for link in tuple(self._links):
-            if link.waiting:
-                self.lost("the recorder was stopped while an answer was still coming")
-            tasks += link.abort()
+            tasks += link.stop()
         await asyncio.gather(*tasks, *self._keeping, return_exceptions=True)
         while self._links:  # connection_lost comes with the loop's next turns
             await asyncio.sleep(0)
@@ -147,15 +159,20 @@ class Tap:
                 self._note(error)
                 continue
             if wait is not None:
-                waits.append(wait)
-        if not waits:
-            return None
-        kept = asyncio.gather(*waits, return_exceptions=True)
+                kept = self._watched(wait)
+                if exchange.size + len(exchange.request.body) <= _WAITED_BYTES:
+                    waits.append(kept)
+        # Shielded, so that a link that is cut off meanwhile takes no record with it.
+        return asyncio.shield(asyncio.gather(*waits)) if waits else None
+
+    def _watched(self, wait: Awaitable[object]) -> asyncio.Future[Any]:
+        """Done when `wait` is, without its error, which is noted; `stop` waits for it."""
+        kept = asyncio.gather(wait, return_exceptions=True)
         self._keeping.add(kept)
         kept.add_done_callback(self._kept)
-        return asyncio.shield(kept)  # a link that is cut off meanwhile takes no record with it
+        return kept
 
-    def _kept(self, kept: asyncio.Future[list[object]]) -> None:
+    def _kept(self, kept: asyncio.Future[Any]) -> None:
         self._keeping.discard(kept)
         if not kept.cancelled():
             for result in kept.result():
@@ -170,7 +187,13 @@ class Tap:
         """Remember why something is in no record; the first hundred reasons."""
         if len(self.unrecorded) < _KEPT_NOTES:
             self.unrecorded.append(reason)
+            self._tell(reason)
 
     def _note(self, error: Exception) -> None:
         if len(self.errors) < _KEPT_NOTES:
             self.errors.append(error)
+            self._tell(str(error))
+
+    def _tell(self, reason: str) -> None:
+        with contextlib.suppress(Exception):  # nobody who listens may stop what passes
+            self._warn(reason)

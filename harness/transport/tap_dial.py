@@ -7,12 +7,16 @@ tunnel by `dial`, whose blocking connect this cannot use because TLS is asyncio'
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
+from typing import Any
 
 from harness.outcome import UsageFault
-from harness.transport.dial import NoConnection, Origin, tunnelled
+from harness.transport.dial import NoConnection, Origin, failure, proxy_of, tls_failure, tunnelled
 from harness.transport.limits import Limits
 from harness.wire import By, How
+
+_ANY = frozenset({"0.0.0.0", "::"})
 
 
 def upstream_origin(target: str) -> Origin:
@@ -24,6 +28,34 @@ def upstream_origin(target: str) -> Origin:
             f"so write {origin.scheme}://{origin.authority}"
         )
     return origin
+
+
+def refuse_itself(target: str, host: str, port: int) -> None:
+    """Raise `UsageFault` where `target` is, under whatever name, the address to listen on: it would ask itself."""
+    origin = upstream_origin(target)
+    if origin.port != port:
+        return
+    theirs, ours = _addresses(origin.host), _addresses(host)
+    if theirs & ours or (ours & _ANY and any(_is_of_this_machine(address) for address in theirs)):
+        raise UsageFault(
+            f"--target {target!r} is the address to listen on, and what listens there would ask itself: "
+            "name the server's own port, or listen elsewhere (--port; 0 takes a free one)"
+        )
+
+
+def _addresses(host: str) -> set[str]:
+    try:
+        return {str(found[4][0]) for found in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
+    except OSError:  # nothing that could be reached
+        return set()
+
+
+def _is_of_this_machine(address: str) -> bool:
+    try:
+        socket.create_server((address, 0), family=socket.AF_INET6 if ":" in address else socket.AF_INET).close()
+    except OSError:
+        return False
+    return True
 
 
 def upstream_tls(ca_file: str | None) -> ssl.SSLContext:
@@ -43,21 +75,24 @@ async def dial_upstream(
 ) -> None:
     """Connect `protocol` to `origin`; raises NoConnection, whose ending is what a direct client would see."""
     loop = asyncio.get_running_loop()
-    name = origin.host if tls is not None else None
     place = f"{origin.host}:{origin.port}"
     try:
+        proxy = proxy_of(origin) if tls is not None else None
+        where: dict[str, Any] = {"host": origin.host, "port": origin.port}
         async with asyncio.timeout(limits.connect_seconds):
-            sock = await asyncio.to_thread(tunnelled, origin, limits) if tls is not None else None
-            if sock is not None:
-                await loop.create_connection(lambda: protocol, sock=sock, ssl=tls, server_hostname=name)
-            else:
-                await loop.create_connection(
-                    lambda: protocol, origin.host, origin.port, ssl=tls, server_hostname=name
-                )
+            if proxy is not None:
+                place = f"the proxy {proxy.host}:{proxy.port}"
+                where = {"sock": await asyncio.to_thread(tunnelled, proxy, origin, limits)}
+                place = f"{origin.host}:{origin.port} through {place}"
+            if tls is not None:
+                where |= {"ssl": tls, "server_hostname": origin.host}
+            await loop.create_connection(lambda: protocol, **where)
+    except UsageFault as wrong:
+        raise NoConnection(By.LIMIT, How.REFUSED, str(wrong)) from None
     except TimeoutError:
         detail = f"no connection to {place} in {limits.connect_seconds} s (Limits.connect_seconds)"
         raise NoConnection(By.LIMIT, How.TIMEOUT, detail) from None
     except ssl.SSLError as error:
-        raise NoConnection(By.SERVER, How.TLS, f"TLS with {origin.host}: {error.reason or error}") from None
+        raise tls_failure(origin, error) from None
     except OSError as error:
-        raise NoConnection(By.SERVER, How.REFUSED, f"{place}: {error.strerror or error}") from None
+        raise failure(place, error) from None

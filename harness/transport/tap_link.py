@@ -8,18 +8,17 @@ has seen an answer whole finds it on the disk, whatever happens to the recorder.
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Protocol, cast
 
 from harness.transport.dial import NoConnection
-from harness.transport.kernel import SocketLike, reset_on_close, undelivered
+from harness.transport.resetting import reset_after, reset_now
+from harness.transport.tap_ends import UpstreamEnd
 from harness.transport.tap_wire import Wiretap
 from harness.wire import By, Ending, Exchange, How
 
 _EARLY_BYTES = 256 * 1024
-_POLL_SECONDS = 0.0005
 _DRAIN_SECONDS = 5.0
 _LINGER_SECONDS = 1.0
 
@@ -33,6 +32,9 @@ class Switchboard(Protocol):
     @property
     def encoding(self) -> str | None: ...
 
+    @property
+    def most(self) -> int: ...
+
     async def dial(self, protocol: asyncio.Protocol) -> None:
         """Connect upstream; raises NoConnection."""
 
@@ -43,16 +45,16 @@ class Switchboard(Protocol):
         """Both connections are closed."""
 
     def lost(self, reason: str) -> None:
-        """A connection passes on unrecorded, because of `reason`."""
+        """Something passes that will be in no record, because of `reason`."""
 
 
 class Link:
-    """The pair. Its two ends are `_ClientEnd` and `_UpstreamEnd`, which only hand over what happens to them."""
+    """The pair. Its two ends are in `tap_ends` and only hand over what happens to them."""
 
     def __init__(self, board: Switchboard) -> None:
         self._board = board
         self._loop = asyncio.get_running_loop()
-        self._wire = Wiretap(board.authority, encoding=board.encoding)
+        self._wire = Wiretap(board.authority, encoding=board.encoding, most=board.most)
         self._client = cast("asyncio.Transport", None)
         self._upstream: asyncio.Transport | None = None
         self._early = bytearray()
@@ -62,14 +64,13 @@ class Link:
         self._later: deque[Callable[[], None]] = deque()
         self._quiet: dict[str, set[str]] = {"client": set(), "upstream": set()}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._told = False
         self._standing = {"client", "upstream"}
         self._left: How | None = None
 
     @property
-    def waiting(self) -> int:
+    def waiting(self) -> list[str]:
         """Requests without a whole answer."""
-        return 0 if self._closed else self._wire.waiting
+        return [] if self._closed else self._wire.waiting
 
     # From the client.
 
@@ -80,7 +81,7 @@ class Link:
 
     async def _connect(self) -> None:
         try:
-            await self._board.dial(_UpstreamEnd(self))
+            await self._board.dial(UpstreamEnd(self))
         except NoConnection as none:
             self._failed = none.ending
             self._give_up()
@@ -93,12 +94,14 @@ class Link:
         """Bytes of requests."""
         if self._closed:
             return
-        out = self._wire.upward(data, self._loop.time())
-        self._report_lost()
+        sent = self._wire.upward(data, self._loop.time())
+        self._tell()
+        if sent.finished:
+            self._board.keep(sent.finished)
         if self._upstream is not None:
-            _write(self._upstream, out)
+            _write(self._upstream, sent.data)
             return
-        self._early += out
+        self._early += sent.data
         if self._failed is not None:
             self._give_up()
         elif len(self._early) > _EARLY_BYTES:
@@ -107,7 +110,8 @@ class Link:
     def _give_up(self) -> None:
         """There is no upstream: every whole request ends before its headers, and with it the connection."""
         failed = self._failed
-        if failed is not None and not self._closed and (self._wire.waiting or self._wire.lost):
+        asked = self._wire.waiting or self._wire.lost or len(self._early) > _EARLY_BYTES
+        if failed is not None and not self._closed and asked:
             self._close(failed.by, failed.how, failed.detail, self._end_client)
 
     def client_left(self, how: How) -> None:
@@ -144,20 +148,21 @@ class Link:
             if passed.safe:
                 _write(self._client, data[: passed.safe])
             self._after(kept, lambda: _write(self._client, data[passed.safe :]))
-        self._report_lost()
+        self._tell()
 
-    def upstream_left(self, how: How, detail: str = "") -> None:
-        """Upstream closed or reset."""
+    def upstream_left(self, how: How, detail: str = "", *, torn: bool = False) -> None:
+        """Upstream closed or reset; `torn`: it closed without the goodbye that TLS demands."""
         if self._keeping:
-            self._later.append(lambda: self.upstream_left(how, detail))
+            self._later.append(lambda: self.upstream_left(how, detail, torn=torn))
         elif not self._closed:
-            self._close(By.SERVER, how, detail, self._end_client)
+            self._close(By.SERVER, how, detail, self._end_client, torn=torn)
 
     # The end.
 
-    def _close(self, by: By, how: How, detail: str, action: Callable[[How], None]) -> None:
+    def _close(self, by: By, how: How, detail: str, action: Callable[[How], None], *, torn: bool = False) -> None:
         """Record what is open, then pass the ending on by `action`."""
-        finished = self._wire.ended(by, how, self._loop.time(), detail)
+        finished = self._wire.ended(by, how, self._loop.time(), detail, torn=torn)
+        self._tell()
         self._closed = True
         kept = self._board.keep(finished) if finished else None
         if kept is None:
@@ -189,7 +194,7 @@ class Link:
     def _end_client(self, how: How) -> None:
         """Let the client see what we saw: a FIN, else a reset once everything before it has arrived."""
         if how is not How.FIN:
-            self._task(self._reset(self._client))
+            self._task(reset_after(self._client, b"", seconds=_DRAIN_SECONDS))
         elif self._client.can_write_eof() and not self._client.is_closing():
             self._client.write_eof()
             self._loop.call_later(_LINGER_SECONDS, self._close_when_written)
@@ -210,7 +215,7 @@ class Link:
             self._upstream.close()
             self._loop.call_later(_LINGER_SECONDS, self._leave_upstream, self._upstream)
         else:
-            _reset_now(self._upstream)
+            reset_now(self._upstream)
 
     def _leave_upstream(self, transport: asyncio.Transport) -> None:
         """Over TLS closing waits for the other side's goodbye: no longer than it has bytes to take."""
@@ -219,23 +224,18 @@ class Link:
         else:
             transport.abort()
 
-    async def _reset(self, transport: asyncio.Transport) -> None:
-        sock = cast("SocketLike", transport.get_extra_info("socket"))
-        until = self._loop.time() + _DRAIN_SECONDS
-        while not transport.is_closing() and (transport.get_write_buffer_size() or undelivered(sock)):
-            if self._loop.time() > until:
-                break
-            await asyncio.sleep(_POLL_SECONDS)
-        _reset_now(transport)
-
     def gone(self, side: str) -> None:
         """A connection is closed for good; the link is over with the second one."""
         self._standing.discard(side)
         if not self._standing:
             self._board.over(self)
 
-    def abort(self) -> set[asyncio.Task[None]]:
-        """Close both at once, without a record; the tasks that are still to end."""
+    def stop(self) -> set[asyncio.Task[None]]:
+        """Record what has come of answers and close both at once; the tasks that are still to end."""
+        if not self._closed:
+            finished = self._wire.stopped(self._loop.time())
+            self._tell()
+            self._board.keep(finished)
         self._closed = True
         self._client.abort()
         if self._upstream is not None:
@@ -265,10 +265,9 @@ class Link:
         else:
             transport.resume_reading()
 
-    def _report_lost(self) -> None:
-        if self._wire.lost and not self._told:
-            self._told = True
-            self._board.lost(self._wire.lost)
+    def _tell(self) -> None:
+        for note in self._wire.notes():
+            self._board.lost(note)
 
     def _task(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = self._loop.create_task(work)
@@ -277,73 +276,6 @@ class Link:
         return task
 
 
-class _End(asyncio.Protocol):
-    """One end: what the other one cannot take in is not read here."""
-
-    other = ""
-
-    def __init__(self, link: Link) -> None:
-        self._link = link
-
-    def pause_writing(self) -> None:
-        self._link.hush(self.other, "full")
-
-    def resume_writing(self) -> None:
-        self._link.unhush(self.other, "full")
-
-
-class ClientEnd(_End):
-    """The client's end of a link."""
-
-    other = "upstream"
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._link.client_came(cast("asyncio.Transport", transport))
-
-    def data_received(self, data: bytes) -> None:
-        self._link.from_client(data)
-
-    def eof_received(self) -> None:
-        self._link.client_left(How.FIN)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._link.client_left(How.FIN if exc is None else How.RST)
-        self._link.gone("client")
-
-
-class _UpstreamEnd(_End):
-    """The end towards the target."""
-
-    other = "client"
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._link.upstream_came(cast("asyncio.Transport", transport))
-
-    def data_received(self, data: bytes) -> None:
-        self._link.from_upstream(data)
-
-    def eof_received(self) -> None:
-        self._link.upstream_left(How.FIN)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._link.upstream_left(_how(exc), "" if exc is None else str(exc))
-        self._link.gone("upstream")
-
-
-def _how(error: Exception | None) -> How:
-    if error is None:
-        return How.FIN
-    if isinstance(error, ssl.SSLError):
-        return How.TLS
-    return How.TIMEOUT if isinstance(error, TimeoutError) else How.RST
-
-
 def _write(transport: asyncio.Transport, data: bytes) -> None:
     if data and not transport.is_closing():
         transport.write(data)
-
-
-def _reset_now(transport: asyncio.Transport) -> None:
-    if not transport.is_closing():
-        reset_on_close(cast("SocketLike", transport.get_extra_info("socket")))
-    transport.abort()

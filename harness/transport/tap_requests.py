@@ -13,11 +13,11 @@ from functools import lru_cache
 
 from harness.transport.body_reader import BodyReader
 from harness.transport.heads import END_OF_HEAD, BadHead, RequestHead, parse_request_head
+from harness.transport.limits import RECORDED_BYTES
 from harness.wire import Chunked, Length, Request
 
 HEAD_BYTES = 256 * 1024
-BODY_BYTES = 64 * 1024 * 1024
-"""A request whose body holds more passes like any other but is not recorded."""
+_UNBOUND = 1 << 60
 
 _HOST = re.compile(rb"(?im)^(host:)[^\r\n]*")
 _ENCODING = re.compile(rb"(?im)^accept-encoding:[^\r\n]*\r?\n")
@@ -25,12 +25,21 @@ _ENCODING = re.compile(rb"(?im)^accept-encoding:[^\r\n]*\r?\n")
 
 @dataclass(slots=True, eq=False)
 class Asked:
-    """One request: known from its head on, `sent` (the moment it was whole) once its body passed as well."""
+    """One request: known from its head on, `sent` (the moment it was whole) once its body passed as well.
+
+    `too_large`: its body or its answer's holds more than is recorded.
+    """
 
     head: RequestHead
     began: float
     body: bytearray = field(default_factory=bytearray)
     sent: float | None = None
+    too_large: bool = False
+
+    @property
+    def what(self) -> str:
+        """What was asked, in words that may be shown: queries hold keys."""
+        return f"{self.head.method} {self.head.target.partition('?')[0]}"
 
     @property
     def request(self) -> Request:
@@ -39,66 +48,71 @@ class Asked:
 
 
 @lru_cache(maxsize=128)
-def _rewritten(raw: bytes, authority: str, encoding: str | None) -> tuple[bytes, RequestHead]:
-    """The head that goes upstream, every other byte untouched; raises `BadHead`."""
+def _rewritten(raw: bytes, authority: str, encoding: str | None) -> tuple[bytes, RequestHead | BadHead]:
+    """The head that goes upstream, every other byte untouched, and what it says or why it says nothing."""
     head = _HOST.sub(rb"\1 " + authority.encode("ascii"), raw)
     if encoding is not None:
         first, end, rest = head.partition(b"\n")
         field_line = b"accept-encoding: " + encoding.encode("ascii") + b"\r\n"
         head = first + end + field_line + _ENCODING.sub(b"", rest)
-    return head, parse_request_head(head)
+    try:
+        return head, parse_request_head(head)
+    except BadHead as bad:
+        return head, bad
 
 
 class RequestFollower:
     """Bytes of one connection in, the bytes that go upstream out; what was asked gathers in `asked`.
 
     `lost` is set, to a reason, where the bytes can no longer be told apart as requests: from there on everything
-    passes as it is.
+    passes as it is. Of a body that holds more than `most` bytes nothing is kept, which `notes` say.
     """
 
-    def __init__(self, authority: str, *, encoding: str | None = None) -> None:
+    def __init__(self, authority: str, *, encoding: str | None = None, most: int = RECORDED_BYTES) -> None:
         self._authority = authority
         self._encoding = encoding
+        self._most = most
         self._buffer = bytearray()
-        self._body: BodyReader | None = None
+        self._coming: tuple[Asked, BodyReader] | None = None
         self.asked: deque[Asked] = deque()
+        self.notes: list[str] = []
         self.lost = ""
         self._now = 0.0
 
-    @property
-    def _astray(self) -> bool:
-        return bool(self.lost)
-
     def feed(self, data: bytes, now: float) -> bytes:
         """What these bytes let go upstream."""
-        if self.lost:
-            return data
+        return data if self.lost else self._follow(data, now)
+
+    def _follow(self, data: bytes, now: float) -> bytes:
         self._now = now
         self._buffer += data
         out: list[bytes] = []
-        while self._buffer:
-            if not (self._pass_head(out) if self._body is None else self._pass_body(self._body, out)):
-                break
-        if self._astray:
+        while self._buffer and (
+            self._pass_head(out) if self._coming is None else self._pass_body(*self._coming, out)
+        ):
+            pass
+        if self.lost:
             out.append(bytes(self._buffer))
             self._buffer.clear()
         return b"".join(out)
 
     def _pass_head(self, out: list[bytes]) -> bool:
         """Send one head on; whether there was one."""
+        if self._buffer[0] in b"\r\n":  # RFC 9112, 2.2: empty lines before a request mean nothing
+            out.append(bytes(self._buffer[:1]))
+            del self._buffer[:1]
+            return True
         end = END_OF_HEAD.search(self._buffer)
         if end is None:
             if len(self._buffer) > HEAD_BYTES:
                 self.lost = f"a request head exceeds {HEAD_BYTES} bytes"
             return False
-        raw = bytes(self._buffer[: end.end()])
-        try:
-            rewritten, head = _rewritten(raw, self._authority, self._encoding)
-        except BadHead as bad:
-            self.lost = str(bad)
-            return False
-        del self._buffer[: len(raw)]
+        rewritten, head = _rewritten(bytes(self._buffer[: end.end()]), self._authority, self._encoding)
+        del self._buffer[: end.end()]
         out.append(rewritten)
+        if isinstance(head, BadHead):
+            self.lost = f"a request that is none, and what follows it on its connection: {head}"
+            return False
         self._begin(Asked(head, self._now))
         return True
 
@@ -109,21 +123,24 @@ class RequestFollower:
             asked.sent = self._now
             return
         framing = Chunked() if length is None else Length(length)
-        self._body = BodyReader(framing, self._buffer, most=BODY_BYTES, most_trailers=HEAD_BYTES)
+        self._coming = asked, BodyReader(framing, self._buffer, most=_UNBOUND, most_trailers=HEAD_BYTES)
 
-    def _pass_body(self, body: BodyReader, out: list[bytes]) -> bool:
+    def _pass_body(self, asked: Asked, body: BodyReader, out: list[bytes]) -> bool:
         """Send on what belongs to the body; whether it ended."""
         raw = bytes(self._buffer)
-        asked = self.asked[-1]
         for part in body.advance():
-            asked.body += part.data
+            if not asked.too_large:
+                asked.body += part.data
+        if len(asked.body) > self._most:
+            asked.too_large = True
+            asked.body.clear()
+            self.notes.append(f"{asked.what}: its body exceeds {self._most} bytes")
         out.append(raw[: len(raw) - len(self._buffer)])
         if body.ended is None:
             return False
-        if not body.ended.complete:
-            self.lost = f"a request body: {body.ended.detail}"
-            self.asked.remove(asked)
-            return False
-        asked.sent = self._now
-        self._body = None
-        return True
+        if body.ended.complete:
+            asked.sent = self._now
+        else:
+            self.lost = f"{asked.what}: {body.ended.detail}"
+        self._coming = None
+        return not self.lost

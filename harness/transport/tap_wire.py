@@ -14,35 +14,52 @@ from typing import NamedTuple
 
 from harness.transport.body_reader import Data
 from harness.transport.heads import ResponseHead
-from harness.transport.limits import Limits
+from harness.transport.limits import RECORDED_BYTES, Limits
 from harness.transport.response_reader import Event, ResponseReader
 from harness.transport.tap_requests import Asked, RequestFollower
 from harness.wire import By, Chunk, Ending, Exchange, How, Recorder
 
 _UNBOUND = 1 << 60
 _LIMITS = Limits(head_bytes=1024 * 1024, head_fields=10_000, body_bytes=_UNBOUND)
-"""What passes is not ours to refuse: bodies have no bound here, and `wire.Recorder` bounds the record."""
+"""What passes is not ours to refuse: bodies have no bound here, only their records have."""
+
+STOPPED = "the recorder was stopped"
+"""Why the record of an answer ends where its answer did not."""
 
 _OPEN_CHUNK_BYTES = 8 * 1024 * 1024
+
+
+class Sent(NamedTuple):
+    """What goes upstream of an arrival, and the exchanges that it finished: answered before they were asked."""
+
+    data: bytes
+    finished: Sequence[Exchange]
 
 
 class Passed(NamedTuple):
     """What an arrival finished; of its bytes, `safe` may go on before the first of `finished` is kept."""
 
-    finished: tuple[Exchange, ...]
+    finished: Sequence[Exchange]
     safe: int
 
 
 class _Answer:
     """The answer to one request, while it passes."""
 
-    def __init__(self, asked: Asked) -> None:
+    def __init__(self, asked: Asked, most: int, notes: list[str]) -> None:
         self.asked = asked
+        self._notes = notes
         self.reader = ResponseReader(asked.head.method, _LIMITS)
-        self._recorder = Recorder(asked.request)
+        self._most = most
+        self._recorder = Recorder(asked.request, most=most)
         self._open: list[bytes] = []
         self._open_bytes = 0
         self._last = 0.0
+
+    @property
+    def over(self) -> bool:
+        """Whether it has come to its end."""
+        return self.reader.ended is not None
 
     def _moment(self, now: float) -> float:
         """Seconds since the request was whole; an answer that comes sooner comes at once."""
@@ -57,7 +74,7 @@ class _Answer:
 
     def _take(self, event: Event) -> None:
         if isinstance(event, ResponseHead):
-            self._recorder.head(event.status, event.headers, event.framing)
+            self._recorder.head(event.status, event.headers, event.framing, event.reason)
         elif isinstance(event, Data):
             self._open.append(event.data)
             self._open_bytes += len(event.data)
@@ -65,47 +82,66 @@ class _Answer:
                 self._flush()
 
     def _flush(self) -> None:
-        if self._open_bytes:
+        if self._open_bytes and not self.asked.too_large:
             self._recorder.chunk(Chunk(b"".join(self._open)), self._last)
+            if self._recorder.size > self._most:
+                self.asked.too_large = True
+                self._recorder = Recorder(self.asked.request)
+                self._notes.append(f"{self.asked.what}: its answer exceeds {self._most} bytes")
         self._open.clear()
         self._open_bytes = 0
 
     def exchange(self, ending: Ending, now: float) -> Exchange:
         """The record of what passed."""
         self._flush()
-        record = self._recorder.finish(ending, self._moment(now))
-        head = self.reader.head
-        return replace(record, request=self.asked.request, notes={"reason": head.reason if head else ""})
+        return replace(self._recorder.finish(ending, self._moment(now)), request=self.asked.request)
 
 
 class Wiretap:
-    """Listens to one connection.
+    """Listens to one connection. What holds more than `most` bytes passes unrecorded.
 
     `lost` says why it no longer understands what passes, which it lets pass all the same; "" while it does.
     """
 
-    def __init__(self, authority: str, *, encoding: str | None = None) -> None:
-        self._requests = RequestFollower(authority, encoding=encoding)
+    def __init__(self, authority: str, *, encoding: str | None = None, most: int = RECORDED_BYTES) -> None:
+        self._requests = RequestFollower(authority, encoding=encoding, most=most)
+        self._most = most
         self._answer: _Answer | None = None
         self._lost = ""
+        self._told = False
 
     @property
     def lost(self) -> str:
         """Why it no longer understands what passes."""
-        return self._lost or self._requests.lost
+        return self._requests.lost or self._lost
 
     @property
     def _asked(self) -> deque[Asked]:
         return self._requests.asked
 
     @property
-    def waiting(self) -> int:
-        """How many whole requests have no whole answer yet."""
-        return sum(asked.sent is not None for asked in self._asked)
+    def waiting(self) -> list[str]:
+        """The whole requests that have no whole answer yet."""
+        return [asked.what for asked in self._asked if asked.sent is not None]
 
-    def upward(self, data: bytes, now: float) -> bytes:
-        """Bytes from the client; gives those that go upstream."""
-        return data if self._lost else self._requests.feed(data, now)
+    def notes(self) -> list[str]:
+        """Why something is in no record; each reason once."""
+        new = self._requests.notes.copy()
+        self._requests.notes.clear()
+        if self.lost and not self._told:
+            self._told = True
+            new.append(self.lost)
+        return new
+
+    def upward(self, data: bytes, now: float) -> Sent:
+        """Bytes from the client."""
+        if self._lost:
+            return Sent(data, ())
+        out = self._requests.feed(data, now)
+        answer = self._answer
+        if answer is None or answer.reader.ended is None or answer.asked.sent is None:
+            return Sent(out, ())
+        return Sent(out, self._finish(answer, answer.reader.ended, now))
 
     def downward(self, data: bytes, now: float) -> Passed:
         """Bytes from upstream, which go to the client as they are."""
@@ -113,43 +149,63 @@ class Wiretap:
         safe, rest = len(data), data
         while rest and self._asked and not self._lost:
             answer = self._current()
+            if answer.over:
+                break  # whole before its request is, which it waits for
             answer.feed(rest, now)
             ending = answer.reader.ended
-            if ending is None:
+            if ending is None or answer.asked.sent is None:
                 break
             excess = answer.reader.excess
             if not finished:
                 safe = max(len(data) - excess - 1, 0)
-            finished.append(self._finish(answer, ending, now))
+            finished += self._finish(answer, ending, now)
             rest = rest[len(rest) - excess :] if excess else b""
-        return Passed(tuple(finished), safe)
+        return Passed(finished, safe)
 
     def _current(self) -> _Answer:
         if self._answer is None:
-            self._answer = _Answer(self._asked[0])
+            self._answer = _Answer(self._asked[0], self._most, self._requests.notes)
         return self._answer
 
-    def _finish(self, answer: _Answer, ending: Ending, now: float) -> Exchange:
+    def _finish(self, answer: _Answer, ending: Ending, now: float) -> list[Exchange]:
+        """The record of an answer, if there is to be one."""
         self._asked.popleft()
         self._answer = None
-        head = answer.reader.head
+        head, rest = answer.reader.head, f"what follows {answer.asked.what} on its connection"
         if ending.how is How.BAD_HTTP:
-            self._lost = ending.detail
+            self._lost = f"{rest}: {ending.detail}"
         elif head is not None and (
             head.status == 101 or (answer.asked.head.method == "CONNECT" and head.status < 300)
         ):
-            self._lost = f"status {head.status}: another protocol takes over"
-        return answer.exchange(ending, now)
+            self._lost = f"{rest}: status {head.status}, another protocol takes over"
+        record = answer.exchange(ending, now)
+        return [] if answer.asked.too_large else [record]
 
-    def ended(self, by: By, how: How, now: float, detail: str = "") -> Sequence[Exchange]:
-        """The connection is over on one side: what it leaves of every request that was whole."""
+    def stopped(self, now: float) -> Sequence[Exchange]:
+        """Nobody listens any longer: what has come of answers. Requests without a head of one are only named."""
         finished: list[Exchange] = []
         while self._asked and not self._lost:
             answer = self._current()
-            begun = answer.reader.begun
-            if answer.asked.sent is None and not begun:
+            if answer.reader.head is None:
+                self._requests.notes.append(f"{answer.asked.what}: {STOPPED} before its answer came")
+                self._asked.popleft()
+                self._answer = None
+            else:
+                finished += self._finish(answer, answer.reader.stop(How.FIN, By.LIMIT, STOPPED), now)
+        return finished
+
+    def ended(self, by: By, how: How, now: float, detail: str = "", *, torn: bool = False) -> Sequence[Exchange]:
+        """The connection is over on one side: what it leaves of every request that was whole or was answered.
+
+        A `torn` FIN ends no body in order, not even one that lasts until the close.
+        """
+        finished: list[Exchange] = []
+        while self._asked and not self._lost:
+            answer = self._current()
+            if answer.asked.sent is None and not answer.reader.begun:
+                self._requests.notes.append(f"{answer.asked.what}: the connection ended while it was being sent")
                 break
-            fin = by is By.SERVER and how is How.FIN
+            fin = by is By.SERVER and how is How.FIN and not torn
             ending = answer.reader.fin() if fin else answer.reader.stop(how, by, detail)
-            finished.append(self._finish(answer, ending, now))
+            finished += self._finish(answer, ending, now)
         return finished

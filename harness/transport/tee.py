@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from types import ModuleType
 from typing import Any, TypeAlias
 
+from harness.transport.limits import RECORDED_BYTES
 from harness.wire import (
     COMPLETE,
     At,
@@ -31,7 +32,7 @@ from harness.wire import (
 )
 
 Sink: TypeAlias = Callable[[Exchange], object]
-"""Gets every finished exchange, bodies in the content coding they had; `notes["reason"]` is the reason phrase."""
+"""Gets every finished exchange, bodies in the content coding they had."""
 
 _HOWS = {
     "ConnectTimeout": (By.LIMIT, How.TIMEOUT),
@@ -126,18 +127,17 @@ class _Tee:
     """One exchange on its way; a context around the waiting for its head, and again around that for its body."""
 
     def __init__(self, request: Request, sink: Sink) -> None:
-        self._recorder = Recorder(request)
+        self._recorder = Recorder(request, most=RECORDED_BYTES)
         self._sink = sink
         self._began = time.monotonic()
         self._at = At.BEFORE_HEADERS
-        self._reason = ""
         self._over = False
 
     def head(self, response: Any) -> None:
         """The head is there."""
         headers = Headers((n.decode("latin-1"), v.decode("latin-1")) for n, v in response.headers.raw)
-        self._recorder.head(response.status_code, headers, _framing(headers))
-        self._reason = response.extensions.get("reason_phrase", b"").decode("latin-1")
+        reason = response.extensions.get("reason_phrase", b"").decode("latin-1")
+        self._recorder.head(response.status_code, headers, _framing(headers), reason)
         self._at = At.IN_BODY
 
     def chunk(self, data: bytes) -> None:
@@ -176,9 +176,7 @@ class _Tee:
         if self._over:
             return
         self._over = True
-        exchange = self._recorder.finish(ending, time.monotonic() - self._began)
-        exchange.notes["reason"] = self._reason
-        self._sink(exchange)
+        self._sink(self._recorder.finish(ending, time.monotonic() - self._began))
 
 
 def _framing(headers: Headers) -> Framing:

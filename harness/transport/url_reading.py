@@ -1,12 +1,11 @@
 """One response read from a socket, every wait bounded, every failure an `Ending`.
 
-Layer 3. Knows sockets and deadlines; must not know HTTP's grammar (`response_reader`), nor who keeps connections.
+Layer 3. Knows deadlines; must not know HTTP's grammar (`response_reader`), nor who keeps connections.
 """
 
 from __future__ import annotations
 
 import socket
-import ssl
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,10 +15,9 @@ from harness.transport.body_reader import Data
 from harness.transport.decoding import ContentDecoder, decoder_for
 from harness.transport.heads import ResponseHead
 from harness.transport.limits import Limits
+from harness.transport.receiving import receive
 from harness.transport.response_reader import Event, ResponseReader
 from harness.wire import By, Chunk, Ending, Exchange, How, Recorder, Request
-
-_READ_BYTES = 64 * 1024
 
 
 class NoReading:
@@ -92,7 +90,7 @@ class UrlReading:
         while self.ended is None and self._reader.head is None:
             for event in self._receive(until, "head_seconds"):
                 if isinstance(event, ResponseHead):
-                    self.recorder.head(event.status, event.headers, event.framing)
+                    self.recorder.head(event.status, event.headers, event.framing, event.reason)
                     self._coding = decoder_for(event.headers, self._limits)
                 elif isinstance(event, Ending) and self._reader.head is None:
                     self._end(event)
@@ -128,24 +126,7 @@ class UrlReading:
         """What arrives before `until`, as events."""
         if self._deadline < until:
             until, name = self._deadline, "total_seconds"
-        left = until - time.monotonic()
-        try:
-            if left <= 0:
-                raise TimeoutError
-            self._sock.settimeout(left)
-            data = self._sock.recv(_READ_BYTES)
-        except TimeoutError:
-            detail = f"nothing came in time (Limits.{name})"
-            return [self._reader.stop(How.TIMEOUT, By.LIMIT, detail)]
-        except ssl.SSLEOFError as error:
-            # OpenSSL 3 names a FIN; of a reset nothing but the broken end is left.
-            how = How.FIN if error.reason == "UNEXPECTED_EOF_WHILE_READING" else How.RST
-            return [self._reader.stop(how, detail="TLS ended without close_notify")]
-        except ssl.SSLError as error:
-            return [self._reader.stop(How.TLS, detail=str(error.reason or error))]
-        except OSError as error:
-            return [self._reader.stop(How.RST, detail=error.strerror or "")]
-        return self._reader.feed(data) if data else [self._reader.fin()]
+        return receive(self._sock, self._reader, until=until, limit=name)
 
     def _end(self, ending: Ending) -> None:
         if ending.complete and self._coding is not None and (breach := self._coding.finish()) is not None:

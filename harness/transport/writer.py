@@ -107,7 +107,7 @@ class ResponseWriter:
         return b"".join(out)
 
     def _begin(self, response: Response, first: Piece, out: list[bytes]) -> None:
-        head = write_response_head(response, self._framing, keep=self._keep, extra=self._extra)
+        head, self._keep = write_response_head(response, self._framing, keep=self._keep, extra=self._extra)
         ending = head_ending(first)
         if ending is not None:
             self._cut_head(ending, head, out)

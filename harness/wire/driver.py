@@ -43,8 +43,8 @@ class Driver(Protocol):
     def send(self, request: Request, *, timeout: float | None = None) -> Exchange:
         """One request and its whole answer, bounded by the driver's limits; `timeout` in seconds overrides one."""
 
-    def open(self, request: Request) -> LiveStream:
-        """Send, read the response head, and leave the body to be pulled."""
+    def open(self, request: Request, *, timeout: float | None = None) -> LiveStream:
+        """Send, read the response head, and leave the body to be pulled; `timeout` is as in `send`."""
 
     def together(self, requests: Sequence[Request]) -> list[Exchange]:
         """All at the same time; answers in the order of the requests."""

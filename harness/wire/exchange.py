@@ -33,8 +33,9 @@ class Exchange:
     """One request, what came back, and how it ended.
 
     `status` is None when no complete response head arrived. `body` is what remained after the transfer coding
-    was undone and holds at most `KEPT_BYTES`; `size` and `sha256` speak of all of it. Identity is equality.
-    `notes` is no part of the record: readers keep there, under their own name, what they computed from it.
+    was undone and holds at most `KEPT_BYTES`; `size` and `sha256` speak of all of it. `reason` is the phrase of
+    the status line, "" where there is none or no line. Identity is equality. `notes` is no part of the record:
+    readers keep there, under their own name, what they computed from it.
     """
 
     request: Request
@@ -48,6 +49,7 @@ class Exchange:
     arrivals: Arrivals
     ending: Ending
     seconds: float
+    reason: str = ""
     notes: dict[str, object] = field(default_factory=dict, repr=False)
 
     @property
@@ -57,26 +59,33 @@ class Exchange:
 
 
 class Recorder:
-    """Builds an `Exchange` while pieces pass; nothing is buffered beyond the documented bounds."""
+    """Builds an `Exchange` while pieces pass; nothing is buffered beyond the documented bounds.
+
+    Where `most` is given it takes the place of both: so many bytes of the body, and the arrivals of all of them.
+    """
 
     __slots__ = (
         "_body",
         "_count",
         "_digest",
         "_moments",
+        "_most",
         "_request",
         "_size",
         "_sizes",
         "framing",
         "headers",
+        "reason",
         "status",
     )
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Request, *, most: int | None = None) -> None:
         self._request = request
+        self._most = most
         self.status: int | None = None
         self.headers = Headers()
         self.framing: Framing = UntilClose()
+        self.reason = ""
         self._body = bytearray()
         self._size = 0
         self._count = 0
@@ -84,11 +93,12 @@ class Recorder:
         self._sizes: array[int] = array("Q")
         self._moments: array[float] = array("d")
 
-    def head(self, status: int, headers: Headers, framing: Framing) -> None:
+    def head(self, status: int, headers: Headers, framing: Framing, reason: str = "") -> None:
         """The response head is complete."""
         self.status = status
         self.headers = headers
         self.framing = framing
+        self.reason = reason
 
     def chunk(self, piece: Chunk, moment: float) -> None:
         """Bytes arrived `moment` seconds after the request was sent."""
@@ -96,10 +106,10 @@ class Recorder:
         self._digest.update(data)
         self._size += len(data)
         self._count += 1
-        room = KEPT_BYTES - len(self._body)
+        room = (KEPT_BYTES if self._most is None else self._most) - len(self._body)
         if room > 0:
             self._body += data[:room]
-        if len(self._sizes) < KEPT_PIECES:
+        if len(self._sizes) < KEPT_PIECES or (self._most is not None and room > 0):
             self._sizes.append(len(data))
             self._moments.append(moment)
 
@@ -122,4 +132,5 @@ class Recorder:
             arrivals=Arrivals(self._sizes, self._moments, self._count),
             ending=ending,
             seconds=seconds,
+            reason=self.reason,
         )

@@ -1,6 +1,7 @@
 """The two halves of an exchange: a `Request`, fully read, and a `Response`, lazy and single-use.
 
-Layer 0. Knows HTTP's vocabulary (method, target, headers, framing); must not know sockets, clocks or any API.
+Layer 0. Knows HTTP's vocabulary (method, target, headers, framing); must not know sockets or any API, and of a
+clock no more than whose it is.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 from urllib.parse import parse_qsl, unquote
 
+from harness.wire.clock import Clock
 from harness.wire.pieces import COMPLETE, Chunk, Ending, Piece
 
 
@@ -166,21 +168,34 @@ class PieceBody:
             on_close()
 
 
+_JSON = Headers((("content-type", "application/json"),))
+
+
 @dataclass(slots=True)
 class Response:
-    """A response whose body is still to be pulled. Framing headers are the carrier's business, not listed."""
+    """A response whose body is still to be pulled. Framing headers are the carrier's business, not listed.
+
+    `clock` is what its pauses move where one carrier serves several services, each in its own time; None: the
+    carrier's.
+    """
 
     status: int
     headers: Headers
     framing: Framing
     body: Body
     reason: str = ""
+    clock: Clock | None = None
 
     @classmethod
     def whole(cls, status: int, headers: Headers, data: bytes) -> Response:
         """A response with a Content-Length and all its bytes at hand."""
         pieces: tuple[Piece, ...] = (Chunk(data), COMPLETE) if data else (COMPLETE,)
         return cls(status, headers, Length(len(data)), PieceBody(pieces))
+
+    @classmethod
+    def json(cls, status: int, data: bytes, more: Iterable[tuple[str, str]] = ()) -> Response:
+        """A response whose bytes are JSON, labelled so; `more` header fields follow."""
+        return cls.whole(status, Headers((*_JSON, *more)) if more else _JSON, data)
 
     @classmethod
     def dead(cls, ending: Ending) -> Response:

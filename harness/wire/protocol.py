@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.wire.message import Request
+from harness.wire.secrets import SecretFields
 
 JsonObject = Mapping[str, Any]
 
@@ -49,7 +50,5 @@ class StreamProtocol:
     """JSON field names, at any depth, whose values are ids that recordings may map."""
     opaque_fields: frozenset[str]
     """Field names whose values must never be altered (signatures, inline data)."""
-    secret_fields: frozenset[str]
-    """Field names whose values are secrets wherever they appear."""
-    volatile_fields: frozenset[str]
-    """Field names whose values differ between two honest runs (times, ids, usage)."""
+    secret_fields: SecretFields
+    """Which members of its bodies hold secrets."""

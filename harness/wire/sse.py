@@ -58,11 +58,6 @@ class Decoder:
         self.received = 0
         self.retry: int | None = None
 
-    @property
-    def consumed(self) -> int:
-        """Offset of the first byte that belongs to no finished block: where a cut at an event boundary is."""
-        return self._start
-
     def feed(self, data: bytes) -> list[Frame]:
         """The events that these bytes complete."""
         if len(data) <= _SLICE:

@@ -82,6 +82,11 @@ DROPPED = streamed(
 )
 
 
+def names(folder: Path) -> list[str]:
+    """The files in a folder."""
+    return sorted(path.name for path in folder.iterdir())
+
+
 def folded(headers: Headers) -> dict[str, list[str]]:
     """What order and spelling leave of headers, which YAML mappings do not keep."""
     return {name.lower(): headers.all(name) for name, _ in headers}
@@ -97,11 +102,12 @@ def comparable(recording: Recording) -> Recording:
 
 @dataclass
 class Plain:
-    """A file as plain vcrpy reads it, and its way to write it again."""
+    """A file as plain vcrpy reads it, and its way to write it again; old releases of it have no metadata."""
 
     requests: list[Any]
     responses: list[dict[str, Any]]
     save_again: Callable[[], None]
+    keeps_metadata: bool
 
 
 def plain_vcr(path: Path) -> Plain:
@@ -115,7 +121,7 @@ def plain_vcr(path: Path) -> Plain:
     def save_again() -> None:
         FilesystemPersister.save_cassette(path, parts, yamlserializer)
 
-    return Plain(loaded[0], loaded[1], save_again)
+    return Plain(loaded[0], loaded[1], save_again, "metadata" in parts)
 
 
 _TOKEN = st.text("abcdefghijklmnopqrstuvwxyz", min_size=1, max_size=8)
@@ -155,7 +161,7 @@ def recordings(draw: st.DrawFn) -> Recording:
             draw(headers),
             draw(bodies),
         ),
-        status=draw(st.integers(100, 599)) if head else None,
+        status=draw(st.integers(200, 599)) if head else None,
         headers=draw(headers) if head else Headers(),
         body=body,
         pieces=pieces_of(zip(sizes, waits, strict=True)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import math
 import socket
@@ -11,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from harness.cassette import CassetteError, Player, Recording, Redactor
+from harness.cassette import CassetteError, Player, Recording, Redactor, load
 from harness.contract import PROTOCOL
+from harness.resources import folder
 from harness.wire import (
     COMPLETE,
     At,
@@ -20,6 +22,7 @@ from harness.wire import (
     Chunked,
     Decoder,
     Ending,
+    Headers,
     How,
     Length,
     Pause,
@@ -122,8 +125,8 @@ OTHERS = (  # a request, the field that differs, what was recorded
     (replace(CREATE, target=f"{URL}?alt=sse"), "query.alt: recorded <absent>, got sse"),
     (replace(CREATE, target="/v1/interactions"), "path: recorded /v1beta/interactions, got /v1/interactions"),
     (replace(CREATE, method="PUT"), "method: recorded POST, got PUT"),
-    (replace(CREATE, body=b"{"), "body"),
-    (replace(CREATE, body=b""), "body.background: recorded true, got <absent>"),
+    (replace(CREATE, body=b"{"), "body: recorded JSON, got text that is no JSON"),
+    (replace(CREATE, body=b""), "body: recorded JSON, got <absent>"),
 )
 
 
@@ -137,6 +140,59 @@ def test_miss(request_: Request, said: str) -> None:
     assert f"the nearest is recording 2, which differs in {said}" in told["message"]
     assert [miss.nearest for miss in play.misses] == [1]
     assert [number for number, _ in play.unused()] == [0, 1]
+
+
+def sent(body: bytes, **headers: str) -> Request:
+    """A request with this body, byte for byte."""
+    return Request("POST", URL, Headers((name.replace("_", "-"), value) for name, value in headers.items()), body)
+
+
+def parts(boundary: str, text: str = "hi", quote: str = "") -> Request:
+    """A form in parts, as clients write one: with another boundary each time."""
+    body = f'--{boundary}\r\nContent-Disposition: form-data; name="a"\r\n\r\n{text}\r\n--{boundary}--\r\n'
+    return sent(body.encode(), content_type=f"multipart/form-data; boundary={quote}{boundary}{quote}")
+
+
+FORM = "application/x-www-form-urlencoded"
+PAIRS = (  # a recorded request, another one, whether they are the same
+    (get(f"{URL}?a=1&b=2"), get(f"{URL}?b=2&a=1"), True),
+    (get(f"{URL}?a=1&a=1"), get(f"{URL}?a=1"), False),
+    (get(f"{URL}?a"), get(f"{URL}?a="), True),
+    (get(f"{URL}?a=x%20y"), get(f"{URL}?a=x+y"), True),
+    (get(f"{URL}/x%5Fy"), get(f"{URL}/x_y"), True),
+    (get(f"{URL}/x%2Fy"), get(f"{URL}/x/y"), False),
+    (get(f"{URL}/"), get(URL), False),
+    (get(f"{URL}/v1_a"), get(f"{URL}/v1_ab"), False),
+    (sent(b'{"a":1}'), sent(b'{"a": 1.0}'), True),
+    (sent(b'{"a":1}'), sent(b'{"a":true}'), False),
+    (sent(b'{"a":12345678901234567890}'), sent(b'{"a":12345678901234567891}'), False),
+    (sent(b'{"a":"\\u00e9\\ud83d\\ude00"}'), sent('{"a":"é😀"}'.encode()), True),
+    (sent(b'{"a":"x"}'), sent(b'{"a":"\\ud800"}'), False),
+    (sent(b'{"a":null}'), sent(b"{}"), False),
+    (sent(b"{}"), sent(b""), False),
+    (sent(b"null"), sent(b""), False),
+    (sent(b'"abc"'), sent(b"abc"), False),
+    (sent(b"\xff"), sent(b"\xff"), True),
+    (sent(b"\xff"), sent(b"\\xff"), False),
+    (sent(b'{"a.b":1}'), sent(b'{"a":{"b":1}}'), False),
+    (sent(b'{"a[0]":1}'), sent(b'{"a":[1]}'), False),
+    (sent(b'{"a":1}'), sent(b'\xef\xbb\xbf{"a":1}'), True),
+    (sent(b'{"a":1}'), sent(gzip.compress(b'{"a":1}'), content_encoding="gzip"), True),
+    (sent(b"\x00", content_encoding="br"), sent(b"\x00", content_encoding="br"), True),
+    (parts("0f3a"), parts("77b1"), True),
+    (parts("0f3a"), parts("77b1", quote='"'), True),
+    (parts("0f3a"), parts("0f3a", "ho"), False),
+    (sent(b"a=1&key=REDACTED-1", content_type=FORM), sent(b"a=1&key=mine", content_type=FORM), True),
+)
+
+
+@pytest.mark.parametrize(("recorded", "asked", "same"), PAIRS)
+def test_pairs(recorded: Request, asked: Request, same: bool) -> None:
+    """What JSON, URLs and codings write in two ways is one request; what they tell apart are two."""
+    play = player(answered(recorded, {"ok": True}))
+    assert (play(asked).status == 200) == same
+    assert len(play.misses) == (not same)
+    assert all(str(miss).isprintable() for miss in play.misses)
 
 
 def test_empty() -> None:
@@ -252,6 +308,77 @@ def test_fullest_recording() -> None:
     assert [number for number, _ in play.unused()] == [0]
 
 
+TORN = [*STREAM[:4], STREAM[4][:9]]
+RESET = Ending(how=How.RST)
+
+
+@pytest.mark.parametrize(
+    "rests",
+    [
+        [streamed(resume("e4"), STREAM[4:])],
+        [streamed(resume("e4"), STREAM[3:])],
+        [streamed(resume("e4"), STREAM[4:6], RESET), streamed(resume("e6"), STREAM[6:])],
+        [streamed(resume("e6"), STREAM[6:]), streamed(resume("e2"), STREAM[2:6])],
+        [streamed(resume("e4"), []), streamed(resume("e4"), STREAM[4:])],
+    ],
+    ids=["resumed", "inclusive", "dropped-twice", "in-any-order", "after-nothing"],
+)
+def test_a_stream_that_was_cut_and_resumed_is_whole(rests: list[Recording]) -> None:
+    """A client that resumes somewhere else than the recorded one did, however often, comes to the end too."""
+    play = player(streamed(CREATE, TORN, RESET), *rests, mode="resume")
+    assert body(play(CREATE)) == b"".join(TORN), "the create itself is cut as it was"
+    for number in [*range(1, len(STREAM)), 4, 4]:
+        came = pieces(play(resume(f"e{number}")))
+        assert b"".join(piece.data for piece in came if isinstance(piece, Chunk)) == b"".join(STREAM[number:])
+        assert came[-1] == COMPLETE
+    assert body(play(resume(None))) == b"".join(STREAM)
+    assert play.misses == play.unused() == []
+
+
+def test_what_was_recorded_comes_first() -> None:
+    """A client that resumes where the recorded one did is dropped where that was; then the whole rest comes."""
+    twice = [streamed(resume("e4"), STREAM[4:6], RESET), streamed(resume("e6"), STREAM[6:])]
+    play = player(streamed(CREATE, TORN, RESET), *twice, mode="resume")
+    assert body(play(CREATE)) == b"".join(TORN)
+    assert [pieces(play(resume("e4")))[-1] for _ in range(2)] == [RESET, COMPLETE]
+    assert body(play(resume("e6"))) == b"".join(STREAM[6:])
+    assert play.misses == play.unused() == []
+
+
+@pytest.mark.parametrize("mode", ["strict", "resume"])
+@pytest.mark.parametrize(
+    "name", ["dropped-fin", "dropped-rst", "dropped-in-character", "dropped-twice", "stalled"]
+)
+def test_a_recorded_client_comes_to_its_end(name: str, mode: str) -> None:
+    """Whoever does what the recorded client did, and resumes at its last event, sees the stream completed."""
+    recordings = load(folder("cassettes") / "emulator" / f"{name}.yaml").recordings
+    play = player(*recordings, mode=mode)
+    seen: list[dict[str, Any]] = []
+    request = recordings[0].request
+    for _ in recordings:
+        seen += [
+            json.loads(frame.data) for frame in Decoder().feed(body(play(request))) if frame.data != b"[DONE]"
+        ]
+        request = PROTOCOL.resume(request, PROTOCOL.stream_id(seen[0]) or "", PROTOCOL.cursor(seen[-1]))
+    assert PROTOCOL.completes(seen[-1])
+    assert play.misses == play.unused() == []
+
+
+def test_a_stream_that_nobody_resumed_is_not_dropped_for_ever() -> None:
+    """Where nothing more was recorded there is nothing to answer: a client would come back for ever."""
+    play = player(streamed(CREATE, TORN, RESET), mode="resume")
+    assert play(resume("e4")).status == 400
+    assert "was cut after 'e4'" in str(play.misses[0])
+
+
+def test_a_stream_that_nobody_resumed_ends_where_it_was_cut() -> None:
+    """Nothing is made up: the rest of it is what was recorded, and its drop."""
+    play = player(streamed(CREATE, TORN, RESET), streamed(resume("other"), STREAM[6:]), mode="resume")
+    came = pieces(play(resume("e3")))
+    assert came[-1].how is How.RST
+    assert b"".join(piece.data for piece in came if isinstance(piece, Chunk)) == b"".join(TORN[3:])
+
+
 def test_no_resume_of_a_part() -> None:
     """Where only the rest of a stream was recorded, that rest is all that can be had."""
     play = player(streamed(resume("e3"), STREAM[3:]), mode="resume")
@@ -334,3 +461,31 @@ def test_no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     body(play(CREATE))
     body(play(get("/elsewhere")))
     assert len(play.misses) == 1
+
+
+def test_what_is_a_guess_is_told() -> None:
+    """A recording whose boundaries are a guess is named once it has answered, and not before."""
+    play = player(replace(WHOLE, approximate=True), poll("v1_a", "completed"))
+    assert play.approximate() == []
+    play(get(f"{URL}/v1_a"))
+    assert play.approximate() == []
+    play(CREATE)
+    assert [number for number, _ in play.approximate()] == [0]
+
+
+def test_trailers_are_not_announced() -> None:
+    """They are not recorded, so a head that promises them would wait for what never comes."""
+    headers = WHOLE.headers.having("trailer", "x-checksum")
+    assert "trailer" not in player(replace(WHOLE, headers=headers))(CREATE).headers
+
+
+def test_others_are_answered_while_a_long_body_is_looked_into(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What costs time is done outside of the lock that all clients share."""
+    play = player(WHOLE)
+    held: list[bool] = []
+    really = Redactor.request
+    monkeypatch.setattr(
+        Redactor, "request", lambda redactor, asked: held.append(play._lock.locked()) or really(redactor, asked)
+    )
+    play(get(f"{URL}/v1_z"))
+    assert held == [False]

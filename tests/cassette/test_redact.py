@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import gzip
 import json
+from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 import pytest
 from hypothesis import given, settings
@@ -39,6 +40,11 @@ LOOKS = (
     "eyJhbGciOiJI.eyJzdWIiOiIx.SflKxwRJSMeK",
     "whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
     "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBg\n-----END PRIVATE KEY-----",
+    "1//0g" + "aB3x_-" * 10,
+    "glpat-" + "aB3x" * 5,
+    "sk_live_" + "4eC39HqLyjWDarjt",
+    "npm_" + "aB3x" * 9,
+    "pypi-AgEIcHlwaS5vcmc" + "aB3x" * 10,
 )
 
 
@@ -111,7 +117,28 @@ PLACES: dict[str, Any] = {
     "after the last event": lambda s: streamed(post({}), [*frames(), f": {s}".encode()]),
     "the cut event": lambda s: _cut_stream([*frames()[:3], text_delta(f"it is {s} and")[:-10]]),
     "gzip": lambda s: _gzipped(json.dumps({"message": s}).encode()),
+    "gzip that is sent": lambda s: answered(_sent(gzip.compress(json.dumps({"input": s}).encode()), "gzip"), {}),
+    "the name of a parameter": lambda s: answered(get(f"{URL}?{quote(s, safe='')}=1"), {}),
+    "a parameter without a value": lambda s: answered(get(f"{URL}?a=1&{quote(s, safe='')}"), {}),
+    "a form": lambda s: answered(_form(f"a=1&note={quote(s, safe='')}"), {}),
+    "a pair of an exempt name": lambda s: answered(post({"a": [{"name": "data", "value": s}]}), {}),
+    "an escaped string": lambda s: _raw(escaped(s)),
+    "a stream of another label": lambda s: _raw(b"".join(frames(texts=[s[:7], s[7:15], s[15:]])), "text/plain"),
 }
+
+
+def _sent(body: bytes, coding: str) -> Request:
+    fields = [
+        ("content-type", "application/json"),
+        ("Content-Encoding", coding),
+        ("content-length", str(len(body))),
+    ]
+    return Request("POST", URL, Headers(fields), body)
+
+
+def _form(body: str) -> Request:
+    fields = [("content-type", "application/x-www-form-urlencoded"), ("content-length", str(len(body)))]
+    return Request("POST", "/token", Headers(fields), body.encode())
 
 
 def _raw(body: bytes, kind: str = "application/json") -> Recording:
@@ -163,7 +190,13 @@ def test_known_secret(place: str, tmp_path: Path) -> None:
     assert quote(PLAIN) not in text
 
 
-@pytest.mark.parametrize("spell", [str, quote, lambda s: quote(s, safe=""), lambda s: json.dumps(s)[1:-1]])
+SPELLINGS: tuple[Callable[[str], str], ...] = (
+    str, quote, lambda s: quote(s, safe=""), lambda s: json.dumps(s)[1:-1], quote_plus,
+    lambda s: quote(s, safe="").replace("%2F", "%2f"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("spell", SPELLINGS)
 def test_spellings(spell: Callable[[str], str]) -> None:
     """A known secret is hidden in running text also as URLs and JSON spell it."""
     secret = 'a/b "c" d'
@@ -171,7 +204,55 @@ def test_spellings(spell: Callable[[str], str]) -> None:
     assert kept.body == b"see REDACTED-1!"
 
 
+@pytest.mark.parametrize("before", ["", "u", "us", "use", "user:"])
+@pytest.mark.parametrize("encode", [b64encode, urlsafe_b64encode])
+def test_known_secret_in_base64(before: str, encode: Callable[[bytes], bytes]) -> None:
+    """A known secret is hidden in base64, wherever in the encoded text it begins."""
+    text = encode(f"{before}{PLAIN}>?>".encode()).decode()
+    kept = Redactor(PROTOCOL, secrets=[PLAIN]).redact(answered(post({"x": text}), {}))
+    left = json.loads(kept.request.body)["x"]
+    assert "REDACTED-1" in left
+    assert not any(left[at : at + 8] in text for at in range(len(left) - 7) if left[at : at + 8] in text[4:-8])
+
+
+@pytest.mark.parametrize("target", ["/v1/a/b-9Zq/c", "/v1/a%2Fb-9Zq/c", "/v1/x?u=a%252Fb-9Zq"])
+def test_known_secret_with_a_slash_in_a_target(target: str) -> None:
+    """A secret that looks like two segments of a path, or was escaped twice, is hidden in a target."""
+    kept = Redactor(PROTOCOL, secrets=["a/b-9Zq"]).redact(answered(get(target), {}))
+    assert "9Zq" not in kept.request.target
+
+
 NAMED: dict[str, Any] = {
+    "password of an origin": lambda s: replace(
+        answered(get(URL), {}), origin=f"https://u:{quote(s, safe='')}@h.de"
+    ),
+    "password of an absolute target": lambda s: answered(get(f"http://u:{quote(s, safe='')}@h.de/x"), {}),
+    "another spelling": lambda s: answered(get(f"{URL}?X_API_KEY={quote(s, safe='')}"), {}),
+    "an escaped name": lambda s: answered(get(f"{URL}?$k%65y={quote(s, safe='')}"), {}),
+    "field of a form": lambda s: answered(_form(f"a=1&refresh_token={quote_plus(s)}"), {}),
+    "part of a form": lambda s: answered(
+        Request(
+            "POST", URL, body=b'--B\r\nContent-Disposition: form-data; name="api_key"\r\n\r\n%s\r\n' % s.encode()
+        ),
+        {},
+    ),
+    "a token": lambda s: answered(post({"a": {"token": s}}), {}),
+    "a variable": lambda s: answered(post({"environment": {"env": {"DSN": s}}}), {}),
+    "the value of a variable": lambda s: answered(post({"environment": {"env": {"DSN": {"value": s}}}}), {}),
+    "variables in a list": lambda s: answered(post({"env": [{"name": "DSN", "value": s}]}), {}),
+    "injected headers": lambda s: answered(post({"network": {"allowlist": [{"transform": {"X-Vault": s}}]}}), {}),
+    "more of them": lambda s: answered(post({"network": {"allowlist": [{"transform": [{"X-Vault": s}]}]}}), {}),
+    "headers of a tool": lambda s: answered(post({"tools": [{"type": "mcp_server", "headers": {"X-T": s}}]}), {}),
+    "a bearer credential": lambda s: answered(post({"id": "c1", "token": s}, target="/v1beta/credentials"), {}),
+    "a credential": lambda s: answered(post({"value": s}, target="/v1beta/credentials/c1"), {}),
+    "credentials that come back": lambda s: answered(get("/v1/credentials"), {"credentials": [{"value": s}]}),
+    "a field in gzip": lambda s: answered(_sent(gzip.compress(json.dumps({"api_key": s}).encode()), "gzip"), {}),
+    "headers": lambda s: answered(post({"tools": [{"headers": {"X-Session": s}}]}), {}),
+    "pairs": lambda s: answered(post({"headers": [{"name": "X-Api-Key", "value": s}]}), {}),
+    "variables": lambda s: answered(post({"env": {"GEMINI_API_KEY": s}, "my_password": s}), {}),
+    "behind a byte order mark": lambda s: _raw(b"\xef\xbb\xbf" + json.dumps({"password": s}).encode()),
+    "event of another label": lambda s: _raw(event("x", tool={"password": s})),
+    "session": lambda s: answered(Request("GET", URL, Headers([("X-Session-Id", s)])), {}),
     "header": lambda s: answered(Request("GET", URL, Headers([("x-goog-api-key", s)])), {}),
     "authorization": lambda s: answered(Request("GET", URL, Headers([("Authorization", f"Bearer {s}")])), {}),
     "cookie": lambda s: replace(answered(get(URL), {}), headers=Headers([("set-cookie", f"sid={s}; Path=/")])),
@@ -197,11 +278,24 @@ def _thirds(text: str) -> list[str]:
 def test_named_secret(place: str, secret: str) -> None:
     """What a name gives away is hidden, whatever it looks like."""
     kept = Redactor(PROTOCOL).redact(NAMED[place](secret))
-    text = f"{kept.request!r} {kept.headers!r} {assembled(kept.request.body)} {assembled(kept.body)}"
+    text = f"{kept.origin} {kept.request!r} {kept.headers!r} {assembled(kept.request.body)} {assembled(kept.body)}"
     assert secret not in text
     assert quote(secret) not in text
     assert "REDACTED-1" in text
     assert scan(kept, PROTOCOL) == []
+
+
+def test_innocent_headers() -> None:
+    """Permissions, and the attributes of a cookie, are no secrets: not there, nor where their words turn up."""
+    fields = [
+        ("access-control-allow-credentials", "true"),
+        ("set-cookie", "a=0123456789; HttpOnly; SameSite=Strict"),
+    ]
+    recording = replace(answered(get(URL), {"text": "HttpOnly SameSite"}), headers=Headers(fields))
+    kept = Redactor(PROTOCOL).redact(recording)
+    assert kept.headers.get("access-control-allow-credentials") == "true"
+    assert kept.body == recording.body
+    assert "0123456789" not in kept.headers.get("set-cookie")
 
 
 def test_learned_from_its_name() -> None:
@@ -337,6 +431,27 @@ def test_unknown_coding_is_refused() -> None:
     fields = Headers([("content-encoding", "br")])
     with pytest.raises(CassetteError, match="identity or gzip"):
         Redactor(PROTOCOL).redact(replace(_raw(b"abc"), headers=fields))
+    for coding, body in (("br", b"abc"), ("gzip", b"no gzip")):
+        with pytest.raises(CassetteError, match=rf"asked in content-encoding '{coding}'"):
+            Redactor(PROTOCOL).redact(answered(_sent(body, coding), {}))
+
+
+def test_gzip_that_was_sent_is_undone() -> None:
+    """A compressed request is kept decoded, its length with it."""
+    body = json.dumps({"a": "x" * 500}).encode()
+    kept = Redactor(PROTOCOL).redact(answered(_sent(gzip.compress(body), "gzip"), {})).request
+    assert (kept.body, kept.headers.get("content-length")) == (body, str(len(body)))
+    assert "content-encoding" not in kept.headers
+
+
+def test_a_refusal_does_not_tell_the_key() -> None:
+    """What cannot be recorded is named by its path, not by the query that may hold a key."""
+    recording = replace(
+        _raw(b"abc"), headers=Headers([("content-encoding", "br")]), request=get(f"{URL}?key={KEY}")
+    )
+    with pytest.raises(CassetteError) as refusal:
+        Redactor(PROTOCOL).redact(recording)
+    assert KEY not in str(refusal.value)
 
 
 def test_data_in_several_lines() -> None:

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.cassette import CassetteError, Journal, Redactor, save, scan, scan_file
+from harness.cassette import CassetteError, Journal, Recording, Redactor, save, scan, scan_file
+from harness.cassette.framing import pieces_of
 from harness.contract import PROTOCOL
-from harness.wire import Headers
+from harness.wire import Headers, Request
 from tests.cassette.samples import URL, answered, frames, get, post, streamed
 
 KEY = "AIza" + "SyA1b2C3d4E5f6G7h8I9j0K1l2M3n4O5p6Q"
@@ -18,6 +19,16 @@ LEAKS = {
     "header": answered(replace(get(URL), headers=Headers([("X-Goog-Api-Key", "quite-ordinary")])), {}),
     "unusual header": replace(answered(get(URL), {}), headers=Headers([("x-auth-token", "quite-ordinary")])),
     "query": answered(get(f"{URL}?key=quite-ordinary"), {}),
+    "parameter": answered(get(f"{URL}?X_API_KEY=quite-ordinary"), {}),
+    "form": answered(
+        Request(
+            "POST",
+            "/token",
+            Headers([("content-type", "application/x-www-form-urlencoded")]),
+            b"password=ordinary",
+        ),
+        {},
+    ),
     "field": answered(post({"tools": [{"authorization": "quite ordinary"}]}), {}),
     "message": answered(post({}), {"error": {"message": f"{KEY} is not valid"}}),
     "deltas": streamed(post({}), frames(texts=["it is " + KEY[:9], KEY[9:30], KEY[30:] + "."])),
@@ -50,6 +61,9 @@ FILES = (
     ("a.json", {"a": [{"password": "hm"}]}, "a[0].password"),
     ("a.json", {"text": json.dumps({"deep": KEY})}, "text"),
     ("a.json", {KEY: 1}, ""),
+    ("a.json", {"environment": {"env": {"DSN": "hm"}}}, "environment.env.DSN"),
+    ("a.json", {"tools": [{"headers": {"X-T": "hm"}}]}, "tools[0].headers.X-T"),
+    ("a.json", {"env": [{"name": "DSN", "value": "hm"}]}, "env[0].value"),
 )
 
 
@@ -62,7 +76,17 @@ def test_other_files(tmp_path: Path, name: str, value: object, place: str) -> No
     assert any(place in hit.place for hit in hits)
 
 
-WRITTEN = ("REDACTED-1", "Bearer REDACTED-1", "basic ***", "Bearer ${TOKEN}", "Bearer ", "")
+WRITTEN = (
+    "REDACTED-47, REDACTED-48",
+    "REDACTED-1; REDACTED-2",
+    "Bearer REDACTED-1, Bearer REDACTED-2",
+    "REDACTED-1",
+    "Bearer REDACTED-1",
+    "basic ***",
+    "Bearer ${TOKEN}",
+    "Bearer ",
+    "",
+)
 
 
 @pytest.mark.parametrize("value", WRITTEN)
@@ -73,6 +97,22 @@ def test_placeholders_in_headers(value: str, tmp_path: Path) -> None:
     for name, document in (("a.json", cassette), ("a.har", har)):
         (tmp_path / name).write_text(json.dumps(document))
         assert scan_file(tmp_path / name, PROTOCOL) == []
+
+
+def test_what_cannot_be_looked_into(tmp_path: Path) -> None:
+    """A body in a coding that nobody here undoes is told, and is no pass."""
+    coded = Recording(
+        get(URL),
+        200,
+        Headers([("content-encoding", "br")]),
+        b"\x8b\x02",
+        pieces_of([(2, 0)]),
+        origin="https://a.de",
+    )
+    save(tmp_path / "a.yaml", [coded])
+    (hit,) = scan_file(tmp_path / "a.yaml", PROTOCOL)
+    assert "cannot be looked into" in hit.kind
+    assert "'br'" in hit.kind
 
 
 def test_place_in_a_text(tmp_path: Path) -> None:

@@ -6,14 +6,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from harness.checks import Check, Close, Exercise, Finish, Open, Read, Send, Target, Together, Wait
-from harness.checks.catalogue import by_id
+from harness.checks import Close, Exercise, Finish, Open, Read, Send, Target, Together, Wait
+from harness.checks.catalogue import CATALOGUE
 from harness.outcome import Observation, Outcome, Unmet
 from harness.wire import (
     COMPLETE,
@@ -32,6 +32,7 @@ from harness.wire import (
 
 JSON = "application/json"
 SSE = "text/event-stream"
+BY_ID = {check.id: check for check in CATALOGUE}
 TARGET = Target(key="harness-test-key", other_key="harness-other-key")
 
 
@@ -156,7 +157,7 @@ def interaction(**fields: Any) -> dict[str, Any]:
 
 def judge(check_id: str, **exchanges: Any) -> Observation:
     """What one check of the catalogue says of these exchanges."""
-    return by_id(check_id).observe(exchanges)
+    return BY_ID[check_id].observe(exchanges)
 
 
 def _bytes(value: Any) -> bytes:
@@ -166,9 +167,3 @@ def _bytes(value: Any) -> bytes:
 def case(check_id: str, outcome: str, why: str, **exchanges: Any) -> Any:
     """One row of a table: what the check says of these exchanges, and the reason in words."""
     return pytest.param(check_id, Outcome(outcome), exchanges, id=f"{check_id}: {why}")
-
-
-def never_broken(checks: Iterable[Check], cases: Iterable[Any]) -> list[str]:
-    """The checks that no row of the table shows to be able to fail."""
-    killed = {row.values[0] for row in cases if row.values[1] is Outcome.NOT_MET}
-    return [check.id for check in checks if check.id not in killed]

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
-
-from harness.checks import agents
-from tests.checks._play import answer, case, interaction, judge, never_broken, refusal
+from tests.checks._play import answer, case, interaction, refusal
 
 
 def turn(found="v1_one", environment="env1", **fields):
@@ -65,14 +62,3 @@ CASES = [
     case("agent.dr-bg", "not_met", "accepted", research=BARE),
     case("agent.dr-bg", "not_met", "hangs", research=answer(None)),
 ]  # fmt: skip
-
-
-@pytest.mark.parametrize(("check_id", "outcome", "exchanges"), CASES)
-def test_verdicts(check_id, outcome, exchanges):
-    """Each judge says of these exchanges what the table says."""
-    assert judge(check_id, **exchanges).outcome is outcome
-
-
-def test_every_check_can_fail():
-    """For each check of the module the table holds a target that breaks it."""
-    assert never_broken(agents.CHECKS, CASES) == []

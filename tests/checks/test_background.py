@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
-
-from harness.checks import background
-from tests.checks._play import answer, case, interaction, judge, never_broken, refusal
+from tests.checks._play import answer, case, interaction, judge, refusal
 
 
 def shows(status, **fields):
@@ -70,17 +67,6 @@ CASES = [
     ]),
     case("bg.updated", "not_met", "back", polled=[DONE, answer(body=PAST)]),
 ]  # fmt: skip
-
-
-@pytest.mark.parametrize(("check_id", "outcome", "exchanges"), CASES)
-def test_verdicts(check_id, outcome, exchanges):
-    """Each judge says of these exchanges what the table says."""
-    assert judge(check_id, **exchanges).outcome is outcome
-
-
-def test_every_check_can_fail():
-    """For each check of the module the table holds a target that breaks it."""
-    assert never_broken(background.CHECKS, CASES) == []
 
 
 def test_a_fast_run_is_nobodys_fault():

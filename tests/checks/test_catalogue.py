@@ -6,18 +6,21 @@ import re
 from collections import defaultdict
 from dataclasses import replace
 from importlib import import_module
+from pathlib import Path
 from pkgutil import iter_modules
 
 import pytest
 
 from harness import checks
 from harness.checks import CAPABILITIES, Check, Exercise
-from harness.checks.catalogue import CATALOGUE, by_id, gather, select
+from harness.checks.catalogue import CATALOGUE, gather
+from harness.contract import automaton, body, errors, operations, stream, usage
 from harness.contract.rules import BY_ID
 from harness.emulator import Emulator, Settings
-from harness.outcome import Outcome, UsageFault
+from harness.outcome import Outcome
 from harness.transport import ServiceDriver
 from harness.wire import LogicalClock
+from tests.checks._play import BY_ID as CHECKS_BY_ID
 from tests.checks._play import TARGET, play
 
 CLAIMS_A_LEVEL = re.compile(r"\b(must|shall|should|ought)\b", re.IGNORECASE)
@@ -32,6 +35,11 @@ OFFLINE = {
 }
 """Rules that no check asks of a target, and why."""
 
+OF_SEVERAL = {
+    "stream.evid-delta": "a target without event ids breaks no promise, so its own check asks for one first",
+}
+"""Rules that the judges of one answer know and that no run asks of every answer, and why."""
+
 BY_EXERCISE: dict[str, list[Check]] = defaultdict(list)
 for _check in CATALOGUE:
     BY_EXERCISE[_check.exercise.name].append(_check)
@@ -40,6 +48,15 @@ for _check in CATALOGUE:
 def test_every_rule_has_its_check():
     """No rule of the contract is without a check, bar those that only recordings can break."""
     assert {check.id for check in CATALOGUE} == set(BY_ID) - set(OFFLINE)
+
+
+def test_what_one_answer_can_break_is_asked_of_every_answer():
+    """The rules that the contract finds broken in a single answer have checks that hold everywhere."""
+    judges = (body, usage, errors, automaton, stream, operations)
+    source = "".join(Path(str(module.__file__)).read_text("utf-8") for module in judges)
+    named = {found for found in re.findall(r'"([a-z]+\.[a-z0-9-]+)"', source) if found in BY_ID}
+    assert len(named) > 40
+    assert {check.id for check in CATALOGUE if check.everywhere} == named - set(OF_SEVERAL)
 
 
 @pytest.mark.parametrize("check", CATALOGUE, ids=lambda check: check.id)
@@ -81,45 +98,16 @@ def reference() -> ServiceDriver:
     return ServiceDriver(Emulator(Settings(keys=keys), clock=clock), clock)
 
 
-def test_an_area_a_glob_and_an_id_select():
-    """Patterns select by area, glob and id, in the catalogue's order whatever theirs is."""
-    ids = [check.id for check in select(["rob", "err.*-json", "create.ok"])]
-    assert ids[:2] == ["err.malformed-json", "create.ok"]
-    assert set(ids[2:]) == {check.id for check in CATALOGUE if check.rule.area == "rob"}
-
-
-def test_no_pattern_selects_everything():
-    """Without a pattern the whole catalogue runs."""
-    assert select([]) == CATALOGUE
-
-
-@pytest.mark.parametrize(
-    ("pattern", "hint"),
-    [("create.okay", "create.ok"), ("robb", "rob"), ("zzz.*", "areas are"), ("", "areas are")],
-)
-def test_a_pattern_that_matches_nothing_is_refused(pattern, hint):
-    """A selection that would run less than was asked for is a usage fault that names what is near."""
-    with pytest.raises(UsageFault, match=hint):
-        select(["create.ok", pattern])
-
-
-def test_by_id():
-    """An id brings its check, an unknown one a usage fault."""
-    assert by_id("create.ok").title
-    with pytest.raises(UsageFault, match=r"create\.ok"):
-        by_id("create.okey")
-
-
 def test_two_checks_of_one_rule_are_refused():
     """A rule has exactly one check."""
     with pytest.raises(ValueError, match="create"):
-        gather([[by_id("create.ok")], [by_id("create.ok")]])
+        gather([[CHECKS_BY_ID["create.ok"]], [CHECKS_BY_ID["create.ok"]]])
 
 
 def test_two_exercises_of_one_name_are_refused():
     """Exercises are known by name, so a name belongs to one."""
-    check = by_id("create.ok")
-    twin = replace(by_id("create.id"), exercise=Exercise(check.exercise.run, 1, 1))
+    check = CHECKS_BY_ID["create.ok"]
+    twin = replace(CHECKS_BY_ID["create.id"], exercise=Exercise(check.exercise.run, 1, 1))
     with pytest.raises(ValueError, match="a_stored_interaction"):
         gather([[check, twin]])
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import pytest
-
-from harness.checks import continuation
-from tests.checks._play import answer, case, interaction, judge, never_broken, refusal
+from harness.checks.continuation import a_paused_answer
+from harness.emulator import Emulator
+from harness.transport import ServiceDriver
+from tests.checks._play import answer, case, interaction, play, refusal
 from tests.checks._streams import event, streamed, text_events
 
 PAUSED = answer(body=interaction(status="requires_continuation", continuation_token="dG9rZW4="))
@@ -39,12 +39,8 @@ CASES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("check_id", "outcome", "exchanges"), CASES)
-def test_verdicts(check_id, outcome, exchanges):
-    """Each judge says of these exchanges what the table says."""
-    assert judge(check_id, **exchanges).outcome is outcome
-
-
-def test_every_check_can_fail():
-    """For each check of the module the table holds a target that breaks it."""
-    assert never_broken(continuation.CHECKS, CASES) == []
+def test_an_answer_that_does_not_pause_is_no_lost_race():
+    """Who declares that answers pause is held to it: no luck is involved."""
+    played = play(a_paused_answer, ServiceDriver(Emulator()))
+    assert played.unmet is not None
+    assert not played.unmet.race_lost

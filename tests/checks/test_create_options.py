@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from unicodedata import normalize
 
-import pytest
-
-from harness.checks import create_options
 from harness.checks.create_options import UNUSUAL_TEXT
-from tests.checks._play import answer, case, interaction, judge, never_broken, refusal
+from tests.checks._play import answer, case, interaction, refusal
 
 BAD = refusal(400)
 OK = answer(body=interaction())
@@ -78,14 +75,3 @@ CASES = [
     case("create.large", "not_met", "crash", large=CRASH),
     case("create.large", "not_met", "dead", large=DEAD),
 ]  # fmt: skip
-
-
-@pytest.mark.parametrize(("check_id", "outcome", "exchanges"), CASES)
-def test_verdicts(check_id, outcome, exchanges):
-    """Each judge says of these exchanges what the table says."""
-    assert judge(check_id, **exchanges).outcome is outcome
-
-
-def test_every_check_can_fail():
-    """For each check of the module the table holds a target that breaks it."""
-    assert never_broken(create_options.CHECKS, CASES) == []

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
-
-from harness.checks import cursors
 from harness.checks.resume import Resumed
-from tests.checks._play import answer, case, interaction, judge, never_broken, refusal, stream_of
+from tests.checks._play import answer, case, interaction, refusal, stream_of
 from tests.checks._streams import DONE, event, numbered, streamed, text_events
 
 EVENTS = numbered(text_events("He", "llo ", "world"))
@@ -49,14 +46,3 @@ CASES = [
     case("resume.unknown", "not_met", "JSON", answer=JSON),
     case("resume.unknown", "not_met", "crash", answer=CRASH),
 ]
-
-
-@pytest.mark.parametrize(("check_id", "outcome", "exchanges"), CASES)
-def test_verdicts(check_id, outcome, exchanges):
-    """Each judge says of these exchanges what the table says."""
-    assert judge(check_id, **exchanges).outcome is outcome
-
-
-def test_every_check_can_fail():
-    """For each check of the module the table holds a target that breaks it."""
-    assert never_broken(cursors.CHECKS, CASES) == []

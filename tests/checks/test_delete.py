@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
-
-from harness.checks import delete
-from tests.checks._play import answer, case, interaction, judge, never_broken, refusal, stream_of
+from tests.checks._play import answer, case, interaction, refusal, stream_of
 
 OK = answer(body=interaction())
 DONE = answer(body={})
@@ -54,14 +51,3 @@ CASES = [
     case("del.running", "not_met", "still there", deleted=DONE, gone=[OK]),
     case("del.running", "not_met", "crash", deleted=CRASH, gone=[OK]),
 ]
-
-
-@pytest.mark.parametrize(("check_id", "outcome", "exchanges"), CASES)
-def test_verdicts(check_id, outcome, exchanges):
-    """Each judge says of these exchanges what the table says."""
-    assert judge(check_id, **exchanges).outcome is outcome
-
-
-def test_every_check_can_fail():
-    """For each check of the module the table holds a target that breaks it."""
-    assert never_broken(delete.CHECKS, CASES) == []

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import pytest
-
-from harness.checks import environments
 from harness.checks.environments import NOTE, NOTE_PATH
-from tests.checks._play import answer, case, judge, never_broken, refusal
+from tests.checks._play import answer, case, refusal
 
 
 def place(found="env1", **fields):
     """An environment."""
     return answer(body={"id": found, "status": "active", "file_count": "1", "size_bytes": 14, **fields})
+
+
+def shapes(environment):
+    """Answers that all show one environment."""
+    shown = answer(body=environment, target="/v1beta/environments/e")
+    listed = answer(body={"environments": [environment]}, target="/v1beta/environments?page_size=1000")
+    return {"made": shown, "fetched": shown, "listed": listed}
 
 
 def page(*names, token=None):
@@ -44,6 +48,9 @@ CASES = [
     case("env.crud", "not_met", "another is read", **{**LIFE, "fetched": place("env2")}),
     case("env.crud", "not_met", "still there", **{**LIFE, "gone": ONE}),
     case("env.crud", "not_met", "a bare list", **{**LIFE, "listed": answer(body=[{"id": "env1"}])}),
+    case("env.schema", "met", "counts as digits", **shapes({"id": "e", "file_count": "1", "size_bytes": 14})),
+    case("env.schema", "not_met", "sources that are a word", **shapes({"id": "e", "sources": "none"})),
+    case("env.schema", "not_met", "no id", **shapes({"status": "active"})),
     case("env.status", "met", "active", made=ONE, fetched=ONE),
     case("env.status", "met", "expired", made=ONE, fetched=place(status="expired")),
     case("env.status", "met", "unlisted", made=ONE, fetched=place(status="creating")),
@@ -76,14 +83,3 @@ CASES = [
     case("env.file-missing", "met", "404", missing=MISSING),
     case("env.file-missing", "not_met", "an empty list", missing=files()),
 ]  # fmt: skip
-
-
-@pytest.mark.parametrize(("check_id", "outcome", "exchanges"), CASES)
-def test_verdicts(check_id, outcome, exchanges):
-    """Each judge says of these exchanges what the table says."""
-    assert judge(check_id, **exchanges).outcome is outcome
-
-
-def test_every_check_can_fail():
-    """For each check of the module the table holds a target that breaks it."""
-    assert never_broken(environments.CHECKS, CASES) == []

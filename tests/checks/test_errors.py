@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
-
-from harness.checks import errors
-from tests.checks._play import answer, case, interaction, judge, never_broken, refusal, stream_of
+from tests.checks._play import answer, case, interaction, refusal, stream_of
 
 BAD = refusal(400)
 OK = answer(body=interaction())
@@ -84,14 +81,3 @@ CASES = [
     case("err.retry-after", "not_met", "words", limited=refusal(429, headers={"retry-after": "soon"})),
     case("err.retry-after", "untestable", "not limited", limited=OK),
 ]  # fmt: skip
-
-
-@pytest.mark.parametrize(("check_id", "outcome", "exchanges"), CASES)
-def test_verdicts(check_id, outcome, exchanges):
-    """Each judge says of these exchanges what the table says."""
-    assert judge(check_id, **exchanges).outcome is outcome
-
-
-def test_every_check_can_fail():
-    """For each check of the module the table holds a target that breaks it."""
-    assert never_broken(errors.CHECKS, CASES) == []

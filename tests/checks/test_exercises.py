@@ -17,7 +17,7 @@ from harness.wire import Ending, Headers, How, LogicalClock, Response
 from tests.checks._play import JSON, SSE, TARGET, play
 
 SCRIPTABLE = replace(TARGET, capabilities=frozenset(CAPABILITIES))
-HASTY = replace(SCRIPTABLE, wait=2.0, poll=0.5)
+HASTY = replace(SCRIPTABLE, wait=2.0)
 
 BY_EXERCISE: dict[str, list[Check]] = defaultdict(list)
 for _check in CATALOGUE:
@@ -83,13 +83,14 @@ def test_no_target_brings_an_exercise_down(what):
         assert all(isinstance(observation, Observation) for observation in seen.values())
 
 
-def everything(target=SCRIPTABLE, **settings):
-    """What the whole catalogue says of an emulator with these settings: outcomes by check."""
+def everything(target=SCRIPTABLE, behind=lambda service, clock: service, **settings):
+    """What the whole catalogue says of an emulator with these settings, `behind` something: outcomes by check."""
     found = {}
     for name in BY_EXERCISE:
         clock = LogicalClock()
         keys = {TARGET.key: "one", TARGET.other_key: "two"}
-        driver = ServiceDriver(Emulator(Settings(keys=keys, **settings), clock=clock), clock)
+        emulator = Emulator(Settings(keys=keys, **settings), clock=clock)
+        driver = ServiceDriver(behind(emulator, clock), clock)
         found.update(observe(name, driver, target))
     return found
 
@@ -97,6 +98,62 @@ def everything(target=SCRIPTABLE, **settings):
 def checks_with(observations, outcome):
     """The ids that came to one outcome."""
     return {check for check, observation in observations.items() if observation.outcome is outcome}
+
+
+LAG = 1.0
+"""Seconds."""
+
+
+class ReadsLate:
+    """A store in which nothing can be read until `LAG` after it was first asked for."""
+
+    def __init__(self, service, clock):
+        self._service, self._clock = service, clock
+        self._first = {}
+
+    def __call__(self, request):
+        if request.method == "GET" and names_one(request) and "unknown" not in request.segments[2]:
+            first = self._first.setdefault(request.segments, self._clock.now)
+            if self._clock.now - first < LAG:
+                return constant(404, {"error": {"code": "not_found", "message": "Not yet."}})(request)
+        return self._service(request)
+
+
+class DeletesLate:
+    """A store that says yes to a DELETE, and does it when `LAG` has passed."""
+
+    def __init__(self, service, clock):
+        self._service, self._clock = service, clock
+        self._deletions = {}
+
+    def __call__(self, request):
+        for path, (deletion, moment) in list(self._deletions.items()):
+            if self._clock.now - moment >= LAG:
+                self._service(deletion).body.close()
+                del self._deletions[path]
+        own = request.headers.get("x-goog-api-key") == TARGET.key
+        if request.method == "DELETE" and own and names_one(request) and self._is_there(request):
+            self._deletions.setdefault(request.segments, (request, self._clock.now))
+            return constant(200, {})(request)
+        return self._service(request)
+
+    def _is_there(self, request):
+        response = self._service(replace(request, method="GET"))
+        response.body.close()
+        return response.status == 200
+
+
+def names_one(request):
+    """Whether it is about one interaction."""
+    return len(request.segments) == 3 and request.segments[1] == "interactions"
+
+
+@pytest.mark.parametrize("behind", [ReadsLate, DeletesLate])
+def test_a_store_that_lags_breaks_nothing(behind):
+    """A 404 that passes after a create, and a delete that is seen late, are waited out wherever one reads."""
+    plain, lagging = everything(), everything(behind=behind)
+    for outcome in (Outcome.NOT_MET, Outcome.NON_STRICT, Outcome.UNTESTABLE):
+        assert checks_with(lagging, outcome) == checks_with(plain, outcome)
 
 
 @pytest.mark.parametrize("ids", ["all", "deltas", "sparse", "none"])

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
-
-from harness.checks import http
 from harness.wire import Chunked, Ending, How, Length
-from tests.checks._play import answer, case, interaction, judge, never_broken, refusal
+from tests.checks._play import answer, case, interaction, judge, refusal
 
 STORED = answer(body=interaction())
 DEAD = answer(None)
@@ -69,17 +66,6 @@ CASES = [
     case("http.v1", "not_met", "no route", v1=answer(405, b"Method Not Allowed", label="text/plain")),
     case("http.v1", "not_met", "dead", v1=DEAD),
 ]  # fmt: skip
-
-
-@pytest.mark.parametrize(("check_id", "outcome", "exchanges"), CASES)
-def test_verdicts(check_id, outcome, exchanges):
-    """Each judge says of these exchanges what the table says."""
-    assert judge(check_id, **exchanges).outcome is outcome
-
-
-def test_every_check_can_fail():
-    """For each check of the module the table holds a target that breaks it."""
-    assert never_broken(http.CHECKS, CASES) == []
 
 
 def test_findings_name_the_answer_at_fault():

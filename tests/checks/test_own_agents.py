@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
-
-from harness.checks import own_agents
 from harness.checks.own_agents import OWN
-from tests.checks._play import answer, case, interaction, judge, never_broken, refusal
+from tests.checks._play import answer, case, interaction, refusal
 
 ONE = answer(body={"id": OWN[0], "base_agent": "x"})
 TWO = answer(body={"id": OWN[1], "base_agent": "x"})
@@ -15,6 +12,13 @@ MISSING = refusal(404, "not_found")
 RUN = answer(body=interaction())
 DUPLICATE = refusal(409, "already_exists")
 LIFE = {"made": [ONE, TWO], "fetched": ONE, "deleted": EMPTY, "gone": MISSING}
+
+
+def shapes(agent, **more):
+    """Answers that all show one agent."""
+    shown = answer(body=agent, target="/v1beta/agents/a")
+    listed = answer(body={"agents": [agent], **more}, target="/v1beta/agents")
+    return {"made": [shown], "fetched": shown, "listed": listed}
 
 
 def page(*names, token=None, **fields):
@@ -49,6 +53,9 @@ CASES = [
     case("agents.reserved", "not_met", "accepted", reserved=ONE),
     case("agents.unknown", "met", "404", unknown=MISSING),
     case("agents.unknown", "not_met", "made up", unknown=ONE),
+    case("agents.schema", "met", "alone and in a list", **shapes({"id": "a", "tools": []}, new_field=1)),
+    case("agents.schema", "not_met", "tools that are a word", **shapes({"id": "a", "tools": "all"})),
+    case("agents.schema", "not_met", "a number that describes", **shapes({"id": "a", "description": 5})),
     case("agents.list", "met", "both", listed=ALL),
     case("agents.list", "met", "on a later page", listed=page("other", token="p2")),
     case("agents.list", "not_met", "one is lost", listed=page(OWN[0])),
@@ -63,14 +70,3 @@ CASES = [
     case("page.agents", "not_met", "refused", paged=[page(*OWN, token="p2"), refusal(400)]),
     case("page.agents", "not_met", "a bare list", paged=[answer(body=[{"id": OWN[0]}, {"id": OWN[1]}])]),
 ]  # fmt: skip
-
-
-@pytest.mark.parametrize(("check_id", "outcome", "exchanges"), CASES)
-def test_verdicts(check_id, outcome, exchanges):
-    """Each judge says of these exchanges what the table says."""
-    assert judge(check_id, **exchanges).outcome is outcome
-
-
-def test_every_check_can_fail():
-    """For each check of the module the table holds a target that breaks it."""
-    assert never_broken(own_agents.CHECKS, CASES) == []

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
-
-from harness.checks import readers
-from tests.checks._play import answer, case, interaction, judge, never_broken, refusal
-from tests.checks._streams import numbered, streamed, text_events
+from tests.checks._play import answer, case, interaction, refusal
+from tests.checks._streams import event, numbered, streamed, text_events
 
 EVENTS = numbered(text_events("He", "llo ", "world"))
 WHOLE = streamed(EVENTS)
@@ -14,7 +11,15 @@ HALF = streamed(EVENTS[::2])
 TWICE = streamed([*EVENTS, EVENTS[3]])
 EMPTY = streamed([])
 JSON = answer(body=interaction())
+BEAT = event("interaction.heartbeat")
+EMPTY_ERROR = event("error")
 BACK = {"had": EVENTS[:5], "token": "ev4", "replay": WHOLE}
+
+
+def joined(text, found):
+    """One delta where another reading has several."""
+    return {"event_id": found, **event("step.delta", index=1, delta={"type": "text", "text": text})}
+
 
 CASES = [
     case("resume.two-readers", "met", "both", readers=[WHOLE, WHOLE], replay=WHOLE),
@@ -25,6 +30,16 @@ CASES = [
     case("resume.two-readers", "untestable", "no replay to compare with", readers=[WHOLE, WHOLE], replay=JSON),
     case("resume.live", "met", "the rest", rest=streamed(EVENTS[5:]), **BACK),
     case("resume.live", "non_strict", "the boundary once more", rest=streamed(EVENTS[4:]), **BACK),
+    case("resume.live", "non_strict", "a replay that joins its deltas", rest=streamed(EVENTS[7:]), had=EVENTS[:7],
+         token="ev6", replay=streamed([*EVENTS[:6], joined("Hello world", "ev8"), *EVENTS[9:]])),
+    case("resume.live", "not_met", "a joined replay of another text", rest=streamed(EVENTS[7:]), had=EVENTS[:7],
+         token="ev6", replay=streamed([*EVENTS[:6], joined("Hello worlds", "ev8"), *EVENTS[9:]])),
+    case("resume.live", "met", "heartbeats and empty errors of the connection", **{
+        **BACK, "rest": streamed([BEAT, *EVENTS[5:7], EMPTY_ERROR, *EVENTS[7:]])
+    }),
+    case("resume.live", "not_met", "an error with a word in it", **{
+        **BACK, "rest": streamed([*EVENTS[5:7], {**EMPTY_ERROR, "error": {"code": "api_error"}}, *EVENTS[7:]])
+    }),
     case("resume.live", "not_met", "only what came later", rest=streamed(EVENTS[8:]), **BACK),
     case("resume.live", "not_met", "all of it", rest=WHOLE, **BACK),
     case("resume.live", "not_met", "JSON", rest=JSON, **BACK),
@@ -36,14 +51,3 @@ CASES = [
     }),
     case("resume.live", "untestable", "no replay to compare with", rest=WHOLE, **{**BACK, "replay": JSON}),
 ]  # fmt: skip
-
-
-@pytest.mark.parametrize(("check_id", "outcome", "exchanges"), CASES)
-def test_verdicts(check_id, outcome, exchanges):
-    """Each judge says of these exchanges what the table says."""
-    assert judge(check_id, **exchanges).outcome is outcome
-
-
-def test_every_check_can_fail():
-    """For each check of the module the table holds a target that breaks it."""
-    assert never_broken(readers.CHECKS, CASES) == []

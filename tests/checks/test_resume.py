@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
-
-from harness.checks import resume
 from harness.checks.resume import Resumed
 from harness.wire import By, Ending, How
-from tests.checks._play import answer, case, interaction, judge, never_broken, refusal, stream_of
+from tests.checks._play import answer, case, interaction, judge, refusal, stream_of
 from tests.checks._streams import DONE, numbered, resumed, streamed, text_events
 
 EVENTS = numbered(text_events("He", "llo ", "world"))
@@ -76,17 +73,6 @@ CASES = [
     ))),
     case("resume.well-formed", "not_met", "[DONE] too early", rests=rests(other=stream_of(DONE, EVENTS[-1]))),
 ]  # fmt: skip
-
-
-@pytest.mark.parametrize(("check_id", "outcome", "exchanges"), CASES)
-def test_verdicts(check_id, outcome, exchanges):
-    """Each judge says of these exchanges what the table says."""
-    assert judge(check_id, **exchanges).outcome is outcome
-
-
-def test_every_check_can_fail():
-    """For each check of the module the table holds a target that breaks it."""
-    assert never_broken(resume.CHECKS, CASES) == []
 
 
 def test_a_cut_is_noted_beside_what_it_lost():

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
-
-from harness.checks import search
-from tests.checks._play import answer, case, interaction, judge, never_broken, refusal
+from tests.checks._play import answer, case, interaction, refusal
 from tests.checks._streams import CALL
 
 
@@ -31,14 +28,3 @@ CASES = [
     case("tool.search-shape", "not_met", "no result", answer=searched(SEARCH)),
     case("tool.search-shape", "not_met", "a stray result", answer=searched(SEARCH, {**FOUND, "call_id": "s2"})),
 ]
-
-
-@pytest.mark.parametrize(("check_id", "outcome", "exchanges"), CASES)
-def test_verdicts(check_id, outcome, exchanges):
-    """Each judge says of these exchanges what the table says."""
-    assert judge(check_id, **exchanges).outcome is outcome
-
-
-def test_every_check_can_fail():
-    """For each check of the module the table holds a target that breaks it."""
-    assert never_broken(search.CHECKS, CASES) == []

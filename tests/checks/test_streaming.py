@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
-
-from harness.checks import streaming
-from tests.checks._play import answer, case, interaction, judge, never_broken, refusal
+from tests.checks._play import answer, case, interaction, refusal
 from tests.checks._streams import event, streamed, text_events
 
 GOOD = text_events("He", "llo")
@@ -34,14 +31,3 @@ CASES = [
     case("stream.hangup", "not_met", "the server is gone", after=DEAD, looked=None),
     case("stream.hangup", "not_met", "reading fails", after=JSON, looked=refusal(500)),
 ]  # fmt: skip
-
-
-@pytest.mark.parametrize(("check_id", "outcome", "exchanges"), CASES)
-def test_verdicts(check_id, outcome, exchanges):
-    """Each judge says of these exchanges what the table says."""
-    assert judge(check_id, **exchanges).outcome is outcome
-
-
-def test_every_check_can_fail():
-    """For each check of the module the table holds a target that breaks it."""
-    assert never_broken(streaming.CHECKS, CASES) == []

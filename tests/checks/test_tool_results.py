@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
-
-from harness.checks import tool_results
-from tests.checks._play import answer, case, interaction, judge, never_broken, refusal
+from tests.checks._play import answer, case, interaction, refusal
 from tests.checks._streams import CALL
 
 ASKED = answer(body=interaction(status="requires_action", steps=[CALL]))
@@ -60,14 +57,3 @@ CASES = [
     case("tool.signature-missing", "not_met", "accepted", unsigned=NEXT),
     case("tool.signature-missing", "not_met", "crash", unsigned=CRASH),
 ]  # fmt: skip
-
-
-@pytest.mark.parametrize(("check_id", "outcome", "exchanges"), CASES)
-def test_verdicts(check_id, outcome, exchanges):
-    """Each judge says of these exchanges what the table says."""
-    assert judge(check_id, **exchanges).outcome is outcome
-
-
-def test_every_check_can_fail():
-    """For each check of the module the table holds a target that breaks it."""
-    assert never_broken(tool_results.CHECKS, CASES) == []

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
-
-from harness.checks import tools
-from tests.checks._play import answer, case, interaction, judge, never_broken, refusal
+from tests.checks._play import answer, case, interaction, refusal
 from tests.checks._streams import CALL, call_events, streamed, text_events
 
 
@@ -41,6 +38,10 @@ CASES = [
     case("tool.call-fields", "not_met", "arguments as text", asked=bent(arguments='{"location": "Paris"}')),
     case("tool.declared", "met", "declared", asked=ASKED),
     case("tool.declared", "not_met", "another", asked=bent(name="get_time")),
+    case("tool.step-unknown", "met", "all listed", asked=ASKED),
+    case("tool.step-unknown", "not_met", "one that is not", asked=answer(
+        body=interaction(steps=[{"type": "tool_call", "id": "t1", "signature": ""}])
+    )),
     case("tool.args-fit", "met", "in its type", asked=ASKED),
     case("tool.args-fit", "not_met", "missing", asked=bent(arguments={})),
     case("tool.args-fit", "not_met", "another type", asked=bent(arguments={"location": 7})),
@@ -67,14 +68,3 @@ CASES = [
     case("tool.stream-call", "not_met", "a list", tool=streamed(call_events("[1]"))),
     case("tool.stream-call", "not_met", "no name", tool=streamed(call_events("{}", name=""))),
 ]  # fmt: skip
-
-
-@pytest.mark.parametrize(("check_id", "outcome", "exchanges"), CASES)
-def test_verdicts(check_id, outcome, exchanges):
-    """Each judge says of these exchanges what the table says."""
-    assert judge(check_id, **exchanges).outcome is outcome
-
-
-def test_every_check_can_fail():
-    """For each check of the module the table holds a target that breaks it."""
-    assert never_broken(tools.CHECKS, CASES) == []

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
-
-from harness.checks import uploads
 from harness.checks.uploads import FIRST, SECOND
-from tests.checks._play import answer, case, judge, never_broken, refusal
+from tests.checks._play import answer, case, refusal
 
 WRITTEN = answer(body={"files": [{"path": "harness/upload.txt"}]})
 TAKEN = refusal(409, "aborted")
@@ -28,14 +25,3 @@ CASES = [
     case("env.upload-overwrite", "not_met", "refused", written=WRITTEN, replaced=TAKEN, new_content=OLD),
     case("env.upload-overwrite", "not_met", "ignored", written=WRITTEN, replaced=WRITTEN, new_content=OLD),
 ]
-
-
-@pytest.mark.parametrize(("check_id", "outcome", "exchanges"), CASES)
-def test_verdicts(check_id, outcome, exchanges):
-    """Each judge says of these exchanges what the table says."""
-    assert judge(check_id, **exchanges).outcome is outcome
-
-
-def test_every_check_can_fail():
-    """For each check of the module the table holds a target that breaks it."""
-    assert never_broken(uploads.CHECKS, CASES) == []

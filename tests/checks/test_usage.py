@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
-
-from harness.checks import usage
-from tests.checks._play import answer, case, interaction, judge, never_broken, refusal
+from tests.checks._play import answer, case, interaction, refusal
 
 OK = answer(body=interaction())
 SEARCH = [
@@ -66,14 +63,3 @@ CASES = [
     case("steps.annotation-range", "not_met", "beyond", answer=citing(0, 5)),
     case("steps.annotation-range", "not_met", "backwards", answer=citing(3, 1)),
 ]  # fmt: skip
-
-
-@pytest.mark.parametrize(("check_id", "outcome", "exchanges"), CASES)
-def test_verdicts(check_id, outcome, exchanges):
-    """Each judge says of these exchanges what the table says."""
-    assert judge(check_id, **exchanges).outcome is outcome
-
-
-def test_every_check_can_fail():
-    """For each check of the module the table holds a target that breaks it."""
-    assert never_broken(usage.CHECKS, CASES) == []

@@ -64,13 +64,22 @@ def test_unknown_ids(command: str, harness: Harness) -> None:
 
 
 @pytest.mark.parametrize(
-    ("defect", "code"), [({}, 0), ({"page": True}, 1), ({"refuse": 401}, 4)], ids=["sound", "page", "refused"]
+    ("defect", "code", "told"),
+    [
+        ({}, 0, "answers interactions"),
+        ({"page": True}, 4, "200 <html>It works!</html>"),
+        ({"refuse": 401}, 4, "401 authentication: no: unauthorised: pass --api-key"),
+        ({"refuse": 400}, 4, "400 authentication: no"),
+    ],
+    ids=["sound", "page", "unauthorised", "refused"],
 )
-def test_smoke(defect: dict[str, Any], code: int, harness: Harness, toy: Toy) -> None:
-    """Alive and answering, alive and something else, or refusing: three exit codes."""
+def test_smoke(defect: dict[str, Any], code: int, told: str, harness: Harness, toy: Toy) -> None:
+    """A target that answers no interaction is told apart, with its status and its own words."""
     for name, value in defect.items():
         setattr(toy[0], name, value)
-    assert harness("smoke", toy[1]).code == code
+    done = harness("smoke", toy[1])
+    assert done.code == code
+    assert told in done.out + done.err
 
 
 def test_smoke_json(harness: Harness, toy: Toy) -> None:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
 
 from harness.resources import folder
+from harness.transport import ServerThread
+from harness.wire import Request, Response
 from tests.cli.conftest import Harness
 from tests.runner import toys
 
@@ -84,10 +88,65 @@ def test_unauthorised(harness: Harness, toy: Toy) -> None:
     assert "--api-key" in done.err
 
 
-def test_a_web_page_is_not_green(harness: Harness, toy: Toy) -> None:
-    """A server that answers 200 with HTML to everything fails or judges nothing, it never passes."""
-    toy[0].page = True
-    assert harness("check", toy[1], "-c", "get.ok").code == 3
+@pytest.mark.parametrize("defect", [{"page": True}, {"refuse": 404}, {"refuse": 500}], ids=str)
+@pytest.mark.parametrize("words", [(), ("--capability", "+stream")], ids=["plain", "declared"])
+def test_what_is_not_this_api_is_told_in_one_sentence(
+    defect: dict[str, Any], words: tuple[str, ...], harness: Harness, toy: Toy
+) -> None:
+    """HTML, 404 or 500 to everything is no wall of verdicts: status, the server's own words, and what to do."""
+    for name, value in defect.items():
+        setattr(toy[0], name, value)
+    done = harness("check", toy[1], *words)
+    if words and defect.get("refuse") == 404:
+        assert "what was claimed is judged" in done.out, "404 in this API's words may mean the model"
+        return
+    assert done.code == 4
+    assert "the target answers no interactions" in done.err
+    assert "--api-version" in done.err
+    assert len(done.err.splitlines()) == 1
+
+
+class Limited:
+    """In front of a service: so many requests are let through, then all are refused for now."""
+
+    def __init__(self, service: toys.ToyService, requests: int) -> None:
+        self._service = service
+        self._left = requests
+
+    def __call__(self, request: Request) -> Response:
+        self._left -= request.segments[0] != "__harness__"
+        if self._left >= 0:
+            return self._service(request)
+        refusal = {"error": {"code": "rate_limit_exceeded", "message": "Slow down."}}
+        return toys.answer(refusal, 429)
+
+
+def test_a_rate_limit_that_is_not_waited_out_is_never_green(harness: Harness) -> None:
+    """MUSTs that nobody could judge are counted, with the reason and what to do: exit 4, nothing is conformant."""
+    with ServerThread(Limited(toys.ToyService(), 3)) as server:
+        done = harness("check", server.url, "--max-wait", "0", "-c", "create.ok,get.ok")
+    assert done.code == 4
+    assert "not judged: 2 MUST had no answer (429: 2); --rate N" in done.out
+    assert "conformant" not in done.out
+
+
+def test_a_rate_limit_that_is_waited_out_changes_nothing(harness: Harness) -> None:
+    """The target is asked again when it said so; that is announced once, and summed up."""
+    service, refusals = toys.ToyService(), iter(range(1, 1000))
+
+    def every_third(request: Request) -> Response:
+        if next(refusals) % 3:
+            return service(request)
+        response = toys.answer({"error": {"code": "rate_limit_exceeded", "message": "Slow down."}}, 429)
+        return replace(response, headers=response.headers.having("retry-after-ms", "1"))
+
+    with ServerThread(every_third) as server:
+        done = harness("check", server.url)
+    assert done.code == 0
+    assert "3 checks: 3 pass" in done.out
+    assert done.out.count("the target asks us to wait") == 1
+    assert "pauses that the target asked for" in done.out
+    assert service.stored == {}, "deletions were asked again as well"
 
 
 def test_empty_selection(harness: Harness, toy: Toy) -> None:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
+
+from harness.emulator import Emulator
+from harness.transport import ServerThread
 
 pty = pytest.importorskip("pty", reason="this system has no pseudo-terminals")
 GREEN = "\x1b[32m"
@@ -71,3 +76,25 @@ def test_every_command_bears_a_terminal(words: tuple[str, ...]) -> None:
     code, drawn = on_a_terminal(*words)
     assert code == 0, drawn
     assert "Traceback" not in drawn
+
+
+def test_a_gateway_is_judged_under_a_progress_line() -> None:
+    """Trials are counted while they are made; verdicts stay."""
+    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
+        port, upstream = one.getsockname()[1], other.getsockname()[1]
+    proxy = (sys.executable, "-m", "harness", "proxy", "--target", f"http://127.0.0.1:{upstream}")
+    words = ("gateway", f"http://127.0.0.1:{port}", "--upstream-port", str(upstream), "--watch", "0")
+    code, drawn = on_a_terminal(*words, "--", *proxy, "--port", str(port))
+    assert code == 0, drawn
+    assert "[13/13] waiting for requests that nobody makes" in drawn
+    assert f"{GREEN}23 pass" in drawn
+
+
+def test_a_recording_session_draws_progress_and_colour(tmp_path: Path) -> None:
+    """Which scenario is in work, and in the end a green word for each."""
+    with ServerThread(Emulator()) as server:
+        words = ("record", "--scenario", "errors", "--target", server.url, "--cassettes", str(tmp_path))
+        code, drawn = on_a_terminal(*words, "--yes", "--max-requests", "9", "--api-key", "any-key")
+    assert code == 0, drawn
+    assert "[1/1] errors" in drawn
+    assert f"errors: {GREEN}recorded" in drawn

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,10 @@ import httpx
 import jsonschema
 import pytest
 
-from harness.cassette import load
+from harness.cassette import Provenance, Target, load, save
 from harness.emulator import Emulator
 from harness.resources import folder
+from harness.runner.record_scenarios import SCENARIOS
 from harness.transport import ServerThread, UrlDriver
 from harness.wire import Exchange, Headers, How, Request
 from tests.cli.conftest import Harness
@@ -104,6 +106,29 @@ def test_a_miss_fails_a_replay_and_says_what_differs(emulator: str, harness: Har
     assert "unused: recording 1, POST /v1beta/interactions" in done.out
 
 
+def test_a_replay_says_which_answers_are_a_guess(emulator: str, harness: Harness) -> None:
+    """A recording whose boundaries nobody knows is played, and told of by its number."""
+    harness("record", "--target", emulator, "--cassette", "a.yaml", "--port", "0", "--", *ask("hi"))
+    (recording,) = load("a.yaml").recordings
+    save("a.yaml", [replace(recording, approximate=True)])
+    done = harness("replay", "a.yaml", "--port", "0", "--", *ask("hi"))
+    assert done.code == 0
+    assert "approximate: recording 1, POST /v1beta/interactions: edited, or recorded without pieces" in done.out
+    done = harness("replay", "a.yaml", "--port", "0", "--json", "--", *ask("hi"))
+    assert valid("replay", last_object(done.out))["approximate"] == [1]
+
+
+def test_a_dead_target_replaces_no_recording(emulator: str, harness: Harness) -> None:
+    """Recorded anew from where nobody answers, a request keeps its answer, and that is said."""
+    harness("record", "--target", emulator, "--cassette", "a.yaml", "--port", "0", "--", *ask("hi"))
+    (recording,) = load("a.yaml").recordings
+    save("a.yaml", [recording], Provenance(recorder="mine", target=Target.OTHER))
+    words = ("record", "--target", "http://127.0.0.1:9", "--cassette", "a.yaml", "--record-mode", "all")
+    done = harness(*words, "--port", "0", "--", *ask("hi"))
+    assert "what was recorded of it before stays" in done.out
+    assert load("a.yaml").recordings == (recording,)
+
+
 def test_a_recorder_that_stands_ends_with_its_summary(emulator: str, tmp_path: Path) -> None:
     """First the address, then on SIGTERM what was recorded."""
     path = tmp_path / "a.yaml"
@@ -162,6 +187,18 @@ def test_diff_tells_shape_from_content(emulator: str, harness: Harness) -> None:
     ("words", "told"),
     [
         (["record", "--cassette", "a.yaml"], "--target"),
+        (["record", "--target", "http://h", "--cassette", "a.txt"], "name it a.yaml"),
+        (["record", "--target", "http://h", "--cassette", "a.yaml", "--continue"], "--continue only counts with"),
+        (["record", "--target", "http://h", "--cassette", "a.yaml", "--max-requests", "3"], "--max-requests only"),
+        (
+            ["record", "--target", "http://h", "--scenario", "all", "--no-redaction"],
+            "--no-redaction is for recording",
+        ),
+        (["record", "--target", "http://h", "--scenario", "all", "--cassette", "a.yaml"], "--cassette is for"),
+        (["record", "--target", "http://h", "--scenario", "al"], "no scenario is named 'al'"),
+        (["record", "--target", "http://127.0.0.1:1", "--scenario", "all", "--yes"], "--max-requests"),
+        (["record", "--target", "https://x.googleapis.com", "--scenario", "all"], "wants a key"),
+        (["record", "--target", "http://127.0.0.1:1", "--scenario", "all", "--", "true"], "leave the command"),
         (["record", "--target", "http://127.0.0.1:1"], "--cassette"),
         (["record", "--target", "http://h/v1beta", "--cassette", "a.yaml"], "names more than a server"),
         (["record", "--target", "http://h", "--cassette", "a.yaml", "--record-mode", "some"], "new_episodes"),
@@ -172,6 +209,11 @@ def test_diff_tells_shape_from_content(emulator: str, harness: Harness) -> None:
         (["proxy", "--target", "http://127.0.0.1:1", "--fault", "event:1,fim"], "fin"),
         (["serve", "--fault", "nonsense"], "nonsense"),
         (["diff", "none.yaml", "none.yaml"], "none.yaml"),
+        (["record", "--target", "http://[::1", "--cassette", "a.yaml"], "is not a URL"),
+        (["proxy", "--target", "http://[::1"], "is not a URL"),
+        (["check", "http://[::1"], "is no URL"),
+        (["record", "--target", "http://localhost:8000", "--cassette", "a.yaml"], "would ask itself"),
+        (["proxy", "--target", "http://127.0.0.1:8001", "--port", "8001"], "would ask itself"),
     ],
 )
 def test_usage(words: list[str], told: str, harness: Harness) -> None:
@@ -183,6 +225,140 @@ def test_usage(words: list[str], told: str, harness: Harness) -> None:
     assert told in done.err
 
 
+def test_a_replay_that_nobody_asked_is_not_green(emulator: str, harness: Harness) -> None:
+    """Whoever forgot to point the client at the replay learns it: exit code 3, as for an empty cassette 2."""
+    harness("record", "--target", emulator, "--cassette", "a.yaml", "--port", "0", "--", *ask("hi"))
+    assert harness("replay", "a.yaml", "--port", "0", "--", sys.executable, "-c", "").code == 3
+    Path("b.yaml").write_text("version: 1\ninteractions: []\n", "utf-8")
+    assert harness("replay", "b.yaml", "--port", "0", "--", *ask("hi")).code == 2
+
+
+def test_a_question_to_the_control_api_is_no_miss(emulator: str, harness: Harness) -> None:
+    """A recorder in front of a replay asks who it is; the replay does not count that as unrecorded."""
+    harness("record", "--target", emulator, "--cassette", "a.yaml", "--port", "0", "--", *ask("hi"))
+    look = "import os, sys, urllib.request as u; u.urlopen(os.environ['INTERACTIONS_BASE_URL'] + '/__harness__/')"
+    done = harness("replay", "a.yaml", "--port", "0", "--json", "--", sys.executable, "-c", look)
+    assert last_object(done.out)["misses"] == []
+
+
+def test_a_target_that_is_not_there_is_told(harness: Harness) -> None:
+    """The recording says so, and so does the recorder: the reason, and exit code 4."""
+    look = "import os, urllib.request as u"
+    look += "\ntry: u.urlopen(os.environ['INTERACTIONS_BASE_URL'] + '/x')\nexcept OSError: pass"
+    words = ("record", "--target", "http://127.0.0.1:1", "--cassette", "a.yaml", "--port", "0")
+    done = harness(*words, "--", sys.executable, "-c", look)
+    assert done.code == 4
+    assert "no answer: GET /x: 127.0.0.1:1: Connection refused" in done.out
+    assert done.err == "harness record: no answer: GET /x: 127.0.0.1:1: Connection refused\n", "at once, too"
+    done = harness(*words, "--record-mode", "all", "--json", "--", sys.executable, "-c", look)
+    assert len(valid("record", last_object(done.out))["unanswered"]) == 1
+
+
+def test_a_recorder_that_is_stopped_stops_its_command(emulator: str, tmp_path: Path) -> None:
+    """SIGTERM ends the client first, so that what it had is recorded and nobody is left behind."""
+    client = [*ask("hi")[:2], ASK + "print('asked', flush=True)\nimport time\ntime.sleep(60)", "hi"]
+    path = tmp_path / "a.yaml"
+    command = [sys.executable, "-m", "harness", "record", "--target", emulator, "--cassette", str(path)]
+    with subprocess.Popen(
+        [*command, "--port", "0", "--", *client], stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "200\n"
+        assert process.stdout.readline() == "asked\n"
+        process.terminate()
+        out = process.stdout.read()
+    assert process.returncode == 128 + signal.SIGTERM
+    assert "recorded 1 exchange into" in out
+    assert len(load(path).recordings) == 1
+
+
+def test_a_folder_that_cannot_be_is_told_before_anything_is_sent(emulator: str, harness: Harness) -> None:
+    """A file where the cassettes should go is a usage error, without a word about what was recorded."""
+    Path("file").write_text("", "utf-8")
+    unattended = ("--scenario", "errors", "--yes", "--max-requests", "9", "--cassettes", "file")
+    for words in (unattended, ("--cassette", "file/a.yaml", "--port", "0", "--", *ask("hi"))):
+        done = harness("record", "--target", emulator, *words)
+        assert done.code == 2
+        assert "no cassette can be written to file: " in done.err
+        assert "recorded" not in done.out
+
+
+def test_a_proxy_in_front_of_nothing_says_so(harness: Harness) -> None:
+    """The client sees only that the proxy hung up; the proxy knows why, says it once, and counts in the end."""
+    look = "import os, urllib.request as u\nfor _ in range(3):"
+    look += "\n  try: u.urlopen(os.environ['INTERACTIONS_BASE_URL'] + '/x')\n  except OSError: pass"
+    words = ("proxy", "--target", "http://127.0.0.1:1", "--port", "0")
+    done = harness(*words, "--", sys.executable, "-c", look)
+    assert done.err == "harness proxy: no answer to GET /x: 127.0.0.1:1: Connection refused\n"
+    assert (done.code, done.out) == (4, "no answer to 3 of 3 requests: 127.0.0.1:1: Connection refused\n")
+    done = harness(*words, "--fault", "all=before-headers,fin,times:all", "--", sys.executable, "-c", look)
+    assert (done.err, "before-headers,fin" in done.out) == ("", True), "what the plan does is its story's to tell"
+
+
+def test_a_fault_that_never_fired_is_told(emulator: str, harness: Harness) -> None:
+    """A plan that waits for more events than there are did nothing, in front of emulator and cassette alike."""
+    stream = [*ask("hi")[:2], ASK.replace('"input"', '"stream": True, "input"'), "hi"]
+    harness("record", "--target", emulator, "--cassette", "a.yaml", "--", *stream)
+    for words in (("serve",), ("replay", "a.yaml")):
+        done = harness(*words, "--fault", "event:500,rst", "--", *stream)
+        assert "connection 1: POST /v1beta/interactions: event:500,rst; happened: nothing" in done.out
+
+
+def test_commands_do_not_fight_for_a_port(emulator: str, harness: Harness) -> None:
+    """A command is told where its server is, so that two of them may run at once, whoever has 8000."""
+    look = "import os; print(os.environ['INTERACTIONS_BASE_URL'])"
+    words = ("serve", "--", sys.executable, "-m", "harness", "serve", "--", sys.executable, "-c", look)
+    done = harness(*words)
+    assert (done.code, done.err) == (0, "")
+
+
+def test_a_taken_port_names_the_option(emulator: str, harness: Harness) -> None:
+    """What to do is said, with the word for it."""
+    port = emulator.rpartition(":")[2]
+    done = harness("record", "--target", "http://h", "--cassette", "a.yaml", "--port", port, "--", "true")
+    assert (done.code, "(Address already in use): choose another host or port (--host, --port;" in done.err) == (
+        2,
+        True,
+    )
+
+
+def test_a_page_may_call_a_replay_where_that_is_asked_for(emulator: str, tmp_path: Path) -> None:
+    """A recorded permission is neither lost nor said twice, which browsers refuse; `--cors` gives one."""
+    path = tmp_path / "a.yaml"
+    with standing("record", "--target", emulator, "--cassette", str(path)) as (first, _):
+        stream_from(first["base_url"])
+    text = path.read_text("utf-8")
+    path.write_text(
+        text.replace(
+            "content-type:\n      - text/event",
+            "Access-Control-Allow-Origin: ['http://a']\n      content-type:\n      - text/event",
+        ),
+        "utf-8",
+    )
+    for words, origins in (((), ["http://a"]), (("--cors",), ["*"])):
+        with standing("replay", str(path), *words) as (first, _):
+            assert stream_from(first["base_url"]).headers.all("access-control-allow-origin") == origins
+
+
+def test_a_recorder_that_only_plays_says_so(emulator: str, harness: Harness) -> None:
+    """What is asked besides what is there is a miss, with the modes that would have recorded it."""
+    words = ("record", "--target", emulator, "--cassette", "a.yaml", "--port", "0")
+    harness(*words, "--", *ask("hi"))
+    done = harness(*words, "--", *ask("ho"))
+    assert done.code == 1
+    assert "nothing was recorded: a file that is there is only played: --record-mode new_episodes" in done.out
+
+
+def test_a_cassette_that_no_player_can_load_fails_its_verification(emulator: str, harness: Harness) -> None:
+    """Its traffic may be fine: what cannot be replayed is no recording."""
+    harness("record", "--target", emulator, "--cassette", "a.yaml", "--port", "0", "--", *ask("hi"))
+    assert harness("verify", "a.yaml").code == 0
+    Path("a.yaml").write_text(Path("a.yaml").read_text("utf-8").replace("format: 1", "format: 7"), "utf-8")
+    done = harness("verify", "a.yaml", "--json")
+    assert done.code == 1
+    assert "this release reads format 1" in valid("verify", json.loads(done.out))["unusable"][0]["reason"]
+
+
 def test_nothing_recorded_is_not_green(emulator: str, harness: Harness) -> None:
     """A command that asked for nothing leaves no file and exit code 3."""
     done = harness(
@@ -190,3 +366,11 @@ def test_nothing_recorded_is_not_green(emulator: str, harness: Harness) -> None:
     )
     assert done.code == 3
     assert not Path("a.yaml").exists()
+
+
+def test_the_help_names_every_scenario(harness: Harness) -> None:
+    """Nobody has to guess one to be told the others."""
+    done = harness("record", "--help")
+    assert done.code == 0
+    listed = next(line for line in done.out.splitlines() if line.startswith("scenarios: "))
+    assert listed.removeprefix("scenarios: ").removesuffix("; or all").split(", ") == list(SCENARIOS)

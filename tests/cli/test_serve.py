@@ -6,13 +6,17 @@ import json
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from harness.cli import serve
 from harness.cli.serve import command_environment
 from harness.cli.standing import BASE_URL_VARIABLES
+from harness.transport import WallClock, wall_clock
 from tests.cli.conftest import Harness
+from tests.emulator.client import Api
 from tests.transport.certificates import certificate_in
 
 
@@ -104,6 +108,38 @@ def test_https(tmp_path: Path, harness: Harness) -> None:
     trusting = [sys.executable, "-c", check, "--ca-file", str(tmp_path / "cert.pem")]
     assert harness("serve", "--port", "0", *files, "--", *trusting).code == 0
     assert harness("serve", "--port", "0", *files, "--", *trusting[:3]).code == 4
+
+
+@pytest.mark.parametrize("words", [[], ["--mutant", "call-ids-same"]], ids=["reference", "mutant"])
+def test_pace_is_of_real_time(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A paced run of a served emulator goes on while its client only waits, and not because it asks often."""
+    now = [0.0]
+    monkeypatch.setattr(wall_clock, "WallClock", partial(WallClock, source=lambda: now[0]))
+    client = Api(serve._emulator(serve._parser().parse([*words, "--set", "pace=0.05"])))
+    found = client.created(background=True)
+    assert {client.status(found) for _ in range(500)} == {"in_progress"}
+    now[0] = 10.0
+    assert client.status(found) == "completed"
+
+
+@pytest.mark.parametrize(("words", "origins"), [([], ["*"]), (["--no-cors"], [])], ids=["open", "closed"])
+def test_web_pages(words: list[str], origins: list[str], harness: Harness) -> None:
+    """Pages of any origin may call it unless told otherwise: asking first, and reading answers and refusals."""
+    code = """
+import http.client, os, sys
+host = os.environ["INTERACTIONS_BASE_URL"].removeprefix("http://")
+asking = {"origin": "http://page", "access-control-request-method": "POST"}
+create = b'{"model": "gemini-3.5-flash", "input": "hi"}'
+calls = ("OPTIONS", asking, b""), ("POST", {"x-goog-api-key": "k"}, create), ("POST", {}, b"")
+for method, headers, body in calls:
+    connection = http.client.HTTPConnection(host)
+    connection.request(method, "/v1beta/interactions", body, headers)
+    answer = connection.getresponse()
+    assert (answer.headers.get_all("access-control-allow-origin") or []) == sys.argv[1:], (method, answer.headers)
+    connection.close()
+"""
+    done = harness("serve", "--port", "0", *words, "--", sys.executable, "-c", code, *origins)
+    assert done.code == 0, done.err
 
 
 def test_a_taken_port(harness: Harness) -> None:

@@ -45,6 +45,16 @@ def test_a_clean_recording(harness: Harness) -> None:
     assert done.out.splitlines()[-1].startswith("judged 1 streams, 0 bodies, 0 requests")
 
 
+def test_the_totals_add_up(harness: Harness) -> None:
+    """Of a cassette each entry is judged or named: one that was never answered with who ended it and where."""
+    path = folder("cassettes") / "emulator" / "dropped-before-headers.yaml"
+    done = harness("verify", str(path))
+    assert ": no answer came: rst by the server, before headers" in done.out
+    assert "in 1 of 2 entries; left out 1; 0 findings" in done.out.splitlines()[-1]
+    report = json.loads(harness("verify", str(path), "--json").out)
+    assert report["entries"] == {"judged": 1, "left_out": len(report["left_out"])}
+
+
 def test_a_broken_recording_names_event_and_bytes(harness: Harness) -> None:
     """A delta after its stop is a broken MUST: file, event and byte span are told, the exit code is 1."""
     broken = [*EVENTS[:2], EVENTS[3], EVENTS[2], EVENTS[4]]

@@ -9,7 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.contract import judge_interaction, judge_steps
-from harness.contract.body import is_legacy
+from harness.contract.body import is_legacy, judge_answer
+from harness.contract.operations import operation_of
+from harness.outcome import Severity
+from harness.wire import Request
 
 DONE = {"id": "v1_a", "status": "completed"}
 TEXT = {"type": "text", "text": "aé🎉"}  # seven bytes
@@ -31,7 +34,8 @@ FOUND = {"type": "google_search_result", "call_id": "s1", "result": []}
 CASES: dict[str, tuple[Any, set[str]]] = {
     "minimal": ({"status": "completed"}, set()),
     "unknown status": ({"status": "pondering"}, set()),
-    "unknown fields and steps": ({**DONE, "new": 1, "steps": [{"type": "telepathy", "x": 1}]}, set()),
+    "unknown fields": ({**DONE, "new": 1}, set()),
+    "unknown steps": ({**DONE, "steps": [{"type": "telepathy", "x": 1}]}, {"tool.step-unknown"}),
     "no status": ({"id": "x"}, {"create.schema", "create.status"}),
     "status of a number": ({"status": 3}, {"create.schema", "create.status"}),
     "not an object": ([], {"create.schema", "create.status"}),
@@ -77,6 +81,19 @@ CASES: dict[str, tuple[Any, set[str]]] = {
     "not base64": ({**DONE, "steps": [{"type": "thought", "signature": "no base64!"}]}, {"steps.base64"}),
     "an impossible length": ({**DONE, "steps": [{"type": "thought", "signature": "abcde"}]}, {"steps.base64"}),
     "inline data": ({**DONE, "steps": [output({"type": "image", "data": "§"})]}, {"steps.base64"}),
+    "a search result without items, as the streaming guide's second example assembles to": (
+        {**DONE, "steps": [SEARCH, {"type": "google_search_result", "call_id": "s1", "is_error": False}]},
+        set(),
+    ),
+    "a summary item without a type": ({**DONE, "steps": [{"type": "thought", "summary": [{"text": "x"}]}]}, set()),
+    "a summary item of another type": (
+        {**DONE, "steps": [{"type": "thought", "summary": [{"type": 5, "text": "x"}]}]},
+        {"create.schema"},
+    ),
+    "a citation whose type is a number": (
+        {**DONE, "steps": [output({**TEXT, "annotations": [{"type": 5}]})]},
+        {"create.schema", "steps.discriminator"},
+    ),
     "a citation of it all": (cited(start_index=0, end_index=7), set()),
     "a citation without indices": (cited(), set()),
     "a citation beyond the bytes": (cited(start_index=0, end_index=8), {"steps.annotation-range"}),
@@ -95,6 +112,22 @@ def test_findings_point_into_the_body() -> None:
     """A finding names the place by index and field."""
     body = {**DONE, "steps": [output(TEXT), {"type": "thought", "signature": "no base64!"}]}
     assert [finding.where.pointer for finding in judge_interaction(body)] == ["$.steps[1].signature"]
+
+
+def test_a_citation_may_lack_its_type() -> None:
+    """The file search guide shows a citation without a type, with a list of metadata: not strict, not wrong."""
+    shown = {"custom_metadata": [{"key": "a", "string_value": "b"}], "page_number": 1}
+    found = judge_interaction({**DONE, "steps": [output({**TEXT, "annotations": [shown]})]})
+    assert [(f.rule, f.severity) for f in found] == [("steps.discriminator", Severity.NON_STRICT)]
+
+
+def test_another_operation_breaks_its_own_rule() -> None:
+    """The same misfit is GET's where GET answered it, an agent's where an agent was due."""
+    for call, rule in (("GET /v1beta/interactions/x", "get.schema"), ("POST /v1beta/agents", "agents.schema")):
+        operation = operation_of(Request(*call.split(" ")))
+        assert operation is not None
+        body = {"status": "completed", "id": 7}
+        assert [finding.rule for finding in judge_answer(body, operation)] == [rule]
 
 
 def test_a_summary_may_lack_its_type() -> None:

@@ -29,6 +29,10 @@ SAME: dict[str, tuple[list[Any], list[Any]]] = {
     "empty text": ([text("a", "", "b")], [OUT]),
     "no annotations": ([{**OUT, "content": [{"type": "text", "text": "ab", "annotations": []}]}], [OUT]),
     "empty fields": ([{**OUT, "signature": "", "error": None}], [OUT]),
+    "what no event carries": (
+        [{"type": "google_search_call", "id": "c"}],
+        [{"type": "google_search_call", "id": "c", "search_type": "web_search"}],
+    ),
     "a summary without types": (
         [{"type": "thought", "summary": [{"text": "x"}]}],
         [{"type": "thought", "summary": [{"type": "text", "text": "x"}]}],

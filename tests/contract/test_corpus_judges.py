@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.contract import Assembler, compare_steps, judge_interaction, verify
+from harness.contract import Assembler, compare_steps, judge_interaction
 from harness.contract.rules import BY_ID
 from harness.outcome import Finding, Level
+from harness.runner.verify_cassettes import verify
 from tests.contract.corpus import FOLDER, files, needs_corpus
 
 pytestmark = needs_corpus
@@ -28,14 +29,14 @@ def paths(*kinds: str) -> list[Path]:
 @pytest.mark.parametrize("path", paths("sse", "response", "cassette"), ids=lambda path: path.name)
 def test_a_real_recording_breaks_no_binding_rule(path: Path) -> None:
     """Streams, bodies and recorder files of the live service are judged, and nothing binding is found."""
-    result = verify([path])
+    result = verify([path]).traffic
     assert binding(result.findings) == []
     assert sum(result.judged.values()) > 0
 
 
 def test_the_whole_corpus_is_judged_or_left_out_by_name() -> None:
     """Legacy recordings and other files are named with their reason, everything else is judged."""
-    result = verify([FOLDER])
+    result = verify([FOLDER]).traffic
     assert binding(result.findings) == []
     legacy = {path.name for kind in ("sse", "response") for path in files(kind, "outputs")}
     assert legacy <= {Path(file).name for file, reason in result.left_out if "outputs" in reason}

@@ -156,8 +156,7 @@ def test_a_cut_record_says_nothing_of_the_end(fields: dict[str, Any]) -> None:
         ("GET", f"{ROOT}/x", True),
         ("GET", f"{ROOT}/x%2Fy", True),
         ("DELETE", f"{ROOT}/x", False),
-        ("GET", "/v1beta/agents/x", False),
-        ("POST", "/v1beta/agents", False),
+        ("PUT", f"{ROOT}/x", False),
     ],
 )
 def test_only_interactions_are_judged_as_such(method: str, target: str, judged: bool) -> None:
@@ -165,3 +164,20 @@ def test_only_interactions_are_judged_as_such(method: str, target: str, judged: 
     reading = read(exchange(method, target, body={}))
     assert (reading.interaction is not None) is judged
     assert bool(reading.findings) is judged
+
+
+OTHERS: dict[str, tuple[str, str, Any, list[str]]] = {
+    "an agent": ("GET", "/v1beta/agents/x", {"id": 5}, ["agents.schema"]),
+    "a page of agents": ("GET", "/v1beta/agents", {"agents": [{"tools": 1}]}, ["agents.schema"]),
+    "an environment": ("POST", "/v1beta/environments", {"status": "active"}, ["env.schema"]),
+    "a webhook": ("PATCH", "/v1beta/webhooks/w", {"uri": 5, "subscribed_events": []}, ["hook.schema"]),
+    "a page in place of an interaction": ("GET", f"{ROOT}/x", b"<html>", ["get.schema"]),
+    "a delete's own words": ("DELETE", f"{ROOT}/x", b"gone", []),
+    "a call of nothing": ("GET", "/v1beta/voices", {"voices": 5}, []),
+}
+
+
+@pytest.mark.parametrize(("method", "target", "body", "rules"), OTHERS.values(), ids=OTHERS)
+def test_each_operation_is_judged_by_its_own_rule(method: str, target: str, body: Any, rules: list[str]) -> None:
+    """Neighbours of the interactions have schemas too; what is no JSON breaks the rule of what was due."""
+    assert [finding.rule for finding in read(exchange(method, target, body=body)).findings] == rules

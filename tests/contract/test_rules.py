@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness import contract
-from harness.contract.rules import BY_ID
+from harness.contract.rules import BY_ID, pages
 from harness.outcome import Basis, Level, Rule
 
 RULES = pytest.mark.parametrize("rule", BY_ID.values(), ids=BY_ID)
@@ -28,6 +28,15 @@ def test_a_rule_is_no_stricter_than_its_source(rule: Rule) -> None:
     """What was only observed or inferred is never a MUST."""
     if rule.source.basis in (Basis.OBSERVED, Basis.INFERRED):
         assert rule.level is not Level.MUST
+
+
+def test_every_rule_cites_a_page_of_the_table() -> None:
+    """A document has one title and one address, and is cited by its constant."""
+    table = {page.title: page.url for page in vars(pages).values() if isinstance(page, pages.Page)}
+    assert {(rule.source.page, rule.source.url) for rule in BY_ID.values()} == set(table.items())
+    assert all(url.startswith("https://") for url in table.values() if url)
+    addresses = [url for url in table.values() if url]
+    assert len(addresses) == len(set(addresses))
 
 
 def test_every_rule_that_a_judge_names_exists() -> None:

@@ -171,6 +171,9 @@ EXPLAINED: dict[str, tuple[str, ...]] = {
         "no model: contents/function-result",
         "steps/function-call: only ours: signature",
     ),
+    "the streaming guide's second example assembles to a result without items": (
+        "steps/google-search-result: required only by SDK: result",
+    ),
     "an assembled step holds what its delta brought": ("steps/file-search-result: only ours: result",),
     "the credentials guide: the id is optional and then generated": (
         "requests/create-credential#bearer_token: required only by SDK: id",

@@ -57,6 +57,13 @@ def run(*events: Any) -> bytes:
 NAMELESS = {"interaction": {"status": "in_progress"}, "event_type": "interaction.created"}
 CALLS = start(0, "function_call", id="c", name="f", arguments={})
 
+
+@pytest.mark.parametrize("status", ["cancelled", "failed"])
+def test_a_run_that_is_broken_off_may_leave_a_step_open(status: str) -> None:
+    """Who cancels a run, or sees it fail, is owed no step.stop for what was under way."""
+    assert broken(judge(frames([created(), start(0), delta(0), completed(status=status)]))) == set()
+
+
 BROKEN: dict[str, tuple[bytes, set[str]]] = {
     "not utf-8": (run(b'data: {"event_type":"\xff"}\n\n', *ONE), {"stream.framing"}),
     "no last blank line": (frames(CLEAN, done=False)[:-1], {"stream.framing", "stream.terminal", "stream.done"}),

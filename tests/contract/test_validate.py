@@ -56,7 +56,7 @@ WRONG_RESPONSES = [
         "string, array or object",
     ),
     ("interaction", step("google_search_call", arguments={}), "$.steps[0]", '"id" is required'),
-    ("interaction", step("google_search_result", call_id="a"), "$.steps[0]", '"result" is required'),
+    ("interaction", step("google_search_result", result=[]), "$.steps[0]", '"call_id" is required'),
     (
         "interaction",
         step("google_search_result", call_id="a", result=[], is_error="no"),

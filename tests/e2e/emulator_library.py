@@ -1,14 +1,15 @@
 """Makes `cassettes/emulator/`: real clients talk to the emulator through our own tap, over real sockets.
 
-`python -m tests.e2e.emulator_library cassettes/emulator` records all of it anew, each cassette from a fresh one
-of the same seed. `tests/e2e/test_emulator_library.py` does the same elsewhere and finds no drift.
+`python -m tests.e2e.emulator_library cassettes/emulator` records all of it anew, or the cassettes that are named
+afterwards, each from a fresh emulator of the same seed. `tests/e2e/test_emulator_library.py` does so elsewhere and
+finds no drift.
 """
 
 from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -36,21 +37,28 @@ WEATHER = {
 }
 
 
+Script = Mapping[str, Any]
+
+
 class Entry(NamedTuple):
-    """A cassette: who makes it, and what the connections suffer meanwhile."""
+    """A cassette: who makes it, what the emulator answers, and what the connections suffer meanwhile."""
 
     drive: Callable[[str], None]
+    scripts: tuple[Script, ...] = ()
     fault: str = ""
 
 
 LIBRARY: dict[str, Entry] = {}
 
 
-def cassette(fault: str = "") -> Callable[[Callable[[str], None]], Callable[[str], None]]:
-    """Register a function of the recorder's URL under its own name; `fault` is a plan (docs/faults.md)."""
+def cassette(*scripts: Script, fault: str = "") -> Callable[[Callable[[str], None]], Callable[[str], None]]:
+    """Register a function of the recorder's URL under its own name.
+
+    `scripts` are what the creates are answered with (docs/emulator.md), `fault` is a plan (docs/faults.md).
+    """
 
     def register(drive: Callable[[str], None]) -> Callable[[str], None]:
-        LIBRARY[drive.__name__.replace("_", "-")] = Entry(drive, fault)
+        LIBRARY[drive.__name__.replace("_", "-")] = Entry(drive, scripts, fault)
         return drive
 
     return register
@@ -76,6 +84,12 @@ def read(stream: Any) -> list[Any]:
     """Every event of the SDK's stream."""
     with closing(stream) as events:
         return list(events)
+
+
+def result_of(asked: Any) -> dict[str, Any]:
+    """The result of the function that an interaction stopped for."""
+    call = next(step for step in asked.steps if step.type == "function_call")
+    return {"type": "function_result", "call_id": call.id, "name": call.name, "result": {"sky": "sunny"}}
 
 
 class Wire:
@@ -108,9 +122,13 @@ class Wire:
     def resume(self, received: bytes) -> bytes:
         """The rest of the stream whose beginning this is."""
         events = [value for value in _events(received) if PROTOCOL.cursor(value)]
-        identity = next(found for value in _events(received) if (found := PROTOCOL.stream_id(value)))
         query = {"stream": "true", "last_event_id": PROTOCOL.cursor(events[-1])}
-        return self.stream("GET", f"/interactions/{identity}", params=query)
+        return self.stream("GET", f"/interactions/{identity_of(received)}", params=query)
+
+
+def identity_of(received: bytes) -> str:
+    """The interaction whose stream this is the beginning of."""
+    return next(found for value in _events(received) if (found := PROTOCOL.stream_id(value)))
 
 
 def _events(received: bytes) -> list[Any]:
@@ -152,6 +170,77 @@ def cancelled(url: str) -> None:
         settle(interactions, made.id)
 
 
+@cassette({"text": "Too late.", "ticks": 20, "cancel_lag": 3})
+def cancelled_late(url: str) -> None:
+    """A cancel that three polls do not show yet."""
+    with sdk(url) as interactions:
+        made = interactions.create(model=MODEL, input="Think for long.", background=True)
+        interactions.get(made.id)
+        interactions.cancel(made.id)
+        settle(interactions, made.id)
+
+
+@cassette({"status": "failed"})
+def failed(url: str) -> None:
+    """A background run that fails."""
+    with sdk(url) as interactions:
+        settle(interactions, interactions.create(model=MODEL, input="Think.", background=True).id)
+
+
+@cassette({"text": "As far as it goes", "status": "incomplete"})
+def incomplete(url: str) -> None:
+    """A background run that stops at a limit, with what it has."""
+    with sdk(url) as interactions:
+        settle(interactions, interactions.create(model=MODEL, input="Tell all.", background=True).id)
+
+
+@cassette({"text": "At last.", "queued": 2})
+def queued(url: str) -> None:
+    """A background run that two polls show queued before it begins."""
+    with sdk(url) as interactions:
+        settle(interactions, interactions.create(model=MODEL, input="Think.", background=True).id)
+
+
+@cassette({"text": "Never read.", "ticks": 20})
+def deleted_while_running(url: str) -> None:
+    """A background run that somebody deletes: the next poll finds nothing."""
+    with sdk(url) as interactions:
+        made = interactions.create(model=MODEL, input="Think for long.", background=True)
+        interactions.get(made.id)
+        interactions.delete(made.id)
+        with contextlib.suppress(Exception):
+            interactions.get(made.id)
+
+
+@cassette({"text": "The first half, ", "status": "requires_continuation"}, {"text": "and the second."})
+def continuation(url: str) -> None:
+    """An answer in two parts, the second asked for by the SDK of its own accord."""
+    with sdk(url) as interactions:
+        interactions.create(model=MODEL, input="Tell all.")
+
+
+@cassette({"text": "The first half, ", "status": "requires_continuation"}, {"text": "and the second."})
+def continuation_stream(url: str) -> None:
+    """The same as one stream after the other."""
+    with sdk(url) as interactions:
+        read(interactions.create(model=MODEL, input="Tell all.", stream=True))
+
+
+@cassette()
+def requires_action(url: str) -> None:
+    """A background run that stops for a function's result, and the one that goes on with it."""
+    with sdk(url) as interactions:
+        question = {
+            "model": MODEL,
+            "input": "How is the weather in Paris?",
+            "tools": [WEATHER],
+            "background": True,
+        }
+        asked = settle(interactions, interactions.create(**question).id)
+        answer = {"input": [result_of(asked)], "previous_interaction_id": asked.id}
+        settle(interactions, interactions.create(**{**question, **answer}).id)
+
+
 @cassette()
 def chain(url: str) -> None:
     """Three turns, each chained to the one before, the last one streamed."""
@@ -178,19 +267,66 @@ def tool_loop(url: str) -> None:
     """A function call, its result, the answer."""
     with sdk(url) as interactions:
         asked = interactions.create(model=MODEL, input="How is the weather in Paris?", tools=[WEATHER])
-        call = next(step for step in asked.steps if step.type == "function_call")
-        result = {"type": "function_result", "call_id": call.id, "name": call.name, "result": {"sky": "sunny"}}
-        interactions.create(model=MODEL, input=[result], tools=[WEATHER], previous_interaction_id=asked.id)
+        interactions.create(
+            model=MODEL, input=[result_of(asked)], tools=[WEATHER], previous_interaction_id=asked.id
+        )
+
+
+@cassette()
+def chain_fork(url: str) -> None:
+    """Two turns that go on from the same one, neither of which knows of the other."""
+    with sdk(url) as interactions:
+        one = interactions.create(model=MODEL, input="My name is Ada.")
+        for question in ("What is my name?", "Spell it."):
+            interactions.create(model=MODEL, input=question, previous_interaction_id=one.id)
+
+
+@cassette()
+def chain_tools(url: str) -> None:
+    """A chain with a function call inside: asked, answered, and talked about afterwards."""
+    with sdk(url) as interactions:
+        one = interactions.create(model=MODEL, input="I am in Paris.")
+        asked = interactions.create(
+            model=MODEL, input="How is the weather?", tools=[WEATHER], previous_interaction_id=one.id
+        )
+        told = interactions.create(
+            model=MODEL, input=[result_of(asked)], tools=[WEATHER], previous_interaction_id=asked.id
+        )
+        interactions.create(model=MODEL, input="Do I need a coat?", previous_interaction_id=told.id)
+
+
+@cassette()
+def chain_running(url: str) -> None:
+    """A turn that comes too early is refused, and welcome once the one before it is over."""
+    with sdk(url) as interactions:
+        one = interactions.create(model=MODEL, input="My name is Ada.", background=True)
+        turn = {"model": MODEL, "input": "What is my name?", "previous_interaction_id": one.id}
+        with contextlib.suppress(Exception):
+            interactions.create(**turn)
+        settle(interactions, one.id)
+        interactions.create(**turn)
+
+
+@cassette()
+def chain_deleted(url: str) -> None:
+    """A turn after one that was deleted is refused; its descendants remember what was said."""
+    with sdk(url) as interactions:
+        one = interactions.create(model=MODEL, input="My name is Ada.")
+        two = interactions.create(model=MODEL, input="Spell it.", previous_interaction_id=one.id)
+        interactions.delete(one.id)
+        with contextlib.suppress(Exception):
+            interactions.create(model=MODEL, input="What is my name?", previous_interaction_id=one.id)
+        interactions.create(model=MODEL, input="What is my name?", previous_interaction_id=two.id)
 
 
 @cassette()
 def agent(url: str) -> None:
-    """An agent's run in an environment, and a second turn."""
+    """An agent's run in a fresh environment, and a second turn in the same one."""
     with sdk(url) as interactions:
         made = interactions.create(agent=AGENT, input="Say hi.", environment="remote", background=True)
-        settle(interactions, made.id)
+        place = settle(interactions, made.id).environment_id
         more = interactions.create(
-            agent=AGENT, input="Again.", environment="remote", background=True, previous_interaction_id=made.id
+            agent=AGENT, input="Again.", environment=place, background=True, previous_interaction_id=made.id
         )
         settle(interactions, more.id)
 
@@ -228,21 +364,21 @@ def tool_stream(url: str) -> None:
 BACKGROUND = {"model": MODEL, "input": "Count to three.", "background": True, "stream": True}
 
 
-@cassette("event:5+60,rst")
+@cassette(fault="event:5+60,rst")
 def dropped_rst(url: str) -> None:
     """Reset inside the sixth event, resumed to the end."""
     with Wire(url) as wire:
         wire.resume(wire.stream("POST", "/interactions", BACKGROUND))
 
 
-@cassette("event:5,fin")
+@cassette(fault="event:5,fin")
 def dropped_fin(url: str) -> None:
     """Closed after the fifth event, inside the framing, resumed to the end."""
     with Wire(url) as wire:
         wire.resume(wire.stream("POST", "/interactions", BACKGROUND))
 
 
-@cassette("event:5+60,rst/event:2,fin")
+@cassette(fault="event:5+60,rst/event:2,fin")
 def dropped_twice(url: str) -> None:
     """Reset, resumed, closed again, resumed to the end."""
     with Wire(url) as wire:
@@ -251,32 +387,31 @@ def dropped_twice(url: str) -> None:
         wire.resume(first[: first.rindex(b"\n\n") + 2] + second)
 
 
-@cassette("utf8:3,rst")
+@cassette(fault="utf8:3,rst")
 def dropped_in_character(url: str) -> None:
     """Reset in the middle of a character of several bytes."""
     with Wire(url) as wire:
         wire.resume(wire.stream("POST", "/interactions", BACKGROUND))
 
 
-@cassette("event:5,end")
+@cassette(fault="event:5,end")
 def truncated(url: str) -> None:
     """A clean end without completion: nothing but the missing event tells; the client polls."""
     with Wire(url) as wire:
         received = wire.stream("POST", "/interactions", BACKGROUND)
-        identity = next(found for value in _events(received) if (found := PROTOCOL.stream_id(value)))
         for _ in range(50):
-            if wire.ask("GET", f"/interactions/{identity}").json()["status"] != "in_progress":
+            if wire.ask("GET", f"/interactions/{identity_of(received)}").json()["status"] != "in_progress":
                 break
 
 
-@cassette("event:5,stall")
+@cassette(fault="event:5,stall")
 def stalled(url: str) -> None:
     """Silence after the fifth event, until the client has waited long enough, hangs up and resumes."""
     with Wire(url) as wire:
         wire.resume(wire.stream("POST", "/interactions", BACKGROUND, timeout=0.5))
 
 
-@cassette("starts=before-headers,rst")
+@cassette(fault="starts=before-headers,rst")
 def dropped_before_headers(url: str) -> None:
     """A create whose answer is lost, and the same again."""
     with Wire(url) as wire:
@@ -284,10 +419,25 @@ def dropped_before_headers(url: str) -> None:
             wire.stream("POST", "/interactions", {"model": MODEL, "input": "Count to three.", "stream": True})
 
 
+@cassette({"text": "Never all of it.", "error_event": {"after": 5, "code": "api_error", "message": "Try again."}})
+def error_in_stream(url: str) -> None:
+    """An error event instead of the rest; the run goes on, and is resumed from the last event that had an id."""
+    with Wire(url) as wire:
+        wire.resume(wire.stream("POST", "/interactions", BACKGROUND))
+
+
+@cassette({"status": "failed", "error_event": {"after": 5, "code": "api_error", "message": "It broke."}})
+def failed_stream(url: str) -> None:
+    """A stream whose run fails: the error, and what a poll says afterwards."""
+    with Wire(url) as wire:
+        received = wire.stream("POST", "/interactions", BACKGROUND)
+        wire.ask("GET", f"/interactions/{identity_of(received)}")
+
+
 # Errors.
 
 
-@cassette("all=pass,times:6/status:429,retry-after:2/status:503,retry-after-ms:250")
+@cassette(fault="all=pass,times:6/status:429,retry-after:2/status:503,retry-after-ms:250")
 def errors(url: str) -> None:
     """Requests that are refused, and refusals that pass."""
     create = {"model": MODEL, "input": "Say hi."}
@@ -314,6 +464,8 @@ def record(name: str, folder: Path, *, port: int = 0) -> Path:
         revision=CURRENT,
     )
     emulator = Emulator()
+    for script in entry.scripts:
+        emulator.script(script)
     service = cut(emulator, entry.fault, PROTOCOL) if entry.fault else emulator
     with (
         ServerThread(service, port=port, clock=emulator.clock) as server,
@@ -326,8 +478,8 @@ def record(name: str, folder: Path, *, port: int = 0) -> Path:
 
 
 if __name__ == "__main__":
-    where = Path(sys.argv[1])
-    for old in where.glob("*.yaml"):
+    where, names = Path(sys.argv[1]), sys.argv[2:]
+    for old in [] if names else where.glob("*.yaml"):
         old.unlink()
-    for each in LIBRARY:
+    for each in names or LIBRARY:
         sys.stdout.write(f"{record(each, where, port=8000)}\n")

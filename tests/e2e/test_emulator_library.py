@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from harness.cassette import Player, Target, load, scan_file
 from harness.contract import PROTOCOL
-from harness.contract.offline import verify
 from harness.outcome import Severity
 from harness.resources import folder
 from harness.runner.diff import diff_paths
-from harness.wire import By, How
+from harness.runner.verify_cassettes import verify
+from harness.wire import By, Decoder, How
 
 pytest.importorskip("google.genai", reason="google-genai is not installed: pip install -e '.[sdk]'")
 
@@ -46,7 +47,7 @@ def test_recording_it_again_finds_no_drift(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", LIBRARY)
 def test_it_keeps_the_contract(name: str) -> None:
     """No finding but the one that a truncated stream is there to show."""
-    result = verify([SHIPPED / f"{name}.yaml"])
+    result = verify([SHIPPED / f"{name}.yaml"]).traffic
     assert any(result.judged.values())
     broken = {finding.rule for finding in result.findings if finding.severity is Severity.BROKEN}
     assert broken == ({"stream.terminal", "stream.done"} if name == "truncated" else set())
@@ -71,14 +72,36 @@ def test_the_first_stream_ended_as_its_name_says(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["dropped-rst", "dropped-fin", "dropped-twice", "dropped-in-character", "stalled"]
+    ("name", "statuses"),
+    [
+        ("background", "in_progress in_progress in_progress completed"),
+        ("failed", "in_progress in_progress in_progress failed"),
+        ("incomplete", "in_progress in_progress in_progress incomplete"),
+        ("queued", "queued queued queued in_progress in_progress completed"),
+        ("cancelled", "in_progress cancelled cancelled"),
+        ("cancelled-late", "in_progress in_progress in_progress in_progress in_progress in_progress cancelled"),
+        ("deleted-while-running", "in_progress in_progress - 404"),
+        ("tool-loop", "requires_action completed"),
+        ("continuation", "requires_continuation completed"),
+        ("chain-running", "in_progress 400 in_progress in_progress completed completed"),
+        ("chain-deleted", "completed completed - 404 completed"),
+        ("chain-tools", "completed requires_action completed completed"),
+    ],
+)
+def test_its_answers_take_the_route_that_its_name_says(name: str, statuses: str) -> None:
+    """Status after status, or what was refused."""
+    seen = []
+    for recording in load(SHIPPED / f"{name}.yaml").recordings:
+        said = json.loads(recording.body) if recording.body else {}
+        seen.append(said.get("status", "-") if recording.status == 200 else str(recording.status))
+    assert " ".join(seen) == statuses
+
+
+@pytest.mark.parametrize(
+    "name", ["dropped-rst", "dropped-fin", "dropped-twice", "dropped-in-character", "stalled", "error-in-stream"]
 )
 def test_what_was_dropped_and_resumed_makes_the_whole_stream(name: str) -> None:
     """Cut and rest together hold every event once, and end with the completion."""
-    import json
-
-    from harness.wire import Decoder
-
     cursors: list[str] = []
     for recording in load(SHIPPED / f"{name}.yaml").recordings:
         events = [json.loads(f.data) for f in Decoder().feed(recording.body) if f.data != PROTOCOL.sentinel]
@@ -96,6 +119,12 @@ def test_each_of_its_requests_is_answered_by_a_replay(name: str) -> None:
         player(recording.request).body.close()
     assert player.misses == []
     assert player.unused() == []
+
+
+def test_the_documentation_lists_the_library() -> None:
+    """Whoever looks for an example finds it by what it shows."""
+    page = (Path(__file__).parents[2] / "docs" / "recording.md").read_text("utf-8")
+    assert [name for name in LIBRARY if f"`{name}`" not in page] == []
 
 
 def test_the_folder_holds_the_library_and_nothing_else() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from harness.checks.check import CAPABILITIES
 from harness.emulator import control as control_module
+from harness.wire import Headers, Request
 
 from .client import MODEL, Api
 
@@ -144,26 +145,49 @@ def test_requests_are_remembered_without_secrets(api):
     assert "secret" not in str(seen)
 
 
+@pytest.mark.parametrize(
+    ("target", "headers", "body"),
+    [
+        ("interactions?api_key=AIzaSy-a-secret-that-nobody-may-see-1", {}, {}),
+        ("interactions?token=a-secret-1", {}, {}),
+        ("interactions", {"x-api-token": "a-secret-1"}, {}),
+        ("interactions", {"x-goog-iam-authorization-token": "a-secret-1"}, {}),
+        ("interactions", {}, {"input": "x", "secret": "a-secret-1"}),
+        ("interactions", {}, {"input": "my key is AIzaSyA-secret-0123456789-0123456789-abc"}),
+        ("interactions", {}, {"input": "c" * 100_000, "tools": [{"api_key": "a-secret-1"}]}),
+        ("interactions", {}, b'{"api_key": "a-secret-1", ' + b" " * 100_000),
+    ],
+)
+def test_no_secret_is_remembered(api, target, headers, body):
+    """What any part of the project takes for a secret is masked here, too."""
+    api.call("POST", target, body, **headers)
+    assert "secret-" not in str(api.emulator.requests)
+
+
+def test_looking_moves_nothing():
+    """An interaction of any project is seen as it is, as often as one looks."""
+    api = Api.with_settings(keys={"some-key": "acme"})
+    made = api.create("Go.", background=True).json["id"]
+    assert [api.emulator.look(made)["status"] for _ in range(5)] == ["in_progress"] * 5
+    assert api.emulator.look("v1_none") is None
+
+
+def test_a_header_that_comes_twice(api):
+    """No value of it is lost."""
+    headers = Headers([("x-tag", "one"), ("x-tag", "two")])
+    api.emulator(Request("GET", "/v1beta/interactions/v1_x", headers, b""))
+    assert api.emulator.requests[-1]["headers"] == {"x-tag": "one, two"}
+
+
 def test_requests_are_bounded():
-    """Only the last requests are kept, and of a long body only its beginning."""
+    """Only the last requests are kept; a long body stays readable, its long texts cut."""
     api = Api.with_settings(max_requests=2)
     for text in ("a", "b", "c" * 200_000):
         api.create(text)
-    seen = api.emulator.requests
-    assert [request["body"]["input"] if isinstance(request["body"], dict) else "cut" for request in seen] == [
-        "b",
-        "cut",
-    ]
-    assert len(seen[1]["body"]) < 70_000
-
-
-def test_cors_for_browsers():
-    """With cors a preflight is answered and every answer may be read; without it neither."""
-    plain, open_ = Api(), Api.with_settings(cors=True)
-    assert "access-control-allow-origin" not in plain.create().headers
-    assert open_.create().headers.get("access-control-allow-origin") == "*"
-    plain.control("POST", "settings", {"cors": True})
-    assert plain.create().headers.get("access-control-allow-origin") == "*"
-    preflight = open_.call("OPTIONS", "interactions")
-    assert preflight.status == 204
-    assert "x-goog-api-key" in preflight.headers.get("access-control-allow-headers")
+    second, third = api.emulator.requests
+    assert second["body"]["input"] == "b"
+    assert third["body"]["model"] == MODEL
+    assert third["body"]["input"].startswith("ccc")
+    assert third["body"]["input"].endswith("… (199000 more characters)")
+    api.call("POST", "interactions", [1] * 100_000)
+    assert len(api.emulator.requests[-1]["body"]) < 70_000

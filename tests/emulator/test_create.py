@@ -86,8 +86,10 @@ REFUSED = [
     ({"input": [{"role": "user", "content": "x"}]}, "invalid_request", "legacy"),
     ({"background": True, "store": False}, "invalid_request", "store"),
     ({"webhook_config": {"uris": ["https://example.org"]}}, "invalid_request", "background"),
-    ({"labels": {"Key": "x"}}, "invalid_request", "labels"),
-    ({"agent": "deep-research-preview-04-2026"}, "invalid_request", "background"),
+    ({"labels": {"Key": "x"}}, "invalid_request", 'the key is "Key"'),
+    ({"labels": {"key": "a b"}}, "invalid_request", "the value at 'labels.key' is \"a b\""),
+    ({"labels": {"key": 5}}, "invalid_request", "Invalid value at 'labels.key': should be string"),
+    ({"agent": "deep-research-preview-04-2026"}, "invalid_request", "Deep research agents need background"),
     ({"previous_interaction_id": 5}, "invalid_request", "previous_interaction_id"),
     ({"continuation_token": "made-up"}, "invalid_request", "not issued"),
 ]
@@ -233,7 +235,49 @@ def test_server_tools_show_a_pair(api, tool, stem):
     assert (call["type"], result["type"]) == (f"{stem}_call", f"{stem}_result")
     assert result["call_id"] == call["id"]
     assert body["status"] == "completed"
-    assert body["usage"]["total_tool_use_tokens"] > 0
+
+
+@pytest.mark.parametrize("tool", ["google_search", "google_maps", "retrieval"])
+def test_grounding_is_counted_in_queries(api, tool):
+    """Tools that ground an answer are counted by their queries and cost no tool-use tokens (recordings)."""
+    usage = api.create(tools=[{"type": tool}]).json["usage"]
+    assert usage["grounding_tool_count"] == [{"type": tool, "count": 1}]
+    assert usage["total_tool_use_tokens"] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "count"), [({"queries": ["a", "b"]}, 2), ({}, 1), (7, 1)], ids=["two", "none", "no object"]
+)
+def test_every_query_of_a_call_counts(api, arguments, count):
+    """A recorded search with two queries counts twice; a script may say anything."""
+    call = {"type": "google_search_call", "id": "c", "arguments": arguments}
+    api.emulator.reply(steps=[call, {"type": "google_search_result", "call_id": "c", "result": []}])
+    assert api.create().json["usage"]["grounding_tool_count"] == [{"type": "google_search", "count": count}]
+
+
+@pytest.mark.parametrize("tool", ["code_execution", "url_context", "file_search", "mcp_server"])
+def test_other_tools_cost_tokens(api, tool):
+    """What a tool that does not ground brings is counted in tokens."""
+    usage = api.create(tools=[{"type": tool}]).json["usage"]
+    assert usage["total_tool_use_tokens"] > 0
+    assert "grounding_tool_count" not in usage
+
+
+def test_search_type_is_in_bodies_only(api):
+    """A recorded search has its type in the body, and in no event of a stream."""
+    search = {"tools": [{"type": "google_search"}]}
+    assert api.create(**search).json["steps"][0]["search_type"] == "web_search"
+    answer = api.create(stream=True, **search)
+    (start,) = (event["step"] for event in answer.events[2:3])
+    assert set(start) == {"id", "signature", "type"}
+    assert b"search_type" not in answer.data
+
+
+@pytest.mark.parametrize("tier", [None, "flex", "priority"])
+def test_a_header_tells_the_tier(api, tier):
+    """Every create says which tier served it (priority page)."""
+    for mode in ({}, {"stream": True}, {"background": True}):
+        assert api.create(service_tier=tier, **mode).headers.get("x-gemini-service-tier") == (tier or "standard")
 
 
 def test_annotations_count_bytes(api):
@@ -300,10 +344,10 @@ PATHS = [
     ("POST", "/v1alpha/interactions", 404, "version"),
     ("POST", "/interactions", 404, "version"),
     ("GET", "/v1beta/interaction/x", 404, "interactions"),
-    ("PUT", "/v1beta/interactions", 405, "POST"),
-    ("GET", "/v1beta/interactions", 405, "POST"),
-    ("PATCH", "/v1beta/interactions/x", 405, "GET"),
-    ("GET", "/v1beta/interactions/x/cancel", 405, "POST"),
+    ("PUT", "/v1beta/interactions", 404, "POST"),
+    ("GET", "/v1beta/interactions", 404, "POST"),
+    ("PATCH", "/v1beta/interactions/x", 404, "GET"),
+    ("GET", "/v1beta/interactions/x/cancel", 404, "POST"),
     ("GET", "/v1beta/interactions/..%2Fagents", 404, ""),
     ("GET", "/v1beta/interactions/" + "x" * 5000, 404, ""),
     ("GET", "/", 404, ""),
@@ -314,7 +358,5 @@ PATHS = [
 def test_wrong_paths_are_told_the_right_one(api, method, target, status, words):
     """A wrong path or method is refused, with what was probably meant."""
     answer = api.call(method, target)
-    assert answer.status == status
+    assert answer.error == (status, "not_found")
     assert words in answer.message
-    if status == 405:
-        assert words in answer.headers.get("allow")

@@ -49,6 +49,8 @@ REFUSED = [
 
 REFUSED_BEYOND_SCHEMA = [
     ({"text": "xy", "deltas": ["x"]}, "join"),
+    ({"refuse": {"headers": {"a b": "x"}}}, "'a b': 'x' cannot be sent"),
+    ({"refuse": {"headers": {"a": "x\r\ny"}}}, "a value one line"),
     ({"continuation_token": "x", "status": "completed"}, "requires_continuation"),
     ({"steps": [{"type": "model_output", "content": [{"type": "text"}]}]}, "steps[0].content"),
     ({"steps": [{"type": "thought", "summary": ["x"]}]}, "steps[0].summary"),
@@ -185,3 +187,12 @@ def test_wrong_scenario_files_are_named(tmp_path):
     path.write_text("replies: 5", encoding="utf-8")
     with pytest.raises(ScriptFault, match=r"bad\.yaml"):
         Emulator().load_scenario(path)
+
+
+def test_scripted_calls_have_ids(api):
+    """A function call that a script leaves without an id gets one of its own; one that it names keeps it."""
+    call = {"type": "function_call", "name": "f", "arguments": {}}
+    api.emulator.script({"steps": [call, call, {**call, "id": "mine"}]})
+    found = [step["id"] for step in api.create().json["steps"] if step["type"] == "function_call"]
+    assert found[-1] == "mine"
+    assert len(set(found)) == 3

@@ -166,6 +166,21 @@ def stateless(api: Api) -> list[dict]:
     return [question, *body["steps"], result(body["steps"][-1]["id"])]
 
 
+SEEN = {"type": "tool_call", "id": "c1", "signature": "c2ln"}
+
+
+@pytest.mark.parametrize(
+    ("step", "status"),
+    [(SEEN, 200), ({**SEEN, "name": "x"}, 400), ({**SEEN, "type": "foo_call"}, 400)],
+    ids=["as seen", "more", "another"],
+)
+def test_a_step_that_was_only_seen_is_taken_back(api, step, status):
+    """`tool_call` with id and signature, which third-party probes saw, may be sent back; strangers are refused."""
+    asked = {"type": "user_input", "content": [{"type": "text", "text": "Hi."}]}
+    answer = api.create([asked, step, asked], store=False)
+    assert answer.status == status, answer.data
+
+
 def test_stateless_turn(api):
     """All steps sent back with their signatures, and the result, bring an answer."""
     assert api.create(stateless(api), tools=[WEATHER], store=False).json["status"] == "completed"

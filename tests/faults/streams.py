@@ -6,7 +6,8 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 
 from harness.contract import PROTOCOL
-from harness.faults import framing_for, parse, transducer
+from harness.faults import parse
+from harness.faults.transducer import framing_for, transducer
 from harness.wire import (
     COMPLETE,
     Chunk,

@@ -28,6 +28,18 @@ def test_connections_suffer_in_order() -> None:
     assert service.connections == 3
 
 
+def test_what_is_over_is_let_go_of() -> None:
+    """A stream that was left holds none of its bytes in the log, which still tells what happened to it."""
+    service = cut(Live(), "dup:1,event:3,rst", PROTOCOL)
+    body = service(CREATE).body
+    assert service.log[0].stages
+    for _ in body:
+        pass
+    body.close()
+    assert not service.log[0].stages
+    assert list(map(str, service.log[0].fired)) == ["dup:1", "event:3,rst"]
+
+
 ACCEPT = Headers((("Accept", "text/event-stream"),))
 KINDS = {
     "starts": [CREATE, Request("GET", "/events", ACCEPT), Request("POST", "/x", ACCEPT, b'{"stream": true}')],

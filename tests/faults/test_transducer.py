@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from harness.contract import PROTOCOL
-from harness.faults import framing_for, parse, transducer
-from harness.faults.transducer import PROMISED
+from harness.faults import parse
+from harness.faults.transducer import PROMISED, framing_for, transducer
 from harness.wire import COMPLETE, At, Chunk, Chunked, Ending, Framing, How, Length, UntilClose
 from tests.faults.streams import STREAM, pieces_through
 

@@ -3,33 +3,80 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from harness import resources
 from harness.contract.schemas import CURRENT
 from harness.runner.fuzz.budget import Budget
-from harness.runner.fuzz.document import _Run, declared_links, document
-from harness.runner.fuzz.tailored import tailored
+from harness.runner.fuzz.document import document, engine
+from harness.runner.fuzz.document.families import INTERACTIONS, NEIGHBOURS, Family, declared, served
+from harness.runner.fuzz.document.hearing import Hearing
+from harness.runner.fuzz.document.tailored import tailored
+from harness.runner.fuzz.failure import EngineRun
+from harness.runner.fuzz.place import Place
 from tests.fuzz.places import mutant, reference
 
 OPENAPI = resources.folder("schemas") / CURRENT / "openapi.json"
 SMALL = Budget(histories=1, steps=1, laws=1, schema=12, coverage=False)
+FAMILIES = {family.collection: family for family in (INTERACTIONS, *NEIGHBOURS)}
 
 
-def test_the_reference_stands_and_everything_was_reached() -> None:
+def searched(place: Place, monkeypatch: pytest.MonkeyPatch, *families: str) -> EngineRun:
+    """A search of some resources only."""
+    monkeypatch.setattr(engine, "served", lambda place: tuple(FAMILIES[name] for name in families))
+    return document(place, SMALL)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_reference_stands_and_everything_was_reached(family: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each operation, each link, enough successes, no finding."""
-    done = document(reference(), SMALL)
-    assert done.failures == ()
+    done = searched(reference(), monkeypatch, family)
+    links = declared(OPENAPI, FAMILIES[family])
+    assert [(failure.finding.message, failure.trail[-1].request, failure.trail[-1].body)
+            for failure in done.failures] == []  # fmt: skip
     assert done.vacuous == ()
-    assert done.counts["operations"] == 4
+    assert done.counts["operations"] == len(links)
+    assert done.counts["links"] == sum(map(len, links.values()))
 
 
-def test_a_crash_is_found_with_its_requests() -> None:
+def test_the_families_are_the_document() -> None:
+    """No operation belongs to none of them, and none to two."""
+    labels = [label for family in FAMILIES.values() for label in declared(OPENAPI, family)]
+    operations = [
+        f"{method.upper()} {route}"
+        for route, item in json.loads(OPENAPI.read_bytes())["paths"].items()
+        for method in item.keys() & {"get", "post", "patch", "delete", "put"}
+    ]
+    assert sorted(labels) == sorted(operations)
+
+
+def test_a_crash_is_found_with_its_requests(monkeypatch: pytest.MonkeyPatch) -> None:
     """The trail ends with the call that failed."""
-    done = document(mutant("malformed-json-crashes"), SMALL)
+    done = searched(mutant("malformed-json-crashes"), monkeypatch, "interactions")
     found = {failure.rule: failure for failure in done.failures}
     assert found["fuzz.no-5xx"].trail[-1].status == 500
+
+
+@pytest.mark.parametrize("family", ["agents", "environments", "webhooks"])
+def test_a_neighbour_that_outlives_its_deletion_is_found(family: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The trail holds the delete, not only the read that shows it."""
+    done = searched(mutant(f"{family}-delete-keeps"), monkeypatch, family)
+    found = {failure.rule: failure for failure in done.failures}
+    assert "DELETE" in [exchange.request.method for exchange in found["fuzz.kept"].trail]
+
+
+def heard(family: Family = INTERACTIONS) -> Hearing:
+    """A hearing that has proved everything."""
+    hearing = Hearing(reference(), family, declared(OPENAPI, family))
+    hearing.calls, hearing.meant, hearing.successes = 150, 100, 50
+    hearing.reached = hearing.succeeded = set(hearing.declared)
+    hearing.roots = {family.beginning}
+    hearing.links.update(link for links in hearing.declared.values() for link in links)
+    return hearing
 
 
 @pytest.mark.parametrize(
@@ -39,28 +86,87 @@ def test_a_crash_is_found_with_its_requests() -> None:
         ({"reached": set()}, "never reached"),
         ({"roots": set()}, "does not begin with POST /interactions"),
         ({"links": {}}, "links never applied"),
-        ({"successes": 0}, "succeeded"),
+        ({"successes": 0}, "only 0 of 100 calls below /interactions succeeded"),
+        ({"successes": 0, "busy": 90}, "(90 were told to come back later)"),
     ],
 )
 def test_each_kind_of_vacuity_is_told(change: dict[str, object], told: str) -> None:
     """A gate that is not passed says which."""
-    run = _Run(reference(), "", strict=False, passed_over=frozenset())
-    run.declared = declared_links(OPENAPI)
-    run.calls, run.meant, run.successes = 150, 100, 50
-    run.reached = set(run.declared)
-    run.roots = {"POST /interactions"}
-    run.links.update(link for links in run.declared.values() for link in links)
-    assert list(run.vacuity()) == []
+    hearing = heard()
+    assert list(hearing.vacuity()) == []
     for name, value in change.items():
-        setattr(run, name, value)
-    assert any(told in why for why in run.vacuity())
+        setattr(hearing, name, value)
+    assert any(told in why for why in hearing.vacuity())
 
 
-def test_no_link_leads_out_of_cancel() -> None:
-    """One link there would make the stateful phase of the tool test nothing."""
-    links = declared_links(OPENAPI)
-    assert links["POST /interactions/{id}/cancel"] == set()
-    assert all(links[label] for label in links if not label.endswith("cancel"))
+@pytest.mark.parametrize(("positive", "meant"), [(True, 1), (False, 0)])
+def test_calls_that_are_wrong_on_purpose_count_for_no_share(positive: bool, meant: int) -> None:
+    """How many of them a phase makes depends on its luck, so the gate does not look at them."""
+    hearing = heard()
+    before = hearing.meant
+    hearing.scenario(recorded("one", positive=positive, status=0))
+    assert hearing.meant - before == meant
+
+
+def recorded(name: str, *, positive: bool, status: int, checks: dict[str, Any] | None = None) -> Any:
+    """What the tool records of one create below /agents; status 0: no answer came."""
+    mode = SimpleNamespace(is_positive=positive)
+    meta = SimpleNamespace(generation=SimpleNamespace(mode=mode))
+    operation = SimpleNamespace(label="POST /agents", method="post")
+    case = SimpleNamespace(id=name, meta=meta, operation=operation)
+    node = SimpleNamespace(value=case, is_transition_applied=False, transition=None)
+    request = SimpleNamespace(method="POST", url="http://a/v1beta/agents", headers={}, body=b"{}")
+    elapsed, headers = 0.0, {"content-type": ["application/json"]}
+    response = SimpleNamespace(
+        status_code=status,
+        request=request,
+        headers=headers,
+        content=b"{}",
+        elapsed=elapsed,
+        stream_cut_short=False,
+    )
+    interaction = SimpleNamespace(response=response if status else None, request=request)
+    return SimpleNamespace(
+        interactions={name: interaction},
+        cases={name: node},
+        checks=checks or {},
+        iter_chain_cases=lambda *, case_id, related_case_ids: [case],
+        find_response=lambda *, case_id: interaction.response,
+    )
+
+
+@pytest.mark.parametrize(("taken", "kept"), [(True, set()), (False, {"fuzz.shape"})])
+def test_what_a_lenient_service_shows_again_is_not_its_mistake(taken: bool, kept: set[str]) -> None:
+    """A wrong create that was accepted silences the rules of shape, and only then."""
+    hearing = heard(FAMILIES["agents"])
+    hearing.scenario(recorded("wrong", positive=False, status=200 if taken else 400))
+    failure = SimpleNamespace(title="Response violates schema", message="null", related_case_ids=tuple)
+    info = SimpleNamespace(failure_info=SimpleNamespace(failure=failure), name="response_schema_conformance")
+    hearing.scenario(recorded("right", positive=True, status=200, checks={"right": [info]}))
+    assert hearing.failures.keys() == kept
+
+
+def test_what_never_succeeded_is_noted() -> None:
+    """An operation that answered with refusals only was reached, and no more."""
+    hearing = heard()
+    hearing.succeeded = hearing.succeeded - {"DELETE /interactions/{id}"}
+    assert list(hearing.notes()) == ["never succeeded: DELETE /interactions/{id}"]
+
+
+def test_what_is_not_served_or_denied_is_not_searched() -> None:
+    """The reference serves all; a denied capability takes its resource away."""
+    assert served(reference()) == tuple(FAMILIES.values())
+    kept = {family.collection for family in served(replace(reference(), denied=frozenset({"webhooks"})))}
+    assert kept == FAMILIES.keys() - {"webhooks"}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_no_link_leads_out_of_an_act(family: str) -> None:
+    """One link out of cancel would make the stateful phase of the tool test nothing."""
+    links = declared(OPENAPI, FAMILIES[family])
+    leading = {label for label in links if links[label]}
+    name = FAMILIES[family].collection
+    assert leading == {f"POST /{name}", f"GET /{name}/{{id}}", f"DELETE /{name}/{{id}}"}
 
 
 def test_the_tailored_document_asks_for_what_the_target_has() -> None:

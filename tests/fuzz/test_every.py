@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from harness.outcome import UsageFault
+from harness.runner.fuzz import canonical
 from harness.runner.fuzz.canonical import Canonical, state
 from harness.runner.fuzz.every import _emulator, every
+from harness.runner.fuzz.moves import move
 from harness.runner.fuzz.place import Place
 from harness.runner.targets import TargetOptions, resolve_target
 from tests.fuzz.places import history, mutant, reference
@@ -45,7 +49,7 @@ def state_after(words: str) -> bytes:
     """The state a history leads to."""
     with reference().world(same_input=True) as world:
         for operation in history(words):
-            world.play(operation)
+            move(world, operation)
         return state(_emulator(world), world)
 
 
@@ -74,3 +78,20 @@ def test_ids_are_named_by_their_order() -> None:
         walk.add({"id": f"v1_{number}", "again": [f"v1_{number}"], "signature": number})
         digests.append(walk.digest())
     assert digests[0] == digests[1]
+
+
+def test_what_is_left_out_of_a_state_exists(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every name that the walk passes over is a field of something it meets: a renamed field does not slip in."""
+    met: set[str] = set()
+    fields = canonical._fields
+
+    def noting(value: Any) -> list[str]:
+        for base in type(value).__mro__:
+            slots = vars(base).get("__slots__", ())
+            met.update((slots,) if isinstance(slots, str) else slots)
+        met.update(getattr(value, "__dict__", ()))
+        return fields(value)
+
+    monkeypatch.setattr(canonical, "_fields", noting)
+    state_after("create background; open x1; create background-stream; open 1 x2; drop; resume x1; cancel; poll")
+    assert canonical._IGNORED - met == set()

@@ -5,18 +5,20 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from harness.cassette import load
-from harness.report.mask import Mask
 from harness.report.reproduction import pytest_module, write_all
 from harness.runner.events import TargetInfo
 from harness.runner.fuzz.failure import Failure
 from harness.runner.fuzz.place import play
 from harness.runner.targets import PRIMARY_KEY
-from harness.transport import ServerThread
+from harness.transport import ServerThread, ServiceDriver
+from harness.wire.mask import Mask
 from tests.fuzz.places import history, mutant
 
 WORDS = "create; create; delete 1; poll 1"
@@ -36,8 +38,9 @@ def info(url: str = "") -> TargetInfo:
 
 def test_the_script_shows_the_failure(failure: Failure, tmp_path: Path) -> None:
     """Run as it stands against a served mutant, the last answer is the 200 that should be a 404."""
-    emulator = mutant("delete-keeps").resolved.connect()._service  # type: ignore[attr-defined]
-    with ServerThread(emulator, clock=emulator.clock) as server:
+    driver = mutant("delete-keeps").resolved.connect()
+    assert isinstance(driver, ServiceDriver)
+    with ServerThread(driver.service, clock=driver.clock) as server:
         target = info(server.url)
         paths = write_all(failure, target, Mask(target.secrets), tmp_path)
         script = next(path for path in paths if path.suffix == ".sh")
@@ -64,6 +67,14 @@ def test_the_cassette_holds_the_trail(failure: Failure, tmp_path: Path) -> None:
     cassette = load(next(path for path in paths if path.suffix == ".yaml"))
     methods = [recording.request.method for recording in cassette.recordings]
     assert methods == [exchange.request.method for exchange in failure.trail]
+
+
+def test_the_test_plays_the_very_history(failure: Failure) -> None:
+    """Words of JSON inside texts and characters beyond the basic plane are what they were."""
+    odd = replace(failure.history[0], body={"input": "is it true or null? 🦊", "background": True, "x": None})
+    module: dict[str, Any] = {}
+    exec(pytest_module(replace(failure, history=(odd,)), info()), module)
+    assert module["HISTORY"] == [odd.record()]
 
 
 def test_the_test_passes_on_a_server_that_keeps_the_promise(failure: Failure, tmp_path: Path) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from harness.runner.fuzz.budget import BUDGETS, Budget, open_database
+from harness.runner.fuzz.budget import BUDGETS, Budget, Timer, open_database
+from harness.runner.fuzz.every import every
+from harness.runner.fuzz.failure import Broken
 from harness.runner.fuzz.search import laws, search
+from harness.runner.fuzz.tally import Tally
 from tests.fuzz.places import mutant, reference
 
 SMALL = Budget(histories=100, steps=25, laws=40, schema=1)
@@ -66,6 +70,36 @@ def test_time_ends_a_search() -> None:
     done = search(reference(), replace(BUDGETS["nightly"], seconds=0.5))
     assert done.counts["histories"] < BUDGETS["nightly"].histories
     assert done.failures == ()
+
+
+def test_time_that_ends_amidst_shrinking_keeps_what_was_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first find is reported as it is, marked as such, and nothing more is played."""
+    found: list[Broken] = []
+    caught = Tally.caught
+
+    def noted(self: Tally, bug: Broken) -> None:
+        found.append(bug)
+        caught(self, bug)
+
+    monkeypatch.setattr(Tally, "caught", noted)
+    monkeypatch.setattr(Timer, "left", property(lambda self: 0.0 if found else math.inf))
+    done = search(mutant("delete-keeps"), SMALL, seed=1)
+    assert len(found) == 1
+    assert [(failure.history, failure.shrunk) for failure in done.failures] == [(found[0].history, False)]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["delete-keeps", "cancel-settled", "cancelled-stream-goes-on", "resume-skips-one", "chain-background-refused"],
+)
+def test_no_shorter_history_is_known(name: str) -> None:
+    """What a search shrinks to is as short as the shortest of all histories that show the same."""
+    least = {failure.key: len(failure.history) for failure in every(mutant(name), 3).failures}
+    found = {failure.key: failure for failure in search(mutant(name), SMALL, seed=1).failures}
+    both = least.keys() & found.keys()
+    assert both
+    assert {key: len(found[key].history) for key in both} == {key: least[key] for key in both}
+    assert all(failure.shrunk for failure in found.values())
 
 
 def test_a_target_that_refuses_everything_proves_nothing() -> None:

@@ -20,9 +20,9 @@ def test_what_nobody_wrote_is_never_a_must(basis: Basis) -> None:
         rule(basis, Level.MUST)
 
 
-@pytest.mark.parametrize("basis", [Basis.DOCUMENTED, Basis.SCHEMA, Basis.GENERIC])
+@pytest.mark.parametrize("basis", [Basis.DOCUMENTED, Basis.SCHEMA, Basis.GENERIC, Basis.COMPARED])
 def test_what_is_written_may_be_a_must(basis: Basis) -> None:
-    """Documentation, schemas and generic law carry any level."""
+    """Documentation, schemas, generic law and the two sides of one gateway carry any level."""
     assert {rule(basis, level).level for level in Level} == set(Level)
 
 

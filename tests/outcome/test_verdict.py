@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from harness.outcome import (
@@ -14,6 +16,7 @@ from harness.outcome import (
     Severity,
     Verdict,
     exit_code,
+    not_judged,
     verdict,
 )
 
@@ -75,6 +78,32 @@ def test_untestable_fails_only_where_it_was_promised(declared: bool, race_lost: 
     assert verdict(observation, MUST, DOCUMENTED, declared=declared) is expected
 
 
+UNANSWERED = replace(Observation.untestable("it was refused for now"), unanswered="429")
+
+
+@pytest.mark.parametrize("declared", [False, True])
+def test_what_was_not_answered_is_no_broken_promise(declared: bool) -> None:
+    """A target that limits our rate has broken nothing, whatever was declared."""
+    assert verdict(UNANSWERED, MUST, DOCUMENTED, declared=declared) is Verdict.UNTESTABLE
+
+
+@pytest.mark.parametrize(
+    ("observation", "level", "baselined", "expected"),
+    [
+        (UNANSWERED, MUST, False, True),
+        (UNANSWERED, SHOULD, False, False),
+        (UNANSWERED, MUST, True, False),
+        (Observation.untestable("no ids"), MUST, False, False),
+        (NOT_MET, MUST, False, False),
+    ],
+)
+def test_a_must_without_an_answer_was_not_judged(
+    observation: Observation, level: Level, baselined: bool, expected: bool
+) -> None:
+    """Only a MUST, only for want of an answer, and only where no baseline excuses it."""
+    assert not_judged(observation, level, baselined=baselined) is expected
+
+
 @pytest.mark.parametrize(
     ("outcome", "level", "expected"),
     [
@@ -104,6 +133,20 @@ def test_a_baseline_expects_the_failure(outcome: Outcome, level: Level, expected
 def test_exit_codes(verdicts: list[Verdict], code: Exit) -> None:
     """A run is green only when something looked at the target and nothing failed."""
     assert exit_code(verdicts) is code
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "code"),
+    [
+        ([Verdict.PASS, Verdict.UNTESTABLE], Exit.UNREACHABLE),
+        ([Verdict.UNTESTABLE], Exit.UNREACHABLE),
+        ([Verdict.FAIL, Verdict.UNTESTABLE], Exit.FAILED),
+        ([Verdict.ERROR, Verdict.UNTESTABLE], Exit.HARNESS_ERROR),
+    ],
+)
+def test_a_run_that_left_a_must_unjudged_is_never_green(verdicts: list[Verdict], code: Exit) -> None:
+    """It says so with the code of a target that refuses us, unless something is known to be wrong."""
+    assert exit_code(verdicts, unjudged=True) is code
 
 
 BROKEN, LENIENT, NOTE = Severity.BROKEN, Severity.NON_STRICT, Severity.INFORMATION

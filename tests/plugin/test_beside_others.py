@@ -1,7 +1,8 @@
 """The plugin in one session with pytest-xdist, pytest-randomly, pytest-socket and pytest-recording.
 
-Each claim runs in a toy repository and a process of its own, with the plugins as a user has them: by entry point.
-What another claim is about is switched off, so that a failure has one cause.
+Each claim runs in a toy repository, with the plugins as a user has them, by entry point; and in a process of its
+own where the other plugin patches what all share. What another claim is about is switched off, so that a failure
+has one cause.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from harness import resources
 from harness.emulator import Emulator
 from harness.transport import ServerThread
 from tests.plugin.toys import run
@@ -26,12 +28,12 @@ OTHERS = {
 """What `-p no:` calls a plugin, and its package."""
 
 
-def beside(pytester: pytest.Pytester, other: str, *arguments: str) -> pytest.RunResult:
+def beside(pytester: pytest.Pytester, other: str, *arguments: str, process: bool = True) -> pytest.RunResult:
     """A run of the toy repository beside this one plugin; skips where that is missing."""
     pytest.importorskip(OTHERS[other], reason=f"pytest-{other} is not installed: pip install -e '.[dev]'")
     installed = (name for name, package in OTHERS.items() if importlib.util.find_spec(package))
     off = (argument for name in installed if name != other for argument in ("-p", f"no:{name}"))
-    return run(pytester, *off, *arguments, process=True)
+    return run(pytester, *off, *arguments, process=process)
 
 
 CROWD = """
@@ -61,9 +63,15 @@ def test_one_of_many(number, interactions_emulator, worker_id):
 
 
 def test_workers_of_xdist(pytester: pytest.Pytester) -> None:
-    """Four workers serve at the same time, each on a port of its own, and a test sees only its own requests."""
-    pytester.makepyfile(CROWD)
-    beside(pytester, "xdist", "-n", "4").assert_outcomes(passed=40)
+    """Four workers serve at the same time, each on a port of its own, and a test sees only its own requests.
+
+    In the same run they share the items of the suite.
+    """
+    crowd = pytester.makepyfile(CROWD)
+    suite = ("--pyargs", "harness.suite", "--interactions-url", "emulator", "--interactions-profile", "chaining")
+    outcomes = beside(pytester, "xdist", "-n", "4", "--dist", "loadgroup", crowd.name, *suite).parseoutcomes()
+    assert set(outcomes) <= {"passed", "skipped"}
+    assert outcomes["passed"] >= 40 + 5
     seen = [tuple(file.read_text().split()) for file in pytester.path.glob("seen-*.txt")]
     assert len(set(seen)) == 40
     assert len({identity for *_, identity in seen}) == 1, "an emulator was not fresh"
@@ -119,7 +127,7 @@ def test_any_order(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -
     pytester.makepyfile(MIXED)
     orders = []
     for seed in ("1", "2"):
-        result = beside(pytester, "randomly", "-p", "randomly", "-v", f"--randomly-seed={seed}")
+        result = beside(pytester, "randomly", "-p", "randomly", "-v", f"--randomly-seed={seed}", process=False)
         result.assert_outcomes(passed=15)
         orders.append([line.split()[0] for line in result.outlines if "PASSED" in line])
     assert sorted(orders[0]) == sorted(orders[1])
@@ -261,33 +269,6 @@ def test_recording_allows_loopback(pytester: pytest.Pytester) -> None:
     result.assert_outcomes(passed=6)
 
 
-TOGETHER = """
-import os
-
-import httpx, pytest
-
-BODY = {"model": "gemini-3.5-flash", "input": "Hi"}
-KEY = {"x-goog-api-key": "AIzaSyVerySecretKeyOfMine0123456789abcdef"}
-
-def asked(client):
-    answer = client.post("/v1beta/interactions", json=BODY).json()
-    assert answer["status"] == "completed"
-
-def test_ours(interactions_cassette):
-    with httpx.Client(transport=interactions_cassette.transport, base_url="http://x.test", headers=KEY) as client:
-        asked(client)
-
-@pytest.mark.vcr
-def test_theirs():
-    with httpx.Client(base_url=os.environ["INTERACTIONS_RECORD_URL"], headers=KEY) as client:
-        asked(client)
-
-def test_neither(interactions_emulator):
-    with httpx.Client(transport=interactions_emulator.transport, base_url="http://x.test", headers=KEY) as client:
-        asked(client)
-"""
-
-
 @pytest.fixture
 def live(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
     """What is recorded from."""
@@ -297,15 +278,159 @@ def live(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
         yield emulator
 
 
-def test_record_mode_of_recording(pytester: pytest.Pytester, live: Emulator) -> None:
-    """`--record-mode` governs our recordings and vcrpy's in one session; then both play without a network."""
+TOGETHER = """
+import os
+
+import httpx, pytest
+
+BODY = {"model": "gemini-3.5-flash", "input": "Hi"}
+KEY = {"x-goog-api-key": "AIzaSyVerySecretKeyOfMine0123456789abcdef"}
+LIVE = os.environ["INTERACTIONS_RECORD_URL"]
+
+def asked(url, transport=None):
+    with httpx.Client(base_url=url, transport=transport, headers=KEY) as client:
+        assert client.post("/v1beta/interactions", json=BODY).json()["status"] == "completed"
+
+def test_ours(interactions_cassette):
+    asked("http://x.test", interactions_cassette.transport)
+
+@pytest.mark.vcr
+def test_theirs():
+    asked(LIVE)
+
+def test_neither(interactions_emulator):
+    asked("http://x.test", interactions_emulator.transport)
+
+@pytest.mark.vcr
+class TestMarked:
+    def test_in_process(self, interactions_cassette):
+        asked("http://x.test", interactions_cassette.transport)
+
+    def test_socket(self, interactions_cassette):
+        asked(interactions_cassette.base_url)
+
+    def test_environment(self, interactions_emulator):
+        asked(os.environ["GOOGLE_GEMINI_BASE_URL"])
+
+    def test_another_service_too(self, interactions_cassette):
+        asked(interactions_cassette.base_url)
+        asked(LIVE)
+"""
+RECORDED = {
+    "test_ours.yaml": 1,
+    "test_theirs.yaml": 1,
+    "TestMarked.test_in_process.interactions.yaml": 1,
+    "TestMarked.test_socket.interactions.yaml": 1,
+    "TestMarked.test_another_service_too.interactions.yaml": 1,
+    "TestMarked.test_another_service_too.yaml": 1,
+}
+"""The files that come of it, and how many exchanges are in each."""
+
+
+def test_recording_together(pytester: pytest.Pytester, live: Emulator) -> None:
+    """`--record-mode` governs our recordings and vcrpy's in one session; then both play without a network.
+
+    In a test with both, ours has a file of its own, vcrpy records other services and never our server.
+    """
     pytest.importorskip("vcr", reason="cassettes need vcrpy: pip install -e '.[record]'")
     pytester.makepyfile(test_app=TOGETHER)
-    beside(pytester, "recording", "--record-mode=once").assert_outcomes(passed=3)
+    beside(pytester, "recording", "--record-mode=once").assert_outcomes(passed=7)
     files = {path.name: path.read_text("utf-8") for path in (pytester.path / "cassettes" / "test_app").iterdir()}
-    assert set(files) == {"test_ours.yaml", "test_theirs.yaml"}
-    assert "AIzaSyVerySecret" not in files["test_ours.yaml"]
+    assert {name: text.count("uri:") for name, text in files.items()} == RECORDED
+    ours = [text for name, text in files.items() if "x-stream" in text or name.endswith(".interactions.yaml")]
+    assert not any("AIzaSyVerySecret" in text for text in ours)
     asked = len(live.requests)
-    assert asked == 2
-    beside(pytester, "recording", "--block-network").assert_outcomes(passed=3)
+    beside(pytester, "recording", "--block-network", r"--allowed-hosts=127\.0\.0\.1").assert_outcomes(passed=7)
     assert len(live.requests) == asked
+
+
+OURS_MARKED = """
+import os
+
+import httpx, pytest
+
+def plays(cassette):
+    first = cassette.requests[0]
+    assert httpx.request(first.method, first.uri, content=first.body).status_code == 200
+
+@pytest.mark.vcr
+def test_alone(vcr):
+    plays(vcr)
+
+@pytest.mark.vcr("other.yaml")
+def test_joined(vcr):
+    plays(vcr)
+
+@pytest.mark.vcr("test_alone.yaml")
+def test_only_the_extra_file(vcr):
+    plays(vcr)
+
+@pytest.mark.vcr(record_mode="new_episodes")
+def test_more(vcr):
+    plays(vcr)
+    httpx.get(os.environ["INTERACTIONS_RECORD_URL"] + "/__harness__/")
+"""
+
+
+def test_a_file_of_ours_under_the_marker_of_vcrpy(pytester: pytest.Pytester, live: Emulator) -> None:
+    """Where nothing was dropped pytest-recording plays it, alone or joined, and keeps where it comes from."""
+    pytest.importorskip("vcr", reason="cassettes need vcrpy: pip install -e '.[record]'")
+    pytester.makepyfile(test_app=OURS_MARKED)
+    folder = pytester.path / "cassettes" / "test_app"
+    folder.mkdir(parents=True)
+    ours = (resources.folder("cassettes") / "emulator" / "lifecycle.yaml").read_text("utf-8")
+    for name in ("test_alone", "test_joined", "test_more"):
+        (folder / f"{name}.yaml").write_text(ours, "utf-8")
+    (folder / "other.yaml").write_text("version: 1\ninteractions: []\n", "utf-8")
+    beside(pytester, "recording", process=False).assert_outcomes(passed=4)
+    written = (folder / "test_more.yaml").read_text("utf-8")
+    assert written.count("uri:") == ours.count("uri:") + 1
+    assert "recorder: harness tap" in written
+
+
+VCR_RECORDS = """
+import socket
+import pytest
+from harness.plugin import OutsideConnection
+
+def go_outside():
+    with socket.socket() as one:
+        one.setblocking(False)
+        one.connect(("192.0.2.1", 9))
+
+@pytest.mark.vcr
+def test_marked(interactions_emulator):
+    with pytest.raises(EXPECTED):
+        go_outside()
+
+def test_not_marked(interactions_emulator):
+    with pytest.raises(OutsideConnection):
+        go_outside()
+"""
+
+
+@pytest.mark.parametrize(("mode", "expected"), [("once", "OSError"), ("none", "OutsideConnection")])
+def test_the_guard_lets_vcrpy_record(pytester: pytest.Pytester, mode: str, expected: str) -> None:
+    """While vcrpy records, it may reach what it records; while it plays, and in other tests, nothing may."""
+    pytest.importorskip("vcr", reason="cassettes need vcrpy: pip install -e '.[record]'")
+    pytester.makepyfile(VCR_RECORDS.replace("EXPECTED", expected))
+    beside(pytester, "recording", f"--record-mode={mode}", process=False).assert_outcomes(passed=2)
+
+
+def test_one_file_for_two(pytester: pytest.Pytester) -> None:
+    """A name that vcrpy's recording has already is refused, before either writes."""
+    pytest.importorskip("vcr", reason="cassettes need vcrpy: pip install -e '.[record]'")
+    pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.vcr
+        @pytest.mark.interactions_cassette("test_it")
+        def test_it(interactions_cassette):
+            pass
+        """
+    )
+    result = beside(pytester, "recording", "--record-mode=once", process=False)
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*test_it.yaml: the test is marked `vcr` too*name another one*"])
+    assert not list(pytester.path.glob("cassettes/*/*.yaml"))

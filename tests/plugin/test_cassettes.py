@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from collections.abc import Iterator
 
 import pytest
 
-from harness.cassette import Recording, save
+from harness.cassette import Recording, Target, load, save
 from harness.contract import PROTOCOL
 from harness.emulator import Emulator
 from harness.faults import cut
+from harness.runner.record import provenance_of
 from harness.transport import ServerThread, ServiceDriver
 from harness.wire import Headers, Request
 from tests.plugin.toys import run
@@ -65,6 +67,15 @@ def test_record_and_play(pytester: pytest.Pytester, live: Emulator) -> None:
     toy(pytester)
     run(pytester).assert_outcomes(passed=1)
     assert len(live.requests) == asked
+
+
+def test_where_a_recording_is_from(pytester: pytest.Pytester, live: Emulator) -> None:
+    """A recording says of itself what one of `harness record` says, but for who made it."""
+    toy(pytester, "record_mode='once'")
+    run(pytester).assert_outcomes(passed=1)
+    made = load(pytester.path / "cassettes" / "test_app" / "test_it.yaml").provenance
+    assert made == provenance_of(os.environ["INTERACTIONS_RECORD_URL"], recorder="harness.pytest_plugin")
+    assert made.target is Target.EMULATOR
 
 
 def test_no_recording(pytester: pytest.Pytester) -> None:
@@ -157,3 +168,29 @@ def test_dropping_a_recording(pytester: pytest.Pytester, live: Emulator) -> None
         """
     )
     assert run(pytester, "test_drops.py").parseoutcomes()["passed"] > 8
+
+
+def test_the_marker_is_enough(pytester: pytest.Pytester, live: Emulator) -> None:
+    """As with pytest-recording: code that finds the URL in the environment needs no fixture."""
+    pytester.makepyfile(
+        test_app="""
+        import os, httpx, pytest
+
+        @pytest.mark.interactions_cassette(record_mode="once")
+        def test_it():
+            url = os.environ["GOOGLE_GEMINI_BASE_URL"] + "/v1beta/interactions"
+            body = {"model": "gemini-3.5-flash", "input": "Hi"}
+            assert httpx.post(url, json=body, headers={"x-goog-api-key": "k"}).json()["status"] == "completed"
+        """
+    )
+    for _ in range(2):
+        run(pytester).assert_outcomes(passed=1)
+        assert len(live.requests) == 1
+
+
+@pytest.mark.parametrize("name", ["gemini-3.5-flash", "gemini-3.5-flash.yaml"])
+def test_names_with_dots(pytester: pytest.Pytester, live: Emulator, name: str) -> None:
+    """A name may have dots; the file is YAML all the same."""
+    toy(pytester, f"{name!r}, record_mode='once'")
+    run(pytester).assert_outcomes(passed=1)
+    assert (pytester.path / "cassettes" / "test_app" / "gemini-3.5-flash.yaml").is_file()

@@ -27,14 +27,14 @@ def examples(page: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("page", ["pytest.md", "resume.md"])
 def test_every_example_has_a_file_name(page: str) -> None:
-    """An example without a file name would not be run."""
+    """An example without a file name of its own would not be run."""
     text = (DOCS / page).read_text("utf-8")
     assert text.count("```python\n") == len(_EXAMPLE.findall(text)) > 0
 
 
-def test_pytest_page(pytester: pytest.Pytester) -> None:
-    """The page's application and tests, in one repository."""
-    for name, source in examples("pytest.md").items():
+def test_both_pages(pytester: pytest.Pytester) -> None:
+    """The application and the tests of both pages, in one repository."""
+    for name, source in (examples("pytest.md") | examples("resume.md")).items():
         (pytester.path / name).write_text(source, "utf-8")
     record(pytester.path / "cassettes" / "test_recorded" / "test_recorded.yaml")
     outcomes = run(pytester, process=True).parseoutcomes()
@@ -43,18 +43,11 @@ def test_pytest_page(pytester: pytest.Pytester) -> None:
     assert outcomes["passed"] > 40
 
 
-def test_resume_page(pytester: pytest.Pytester) -> None:
-    """The helper, as the page uses it."""
-    for name, source in examples("resume.md").items():
-        (pytester.path / name).write_text(source, "utf-8")
-    run(pytester, process=True).assert_outcomes(passed=2)
-
-
 def test_the_message_on_the_page_is_the_real_one(pytester: pytest.Pytester) -> None:
     """What the page shows of a failure is what a user sees."""
     for name, source in examples("pytest.md").items():
         (pytester.path / name).write_text(source, "utf-8")
-    result = run(pytester, "--runxfail", "test_weaknesses.py::test_inclusive", process=True)
+    result = run(pytester, "--runxfail", "test_weaknesses.py::test_inclusive")
     shown = (DOCS / "pytest.md").read_text("utf-8").split("```text\n")[1].split("```")[0]
     said = " ".join(line.removeprefix("E").strip() for line in result.outlines)
     assert " ".join(shown.split()) in " ".join(said.split())

@@ -86,7 +86,7 @@ def test_client_built_at_import_time(pytester: pytest.Pytester, monkeypatch: pyt
                 app.ask()
         """
     )
-    run(pytester, process=True).assert_outcomes(passed=3)
+    run(pytester).assert_outcomes(passed=3)
 
 
 def test_old_clients_reach_nobody(pytester: pytest.Pytester) -> None:
@@ -139,6 +139,26 @@ def test_hold_and_release(pytester: pytest.Pytester) -> None:
             assert {get(run.id).status for _ in range(9)} == {"in_progress"}
             interactions_emulator.release()
             assert [get(run.id).status for _ in range(4)][-1] == "completed"
+        """
+    )
+    run(pytester).assert_outcomes(passed=1)
+
+
+def test_assertions_ask_for_parts(pytester: pytest.Pytester) -> None:
+    """What an assertion does not name may be there, at any depth; how many items a list has is named."""
+    pytester.makepyfile(
+        """
+        import httpx, pytest
+
+        def test_it(interactions_emulator):
+            given = [{"type": "text", "text": "One"}, {"type": "text", "text": "Two"}]
+            body = {"model": "gemini-3.5-flash", "input": given}
+            with httpx.Client(transport=interactions_emulator.transport, base_url="http://x.test") as client:
+                client.post("/v1beta/interactions", json=body, headers={"x-goog-api-key": "k"})
+            interactions_emulator.requests.assert_created({"input": [{"text": "One"}, {"text": "Two"}]})
+            for wrong in ([{"text": "One"}], [{"text": "One"}, {"text": "2"}]):
+                with pytest.raises(AssertionError, match="something else than expected"):
+                    interactions_emulator.requests.assert_created({"input": wrong})
         """
     )
     run(pytester).assert_outcomes(passed=1)
@@ -199,3 +219,39 @@ def test_settings_and_seed(pytester: pytest.Pytester) -> None:
         for seed in ([], [], ["--interactions-seed", "7"])
     ]
     assert ids[0] == ids[1] != ids[2]
+
+
+BIG = """
+import base64, random
+import pytest
+
+IMAGE = base64.b64encode(random.Random(1).randbytes(100_000)).decode()
+MODEL = "gemini-3.5-flash"
+
+def said(image):
+    picture = {"type": "image", "mime_type": "image/png", "data": image}
+    return [{"type": "user_input", "content": [{"type": "text", "text": "What is this?"}, picture]}]
+
+def test_created(interactions_emulator, interactions_client):
+    interactions_client.interactions.create(model=MODEL, input=said(IMAGE))
+    interactions_emulator.requests.assert_calls("create")
+    interactions_emulator.requests.assert_created({"model": MODEL, "input": said(IMAGE)})
+
+def test_continued(interaction_chain, interactions_client):
+    last = interaction_chain.build(2)
+    interactions_client.interactions.create(model=MODEL, input=said(IMAGE), previous_interaction_id=last.id)
+    assert interaction_chain.assert_continued()["input"] == said(IMAGE)
+
+def test_another_image(interactions_emulator, interactions_client):
+    interactions_client.interactions.create(model=MODEL, input=said(IMAGE))
+    interactions_emulator.requests.assert_created({"model": MODEL, "input": said(IMAGE[:-8] + "AAAAAAAA")})
+"""
+
+
+def test_an_inline_image(pytester: pytest.Pytester) -> None:
+    """A create with an image is compared whole, as any other; a diff tells two images apart in a line."""
+    pytester.makepyfile(BIG)
+    result = run(pytester)
+    result.assert_outcomes(passed=2, failed=1)
+    result.stdout.fnmatch_lines(["*- *133336 characters, sha256*", "*+ *133336 characters, sha256*"])
+    assert max(map(len, result.outlines)) < 1000

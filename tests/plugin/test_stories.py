@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import httpx
 import pytest
 
+from harness.plugin import DroppedStream, InteractionsEmulator, cases_of
 from tests.plugin.toys import run
 
 pytestmark = pytest.mark.filterwarnings("ignore")
+
+KEY = {"x-goog-api-key": "k"}
 
 APP = """
 import httpx, json, time
@@ -81,20 +85,20 @@ def test_one_test_for_each_cut(toy: pytest.Pytester) -> None:
 
 
 def test_a_loop_in_one_test(toy: pytest.Pytester) -> None:
-    """mode="loop" goes through every byte in one test, and the failure names its cut."""
+    """mode="loop" goes through all cuts in one test, and the failure names its cut."""
     toy.makepyfile(
         """
         import app, pytest
         from harness.resume import follow
 
-        @pytest.mark.interactions_dropped(cuts="every-byte", endings=["end"], mode="loop", script={"text": "Hi."})
+        @pytest.mark.interactions_dropped(cuts="structural", endings=["end"], mode="loop", script={"text": "Hi."})
         def test_helper(dropped_stream, client, interactions_no_sleep):
             turns = 0
             for stream in dropped_stream:
                 turns += 1
                 events = list(follow(client, stream.id))
                 stream.assert_seen_once(events)
-            assert turns > 1000
+            assert turns > 50
 
         @pytest.mark.interactions_dropped(cuts="structural", mode="loop")
         def test_naive(dropped_stream, client):
@@ -132,14 +136,47 @@ def test_created_by_the_client(toy: pytest.Pytester) -> None:
         ("interactions_dropped(cuts='every')", "none of every-event"),
         ("interactions_dropped(cuts=['evnt:5,rst'])", "evnt"),
         ("interactions_dropped(mode='for')", "'tests' or 'loop'"),
+        ("interactions_dropped(first=15)", "the stream has the events 0 to 13"),
     ],
 )
 def test_wrong_marker(toy: pytest.Pytester, marker: str, said: str) -> None:
-    """A marker that asks for nothing known is an error at collection, in words."""
+    """A marker that asks for nothing known is an error at collection, in words that name the test."""
     toy.makepyfile(f"import pytest\n@pytest.mark.{marker}\ndef test_it(dropped_stream): pass\n")
     result = run(toy)
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines([f"*{said}*"])
+    result.stdout.fnmatch_lines([f"In test_wrong_marker.py::test_it: *{said}*"])
+    result.stdout.no_fnmatch_line("*UsageFault*")
+
+
+@pytest.mark.parametrize(
+    ("marker", "fixture"),
+    [
+        ("interactions_dropped(cuts='every-event')", "dropped_stream"),
+        ("interactions_lifecycle('queued')", "interaction_lifecycle"),
+        ("interactions_emulator(event_ids='none')", "interactions_emulator"),
+    ],
+)
+def test_a_marker_without_its_fixture(toy: pytest.Pytester, marker: str, fixture: str) -> None:
+    """A test whose marker would have no effect does not pass in silence; the marker of a module may."""
+    toy.makepyfile(f"import pytest\n@pytest.mark.{marker}\ndef test_it(): pass\n")
+    result = run(toy)
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines([f"In *::test_it: *has no effect*take the fixture {fixture}*"])
+    toy.makepyfile(f"import pytest\npytestmark = pytest.mark.{marker}\ndef test_it(): pass\n")
+    run(toy).assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize("cuts", ["every-event", "every-byte"])
+def test_first(cuts: str) -> None:
+    """`first=1` leaves out the cuts before the end of the first event, which tells the id, and no other."""
+    whole, later = cases_of(cuts=cuts, endings=["end"]), cases_of(cuts=cuts, endings=["end"], first=1)
+    assert set(later) < set(whole)
+    for case in whole[:: 1 if cuts == "every-event" else 40]:
+        stream = DroppedStream(InteractionsEmulator(), case)
+        body = {"model": "gemini-3.5-flash", "input": "Hi", "stream": True}
+        with httpx.Client(transport=stream.emulator.transport, base_url="http://x.test", headers=KEY) as client:
+            told = client.post("/v1beta/interactions", json=body).text
+        assert ("\n\n" in told) is (case in later), case
 
 
 def test_lifecycle(toy: pytest.Pytester) -> None:
@@ -186,22 +223,3 @@ def test_chain(toy: pytest.Pytester) -> None:
         """
     )
     run(toy).assert_outcomes(passed=1)
-
-
-def test_xdist(toy: pytest.Pytester) -> None:
-    """Two workers have ports and interactions of their own."""
-    pytest.importorskip("xdist")
-    toy.makepyfile(
-        """
-        import httpx, os, pytest
-
-        @pytest.mark.parametrize("number", range(12))
-        def test_it(number, interactions_emulator):
-            url = os.environ["GOOGLE_GEMINI_BASE_URL"]
-            body = {"model": "gemini-3.5-flash", "input": "Hi"}
-            answer = httpx.post(url + "/v1/interactions", json=body, headers={"x-goog-api-key": "k"})
-            assert answer.status_code == 200
-            assert len(interactions_emulator.requests) == 1
-        """
-    )
-    run(toy, "-n", "2", process=True).assert_outcomes(passed=12)

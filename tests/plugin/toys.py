@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from importlib.metadata import entry_points
 
+import httpcore  # noqa: F401  see `run`
+import httpcore2  # noqa: F401
 import pytest
 
 PLUGIN = "harness.pytest_plugin"
@@ -27,6 +29,10 @@ def options() -> list[str]:
 
 
 def run(pytester: pytest.Pytester, *arguments: str, process: bool = False) -> pytest.RunResult:
-    """One pytest run in the toy repository, warnings being errors."""
+    """One pytest run in the toy repository, warnings being errors.
+
+    Modules that are first imported in a run of this process are forgotten after it. The libraries below httpx are
+    imported before, or httpx would go on with exceptions of theirs that nobody raises any more.
+    """
     runner = pytester.runpytest_subprocess if process else pytester.runpytest_inprocess
     return runner(*options(), *arguments)

@@ -9,6 +9,7 @@ from harness.report.story import Story
 from harness.runner.baseline import Baseline, Entry
 from harness.runner.run import RunOptions, check_target
 from harness.wire import Exchange
+from harness.wire.secrets import SecretFields
 from tests.runner import toys
 
 HOSTILE = '</script><b>&"\x1b[31m\x00\ud800 ]]> ```` | \u202e'
@@ -26,7 +27,7 @@ CATALOGUE = (*toys.CATALOGUE, toys.ODD, toys.SHOULD, toys.RAISES, toys.UNMET, NA
 
 def told(service: toys.ToyService | None = None) -> Story:
     """What the listeners have heard after a run over the toy catalogue."""
-    story = Story(frozenset({"secret"}))
+    story = Story(SecretFields({"secret"}))
     options = RunOptions(baseline=Baseline([Entry("create.ok", "was broken", "2026-01-01")]))
     for event in check_target(toys.toy_target(service or toys.ToyService()), CATALOGUE, options):
         story.hear(event)

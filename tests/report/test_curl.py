@@ -8,8 +8,8 @@ import subprocess
 import pytest
 
 from harness.report.curl import curl
-from harness.report.mask import Mask
 from harness.wire import Headers, Request
+from harness.wire.mask import Mask
 
 MASK = Mask({"GEMINI_API_KEY": "secret-one", "OTHER_GEMINI_API_KEY": "secret-two", "AUTHORIZATION": "secret-tok"})
 

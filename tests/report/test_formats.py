@@ -104,7 +104,7 @@ def test_markdown_fences_hold(story: Story) -> None:
 
 @pytest.mark.parametrize(
     ("service", "colour", "message"),
-    [(toys.ToyService(), "lightgrey", "2/7 passed"), (toys.ToyService(page=True), "lightgrey", "0/1 passed")],
+    [(toys.ToyService(), "lightgrey", "2/7 passed"), (toys.ToyService(forgets=True), "lightgrey", "1/3 passed")],
 )
 def test_badge_is_never_green_by_mistake(service: toys.ToyService, colour: str, message: str) -> None:
     """A run with an error of ours is grey, and the message counts what ran."""

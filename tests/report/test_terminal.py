@@ -6,9 +6,12 @@ import io
 
 import pytest
 
+from harness.report.screen import wants_colour
 from harness.report.story import Story
-from harness.report.terminal import TerminalReport, wants_colour
+from harness.report.terminal import TerminalReport
+from harness.runner.manners import Manners
 from harness.runner.run import RunOptions, check_target
+from harness.wire import Request, Response
 from tests.report.story import CATALOGUE
 from tests.runner import toys
 
@@ -24,11 +27,14 @@ class Screen(io.StringIO):
         return self.terminal
 
 
-def watched(*, terminal: bool = False, colour: bool = False, verbose: bool = False) -> str:
+def watched(
+    service: toys.ToyService | None = None, *, terminal: bool = False, colour: bool = False, verbose: bool = False
+) -> str:
     """What a run over the toy catalogue writes."""
     screen, story = Screen(terminal=terminal), Story()
     report = TerminalReport(screen, story, colour=colour, verbose=verbose)
-    for event in check_target(toys.toy_target(toys.ToyService()), CATALOGUE, RunOptions()):
+    options = RunOptions(manners=Manners(told=report.waiting))
+    for event in check_target(toys.toy_target(service or toys.ToyService()), CATALOGUE, options):
         story.hear(event)
         report.hear(event)
     return screen.getvalue()
@@ -79,6 +85,33 @@ def test_progress_on_a_terminal() -> None:
     text = watched(terminal=True)
     assert "[1/4] create_and_get" in text
     assert text.count("\x1b[2K") == 4
+
+
+class Busy(toys.ToyService):
+    """Refuses two requests for now, and all that are about `x`."""
+
+    def __call__(self, request: Request) -> Response:
+        if len(self.log) in (5, 6) or request.segments[-1] == "x":
+            self.log.append("refused")
+            return toys.answer({"error": {"code": "rate_limit_exceeded", "message": "later"}}, 429)
+        return super().__call__(request)
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_waits_are_announced(terminal: bool) -> None:
+    """The first is a line, every one is on the progress line of a terminal, and the end says what they cost."""
+    text = watched(Busy(), terminal=terminal)
+    assert text.count("the target asks us to wait: ") == 1
+    assert "was answered 429 (rate_limit_exceeded)" in text
+    assert ("waits 2.0 s (429)" in text) is terminal
+    assert "pauses that the target asked for" in text
+
+
+def test_what_had_no_answer_is_told_at_the_end() -> None:
+    """How many MUSTs, for which reason, and what to do; nothing is called conformant."""
+    text = watched(Busy())
+    assert "not judged: 1 MUST had no answer (429: 1); --rate N asks no faster" in text
+    assert "not judged" not in watched()
 
 
 def test_verbose_names_every_check() -> None:

@@ -15,7 +15,7 @@ from harness.emulator import Emulator, Settings
 from harness.faults import cut, every_byte, every_event, structural
 from harness.outcome import UsageFault
 from harness.resume import GaveUp, Patience, Refused, follow, follow_async
-from harness.transport import async_transport, sync_transport
+from harness.transport import transport
 from harness.wire import Chunk, Headers, Request, Response
 
 TEXT = "Déjà vu in 東京 🦊, told in several pieces that belong together."
@@ -35,8 +35,8 @@ class World:
             self.emulator.script(script)
 
     def client(self) -> httpx.Client:
-        transport = sync_transport(self.service, self.emulator.clock)
-        return httpx.Client(transport=transport, base_url="http://emulator.test", headers=KEY)
+        served = transport(self.service, self.emulator.clock)
+        return httpx.Client(transport=served, base_url="http://emulator.test", headers=KEY)
 
     def create(self, **fields: Any) -> str:
         body = {"model": MODEL, "input": "Tell me.", "background": True, **fields}
@@ -167,7 +167,7 @@ def test_another_replay(consistent: bool) -> None:
         data = b"".join(piece.data for piece in response.body if isinstance(piece, Chunk))
         return Response.whole(200, response.headers, data.replace(TEXT[:4].encode(), TEXT[:2].encode()))
 
-    with httpx.Client(transport=sync_transport(resplit), base_url="http://x.test", headers=KEY) as client:
+    with httpx.Client(transport=transport(resplit), base_url="http://x.test", headers=KEY) as client:
         stream = follow(client, world.create(), sleep=world.slept.append)
         if consistent:
             assert_whole(stream, list(stream))
@@ -182,7 +182,7 @@ def test_gives_up_on_a_dead_service() -> None:
     emulator = Emulator()
     service = cut(emulator, "all=before-headers,rst,times:all", PROTOCOL)
     slept: list[float] = []
-    with httpx.Client(transport=sync_transport(service), base_url="http://x.test") as client:
+    with httpx.Client(transport=transport(service), base_url="http://x.test") as client:
         stream = follow(client, "v1_x", sleep=slept.append, patience=Patience(failures=3))
         with pytest.raises(GaveUp, match="3 attempts in a row"):
             list(stream)
@@ -194,7 +194,7 @@ def test_waits_only_so_long() -> None:
     world = World("all=pass", script={"text": TEXT, "hold": True})
     found = world.create()
     service = cut(world.emulator, "event:0,end,times:all", PROTOCOL)
-    with httpx.Client(transport=sync_transport(service), base_url="http://x.test", headers=KEY) as client:
+    with httpx.Client(transport=transport(service), base_url="http://x.test", headers=KEY) as client:
         stream = follow(client, found, sleep=world.slept.append, patience=Patience(waiting=60))
         with pytest.raises(GaveUp, match="waiting") as gave_up:
             list(stream)
@@ -270,6 +270,29 @@ def test_create_refused_for_a_moment() -> None:
     assert world.slept == [0.5, 3.0]
 
 
+@pytest.mark.parametrize("status", [400, 408, 409, 500, 502, 504])
+def test_create_that_may_have_been_made(status: int) -> None:
+    """Of any other refusal nobody knows whether it was created, and billed: it is posted once."""
+    world = World(f"starts=status:{status},times:all", script={"text": TEXT})
+    posted = []
+    with world.client() as client:
+        client.event_hooks["request"].append(posted.append)
+        with pytest.raises(Refused) as refused:
+            list(follow(client, create={"model": MODEL, "input": "Hi"}, sleep=world.slept.append))
+    assert refused.value.status == status
+    assert len(posted) == 1
+    assert world.slept == []
+
+
+def test_no_pause_is_longer_than_the_longest() -> None:
+    """Pauses double up to `longest`, and a service that asks for an hour gets no more."""
+    world = World("status:503,retry-after:3600/status:503", script={"text": TEXT})
+    found = world.create()
+    stream = world.follow(found, patience=Patience(delay=2.0, longest=3.0))
+    assert_whole(stream, list(stream))
+    assert world.slept == [3.0, 3.0]
+
+
 def test_service_that_does_not_stream() -> None:
     """A gateway that drops `stream=true` answers JSON: then polling is the way."""
     world = World(script={"text": TEXT})
@@ -279,7 +302,7 @@ def test_service_that_does_not_stream() -> None:
         return world.emulator(Request(request.method, target, request.headers, request.body))
 
     found = world.create()
-    with httpx.Client(transport=sync_transport(jsonly), base_url="http://x.test", headers=KEY) as client:
+    with httpx.Client(transport=transport(jsonly), base_url="http://x.test", headers=KEY) as client:
         stream = follow(client, found, sleep=world.slept.append)
         assert_whole(stream, list(stream))
     assert world.slept == [3.0]
@@ -291,10 +314,24 @@ def genai_client(world: World) -> Any:
     clock = world.emulator.clock
     options = genai.types.HttpOptions(
         base_url="http://emulator.test",
-        httpx_client=httpx2.Client(transport=sync_transport(world.service, clock, module="httpx2")),
-        httpx_async_client=httpx2.AsyncClient(transport=async_transport(world.service, clock, module="httpx2")),
+        httpx_client=httpx2.Client(transport=transport(world.service, clock)),
+        httpx_async_client=httpx2.AsyncClient(transport=transport(world.service, clock)),
     )
     return genai.Client(api_key="key", http_options=options)
+
+
+@pytest.mark.parametrize("body", [b"no JSON", b"[]", b'"v1_x"', b'{"status":["completed"],"id":7,"steps":[1]}'])
+@pytest.mark.parametrize("library", ["httpx", "google-genai"])
+def test_a_get_that_cannot_be_read(library: str, body: bytes) -> None:
+    """Whatever a service answers, following ends in bounded time with `GaveUp`, and warns of nothing."""
+    world = World()
+    world.service = lambda request: Response.whole(200, Headers([("content-type", "application/json")]), body)
+    client = world.client() if library == "httpx" else genai_client(world)
+    stream = follow(client, "v1_x", sleep=world.slept.append, patience=Patience(failures=2, waiting=10))
+    with pytest.raises(GaveUp) as ended:
+        list(stream)
+    assert not isinstance(ended.value, Refused), "what cannot be read is no refusal"
+    client.close()
 
 
 def httpx_client(world: World) -> Any:
@@ -304,14 +341,14 @@ def httpx_client(world: World) -> Any:
 
 def httpx2_client(world: World) -> Any:
     """Its successor, which google-genai takes."""
-    transport = sync_transport(world.service, world.emulator.clock, module="httpx2")
-    return httpx2.Client(transport=transport, base_url="http://emulator.test", headers=KEY)
+    served = transport(world.service, world.emulator.clock)
+    return httpx2.Client(transport=served, base_url="http://emulator.test", headers=KEY)
 
 
 def async_httpx_client(world: World) -> Any:
     """The async one."""
-    transport = async_transport(world.service, world.emulator.clock)
-    return httpx.AsyncClient(transport=transport, base_url="http://emulator.test", headers=KEY)
+    served = transport(world.service, world.emulator.clock)
+    return httpx.AsyncClient(transport=served, base_url="http://emulator.test", headers=KEY)
 
 
 PLANS = ["event:5,rst/event:2+40,end", "event:6+30,fin", "error:5+id,event:6,end", "event:2,rst,times:all"]
@@ -375,6 +412,17 @@ def test_wrong_use(client: object, arguments: dict[str, Any], said: str) -> None
     """Wrong arguments are refused before anything is sent."""
     with httpx.Client() as plain, pytest.raises(UsageFault, match=said):
         follow(client or plain, **arguments)
+
+
+def test_the_other_kind_of_client() -> None:
+    """An async client is refused by `follow`, a sync one of httpx by `follow_async`, which are named."""
+    genai = pytest.importorskip("google.genai")
+    with pytest.raises(UsageFault, match=r"AsyncClient cannot be followed with.*`follow_async`"):
+        follow(genai.Client(api_key="key").aio, "v1_x")
+    with pytest.raises(UsageFault, match=r"AsyncClient cannot be followed with.*`follow_async`"):
+        follow(httpx.AsyncClient(), "v1_x")
+    with httpx.Client() as plain, pytest.raises(UsageFault, match=r"Client cannot be followed with.*`follow`"):
+        follow_async(plain, "v1_x")
 
 
 def test_patience_is_checked() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,11 @@ PLAIN = interaction()
 SHAPE = {
     "a field is gone": (interaction(usage=None), "body.usage: gone, was object"),
     "a field is new": (interaction(role="model"), "body.role: new, 'model'"),
-    "a type changed": (interaction(usage={"total_tokens": "3"}), "body.usage.total_tokens: number → string"),
+    "a type changed": (interaction(usage={"total_tokens": "3"}), "body.usage.total_tokens: integer → string"),
+    "a whole number has a fraction": (
+        interaction(usage={"total_tokens": 3.5}),
+        "body.usage.total_tokens: integer → number",
+    ),
     "another status": (interaction(status="done"), "body.status: 'completed' → 'done'"),
     "another kind of step": (
         interaction(steps=[{"type": "model_text", "content": []}]),
@@ -118,6 +123,32 @@ def test_the_number_of_deltas_is_content_and_their_place_is_shape() -> None:
     (drift,) = diff(before, stream(CREATED, DONE, delta("ab"))).shape
     assert drift.place == "order of events"
     assert drift.after.startswith("interaction.created, interaction.completed")
+
+
+def test_a_number_that_is_whole_by_chance_is_one() -> None:
+    """Where there were fractions, 1 after 0.5 says nothing; the reverse does."""
+    before, after = interaction(usage={"score": 0.5}), interaction(usage={"score": 1})
+    assert not diff(before, after).shape
+    assert [str(drift) for drift in diff(after, before).shape] == ["body.usage.score: integer → number"]
+
+
+def with_tail(tail: bytes) -> Recording:
+    """A stream that ends with these bytes."""
+    whole = stream(CREATED, DONE)
+    return replace(whole, body=whole.body + tail, pieces=pieces_of([(len(whole.body + tail), 0)]))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        (b"", b"data: [DONE]\n\n", "order of events"),
+        (b"data: [DONE]\n\n", b"data: [DONE]\n\ndata: [DONE]\n\n", "order of events"),
+        (b"event: done\ndata: [DONE]\n\n", b"data: [DONE]\n\n", "[DONE] `event:` line"),
+    ],
+)
+def test_the_last_frame_is_part_of_the_shape(before: bytes, after: bytes, told: str) -> None:
+    """One that is new, comes twice or lost its name breaks clients that wait for it, or do not know it."""
+    assert told in [drift.place for drift in diff(with_tail(before), with_tail(after)).shape]
 
 
 def test_events_without_ids_are_drift_of_shape() -> None:

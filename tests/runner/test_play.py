@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import count
 from typing import Any
 
 import pytest
 
 from harness.checks import Check, Exercise
+from harness.checks.actions import STOPPED, Steps
+from harness.checks.check import exercise as an_exercise
+from harness.checks.running import whole
+from harness.checks.target import Target
+from harness.emulator import Emulator
 from harness.emulator.mutants import MUTANTS
-from harness.outcome import Finding, Observation, Outcome
+from harness.outcome import Finding, Observation, Outcome, Unmet
 from harness.runner.capabilities import everything
 from harness.runner.ledger import Ledger
 from harness.runner.plan import load_catalogue
 from harness.runner.play import Played, _exchanges_at, play
-from harness.runner.targets import TargetOptions, embedded, embedded_settings
+from harness.runner.polite import Patience, PoliteDriver
+from harness.runner.targets import TargetOptions, embedded, embedded_settings, reference
 from harness.transport import ServiceDriver
-from harness.wire import By, Exchange, Request
+from harness.transport.live import Stream
+from harness.wire import By, Exchange, Request, Response
 from tests.runner import toys
 
 
@@ -52,6 +60,26 @@ def test_open_streams_are_hung_up_and_noted() -> None:
     assert result.observe(toys.LEFT_OPEN).outcome is Outcome.MET
 
 
+def test_a_stream_whose_reading_is_interrupted_is_hung_up_and_noted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C in the middle of a stream does not lose what was created."""
+
+    def interrupted(stream: Stream) -> Exchange:
+        stream.read(1)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Stream, "finish", interrupted)
+    ledger = Ledger()
+    with pytest.raises(KeyboardInterrupt):
+        play(streamed, Target(key="any"), ServiceDriver(Emulator()), ledger)
+    assert [path.rpartition("/")[0] for path in ledger.owed] == ["/v1beta/interactions"]
+
+
+@an_exercise(requests=1, interactions=1)
+def streamed(t: Target) -> Steps:
+    """A stream that is read to its end."""
+    return {"streamed": (yield from whole(t.create(input="hi", stream=True)))}
+
+
 def test_an_exercise_that_returns_nothing_is_our_error() -> None:
     """Forgetting to return the exchanges by name is a fault of the harness, not of the target."""
 
@@ -73,6 +101,83 @@ def test_evidence_is_what_the_judge_looked_at() -> None:
     assert failed.evidence(toys.UNMET, failed.observe(toys.UNMET)) == failed.trail
 
 
+def test_an_exercise_may_see_a_refusal() -> None:
+    """What it names is handed to it by a polite driver, everything else is waited out."""
+
+    @toys.exercise(requests=2)
+    def sees(t: toys.Target) -> toys.Steps:
+        seen = yield toys.Send(t.get("x"), sees=frozenset({429}))
+        return {"seen": seen, "waited": (yield toys.Send(t.get("x")))}
+
+    service = Twice()
+    trail = play(sees, Target(), PoliteDriver(ServiceDriver(service), Patience()), Ledger()).trail
+    assert [exchange.status for exchange in trail] == [429, 404]
+    assert len(service.log) == 3
+
+
+@pytest.mark.parametrize(
+    ("check_id", "number", "status", "outcome"),
+    [
+        ("err.retry-after", 1, 429, Outcome.NOT_MET),
+        ("rob.deep-json", 2, 503, Outcome.NOT_MET),
+        ("stream.hangup", 2, 503, Outcome.NOT_MET),
+        ("rob.deep-json", 2, 429, Outcome.MET),
+    ],
+)
+def test_checks_of_refusals_see_them(check_id: str, number: int, status: int, outcome: Outcome) -> None:
+    """A 429 or 503 that is the point of a check is not waited out, though it is gone at the next request."""
+    emulator, sent = reference(), count(1)
+
+    def once(request: Request) -> Response:
+        if request.segments[0] == "__harness__" or next(sent) != number:
+            return emulator(request)
+        refusal = toys.answer({"error": {"code": "unavailable", "message": "Not now."}}, status)
+        return replace(refusal, headers=refusal.headers.having("retry-after", "soon"))
+
+    check = next(check for check in load_catalogue() if check.id == check_id)
+    target = embedded(TargetOptions()).able(everything()).target
+    driver = PoliteDriver(ServiceDriver(once, emulator.clock), Patience())
+    assert play(check.exercise, target, driver, Ledger()).observe(check).outcome is outcome
+
+
+class Twice(toys.ToyService):
+    """Refuses the first two requests for now."""
+
+    def __call__(self, request: Request) -> Response:
+        self.refuse = 429 if len(self.log) < 2 else 0
+        return super().__call__(request)
+
+
+ASK = Request("GET", "/v1beta/interactions/x")
+
+
+@pytest.mark.parametrize(
+    ("wants", "statuses", "cause"),
+    [
+        (["one"], {"one": 429}, "429"),
+        (["one"], {"one": 500, "two": 429}, "500"),
+        (["two"], {"one": 429, "two": 200}, ""),
+        (["three"], {"one": 200, "two": 503}, "503"),
+        (["one", "three"], {"one": 200, "two": 503}, "503"),
+        (["one", "two"], {"one": 404, "two": 501}, ""),
+    ],
+)
+def test_why_there_was_nothing_to_judge(wants: list[str], statuses: dict[str, int], cause: str) -> None:
+    """The cause is in what the judge looks at; where the exercise stopped before it had that, on the way there."""
+    results = {name: toys_driver(refuse=status).send(ASK) for name, status in statuses.items()}
+    stop = {} if set(wants) <= statuses.keys() else {STOPPED: Unmet("nothing to go on with")}
+    brought = Played({**results, **stop}, None, tuple(results.values()), 0.0)
+    check = replace(toys.UNMET, judge=cannot_judge, wants=tuple(wants))
+    observation = brought.observe(check)
+    assert observation.outcome is Outcome.UNTESTABLE
+    assert observation.unanswered == cause
+
+
+def cannot_judge(**exchanges: Exchange) -> tuple[Finding, ...]:
+    """A judge that lacks what it needs."""
+    raise Unmet("nothing to look at")
+
+
 @dataclass
 class Carrier:
     """What a check may keep an exchange in."""
@@ -85,9 +190,9 @@ def exchange(name: str) -> Exchange:
     return toys_driver().send(Request("GET", f"/v1beta/interactions/{name}"))
 
 
-def toys_driver() -> ServiceDriver:
+def toys_driver(**flags: Any) -> ServiceDriver:
     """A driver to a toy."""
-    return ServiceDriver(toys.ToyService())
+    return ServiceDriver(toys.ToyService(**flags))
 
 
 ONE, TWO, THREE, FOUR = (exchange(name) for name in ("one", "two", "three", "four"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 from pathlib import Path
 from urllib.parse import quote
@@ -11,16 +12,31 @@ import pytest
 
 from harness.cli import main
 from harness.contract import PROTOCOL
+from harness.emulator.request_log import RequestLog
+from harness.report.wirelog import body_lines
 from harness.runner.record import Recorder
 from harness.transport import ServerThread, UrlDriver
 from harness.wire import COMPLETE, Chunk, Chunked, Headers, PieceBody, Request, Response, encode
+from harness.wire.mask import Mask
 
 API_KEY = "AIzaSyD-canary0123456789abcdefghijklmno"
 BEARER = "ya29.canary-0123456789-ABCDEFGHIJKLMNOPQRST"
 COOKIE = "canary-session-0f9e8d7c6b5a4938"
 PASSWORD = "canary-horse-battery-staple-77"
 IN_TEXT = "sk-canary0123456789abcdefghijklmnopqrstuvwxyz012345"
-SECRETS = (API_KEY, BEARER, COOKIE, PASSWORD, IN_TEXT)
+PLACED = {name: f"zq{number}e8canary{name}0f1d2c3b" for number, name in enumerate((
+    "token", "value", "variable", "variablevalue", "listed", "injected", "header", "zipped", "part", "oauth"
+))}  # fmt: skip
+"""Secrets that look like nothing: only where they stand says what they are."""
+
+ISSUED = (
+    "1//0gcanary-0123456789ABCDEFGHIJ",
+    "glpat-canary0123456789abcd",
+    "sk_live_canary0123456789ab",
+    "npm_canary0123456789ABCDEFGHIJKLMNOP",
+    "pypi-AgEIcanary0123456789ABCDEFGHIJKLMNOPQRST",
+)
+SECRETS = (API_KEY, BEARER, COOKIE, PASSWORD, IN_TEXT, *PLACED.values(), *ISSUED)
 
 
 def leaky(request: Request) -> Response:
@@ -62,12 +78,36 @@ def requests() -> list[Request]:
             ("content-type", "application/json"),
         )
     )
+    environment = {
+        "env": {"DSN": PLACED["variable"], "B": {"value": PLACED["variablevalue"]}},
+        "network": {"allowlist": [{"domain": "a.example", "transform": {"X-Vault": PLACED["injected"]}}]},
+    }
+    tool = {"type": "mcp_server", "url": "https://mcp.example", "headers": {"X-Tenant": PLACED["header"]}}
+    listed = {"env": [{"name": "API_TOKEN", "value": PLACED["listed"]}], "input": " ".join(ISSUED)}
+    part = f'--b\r\nContent-Disposition: form-data; name="api_key"\r\n\r\n{PLACED["part"]}\r\n--b--\r\n'
+    zipped = json.dumps({"api_key": PLACED["zipped"]}).encode()
+    oauth = {"type": "oauth2", "client_secret": PLACED["oauth"], "refresh_token": PLACED["oauth"]}
     body = {"input": f"my key is {IN_TEXT}", "deep": {"list": [{"password": PASSWORD}], "api_key": API_KEY}}
     return [
         Request("POST", f"/v1beta/interactions?key={quote(API_KEY)}", headers, json.dumps(body).encode()),
         Request("POST", "/v1beta/interactions", headers, json.dumps({**body, "stream": True}).encode()),
         Request("GET", f"/v1beta/interactions/{quote(API_KEY)}?access_token={quote(BEARER)}", headers),
+        sent("/v1beta/credentials", {"id": "c1", "type": "bearer_token", "token": PLACED["token"]}),
+        sent("/v1beta/credentials/c2", {"type": "environment_variable", "value": PLACED["value"]}),
+        sent("/v1beta/credentials", oauth),
+        sent("/v1beta/interactions", {"agent": "a", "environment": environment, "tools": [tool]}),
+        sent("/v1beta/interactions", listed),
+        sent("/v1beta/x", gzip.compress(zipped), content_encoding="gzip"),
+        sent("/v1beta/x", part.encode(), content_type="multipart/form-data; boundary=b"),
     ]
+
+
+def sent(path: str, body: object, **headers: str) -> Request:
+    """A request with this body, and the key in two headers of one name."""
+    fields = [("X-Goog-Api-Key", API_KEY), ("X-Goog-Api-Key", BEARER)]
+    fields += [(name.replace("_", "-"), value) for name, value in headers.items()]
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return Request("POST", path, Headers(fields), data)
 
 
 def test_no_canary_survives(
@@ -105,14 +145,32 @@ def test_no_canary_survives(
     for secret in SECRETS:
         for form in {secret, quote(secret, safe=""), base64.b64encode(secret.encode()).decode()}:
             assert not any(form.encode() in text for text in everything), form
-    assert [answer.status for answer in answers] == [400, 200, 400]
+    assert [answer.status for answer in answers] == [400, 200] + [400] * (len(answers) - 2)
+    assert player.summary.misses == [str(missed.body and json.loads(missed.body)["error"]["message"])]
 
 
 def test_a_redacted_cassette_passes_the_gate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the recorder wrote has no hit for `verify --secrets`, also where a header names its scheme."""
+    """What the recorder wrote has no hit for `verify --secrets`, whatever was sent."""
     monkeypatch.chdir(tmp_path)
     with ServerThread(leaky) as server, Recorder(server.url, Path("a.yaml"), PROTOCOL, encoding="identity") as tap:
         driver = UrlDriver(tap.url)
-        driver.send(requests()[0])
+        for request in requests():
+            driver.send(request)
         driver.close()
     assert main(["verify", "--secrets", "a.yaml"]) == 0
+
+
+def test_the_log_of_requests_shows_no_canary() -> None:
+    """What the emulator shows of the requests it got holds none of the secrets in them."""
+    log = RequestLog(100)
+    for request in requests():
+        log.add(request)
+    shown = json.dumps(log.shown())
+    assert [secret for secret in (*PLACED.values(), *ISSUED) if secret in shown] == []
+
+
+def test_reports_show_no_canary() -> None:
+    """Nor does a report, which prints bodies as text."""
+    mask = Mask(fields=PROTOCOL.secret_fields)
+    bodies = [line for request in requests() for line in body_lines(request.body, request, mask)]
+    assert [name for name, secret in PLACED.items() if secret in "\n".join(bodies)] == []

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -13,10 +14,12 @@ import pytest
 from harness.cassette import Provenance, Recording, Target, load, save
 from harness.contract import PROTOCOL
 from harness.emulator import Emulator
+from harness.faults import cut
 from harness.outcome import UsageFault
 from harness.runner.record_hang_ups import SYNTHETIC, presented
+from harness.runner.record_proof import State
 from harness.runner.record_scenarios import SCENARIOS, chosen
-from harness.runner.record_session import Recorded, Session, State
+from harness.runner.record_session import Recorded, Session
 from harness.runner.targets import TargetOptions, resolve_target
 from harness.transport import ServerThread
 from harness.wire import COMPLETE, By, Chunk, Headers, How, Recorder, Request, Response
@@ -63,7 +66,12 @@ class Service:
 
 @contextmanager
 def session(
-    service: Service, certificate: Certificate, folder: Path, *, budget: int = 200, continued: bool = False
+    service: Callable[[Request], Response],
+    certificate: Certificate,
+    folder: Path,
+    *,
+    budget: int = 200,
+    continued: bool = False,
 ) -> Iterator[Session]:
     """A session against the service behind TLS."""
     with ServerThread(service, tls=certificate.context) as server:
@@ -123,6 +131,119 @@ def test_a_changed_field_is_shown_as_drift_before_the_old_recording_goes(
     assert b"changed" in load(tmp_path / "lifecycle.yaml").recordings[0].body
 
 
+def test_the_old_recording_stays_until_its_drift_was_seen(certificate: Certificate, tmp_path: Path) -> None:
+    """While the caller looks at a result nothing has changed; who stops there keeps the old recording."""
+    with session(Service(), certificate, tmp_path) as recording:
+        list(recording.run(chosen(["lifecycle"])))
+    before = (tmp_path / "lifecycle.yaml").read_bytes()
+    with session(Service(renamed="usage"), certificate, tmp_path) as recording:
+        results = recording.run(chosen(["lifecycle"]))
+        assert next(results).is_news
+        assert (tmp_path / "lifecycle.yaml").read_bytes() == before
+        results.close()
+    assert [path.name for path in tmp_path.iterdir()] == ["lifecycle.yaml"]
+    assert (tmp_path / "lifecycle.yaml").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("plan", "state", "reason"),
+    [
+        ("calls=pass,times:2/status:500", State.FAILED, "the service failed: GET .* was answered 500"),
+        ("calls=pass,times:2/status:502", State.FAILED, "the service failed: GET .* was answered 502"),
+        ("calls=pass,times:2/before-headers,rst", State.FAILED, "a connection to the target broke: GET"),
+        ("calls=pass/before-headers,rst,times:9", State.STOPPED, "the target cannot be used: POST"),
+        ("resumes=before-headers,rst,times:9", State.STOPPED, "the connection to the target was lost: GET"),
+        ("calls=pass,times:2/byte:20,fin", State.FAILED, "the answer to GET .* broke off: fin"),
+        ("calls=pass/status:403", State.STOPPED, "the target cannot be used: POST .* was answered 403"),
+    ],
+)
+def test_a_bad_day_of_the_service_is_no_recording(
+    plan: str, state: State, reason: str, certificate: Certificate, tmp_path: Path
+) -> None:
+    """What failed is not taken for what the service cannot do: it is dropped, told and done again."""
+    with session(cut(Service(), plan, PROTOCOL), certificate, tmp_path) as recording:
+        names = ["resume" if plan.startswith("resumes") else "lifecycle", "errors"]
+        first, second = recording.run(chosen(names))
+    assert (first.state, first.is_news) == (state, True)
+    assert re.search(reason, first.reason)
+    assert second.state is (State.STOPPED if state is State.STOPPED else State.RECORDED)
+    assert not (tmp_path / f"{names[0]}.yaml").exists()
+    with session(Service(), certificate, tmp_path, continued=True) as recording:
+        assert recording.waiting(chosen(names))[0].name == names[0]
+        list(recording.run(chosen(names)))
+    assert {path.name for path in tmp_path.iterdir()} == {f"{name}.yaml" for name in names}
+
+
+def test_what_cannot_be_done_any_more_is_news(certificate: Certificate, tmp_path: Path) -> None:
+    """A service that never had agents is a fact; one that had them and has not is drift."""
+
+    class WithoutAgents(Service):
+        def __call__(self, request: Request) -> Response:
+            if b'"agent"' in request.body:
+                return Response.whole(404, Headers(), PROTOCOL.error_body(404, "not_found", "No agents."))
+            return super().__call__(request)
+
+    for before, news in ((None, False), (Service(), True)):
+        if before is not None:
+            with session(before, certificate, tmp_path) as recording:
+                list(recording.run(chosen(["agent"])))
+        with session(WithoutAgents(), certificate, tmp_path) as recording:
+            (result,) = recording.run(chosen(["agent"]))
+        assert (result.state, result.is_news) == (State.UNSUPPORTED, news)
+
+
+def test_a_refusal_does_not_replace_an_answer(certificate: Certificate, tmp_path: Path) -> None:
+    """A model that is gone, or was misspelled: the older recording stays, and a person hears of it."""
+
+    class WithoutModels(Service):
+        def __call__(self, request: Request) -> Response:
+            if request.method == "POST":
+                return Response.whole(404, Headers(), PROTOCOL.error_body(404, "not_found", "No such model."))
+            return super().__call__(request)
+
+    for service in (Service(), WithoutModels()):
+        with session(service, certificate, tmp_path) as recording:
+            (result,) = recording.run(chosen(["streaming"]))
+    assert (result.state, result.is_news) == (State.REFUSED, True)
+    assert "was answered 200 and is now refused with 404: the older recording stays" in result.reason
+    assert {recording.status for recording in load(tmp_path / "streaming.yaml").recordings} == {200}
+
+
+def test_what_cannot_be_deleted_is_named(certificate: Certificate, tmp_path: Path) -> None:
+    """Whoever pays for storage wants to know."""
+
+    class Keeping(Service):
+        def __call__(self, request: Request) -> Response:
+            if request.method == "DELETE":
+                return Response.whole(403, Headers(), PROTOCOL.error_body(403, "permission_denied", "No."))
+            return super().__call__(request)
+
+    with session(Keeping(), certificate, tmp_path) as recording:
+        (result,) = recording.run(chosen(["background"]))
+    assert [path.rpartition("/")[0] for path in result.left] == ["/v1beta/interactions"]
+
+
+def test_two_sessions_do_not_share_a_folder(certificate: Certificate, tmp_path: Path) -> None:
+    """The second is refused and disturbs nothing; it may begin when the first is over."""
+    with session(Service(), certificate, tmp_path) as one, session(Service(), certificate, tmp_path) as two:
+        results = one.run(chosen(["lifecycle", "errors"]))
+        next(results)
+        with pytest.raises(UsageFault, match="another recorder"):
+            next(two.run(chosen(["lifecycle"])))
+        assert [result.state for result in results] == [State.RECORDED]
+        assert [result.state for result in two.run(chosen(["lifecycle"]))] == [State.RECORDED]
+    assert {path.name for path in tmp_path.iterdir()} == {"lifecycle.yaml", "errors.yaml"}
+
+
+def test_a_file_that_is_no_recording_is_not_replaced(certificate: Certificate, tmp_path: Path) -> None:
+    """It is refused before anything is sent."""
+    (tmp_path / "errors.yaml").write_text("my notes: [", "utf-8")
+    service = Service()
+    with session(service, certificate, tmp_path) as recording, pytest.raises(UsageFault, match=r"errors\.yaml"):
+        list(recording.run(chosen(["lifecycle", "errors"])))
+    assert service.requests == 0
+
+
 def test_the_budget_is_never_exceeded(certificate: Certificate, tmp_path: Path) -> None:
     """A scenario that does not fit is not begun, and what has gone out is no more than was allowed."""
     service = Service()
@@ -164,7 +285,7 @@ def test_a_service_that_lies_on_its_own_record_is_not_kept(
     certificate: Certificate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where a replay would give a client something else, the old recording stays."""
-    monkeypatch.setattr("harness.runner.record_session._same", lambda before, after: False)
+    monkeypatch.setattr("harness.runner.record_proof._same", lambda before, after: False)
     with session(Service(), certificate, tmp_path) as recording:
         (result,) = recording.run(chosen(["errors"]))
     assert result.state is State.UNFAITHFUL

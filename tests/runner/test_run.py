@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from harness.checks import Check
-from harness.outcome import Exit, Verdict
+from harness.outcome import Exit, Unmet, Verdict
 from harness.runner.baseline import Baseline, Entry
 from harness.runner.capabilities import parse_capabilities
 from harness.runner.events import CheckFinished, Event, ExerciseStarted, Planned, Probed, RunFinished, RunStarted
+from harness.runner.manners import Manners
+from harness.runner.polite import Waited
 from harness.runner.run import RunOptions, check_target
+from harness.wire import Request, Response
 from tests.runner import toys
 
 
@@ -82,6 +86,103 @@ def test_declared_but_broken_fails() -> None:
     _, declared = run(catalogue, said=tuple(parse_capabilities(["+functions"])))
     assert verdicts(probed) == {"rob.declared": Verdict.NOT_APPLICABLE}
     assert verdicts(declared) == {"rob.declared": Verdict.FAIL}
+
+
+@pytest.mark.parametrize(
+    ("service", "expected"),
+    [(toys.ToyService(), Verdict.FAIL), (toys.ToyService(forgets=True), Verdict.NOT_APPLICABLE)],
+)
+def test_one_declared_ability_is_a_promise(service: toys.ToyService, expected: Verdict) -> None:
+    """It counts where everything else that a check needs was found, and is no promise of what is not there."""
+    catalogue = (toys.check("rob.declared", toys.unmet, toys.nothing, requires={"functions", "store"}),)
+    _, finished = run(catalogue, service, said=tuple(parse_capabilities(["+functions"])))
+    assert verdicts(finished) == {"rob.declared": expected}
+
+
+class Refusing(toys.ToyService):
+    """Answers the probe, then refuses each GET so many times before it answers."""
+
+    def __init__(self, times: int, status: int = 429) -> None:
+        super().__init__()
+        self.left = times
+        self.status = status
+
+    def _one(self, request: Request) -> Response:
+        if request.method == "GET" and self.made > PROBED and self.left:
+            self.left -= 1
+            return toys.answer({"error": {"code": "rate_limit_exceeded", "message": "later"}}, self.status)
+        return super()._one(request)
+
+
+PROBED = 1
+"""Creates of a probe for which only `store` matters."""
+
+
+@toys.exercise(requests=2, interactions=1)
+def reads(t: toys.Target) -> toys.Steps:
+    """POST, then GET, which has to succeed before anything can be said."""
+    created = yield toys.Send(t.create(input="hi"))
+    got = yield toys.Send(t.get(json.loads(created.body)["id"]))
+    if got.status != 200:
+        raise Unmet(f"answered {got.status}")
+    return {"created": created, "got": got}
+
+
+READS = toys.check("get.read", reads, toys.got_200, requires={"store"})
+
+
+def test_a_refusal_for_now_is_waited_out() -> None:
+    """The verdict is that of the answer in the end; each wait is told, and the end says what they cost."""
+    told: list[int | None] = []
+    manners = Manners(told=lambda _, refusal: told.append(refusal.status))
+    _, finished = run((READS,), Refusing(3), manners=manners)
+    assert verdicts(finished) == {"get.read": Verdict.PASS}
+    assert told == [429] * 3
+    assert finished.waited == Waited(3, 7.0)
+    assert finished.exit is Exit.OK
+
+
+@pytest.mark.parametrize(
+    ("service", "cause"), [(Refusing(1000), "429"), (Refusing(1000, 503), "503"), (Refusing(1000, 500), "500")]
+)
+def test_a_must_without_an_answer_is_not_judged(service: Refusing, cause: str) -> None:
+    """However much passed beside it, such a run is not green, and the reason is kept."""
+    _, finished = run((toys.STREAM, READS), service)
+    assert verdicts(finished) == {"stream.any": Verdict.PASS, "get.read": Verdict.UNTESTABLE}
+    assert [(r.check.id, r.observation.unanswered) for r in finished.unjudged] == [("get.read", cause)]
+    assert finished.exit is Exit.UNREACHABLE
+
+
+def test_a_baseline_excuses_what_is_not_answered() -> None:
+    """An entry is the user's word that this is known."""
+    _, finished = run(
+        (toys.STREAM, READS), Refusing(1000, 500), baseline=Baseline([Entry("get.read", "known", "")])
+    )
+    assert finished.exit is Exit.OK
+
+
+def test_lacking_a_prerequisite_is_no_silence() -> None:
+    """Untestable for any other reason than the target's silence leaves a run as it was."""
+    _, finished = run((*toys.CATALOGUE, toys.UNMET))
+    assert verdicts(finished)["rob.unmet"] is Verdict.UNTESTABLE
+    assert (finished.unjudged, finished.exit) == ((), Exit.OK)
+
+
+def test_clean_up_is_polite() -> None:
+    """A deletion that is refused for now is asked for again."""
+
+    class Busy(toys.ToyService):
+        refused = False
+
+        def _one(self, request: Request) -> Response:
+            if request.method == "DELETE" and not self.refused:
+                self.refused = True
+                return toys.answer({}, 503)
+            return super()._one(request)
+
+    service = Busy()
+    _, finished = run((toys.CREATE,), service)
+    assert (service.refused, service.stored, finished.leftovers) == (True, {}, ())
 
 
 def test_fail_fast_leaves_the_rest_not_run() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.outcome import UsageFault
+from harness.runner.capabilities import Capabilities, parse_capabilities
 from harness.runner.targets import TargetOptions, resolve_target, split_version
 
 
@@ -79,6 +80,25 @@ def test_secrets_are_known_by_variable() -> None:
         "AUTHORIZATION": "tok",
         "X_CORP_TOKEN": "abc",
     }
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.2", "[::1]", "gateway.example"])
+def test_patience_does_not_depend_on_the_name_of_the_host(host: str) -> None:
+    """What is said of a target is the same wherever it is, and however its address is spelled."""
+    options = TargetOptions()
+    assert (
+        resolve_target(f"http://{host}:1", options).target == resolve_target("http://127.0.0.1:1", options).target
+    )
+
+
+@pytest.mark.parametrize(
+    ("said", "keeps", "environment"),
+    [("", True, None), ("+store", True, None), ("-store", False, None), ("+environments", True, "remote")],
+)
+def test_exercises_are_told_what_the_target_lacks(said: str, keeps: bool, environment: str | None) -> None:
+    """A store that was not asked for is taken as there; an environment is asked for only where there are some."""
+    told = resolve_target("http://h", TargetOptions()).able(Capabilities(parse_capabilities([said]))).target
+    assert (told.keeps, told.environment) == (keeps, environment)
 
 
 def test_the_embedded_target_is_thrown_away() -> None:

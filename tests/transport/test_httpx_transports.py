@@ -9,8 +9,22 @@ from typing import Any
 
 import pytest
 
-from harness.transport import Limits, ServerThread, async_transport, sync_transport
-from harness.wire import At, Chunk, Chunked, Ending, How, LogicalClock, Pause, Piece, PieceBody, Request, Response
+from harness.transport import Limits, ServerThread
+from harness.transport.httpx_transports import async_transport, sync_transport
+from harness.wire import (
+    At,
+    Chunk,
+    Chunked,
+    Ending,
+    Headers,
+    How,
+    LogicalClock,
+    Pause,
+    Piece,
+    PieceBody,
+    Request,
+    Response,
+)
 from tests.transport.endings_table import CASES, DEAD, Case
 from tests.transport.peers import EVENTS, Serving, echo
 
@@ -102,6 +116,31 @@ def test_the_request_arrives_as_it_would(library: Any) -> None:
     assert (response.status_code, response.text) == (200, "POST /a%2Fb?x=%41 body")
     assert response.headers["content-length"] == str(len(response.content))
     assert seen[0].headers.get("x-key") == "k"
+
+
+@pytest.mark.parametrize(
+    "pieces", [(Chunk(b"ab"), Ending(how=How.STALL)), (Ending(how=How.STALL, at=At.BEFORE_HEADERS),)]
+)
+@pytest.mark.parametrize("kind", READERS)
+def test_a_stall_costs_the_patience_of_the_client(kind: str, pieces: tuple[Piece, ...], library: Any) -> None:
+    """The read timeout passes on the clock, as it does in the driver, and as it would over a socket."""
+    read, make = READERS[kind]
+    clock = LogicalClock()
+    assert read(library, URL, make(Serving(*pieces), clock, module=library), 7.0)[1] == "ReadTimeout"
+    assert clock.now == 7.0
+
+
+@pytest.mark.parametrize("value", ["caf\u00e9", "\u6771\u4eac"])
+def test_a_header_arrives_as_it_does_over_a_socket(value: str, library: Any) -> None:
+    """Latin-1 where that does, else UTF-8."""
+
+    def service(request: Request) -> Response:
+        return Response.whole(200, Headers((("x-latin", "\u00fc"), ("x-city", value))), b"")
+
+    with ServerThread(service) as server, library.Client(trust_env=False) as client:
+        over_socket = client.get(server.url).headers.raw
+    with library.Client(transport=sync_transport(service, module=library)) as client:
+        assert client.get(URL).headers.raw[:2] == over_socket[:2]
 
 
 @pytest.mark.parametrize("kind", READERS)

@@ -167,6 +167,16 @@ def test_a_slow_drip_meets_the_total() -> None:
     assert clock.now == 10.5
 
 
+@pytest.mark.parametrize("end", ["finish", "close"])
+def test_a_stream_that_was_read_to_its_end_has_ended(end: str) -> None:
+    """Also where frames had arrived that nobody took one by one: they are in the record."""
+    stream = ServiceDriver(Serving(Chunk(b"data: 1\n\ndata: 2\n\n"))).open(GET)
+    assert len(stream.read(1)) == 1
+    assert not stream.ended
+    getattr(stream, end)()
+    assert stream.ended
+
+
 def test_a_stall_costs_the_patience_of_the_client() -> None:
     """The clock moves by the idle limit, as it would have for a real client."""
     clock = LogicalClock()

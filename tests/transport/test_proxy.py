@@ -2,21 +2,37 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
+from contextlib import ExitStack
 
 import pytest
 
 from harness.contract import PROTOCOL
 from harness.faults import cut
 from harness.outcome import UsageFault
-from harness.transport import ServerThread, UrlDriver
+from harness.transport import Limits, ServerThread, UrlDriver
+from harness.transport.connection import Connection
 from harness.transport.in_thread import InThread
 from harness.transport.proxy import WaitingServer
 from harness.transport.proxy_upstream import Upstream
-from harness.wire import Chunk, Ending, Headers, How, Pause, Request
+from harness.wire import COMPLETE, Chunk, Chunked, Ending, Headers, How, Pause, Request, Response
 from tests.transport.endings_table import CASES, DEAD
-from tests.transport.peers import RawServer, Serving, connected, echo, get, raw_exchange, read_to_end, until
+from tests.transport.peers import (
+    CountedBody,
+    RawConnection,
+    RawServer,
+    Serving,
+    connected,
+    echo,
+    get,
+    raw_exchange,
+    read_head,
+    read_to_end,
+    saying,
+    until,
+)
 
 ALL = {**CASES, **DEAD}
 PASSES = [name for name, case in ALL.items() if case.closing in ("fin", "rst") and "bad" not in name]
@@ -103,6 +119,40 @@ def test_a_client_that_leaves_ends_the_wait_for_the_upstream() -> None:
         assert serving.bodies[0].closed.wait(5)
 
 
+@pytest.mark.parametrize("leaves", [True, False], ids=["its client left", "its client stays"])
+def test_nobody_waits_for_an_answer_that_does_not_come(leaves: bool) -> None:
+    """Where the upstream says nothing at all, a client that leaves is passed on, and the proxy stops at once."""
+    hung_up = threading.Event()
+
+    def handler(connection: RawConnection) -> None:
+        connection.wait_for_hangup()
+        hung_up.set()
+
+    with RawServer(handler) as server, InThread(WaitingServer(Upstream(server.url))) as proxy:
+        sock = socket.create_connection(("127.0.0.1", proxy.port))
+        sock.sendall(get())
+        until(lambda: server.connections == 1)
+        if leaves:
+            sock.close()
+            assert hung_up.wait(5)
+    assert hung_up.wait(5)
+    sock.close()
+
+
+def test_limits_of_ours_do_not_stall_a_client() -> None:
+    """Where no connection comes to stand in time, the client's breaks: a stall would be the server's doing."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
+        crowd = [socket.socket() for _ in range(8)]
+        for sock in crowd:
+            sock.setblocking(False)
+            sock.connect_ex(full.getsockname())
+        upstream = Upstream(f"http://127.0.0.1:{full.getsockname()[1]}", limits=Limits(connect_seconds=0.1))
+        with InThread(WaitingServer(upstream)) as proxy:
+            assert raw_exchange(proxy.port, get()) == (b"", "rst")
+        for sock in crowd:
+            sock.close()
+
+
 def test_streams_do_not_wait_for_each_other() -> None:
     """Fifty streams that pause are served at the same time, each request with its own answer."""
     with (
@@ -113,6 +163,128 @@ def test_streams_do_not_wait_for_each_other() -> None:
         exchanges = driver.together([Request("GET", f"/{number}") for number in range(50)])
         driver.close()
     assert {exchange.body for exchange in exchanges} == {b"ab"}
+
+
+def test_streams_that_stand_still_keep_nobody_waiting() -> None:
+    """Background agents are silent for minutes: behind 300 such streams the next request is answered at once."""
+    answer = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n"
+    with (
+        ServerThread(Serving(Chunk(b"a"), Ending(how=How.STALL))) as stalling,
+        InThread(WaitingServer(Upstream(stalling.url))) as proxy,
+        ExitStack() as stack,
+    ):
+        silent = [stack.enter_context(connected(proxy.port)) for _ in range(300)]
+        for sock in silent:
+            sock.sendall(get())
+        assert {read_head(sock)[:12] for sock in silent} == {answer[:12]}
+        with connected(proxy.port) as sock:
+            sock.sendall(get())
+            assert read_head(sock).startswith(answer[:12])
+
+
+class Silent:
+    """A socket on which for an hour nothing comes, and then the end of the answer."""
+
+    def __init__(self) -> None:
+        self._patience = 0.0
+        self._said = [b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\n", b"abc"]
+
+    def settimeout(self, seconds: float) -> None:
+        self._patience = seconds
+
+    def recv(self, size: int) -> bytes:
+        if self._patience < 3600:
+            raise TimeoutError
+        return self._said.pop(0)
+
+    def sendall(self, data: bytes) -> None:
+        pass
+
+    def shutdown(self, how: int) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+def test_an_hour_of_silence_is_no_reason_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither before the head nor in the body: who waits is the client, and it knows how long."""
+    monkeypatch.setattr("harness.transport.proxy_upstream.dial", lambda *_: Silent())
+    response = Upstream("http://127.0.0.1:1")(Request("GET", "/x"))
+    pieces = [piece for piece in response.body if not isinstance(piece, Pause)]
+    assert pieces == [Chunk(b"abc"), COMPLETE]
+
+
+@pytest.mark.parametrize(("seconds", "refused"), [(590.0, False), (610.0, True)])
+def test_an_upload_may_take_ten_minutes(seconds: float, refused: bool) -> None:
+    """Ten seconds, as a server of ours allows, are too few for a file through a thin line."""
+
+    async def play() -> bytes:
+        async with WaitingServer(echo) as server:
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            writer.write(get(content_length="3").replace(b"GET", b"POST", 1) + b"ab")
+            await writer.drain()
+            now = asyncio.get_running_loop().time()
+            (connection,) = await connections(server)
+            connection.sweep(now + seconds)
+            writer.write(b"c")
+            answer = await reader.readuntil(b"\r\n")
+            writer.close()
+            return answer
+
+    assert (b" 408 " in asyncio.run(play())) is refused
+
+
+async def connections(server: WaitingServer) -> list[Connection]:
+    """Those of a server on which a request has begun."""
+    while not any(connection._in_request for connection in server._hub.connections):
+        await asyncio.sleep(0)
+    return list(server._hub.connections)
+
+
+def test_an_answer_that_nobody_waits_for_is_closed() -> None:
+    """A service that answers after its client left gets its body closed, as if it had been read."""
+    go, asked = threading.Event(), threading.Event()
+    body = CountedBody((Chunk(b"ab"), COMPLETE))
+
+    def service(request: Request) -> Response:
+        asked.set()
+        assert go.wait(5)
+        return Response(200, Headers(), Chunked(), body)
+
+    with InThread(WaitingServer(service)) as proxy:
+        with connected(proxy.port) as sock:
+            sock.sendall(get())
+            assert asked.wait(5)
+        until(lambda: not proxy._hub.connections)
+        go.set()
+        assert body.closed.wait(5)
+    assert body.closings == 1
+
+
+@pytest.mark.parametrize(
+    ("came", "passed"),
+    [
+        (b"5\r\nab", b"2\r\nab\r\n3\r\n"),
+        (b"5\r\nabcde\r\n", b"5\r\nabcde\r\n"),
+        (b"5\r\nabcde", b"5\r\nabcde\r\n1\r\n"),
+        (b"5\r\n", b"5\r\n"),
+    ],
+)
+def test_an_open_chunk_stays_open(came: bytes, passed: bytes) -> None:
+    """What came of it goes on as a chunk of its own; what is missing is announced, and missing."""
+    head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+    with RawServer(saying(head + came)) as server, InThread(WaitingServer(Upstream(server.url))) as proxy:
+        received, closing = raw_exchange(proxy.port, get())
+    assert (received.partition(b"\r\n\r\n")[2], closing) == (passed, "fin")
+
+
+def test_an_old_client_is_told_that_its_connection_stays() -> None:
+    """HTTP/1.0 has to be asked for that, and answered."""
+    with ServerThread(echo) as server, InThread(WaitingServer(Upstream(server.url))) as proxy:  # noqa: SIM117
+        with connected(proxy.port) as sock:
+            sock.sendall(b"GET /x HTTP/1.0\r\nconnection: keep-alive\r\n\r\n")
+            assert b"connection: keep-alive" in read_head(sock)
 
 
 def test_requests_pass_with_their_body_and_keep_the_connection() -> None:

@@ -10,11 +10,15 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from harness.outcome import UsageFault
-from harness.transport import Server, ServerLimits, ServerThread, UrlDriver
+from harness.transport import Server, ServerLimits, ServerThread, ServiceDriver, UrlDriver
+from harness.transport.connection import Connection, Hub
+from harness.transport.in_thread import InThread
+from harness.transport.proxy import WaitingServer
 from harness.wire import (
     COMPLETE,
     Chunk,
@@ -156,6 +160,112 @@ def endless() -> Iterator[Piece]:
     yield from itertools.repeat(Chunk(b"x" * 1000))
 
 
+class Recorded:
+    """A transport that keeps what is written, and is always writable."""
+
+    def __init__(self) -> None:
+        self.written: list[bytes] = []
+        self.reading = True
+
+    def write(self, data: bytes) -> None:
+        """Keep it."""
+        self.written.append(data)
+
+    def pause_reading(self) -> None:
+        """Nothing more, please."""
+        self.reading = False
+
+    def resume_reading(self) -> None:
+        """Go on."""
+        self.reading = True
+
+    def is_closing(self) -> bool:
+        """Never."""
+        return False
+
+
+def test_a_client_that_leaves_before_its_stream_began_closes_the_body() -> None:
+    """Request and hang-up in one turn of the loop: the task of the stream is cancelled before its first step."""
+    serving = Serving(Chunk(b"ab"), Ending(how=How.STALL))
+
+    async def play() -> None:
+        connection = Connection(Hub(serving, LogicalClock(), ServerLimits()))
+        connection.connection_made(cast("asyncio.Transport", Recorded()))
+        connection.data_received(get())
+        connection.eof_received()
+        connection.connection_lost(None)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+
+    asyncio.run(play())
+    assert serving.bodies[0].closings == 1
+
+
+def test_requests_sent_ahead_are_not_read_without_end() -> None:
+    """While one is answered a client may send a little more; when the answer is out the rest is read."""
+
+    async def play() -> None:
+        serving = Serving(Chunk(b"ab"), Pause(0.001), Chunk(b"c"))
+        hub = Hub(serving, LogicalClock(), ServerLimits(pipelined_bytes=1000))
+        connection, transport = Connection(hub), Recorded()
+        connection.connection_made(cast("asyncio.Transport", transport))
+        connection.data_received(get())
+        connection.data_received(b"x" * 900)
+        assert transport.reading
+        connection.data_received(b"x" * 101)
+        assert not transport.reading
+        while not transport.reading:
+            await asyncio.sleep(0)
+        connection.connection_lost(None)
+
+    asyncio.run(play())
+
+
+RECORDED_HEADS: dict[str, tuple[Framing, list[tuple[str, str]], list[tuple[str, str]]]] = {
+    "length": (
+        Length(2),
+        [("Date", "d"), ("Content-Length", "2"), ("X-A", "1"), ("x-a", "2"), ("Connection", "keep-alive")],
+        [("Date", "d"), ("Content-Length", "2"), ("X-A", "1"), ("x-a", "2"), ("Connection", "keep-alive")],
+    ),
+    "chunks": (
+        Chunked(),
+        [("Transfer-Encoding", "chunked"), ("Keep-Alive", "timeout=5"), ("Server", "s")],
+        [("Transfer-Encoding", "chunked"), ("Keep-Alive", "timeout=5"), ("Server", "s")],
+    ),
+    "another length": (Length(2), [("Content-Length", "9"), ("a", "b")], [("Content-Length", "2"), ("a", "b")]),
+    "another framing": (
+        Chunked(),
+        [("Content-Length", "2"), ("a", "b")],
+        [("a", "b"), ("transfer-encoding", "chunked")],
+    ),
+    "closed": (UntilClose(), [("Connection", "Close"), ("a", "b")], [("Connection", "Close"), ("a", "b")]),
+    "not said to close": (UntilClose(), [("Connection", "keep-alive")], [("connection", "close")]),
+}
+
+
+@pytest.mark.parametrize("name", RECORDED_HEADS)
+def test_a_head_that_speaks_of_its_framing_stays_as_it_is(name: str, serve: Serve) -> None:
+    """A recorded head is sent in its order and spelling; the untrue is changed, the missing added."""
+    framing, given, sent = RECORDED_HEADS[name]
+
+    def service(request: Request) -> Response:
+        return Response(200, Headers(given), framing, PieceBody([Chunk(b"ab"), COMPLETE]))
+
+    with connected(serve(service).port) as sock:
+        sock.sendall(get())
+        lines = read_head(sock).partition(b"\r\n\r\n")[0].decode().split("\r\n")[1:]
+    assert lines == [f"{name}: {value}" for name, value in sent]
+    exchange = ServiceDriver(service).send(Request("GET", "/x"))
+    assert list(exchange.headers) == sent
+
+
+def test_an_answer_that_says_close_is_the_last_one(serve: Serve) -> None:
+    """What a recorded head announces is what happens."""
+    fields = Headers((("content-length", "2"), ("Connection", "close")))
+    server = serve(lambda request: Response(200, fields, Length(2), PieceBody([Chunk(b"ab"), COMPLETE])))
+    assert raw_exchange(server.port, get() + get())[0].count(b"HTTP/1.1 200") == 1
+
+
 class Endless:
     """A service whose body never ends."""
 
@@ -273,6 +383,7 @@ def test_chunked_becomes_close_delimited_for_http_1_0(serve: Serve) -> None:
 SMALL = ServerLimits(head_bytes=500, body_bytes=10, request_seconds=0.1, idle_seconds=0.1)
 REFUSED = {
     "no HTTP": (b"hello\r\n\r\n", 400),
+    "TLS": (b"\x16\x03\x01\x02\x00", 400),
     "a bad field": (b"GET / HTTP/1.1\r\nno colon\r\n\r\n", 400),
     "length and chunks": (b"POST / HTTP/1.1\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n", 400),
     "two lengths": (b"POST / HTTP/1.1\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n", 400),
@@ -308,7 +419,7 @@ def test_a_browser_may_call_when_asked_for(serve: Serve) -> None:
     """With `cors` the server answers preflights and every answer may be read; without, nothing is added."""
     preflight = b"OPTIONS /v1 HTTP/1.1\r\naccess-control-request-method: POST\r\nconnection: close\r\n\r\n"
     service = Serving(Chunk(b"a"))
-    server = serve(service, cors=True)
+    server = serve(service, cors=("x-goog-api-key",))
     received, _ = raw_exchange(server.port, preflight)
     assert received.startswith(b"HTTP/1.1 204 ")
     assert b"access-control-allow-origin: *\r\n" in received
@@ -316,6 +427,20 @@ def test_a_browser_may_call_when_asked_for(serve: Serve) -> None:
     assert not service.requests
     assert b"access-control-allow-origin: *\r\n" in raw_exchange(server.port, get(connection="close"))[0]
     assert b"access-control" not in raw_exchange(serve(service).port, preflight)[0]
+
+
+OPEN = Headers((("Access-Control-Allow-Origin", "http://page"), ("access-control-expose-headers", "x-y")))
+
+
+@pytest.mark.parametrize("cors", [("x-a",), ()])
+@pytest.mark.parametrize("kind", [Server, WaitingServer])
+def test_pages_are_let_in_once(kind: type[Server], cors: tuple[str, ...]) -> None:
+    """A service that lets pages in by itself, as a recording may, is not repeated: browsers refuse two origins."""
+    with InThread(kind(lambda request: Response.whole(200, OPEN, b"a"), cors=cors)) as server:
+        received = raw_exchange(server.port, get(connection="close"))[0].lower()
+    origin = b"access-control-allow-origin: "
+    assert received.count(origin) == received.count(b"access-control-expose-headers") == 1
+    assert (origin + b"*" in received, origin + b"http://page" in received) == (bool(cors), not cors)
 
 
 def raising(request: Request) -> Response:
@@ -384,6 +509,17 @@ def test_a_stop_leaves_nothing_behind() -> None:
     assert service.bodies[0].closings == 1
     with socket.create_server(("127.0.0.1", server.port)):
         pass
+
+
+def test_a_bound_socket_may_be_given() -> None:
+    """The server listens on it and closes it: its port was known, and taken, before the server started."""
+    sock = socket.create_server(("127.0.0.1", 0))
+    port = sock.getsockname()[1]
+    server = ServerThread(echo, sock=sock)
+    assert (server.port, server.url) == (port, f"http://127.0.0.1:{port}")
+    with server:
+        assert raw_exchange(port, get(connection="close"))[0].endswith(b"GET /x ")
+    assert sock.fileno() == -1
 
 
 def test_an_address_in_use_is_a_usage_fault() -> None:

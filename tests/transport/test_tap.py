@@ -14,6 +14,7 @@ from harness.outcome import UsageFault
 from harness.transport import ServerThread, UrlDriver
 from harness.transport.in_thread import InThread
 from harness.transport.tap import Tap
+from harness.transport.tap_wire import STOPPED
 from harness.wire import At, By, Chunk, Ending, Exchange, How, Length, Pause, Piece, Request
 from tests.transport.endings_table import CASES, DEAD, HEADS, Case
 from tests.transport.peers import (
@@ -228,6 +229,44 @@ def test_a_sink_that_fails_harms_no_client() -> None:
     assert [str(error) for error in tap.errors] == ["the disk is full"]
 
 
+def test_a_listener_that_fails_harms_no_client() -> None:
+    """Who is told what passes unrecorded cannot stop it from passing."""
+
+    def warn(reason: str) -> None:
+        raise BrokenPipeError
+
+    with RawServer(saying(b"huh")) as server, tapped(server.url, warn=warn) as (tap, _):
+        assert raw_exchange(tap.port, b"no HTTP\r\n\r\n") == (b"huh", "fin")
+    assert len(tap.unrecorded) == 1
+
+
+def test_a_large_answer_does_not_wait_for_its_record() -> None:
+    """The secrets of many megabytes take longer to find than clients wait; stopping waits for the record."""
+    answer = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % (9 << 20) + b"x" * (9 << 20)
+    kept: list[int] = []
+
+    async def play(server: RawServer) -> None:
+        gate = asyncio.Event()
+
+        async def sink(exchange: Exchange) -> None:
+            await gate.wait()
+            kept.append(exchange.size)
+
+        tap = Tap(server.url, sink)
+        await tap.start()
+        reader, writer = await asyncio.open_connection("127.0.0.1", tap.port)
+        writer.write(get())
+        assert len(await reader.readexactly(len(answer))) == len(answer)
+        writer.close()
+        stopping = asyncio.create_task(tap.stop())
+        gate.set()
+        await stopping
+
+    with RawServer(saying_then_waiting(answer)) as server:
+        asyncio.run(play(server))
+    assert kept == [9 << 20]
+
+
 def test_no_upstream_is_a_reset_and_a_record_that_says_refused() -> None:
     """What the client of a dead target sees of it through a tap is a connection that dies before the headers."""
     with socket.create_server(("127.0.0.1", 0)) as closed:
@@ -246,7 +285,7 @@ def test_no_upstream_is_a_reset_and_a_record_that_says_refused() -> None:
     ],
 )
 def test_what_is_not_understood_passes_all_the_same(sent: bytes, answer: bytes) -> None:
-    """Bytes that are no HTTP/1 request go through unchanged; that they are in no record is said."""
+    """Bytes that are no HTTP/1 request go through, but for the host's name; that they are in no record is said."""
     got: list[bytes] = []
 
     def handler(connection) -> None:  # type: ignore[no-untyped-def]
@@ -255,19 +294,65 @@ def test_what_is_not_understood_passes_all_the_same(sent: bytes, answer: bytes) 
 
     with RawServer(handler, read_request=False) as server, tapped(server.url) as (tap, seen):
         assert raw_exchange(tap.port, sent) == (answer, "fin")
+        sent = sent.replace(b"host: a", f"host: {tap.authority}".encode())
     assert (got, seen, len(tap.unrecorded)) == ([sent], [], 1)
 
 
-def test_an_answer_that_goes_on_when_the_tap_stops_is_said_not_to_be_recorded() -> None:
-    """A half answer that nobody ended is no recording."""
+def test_an_answer_that_goes_on_when_the_tap_stops_is_recorded_as_far_as_it_came() -> None:
+    """What died is data: its ending says that we ended it, and where."""
     answer = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nab"
+    seen: list[Exchange] = []
     with RawServer(saying_then_waiting(answer)) as server:
-        tap = Tap(server.url, lambda exchange: None)
+        tap = Tap(server.url, seen.append)
         with connected_through(tap) as sock:
             sock.sendall(get())
             while not sock.recv(65536).endswith(b"ab"):
                 pass
-    assert tap.unrecorded == ["the recorder was stopped while an answer was still coming"]
+    assert (tap.unrecorded, [exchange.body for exchange in seen]) == ([], [b"ab"])
+    assert seen[0].ending == Ending(By.LIMIT, How.FIN, At.IN_BODY, 5, 2, STOPPED)
+
+
+def test_a_request_without_an_answer_when_the_tap_stops_is_named() -> None:
+    """There is nothing to record: nobody knows what would have come."""
+    with RawServer(saying_then_waiting(b"HTTP/1.1 200 OK\r\nx-")) as server:
+        tap = Tap(server.url, lambda exchange: None)
+        with connected_through(tap) as sock:
+            sock.sendall(get())
+            until(lambda: tap_has_heard(sock))
+    assert tap.unrecorded == ["GET /x: the recorder was stopped before its answer came"]
+
+
+def tap_has_heard(sock: socket.socket) -> bool:
+    """Whether what upstream said has come through."""
+    return sock.recv(65536).endswith(b"x-")
+
+
+def test_more_connections_than_there_can_be_are_reset(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A target that leads back to the tap does not take every descriptor there is; it is said once."""
+    monkeypatch.setattr("harness.transport.tap._MOST_LINKS", 3)
+    with RawServer(lambda connection: connection.wait_for_hangup()) as server, tapped(server.url) as (tap, _):
+        with ExitStack() as stack:
+            for _number in range(3):
+                stack.enter_context(connected(tap.port)).sendall(get())
+            until(lambda: server.connections == 3)
+            for _number in range(2):
+                with pytest.raises(ConnectionResetError), connected(tap.port) as sock:
+                    sock.recv(1)  # where the reset did not meet the connect already
+        assert [reason for reason in tap.unrecorded if "lead back" in reason] == tap.unrecorded[:1]
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 3, 7\r\n\r\nabc", "content-length '3, 7' is not one number"),
+        (b"HELLO\r\n\r\n", "b'HELLO\\r\\n\\r\\n' is not HTTP/1"),
+    ],
+)
+def test_what_is_not_recorded_is_named(answer: bytes, told: str) -> None:
+    """The line says which request was the last that could be followed."""
+    with RawServer(saying(answer)) as server, tapped(server.url) as (tap, _):
+        raw_exchange(tap.port, get("/a?key=secret"))
+    assert tap.unrecorded == [f"what follows GET /a on its connection: {told}"]
 
 
 @contextmanager
@@ -305,7 +390,7 @@ def test_a_status_line_without_a_reason_is_one() -> None:
         answer = b"HTTP/1.1 200" + phrase + b"\r\ncontent-length: 0\r\n\r\n"
         with RawServer(saying(answer)) as server, tapped(server.url) as (tap, seen):
             raw_exchange(tap.port, get())
-            assert seen[0].notes["reason"] == phrase.decode().strip()
+            assert seen[0].reason == phrase.decode().strip()
 
 
 def test_chunked_requests_pass_byte_for_byte() -> None:

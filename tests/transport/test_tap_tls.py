@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import errno
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 
 import pytest
 
 from harness.transport import ServerThread
+from harness.transport.dial import failure
 from harness.transport.in_thread import InThread
 from harness.transport.tap import Tap
-from harness.wire import Chunk, Chunked, Ending, Exchange, How, Length
+from harness.wire import COMPLETE, At, By, Chunk, Chunked, Ending, Exchange, How, Length
 from tests.transport.certificates import Certificate, certificate_in
-from tests.transport.peers import Serving, connected, get, raw_exchange, read_head, until
+from tests.transport.peers import RawServer, Serving, connected, get, raw_exchange, read_head, saying, until
 
 
 @pytest.fixture(scope="module")
@@ -49,16 +53,93 @@ def test_bytes_and_endings_come_out_of_tls(how: How, framing: Chunked | Length, 
     assert seen[0].ending.how is wanted
 
 
-def test_a_certificate_that_nobody_trusts_is_a_tls_ending(certificate: Certificate) -> None:
-    """The client is reset, the record says why."""
+@contextlib.contextmanager
+def tls_server(certificate: Certificate, answer: bytes, *, goodbye: bool) -> Iterator[int]:
+    """The port of a server behind TLS that answers once and closes, with close_notify or without."""
+
+    def serve() -> None:
+        with listener.accept()[0] as raw, certificate.context.wrap_socket(raw, server_side=True) as sock:
+            read_head(sock)
+            sock.sendall(answer)
+            if goodbye:
+                sock.settimeout(0)  # a goodbye is said, and not waited for
+                with contextlib.suppress(ssl.SSLWantReadError, OSError):
+                    sock.unwrap()
+            sock.shutdown(socket.SHUT_RDWR)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            thread.join()
+
+
+@pytest.mark.parametrize("loop", [None, "uvloop"])
+@pytest.mark.parametrize("goodbye", [True, False], ids=["close_notify", "torn"])
+def test_a_body_until_the_close_is_whole_only_with_a_goodbye(
+    goodbye: bool, loop: str | None, certificate: Certificate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the client gets is the same; the record, like a direct TLS client, tells a cut from an end."""
+    make = pytest.importorskip(loop).new_event_loop if loop else None
+    monkeypatch.setattr("harness.transport.in_thread.loop_factory", lambda: make)
     seen: list[Exchange] = []
     with (
-        ServerThread(Serving(Chunk(b"ab")), tls=certificate.context) as server,
-        InThread(Tap(server.url, seen.append)) as tap,
+        tls_server(certificate, b"HTTP/1.1 200 OK\r\n\r\nab", goodbye=goodbye) as port,
+        InThread(Tap(f"https://127.0.0.1:{port}", seen.append, ca_file=certificate.ca_file)) as tap,
     ):
+        assert raw_exchange(tap.port, get()) == (b"HTTP/1.1 200 OK\r\n\r\nab", "fin")
+        until(lambda: bool(seen))
+    cut = Ending(how=How.FIN, detail="TLS ended without close_notify")
+    assert (seen[0].body, seen[0].ending) == (b"ab", COMPLETE if goodbye else cut)
+
+
+def why_there_is_none(target: str, **options: str) -> str:
+    """What the record says of a request that finds no connection; its client is reset."""
+    seen: list[Exchange] = []
+    with InThread(Tap(target, seen.append, **options)) as tap:  # type: ignore[arg-type]
         assert raw_exchange(tap.port, get()) == (b"", "rst")
         until(lambda: bool(seen))
-    assert seen[0].ending.how is How.TLS
+    assert (seen[0].status, seen[0].ending.at) == (None, At.BEFORE_HEADERS)
+    return f"{seen[0].ending.how}: {seen[0].ending.detail}"
+
+
+def test_a_certificate_that_is_not_trusted_says_why(certificate: Certificate) -> None:
+    """Nobody trusts it, which can be helped, or it is another host's, which cannot; or there is no TLS at all."""
+    with ServerThread(Serving(Chunk(b"ab")), tls=certificate.context) as server:
+        untrusted = why_there_is_none(server.url)
+        another = why_there_is_none(server.url.replace("127.0.0.1", "localhost"), ca_file=certificate.ca_file)
+    assert untrusted.startswith("tls: TLS with 127.0.0.1: its certificate is not trusted: self")
+    assert untrusted.endswith("--ca-file)")
+    assert "'localhost'" in another
+    assert "--ca-file" not in another
+    with ServerThread(Serving(Chunk(b"ab"))) as server:
+        assert "write http://" in why_there_is_none(server.url.replace("http", "https"))
+
+
+@pytest.mark.parametrize(
+    ("proxy", "said"),
+    [
+        ("http://127.0.0.1:{closed}", "refused: the proxy 127.0.0.1:{closed}: Connection refused"),
+        ("http://u:p@127.0.0.1:{stern}", "refused: the proxy 127.0.0.1:{stern} gave no tunnel: status 407"),
+        ("http://:80", "refused: the proxy 'http://:80' of the environment is not a URL: write http://HOST:PORT"),
+    ],
+    ids=["dead", "stern", "nonsense"],
+)
+def test_a_proxy_that_does_not_help_is_named(proxy: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the target nor a word of its credentials is: the proxy is what to look at."""
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    with RawServer(saying(b"HTTP/1.1 407 Who Are You\r\n\r\n")) as stern:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.format(closed=port, stern=stern.port))
+        assert why_there_is_none("https://target.invalid") == said.format(closed=port, stern=stern.port)
+
+
+def test_too_many_open_files_are_not_the_targets_doing() -> None:
+    """What this process may not do is recorded as its own limit."""
+    assert failure("h:1", OSError(errno.EMFILE, "Too many open files")).ending.by is By.LIMIT
+    assert failure("h:1", OSError(errno.ECONNREFUSED, "Connection refused")).ending.by is By.SERVER
 
 
 def test_a_client_that_leaves_a_tls_stream_ends_it_upstream(certificate: Certificate) -> None:
@@ -80,6 +161,7 @@ class Tunnel:
 
     def __init__(self) -> None:
         self.connects: list[str] = []
+        self.heads: list[str] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._listener.settimeout(0.05)
         self._stopping = threading.Event()
@@ -105,6 +187,7 @@ class Tunnel:
             with contextlib.suppress(TimeoutError):
                 sock, _ = self._listener.accept()
                 head = read_head(sock).decode()
+                self.heads.append(head)
                 place = head.split()[1]
                 self.connects.append(place)
                 host, _, port = place.rpartition(":")
@@ -134,9 +217,14 @@ def test_the_environments_proxy_is_asked_for_a_tunnel(
         Tunnel().running() as tunnel,
         ServerThread(Serving(Chunk(b"ab")), tls=certificate.context) as server,
     ):
-        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{tunnel.port}")
+        monkeypatch.setenv("HTTPS_PROXY", f"http://us%40er:pass%3Aword@127.0.0.1:{tunnel.port}")
         with InThread(Tap(server.url, seen.append, ca_file=certificate.ca_file)) as tap:
             raw_exchange(tap.port, get(connection="close"))
             until(lambda: bool(seen))
+            monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+            raw_exchange(tap.port, get(connection="close"))
+            until(lambda: len(seen) == 2)
     assert tunnel.connects == [f"127.0.0.1:{server.port}"]
-    assert seen[0].body == b"ab"
+    credentials = base64.b64encode(b"us@er:pass:word").decode()
+    assert f"\r\nProxy-Authorization: Basic {credentials}\r\n" in tunnel.heads[0]
+    assert [exchange.body for exchange in seen] == [b"ab", b"ab"]

@@ -51,6 +51,14 @@ def test_only_a_satisfied_framing_is_complete() -> None:
     assert not recorder.finish(Ending(how=How.FIN), 0.0).complete
 
 
+def test_the_reason_phrase_is_part_of_the_record() -> None:
+    """As it came with the head; without a head there is none."""
+    recorder = Recorder(REQUEST)
+    assert recorder.finish(COMPLETE, 0.0).reason == ""
+    recorder.head(404, Headers(), Chunked(), "Gone Fishing")
+    assert recorder.finish(COMPLETE, 0.0).reason == "Gone Fishing"
+
+
 def test_identity_is_equality() -> None:
     """Two records of the same bytes are two records, and their notes are their own."""
     one, other = (Recorder(REQUEST).finish(COMPLETE, 0.0) for _ in range(2))

@@ -68,3 +68,11 @@ def test_a_whole_response_promises_its_length(data: bytes, pieces: list[object])
 def test_a_dead_connection_is_a_response_of_one_ending() -> None:
     """A connection that dies before its headers is a value like any other."""
     assert list(Response.dead(Ending(how=How.RST)).body) == [Ending(how=How.RST)]
+
+
+def test_json_is_labelled_as_such() -> None:
+    """The label comes first, further fields follow."""
+    assert Response.json(200, b"{}").headers == Headers([("content-type", "application/json")])
+    refusal = Response.json(429, b"{}", [("retry-after", "1")])
+    assert refusal.headers == Headers([("content-type", "application/json"), ("retry-after", "1")])
+    assert (refusal.status, refusal.framing) == (429, Length(2))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from time import perf_counter
+
 import pytest
 
-from harness.wire.secrets import CREDENTIALS, is_secret_header, sightings
+from harness.wire.secrets import CREDENTIALS, SecretFields, is_secret_header, is_secret_name, sightings
 
 INNOCENT = (
     "AIza",
@@ -29,6 +31,9 @@ INNOCENT = (
     "https://10.example.com/",
     "v1_REDACTED_1",
     "signature_REDACTED_1",
+    "https://username@host.de/v1",
+    "ssh://git@host.de/v1beta2",
+    'form-data; name="file"; filename="key.pem"\r\n\r\nhm',
 )
 
 
@@ -48,6 +53,12 @@ GUILTY = (
     ("a&access_token=abcdefgh", "abcdefgh"),
     ("Authorization: Bearer abcdefg9.ijk", "abcdefg9.ijk"),
     ("client_secret: 'abc123def456ghi'", "abc123def456ghi"),
+    ("export GEMINI_API_KEY=abc123def456ghi", "abc123def456ghi"),
+    ("AWS_SECRET_ACCESS_KEY=wJa1r/K7MDENG", "wJa1r/K7MDENG"),
+    ("refresh_token: abc123def456ghi", "abc123def456ghi"),
+    ("https://0auth2token@host.de/x", "0auth2token"),
+    ("/x;key=abcdefgh", "abcdefgh"),
+    ('form-data; name="my_api_key"\r\nContent-Type: text/plain\r\n\r\nhm\r\n--B', "hm"),
 )
 
 
@@ -65,6 +76,8 @@ HEADERS = (
     ("x-auth-token", True),
     ("x-ratelimit-remaining-tokens", False),
     ("www-authenticate", False),
+    ("access-control-allow-credentials", False),
+    ("X-Session-Id", True),
     ("content-type", False),
 )
 
@@ -75,8 +88,62 @@ def test_header_names(name: str, secret: bool) -> None:
     assert is_secret_header(name) == secret
 
 
+NAMES = (
+    ("api_key", True), ("GEMINI_API_KEY", True), ("X-Auth-Token", True), ("db_password", True),
+    ("githubToken", True), ("total_tokens", False), ("next_page_token", False), ("token", False),
+    ("continuation_token", False), ("secretary", False),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "secret"), NAMES)
+def test_names_of_fields(name: str, secret: bool) -> None:
+    """A field is a secret by the end of its name; tokens that count or go on are none."""
+    assert is_secret_name(name) == secret
+
+
+FIELDS = SecretFields({"token"}, inside={"env": None, "headers": None, "box": {"value"}}, spared={"credential"})
+PLACES = (
+    (("token",), True), (("a", "", "Token"), True), (("token", "deep"), True), (("tokens",), False),
+    (("db_password",), True), (("env",), False), (("env", "A"), True), (("env", "A", "value"), True),
+    (("env", "A", "credential"), False), (("env", "CREDENTIAL"), True), (("env", "name"), True),
+    (("env", "", "name"), False), (("env", "", "value"), True), (("headers", "X-Any"), True),
+    (("headers", "Content-Type"), False), (("header", "X-Session"), True), (("header", "X-Any"), False),
+    (("value",), False), (("box", "a", "value"), True), (("box", "a", "id"), False), ((), False),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("path", "secret"), PLACES)
+def test_places(path: tuple[str, ...], secret: bool) -> None:
+    """A value is a secret by its name, or by what it stands in; what names or refers to one is none."""
+    assert FIELDS.covers(path) == secret
+
+
+def test_where_a_body_stands() -> None:
+    """Only those segments of a path count in which there are secrets."""
+    assert FIELDS.above(["v1", "box", "token"]) == ("box",)
+
+
 @pytest.mark.parametrize("text", ["http://10.1.2.3:80/x", "https://db.corp.internal/"])
 def test_private_places_are_no_credentials(text: str) -> None:
     """Where a server stands is kept out of shared files and may be shown on a screen."""
     assert list(sightings(text))
     assert not list(sightings(text, CREDENTIALS))
+
+
+ENDLESS = (
+    "secret" * 10_000, "://" + "a1" * 20_000, "form-data;" * 10_000, "form-data; name=key" * 5_000, "eyJ" * 10_000,
+    "sk-" * 10_000, "https://a@" * 10_000, "x@" * 20_000 + "://", ";key=" * 10_000, "api_key=" * 10_000,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ENDLESS, ids=lambda text: text[:12])
+def test_long_texts_cost_what_they_are_long(text: str) -> None:
+    """Twice the text costs about twice the time: no look tries every place with all that follows."""
+    short, long = (min(_seconds(text[: len(text) // parts]) for _ in range(3)) for parts in (4, 1))
+    assert long < 8 * short + 0.05
+
+
+def _seconds(text: str) -> float:
+    began = perf_counter()
+    list(sightings(text))
+    return perf_counter() - began

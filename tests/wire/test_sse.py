@@ -204,13 +204,6 @@ def test_retry_is_digits_only() -> None:
     assert decoder.retry == 250
 
 
-def test_consumed_is_the_last_event_boundary() -> None:
-    """What was received beyond the last whole block is not consumed."""
-    decoder = Decoder()
-    decoder.feed(CANONICAL + b"data: half")
-    assert (decoder.consumed, decoder.received) == (len(CANONICAL), len(CANONICAL) + 10)
-
-
 @given(
     st.one_of(st.none(), st.sampled_from(["step.delta", "", "é"])),
     st.binary(max_size=30),

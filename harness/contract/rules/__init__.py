@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from importlib import import_module
 
-from harness.outcome import Rule
+from harness.outcome import Level, Rule
 
 AREAS = (
     "http",
@@ -39,3 +39,9 @@ def _collect(areas: Iterable[str]) -> dict[str, Rule]:
 
 BY_ID: dict[str, Rule] = _collect(AREAS)
 """All rules, in the order a reader meets them."""
+
+
+def level_of(rule_id: str) -> Level:
+    """The level of a rule; MUST where there is no such rule, so that nothing is passed over."""
+    rule = BY_ID.get(rule_id)
+    return rule.level if rule is not None else Level.MUST

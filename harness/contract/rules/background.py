@@ -5,16 +5,14 @@ Layer 1. Data only. The table of statuses and transitions itself is `harness.con
 
 from __future__ import annotations
 
-from harness.outcome import Basis, Level, Rule, Source
+from harness.contract.rules.pages import BACKGROUND, ERRORS, REFERENCE
+from harness.outcome import Basis, Level, Rule
 
-_PAGE = "Background execution"
-_CREATE = Source(Basis.DOCUMENTED, _PAGE, "Create a background interaction")
-_POLL = Source(Basis.DOCUMENTED, _PAGE, "Poll for the result")
-_CANCEL = Source(Basis.DOCUMENTED, _PAGE, "Cancel an interaction")
-_POLL_INFERRED = Source(Basis.INFERRED, _PAGE, "Poll for the result")
-_CANCEL_REFERENCE = Source(
-    Basis.DOCUMENTED, "Interactions API reference", "Cancel an interaction: only background runs still in progress"
-)
+_CREATE = BACKGROUND.cite(Basis.DOCUMENTED, "Create a background interaction")
+_POLL = BACKGROUND.cite(Basis.DOCUMENTED, "Poll for the result")
+_CANCEL = BACKGROUND.cite(Basis.DOCUMENTED, "Cancel an interaction")
+_POLL_INFERRED = BACKGROUND.cite(Basis.INFERRED, "Poll for the result")
+_CANCEL_REFERENCE = REFERENCE.cite(Basis.DOCUMENTED, "Cancel an interaction: background runs in progress only")
 
 RULES: tuple[Rule, ...] = (
     Rule(
@@ -36,7 +34,7 @@ RULES: tuple[Rule, ...] = (
         level=Level.SHOULD,
         statement="The answer to a background create comes well before the 60 seconds after which HTTP calls die.",
         breaks="The request is cut by proxies and load balancers, and the id is lost with it.",
-        source=Source(Basis.DOCUMENTED, _PAGE, "Why background execution: timeouts"),
+        source=BACKGROUND.cite(Basis.DOCUMENTED, "Why background execution: timeouts"),
     ),
     Rule(
         id="bg.settles",
@@ -57,7 +55,7 @@ RULES: tuple[Rule, ...] = (
         level=Level.MUST,
         statement="Every poll answers for the interaction that was asked for.",
         breaks="A client shows one user the run of another.",
-        source=Source(Basis.SCHEMA, "Interactions API reference", "Interaction: id"),
+        source=REFERENCE.cite(Basis.SCHEMA, "Interaction: id"),
     ),
     Rule(
         id="bg.no-regress",
@@ -78,21 +76,21 @@ RULES: tuple[Rule, ...] = (
         level=Level.MAY,
         statement="`updated` never goes back from one poll to the next.",
         breaks="Caches keyed by the time of the last change keep stale results.",
-        source=Source(Basis.INFERRED, "Interactions API reference", "Interaction: updated"),
+        source=REFERENCE.cite(Basis.INFERRED, "Interaction: updated"),
     ),
     Rule(
         id="bg.queued",
         level=Level.SHOULD,
         statement="A run that waits for capacity is visible as queued, then runs and settles.",
         breaks="A client takes a run that has not begun for one that failed or hangs.",
-        source=Source(Basis.SCHEMA, "Interactions API reference", "Interaction: status"),
+        source=REFERENCE.cite(Basis.SCHEMA, "Interaction: status"),
     ),
     Rule(
         id="bg.failed-diag",
         level=Level.MAY,
         statement="A failed run says why: in `errors` or in the error of a step.",
         breaks="A failure cannot be told from a fault of the user's own program.",
-        source=Source(Basis.SCHEMA, "Interactions API reference", "Interaction: errors"),
+        source=REFERENCE.cite(Basis.SCHEMA, "Interaction: errors"),
     ),
     Rule(
         id="bg.failed-visible",
@@ -106,7 +104,7 @@ RULES: tuple[Rule, ...] = (
         level=Level.SHOULD,
         statement="A run that stopped early is shown as incomplete by GET and by the end of its stream.",
         breaks="A truncated answer is taken for the whole one.",
-        source=Source(Basis.SCHEMA, "Interactions API reference", "Interaction: status"),
+        source=REFERENCE.cite(Basis.SCHEMA, "Interaction: status"),
     ),
     Rule(
         id="cancel.ok",
@@ -114,6 +112,13 @@ RULES: tuple[Rule, ...] = (
         statement="POST …/cancel, without a body, on a running background run answers 200 and the interaction.",
         breaks="A run nobody wants any more goes on and is paid for.",
         source=_CANCEL,
+    ),
+    Rule(
+        id="cancel.schema",
+        level=Level.MUST,
+        statement="Every interaction that a cancel answers fits its published schema, unknown additions apart.",
+        breaks="Typed clients raise on the answer, and nobody knows whether the run was cancelled.",
+        source=REFERENCE.cite(Basis.SCHEMA, "Cancel an interaction: Interaction"),
     ),
     Rule(
         id="cancel.state",
@@ -127,28 +132,28 @@ RULES: tuple[Rule, ...] = (
         level=Level.SHOULD,
         statement="A cancelled run stays cancelled.",
         breaks="Work that was called off comes back with effects nobody expects.",
-        source=Source(Basis.INFERRED, _PAGE, "Cancel an interaction"),
+        source=BACKGROUND.cite(Basis.INFERRED, "Cancel an interaction"),
     ),
     Rule(
         id="cancel.get-after",
         level=Level.SHOULD,
         statement="A cancelled interaction stays retrievable until it is deleted.",
         breaks="What was produced before the cancel is lost.",
-        source=Source(Basis.INFERRED, _PAGE, "Cancel an interaction"),
+        source=BACKGROUND.cite(Basis.INFERRED, "Cancel an interaction"),
     ),
     Rule(
         id="cancel.stream-ends",
         level=Level.SHOULD,
         statement="An open stream of a run that is cancelled ends, and says so.",
         breaks="A reader waits on a stream that will never bring anything.",
-        source=Source(Basis.SCHEMA, "Interactions API reference", "interaction.completed: also sent on cancel"),
+        source=REFERENCE.cite(Basis.SCHEMA, "interaction.completed: also sent on cancel"),
     ),
     Rule(
         id="cancel.twice",
         level=Level.MAY,
         statement="A second cancel is answered in kind or refused, and never fails the server.",
         breaks="Clients that retry a cancel see a server error for something that worked.",
-        source=Source(Basis.INFERRED, _PAGE, "Cancel an interaction (a second cancel is not documented)"),
+        source=BACKGROUND.cite(Basis.INFERRED, "Cancel an interaction (a second cancel is not documented)"),
     ),
     Rule(
         id="cancel.settled",
@@ -183,13 +188,13 @@ RULES: tuple[Rule, ...] = (
         level=Level.SHOULD,
         statement="Cancelling an interaction that does not exist is refused.",
         breaks="A typing error in an id looks like a successful cancel.",
-        source=Source(Basis.DOCUMENTED, "API errors", "not_found"),
+        source=ERRORS.cite(Basis.DOCUMENTED, "not_found"),
     ),
     Rule(
         id="cancel.colon",
         level=Level.MAY,
         statement="`{id}:cancel` is not the cancel route.",
         breaks="Clients written against such a server do not work with the documented path elsewhere.",
-        source=Source(Basis.INFERRED, "Interactions API reference", "Cancel an interaction: path"),
+        source=REFERENCE.cite(Basis.INFERRED, "Cancel an interaction: path"),
     ),
 )

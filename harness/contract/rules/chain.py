@@ -5,12 +5,12 @@ Layer 1. Data only.
 
 from __future__ import annotations
 
-from harness.outcome import Basis, Level, Rule, Source
+from harness.contract.rules.pages import BACKGROUND, BREAKING_CHANGES, ERRORS, OVERVIEW, REFERENCE
+from harness.outcome import Basis, Level, Rule
 
-_CHAIN = Source(Basis.DOCUMENTED, "Background execution", "Chain interactions")
-_OVERVIEW = "Interactions API overview"
-_STATE = Source(Basis.DOCUMENTED, _OVERVIEW, "Stateful conversations: previous_interaction_id")
-_STATE_INFERRED = Source(Basis.INFERRED, _OVERVIEW, "Stateful conversations: previous_interaction_id")
+_CHAIN = BACKGROUND.cite(Basis.DOCUMENTED, "Chain interactions")
+_STATE = OVERVIEW.cite(Basis.DOCUMENTED, "Stateful conversations: previous_interaction_id")
+_STATE_INFERRED = OVERVIEW.cite(Basis.INFERRED, "Stateful conversations: previous_interaction_id")
 
 RULES: tuple[Rule, ...] = (
     Rule(
@@ -32,7 +32,7 @@ RULES: tuple[Rule, ...] = (
         level=Level.MAY,
         statement="The answer repeats the previous_interaction_id it was given.",
         breaks="A stored conversation cannot be walked back from its last turn.",
-        source=Source(Basis.SCHEMA, "Interactions API reference", "Interaction: previous_interaction_id"),
+        source=REFERENCE.cite(Basis.SCHEMA, "Interaction: previous_interaction_id"),
     ),
     Rule(
         id="chain.history",
@@ -46,7 +46,7 @@ RULES: tuple[Rule, ...] = (
         level=Level.SHOULD,
         statement="The answer to a chained create holds its own output, not the steps of its parent.",
         breaks="Clients that append what they receive show every earlier answer again.",
-        source=Source(Basis.DOCUMENTED, "Breaking changes, May 2026", "steps of POST are output only"),
+        source=BREAKING_CHANGES.cite(Basis.DOCUMENTED, "steps of POST are output only"),
     ),
     Rule(
         id="chain.parent-unchanged",
@@ -81,20 +81,20 @@ RULES: tuple[Rule, ...] = (
         level=Level.SHOULD,
         statement="A previous_interaction_id that does not exist is refused.",
         breaks="A conversation loses its history without a word.",
-        source=Source(Basis.DOCUMENTED, "API errors", "not_found"),
+        source=ERRORS.cite(Basis.DOCUMENTED, "not_found"),
     ),
     Rule(
         id="chain.stateless",
         level=Level.SHOULD,
         statement="With store=false, the steps of an answer can be sent back unchanged, with a new question.",
         breaks="Conversations are impossible for whoever may not store data.",
-        source=Source(Basis.DOCUMENTED, "Breaking changes, May 2026", "Stateless conversations: resend the steps"),
+        source=BREAKING_CHANGES.cite(Basis.DOCUMENTED, "Stateless conversations: resend the steps"),
     ),
     Rule(
         id="chain.no-tools",
         level=Level.MAY,
         statement="Tools are not inherited: a chained turn that declares none gets no function call.",
         breaks="A client receives calls for a function it did not offer in this turn.",
-        source=Source(Basis.DOCUMENTED, _OVERVIEW, "What a chain carries over"),
+        source=OVERVIEW.cite(Basis.DOCUMENTED, "What a chain carries over"),
     ),
 )

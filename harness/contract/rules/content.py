@@ -6,10 +6,10 @@ traffic (`harness.contract.offline`), since a live check writes its requests its
 
 from __future__ import annotations
 
-from harness.outcome import Basis, Level, Rule, Source
+from harness.contract.rules.pages import OPENAPI, RECORDINGS, REFERENCE
+from harness.outcome import Basis, Level, Rule
 
-_REFERENCE = "Interactions API reference"
-_STEPS = Source(Basis.SCHEMA, _REFERENCE, "Step, Content, Annotation: type")
+_STEPS = REFERENCE.cite(Basis.SCHEMA, "Step, Content, Annotation: type")
 
 RULES: tuple[Rule, ...] = (
     Rule(
@@ -17,21 +17,21 @@ RULES: tuple[Rule, ...] = (
         level=Level.MUST,
         statement="Token counts are non-negative integers.",
         breaks="Cost accounting raises, or adds a negative cost.",
-        source=Source(Basis.SCHEMA, _REFERENCE, "Usage"),
+        source=REFERENCE.cite(Basis.SCHEMA, "Usage"),
     ),
     Rule(
         id="usage.sum",
         level=Level.SHOULD,
         statement="total_tokens is input + output + thought tokens, with or without those of tool use.",
         breaks="Two dashboards of the same calls show different sums.",
-        source=Source(Basis.OBSERVED, "Recorded interactions of the service", "all with usage"),
+        source=RECORDINGS.cite(Basis.OBSERVED, "interactions, all with usage"),
     ),
     Rule(
         id="usage.modality",
         level=Level.SHOULD,
         statement="The tokens of a by-modality list do not exceed the total they belong to.",
         breaks="Shares of a modality come out above the whole.",
-        source=Source(Basis.INFERRED, _REFERENCE, "Usage: tokens by modality"),
+        source=REFERENCE.cite(Basis.INFERRED, "Usage: tokens by modality"),
     ),
     Rule(
         id="steps.discriminator",
@@ -45,27 +45,27 @@ RULES: tuple[Rule, ...] = (
         level=Level.SHOULD,
         statement="Each result step answers a call step that came before it.",
         breaks="Clients pair calls and results by id: one result has no call to show it under.",
-        source=Source(Basis.SCHEMA, _REFERENCE, "Result steps: call_id"),
+        source=REFERENCE.cite(Basis.SCHEMA, "Result steps: call_id"),
     ),
     Rule(
         id="steps.base64",
         level=Level.SHOULD,
         statement="Inline data and signatures are base64.",
         breaks="Decoding fails in the client, or the altered signature is refused in the next turn.",
-        source=Source(Basis.SCHEMA, "OpenAPI document of the API, v1beta", "data, signature: format byte"),
+        source=OPENAPI.cite(Basis.SCHEMA, "data, signature: format byte"),
     ),
     Rule(
         id="steps.annotation-range",
         level=Level.SHOULD,
         statement="An annotation's indices are bytes of its text: 0 <= start < end <= length in UTF-8.",
         breaks="Citations are drawn over the wrong words, or slicing raises.",
-        source=Source(Basis.DOCUMENTED, _REFERENCE, "Annotations: start_index, end_index"),
+        source=REFERENCE.cite(Basis.DOCUMENTED, "Annotations: start_index, end_index"),
     ),
     Rule(
         id="request.schema",
         level=Level.SHOULD,
         statement="A create that was accepted fits the published schema of its body, nothing unknown in it.",
         breaks="A stricter server, or this one tomorrow, refuses the call; until then the field does nothing.",
-        source=Source(Basis.SCHEMA, _REFERENCE, "Create an interaction: request body"),
+        source=REFERENCE.cite(Basis.SCHEMA, "Create an interaction: request body"),
     ),
 )

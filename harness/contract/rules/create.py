@@ -5,15 +5,22 @@ Layer 1. Data only. What the steps and the usage of any interaction look like: `
 
 from __future__ import annotations
 
-from harness.outcome import Basis, Level, Rule, Source
+from harness.contract.rules.pages import (
+    BACKGROUND,
+    BREAKING_CHANGES,
+    FUNCTION_CALLING,
+    PROBES,
+    RECORDINGS,
+    REFERENCE,
+    SDK,
+)
+from harness.outcome import Basis, Level, Rule
 
-_PAGE = "Interactions API reference"
-_RESOURCE = Source(Basis.SCHEMA, _PAGE, "Interaction")
-_FIELDS = Source(Basis.DOCUMENTED, _PAGE, "Interaction: output only fields")
-_INPUT = Source(Basis.SCHEMA, _PAGE, "CreateInteraction: input")
-_EITHER = Source(Basis.DOCUMENTED, _PAGE, "CreateInteraction: model and agent")
-_CONFIGS = Source(Basis.DOCUMENTED, _PAGE, "CreateInteraction: generation_config and agent_config")
-_RECORDED = "Public recordings"
+_RESOURCE = REFERENCE.cite(Basis.SCHEMA, "Interaction")
+_FIELDS = REFERENCE.cite(Basis.DOCUMENTED, "Interaction: output only fields")
+_INPUT = REFERENCE.cite(Basis.SCHEMA, "CreateInteraction: input")
+_EITHER = REFERENCE.cite(Basis.DOCUMENTED, "CreateInteraction: model and agent")
+_CONFIGS = REFERENCE.cite(Basis.DOCUMENTED, "CreateInteraction: generation_config and agent_config")
 
 _ANSWER = (
     Rule(
@@ -21,7 +28,7 @@ _ANSWER = (
         level=Level.MUST,
         statement="A model and a string input bring 200 and an interaction.",
         breaks="Nothing works.",
-        source=Source(Basis.DOCUMENTED, "Background execution", "Create an interaction"),
+        source=BACKGROUND.cite(Basis.DOCUMENTED, "Create an interaction"),
     ),
     Rule(
         id="create.status",
@@ -42,7 +49,7 @@ _ANSWER = (
         level=Level.SHOULD,
         statement="A foreground create answers with a settled status.",
         breaks="A client that asked for the result gets a promise it never polls.",
-        source=Source(Basis.INFERRED, _PAGE, "CreateInteraction: background"),
+        source=REFERENCE.cite(Basis.INFERRED, "CreateInteraction: background"),
     ),
     Rule(
         id="create.id",
@@ -56,14 +63,14 @@ _ANSWER = (
         level=Level.SHOULD,
         statement="Every create brings another id, one that was deleted is not given again.",
         breaks="One conversation overwrites another.",
-        source=Source(Basis.INFERRED, _PAGE, "Interaction: id"),
+        source=REFERENCE.cite(Basis.INFERRED, "Interaction: id"),
     ),
     Rule(
         id="create.object",
         level=Level.SHOULD,
         statement='`object` says "interaction".',
         breaks="Dispatchers that look at the field drop the answer.",
-        source=Source(Basis.OBSERVED, _RECORDED, "Every interaction carries it"),
+        source=RECORDINGS.cite(Basis.OBSERVED, "Every interaction carries it"),
     ),
     Rule(
         id="create.times",
@@ -77,35 +84,35 @@ _ANSWER = (
         level=Level.SHOULD,
         statement="`model` names what ran.",
         breaks="Nobody can tell what an alias resolved to, or what was paid for.",
-        source=Source(Basis.OBSERVED, _RECORDED, "Every model interaction carries it"),
+        source=RECORDINGS.cite(Basis.OBSERVED, "Every model interaction carries it"),
     ),
     Rule(
         id="create.steps-output-only",
         level=Level.SHOULD,
         statement="The steps of a create's answer do not begin with the caller's own input.",
         breaks="A client that appends them to its history sends the input twice.",
-        source=Source(Basis.DOCUMENTED, "Breaking changes, May 2026", "Steps in POST and in GET"),
+        source=BREAKING_CHANGES.cite(Basis.DOCUMENTED, "Steps in POST and in GET"),
     ),
     Rule(
         id="create.completed-has-output",
         level=Level.SHOULD,
         statement="A completed answer holds at least one model_output step.",
         breaks="The result was paid for and is not there.",
-        source=Source(Basis.INFERRED, _PAGE, "Interaction: steps"),
+        source=REFERENCE.cite(Basis.INFERRED, "Interaction: steps"),
     ),
     Rule(
         id="create.usage",
         level=Level.SHOULD,
         statement="An answer that is neither failed nor cancelled has usage.",
         breaks="Nobody can tell what a call cost.",
-        source=Source(Basis.OBSERVED, _RECORDED, "Every interaction carries it"),
+        source=RECORDINGS.cite(Basis.OBSERVED, "Every interaction carries it"),
     ),
     Rule(
         id="create.no-stream-json",
         level=Level.MUST,
         statement="With stream false or absent the answer is one JSON body, not a stream.",
         breaks="The SDK returns a stream object where the caller expects an interaction.",
-        source=Source(Basis.SCHEMA, _PAGE, "CreateInteraction: stream"),
+        source=REFERENCE.cite(Basis.SCHEMA, "CreateInteraction: stream"),
     ),
 )
 
@@ -136,21 +143,21 @@ _INPUTS = (
         level=Level.MAY,
         statement="The content of a user_input step may be a bare string.",
         breaks="Calls copied from the function calling guide are refused.",
-        source=Source(Basis.DOCUMENTED, "Function calling", "user_input in the examples"),
+        source=FUNCTION_CALLING.cite(Basis.DOCUMENTED, "user_input in the examples"),
     ),
     Rule(
         id="create.input-turns",
         level=Level.MAY,
         statement="A list of turns with a role is accepted, or answered 400 as the form of the old schema.",
         breaks="A client that still sends turns cannot tell its own mistake from an outage.",
-        source=Source(Basis.DOCUMENTED, _PAGE, "CreateInteraction: input, Turn[]"),
+        source=REFERENCE.cite(Basis.DOCUMENTED, "CreateInteraction: input, Turn[]"),
     ),
     Rule(
         id="create.input-missing",
         level=Level.SHOULD,
         statement="No input, or an empty list, is answered 400 unless a continuation_token is given.",
         breaks="A lost prompt is paid for and answered with something made up.",
-        source=Source(Basis.OBSERVED, "Live probes of a third party", "Missing and empty input"),
+        source=PROBES.cite(Basis.OBSERVED, "Missing and empty input"),
     ),
     Rule(
         id="create.model-xor-agent",
@@ -185,14 +192,14 @@ _INPUTS = (
         level=Level.MAY,
         statement="Labels within the published rules are accepted, and a key that breaks them is answered 400.",
         breaks="Costs cannot be split by label, or labels vanish.",
-        source=Source(Basis.SCHEMA, "google-genai 3.3.0", "CreateInteraction: labels"),
+        source=SDK.cite(Basis.SCHEMA, "CreateInteraction: labels"),
     ),
     Rule(
         id="create.webhook-bg",
         level=Level.MAY,
         statement="webhook_config without background is refused with 400 or accepted.",
         breaks="A notification that will never come is answered with a server error.",
-        source=Source(Basis.OBSERVED, "Live probes of a third party", "webhook_config needs background"),
+        source=PROBES.cite(Basis.OBSERVED, "webhook_config needs background"),
     ),
 )
 
@@ -202,28 +209,28 @@ _OPTIONS = (
         level=Level.SHOULD,
         statement="A JSON response_format brings output text that parses as JSON.",
         breaks="Programs that parse the answer fail.",
-        source=Source(Basis.DOCUMENTED, _PAGE, "CreateInteraction: response_format"),
+        source=REFERENCE.cite(Basis.DOCUMENTED, "CreateInteraction: response_format"),
     ),
     Rule(
         id="create.max-tokens",
         level=Level.MAY,
         statement="A tiny max_output_tokens ends as incomplete or completed, never as a server error.",
         breaks="A limit set to save money costs a retry loop.",
-        source=Source(Basis.SCHEMA, _PAGE, "GenerationConfig: max_output_tokens"),
+        source=REFERENCE.cite(Basis.SCHEMA, "GenerationConfig: max_output_tokens"),
     ),
     Rule(
         id="create.unicode",
         level=Level.SHOULD,
         statement="Text beyond ASCII survives in the stored input, character for character.",
         breaks="Names, emoji and whole languages come back damaged.",
-        source=Source(Basis.INFERRED, _PAGE, "TextContent: text"),
+        source=REFERENCE.cite(Basis.INFERRED, "TextContent: text"),
     ),
     Rule(
         id="create.large",
         level=Level.SHOULD,
         statement="A create of one megabyte is accepted or refused as the client's error, and answered in time.",
         breaks="A long document looks like an outage, and is retried.",
-        source=Source(Basis.INFERRED, _PAGE, "CreateInteraction: input has no published limit"),
+        source=REFERENCE.cite(Basis.INFERRED, "CreateInteraction: input has no published limit"),
     ),
 )
 

@@ -5,15 +5,26 @@ Layer 1. Data only.
 
 from __future__ import annotations
 
-from harness.outcome import Basis, Level, Rule, Source
+from harness.contract.rules.pages import (
+    BACKGROUND,
+    BREAKING_CHANGES,
+    ERRORS,
+    HTTP,
+    HTTP_1,
+    JSON,
+    OPENAPI,
+    PROBES,
+    RECORDINGS,
+    REFERENCE,
+    SDK,
+)
+from harness.outcome import Basis, Level, Rule
 
-_ERRORS = "API errors"
-_CODES = Source(Basis.DOCUMENTED, _ERRORS, "Table of codes")
-_BODY = Source(Basis.DOCUMENTED, _ERRORS, "Shape of an error")
-_AUTHENTICATION = Source(Basis.DOCUMENTED, _ERRORS, "Codes: authentication, permission_denied")
-_INVALID = Source(Basis.DOCUMENTED, _ERRORS, "Codes: invalid_request")
-_REFERENCE = "Interactions API reference"
-_JSON = Source(Basis.GENERIC, "RFC 8259", "8.1 Character encoding; RFC 9110, 8.3 Content-Type")
+_CODES = ERRORS.cite(Basis.DOCUMENTED, "Table of codes")
+_BODY = ERRORS.cite(Basis.DOCUMENTED, "Shape of an error")
+_AUTHENTICATION = ERRORS.cite(Basis.DOCUMENTED, "Codes: authentication, permission_denied")
+_INVALID = ERRORS.cite(Basis.DOCUMENTED, "Codes: invalid_request")
+_JSON = JSON.cite(Basis.GENERIC, "8.1 Character encoding; RFC 9110, 8.3 Content-Type")
 
 _TRANSPORT = (
     Rule(
@@ -21,7 +32,7 @@ _TRANSPORT = (
         level=Level.MUST,
         statement="An answer whose body is JSON is labelled application/json.",
         breaks="Clients choose the decoder by the label: the SDK hands such a body over as text or as a stream.",
-        source=Source(Basis.SCHEMA, _REFERENCE, "Responses: application/json"),
+        source=REFERENCE.cite(Basis.SCHEMA, "Responses: application/json"),
     ),
     Rule(
         id="http.json-valid",
@@ -35,56 +46,56 @@ _TRANSPORT = (
         level=Level.MUST,
         statement="The answer to an accepted stream=true create is labelled text/event-stream.",
         breaks="Clients choose the decoder by the label, and find no events.",
-        source=Source(Basis.SCHEMA, "OpenAPI document, v1beta", "CreateInteraction: text/event-stream"),
+        source=OPENAPI.cite(Basis.SCHEMA, "CreateInteraction: text/event-stream"),
     ),
     Rule(
         id="http.length",
         level=Level.MUST,
         statement="Content-Length or the chunks of a response agree with the bytes that come.",
         breaks="Clients raise a connection error on a complete answer, or read the next one from its middle.",
-        source=Source(Basis.GENERIC, "RFC 9112", "6 Message body; 7.1 Chunked transfer coding"),
+        source=HTTP_1.cite(Basis.GENERIC, "6 Message body; 7.1 Chunked transfer coding"),
     ),
     Rule(
         id="http.redirect",
         level=Level.MAY,
         statement="API calls are answered without a redirect.",
         breaks="Clients that do not follow redirects fail; those that do may drop the body or the key.",
-        source=Source(Basis.INFERRED, _REFERENCE, "No operation lists a 3xx response"),
+        source=REFERENCE.cite(Basis.INFERRED, "No operation lists a 3xx response"),
     ),
     Rule(
         id="http.unknown-query",
         level=Level.SHOULD,
         statement="An unknown query parameter does not break a call.",
         breaks="Proxies and tracing tools that add parameters break every call.",
-        source=Source(Basis.OBSERVED, "Live probes of a third party", "Unknown query parameters are ignored"),
+        source=PROBES.cite(Basis.OBSERVED, "Unknown query parameters are ignored"),
     ),
     Rule(
         id="http.v1beta",
         level=Level.MUST,
         statement="The interactions route exists under /v1beta.",
         breaks="Code written after the documentation finds nothing at its address.",
-        source=Source(Basis.DOCUMENTED, "Background execution", "Every example calls /v1beta/interactions"),
+        source=BACKGROUND.cite(Basis.DOCUMENTED, "Every example calls /v1beta/interactions"),
     ),
     Rule(
         id="http.v1",
         level=Level.SHOULD,
         statement="The interactions route exists under /v1 too.",
         breaks="The official SDKs, whose default this path is, get 404 on every call.",
-        source=Source(Basis.SCHEMA, "google-genai 3.3.0", "Default API version"),
+        source=SDK.cite(Basis.SCHEMA, "Default API version"),
     ),
     Rule(
         id="http.revision-ignored",
         level=Level.SHOULD,
         statement="An absent, old or odd Api-Revision header brings the same shape: steps.",
         breaks="A client that still sends the header of its revision gets a body it cannot read.",
-        source=Source(Basis.DOCUMENTED, "Breaking changes, May 2026", "Timeline: header ignored since June"),
+        source=BREAKING_CHANGES.cite(Basis.DOCUMENTED, "Timeline: header ignored since June"),
     ),
     Rule(
         id="http.gzip",
         level=Level.MAY,
         statement="A body is compressed only when the request asked for it.",
         breaks="Clients without a decompressor, and raw readers of streams, see garbage.",
-        source=Source(Basis.OBSERVED, "Public recordings", "content-encoding only beside accept-encoding"),
+        source=RECORDINGS.cite(Basis.OBSERVED, "content-encoding only beside accept-encoding"),
     ),
 )
 
@@ -108,21 +119,21 @@ _KEYS = (
         level=Level.MUST,
         statement="The key is accepted in the x-goog-api-key header.",
         breaks="Every documented example and every SDK is refused.",
-        source=Source(Basis.DOCUMENTED, "Background execution", "Every example sends x-goog-api-key"),
+        source=BACKGROUND.cite(Basis.DOCUMENTED, "Every example sends x-goog-api-key"),
     ),
     Rule(
         id="auth.bearer",
         level=Level.MAY,
         statement="The key is accepted as a bearer token in the Authorization header.",
         breaks="Generic HTTP clients that only know bearer tokens are refused. (The schema says token, not key.)",
-        source=Source(Basis.SCHEMA, "OpenAPI document, v1beta", "Security scheme: Authorization: Bearer"),
+        source=OPENAPI.cite(Basis.SCHEMA, "Security scheme: Authorization: Bearer"),
     ),
     Rule(
         id="auth.query",
         level=Level.MAY,
         statement="The key is accepted in the key query parameter.",
         breaks="Older snippets that put the key into the address are refused.",
-        source=Source(Basis.DOCUMENTED, "Breaking changes, May 2026", "Examples with ?key="),
+        source=BREAKING_CHANGES.cite(Basis.DOCUMENTED, "Examples with ?key="),
     ),
 )
 
@@ -153,14 +164,14 @@ _ERROR_BODIES = (
         level=Level.SHOULD,
         statement="An error shows neither the caller's key nor a stack trace.",
         breaks="Keys and internals end up in logs, tickets and recordings.",
-        source=Source(Basis.INFERRED, _ERRORS, "The fields of an error are a code and a message"),
+        source=ERRORS.cite(Basis.INFERRED, "The fields of an error are a code and a message"),
     ),
     Rule(
         id="err.retry-after",
         level=Level.SHOULD,
         statement="Where a 429 carries Retry-After, it is a number of seconds or an HTTP date.",
         breaks="Clients that honour the field wait for ever or not at all.",
-        source=Source(Basis.GENERIC, "RFC 9110", "10.2.3 Retry-After"),
+        source=HTTP.cite(Basis.GENERIC, "10.2.3 Retry-After"),
     ),
 )
 
@@ -184,42 +195,42 @@ _REFUSALS = (
         level=Level.SHOULD,
         statement="A JSON array in place of the create object is a client error.",
         breaks="A 5xx makes clients retry what can never work.",
-        source=Source(Basis.INFERRED, _ERRORS, "Codes: invalid_request"),
+        source=ERRORS.cite(Basis.INFERRED, "Codes: invalid_request"),
     ),
     Rule(
         id="err.unknown-field",
         level=Level.SHOULD,
         statement="An unknown field of the create body is answered 400.",
         breaks="A misspelt option is dropped without a word, and the user pays for something else.",
-        source=Source(Basis.DOCUMENTED, _ERRORS, "Codes: parameter_unknown"),
+        source=ERRORS.cite(Basis.DOCUMENTED, "Codes: parameter_unknown"),
     ),
     Rule(
         id="err.unknown-model",
         level=Level.MUST,
         statement="A model that does not exist is refused with a client error.",
         breaks="A misspelt model is retried as a server error, or quietly replaced.",
-        source=Source(Basis.DOCUMENTED, _ERRORS, "Codes: model_not_found"),
+        source=ERRORS.cite(Basis.DOCUMENTED, "Codes: model_not_found"),
     ),
     Rule(
         id="err.bad-enum",
         level=Level.SHOULD,
         statement="A value outside a closed enumeration is answered 400.",
         breaks="The option is dropped without a word.",
-        source=Source(Basis.DOCUMENTED, _ERRORS, "Examples of invalid_request messages"),
+        source=ERRORS.cite(Basis.DOCUMENTED, "Examples of invalid_request messages"),
     ),
     Rule(
         id="err.unknown-route",
         level=Level.SHOULD,
         statement="A path that is no route is answered 404.",
         breaks="A mistyped path looks like an outage, or worse, like a success.",
-        source=Source(Basis.GENERIC, "RFC 9110", "15.5.5 404 Not Found"),
+        source=HTTP.cite(Basis.GENERIC, "15.5.5 404 Not Found"),
     ),
     Rule(
         id="err.stream-prestream",
         level=Level.MUST,
         statement="An invalid create with stream=true reports its failure, as an HTTP error or as an error event.",
         breaks="The client sees a stream without events and takes it for an empty answer.",
-        source=Source(Basis.DOCUMENTED, _ERRORS, "Errors of streaming requests"),
+        source=ERRORS.cite(Basis.DOCUMENTED, "Errors of streaming requests"),
     ),
 )
 

@@ -6,12 +6,12 @@ untestable, not broken.
 
 from __future__ import annotations
 
-from harness.outcome import Basis, Level, Rule, Source
+from harness.contract.rules.pages import BACKGROUND, ERRORS, REFERENCE, URIS
+from harness.outcome import Basis, Level, Rule
 
-_BACKGROUND = "Background execution"
-_REFERENCE = Source(Basis.DOCUMENTED, "Interactions API reference", "Get an interaction: last_event_id")
-_RESUME = Source(Basis.DOCUMENTED, _BACKGROUND, "Resume a stream")
-_SAMPLE = Source(Basis.INFERRED, _BACKGROUND, "Resume a stream (the sample depends on it)")
+_REFERENCE = REFERENCE.cite(Basis.DOCUMENTED, "Get an interaction: last_event_id")
+_RESUME = BACKGROUND.cite(Basis.DOCUMENTED, "Resume a stream")
+_SAMPLE = BACKGROUND.cite(Basis.INFERRED, "Resume a stream (the sample depends on it)")
 
 RULES: tuple[Rule, ...] = (
     Rule(
@@ -19,21 +19,21 @@ RULES: tuple[Rule, ...] = (
         level=Level.MUST,
         statement="GET with stream=true on a background interaction answers an event stream.",
         breaks="Resume is impossible: a client that asks for events receives something it cannot read.",
-        source=Source(Basis.SCHEMA, "Interactions API reference", "Get an interaction: stream"),
+        source=REFERENCE.cite(Basis.SCHEMA, "Get an interaction: stream"),
     ),
     Rule(
         id="resume.same-id",
         level=Level.MUST,
         statement="The events that GET streams name the interaction that was asked for.",
         breaks="A client follows, cancels or chains to the run of somebody else.",
-        source=Source(Basis.SCHEMA, "Interactions API reference", "Stream events: the id of the interaction"),
+        source=REFERENCE.cite(Basis.SCHEMA, "Stream events: the id of the interaction"),
     ),
     Rule(
         id="resume.replay",
         level=Level.SHOULD,
         statement="GET with stream=true and no cursor delivers a background run's events from the first one.",
         breaks="A client that lost its connection before the first event id never sees the beginning.",
-        source=Source(Basis.OBSERVED, _BACKGROUND, "Resume a stream: the sample's first request has no cursor"),
+        source=BACKGROUND.cite(Basis.OBSERVED, "Resume a stream: the sample's first request has no cursor"),
     ),
     Rule(
         id="resume.exclusive",
@@ -54,7 +54,7 @@ RULES: tuple[Rule, ...] = (
         level=Level.SHOULD,
         statement="An event carries the same event_id in every reading of its stream.",
         breaks="A cursor remembered from one connection means nothing on the next, and duplicates go unnoticed.",
-        source=Source(Basis.INFERRED, _BACKGROUND, "Resume a stream: event_id as a token"),
+        source=BACKGROUND.cite(Basis.INFERRED, "Resume a stream: event_id as a token"),
     ),
     Rule(
         id="resume.live",
@@ -68,14 +68,14 @@ RULES: tuple[Rule, ...] = (
         level=Level.MAY,
         statement="A cursor at the final event yields no new events.",
         breaks="A client that reconnects after the end prints the answer again.",
-        source=Source(Basis.INFERRED, "Interactions API reference", "Get an interaction: last_event_id"),
+        source=REFERENCE.cite(Basis.INFERRED, "Get an interaction: last_event_id"),
     ),
     Rule(
         id="resume.bad-cursor",
         level=Level.MAY,
         statement="An unknown cursor is refused, reported in the stream, or answered from the start.",
         breaks="A client with an expired cursor hangs, or takes a silent nothing for the end of the answer.",
-        source=Source(Basis.INFERRED, _BACKGROUND, "Resume a stream (expired cursors are not documented)"),
+        source=BACKGROUND.cite(Basis.INFERRED, "Resume a stream (expired cursors are not documented)"),
     ),
     Rule(
         id="resume.finished",
@@ -89,34 +89,34 @@ RULES: tuple[Rule, ...] = (
         level=Level.SHOULD,
         statement="Two readers of one running interaction both receive every event.",
         breaks="A reconnect beside a connection not yet noticed as dead takes events away from one of them.",
-        source=Source(Basis.INFERRED, _BACKGROUND, "Resume a stream: a reconnect may overlap the old connection"),
+        source=BACKGROUND.cite(Basis.INFERRED, "Resume a stream: a reconnect may overlap the old connection"),
     ),
     Rule(
         id="resume.well-formed",
         level=Level.SHOULD,
         statement="A resumed stream keeps the rules of every stream, but for its beginning.",
         breaks="A client that copes with the whole stream fails on its rest.",
-        source=Source(Basis.INFERRED, "Interactions API reference", "Get an interaction: stream"),
+        source=REFERENCE.cite(Basis.INFERRED, "Get an interaction: stream"),
     ),
     Rule(
         id="resume.encoded",
         level=Level.SHOULD,
         statement="A percent-encoded cursor means the same as the plain one.",
         breaks="Opaque cursors hold characters such as + / =; clients encode them and get the wrong place.",
-        source=Source(Basis.GENERIC, "RFC 3986", "2.1 and 6.2.2.2 Percent-encoding"),
+        source=URIS.cite(Basis.GENERIC, "2.1 and 6.2.2.2 Percent-encoding"),
     ),
     Rule(
         id="resume.unknown",
         level=Level.SHOULD,
         statement="Streaming an interaction that does not exist is refused.",
         breaks="A client waits for events of a run that is not there.",
-        source=Source(Basis.DOCUMENTED, "API errors", "not_found"),
+        source=ERRORS.cite(Basis.DOCUMENTED, "not_found"),
     ),
     Rule(
         id="resume.foreground",
         level=Level.MAY,
         statement="GET with stream=true on a stored foreground interaction replays it or is refused cleanly.",
         breaks="A client that asks for a stream receives something it cannot read.",
-        source=Source(Basis.INFERRED, "Interactions API reference", "Get an interaction: stream"),
+        source=REFERENCE.cite(Basis.INFERRED, "Get an interaction: stream"),
     ),
 )

@@ -5,9 +5,10 @@ Layer 1. Data only. Most are inferred or generic HTTP; none asks for more than a
 
 from __future__ import annotations
 
-from harness.outcome import Basis, Level, Rule, Source
+from harness.contract.rules.pages import ERRORS, HTTP, JSON, PROBES, REFERENCE, URIS
+from harness.outcome import Basis, Level, Rule
 
-_REFUSAL = Source(Basis.INFERRED, "API errors", "Codes: invalid_request")
+_REFUSAL = ERRORS.cite(Basis.INFERRED, "Codes: invalid_request")
 
 RULES: tuple[Rule, ...] = (
     Rule(
@@ -15,7 +16,7 @@ RULES: tuple[Rule, ...] = (
         level=Level.SHOULD,
         statement="Parallel creates bring each its own id and keep each its own input.",
         breaks="Under load one user gets the conversation of another.",
-        source=Source(Basis.INFERRED, "Interactions API reference", "Interaction: id, steps"),
+        source=REFERENCE.cite(Basis.INFERRED, "Interaction: id, steps"),
     ),
     Rule(
         id="rob.deep-json",
@@ -36,28 +37,28 @@ RULES: tuple[Rule, ...] = (
         level=Level.SHOULD,
         statement="A body that is not UTF-8 is a client error.",
         breaks="Damaged text is stored and comes back as something else, or the server fails.",
-        source=Source(Basis.GENERIC, "RFC 8259", "8.1 Character encoding"),
+        source=JSON.cite(Basis.GENERIC, "8.1 Character encoding"),
     ),
     Rule(
         id="rob.method",
         level=Level.MAY,
         statement="A method that a route does not have is answered 404 or 405.",
         breaks="A wrong call looks like an outage, and is retried.",
-        source=Source(Basis.GENERIC, "RFC 9110", "15.5.6 405 Method Not Allowed"),
+        source=HTTP.cite(Basis.GENERIC, "15.5.6 405 Method Not Allowed"),
     ),
     Rule(
         id="rob.id-injection",
         level=Level.SHOULD,
         statement="An id with an encoded slash, dots, question mark or NUL never reaches another resource.",
         breaks="An id taken from outside reaches files, routes or other people's data.",
-        source=Source(Basis.GENERIC, "RFC 3986", "2.2 Reserved characters; 3.3 Path"),
+        source=URIS.cite(Basis.GENERIC, "2.2 Reserved characters; 3.3 Path"),
     ),
     Rule(
         id="rob.long-id",
         level=Level.MAY,
         statement="An id of several thousand characters is a client error.",
         breaks="A mistyped id looks like an outage, and is retried.",
-        source=Source(Basis.GENERIC, "RFC 9110", "4.1 URI references; 15.5.15 414 URI Too Long"),
+        source=HTTP.cite(Basis.GENERIC, "4.1 URI references; 15.5.15 414 URI Too Long"),
     ),
     Rule(
         id="rob.content-type",
@@ -71,6 +72,6 @@ RULES: tuple[Rule, ...] = (
         level=Level.MAY,
         statement="camelCase names of body fields are answered 400.",
         breaks="An option spelt after another API of the same vendor is dropped without a word.",
-        source=Source(Basis.OBSERVED, "Live probes of a third party", "camelCase keys, with a suggestion"),
+        source=PROBES.cite(Basis.OBSERVED, "camelCase keys, with a suggestion"),
     ),
 )

@@ -5,15 +5,15 @@ Layer 1. Data only.
 
 from __future__ import annotations
 
-from harness.outcome import Basis, Level, Rule, Source
+from harness.contract.rules.pages import BACKGROUND, BREAKING_CHANGES, ERRORS, OVERVIEW, REFERENCE, SDK
+from harness.outcome import Basis, Level, Rule
 
-_REFERENCE = "Interactions API reference"
-_GET = Source(Basis.DOCUMENTED, _REFERENCE, "Get an interaction")
-_GET_INFERRED = Source(Basis.INFERRED, _REFERENCE, "Get an interaction")
-_DELETE = Source(Basis.DOCUMENTED, _REFERENCE, "Delete an interaction")
-_DELETE_INFERRED = Source(Basis.INFERRED, _REFERENCE, "Delete an interaction")
-_NOT_FOUND = Source(Basis.DOCUMENTED, "API errors", "Codes: not_found")
-_RETENTION = Source(Basis.DOCUMENTED, "Interactions overview", "Data storage and retention")
+_GET = REFERENCE.cite(Basis.DOCUMENTED, "Get an interaction")
+_GET_INFERRED = REFERENCE.cite(Basis.INFERRED, "Get an interaction")
+_DELETE = REFERENCE.cite(Basis.DOCUMENTED, "Delete an interaction")
+_DELETE_INFERRED = REFERENCE.cite(Basis.INFERRED, "Delete an interaction")
+_NOT_FOUND = ERRORS.cite(Basis.DOCUMENTED, "Codes: not_found")
+_RETENTION = OVERVIEW.cite(Basis.DOCUMENTED, "Data storage and retention")
 
 _READING = (
     Rule(
@@ -22,6 +22,13 @@ _READING = (
         statement="A stored interaction is read with 200, under the id it was created with.",
         breaks="Results of background runs and earlier turns are lost.",
         source=_GET,
+    ),
+    Rule(
+        id="get.schema",
+        level=Level.MUST,
+        statement="Every interaction that GET answers fits its published schema, unknown additions apart.",
+        breaks="Typed clients hand out empty fields or raise, while the create looked well.",
+        source=REFERENCE.cite(Basis.SCHEMA, "Get an interaction: Interaction"),
     ),
     Rule(
         id="get.same",
@@ -42,21 +49,21 @@ _READING = (
         level=Level.MAY,
         statement="The steps that GET shows begin with the caller's input.",
         breaks="A conversation cannot be rebuilt from what is stored. (The reference's own example lacks it.)",
-        source=Source(Basis.DOCUMENTED, "Breaking changes, May 2026", "Steps in POST and in GET"),
+        source=BREAKING_CHANGES.cite(Basis.DOCUMENTED, "Steps in POST and in GET"),
     ),
     Rule(
         id="get.include-input",
         level=Level.MAY,
         statement="include_input=true is accepted.",
         breaks="A documented call is refused.",
-        source=Source(Basis.SCHEMA, _REFERENCE, "Get an interaction: include_input"),
+        source=REFERENCE.cite(Basis.SCHEMA, "Get an interaction: include_input"),
     ),
     Rule(
         id="get.stream-false",
         level=Level.MUST,
         statement="An explicit stream=false brings JSON.",
         breaks="The official SDKs, which always send it, cannot read anything.",
-        source=Source(Basis.SCHEMA, "google-genai 3.3.0", "interactions.get sends stream=false"),
+        source=SDK.cite(Basis.SCHEMA, "interactions.get sends stream=false"),
     ),
     Rule(
         id="get.unknown",
@@ -70,7 +77,7 @@ _READING = (
         level=Level.SHOULD,
         statement="last_event_id without stream=true is refused with 400 or ignored.",
         breaks="A client that left the cursor in its query gets events where it parses JSON.",
-        source=Source(Basis.DOCUMENTED, _REFERENCE, "Get an interaction: last_event_id"),
+        source=REFERENCE.cite(Basis.DOCUMENTED, "Get an interaction: last_event_id"),
     ),
 )
 
@@ -101,7 +108,7 @@ _STORING = (
         level=Level.SHOULD,
         statement="The key of another project can neither read, nor continue, cancel or delete an interaction.",
         breaks="One customer sees and destroys the conversations of another.",
-        source=Source(Basis.INFERRED, "API errors", "Codes: permission_denied, not_found"),
+        source=ERRORS.cite(Basis.INFERRED, "Codes: permission_denied, not_found"),
     ),
 )
 
@@ -118,7 +125,7 @@ _DELETING = (
         level=Level.MUST,
         statement="A deleted interaction is answered 404.",
         breaks="What a user was told is gone can still be read.",
-        source=Source(Basis.DOCUMENTED, "Background execution", "Delete an interaction"),
+        source=BACKGROUND.cite(Basis.DOCUMENTED, "Delete an interaction"),
     ),
     Rule(
         id="del.gone-stream",

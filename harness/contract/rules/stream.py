@@ -6,17 +6,24 @@
 
 from __future__ import annotations
 
-from harness.outcome import Basis, Level, Rule, Source
+from harness.contract.rules.pages import (
+    BACKGROUND,
+    JSON,
+    MIGRATION,
+    RECORDINGS,
+    REFERENCE,
+    SDK,
+    SERVER_SENT_EVENTS,
+    STREAMING,
+)
+from harness.outcome import Basis, Level, Rule
 
-_GUIDE = "Streaming interactions guide"
-_REFERENCE = "Interactions API reference"
-_SDK = "google-genai 3.3.0, types of stream events"
-_ORDER = Source(Basis.DOCUMENTED, _GUIDE, "Order of events")
-_STEPS = Source(Basis.DOCUMENTED, _GUIDE, "Steps: start, delta, stop")
-_END = Source(Basis.DOCUMENTED, _GUIDE, "End of the stream")
-_EVENTS = Source(Basis.SCHEMA, _REFERENCE, "Stream events")
-_RECORDED = Source(Basis.OBSERVED, "Recorded streams of the service", "all of them")
-_RESUME = Source(Basis.DOCUMENTED, "Background execution", "Resume a stream")
+_ORDER = STREAMING.cite(Basis.DOCUMENTED, "Order of events")
+_STEPS = STREAMING.cite(Basis.DOCUMENTED, "Steps: start, delta, stop")
+_END = STREAMING.cite(Basis.DOCUMENTED, "End of the stream")
+_EVENTS = REFERENCE.cite(Basis.SCHEMA, "Stream events")
+_RECORDED = RECORDINGS.cite(Basis.OBSERVED, "streams, all of them")
+_RESUME = BACKGROUND.cite(Basis.DOCUMENTED, "Resume a stream")
 
 RULES: tuple[Rule, ...] = (
     Rule(
@@ -24,14 +31,14 @@ RULES: tuple[Rule, ...] = (
         level=Level.MUST,
         statement="A create with stream=true answers an event stream.",
         breaks="A client that asks for events receives something it cannot read, or nothing.",
-        source=Source(Basis.DOCUMENTED, _GUIDE, "stream: true"),
+        source=STREAMING.cite(Basis.DOCUMENTED, "stream: true"),
     ),
     Rule(
         id="stream.framing",
         level=Level.MUST,
         statement="A stream is well-formed server-sent events in UTF-8, the last of them ended by a blank line.",
         breaks="A conforming client drops the event that no blank line ends, or garbles its text.",
-        source=Source(Basis.GENERIC, "WHATWG HTML, server-sent events", "9.2.6 Interpreting an event stream"),
+        source=SERVER_SENT_EVENTS.cite(Basis.GENERIC, "9.2.6 Interpreting an event stream"),
     ),
     Rule(
         id="stream.json",
@@ -45,7 +52,7 @@ RULES: tuple[Rule, ...] = (
         level=Level.SHOULD,
         statement="No string of an event holds half of a surrogate pair.",
         breaks="An emoji that was split between two deltas cannot be encoded again, and the client crashes later.",
-        source=Source(Basis.GENERIC, "RFC 8259", "8.2 Unicode characters"),
+        source=JSON.cite(Basis.GENERIC, "8.2 Unicode characters"),
     ),
     Rule(
         id="stream.event-type",
@@ -80,7 +87,7 @@ RULES: tuple[Rule, ...] = (
         level=Level.SHOULD,
         statement="A stream creates its interaction once.",
         breaks="A client that resets its state on creation throws away what it has collected.",
-        source=Source(Basis.INFERRED, _GUIDE, "Order of events"),
+        source=STREAMING.cite(Basis.INFERRED, "Order of events"),
     ),
     Rule(
         id="stream.created-status",
@@ -106,7 +113,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         id="stream.stop-once",
         level=Level.MUST,
-        statement="Each started step stops exactly once before the interaction completes.",
+        statement="Each started step stops exactly once before the interaction ends, unless that broke it off.",
         breaks="Clients act on a step when it stops: a tool call is never run, or run twice.",
         source=_STEPS,
     ),
@@ -129,28 +136,28 @@ RULES: tuple[Rule, ...] = (
         level=Level.SHOULD,
         statement="No index is started twice.",
         breaks="The second step overwrites the first.",
-        source=Source(Basis.INFERRED, _GUIDE, "Steps: start, delta, stop"),
+        source=STREAMING.cite(Basis.INFERRED, "Steps: start, delta, stop"),
     ),
     Rule(
         id="stream.delta-known",
         level=Level.MAY,
         statement="The type of each delta is one that the reference lists.",
         breaks="Clients skip what they do not know, so its content is lost to them.",
-        source=Source(Basis.SCHEMA, _SDK, "StepDeltaData"),
+        source=SDK.cite(Basis.SCHEMA, "types of stream events, StepDeltaData"),
     ),
     Rule(
         id="stream.delta-fits",
         level=Level.SHOULD,
         statement="The type of a delta belongs to the type of its step.",
         breaks="Clients that assemble by the step's type drop the delta or raise.",
-        source=Source(Basis.SCHEMA, _SDK, "StepDeltaData and Step"),
+        source=SDK.cite(Basis.SCHEMA, "types of stream events, StepDeltaData and Step"),
     ),
     Rule(
         id="stream.args-join",
         level=Level.SHOULD,
         statement="The arguments_delta fragments of a function call join to one JSON object.",
         breaks="The client cannot parse the arguments, so the tool is never called.",
-        source=Source(Basis.DOCUMENTED, _GUIDE, "Streaming tool calls"),
+        source=STREAMING.cite(Basis.DOCUMENTED, "Streaming tool calls"),
     ),
     Rule(
         id="stream.sig-last",
@@ -171,7 +178,7 @@ RULES: tuple[Rule, ...] = (
         level=Level.SHOULD,
         statement="A stream that ends in order has said so: interaction.completed or an error event came.",
         breaks="A client cannot tell a finished answer from a dropped one, and reports half of it as whole.",
-        source=Source(Basis.INFERRED, _GUIDE, "End of the stream"),
+        source=STREAMING.cite(Basis.INFERRED, "End of the stream"),
     ),
     Rule(
         id="stream.completed-status",
@@ -213,7 +220,7 @@ RULES: tuple[Rule, ...] = (
         level=Level.MAY,
         statement="A streaming create that says alt=sse in its query too is answered with a stream.",
         breaks="Clients that were moved over from older endpoints, which send both, are refused.",
-        source=Source(Basis.DOCUMENTED, "Migrating to interactions", "Streaming: alt=sse"),
+        source=MIGRATION.cite(Basis.DOCUMENTED, "Streaming: alt=sse"),
     ),
     Rule(
         id="stream.error-shape",
@@ -241,27 +248,27 @@ RULES: tuple[Rule, ...] = (
         level=Level.SHOULD,
         statement="The steps assembled from the stream are the output steps that GET returns.",
         breaks="What the user saw while streaming is not what is stored, nor what the next turn builds on.",
-        source=Source(Basis.DOCUMENTED, _GUIDE, "Streamed and plain answers"),
+        source=STREAMING.cite(Basis.DOCUMENTED, "Streamed and plain answers"),
     ),
     Rule(
         id="stream.incremental",
         level=Level.MAY,
         statement="Events arrive while the answer is made, not all at its end.",
         breaks="Streaming gains the user nothing: the first word comes with the last.",
-        source=Source(Basis.INFERRED, _GUIDE, "Why stream"),
+        source=STREAMING.cite(Basis.INFERRED, "Why stream"),
     ),
     Rule(
         id="stream.bg-and-stream",
         level=Level.SHOULD,
         statement="A create with both background and stream answers with a stream that names its interaction.",
         breaks="A client that wants to watch a long run and survive a drop can do only one of the two.",
-        source=Source(Basis.DOCUMENTED, _GUIDE, "Streaming agents"),
+        source=STREAMING.cite(Basis.DOCUMENTED, "Streaming agents"),
     ),
     Rule(
         id="stream.hangup",
         level=Level.SHOULD,
         statement="A client that hangs up in the middle of a stream does not hurt later calls.",
         breaks="One closed browser tab takes the service down for others.",
-        source=Source(Basis.INFERRED, _GUIDE, "End of the stream"),
+        source=STREAMING.cite(Basis.INFERRED, "End of the stream"),
     ),
 )

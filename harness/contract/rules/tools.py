@@ -6,14 +6,23 @@ made, or of requests that were sent.
 
 from __future__ import annotations
 
-from harness.outcome import Basis, Level, Rule, Source
+from harness.contract.rules.pages import (
+    ADK_ISSUE,
+    BREAKING_CHANGES,
+    ERRORS,
+    FUNCTION_CALLING,
+    PROBES,
+    RECORDINGS,
+    REFERENCE,
+    SDK,
+    STREAMING,
+)
+from harness.outcome import Basis, Level, Rule
 
-_REFERENCE = "Interactions API reference"
-_CALLING = "Function calling"
-_STREAMING = Source(Basis.DOCUMENTED, "Streaming interactions", "Function calling: requires_action")
-_RESULT = Source(Basis.DOCUMENTED, "Streaming interactions", "Function calling: sending the result")
-_STATELESS = Source(Basis.DOCUMENTED, "Breaking changes, May 2026", "Stateless conversations: resend the steps")
-_SDK_CONTINUATION = Source(Basis.SCHEMA, "google-genai 3.3.0", "Interaction.continuation_token")
+_STREAMING = STREAMING.cite(Basis.DOCUMENTED, "Function calling: requires_action")
+_RESULT = STREAMING.cite(Basis.DOCUMENTED, "Function calling: sending the result")
+_STATELESS = BREAKING_CHANGES.cite(Basis.DOCUMENTED, "Stateless conversations: resend the steps")
+_SDK_CONTINUATION = SDK.cite(Basis.SCHEMA, "Interaction.continuation_token")
 
 RULES: tuple[Rule, ...] = (
     Rule(
@@ -28,35 +37,35 @@ RULES: tuple[Rule, ...] = (
         level=Level.MUST,
         statement="A function_call step has a non-empty id and name, and arguments that are an object.",
         breaks="The call cannot be dispatched, or its result cannot be sent back.",
-        source=Source(Basis.SCHEMA, _REFERENCE, "FunctionCallStep"),
+        source=REFERENCE.cite(Basis.SCHEMA, "FunctionCallStep"),
     ),
     Rule(
         id="tool.ids-unique",
         level=Level.SHOULD,
         statement="The calls of one answer have different ids.",
         breaks="Results of parallel calls are attributed to the wrong call.",
-        source=Source(Basis.INFERRED, _CALLING, "Parallel calls: results are matched by id"),
+        source=FUNCTION_CALLING.cite(Basis.INFERRED, "Parallel calls: results are matched by id"),
     ),
     Rule(
         id="tool.declared",
         level=Level.SHOULD,
         statement="The function that is called was declared in the request.",
         breaks="A client is asked to run something it does not have.",
-        source=Source(Basis.DOCUMENTED, "API errors", "unexpected_tool_call"),
+        source=ERRORS.cite(Basis.DOCUMENTED, "unexpected_tool_call"),
     ),
     Rule(
         id="tool.args-fit",
         level=Level.MAY,
         statement="The arguments of a call have the required parameters of the declaration, in their types.",
         breaks="A function that trusts its declaration fails on its input.",
-        source=Source(Basis.INFERRED, _CALLING, "Function declarations: parameters"),
+        source=FUNCTION_CALLING.cite(Basis.INFERRED, "Function declarations: parameters"),
     ),
     Rule(
         id="tool.get-same",
         level=Level.SHOULD,
         statement="GET shows an interaction that waits for a result as the create answered it.",
         breaks="A client that comes back later cannot pick up the pending call.",
-        source=Source(Basis.INFERRED, _REFERENCE, "Get an interaction"),
+        source=REFERENCE.cite(Basis.INFERRED, "Get an interaction"),
     ),
     Rule(
         id="tool.result-ok",
@@ -70,63 +79,63 @@ RULES: tuple[Rule, ...] = (
         level=Level.SHOULD,
         statement="A result may be a string, an object, or a list of content.",
         breaks="Clients must wrap results in a form that only this server takes.",
-        source=Source(Basis.SCHEMA, _REFERENCE, "FunctionResultStep: result"),
+        source=REFERENCE.cite(Basis.SCHEMA, "FunctionResultStep: result"),
     ),
     Rule(
         id="tool.result-final",
         level=Level.SHOULD,
         statement="In the foreground the answer to a function_result has a settled status.",
         breaks="A client that sent the result gets a promise it never polls.",
-        source=Source(Basis.INFERRED, _REFERENCE, "CreateInteraction: background"),
+        source=REFERENCE.cite(Basis.INFERRED, "CreateInteraction: background"),
     ),
     Rule(
         id="tool.result-error",
         level=Level.SHOULD,
         statement="A function_result with is_error is accepted like any other.",
         breaks="A tool that fails ends the conversation instead of being told to the model.",
-        source=Source(Basis.SCHEMA, _REFERENCE, "FunctionResultStep: is_error"),
+        source=REFERENCE.cite(Basis.SCHEMA, "FunctionResultStep: is_error"),
     ),
     Rule(
         id="tool.result-no-tools",
         level=Level.MAY,
         statement="A result is accepted whether or not the tools are declared again.",
         breaks="One of the two forms that the guides show fails.",
-        source=Source(Basis.INFERRED, _CALLING, "Sending the result (samples with and without tools)"),
+        source=FUNCTION_CALLING.cite(Basis.INFERRED, "Sending the result (samples with and without tools)"),
     ),
     Rule(
         id="tool.result-bad-id",
         level=Level.MAY,
         statement="A result for a call that was never made answers 400.",
         breaks="A mixed-up call id goes unnoticed and the model answers without the result.",
-        source=Source(Basis.INFERRED, _REFERENCE, "FunctionResultStep: call_id"),
+        source=REFERENCE.cite(Basis.INFERRED, "FunctionResultStep: call_id"),
     ),
     Rule(
         id="tool.result-orphan",
         level=Level.SHOULD,
         statement="A lone function_result without the interaction it belongs to is refused.",
         breaks="A client that forgot previous_interaction_id gets an answer made of nothing.",
-        source=Source(Basis.OBSERVED, "google/adk-python issue 5169", "function_result without previous id"),
+        source=ADK_ISSUE.cite(Basis.OBSERVED, "function_result without previous id"),
     ),
     Rule(
         id="tool.parallel",
         level=Level.SHOULD,
         statement="The results of several calls of one answer are accepted together.",
         breaks="Parallel function calling fails at its last step.",
-        source=Source(Basis.DOCUMENTED, _CALLING, "Parallel calls"),
+        source=FUNCTION_CALLING.cite(Basis.DOCUMENTED, "Parallel calls"),
     ),
     Rule(
         id="tool.choice-none",
         level=Level.SHOULD,
         statement="With tool_choice none no function is called.",
         breaks="A client that switched tools off for a turn is asked to run one.",
-        source=Source(Basis.SCHEMA, _REFERENCE, "GenerationConfig: tool_choice"),
+        source=REFERENCE.cite(Basis.SCHEMA, "GenerationConfig: tool_choice"),
     ),
     Rule(
         id="tool.choice-allowed",
         level=Level.SHOULD,
         statement="With allowed_tools in tool_choice only the functions it names are called.",
         breaks="A client that narrowed a turn down to one function is asked to run another.",
-        source=Source(Basis.DOCUMENTED, _CALLING, "tool_choice: allowed_tools"),
+        source=FUNCTION_CALLING.cite(Basis.DOCUMENTED, "tool_choice: allowed_tools"),
     ),
     Rule(
         id="tool.stateless",
@@ -140,7 +149,7 @@ RULES: tuple[Rule, ...] = (
         level=Level.MAY,
         statement="A stateless turn that lost its thought signatures is refused.",
         breaks="The model goes on without its reasoning, and the loss shows only as worse answers.",
-        source=Source(Basis.DOCUMENTED, "API errors", "missing_thought_signature"),
+        source=ERRORS.cite(Basis.DOCUMENTED, "missing_thought_signature"),
     ),
     Rule(
         id="tool.stream-status",
@@ -154,23 +163,28 @@ RULES: tuple[Rule, ...] = (
         level=Level.MUST,
         statement="A streamed function call carries its id and name, and its arguments join to an object.",
         breaks="Streaming clients cannot run the function.",
-        source=Source(Basis.DOCUMENTED, "Streaming interactions", "arguments_delta"),
+        source=STREAMING.cite(Basis.DOCUMENTED, "arguments_delta"),
     ),
     Rule(
         id="tool.search",
         level=Level.SHOULD,
         statement="A search that was declared is run by the server: nothing is left to the client.",
         breaks="A client is asked to run a tool that only the server has, and the conversation ends there.",
-        source=Source(
-            Basis.SCHEMA, _REFERENCE, "Tool: google_search; steps google_search_call and google_search_result"
-        ),
+        source=REFERENCE.cite(Basis.SCHEMA, "Tool: google_search; its call and result steps"),
     ),
     Rule(
         id="tool.search-shape",
         level=Level.MAY,
         statement="A search shows as a google_search_call and a google_search_result that names it.",
         breaks="Sources and search suggestions, which must be displayed, cannot be found.",
-        source=Source(Basis.OBSERVED, "Recorded traffic", "google_search steps"),
+        source=RECORDINGS.cite(Basis.OBSERVED, "google_search steps"),
+    ),
+    Rule(
+        id="tool.step-unknown",
+        level=Level.MAY,
+        statement="Steps are of listed types.",
+        breaks="Clients that know steps by name drop what it holds. (The live service shows some, as tool_call.)",
+        source=PROBES.cite(Basis.OBSERVED, "tool_call steps of remote tools"),
     ),
     Rule(
         id="cont.token",
@@ -184,27 +198,27 @@ RULES: tuple[Rule, ...] = (
         level=Level.SHOULD,
         statement="The token with its interaction as the previous one, and no input, is accepted with a new id.",
         breaks="The official clients, which send no input here, stop in the middle of the answer.",
-        source=Source(Basis.SCHEMA, "google-genai 3.3.0", "automatic continuation"),
+        source=SDK.cite(Basis.SCHEMA, "automatic continuation"),
     ),
     Rule(
         id="cont.with-input",
         level=Level.SHOULD,
         statement="With store=false the token beside the request it continues is accepted.",
         breaks="The official clients, which send both where nothing is stored, stop in the middle of the answer.",
-        source=Source(Basis.SCHEMA, "google-genai 3.3.0", "automatic continuation: store=false"),
+        source=SDK.cite(Basis.SCHEMA, "automatic continuation: store=false"),
     ),
     Rule(
         id="cont.bad-token",
         level=Level.SHOULD,
         statement="A continuation_token that was never issued is refused.",
         breaks="A stale token starts a new, billable answer.",
-        source=Source(Basis.INFERRED, "google-genai 3.3.0", "automatic continuation: tokens have an owner"),
+        source=SDK.cite(Basis.INFERRED, "automatic continuation: tokens have an owner"),
     ),
     Rule(
         id="cont.stream",
         level=Level.SHOULD,
         statement="A streamed hop that must be continued ends with that status and the token.",
         breaks="Streaming clients take the first part for the whole answer.",
-        source=Source(Basis.SCHEMA, "google-genai 3.3.0", "InteractionSseEvent: continuation_token"),
+        source=SDK.cite(Basis.SCHEMA, "InteractionSseEvent: continuation_token"),
     ),
 )

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 from harness.emulator.call import Call, Refusal, json_response
+from harness.emulator.mutants.collection import (
+    Collection,
+    DeleteKeeps,
+    ListBare,
+    NotKept,
+    PageLosesOne,
+    PageRepeats,
+    Unknown200,
+    UnknownCrashes,
+    unless_found,
+)
 from harness.emulator.mutants.mutant import Area
 from harness.emulator.mutants.surgery import Json, altered, bytes_of, plain_error, sent, with_bytes
 from harness.emulator.neighbours import Neighbours
@@ -14,21 +24,18 @@ from harness.wire import Response
 ENVIRONMENTS = Area("environments")
 
 
-class _Environments(Neighbours):
-    """Calls on environments pass through `serve`, calls on their files through `files`."""
+class _Environments(Collection):
+    """Environments themselves pass through `serve`, their files through `files`."""
+
+    collection = "environments"
 
     def handle(self, call: Call) -> Response | None:
-        if call.segments[:1] != ("environments",):
-            return super().handle(call)
-        return self.files(call) if call.segments[2:3] == ("files",) else self.serve(call)
-
-    def serve(self, call: Call) -> Response | None:
-        """Environments themselves."""
-        return super().handle(call)
+        of_files = call.segments[:1] == (self.collection,) and call.segments[2:3] == ("files",)
+        return self.files(call) if of_files else super().handle(call)
 
     def files(self, call: Call) -> Response | None:
-        """Their files."""
-        return super().handle(call)
+        """What the reference answers."""
+        return Neighbours.handle(self, call)
 
 
 class _Shown(_Environments):
@@ -47,21 +54,13 @@ class _Shown(_Environments):
 
 
 @ENVIRONMENTS.mutant("environments-not-kept")
-class _NotKept(_Environments):
+class _NotKept(NotKept, _Environments):
     """An environment is not found again."""
-
-    def serve(self, call: Call) -> Response | None:
-        if call.request.method == "GET" and len(call.segments) == 2:
-            raise Refusal(404, "not_found", "Not found.")
-        return super().serve(call)
 
 
 @ENVIRONMENTS.mutant("environments-delete-keeps")
-class _DeleteKeeps(_Environments):
+class _DeleteKeeps(DeleteKeeps, _Environments):
     """A delete of an environment is answered 200 and the environment stays."""
-
-    def serve(self, call: Call) -> Response | None:
-        return json_response({}) if call.request.method == "DELETE" else super().serve(call)
 
 
 @ENVIRONMENTS.mutant("environments-without-id")
@@ -73,14 +72,8 @@ class _WithoutId(_Shown):
 
 
 @ENVIRONMENTS.mutant("environments-list-bare")
-class _ListBare(_Environments):
+class _ListBare(ListBare, _Environments):
     """The list of environments is a bare array."""
-
-    def serve(self, call: Call) -> Response | None:
-        response = super().serve(call)
-        if response is not None and call.request.method == "GET" and len(call.segments) == 1:
-            return altered(response, lambda page: page.get("environments", []))
-        return response
 
 
 @ENVIRONMENTS.mutant("environments-need-a-network")
@@ -130,43 +123,23 @@ class _ForkWithSources(_Environments):
 
 
 @ENVIRONMENTS.mutant("environments-unknown-200")
-class _Unknown200(_Environments):
+class _Unknown200(Unknown200, _Environments):
     """A read of an environment that does not exist is answered 200."""
-
-    def serve(self, call: Call) -> Response | None:
-        return _instead(lambda: super(_Unknown200, self).serve(call), call, json_response({}))
 
 
 @ENVIRONMENTS.mutant("environments-unknown-crashes")
-class _UnknownCrashes(_Environments):
+class _UnknownCrashes(UnknownCrashes, _Environments):
     """A read of an environment that does not exist is answered 500."""
-
-    def serve(self, call: Call) -> Response | None:
-        return _instead(lambda: super(_UnknownCrashes, self).serve(call), call, plain_error(500))
 
 
 @ENVIRONMENTS.mutant("environments-page-repeats")
-class _PageRepeats(_Environments):
+class _PageRepeats(PageRepeats, _Environments):
     """Every page of environments is the first one."""
-
-    def serve(self, call: Call) -> Response | None:
-        query = {name: value for name, value in call.query.items() if name != "page_token"}
-        return super().serve(replace(call, query=query))
 
 
 @ENVIRONMENTS.mutant("environments-page-loses-one")
-class _PageLosesOne(_Environments):
+class _PageLosesOne(PageLosesOne, _Environments):
     """Every page of environments after the first loses its first item."""
-
-    def serve(self, call: Call) -> Response | None:
-        response = super().serve(call)
-        if response is None or "page_token" not in call.query:
-            return response
-
-        def change(page: Json) -> None:
-            page["environments"] = page.get("environments", [])[1:]
-
-        return altered(response, change)
 
 
 @ENVIRONMENTS.mutant("files-without-path")
@@ -230,7 +203,7 @@ class _FilesMissing200(_Environments):
     """A file that does not exist is an empty list of files."""
 
     def files(self, call: Call) -> Response | None:
-        return _instead(lambda: super(_FilesMissing200, self).files(call), call, json_response({"files": []}))
+        return unless_found(super().files, call, json_response({"files": []}))
 
 
 @ENVIRONMENTS.mutant("files-missing-crashes")
@@ -238,14 +211,4 @@ class _FilesMissingCrashes(_Environments):
     """A file that does not exist is answered 500."""
 
     def files(self, call: Call) -> Response | None:
-        return _instead(lambda: super(_FilesMissingCrashes, self).files(call), call, plain_error(500))
-
-
-def _instead(serve: Callable[[], Response | None], call: Call, other: Response) -> Response | None:
-    """What `serve` answers; `other` where a read is refused with 404."""
-    try:
-        return serve()
-    except Refusal as refusal:
-        if refusal.status == 404 and call.request.method == "GET":
-            return other
-        raise
+        return unless_found(super().files, call, plain_error(500))

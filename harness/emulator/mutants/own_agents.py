@@ -2,46 +2,39 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from harness.emulator.call import Call, Refusal, json_response
 from harness.emulator.engine import Engine
+from harness.emulator.mutants.collection import (
+    Collection,
+    DeleteKeeps,
+    ListBare,
+    ListEmpty,
+    NotKept,
+    PageLosesOne,
+    PageRepeats,
+    Unknown200,
+    UnknownCrashes,
+)
 from harness.emulator.mutants.mutant import Area
-from harness.emulator.mutants.surgery import Json, altered, plain_error, sent
-from harness.emulator.neighbours import Neighbours
+from harness.emulator.mutants.surgery import altered, plain_error, sent
 from harness.emulator.run import Run
 from harness.wire import Response
 
 OWN_AGENTS = Area("own agents")
 
 
-class _Agents(Neighbours):
-    """Calls on saved agents pass through `serve`."""
-
-    def handle(self, call: Call) -> Response | None:
-        return self.serve(call) if call.segments[:1] == ("agents",) else super().handle(call)
-
-    def serve(self, call: Call) -> Response | None:
-        """The defect."""
-        return super().handle(call)
+class _Agents(Collection):
+    collection = "agents"
 
 
 @OWN_AGENTS.mutant("agents-not-kept")
-class _AgentsNotKept(_Agents):
+class _AgentsNotKept(NotKept, _Agents):
     """A saved agent is not found again."""
-
-    def serve(self, call: Call) -> Response | None:
-        if call.request.method == "GET" and len(call.segments) == 2:
-            raise Refusal(404, "not_found", "Not found.")
-        return super().serve(call)
 
 
 @OWN_AGENTS.mutant("agents-delete-keeps")
-class _AgentsDeleteKeeps(_Agents):
+class _AgentsDeleteKeeps(DeleteKeeps, _Agents):
     """A delete of an agent is answered 200 and the agent stays."""
-
-    def serve(self, call: Call) -> Response | None:
-        return json_response({}) if call.request.method == "DELETE" else super().serve(call)
 
 
 @OWN_AGENTS.mutant("agents-forget-fields")
@@ -89,27 +82,13 @@ class _AgentsReservedAccepted(_Agents):
 
 
 @OWN_AGENTS.mutant("agents-unknown-200")
-class _AgentsUnknown200(_Agents):
+class _AgentsUnknown200(Unknown200, _Agents):
     """A read of an agent that does not exist is answered 200."""
-
-    def serve(self, call: Call) -> Response | None:
-        try:
-            return super().serve(call)
-        except Refusal as refusal:
-            if refusal.status == 404 and call.request.method == "GET":
-                return json_response({})
-            raise
 
 
 @OWN_AGENTS.mutant("agents-unknown-crashes")
-class _AgentsUnknownCrashes(_Agents):
+class _AgentsUnknownCrashes(UnknownCrashes, _Agents):
     """A read of an agent that does not exist is answered 500."""
-
-    def serve(self, call: Call) -> Response | None:
-        try:
-            return super().serve(call)
-        except Refusal as refusal:
-            return plain_error(500) if refusal.status == 404 else refusal.response()
 
 
 @OWN_AGENTS.mutant("agents-list-object")
@@ -126,50 +105,23 @@ class _AgentsListObject(_Agents):
 
 
 @OWN_AGENTS.mutant("agents-list-empty")
-class _AgentsListEmpty(_Agents):
+class _AgentsListEmpty(ListEmpty, _Agents):
     """The list of agents is always empty."""
-
-    def serve(self, call: Call) -> Response | None:
-        if call.request.method == "GET" and len(call.segments) == 1:
-            return json_response({})
-        return super().serve(call)
 
 
 @OWN_AGENTS.mutant("agents-page-repeats")
-class _AgentsPageRepeats(_Agents):
+class _AgentsPageRepeats(PageRepeats, _Agents):
     """Every page of agents is the first one."""
-
-    def serve(self, call: Call) -> Response | None:
-        if "page_token" in call.query and len(call.segments) == 1:
-            query = {name: value for name, value in call.query.items() if name != "page_token"}
-            call = replace(call, query=query)
-        return super().serve(call)
 
 
 @OWN_AGENTS.mutant("agents-page-loses-one")
-class _AgentsPageLosesOne(_Agents):
+class _AgentsPageLosesOne(PageLosesOne, _Agents):
     """Every page of agents after the first loses its first item."""
-
-    def serve(self, call: Call) -> Response | None:
-        response = super().serve(call)
-        if response is None or "page_token" not in call.query:
-            return response
-
-        def change(page: Json) -> None:
-            page["agents"] = page.get("agents", [])[1:]
-
-        return altered(response, change)
 
 
 @OWN_AGENTS.mutant("agents-list-bare")
-class _AgentsListBare(_Agents):
+class _AgentsListBare(ListBare, _Agents):
     """The list of agents is a bare array."""
-
-    def serve(self, call: Call) -> Response | None:
-        response = super().serve(call)
-        if response is not None and call.request.method == "GET" and len(call.segments) == 1:
-            return altered(response, lambda page: page.get("agents", []))
-        return response
 
 
 @OWN_AGENTS.mutant("agents-create-crashes")

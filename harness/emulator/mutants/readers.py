@@ -20,10 +20,14 @@ READERS = Area("readers")
 class _SecondReaderSteals(Streams):
     """Two readers of a running run share its events: each gets only what the other did not take."""
 
+    def __init__(self, *args: Any) -> None:
+        self.taken: dict[str, int] = {}
+        super().__init__(*args)
+
     def body(self, run: Run, position: int) -> Body:
         if run.settled:
             return super().body(run, position)
-        return _Thief(run, position, self.waiting(run), self._lock)
+        return _Thief(self.taken, run, position, self.waiting(run), self._lock)
 
 
 @READERS.mutant("second-reader-refused")
@@ -63,13 +67,14 @@ class _RunningResumeFromNow(Streams):
 
 
 class _Thief(Reader):
-    """Takes events away from the other readers of its run."""
+    """Takes events away from the other readers of its run: `taken` says how many are gone, by run."""
 
-    _taken: dict[str, int] = {}
+    def __init__(self, taken: dict[str, int], *args: Any) -> None:
+        self.taken = taken
+        super().__init__(*args)
 
     def _take(self) -> Piece:
-        shared = self._taken
-        self._position = max(self._position, shared.get(self._run.id, 0))
+        self._position = max(self._position, self.taken.get(self._run.id, 0))
         piece = super()._take()
-        shared[self._run.id] = self._position
+        self.taken[self._run.id] = self._position
         return piece

@@ -5,51 +5,38 @@ from __future__ import annotations
 from dataclasses import replace
 
 from harness.emulator.call import Call, Refusal, json_response
+from harness.emulator.mutants.collection import (
+    Collection,
+    DeleteKeeps,
+    ListEmpty,
+    NotKept,
+    Unknown200,
+    UnknownCrashes,
+)
 from harness.emulator.mutants.mutant import Area
 from harness.emulator.mutants.surgery import Json, altered, plain_error
-from harness.emulator.neighbours import Neighbours
 from harness.wire import Response
 
 WEBHOOKS = Area("webhooks")
 
 
-class _Webhooks(Neighbours):
-    """Calls on webhooks pass through `serve`."""
-
-    def handle(self, call: Call) -> Response | None:
-        return self.serve(call) if call.segments[:1] == ("webhooks",) else super().handle(call)
-
-    def serve(self, call: Call) -> Response | None:
-        """The defect."""
-        return super().handle(call)
+class _Webhooks(Collection):
+    collection = "webhooks"
 
 
 @WEBHOOKS.mutant("webhooks-not-kept")
-class _NotKept(_Webhooks):
+class _NotKept(NotKept, _Webhooks):
     """A webhook is not found again."""
-
-    def serve(self, call: Call) -> Response | None:
-        if call.request.method == "GET" and len(call.segments) == 2:
-            raise Refusal(404, "not_found", "Not found.")
-        return super().serve(call)
 
 
 @WEBHOOKS.mutant("webhooks-delete-keeps")
-class _DeleteKeeps(_Webhooks):
+class _DeleteKeeps(DeleteKeeps, _Webhooks):
     """A delete of a webhook is answered 200 and the webhook stays."""
-
-    def serve(self, call: Call) -> Response | None:
-        return json_response({}) if call.request.method == "DELETE" else super().serve(call)
 
 
 @WEBHOOKS.mutant("webhooks-list-empty")
-class _ListEmpty(_Webhooks):
+class _ListEmpty(ListEmpty, _Webhooks):
     """The list of webhooks is always empty."""
-
-    def serve(self, call: Call) -> Response | None:
-        if call.request.method == "GET" and len(call.segments) == 1:
-            return json_response({})
-        return super().serve(call)
 
 
 @WEBHOOKS.mutant("webhooks-patch-ignored")
@@ -138,27 +125,13 @@ class _AnyEventCrashes(_Webhooks):
 
 
 @WEBHOOKS.mutant("webhooks-unknown-200")
-class _Unknown200(_Webhooks):
+class _Unknown200(Unknown200, _Webhooks):
     """A read of a webhook that does not exist is answered 200."""
-
-    def serve(self, call: Call) -> Response | None:
-        try:
-            return super().serve(call)
-        except Refusal as refusal:
-            if refusal.status == 404 and call.request.method == "GET":
-                return json_response({})
-            raise
 
 
 @WEBHOOKS.mutant("webhooks-unknown-crashes")
-class _UnknownCrashes(_Webhooks):
+class _UnknownCrashes(UnknownCrashes, _Webhooks):
     """A read of a webhook that does not exist is answered 500."""
-
-    def serve(self, call: Call) -> Response | None:
-        try:
-            return super().serve(call)
-        except Refusal as refusal:
-            return plain_error(500) if refusal.status == 404 else refusal.response()
 
 
 @WEBHOOKS.mutant("webhooks-ping-missing")

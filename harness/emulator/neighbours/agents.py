@@ -22,6 +22,7 @@ from harness.emulator.neighbours.fields import (
     STRING_REQUIRED,
     Field,
     invalid,
+    one_of,
     read,
     usable_id,
 )
@@ -95,15 +96,14 @@ class Agents:
         return agent
 
     def _check_tool(self, tool: Any, project: str) -> None:
-        kind = tool.get("type") if isinstance(tool, dict) else None
-        if kind not in _TOOL_TYPES:
-            raise invalid(f"An agent's tool has the type {kind!r}: it must be one of {', '.join(_TOOL_TYPES)}.")
+        kind = one_of(tool.get("type") if isinstance(tool, dict) else None, _TOOL_TYPES, "an agent's tool")
         if kind != "mcp_server":
             return
         name = tool.get("name")
         # the guides disagree on "-" in names; both forms are accepted, capitals by neither
         if not isinstance(name, str) or re.fullmatch(r"[a-z0-9_-]+", name) is None:
-            raise invalid(f"An mcp_server tool needs a name of a-z, 0-9, _ and -, but {name!r} was sent.")
+            came = f"but {name!r} was sent" if name else "but none was sent"
+            raise invalid(f"An mcp_server tool needs a name of a-z, 0-9, _ and -, {came}.")
         if not isinstance(tool.get("url"), str):
             raise invalid(f"The mcp_server tool {name!r} needs a url.")
         self._blueprints.check_credential(tool.get("credential"), project)

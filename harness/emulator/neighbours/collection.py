@@ -71,10 +71,6 @@ class Collection(Generic[T]):
         """One page in the order of creation, and the next token."""
         return page(iter(self._projects.get(project, {}).values()), query, self.noun)
 
-    def values(self, project: str) -> list[T]:
-        """All items of one project, oldest first."""
-        return [item for _, item in self._projects.get(project, {}).values()]
-
     def everywhere(self) -> Iterator[tuple[str, str, T]]:
         """Project, id and item of all there are, oldest first within each project."""
         for project, items in self._projects.items():

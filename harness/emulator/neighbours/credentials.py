@@ -22,6 +22,7 @@ from harness.emulator.neighbours.fields import (
     Shape,
     invalid,
     masked,
+    one_of,
     read,
     strings,
     usable_id,
@@ -128,10 +129,7 @@ class Credentials:
 
 
 def _type(body: Any) -> str:
-    kind = body.get("type") if isinstance(body, dict) else None
-    if not isinstance(kind, str) or kind not in TYPES:
-        raise invalid(f"A credential's type is {kind!r}: it must be one of {', '.join(TYPES)}.")
-    return kind
+    return one_of(body.get("type") if isinstance(body, dict) else None, tuple(TYPES), "a credential")
 
 
 def _judge(fields: dict[str, Any]) -> None:

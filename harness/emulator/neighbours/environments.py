@@ -76,11 +76,6 @@ class Environments:
                 return json_response({})
         raise no_operation(call, "create, list, get, delete and files")
 
-    def find(self, environment_id: str, project: str) -> dict[str, Any] | None:
-        """The environment as GET shows it, or None."""
-        found = self._kept.find(project, environment_id)
-        return None if found is None else found.view()
-
     def open(self, environment_id: str, project: str) -> Environment:
         """The environment itself, noted as used now. Raises `Refusal` 404."""
         environment = self._kept.get(project, environment_id)

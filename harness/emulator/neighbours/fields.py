@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from harness.emulator.call import Refusal
 from harness.emulator.nearest import suggestion
 
@@ -100,6 +102,17 @@ def _check(value: Any, field: Field, what: str) -> None:
         raise invalid(f"The field {what} must be {wanted}, but {json_name(value)} was sent.")
     if field.choices and isinstance(value, str) and value not in field.choices:
         raise invalid(f"The field {what} is {value!r}: it must be one of {', '.join(field.choices)}.")
+
+
+def one_of(kind: Any, known: tuple[str, ...], what: str) -> str:
+    """`kind` if it is a known 'type' of `what`; raises `Refusal` 400 otherwise."""
+    if isinstance(kind, str) and kind in known:
+        return kind
+    if kind:
+        came = f"The 'type' of {what} is {msgspec.json.encode(kind).decode()}"
+    else:
+        came = f"{what.capitalize()} needs a 'type'"
+    raise invalid(f"{came}: it must be one of {', '.join(known)}.")
 
 
 def strings(value: Any, what: str) -> list[str]:

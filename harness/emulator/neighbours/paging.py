@@ -22,12 +22,19 @@ DEFAULT_SIZE = 50
 LARGEST_SIZE = 1000
 
 
-def page(entries: Iterable[tuple[Key, V]], query: Mapping[str, str], scope: str) -> tuple[list[V], str]:
+def page(
+    entries: Iterable[tuple[Key, V]],
+    query: Mapping[str, str],
+    scope: str,
+    *,
+    default: int = DEFAULT_SIZE,
+    largest: int = LARGEST_SIZE,
+) -> tuple[list[V], str]:
     """One page of `entries` (ascending keys) and the token of the next, `""` after the last.
 
     `scope` names the list: a token of another one is refused. Raises `Refusal` 400 for a bad size or token.
     """
-    size = _size(query)
+    size = _size(query, default, largest)
     rest = iter(entries)
     token = parameter(query, "page_token")
     if token:
@@ -54,13 +61,13 @@ def parameter(query: Mapping[str, str], name: str) -> str | None:
     return query.get(name, query.get(head + "".join(part.capitalize() for part in tail)))
 
 
-def _size(query: Mapping[str, str]) -> int:
+def _size(query: Mapping[str, str], default: int, largest: int) -> int:
     text = parameter(query, "page_size") or "0"
     if not (text.isascii() and text.isdigit()):
-        raise invalid(f"page_size={text!r} must be a whole number from 0 (the default) to {LARGEST_SIZE}.")
+        raise invalid(f"page_size={text!r} must be a whole number from 0 (the default) to {largest}.")
     # the length test keeps a million digits from being converted
-    size = int(text) if len(text) < 10 else LARGEST_SIZE
-    return min(size, LARGEST_SIZE) or DEFAULT_SIZE
+    size = int(text) if len(text) < 10 else largest
+    return min(size, largest) or default
 
 
 def _token(scope: str, key: int | str) -> str:

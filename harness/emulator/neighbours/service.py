@@ -6,7 +6,7 @@ every call, and `run_trigger` is called from within one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +17,6 @@ from harness.emulator.neighbours.collection import Stamps
 from harness.emulator.neighbours.credentials import Credentials
 from harness.emulator.neighbours.environments import Environments
 from harness.emulator.neighbours.files import Files
-from harness.emulator.neighbours.signing import Delivery
 from harness.emulator.neighbours.triggers import LookUp, Run, Triggers
 from harness.emulator.neighbours.uploads import Uploads
 from harness.emulator.neighbours.webhooks import Webhooks
@@ -77,10 +76,6 @@ class Neighbours:
         """A saved agent, or None."""
         return self._agents.find(agent_id, project)
 
-    def environment(self, environment_id: str, project: str) -> dict[str, Any] | None:
-        """An environment as GET shows it, or None."""
-        return self._environments.find(environment_id, project)
-
     def create_environment(self, config: Any, project: str, *, agent: str = "") -> dict[str, Any]:
         """The environment for an interaction's `environment` value, new or reused; see `Environments`.
 
@@ -88,10 +83,6 @@ class Neighbours:
         """
         saved = self._agents.find(agent, project) or {}
         return self._environments.for_interaction(config, project, saved.get("base_environment"))
-
-    def deliveries(self, project: str, event: str, data: Mapping[str, Any]) -> list[Delivery]:
-        """The signed requests that one event (`interaction.completed`, …) sends to the project's webhooks."""
-        return self._webhooks.deliveries(project, event, data)
 
     @property
     def run_trigger(self) -> Run | None:

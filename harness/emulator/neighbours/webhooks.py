@@ -1,14 +1,13 @@
-"""The webhooks resource: subscriptions, signing secrets and their rotation, and what an event sends to whom.
+"""The webhooks resource: subscriptions, signing secrets and their rotation.
 
-Layer 2. Knows who is told what, with which secrets; must not send anything (`deliveries` gives values). A whole
-secret appears twice only: in the answer to create and in the answer to a rotation.
+Layer 2. Nothing is ever sent to a webhook: a stand-in calls nobody. A whole secret appears twice only: in the
+answer to create and in the answer to a rotation.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -29,8 +28,9 @@ from harness.emulator.neighbours.fields import (
 )
 from harness.emulator.neighbours.operation import no_operation
 from harness.emulator.neighbours.paging import listing
-from harness.emulator.neighbours.signing import SECRET_PREFIX, Delivery, delivery
 from harness.wire import Response
+
+SECRET_PREFIX = "whsec_"
 
 EVENTS = (
     "batch.succeeded", "batch.expired", "batch.failed",
@@ -81,12 +81,12 @@ class Webhook:
     created: str
     updated: str
 
-    def view(self) -> dict[str, Any]:
-        """The resource as GET shows it."""
+    def view(self, now: str) -> dict[str, Any]:
+        """The resource as GET shows it at `now`, with the secrets that are valid then."""
         return {
             "id": self.id,
             **self.fields,
-            "signing_secrets": [secret.view() for secret in self.secrets],
+            "signing_secrets": [secret.view() for secret in _valid(self.secrets, now)],
             "create_time": self.created,
             "update_time": self.updated,
         }
@@ -106,11 +106,11 @@ class Webhooks:
                 return json_response(self._create(call))
             case "GET", ():
                 found, token = self._kept.page(call.project, call.query)
-                return json_response(listing("webhooks", [item.view() for item in found], token))
+                return json_response(listing("webhooks", [self._view(item) for item in found], token))
             case "POST", (name,) if ":" in name:
                 return json_response(self._act(call, *name.rsplit(":", 1)))
             case "GET", (webhook_id,):
-                return json_response(self._kept.get(call.project, webhook_id).view())
+                return json_response(self._view(self._kept.get(call.project, webhook_id)))
             case "PATCH", (webhook_id,):
                 return json_response(self._update(self._kept.get(call.project, webhook_id), call))
             case "DELETE", (webhook_id,):
@@ -118,21 +118,8 @@ class Webhooks:
                 return json_response({})
         raise no_operation(call, "create, list, get, PATCH, delete, :ping and :rotateSigningSecret")
 
-    def deliveries(self, project: str, event: str, data: Mapping[str, Any]) -> list[Delivery]:
-        """What one event sends: a signed request for each enabled webhook of the project that wants it."""
-        now = self._stamps.now()
-        return [
-            delivery(
-                hook.fields["uri"],
-                [secret.text for secret in _valid(hook.secrets, now)],
-                id=self._stamps.ids("msg"),
-                type=event,
-                data=data,
-                now=now,
-            )
-            for hook in self._kept.values(project)
-            if hook.fields["state"] == "enabled" and event in hook.fields["subscribed_events"]
-        ]
+    def _view(self, hook: Webhook) -> dict[str, Any]:
+        return hook.view(self._stamps.now())
 
     def _create(self, call: Call) -> dict[str, Any]:
         fields = read(call.body, _CREATE, "the webhook")
@@ -141,7 +128,7 @@ class Webhooks:
         secret = self._new_secret()
         hook = Webhook(self._stamps.ids("webhook"), {**fields, "state": "enabled"}, [secret], now, now)
         self._kept.add(call.project, hook.id, hook)
-        return {**hook.view(), "new_signing_secret": secret.text}
+        return {**self._view(hook), "new_signing_secret": secret.text}
 
     def _update(self, hook: Webhook, call: Call) -> dict[str, Any]:
         changes = read(call.body, _UPDATE, "the webhook")
@@ -149,7 +136,7 @@ class Webhooks:
         _judge(changes)
         hook.fields = hook.fields | changes
         hook.updated = self._stamps.now()
-        return hook.view()
+        return self._view(hook)
 
     def _act(self, call: Call, webhook_id: str, verb: str) -> dict[str, Any]:
         hook = self._kept.get(call.project, webhook_id)

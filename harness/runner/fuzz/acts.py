@@ -5,18 +5,14 @@ Layer 4.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from harness.contract import read
 from harness.runner.fuzz import looks
-from harness.runner.fuzz.answers import busy, refused, succeeded
+from harness.runner.fuzz.answers import refused, says_nothing, succeeded
 from harness.runner.fuzz.asking import UNKNOWN_ID
 from harness.runner.fuzz.known import Known
+from harness.runner.fuzz.world import World
 from harness.strategies.operations import Operation
 from harness.wire import Exchange
-
-if TYPE_CHECKING:
-    from harness.runner.fuzz.world import World
 
 
 def cancel(world: World, operation: Operation) -> None:
@@ -43,7 +39,7 @@ def cancel(world: World, operation: Operation) -> None:
 
 def _judge_running(world: World, answer: Exchange, known: Known) -> None:
     """A run that was going on at the last look: it is cancelled, or it was over just before."""
-    if busy(answer):
+    if says_nothing(answer):
         return
     if not succeeded(answer):
         if world.certain(known) or not refused(answer):
@@ -85,7 +81,7 @@ def delete(world: World, operation: Operation) -> None:
         looks.foreign(world, world.send(request), known)
         return
     answer = world.send(world.target.delete(known.id))
-    if busy(answer):
+    if says_nothing(answer):
         return
     if not known.there:
         if not succeeded(answer):

@@ -40,7 +40,7 @@ def alone(exchange: Exchange, key: str) -> Iterator[Finding]:
 def _shape(exchange: Exchange) -> Iterator[Finding]:
     reading = read(exchange)
     kind = exchange.headers.media_type()
-    if not reading.is_stream and exchange.body:
+    if not reading.is_stream and exchange.body and not _is_a_file(exchange):
         if reading.json_fault in ("", "surrogate"):
             if kind != "application/json":
                 yield Finding("http.json-type", "JSON with another label", "application/json", kind or "none")
@@ -51,6 +51,11 @@ def _shape(exchange: Exchange) -> Iterator[Finding]:
         elif (exchange.status or 0) >= 400:
             yield Finding("err.shape", "the body of an error is no JSON", "an error object", _start(exchange))
     yield from reading.findings
+
+
+def _is_a_file(exchange: Exchange) -> bool:
+    """Whether the body is a file's own bytes, which may look like anything."""
+    return exchange.status == 200 and exchange.request.parameter("alt") == "media"
 
 
 def _leaks(exchange: Exchange, key: str) -> Iterator[Finding]:
@@ -67,9 +72,13 @@ def _start(exchange: Exchange) -> str:
     return exchange.body[:60].decode("utf-8", "replace") or "nothing"
 
 
-def busy(exchange: Exchange) -> bool:
-    """Whether the target only asked for patience."""
-    return exchange.status in BUSY
+def says_nothing(exchange: Exchange) -> bool:
+    """Whether the answer is none to what was asked: the target asked for patience, failed, or hung up.
+
+    The last two are findings of their own, whatever was asked; 501 is an answer.
+    """
+    status = exchange.status
+    return status is None or status in BUSY or (status >= 500 and status != 501)
 
 
 def succeeded(exchange: Exchange) -> bool:

@@ -5,6 +5,7 @@ Layer 4. The only module that knows Hypothesis's settings.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -15,8 +16,6 @@ from harness.outcome import UsageFault
 if TYPE_CHECKING:
     from hypothesis import settings
     from hypothesis.database import ExampleDatabase
-
-PROFILES = ("smoke", "ci", "nightly")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +49,17 @@ BUDGETS: dict[str, Budget] = {
 }
 
 
+class TimeUp(BaseException):
+    """Ends a search at once: Hypothesis neither counts nor shrinks what is no `Exception`.
+
+    Its message, if any, says what was being waited for, and `waited` for how many seconds.
+    """
+
+    def __init__(self, message: str = "", waited: float = 0.0) -> None:
+        super().__init__(message)
+        self.waited = waited
+
+
 class Timer:
     """Counts down from a number of seconds; from None it never ends."""
 
@@ -62,9 +72,14 @@ class Timer:
         """Seconds since the beginning."""
         return time.perf_counter() - self._began
 
+    @property
+    def left(self) -> float:
+        """Seconds until the end, infinite where there is none."""
+        return math.inf if self._seconds is None else self._seconds - self.spent
+
     def over(self) -> bool:
         """Whether time is up."""
-        return self._seconds is not None and self.spent >= self._seconds
+        return self.left <= 0
 
 
 def hypothesis_settings(

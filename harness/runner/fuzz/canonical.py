@@ -21,10 +21,9 @@ from harness.runner.fuzz.known import Known
 from harness.runner.fuzz.world import World
 
 _IGNORED = frozenset({
-    "clock", "_clock", "lock", "_lock", "log", "moments", "ids", "_ids", "settings", "_settings", "_schemas",
-    "neighbours", "_neighbours", "number", "created", "updated", "_world", "replies", "meter", "recorder",
-    "_recorder", "_began", "_limits", "_service", "_started", "_control", "_sessions", "wake", "_paced", "moves",
-    "_mark", "_iterator"
+    "clock", "_clock", "lock", "_lock", "log", "moments", "ids", "settings", "_settings", "neighbours",
+    "_neighbours", "number", "created", "updated", "serial", "_kept", "_world", "replies", "meter", "recorder",
+    "_began", "_limits", "_started", "wake", "_paced", "moves", "_mark", "_iterator"
 })  # fmt: skip
 """Fields that hold times, locks, logs, makers of ids, and parts without a state of their own."""
 

@@ -6,34 +6,23 @@ Layer 4. Must not know polling or reading.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness.contract import RUNNING, compare_steps, is_settled, read
 from harness.runner.fuzz import looks
-from harness.runner.fuzz.answers import busy, refused, succeeded
-from harness.runner.fuzz.asking import ILLEGAL, LEGAL, NEEDS, UNKNOWN_ID, WEATHER, body_of, result_of
+from harness.runner.fuzz.answers import refused, says_nothing, succeeded
+from harness.runner.fuzz.asking import ILLEGAL, LEGAL, UNKNOWN_ID, WEATHER, body_of, result_of
 from harness.runner.fuzz.known import Known
 from harness.runner.fuzz.streaming import absorb, assembled, text_law
+from harness.runner.fuzz.world import World
 from harness.strategies.operations import Operation
 from harness.wire import Exchange
-
-if TYPE_CHECKING:
-    from harness.runner.fuzz.world import World
 
 _CHAINS: Mapping[str, dict[str, Any]] = {
     "plain": {},
     "background": {"background": True},
     "stream": {"stream": True},
 }
-
-
-def able_to(world: World, operation: Operation) -> bool:
-    """Whether the target is said to do what an operation needs."""
-    needed = NEEDS.get(operation.mode, frozenset()) if operation.kind in ("create", "chain", "answer") else set()
-    by_kind = {"replay": {"stream"}, "open": {"stream"}, "answer": {"functions"}}.get(operation.kind, set())
-    by_mode = {"foreign": {"two-keys", "store"}, "unknown": set(), "orphan": set()}
-    stored = set() if operation.kind == "create" else {"store"}
-    return {*needed, *by_kind, *by_mode.get(operation.mode, stored)} <= world.able
 
 
 def create(world: World, operation: Operation) -> None:
@@ -104,7 +93,7 @@ def _judge_chain(world: World, answer: Exchange, parent: Known, changes: Mapping
 
 
 def _judge_running_parent(world: World, answer: Exchange, parent: Known) -> None:
-    if busy(answer) or (refused(answer) and (answer.status or 0) in (200, 400)):
+    if says_nothing(answer) or (refused(answer) and (answer.status or 0) in (200, 400)):
         return
     if succeeded(answer):
         if not world.certain(parent):
@@ -116,7 +105,7 @@ def _judge_running_parent(world: World, answer: Exchange, parent: Known) -> None
 
 
 def _must_refuse(world: World, answer: Exchange, rule: str, what: str) -> None:
-    if not refused(answer) and not busy(answer) and (answer.status or 500) < 500:
+    if not refused(answer) and not says_nothing(answer):
         world.note(rule, f"{what} was accepted", "a refusal", answer.status)
 
 
@@ -131,9 +120,7 @@ def _illegal(world: World, operation: Operation) -> None:
 def _ask(world: World, changes: Mapping[str, Any], *, key: str | None = None) -> Exchange:
     number = len(world.interactions)
     text = "Say hi." if world.same_input else f"Say hi to {number}."
-    body = body_of(
-        world.target.model, text, {**({"stream": False} if world.target.says_stream else {}), **changes}
-    )
+    body = body_of(world.target.model, text, {**world.target.says, **changes})
     return world.send(world.target.request("POST", "interactions", body, key=key))
 
 
@@ -142,7 +129,7 @@ def _accepted(
 ) -> None:
     """What a create must bring that has to be accepted."""
     if not succeeded(answer):
-        if not busy(answer):
+        if not says_nothing(answer):
             world.note(rule, "a create that is right was refused", "200", f"{answer.status} {read(answer).error}")
         return
     known = _learn(world, answer, changes, parent)

@@ -16,9 +16,11 @@ from harness.outcome import HarnessFault, UsageFault
 from harness.runner.fuzz.budget import Timer
 from harness.runner.fuzz.canonical import state
 from harness.runner.fuzz.failure import EngineRun, Failure
+from harness.runner.fuzz.moves import move
 from harness.runner.fuzz.place import Place
 from harness.runner.fuzz.world import World
 from harness.strategies.operations import Operation
+from harness.transport import ServiceDriver
 
 ENGINE = "exhaustive"
 INTERACTIONS = 2
@@ -107,7 +109,7 @@ class _Search:
         self.plays += 1
 
         def last(emulator: Emulator, world: World) -> tuple[bytes | None, tuple[Operation, ...]]:
-            findings = [finding for finding in world.play(history[-1]) if self._place.judged(finding)]
+            findings = [finding for finding in move(world, history[-1]) if self._place.judged(finding)]
             for finding in findings:
                 known = Failure(engine=ENGINE, finding=finding, history=history, trail=tuple(world.trail))
                 self.failures.setdefault(known.key, known)
@@ -118,16 +120,16 @@ class _Search:
     def _on_fresh(self, history: History, then: Callable[[Emulator, World], T]) -> T:
         with self._place.world(same_input=True) as world:
             for operation in history:
-                world.play(operation)
+                move(world, operation)
             return then(_emulator(world), world)
 
 
 def _emulator(world: World) -> Emulator:
     """The service behind an in-process driver."""
-    service = getattr(world.driver, "service", None) or getattr(world.driver, "_service", None)
-    if not isinstance(service, Emulator):
+    driver = world.driver
+    if not isinstance(driver, ServiceDriver) or not isinstance(driver.service, Emulator):
         raise HarnessFault("every history needs a driver to an emulator in this process")
-    return service
+    return driver.service
 
 
 def choices(world: World) -> Iterator[Operation]:

@@ -18,7 +18,8 @@ from harness.wire import Exchange
 class Failure:
     """One broken promise. `history` plays it again on any target; it is empty where only the requests are known.
 
-    `trail` holds the exchanges of the least history, in order. `known`: it was stored by an earlier run.
+    `trail` holds the exchanges of the least history, in order. `known`: it was stored by an earlier run. Unless
+    `shrunk`, a smaller history may show it too: time or patience was up first.
     """
 
     engine: str
@@ -26,6 +27,7 @@ class Failure:
     history: tuple[Operation, ...] = ()
     trail: tuple[Exchange, ...] = ()
     known: bool = False
+    shrunk: bool = True
 
     @property
     def key(self) -> str:

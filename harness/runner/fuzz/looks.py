@@ -5,18 +5,17 @@ Layer 4. What a look shows must agree with every earlier one.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from itertools import islice
 
+from harness.checks.waiting import pauses
 from harness.contract import is_settled, may_follow, read
-from harness.runner.fuzz.answers import busy, refused, succeeded
+from harness.runner.fuzz.answers import refused, says_nothing, succeeded
 from harness.runner.fuzz.asking import NO_CURSOR, UNKNOWN_ID
 from harness.runner.fuzz.known import Known
 from harness.runner.fuzz.streaming import absorb, assembled, same_steps, short_of, text_law
+from harness.runner.fuzz.world import World
 from harness.strategies.operations import Operation
 from harness.wire import Exchange
-
-if TYPE_CHECKING:
-    from harness.runner.fuzz.world import World
 
 MOST_LOOKS = 40
 GRACE = 5
@@ -44,7 +43,7 @@ def look(world: World, known: Known, *, include_input: bool = False) -> None:
     query = {"include_input": True} if include_input else {}
     wanted = succeeded if known.there else refused
     answer = world.patient(lambda: world.send(world.target.get(known.id, **query)), wanted)
-    if busy(answer):
+    if says_nothing(answer):
         return
     if not known.there:
         must_be_gone(
@@ -103,12 +102,12 @@ def settle(world: World, operation: Operation) -> None:
     known = world.subject(operation)
     if not known.there:
         return
-    for _ in range(MOST_LOOKS):
+    for pause in islice(pauses(), MOST_LOOKS):
         found = len(world.found)
         look(world, known)
         if not known.running or len(world.found) > found:
             return
-        world.driver.wait(world.target.poll)
+        world.driver.wait(pause)
     world.note("bg.settles", "a run does not settle", f"a settled status within {MOST_LOOKS} looks", known.status)
 
 
@@ -131,7 +130,7 @@ def whole(world: World, known: Known) -> None:
     """All events of one interaction, held against what is known of it."""
     wanted = succeeded if known.there else refused
     answer = world.patient(lambda: world.send(world.target.get(known.id, stream=True)), wanted)
-    if busy(answer):
+    if says_nothing(answer):
         return
     if not known.there:
         rule = "del.gone-stream" if known.gone else "store.false-get"
@@ -178,7 +177,7 @@ def _ended(world: World, known: Known, status: str) -> None:
 
 def must_be_gone(world: World, answer: Exchange, rule: str, what: str, *, stream: bool = False) -> None:
     """404, or for a stream any refusal."""
-    if busy(answer) or (answer.status or 500) >= 500 or answer.status == 404:
+    if says_nothing(answer) or answer.status in (404, 501):
         return
     if not (stream and refused(answer)):
         world.note(rule, f"{what} is answered otherwise than as unknown", "404", answer.status)

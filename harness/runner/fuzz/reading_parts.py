@@ -5,18 +5,16 @@ Layer 4. The law is that of `streaming`: whatever the parts, they are one sequen
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness.contract import PROTOCOL
-from harness.contract.json_read import loads
+from harness.contract.json_read import objects
 from harness.runner.fuzz import looks
 from harness.runner.fuzz.known import Known, Reader
 from harness.runner.fuzz.streaming import absorb
+from harness.runner.fuzz.world import World
 from harness.strategies.operations import Operation
-from harness.wire import Exchange, Frame
-
-if TYPE_CHECKING:
-    from harness.runner.fuzz.world import World
+from harness.wire import Exchange
 
 
 def begin(world: World, operation: Operation) -> None:
@@ -69,7 +67,7 @@ def finish(world: World, operation: Operation) -> None:
 
 
 def _advance(world: World, reader: Reader, count: int) -> None:
-    events = _events(reader.stream.read(count))
+    events = objects(frame.data for frame in reader.stream.read(count))
     _take(world, reader, events)
     if reader.stream.ended:
         _finish(world, reader)
@@ -97,8 +95,3 @@ def _finish(world: World, reader: Reader) -> None:
     start = 0 if reader.after is None else reader.of.position_after(reader.after)
     if start is not None:
         looks.took_in(world, reader.of, start, answer)
-
-
-def _events(frames: list[Frame]) -> list[dict[str, Any]]:
-    values = (loads(frame.data).value for frame in frames)
-    return [value for value in values if isinstance(value, dict)]

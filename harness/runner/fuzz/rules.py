@@ -1,4 +1,4 @@
-"""The rules a fuzzer judges by: the contract's, and two that hold of any HTTP service.
+"""The rules a fuzzer judges by: the contract's, two of any HTTP service, and two of the neighbouring resources.
 
 Layer 4.
 """
@@ -10,6 +10,8 @@ from harness.outcome import Basis, Level, Rule, Source
 
 ANSWERED = "fuzz.answered"
 NO_CRASH = "fuzz.no-5xx"
+KEPT = "fuzz.kept"
+SHAPE = "fuzz.shape"
 
 RULES: tuple[Rule, ...] = (
     Rule(
@@ -25,6 +27,20 @@ RULES: tuple[Rule, ...] = (
         statement="No request makes the service itself fail (a 5xx other than 501, 503 and 504).",
         breaks="A request that only this client sends brings down what others use, and retrying makes it worse.",
         source=Source(Basis.GENERIC, "RFC 9110", "15.6 Server Error 5xx"),
+    ),
+    Rule(
+        id=KEPT,
+        level=Level.SHOULD,
+        statement="A resource beside interactions can be read once created, and is gone once deleted.",
+        breaks="Agents, environments, credentials, webhooks and triggers cannot be managed.",
+        source=Source(Basis.SCHEMA, "google-genai 3.3.0", "agents, webhooks …: create, get, delete"),
+    ),
+    Rule(
+        id=SHAPE,
+        level=Level.SHOULD,
+        statement="An answer about a resource beside interactions has the form of its published type.",
+        breaks="A typed client cannot parse the answer, or drops what it says.",
+        source=Source(Basis.SCHEMA, "google-genai 3.3.0", "Agent, Environment, Webhook …"),
     ),
 )
 

@@ -12,19 +12,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.checks.check import CAPABILITIES
-from harness.outcome import Exit, Level, Verdict
+from harness.outcome import Exit, Level, TargetFault, Verdict
 from harness.runner.capabilities import Capability
-from harness.runner.fuzz.budget import Budget
+from harness.runner.fuzz.budget import Budget, Timer, TimeUp
 from harness.runner.fuzz.document import ENGINE as SCHEMA
 from harness.runner.fuzz.document import document
 from harness.runner.fuzz.every import ENGINE as EXHAUSTIVE
 from harness.runner.fuzz.every import every
 from harness.runner.fuzz.failure import EngineRun
+from harness.runner.fuzz.patience import PatientDriver
 from harness.runner.fuzz.place import Place
 from harness.runner.fuzz.search import HISTORY, LAWS, laws, search
 from harness.runner.fuzz.store import Store
 from harness.runner.probe import probe
 from harness.runner.targets import ResolvedTarget
+from harness.wire import Driver
 
 if TYPE_CHECKING:
     from hypothesis.database import ExampleDatabase
@@ -34,7 +36,7 @@ USUAL = (HISTORY, LAWS, SCHEMA)
 """Engines that run when nobody names any."""
 
 _NEEDED = frozenset(
-    {"store", "stream", "background", "background-slow", "functions", "search", "event-ids", "two-keys"}
+    {"store", "stream", "background", "background-slow", "functions", "search", "event-ids", "two-keys", "auth"}
 )
 """Capabilities that decide what is played."""
 
@@ -43,8 +45,8 @@ _NEEDED = frozenset(
 class FuzzOptions:
     """What the user chose.
 
-    `depth` is that of the exhaustive engine, which no profile bounds: only `seconds`, that the user gave, do.
-    `store` None: nothing is kept.
+    `seconds` are for everything together, None where the user gave none; `depth` is that of the exhaustive engine,
+    which no profile bounds. `store` None: nothing is kept.
     """
 
     engines: tuple[str, ...] = USUAL
@@ -61,27 +63,33 @@ class FuzzOptions:
 
 def fuzz(resolved: ResolvedTarget, options: FuzzOptions) -> Iterator[EngineRun]:
     """Run the engines. Raises TargetFault for a target that does not talk to us at all."""
-    with _place(resolved, options) as place:
+    timer = Timer(options.seconds)
+    with _place(resolved, options, timer) as place:
         store = Store(options.store, resolved.info.name) if options.store is not None else None
         known: set[str] = set()
         if store is not None:
-            yield _noting(store.replay(place), known)
-        for engine in options.engines:
-            done = _noting(_engine(engine, place, options, frozenset(known)), known)
+            yield _noting(store.replay(place.within(timer)), known)
+        for number, engine in enumerate(options.engines):
+            share = None if options.seconds is None else timer.left / (len(options.engines) - number)
+            done = _noting(_engine(engine, place, options, share, frozenset(known)), known)
             for failure in done.failures if store is not None else ():
                 store.keep(failure)  # type: ignore[union-attr]
             yield done
 
 
-def _engine(engine: str, place: Place, options: FuzzOptions, known: frozenset[str]) -> EngineRun:
-    budget = options.budget
+def _engine(
+    engine: str, place: Place, options: FuzzOptions, seconds: float | None, known: frozenset[str]
+) -> EngineRun:
+    if seconds is not None and seconds <= 0:
+        return EngineRun(engine=engine, seconds=0.0, vacuous=("time was up before it began",))
+    budget = options.budget.limited(None, seconds)
     if engine == HISTORY:
         return search(place, budget, seed=options.seed, database=options.database, passed_over=known)
     if engine == LAWS:
         return laws(place, budget, seed=options.seed, database=options.database, passed_over=known)
     if engine == SCHEMA:
         return document(place, budget, seed=options.seed, strict=options.strict, passed_over=known)
-    return every(place, options.depth, seconds=options.seconds)
+    return every(place, options.depth, seconds=seconds)
 
 
 def _noting(run: EngineRun, known: set[str]) -> EngineRun:
@@ -90,14 +98,24 @@ def _noting(run: EngineRun, known: set[str]) -> EngineRun:
 
 
 @contextmanager
-def _place(resolved: ResolvedTarget, options: FuzzOptions) -> Iterator[Place]:
+def _place(resolved: ResolvedTarget, options: FuzzOptions, timer: Timer) -> Iterator[Place]:
     driver = resolved.connect()
     try:
-        found, _, says_stream = probe(driver, resolved.target, options.said, _NEEDED)
-        able = resolved.able(found, says_stream=says_stream)
-        yield Place(able, able.target.capabilities, options.level, None if resolved.throwaway else driver)
+        able = _probed(driver, resolved, options, timer)
+        denied = frozenset(item.name for item in options.said if not item.present)
+        shared = None if resolved.throwaway else driver
+        yield Place(able, able.target.capabilities, options.level, denied, shared)
     finally:
         driver.close()
+
+
+def _probed(driver: Driver, resolved: ResolvedTarget, options: FuzzOptions, timer: Timer) -> ResolvedTarget:
+    try:
+        patient = PatientDriver(driver, timer, resolved.target.wait)
+        found = probe(patient, resolved.target, options.said, _NEEDED)
+    except TimeUp:
+        raise TargetFault(f"the target did not answer the first questions within {options.seconds:g} s") from None
+    return resolved.able(found.capabilities, found.says)
 
 
 def exit_of(runs: Sequence[EngineRun], *, strict: bool) -> Exit:

@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from harness.outcome import Finding
-from harness.runner.fuzz.budget import Budget, Timer, hypothesis_settings, write_only
-from harness.runner.fuzz.creating import able_to
+from harness.runner.fuzz.budget import Budget, Timer, TimeUp, hypothesis_settings, write_only
 from harness.runner.fuzz.failure import Broken, EngineRun, Failure, key_of
+from harness.runner.fuzz.moves import able_to
 from harness.runner.fuzz.place import Muted, Place
-from harness.runner.fuzz.shrink import minimal
-from harness.runner.fuzz.tally import Tally, TimeUp
+from harness.runner.fuzz.shrink import minimal, shortest
+from harness.runner.fuzz.tally import Tally
 from harness.strategies.operations import KINDS, Operation
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ MOST_ROUNDS = 8
 _ENOUGH = 100
 """Histories after which each kind of operation must have been played."""
 
-Round = Callable[[Tally, Muted, int, int, "ExampleDatabase | None"], None]
-"""(tally, what is passed over, examples left, seed, database) → one round; raises what Hypothesis raises."""
+Round = Callable[[Place, Tally, Muted, int, int, "ExampleDatabase | None"], None]
+"""(place, tally, what is passed over, examples left, seed, database) → one round; raises as Hypothesis does."""
 
 
 def search(
@@ -40,7 +40,9 @@ def search(
 ) -> EngineRun:  # fmt: skip
     """Histories; `passed_over` are keys of failures that are known."""
 
-    def play(tally: Tally, muted: Muted, examples: int, seed: int, database: ExampleDatabase | None) -> None:
+    def play(
+        place: Place, tally: Tally, muted: Muted, examples: int, seed: int, database: ExampleDatabase | None
+    ) -> None:
         from hypothesis import seed as seeded
         from hypothesis.stateful import run_state_machine_as_test
 
@@ -60,7 +62,9 @@ def laws(
 ) -> EngineRun:  # fmt: skip
     """The laws of streams, on drawn creates and cuts."""
 
-    def play(tally: Tally, muted: Muted, examples: int, seed: int, database: ExampleDatabase | None) -> None:
+    def play(
+        place: Place, tally: Tally, muted: Muted, examples: int, seed: int, database: ExampleDatabase | None
+    ) -> None:
         from hypothesis import given
         from hypothesis import seed as seeded
 
@@ -94,9 +98,12 @@ def _rounds(
     from hypothesis.errors import Flaky
 
     timer = Timer(budget.seconds)
+    place = place.within(timer)
     tally = Tally(timer.over)
     examples = budget.histories if engine == HISTORY else budget.laws
     failures: list[Failure] = []
+    notes: list[str] = []
+    vacuous: list[str] = []
 
     def muted(finding: Finding) -> bool:
         return key_of(finding) in known or not place.judged(finding)
@@ -107,14 +114,13 @@ def _rounds(
         tally.bugs = {}
         try:
             seen = write_only(database) if known else database
-            play(tally, muted, examples - tally.histories, seed + number, seen)
-        except TimeUp:
-            break
+            play(place, tally, muted, examples - tally.histories, seed + number, seen)
+        except TimeUp as up:
+            hung = up.waited > timer.spent / 2
+            (vacuous if hung else notes).extend([str(up)] if str(up) else [])
         except (Broken, BaseExceptionGroup, Flaky):
-            if not tally.bugs and timer.over():
-                break  # Hypothesis may take an example that was broken off for an inconsistent one
-            if not tally.bugs:
-                raise
+            if not tally.bugs and not timer.over():
+                raise  # Hypothesis may take an example that was broken off for an inconsistent one
         failures += (minimal(place, bug.failure(engine)) for bug in tally.bugs.values())
         known |= tally.bugs.keys()
         if not tally.bugs:
@@ -123,8 +129,9 @@ def _rounds(
         engine=engine,
         seconds=timer.spent,
         counts=_counts(tally),
-        failures=tuple(failures),
-        vacuous=tuple(_vacuity(engine, place, tally)),
+        failures=tuple(shortest(place, failures)),
+        vacuous=(*vacuous, *_vacuity(engine, place, tally)),
+        notes=(*notes, *place.notes()),
     )
 
 
@@ -140,18 +147,19 @@ def _counts(tally: Tally) -> dict[str, int]:
 
 def _vacuity(engine: str, place: Place, tally: Tally) -> list[str]:
     """Why the search proves nothing, if so."""
+    if engine == LAWS and not any(word.startswith("create") for word in tally.played):
+        return ["the target does not stream, so no law applies: leave the engine out with -e history,schema"]
     if not tally.requests:
         return ["no request was sent"]
     found = []
     share = tally.accepted / tally.requests
     if share < LEAST_ACCEPTED:
-        found.append(f"only {share:.0%} of {tally.requests} requests succeeded")
+        busy = f" ({tally.busy} were told to come back later)" if tally.busy else ""
+        found.append(f"only {share:.0%} of {tally.requests} requests succeeded{busy}")
     if engine == HISTORY and tally.histories >= _ENOUGH:
         missing = _never_played(place, tally)
         if missing:
             found.append(f"never played: {', '.join(missing)}")
-    if engine == LAWS and not any(word.startswith("create") for word in tally.played):
-        found.append("no create was played: the target is not able to stream")
     return found
 
 

@@ -1,17 +1,25 @@
 """Makes a failing history as small as it can be: Hypothesis takes steps away, this also rewrites the ones left.
 
 Layer 4. Every candidate is played; only one that breaks the same rule is kept. A target that does not fail again
-is believed the first time: the history stays as it was.
+is believed the first time: the history stays as it was. Steps taken away and rewritten one at a time may end where
+no single change helps; in this process, where histories cost nothing, all that are shorter are played as well.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from harness.runner.fuzz.budget import TimeUp
+from harness.runner.fuzz.every import every
 from harness.runner.fuzz.failure import Failure
 from harness.runner.fuzz.place import Place, play
 from harness.strategies.operations import KINDS, ON_READERS, Operation
+
+_LOOKS = ("poll", "settle", "replay")
+
+SHORTEST = 3
+"""Histories of up to so many steps are all played in this process: about a second for each target."""
 
 History = tuple[Operation, ...]
 
@@ -20,27 +28,51 @@ NEAR, FAR = 400, 40
 
 
 def minimal(place: Place, failure: Failure) -> Failure:
-    """The smallest failure of the same rule that can be reached by simplifying."""
+    """The smallest failure of the same rule that can be reached by simplifying, as far as time allows."""
     left = NEAR if place.resolved.throwaway else FAR
-    improved = True
-    while improved and left > 0:
-        improved = False
-        for candidate in _simpler(failure.history):
-            if left <= 0:
-                break
-            left -= 1
-            again = _again(place, candidate, failure)
-            if again is not None and _size(again.history) < _size(failure.history):
-                failure, improved = again, True
-                break
-    return failure
+    tried = [failure.history]
+    try:
+        while True:
+            smaller = None
+            for candidate in _simpler(failure.history):
+                if candidate in tried:
+                    continue
+                if left <= 0 or place.timer.over():
+                    return replace(failure, shrunk=False)
+                left -= 1
+                tried.append(candidate)
+                again = _again(place, candidate, failure)
+                if again is not None and size(again.history) < size(failure.history):
+                    smaller = again
+                    break
+            if smaller is None:
+                return failure
+            failure = smaller
+    except TimeUp:
+        return replace(failure, shrunk=False)
+
+
+def shortest(place: Place, failures: Sequence[Failure]) -> list[Failure]:
+    """The failures, those replaced that one of all short histories shows with fewer steps."""
+    longest = max((len(failure.history) for failure in failures), default=0)
+    if not place.resolved.throwaway or longest < 2 or place.timer.over():
+        return list(failures)
+    searched = every(place, min(longest - 1, SHORTEST), seconds=place.timer.left)
+    short = {failure.key: failure for failure in searched.failures}
+    return [_shorter(failure, short.get(failure.key)) for failure in failures]
+
+
+def _shorter(failure: Failure, other: Failure | None) -> Failure:
+    if other is None or len(other.history) >= len(failure.history):
+        return failure
+    return replace(other, engine=failure.engine)
 
 
 def _again(place: Place, history: History, failure: Failure) -> Failure | None:
     return next((found for found in play(place, history, failure.engine) if found.key == failure.key), None)
 
 
-def _size(history: History) -> tuple[int, ...]:
+def size(history: History) -> tuple[int, ...]:
     """Fewer steps first, then steps that are listed earlier, then smaller numbers."""
     weights = [_weight(operation) for operation in history]
     return (len(history), *(sum(column) for column in zip(*weights, strict=True)))
@@ -68,6 +100,18 @@ def _simpler(history: History) -> Iterator[History]:
     for at, operation in enumerate(history):
         for other in _simpler_steps(operation):
             yield (*history[:at], other, *history[at + 1 :])
+    yield from _merged(history)
+
+
+def _merged(history: History) -> Iterator[History]:
+    """One step taken away, and another that is a look made another look, which may do for both."""
+    for gone in range(len(history)):
+        rest = (*history[:gone], *history[gone + 1 :])
+        for at, operation in enumerate(rest):
+            if operation.kind in _LOOKS and not operation.mode:
+                for kind in _LOOKS:
+                    if kind != operation.kind:
+                        yield (*rest[:at], Operation(kind, operation.subject), *rest[at + 1 :])
 
 
 def _renumbered(operation: Operation) -> Operation:
@@ -81,7 +125,7 @@ def _looks_instead(operation: Operation) -> Iterator[Operation]:
     """A plain look at an interaction in place of a step, where that is listed earlier."""
     kinds = list(KINDS)
     subjects = range(2) if operation.kind in ON_READERS else (operation.subject,)
-    for kind in ("poll", "settle", "replay"):
+    for kind in _LOOKS:
         if kinds.index(kind) < kinds.index(operation.kind):
             yield from (Operation(kind, subject) for subject in subjects)
 

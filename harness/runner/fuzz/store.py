@@ -14,14 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from harness.outcome import UsageFault
-from harness.runner.fuzz.budget import Timer
+from harness.runner.fuzz.budget import Timer, TimeUp
 from harness.runner.fuzz.failure import EngineRun, Failure
 from harness.runner.fuzz.place import Place, play
 from harness.runner.fuzz.resend import Template, resend, templates
 from harness.strategies.operations import Operation
 
 ENGINE = "stored"
-DEFAULT = Path(".harness") / "fuzz"
 
 
 class Store:
@@ -46,7 +45,7 @@ class Store:
 
     def replay(self, place: Place) -> EngineRun:
         """Play everything that is stored; what does not fail any more is removed."""
-        timer = Timer(None)
+        timer = Timer(None)  # what counts is the place's: this one only measures
         failures: list[Failure] = []
         notes: list[str] = []
         played = 0
@@ -54,6 +53,9 @@ class Store:
             try:
                 record = json.loads(path.read_bytes())
                 found = list(_again(place, record))
+            except TimeUp:
+                notes.append("time was up before all of them were played")
+                break
             except (ValueError, KeyError, TypeError) as wrong:
                 notes.append(f"{path.name} is no stored failure ({wrong}): remove it")
                 continue
@@ -66,7 +68,11 @@ class Store:
                 failures.append(kept)
         counts = {"played": played, "still failing": len(failures)}
         return EngineRun(
-            engine=ENGINE, seconds=timer.spent, counts=counts, failures=tuple(failures), notes=tuple(notes)
+            engine=ENGINE,
+            seconds=timer.spent,
+            counts=counts,
+            failures=tuple(failures),
+            notes=(*notes, *place.notes()),
         )
 
 

@@ -9,44 +9,40 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 
+from harness.runner.fuzz.answers import BUSY
+from harness.runner.fuzz.budget import TimeUp
 from harness.runner.fuzz.failure import Broken, broken, key_of
+from harness.runner.fuzz.moves import move
 from harness.runner.fuzz.place import Muted
+from harness.runner.fuzz.shrink import size
 from harness.runner.fuzz.world import World
 from harness.strategies.operations import Operation
 
 
-class TimeUp(BaseException):
-    """Ends a search at once: Hypothesis neither counts nor shrinks what is no `Exception`."""
-
-
 class Tally:
-    """Counts and bugs; `over` stops a search from playing on."""
+    """Counts and bugs; `over` tells when time is up, be it amidst the shrinking of a bug."""
 
     def __init__(self, over: Callable[[], bool]) -> None:
         self.histories = 0
         self.requests = 0
         self.accepted = 0
+        self.busy = 0
         self.played: Counter[str] = Counter()
         self.bugs: dict[str, Broken] = {}
         self._over = over
 
-    @property
-    def over(self) -> bool:
-        """Out of time; never while a failure is being shrunk, which would make it look flaky."""
-        return not self.bugs and self._over()
-
     def caught(self, bug: Broken) -> None:
-        """Keep the shortest history of each kind; which one Hypothesis ends with depends on the target's mood."""
+        """Keep the smallest history of each kind; which one Hypothesis ends with depends on the target's mood."""
         kept = self.bugs.get(key_of(bug.finding))
-        if kept is None or len(bug.history) <= len(kept.history):
+        if kept is None or size(bug.history) < size(kept.history):
             self.bugs[key_of(bug.finding)] = bug
 
     def step(self, world: World, operation: Operation, muted: Muted) -> None:
         """Play one operation; raises `Broken` for the first finding that is not passed over, or `TimeUp`."""
-        if self.over:
+        if self._over():
             raise TimeUp
         before = len(world.played)
-        found = world.play(operation)
+        found = move(world, operation)
         if len(world.played) > before:
             self.played[f"{operation.kind} {operation.mode}".strip()] += 1
         for finding in found:
@@ -60,3 +56,4 @@ class Tally:
         self.histories += 1
         self.requests += len(world.trail)
         self.accepted += world.accepted
+        self.busy += sum(exchange.status in BUSY for exchange in world.trail)

@@ -1,27 +1,23 @@
-"""Plays operations against a target and holds what comes back against what was known before.
+"""One client of a target: what it knows, what it opened, and the trail of what it sent.
 
-Layer 4. One `World` is one history. It sends, remembers and asks `looks` and `acts` for judgement; it raises
-nothing on account of the target. `settled_by_us` says that nothing but our own requests moves a run (an emulator
-in this process), so that no race is ever lost; elsewhere a promise about a running run is only judged where a
-second look shows that it still ran.
+Layer 4. One `World` is one history. It sends and remembers; it must not know what there is to do, which is for
+`moves` to say. It raises nothing on account of the target. `settled_by_us` says that nothing but our own requests
+moves a run (an emulator in this process), so that no race is ever lost; elsewhere a promise about a running run is
+only judged where a second look shows that it still ran.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
 
 from harness.checks.target import Target
+from harness.checks.waiting import pauses_within
 from harness.outcome import Finding
-from harness.runner.fuzz import acts, creating, looks, reading_parts
 from harness.runner.fuzz.answers import alone
 from harness.runner.fuzz.known import Known, Reader
 from harness.runner.ledger import Ledger
-from harness.strategies.operations import ON_READERS, Operation
+from harness.strategies.operations import Operation
 from harness.wire import Driver, Exchange, LiveStream, Request
-
-PATIENCE = 5
-"""Looks at a target that may lag behind before a promise counts as broken."""
 
 
 class World:
@@ -50,24 +46,6 @@ class World:
         self.accepted = 0
         self.found: list[Finding] = []
 
-    def play(self, operation: Operation) -> list[Finding]:
-        """Do one thing, and say what was wrong with the answers; empty where there is nothing to do it to."""
-        self.found = []
-        if self.applies(operation):
-            self.played.append(operation)
-            _PLAYS[operation.kind](self, operation)
-        return self.found
-
-    def applies(self, operation: Operation) -> bool:
-        """Whether there is a subject for it, and the target is said to be able."""
-        if operation.kind in ON_READERS:
-            return any(not reader.closed for reader in self.readers) or (
-                operation.kind == "resume" and bool(self.readers)
-            )
-        if operation.kind == "create" or operation.mode in ("unknown", "orphan"):
-            return creating.able_to(self, operation)
-        return bool(self.interactions) and creating.able_to(self, operation)
-
     def close(self) -> None:
         """Hang up what is open."""
         for reader in self.readers:
@@ -75,16 +53,18 @@ class World:
                 reader.closed = True
                 self.ledger.note(reader.stream.close())
 
-    # --- for the parts that play
-
     def subject(self, operation: Operation) -> Known:
         """The interaction that an operation means."""
         return self.interactions[operation.subject % len(self.interactions)]
 
     def reader(self, operation: Operation, *, closed: bool = False) -> Reader:
         """The stream that an operation means."""
-        choice = [reader for reader in self.readers if closed or not reader.closed]
+        choice = self.among(closed=closed)
         return choice[operation.subject % len(choice)]
+
+    def among(self, *, closed: bool) -> list[Reader]:
+        """The streams that are open, with `closed` also those that were."""
+        return [reader for reader in self.readers if closed or not reader.closed]
 
     def send(self, request: Request) -> Exchange:
         """One exchange, judged alone."""
@@ -118,31 +98,9 @@ class World:
     def patient(self, look: Callable[[], Exchange], wanted: Callable[[Exchange], bool]) -> Exchange:
         """Look until it is as wanted; once only where nothing can lag behind."""
         exchange = look()
-        for _ in range(0 if self.settled_by_us else PATIENCE):
-            if wanted(exchange):
+        for pause in pauses_within(0.0 if self.settled_by_us else self.target.gone_within):
+            if wanted(exchange) or exchange.status is None:
                 break
-            self.driver.wait(self.target.poll)
+            self.driver.wait(pause)
             exchange = look()
         return exchange
-
-
-_PLAYS: dict[str, Callable[[World, Operation], Any]] = {
-    "create": creating.create,
-    "chain": creating.chain,
-    "answer": creating.answer,
-    "poll": looks.poll,
-    "settle": looks.settle,
-    "replay": looks.replay,
-    "cancel": acts.cancel,
-    "delete": acts.delete,
-    "open": reading_parts.begin,
-    "read": reading_parts.more,
-    "drop": reading_parts.drop,
-    "resume": reading_parts.resume,
-    "finish": reading_parts.finish,
-}
-
-
-def play_all(world: World, history: Sequence[Operation]) -> list[Finding]:
-    """The findings of a whole history."""
-    return [finding for operation in history for finding in world.play(operation)]

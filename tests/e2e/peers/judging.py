@@ -1,4 +1,4 @@
-"""Runs `harness check --json` against a third-party server and reads what it found by name."""
+"""Runs `harness check` and `harness gateway` against a third-party server and reads what they found by name."""
 
 from __future__ import annotations
 
@@ -38,3 +38,31 @@ def judge(url: str, *options: str) -> Judged:
     done = subprocess.run(command, capture_output=True, text=True, timeout=600)
     assert done.returncode == 1, f"exit code {done.returncode}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
     return Judged(json.loads(done.stdout))
+
+
+@dataclass(frozen=True)
+class BothSides:
+    """One run of `harness gateway`, and its rules by id."""
+
+    report: dict[str, Any]
+
+    def verdict(self, rule: str) -> str:
+        """The verdict of one rule."""
+        return str(self._rule(rule)["verdict"])
+
+    def findings(self, rule: str) -> str:
+        """What was found, a line each."""
+        found = self._rule(rule)["findings"]
+        return "\n".join(f"{one['message']}: {one['expected']} | {one['actual']}" for one in found)
+
+    def _rule(self, rule: str) -> dict[str, Any]:
+        return next(entry for entry in self.report["rules"] if entry["id"] == rule)
+
+
+def judge_gateway(url: str, upstream_port: int) -> BothSides:
+    """One run from both sides of a LiteLLM proxy whose upstream is on that port."""
+    command = [sys.executable, "-m", "harness", "gateway", url, "--json", "--api-key", KEY]
+    command += ["--upstream-port", str(upstream_port)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 1, f"exit code {done.returncode}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
+    return BothSides(json.loads(done.stdout))

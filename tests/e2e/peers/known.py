@@ -111,6 +111,40 @@ LITELLM = (
     ),
 )
 
+
+@dataclass(frozen=True)
+class Seen:
+    """A defect seen from both sides: its number, the rule of `harness gateway`, what the findings have to say."""
+
+    number: str
+    rule: str
+    what: str
+    says: str
+    verdicts: frozenset[str] = frozenset({"fail", "warn"})
+
+    def __str__(self) -> str:
+        return f"{self.number}-{self.rule}"
+
+
+LITELLM_GATEWAY = (
+    Seen("L1", "gw.query", "a get loses its query", r"query parameter stream did not arrive"),
+    Seen("L1", "gw.resume-through", "a dropped stream cannot be resumed", r"no stream arrived"),
+    Seen("L2", "gw.route", "cancel goes upstream as `:cancel`", r":cancel"),
+    Seen("L4", "gw.truncated", "a stream that breaks off is ended with [DONE]", r"made up the end.*\[DONE\]"),
+    Seen("L5", "gw.broken-frame", "an event that is no JSON is skipped", r"was skipped"),
+    Seen("L6", "gw.error-event", "its own error in a stream is no error event", r"is no error event"),
+    Seen("L7", "gw.once", "a create whose answer is lost is sent again", r"one create became 2 upstream"),
+    Seen(
+        "L8", "gw.body-fields", "fields of a create are dropped", r"the field safety_settings of a create was lost"
+    ),
+    Seen("L8", "gw.unknown-field", "unknown fields are dropped", r"dropped without a word"),
+    Seen("L9", "gw.event-names", "`event:` lines are dropped", r"lost their event: line"),
+    Seen("L9", "gw.additions", "events get a `model`", r"added to an event: \$\.model", frozenset({"info"})),
+    Seen("L10", "gw.error-body", "errors have codes of another API", r"the code of an error was lost"),
+    Seen("L10", "gw.additions", "a deletion says more", r"answer to a delete: .*\$\.success", frozenset({"info"})),
+    Seen("L12", "gw.nothing-else", "it polls background runs itself", r"arrived upstream that no client made"),
+)
+
 AIMOCK = (
     Known(
         "D9",

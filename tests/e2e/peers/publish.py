@@ -11,21 +11,21 @@ from pathlib import Path
 from harness import __version__
 from harness.checks.catalogue import CATALOGUE
 from harness.emulator import Emulator
+from harness.outcome import Basis, Source
 from harness.transport import ServerThread
-from harness.wire import COMPLETE, At, Ending, How, Response
 from tests.e2e.peers import installing, known
-from tests.e2e.peers.judging import AIMOCK_OPTIONS, LITELLM_OPTIONS, Judged, judge
-from tests.e2e.peers.test_litellm import UPSTREAM, Upstream, broken_stream, through
+from tests.e2e.peers.judging import AIMOCK_OPTIONS, LITELLM_OPTIONS, BothSides, Judged, judge, judge_gateway
+from tests.e2e.peers.test_litellm import UPSTREAM
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "implementations.md"
 BUCKETS = ("pass", "fail", "warn", "info", "untestable", "not_applicable")
 HEAD = f"""# Who keeps which promise
 
-Third-party servers of the Interactions API, judged by `harness check` {__version__} on loopback. Made by
-`python -m tests.e2e.peers.publish`; the claims are held by `make peers`. A gateway had the reference emulator as
-its upstream, so what is listed is the gateway's own doing: the emulator itself passes every check. Nothing here
-was compared with the live service. A finding is a difference from the cited source, and no judgement of the
-software.
+Third-party servers of the Interactions API, judged by `harness check` {__version__} on loopback, a gateway by
+`harness gateway` too. Made by `python -m tests.e2e.peers.publish`; the claims are held by `make peers`. A gateway
+had the reference emulator as its upstream, so what is listed is the gateway's own doing: the emulator itself
+passes every check. Nothing here was compared with the live service. A finding is a difference from the cited
+source, and no judgement of the software.
 
 """
 
@@ -35,15 +35,17 @@ def main() -> None:
     sections = [HEAD, "| Implementation | " + " | ".join(b.replace("_", " ") for b in BUCKETS) + " |\n"]
     sections.append("|---" * (len(BUCKETS) + 1) + "|\n")
     details: list[str] = []
-    behind = Upstream(Emulator(UPSTREAM))
-    with tempfile.TemporaryDirectory() as name, ServerThread(behind) as upstream:
+    with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        with installing.litellm(folder, upstream.url) as url:
+        port = installing.free_port()
+        with installing.litellm(folder, f"http://127.0.0.1:{port}") as url:
+            both = judge_gateway(url, port)
+        with ServerThread(Emulator(UPSTREAM)) as upstream, installing.litellm(folder, upstream.url) as url:
             title = f"LiteLLM's proxy ({installing.LITELLM.partition('==')[2]})"
             judged = judge(url, *LITELLM_OPTIONS)
             sections.append(row(title, judged))
             details.append(section(title, judged, known.LITELLM, url, installing.KEY, LITELLM_OPTIONS[2:]))
-            details.append(under_faults(url, behind))
+            details.append(from_both_sides(both))
         with installing.aimock(folder) as url:
             title = f"aimock ({installing.AIMOCK.rpartition('@')[2]})"
             judged = judge(url, *AIMOCK_OPTIONS)
@@ -52,18 +54,19 @@ def main() -> None:
     PAGE.write_text("".join([*sections, *details]), "utf-8")
 
 
-def under_faults(url: str, behind: Upstream) -> str:
-    """What the gateway makes of an upstream that dies: seen from both of its sides."""
-    lines = ["### When its upstream dies\n\nOne streamed create through the gateway each.\n\n"]
-    lines.append("| Upstream | Rules broken towards the client | Creates upstream |\n|---|---|---|\n")
-    for what, answer in (
-        ("ends in order after a delta, nothing completed", broken_stream(COMPLETE)),
-        ("drops the connection after a delta", broken_stream(Ending(how=How.FIN))),
-        ("resets before the headers", Response.dead(Ending(how=How.RST, at=At.BEFORE_HEADERS))),
-    ):
-        before, behind.answer = behind.posts, answer
-        rules = ", ".join(f"`{rule}`" for rule in sorted(through(url))) or "none"
-        lines.append(f"| {what} | {rules} | {behind.posts - before} |\n")
+def from_both_sides(both: BothSides) -> str:
+    """What a gateway loses on the way, which no client sees alone."""
+    lines = [
+        "### From both sides\n\n`harness gateway URL --api-key KEY`, which is client and upstream at once.\n\n"
+    ]
+    lines.append("| Rule | Level | Verdict | What was seen | Source |\n|---|---|---|---|---|\n")
+    for entry in both.report["rules"]:
+        if entry["verdict"] in ("fail", "warn", "info"):
+            source = Source(**{**entry["source"], "basis": Basis(entry["source"]["basis"])})
+            cells = (f"`{entry['id']}`", entry["level"], entry["verdict"], seen(entry), str(source))
+            lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n")
+    passed = [f"`{entry['id']}`" for entry in both.report["rules"] if entry["verdict"] == "pass"]
+    lines.append(f"\nKept: {', '.join(passed)}.\n")
     return "".join(lines)
 
 

@@ -57,7 +57,7 @@ class Api:
         request = Request(method, target, Headers((headers or {}).items()), data)
         way = route(target)
         parsed = None if isinstance(body, bytes) else body
-        call = Call(request, way.version, way.segments, way.query, parsed, self.project)
+        call = Call(request, way.segments, way.query, parsed, self.project)
         try:
             response = self.neighbours.handle(call)
         except Refusal as refusal:

@@ -95,3 +95,12 @@ def test_there_is_no_update(api: Api, method: str, target: str) -> None:
     """A saved agent cannot be changed: such a route does not exist."""
     api.ok("POST", AGENTS, agent())
     assert api.refused(method, f"{AGENTS}/{target}", agent()) == (404, "not_found")
+
+
+@pytest.mark.parametrize("tool", [{}, 7, {"type": "mcp_server"}], ids=["no type", "no object", "no name"])
+def test_a_tool_without_its_fields_is_told_in_words_of_json(api: Api, tool: Any) -> None:
+    """What is missing is said to be missing, not to be None."""
+    answer = api.send("POST", AGENTS, agent(tools=[tool]))
+    assert answer.code == "invalid_request"
+    assert "None" not in answer.message
+    assert "needs a" in answer.message

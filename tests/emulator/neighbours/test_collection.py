@@ -51,7 +51,7 @@ def test_a_full_collection_refuses_or_evicts(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(collection, "MOST_ITEMS", 3)
     with pytest.raises(Refusal, match="at most 3"):
         filled(4)
-    assert filled(4, evicts=True).values("p") == ["value 1", "value 2", "value 3"]
+    assert filled(4, evicts=True).page("p", {}) == (["value 1", "value 2", "value 3"], "")
 
 
 @pytest.mark.parametrize(("size", "lengths"), [(1, [1] * 5), (2, [2, 2, 1]), (5, [5]), (9, [5])])

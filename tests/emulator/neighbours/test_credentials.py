@@ -126,3 +126,15 @@ def test_a_patch_is_partial_and_names_the_type(api: Api, body: Any, query: str, 
     """The type is mandatory and cannot change, the id cannot either; what remains must still be complete."""
     api.ok("POST", CREDENTIALS, {"id": "mine", **BODIES["bearer_token"]})
     assert api.send("PATCH", f"{CREDENTIALS}/mine{query}", body).status == status
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [({}, "needs a 'type'"), (None, "needs a 'type'"), ({"type": 7}, "is 7"), ({"type": "bearer"}, 'is "bearer"')],
+)
+def test_a_type_that_is_none_is_told_in_words_of_json(api: Api, body: Any, words: str) -> None:
+    """A missing or unknown type is told without Python's names for things, and with those there are."""
+    answer = api.send("POST", CREDENTIALS, body)
+    assert answer.code == "invalid_request"
+    assert words in answer.message
+    assert "bearer_token, oauth2, environment_variable" in answer.message

@@ -46,8 +46,6 @@ def test_an_environment_lives_and_goes(api: Api) -> None:
     }
     assert api.ok("GET", f"{ENVIRONMENTS}/{made['id']}") == made
     assert api.ok("GET", ENVIRONMENTS) == {"environments": [made]}
-    assert api.neighbours.environment(made["id"], "default") == made
-    assert api.neighbours.environment(made["id"], "other") is None
     assert api.ok("DELETE", f"{ENVIRONMENTS}/{made['id']}") == {}
     for path in ("", "/files", "/files/a/b.txt"):
         assert api.refused("GET", f"{ENVIRONMENTS}/{made['id']}{path}") == (404, "not_found")

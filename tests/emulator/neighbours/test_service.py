@@ -17,7 +17,7 @@ def test_other_paths_are_left_alone(target: str) -> None:
     """None, so that the emulator goes on looking."""
     way = route(target)
     neighbours = Neighbours(str, lambda: NOON)
-    assert neighbours.handle(Call(Request("GET", target), way.version, way.segments, way.query)) is None
+    assert neighbours.handle(Call(Request("GET", target), way.segments, way.query)) is None
 
 
 @pytest.mark.parametrize("name", ["agents", "environments", "credentials", "webhooks", "triggers"])

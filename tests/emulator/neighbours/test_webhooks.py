@@ -1,11 +1,11 @@
-"""Webhooks: subscriptions, secrets that are shown once, rotation, and who is told what."""
+"""Webhooks: subscriptions, secrets that are shown once, and rotation."""
 
+import base64
 from typing import Any
 
 import pytest
 
-from harness.emulator.neighbours import sign
-from harness.emulator.neighbours.webhooks import EVENTS, MOST_SECRETS, REVOKE_NOW
+from harness.emulator.neighbours.webhooks import MOST_SECRETS, REVOKE_NOW
 
 from .api import NOON, Api
 
@@ -40,9 +40,10 @@ def test_a_webhook_lives_and_goes(api: Api) -> None:
 
 
 def test_secrets_can_sign_and_differ(api: Api) -> None:
-    """Each webhook has its own secret, in the form that signatures need."""
+    """Each webhook has its own secret, in the form that signatures need: `whsec_` and a key in base64."""
     secrets = {create(api)[1] for _ in range(3)}
-    assert len({sign(secret, "i", 1, b"") for secret in secrets}) == 3
+    keys = {base64.b64decode(secret.removeprefix("whsec_"), validate=True) for secret in secrets}
+    assert [len(key) for key in keys] == [32, 32, 32]
 
 
 @pytest.mark.parametrize(
@@ -100,14 +101,14 @@ def test_ping_answers_empty(api: Api, body: Any) -> None:
     assert api.refused("POST", f"{WEBHOOKS}/{hook}:rotate_secret", body) == (404, "not_found")
 
 
-def signatures(api: Api) -> int:
-    """With how many secrets the next event is signed."""
-    (sent,) = api.neighbours.deliveries("default", "interaction.completed", {"id": "v1_x"})
-    return len(sent.request.headers.get("webhook-signature").split())
+def valid_secrets(api: Api) -> int:
+    """How many secrets of the one webhook are valid now."""
+    (hook,) = api.ok("GET", WEBHOOKS)["webhooks"]
+    return len(hook["signing_secrets"])
 
 
 def test_rotation_keeps_the_old_secret_for_a_day(api: Api) -> None:
-    """The new secret is shown once and signs at once; the old one signs too until 24 hours have passed."""
+    """The new secret is shown once and valid at once; the old one too, until 24 hours have passed."""
     hook, old = create(api)
     new = api.ok("POST", f"{WEBHOOKS}/{hook}:rotateSigningSecret")["secret"]
     assert new != old
@@ -116,7 +117,7 @@ def test_rotation_keeps_the_old_secret_for_a_day(api: Api) -> None:
     assert new not in str(shown)
     for now, valid in (("2026-09-22T11:59:59Z", 2), ("2026-09-22T12:00:00Z", 1)):
         api.now = now
-        assert signatures(api) == valid
+        assert valid_secrets(api) == valid
 
 
 def test_a_second_rotation_extends_nothing(api: Api) -> None:
@@ -124,7 +125,7 @@ def test_a_second_rotation_extends_nothing(api: Api) -> None:
     target = f"{WEBHOOKS}/{create(api)[0]}:rotateSigningSecret"
     for api.now, expected in ((NOON, 2), ("2026-09-22T00:00:00Z", 3), ("2026-09-22T12:00:00Z", 3)):
         api.ok("POST", target)
-        assert signatures(api) == expected
+        assert valid_secrets(api) == expected
 
 
 def test_rotation_can_revoke_at_once_and_is_bounded(api: Api) -> None:
@@ -133,24 +134,7 @@ def test_rotation_can_revoke_at_once_and_is_bounded(api: Api) -> None:
     target = f"{WEBHOOKS}/{hook}:rotateSigningSecret"
     for _ in range(MOST_SECRETS + 3):
         api.ok("POST", target, {})
-    assert signatures(api) == MOST_SECRETS
+    assert valid_secrets(api) == MOST_SECRETS
     api.ok("POST", target, {"revocation_behavior": REVOKE_NOW})
-    assert signatures(api) == 1
+    assert valid_secrets(api) == 1
     assert api.refused("POST", target, {"revocation_behavior": "never"}) == (400, "invalid_request")
-
-
-def test_an_event_goes_to_its_subscribers_only(api: Api) -> None:
-    """Enabled webhooks of the project that subscribed, each with its own webhook-id and signature."""
-    hook, secret = create(api, subscribed_events=list(EVENTS))
-    create(api, subscribed_events=["interaction.failed"])
-    off, _ = create(api)
-    api.ok("PATCH", f"{WEBHOOKS}/{off}", {"state": "disabled"})
-    second, _ = create(api, uri="http://127.0.0.1:9/x")
-    sent = api.neighbours.deliveries("default", "interaction.completed", {"id": "v1_x"})
-    assert [one.uri for one in sent] == [BODY["uri"], "http://127.0.0.1:9/x"]
-    assert len({one.request.headers.get("webhook-id") for one in sent}) == 2
-    headers = sent[0].request.headers
-    moment = int(headers.get("webhook-timestamp"))
-    expected = sign(secret, headers.get("webhook-id"), moment, sent[0].request.body)
-    assert (headers.get("webhook-signature"), hook != second) == (expected, True)
-    assert api.neighbours.deliveries("other", "interaction.completed", {"id": "v1_x"}) == []

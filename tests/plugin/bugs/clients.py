@@ -58,13 +58,13 @@ def resuming(
     delay: float = 1.0,
     clean_end_is_the_end: bool = False,
     every_event_anew: bool = True,
+    asking: Callable[[str | None], dict[str, Any]] = lambda cursor: {"params": asked(cursor)},
 ) -> str:
     """A reconnect loop with its decisions left open."""
     cursor, text, seen = None, "", set[str]()
     for _ in range(attempts):
         try:
-            query = {"stream": "true"} | ({"last_event_id": cursor} if cursor else {})
-            with client.stream("GET", f"{PATH}/{interaction_id}", params=query) as response:
+            with client.stream("GET", f"{PATH}/{interaction_id}", **asking(cursor)) as response:
                 response.read() if response.status_code >= 400 else None
                 response.raise_for_status()
                 for event in lines(response):
@@ -80,6 +80,11 @@ def resuming(
             pass
         time.sleep(delay)
     return text
+
+
+def asked(cursor: str | None, name: str = "last_event_id") -> dict[str, str]:
+    """The query for a stream."""
+    return {"stream": "true"} | ({name: cursor} if cursor else {})
 
 
 def last_id(event: Event, cursor: str | None) -> str | None:
@@ -129,6 +134,43 @@ def doubles_on_inclusive_resume(client: httpx.Client, interaction_id: str) -> st
 def doubles_without_ids(client: httpx.Client, interaction_id: str) -> str:
     """Has no cursor, starts again, and appends."""
     return resuming(client, interaction_id, cursor_of=lambda event, cursor: None)
+
+
+def sends_its_cursor_in_a_header(client: httpx.Client, interaction_id: str) -> str:
+    """As browsers do with every other event stream."""
+
+    def asking(cursor: str | None) -> dict[str, Any]:
+        return {"params": asked(None), "headers": {"last-event-id": cursor} if cursor else {}}
+
+    return resuming(client, interaction_id, cursor_of=last_id, asking=asking)
+
+
+def misnames_its_cursor(client: httpx.Client, interaction_id: str) -> str:
+    """A parameter that nobody reads."""
+    return resuming(
+        client, interaction_id, cursor_of=last_id, asking=lambda cursor: {"params": asked(cursor, "lastEventId")}
+    )
+
+
+def resumes_without_streaming(client: httpx.Client, interaction_id: str) -> str:
+    """A cursor, and no word of a stream."""
+    return resuming(
+        client,
+        interaction_id,
+        cursor_of=last_id,
+        asking=lambda cursor: {"params": {"last_event_id": cursor} if cursor else asked(None)},
+    )
+
+
+def asks_nothing(client: httpx.Client, interaction_id: str) -> str:
+    """Talks to somebody else, say."""
+    return ""
+
+
+def only_polls_once(client: httpx.Client, interaction_id: str) -> str:
+    """Never asks for the stream, nor waits for the end."""
+    client.get(f"{PATH}/{interaction_id}")
+    return ""
 
 
 def poisons_its_cursor(client: httpx.Client, interaction_id: str) -> str:

@@ -10,9 +10,10 @@ import httpx
 import pytest
 
 from harness.plugin import ROUTES, Chain, DroppedStream, InteractionsEmulator, Lifecycle, cases_of, no_sleep
-from harness.plugin.drops import TEXT, Case
 from harness.plugin.runaway import Runaway
 from harness.plugin.served import Served
+from harness.runner.drops import Case
+from harness.runner.drops.cases import TEXT
 from tests.plugin.bugs import clients
 
 Streaming = Callable[[httpx.Client, str], str]
@@ -66,6 +67,15 @@ STREAMING: list[tuple[Streaming, Case, str]] = [
     (clients.documented, Case(plan="event:8,rst", resume="inclusive"), "twice"),
     (clients.loses_the_last_delta, Case(plan="event:8,rst"), "dropped on the client's side"),
     (clients.skips_broken_events, Case(plan="event:7+60,end"), "lost the text"),
+    (
+        clients.sends_its_cursor_in_a_header,
+        Case(plan="event:8,rst"),
+        "in the header Last-Event-ID, which is not read",
+    ),
+    (clients.misnames_its_cursor, Case(plan="event:8,rst"), "its cursor as 'lastEventId', which is not read"),
+    (clients.resumes_without_streaming, Case(plan="event:8,rst"), r"was refused \(400: 'last_event_id' is only"),
+    (clients.asks_nothing, Case(plan="event:8,rst"), "sent no request at all"),
+    (clients.only_polls_once, Case(plan="event:8,rst"), "never asked for the stream"),
     (clients.posts_create_again, Case(plan="event:7,rst"), "posted the create 2 times"),
 ]
 
@@ -85,6 +95,25 @@ def test_endless_retries() -> None:
     """A client that never gives up is stopped, and told at which cut."""
     with pytest.raises(Runaway, match=r"more than 60 requests.*dropped at event:0,rst,times:all"):
         dropped(clients.retries_for_ever, Case(plan="event:0,rst,times:all"))
+
+
+@pytest.mark.parametrize("most", [7, 80])
+def test_the_bound_of_the_test_itself(most: int) -> None:
+    """`most_requests` that was given holds for a stream that drops and for a route, be it lower or higher."""
+    stream = DroppedStream(InteractionsEmulator(most_requests=most), Case(plan="event:0,rst,times:all"))
+    with (
+        no_sleep(),
+        client_of(stream.emulator) as client,
+        pytest.raises(Runaway, match=f"more than {most} requests"),
+    ):
+        clients.retries_for_ever(client, stream.id)
+    story = Lifecycle(InteractionsEmulator(most_requests=most), "failed")
+    with (
+        no_sleep(),
+        client_of(story.emulator) as client,
+        pytest.raises(Runaway, match=f"more than {most} requests"),
+    ):
+        clients.polls_until_completed(client, story.id)
 
 
 def test_impatient_retries() -> None:

@@ -1,0 +1,169 @@
+"""A cassette that is recorded into. Layer 1.
+
+vcrpy's `Cassette` does the record modes and keeps the entries. It is loaded and never entered as a context: that
+is when vcrpy patches, so no client library is touched. What answers a request is found as the player finds it.
+Recordings that are being made go through a `Journal` beside the file; the file is replaced when all is done.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from harness.cassette.fault import CassetteError
+from harness.cassette.file import as_pair, from_pair, vcr_cassette, write
+from harness.cassette.index import Index
+from harness.cassette.journal import Journal, alone
+from harness.cassette.layout import AtomicFile, Layout, keep_copy
+from harness.cassette.matching import Canon
+from harness.cassette.provenance import KEY, Provenance
+from harness.cassette.recording import Recording
+from harness.cassette.redact import Redactor
+from harness.cassette.replacing import replaced
+from harness.wire import Request, StreamProtocol
+
+MODES = ("none", "once", "new_episodes", "all")
+
+
+class CassetteFile:
+    """A cassette opened in one of vcrpy's record modes; a context manager, safe to use from several threads.
+
+    `none` only plays; `once` records where there is no file and only plays where there is one; `new_episodes` adds
+    what is missing; `all` records everything anew. Until the end, what is added is in `<name>.part.yaml`, itself a
+    cassette; one that a killed recorder left is moved to `interrupted`. `remarks` say, at the end, what was not
+    taken and where a copy of the older file is. `redact=False` writes everything as it came.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        protocol: StreamProtocol,
+        *,
+        mode: str = "once",
+        provenance: Provenance | None = None,
+        redact: bool = True,
+    ) -> None:
+        if mode not in MODES:
+            raise CassetteError(f"mode={mode!r} is none of vcrpy's record modes: write {', '.join(MODES)}")
+        self.path = Path(path)
+        self.mode = mode
+        self.interrupted: Path | None = None
+        self.remarks: list[str] = []
+        self.redactor = Redactor(protocol) if redact else None
+        self._canon = Canon(protocol)
+        self._index = Index(protocol)
+        self._layout = Layout(self.path)
+        self._provenance = provenance
+        self._part = self.path.with_name(f"{self.path.stem}.part.yaml")
+        self._lock, self._redacting = threading.Lock(), threading.Lock()
+        self._cassette: Any = None
+        self._recordings: list[Recording] = []
+        self._loaded = 0
+        self._journal: Journal | None = None
+        self._stack = ExitStack()
+
+    def __enter__(self) -> CassetteFile:
+        vcr = vcr_cassette()
+        self._cassette = vcr.Cassette.load(
+            path=str(self.path),
+            serializer=self._layout,
+            persister=AtomicFile,
+            record_mode=vcr.RecordMode(self.mode),
+        )
+        self._take(self._layout.recordings(map(from_pair, self._cassette.data)))
+        self._loaded = len(self._recordings)
+        if self.may_record:
+            _must_be_of_one_class(self.path, self._layout.provenance(), self._provenance)
+            self._stack.enter_context(alone(self.path))
+            self.interrupted = _put_aside(self._part)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._stack, self._lock:
+            journal, self._journal = self._journal, None
+            if journal is None:
+                return
+            try:
+                self._save()
+            finally:
+                journal.close()
+            self._part.unlink(missing_ok=True)
+
+    def _take(self, recordings: Sequence[Recording]) -> None:
+        self._index.add(recordings, [self._canon.of(recording.request) for recording in recordings])
+        self._recordings += recordings
+
+    def _save(self) -> None:
+        """Write what the file shall hold; in mode `all` what was recorded anew replaces what it matches."""
+        numbers = list(range(len(self._recordings)))
+        if self.mode == "all" and self._loaded:
+            merged = replaced(self._recordings, self._index.forms, self._loaded)
+            numbers, self.remarks = merged.kept, merged.remarks
+            if merged.loses:
+                copy = keep_copy(self.path)
+                self.remarks.append(f"what {self.path} held before is in {copy}: not all of it was recorded again")
+        if self._provenance is not None and (self._loaded == 0 or numbers[0] >= self._loaded):
+            self._layout.metadata = {**self._layout.metadata, KEY: self._provenance.as_metadata()}
+        write(self._layout, [self._cassette.data[number] for number in numbers])
+
+    @property
+    def may_record(self) -> bool:
+        """Whether the record mode lets this cassette take what it does not hold."""
+        return not self._cassette.write_protected
+
+    def play(self, request: Request) -> Recording | None:
+        """The next recording of this request that was not played yet; None when there is none."""
+        if self.mode == "all":
+            return None
+        asked = self._canon.of(request)
+        with self._lock:
+            number = self._index.match(asked)
+            if number is None:
+                return None
+            self._index.play(number)
+            self._cassette.play_counts[number] += 1
+        return self._recordings[number]
+
+    def add(self, recording: Recording) -> Recording:
+        """Record; gives what was kept, secrets replaced. Raises CassetteError where the mode forbids it."""
+        if not self.may_record:
+            raise CassetteError(
+                f"{recording.request.method} {recording.request.raw_path} is not in {self.path}, and mode "
+                f"{self.mode!r} adds nothing to it: use new_episodes or all, or delete the file"
+            )
+        with self._redacting:
+            kept = recording if self.redactor is None else self.redactor.redact(recording)
+        with self._lock:
+            if self._journal is None:
+                metadata = {} if self._provenance is None else {KEY: self._provenance.as_metadata()}
+                self._journal = Journal(self._part, metadata)
+            self._journal.append(kept)
+            self._cassette.append(*as_pair(kept))
+            self._take([kept])
+            self._index.play(len(self._recordings) - 1)  # it was seen live: the next poll shall go there again
+        return kept
+
+
+def _must_be_of_one_class(path: Path, held: Provenance | None, made: Provenance | None) -> None:
+    """A file tells one class of what answered: recordings of another would pass for it."""
+    if held is not None and made is not None and held.target is not made.target:
+        raise CassetteError(
+            f"{path} was recorded from {held.target}, and this is {made.target}: record to another file, or "
+            "delete this one first"
+        )
+
+
+def _put_aside(part: Path) -> Path | None:
+    """Where the recordings of a killed recorder are now, None when there were none."""
+    if not part.exists():
+        return None
+    number = 1
+    while (aside := part.with_name(part.name.replace(".part.", f".interrupted-{number}."))).exists():
+        number += 1
+    return part.replace(aside)

@@ -1,0 +1,115 @@
+"""Secrets inside a text: in JSON literals at any depth, and between them. Layer 1.
+
+Works on decoded values and answers with the places in the text, so that nothing but the secret changes. Knows
+nothing of bytes, streams or requests.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from harness.cassette.vault import Change, Vault, changed, without_overlap
+from harness.wire import StreamProtocol
+from harness.wire.secrets import is_placeholder, looks_random, plain_name
+from harness.wire.tokens import Token, encoded, paired, seems_json, tokens
+
+_DEPTH = 4
+"""JSON inside JSON strings is followed so deep."""
+
+_SCHEME = re.compile(r"(?i:bearer|basic|token)\s+")
+_FOLDED = re.compile(r"[,;] ")
+"""What parts the values of a header that came several times, once a cassette holds it."""
+
+
+class TextReader:
+    """Finds what must not be written in the texts of one API; `vault` knows and names the secrets.
+
+    `above` is where a text stands: the names under which its members are (`SecretFields`).
+    """
+
+    def __init__(self, protocol: StreamProtocol, vault: Vault) -> None:
+        self._vault = vault
+        self._secret = protocol.secret_fields
+        stems = self._secret.stems
+        self._stems = [stem for stem in stems if not any(other in stem for other in stems - {stem})]
+        self._exempt = frozenset(map(plain_name, protocol.opaque_fields | protocol.id_fields))
+
+    def learn(self, text: str, above: tuple[str, ...] = ()) -> None:
+        """Take in the values of secret fields that are unlike any word: they may turn up again elsewhere."""
+        if not (above or self.names_secrets(text)):
+            return
+        for token in self.literals(text, above):
+            if token.is_string and not token.is_name and token.closed and self._secret.covers(token.path):
+                value = _without_scheme(token.text)
+                if looks_random(value):
+                    self._vault.learn(value)
+
+    def changes(
+        self,
+        text: str,
+        *,
+        above: tuple[str, ...] = (),
+        depth: int = 0,
+        cut: bool = False,
+        resumed: bool = False,
+    ) -> list[Change]:
+        """What to replace in a text, which may be JSON or hold none."""
+        if not seems_json(text) or depth >= _DEPTH:
+            return self._vault.changes(text, cut=cut, resumed=resumed)
+        taken = list(self.literals(text, above))
+        found = (self.in_literal(text[token.start : token.end], token, depth) for token in taken)
+        return [*(change for change in found if change is not None), *self.between(text, taken)]
+
+    def literals(self, text: str, above: tuple[str, ...] = ()) -> Iterator[Token]:
+        """The literals of a JSON text, pairs of name and value read as members."""
+        return paired(tokens(text, above), self._secret.covers)
+
+    def names_secrets(self, text: str) -> bool:
+        """Whether a text may have a member that holds a secret; cheap, and never wrong about a no."""
+        low = plain_name(text)
+        return any(stem in low for stem in self._stems)
+
+    def between(self, text: str, taken: Iterable[Token]) -> list[Change]:
+        """Secrets outside of every literal: in comments, in event names, in text that only began like JSON."""
+        blank, at = [], 0
+        for token in taken:
+            if token.is_string:
+                blank += [text[at : token.start], " " * (token.end - token.start)]
+                at = token.end
+        return self._vault.changes("".join((*blank, text[at:])))
+
+    def in_literal(self, literal: str, token: Token, depth: int = 0) -> Change | None:
+        """How a literal changes, None when it stays; `literal` is its spelling."""
+        if self._is_exempt(token):
+            return None
+        if not token.is_string:
+            secret = len(token.text) > 3 and self._secret.covers(token.path)
+            return Change(token.start, token.end, "0", "secret field") if secret else None
+        value, kind = self._value(token, depth)
+        if value == token.text:
+            return None
+        return Change(token.start, token.end, encoded(value, literal, closed=token.closed), kind)
+
+    def hidden(self, value: str) -> str:
+        """The whole value replaced, but for the name of an authorisation scheme."""
+        if all(is_placeholder(part) or not part for part in map(_without_scheme, _FOLDED.split(value))):
+            return value
+        secret = _without_scheme(value)
+        return value[: len(value) - len(secret)] + self._vault.placeholder(secret)
+
+    def _value(self, token: Token, depth: int) -> tuple[str, str]:
+        """A literal's value with its secrets replaced, and why it had to be."""
+        if not token.is_name and self._secret.covers(token.path):
+            return self.hidden(token.text), "secret field"
+        changes = without_overlap(self.changes(token.text, depth=depth + 1, cut=not token.closed))
+        return changed(token.text, changes), changes[0].kind if changes else ""
+
+    def _is_exempt(self, token: Token) -> bool:
+        """Whether a literal must stay as it is: a signature, inline data, an id."""
+        return not token.is_name and bool(token.path) and plain_name(token.path[-1]) in self._exempt
+
+
+def _without_scheme(value: str) -> str:
+    scheme = _SCHEME.match(value)
+    return value[scheme.end() :] if scheme else value

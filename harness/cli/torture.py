@@ -1,0 +1,185 @@
+"""`harness torture -- CMD`: run a client of any language once for each place its connection can drop.
+
+Layer 6.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+from harness.cli.arguments import Parser, count, positive_seconds
+from harness.cli.reporting import say, write_json
+from harness.cli.serve import command_environment
+from harness.cli.signals import ends_when_told
+from harness.cli.standing import split_command
+from harness.outcome import Exit, UsageFault
+from harness.report.screen import wants_colour
+
+if TYPE_CHECKING:
+    from harness.runner.drops import Case
+    from harness.runner.torture import CaseEnded, Client, TortureStarted
+    from harness.runner.torture.client import Task
+
+DEFAULT_ENDINGS = "rst,end"
+NOWHERE = "http://127.0.0.1:9"
+"""The base URL of a client that is told another one for each case: nothing answers there."""
+
+
+def run(words: Sequence[str]) -> int:
+    """The command."""
+    own, command = split_command(words, "torture")
+    arguments = _parser().parse(own)
+    if command is None:
+        raise UsageFault("name the client to torture: harness torture [options] -- CMD …")
+    cases = _cases(arguments)
+    if arguments.dry_run:
+        return _dry_run(cases)
+    return _play(cases, command, arguments)
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        "torture",
+        "Run a client once for each place its connection can drop: it must end with the whole text.",
+        usage="harness torture [options] -- CMD …",
+        epilog=_EPILOG,
+    )
+    group = parser.add_argument_group("what happens to the stream")
+    group.add_argument(
+        "--cuts",
+        action="append",
+        metavar="WHERE",
+        help="every-event (default), structural, every-byte, or a fault plan (docs/faults.md); may be repeated",
+    )
+    group.add_argument(
+        "--endings", metavar="LIST", default=DEFAULT_ENDINGS, help=f"how connections end ({DEFAULT_ENDINGS})"
+    )
+    group.add_argument(
+        "--event-ids", metavar="LIST", default="all", help="events with an id: all, deltas, sparse, none (all)"
+    )
+    group.add_argument("--resume", choices=("exclusive", "inclusive"), default="exclusive")
+    group = parser.add_argument_group("the stream")
+    group.add_argument("--text", help="what the model says, instead of a text of our own")
+    group.add_argument("--cassette", metavar="FILE", help="a recorded stream instead of the emulator's")
+    group = parser.add_argument_group("the client")
+    group.add_argument("--loop", action="store_true", help="start it once; it reads tasks as lines of JSON")
+    group.add_argument("--timeout", type=positive_seconds, default=30.0, metavar="S", help="for each case (30)")
+    group.add_argument("-j", "--jobs", type=count, metavar="N", help="clients at the same time (all processors)")
+    group.add_argument(
+        "--allow-giving-up", action="store_true", help="a client that says that it failed passes, too"
+    )
+    group = parser.add_argument_group("output")
+    group.add_argument("--dry-run", action="store_true", help="list the cases and run nothing")
+    group.add_argument("--fail-fast", action="store_true", help="stop at the first failure")
+    group.add_argument("--json", action="store_true", help="print the result as JSON and nothing else")
+    group.add_argument("-v", "--verbose", action="store_true", help="name every case")
+    group.add_argument("--color", choices=("auto", "always", "never"), default="auto")
+    return parser
+
+
+_EPILOG = """\
+CMD finds the server in $INTERACTIONS_BASE_URL (also $GOOGLE_GEMINI_BASE_URL), and in $INTERACTION_ID the id of an
+interaction that runs in the background: it streams that one, or creates one of its own. What it writes to standard
+output is the text it ended up with; a non-zero exit code says that it gave up.
+
+With --loop it reads a line for each case, {"base_url": …, "interaction": …, "case": …}, and answers each with one:
+{"text": …}, {"events": […]} or {"error": …}.
+
+exit codes: 0 every case exact · 1 a case was not · 2 usage, or a client that fails without any drop"""
+
+
+def _cases(arguments: argparse.Namespace) -> list[Case]:
+    from harness.faults import Drop
+    from harness.runner.drops import EVENT_IDS, cases_of
+    from harness.runner.drops.cases import ENUMERATIONS
+
+    endings = _listed("--endings", arguments.endings, [str(drop) for drop in Drop])
+    event_ids = _listed("--event-ids", arguments.event_ids, EVENT_IDS)
+    if arguments.cassette is not None and (arguments.text is not None or event_ids != ["all"]):
+        raise UsageFault("--cassette brings its own text and event ids: leave --text and --event-ids out")
+    options: dict[str, Any] = {
+        "endings": endings,
+        "event_ids": event_ids,
+        "resume": arguments.resume,
+        "cassette": arguments.cassette,
+        "script": None if arguments.text is None else {"text": arguments.text},
+    }
+    cases: list[Case] = []
+    for where in arguments.cuts or ["every-event"]:
+        try:
+            cases += cases_of(cuts=where if where in ENUMERATIONS else [where], **options)
+        except UsageFault as wrong:
+            known = ", ".join(ENUMERATIONS)
+            raise UsageFault(f"--cuts {where!r} is neither one of {known} nor a plan\n{wrong}") from None
+    return list(dict.fromkeys(cases))
+
+
+def _listed(flag: str, text: str, known: Sequence[str]) -> list[str]:
+    words = [word.strip() for word in text.split(",") if word.strip()]
+    for word in words:
+        if word not in known:
+            raise UsageFault(f"{flag}: {word!r} is none of {', '.join(known)}")
+    if not words:
+        raise UsageFault(f"{flag} names none of {', '.join(known)}")
+    return words
+
+
+def _dry_run(cases: Sequence[Case]) -> int:
+    for case in cases:
+        say(str(case))
+    return Exit.OK
+
+
+def _new_client(command: Sequence[str], *, loop: bool) -> Callable[[], Client]:
+    from harness.runner.torture import OneShot, Talking
+
+    if loop:
+        return lambda: Talking(command, command_environment(NOWHERE, os.environ))
+    return lambda: OneShot(command, environment_of)
+
+
+def environment_of(task: Task) -> Mapping[str, str]:
+    """What a client finds in its environment: where the server is, and what to read there."""
+    told = {"INTERACTION_ID": task.interaction, "HARNESS_CASE": task.case}
+    return {**command_environment(task.base_url, os.environ), **told}
+
+
+def _play(cases: Sequence[Case], command: Sequence[str], arguments: argparse.Namespace) -> int:
+    from harness.report.torture import TortureReport, torture_record
+    from harness.runner.torture import Outcome, TortureStarted, torture
+
+    colour = wants_colour(sys.stdout, os.environ, arguments.color)
+    out = io.StringIO() if arguments.json else sys.stdout
+    report = TortureReport(out, command, colour=colour, verbose=arguments.verbose)
+    passing = {Outcome.EXACT, Outcome.GAVE_UP} if arguments.allow_giving_up else {Outcome.EXACT}
+    started: TortureStarted | None = None
+    results: list[CaseEnded] = []
+    begun = time.monotonic()
+    new_client = _new_client(command, loop=arguments.loop)
+    jobs = arguments.jobs or os.cpu_count() or 1
+    playing = torture(cases, new_client, jobs=jobs, seconds=arguments.timeout)
+    with ends_when_told(), closing(playing) as events:
+        for event in events:
+            if isinstance(event, TortureStarted):
+                started = event
+                report.started(event)
+                continue
+            results.append(event)
+            report.case(event)
+            if arguments.fail_fast and event.outcome not in passing:
+                break
+    assert started is not None
+    seconds = time.monotonic() - begun
+    passed = all(result.outcome in passing for result in results)
+    code = Exit.OK if passed else Exit.FAILED
+    report.ended(results, seconds, passed=passed)
+    if arguments.json:
+        write_json(torture_record(started, results, seconds, code=code))
+    return code

@@ -1,0 +1,70 @@
+"""What the operations of the API answer: which schema a successful JSON body has to fit, and whose rule that is.
+
+Layer 1, a table. An operation is known by its method and the tail of its path, whatever version or project stands
+before it. What an answer means is not this module's business.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from harness.wire import Request
+
+INTERACTION = "interaction"
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One call of the API. `schema` names what a JSON answer fits and `rule` is broken where it does not.
+
+    Both are `""` where a success says nothing, as the `{}` of a delete.
+    """
+
+    call: str
+    schema: str = ""
+    rule: str = ""
+
+
+OPERATIONS = (
+    Operation("POST interactions", INTERACTION, "create.schema"),
+    Operation("GET interactions/{id}", INTERACTION, "get.schema"),
+    Operation("POST interactions/{id}/cancel", INTERACTION, "cancel.schema"),
+    Operation("DELETE interactions/{id}"),
+    Operation("POST agents", "agents/agent", "agents.schema"),
+    Operation("GET agents", "agents/list", "agents.schema"),
+    Operation("GET agents/{id}", "agents/agent", "agents.schema"),
+    Operation("DELETE agents/{id}"),
+    Operation("POST environments", "environments/environment", "env.schema"),
+    Operation("GET environments", "environments/list", "env.schema"),
+    Operation("GET environments/{id}", "environments/environment", "env.schema"),
+    Operation("DELETE environments/{id}"),
+    Operation("GET environments/{id}/files", "environments/files", "env.schema"),
+    Operation("POST webhooks", "webhooks/webhook", "hook.schema"),
+    Operation("GET webhooks", "webhooks/list", "hook.schema"),
+    Operation("GET webhooks/{id}", "webhooks/webhook", "hook.schema"),
+    Operation("PATCH webhooks/{id}", "webhooks/webhook", "hook.schema"),
+    Operation("DELETE webhooks/{id}"),
+    Operation("POST webhooks/{id}:ping"),
+    Operation("POST webhooks/{id}:rotateSigningSecret", "webhooks/secret", "hook.schema"),
+)
+_BY_CALL = {operation.call: operation for operation in OPERATIONS}
+_COLLECTIONS = frozenset(call.split(" ")[1].partition("/")[0] for call in _BY_CALL)
+
+
+def operation_of(request: Request) -> Operation | None:
+    """The operation a request calls; None for a call of anything else, and for a download of bytes."""
+    if request.parameter("alt") == "media":
+        return None
+    segments = request.segments
+    for start, segment in enumerate(segments):
+        if segment in _COLLECTIONS and (found := _BY_CALL.get(f"{request.method} {_template(segments[start:])}")):
+            return found
+    return None
+
+
+def _template(tail: tuple[str, ...]) -> str:
+    """`webhooks/w1:ping` as `webhooks/{id}:ping`; an empty id is none."""
+    if len(tail) < 2 or not tail[1]:
+        return "/".join(tail)
+    _, colon, verb = tail[1].partition(":")
+    return "/".join((tail[0], "{id}" + colon + verb, *tail[2:]))

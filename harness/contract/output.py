@@ -1,0 +1,48 @@
+"""What of an interaction's timeline the run itself made, and the text in it.
+
+Layer 1, pure, and safe on anything: what is no step is left out. GET shows a timeline that may begin with the
+caller's own words, a create or a stream shows only what was made; compared, both mean the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+USER_INPUT = "user_input"
+_GIVEN = (USER_INPUT, "function_result")
+
+
+def steps_of(interaction: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The steps that are objects, of an interaction that may be anything."""
+    steps = interaction.get("steps")
+    return [step for step in steps if isinstance(step, dict)] if isinstance(steps, list) else []
+
+
+def given(steps: Sequence[Any]) -> int:
+    """How many leading steps are the caller's: all up to the last user_input, and the tool results beside it."""
+    kinds = [step.get("type") if isinstance(step, Mapping) else None for step in steps]
+    first = len(kinds) - kinds[::-1].index(USER_INPUT) if USER_INPUT in kinds else 0
+    while first < len(kinds) and kinds[first] in _GIVEN:
+        first += 1
+    return first
+
+
+def output_steps(interaction: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The steps that the run made."""
+    steps = steps_of(interaction)
+    return steps[given(steps) :]
+
+
+def output_text(interaction: Mapping[str, Any]) -> str:
+    """The text of every model_output step that the run made, joined."""
+    outputs = (step for step in output_steps(interaction) if step.get("type") == "model_output")
+    return "".join(text_of(step.get("content")) for step in outputs)
+
+
+def text_of(content: object) -> str:
+    """The text of a step's content, all its parts joined; a bare string is its own text."""
+    if isinstance(content, str):
+        return content
+    parts = [part for part in content if isinstance(part, Mapping)] if isinstance(content, list) else []
+    return "".join(text for part in parts if isinstance(text := part.get("text"), str))

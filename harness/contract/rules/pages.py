@@ -1,0 +1,53 @@
+"""The documents that rules cite, one constant each: its title, and its address where one is known.
+
+Layer 1. Data only. A page whose address was never seen has none: a reader finds it by its title, and nothing is
+made up.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from harness.outcome import Basis, Source
+
+_GUIDES = "https://ai.google.dev/gemini-api/docs"
+_RFC = "https://www.rfc-editor.org/rfc"
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One document."""
+
+    title: str
+    url: str = ""
+
+    def cite(self, basis: Basis, section: str = "") -> Source:
+        """A section of it, in words a reader can search for, and what kind of statement stands there."""
+        return Source(basis, self.title, section, self.url)
+
+
+REFERENCE = Page("Interactions API reference", "https://ai.google.dev/api/interactions-api")
+OVERVIEW = Page("Interactions API overview", f"{_GUIDES}/interactions-overview")
+STREAMING = Page("Streaming interactions", f"{_GUIDES}/interactions/streaming")
+BACKGROUND = Page("Background execution", f"{_GUIDES}/background-execution")
+BREAKING_CHANGES = Page("Breaking changes, May 2026", f"{_GUIDES}/interactions-breaking-changes-may-2026")
+FUNCTION_CALLING = Page("Function calling", f"{_GUIDES}/function-calling")
+ENVIRONMENTS = Page("Environments", f"{_GUIDES}/agent-environment")
+CUSTOM_AGENTS = Page("Building managed agents", f"{_GUIDES}/custom-agents")
+WEBHOOKS = Page("Webhooks", f"{_GUIDES}/webhooks")
+ERRORS = Page("API errors")
+MIGRATION = Page("Migrating to interactions")
+OPENAPI = Page("OpenAPI document, v1beta")
+
+SDK = Page("google-genai 3.3.0", "https://github.com/googleapis/python-genai")
+RECORDINGS = Page("Public recordings of the service")
+PROBES = Page("Live probes of a third party", "https://github.com/evansenter/genai-rs")
+ADK_ISSUE = Page("google/adk-python, issue 5169", "https://github.com/google/adk-python/issues/5169")
+
+URIS = Page("RFC 3986", f"{_RFC}/rfc3986")
+JSON = Page("RFC 8259", f"{_RFC}/rfc8259")
+HTTP = Page("RFC 9110", f"{_RFC}/rfc9110")
+HTTP_1 = Page("RFC 9112", f"{_RFC}/rfc9112")
+SERVER_SENT_EVENTS = Page(
+    "WHATWG HTML, server-sent events", "https://html.spec.whatwg.org/multipage/server-sent-events.html"
+)

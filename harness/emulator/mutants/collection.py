@@ -1,0 +1,112 @@
+"""Defects that any collection of saved things can have; a mutant is one of them in one collection.
+
+Layer 2. Knows how collections are served; must not know what is in them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import ClassVar
+
+from harness.emulator.call import Call, Refusal, json_response
+from harness.emulator.mutants.surgery import Json, altered, plain_error
+from harness.emulator.neighbours import Neighbours
+from harness.wire import Response
+
+
+class Collection(Neighbours):
+    """Calls on `collection` pass through `serve`."""
+
+    collection: ClassVar[str]
+
+    def handle(self, call: Call) -> Response | None:
+        return self.serve(call) if call.segments[:1] == (self.collection,) else super().handle(call)
+
+    def serve(self, call: Call) -> Response | None:
+        """What the reference answers."""
+        return super().handle(call)
+
+
+class NotKept(Collection):
+    """What was saved is not found again."""
+
+    def serve(self, call: Call) -> Response | None:
+        if call.request.method == "GET" and len(call.segments) == 2:
+            raise Refusal(404, "not_found", "Not found.")
+        return super().serve(call)
+
+
+class DeleteKeeps(Collection):
+    """A delete is answered 200 and deletes nothing."""
+
+    def serve(self, call: Call) -> Response | None:
+        return json_response({}) if call.request.method == "DELETE" else super().serve(call)
+
+
+class ListEmpty(Collection):
+    """The list is always empty."""
+
+    def serve(self, call: Call) -> Response | None:
+        return json_response({}) if lists(call) else super().serve(call)
+
+
+class ListBare(Collection):
+    """The list is a bare array."""
+
+    def serve(self, call: Call) -> Response | None:
+        response = super().serve(call)
+        if response is None or not lists(call):
+            return response
+        return altered(response, lambda page: page.get(self.collection, []))
+
+
+class PageRepeats(Collection):
+    """Every page is the first one."""
+
+    def serve(self, call: Call) -> Response | None:
+        query = {name: value for name, value in call.query.items() if name != "page_token"}
+        return super().serve(replace(call, query=query))
+
+
+class PageLosesOne(Collection):
+    """Every page after the first loses its first item."""
+
+    def serve(self, call: Call) -> Response | None:
+        response = super().serve(call)
+        if response is None or "page_token" not in call.query:
+            return response
+
+        def change(page: Json) -> None:
+            page[self.collection] = page.get(self.collection, [])[1:]
+
+        return altered(response, change)
+
+
+class Unknown200(Collection):
+    """A read of what does not exist is answered 200."""
+
+    def serve(self, call: Call) -> Response | None:
+        return unless_found(super().serve, call, json_response({}))
+
+
+class UnknownCrashes(Collection):
+    """A read of what does not exist is answered 500."""
+
+    def serve(self, call: Call) -> Response | None:
+        return unless_found(super().serve, call, plain_error(500))
+
+
+def lists(call: Call) -> bool:
+    """Whether a call on a collection asks for all that is in it."""
+    return call.request.method == "GET" and len(call.segments) == 1
+
+
+def unless_found(serve: Callable[[Call], Response | None], call: Call, other: Response) -> Response | None:
+    """What `serve` answers; `other` where a read is refused with 404."""
+    try:
+        return serve(call)
+    except Refusal as refusal:
+        if refusal.status == 404 and call.request.method == "GET":
+            return other
+        raise

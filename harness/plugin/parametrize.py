@@ -1,0 +1,56 @@
+"""What the markers of a test function make of it: one test for each route, and for each cut that is known now.
+
+Layer 6. A marker that cannot be meant is an error of that test, in words and without a trace.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.outcome import UsageFault
+
+_FIXTURES = {
+    "interactions_lifecycle": ("interaction_lifecycle",),
+    "interactions_dropped": ("dropped_stream",),
+    "interactions_emulator": (
+        "interactions_emulator", "interactions_client", "interactions_async_client", "interaction_lifecycle",
+        "interaction_chain", "dropped_stream",
+    ),
+}  # fmt: skip
+"""The fixtures that look at a marker: without one of them it has no effect."""
+
+
+def parametrize(metafunc: pytest.Metafunc) -> None:
+    """Make as many tests as the markers ask for. Fails the collection of a function whose markers are wrong."""
+    try:
+        _heeded(metafunc)
+        _routes(metafunc)
+        _cuts(metafunc)
+    except UsageFault as fault:
+        raise pytest.fail.Exception(f"In {metafunc.definition.nodeid}: {fault}", pytrace=False) from None
+
+
+def _heeded(metafunc: pytest.Metafunc) -> None:
+    """Markers of a module or class may not be meant for each of its tests; those of the function are."""
+    for marker in metafunc.definition.own_markers:
+        fixtures = _FIXTURES.get(marker.name)
+        if fixtures is not None and not any(fixture in metafunc.fixturenames for fixture in fixtures):
+            raise UsageFault(
+                f"the marker {marker.name} has no effect on a test that does not take the fixture {fixtures[0]}: "
+                "add it to the arguments"
+            )
+
+
+def _routes(metafunc: pytest.Metafunc) -> None:
+    if "interaction_lifecycle" in metafunc.fixturenames:
+        from harness.plugin.lifecycle import routes_of
+
+        metafunc.parametrize("interaction_lifecycle", routes_of(metafunc.definition), indirect=True)
+
+
+def _cuts(metafunc: pytest.Metafunc) -> None:
+    if "dropped_stream" in metafunc.fixturenames:
+        from harness.plugin.drops import parameters
+
+        cases = parameters(metafunc.definition, metafunc.config.getoption("--interactions-seed"))
+        metafunc.parametrize("dropped_stream", cases, indirect=True, ids=str)

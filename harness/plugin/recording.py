@@ -1,0 +1,142 @@
+"""A service that is recorded while it answers: each piece goes on at once, the record is kept before the last one.
+
+Layer 6. Knows a cassette that is open and the server behind it; what a test asked for is `replay`'s.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from harness.cassette import CassetteFile, Recording
+from harness.cassette.player import MISS_CODE, MISS_STATUS
+from harness.contract import PROTOCOL
+from harness.runner.drops.witness import events_in
+from harness.transport.proxy_upstream import Upstream
+from harness.wire import (
+    At,
+    Body,
+    By,
+    Chunk,
+    Chunked,
+    Ending,
+    Exchange,
+    Framing,
+    Headers,
+    How,
+    Length,
+    Piece,
+    Recorder,
+    Request,
+    Response,
+)  # fmt: skip
+
+_HOP = ("host", "connection", "content-length", "transfer-encoding", "accept-encoding")
+
+
+class RecordingService:
+    """A `Service` that answers from the file what is there, and from the server at `url`, once, what is not.
+
+    `headers` and `parameters` of the query, in lower case, are sent and not written.
+    """
+
+    def __init__(
+        self, file: CassetteFile, url: str, *, headers: frozenset[str], parameters: frozenset[str]
+    ) -> None:
+        parts = urlsplit(url)
+        self._file = file
+        self._origin = f"{parts.scheme}://{parts.netloc}"
+        self._prefix = parts.path.rstrip("/")
+        self._upstream = Upstream(self._origin)
+        self._headers = headers
+        self._parameters = parameters
+
+    def __call__(self, request: Request) -> Response:
+        """The answer, as it comes."""
+        request = Request(request.method, request.target, request.headers.without(*_HOP), request.body)
+        written = self._written(request)
+        known = self._file.play(written)
+        if known is not None:
+            return known.response(scale=0)
+        if not self._file.may_record:
+            return _miss(f"not recorded: {request.method} {request.target}")
+        target = self._prefix + request.target
+        response = self._upstream(Request(request.method, target, request.headers, request.body))
+        response.body = _Kept(response, written, self._keep)
+        return response
+
+    def _keep(self, exchange: Exchange) -> None:
+        self._file.add(Recording.of(exchange, origin=self._origin))
+
+    def _written(self, request: Request) -> Request:
+        """The request without what `vcr_config` keeps out of files; secrets are redacted besides."""
+        headers = Headers((n, v) for n, v in request.headers if n.lower() not in self._headers)
+        path, mark, query = request.target.partition("?")
+        if mark and self._parameters:
+            pairs = parse_qsl(query, keep_blank_values=True)
+            query = urlencode([pair for pair in pairs if pair[0].lower() not in self._parameters])
+        return Request(request.method, f"{path}?{query}" if query else path, headers, request.body)
+
+
+class _Kept:
+    """A body that is recorded while it is read.
+
+    A client that leaves once its interaction has completed has left nothing out: the rest is read for the record.
+    """
+
+    def __init__(self, response: Response, request: Request, keep: Callable[[Exchange], None]) -> None:
+        self._inner: Body = response.body
+        self._keep = keep
+        self._began = time.monotonic()
+        self._is_stream = response.headers.media_type() == "text/event-stream"
+        self._response = response
+        self._recorder = Recorder(request)
+        self._data = bytearray()
+        self._over = False
+
+    def __iter__(self) -> Iterator[Piece]:
+        return self
+
+    def __next__(self) -> Piece:
+        piece = next(self._inner)
+        if isinstance(piece, Ending):
+            self._finish(piece)
+        elif isinstance(piece, Chunk):
+            self._head()
+            self._recorder.chunk(piece, time.monotonic() - self._began)
+            if self._is_stream:
+                self._data += piece.data
+        return piece
+
+    def close(self) -> None:
+        if not self._over and (not self._is_stream or any(map(PROTOCOL.completes, events_in(bytes(self._data))))):
+            for _ in self:
+                pass
+        self._inner.close()
+        self._finish(Ending(By.CLIENT, How.FIN))
+
+    def _head(self) -> None:
+        if self._recorder.status is None:
+            response = self._response
+            self._recorder.head(response.status, _framed(response.headers, response.framing), response.framing)
+
+    def _finish(self, ending: Ending) -> None:
+        if self._over:
+            return
+        self._over = True
+        if ending.at not in (At.BEFORE_HEADERS, At.IN_HEADERS):
+            self._head()
+        self._keep(self._recorder.finish(ending, time.monotonic() - self._began))
+
+
+def _framed(headers: Headers, framing: Framing) -> Headers:
+    """With the fields that a carrier leaves to the framing: other tools read the file too."""
+    if isinstance(framing, Length):
+        return Headers([*headers, ("content-length", str(framing.size))])
+    return Headers([*headers, ("transfer-encoding", "chunked")]) if isinstance(framing, Chunked) else headers
+
+
+def _miss(reason: str) -> Response:
+    body = PROTOCOL.error_body(MISS_STATUS, MISS_CODE, reason)
+    return Response.whole(MISS_STATUS, Headers([("content-type", "application/json")]), body)

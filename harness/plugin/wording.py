@@ -1,0 +1,36 @@
+"""Reports without our own frames: of a call that was wrong, its author needs the words and the line of the test.
+
+Layer 6.
+"""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any
+
+import pytest
+
+from harness.outcome import UsageFault
+
+
+def reword(call: pytest.CallInfo[Any]) -> None:
+    """Take our frames out of what a test, or one of our fixtures, raised by a call that was wrong."""
+    excinfo = call.excinfo
+    if excinfo is None or not isinstance(excinfo.value, UsageFault):
+        return
+    if call.when == "setup":
+        said = pytest.fail.Exception(str(excinfo.value), pytrace=False).with_traceback(excinfo.value.__traceback__)
+        call.excinfo = pytest.ExceptionInfo.from_exception(said)
+        return
+    _cut(excinfo.tb)
+
+
+def _cut(trace: TracebackType | None) -> None:
+    """End a trace with the last frame that is not ours."""
+    last = None
+    while trace is not None:
+        if str(trace.tb_frame.f_globals.get("__name__", "")).partition(".")[0] != "harness":
+            last = trace
+        trace = trace.tb_next
+    if last is not None:
+        last.tb_next = None

@@ -1,0 +1,33 @@
+"""One finding in words: what is wrong, where, what was expected and what came.
+
+Layer 5. The only place that words a finding for people; must not know what a run, a file or a test makes of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from harness.outcome import Finding, Where
+from harness.report.wirelog import printable
+from harness.wire.mask import Mask
+
+
+def finding_lines(finding: Finding, mask: Mask) -> Iterator[str]:
+    """The message with its place, then what was expected and what came, where they are told; secrets hidden."""
+    where = place(finding.where)
+    yield printable(mask.text(finding.message) + (f" ({where})" if where else ""))
+    if finding.expected:
+        yield printable(f"  expected: {mask.text(finding.expected)}")
+    if finding.actual:
+        yield printable(f"  actual:   {mask.text(finding.actual)}")
+
+
+def place(where: Where) -> str:
+    """`exchange 'x', event 3, bytes 10–20, at $.id`, as far as it is known; a file is left to the headline."""
+    parts = [
+        f"exchange {where.exchange!r}" if where.exchange else "",
+        f"event {where.event}" if where.event is not None else "",
+        f"bytes {where.start}–{where.end}" if where.start is not None else "",
+        f"at {where.pointer}" if where.pointer else "",
+    ]
+    return ", ".join(part for part in parts if part)

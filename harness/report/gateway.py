@@ -1,0 +1,211 @@
+"""A run against a gateway for a person and for a machine: each verdict, and what passed on both sides.
+
+Layer 5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, TextIO
+
+from harness import __version__
+from harness.contract import read
+from harness.outcome import Verdict
+from harness.report.curl import curl
+from harness.report.explain import findings_lines, rule_lines
+from harness.report.record import finding_record, target_record
+from harness.report.screen import Screen
+from harness.report.terminal import COLOUR
+from harness.report.wirelog import ending_line, printable
+from harness.runner.events import TargetInfo
+from harness.runner.gateway import (
+    GatewayEvent,
+    GatewayFinished,
+    GatewayStarted,
+    Judged,
+    Passage,
+    TrialStarted,
+)
+from harness.wire import Exchange, Request
+from harness.wire.mask import Mask
+
+_EXPLAINED = frozenset({Verdict.FAIL, Verdict.ERROR})
+_QUIET = frozenset({Verdict.PASS, Verdict.NOT_APPLICABLE})
+_SHOWN, _SHOWN_IN_FULL = 160, 2_000
+"""Characters of a body in a line."""
+_MOST_PASSAGES = 2
+_WAITING = "watch"
+
+
+class GatewayReport:
+    """Writes while the run goes. `verbose` explains warnings in full, with longer bodies, and names every rule."""
+
+    def __init__(
+        self, out: TextIO, target: TargetInfo, mask: Mask, *, colour: bool = False, verbose: bool = False
+    ) -> None:
+        self._screen = Screen(out, colour=colour)
+        self._target = target
+        self._mask = mask
+        self._verbose = verbose
+        self._trials = self._begun = 0
+
+    def hear(self, event: GatewayEvent) -> None:
+        """React to one event."""
+        match event:
+            case GatewayStarted(checks, trials):
+                self._trials = trials
+                place = f"{self._target.url} (API version {self._target.version}), model {self._target.model}"
+                self._screen.line(f"gateway: {place}")
+                self._screen.line(f"{checks} rules, {trials} trials")
+            case TrialStarted(name):
+                self._progress(name)
+            case Judged():
+                self._judged(event)
+            case GatewayFinished():
+                self._end(event)
+
+    def _progress(self, name: str) -> None:
+        self._begun += 1
+        last = name == _WAITING and self._begun > 1
+        said = "waiting for requests that nobody makes" if last else name
+        self._screen.draw(f"[{min(self._begun, self._trials)}/{self._trials}] {said}")
+
+    def _judged(self, result: Judged) -> None:
+        verdict, rule = result.verdict, result.check.rule
+        explained = verdict in _EXPLAINED or (self._verbose and verdict in (Verdict.WARN, Verdict.XFAIL))
+        if verdict in _QUIET and not self._verbose:
+            return
+        word = verdict.upper().replace("_", " ")
+        label = self._screen.paint(COLOUR.get(verdict, "2"), f"{word:<10}")
+        headline = f"{label} {rule.id} [{rule.level}] {rule.statement}"
+        if not explained:
+            self._screen.line(headline)
+            self._short(result)
+            return
+        self._screen.line("")
+        self._screen.line(headline)
+        for line in self._explained(result):
+            self._screen.line(f"  {line}" if line else "")
+
+    def _short(self, result: Judged) -> None:
+        """The findings of a verdict that needs no explaining, one line each."""
+        reason = result.reason or result.observation.reason
+        said = [reason.strip().splitlines()[0]] if reason.strip() else []
+        findings = result.observation.findings
+        most = len(findings) if self._verbose else 3
+        said += [f"{finding.message}{_actual(finding.actual)}" for finding in findings[:most]]
+        for text in said:
+            self._screen.line(f"             {printable(self._mask.text(' '.join(text.split())))}")
+        if len(findings) > most:
+            self._screen.line(f"             … and {len(findings) - most} more (-v)")
+
+    def _explained(self, result: Judged) -> Iterator[str]:
+        yield from (line for line in rule_lines(result.check.rule) if not line.startswith("requirement"))
+        yield from findings_lines(result.observation.findings, self._mask)
+        if result.observation.reason:
+            yield from printable(self._mask.text(result.observation.reason)).rstrip().split("\n")
+        if result.reason:
+            yield f"baseline: {self._mask.text(result.reason)}"
+        shown = _SHOWN_IN_FULL if self._verbose else _SHOWN
+        passages = result.passages if self._verbose else result.passages[:_MOST_PASSAGES]
+        for passage in passages:
+            yield f"passage {passage.name}:"
+            yield from (f"  {line}" for line in passage_lines(passage, self._mask, shown))
+        if passages:
+            yield "the client's request again (the upstream's part is the harness's):"
+            yield from (f"  {line}" for line in _curl(passages[0], self._target, self._mask).split("\n"))
+        yield f"this rule alone: harness gateway {self._target.url} --only {result.check.id}"
+
+    def _end(self, finished: GatewayFinished) -> None:
+        counts = [(verdict, number) for verdict, number in finished.counts.items() if number]
+        words = [self._screen.paint(COLOUR.get(v, "2"), f"{n} {v.replace('_', ' ')}") for v, n in counts]
+        self._screen.line("")
+        self._screen.line(f"{len(finished.results)} rules: {', '.join(words)} in {finished.seconds:.1f} s")
+        self._screen.line(_CONCLUSION[finished.exit.name])
+
+
+_CONCLUSION = {
+    "OK": "the gateway passes on what it is given: no rule failed that is not excused",
+    "FAILED": "the gateway does not pass on what it is given: unexpected failures or stale baseline entries",
+    "NOTHING_RAN": "nothing ran: no selected rule could be judged, so this says nothing of the gateway",
+    "HARNESS_ERROR": "the harness itself erred: the ERROR blocks above are bugs of ours, please report them",
+}
+
+
+def passage_lines(passage: Passage, mask: Mask, shown: int = _SHOWN) -> Iterator[str]:
+    """The four sides of a passage, in the order things went: a line for each request and each answer."""
+    yield f"client → gateway    {_request(passage.client.request, mask, shown)}"
+    behind = (*passage.upstream, *passage.astray)
+    if not behind:
+        yield "gateway → upstream  nothing"
+    for exchange in behind:
+        yield f"gateway → upstream  {_request(exchange.request, mask, shown)}"
+        yield f"upstream → gateway  {_answer(exchange, mask, shown)}"
+    yield f"gateway → client    {_answer(passage.client, mask, shown)}"
+
+
+def _request(request: Request, mask: Mask, shown: int) -> str:
+    line = f"{request.method} {mask.text(request.target)}"
+    body = _body(request.body, mask, shown)
+    return printable(f"{line} {body}" if body else line)
+
+
+def _answer(exchange: Exchange, mask: Mask, shown: int) -> str:
+    if exchange.status is None:
+        return f"no answer, {ending_line(exchange)}"
+    end = "" if exchange.ending.complete else f", {ending_line(exchange)}"
+    if read(exchange).is_stream:
+        events = read(exchange).frames
+        last = f", the last {_body(events[-1].data, mask, shown)}" if events else ""
+        return printable(f"{exchange.status} stream of {len(events)} events{last}{end}")
+    return printable(f"{exchange.status} {_body(exchange.body, mask, shown)}{end}")
+
+
+def _body(data: bytes, mask: Mask, shown: int) -> str:
+    text = " ".join(mask.text(data.decode("utf-8", "replace")).split())
+    return text if len(text) <= shown else text[: shown - 1] + "…"
+
+
+def _actual(actual: str) -> str:
+    return f": {actual}" if actual else ""
+
+
+def _curl(passage: Passage, target: TargetInfo, mask: Mask) -> str:
+    return curl(passage.client.request, target.url, mask)
+
+
+def gateway_record(target: TargetInfo, upstream: str, finished: GatewayFinished, mask: Mask) -> dict[str, Any]:
+    """The run as `schemas/output/gateway.schema.json` describes it."""
+    return {
+        "harness": __version__,
+        "gateway": target_record(target),
+        "upstream": upstream,
+        "exit": int(finished.exit),
+        "seconds": round(finished.seconds, 3),
+        "counts": {str(verdict): number for verdict, number in finished.counts.items()},
+        "rules": [_judged_record(result, target, mask) for result in finished.results],
+    }
+
+
+def _judged_record(result: Judged, target: TargetInfo, mask: Mask) -> dict[str, Any]:
+    rule = result.check.rule
+    source = rule.source
+    return {
+        "id": rule.id,
+        "level": str(rule.level),
+        "verdict": str(result.verdict),
+        "statement": rule.statement,
+        "breaks": rule.breaks,
+        "source": {"basis": str(source.basis), "page": source.page, "section": source.section, "url": source.url},
+        "reason": mask.text(result.observation.reason),
+        "baseline": result.reason,
+        "findings": [mask.tree(finding_record(finding)) for finding in result.observation.findings],
+        "passages": [
+            {
+                "name": passage.name,
+                "log": list(passage_lines(passage, mask, _SHOWN_IN_FULL)),
+                "curl": _curl(passage, target, mask),
+            }
+            for passage in result.passages
+        ],
+    }

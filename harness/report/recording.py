@@ -1,0 +1,117 @@
+"""What a person watches while scenarios are recorded, and the session as plain data for machines.
+
+Layer 5. Colour and the progress line only on a terminal. What a target says is masked before it is shown. The
+data's shape is published in `schemas/output/record-scenarios.schema.json`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TextIO
+
+from harness.report.drift import drift_record, shape_line
+from harness.report.screen import Screen
+from harness.report.wirelog import printable
+from harness.runner.record_proof import State
+from harness.runner.record_session import NOT_BEGUN, Begun, Event, Recorded, Session, Waits
+from harness.wire.mask import Mask
+
+_COLOUR = {
+    State.UNFAITHFUL: "35;1",
+    State.REFUSED: "31;1",
+    State.FAILED: "31;1",
+    State.STOPPED: "33",
+    State.UNSUPPORTED: "36",
+}
+_FINE, _NEWS = "32", "31;1"
+
+
+class RecordingReport:
+    """Writes to `out` while a session goes on: a line a scenario, and below it what a person should look at."""
+
+    def __init__(self, out: TextIO, mask: Mask, *, colour: bool = False) -> None:
+        self._out = out
+        self._screen = Screen(out, colour=colour)
+        self._mask = mask
+        self._told: set[str] = set()
+
+    def hear(self, event: Event) -> None:
+        """React to what happens between two results."""
+        match event:
+            case Begun(name, number, of):
+                self._screen.draw(f"[{number}/{of}] {name} …")
+            case Waits(seconds, asked):
+                self._line(f"waiting {seconds:g} s, as the target asks: {asked}")
+
+    def result(self, result: Recorded) -> None:
+        """What became of a scenario; what an earlier one showed too is counted, not shown again."""
+        if result.reason == NOT_BEGUN:
+            return
+        told = [f"{finding.rule} {finding.message}" for finding in result.findings]
+        told += [shape_line(drift) for drift in (result.drifts.shape if result.drifts else ())]
+        new = [text for text in dict.fromkeys(told) if text not in self._told]
+        self._told.update(new)
+        state = self._screen.paint(_COLOUR.get(result.state, _NEWS if result.is_news else _FINE), result.state)
+        self._line(_details(result), before=f"{result.name}: {state}")
+        for text in new:
+            self._line(f"  {text}")
+        for path in result.left:
+            self._line(f"  left behind (its deletion failed): {path}")
+
+    def end(self, session: Session, results: Sequence[Recorded], wanted: Sequence[str]) -> None:
+        """The totals, and how to go on where something is missing."""
+        there = [result.name for result in results if result.state in (State.RECORDED, State.SKIPPED)]
+        self._line(
+            f"{len(there)} of {len(wanted)} scenarios recorded in {session.folder}; {session.spent} requests sent"
+        )
+        unable = {result.name for result in results if result.state is State.UNSUPPORTED}
+        if missing := [name for name in wanted if name not in unable.union(there)]:
+            self._line(f"missing: {', '.join(missing)}; the same command with --continue goes on with these")
+
+    def _line(self, text: str, *, before: str = "") -> None:
+        """One line; `text` is made safe for a terminal and loses its secrets, `before` is our own."""
+        self._screen.line(before + printable(self._mask.text(text)))
+        self._out.flush()  # a session takes minutes, and a log is read meanwhile
+
+
+def _details(result: Recorded) -> str:
+    parts = [_counted(result.exchanges, "exchange")] if result.exchanges else []
+    if result.reason:
+        parts.append(result.reason)
+    if result.findings:
+        parts.append(_counted(len(result.findings), "finding"))
+    if result.drifts is not None:
+        parts.append(f"{_counted(len(result.drifts.shape), 'drift')} of shape")
+    elif result.had_predecessor and result.state is not State.SKIPPED:
+        parts.append("the older recording stays")
+    return "".join(f", {part}" for part in parts)
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number or 'no'} {what}{'s' * (number > 1)}"
+
+
+def session_record(session: Session, results: Sequence[Recorded], mask: Mask) -> dict[str, Any]:
+    """The session as data."""
+    return {
+        "target": session.target.info.url,
+        "class": str(session.provenance.target),
+        "folder": str(session.folder),
+        "requests": session.spent,
+        "scenarios": [mask.tree(_result_record(result)) for result in results],
+    }
+
+
+def _result_record(result: Recorded) -> dict[str, Any]:
+    return {
+        "name": result.name,
+        "state": str(result.state),
+        "reason": result.reason,
+        "exchanges": result.exchanges,
+        "findings": [
+            {"exchange": finding.where.exchange, "rule": finding.rule, "message": finding.message}
+            for finding in result.findings
+        ],
+        "drifts": None if result.drifts is None else drift_record(result.drifts),
+        "left": list(result.left),
+    }

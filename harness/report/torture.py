@@ -1,0 +1,171 @@
+"""A torture run for a person and for a machine: a strip of the stream for each ending, and failures in groups.
+
+Layer 5.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TextIO
+
+from harness.faults import Cut, parse
+from harness.report.screen import Screen
+from harness.report.wirelog import printable
+from harness.runner.drops import Case
+from harness.runner.torture import CaseEnded, Outcome, TortureStarted
+
+_COLOUR = {Outcome.EXACT: "32", Outcome.GAVE_UP: "33", Outcome.WRONG: "31;1", Outcome.HUNG: "35;1"}
+SIGNS = {Outcome.EXACT: ".", Outcome.GAVE_UP: "g", Outcome.WRONG: "X", Outcome.HUNG: "T"}
+_RANK = {outcome: rank for rank, outcome in enumerate(Outcome)}
+_PARTICULAR = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|\d+")
+_NAMED = 6
+"""Cases of a group that are named."""
+
+
+class TortureReport:
+    """Writes while the run goes: progress, each case where `verbose`, and at the end what there is to know."""
+
+    def __init__(
+        self, out: TextIO, command: Sequence[str], *, colour: bool = False, verbose: bool = False
+    ) -> None:
+        self._screen = Screen(out, colour=colour)
+        self._command = command
+        self._verbose = verbose
+        self._cases = self._events = self._done = self._failed = 0
+
+    def started(self, started: TortureStarted) -> None:
+        """The client can read the stream where nothing drops."""
+        self._cases, self._events = started.cases, started.events
+        self._screen.line(
+            f"without a drop the client is exact ({started.events} events, {len(started.text)} characters); "
+            f"now {started.cases} {'case' if started.cases == 1 else 'cases'}"
+        )
+
+    def case(self, result: CaseEnded) -> None:
+        """One more case is over."""
+        self._done += 1
+        self._failed += result.outcome is not Outcome.EXACT
+        if self._verbose:
+            word = self._screen.paint(_COLOUR[result.outcome], f"{result.outcome.upper():<7}")
+            problem = f": {printable(result.problem)}" if result.problem else ""
+            self._screen.line(f"{word} {result.case} ({result.ended.seconds:.2f} s){problem}")
+        self._screen.draw(f"[{self._done}/{self._cases}] {result.case}, {self._failed} not exact so far")
+
+    def ended(self, results: Sequence[CaseEnded], seconds: float, *, passed: bool) -> None:
+        """The strips, the groups of failures, the totals."""
+        for line in strip_lines(results, self._events, self._screen.paint):
+            self._screen.line(line)
+        for group in groups(results):
+            self._screen.line("")
+            headline, *rest = group_lines(group, self._command, verbose=self._verbose)
+            self._screen.line(self._screen.paint(_COLOUR[group[0].outcome], headline))
+            for line in rest:
+                self._screen.line(line)
+        counts = Counter(result.outcome for result in results)
+        words = [self._screen.paint(_COLOUR[o], f"{counts[o]} {o}") for o in Outcome if counts[o]]
+        left = self._cases - len(results)
+        not_run = f", {left} not run" if left else ""
+        self._screen.line("")
+        self._screen.line(f"{self._cases} cases: {', '.join(words)}{not_run} in {seconds:.1f} s")
+        self._screen.line(_SURVIVES if passed else _DOES_NOT)
+
+
+_SURVIVES = "the client survives every drop that was tried"
+_DOES_NOT = "the client does not survive every drop"
+
+
+def strip_lines(
+    results: Sequence[CaseEnded], events: int, paint: Callable[[str, str], str] = lambda _, text: text
+) -> Iterator[str]:
+    """A line for each way to end: a sign for each event of the stream, for the worst that a cut there did."""
+    strips: dict[str, dict[int, Outcome]] = defaultdict(dict)
+    for result in results:
+        if result.event is not None:
+            row, event = strips[_row(result.case)], min(result.event, events)
+            row[event] = max(row.get(event, Outcome.EXACT), result.outcome, key=_RANK.__getitem__)
+    if not strips:
+        return
+    width = max(map(len, strips))
+    for name, row in strips.items():
+        signs = (paint(_COLOUR[row[n]], SIGNS[row[n]]) if n in row else " " for n in range(events + 1))
+        yield f"  {name:<{width}}  {''.join(signs)}"
+    legend = ", ".join(f"{sign} {outcome}" for outcome, sign in SIGNS.items())
+    yield f"  each column is an event of the stream, cut before or inside it: {legend}"
+
+
+def group_lines(group: Sequence[CaseEnded], command: Sequence[str], *, verbose: bool = False) -> Iterator[str]:
+    """A kind of failure: how often, its first case in full, and a command that plays only that."""
+    first = group[0]
+    times = f"{len(group)} cases" if len(group) > 1 else "1 case"
+    yield f"{first.outcome.upper()} ({times}) dropped at {first.case}, the client {printable(first.problem)}"
+    if len(group) > 1:
+        named = ", ".join(str(result.case) for result in group[:_NAMED])
+        yield f"  cases: {named}{', …' if len(group) > _NAMED else ''}"
+    yield "  on the wire:"
+    yield from (f"    {printable(line)}" for line in first.wire or ("nothing",))
+    words = first.ended.words.splitlines()
+    if words:
+        yield "  standard error ends with:"
+        yield from (f"    {printable(line)}" for line in (words if verbose else words[-3:]))
+    yield f"  this one alone:  {reproduction(first.case, command)}"
+
+
+def groups(results: Sequence[CaseEnded]) -> list[list[CaseEnded]]:
+    """The failures by what was wrong, numbers and quoted words aside; the worst and most frequent first."""
+    found: dict[tuple[Outcome, str], list[CaseEnded]] = defaultdict(list)
+    for result in sorted(results, key=lambda one: one.number):
+        if result.outcome is not Outcome.EXACT:
+            found[result.outcome, _PARTICULAR.sub("…", result.problem)].append(result)
+    return sorted(found.values(), key=lambda group: (-_RANK[group[0].outcome], -len(group)))
+
+
+def reproduction(case: Case, command: Sequence[str]) -> str:
+    """A command line that plays one case only."""
+    words = ["harness", "torture", "--cuts", case.plan]
+    if case.cassette is not None:
+        words += ["--cassette", case.cassette]
+    if case.event_ids != "all":
+        words += ["--event-ids", case.event_ids]
+    if case.resume != "exclusive":
+        words += ["--resume", case.resume]
+    return shlex.join([*words, "--", *command])
+
+
+def torture_record(
+    started: TortureStarted, results: Sequence[CaseEnded], seconds: float, *, code: int
+) -> dict[str, Any]:
+    """The run as `schemas/output/torture.schema.json` describes it."""
+    counts = Counter(result.outcome for result in results)
+    return {
+        "text": started.text,
+        "exit": int(code),
+        "seconds": round(seconds, 3),
+        "counts": {str(outcome): counts[outcome] for outcome in Outcome},
+        "cases": [_case_record(result) for result in sorted(results, key=lambda one: one.number)],
+    }
+
+
+def _case_record(result: CaseEnded) -> dict[str, Any]:
+    case = result.case
+    return {
+        "plan": case.plan,
+        "event_ids": case.event_ids,
+        "resume": case.resume,
+        "outcome": str(result.outcome),
+        "problem": result.problem,
+        "wire": list(result.wire),
+        "stderr": result.ended.words,
+        "seconds": round(result.ended.seconds, 3),
+    }
+
+
+def _row(case: Case) -> str:
+    """What the cases of one strip have in common."""
+    last = parse(case.plan).connections[-1].faults[-1]
+    marks = [str(last.drop) if isinstance(last, Cut) else str(last)]
+    if case.event_ids != "all":
+        marks.append(f"ids={case.event_ids}")
+    return " ".join(marks)

@@ -1,0 +1,88 @@
+"""The cases of a stream that is known beforehand: one for each cut, way to end, and setting of event ids.
+
+Layer 4, pure but for the cassette it may be told to read. What happens at a cut is `harness.faults`'.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from harness.faults import Place, Spot, every_byte, every_event, parse, structural
+from harness.outcome import UsageFault
+from harness.wire import Decoder
+
+TEXT = "A text in several pieces: déjà vu, 東京 and 🦊, to the very end."
+ENUMERATIONS = {"every-event": every_event, "structural": structural, "every-byte": every_byte}
+EVENT_IDS = ("all", "deltas", "sparse", "none")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One stream and what it suffers: `plan` in the grammar of docs/faults.md."""
+
+    plan: str
+    event_ids: str = "all"
+    resume: str = "exclusive"
+    script: Mapping[str, Any] = field(default_factory=lambda: {"text": TEXT}, hash=False)
+    cassette: str | None = None
+
+    def __str__(self) -> str:
+        marks = [self.plan]
+        if self.event_ids != "all":
+            marks.append(f"ids={self.event_ids}")
+        if self.resume != "exclusive":
+            marks.append(self.resume)
+        return "-".join(marks)
+
+
+def cases_of(
+    *,
+    cuts: str | Sequence[str] = "every-event",
+    first: int = 0,
+    endings: Sequence[str] = ("rst", "end"),
+    script: Mapping[str, Any] | None = None,
+    cassette: str | None = None,
+    event_ids: str | Sequence[str] = "all",
+    resume: str = "exclusive",
+    seed: int = 0,
+) -> list[Case]:
+    """A case for each cut, ending and setting of event ids; `cuts` names an enumeration or lists whole plans.
+
+    Of an enumeration, cuts before event `first` are left out: code that creates its stream needs the first event.
+    Raises UsageFault for an enumeration or a plan that is none, CassetteError for an unreadable cassette.
+    """
+    base = Case(plan="pass", resume=resume, script=script or {"text": TEXT}, cassette=cassette)
+    settings = (event_ids,) if isinstance(event_ids, str) else tuple(event_ids)
+    return [case for ids in settings for case in _cases(replace(base, event_ids=ids), cuts, first, endings, seed)]
+
+
+def _cases(base: Case, cuts: str | Sequence[str], first: int, endings: Sequence[str], seed: int) -> Iterator[Case]:
+    if not isinstance(cuts, str):
+        for plan in cuts:
+            yield replace(base, plan=str(parse(plan)))
+        return
+    if cuts not in ENUMERATIONS:
+        raise UsageFault(f"cuts={cuts!r} is none of {', '.join(ENUMERATIONS)}; or give a list of fault plans")
+    for place in _places(cuts, whole_stream(base, seed), first):
+        for ending in endings:
+            yield replace(base, plan=str(parse(f"{place},{ending}")))
+
+
+def _places(cuts: str, whole: bytes, first: int) -> Iterator[Place]:
+    ends = [0, *(frame.end for frame in Decoder().feed(whole))]
+    if not 0 <= first < len(ends):
+        raise UsageFault(f"first={first!r}: the stream has the events 0 to {len(ends) - 2}")
+    for place in ENUMERATIONS[cuts](whole):
+        if place.at is not None and place.at >= (ends[first] if place.spot is Spot.BYTE else first):
+            yield place
+
+
+def whole_stream(case: Case, seed: int = 0) -> bytes:
+    """The bytes of the stream without any fault."""
+    from harness.emulator import Emulator
+    from harness.runner.drops.source import Source
+
+    source = Source(Emulator(seed=seed), case)
+    return source.stream(source.id)

@@ -1,0 +1,63 @@
+"""Reads what code under test ended with: a text, an interaction of any library, a list of events.
+
+Layer 4. Values of google-genai are read by their `model_dump`; nothing is imported for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from harness.contract import Assembler
+from harness.resume.remainder import output_steps, text_of
+
+
+def plain(value: Any) -> Any:
+    """A JSON value for a model of an SDK; anything else as it is."""
+    dump = getattr(value, "model_dump", None)
+    if not callable(dump):
+        return value
+    dumped = dump(mode="json", exclude_unset=True)
+    raw = (
+        dumped.get("raw") if isinstance(dumped, dict) else None
+    )  # how google-genai keeps an event it does not know
+    return raw if isinstance(raw, dict) else dumped
+
+
+def events_of(value: Any) -> list[Mapping[str, Any]] | None:
+    """The decoded events in a collection of them, frames of broken JSON left out; None when it is none."""
+    if isinstance(value, str | bytes | Mapping) or not isinstance(value, Sequence):
+        return None
+    events = [plain(item) for item in value]
+    if not all(isinstance(event, Mapping | str) for event in events):
+        return None
+    return [event for event in events if isinstance(event, Mapping)]
+
+
+def status_of(value: Any) -> str | None:
+    """The status in an interaction, or the status itself; None when there is none."""
+    value = plain(value)
+    status = value.get("status") if isinstance(value, Mapping) else getattr(value, "status", value)
+    return status if isinstance(status, str) else None
+
+
+def text_in(value: Any) -> str | None:
+    """The output text of an interaction or of assembled events; None when it has no steps to tell."""
+    value = plain(value)
+    if isinstance(value, Mapping) and isinstance(value.get("steps"), list):
+        return steps_text(output_steps(value))
+    text = getattr(value, "text", None)
+    return text if isinstance(text, str) else None
+
+
+def steps_text(steps: Sequence[Mapping[str, Any]]) -> str:
+    """The text of the model's output in a list of steps."""
+    return "".join(text_of(step) for step in steps if step.get("type") == "model_output")
+
+
+def assembled(events: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The steps that these events make."""
+    assembler = Assembler()
+    for event in events:
+        assembler.event(event)
+    return assembler.steps()

@@ -1,0 +1,133 @@
+"""What a client was really given: the bytes of each answer, connection by connection.
+
+Layer 4. Keeps bytes while they pass and reads them only when a test asks, so that watching costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+from typing import Any
+
+from harness.contract import PROTOCOL, is_settled
+from harness.contract.json_read import loads
+from harness.wire import Body, Chunk, Decoder, Ending, Piece, Request, Response, Service
+
+
+class Seen:
+    """One answer as far as the client took it."""
+
+    def __init__(self, request: Request, response: Response) -> None:
+        self.request = request
+        self.status = response.status
+        self.is_stream = response.headers.media_type() == "text/event-stream"
+        self.data = bytearray()
+        self.ending: Ending | None = None
+
+    def events(self) -> list[dict[str, Any]]:
+        """The whole events that were delivered."""
+        return events_in(bytes(self.data))
+
+    @property
+    def is_create(self) -> bool:
+        """Whether the request asks for a new interaction."""
+        return self.request.method == "POST" and self.request.segments[-1:] == ("interactions",)
+
+    def created(self) -> str | None:
+        """The id of the interaction that this exchange created, None when it created none."""
+        if not self.is_create:
+            return None
+        if self.is_stream:
+            return next(filter(None, map(PROTOCOL.stream_id, self.events())), None)
+        value = loads(bytes(self.data)).value
+        found = value.get("id") if isinstance(value, dict) else None
+        return found if isinstance(found, str) else None
+
+    @property
+    def asked_after(self) -> str | None:
+        """The cursor that the client sent."""
+        resumed = PROTOCOL.is_resume(self.request)
+        return resumed[1] if resumed is not None else None
+
+    @property
+    def error(self) -> str:
+        """What a refusal says, "" where it says nothing or is none."""
+        value = loads(bytes(self.data)).value if self.status >= 400 else None
+        error = value.get("error") if isinstance(value, dict) else None
+        message = error.get("message") if isinstance(error, dict) else None
+        return str(message or "")
+
+    @property
+    def completes(self) -> bool:
+        """Whether the client can know from this answer that the interaction has ended."""
+        if self.is_stream:
+            return any(PROTOCOL.completes(event) for event in self.events())
+        value = loads(bytes(self.data)).value
+        return isinstance(value, dict) and is_settled(value.get("status"))
+
+    def __str__(self) -> str:
+        after = f" after {self.asked_after}" if self.asked_after else ""
+        what = f"{self.request.method}{' stream' if self.is_stream else ''}{after}"
+        if not self.is_stream:
+            return f"{what} → {self.status}" + (f": {self.error}" if self.error else "")
+        how = "hung up by the client" if self.ending is None else self.ending.how.value
+        return f"{what} → {len(self.events())} events, {how}"
+
+
+def watched(request: Request, response: Response) -> Seen:
+    """What will be taken of an answer."""
+    seen = Seen(request, response)
+    response.body = _Watched(response.body, seen)
+    return seen
+
+
+class Witness:
+    """A `Service` around another that keeps what it answers."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self.seen: list[Seen] = []
+
+    def __call__(self, request: Request) -> Response:
+        response = self._service(request)
+        self.seen.append(watched(request, response))
+        return response
+
+    @property
+    def streams(self) -> list[Seen]:
+        """The answers to requests for streams, refusals included."""
+        return [one for one in self.seen if one.is_stream or PROTOCOL.is_resume(one.request) is not None]
+
+
+class _Watched:
+    __slots__ = ("_inner", "_seen")
+
+    def __init__(self, inner: Body, seen: Seen) -> None:
+        self._inner = inner
+        self._seen = seen
+
+    def __iter__(self) -> Iterator[Piece]:
+        return self
+
+    def __next__(self) -> Piece:
+        piece = next(self._inner)
+        if isinstance(piece, Chunk):
+            self._seen.data += piece.data
+        elif isinstance(piece, Ending):
+            self._seen.ending = piece
+        return piece
+
+    def close(self) -> None:
+        self._inner.close()
+
+
+def events_in(data: bytes) -> list[dict[str, Any]]:
+    """The decoded events of a whole stream."""
+    values = (loads(frame.data).value for frame in Decoder().feed(data))
+    return [value for value in values if isinstance(value, dict)]
+
+
+def grouped(lines: Iterable[str]) -> list[str]:
+    """Lines that follow one another and are the same become one."""
+    groups = [(line, len(list(same))) for line, same in groupby(lines)]
+    return [f"{line} ({times} times)" if times > 1 else line for line, times in groups]

@@ -1,0 +1,176 @@
+"""Runs schemathesis for each resource that the target serves, and adds up what was heard.
+
+Layer 4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from harness.outcome import HarnessFault
+from harness.runner.fuzz.budget import Budget, Timer
+from harness.runner.fuzz.document.families import INTERACTIONS, NEIGHBOURS, Family, declared, served
+from harness.runner.fuzz.document.hearing import ENGINE, Hearing
+from harness.runner.fuzz.document.judging import MOST_SECONDS, OURS, judging
+from harness.runner.fuzz.document.tailored import tailored
+from harness.runner.fuzz.failure import EngineRun, Failure
+from harness.runner.fuzz.place import Place
+
+MORE_ROUNDS = 4
+"""Further rounds of the stateful phase, with other seeds, while a link was never applied."""
+
+WEIGHT = 3
+"""How much more of a time budget interactions get than each resource beside them."""
+
+MAX_EVENTS = 5000
+
+
+def document(
+    place: Place, budget: Budget, *, seed: int = 0, strict: bool = False, passed_over: frozenset[str] = frozenset()
+) -> EngineRun:
+    """Run all phases against the target; a target in this process is served on a port for as long."""
+    timer = Timer(budget.seconds)
+    place = place.within(timer)
+    families = served(place)
+    with _served(place) as root, tailored(place.resolved.target) as path, judging(place):
+        heard = []
+        for number, family in enumerate(families):
+            own = budget.limited(None, _share(families[number:], timer) if budget.seconds is not None else None)
+            hearing = Hearing(
+                place, family, declared(path, family), root=root, strict=strict, passed_over=passed_over
+            )
+            _search(hearing, path, place, root, own, seed)
+            place.clean(hearing.ledger)
+            heard.append(hearing)
+    return EngineRun(
+        engine=ENGINE,
+        seconds=timer.spent,
+        counts=_counts(heard),
+        failures=tuple(_failures(heard)),
+        vacuous=tuple(why for hearing in heard if _proves(hearing) for why in hearing.vacuity()),
+        notes=(*_notes(heard, families), *place.notes()),
+    )
+
+
+def _share(left: Sequence[Family], timer: Timer) -> float:
+    """The seconds of the first of these families: interactions have the most to see."""
+    shares = [WEIGHT if family == INTERACTIONS else 1 for family in left]
+    return timer.left * shares[0] / sum(shares)
+
+
+def _search(hearing: Hearing, path: Path, place: Place, root: str, budget: Budget, seed: int) -> None:
+    """All phases once, and the stateful one again while a link was never applied and there is time.
+
+    Where time is short the stateful phase comes first: it alone proves the links, and the others would eat it up.
+    """
+    timer = Timer(budget.seconds)
+    if budget.seconds is not None:
+        first = Timer(budget.seconds / 2)
+        _execute(hearing, path, _stateful_only(_configuration(place, root, budget, first, seed, hearing.checks)))
+    for again in range(1 + MORE_ROUNDS):
+        if timer.over() or (again and not (hearing.began and hearing.missing_links())):
+            break
+        settings = _configuration(place, root, budget, timer, seed + again, hearing.checks)
+        _execute(hearing, path, _stateful_only(settings) if again else settings)
+
+
+def _execute(hearing: Hearing, path: Path, configuration: dict[str, Any]) -> None:
+    """Load the document, run the engine, hear every event."""
+    import schemathesis
+    from schemathesis.config import SchemathesisConfig
+    from schemathesis.engine import events, from_schema
+
+    config = SchemathesisConfig.from_dict(configuration)
+    whole = schemathesis.openapi.from_path(str(path), config=config)
+    schema = whole.include(path_regex=hearing.family.scope)
+    hearing.roots = set(getattr(schema.as_state_machine(), "_root_labels", ()))
+    for event in from_schema(schema).execute():
+        if isinstance(event, events.ScenarioFinished | events.FuzzScenarioFinished):
+            hearing.scenario(event.recorder)
+        elif isinstance(event, events.NonFatalError | events.FatalError):
+            hearing.unanswered(event)
+
+
+def _proves(hearing: Hearing) -> bool:
+    """Whether what it failed to prove counts: a neighbour that lets nobody create is noted only."""
+    return hearing.family == INTERACTIONS or hearing.began
+
+
+def _failures(heard: Sequence[Hearing]) -> list[Failure]:
+    """One failure of each kind, of the family in which it took the fewest requests."""
+    found: dict[str, Failure] = {}
+    for failure in (failure for hearing in heard for failure in hearing.failures.values()):
+        kept = found.setdefault(failure.key, failure)
+        if len(failure.trail) < len(kept.trail):
+            found[failure.key] = failure
+    return list(found.values())
+
+
+def _counts(heard: Sequence[Hearing]) -> dict[str, int]:
+    return {
+        "resources": len(heard),
+        "calls": sum(hearing.calls for hearing in heard),
+        "successes": sum(hearing.successes for hearing in heard),
+        "operations": sum(len(hearing.reached) for hearing in heard),
+        "links": sum(len(hearing.links) for hearing in heard),
+    }
+
+
+def _notes(heard: Sequence[Hearing], families: Sequence[Family]) -> Iterator[str]:
+    if absent := [family.collection for family in NEIGHBOURS if family not in families]:
+        yield f"not served, so not searched: {', '.join(absent)}"
+    for hearing in heard:
+        if _proves(hearing):
+            yield from hearing.notes()
+        else:
+            yield f"no create below /{hearing.family.collection} was accepted: only refusals were seen there"
+
+
+def _configuration(
+    place: Place, root: str, budget: Budget, timer: Timer, seed: int, checks: Mapping[str, str]
+) -> dict[str, Any]:
+    target = place.resolved.target
+    headers = dict(target.request("GET", "").headers.items())
+    time_limit = {} if budget.seconds is None else {"max-time": max(1, round(timer.left))}
+    return {
+        "seed": seed,
+        "max-failures": 200,
+        "base-url": f"{root}/{target.version}",
+        "headers": headers,
+        "request-timeout": max(0.1, min(MOST_SECONDS, target.wait, timer.left / 4)),  # of its own first questions
+        "max-stream-events": MAX_EVENTS,
+        "continue-on-failure": True,
+        "generation": {"max-examples": budget.schema, "database": "none"},
+        "checks": {"enabled": False, **{name: {"enabled": True} for name in (OURS, *checks)}},
+        "phases": {
+            "examples": {"enabled": True},
+            "coverage": {"enabled": budget.coverage},
+            "fuzzing": {"enabled": True},
+            "stateful": {"enabled": True, "max-steps": 10, "inference": {"algorithms": []}},
+        },
+        **time_limit,
+    }
+
+
+def _stateful_only(configuration: dict[str, Any]) -> dict[str, Any]:
+    phases = {name: {"enabled": False} for name in ("examples", "coverage", "fuzzing")}
+    return {**configuration, "phases": {**configuration["phases"], **phases}}
+
+
+@contextmanager
+def _served(place: Place) -> Iterator[str]:
+    """The root URL of the target; the embedded one is put behind a port."""
+    if place.resolved.info.url:
+        yield place.resolved.info.url
+        return
+    from harness.transport import ServerThread, ServiceDriver
+
+    driver = place.resolved.connect()
+    if not isinstance(driver, ServiceDriver):
+        raise HarnessFault("the schema engine needs a URL or a driver to a service in this process")
+    with ServerThread(driver.service, clock=driver.clock) as server:
+        yield server.url
+    driver.close()

@@ -1,0 +1,76 @@
+"""The project's judgement as a check of schemathesis, and our clock as a hook of it.
+
+Layer 4. The tool keeps checks and hooks in global registries: ours are entered once, and told where to look while
+an engine runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from harness.outcome import Finding
+from harness.runner.fuzz.answers import alone
+from harness.runner.fuzz.document.recorded import exchange_of
+from harness.runner.fuzz.failure import key_of
+from harness.runner.fuzz.patience import LEAST
+from harness.runner.fuzz.place import Place
+
+OURS = "harness_contract"
+
+ECHOED = frozenset({"steps.base64", "steps.annotation-range", "steps.result-match", "steps.discriminator"})
+"""Rules on the content of steps: what a read shows begins with the caller's own input, which is generated here."""
+
+MOST_SECONDS = 30.0
+"""Bound of one call where the user set none that is lower."""
+
+_places: list[Place] = []
+_kinds: dict[str, type] = {}
+
+
+@contextmanager
+def judging(place: Place) -> Iterator[None]:
+    """For as long, the tool's calls are held to the contract and to the place's clock."""
+    import schemathesis
+    from schemathesis.checks import CHECKS
+
+    if OURS not in CHECKS.get_all_names():
+        schemathesis.check(harness_contract)
+        schemathesis.hook(before_call)
+    _places.append(place)
+    try:
+        yield
+    finally:
+        _places.pop()
+
+
+def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
+    """No call may take longer than there is time."""
+    if _places:
+        target, left = _places[-1].resolved.target, _places[-1].timer.left
+        kwargs["timeout"] = max(LEAST, min(MOST_SECONDS, target.wait, left))
+
+
+def harness_contract(ctx: Any, response: Any, case: Any) -> None:
+    """Hold one answer to the contract: shape, order, errors, leaks. Raises the tool's own kind of failure."""
+    place = _places[-1]
+    exchange = exchange_of(response.request, response, "")
+    creates = exchange.request.method == "POST" and exchange.request.segments[-1] == "interactions"
+    for finding in alone(exchange, place.resolved.target.key):
+        if place.judged(finding) and (creates or finding.rule not in ECHOED):
+            raise _failure(finding, case)
+
+
+def _failure(finding: Finding, case: Any) -> AssertionError:
+    from schemathesis.core.failures import Failure as ToolFailure
+
+    kind = _kinds.get(key_of(finding))
+    if kind is None:  # the tool tells failures apart by their class alone
+        kind = _kinds[key_of(finding)] = type(f"Broken[{key_of(finding)}]", (ToolFailure,), {})
+    failure: Any = kind(
+        operation=case.operation.label, title=finding.rule, message=finding.message, case_id=case.id
+    )
+    failure.finding = finding
+    assert isinstance(failure, AssertionError)
+    return failure

@@ -1,0 +1,95 @@
+"""A driver that gives no request more time than the search has left.
+
+Layer 4. Between two requests a search looks at the clock itself; this is for the request that hangs. An answer
+that our own budget cut short says nothing of the target, so it is never handed on: `TimeUp` ends the search.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from harness.runner.fuzz.budget import Timer, TimeUp
+from harness.wire import By, Driver, Exchange, Frame, Headers, LiveStream, Request
+
+LEAST = 0.05
+"""Seconds of a request that is sent at the last moment, and how early a bound may be met by rounding."""
+
+
+class PatientDriver:
+    """A `wire.Driver` around another, for a search that `timer` bounds; `most` are seconds for one request.
+
+    Raises `TimeUp` where the time is spent; everything else is the other driver's, which its maker closes.
+    """
+
+    def __init__(self, driver: Driver, timer: Timer, most: float) -> None:
+        self._driver = driver
+        self._timer = timer
+        self._most = most
+
+    def send(self, request: Request, *, timeout: float | None = None) -> Exchange:
+        """As the driver inside, for as long as there is time."""
+        return self._whole(self._driver.send(request, timeout=self._bound(timeout)))
+
+    def open(self, request: Request, *, timeout: float | None = None) -> LiveStream:
+        """As `send`, but for the body, which is left to be pulled."""
+        stream = _PatientStream(self._driver.open(request, timeout=self._bound(timeout)), self._whole)
+        if stream.status is None:
+            stream.finish()
+        return stream
+
+    def together(self, requests: Sequence[Request]) -> list[Exchange]:
+        """All at the same time."""
+        return [self._whole(exchange) for exchange in self._driver.together(requests)]
+
+    def wait(self, seconds: float) -> None:
+        """Wait, but not beyond the end of the search."""
+        self._driver.wait(self._bound(seconds))
+        self._bound(None)
+
+    def close(self) -> None:
+        """Nothing."""
+
+    def _bound(self, seconds: float | None) -> float:
+        left = self._timer.left
+        if left <= 0:
+            raise TimeUp
+        return max(LEAST, min(left, self._most if seconds is None else seconds))
+
+    def _whole(self, exchange: Exchange) -> Exchange:
+        if exchange.ending.by is By.LIMIT and self._timer.left <= LEAST:
+            request = exchange.request
+            told = f"{request.method} {request.raw_path} had gone unanswered for {exchange.seconds:.1f} s"
+            raise TimeUp(f"time was up when {told}", exchange.seconds)
+        return exchange
+
+
+class _PatientStream:
+    """A `LiveStream` whose record is looked at before it is handed on."""
+
+    def __init__(self, stream: LiveStream, look: Callable[[Exchange], Exchange]) -> None:
+        self._stream = stream
+        self._look = look
+
+    @property
+    def status(self) -> int | None:
+        return self._stream.status
+
+    @property
+    def headers(self) -> Headers:
+        return self._stream.headers
+
+    @property
+    def ended(self) -> bool:
+        return self._stream.ended
+
+    def read(self, events: int) -> list[Frame]:
+        frames = self._stream.read(events)
+        if self._stream.ended:
+            self.finish()
+        return frames
+
+    def finish(self) -> Exchange:
+        return self._look(self._stream.finish())
+
+    def close(self) -> Exchange:
+        return self._stream.close()

@@ -1,0 +1,25 @@
+"""Judges a gateway from both sides at once: the emulator is its upstream, and the harness its client.
+
+Layer 4. `upstream` and `line` are the two sides, `trials` send, `compare` and the judges in `calls`, `streams` and
+`endings` say what was lost on the way, `rules` how much that weighs; `mutants` prove that each rule can fail.
+"""
+
+from harness.runner.gateway.events import (
+    GatewayEvent,
+    GatewayFinished,
+    GatewayStarted,
+    Judged,
+    TrialStarted,
+)
+from harness.runner.gateway.line import Line
+from harness.runner.gateway.passage import Passage
+from harness.runner.gateway.rules import BY_ID, CHECKS, GatewayCheck
+from harness.runner.gateway.run import GatewayOptions, judge_gateway
+from harness.runner.gateway.upstream import Upstream
+
+__all__ = [
+    "judge_gateway", "GatewayOptions",
+    "Line", "Upstream", "Passage",
+    "CHECKS", "BY_ID", "GatewayCheck",
+    "GatewayEvent", "GatewayStarted", "TrialStarted", "Judged", "GatewayFinished",
+]  # fmt: skip

@@ -1,0 +1,208 @@
+"""The client's end of a gateway with the upstream's end beside it: sends requests and gives passages.
+
+Layer 4. Knows which of the requests upstream belong to which of the client's; must not know what is right.
+Requests go one after the other, so what arrives belongs to the one in work: by its words or its id where possible,
+since a gateway may still be busy with an earlier one. But for the watch at the end all waiting is for something,
+and bounded.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import unquote
+
+from harness.checks.target import Target
+from harness.contract import read
+from harness.runner.gateway.passage import Early, Operation, Passage, operation_of
+from harness.runner.gateway.upstream import Answer, Call, Upstream
+from harness.wire import Driver, Exchange, Frame, LiveStream, Request
+
+SETTLING = 1.0
+"""Real seconds that the upstream's side may take to end after the client's has."""
+
+
+class Line:
+    """`patience` are the seconds within which what happens at once has to happen, `watch` those of the whole run.
+
+    `driver` sends to the gateway. `real`: the gateway has threads of its own, so the other side may need a moment.
+    """
+
+    def __init__(
+        self,
+        driver: Driver,
+        upstream: Upstream,
+        target: Target,
+        *,
+        patience: float = 5.0,
+        watch: float = 10.0,
+        real: bool = True,
+    ) -> None:
+        self.driver = driver
+        self.upstream = upstream
+        self.target = target
+        self.patience = patience
+        self.watch = watch
+        self._real = real
+        self._began = time.monotonic()
+        self._count = 0
+        self._mine: set[int] = set()
+        self._behind: dict[str, str] = {}  # the client's id → the upstream's
+
+    def words(self) -> str:
+        """A prompt that no other request has."""
+        self._count += 1
+        return f"Say hi, number {self._count:04d}."
+
+    def create(self, name: str, *, script: dict[str, Any] | None = None, **options: Any) -> Passage:
+        """A create with these fields; `script` is played by its run, `answer` given in its place."""
+        answer: Answer | None = options.pop("answer", None)
+        request, token = self._create(script, options)
+        return self._send(name, request, token, answer)
+
+    def open(self, name: str, *, script: dict[str, Any], answer: Answer | None = None) -> Crossing:
+        """A create whose stream is left to be read."""
+        request, token = self._create(script, {"stream": True})
+        self.upstream.prime(answer)
+        return Crossing(self, name, request, token)
+
+    def together(self, scripts: Mapping[str, dict[str, Any]], answer: Answer) -> list[Passage]:
+        """Streaming creates at the same time, each with its script, by the names of their passages."""
+        start = len(self.upstream.calls)
+        made = [self._create(script, {"stream": True}) for script in scripts.values()]
+        self.upstream.prime(answer, len(made))
+        exchanges = self.driver.together([request for request, _ in made])
+        tokens = [token for _, token in made]
+        sides = zip(scripts, exchanges, tokens, strict=True)
+        return [self.passage(name, exchange, start, token) for name, exchange, token in sides]
+
+    def get(self, name: str, interaction_id: str, **query: Any) -> Passage:
+        """GET one interaction."""
+        return self._send(name, self.target.get(interaction_id, **query), self._id_behind(interaction_id))
+
+    def open_get(self, name: str, interaction_id: str, **query: Any) -> Crossing:
+        """GET one interaction as a stream, which is left to be read."""
+        return Crossing(self, name, self.target.get(interaction_id, **query), self._id_behind(interaction_id))
+
+    def cancel(self, name: str, interaction_id: str) -> Passage:
+        """POST …/cancel."""
+        return self._send(name, self.target.cancel(interaction_id), self._id_behind(interaction_id))
+
+    def delete(self, name: str, interaction_id: str) -> Passage:
+        """DELETE one interaction."""
+        return self._send(name, self.target.delete(interaction_id), self._id_behind(interaction_id))
+
+    def until_watched(self) -> None:
+        """Let pass what is left of the time to watch."""
+        self.driver.wait(max(0.0, self.watch - (time.monotonic() - self._began)))
+
+    def strays(self, name: str, client: Exchange, start: int) -> Passage:
+        """All calls from number `start` on that belong to no request of the client's."""
+        calls = [call for number, call in enumerate(self.upstream.calls) if number >= start]
+        strays = [call for call in calls if id(call) not in self._mine]
+        return Passage(name=name, client=client, upstream=self.upstream.records(strays))
+
+    def hung_up(self, start: int) -> None:
+        """Wait until nobody reads an answer to the calls since `start`, for as long as patience lasts."""
+        self._until_ended(start, self.patience)
+
+    def passage(self, name: str, client: Exchange, start: int, token: str, early: Early | None = None) -> Passage:
+        """What became of one request: the calls since number `start` that are its own."""
+        self._until_ended(start, SETTLING)
+        self.upstream.prime(None)
+        operation = operation_of(client.request)
+        fresh = [call for call in self.upstream.calls[start:] if id(call) not in self._mine]
+        mine = _own(fresh, operation, token)
+        astray = [] if mine else fresh[:1]
+        self._mine.update(map(id, (*mine, *astray)))
+        passage = Passage(
+            name=name,
+            client=client,
+            upstream=self.upstream.records(mine),
+            astray=self.upstream.records(astray),
+            pairs=tuple((behind, before) for before, behind in self._behind.items()),
+            early=early,
+        )
+        self._learn(passage)
+        return passage
+
+    def _create(self, script: dict[str, Any] | None, fields: dict[str, Any]) -> tuple[Request, str]:
+        token = self.words()
+        if script is not None:
+            self.upstream.emulator.script({**script, "match": {"input_contains": token}})
+        given = fields.pop("input", "{}")
+        return self.target.create({"input": _filled(given, token), **fields}), token
+
+    def _send(self, name: str, request: Request, token: str, answer: Answer | None = None) -> Passage:
+        start = len(self.upstream.calls)
+        self.upstream.prime(answer)
+        return self.passage(name, self.driver.send(request), start, token)
+
+    def _until_ended(self, start: int, seconds: float) -> None:
+        calls = self.upstream.calls
+        self.upstream.until(lambda: all(call.ended for call in calls[start:]), seconds if self._real else 0.0)
+
+    def _learn(self, passage: Passage) -> None:
+        if passage.operation is Operation.CREATE and passage.answer is not None:
+            before, behind = read(passage.client).id, read(passage.answer).id
+            if before and behind:
+                self._behind.setdefault(before, behind)
+
+    def _id_behind(self, interaction_id: str) -> str:
+        return self._behind.get(interaction_id, interaction_id)
+
+
+class Crossing:
+    """A stream on its way through the gateway, read step by step."""
+
+    def __init__(self, line: Line, name: str, request: Request, token: str) -> None:
+        self.start = len(line.upstream.calls)
+        self._line = line
+        self._name = name
+        self._token = token
+        self._early: Early | None = None
+        self._stream: LiveStream = line.driver.open(request, timeout=line.patience)
+
+    def read(self, events: int) -> list[Frame]:
+        """The next events; fewer where they do not come in time."""
+        return self._stream.read(events)
+
+    def note_early(self, arrived: int, existed: int) -> None:
+        """Keep what had arrived before there was more."""
+        self._early = Early(arrived, existed)
+
+    def finish(self) -> Passage:
+        """Read to the end."""
+        return self._ended(self._stream.finish())
+
+    def hang_up(self) -> Passage:
+        """Leave, and see whether that is noticed behind."""
+        client = self._stream.close()
+        self._line.hung_up(self.start)
+        return self._ended(client)
+
+    def _ended(self, client: Exchange) -> Passage:
+        return self._line.passage(self._name, client, self.start, self._token, self._early)
+
+
+def _own(calls: Sequence[Call], operation: Operation, token: str) -> list[Call]:
+    """Those that are the operation about `token`; of creates also those without their words."""
+    alike = [call for call in calls if call.operation is operation]
+    exact = [call for call in alike if token in _text(call)]
+    return exact or (alike if operation is Operation.CREATE else [])
+
+
+def _text(call: Call) -> str:
+    if call.operation is Operation.CREATE:
+        return call.request.body.decode("utf-8", "replace")
+    return unquote(call.request.raw_path)
+
+
+def _filled(given: Any, token: str) -> Any:
+    """The input with the words in their place, `{}`."""
+    if isinstance(given, str):
+        return given.replace("{}", token)
+    if isinstance(given, dict):
+        return {name: _filled(value, token) for name, value in given.items()}
+    return [_filled(item, token) for item in given] if isinstance(given, list) else given

@@ -1,0 +1,86 @@
+"""What the judges share: how a finding about a passage is made, and how values and requests are shown.
+
+Layer 4, pure. A finding's rule is filled in by the check whose judge made it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, TypeAlias
+
+from harness.outcome import Finding, Severity, Unmet, Where
+from harness.runner.gateway.passage import Passage
+from harness.wire import Exchange, Request
+
+Judge: TypeAlias = Callable[[Sequence[Passage]], Iterable[Finding]]
+"""Passages in the order they were made → what is wrong; raises Unmet where they do not tell, NotApplicable
+where there is nothing that could be wrong."""
+
+
+class NotApplicable(Exception):
+    """The gateway does not have what a trial or a judge is about; nothing is wrong with that."""
+
+
+SHOWN = 200
+"""Characters of a value that a finding shows."""
+
+
+def notice(
+    passage: Passage,
+    message: str,
+    expected: str = "",
+    actual: str = "",
+    *,
+    severity: Severity = Severity.BROKEN,
+    pointer: str = "",
+    event: int | None = None,
+) -> Finding:
+    """A finding about one passage."""
+    where = Where(exchange=passage.name, pointer=pointer, event=event)
+    return Finding("", message, shortened(expected), shortened(actual), where, severity)
+
+
+def told_by(passages: Sequence[Passage], tells: Callable[[Passage], bool], otherwise: str) -> Iterator[Passage]:
+    """The passages that tell what is asked. Raises Unmet where none does."""
+    chosen = [passage for passage in passages if tells(passage)]
+    if not chosen:
+        raise Unmet(otherwise)
+    return iter(chosen)
+
+
+def named(passages: Sequence[Passage], name: str, otherwise: str) -> Passage:
+    """The passage of this name. Raises Unmet where there is none."""
+    return next(told_by(passages, lambda passage: passage.name == name, otherwise))
+
+
+def succeeded(exchange: Exchange | None) -> bool:
+    """Whether an answer came that says so."""
+    return exchange is not None and exchange.status is not None and 200 <= exchange.status < 300
+
+
+def shortened(text: str) -> str:
+    """A text cut to what a report shows."""
+    return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
+
+
+def shown(value: Any) -> str:
+    """A value as JSON."""
+    return shortened(json.dumps(value, ensure_ascii=False, default=str))
+
+
+def request_line(request: Request) -> str:
+    """Method and target."""
+    return f"{request.method} {request.target}"
+
+
+def answer_line(exchange: Exchange) -> str:
+    """Status and the beginning of the body."""
+    if exchange.status is None:
+        return f"no answer ({exchange.ending.how} {exchange.ending.at.replace('_', ' ')})"
+    return shortened(f"{exchange.status} {exchange.body[: 2 * SHOWN].decode('utf-8', 'replace')}".strip())
+
+
+def many(count: int, what: str) -> str:
+    """`1 event`, `2 events`."""
+    return f"{count} {what}{'' if count == 1 else 's'}"

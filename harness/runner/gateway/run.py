@@ -1,0 +1,147 @@
+"""One run against a gateway: see that it stands between us, make the trials, judge what passed.
+
+Layer 4. Knows the order of things; must not know how anything is printed.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import time
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from harness.outcome import Observation, Outcome, TargetFault, Unmet, UsageFault, verdict
+from harness.outcome.suggest import did_you_mean
+from harness.runner.baseline import Baseline
+from harness.runner.gateway.events import (
+    GatewayEvent,
+    GatewayFinished,
+    GatewayStarted,
+    Judged,
+    TrialStarted,
+)
+from harness.runner.gateway.line import Line
+from harness.runner.gateway.noticing import NotApplicable, answer_line
+from harness.runner.gateway.passage import Passage
+from harness.runner.gateway.rules import BY_ID, CHECKS, GatewayCheck
+from harness.runner.gateway.trials import TRIALS, Passages, Trial
+from harness.runner.play import error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayOptions:
+    """What is judged (globs over ids of checks; all without), and how strictly."""
+
+    only: tuple[str, ...] = ()
+    strict: bool = False
+    baseline: Baseline = field(default_factory=Baseline)
+
+
+def judge_gateway(line: Line, options: GatewayOptions) -> Generator[GatewayEvent, None, None]:
+    """Judge the gateway that `line` runs through.
+
+    Raises UsageFault for a glob that selects nothing, TargetFault when no create comes through at all.
+    """
+    checks = selected(options.only)
+    trials = [trial for trial in TRIALS if any(trial.name in check.trials for check in checks)]
+    begun = time.monotonic()
+    reach(line)
+    yield GatewayStarted(len(checks), len(trials))
+    stage = _Stage(line)
+    yield from stage.play(trials)
+    results = []
+    for check in checks:
+        results.append(_judged(check, stage, options))
+        yield results[-1]
+    yield GatewayFinished(tuple(results), time.monotonic() - begun)
+
+
+def selected(only: Sequence[str]) -> list[GatewayCheck]:
+    """The checks that the globs name, all without any. Raises UsageFault for one that names none."""
+    for glob in only:
+        if not fnmatch.filter(BY_ID, glob):
+            raise UsageFault(f"no rule is named {glob!r}{did_you_mean(glob, BY_ID)}")
+    return [check for check in CHECKS if not only or any(fnmatch.fnmatchcase(check.id, glob) for glob in only)]
+
+
+def reach(line: Line) -> None:
+    """See that a create comes through. Raises TargetFault that says on which side it stopped."""
+    passage = line.create("reach.create")
+    status = passage.client.status
+    if status is None:
+        raise TargetFault(f"the gateway gave {answer_line(passage.client)}: is it running?")
+    if passage.upstream or passage.astray:
+        return
+    if status in (401, 403):
+        raise TargetFault(f"the gateway refuses the key: {answer_line(passage.client)} (--api-key KEY)")
+    raise TargetFault(
+        f"a create was answered, but nothing arrived upstream: {answer_line(passage.client)}\n"
+        "is the gateway configured to ask the upstream that was printed?"
+    )
+
+
+class _Stage:
+    """Makes the trials and keeps their passages, and why a trial stopped early."""
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+        self.passages: list[Passage] = []
+        self.stops: dict[str, Observation] = {}
+
+    def play(self, trials: Sequence[Trial]) -> Iterator[TrialStarted]:
+        """Those that span the others first and last."""
+        spanning = [(trial, trial.run(self._line)) for trial in trials if trial.spans]
+        for trial, running in spanning:
+            yield TrialStarted(trial.name)
+            self._advance(trial, running)
+        for trial in trials:
+            if not trial.spans:
+                yield TrialStarted(trial.name)
+                self._exhaust(trial, trial.run(self._line))
+        for trial, running in spanning:
+            yield TrialStarted(trial.name)
+            self._exhaust(trial, running)
+
+    def _exhaust(self, trial: Trial, running: Passages) -> None:
+        while self._advance(trial, running):
+            pass
+
+    def _advance(self, trial: Trial, running: Passages) -> bool:
+        try:
+            self.passages.append(next(running))
+            return True
+        except StopIteration:
+            pass
+        except NotApplicable as missing:
+            self.stops[trial.name] = Observation(Outcome.NOT_APPLICABLE, reason=str(missing))
+        except Unmet as unmet:
+            self.stops[trial.name] = Observation.untestable(unmet.reason)
+        except Exception:
+            self.stops[trial.name] = error(f"the trial {trial.name} raised")
+        return False
+
+    def observe(self, check: GatewayCheck) -> Observation:
+        """What a check says, or why it cannot say anything."""
+        stop = next((self.stops[name] for name in sorted(check.trials) if name in self.stops), None)
+        if stop is not None and (stop.outcome is Outcome.ERROR or not check.chosen(self.passages)):
+            return stop
+        try:
+            said = check.observe(self.passages)
+        except Exception:
+            return error(f"the judge of {check.id} raised")
+        return stop if stop is not None and said.outcome is Outcome.UNTESTABLE else said
+
+
+def _judged(check: GatewayCheck, stage: _Stage, options: GatewayOptions) -> Judged:
+    observation = stage.observe(check)
+    said = verdict(
+        observation,
+        check.rule.level,
+        check.rule.source.basis,
+        strict=options.strict,
+        baselined=check.id in options.baseline,
+    )
+    made = {passage.name: passage for passage in stage.passages}
+    named = dict.fromkeys(finding.where.exchange for finding in observation.findings)
+    evidence = tuple(made[name] for name in named)
+    return Judged(check, observation, said, evidence, options.baseline.reason(check.id))

@@ -1,0 +1,38 @@
+"""How a run behaves towards its target: how fast it asks, and how long it waits when it is told to come later.
+
+Layer 4. Puts `polite` and `pace` around the drivers of one run, which share one patience and one pace.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from harness.runner.pace import Pace, PacedDriver
+from harness.runner.polite import MOST_WAITING, Patience, PoliteDriver, Told
+from harness.wire import Driver
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manners:
+    """`rate` is in requests a second, None for as fast as it goes; `max_wait` in seconds for the whole run.
+
+    `told` hears of each wait before it begins, on the thread that waits.
+    """
+
+    rate: float | None = None
+    max_wait: float = MOST_WAITING
+    told: Told | None = None
+
+    def patience(self) -> Patience:
+        """What one run may spend."""
+        return Patience(self.max_wait, self.told)
+
+    def wrapper(self, patience: Patience) -> Callable[[Driver], Driver]:
+        """What goes around each driver of one run."""
+        pace = Pace(self.rate) if self.rate is not None else None
+
+        def wrap(driver: Driver) -> Driver:
+            return PoliteDriver(driver if pace is None else PacedDriver(driver, pace), patience)
+
+        return wrap

@@ -1,0 +1,154 @@
+"""Whether what a scenario brought may become a cassette: nothing went wrong, and its replay is the same.
+
+Layer 4, pure. Must not know where files are or what is sent next.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import NamedTuple
+
+from harness.cassette import Player, Recording
+from harness.contract.protocol import PROTOCOL
+from harness.outcome import Outcome
+from harness.runner.diff import Drifts
+from harness.runner.ledger import Ledger
+from harness.runner.play import Played, play
+from harness.runner.polite import LATER, said
+from harness.runner.record import Summary
+from harness.runner.record_driver import BUDGET_SPENT
+from harness.runner.record_scenarios import Scenario
+from harness.runner.targets import ResolvedTarget
+from harness.transport import ServiceDriver
+from harness.wire import By, Exchange
+
+_PLACEHOLDER = re.compile(rb"REDACTED-[0-9]+")
+_UNAUTHORISED = frozenset({401, 403})
+_EXHAUSTED = 429
+_GAVE_UP = 408
+_REFUSALS = "400"
+
+
+class State(StrEnum):
+    """What became of a scenario."""
+
+    RECORDED = "recorded"
+    UNSUPPORTED = "unsupported"
+    UNFAITHFUL = "unfaithful"
+    REFUSED = "refused"
+    FAILED = "failed"
+    STOPPED = "stopped"
+    SKIPPED = "skipped"
+
+
+class Problem(NamedTuple):
+    """Why there is nothing to keep. STOPPED: nor would there be with the scenarios that follow."""
+
+    state: State
+    reason: str
+
+
+def problem_of(played: Played, summary: Summary, *, reached: bool) -> Problem | None:
+    """What went wrong, None when nothing did; `reached` says whether the target has ever been of use."""
+    trail = played.trail
+    first = trail[0] if trail else None
+    if first is not None and not reached and (first.status is None or first.status in _UNAUTHORISED):
+        how = said(first) if first.status else _lost(summary)
+        return Problem(State.STOPPED, f"the target cannot be used: {how}")
+    for exchange in trail:
+        if exchange.status is None:
+            return Problem(State.STOPPED, f"the connection to the target was lost: {_lost(summary)}")
+        if problem := _problem_with(exchange):
+            return problem
+    if summary.unanswered:  # and asked again, on a fresh connection
+        return Problem(State.FAILED, f"a connection to the target broke: {_lost(summary)}")
+    if summary.unrecorded:
+        return Problem(State.UNFAITHFUL, summary.unrecorded[0])
+    failure = played.failure
+    if failure is None:
+        return None
+    if failure.reason == BUDGET_SPENT:
+        return Problem(State.STOPPED, failure.reason)
+    unmet = failure.outcome is Outcome.UNTESTABLE
+    return Problem(State.UNSUPPORTED if unmet else State.UNFAITHFUL, failure.reason)
+
+
+def _problem_with(exchange: Exchange) -> Problem | None:
+    status = exchange.status
+    if status == _EXHAUSTED:
+        after = exchange.headers.get("retry-after")
+        when = f", again after {after} s" if after.isdecimal() else ""
+        return Problem(State.STOPPED, f"the quota is exhausted: {said(exchange)}{when}")
+    if status is not None and (status >= 500 or status == _GAVE_UP):
+        return Problem(State.FAILED, f"the service failed: {said(exchange)}")
+    if not exchange.complete and exchange.ending.by is not By.CLIENT:
+        request, ending = exchange.request, exchange.ending
+        how = f"{ending.how} {ending.at.replace('_', ' ')}"
+        return Problem(State.FAILED, f"the answer to {request.method} {request.raw_path} broke off: {how}")
+    return None
+
+
+def _lost(summary: Summary) -> str:
+    """Why there was no answer, as the recorder saw it, which stood nearer to the target than the driver."""
+    return summary.unanswered[0] if summary.unanswered else "the recorder hung up"
+
+
+def may_be_recorded(exchange: Exchange) -> bool:
+    """Refusals for now are left out: the driver asks again, and a client of the replay has no reason to."""
+    return exchange.status not in LATER
+
+
+def replay_difference(
+    scenario: Scenario, target: ResolvedTarget, seen: Sequence[Exchange], recordings: Sequence[Recording]
+) -> str:
+    """What a replay of the recordings gives the same client that it did not get before, "" when nothing."""
+    player = Player(recordings, PROTOCOL)
+    driver = ServiceDriver(player)
+    try:
+        again = play(scenario.exercise, target.target, driver, Ledger()).trail
+    finally:
+        driver.close()
+    if player.misses:
+        return f"its replay lacks an answer: {player.misses[0]}"
+    if len(again) != len(seen):
+        return f"its replay takes {len(again)} exchanges instead of {len(seen)}"
+    for number, (before, after) in enumerate(zip(seen, again, strict=True), 1):
+        if not _same(before, after):
+            return f"its replay differs in exchange {number}, {before.request.method} {before.request.raw_path}"
+    return ""
+
+
+def _same(before: Exchange, after: Exchange) -> bool:
+    """Whether a client could not tell them apart; where it hung up, as far as both go; but for secrets."""
+    if before.status != after.status:
+        return False
+    clear, *rest = _PLACEHOLDER.split(after.body)
+    if By.CLIENT in (before.ending.by, after.ending.by):
+        return before.body.startswith(clear) or (not rest and clear.startswith(before.body))
+    return before.ending.how is after.ending.how and _is_redacted(before.body, [clear, *rest])
+
+
+def _is_redacted(body: bytes, parts: Sequence[bytes]) -> bool:
+    """Whether the body is these parts, with something in between where there are several."""
+    first, last = parts[0], parts[-1]
+    if len(parts) == 1:
+        return body == first
+    at, end = len(first), len(body) - len(last)
+    if not (body.startswith(first) and body.endswith(last)):
+        return False
+    for part in parts[1:-1]:
+        found = body.find(part, at + 1, end)
+        if found < 0:
+            return False
+        at = found + len(part)
+    return at < end
+
+
+def refused_since(drifts: Drifts) -> str:
+    """What the older recording has an answer to and is refused now, "" when nothing is."""
+    for drift, labels in drifts.shape.items():
+        if drift.place == "status" and drift.before < _REFUSALS <= drift.after:
+            return f"{labels[0]} was answered {drift.before} and is now refused with {drift.after}"
+    return ""

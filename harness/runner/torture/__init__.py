@@ -1,0 +1,14 @@
+"""Tortures a client of any language: its command runs once for each drop, and must end up with the whole text.
+
+Layer 4. `client` knows processes, `stage` where they connect to, `run` puts both together for every case.
+"""
+
+from harness.runner.torture.client import Client, Ended, OneShot, Talking
+from harness.runner.torture.events import CaseEnded, Outcome, TortureStarted
+from harness.runner.torture.run import torture
+
+__all__ = [
+    "torture",
+    "TortureStarted", "CaseEnded", "Outcome",
+    "Client", "OneShot", "Talking", "Ended",
+]  # fmt: skip

@@ -1,0 +1,112 @@
+"""The two ends of a link as event loops call them: they hand over what happens, and tell how a connection ended.
+
+Layer 3. Knows asyncio's protocols and how TLS says goodbye; what follows from anything is `tap_link`'s.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from typing import TYPE_CHECKING, cast
+
+from harness.transport.kernel import unread
+from harness.transport.resetting import reset_now
+from harness.wire import How
+
+if TYPE_CHECKING:
+    from harness.transport.tap_link import Link
+
+
+class _End(asyncio.Protocol):
+    """One end: what the other one cannot take in is not read here."""
+
+    other = ""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+
+    def pause_writing(self) -> None:
+        self._link.hush(self.other, "full")
+
+    def resume_writing(self) -> None:
+        self._link.unhush(self.other, "full")
+
+
+class ClientEnd(_End):
+    """The client's end of a link."""
+
+    other = "upstream"
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._link.client_came(cast("asyncio.Transport", transport))
+
+    def data_received(self, data: bytes) -> None:
+        self._link.from_client(data)
+
+    def eof_received(self) -> None:
+        self._link.client_left(How.FIN)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._link.client_left(How.FIN if exc is None else How.RST)
+        self._link.gone("client")
+
+
+class Refused(asyncio.Protocol):
+    """The client's end of no link: there are too many."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        reset_now(cast("asyncio.Transport", transport))
+
+
+class UpstreamEnd(_End):
+    """The end towards the target."""
+
+    other = "client"
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._link.upstream_came(self._transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._link.from_upstream(data)
+
+    def eof_received(self) -> None:
+        self._fin()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if exc is None:
+            self._fin()
+        else:
+            self._salvage()
+            self._link.upstream_left(_how(exc), getattr(exc, "strerror", None) or str(exc))
+        self._link.gone("upstream")
+
+    def _fin(self) -> None:
+        torn = _torn(self._transport)
+        self._link.upstream_left(How.FIN, "TLS ended without close_notify" if torn else "", torn=torn)
+
+    def _salvage(self) -> None:
+        """Hand over what came before a reset: where a write fails, event loops do not read on."""
+        if self._transport.get_extra_info("ssl_object") is None:
+            for data in unread(self._transport.get_extra_info("socket")):
+                self._link.from_upstream(data)
+
+
+def _torn(transport: asyncio.Transport) -> bool:
+    """Whether TLS ended without close_notify, so that somebody on the way may have cut what it carried.
+
+    Event loops do not tell, but its object does when it is read once more: nothing comes, or nothing yet.
+    """
+    tls = transport.get_extra_info("ssl_object")
+    try:
+        return tls is not None and tls.read(1) != b""
+    except ssl.SSLZeroReturnError:
+        return False
+    except ssl.SSLError:
+        return True
+
+
+def _how(error: Exception) -> How:
+    if isinstance(error, ssl.SSLError):
+        return How.TLS
+    return How.TIMEOUT if isinstance(error, TimeoutError) else How.RST

@@ -1,0 +1,86 @@
+"""Content codings undone while bytes arrive (RFC 9110, 8.4.1). Layer 0, sans-IO.
+
+Knows gzip and deflate; how much may come of it is the caller's to say, at every step.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable, Iterator
+
+from harness.wire.message import Headers
+
+CODINGS = frozenset({"gzip", "x-gzip", "deflate"})
+DECODED_BYTES = 64 * 1024 * 1024
+"""A body that is decoded as a whole may not grow beyond this."""
+
+_GZIP_OR_ZLIB, _RAW = 47, -15
+
+
+def coding_of(headers: Headers) -> str:
+    """The content coding of a body, "" when there is none."""
+    coding = headers.get("content-encoding").strip().lower()
+    return "" if coding == "identity" else coding
+
+
+class Inflater:
+    """Undoes one of `CODINGS`; gzip members may follow each other."""
+
+    def __init__(self, coding: str) -> None:
+        self._may_be_raw = coding == "deflate"
+        self._start = b""
+        self._inflate = zlib.decompressobj(_GZIP_OR_ZLIB)
+
+    @property
+    def whole(self) -> bool:
+        """Whether the coding came to its end."""
+        return self._inflate.eof
+
+    def feed(self, data: bytes, most: int) -> bytes:
+        """What these bytes decode to, cut after `most` and one more. Raises ValueError, what zlib says of them."""
+        if len(self._start) < 2:
+            data = self._start = self._start + data
+            if len(data) < 2:
+                return b""
+            if self._may_be_raw and not _is_zlib(data):
+                self._inflate = zlib.decompressobj(_RAW)
+        parts, room = [], most + 1
+        while data and room > 0:
+            try:
+                parts.append(self._inflate.decompress(data, room))
+            except zlib.error as wrong:
+                raise ValueError(str(wrong)) from None
+            room -= len(parts[-1])
+            data = self._inflate.unconsumed_tail
+            if self._inflate.eof and self._inflate.unused_data:
+                data, self._inflate = self._inflate.unused_data, zlib.decompressobj(_GZIP_OR_ZLIB)
+        return b"".join(parts)
+
+
+def undone(coding: str, body: bytes, sizes: Iterable[int]) -> Iterator[bytes]:
+    """What each piece decodes to. Raises ValueError for a broken coding and for a decompression bomb."""
+    inflater, at, room = Inflater(coding), 0, DECODED_BYTES
+    for size in sizes:
+        try:
+            out = inflater.feed(body[at : at + size], room)
+        except ValueError as wrong:
+            raise ValueError(f"its gzip or deflate is broken: {wrong}") from None
+        at += size
+        room -= len(out)
+        if room < 0:
+            raise ValueError(f"it holds more than {DECODED_BYTES} bytes once decompressed: refused")
+        yield out
+
+
+def is_coded(coding: str, body: bytes) -> bool:
+    """Whether a body begins as one in this coding does: many recorders undo it and leave the header."""
+    if coding == "deflate":
+        return len(body) > 1 and (
+            _is_zlib(body) or not body.lstrip().startswith((b"{", b"[", b"event:", b"data:"))
+        )
+    return body.startswith(b"\x1f\x8b")
+
+
+def _is_zlib(body: bytes) -> bool:
+    """Whether a zlib header begins the body; many servers send raw deflate where they say deflate."""
+    return body[0] & 0x0F == zlib.DEFLATED and int.from_bytes(body[:2], "big") % 31 == 0

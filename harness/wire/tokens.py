@@ -1,0 +1,140 @@
+"""The strings of a JSON text with their places, also of a text that was cut anywhere. Layer 0, pure.
+
+A parser would lose the places, and refuse the end of a dropped stream, where a secret is as much a secret.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
+
+from harness.wire.secrets import PAIR_NAMES
+
+_TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)|[{}\[\],:]|[^\s{}\[\],:"]+', re.DOTALL)
+_WHOLE = re.compile(r"(?:[^\\]++|\\(?:u[0-9A-Fa-f]{4}|[^u]))*+", re.DOTALL)
+_HALF_ESCAPE = re.compile(r"\\(?:u[0-9A-Fa-f]{0,3})?")
+_OPENERS, _CLOSERS = "{[", "}]"
+_BEFORE_JSON = " \t\r\n\ufeff"
+_DEEPEST = 64
+"""Of a deeper place the outermost names are told, and its own: a text that nests must cost what it is long."""
+
+
+class Token(NamedTuple):
+    """A string or a number in a JSON text, quotes included in its span.
+
+    `path` holds the member names above it, "" for an object or a list in a list; for a member's own name, those
+    above the member. `text` is the decoded value. `closed` is False for the string in which the text ends.
+    """
+
+    start: int
+    end: int
+    text: str
+    path: tuple[str, ...]
+    is_name: bool
+    is_string: bool
+    closed: bool
+
+
+def tokens(text: str, above: Iterable[str] = ()) -> Iterator[Token]:
+    """The strings and numbers of a JSON text in order; of what is no JSON, whatever looks like them.
+
+    `above` are names under which the whole text stands.
+    """
+    path = list(above)
+    depth: list[bool] = []  # for each open container, whether it is an object
+    name: str | None = None  # the member whose value is being read
+    for match in _TOKEN.finditer(text):
+        word = match[0]
+        first = word[0]
+        if first in _OPENERS:
+            depth.append(first == "{")
+            path.append(name or "")
+            name = None
+        elif first in _CLOSERS:
+            if depth:
+                depth.pop()
+                path.pop()
+            name = None
+        elif first == ",":
+            name = None
+        elif first == '"':
+            closed = len(word) > 1 and _is_closed(word)
+            value = decoded(word, closed=closed)
+            is_name = bool(depth) and depth[-1] and name is None
+            yield Token(*match.span(), value, _place(path, None if is_name else name), is_name, True, closed)
+            if is_name:
+                name = value
+        elif first in "-0123456789":
+            yield Token(*match.span(), word, _place(path, name), False, False, True)
+
+
+def paired(found: Iterable[Token], is_secret: Callable[[tuple[str, ...]], bool]) -> Iterator[Token]:
+    """Literals, where `{"name": "x", "value": "y"}` is read as the member `x` that it is, if that is a secret."""
+    names: dict[tuple[str, ...], str] = {}
+    for token in found:
+        above, last = token.path[:-1], token.path[-1] if token.path else ""
+        if not token.is_name and last in PAIR_NAMES:
+            names[above] = token.text
+        elif not token.is_name and last == "value" and above in names and is_secret((*above, names[above])):
+            token = token._replace(path=(*above, names[above]))
+        yield token
+
+
+def _place(path: list[str], name: str | None) -> tuple[str, ...]:
+    above = path[:_DEEPEST]
+    return tuple(above) if name is None else (*above, name)
+
+
+def _is_closed(word: str) -> bool:
+    """Whether the last quote really ends the string: an odd number of backslashes before it escapes it."""
+    if word[-1] != '"':
+        return False
+    body = word[:-1]
+    return (len(body) - len(body.rstrip("\\"))) % 2 == 0
+
+
+def decoded(word: str, *, closed: bool = True) -> str:
+    """The value of a JSON string literal; of one that was cut, what is there."""
+    inner = word[1:-1] if closed else _without_half_escape(word[1:])
+    if "\\" not in inner:
+        return inner
+    try:
+        return str(json.loads(f'"{inner}"', strict=False))
+    except ValueError:
+        return inner
+
+
+def _without_half_escape(text: str) -> str:
+    """A cut literal without the escape sequence in which it was cut, if it was cut in one."""
+    whole = _WHOLE.match(text)
+    end = whole.end() if whole else 0
+    return text[:end] if _HALF_ESCAPE.fullmatch(text, end) else text
+
+
+def encoded(value: str, like: str, *, closed: bool = True) -> str:
+    """The literal of `value`, in ASCII where the literal it replaces was."""
+    literal = json.dumps(value, ensure_ascii=like.isascii())
+    return literal if closed else literal[:-1]
+
+
+def seems_json(text: str) -> bool:
+    """Whether a text begins as a JSON object, array or string does."""
+    return text.lstrip(_BEFORE_JSON)[:1] in (*_OPENERS, '"')
+
+
+def closed_text(text: str) -> str:
+    """A cut JSON text with what would close it: readable wherever the cut left a whole value or string."""
+    stack: list[str] = []
+    open_string = False
+    for match in _TOKEN.finditer(text):
+        word = match[0]
+        if word[0] in _OPENERS:
+            stack.append(_CLOSERS[_OPENERS.index(word[0])])
+        elif word[0] in _CLOSERS and stack:
+            stack.pop()
+        elif word[0] == '"' and not (len(word) > 1 and _is_closed(word)):
+            open_string = True
+            text = text[: match.start()] + _without_half_escape(word)
+    return text + ('"' if open_string else "") + "".join(reversed(stack))

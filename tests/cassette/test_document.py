@@ -1,0 +1,96 @@
+"""Claims about the YAML of a cassette: data is read, code is never run, and what is wrong has its line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.cassette import CassetteError, load, scan_file
+from harness.contract import PROTOCOL
+from tests.cassette.samples import plain_vcr
+
+ENTRY = """version: 1
+interactions:
+- request:
+    method: POST
+    uri: http://a/v1/interactions
+    headers: {}
+    body: %s
+  response:
+    status: {code: 200, message: OK}
+    headers: {}
+    body: {string: abc}
+"""
+BODIES = (
+    ("!!python/unicode 'hé'", "hé".encode()),
+    ("!!python/object/new:_io.BytesIO {state: !!python/tuple [!!binary YWL/, 0, null]}", b"ab\xff"),
+    ("!!python/object/new:_io.BytesIO {state: !!python/tuple [text, 0, null]}", b"text"),
+    ("!!python/object/new:_io.BytesIO {}", b""),
+    ("!!python/object/apply:builtins.iter {args: [[!!binary YQ==, !!binary Yg==]], state: 0}", b"ab"),
+)
+
+
+@pytest.mark.parametrize(("written", "body"), BODIES)
+def test_what_vcrpy_writes_for_files_and_iterators(tmp_path: Path, written: str, body: bytes) -> None:
+    """Bodies that were files or iterators when plain vcrpy recorded them are read as their bytes."""
+    path = tmp_path / "a.yaml"
+    path.write_text(ENTRY % written, "utf-8")
+    assert load(path).recordings[0].request.body == body
+
+
+CODE = ("!!python/object/apply:pathlib.Path.touch [%s]", "!!python/name:os.system", "!!python/module:os")
+
+
+@pytest.mark.parametrize("written", CODE)
+def test_a_file_cannot_run_code(tmp_path: Path, written: str) -> None:
+    """A tag that names code is refused with its line, whatever release of vcrpy is installed."""
+    path, trace = tmp_path / "a.yaml", tmp_path / "trace"
+    path.write_text(ENTRY % written.replace("%s", str(trace)), "utf-8")
+    with pytest.raises(CassetteError, match=r"line 7: not readable as YAML: .*constructor"):
+        load(path)
+    assert not trace.exists()
+
+
+WRONG = (
+    (b"version: 1\n'caf\xe9'\n", 2, "not UTF-8"),
+    (b'version: 1\n\na: "\x01"\n', 3, "control characters"),
+    (b"version: 1\na: \xed\xa0\x80\n", 2, "invalid Unicode"),
+    (b"a:\n- b\n- c: d: e\n", 3, "not readable as YAML"),
+)
+
+
+@pytest.mark.parametrize(("data", "line", "said"), WRONG)
+def test_what_cannot_be_read(tmp_path: Path, data: bytes, line: int, said: str) -> None:
+    """Bytes that are no text, text that is no YAML: the file, the line and the reason."""
+    path = tmp_path / "a.yaml"
+    path.write_bytes(data)
+    with pytest.raises(CassetteError) as wrong:
+        load(path)
+    assert str(wrong.value).startswith(f"{path}, line {line}: ")
+    assert said in str(wrong.value)
+
+
+@pytest.mark.parametrize(
+    "text", ["abc", "'1'", '"\\u00e9\\U0001f600"', '"a\\n\\x85b"', "|-\n        a\n        b"]
+)
+def test_scalars_as_plain_vcrpy_reads_them(tmp_path: Path, text: str) -> None:
+    """A body is the same bytes for plain vcrpy and for us, however it is written."""
+    path = tmp_path / "a.yaml"
+    path.write_text(ENTRY.replace("{string: abc}", f"\n      string: {text}") % "null", "utf-8")
+    given: dict[str, Any] = plain_vcr(path).responses[0]
+    assert load(path).recordings[0].body == given["body"]["string"]
+
+
+NESTS = ("[" * 100_000, "{a: " * 100_000, "- " * 100_000, "? " * 100_000)
+
+
+@pytest.mark.parametrize("text", NESTS, ids=lambda text: text[:3])
+def test_a_deep_document_is_refused(tmp_path: Path, text: str) -> None:
+    """A document that only nests is an error: libyaml alone would end the process."""
+    path = tmp_path / "a.yaml"
+    path.write_text(f"version: 1\ninteractions:\n  {text}")
+    with pytest.raises(CassetteError, match="levels deep"):
+        load(path)
+    assert scan_file(path, PROTOCOL) == []

@@ -1,0 +1,20 @@
+"""Claims about the vault: each secret is found however many there are, and a new one costs what the first did."""
+
+from __future__ import annotations
+
+from harness.cassette.vault import Vault
+
+
+def test_a_new_secret_costs_the_same_in_a_long_session() -> None:
+    """What is compiled anew for it is the pattern of the latest secrets, never of all."""
+    known = Vault(f"secret-number-{number:05}" for number in range(300))
+    assert max(pattern.pattern.count("|") for pattern in known._patterns) < 64
+    assert len(known.changes("secret-number-00000 secret-number-00150 secret-number-00299")) == 3
+
+
+def test_secrets_that_hold_each_other() -> None:
+    """The longest one wins, wherever in the session each was told."""
+    known = Vault(
+        ["a-long-secret", *(f"other-secret-{number:03}" for number in range(100)), "a-long-secret-indeed"]
+    )
+    assert known.hide("x a-long-secret-indeed y") == f"x {known.placeholder('a-long-secret-indeed')} y"

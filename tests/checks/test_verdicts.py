@@ -1,0 +1,33 @@
+"""The tables of all areas: each judge says of hand-made exchanges what its row says, and each check can fail.
+
+A module of this package that has `CASES` is a table; what is peculiar to an area is tested there.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.checks import stream
+from harness.checks.catalogue import CATALOGUE
+from harness.outcome import Outcome
+from tests.checks._play import judge
+
+MODULES = sorted(path.stem for path in Path(__file__).parent.glob("test_*.py") if path.stem != Path(__file__).stem)
+CASES = [row for name in MODULES for row in getattr(import_module(f"tests.checks.{name}"), "CASES", ())]
+
+
+@pytest.mark.parametrize(("check_id", "outcome", "exchanges"), CASES)
+def test_verdicts(check_id: str, outcome: Outcome, exchanges: dict[str, Any]) -> None:
+    """The check says of these exchanges what the row says."""
+    assert judge(check_id, **exchanges).outcome is outcome
+
+
+def test_every_check_can_fail() -> None:
+    """For each check a table holds a target that breaks it; the contract's own stream rules are proved there."""
+    broken = {row.values[0] for row in CASES if row.values[1] is Outcome.NOT_MET}
+    the_contracts = {check.id for check in stream.CHECKS if check.rule.area != "resume"} - set(stream.ELSEWHERE)
+    assert {check.id for check in CATALOGUE} - broken - the_contracts == set()

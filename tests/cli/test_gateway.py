@@ -1,0 +1,207 @@
+"""Claims about `harness gateway`, over real sockets: what it prints, what it gives back, what it refuses."""
+
+from __future__ import annotations
+
+import json
+import socket
+import sys
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from harness.cli.gateway import gateway_environment
+from harness.cli.serve import command_environment
+from harness.resources import folder
+from tests.cli.conftest import Harness
+
+PROGRAM = """
+import os, sys, threading
+from harness.runner.gateway.mutants import MUTANTS, Gateway
+from harness.transport.in_thread import InThread
+from harness.transport.proxy import WaitingServer
+from harness.transport.proxy_upstream import Upstream
+
+kind = Gateway if sys.argv[2] == "faithful" else MUTANTS[sys.argv[2]].gateway
+with InThread(WaitingServer(kind(Upstream(os.environ["HARNESS_UPSTREAM_URL"])), port=int(sys.argv[1]))):
+    threading.Event().wait()
+"""
+
+
+@pytest.fixture
+def port() -> int:
+    """A port nobody listens on now."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def words(port: int, kind: str, *options: str) -> list[str]:
+    """A command line against a gateway that it starts itself."""
+    own = [
+        "gateway",
+        f"http://127.0.0.1:{port}",
+        "--upstream-port",
+        "0",
+        "--watch",
+        "0",
+        "--patience",
+        "1",
+        *options,
+    ]
+    return [*own, "--", sys.executable, "-c", PROGRAM, str(port), kind]
+
+
+def test_a_gateway_that_passes_everything_on(harness: Harness, port: int) -> None:
+    """Exit code 0, every rule counted, the upstream's address first, and nothing left behind."""
+    done = harness(*words(port, "faithful"))
+    assert done.code == 0, done.out + done.err
+    assert done.out.startswith("upstream: http://127.0.0.1:")
+    assert "24 rules: 23 pass, 1 not applicable in " in done.out
+    assert "passes on what it is given" in done.out
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port))
+
+
+def test_the_projects_own_proxy_has_no_finding(harness: Harness, port: int) -> None:
+    """`harness proxy` without faults in front of the upstream: what we stand by as neutral is found to be."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        upstream = int(listener.getsockname()[1])
+    own = ["gateway", f"http://127.0.0.1:{port}", "--upstream-port", str(upstream), "--watch", "0"]
+    proxy = ["-m", "harness", "proxy", "--target", f"http://127.0.0.1:{upstream}", "--port", str(port)]
+    done = harness(*own, "--", sys.executable, *proxy)
+    assert done.code == 0, done.out + done.err
+    assert "23 pass, 1 not applicable" in done.out
+
+
+@pytest.mark.parametrize(
+    ("mutant", "said"),
+    [
+        ("broken.skipped", "an event that the gateway could not read was skipped"),
+        ("once.lost", "one create became 2 upstream"),
+        ("route.colon", "cancel arrived as something else"),
+        ("cut.done", "the gateway made up the end of a stream that broke off"),
+    ],
+)
+def test_a_gateway_that_does_not(harness: Harness, port: int, mutant: str, said: str) -> None:
+    """Exit code 1; the finding with its source, all four sides of the passage, a curl, and a way to ask again."""
+    done = harness(*words(port, mutant))
+    assert done.code == 1, done.out + done.err
+    assert f"finding: {said}" in done.out
+    for line in ("source: ", "client → gateway    POST /v1beta/", "gateway → upstream  POST /v1beta/"):
+        assert line in done.out
+    for line in ("upstream → gateway  ", "gateway → client    ", "curl -sS -N -i -X POST http://127.0.0.1:"):
+        assert line in done.out
+    assert f"this rule alone: harness gateway http://127.0.0.1:{port} --only gw." in done.out
+    assert ": 22 pass, 1 fail, 1 not applicable" in done.out
+
+
+@pytest.mark.parametrize(("mutant", "rule"), [("live.buffered", "gw.live"), ("hang-up.ignored", "gw.hang-up")])
+def test_what_depends_on_time_is_noticed_over_sockets(harness: Harness, port: int, mutant: str, rule: str) -> None:
+    """Buffering and deafness show where threads and kernels are between the two sides."""
+    done = harness(*words(port, mutant, "--json", "--only", rule, "--strict"))
+    assert (done.code, json.loads(done.out)["rules"][0]["verdict"]) == (1, "fail")
+
+
+def test_a_warning_is_one_line_each(harness: Harness, port: int) -> None:
+    """What a SHOULD asks for does not fail a run, and is explained when that is asked for."""
+    done = harness(*words(port, "names.dropped", "--only", "gw.event-names"))
+    assert done.code == 0
+    assert "WARN       gw.event-names [SHOULD]" in done.out
+    assert "14 of 14 events lost their event: line" in done.out
+    assert "client → gateway" not in done.out
+    verbose = harness(*words(port, "names.dropped", "--only", "gw.event-names", "-v"))
+    assert "client → gateway" in verbose.out
+
+
+def test_json(harness: Harness, port: int) -> None:
+    """The whole result in the published shape, and nothing else on standard output."""
+    done = harness(*words(port, "answer.nulls", "--json", "--only", "gw.a*", "--only", "gw.live"))
+    value = json.loads(done.out)
+    jsonschema.validate(value, json.loads((folder("schemas") / "output/gateway.schema.json").read_text("utf-8")))
+    assert (done.code, value["exit"], value["counts"]["info"]) == (0, 0, 1)
+    additions = value["rules"][0]
+    assert (additions["id"], additions["source"]["basis"]) == ("gw.additions", "compared")
+    assert additions["passages"][0]["log"][0].startswith("client → gateway    ")
+    assert done.err.startswith("upstream: ")
+
+
+def test_a_baseline(harness: Harness, port: int, tmp_path: Path) -> None:
+    """A known failure is excused with its reason; an id of no rule is refused."""
+    path = tmp_path / "baseline.yaml"
+    path.write_text("- {id: gw.events, reason: issue 7}\n")
+    done = harness(*words(port, "events.uncompleted", "--only", "gw.events", "--baseline", str(path)))
+    assert done.code == 0
+    assert "XFAIL" in done.out
+    assert "issue 7" in done.out
+    path.write_text("- {id: gw.evnts, reason: issue 7}\n")
+    assert "'gw.evnts'" in harness(*words(port, "faithful", "--baseline", str(path))).err
+
+
+def test_the_key_is_not_printed(harness: Harness, port: int) -> None:
+    """Neither in passages nor in curl lines."""
+    done = harness(*words(port, "cut.done", "--api-key", "very-secret-key-1", "-v", "--only", "gw.truncated"))
+    assert done.code == 1
+    assert "very-secret-key-1" not in done.out
+    assert "$GEMINI_API_KEY" in done.out
+
+
+def test_a_gateway_that_ends_at_once(harness: Harness, port: int) -> None:
+    """Exit code 4, with its last words."""
+    own = ["gateway", f"http://127.0.0.1:{port}", "--upstream-port", "0"]
+    done = harness(*own, "--", sys.executable, "-c", "raise SystemExit('no config')")
+    assert done.code == 4
+    assert "has ended (exit code 1)\nno config" in done.err
+
+
+def test_a_gateway_that_dies_on_the_way(harness: Harness, port: int) -> None:
+    """What it leaves unanswered is a failure, and its last words are told."""
+    program = PROGRAM.replace(
+        "kind = ",
+        """class Dies(Gateway):
+    def passed(self, request):
+        if request.method == "DELETE":
+            os.write(2, b"out of memory")
+            os._exit(9)
+        return request
+
+kind = Dies if sys.argv[2] == "dies" else """,
+    )
+    own = words(port, "dies", "--only", "gw.route", "--only", "gw.status")
+    done = harness(*[program if word == PROGRAM else word for word in own])
+    assert done.code == 1, done.out + done.err
+    assert "has ended (exit code 9)\nout of memory" in done.err
+
+
+def test_a_gateway_that_is_not_there(harness: Harness, port: int) -> None:
+    """Exit code 4, and the address of the upstream was told before."""
+    done = harness("gateway", f"http://127.0.0.1:{port}", "--upstream-port", "0")
+    assert (done.code, done.out.partition(" (")[0].rpartition(":")[0]) == (4, "upstream: http://127.0.0.1")
+    assert "is it running?" in done.err
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ([], "no target was given"),
+        (["emulator"], "the emulator is the upstream here"),
+        (["http://127.0.0.1:1", "--only", "gw.nothing"], "no rule is named 'gw.nothing'"),
+        (["http://127.0.0.1:1", "--"], "nothing follows `--`"),
+        (["http://127.0.0.1:1", "--baseline", "missing.yaml"], "no baseline at missing.yaml"),
+        (
+            ["http://127.0.0.1:1", "--upstream-port", "0", "--", "/no/such/gateway"],
+            "cannot run '/no/such/gateway'",
+        ),
+    ],
+)
+def test_what_is_refused(harness: Harness, given: list[str], said: str) -> None:
+    """Each mistake is a usage error that says what to do."""
+    done = harness("gateway", *given)
+    assert (done.code, said in done.err) == (2, True), done.err
+
+
+def test_what_a_gateway_is_told() -> None:
+    """The upstream under its own name and those of clients; a key of nobody's."""
+    told = gateway_environment("http://u", {"GEMINI_API_KEY": "real", "PATH": "/bin"})
+    assert told == {**command_environment("http://u", {"PATH": "/bin"}), "HARNESS_UPSTREAM_URL": "http://u"}
+    assert told["GOOGLE_GEMINI_BASE_URL"] == "http://u"
+    assert told["GEMINI_API_KEY"] != "real"

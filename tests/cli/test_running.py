@@ -1,0 +1,83 @@
+"""A command beside a server: it gets the signals that end us, ends in time, and nothing outlives it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from harness.cli.running import Running
+from tests.transport.peers import until
+
+ROOT = Path(__file__).parents[2]
+STUBBORN = """
+import pathlib, signal, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+pathlib.Path(sys.argv[1]).touch()
+time.sleep(5)
+pathlib.Path(sys.argv[1]).unlink()
+"""
+UP = "import time; print('up', flush=True); time.sleep({})"
+
+
+def told(number: int, *command: str, ignoring: bool = False) -> int:
+    """The exit code of `harness serve -- COMMAND` upon a signal that comes once the command is up.
+
+    Waits for all who hold its output, which a process that was left behind would do.
+    """
+    words = [sys.executable, "-m", "harness", "serve", "--", *command]
+    with subprocess.Popen(
+        words,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        start_new_session=True,
+        preexec_fn=(lambda: signal.signal(number, signal.SIG_IGN)) if ignoring else None,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "up\n"
+        process.send_signal(number)
+        process.communicate(timeout=20)
+    return process.returncode
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT"])
+def test_a_signal_ends_the_command_and_all_it_started(name: str) -> None:
+    """A shell's child gets it as well, and the exit code names the signal."""
+    number = getattr(signal, name)
+    assert told(number, "sh", "-c", f'"{sys.executable}" -c "{UP.format(60)}"; true') == 128 + number
+
+
+def test_a_hang_up_that_is_ignored_stays_so() -> None:
+    """`nohup harness serve -- CMD` runs on when its terminal closes."""
+    assert told(signal.SIGHUP, sys.executable, "-c", UP.format(0.3), ignoring=True) == 0
+
+
+def test_a_command_that_does_not_listen_is_killed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """It has its time to end, and not more."""
+    monkeypatch.setattr("harness.cli.running.PATIENCE", 0.1)
+    running, up = Running(), tmp_path / "up"
+
+    def tell() -> None:
+        until(up.exists)
+        running.heed(signal.SIGTERM)
+
+    teller = threading.Thread(target=tell)
+    teller.start()
+    assert running.run([sys.executable, "-c", STUBBORN, str(up)], dict(os.environ)) == 128 + signal.SIGTERM
+    teller.join()
+    assert up.exists(), "it came to its own end"
+
+
+def test_a_signal_before_the_command_keeps_it_from_starting() -> None:
+    """What was told to end does not begin."""
+    running = Running()
+    running.heed(signal.SIGTERM)
+    assert running.run(["/nowhere"], {}) == 128 + signal.SIGTERM
+    with pytest.raises(KeyboardInterrupt):
+        Running().heed(signal.SIGINT)

@@ -1,0 +1,111 @@
+"""Claims about `harness torture`: what it prints, what it gives back, what it refuses."""
+
+from __future__ import annotations
+
+import json
+
+import jsonschema
+import pytest
+
+from harness.cli.torture import environment_of
+from harness.faults import parse
+from harness.resources import folder
+from harness.runner.torture.client import Task
+from tests.cli.conftest import Harness
+from tests.runner.torture.clients import LOOP, ONE_SHOT, program
+
+BAD = ONE_SHOT.replace('cursor = "&last', 'unused = "&last')
+"""Resumes from the start, and keeps what it had."""
+
+
+def test_a_client_that_survives(harness: Harness) -> None:
+    """Exit code 0, a strip of good signs, and a conclusion."""
+    done = harness("torture", "--cuts", "event:3,rst", "--cuts", "event:8,end", "--", *program(ONE_SHOT))
+    assert done.code == 0, done.err
+    assert "2 cases: 2 exact" in done.out
+    assert "the client survives every drop that was tried" in done.out
+
+
+def test_a_client_that_does_not(harness: Harness) -> None:
+    """Each kind of failure once: case, reason, wire, standard error, and a command that plays it alone."""
+    done = harness("torture", "--cuts", "event:9,rst", "--cuts", "event:8,rst", "--", *program(BAD))
+    assert done.code == 1
+    assert "WRONG (2 cases) dropped at event:9,rst, the client has the text from event" in done.out
+    assert "twice: it asked for the stream from the start again" in done.out
+    assert "GET stream → 9 events, rst" in done.out
+    assert "dropped: " in done.out
+    line = next(line for line in done.out.splitlines() if "this one alone:" in line)
+    assert "harness torture --cuts event:9,rst -- " in line
+
+
+def test_the_reproduction_reproduces(harness: Harness) -> None:
+    """Every setting of a case is in its command line."""
+    words = ("--cuts", "event:9,rst", "--event-ids", "none", "--resume", "inclusive", "--", *program(ONE_SHOT))
+    done = harness("torture", *words)
+    assert done.code == 1
+    assert "harness torture --cuts event:9,rst --event-ids none --resume inclusive -- " in done.out
+
+
+def test_json(harness: Harness) -> None:
+    """The whole result in the published shape, and nothing else on standard output."""
+    done = harness("torture", "--json", "--loop", "--cuts", "event:3,rst", "--", *program(LOOP))
+    value = json.loads(done.out)
+    jsonschema.validate(value, json.loads((folder("schemas") / "output/torture.schema.json").read_text("utf-8")))
+    assert (done.code, value["exit"], value["counts"]["exact"]) == (0, 0, 1)
+    assert value["cases"][0]["plan"] == "event:3,rst"
+
+
+def test_giving_up_may_be_allowed(harness: Harness) -> None:
+    """A client that says that it failed passes when that is asked for."""
+    source = ONE_SHOT.replace("range(5)", "range(1)")
+    words = ("--cuts", "event:3,rst", "--", *program(source))
+    assert harness("torture", *words).code == 1
+    done = harness("torture", "--allow-giving-up", *words)
+    assert (done.code, "1 gave-up" in done.out) == (0, True)
+
+
+def test_fail_fast(harness: Harness) -> None:
+    """The first failure ends the run; what was not run is counted."""
+    done = harness("torture", "--fail-fast", "-j", "1", "--endings", "rst", "--", *program(BAD))
+    assert done.code == 1
+    assert " 1 wrong, " in done.out
+    assert " not run in " in done.out
+
+
+def test_dry_run(harness: Harness) -> None:
+    """The cases are listed as plans, and nothing is run."""
+    done = harness("torture", "--dry-run", "--endings", "fin", "--", "/no/such/command")
+    assert done.code == 0
+    plans = [str(parse(line)) for line in done.out.splitlines()]
+    assert plans[:2] == ["event:0,fin", "event:1,fin"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((), "name the client to torture"),
+        (("--",), "nothing follows `--`"),
+        (("--cuts", "everywhere", "--", "x"), "neither one of every-event, structural, every-byte nor a plan"),
+        (("--cuts", "event:3", "--", "x"), "this says where, not how it ends"),
+        (("--endings", "rst,bang", "--", "x"), "--endings: 'bang' is none of fin, rst"),
+        (("--endings", ",", "--", "x"), "--endings names none of"),
+        (("--event-ids", "some", "--", "x"), "--event-ids: 'some' is none of all, deltas"),
+        (("--cassette", "no.yaml", "--", "x"), "no.yaml"),
+        (("--cassette", "no.yaml", "--text", "t", "--", "x"), "leave --text and --event-ids out"),
+        (("--", "/no/such/command"), "cannot run '/no/such/command'"),
+    ],
+)
+def test_usage(harness: Harness, words: tuple[str, ...], said: str) -> None:
+    """What came, why it is wrong, what to do; exit code 2."""
+    done = harness("torture", *words)
+    assert (done.code, said in done.err) == (2, True), done.err
+
+
+def test_no_real_key_reaches_the_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command's environment names the case, and holds no key of the user's."""
+    monkeypatch.setenv("GEMINI_API_KEY", "AIza-the-users-own")
+    monkeypatch.setenv("GOOGLE_API_KEY", "AIza-another")
+    found = environment_of(Task("http://127.0.0.1:1/case1", "v1_x", "event:3,rst"))
+    assert "AIza" not in str(found)
+    assert found["GOOGLE_GEMINI_BASE_URL"] == "http://127.0.0.1:1/case1"
+    assert (found["INTERACTION_ID"], found["HARNESS_CASE"]) == ("v1_x", "event:3,rst")

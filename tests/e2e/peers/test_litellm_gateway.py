@@ -1,0 +1,41 @@
+"""LiteLLM's proxy seen from both sides: what no client can see alone is found by name.
+
+One run of `harness gateway`, which is the upstream itself. The ids L1 … L12 number the known defects of version
+1.106.2.
+"""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.e2e.peers import installing
+from tests.e2e.peers.judging import BothSides, judge_gateway
+from tests.e2e.peers.known import LITELLM_GATEWAY, Seen
+
+pytestmark = [pytest.mark.e2e, pytest.mark.peers]
+
+PASSED_ON = ("gw.status", "gw.body", "gw.events", "gw.utf8", "gw.isolated", "gw.live", "gw.hang-up")
+"""What it does well."""
+
+
+@pytest.fixture(scope="module")
+def both_sides(tmp_path_factory: pytest.TempPathFactory) -> BothSides:
+    """One run."""
+    port = installing.free_port()
+    with installing.litellm(tmp_path_factory.mktemp("litellm"), f"http://127.0.0.1:{port}") as url:
+        return judge_gateway(url, port)
+
+
+@pytest.mark.parametrize("seen", LITELLM_GATEWAY, ids=str)
+def test_known_defects_are_found_by_name(both_sides: BothSides, seen: Seen) -> None:
+    """The rule takes notice, and its findings say what is known."""
+    assert both_sides.verdict(seen.rule) in seen.verdicts
+    assert re.search(seen.says, both_sides.findings(seen.rule)), both_sides.findings(seen.rule)
+
+
+@pytest.mark.parametrize("rule", PASSED_ON)
+def test_what_it_passes_on(both_sides: BothSides, rule: str) -> None:
+    """Nothing is said against what is in order."""
+    assert both_sides.verdict(rule) == "pass", both_sides.findings(rule)

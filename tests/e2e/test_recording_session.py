@@ -1,0 +1,244 @@
+"""A re-recording of the live service, rehearsed with the commands themselves: `harness serve` behind TLS."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import ssl
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import httpx
+import jsonschema
+import pytest
+
+from harness.cassette import load
+from harness.resources import folder
+from harness.runner.record_scenarios import SCENARIOS
+from tests.transport.certificates import Certificate, certificate_in
+
+pytestmark = pytest.mark.e2e
+
+KEY = "AIzaSyHarnessRehearsal0123456789abcdefg"
+QUOTA = "all=pass,times:15/status:429,retry-after:3600,times:all"
+HANGS = "starts=pass/event:1,stall,times:all"
+CREATE = "POST /v1beta/interactions"
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    """One for all tests of this file."""
+    return certificate_in(tmp_path_factory.mktemp("tls"))
+
+
+class Service:
+    """`harness serve` behind TLS, as a process."""
+
+    def __init__(self, url: str, process: subprocess.Popen[str], ca_file: str) -> None:
+        self.url = url
+        self.process = process
+        self._client = httpx.Client(
+            base_url=f"{url}/__harness__", verify=ssl.create_default_context(cafile=ca_file), trust_env=False
+        )
+
+    def suffer(self, plan: str) -> None:
+        """Set a fault plan."""
+        self._client.post("/faults", json={"plan": plan}).raise_for_status()
+
+    def recover(self) -> None:
+        """End the fault plan."""
+        self._client.delete("/faults").raise_for_status()
+
+    def requests(self) -> list[str]:
+        """What was asked, oldest first."""
+        return [f"{r['method']} {r['target']}" for r in self._client.get("/requests").json()["requests"]]
+
+    def close(self) -> None:
+        """Close the control connection and stop the process."""
+        self._client.close()
+        self.process.terminate()
+        self.process.wait(timeout=20)
+
+
+@contextmanager
+def service(certificate: Certificate, *words: str) -> Iterator[Service]:
+    """A fresh one."""
+    here = Path(certificate.ca_file).parent
+    files = ("--tls-cert", str(here / "cert.pem"), "--tls-key", str(here / "key.pem"))
+    command = [sys.executable, "-m", "harness", "serve", "--port", "0", "--json", *files, *words]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        served = Service(json.loads(process.stdout.readline())["base_url"], process, certificate.ca_file)
+        try:
+            yield served
+        finally:
+            served.close()
+
+
+class Done(NamedTuple):
+    """What a session left."""
+
+    code: int
+    out: str
+    err: str
+
+
+class Maintainer:
+    """Somebody with a key, who records into a folder; `said` is everything that any of the sessions printed."""
+
+    def __init__(self, folder: Path, ca_file: str) -> None:
+        self.folder = folder
+        self.said = ""
+        self._ca_file = ca_file
+
+    def start(self, url: str, *words: str) -> subprocess.Popen[str]:
+        """Begin an unattended session."""
+        command = [sys.executable, "-m", "harness", "record", "--scenario", "all", "--target", url]
+        command += ["--ca-file", self._ca_file, "--cassettes", str(self.folder), "--yes", "--max-requests", "120"]
+        environment = {**os.environ, "GEMINI_API_KEY": KEY, "NO_PROXY": "*"}
+        pipe = subprocess.PIPE
+        return subprocess.Popen([*command, *words], stdout=pipe, stderr=pipe, text=True, env=environment)
+
+    def record(self, url: str, *words: str) -> Done:
+        """A session from beginning to end."""
+        return self.end(self.start(url, *words))
+
+    def end(self, process: subprocess.Popen[str], said: str = "") -> Done:
+        """Wait for the end of a session of which `said` was read."""
+        with process:
+            out, err = process.communicate(timeout=120)
+        self.said += said + out + err
+        return Done(process.returncode, said + out, err)
+
+    def cassettes(self) -> dict[str, bytes]:
+        """Every file of the folder, hidden ones too."""
+        return {path.name: path.read_bytes() for path in self.folder.iterdir()} if self.folder.exists() else {}
+
+
+@pytest.fixture
+def maintainer(certificate: Certificate, tmp_path: Path) -> Iterator[Maintainer]:
+    """A maintainer with an empty folder; in the end the key is nowhere."""
+    maintainer = Maintainer(tmp_path / "recordings", certificate.ca_file)
+    yield maintainer
+    assert KEY not in maintainer.said
+    assert [name for name, data in maintainer.cassettes().items() if KEY.encode() in data] == []
+
+
+WHOLE = {f"{name}.yaml" for name in SCENARIOS}
+
+
+def test_a_month_of_recordings(certificate: Certificate, maintainer: Maintainer) -> None:
+    """Recorded; again, with a quota that ends half way and a session that goes on; again, with a changed field."""
+    with service(certificate) as served:
+        first = maintainer.record(served.url)
+        assert (first.code, first.err) == (0, "")
+        before = maintainer.cassettes()
+        assert set(before) == WHOLE
+
+        served.suffer(QUOTA)
+        stopped = maintainer.record(served.url)
+        assert stopped.code == 1
+        assert "the quota is exhausted: POST /v1beta/interactions was answered 429" in stopped.out
+        assert "4 of 9 scenarios recorded" in stopped.out
+        assert "missing: resume, chaining, tools, agent, errors; the same command with --continue" in stopped.out
+        between = maintainer.cassettes()
+        assert {name for name in WHOLE if between[name] != before[name]} == {
+            "lifecycle.yaml", "background.yaml", "cancel.yaml", "streaming.yaml",
+        }  # fmt: skip
+
+        served.recover()
+        went_on = maintainer.record(served.url, "--continue")
+        assert (went_on.code, went_on.out.count("skipped")) == (0, 4)
+        assert set(maintainer.cassettes()) == WHOLE
+        assert all(maintainer.cassettes()[name] != before[name] for name in WHOLE - {"errors.yaml"})
+
+    with service(certificate, "--mutant", "usage-openai") as changed:
+        drifted = maintainer.record(changed.url)
+    assert drifted.code == 1
+    assert drifted.out.count("SHAPE    body.usage.prompt_tokens: new, integer") == 1
+    assert drifted.out.count("SHAPE    body.usage.total_input_tokens: gone, was integer") == 1
+    assert b"prompt_tokens" in maintainer.cassettes()["lifecycle.yaml"]
+
+
+def test_a_short_wait_is_waited_out(certificate: Certificate, maintainer: Maintainer) -> None:
+    """A rate limit is told and obeyed, and no recording shows it."""
+    with service(certificate) as served:
+        served.suffer("all=pass,times:1/status:429,retry-after-ms:20,times:2")
+        done = maintainer.record(served.url, "--json")
+    assert done.code == 0
+    assert done.err.count("waiting 0.02 s, as the target asks: GET /v1beta/interactions/") == 2
+    schema = json.loads((folder("schemas") / "output" / "record-scenarios.schema.json").read_text("utf-8"))
+    jsonschema.validate(told := json.loads(done.out), schema)
+    assert {scenario["state"] for scenario in told["scenarios"]} == {"recorded"}
+    assert [r.status for r in load(maintainer.folder / "lifecycle.yaml").recordings] == [200, 200, 200, 404]
+
+
+def half_way(maintainer: Maintainer, url: str) -> tuple[subprocess.Popen[str], str]:
+    """A session whose first three scenarios are done and whose fourth is to hang; and what it said so far."""
+    process = maintainer.start(url)
+    assert process.stdout is not None
+    said = ""
+    while "cancel: recorded" not in said:
+        line = process.stdout.readline()
+        assert line, said
+        said += line
+    return process, said
+
+
+def kept(maintainer: Maintainer) -> set[str]:
+    """The cassettes that are there, and nothing half done beside them."""
+    names = set(maintainer.cassettes())
+    assert names - WHOLE <= {".recording.json"}
+    return names & WHOLE
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_half_way(number: int, certificate: Certificate, maintainer: Maintainer) -> None:
+    """Finished scenarios stay, what was created is deleted, and the rest is recorded later."""
+    with service(certificate) as served:
+        served.suffer(HANGS)
+        process, said = half_way(maintainer, served.url)
+        while served.requests().count(CREATE) < 5:
+            pass
+        process.send_signal(number)
+        done = maintainer.end(process, said)
+        assert done.code == 130
+        assert "--continue" in done.out
+        assert kept(maintainer) == {"lifecycle.yaml", "background.yaml", "cancel.yaml"}
+        deleted = {line for line in served.requests() if line.startswith("DELETE ")}
+        assert len(deleted) >= 4, "only the last of five may not have come far enough to be known"
+
+        served.recover()
+        assert maintainer.record(served.url, "--continue").code == 0
+    assert kept(maintainer) == WHOLE
+
+
+def test_a_service_that_goes_away_half_way(certificate: Certificate, maintainer: Maintainer) -> None:
+    """The session ends, says what could not be had and how to go on, and calls nothing unsupported."""
+    with service(certificate) as served:
+        served.suffer(HANGS)
+        process, said = half_way(maintainer, served.url)
+        served.process.kill()
+        done = maintainer.end(process, said)
+    assert done.code == 1
+    assert "unsupported" not in done.out
+    assert "the connection to the target was lost" in done.out
+    assert "missing: streaming, resume, chaining, tools, agent, errors" in done.out
+    with service(certificate) as served:
+        assert maintainer.record(served.url, "--continue").code == 0
+    assert kept(maintainer) == WHOLE
+
+
+def test_a_service_that_is_not_there(certificate: Certificate, maintainer: Maintainer) -> None:
+    """Exit code 4, the reason, no file."""
+    with service(certificate) as served:
+        gone = served.url
+    done = maintainer.record(gone)
+    assert done.code == 4
+    assert "Connection refused" in done.out
+    assert maintainer.cassettes() == {}

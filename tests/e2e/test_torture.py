@@ -1,0 +1,70 @@
+"""The clients of docs/torture.md, in three languages, tortured as the page says."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = [pytest.mark.e2e, pytest.mark.skipif(os.name == "nt", reason="the page is for POSIX")]
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "torture.md"
+EXAMPLES = dict(
+    re.findall(
+        r"^```(?:python|sh|js)\n(?:#|//) (\S+)\n(.*?)^```$", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL
+    )
+)
+
+
+def torture(folder: Path, *words: str) -> tuple[int, dict[str, Any]]:
+    """Exit code and result of one run over the page's examples."""
+    for name, source in EXAMPLES.items():
+        (folder / name).write_text(source, "utf-8")
+    command = [sys.executable, "-m", "harness", "torture", "--json", *words]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300, check=False)
+    assert done.stdout, done.stderr
+    return done.returncode, json.loads(done.stdout)
+
+
+def needs(program: str) -> str:
+    """The path of a program; skips where it is missing."""
+    found = shutil.which(program)
+    if found is None:
+        pytest.skip(f"no {program} on PATH")
+    return found
+
+
+def test_python(tmp_path: Path) -> None:
+    """google-genai with the helper is exact at cuts of every kind."""
+    pytest.importorskip("google.genai", reason="pip install -e '.[sdk]'")
+    cuts = (
+        "event:0,rst",
+        "event:7+20,rst",
+        "event:9,end",
+        "completion,end",
+        "event:6,fin/event:2,rst/event:1,end",
+    )
+    words = [word for cut in cuts for word in ("--cuts", cut)]
+    code, result = torture(tmp_path, *words, "--", sys.executable, "client.py")
+    assert (code, result["counts"]["exact"]) == (0, len(cuts)), result
+
+
+def test_node(tmp_path: Path) -> None:
+    """The page's loop survives about ten cuts an event, twice over."""
+    code, result = torture(tmp_path, "--cuts", "structural", "--loop", "--", needs("node"), "loop.mjs")
+    assert (code, result["counts"]["exact"]) == (0, len(result["cases"])), result["counts"]
+    assert len(result["cases"]) > 200
+
+
+def test_shell(tmp_path: Path) -> None:
+    """curl in a pipe never comes back: silent where the end is orderly."""
+    needs("curl")
+    code, result = torture(tmp_path, "--cuts", "event:8,end", "--", "sh", "client.sh")
+    assert (code, result["counts"]["wrong"]) == (1, 1)
+    assert "it did not come back after the drop" in result["cases"][0]["problem"]

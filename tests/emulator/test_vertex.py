@@ -1,0 +1,75 @@
+"""The Vertex form of paths: the same service, and the list that it alone has (Vertex reference)."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.emulator import Emulator, Settings
+
+from .client import Api
+
+ROOT = "/v1beta1/projects/p/locations/l"
+LIST = f"{ROOT}/interactions"
+
+
+def listed(api: Api, query: str = "") -> tuple[list[str], str]:
+    """The ids of one page and the token of the next."""
+    body = api.call("GET", f"{LIST}{query}").json
+    assert set(body) <= {"interaction_metadatas", "next_page_token"}
+    return [found["id"] for found in body.get("interaction_metadatas", ())], body.get("next_page_token", "")
+
+
+def test_stored_interactions_are_listed(api):
+    """Those that are stored and not deleted, whichever form of the path made them."""
+    first, second, gone = api.created(), api.created(background=True), api.created()
+    api.create(store=False)
+    api.delete(gone)
+    assert listed(api) == ([first, second], "")
+
+
+def test_pages(api):
+    """Ten a page unless asked otherwise; a token leads on, also where the last one seen was deleted."""
+    ids = [api.created() for _ in range(12)]
+    page, token = listed(api)
+    assert page == ids[:10]
+    api.delete(ids[9])
+    assert listed(api, f"?page_token={token}") == (ids[10:], "")
+    assert listed(api, "?page_size=3")[0] == ids[:3]
+
+
+def test_a_page_holds_500_at_most():
+    """A larger page_size is that of the largest page."""
+    api = Api(Emulator(Settings(max_runs=600)))
+    for _ in range(501):
+        api.created()
+    assert len(listed(api, "?page_size=501")[0]) == 500
+
+
+def test_projects_are_apart():
+    """Nobody's list shows what another project's key made."""
+    api = Api.with_settings(keys={"a": "one", "b": "two"})
+    api.key = "a"
+    mine = api.created()
+    api.key = "b"
+    assert listed(api) == ([], "")
+    api.key = "a"
+    assert listed(api) == ([mine], "")
+
+
+@pytest.mark.parametrize("query", ["page_size=x", "page_token=x"])
+def test_bad_paging_is_refused(api, query):
+    """As in every other list."""
+    assert api.call("GET", f"{LIST}?{query}").error == (400, "invalid_request")
+
+
+def test_no_other_form_lists(api):
+    """The Gemini API has no list of interactions; both say what there is."""
+    assert "it takes POST." in api.call("GET", "/v1beta/interactions").message
+    assert "POST and GET" in api.call("PUT", LIST).message
+
+
+def test_uploads_below_the_vertex_form(api):
+    """An upload keeps its word in front of the whole prefix; what it wrote is read by any form."""
+    made = api.call("POST", f"{ROOT}/environments", {}).json["id"]
+    assert api.call("PUT", f"/upload{ROOT}/environments/{made}/files/a.txt", b"hi").status == 200
+    assert api.call("GET", f"environments/{made}/files/a.txt?alt=media").data == b"hi"

@@ -1,0 +1,90 @@
+"""Gateways that are not finished yet: each is told for what it is, by one finding or none, and in time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.cli import main
+from harness.emulator import Emulator
+from harness.outcome import Exit
+from harness.transport import ServerThread
+from harness.wire import At, Ending, Headers, How, Length, PieceBody, Request, Response, Service
+
+JSON = "application/json"
+GREETINGS = 16
+"""Requests that the ones who change their mind answer well: the first questions, and little else."""
+
+
+def answer(status: int, body: bytes, kind: str = JSON) -> Response:
+    """A whole answer."""
+    return Response.whole(status, Headers((("content-type", kind),)), body)
+
+
+def refusal(status: int, code: str) -> Response:
+    """An error in the right shape."""
+    return answer(status, json.dumps({"error": {"code": code, "message": code}}).encode())
+
+
+def dead(how: How) -> Response:
+    """No answer at all."""
+    ending = Ending(how=how, at=At.BEFORE_HEADERS)
+    return Response(200, Headers(), Length(0), PieceBody([ending]))
+
+
+def then(later: Callable[[], Response]) -> Service:
+    """A gateway that works for a while."""
+    emulator, seen = Emulator(), [0]
+
+    def serve(request: Request) -> Response:
+        seen[0] += 1
+        return emulator(request) if seen[0] <= GREETINGS else later()
+
+    return serve
+
+
+def always(make: Callable[[], Response]) -> Service:
+    """A gateway with one answer to everything."""
+    return lambda request: make()
+
+
+CASES: dict[str, tuple[Service, Exit, set[str], str]] = {
+    "crashes": (always(lambda: refusal(500, "internal")), Exit.UNREACHABLE, set(), "500 internal"),
+    "hangs up": (always(lambda: dead(How.FIN)), Exit.UNREACHABLE, set(), "gave no answer"),
+    "hangs": (always(lambda: dead(How.STALL)), Exit.UNREACHABLE, set(), "within 1.5 s"),
+    "wants a key": (always(lambda: refusal(401, "unauthenticated")), Exit.UNREACHABLE, set(), "--api-key"),
+    "crashes at last": (then(lambda: refusal(500, "internal")), Exit.FAILED, {"fuzz.no-5xx"}, "failed"),
+    "shows a page at last": (
+        then(lambda: answer(500, b"<html>oops</html>", "text/html")), Exit.FAILED,
+        {"fuzz.no-5xx", "err.shape"}, "no JSON",
+    ),
+    "is busy at last": (then(lambda: refusal(429, "quota_exceeded")), Exit.NOTHING_RAN, set(), "come back later"),
+    "hangs at last": (then(lambda: dead(How.STALL)), Exit.NOTHING_RAN, set(), "had gone unanswered"),
+}  # fmt: skip
+
+
+def searched(service: Service, capsys: pytest.CaptureFixture[str]) -> tuple[int, dict[str, Any], str]:
+    """Exit code, record and what was told of a search of at most 1.5 seconds."""
+    words = ("--engine", "history", "--max-examples", "30", "--time", "1.5", "--no-store", "--api-key", "any-key")
+    with ServerThread(service) as server:
+        code = main(["fuzz", server.url, *words, "--json"])
+    printed = capsys.readouterr()
+    return code, json.loads(printed.out or "{}"), printed.out + printed.err
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_it_is_told_for_what_it_is(
+    name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The exit code, the rules that are broken, and the words."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("GEMINI_API_KEY", raising=False)
+    service, exit_code, rules, told = CASES[name]
+    code, record, printed = searched(service, capsys)
+    assert {failure["rule"] for failure in record.get("failures", ())} == rules
+    assert code == exit_code
+    assert told in printed

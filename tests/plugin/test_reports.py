@@ -1,0 +1,127 @@
+"""What is read when a test fails: what the code asked and was answered, and of a wrong call only the words."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.plugin.toys import run
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+CLIENT = """
+import httpx, json, pytest
+
+PATH = "/v1beta/interactions"
+
+@pytest.fixture
+def client(interactions_emulator):
+    with httpx.Client(transport=interactions_emulator.transport, base_url="http://x.test",
+                      headers={"x-goog-api-key": "k"}) as client:
+        yield client
+"""
+
+
+def test_what_was_asked(pytester: pytest.Pytester) -> None:
+    """Requests and refusals are shown with any failure, repeated ones once; a test that passes shows nothing."""
+    pytester.makepyfile(
+        CLIENT
+        + """
+def test_failing(client):
+    made = client.post(PATH, json={"model": "gemini-3.5-flash", "inputs": "Hi"}).json()
+    for _ in range(3):
+        client.get(PATH + "/v1_x")
+    assert made["id"]
+
+def test_passing(client):
+    client.get(PATH + "/v1_y")
+"""
+    )
+    result = run(pytester)
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "E*KeyError: 'id'",
+            "*- interactions -*",
+            "create → 400: *Did you mean 'input'*",
+            "get → 404: *v1_x* (3 times)",
+        ]
+    )
+    result.stdout.no_fnmatch_line("*v1_y*")
+
+
+def test_many_requests(pytester: pytest.Pytester) -> None:
+    """Of many requests the last are shown."""
+    pytester.makepyfile(
+        CLIENT
+        + """
+def test_failing(client):
+    for number in range(40):
+        client.get(f"{PATH}/v1_{number}")
+    assert not number
+"""
+    )
+    result = run(pytester)
+    result.stdout.fnmatch_lines(["… 25 more before", "get → 404: *v1_25*", "get → 404: *v1_39*"])
+    result.stdout.no_fnmatch_line("*v1_24*")
+
+
+@pytest.mark.parametrize("mode", ["tests", "loop"])
+def test_code_that_raises_at_a_cut(pytester: pytest.Pytester, mode: str) -> None:
+    """The cut is named too where no assertion of ours comes to speak, and said once where one does."""
+    pytester.makepyfile(
+        CLIENT
+        + f"""
+@pytest.mark.interactions_dropped(cuts=["event:3+40,end"], mode={mode!r})
+def test_raising(dropped_stream, client):
+    for stream in (dropped_stream if {mode == "loop"} else [dropped_stream]):
+        with client.stream("GET", f"{{PATH}}/{{stream.id}}?stream=true") as response:
+            for line in response.iter_lines():
+                json.loads(line.removeprefix("data: ") or "0") if line.startswith("data: ") else None
+
+@pytest.mark.interactions_dropped(cuts=["event:3+40,end"])
+def test_asserting(dropped_stream):
+    dropped_stream.assert_seen_once("")
+"""
+    )
+    result = run(pytester)
+    result.assert_outcomes(failed=2)
+    result.stdout.fnmatch_lines(
+        ["E*JSONDecodeError*", "*- interactions -*", "dropped at event:3+40,end", "*GET stream → 3 events*"]
+    )
+    assert str(result.stdout).count("on the wire") == 2
+
+
+WRONG = [
+    ("interactions_emulator.fail(200)", "status=200 is no failure"),
+    ("interactions_emulator.drop('event5,rst')", "did you mean 'event'"),
+    ("interactions_emulator.reply('x', stat='failed')", "Did you mean 'status'"),
+    ("interactions_emulator.change(event_idz='none')", "Did you mean 'event_ids'"),
+]
+
+
+def test_a_wrong_call_in_a_test(pytester: pytest.Pytester) -> None:
+    """The report ends at the line of the test; none of our own code is shown."""
+    tests = "\n".join(f"def test_{n}(interactions_emulator):\n    {call}\n" for n, (call, _) in enumerate(WRONG))
+    pytester.makepyfile(tests)
+    result = run(pytester)
+    result.assert_outcomes(failed=len(WRONG))
+    for call, said in WRONG:
+        result.stdout.fnmatch_lines([f">*{call}", f"E*{said}*"])
+    result.stdout.no_fnmatch_line("*harness/*.py*")
+
+
+def test_a_fixture_that_is_used_wrongly(pytester: pytest.Pytester) -> None:
+    """An error at set-up is a sentence, without a trace."""
+    pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.interactions_emulator(event_idz="none")
+        def test_it(interactions_emulator):
+            pass
+        """
+    )
+    result = run(pytester)
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*ERROR at setup of test_it*", "there is no setting 'event_idz'. Did you mean*"])
+    result.stdout.no_fnmatch_line("*pytest_plugin.py*")

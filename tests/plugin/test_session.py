@@ -1,0 +1,41 @@
+"""One server for many tests: whose time passes, and who answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from harness.plugin import Environment, Session, Tenant
+from harness.wire import COMPLETE, Chunk, Chunked, Headers, LogicalClock, Pause, PieceBody, Request, Response
+
+PAUSE = 0.02
+STREAM = (Chunk(b"one"), Pause(PAUSE), Chunk(b"two"), Pause(PAUSE), Chunk(b"three"), COMPLETE)
+
+
+def slow(request: Request) -> Response:
+    """A body with two pauses."""
+    return Response(200, Headers(), Chunked(), PieceBody(STREAM))
+
+
+@pytest.fixture
+def session() -> Iterator[Session]:
+    """A session that listens."""
+    environment = Environment(())
+    environment.install()
+    session = Session(environment)
+    yield session
+    session.close()
+    environment.uninstall()
+
+
+def test_a_stream_moves_the_time_of_its_own_test(session: Session) -> None:
+    """A stream that one test left open passes its pauses in that test's time, whichever test is running."""
+    mine, running = LogicalClock(), LogicalClock()
+    running.reached(100.0)
+    with session.serving(Tenant(slow, mine)) as left_open, session.serving(Tenant(slow, running)):
+        assert httpx.get(f"{session.url}{left_open}/any").text == "onetwothree"
+        assert (mine.now, running.now) == (pytest.approx(2 * PAUSE), 100.0)
+        assert httpx.get(f"{session.url}/any").text == "onetwothree"
+        assert (mine.now, running.now) == (pytest.approx(2 * PAUSE), pytest.approx(100.0 + 2 * PAUSE))

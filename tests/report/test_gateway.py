@@ -1,0 +1,68 @@
+"""Claims about how a passage through a gateway is shown."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.report.gateway import passage_lines
+from harness.runner.gateway import Passage
+from harness.wire import COMPLETE, At, By, Chunk, Ending, Exchange, Headers, How, Recorder, Request, UntilClose
+from harness.wire.mask import Mask
+
+SECRET = "very-secret-key-1"
+
+
+JSON, EVENTS = "application/json", "text/event-stream"
+
+
+def exchange(request: Request, status: int | None, body: bytes = b"", kind: str = JSON) -> Exchange:
+    """A finished exchange; without a status its connection was reset."""
+    recorder = Recorder(request)
+    if status is not None:
+        recorder.head(status, Headers((("content-type", kind),)), UntilClose())
+        recorder.chunk(Chunk(body), 0.0)
+    return recorder.finish(DROPPED if status is None else COMPLETE, 0.0)
+
+
+CREATE = Request("POST", "/v1beta/interactions", Headers(), b'{"input": "hi"}')
+COLON = Request("POST", "/v1beta/interactions/a:cancel")
+DROPPED = Ending(by=By.SERVER, how=How.RST, at=At.BEFORE_HEADERS)
+STREAM = b'data: {"event_type":"step.stop"}\n\ndata: [DONE]\n\n'
+
+
+def lines(client: Exchange, *upstream: Exchange, astray: tuple[Exchange, ...] = ()) -> list[str]:
+    """How a passage is shown."""
+    passage = Passage(name="x.y", client=client, upstream=upstream, astray=astray)
+    return list(passage_lines(passage, Mask({"KEY": SECRET})))
+
+
+def test_all_four_sides_in_order() -> None:
+    """What went out and came back, upstream as often as it was asked."""
+    lost, again = exchange(CREATE, None), exchange(CREATE, 200, STREAM, EVENTS)
+    assert lines(exchange(CREATE, 200, b'{"id": "a"}'), lost, again) == [
+        'client → gateway    POST /v1beta/interactions {"input": "hi"}',
+        'gateway → upstream  POST /v1beta/interactions {"input": "hi"}',
+        "upstream → gateway  no answer, ended by server: rst before headers",
+        'gateway → upstream  POST /v1beta/interactions {"input": "hi"}',
+        "upstream → gateway  200 stream of 2 events, the last [DONE]",
+        'gateway → client    200 {"id": "a"}',
+    ]
+
+
+def test_what_arrived_instead_is_shown() -> None:
+    """A request that went astray stands where its own should be; one that went nowhere is told so."""
+    assert lines(exchange(CREATE, 404), astray=(exchange(COLON, 404),))[1].endswith(
+        "POST /v1beta/interactions/a:cancel"
+    )
+    assert lines(exchange(CREATE, 404))[1] == "gateway → upstream  nothing"
+
+
+@pytest.mark.parametrize("body", [b'{"input": "%s"}', b"data: %s\n\n", b"%s"])
+def test_secrets_and_control_characters_are_not_shown(body: bytes) -> None:
+    """Neither the run's key, wherever it comes back, nor what a terminal would obey."""
+    filled = body.replace(b"%s", SECRET.encode() + b"\x1b[2J")
+    request = Request("POST", f"/v1beta/interactions?key={SECRET}", Headers(), filled)
+    for kind in (JSON, EVENTS):
+        text = "\n".join(lines(exchange(request, 200, filled, kind), exchange(request, 200, filled, kind)))
+        assert SECRET not in text
+        assert "\x1b" not in text

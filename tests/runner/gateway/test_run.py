@@ -1,0 +1,146 @@
+"""A run: what is selected, what ends it, and what becomes of what the gateway does not have."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.outcome import Exit, Outcome, TargetFault, UsageFault, Verdict
+from harness.runner.baseline import Baseline, Entry
+from harness.runner.gateway import CHECKS, GatewayFinished, GatewayOptions, TrialStarted, judge_gateway
+from harness.runner.gateway.mutants import MUTANTS, Gateway
+from harness.runner.gateway.rules import GatewayCheck
+from harness.runner.gateway.trials import TRIALS
+from harness.wire import At, By, Ending, Headers, How, Request, Response
+from tests.runner.gateway.inprocess import judged, line_through, noticing, words
+from tests.runner.gateway.variants import JoinsDeltas
+
+JSON = Headers((("content-type", "application/json"),))
+
+
+def answering(status: int) -> type[Gateway]:
+    """A gateway that never asks its upstream."""
+
+    class Alone(Gateway):
+        def __call__(self, request: Request) -> Response:
+            return Response.whole(status, JSON, b'{"id":"v1_cached","status":"completed"}')
+
+    return Alone
+
+
+class Down(Gateway):
+    """Nobody is there."""
+
+    def __call__(self, request: Request) -> Response:
+        return Response.dead(Ending(by=By.SERVER, how=How.REFUSED, at=At.BEFORE_HEADERS))
+
+
+@pytest.mark.parametrize(
+    ("gateway", "said"),
+    [
+        (Down, "is it running"),
+        (answering(401), "refuses the key"),
+        (answering(502), "nothing arrived upstream"),
+        (answering(200), "nothing arrived upstream"),
+    ],
+    ids=["down", "key", "misconfigured", "cache"],
+)
+def test_what_makes_a_run_pointless(gateway: type[Gateway], said: str) -> None:
+    """A gateway that does not stand between us is told so before anything is judged."""
+    with pytest.raises(TargetFault, match=said):
+        list(judge_gateway(line_through(gateway), GatewayOptions()))
+
+
+def test_only_what_is_asked_for() -> None:
+    """A glob selects rules, and only the trials that these want are made."""
+    events = list(judge_gateway(line_through(), GatewayOptions(only=("gw.live", "gw.retry*"))))
+    assert [event.name for event in events if isinstance(event, TrialStarted)] == ["stream", "live", "refused"]
+    finished = events[-1]
+    assert isinstance(finished, GatewayFinished)
+    assert [result.check.id for result in finished.results] == ["gw.retry-after", "gw.live"]
+    assert finished.exit is Exit.OK
+
+
+def test_a_glob_of_nothing_is_refused() -> None:
+    """An unknown rule is a usage error that names a near one."""
+    with pytest.raises(UsageFault, match=r"'gw\.evnts'.*gw\.events"):
+        list(judge_gateway(line_through(), GatewayOptions(only=("gw.evnts",))))
+
+
+def lacking(*methods: str, background: bool = True) -> type[Gateway]:
+    """A gateway that does not have some of the operations."""
+
+    class Lacking(Gateway):
+        def __call__(self, request: Request) -> Response:
+            refused = request.method in methods or (not background and b'"background": true' in request.body)
+            return Response.whole(404, JSON, b"{}") if refused else super().__call__(request)
+
+    return Lacking
+
+
+def test_a_gateway_without_get_is_told_once() -> None:
+    """What is not there is one lenient finding, and what needs it does not apply."""
+    results = judged(lacking("GET"))
+    assert noticing(results) == {"gw.route"}
+    assert results["gw.route"].verdict is Verdict.WARN
+    assert "does not offer get" in words(results["gw.route"])
+    assert results["gw.resume-through"].verdict is Verdict.NOT_APPLICABLE
+
+
+def test_a_gateway_without_background_runs() -> None:
+    """Nothing is held against it."""
+    results = judged(lacking(background=False))
+    assert noticing(results) == set()
+    absent = {rule for rule, result in results.items() if result.observation.outcome is Outcome.NOT_APPLICABLE}
+    assert absent >= {"gw.resume-through", "gw.event-ids"}
+
+
+@pytest.mark.parametrize(("strict", "verdict"), [(False, Verdict.WARN), (True, Verdict.FAIL)])
+def test_strict(strict: bool, verdict: Verdict) -> None:
+    """A broken SHOULD fails where that is asked for."""
+    results = judged(MUTANTS["names.dropped"].gateway, "gw.event-names", strict=strict)
+    assert results["gw.event-names"].verdict is verdict
+
+
+def test_a_baseline_excuses() -> None:
+    """What is known does not fail, and what passes again does."""
+    entries = Baseline([Entry("gw.events", "issue 7", "2026-11-20"), Entry("gw.utf8", "issue 8", "2026-11-20")])
+    results = judged(MUTANTS["events.uncompleted"].gateway, "gw.events", "gw.status", baseline=entries)
+    assert (results["gw.events"].verdict, results["gw.events"].reason) == (Verdict.XFAIL, "issue 7")
+    assert judged(Gateway, "gw.utf8", baseline=entries)["gw.utf8"].verdict is Verdict.STALE
+
+
+def test_evidence_is_what_the_findings_name() -> None:
+    """A verdict carries the passages that show it, and no others."""
+    result = judged(MUTANTS["once.lost"].gateway, "gw.once")["gw.once"]
+    assert [passage.name for passage in result.passages] == ["lost.json", "lost.stream"]
+    assert [len(passage.upstream) for passage in result.passages] == [2, 2]
+
+
+def test_a_gateway_that_raises_is_an_error_of_ours() -> None:
+    """In this process only we can be at fault for an exception; it fails nobody."""
+
+    class Raises(Gateway):
+        def __call__(self, request: Request) -> Response:
+            if request.method == "DELETE":
+                raise ZeroDivisionError
+            return super().__call__(request)
+
+    results = judged(Raises, "gw.route", "gw.live")
+    assert (results["gw.route"].verdict, results["gw.live"].verdict) == (Verdict.ERROR, Verdict.PASS)
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.id)
+def test_every_rule_wants_what_is_made(check: GatewayCheck) -> None:
+    """The trials that a rule wants exist, and each of its globs finds passages."""
+    names = {trial.name for trial in TRIALS}
+    assert check.trials <= names
+    line = line_through()
+    made = [passage.name for trial in TRIALS if trial.name in check.trials for passage in trial.run(line)]
+    for want in check.wants:
+        assert any(name == want or (want.endswith("*") and name.startswith(want[:-1])) for name in made), want
+
+
+def test_a_resplit_text_is_met_leniently() -> None:
+    """The same text in other deltas is the same answer: a warning, no failure."""
+    results = judged(JoinsDeltas, "gw.events")
+    assert results["gw.events"].observation.outcome is Outcome.NON_STRICT

@@ -1,0 +1,114 @@
+"""Both ends of a gateway: what is written down of each, and what belongs together."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.contract.schemas import load
+from harness.runner.gateway.answers import refusing, suffering
+from harness.runner.gateway.fields import AGENT, FIELDS
+from harness.runner.gateway.mutants.mutant import Gateway, taken
+from harness.runner.gateway.passage import Early
+from harness.wire import By, How, Request, Response
+from tests.runner.gateway.inprocess import line_through
+
+SCRIPT = {"deltas": ["a", "b", "c"], "thought": False, "times": 0}
+
+
+def test_both_sides_of_a_create() -> None:
+    """What the client got is what the upstream sent, and both are written down."""
+    passage = line_through().create("x.create")
+    assert passage.answer is not None
+    assert passage.client.body == passage.answer.body
+    assert passage.client.request.body == passage.answer.request.body
+    assert passage.answer.ending.complete
+
+
+def test_a_hang_up_is_written_down() -> None:
+    """Of a stream that the client leaves the upstream's record has the part that was taken, and who ended it."""
+    crossing = line_through().open("x.stream", script=SCRIPT)
+    crossing.read(2)
+    passage = crossing.hang_up()
+    assert passage.answer is not None
+    assert (passage.answer.ending.by, passage.answer.ending.how) == (By.CLIENT, How.FIN)
+    assert passage.answer.body.count(b"data: ") >= 2
+    assert b"[DONE]" not in passage.answer.body
+
+
+def test_what_nobody_finished_is_told_apart() -> None:
+    """An answer that is still being read is nobody's hang-up."""
+    line = line_through()
+    line.driver.open(line.target.create({"input": "x", "stream": True}))
+    (record,) = line.upstream.records(line.upstream.calls)
+    assert record.ending.by is By.LIMIT
+
+
+@pytest.mark.parametrize(
+    ("plan", "status"), [("before-headers,rst", None), ("event:2,rst", 200)], ids=["no-head", "in-body"]
+)
+def test_a_fault_of_ours_is_the_upstreams(plan: str, status: int | None) -> None:
+    """A dropped answer is dropped in the upstream's record, with the head only where one went out."""
+    passage = line_through().create("x.stream", stream=True, script=SCRIPT, answer=suffering(plan))
+    assert passage.answer is not None
+    assert (passage.answer.status, passage.answer.ending.how) == (status, How.RST)
+
+
+def test_one_create_is_primed() -> None:
+    """What was ordered for a create is for that one, and not left for a later one."""
+    line = line_through()
+    assert line.create("x.a", answer=refusing(503, "service_unavailable", "no")).client.status == 503
+    assert line.create("x.b").client.status == 200
+    line.upstream.prime(refusing(503, "service_unavailable", "no"))
+    line.get("x.c", "v1_nothing")
+    assert line.create("x.d").client.status == 200
+
+
+def test_early_events_are_kept_with_the_passage() -> None:
+    """A held stream tells what was there before it went on."""
+    line = line_through()
+    crossing = line.open("x.stream", script={**SCRIPT, "hold": {"after": 3}})
+    crossing.note_early(len(crossing.read(3)), 3)
+    line.upstream.emulator.release()
+    assert crossing.finish().early == Early(3, 3)
+
+
+class Busy(Gateway):
+    """Does something of its own before each request, and sends every create twice."""
+
+    def __call__(self, request: Request) -> Response:
+        taken(self.upstream(Request("GET", "/v1beta/interactions/v1_own", request.headers)))
+        if request.method == "POST":
+            taken(self.upstream(request))
+        return self.upstream(request)
+
+
+def test_what_belongs_to_a_request() -> None:
+    """Creates by their words, gets by their id; the rest belongs to nobody."""
+    line = line_through(Busy)
+    create = line.create("x.create")
+    assert [call.request.method for call in create.upstream] == ["POST", "POST"]
+    got = line.get("x.get", "v1_nothing")
+    assert [call.request.raw_path for call in got.upstream] == ["/v1beta/interactions/v1_nothing"]
+    strays = line.strays("x.strays", create.client, 0).upstream
+    assert [call.request.raw_path for call in strays] == ["/v1beta/interactions/v1_own"] * 2
+
+
+def test_what_arrives_instead_is_astray() -> None:
+    """A request that becomes another one upstream is found as that."""
+
+    class Elsewhere(Gateway):
+        def passed(self, request: Request) -> Request:
+            return Request(request.method, request.target + "/elsewhere", request.headers, request.body)
+
+    passage = line_through(Elsewhere).delete("x.delete", "v1_a")
+    assert passage.upstream == ()
+    assert [call.request.raw_path for call in passage.astray] == ["/v1beta/interactions/v1_a/elsewhere"]
+    assert not passage.not_offered
+
+
+def test_every_documented_field_is_sent() -> None:
+    """The schema's fields and ours are the same, and each is in what is sent for it."""
+    documented = set(load().document("requests/create-interaction")["$defs"]["fields"]["properties"])
+    assert set(FIELDS) == documented
+    assert [name for name, extra in FIELDS.items() if name not in {*extra, "model"}] == []
+    assert FIELDS["agent"] == {"agent": AGENT}

@@ -1,0 +1,43 @@
+"""Claims about the driver of recording sessions: what is sent is counted, and the budget holds."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.outcome import Unmet
+from harness.runner.polite import said
+from harness.runner.record_driver import CarefulDriver
+from harness.transport import ServiceDriver
+from tests.runner.test_polite import ASK, TOLD, Refusing
+
+
+def careful(service: Refusing, budget: int) -> tuple[CarefulDriver, list[str]]:
+    """A careful driver to a service in this process, and what it tells of its waits."""
+    told: list[str] = []
+    return CarefulDriver(ServiceDriver(service), budget, lambda _, refusal: told.append(said(refusal))), told
+
+
+def test_waits_are_told_and_repetitions_counted() -> None:
+    """A refusal for now costs a request, and the caller sees the answer only."""
+    driver, told = careful(Refusing(2, retry_after_ms="1"), budget=3)
+    assert driver.send(ASK).status == 200
+    assert (driver.sent, told) == (3, [TOLD] * 2)
+
+
+@pytest.mark.parametrize("times", [0, 1000])
+def test_the_budget_holds(times: int) -> None:
+    """Nothing is sent beyond it, whatever the reason."""
+    service = Refusing(times, retry_after_ms="1")
+    driver, _ = careful(service, budget=2)
+    with pytest.raises(Unmet, match="--max-requests"):
+        _ = [driver.send(ASK) for _ in range(3)]
+    assert service.asked == driver.sent == 2
+
+
+def test_parallel_requests_count_each() -> None:
+    """Those that go together are not sent at all where the budget is too small for them."""
+    service = Refusing(0)
+    driver, _ = careful(service, budget=2)
+    with pytest.raises(Unmet):
+        driver.together([ASK] * 3)
+    assert service.asked == 0

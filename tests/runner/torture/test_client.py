@@ -1,0 +1,125 @@
+"""Claims about clients as processes: what they say is understood, and none is left running."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+import pytest
+
+from harness.outcome import UsageFault
+from harness.runner.drops import cases_of
+from harness.runner.torture import CaseEnded, Client, Ended, OneShot, Outcome, Talking, torture
+from harness.runner.torture.client import Task
+from tests.runner.torture.clients import LOOP, ONE_SHOT, program
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="process groups are a matter of POSIX")
+TASK = Task("http://127.0.0.1:9", "v1_x", "event:3,rst")
+
+
+def environment(task: Task) -> dict[str, str]:
+    """What a one-shot client finds."""
+    return {"INTERACTIONS_BASE_URL": task.base_url, "INTERACTION_ID": task.interaction}
+
+
+def one_shot(source: str) -> OneShot:
+    """A client that is started for each case."""
+    return OneShot(program(source), environment)
+
+
+def talking(source: str) -> Talking:
+    """A client that is started once."""
+    return Talking(program(source), {})
+
+
+def ends(client: Client, seconds: float = 20) -> Ended:
+    """What one task comes to."""
+    try:
+        return client.read(TASK, seconds)
+    finally:
+        client.close()
+
+
+@pytest.mark.parametrize("new", [lambda: one_shot(ONE_SHOT), lambda: talking(LOOP)], ids=["one-shot", "loop"])
+def test_programs_survive(new: Callable[[], Client]) -> None:
+    """A program that resumes is exact, whichever way it is run."""
+    _, *results = torture(cases_of(cuts=["event:3,rst", "event:9+20,end", "event:5,fin/event:1,rst"]), new)
+    outcomes = [result.outcome for result in results if isinstance(result, CaseEnded)]
+    assert outcomes == [Outcome.EXACT] * 3
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("print('a text')", Ended(collected="a text")),
+        ("print('a text', end='')", Ended(collected="a text")),
+        ("print('a text\\n')", Ended(collected="a text\n")),
+        ("import sys; print('half'); print('why', file=sys.stderr); sys.exit(3)",
+         Ended(collected="half", error="exit code 3", words="why")),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGTERM)", Ended(collected="", error="signal 15")),
+        ("import os; print(os.environ['INTERACTION_ID'])", Ended(collected="v1_x")),
+    ],
+)  # fmt: skip
+def test_what_a_one_shot_says(source: str, expected: Ended) -> None:
+    """Its output is its text, its exit code whether it gave up."""
+    got = ends(one_shot(source))
+    assert (got.collected, got.error, got.words) == (expected.collected, expected.error, expected.words)
+    assert not got.stopped
+
+
+@pytest.mark.parametrize(
+    ("source", "collected", "error"),
+    [
+        ("""input(); print('{"text": "all"}')""", "all", ""),
+        ("""input(); print('{"events": [{"event_type": "x"}]}')""", [{"event_type": "x"}], ""),
+        ("""input(); print('{"error": "no way"}')""", None, "no way"),
+        ("""import sys; print('oops', file=sys.stderr); sys.exit(7)""", None, "the command ended (exit code 7)"),
+    ],
+)
+def test_what_a_talking_one_says(source: str, collected: object, error: str) -> None:
+    """One line of JSON a task; ending before it is giving up."""
+    got = ends(talking(source))
+    assert got.collected == collected
+    assert error in got.error
+    assert bool(got.error) is bool(error)
+
+
+def test_a_talking_one_starts_again() -> None:
+    """A client that dies over one case is there for the next."""
+    client = talking("""
+import json, sys
+task = json.loads(input())
+if task["case"] == "event:3,rst":
+    sys.exit("died of it")
+print('{"text": "fine"}')
+""")
+    died = client.read(TASK, 20)
+    assert (died.error, died.words) == ("the command ended (exit code 1) before it answered", "died of it")
+    assert client.read(Task("", "", "other"), 20).collected == "fine"
+    client.close()
+
+
+@pytest.mark.parametrize("line", ["hello", "[1]", '{"tekst": 1}', '{"text": 1}'])
+def test_a_line_that_is_no_answer(line: str) -> None:
+    """It is quoted, beside what is expected."""
+    with pytest.raises(UsageFault, match="this one wrote") as refused:
+        ends(talking(f"input(); print({line!r})"))
+    assert line in str(refused.value)
+
+
+@pytest.mark.parametrize("new", [one_shot, talking])
+def test_out_of_time(new: Callable[[str], Client]) -> None:
+    """A client that does not end is stopped, with what it started."""
+    got = ends(
+        new("import os, time; print(os.getpid(), file=__import__('sys').stderr, flush=True); time.sleep(60)"), 1
+    )
+    assert got.stopped
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(got.words), 0)
+
+
+@pytest.mark.parametrize("new", [lambda: OneShot(["/no/such"], environment), lambda: Talking(["/no/such"], {})])
+def test_a_command_that_is_none(new: Callable[[], Client]) -> None:
+    """It is named, with the system's reason."""
+    with pytest.raises(UsageFault, match="cannot run '/no/such': No such file"):
+        ends(new())

@@ -1,0 +1,97 @@
+"""A reset that waits for its bytes, and that kernels acknowledge without delay."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import cast
+
+import pytest
+
+from harness.transport.resetting import reset_after
+from tests.transport.peers import read_to_end
+
+
+class Segments:
+    """A transport over a socket that writes at once, as one segment each, and remembers them."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self.written: list[bytes] = []
+        self.reset = False
+
+    def write(self, data: bytes) -> None:
+        """Send."""
+        if data:
+            self.written.append(data)
+            self._sock.sendall(data)
+
+    def abort(self) -> None:
+        """Close."""
+        self.reset = True
+        self._sock.close()
+
+    def get_extra_info(self, name: str) -> socket.socket:
+        """The socket."""
+        return self._sock
+
+    def is_closing(self) -> bool:
+        """Once aborted."""
+        return self.reset
+
+    def get_write_buffer_size(self) -> int:
+        """Nothing waits here."""
+        return 0
+
+
+@contextmanager
+def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
+    """Two ends of one connection."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        one = socket.create_connection(listener.getsockname(), timeout=5)
+        one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with one, listener.accept()[0] as other:
+            yield one, other
+
+
+@pytest.mark.parametrize(
+    ("acknowledged", "segments"),
+    [(True, [b"abc", b"d", b"e"]), (False, [b"abc", b"de"])],
+    ids=["at once", "late"],
+)
+def test_the_last_segments_are_two_that_nobody_has_acknowledged(
+    acknowledged: bool, segments: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two bytes are held back: they go alone, or together where the bytes before them still wait to be."""
+    with pair() as (one, _):
+        transport = Segments(one)
+
+        def undelivered(sock: socket.socket) -> int:
+            return 0 if acknowledged or transport.written[-1] == b"de" else 1
+
+        monkeypatch.setattr("harness.transport.resetting.undelivered", undelivered)
+        asyncio.run(reset_after(cast("asyncio.Transport", transport), b"abcde", seconds=5))
+        assert transport.written == segments
+        assert transport.reset
+
+
+@pytest.mark.parametrize("data", [b"", b"a", b"ab"])
+def test_few_bytes_arrive_as_well(data: bytes) -> None:
+    """Nothing is written twice or lost where there is hardly anything."""
+    with pair() as (one, other):
+        asyncio.run(reset_after(cast("asyncio.Transport", Segments(one)), data, seconds=5))
+        assert read_to_end(other) == (data, "rst")
+
+
+def test_a_connection_that_is_gone_is_not_written_to() -> None:
+    """The other side may go before its reset is due; event loops differ in whether writing then raises."""
+
+    async def play(segments: Segments) -> None:
+        segments.abort()
+        await reset_after(cast("asyncio.Transport", segments), b"abc", seconds=0.1)
+
+    with pair() as (one, _):
+        asyncio.run(play(segments := Segments(one)))
+    assert segments.written == []

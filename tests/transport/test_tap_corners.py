@@ -1,0 +1,327 @@
+"""HTTP's odd corners through the tap: the client sees what it sees without it, the record tells what happened."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import pytest
+
+from harness.cassette import Recording
+from harness.transport import ServerThread
+from harness.transport.in_thread import InThread
+from harness.transport.limits import RECORDED_BYTES
+from harness.transport.proxy import WaitingServer
+from harness.transport.proxy_upstream import Upstream
+from harness.transport.tap import Tap
+from harness.wire import Chunk, Exchange
+from tests.transport.peers import (
+    RawConnection,
+    RawServer,
+    Serving,
+    connected,
+    get,
+    raw_exchange,
+    read_head,
+    read_to_end,
+    saying,
+    until,
+)
+
+OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
+SSE = b"data: 1\n\n" * 20
+
+
+@contextmanager
+def tapped(target: str, **options: object) -> Iterator[tuple[Tap, list[Exchange]]]:
+    """A tap in front of `target` and the exchanges it finished."""
+    seen: list[Exchange] = []
+    with InThread(Tap(target, seen.append, **options)) as tap:  # type: ignore[arg-type]
+        yield tap, seen
+
+
+def post(body: bytes, **fields: str) -> bytes:
+    """A POST as bytes."""
+    return get(content_length=str(len(body)), **fields).replace(b"GET", b"POST", 1) + body
+
+
+def chunked(body: bytes) -> bytes:
+    """A POST in one chunk, with a chunk extension and a trailer."""
+    head = get(transfer_encoding="chunked", trailer="x-t").replace(b"GET", b"POST", 1)
+    return head + b"%x;a=b\r\n%b\r\n0\r\nx-t: 1\r\n\r\n" % (len(body), body)
+
+
+class Corner(NamedTuple):
+    """What a client sends, what it is answered after `reads` bytes or more, and what is recorded of it."""
+
+    sent: bytes
+    answered: bytes
+    recorded: list[tuple[int | None, bytes]]
+    asked: bytes = b""
+    unrecorded: int = 0
+
+
+CORNERS = {
+    "HEAD": Corner(
+        get().replace(b"GET", b"HEAD", 1),
+        b"HTTP/1.1 200 OK\r\ncontent-length: 50\r\n\r\n",
+        [(200, b"")],
+    ),
+    "204 with a length": Corner(get(), b"HTTP/1.1 204 No Content\r\ncontent-length: 5\r\n\r\n", [(204, b"")]),
+    "304 with a length": Corner(get(), b"HTTP/1.1 304 Not Modified\r\ncontent-length: 50\r\n\r\n", [(304, b"")]),
+    "interim answers": Corner(
+        get(),
+        b"HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n" + OK,
+        [(200, b"ok")],
+    ),
+    "chunked with a trailer": Corner(chunked(b"abc"), OK, [(200, b"ok")], b"abc"),
+    "chunked answer with a trailer": Corner(
+        get(),
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3;x\r\nabc\r\n0\r\nx-t: 1\r\n\r\n",
+        [(200, b"abc")],
+    ),
+    "empty lines before the request": Corner(b"\r\n\r\n" + post(b"abc"), OK, [(200, b"ok")], b"abc"),
+    "absolute form": Corner(get("http://somewhere/x"), OK, [(200, b"ok")]),
+    "HTTP/1.0": Corner(b"GET /x HTTP/1.0\r\n\r\n", b"HTTP/1.0 200 OK\r\n\r\nabc", [(200, b"abc")]),
+    "the same length twice": Corner(
+        get(), b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 2\r\n\r\nok", [(200, b"ok")]
+    ),
+    "two lengths": Corner(
+        get(),
+        b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\nok",
+        [(None, b"")],
+        unrecorded=1,
+    ),
+    "no framing at all": Corner(get(), b"HTTP/1.1 200 OK\r\n\r\nabc", [(200, b"abc")]),
+    "a folded field": Corner(
+        get(), b"HTTP/1.1 200 OK\r\nx-a: 1,\r\n  2\r\ncontent-length: 2\r\n\r\nok", [(200, b"ok")]
+    ),
+    "a folded field of the request": Corner(
+        b"GET /x HTTP/1.1\r\nhost: h\r\nx-a: 1,\r\n  2\r\n\r\n", OK, [], unrecorded=1
+    ),
+    "long fields": Corner(
+        get(x_a="a" * 60_000), b"HTTP/1.1 200 OK\r\nx-b: " + b"b" * 100_000 + b"\r\n" + OK[17:], [(200, b"ok")]
+    ),
+    "many fields": Corner(get(), b"HTTP/1.1 200 OK\r\n" + b"x-b: b\r\n" * 5_000 + OK[17:], [(200, b"ok")]),
+    "gzip": Corner(
+        get(accept_encoding="gzip"),
+        b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-encoding: gzip\r\n\r\n"
+        + gzip.compress(SSE, mtime=0),
+        [(200, gzip.compress(SSE, mtime=0))],
+    ),
+    "another protocol": Corner(
+        get(connection="upgrade", upgrade="x"),
+        b"HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\n\r\n\x00\x01 not HTTP",
+        [(101, b"")],
+        unrecorded=1,
+    ),
+    "a tunnel": Corner(
+        b"CONNECT h:443 HTTP/1.1\r\nhost: h:443\r\n\r\n",
+        b"HTTP/1.1 405 Method Not Allowed\r\n" + OK[17:],
+        [(405, b"ok")],
+    ),
+    "two at once": Corner(get() + get(), OK + OK, [(200, b"ok")] * 2),
+    "an answer and more": Corner(get(), OK + b"surplus", [(200, b"ok")]),
+}
+
+
+@pytest.mark.parametrize("name", CORNERS)
+@pytest.mark.parametrize("piece", [1 << 20, 7], ids=["at once", "in sevens"])
+def test_a_corner_passes_as_it_is(name: str, piece: int) -> None:
+    """The client's bytes and close are those of a direct connection; what is recorded, and what not, is told."""
+    corner = CORNERS[name]
+    piece = max(piece, len(corner.answered) // 40)
+
+    def handler(connection: RawConnection) -> None:
+        received = b""
+        while len(received) < len(corner.sent):
+            received += connection.sock.recv(65536)
+            if received.endswith(corner.sent[-30:]):
+                break
+        for at in range(0, len(corner.answered), piece):
+            connection.send(corner.answered[at : at + piece])
+
+    with RawServer(handler, read_request=False) as server:
+        direct = raw_exchange(server.port, corner.sent)
+        with tapped(server.url) as (tap, seen):
+            assert raw_exchange(tap.port, corner.sent) == direct == (corner.answered, "fin")
+    assert [(exchange.status, exchange.body) for exchange in seen] == corner.recorded
+    assert len(tap.unrecorded) == corner.unrecorded
+    if corner.asked:
+        assert seen[0].request.body == corner.asked
+
+
+@pytest.mark.parametrize("name", ["HEAD", "304 with a length"])
+def test_a_length_without_a_body_stays(name: str) -> None:
+    """What a head says of a body that does not follow comes through the proxy, and out of a recording."""
+    corner = CORNERS[name]
+    with RawServer(saying(corner.answered)) as server:
+        with tapped(server.url) as (tap, seen):
+            raw_exchange(tap.port, corner.sent)
+        with InThread(WaitingServer(Upstream(server.url))) as proxy, connected(proxy.port) as sock:
+            sock.sendall(corner.sent)
+            assert read_head(sock) == corner.answered
+    replayed = Recording.of(seen[0], decoded=False)
+    with ServerThread(lambda request: replayed.response()) as player, connected(player.port) as sock:
+        sock.sendall(corner.sent)
+        assert read_head(sock) == corner.answered
+
+
+def test_a_client_that_expects_a_go_ahead_gets_it() -> None:
+    """100 Continue passes before the body was sent, and the record is of the whole exchange."""
+
+    def handler(connection: RawConnection) -> None:
+        connection.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+        assert connection.sock.recv(3) == b"abc"
+        connection.send(OK)
+
+    with RawServer(handler) as server, tapped(server.url) as (tap, seen), connected(tap.port) as sock:
+        sock.sendall(post(b"abc", expect="100-continue")[:-3])
+        assert sock.recv(100).startswith(b"HTTP/1.1 100 ")
+        sock.sendall(b"abc")
+        assert read_to_end(sock) == (OK, "fin")
+        until(lambda: bool(seen))
+    assert (seen[0].request.body, seen[0].status) == (b"abc", 200)
+
+
+BIG = b"0123456789abcdef" * (1 << 20)  # 16 MB: more than a wire record keeps
+
+
+def test_large_bodies_are_recorded_both_ways() -> None:
+    """Upload and download of 16 MB each are in the record, to the byte, with every piece."""
+
+    def handler(connection: RawConnection) -> None:
+        body = read_head(connection.sock).partition(b"\r\n\r\n")[2]
+        came = len(body)
+        while came < len(BIG):
+            came += len(connection.sock.recv(1 << 20))
+        connection.send(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(BIG) + BIG)
+
+    with RawServer(handler, read_request=False) as server, tapped(server.url) as (tap, seen):
+        received, _ = raw_exchange(tap.port, post(BIG))
+        until(lambda: bool(seen))
+    assert received.endswith(BIG)
+    assert (seen[0].request.body, seen[0].body) == (BIG, BIG)
+    assert not seen[0].truncated
+    assert sum(seen[0].arrivals.sizes) == len(BIG)
+
+
+def test_a_stream_of_very_many_pieces_keeps_all_of_them() -> None:
+    """More pieces than a wire record keeps arrival times for."""
+    count = 70_000
+    with ServerThread(Serving(*[Chunk(b"ab")] * count)) as server, tapped(server.url) as (tap, seen):
+        raw_exchange(tap.port, get(connection="close"))
+        until(lambda: bool(seen))
+    assert len(seen[0].arrivals.sizes) == seen[0].arrivals.count == count
+
+
+@pytest.mark.parametrize("direction", ["upload", "download"])
+def test_what_is_too_large_is_said_when_it_passes(direction: str) -> None:
+    """Beyond `most` a body passes whole and is in no record; the next exchange of the connection is again."""
+    large = b"x" * 5000
+    sizes = {"upload": (post(large), OK), "download": (get(), OK.replace(b"2", b"5000", 2)[:-2])}
+    request, answer = sizes[direction]
+    answer = OK if direction == "upload" else b"HTTP/1.1 200 OK\r\ncontent-length: 5000\r\n\r\n" + large
+    warned = threading.Event()
+    told: list[str] = []
+
+    def warn(reason: str) -> None:
+        told.append(reason)
+        warned.set()
+
+    def handler(connection: RawConnection) -> None:
+        received = b""
+        while len(received) < len(request):
+            received += connection.sock.recv(65536)
+        connection.send(answer[:-1])
+        assert warned.wait(5)  # before the exchange is over
+        connection.send(answer[-1:])
+        connection.sock.recv(65536)
+        connection.send(OK)
+
+    with RawServer(handler, read_request=False) as server:  # noqa: SIM117
+        with tapped(server.url, most=4096, warn=warn) as (tap, seen), connected(tap.port) as sock:
+            sock.sendall(request)
+            received = b""
+            while len(received) < len(answer):
+                received += sock.recv(65536)
+            assert received == answer
+            sock.sendall(get("/next"))
+            assert read_to_end(sock)[0] == OK
+    assert [exchange.request.target for exchange in seen] == ["/next"]
+    assert tap.unrecorded == told
+    assert "exceeds 4096 bytes" in told[0]
+
+
+def test_a_recording_holds_what_tests_download() -> None:
+    """The bound is far beyond any answer of an API that speaks JSON."""
+    assert RECORDED_BYTES >= 1 << 28
+
+
+@pytest.mark.parametrize("rest", [True, False], ids=["sent all the same", "never sent"])
+def test_an_answer_may_come_before_its_request_is_whole(rest: bool) -> None:
+    """The client has it at once; the record waits for the rest of the request, or holds what passed of it."""
+    refused = b"HTTP/1.1 413 Too Large\r\ncontent-length: 2\r\n\r\nno"
+
+    def handler(connection: RawConnection) -> None:
+        connection.send(refused)
+        if rest:
+            read_head(connection.sock)  # of the next request
+            connection.send(OK)
+
+    with RawServer(handler) as server, tapped(server.url) as (tap, seen), connected(tap.port) as sock:
+        sock.sendall(post(b"abcdef")[:-3])
+        received = b""
+        while len(received) < len(refused):
+            received += sock.recv(100)
+        assert received == refused
+        if rest:
+            sock.sendall(b"def" + get("/next"))
+        read_to_end(sock)
+        until(lambda: len(seen) == 1 + rest)
+    assert (seen[0].status, seen[0].request.body) == (413, b"abcdef" if rest else b"abc")
+    assert seen[0].ending.complete
+
+
+@pytest.mark.parametrize("attempt", range(5))
+def test_an_answer_that_a_reset_follows_is_not_lost(attempt: int) -> None:
+    """A server that refuses an upload and closes without reading it: its answer arrives, as it does directly."""
+    refused = b"HTTP/1.1 413 Too Large\r\ncontent-length: 2\r\n\r\nno"
+
+    def upload(sock: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            sock.sendall(post(BIG))
+
+    with RawServer(saying(refused)) as server, tapped(server.url) as (tap, seen), connected(tap.port) as sock:
+        thread = threading.Thread(target=upload, args=(sock,))
+        thread.start()
+        assert read_to_end(sock)[0] == refused
+        thread.join()
+        until(lambda: bool(seen))
+    assert (seen[0].status, seen[0].ending.complete) == (413, True)
+
+
+def test_an_upload_to_nowhere_ends() -> None:
+    """A large request to a dead target is reset before all of it was sent, and said not to be recorded."""
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    with tapped(f"http://127.0.0.1:{port}") as (tap, _), connected(tap.port) as sock:  # noqa: SIM117
+        with pytest.raises((ConnectionResetError, BrokenPipeError)):  # noqa: PT012
+            sock.sendall(post(BIG))
+            while sock.recv(100):
+                pass
+    assert tap.unrecorded == ["POST /x: the connection ended while it was being sent"]
+
+
+def test_a_client_that_leaves_while_it_asks_is_said_not_to_be_recorded() -> None:
+    """Half a request is no exchange."""
+    with RawServer(lambda connection: connection.wait_for_hangup()) as server, tapped(server.url) as (tap, seen):
+        with connected(tap.port) as sock:
+            sock.sendall(post(b"abcdef")[:-3])
+        until(lambda: bool(tap.unrecorded))
+    assert (seen, tap.unrecorded) == ([], ["POST /x: the connection ended while it was being sent"])

@@ -1,0 +1,28 @@
+"""JSON that may be none."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from harness.wire.json_value import json_or_none, object_or_none
+
+
+@pytest.mark.parametrize(
+    ("data", "value"),
+    [
+        (b'{"a": [1]}', {"a": [1]}),
+        (b"[1]", [1]),
+        (b"null", None),
+        (b"", None),
+        (b"{", None),
+        (b'"\xff"', None),
+        (b"[" * 200_000, None),
+    ],
+    ids=["object", "array", "null", "empty", "cut", "not UTF-8", "nested too deep"],
+)
+def test_bytes_are_a_value_or_none(data: bytes, value: Any) -> None:
+    """Whatever the bytes are, nothing is raised; only an object is an object."""
+    assert json_or_none(data) == value
+    assert object_or_none(data) == (value if isinstance(value, dict) else None)
