@@ -13,7 +13,7 @@ WORDS = ["stream", "steam", "store", "background"]
     ("word", "near"),
     [
         ("stram", ["stream", "steam"]),
-        ("back", ["background"]),
+        ("bac", ["background"]),
         ("bckgrnd", ["background"]),
         ("bakgr", ["background"]),
         ("xyzzy", []),

@@ -6,35 +6,16 @@ Layer 4, pure but for the cassette it may be told to read. What happens at a cut
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from harness.faults import Place, Spot, every_byte, every_event, parse, structural
 from harness.outcome import UsageFault
+from harness.runner.drops.case import TEXT, Case
+from harness.runner.drops.source import whole_stream
 from harness.wire import Decoder
 
-TEXT = "A text in several pieces: déjà vu, 東京 and 🦊, to the very end."
 ENUMERATIONS = {"every-event": every_event, "structural": structural, "every-byte": every_byte}
-EVENT_IDS = ("all", "deltas", "sparse", "none")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
-    """One stream and what it suffers: `plan` in the grammar of docs/faults.md."""
-
-    plan: str
-    event_ids: str = "all"
-    resume: str = "exclusive"
-    script: Mapping[str, Any] = field(default_factory=lambda: {"text": TEXT}, hash=False)
-    cassette: str | None = None
-
-    def __str__(self) -> str:
-        marks = [self.plan]
-        if self.event_ids != "all":
-            marks.append(f"ids={self.event_ids}")
-        if self.resume != "exclusive":
-            marks.append(self.resume)
-        return "-".join(marks)
 
 
 def cases_of(
@@ -77,12 +58,3 @@ def _places(cuts: str, whole: bytes, first: int) -> Iterator[Place]:
     for place in ENUMERATIONS[cuts](whole):
         if place.at is not None and place.at >= (ends[first] if place.spot is Spot.BYTE else first):
             yield place
-
-
-def whole_stream(case: Case, seed: int = 0) -> bytes:
-    """The bytes of the stream without any fault."""
-    from harness.emulator import Emulator
-    from harness.runner.drops.source import Source
-
-    source = Source(Emulator(seed=seed), case)
-    return source.stream(source.id)

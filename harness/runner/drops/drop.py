@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.contract import PROTOCOL
 from harness.faults import cut
-from harness.runner.drops.cases import Case
+from harness.runner.drops.case import Case
 from harness.runner.drops.once import judge
 from harness.runner.drops.results import assembled, steps_text
 from harness.runner.drops.source import Source

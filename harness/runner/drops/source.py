@@ -10,7 +10,7 @@ from typing import Any
 
 from harness.emulator import Emulator
 from harness.outcome import UsageFault
-from harness.runner.drops.cases import Case
+from harness.runner.drops.case import Case
 from harness.runner.drops.witness import events_in
 from harness.wire import Chunk, Headers, Request, Service
 
@@ -61,3 +61,9 @@ class Source:
             return b"".join(piece.data for piece in response.body if isinstance(piece, Chunk))
         finally:
             response.body.close()
+
+
+def whole_stream(case: Case, seed: int = 0) -> bytes:
+    """The bytes of the stream without any fault."""
+    source = Source(Emulator(seed=seed), case)
+    return source.stream(source.id)

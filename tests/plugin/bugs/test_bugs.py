@@ -13,7 +13,7 @@ from harness.plugin import ROUTES, Chain, DroppedStream, InteractionsEmulator, L
 from harness.plugin.runaway import Runaway
 from harness.plugin.served import Served
 from harness.runner.drops import Case
-from harness.runner.drops.cases import TEXT
+from harness.runner.drops.case import TEXT
 from tests.plugin.bugs import clients
 
 Streaming = Callable[[httpx.Client, str], str]
