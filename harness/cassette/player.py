@@ -18,7 +18,7 @@ from harness.cassette.index import Index
 from harness.cassette.matching import Canon, Canonical, Difference
 from harness.cassette.recording import Recording
 from harness.cassette.streams import Stream, streams_of, why_not, with_cursors
-from harness.wire import Headers, Request, Response, StreamProtocol
+from harness.wire import Request, Response, StreamProtocol
 
 MODES = ("strict", "resume")
 MISS_STATUS = 400
@@ -81,7 +81,7 @@ class Player:
             if isinstance(recording, Miss):
                 self.misses.append(recording)
                 body = self._protocol.error_body(MISS_STATUS, MISS_CODE, recording.reason)
-                return Response.whole(MISS_STATUS, Headers([("content-type", "application/json")]), body)
+                return Response.json(MISS_STATUS, body)
         return recording.response(scale=self._scale)
 
     def unused(self) -> list[tuple[int, Recording]]:

@@ -81,7 +81,6 @@ class Recording:
         origin: str = UNKNOWN_ORIGIN,
         unit: Unit = Unit.PIECE,
         decoded: bool = True,
-        reason: str = "",
     ) -> Recording:
         """The recording of a finished exchange.
 
@@ -105,7 +104,7 @@ class Recording:
             wait=max(0, round(exchange.seconds * 1e6) - sum(pieces.waits)),
             unit=unit,
             approximate=not whole,
-            reason=reason,
+            reason=exchange.reason,
             origin=origin,
         )
         return recording._without_coding(exchange.body, pieces) if decoded and recording._coded else recording

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from harness.cassette.framing import Edit, Pieces, after, apply, follow, until
 from harness.cassette.recording import Recording
 from harness.wire import Decoder, Frame, Length, StreamProtocol
+from harness.wire.json_value import object_or_none
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,7 @@ def with_cursors(recording: Recording, protocol: StreamProtocol) -> Recording:
         return recording
     edits: list[Edit] = []
     for number, frame in enumerate(Decoder().feed(recording.body), 1):
-        event = _event(frame)
+        event = object_or_none(frame.data)
         if event is not None and protocol.cursor(event) is None:
             edits += _rewritten(recording.body, frame, protocol.with_cursor(event, f"h{number}"))
     return recording.edited(apply(recording.body, edits), follow(recording.pieces, edits)) if edits else recording
@@ -128,7 +129,7 @@ def _read(recording: Recording, protocol: StreamProtocol) -> tuple[str | None, S
     cursors: dict[str, int] = {}
     whole, frames = False, Decoder().feed(recording.body)
     for frame in frames:
-        event = _event(frame)
+        event = object_or_none(frame.data)
         if event is None:
             continue
         resource = resource or protocol.stream_id(event)
@@ -138,14 +139,6 @@ def _read(recording: Recording, protocol: StreamProtocol) -> tuple[str | None, S
         whole = whole or protocol.completes(event)
     end = frames[-1].end if frames else 0
     return resource, Stream(recording, cursors, len(frames), end, whole, recording)
-
-
-def _event(frame: Frame) -> dict[str, Any] | None:
-    try:
-        event = json.loads(frame.data)
-    except (ValueError, RecursionError):
-        return None
-    return event if isinstance(event, dict) else None
 
 
 def why_not(stream: Stream, cursor: str) -> str:

@@ -6,14 +6,17 @@ Layer 6.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.cli.arguments import Parser
 from harness.cli.reporting import say, write_json
-from harness.outcome import Exit, Finding, Level, Observation, UsageFault, Verdict, exit_code, verdict
+from harness.outcome import Exit, Finding, Observation, UsageFault, Verdict, exit_code, verdict
+from harness.report.finding import compared_lines, place
 from harness.report.record import place_record
 from harness.report.wirelog import printable
+from harness.wire.mask import Mask
 
 if TYPE_CHECKING:
     from harness.contract.offline import Verification
@@ -34,17 +37,19 @@ def run(words: Sequence[str]) -> int:
             raise UsageFault(f"there is no file or folder {str(path)!r}")
     if arguments.secrets:
         return _secrets(paths, as_json=arguments.json)
+    from harness.contract.protocol import PROTOCOL
     from harness.runner.verify_cassettes import verify
 
+    mask = Mask(fields=PROTOCOL.secret_fields)
     try:
         result = verify(paths)
     except OSError as wrong:
         raise UsageFault(f"{wrong.filename} cannot be read: {wrong.strerror}") from None
     if arguments.json:
-        write_json(verification_record(result))
+        write_json(mask.tree(verification_record(result)))
     else:
         _print_facts(result.facts)
-        _print(result.traffic)
+        _print(result.traffic, mask)
         for file, reason in result.unusable:
             say(printable(f"broken: {file}: {reason}"))
     return Exit.FAILED if result.unusable else _exit(result.traffic, strict=arguments.strict)
@@ -89,11 +94,13 @@ def verification_record(verified: Verified) -> dict[str, Any]:
 
 
 def _finding(finding: Finding) -> dict[str, Any]:
+    from harness.contract.rules import level_of
+
     place = place_record(finding.where)
     return {
         "file": place.pop("file", ""),
         "rule": finding.rule,
-        "level": str(_level(finding)),
+        "level": str(level_of(finding.rule)),
         "severity": str(finding.severity),
         "message": finding.message,
         "expected": finding.expected,
@@ -102,25 +109,16 @@ def _finding(finding: Finding) -> dict[str, Any]:
     }
 
 
-def _print(result: Verification) -> None:
+def _print(result: Verification, mask: Mask) -> None:
+    from harness.contract.rules import level_of
+
     for finding in result.findings:
-        where = finding.where
-        parts = [
-            where.exchange,
-            f"event {where.event}" if where.event is not None else "",
-            f"bytes {where.start}–{where.end}" if where.start is not None else "",
-            where.pointer,
-        ]
-        place = ", ".join(part for part in parts if part)
-        say(
-            printable(
-                f"{where.file}{f' ({place})' if place else ''}: {_verdict(finding, strict=False).upper()} "
-                f"{finding.rule} [{_level(finding)}] {finding.message}"
-            )
-        )
-        for name, text in (("expected", finding.expected), ("actual", finding.actual)):
-            if text:
-                say(printable(f"    {name}: {text}"))
+        where = ", ".join(filter(None, (finding.where.exchange, place(replace(finding.where, exchange="")))))
+        source = f"{finding.where.file} ({where})" if where else finding.where.file
+        kind = f"{_verdict(finding, strict=False).upper()} {finding.rule} [{level_of(finding.rule)}]"
+        say(printable(f"{source}: {kind} {mask.text(finding.message)}"))
+        for line in compared_lines(finding, mask):
+            say(f"  {line}")
     for file, reason in result.left_out:
         say(printable(f"left out: {file}: {reason}"))
     judged, left_out = result.judged, len(result.left_out)
@@ -146,10 +144,3 @@ def _verdict(finding: Finding, *, strict: bool) -> Verdict:
     observation = Observation.of([finding])
     said = verdict(observation, rule.level, rule.source.basis, strict=strict)
     return Verdict.INFO if said is Verdict.PASS else said
-
-
-def _level(finding: Finding) -> Level:
-    from harness.contract.rules import BY_ID
-
-    rule = BY_ID.get(finding.rule)
-    return rule.level if rule is not None else Level.MAY

@@ -6,7 +6,7 @@ caller's own words, a create or a stream shows only what was made; compared, bot
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 USER_INPUT = "user_input"
@@ -36,8 +36,12 @@ def output_steps(interaction: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def output_text(interaction: Mapping[str, Any]) -> str:
     """The text of every model_output step that the run made, joined."""
-    outputs = (step for step in output_steps(interaction) if step.get("type") == "model_output")
-    return "".join(text_of(step.get("content")) for step in outputs)
+    return steps_text(output_steps(interaction))
+
+
+def steps_text(steps: Iterable[Mapping[str, Any]]) -> str:
+    """The text of every model_output step among `steps`, joined."""
+    return "".join(text_of(step.get("content")) for step in steps if step.get("type") == "model_output")
 
 
 def text_of(content: object) -> str:

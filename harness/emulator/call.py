@@ -13,7 +13,6 @@ import msgspec
 
 from harness.wire import Headers, Request, Response
 
-JSON_HEADERS = Headers((("content-type", "application/json"),))
 ERROR_HEADERS = Headers((("content-type", "application/json; charset=UTF-8"),))
 
 
@@ -52,4 +51,4 @@ class Refusal(Exception):
 
 def json_response(value: Any, status: int = 200) -> Response:
     """A JSON answer."""
-    return Response.whole(status, JSON_HEADERS, msgspec.json.encode(value))
+    return Response.json(status, msgspec.json.encode(value))

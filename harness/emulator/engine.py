@@ -15,7 +15,7 @@ import msgspec
 
 from harness.emulator.admission import Admission
 from harness.emulator.auth import Auth
-from harness.emulator.call import JSON_HEADERS, Call, Refusal, json_response
+from harness.emulator.call import Call, Refusal, json_response
 from harness.emulator.events import Events
 from harness.emulator.ids import Ids
 from harness.emulator.moments import Moments
@@ -33,6 +33,7 @@ from harness.emulator.store import Store
 from harness.emulator.streams import Streams
 from harness.emulator.usage import Meter
 from harness.wire import Chunked, Clock, Headers, PieceBody, Response
+from harness.wire.message import JSON_HEADERS
 from harness.wire.pieces import COMPLETE, Chunk
 
 _FLAGS = {"true": True, "false": False, "1": True, "0": False, "": False}
@@ -260,7 +261,7 @@ class Engine:
 
     def json(self, data: bytes) -> Response:
         """200 with a JSON body."""
-        return Response.whole(200, JSON_HEADERS, data)
+        return Response.json(200, data)
 
     def flag(self, query: Any, name: str) -> bool:
         """A boolean query parameter. Raises Refusal 400 for anything else."""

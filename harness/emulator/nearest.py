@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from difflib import get_close_matches
+
+from harness.outcome.suggest import nearest
 
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
@@ -20,5 +21,5 @@ def snake(name: str) -> str:
 def suggestion(name: str, options: Iterable[str]) -> str:
     """` Did you mean 'x'?`, or `""` when nothing is near."""
     known = sorted(options)
-    near = [snake(name)] if snake(name) in known else get_close_matches(name.lower(), known, n=1, cutoff=0.6)
+    near = [snake(name)] if snake(name) in known else nearest(name.lower(), known, most=1)
     return f" Did you mean '{near[0]}'?" if near else ""

@@ -6,17 +6,18 @@ chain its environment too, tools are not inherited, a replayed thought keeps its
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from harness.contract import RUNNING
+from harness.contract.output import text_of
 from harness.outcome import UsageFault
 from harness.plugin.lifecycle import TOOL
 from harness.plugin.served import InteractionsEmulator
 from harness.runner.drops.results import plain
 from harness.wire import Request
+from harness.wire.json_value import object_or_none
 
 AGENT = "antigravity-preview-09-2026"
 
@@ -140,7 +141,7 @@ class Chain:
             raise UsageFault(f"there is no interaction {interaction_id!r}: was it deleted, or created elsewhere?")
         previous = found.get("previous_interaction_id")
         before = self.history_of(previous) if previous else []
-        return [*before, *(text for step in found["steps"] if (text := _text(step)))]
+        return [*before, *(text for step in found["steps"] if (text := text_of(step.get("content"))))]
 
     # Inside
 
@@ -159,10 +160,10 @@ class Chain:
         """Note what a create chained to, and what that was doing at the time."""
         if request.method != "POST" or request.segments[-1] != "interactions":
             return
-        try:
-            previous = json.loads(request.body).get("previous_interaction_id")
-        except (ValueError, AttributeError):
+        body = object_or_none(request.body)
+        if body is None:
             return
+        previous = body.get("previous_interaction_id")
         now = self.emulator.look(previous) if isinstance(previous, str) else None
         self._seen.append((previous, now["status"] if now else None))
 
@@ -202,9 +203,3 @@ def _not_replayed(step: Any, sent: Sequence[Mapping[str, Any]]) -> str:
     if signature and all(item.get("signature") != signature for item in same):
         return f"forgot the signature of a {wanted.get('type')} step: without it the turn is refused"
     return ""
-
-
-def _text(step: Mapping[str, Any]) -> str:
-    content = step.get("content")
-    parts = content if isinstance(content, list) else ()
-    return "".join(part.get("text", "") for part in parts if isinstance(part, Mapping))

@@ -11,12 +11,14 @@ from typing import Any
 
 import msgspec
 
-from harness.contract import StreamJudge, judge_error, judge_interaction, read
+from harness.contract import PROTOCOL, StreamJudge, judge_error, judge_interaction, read
 from harness.contract.json_read import loads
-from harness.contract.rules import BY_ID
+from harness.contract.rules import BY_ID, level_of
 from harness.outcome import Finding, Level, Severity, UsageFault
+from harness.report.finding import finding_lines
 from harness.runner.drops.results import events_of, plain
 from harness.wire import Exchange, encode
+from harness.wire.mask import Mask
 
 _SHOWN = 10
 
@@ -28,7 +30,7 @@ def assert_conforms(value: Any, *, level: str = "SHOULD", background: bool = Fal
     """
     __tracebackhide__ = True
     wanted = _levels(level)
-    broken = [finding for finding in findings_of(value, background=background) if _level(finding) in wanted]
+    broken = [finding for finding in findings_of(value, background=background) if level_of(finding.rule) in wanted]
     broken = [finding for finding in broken if finding.severity is Severity.BROKEN]
     if broken:
         lines = [_told(finding) for finding in broken[:_SHOWN]]
@@ -97,18 +99,9 @@ def _levels(level: str) -> frozenset[Level]:
     return frozenset(order[: order.index(Level(level.upper())) + 1])
 
 
-def _level(finding: Finding) -> Level:
-    rule = BY_ID.get(finding.rule)
-    return rule.level if rule is not None else Level.MUST
-
-
 def _told(finding: Finding) -> str:
-    rule, where = BY_ID.get(finding.rule), finding.where
-    place = where.pointer or ("" if where.event is None else f"event {where.event}")
-    if where.pointer and where.event is not None:
-        place = f"event {where.event}, {where.pointer}"
-    level = f"{_level(finding)} " if rule is not None else ""
-    text = f"  {level}{finding.rule}: {finding.message}" + (f" ({place})" if place else "")
-    if finding.expected or finding.actual:
-        text += f"\n      expected {finding.expected or '—'}, got {finding.actual or '—'}"
-    return text + (f"\n      {rule.statement} [{rule.source}]" if rule is not None else "")
+    message, *compared = finding_lines(finding, Mask(fields=PROTOCOL.secret_fields))
+    rule = BY_ID.get(finding.rule)
+    lines = [f"{level_of(finding.rule)} {finding.rule}: {message}", *(f"  {line}" for line in compared)]
+    lines += [f"    {rule.statement} [{rule.source}]"] if rule is not None else []
+    return "\n".join(f"  {line}" for line in lines)

@@ -138,5 +138,4 @@ def _framed(headers: Headers, framing: Framing) -> Headers:
 
 
 def _miss(reason: str) -> Response:
-    body = PROTOCOL.error_body(MISS_STATUS, MISS_CODE, reason)
-    return Response.whole(MISS_STATUS, Headers([("content-type", "application/json")]), body)
+    return Response.json(MISS_STATUS, PROTOCOL.error_body(MISS_STATUS, MISS_CODE, reason))

@@ -81,7 +81,7 @@ class Served:
             return self(request)
         except Runaway as runaway:
             stop(self._thread, runaway)
-            return Response.whole(400, _JSON, PROTOCOL.error_body(400, "runaway", str(runaway)))
+            return Response.json(400, PROTOCOL.error_body(400, "runaway", str(runaway)))
 
     def _bound(self, request: Request) -> None:
         if self._count > self.limit:
@@ -266,6 +266,3 @@ class InteractionsEmulator(Served):
     def look(self, interaction_id: str) -> dict[str, Any] | None:
         """An interaction as it is now, without moving it on as a poll would; None when there is none."""
         return self.emulator.look(interaction_id)
-
-
-_JSON = Headers([("content-type", "application/json")])

@@ -15,7 +15,7 @@ from typing import Any
 
 from harness.outcome import UsageFault
 from harness.plugin.environment import Environment
-from harness.wire import Clock, Headers, Request, Response, Service
+from harness.wire import Clock, Request, Response, Service
 
 _PREFIX = re.compile(r"/t(\d+)(?=/|$)")
 _NO_TEST = (
@@ -23,7 +23,6 @@ _NO_TEST = (
     "switch the redirection off with `interactions_environment =` in the pytest configuration"
 )
 _OVER = "this URL belonged to a test that is over: build the client anew in each test"
-_JSON = Headers([("content-type", "application/json")])
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,4 +136,4 @@ class _Router:
 def _refused(message: str) -> Response:
     from harness.contract import PROTOCOL
 
-    return Response.whole(400, _JSON, PROTOCOL.error_body(400, "no_test", message))
+    return Response.json(400, PROTOCOL.error_body(400, "no_test", message))

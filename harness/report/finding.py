@@ -16,6 +16,11 @@ def finding_lines(finding: Finding, mask: Mask) -> Iterator[str]:
     """The message with its place, then what was expected and what came, where they are told; secrets hidden."""
     where = place(finding.where)
     yield printable(mask.text(finding.message) + (f" ({where})" if where else ""))
+    yield from compared_lines(finding, mask)
+
+
+def compared_lines(finding: Finding, mask: Mask) -> Iterator[str]:
+    """What was expected and what came, indented, where they are told; secrets hidden."""
     if finding.expected:
         yield printable(f"  expected: {mask.text(finding.expected)}")
     if finding.actual:

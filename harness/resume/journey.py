@@ -13,10 +13,11 @@ from typing import Any, TypeAlias
 
 from harness.contract import PROTOCOL, is_settled
 from harness.contract.json_read import loads
+from harness.contract.output import output_steps, steps_text
 from harness.resume.faults import Drop, GaveUp, NotAStream, Refusal, Refused
 from harness.resume.patience import Patience
 from harness.resume.progress import Diverged, Progress
-from harness.resume.remainder import Contradiction, output_steps, remainder, text_of
+from harness.resume.remainder import Contradiction, remainder
 from harness.wire import Decoder
 
 Event: TypeAlias = Mapping[str, Any]
@@ -182,7 +183,7 @@ class Journey:
     def text(self) -> str:
         """The text of the output, as far as it is known."""
         steps = output_steps(self.final) if self.final is not None else self.progress.steps()
-        return "".join(text_of(step) for step in steps if step.get("type") == "model_output")
+        return steps_text(steps)
 
     # Inside
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from harness.contract.output import output_steps, text_of
 from harness.contract.protocol import COMPLETED_EVENT
 
 Event = dict[str, Any]
@@ -30,22 +31,6 @@ def remainder(
     yield {"interaction": dict(interaction), "event_type": COMPLETED_EVENT}
 
 
-def output_steps(interaction: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The steps that the run made: GET shows them after those of the input."""
-    found = interaction.get("steps")
-    steps = [step for step in found if isinstance(step, Mapping)] if isinstance(found, list) else []
-    kinds = [step.get("type") for step in steps]
-    begin = len(kinds) - kinds[::-1].index("user_input") if "user_input" in kinds else 0
-    while begin < len(kinds) and kinds[begin] == "function_result":
-        begin += 1
-    return steps[begin:]
-
-
-def text_of(step: Mapping[str, Any]) -> str:
-    """The text of one step, all its parts joined."""
-    return "".join(part["text"] for part in _parts(step) if isinstance(part.get("text"), str))
-
-
 def _parts(step: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     content = step.get("content")
     return [part for part in content if isinstance(part, Mapping)] if isinstance(content, list) else []
@@ -63,7 +48,7 @@ def _whole(index: int, step: Mapping[str, Any]) -> Iterator[Event]:
 
 
 def _rest(index: int, seen: Mapping[str, Any], step: Mapping[str, Any]) -> Iterator[Event]:
-    had, whole = text_of(seen), text_of(step)
+    had, whole = text_of(seen.get("content")), text_of(step.get("content"))
     if not whole.startswith(had):
         raise Contradiction(f"step {index} has another text now than the stream told")
     if len(whole) > len(had):

@@ -6,7 +6,6 @@ shape is said by `diff_shape`.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
@@ -17,6 +16,7 @@ from typing import Any
 from harness.cassette import CassetteError, Recording, load
 from harness.runner.diff_shape import ABSENT, Content, Shape, content_of, shape_of
 from harness.wire import Decoder, StreamProtocol
+from harness.wire.json_value import json_or_none
 
 _SUFFIXES = (".yaml", ".yml")
 _SHOWN = 100
@@ -164,7 +164,7 @@ def _key(recording: Recording, ids: set[str]) -> Key:
     request = recording.request
     path = "/" + "/".join("{id}" if segment in ids else segment for segment in request.segments)
     names = tuple(sorted({name for name, _ in request.query}))
-    body = _parsed(request.body)
+    body = json_or_none(request.body)
     asked = body if isinstance(body, dict) else {}
     streams = asked.get("stream") is True or request.parameter("stream") == "true"
     background = " background" if asked.get("background") is True else ""
@@ -183,7 +183,7 @@ def _ids(recordings: Sequence[Recording], protocol: StreamProtocol) -> set[str]:
     for recording in recordings:
         bodies = [frame.data for frame in Decoder().feed(recording.body)] if recording.events else [recording.body]
         for body in bodies:
-            found.update(_ids_in(_parsed(body), protocol.id_fields))
+            found.update(_ids_in(json_or_none(body), protocol.id_fields))
     return found
 
 
@@ -197,10 +197,3 @@ def _ids_in(value: Any, fields: frozenset[str]) -> Iterator[str]:
     elif isinstance(value, list):
         for item in value:
             yield from _ids_in(item, fields)
-
-
-def _parsed(data: bytes) -> Any:
-    try:
-        return json.loads(data)
-    except (ValueError, RecursionError):
-        return None

@@ -13,15 +13,13 @@ from typing import Any
 
 from harness.faults import FaultyService, Plan, Suffered, cut, parse
 from harness.outcome import UsageFault
-from harness.wire import Headers, Request, Response, Service, StreamProtocol
+from harness.wire import Request, Response, Service, StreamProtocol
 
 _PLACE = re.compile(r"((?:/__harness__/sessions/[^/?]+)?)(/[^?]*)")
 _CONTROL = "/__harness__/"
 _FAULTS = "/__harness__/faults"
 _ROOM = 64
 """Plans that are kept before anybody looks whether their sessions are still there."""
-
-_JSON = Headers((("content-type", "application/json"),))
 
 
 class Faulty:
@@ -143,7 +141,7 @@ class Faulty:
         return {"plan": str(faulty.plan), "connections": log}
 
     def _refuse(self, status: int, code: str, message: str) -> Response:
-        return Response.whole(status, _JSON, self._protocol.error_body(status, code, message))
+        return Response.json(status, self._protocol.error_body(status, code, message))
 
 
 def _line(suffered: Suffered) -> str:
@@ -153,4 +151,4 @@ def _line(suffered: Suffered) -> str:
 
 
 def _answer(status: int, value: Any) -> Response:
-    return Response.whole(status, _JSON, json.dumps(value).encode())
+    return Response.json(status, json.dumps(value).encode())

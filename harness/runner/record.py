@@ -206,7 +206,7 @@ def unanswered(exchange: Exchange) -> str:
 def recording_of(exchange: Exchange, origin: str) -> Recording:
     """The recording of an exchange that the tap saw; its content coding undone, as far as the body goes."""
     unit = Unit.CHUNK if isinstance(exchange.framing, Chunked) else Unit.PIECE
-    return Recording.of(exchange, origin=origin, unit=unit, decoded=False, reason=exchange.reason).decoded()
+    return Recording.of(exchange, origin=origin, unit=unit, decoded=False).decoded()
 
 
 def provenance_of(target: str, *, recorder: str = "harness record", ca_file: str | None = None) -> Provenance:

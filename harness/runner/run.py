@@ -8,7 +8,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 
@@ -42,7 +42,11 @@ _STOPS = frozenset({Verdict.FAIL, Verdict.ERROR})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
-    """How to run what is selected; `jobs` exercises at the same time, each over its own driver."""
+    """How to run what is selected; `jobs` exercises at the same time, each over its own driver.
+
+    `choose` names the exercise to play next of those that are left, where one is played at a time; the catalogue's
+    order without it.
+    """
 
     selection: Selection = field(default_factory=Selection)
     said: tuple[Capability, ...] = ()
@@ -50,6 +54,7 @@ class RunOptions:
     strict: bool = False
     fail_fast: bool = False
     jobs: int = 1
+    choose: Callable[[Sequence[str]], str] | None = None
     manners: Manners = field(default_factory=Manners)
 
 
@@ -103,7 +108,7 @@ class _Conductor:
         if workers > 1:
             yield from self._parallel(groups, workers)
         elif groups:
-            yield from self._work(iter(groups))
+            yield from self._work(_chosen(groups, self._options.choose))
         for planned, played, own in self._held:
             said = self._audit.observe(planned.check, own)
             yield CheckFinished(self._result(planned, said, played, audited=said is not own))
@@ -201,6 +206,15 @@ class _Shared:
     def __next__(self) -> Group:
         with self._lock:
             return next(self._iterator)
+
+
+def _chosen(groups: list[Group], choose: Callable[[Sequence[str]], str] | None) -> Iterator[Group]:
+    if choose is None:
+        yield from groups
+        return
+    left = {exercise.name: (exercise, members) for exercise, members in groups}
+    while left:
+        yield left.pop(choose(tuple(left)))
 
 
 def _until_done(said: queue.Queue[Event | BaseException | None], workers: int) -> Iterator[Event]:

@@ -1,12 +1,14 @@
 """One test item for each check. Collected by `pytest --pyargs harness.suite --interactions-url URL`.
 
 Layer 7. Markers: `interactions_must`, `interactions_should`, `interactions_may`, and `interactions_area_<area>`;
-the checks of one exercise share an `xdist_group` (`--dist loadgroup` plays each exercise once).
+the checks of one exercise share an `xdist_group` (`--dist loadgroup` plays each exercise once), and so do
+those that speak of all answers: their worker plays what it has not seen.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import NoReturn
 
 import pytest
@@ -37,10 +39,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     for name in sorted({name for check in checks for name in _marks(check)}):
         config.addinivalue_line("markers", f"{name}: checks of the catalogue")
     items = []
-    for check in checks:
+    for check in sorted(checks, key=lambda check: check.everywhere):  # those are decided when all is played
         marks = [getattr(pytest.mark, name) for name in _marks(check)]
         if grouped:
-            marks.append(pytest.mark.xdist_group(check.exercise.name))
+            marks.append(pytest.mark.xdist_group("everywhere" if check.everywhere else check.exercise.name))
         if check.id in known:
             marks.append(pytest.mark.xfail(reason=known.reason(check.id), strict=True))
         items.append(pytest.param(check, id=check.id, marks=marks))
@@ -60,14 +62,22 @@ def _marks(check: Check) -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def interactions_judge(request: pytest.FixtureRequest) -> Judge:
-    """The target of the session, and what was found so far."""
+def interactions_judge(request: pytest.FixtureRequest) -> Iterator[Judge]:
+    """The run of the session: against one target, of the checks that are asked for."""
     option = request.config.getoption
-    checks = selected(option("--interactions-profile"), option("--interactions-level"))
+    checks = [check for item in request.session.items if (check := _check_of(item)) is not None]
     try:
-        return Judge(option("--interactions-url"), baseline_of(option("--interactions-baseline")), checks)
+        judge = Judge(option("--interactions-url"), baseline_of(option("--interactions-baseline")), checks)
     except UsageFault as fault:
         _leave(fault)
+    with closing(judge):
+        yield judge
+
+
+def _check_of(item: pytest.Item) -> Check | None:
+    call = getattr(item, "callspec", None)
+    check = call.params.get("check") if call is not None else None
+    return check if isinstance(check, Check) else None
 
 
 def test_conforms(check: Check, interactions_judge: Judge, record_property: Callable[[str, object], None]) -> None:

@@ -21,7 +21,6 @@ from harness.transport.seen import call
 from harness.transport.writer import After, ResponseWriter
 from harness.wire import Body, Clock, Headers, Request, Response, Service
 
-_JSON = Headers((("content-type", "application/json"),))
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _KEPT_ERRORS = 100
 
@@ -77,7 +76,7 @@ def _preflight(fields: Sequence[str]) -> Response:
 
 
 def _error(status: int, message: str) -> Response:
-    return Response.whole(status, _JSON, json.dumps({"error": {"code": status, "message": message}}).encode())
+    return Response.json(status, json.dumps({"error": {"code": status, "message": message}}).encode())
 
 
 class Connection(asyncio.Protocol):

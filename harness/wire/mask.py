@@ -47,9 +47,7 @@ class Mask:
             text = self._known.sub(HIDDEN, text)
         if seems_json(text):
             text = self._without_values(text, self._above(request))
-        text = _MEMBER.sub(
-            lambda found: f"{found[1]}{HIDDEN}" if self._fields.names(found["name"]) else found[0], text
-        )
+        text = _MEMBER.sub(self._member, text)
         return _without_sightings(_SECRET_QUERY.sub(rf"\g<1>{HIDDEN}", text))
 
     def header(self, name: str, value: str) -> str:

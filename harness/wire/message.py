@@ -168,7 +168,7 @@ class PieceBody:
             on_close()
 
 
-_JSON = Headers((("content-type", "application/json"),))
+JSON_HEADERS = Headers((("content-type", "application/json"),))
 
 
 @dataclass(slots=True)
@@ -195,7 +195,7 @@ class Response:
     @classmethod
     def json(cls, status: int, data: bytes, more: Iterable[tuple[str, str]] = ()) -> Response:
         """A response whose bytes are JSON, labelled so; `more` header fields follow."""
-        return cls.whole(status, Headers((*_JSON, *more)) if more else _JSON, data)
+        return cls.whole(status, Headers((*JSON_HEADERS, *more)) if more else JSON_HEADERS, data)
 
     @classmethod
     def dead(cls, ending: Ending) -> Response:

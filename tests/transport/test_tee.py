@@ -102,7 +102,7 @@ def test_what_it_tells_is_a_recording(library: Any) -> None:
     seen: list[Exchange] = []
     with ServerThread(Serving(Chunk(b"ab"), Chunk(b"cde"))) as server:
         fetch(library, server.url, seen.append)
-    recording = Recording.of(seen[0], decoded=False, reason=seen[0].reason)
+    recording = Recording.of(seen[0], decoded=False)
     assert (recording.reason, list(recording.pieces.sizes)) == ("OK", [2, 3])
     assert recording.ending == COMPLETE
 

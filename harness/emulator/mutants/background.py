@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.emulator.call import JSON_HEADERS, Call, Refusal
+from harness.emulator.call import Call, Refusal
 from harness.emulator.engine import Engine
 from harness.emulator.mutants.mutant import Area
 from harness.emulator.mutants.surgery import Json, altered
@@ -12,6 +12,7 @@ from harness.emulator.order import Order
 from harness.emulator.render import Bodies
 from harness.emulator.run import Run
 from harness.wire import COMPLETE, Chunk, Chunked, Pause, Piece, PieceBody, Response
+from harness.wire.message import JSON_HEADERS
 
 BACKGROUND = Area("background")
 

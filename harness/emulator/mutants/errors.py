@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from harness.emulator.admission import Admission, known_fields
-from harness.emulator.call import JSON_HEADERS, Call, Refusal, json_response
+from harness.emulator.call import Call, Refusal, json_response
 from harness.emulator.engine import Engine
 from harness.emulator.mutants.mutant import Area
 from harness.emulator.mutants.surgery import Json, altered, html, plain_error, sent
@@ -29,7 +29,7 @@ class _ErrorBareString(Emulator):
     """`error` is a string instead of an object."""
 
     def refused(self, refusal: Refusal) -> Response:
-        return Response.whole(refusal.status, JSON_HEADERS, b'{"error":"refused"}')
+        return Response.json(refusal.status, b'{"error":"refused"}')
 
 
 @ERRORS.mutant("error-detail")

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from harness.emulator.call import JSON_HEADERS, Call
+from harness.emulator.call import Call
 from harness.wire import Chunk, Headers, Length, Response
 
 Json = dict[str, Any]
@@ -45,7 +45,7 @@ def altered(response: Response, change: Callable[[Any], Any]) -> Response:
 def plain_error(status: int, message: str = "Internal error.", code: str = "api_error") -> Response:
     """An error in the API's shape."""
     body = msgspec.json.encode({"error": {"message": message, "code": code}})
-    return Response.whole(status, JSON_HEADERS, body)
+    return Response.json(status, body)
 
 
 def html(status: int) -> Response:

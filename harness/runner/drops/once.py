@@ -14,7 +14,8 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from harness.contract import PROTOCOL, compare_steps
-from harness.runner.drops.results import assembled, events_of, plain, steps_text, text_in
+from harness.contract.output import steps_text
+from harness.runner.drops.results import assembled, events_of, plain, text_in
 from harness.runner.drops.witness import Seen
 from harness.wire import Request
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.contract import Assembler
-from harness.resume.remainder import output_steps, text_of
+from harness.contract.output import output_text
 
 
 def plain(value: Any) -> Any:
@@ -45,14 +45,9 @@ def text_in(value: Any) -> str | None:
     """The output text of an interaction or of assembled events; None when it has no steps to tell."""
     value = plain(value)
     if isinstance(value, Mapping) and isinstance(value.get("steps"), list):
-        return steps_text(output_steps(value))
+        return output_text(value)
     text = getattr(value, "text", None)
     return text if isinstance(text, str) else None
-
-
-def steps_text(steps: Sequence[Mapping[str, Any]]) -> str:
-    """The text of the model's output in a list of steps."""
-    return "".join(text_of(step) for step in steps if step.get("type") == "model_output")
 
 
 def assembled(events: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

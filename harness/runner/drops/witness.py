@@ -10,7 +10,7 @@ from itertools import groupby
 from typing import Any
 
 from harness.contract import PROTOCOL, is_settled
-from harness.contract.json_read import loads
+from harness.contract.json_read import loads, objects
 from harness.wire import Body, Chunk, Decoder, Ending, Piece, Request, Response, Service
 
 
@@ -123,8 +123,7 @@ class _Watched:
 
 def events_in(data: bytes) -> list[dict[str, Any]]:
     """The decoded events of a whole stream."""
-    values = (loads(frame.data).value for frame in Decoder().feed(data))
-    return [value for value in values if isinstance(value, dict)]
+    return objects(frame.data for frame in Decoder().feed(data))
 
 
 def grouped(lines: Iterable[str]) -> list[str]:
