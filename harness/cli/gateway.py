@@ -40,6 +40,7 @@ UPSTREAM_PORT = 9100
 _STARTING = 120.0
 """Seconds that a gateway of ours may take to start."""
 _ONE_LOOK = 1.0
+_DYING = 0.5
 
 
 def run(words: Sequence[str]) -> int:
@@ -72,8 +73,9 @@ def run(words: Sequence[str]) -> int:
         driver = stack.enter_context(closing(target.connect()))
         line = Line(driver, upstream, target.target, patience=arguments.patience, watch=arguments.watch)
         finished = _listen(judge_gateway(line, options), target, server.url, arguments)
-        if process is not None and process.ended:
-            say(f"note: {process.ended}", to_errors=True)
+        # A dying process drops its connections a moment before its parent can see it dead.
+        if process is not None and (ended := process.ended(within=_DYING if finished.exit else 0.0)):
+            say(f"note: {ended}", to_errors=True)
         if server.errors:
             raise HarnessFault(f"the upstream erred: {server.errors[0]}")
     return finished.exit
@@ -176,8 +178,8 @@ def _wait(target: ResolvedTarget, seconds: float | None, process: Started | None
         return
     until = time.monotonic() + (_STARTING if seconds is None else seconds)
     while True:
-        if process.ended:
-            raise TargetFault(process.ended)
+        if ended := process.ended():
+            raise TargetFault(ended)
         try:
             wait_until_up(target, _ONE_LOOK)
             break

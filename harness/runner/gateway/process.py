@@ -37,11 +37,11 @@ class Started:
         data = os.pread(self._output.fileno(), _WORDS, max(0, size - _WORDS))
         return data.decode("utf-8", "replace").strip()
 
-    @property
-    def ended(self) -> str:
-        """How it ended, with its last words; "" while it runs."""
-        code = self._child.poll()
-        if code is None:
+    def ended(self, within: float = 0.0) -> str:
+        """How it ended, at most so many seconds from now, with its last words; "" while it runs."""
+        try:
+            code = self._child.wait(within)
+        except subprocess.TimeoutExpired:
             return ""
         how = f"exit code {code}" if code >= 0 else f"signal {-code}"
         said = f"\n{self.words}" if self.words else ""

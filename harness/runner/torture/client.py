@@ -161,6 +161,9 @@ class Talking:
         if child is None or self._errors is None:
             return ""
         _kill(child)
+        assert child.stdin is not None
+        with contextlib.suppress(BrokenPipeError):  # a task that it ended without reading
+            child.stdin.close()
         with child:
             child.wait()
         self._errors.seek(0)

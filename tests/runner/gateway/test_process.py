@@ -36,7 +36,7 @@ def test_its_words_are_kept() -> None:
     """What it writes is there to be shown."""
     with started([sys.executable, "-c", CHILD], os.environ) as process:
         assert until(lambda: process.words == "here")
-        assert process.ended == ""
+        assert process.ended() == ""
 
 
 def test_it_ends_with_its_children(tmp_path: Path) -> None:
@@ -57,8 +57,8 @@ def test_one_that_ended_says_why() -> None:
     """Exit code and last words."""
     command = [sys.executable, "-c", "print('no such config'); raise SystemExit(3)"]
     with started(command, os.environ) as process:
-        assert until(lambda: process.ended)
-        assert process.ended.endswith("has ended (exit code 3)\nno such config")
+        assert until(lambda: process.ended())
+        assert process.ended().endswith("has ended (exit code 3)\nno such config")
 
 
 def test_one_that_does_not_start() -> None:

@@ -99,6 +99,14 @@ print('{"text": "fine"}')
     client.close()
 
 
+def test_one_that_does_not_read_its_task() -> None:
+    """It has ended before it could be asked: that is its failure, not ours."""
+    client = talking("""import os; input(); os.close(0); print('{"text": "one"}', flush=True)""")
+    assert client.read(TASK, 20).collected == "one"
+    assert client.read(TASK, 20).error == "the command ended (exit code 0) before it answered"
+    client.close()
+
+
 @pytest.mark.parametrize("line", ["hello", "[1]", '{"tekst": 1}', '{"text": 1}'])
 def test_a_line_that_is_no_answer(line: str) -> None:
     """It is quoted, beside what is expected."""
