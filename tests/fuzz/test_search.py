@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from harness.runner.fuzz.budget import BUDGETS, Budget, Timer, open_database
+from harness.runner.fuzz.budget import BUDGETS, Budget, Timer, hypothesis_settings, open_database
 from harness.runner.fuzz.every import every
 from harness.runner.fuzz.failure import Broken
 from harness.runner.fuzz.search import laws, search
@@ -63,6 +64,23 @@ def test_the_same_seed_does_the_same() -> None:
     """Counts and findings are a function of the seed."""
     one, other = (search(reference(), replace(SMALL, histories=15), seed=7) for _ in range(2))
     assert one.counts == other.counts
+
+
+def test_long_searches_let_go_of_what_was_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rounds of a bounded size, each with a seed of its own, until all histories are played."""
+    rounds: list[int] = []
+
+    def told(examples: int, **options: Any) -> Any:
+        rounds.append(examples)
+        return hypothesis_settings(examples, **options)
+
+    monkeypatch.setattr("harness.runner.fuzz.search.AT_ONCE", 200)
+    monkeypatch.setattr("harness.runner.fuzz.search.hypothesis_settings", told)
+    run = search(reference(), Budget(histories=60, steps=10, laws=0, schema=0), seed=2)
+    assert (run.failures, run.vacuous) == ((), ())
+    assert run.counts["histories"] >= 60
+    assert len(rounds) >= 3
+    assert max(rounds) == 20
 
 
 def test_time_ends_a_search() -> None:

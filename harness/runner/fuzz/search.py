@@ -1,12 +1,13 @@
 """Engines that Hypothesis drives: histories of its choice, and the laws of streams.
 
 Layer 4. Both run in rounds: a rule that was found broken is passed over in the next one, so that one defect does
-not hide others; a round without a find ends the search.
+not hide others, and what Hypothesis remembers of all it has drawn is let go.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from harness.outcome import Finding
@@ -26,7 +27,15 @@ HISTORY, LAWS = "history", "laws"
 LEAST_ACCEPTED = 0.2
 """A search in which fewer of the requests succeeded has met a wall and proves nothing."""
 
-MOST_ROUNDS = 8
+MOST_FINDS = 8
+"""Rounds with a find after which the target is known to be broken."""
+
+AT_ONCE = 25_000
+"""Operations in a round: Hypothesis keeps each choice it has made, up to 2 kB an operation."""
+
+_LAW_STEPS = 12
+"""Operations in a history of the laws, about."""
+
 _ENOUGH = 100
 """Histories after which each kind of operation must have been played."""
 
@@ -100,7 +109,8 @@ def _rounds(
     timer = Timer(budget.seconds)
     place = place.within(timer)
     tally = Tally(timer.over)
-    examples = budget.histories if engine == HISTORY else budget.laws
+    examples, steps = (budget.histories, budget.steps) if engine == HISTORY else (budget.laws, _LAW_STEPS)
+    at_once = max(1, AT_ONCE // steps)
     failures: list[Failure] = []
     notes: list[str] = []
     vacuous: list[str] = []
@@ -108,13 +118,15 @@ def _rounds(
     def muted(finding: Finding) -> bool:
         return key_of(finding) in known or not place.judged(finding)
 
-    for number in range(MOST_ROUNDS):
-        if tally.histories >= examples or timer.over():
+    finds = 0
+    for number in count():
+        begun = tally.histories
+        if begun >= examples or timer.over() or finds == MOST_FINDS:
             break
         tally.bugs = {}
         try:
             seen = write_only(database) if known else database
-            play(place, tally, muted, examples - tally.histories, seed + number, seen)
+            play(place, tally, muted, min(at_once, examples - begun), seed + number, seen)
         except TimeUp as up:
             hung = up.waited > timer.spent / 2
             (vacuous if hung else notes).extend([str(up)] if str(up) else [])
@@ -123,7 +135,8 @@ def _rounds(
                 raise  # Hypothesis may take an example that was broken off for an inconsistent one
         failures += (minimal(place, bug.failure(engine)) for bug in tally.bugs.values())
         known |= tally.bugs.keys()
-        if not tally.bugs:
+        finds += bool(tally.bugs)
+        if tally.histories == begun:
             break
     return EngineRun(
         engine=engine,

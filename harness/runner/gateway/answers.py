@@ -6,7 +6,7 @@ Layer 4. Each function gives an `Answer` for one create; the emulator has done i
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from harness.contract import PROTOCOL
 from harness.faults import cut
@@ -15,6 +15,7 @@ from harness.wire import (
     COMPLETE,
     Chunk,
     Decoder,
+    Ending,
     Frame,
     Pause,
     Piece,
@@ -85,6 +86,31 @@ class Gate:
                 yield Pause(_LOOK)
             yield Chunk(plain(frame))
         yield COMPLETE
+
+
+class Held:
+    """An `Answer` that breaks off as a fault plan says, and not before it is let: what came first is read."""
+
+    def __init__(self, plan: str) -> None:
+        self._answer = suffering(plan)
+        self._allowed = False
+
+    def let(self) -> None:
+        """Let it end now."""
+        self._allowed = True
+
+    def __call__(self, service: Service, request: Request) -> Response:
+        response = self._answer(service, request)
+        if _streams(response):
+            inner = response.body
+            response.body = PieceBody(self._pieces(inner), on_close=inner.close)
+        return response
+
+    def _pieces(self, inner: Iterable[Piece]) -> Iterator[Piece]:
+        for piece in inner:
+            while isinstance(piece, Ending) and not self._allowed:
+                yield Pause(_LOOK)
+            yield piece
 
 
 class Meeting:

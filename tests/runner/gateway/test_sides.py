@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from itertools import chain, takewhile
+
 import pytest
 
+from harness.contract import read
 from harness.contract.schemas import load
 from harness.runner.gateway.answers import refusing, suffering
 from harness.runner.gateway.fields import AGENT, FIELDS
 from harness.runner.gateway.mutants.mutant import Gateway, taken
 from harness.runner.gateway.passage import Early
-from harness.wire import By, How, Request, Response
+from harness.runner.gateway.trials import truncating
+from harness.wire import COMPLETE, Body, By, Chunk, Ending, How, Pause, PieceBody, Request, Response
 from tests.runner.gateway.inprocess import line_through
 
+_OWN_ERROR = b'data: {"error": {"message": "upstream broke", "code": "502"}}\n\n'
 SCRIPT = {"deltas": ["a", "b", "c"], "thought": False, "times": 0}
 
 
@@ -91,6 +96,25 @@ def test_what_belongs_to_a_request() -> None:
     assert [call.request.raw_path for call in got.upstream] == ["/v1beta/interactions/v1_nothing"]
     strays = line.strays("x.strays", create.client, 0).upstream
     assert [call.request.raw_path for call in strays] == ["/v1beta/interactions/v1_own"] * 2
+
+
+class Slow(Gateway):
+    """Looks first at what has come when the upstream stands still or has ended; a broken answer is none to it."""
+
+    def streamed(self, request: Request, body: Body) -> Body:
+        come = list(takewhile(lambda piece: not isinstance(piece, Pause), body))
+        last = come[-1] if come else COMPLETE
+        broken = isinstance(last, Ending) and not last.complete
+        return PieceBody((Chunk(_OWN_ERROR), COMPLETE) if broken else chain(come, body), on_close=body.close)
+
+
+def test_a_slow_gateway_has_the_events_before_their_stream_breaks() -> None:
+    """What breaks off does so after the client has seen its beginning: that is no race."""
+    passages = list(truncating(line_through(Slow)))
+    broken = [passage for passage in passages if passage.answer and not passage.answer.ending.complete]
+    streams = [passage.client for passage in broken if read(passage.client).is_stream]
+    assert len(streams) >= 4
+    assert not [client for client in streams if b"upstream broke" in client.body]
 
 
 def test_what_arrives_instead_is_astray() -> None:
