@@ -25,10 +25,12 @@ SMALL = Budget(histories=1, steps=1, laws=1, schema=12, coverage=False)
 FAMILIES = {family.collection: family for family in (INTERACTIONS, *NEIGHBOURS)}
 
 
-def searched(place: Place, monkeypatch: pytest.MonkeyPatch, *families: str) -> EngineRun:
+def searched(
+    place: Place, monkeypatch: pytest.MonkeyPatch, *families: str, seconds: float | None = None
+) -> EngineRun:
     """A search of some resources only."""
     monkeypatch.setattr(engine, "served", lambda place: tuple(FAMILIES[name] for name in families))
-    return document(place, SMALL)
+    return document(place, replace(SMALL, seconds=seconds))
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -180,3 +182,10 @@ def test_the_tailored_document_asks_for_what_the_target_has() -> None:
     assert "previous_interaction_id" not in fields
     assert OPENAPI.read_bytes() == before
     assert not path.exists()
+
+
+def test_a_time_too_short_to_prove_anything_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was not reached for want of time is no mystery."""
+    done = searched(reference(), monkeypatch, "interactions", seconds=0.2)
+    assert done.vacuous
+    assert done.notes[0].startswith("time was up after 0 s")

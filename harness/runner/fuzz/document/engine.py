@@ -26,6 +26,7 @@ WEIGHT = 3
 """How much more of a time budget interactions get than each resource beside them."""
 
 MAX_EVENTS = 5000
+TOO_SHORT = "time was up after {:.0f} s, and that is why it proves nothing: give it more with --time"
 
 
 def document(
@@ -45,13 +46,15 @@ def document(
             _search(hearing, path, place, root, own, seed)
             place.clean(hearing.ledger)
             heard.append(hearing)
+    vacuous = tuple(why for hearing in heard if _proves(hearing) for why in hearing.vacuity())
+    short = (TOO_SHORT.format(budget.seconds),) if vacuous and timer.over() else ()
     return EngineRun(
         engine=ENGINE,
         seconds=timer.spent,
         counts=_counts(heard),
         failures=tuple(_failures(heard)),
-        vacuous=tuple(why for hearing in heard if _proves(hearing) for why in hearing.vacuity()),
-        notes=(*_notes(heard, families), *place.notes()),
+        vacuous=vacuous,
+        notes=(*short, *_notes(heard, families), *place.notes()),
     )
 
 
