@@ -1,6 +1,6 @@
 """What a cassette costs beside plain vcrpy: loading a long stream, and recording many exchanges.
 
-`python benchmarks/cassette.py [--json] [--events N] [--rounds N]`. Loading: the same body in a file of plain vcrpy
+`python -m benchmarks.cassette [--json] [--events N] [--rounds N]`. Loading: the same body in a file of plain vcrpy
 and in one with pieces, times and ending, read by vcrpy and by us; and, for the reason of the packed form, the
 pieces as a YAML list. Appending: the journal, and vcrpy's way, the whole file anew after each exchange. Rounds are
 interleaved so that noise hits all alike; figures are medians, and the best of each in brackets. A ratio is the

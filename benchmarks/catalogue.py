@@ -1,6 +1,6 @@
 """How long the whole catalogue takes: in this process's emulator, over loopback, and against every mutant.
 
-`python benchmarks/catalogue.py [--rounds 5] [--json]`. Each run is a command in a process of its own, as a user
+`python -m benchmarks.catalogue [--rounds 5] [--json]`. Each run is a command in a process of its own, as a user
 starts it, so that importing and compiling the schemas count. Rounds are interleaved; figures are medians: seconds
 on the clock, and seconds of processor time, of all processes of the run, which a busy machine changes less. What
 each is meant to take is told beside it, never a gate.

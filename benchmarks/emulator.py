@@ -1,6 +1,6 @@
 """The emulator over a socket beside aimock: creates, 500-event streams, and replays of a stored stream.
 
-`python benchmarks/emulator.py [--rounds 7] [--seconds 1] [--json]`. Each server is a process of its own; one raw
+`python -m benchmarks.emulator [--rounds 7] [--seconds 1] [--json]`. Each server is a process of its own; one raw
 client asks both, in short turns (ours, theirs, ours …), so that what else the machine does falls on both alike.
 Figures are medians of the turns; where the system tells it, also the processor time that the server spent on one
 unit, all its threads together, which a busy machine changes less. Every answer is checked: its status, that it is
@@ -22,12 +22,12 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from benchmarks._starting import free_port, wait_for
 from harness.transport.body_reader import BodyReader
 from harness.transport.heads import parse_response_head
 from harness.transport.in_thread import loop_factory
@@ -81,11 +81,7 @@ def started(name: str, command: list[str], port: int) -> Iterator[Contender]:
     """A server process that accepts on `port`."""
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=ROOT) as process:
         try:
-            until = time.monotonic() + 20
-            while not _accepts(port):
-                if process.poll() is not None or time.monotonic() > until:
-                    sys.exit(f"{name} did not come up: {' '.join(command)}")
-                time.sleep(0.05)
+            wait_for(port, " ".join(command), alive=lambda: process.poll() is None)
             yield Contender(name, port, process.pid)
         finally:
             process.terminate()
@@ -97,7 +93,7 @@ def harness(folder: Path) -> tuple[list[str], int]:
               "match": {"input_contains": COUNT}}  # fmt: skip
     scenario = folder / "scenario.yaml"
     scenario.write_text(json.dumps({"replies": [script]}))
-    port = _free_port()
+    port = free_port()
     words = ["-m", "harness", "serve", "--port", str(port), "--scenario", str(scenario)]
     return [sys.executable, *words], port
 
@@ -111,19 +107,8 @@ def aimock(folder: Path) -> tuple[list[str], int] | None:
     short = {"match": {"userMessage": "?"}, "response": {"content": "This answers your question; it was read."}}
     fixtures = folder / "fixtures.json"
     fixtures.write_text(json.dumps({"fixtures": [long, short]}))
-    port = _free_port()
+    port = free_port()
     return [node, str(AIMOCK), "-p", str(port), "-f", str(fixtures), "--log-level", "warn"], port
-
-
-def _accepts(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.settimeout(0.5)
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def cpu_seconds(pid: int) -> float | None:

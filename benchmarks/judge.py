@@ -1,6 +1,6 @@
 """What judging a stream costs, beside what merely parsing it costs, in one run and on one machine.
 
-`python benchmarks/judge.py [--json] [--events N] [--rounds N]`. Ours is everything: SSE frames, JSON, schema,
+`python -m benchmarks.judge [--json] [--events N] [--rounds N]`. Ours is everything: SSE frames, JSON, schema,
 order. The others do less: `json.loads` only the payloads, already cut out; google-genai its own stream parser.
 Rounds are interleaved so that noise hits all alike; figures are medians, and the best of each in brackets.
 """

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import socket
 import statistics
 import sys
 import tempfile
@@ -19,6 +18,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from benchmarks._starting import free_port
 from benchmarks.emulator import (
     COUNT,
     DELTAS,
@@ -60,8 +60,7 @@ def cassette(path: Path) -> str:
 
 def replay(path: Path) -> tuple[list[str], int]:
     """`harness replay` of a cassette, as fast as it goes."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = int(free.getsockname()[1])
+    port = free_port()
     words = ["-m", "harness", "replay", str(path), "--mode", "resume", "--port", str(port)]
     return [sys.executable, *words], port
 

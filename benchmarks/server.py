@@ -1,6 +1,6 @@
 """How fast the socket server is beside others: small answers and streams, each server in a process of its own.
 
-`python benchmarks/server.py [--seconds 3] [--json]`. Peers that are not installed are left out. The client is
+`python -m benchmarks.server [--seconds 3] [--json]`. Peers that are not installed are left out. The client is
 ours, raw, and the same for all; on a machine with few cores it takes its share, so that ratios say more than
 absolute numbers.
 """
@@ -12,11 +12,11 @@ import asyncio
 import json
 import multiprocessing
 import socket
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+from benchmarks._starting import free_port, wait_for
 from harness.transport import Server
 from harness.transport.in_thread import loop_factory
 from harness.transport.response_reader import ResponseReader
@@ -112,27 +112,15 @@ SERVERS: dict[str, tuple[str, Callable[[int], None]]] = {
 @contextmanager
 def running(serve: Callable[[int], None]) -> Iterator[int]:
     """The port of a server in a fresh process."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = int(free.getsockname()[1])
+    port = free_port()
     process = multiprocessing.get_context("spawn").Process(target=serve, args=(port,), daemon=True)
     process.start()
     try:
-        _wait_for(port, process)
+        wait_for(port, "the server", alive=process.is_alive)
         yield port
     finally:
         process.terminate()
         process.join()
-
-
-def _wait_for(port: int, process: Any) -> None:
-    until = time.monotonic() + 20
-    while time.monotonic() < until and process.is_alive():
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            return
-        except OSError:
-            time.sleep(0.02)
-    raise SystemExit(f"no server came up on port {port}")
 
 
 def answer_bytes(port: int, wire: bytes) -> int:

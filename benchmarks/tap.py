@@ -1,6 +1,6 @@
 """What a recording proxy adds to the time to the first byte: none, our tap, and others, asked in turn.
 
-`python benchmarks/tap.py [--rounds 60] [--json] [--python PATH] [--mitmdump PATH]`. The upstream sends eleven
+`python -m benchmarks.tap [--rounds 60] [--json] [--python PATH] [--mitmdump PATH]`. The upstream sends eleven
 events five milliseconds apart. Each proxy is a process of its own; every round asks each of them once, so that
 what else the machine does falls on all alike. Ours also writes its cassette. Peers that are not installed are
 left out: `--python` names an interpreter that has starlette, uvicorn and httpx.
@@ -9,7 +9,6 @@ left out: `--python` names an interpreter that has starlette, uvicorn and httpx.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import multiprocessing
 import shutil
@@ -24,6 +23,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+from benchmarks._starting import free_port, wait_for
 from harness.transport import ServerThread
 from harness.wire import COMPLETE, Chunk, Chunked, Headers, Pause, PieceBody, Request, Response
 
@@ -62,23 +62,6 @@ def serve_upstream(port: int) -> None:
         time.sleep(3600)
 
 
-def free_port() -> int:
-    """A port that nobody has."""
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        return int(sock.getsockname()[1])
-
-
-def wait_for(port: int) -> None:
-    """Return once something listens."""
-    until = time.monotonic() + 20
-    while time.monotonic() < until:
-        with contextlib.suppress(OSError):
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            return
-        time.sleep(0.05)
-    raise SystemExit(f"nothing came up on port {port}")
-
-
 @contextmanager
 def upstream() -> Iterator[int]:
     """The port of the upstream, in a process of its own."""
@@ -86,7 +69,7 @@ def upstream() -> Iterator[int]:
     process = multiprocessing.get_context("spawn").Process(target=serve_upstream, args=(port,), daemon=True)
     process.start()
     try:
-        wait_for(port)
+        wait_for(port, "the upstream", alive=process.is_alive)
         yield port
     finally:
         process.terminate()
@@ -98,7 +81,7 @@ def proxy(command: list[str], port: int) -> Iterator[int]:
     """A proxy as a process that listens on `port`."""
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
-            wait_for(port)
+            wait_for(port, " ".join(command), alive=lambda: process.poll() is None)
             yield port
         finally:
             process.terminate()

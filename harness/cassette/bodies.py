@@ -12,7 +12,11 @@ from harness.cassette.vault import Vault
 from harness.wire import StreamProtocol
 
 _STREAM = re.compile(rb"\s*(?:\xef\xbb\xbf)?(?:event|data|id|retry)?:")
-"""How a stream of events begins, whatever its label says."""
+
+
+def begins_a_stream(body: bytes) -> bool:
+    """Whether a body begins as a stream of events, whatever its label says."""
+    return _STREAM.match(body) is not None
 
 
 class BodyReader:
@@ -33,7 +37,7 @@ class BodyReader:
         self,
         body: bytes,
         *,
-        stream: bool,
+        stream: bool = False,
         cut: bool = False,
         resumed: bool = False,
         above: tuple[str, ...] = (),
@@ -44,7 +48,7 @@ class BodyReader:
         """
         if not body:
             return []
-        if stream or _STREAM.match(body):
+        if stream or begins_a_stream(body):
             return _without_overlap(self._deltas.find(body, cut=cut, resumed=resumed))
         text = text_of(body)
         return _without_overlap(placed(0, text, self._texts.changes(text, cut=cut, above=above)))

@@ -17,6 +17,7 @@ from harness.cassette.endings import ending_as_data, ending_from_data, framing_a
 from harness.cassette.framing import Pieces, by_event, pack, pieces_of, unpack
 from harness.cassette.recording import UNKNOWN_ORIGIN, Recording, Unit
 from harness.wire import Chunked, Framing, Headers, Length, Request, UntilClose
+from harness.wire.message import MORE_THAN_A_LINE, is_sendable
 
 KEY = "x-stream"
 VERSION = 1
@@ -25,8 +26,6 @@ NO_ANSWER = 0
 """The status code of an entry whose connection died before a head came."""
 
 _STATUSES = range(200, 1000)
-_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-_CONTROL = re.compile(r"[\r\n\0]")
 _ORIGIN = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://[^/?#*]*)(.*)", re.DOTALL)
 
 
@@ -86,11 +85,11 @@ def from_entry(entry: Mapping[str, Any]) -> Recording:
 def _check_head(recording: Recording) -> None:
     """Raises ValueError for an answer that no server could give."""
     for name, value in recording.headers:
-        if _TOKEN.fullmatch(name) is None or _CONTROL.search(value) is not None:
+        if not is_sendable(name, value):
             raise ValueError(
                 f"response header {name!r}: {value[:60]!r} cannot be sent: a name is a word, a value one line"
             )
-    if _CONTROL.search(recording.reason) is not None:
+    if MORE_THAN_A_LINE.search(recording.reason) is not None:
         raise ValueError(f"response.status.message={recording.reason[:60]!r} is more than one line")
 
 
@@ -141,11 +140,11 @@ def _guess(recording: Recording, waits: Sequence[int]) -> Pieces:
     """One piece an event; of anything else one piece."""
     if recording.events:
         return by_event(recording.body, waits)
-    return pieces_of([(len(recording.body), sum(waits))]) if recording.body else Pieces()
+    return _one(recording.body, sum(waits))
 
 
-def _one(body: bytes) -> Pieces:
-    return pieces_of([(len(body), 0)]) if body else Pieces()
+def _one(body: bytes, wait: int = 0) -> Pieces:
+    return pieces_of([(len(body), wait)]) if body else Pieces()
 
 
 def _likely_framing(headers: Headers, body: bytes) -> Framing:

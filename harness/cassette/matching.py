@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
+from harness.cassette.places import text_of
 from harness.cassette.recording import Recording
 from harness.cassette.redact import Redactor
 from harness.wire import Request, StreamProtocol
@@ -96,7 +97,7 @@ def _value(request: Request) -> tuple[str, Any]:
     try:
         return "JSON", _tree(json.loads(request.body))
     except (ValueError, RecursionError):
-        text = request.body.decode("utf-8", "surrogateescape")
+        text = text_of(request.body)
     boundary = _BOUNDARY.search(request.headers.get("content-type"))
     if boundary is not None:
         text = text.replace(f"--{boundary[1] or boundary[2]}", "--boundary")

@@ -15,6 +15,7 @@ from harness import __version__
 
 KEY = "harness"
 FORMAT = 1
+_FIELDS = ("recorder", "recorded", "api", "api_version", "revision", "harness")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
@@ -44,8 +45,7 @@ class Provenance:
 
     def as_metadata(self) -> dict[str, Any]:
         """The value of `metadata.harness`; what is unknown is left out."""
-        fields = ("recorder", "recorded", "api", "api_version", "revision", "harness")
-        known = {name: getattr(self, name) for name in fields if getattr(self, name)}
+        known = {name: getattr(self, name) for name in _FIELDS if getattr(self, name)}
         return {"format": FORMAT, "target": str(self.target), **known}
 
     @classmethod
@@ -58,5 +58,4 @@ class Provenance:
             raise ValueError(f"metadata.{KEY}.format={data.get('format')!r}: this release reads format {FORMAT}")
         if data.get("target") not in list(Target):
             raise ValueError(f"metadata.{KEY}.target={data.get('target')!r} is none of {', '.join(Target)}")
-        names = ("recorder", "recorded", "api", "api_version", "revision", "harness")
-        return cls(target=Target(data["target"]), **{name: str(data.get(name, "")) for name in names})
+        return cls(target=Target(data["target"]), **{name: str(data.get(name, "")) for name in _FIELDS})

@@ -33,6 +33,7 @@ from harness.wire import (
     UntilClose,
 )
 from harness.wire.coding import CODINGS, coding_of, undone
+from harness.wire.message import EVENT_STREAM
 
 UNKNOWN_ORIGIN = "http://target.invalid"
 """Scheme and host of a recording whose maker did not say where it sent the request."""
@@ -117,7 +118,7 @@ class Recording:
     @property
     def events(self) -> bool:
         """Whether the body is a stream of server-sent events."""
-        return self.headers.media_type() == "text/event-stream"
+        return self.headers.media_type() == EVENT_STREAM
 
     @property
     def _coded(self) -> bool:
@@ -143,12 +144,10 @@ class Recording:
         `before` is the size of the old body, where this recording does not hold it any more.
         """
         grown = len(body) - (len(self.body) if before is None else before)
-        framing, headers, ending = self.framing, self.headers, self.ending
+        framing, ending = self.framing, self.ending
         if isinstance(framing, Length):
             framing = Length(max(0, framing.size + grown))
-        if "content-length" in headers:
-            length = framing.size if isinstance(framing, Length) else len(body)
-            headers = Headers((n, str(length) if n.lower() == "content-length" else v) for n, v in headers)
+        headers = self.headers.with_length(framing.size if isinstance(framing, Length) else len(body))
         if ending.declared is not None and ending.sent is not None and ending.at in (At.IN_BODY, At.IN_CHUNK):
             sent = max(0, ending.sent + grown) if ending.at is At.IN_BODY else min(ending.sent, len(body))
             ending = replace(ending, sent=sent, declared=sent + ending.declared - ending.sent)
@@ -187,8 +186,7 @@ class Recording:
     def response(self, *, scale: float = 1.0) -> Response:
         """The answer again; every pause is multiplied by `scale`, and 0 leaves none."""
         if self.status is None:
-            body = PieceBody((_dead(self.ending),))
-            return Response(200, Headers(), UntilClose(), body)
+            return Response.dead(_dead(self.ending))
         headers = self.headers.without("trailer")  # trailers are not recorded, so none shall be announced
         return Response(self.status, headers, self.framing, PieceBody(self._parts(scale)), self.reason)
 

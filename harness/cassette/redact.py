@@ -59,12 +59,12 @@ class Redactor:
         _must_be_readable(recording)
         self.learn(recording)
         request, response = self._request(recording.request), self._answer(recording)
-        ending = replace(recording.ending, detail=self._text(recording.ending.detail, "ending"))
+        detail = self._text(recording.ending.detail, "ending")
         return replace(
             response,
             request=request,
             headers=self._headers(response.headers, "response header"),
-            ending=replace(response.ending, detail=ending.detail),
+            ending=replace(response.ending, detail=detail),
             reason=self._text(recording.reason, "status message"),
             origin=self._text(recording.origin, "origin"),
         )
@@ -115,10 +115,10 @@ class Redactor:
         if _is_form(request):
             body = bytes_of(self._pairs(text_of(request.body), "request body"))
         else:
-            found = self._bodies.find(request.body, stream=False, above=self._above(request))
+            found = self._bodies.find(request.body, above=self._above(request))
             body = apply(request.body, self._noted(found, "request body"))
         if len(body) != len(request.body):
-            headers = _with_length(headers, len(body))
+            headers = headers.with_length(len(body))
         return Request(request.method, self._target(request.target), headers, body)
 
     def _answer(self, recording: Recording) -> Recording:
@@ -160,15 +160,9 @@ class Redactor:
 
     def _target(self, target: str) -> str:
         path, mark, query = target.partition("?")
-        path = "/".join(self._segment(segment) for segment in path.split("/"))
-        return self._text(
-            path + mark + self._pairs(query, "query"), "path"
-        )  # also what its parts only hold together
-
-    def _segment(self, segment: str) -> str:
-        plain = unquote(segment)
-        hidden = self._text(plain, "path")
-        return segment if hidden == plain else quote(hidden, safe="")
+        path = "/".join(self._part(segment, unquote(segment), "path") for segment in path.split("/"))
+        whole = path + mark + self._pairs(query, "query")
+        return self._text(whole, "path")  # also what its parts only hold together
 
     def _pairs(self, pairs: str, place: str) -> str:
         """Parameters as a query or a form writes them."""
@@ -178,19 +172,17 @@ class Redactor:
         name, mark, value = pair.partition("=")
         plain = unquote_plus(value)
         if not (plain and self.is_secret_parameter(unquote_plus(name))):
-            shown = self._part(name, place)
-            return shown + mark + self._part(value, f"{place} {shown}")
+            shown = self._part(name, unquote_plus(name), place)
+            return shown + mark + self._part(value, plain, f"{place} {shown}")
         if is_placeholder(plain):
             return pair
         self.report.append(Replaced("secret parameter", f"{place} {name}"))
         return f"{name}{mark}{self._vault.placeholder(plain)}"
 
-    def _part(self, part: str, place: str) -> str:
-        """A name or a value of a parameter."""
-        plain = unquote_plus(part)
-        changes = self._vault.changes(plain)
-        self.report += [Replaced(change.kind, place) for change in changes]
-        return quote(changed(plain, changes), safe="") if changes else part
+    def _part(self, part: str, plain: str, place: str) -> str:
+        """A segment of a path, a name or a value of a parameter; `plain` is what it means."""
+        hidden = self._text(plain, place)
+        return part if hidden == plain else quote(hidden, safe="")
 
 
 def _decoded(request: Request) -> Request:
@@ -202,7 +194,7 @@ def _decoded(request: Request) -> Request:
         body = b"".join(undone(coding, request.body, [len(request.body)]))
     except ValueError:
         return request
-    headers = _with_length(request.headers.without("content-encoding"), len(body))
+    headers = request.headers.without("content-encoding").with_length(len(body))
     return Request(request.method, request.target, headers, body)
 
 
@@ -223,7 +215,3 @@ def _must_be_readable(recording: Recording) -> None:
 
 def _is_form(request: Request) -> bool:
     return request.headers.media_type() == "application/x-www-form-urlencoded"
-
-
-def _with_length(headers: Headers, size: int) -> Headers:
-    return Headers((n, str(size) if n.lower() == "content-length" else v) for n, v in headers)

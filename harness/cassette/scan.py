@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.cassette.bodies import BodyReader
+from harness.cassette.bodies import BodyReader, begins_a_stream
 from harness.cassette.document import parse_all
 from harness.cassette.entry import from_entry
 from harness.cassette.fault import CassetteError
@@ -21,7 +21,6 @@ from harness.cassette.vault import Vault
 from harness.wire import StreamProtocol
 from harness.wire.secrets import is_secret_header
 
-_STREAM_STARTS = ("event:", "data:", "id:", "retry:", ":")
 _HEADERS = frozenset({"headers", "header"})
 _MESSAGES = frozenset({"request", "response", "when", "then"})
 """What recorders call the two halves of an exchange."""
@@ -144,19 +143,18 @@ class _Scan:
                     yield Hit("secret header", f"{place}.{name}", _shown(text))
 
     def _field(self, data: bytes, place: str) -> Iterator[Hit]:
-        for found in self._bodies.find(data, stream=False):
+        for found in self._bodies.find(data):
             yield Hit(found.kind, place)
 
     def _text(self, data: bytes, place: str) -> Iterator[Hit]:
-        stream = data.lstrip()[:8].decode("latin-1").startswith(_STREAM_STARTS)
-        for found in self._bodies.find(data, stream=stream):
+        for found in self._bodies.find(data):
             line = data.count(b"\n", 0, found.edit.start) + 1
             shown = _shown(data[found.edit.start : found.edit.end].decode("utf-8", "replace"))
             yield Hit(found.kind, f"{place}, line {line}".lstrip(", "), shown)
 
 
 def _is_body(data: bytes) -> bool:
-    return data.lstrip()[:8].decode("latin-1").startswith(("{", "[", *_STREAM_STARTS))
+    return data.lstrip()[:1] in (b"{", b"[") or begins_a_stream(data)
 
 
 def _shown(text: str) -> str:

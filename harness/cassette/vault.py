@@ -21,7 +21,6 @@ SHORTEST = 4
 PREFIX = 6
 """Characters of a known secret that are hidden at the edge of a text that was cut there."""
 
-
 _SHORTEST_CORE = 8
 """Characters of base64 below which it is not looked for."""
 
@@ -88,10 +87,6 @@ class Vault:
         for kind, start, end in sightings(text):
             found.append(Change(start, end, self.placeholder(text[start:end]), kind))
         return without_overlap(found)
-
-    def hide(self, text: str) -> str:
-        """The text with every secret replaced."""
-        return changed(text, self.changes(text))
 
     def _mark(self, spelling: str) -> str:
         return self.placeholder(self._spellings[spelling])

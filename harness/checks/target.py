@@ -58,7 +58,7 @@ class Target:
         `body` is sent as JSON unless it is bytes or None; `key=""` sends none.
         """
         pairs = dict(query).items() if isinstance(query, Mapping) else query
-        text = urlencode([(name, _plain(value)) for name, value in pairs])
+        text = urlencode([(name, _plain(value)) for name, value in pairs], errors="surrogatepass")
         target = f"/{version or self.version}/{path}" + (f"?{text}" if text else "")
         payload = b"" if body is None else body if isinstance(body, bytes) else _json(body)
         return Request(method, target, self._headers(payload, headers, self.key if key is None else key), payload)
@@ -104,8 +104,8 @@ class Target:
 
 
 def segment(text: str) -> str:
-    """One path segment, fully percent-encoded: ids are opaque and may hold anything."""
-    return quote(text, safe="")
+    """One path segment, fully percent-encoded: ids are opaque and may hold anything, half a surrogate pair too."""
+    return quote(text, safe="", errors="surrogatepass")
 
 
 def _plain(value: Any) -> str:

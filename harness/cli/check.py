@@ -25,6 +25,7 @@ from harness.cli.targeting import (
     said_capabilities,
 )
 from harness.outcome import Exit, UsageFault, Verdict, exit_code
+from harness.report.formats import render
 from harness.report.json import render as render_json
 from harness.report.screen import wants_colour
 from harness.report.story import Story
@@ -61,7 +62,7 @@ def run(words: Sequence[str]) -> int:
     files = ReportFiles(arguments.report or ())
     wait_until_up(target, arguments.wait or 0.0)
     _listen(check_target(target, catalogue, options), story, screen)
-    files.write(story)
+    files.write(lambda name: render(name, story))
     if arguments.json:
         sys.stdout.write(render_json(story))
     _, finished = story.whole()
@@ -93,7 +94,7 @@ def _parser() -> Parser:
         "--report", action="append", metavar="FORMAT=PATH", help="json, junit, markdown, html, badge"
     )
     group.add_argument("--json", action="store_true", help="print the JSON report and nothing else")
-    group.add_argument("-v", "--verbose", action="store_true", help="name every check, explain every warning")
+    group.add_argument("-v", "--verbose", action="store_true", help="name each chosen check, explain each warning")
     group.add_argument("--color", choices=("auto", "always", "never"), default="auto")
     return parser
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.cli.arguments import Parser, count, level_named, positive_seconds
-from harness.cli.reporting import say, write_json
+from harness.cli.reporting import PLAIN_FORMATS, ReportFiles, say, write_json
 from harness.cli.targeting import add_target_arguments, parse_with_configuration, resolve, said_capabilities
 from harness.outcome import UsageFault
 from harness.outcome.suggest import did_you_mean
@@ -30,13 +30,14 @@ def run(words: Sequence[str]) -> int:
     arguments = parse_with_configuration(_parser(), list(words))
     _need_the_extra()
     from harness.contract.protocol import PROTOCOL
-    from harness.report.fuzz import engine_lines, failure_lines, fuzz_record, ordered
+    from harness.report.fuzz import engine_lines, failure_lines, fuzz_record, junit_cases, ordered
     from harness.report.reproduction import write_all
     from harness.runner.fuzz.run import exit_of, fuzz
     from harness.wire.mask import Mask
 
     target = resolve(arguments)
     options = _options(arguments)
+    files = ReportFiles(arguments.report or (), PLAIN_FORMATS)
     wait_until_up(target, arguments.wait or 0.0)
     mask = Mask(target.info.secrets, PROTOCOL.secret_fields)
     runs = []
@@ -51,8 +52,10 @@ def run(words: Sequence[str]) -> int:
             lines = failure_lines(failure, target.info, mask, strict=options.strict, verbose=arguments.verbose)
             say("\n".join(["", *lines, *(f"  written: {path}" for path in paths)]))
     code = exit_of(runs, strict=options.strict)
+    record = fuzz_record(runs, target.info, mask, seed=options.seed, strict=options.strict, code=code)
+    files.write_plain(record, junit_cases(runs, target.info, mask, strict=options.strict))
     if arguments.json:
-        write_json(fuzz_record(runs, target.info, mask, seed=options.seed, strict=options.strict, code=code))
+        write_json(record)
     else:
         say(f"\n{len(failures)} findings, seed {options.seed}")
     return code
@@ -90,6 +93,7 @@ def _parser() -> Parser:
     group.add_argument(
         "-o", "--output", metavar="DIR", help="write each failure as a script, a test and a cassette"
     )
+    group.add_argument("--report", action="append", metavar="FORMAT=PATH", help=", ".join(PLAIN_FORMATS))
     group.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     group.add_argument("-v", "--verbose", action="store_true", help="explain warnings, too")
     return parser

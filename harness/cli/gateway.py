@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.cli.arguments import Parser, header, positive_seconds, some_seconds
-from harness.cli.reporting import say, write_json
+from harness.cli.reporting import PLAIN_FORMATS, ReportFiles, say, write_json
 from harness.cli.serve import command_environment
 from harness.cli.signals import ends_when_told
 from harness.cli.standing import port, split_command
@@ -57,6 +57,7 @@ def run(words: Sequence[str]) -> int:
         only=tuple(arguments.only or ()), strict=arguments.strict, baseline=_baseline(arguments.baseline)
     )
     selected(options.only)  # an unknown rule is told before anything is started
+    files = ReportFiles(arguments.report or (), PLAIN_FORMATS)
     upstream = Upstream()
     with ends_when_told(), ExitStack() as stack:
         server = stack.enter_context(
@@ -72,7 +73,7 @@ def run(words: Sequence[str]) -> int:
         _wait(target, arguments.wait, process)
         driver = stack.enter_context(closing(target.connect()))
         line = Line(driver, upstream, target.target, patience=arguments.patience, watch=arguments.watch)
-        finished = _listen(judge_gateway(line, options), target, server.url, arguments)
+        finished = _listen(judge_gateway(line, options), target, server.url, arguments, files)
         # A dying process drops its connections a moment before its parent can see it dead.
         if process is not None and (ended := process.ended(within=_DYING if finished.exit else 0.0)):
             say(f"note: {ended}", to_errors=True)
@@ -128,6 +129,7 @@ def _parser() -> Parser:
     group.add_argument("--only", action="append", metavar="GLOB", help="only these rules; may be repeated")
     group.add_argument("--strict", action="store_true", help="a broken SHOULD fails, too")
     group.add_argument("--baseline", metavar="FILE", help="failures that are known and explained")
+    group.add_argument("--report", action="append", metavar="FORMAT=PATH", help=", ".join(PLAIN_FORMATS))
     group.add_argument("--json", action="store_true", help="print the result as JSON and nothing else")
     group.add_argument("-v", "--verbose", action="store_true", help="name every rule, explain every warning")
     group.add_argument("--color", choices=("auto", "always", "never"), default="auto")
@@ -193,9 +195,10 @@ def _listen(
     target: ResolvedTarget,
     upstream: str,
     arguments: argparse.Namespace,
+    files: ReportFiles,
 ) -> GatewayFinished:
     from harness.contract import PROTOCOL
-    from harness.report.gateway import GatewayReport, gateway_record
+    from harness.report.gateway import GatewayReport, gateway_record, junit_cases
     from harness.runner.gateway import GatewayFinished
     from harness.wire.mask import Mask
 
@@ -212,6 +215,8 @@ def _listen(
             if isinstance(event, GatewayFinished):
                 finished = event
     assert finished is not None
+    record = gateway_record(target.info, upstream, finished, mask)
+    files.write_plain(record, list(junit_cases(target.info, finished, mask)))
     if arguments.json:
-        write_json(gateway_record(target.info, upstream, finished, mask))
+        write_json(record)
     return finished

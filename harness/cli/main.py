@@ -7,20 +7,24 @@ faults of our own always do. Commands are imported when they are called, so that
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import NamedTuple, Protocol, cast
 
 from harness import __version__
 from harness.cli.shadow import shadow_note
+from harness.cli.signals import told_like_interrupted
 from harness.outcome import Exit, HarnessFault, TargetFault, UsageFault
 from harness.outcome.suggest import did_you_mean
 
 INTERRUPTED = 130
 BROKEN_PIPE = 141
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Command(Protocol):
@@ -54,14 +58,18 @@ COMMANDS: dict[str, Entry] = {
 }
 
 _EXITS = (
-    "exit codes: 0 conformant · 1 unexpected failure or stale baseline · 2 usage · 3 nothing ran · "
-    "4 target unreachable, unauthorised, or silent on a MUST · 5 the harness itself erred"
+    "exit codes: 0 conformant · 1 unexpected failure or stale baseline · 2 usage ·\n"
+    "3 nothing ran · 4 target unreachable, unauthorised, or silent on a MUST ·\n"
+    "5 the harness itself erred"
 )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and give its exit code; never raises."""
     words = list(sys.argv[1:] if argv is None else argv)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # the shell closed it (`>&-`)
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - until the end
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a target's words must not break a plain terminal
@@ -81,7 +89,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _quiet_pipe()
     except HarnessFault as fault:
         return _say(f"harness: a fault of the harness itself: {fault}", Exit.HARNESS_ERROR)
-    except Exception:
+    except Exception as wrong:
+        if isinstance(wrong, OSError) and wrong.errno in _FULL:
+            _quiet_pipe()
+            return _say(f"harness: what it says cannot be written: {wrong.strerror}", Exit.USAGE)
         import traceback
 
         traceback.print_exc()
@@ -102,10 +113,15 @@ def _run(words: list[str]) -> int:
     if name not in COMMANDS:
         kind = "flag" if name.startswith("-") else "command"
         raise UsageFault(f"unknown {kind} {name!r}{did_you_mean(name, COMMANDS)} (see `harness --help`)")
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        raise UsageFault("the current folder was deleted: go to one that exists") from None
     if note := shadow_note():
         _say(f"harness: note: {note}", Exit.OK)
     command = cast("Command", import_module(COMMANDS[name].module))
-    return command.run(words[1:])
+    with told_like_interrupted():  # so do those who stop jobs: what was created is deleted
+        return command.run(words[1:])
 
 
 def _usage() -> str:
@@ -127,7 +143,7 @@ def _say(text: str, code: int) -> int:
 
 
 def _quiet_pipe() -> int:
-    """The reader went away (`| head`): later flushes must not complain about it."""
+    """The reader went away (`| head`), or there is no room: later flushes must not complain about it."""
     with contextlib.suppress(OSError, ValueError):  # stdout may be no file of the operating system
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return BROKEN_PIPE

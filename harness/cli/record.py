@@ -167,9 +167,13 @@ def _welcome(arguments: argparse.Namespace, recorder: Recorder) -> str:
 def _exit(summary: Summary) -> Exit:
     if summary.unrecorded or summary.misses:
         return Exit.FAILED
-    if summary.passed and len(summary.unanswered) == summary.passed:
+    if _unreachable(summary):
         return Exit.UNREACHABLE
     return Exit.OK if summary.passed else Exit.NOTHING_RAN
+
+
+def _unreachable(summary: Summary) -> bool:
+    return bool(summary.passed) and len(summary.unanswered) == summary.passed
 
 
 def summary_record(summary: Summary) -> dict[str, Any]:
@@ -213,5 +217,7 @@ def _print(summary: Summary) -> None:
         say(remark)
     for miss in summary.misses:
         say(f"miss: {miss}")
-    if summary.misses:
+    if summary.misses or (summary.mode == "once" and summary.played and not summary.recorded):
         say(f"nothing was recorded: {_ONLY_PLAYS}")
+    if _unreachable(summary):
+        say(f"{summary.cassette} holds no answer, and would be played: --record-mode all records anew")

@@ -7,15 +7,20 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.outcome import UsageFault
 from harness.outcome.suggest import did_you_mean
-from harness.report.formats import FORMATS, render
+from harness.report.formats import FORMATS
 from harness.report.json import dump
-from harness.report.story import Story
+
+if TYPE_CHECKING:
+    from harness.report import junit
+
+PLAIN_FORMATS = ("json", "junit")
+"""What every run can be written in."""
 
 _STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
 
@@ -37,8 +42,8 @@ class ReportFiles:
     The job summary of GitHub Actions is appended to, as other steps' words are in it.
     """
 
-    def __init__(self, words: Iterable[str]) -> None:
-        self._files = [_parsed(word) for word in words]
+    def __init__(self, words: Iterable[str], formats: Sequence[str] = FORMATS) -> None:
+        self._files = [_parsed(word, formats) for word in words]
         for _, path in self._files:
             if not path.parent.is_dir():
                 raise UsageFault(f"--report: there is no folder {str(path.parent)!r} to write {path.name!r} to")
@@ -47,21 +52,27 @@ class ReportFiles:
             if path.is_file() and not _is_step_summary(path):
                 path.unlink()
 
-    def write(self, story: Story) -> None:
-        """Write every report of a finished run."""
+    def write(self, render: Callable[[str], str]) -> None:
+        """Write every report of a finished run; `render` makes the text of a format."""
         for name, path in self._files:
-            text = render(name, story)
+            text = render(name)
             try:
                 with path.open("a" if _is_step_summary(path) else "w", encoding="utf-8", errors="replace") as file:
                     file.write(text)
             except OSError as wrong:
                 raise UsageFault(f"--report: {str(path)!r} cannot be written: {wrong.strerror}") from None
 
+    def write_plain(self, record: Any, cases: Iterable[junit.Case]) -> None:
+        """Write a run that has no formats beside the plain ones."""
+        from harness.report import junit
 
-def _parsed(word: str) -> tuple[str, Path]:
+        self.write(lambda name: junit.document(cases) if name == "junit" else dump(record))
+
+
+def _parsed(word: str, formats: Sequence[str]) -> tuple[str, Path]:
     name, equals, path = word.partition("=")
-    if name not in FORMATS:
-        raise UsageFault(f"--report: unknown format {name!r}{did_you_mean(name, FORMATS)} (write FORMAT=PATH)")
+    if name not in formats:
+        raise UsageFault(f"--report: unknown format {name!r}{did_you_mean(name, formats)} (write FORMAT=PATH)")
     if not equals or not path:
         raise UsageFault(f"--report {word!r} names no file: write {name}=PATH")
     return name, Path(path)

@@ -60,10 +60,14 @@ def run(words: Sequence[str]) -> int:
         tls=tls_context(arguments),
         cors=() if arguments.no_cors else PAGE_FIELDS,
     )
-    words_of_welcome = "serving the Interactions API at {}/v1beta (any key is welcome unless --key says otherwise)"
+    keys = "only the given keys are" if emulator.settings.keys else "any key is"
     code = stand(
         server,
-        lambda: announce(server.url, words_of_welcome.format(server.url), as_json=arguments.json),
+        lambda: announce(
+            server.url,
+            f"serving the Interactions API at {server.url}/v1beta ({keys} welcome)",
+            as_json=arguments.json,
+        ),
         command,
         lambda: command_environment(server.url, os.environ, list(_keys(arguments))),
     )

@@ -15,7 +15,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from harness.cli.arguments import Parser, count, positive_seconds
-from harness.cli.reporting import say, write_json
+from harness.cli.reporting import PLAIN_FORMATS, ReportFiles, say, write_json
 from harness.cli.serve import command_environment
 from harness.cli.signals import ends_when_told
 from harness.cli.standing import split_command
@@ -78,6 +78,7 @@ def _parser() -> Parser:
     group = parser.add_argument_group("output")
     group.add_argument("--dry-run", action="store_true", help="list the cases and run nothing")
     group.add_argument("--fail-fast", action="store_true", help="stop at the first failure")
+    group.add_argument("--report", action="append", metavar="FORMAT=PATH", help=", ".join(PLAIN_FORMATS))
     group.add_argument("--json", action="store_true", help="print the result as JSON and nothing else")
     group.add_argument("-v", "--verbose", action="store_true", help="name every case")
     group.add_argument("--color", choices=("auto", "always", "never"), default="auto")
@@ -152,9 +153,10 @@ def environment_of(task: Task) -> Mapping[str, str]:
 
 
 def _play(cases: Sequence[Case], command: Sequence[str], arguments: argparse.Namespace) -> int:
-    from harness.report.torture import TortureReport, torture_record
+    from harness.report.torture import TortureReport, junit_cases, torture_record
     from harness.runner.torture import Outcome, TortureStarted, torture
 
+    files = ReportFiles(arguments.report or (), PLAIN_FORMATS)
     colour = wants_colour(sys.stdout, os.environ, arguments.color)
     out = io.StringIO() if arguments.json else sys.stdout
     report = TortureReport(out, command, colour=colour, verbose=arguments.verbose)
@@ -180,6 +182,8 @@ def _play(cases: Sequence[Case], command: Sequence[str], arguments: argparse.Nam
     passed = all(result.outcome in passing for result in results)
     code = Exit.OK if passed else Exit.FAILED
     report.ended(results, seconds, passed=passed)
+    record = torture_record(started, results, seconds, code=code)
+    files.write_plain(record, junit_cases(results, command, passing))
     if arguments.json:
-        write_json(torture_record(started, results, seconds, code=code))
+        write_json(record)
     return code

@@ -12,19 +12,18 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-import msgspec
-
 from harness.contract.schemas import load
 from harness.contract.validate import Problem, Validator
 from harness.emulator import agent_limits, hints, media
-from harness.emulator.call import Refusal
+from harness.emulator.call import Refusal, decoded, invalid, not_found
 from harness.emulator.inputs import as_steps, items, published, text_of
 from harness.emulator.nearest import suggestion
 from harness.emulator.neighbours import Neighbours
+from harness.emulator.neighbours.fields import json_name
 from harness.emulator.order import Order
 from harness.emulator.run import Run
 from harness.emulator.settings import Settings
-from harness.emulator.turns import Turns, refuse
+from harness.emulator.turns import Turns
 
 Json = dict[str, Any]
 
@@ -78,14 +77,9 @@ class Admission(Turns):
 
     def parse(self, data: bytes) -> Json:
         """JSON, and an object at the top (errors page: 400 invalid_request)."""
-        try:
-            body = msgspec.json.decode(data)
-        except (msgspec.DecodeError, UnicodeDecodeError) as fault:
-            raise refuse(f"The body is not valid JSON: {fault}.") from None
-        except RecursionError:
-            raise refuse("The body is nested too deeply.") from None
+        body = decoded(data)
         if not isinstance(body, dict):
-            raise refuse(f"The body must be a JSON object, not {_kind(body)}.")
+            raise invalid(f"The body must be a JSON object, not {json_name(body)}.")
         return body
 
     def shape(self, body: Json) -> None:
@@ -99,15 +93,15 @@ class Admission(Turns):
         self.between_fields(body)
         camel = hints.camel_case(body)
         if camel is not None:
-            raise refuse(camel, "parameter_unknown")
+            raise invalid(camel, "parameter_unknown")
         problems = validator().problems(body, limit=1)
-        raise refuse(_told(problems[0]) if problems else "The body does not fit the create request.")
+        raise invalid(_told(problems[0]) if problems else "The body does not fit the create request.")
 
     def unknown_fields(self, body: Json) -> None:
         """An unknown top-level field is refused by name (errors page: parameter_unknown)."""
         for name in body:
             if name not in known_fields():
-                raise refuse(hints.unknown_field(name, known_fields()), "parameter_unknown")
+                raise invalid(hints.unknown_field(name, known_fields()), "parameter_unknown")
 
     def between_fields(self, body: Json) -> None:
         """The rules between fields; they also hold for what the schema lets pass."""
@@ -148,20 +142,20 @@ class Admission(Turns):
     def one_author(self, body: Json) -> None:
         """Exactly one of model and agent (reference)."""
         if "model" in body and "agent" in body:
-            raise refuse(
+            raise invalid(
                 "Both 'model' and 'agent' were sent: an interaction is run by exactly one, leave out the other."
             )
         if "model" not in body and "agent" not in body:
-            raise refuse("Neither 'model' nor 'agent' was sent: name the one that shall answer.")
+            raise invalid("Neither 'model' nor 'agent' was sent: name the one that shall answer.")
 
     def configs(self, body: Json) -> None:
         """generation_config and cached_content go with a model, agent_config with an agent (reference)."""
         if "agent" in body:
             for name in ("generation_config", "cached_content"):
                 if name in body:
-                    raise refuse(f"'{name}' belongs to a model, but 'agent' was sent: leave it out.")
+                    raise invalid(f"'{name}' belongs to a model, but 'agent' was sent: leave it out.")
         elif "agent_config" in body:
-            raise refuse(
+            raise invalid(
                 "'agent_config' belongs to an agent, but 'model' was sent: leave it out, or send 'agent'."
             )
 
@@ -170,15 +164,15 @@ class Admission(Turns):
         given = body.get("input")
         if "input" not in body:
             if "continuation_token" not in body:
-                raise refuse(
+                raise invalid(
                     "'input' is missing: send a string, a content, a list of contents or a list of steps."
                 )
         elif given in ("", [], None):
-            raise refuse("'input' is empty: there is nothing to answer.")
+            raise invalid("'input' is empty: there is nothing to answer.")
         elif isinstance(given, list) and any(
             isinstance(item, dict) and "role" in item and "type" not in item for item in given
         ):
-            raise refuse(
+            raise invalid(
                 "The legacy form of 'input' (turns with 'role') is no longer supported: "
                 'send steps, {"type": "user_input", "content": […]}.'
             )
@@ -186,12 +180,12 @@ class Admission(Turns):
     def storage(self, body: Json) -> None:
         """store=false rules out background and chaining (overview, retention)."""
         if body.get("store") is False and body.get("background") is True:
-            raise refuse("'background' needs a stored interaction, but 'store' is false: leave out one of them.")
+            raise invalid("'background' needs a stored interaction, but 'store' is false: leave out one of them.")
 
     def webhook(self, body: Json) -> None:
         """webhook_config needs background (webhook guide's sample; third-party probes)."""
         if "webhook_config" in body and body.get("background") is not True:
-            raise refuse("'webhook_config' needs 'background': true, for only background runs report by webhook.")
+            raise invalid("'webhook_config' needs 'background': true, for only background runs report by webhook.")
 
     def tool_types(self, body: Json) -> None:
         """An unknown type of tool is refused by its place (errors page: bad enum values)."""
@@ -200,14 +194,14 @@ class Admission(Turns):
             kind = tool.get("type") if isinstance(tool, dict) else None
             if isinstance(kind, str) and kind not in TOOLS:
                 near = suggestion(kind, TOOLS)
-                raise refuse(f"Invalid value at 'tools[{index}].type': there is no tool '{kind}'.{near}")
+                raise invalid(f"Invalid value at 'tools[{index}].type': there is no tool '{kind}'.{near}")
 
     def author(self, body: Json, project: str) -> tuple[str | None, str | None]:
         """(model, agent): who answers; an agent's name is taken in `model` too (background page)."""
         if "agent" in body:
             name = body["agent"]
             if not self.is_agent(name, project):
-                raise Refusal(404, "not_found", f"There is no agent '{name}'.")
+                raise not_found(f"There is no agent '{name}'.")
             return None, name
         name = body["model"]
         if self.is_model(name):
@@ -234,7 +228,7 @@ class Admission(Turns):
     def agent_rules(self, order: Order) -> None:
         """Deep research runs in the background only (guide); what else agents refuse is `agent_limits`' to say."""
         if (order.agent or "").startswith("deep-research") and not order.background:
-            raise refuse(
+            raise invalid(
                 f"The agent '{order.agent}' takes minutes: send 'background': true and poll, or stream it."
             )
         agent_limits.judge(order)
@@ -244,14 +238,14 @@ class Admission(Turns):
         for item in items(order.given):
             told = media.fault(item) if item.get("type") in media.KINDS else None
             if told is not None:
-                raise refuse(f"Invalid content in 'input': {told}.")
+                raise invalid(f"Invalid content in 'input': {told}.")
 
     def environment(self, order: Order) -> None:
         """A managed agent is continued with both the parent and an environment (background page)."""
         wanted = order.body.get("environment")
         if wanted is None:
             if order.previous is not None and self.needs_environment(order):
-                raise refuse(
+                raise invalid(
                     "A managed agent is continued with both 'previous_interaction_id' and 'environment': "
                     'add "environment": "remote" or the environment_id of the earlier interaction.'
                 )
@@ -274,8 +268,3 @@ def _told(problem: Problem) -> str:
         what = "key" if place == "labels" else f"value at '{place}'"
         return f"Invalid label: the {what} is {problem.actual}. {_LABEL_RULE}"
     return f"Invalid value at '{place}': {message}"
-
-
-def _kind(value: Any) -> str:
-    names = {list: "an array", str: "a string", bool: "a boolean", type(None): "null"}
-    return names.get(type(value), "a number")

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from harness.emulator.call import Refusal
+from harness.emulator.call import invalid
 from harness.emulator.inputs import items, results
 from harness.emulator.media import KINDS
 from harness.emulator.order import Order
@@ -83,7 +83,7 @@ def judge(order: Order) -> None:
     limits = limits_of(order.agent or "")
     told = next(_faults(order, limits), None)
     if told is not None:
-        raise Refusal(400, "invalid_request", f"The agent '{order.agent}' {told}")
+        raise invalid(f"The agent '{order.agent}' {told}")
 
 
 def _faults(order: Order, limits: Limits) -> Iterator[str]:

@@ -49,6 +49,26 @@ class Refusal(Exception):
         return Response.whole(self.status, Headers((*ERROR_HEADERS.items(), *self.headers)), body)
 
 
+def invalid(message: str, code: str = "invalid_request") -> Refusal:
+    """The 400 of a request that cannot succeed as it is."""
+    return Refusal(400, code, message)
+
+
+def not_found(message: str) -> Refusal:
+    """The 404 of a resource or path that is not there."""
+    return Refusal(404, "not_found", message)
+
+
+def decoded(data: bytes) -> Any:
+    """The JSON value of a body. Raises Refusal 400 (errors page: invalid_request)."""
+    try:
+        return msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError) as fault:
+        raise invalid(f"The body is not valid JSON: {fault}.") from None
+    except RecursionError:
+        raise invalid("The body is nested too deeply.") from None
+
+
 def json_response(value: Any, status: int = 200) -> Response:
     """A JSON answer."""
     return Response.json(status, msgspec.json.encode(value))

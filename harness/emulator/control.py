@@ -8,10 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from harness import __version__
-from harness.emulator.call import Refusal, json_response
+from harness.emulator.call import Refusal, decoded, invalid, json_response, not_found
 from harness.emulator.engine import Engine
 from harness.emulator.nearest import suggestion
 from harness.emulator.routing import Route
@@ -58,11 +56,12 @@ class Control:
             known = sorted({name for _, name in self._paths} | {"sessions"})
             methods = ", ".join(verb for verb, name in self._paths if name == path)
             hint = f" It takes {methods}." if methods else suggestion(path, known)
-            raise Refusal(404, "not_found", f"The control API has no {method} /__harness__/{path}.{hint}")
+            raise not_found(f"The control API has no {method} /__harness__/{path}.{hint}")
         try:
-            return handle(self._emulator.engine(route.session), _body(request))
+            body = decoded(request.body) if request.body else None
+            return handle(self._emulator.engine(route.session), body)
         except UsageFault as fault:
-            raise Refusal(400, "invalid_request", str(fault)) from None
+            raise invalid(str(fault)) from None
 
     def about(self, session: str | None) -> Response:
         """Who answers, and what it can do."""
@@ -80,9 +79,7 @@ class Control:
         if method == "DELETE" and len(rest) == 1:
             self._emulator.close_session(rest[0])
             return json_response({})
-        raise Refusal(
-            404, "not_found", "Sessions take POST /__harness__/sessions and DELETE /__harness__/sessions/{id}."
-        )
+        raise not_found("Sessions take POST /__harness__/sessions and DELETE /__harness__/sessions/{id}.")
 
     def scripts(self, engine: Engine, body: Any) -> Response:
         """Queue one script or a list of them; all or none."""
@@ -126,16 +123,7 @@ class Control:
         return json_response(shown)
 
     def faults(self, engine: Engine, body: Any) -> Response:
-        """Reserved."""
+        """Faults are injected around an emulator, never in it."""
         raise Refusal(
-            501, "unimplemented", "POST /__harness__/faults is reserved: nothing injects faults here yet."
+            501, "unimplemented", "The emulator itself injects no faults: put harness.faults.cut around it."
         )
-
-
-def _body(request: Request) -> Any:
-    if not request.body:
-        return None
-    try:
-        return msgspec.json.decode(request.body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as fault:
-        raise Refusal(400, "invalid_request", f"The body is not valid JSON: {fault}.") from None

@@ -15,7 +15,7 @@ import msgspec
 
 from harness.emulator.admission import Admission
 from harness.emulator.auth import Auth
-from harness.emulator.call import Call, Refusal, json_response
+from harness.emulator.call import Call, Refusal, invalid, json_response, not_found
 from harness.emulator.events import Events
 from harness.emulator.ids import Ids
 from harness.emulator.moments import Moments
@@ -33,6 +33,7 @@ from harness.emulator.store import Store
 from harness.emulator.streams import Streams
 from harness.emulator.usage import Meter
 from harness.wire import Chunked, Clock, Headers, PieceBody, Response
+from harness.wire.json_value import object_or_none
 from harness.wire.message import JSON_HEADERS
 from harness.wire.pieces import COMPLETE, Chunk
 
@@ -74,8 +75,8 @@ class Engine:
         self.store = self.store_type(settings.max_runs)
         self.replies = self.replies_type(self.ids)
         self.neighbours = self.neighbours_type(self.ids.named, self.moments.now)
-        self.neighbours.run_trigger = self.run_trigger
-        self.neighbours.look_up = self.look_up
+        self.neighbours.triggers.run = self.run_trigger
+        self.neighbours.triggers.look_up = self.look_up
         self.admission = self.admission_type(settings, self.neighbours, self.find)
         self.streams = self.streams_type(self, self.lock)
 
@@ -134,7 +135,7 @@ class Engine:
     def wrong_method(self, call: Call, allowed: tuple[str, ...]) -> Response:
         """404, as the service answered a method it did not know (issues); the errors page has no code for 405."""
         message = f"{call.request.method} is no operation on this path: it takes {' and '.join(allowed)}."
-        raise Refusal(404, "not_found", message)
+        raise not_found(message)
 
     def create(self, call: Call) -> Response:
         """POST /interactions."""
@@ -206,7 +207,7 @@ class Engine:
         include_input = self.flag(query, "include_input")
         cursor = query.get("last_event_id")
         if cursor and not stream:
-            raise Refusal(400, "invalid_request", "'last_event_id' is only valid together with 'stream=true'.")
+            raise invalid("'last_event_id' is only valid together with 'stream=true'.")
         run = self.existing(interaction_id, call.project)
         if stream:
             run.keep_pace()
@@ -228,12 +229,12 @@ class Engine:
         if run.status == "cancelled":
             return
         if not run.background:
-            raise Refusal(
-                400, "failed_precondition", f"'{run.id}' does not run in the background: it cannot be cancelled."
+            raise invalid(
+                f"'{run.id}' does not run in the background: it cannot be cancelled.", "failed_precondition"
             )
         if run.settled:
-            raise Refusal(
-                400, "failed_precondition", f"'{run.id}' is {run.status} already: only a running one is cancelled."
+            raise invalid(
+                f"'{run.id}' is {run.status} already: only a running one is cancelled.", "failed_precondition"
             )
 
     def stop(self, run: Run) -> None:
@@ -252,7 +253,7 @@ class Engine:
         """A stored interaction of the caller's project. Raises Refusal 404."""
         run = self.find(interaction_id, project)
         if run is None:
-            raise Refusal(404, "not_found", f"There is no interaction '{interaction_id[:100]}'.")
+            raise not_found(f"There is no interaction '{interaction_id[:100]}'.")
         return run
 
     def find(self, interaction_id: str, project: str) -> Run | None:
@@ -270,7 +271,7 @@ class Engine:
             return False
         value = _FLAGS.get(text.lower())
         if value is None:
-            raise Refusal(400, "invalid_request", f"'{name}' must be true or false, not '{text[:100]}'.")
+            raise invalid(f"'{name}' must be true or false, not '{text[:100]}'.")
         return value
 
     # For triggers
@@ -314,8 +315,5 @@ def _with_tier(headers: Headers, tier: str) -> Headers:
 
 
 def _wants_stream(data: bytes) -> bool:
-    try:
-        body = msgspec.json.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return False
-    return isinstance(body, dict) and body.get("stream") is True
+    body = object_or_none(data)
+    return body is not None and body.get("stream") is True

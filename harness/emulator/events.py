@@ -65,13 +65,9 @@ class Events:
             "id": run.public_id,
             "status": run.created_status,
             "object": "interaction",
-            **self.author(run),
+            **run.author,
         }
         return {"interaction": interaction, "event_type": "interaction.created"}
-
-    def author(self, run: Run) -> Json:
-        """Who answers: a model or an agent."""
-        return {"agent": run.agent} if run.agent is not None else {"model": run.model}
 
     def status_update(self, run: Run, status: str) -> Json:
         """interaction.status_update."""
@@ -126,7 +122,7 @@ class Events:
         interaction["updated"] = run.updated
         interaction["service_tier"] = run.service_tier
         interaction["object"] = "interaction"
-        interaction.update(self.author(run))
+        interaction.update(run.author)
         return {"interaction": interaction, "event_type": "interaction.completed"}
 
     def error(self, code: str | None, message: str | None) -> Json:

@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from harness.emulator.media import KINDS
+
 Json = dict[str, Any]
 
-CONTENT_TYPES = frozenset({"text", "image", "audio", "video", "document"})
+CONTENT_TYPES = frozenset({"text"}) | KINDS
 _OBSERVED = {"tool_call": frozenset({"type", "id", "signature"})}
 """Steps that no published type lists, with their fields: third parties got them, and could send them back."""
 

@@ -41,15 +41,13 @@ class Waiting:
         return Pause(self._step * min(2 ** max(self._idle - 1, 0), LONGEST_PAUSE))
 
 
-class Reader:
-    """The events of a run from `position` to its end, as they happen."""
+class LiveBody:
+    """A body over a run that may go on meanwhile; a subclass says what can be taken of it now."""
 
-    def __init__(self, run: Run, position: int, waiting: Waiting, lock: RLock) -> None:
+    def __init__(self, run: Run, waiting: Waiting, lock: RLock) -> None:
         self._run = run
-        self._position = position
         self._waiting = waiting
         self._lock = lock
-        self._broken = False
         self._over = False
 
     def __iter__(self) -> Iterator[Piece]:
@@ -61,6 +59,23 @@ class Reader:
                 raise StopIteration
             self._waiting.finish()
             return self._take()
+
+    def _take(self) -> Piece:
+        """The next piece, or a pause; the lock is held."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Nobody listens any more; the run does not mind."""
+        self._over = True
+
+
+class Reader(LiveBody):
+    """The events of a run from `position` to its end, as they happen."""
+
+    def __init__(self, run: Run, position: int, waiting: Waiting, lock: RLock) -> None:
+        super().__init__(run, waiting, lock)
+        self._position = position
+        self._broken = False
 
     def _take(self) -> Piece:
         run = self._run
@@ -83,34 +98,16 @@ class Reader:
         self._run.interruption = None
         return self._run.frames.interrupting()
 
-    def close(self) -> None:
-        """Nobody listens any more; the run does not mind."""
-        self._over = True
 
-
-class HeldBody:
+class HeldBody(LiveBody):
     """The body of a unary answer that waits for a held run."""
 
     def __init__(self, run: Run, waiting: Waiting, lock: RLock, render: Iterator[bytes]) -> None:
-        self._run = run
-        self._waiting = waiting
-        self._lock = lock
+        super().__init__(run, waiting, lock)
         self._pieces: Iterator[Piece] = chain((Chunk(data) for data in render), (COMPLETE,))
-        self._over = False
 
-    def __iter__(self) -> Iterator[Piece]:
-        return self
-
-    def __next__(self) -> Piece:
-        with self._lock:
-            if self._over:
-                raise StopIteration
-            self._waiting.finish()
-            return next(self._pieces) if self._run.settled else self._waiting.begin()
-
-    def close(self) -> None:
-        """Nobody waits any more."""
-        self._over = True
+    def _take(self) -> Piece:
+        return next(self._pieces) if self._run.settled else self._waiting.begin()
 
 
 def replay(run: Run, position: int) -> Body:

@@ -68,7 +68,7 @@ class Bodies:
 
     def author(self, run: Run) -> Json:
         """The model or the agent."""
-        return {"agent": run.agent} if run.agent is not None else {"model": run.model}
+        return run.author
 
     def steps(self, run: Run, *, timeline: bool) -> list[Json]:
         """Output steps, with the input in front when the whole timeline is asked for."""

@@ -107,6 +107,11 @@ class Run:
         return self.id if self.stored else ""
 
     @property
+    def author(self) -> Json:
+        """Who answers, as bodies and events name it: a model or an agent."""
+        return {"agent": self.agent} if self.agent is not None else {"model": self.model}
+
+    @property
     def tag(self) -> str:
         """What this run's event ids begin with."""
         return f"{self.number:016x}"

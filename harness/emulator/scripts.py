@@ -5,7 +5,6 @@ Layer 2. Knows the keys of a script (`docs/control.md`) and which create one fit
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,15 +12,12 @@ import msgspec
 
 from harness.emulator.nearest import suggestion
 from harness.outcome.fault import UsageFault
+from harness.wire.message import is_sendable
 
 FINAL_STATUSES = (
     "completed", "failed", "cancelled", "incomplete", "budget_exceeded", "requires_action",
     "requires_continuation",
 )  # fmt: skip
-
-
-_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-_CONTROL = re.compile(r"[\r\n\0]")
 
 
 class ScriptFault(UsageFault):
@@ -159,7 +155,7 @@ def _check_refuse(refuse: Refuse) -> None:
     if not 400 <= refuse.status <= 599:
         raise ScriptFault(f"refuse.status={refuse.status} is no error: use 400 to 599")
     for name, value in refuse.headers.items():
-        if _TOKEN.fullmatch(name) is None or _CONTROL.search(value) is not None:
+        if not is_sendable(name, value):
             raise ScriptFault(
                 f"refuse.headers: {name!r}: {value!r} cannot be sent: a name is a token, a value one line"
             )

@@ -13,10 +13,8 @@ from pathlib import Path
 from threading import RLock
 from typing import Any
 
-import msgspec
-
 from harness.emulator import hints, scenario
-from harness.emulator.call import Call, Refusal
+from harness.emulator.call import Call, Refusal, decoded, not_found
 from harness.emulator.control import CAPABILITIES, Control
 from harness.emulator.engine import Engine
 from harness.emulator.routing import Route, route
@@ -80,17 +78,13 @@ class Emulator:
         data = call.request.body
         if not data or call.segments[:1] == ("upload",):
             return call
-        try:
-            body = msgspec.json.decode(data)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as fault:
-            raise Refusal(400, "invalid_request", f"The body is not valid JSON: {fault}.") from None
-        return replace(call, body=body)
+        return replace(call, body=decoded(data))
 
     def unknown_path(self, request: Request, where: Route) -> Refusal:
         """404 with what was probably meant."""
         path = request.raw_path[:200]
         hint = hints.wrong_path(where.version, where.segments)
-        return Refusal(404, "not_found", f"There is no {request.method} {path}.{hint}")
+        return not_found(f"There is no {request.method} {path}.{hint}")
 
     def refused(self, refusal: Refusal) -> Response:
         """The error as a response."""
@@ -104,9 +98,7 @@ class Emulator:
             return self._default
         engine = self._sessions.get(session)
         if engine is None:
-            raise Refusal(
-                404, "not_found", f"There is no session '{session[:100]}': POST /__harness__/sessions makes one."
-            )
+            raise not_found(f"There is no session '{session[:100]}': POST /__harness__/sessions makes one.")
         return engine
 
     def open_session(self) -> str:

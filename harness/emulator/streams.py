@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from threading import RLock
 
-from harness.emulator.call import Refusal
+from harness.emulator.call import invalid
 from harness.emulator.reader import Reader, Regrouped, Waiting, replay
 from harness.emulator.run import Run, World
 from harness.wire import Body, Chunked, Headers, Response
@@ -58,10 +58,8 @@ class Streams:
         try:
             return run.frames.cursors.index(cursor)
         except ValueError:
-            raise Refusal(
-                400,
-                "invalid_request",
-                f"last_event_id '{cursor[:100]}' is not the event_id of any event of this interaction so far.",
+            raise invalid(
+                f"last_event_id '{cursor[:100]}' is not the event_id of any event of this interaction so far."
             ) from None
 
     def after(self, event: int) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from harness.emulator.call import Refusal
+from harness.emulator.call import invalid, not_found
 from harness.emulator.inputs import pending_calls, results, text_of
 from harness.emulator.order import Order
 from harness.emulator.run import Run
@@ -18,11 +18,6 @@ from harness.emulator.signatures import altered
 Json = dict[str, Any]
 
 _NO_CALL = "send 'previous_interaction_id', or the function_call step itself before its result"
-
-
-def refuse(message: str, code: str = "invalid_request") -> Refusal:
-    """A 400."""
-    return Refusal(400, code, message)
 
 
 class Turns:
@@ -37,11 +32,9 @@ class Turns:
         """The interaction to continue: stored, of this project, and settled."""
         run = self._find(parent_id, project)
         if run is None:
-            raise Refusal(
-                404,
-                "not_found",
+            raise not_found(
                 f"There is no stored interaction '{parent_id[:100]}' to continue: it was never created here, "
-                "was deleted, or was created with 'store': false.",
+                "was deleted, or was created with 'store': false."
             )
         self.parent_settled(run)
         return run
@@ -50,7 +43,7 @@ class Turns:
         """A run in progress cannot be continued (background page)."""
         run.keep_pace()
         if not run.settled:
-            raise refuse(
+            raise invalid(
                 f"The interaction '{run.id}' is {run.status}: wait until it has settled before continuing it.",
                 "failed_precondition",
             )
@@ -60,7 +53,7 @@ class Turns:
         token = order.body["continuation_token"]
         issued = order.previous.token if order.previous is not None else None
         if token != issued and self.tokens.get(token) != order.project:
-            raise refuse(
+            raise invalid(
                 "'continuation_token' was not issued to you for this conversation: pass the latest one unchanged."
             )
         if not order.given and order.previous is not None:
@@ -75,10 +68,10 @@ class Turns:
         for call_id in sent:
             if call_id not in pending:
                 waiting = f"pending are {', '.join(pending)}" if pending else f"no call is pending: {_NO_CALL}"
-                raise refuse(f"A function_result answers the call '{call_id}', but {waiting}.")
+                raise invalid(f"A function_result answers the call '{call_id}', but {waiting}.")
             pending.remove(call_id)
         if pending:
-            raise refuse(f"The call(s) {', '.join(pending)} got no function_result: answer all in one request.")
+            raise invalid(f"The call(s) {', '.join(pending)} got no function_result: answer all in one request.")
 
     def pending(self, order: Order) -> list[str]:
         """Ids of the calls that results may answer: those of the parent, and those sent back with them."""
@@ -97,7 +90,7 @@ class Turns:
             elif (
                 kind == "function_call" and not signed and not step.get("signature") and self.needs_thought(order)
             ):
-                raise refuse(
+                raise invalid(
                     f"The function_call '{step.get('id')}' is sent back without the thought before it: "
                     "in a stateless turn send all steps back as they were received.",
                     "missing_thought_signature",
@@ -113,9 +106,9 @@ class Turns:
         """One thought."""
         signature = step.get("signature")
         if not signature:
-            raise refuse("A thought was sent back without its signature.", "missing_thought_signature")
+            raise invalid("A thought was sent back without its signature.", "missing_thought_signature")
         if altered(signature):
-            raise refuse("The signature of a thought was altered: send it back exactly as it was received.")
+            raise invalid("The signature of a thought was altered: send it back exactly as it was received.")
 
     def remember_token(self, run: Run) -> None:
         """Keep the owner of a token whose interaction is not stored; the oldest go first."""

@@ -10,8 +10,8 @@ from harness.faults.plan import Scope
 from harness.faults.splitting import Splitter
 from harness.wire import Chunk, Ending, Pause, Request, Response, Service, StreamProtocol
 from harness.wire.json_value import object_or_none
+from harness.wire.message import EVENT_STREAM
 
-EVENT_STREAM = "text/event-stream"
 _MOST_PAUSES = 1000
 
 

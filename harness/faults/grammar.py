@@ -39,7 +39,7 @@ from harness.faults.plan import (
 )
 from harness.faults.random import draw
 from harness.outcome import UsageFault
-from harness.outcome.suggest import nearest
+from harness.outcome.suggest import did_you_mean
 
 _NUMBER = re.compile(r"[0-9]{1,12}")
 _SECONDS = re.compile(r"([0-9]{1,6})(?:\.([0-9]{1,3}))?")
@@ -161,9 +161,9 @@ class _Parser:
 
     def _drop(self, place: _Word, words: deque[_Word]) -> Drop:
         if not words:
-            example = f"{place.text},rst"
+            others = ", ".join(_DROPS)
             self._fail(
-                place, f"this says where, not how it ends: write for example {example} (or {_list(_DROPS)})"
+                place, f"this says where, not how it ends: write for example {place.text},rst (or {others})"
             )
         word = words.popleft()
         if word.text not in _DROPS:
@@ -219,10 +219,7 @@ class _Parser:
         self._unknown(word, "is no fault", word.name, _NAMES)
 
     def _unknown(self, word: _Word, what: str, said: str, known: Iterable[str]) -> NoReturn:
-        names = list(known)
-        near = nearest(said, names, most=2)
-        hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"known are {_list(names)}"
-        self._fail(word, f"{said!r} {what}: {hint}")
+        self._fail(word, f"{said!r} {what}{did_you_mean(said, known)}")
 
     def _checked(self, make: Callable[[], _Made], column: int) -> _Made:
         """What `make` gives; what a value refuses is said with the place it stands at."""
@@ -242,10 +239,6 @@ class _Parser:
 def _indent(text: str) -> int:
     """The column of the first character that is no space; the end of a text of spaces."""
     return len(text) - len(text.lstrip())
-
-
-def _list(names: Iterable[str]) -> str:
-    return ", ".join(names)
 
 
 _BARE: dict[str, Fault] = {"inclusive": Inclusive(), "crlf": Crlf()}

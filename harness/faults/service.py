@@ -10,12 +10,13 @@ from collections import deque
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from harness.faults.asking import EVENT_STREAM, boundary_event, concerns, kind_of, with_real_cursor
+from harness.faults.asking import boundary_event, concerns, kind_of, with_real_cursor
 from harness.faults.cutting import ending_of
 from harness.faults.grammar import parse
 from harness.faults.plan import HEAD_SPOTS, Chunks, Cut, Fault, Inclusive, Plan, Scope, Spot, Status
 from harness.faults.transducer import Stage, Transducer, framing_for, transducer
 from harness.wire import Body, Piece, PieceBody, Request, Response, Service, StreamProtocol
+from harness.wire.message import EVENT_STREAM
 
 _KEPT = 1000
 
@@ -33,7 +34,6 @@ class Suffered:
     faults: tuple[Fault, ...]
     stages: tuple[tuple[Fault, Stage], ...] = ()
     at_once: tuple[Fault, ...] = ()
-
     settled: tuple[Fault, ...] | None = None
 
     def settle(self) -> None:

@@ -2,11 +2,11 @@
 
 from harness.outcome.fault import HarnessFault, TargetFault, Unmet, UsageFault
 from harness.outcome.finding import Finding, Observation, Outcome, Severity, Where
-from harness.outcome.rule import HIGHEST, Basis, Level, Rule, Source
+from harness.outcome.rule import Basis, Level, Rule, Source
 from harness.outcome.verdict import RAN, Exit, Verdict, exit_code, not_judged, verdict
 
 __all__ = [
-    "Level", "Basis", "Source", "Rule", "HIGHEST",
+    "Level", "Basis", "Source", "Rule",
     "Finding", "Where", "Severity", "Observation", "Outcome",
     "Verdict", "verdict", "exit_code", "not_judged", "Exit", "RAN",
     "HarnessFault", "TargetFault", "UsageFault", "Unmet",

@@ -12,12 +12,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
+from harness.plugin.environment import PLACEHOLDER_KEY
 from harness.plugin.served import Served
 
 BASE_URL = "http://interactions.test"
 """Stands for the host, which an in-process transport never looks at."""
-
-KEY = "interactions-harness"
 
 
 @contextmanager
@@ -58,7 +57,7 @@ def _genai(served: Served) -> Iterator[Any]:
         options = genai.types.HttpOptions(
             base_url=BASE_URL, httpx_client=sync, httpx_async_client=asynchronous
         )  # it closes no client that it was given
-        made = genai.Client(api_key=KEY, http_options=options)
+        made = genai.Client(api_key=PLACEHOLDER_KEY, http_options=options)
         try:
             yield made
         finally:
@@ -76,7 +75,7 @@ def _closing(client: Any) -> Iterator[None]:
 
 
 def _key() -> dict[str, str]:
-    return {"x-goog-api-key": KEY}
+    return {"x-goog-api-key": PLACEHOLDER_KEY}
 
 
 def _has(name: str) -> bool:

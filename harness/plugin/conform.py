@@ -35,7 +35,8 @@ def assert_conforms(value: Any, *, level: str = "SHOULD", background: bool = Fal
     if broken:
         lines = [_told(finding) for finding in broken[:_SHOWN]]
         more = f"\n  … and {len(broken) - _SHOWN} more" if len(broken) > _SHOWN else ""
-        raise AssertionError(f"{len(broken)} findings against the contract:\n" + "\n".join(lines) + more)
+        count = f"{len(broken)} finding{'s' if len(broken) > 1 else ''}"
+        raise AssertionError(f"{count} against the contract:\n" + "\n".join(lines) + more)
 
 
 def findings_of(value: Any, *, background: bool = False) -> list[Finding]:
@@ -62,10 +63,12 @@ def _of_response(response: Any, background: bool) -> list[Finding]:
     data = response.content if hasattr(response, "content") else response.read()
     if str(response.headers.get("content-type", "")).lower().startswith("text/event-stream"):
         return _of_stream(data, background)
-    value = loads(data)
-    if response.status_code >= 400:
-        return judge_error(value.value, response.status_code)
-    return judge_interaction(value.value)
+    refused = response.status_code >= 400
+    read_body = loads(data)
+    if read_body.value is None and read_body.fault:
+        shown = data[:80].decode("utf-8", "replace")
+        return [Finding("err.shape" if refused else "create.schema", "the body is no JSON", "JSON", shown)]
+    return judge_error(read_body.value, response.status_code) if refused else judge_interaction(read_body.value)
 
 
 def _of_bytes(data: bytes, background: bool) -> list[Finding]:

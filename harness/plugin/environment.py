@@ -14,7 +14,7 @@ from collections.abc import Sequence
 BASE_URL_VARIABLES = ("GOOGLE_GEMINI_BASE_URL",)
 KEY_VARIABLES = ("GEMINI_API_KEY", "GOOGLE_API_KEY")
 PLACEHOLDER_KEY = "interactions-harness"
-"""Goes into the first of `KEY_VARIABLES` where neither is set: clients refuse to be built without a key."""
+"""Goes into the first of `KEY_VARIABLES` where neither is set, and into ready clients, which all need some key."""
 
 _BEFORE = "INTERACTIONS_HARNESS_BEFORE"
 """What the variables were without us, as JSON, for processes that inherit ours (the workers of xdist)."""
@@ -77,6 +77,12 @@ class Environment:
         if self.reserved is not None:
             self.reserved.close()
             self.reserved = None
+
+
+def own_key() -> str | None:
+    """The key of whoever runs the tests, None where there is none but the placeholder."""
+    found = next(filter(None, map(os.environ.get, KEY_VARIABLES)), None)
+    return None if found == PLACEHOLDER_KEY else found
 
 
 def _put(name: str, value: str | None) -> None:

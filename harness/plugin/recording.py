@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from harness.cassette import CassetteFile, Recording
 from harness.cassette.player import MISS_CODE, MISS_STATUS
 from harness.contract import PROTOCOL
+from harness.plugin.environment import PLACEHOLDER_KEY
 from harness.runner.drops.witness import events_in
 from harness.transport.proxy_upstream import Upstream
 from harness.wire import (
@@ -32,42 +33,53 @@ from harness.wire import (
     Response,
 )  # fmt: skip
 
+_KEY = "x-goog-api-key"
+_UNREACHED = (How.REFUSED, How.TLS)
+"""The service was not asked; played, that would only hide that nothing was recorded."""
 _HOP = ("host", "connection", "content-length", "transfer-encoding", "accept-encoding")
 
 
 class RecordingService:
     """A `Service` that answers from the file what is there, and from the server at `url`, once, what is not.
 
+    `key` goes in the place of the placeholder that ready clients send; without one their requests are refused.
     `headers` and `parameters` of the query, in lower case, are sent and not written.
     """
 
     def __init__(
-        self, file: CassetteFile, url: str, *, headers: frozenset[str], parameters: frozenset[str]
+        self, file: CassetteFile, url: str, *, key: str | None, headers: frozenset[str], parameters: frozenset[str]
     ) -> None:
         parts = urlsplit(url)
         self._file = file
         self._origin = f"{parts.scheme}://{parts.netloc}"
         self._prefix = parts.path.rstrip("/")
         self._upstream = Upstream(self._origin)
+        self._key = key
         self._headers = headers
         self._parameters = parameters
 
     def __call__(self, request: Request) -> Response:
         """The answer, as it comes."""
-        request = Request(request.method, request.target, request.headers.without(*_HOP), request.body)
+        headers = request.headers.without(*_HOP)
+        if self._key is not None and headers.get(_KEY) == PLACEHOLDER_KEY:
+            headers = headers.having(_KEY, self._key)
+        request = Request(request.method, request.target, headers, request.body)
         written = self._written(request)
         known = self._file.play(written)
         if known is not None:
             return known.response(scale=0)
         if not self._file.may_record:
             return _miss(f"not recorded: {request.method} {request.target}")
+        if self._key is None and request.headers.get(_KEY) == PLACEHOLDER_KEY:
+            return _miss("there is no key to record with: set GEMINI_API_KEY")
         target = self._prefix + request.target
         response = self._upstream(Request(request.method, target, request.headers, request.body))
         response.body = _Kept(response, written, self._keep)
         return response
 
     def _keep(self, exchange: Exchange) -> None:
-        self._file.add(Recording.of(exchange, origin=self._origin))
+        if exchange.ending.how not in _UNREACHED:
+            self._file.add(Recording.of(exchange, origin=self._origin))
 
     def _written(self, request: Request) -> Request:
         """The request without what `vcr_config` keeps out of files; secrets are redacted besides."""

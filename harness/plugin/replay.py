@@ -18,10 +18,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from harness.cassette import Cassette, CassetteFile, Player, load
+from harness.cassette import Cassette, CassetteFile, Player, Target, load
 from harness.contract import PROTOCOL
 from harness.outcome import UsageFault
 from harness.plugin.beside_vcr import SUFFIX, cassette_name, guard_beside, is_marked
+from harness.plugin.environment import PLACEHOLDER_KEY, own_key
 from harness.plugin.recording import RecordingService
 from harness.plugin.served import Served
 from harness.wire import LogicalClock, Service
@@ -125,8 +126,8 @@ def guard_of(
 def _playing(wanted: Wanted) -> Iterator[CassetteFixture]:
     if not wanted.path.is_file():
         raise UsageFault(
-            f"there is no recording at {wanted.path}: run once with --record-mode=once (pytest-recording), or "
-            "@pytest.mark.interactions_cassette(record_mode='once'), a key in GEMINI_API_KEY"
+            f"there is no recording at {wanted.path}: run once with --record-mode=once (pytest-recording) or "
+            "@pytest.mark.interactions_cassette(record_mode='once'), and a key in GEMINI_API_KEY"
         )
     cassette = load(wanted.path)
     player = Player(cassette.recordings, PROTOCOL, mode=wanted.mode)
@@ -163,9 +164,16 @@ def _recording(wanted: Wanted) -> Iterator[CassetteFixture]:
     provenance = provenance_of(wanted.upstream, recorder="harness.pytest_plugin")
     wanted.path.parent.mkdir(parents=True, exist_ok=True)
     mode = "new_episodes" if wanted.record_mode == "rewrite" else wanted.record_mode
-    kept_out = {"headers": wanted.dropped_headers, "parameters": wanted.dropped_parameters}
+    key = own_key() or (None if provenance.target is Target.LIVE else PLACEHOLDER_KEY)
     with CassetteFile(wanted.path, PROTOCOL, mode=mode, provenance=provenance) as file:
-        yield CassetteFixture(wanted.path, RecordingService(file, wanted.upstream, **kept_out), waits=True)
+        service = RecordingService(
+            file,
+            wanted.upstream,
+            key=key,
+            headers=wanted.dropped_headers,
+            parameters=wanted.dropped_parameters,
+        )
+        yield CassetteFixture(wanted.path, service, waits=True)
 
 
 # Names and places

@@ -16,6 +16,7 @@ from harness.emulator import Emulator, Settings
 from harness.emulator.request_log import RequestLog
 from harness.faults import FaultyService, Plan, cut
 from harness.outcome import UsageFault
+from harness.plugin.environment import PLACEHOLDER_KEY
 from harness.plugin.runaway import Runaway, stop
 from harness.plugin.sent import Sent
 from harness.plugin.session import Session, Tenant
@@ -31,7 +32,7 @@ MOST_REQUESTS = 1000
 
 _TRANSIENT = frozenset({408, 409, 429})
 _KINDS = ("any", "create", "get", "stream", "cancel", "delete")
-_KEY = ("x-goog-api-key", "interactions-harness")
+_KEY = ("x-goog-api-key", PLACEHOLDER_KEY)
 
 
 class Served:

@@ -34,7 +34,7 @@ class Sleeps(list[float]):
             shown = ", ".join(f"{seconds:g}" for seconds in self[:12]) + (" …" if len(self) > 12 else "")
             raise AssertionError(
                 f"the code under test slept {self.total:g} s in {len(self)} sleeps ({shown or 'none'}); "
-                f"expected from {at_least:g} to {at_most:g} s"
+                f"expected at {f'most {at_most:g}' if self.total > at_most else f'least {at_least:g}'} s"
             )
 
 

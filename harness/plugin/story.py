@@ -1,13 +1,16 @@
 """What a test's code asked and was answered, in a few lines: for the report of a test that fails.
 
-Layer 6. Keeps no more of an answer than its status; of an error its body too, which says what was wrong.
+Layer 6. Keeps no more of an answer than its status and its ending; of an error its body too, which says what was
+wrong.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from harness.plugin.sent import call_of
-from harness.runner.drops.witness import Seen, grouped, watched
-from harness.wire import Request, Response
+from harness.runner.drops.witness import grouped, watched
+from harness.wire import At, Body, Ending, Piece, Request, Response
 
 _SHOWN = 15
 
@@ -16,13 +19,12 @@ class Story:
     """`heard(request, response)` as it goes, `refused(message)` for connections that were not made."""
 
     def __init__(self) -> None:
-        self._answers: list[tuple[Request, int, Seen | None]] = []
+        self._answers: list[_Answer] = []
         self._refused: list[str] = []
 
     def heard(self, request: Request, response: Response) -> Response:
         """Note an answer, and give it on."""
-        seen = watched(request, response) if response.status >= 400 else None
-        self._answers.append((request, response.status, seen))
+        self._answers.append(_Answer(request, response))
         return response
 
     def refused(self, message: str) -> None:
@@ -31,7 +33,7 @@ class Story:
 
     def lines(self) -> list[str]:
         """The latest answers and all refusals, oldest first; nothing when there were none."""
-        told = grouped(_told(*answer) for answer in self._answers)
+        told = grouped(map(str, self._answers))
         left_out = [f"… {len(told) - _SHOWN} more before"] if len(told) > _SHOWN else []
         return [*left_out, *told[-_SHOWN:], *self.refusals()]
 
@@ -46,6 +48,34 @@ def called(request: Request) -> str:
     return call_of({"method": request.method, "target": request.target, "body": streamed})
 
 
-def _told(request: Request, status: int, seen: Seen | None) -> str:
-    line = f"{called(request)} → {status}"
-    return f"{line}: {seen.error}" if seen is not None and seen.error else line
+class _Answer:
+    """One answer, in a line. Stands in front of its body, to see the ending."""
+
+    def __init__(self, request: Request, response: Response) -> None:
+        self._request = request
+        self._status = response.status
+        self._refusal = watched(request, response) if response.status >= 400 else None
+        self._inner: Body = response.body
+        self._ending: Ending | None = None
+        response.body = self
+
+    def __iter__(self) -> Iterator[Piece]:
+        return self
+
+    def __next__(self) -> Piece:
+        piece = next(self._inner)
+        if isinstance(piece, Ending):
+            self._ending = piece
+        return piece
+
+    def close(self) -> None:
+        self._inner.close()
+
+    def __str__(self) -> str:
+        what, ending = called(self._request), self._ending
+        if ending is None or ending.complete:
+            error = self._refusal.error if self._refusal is not None else ""
+            return f"{what} → {self._status}" + (f": {error}" if error else "")
+        how = f"{ending.how} ({ending.detail})" if ending.detail else str(ending.how)
+        unanswered = ending.at in (At.BEFORE_HEADERS, At.IN_HEADERS)
+        return f"{what} → no answer, {how}" if unanswered else f"{what} → {self._status}, then {how}"

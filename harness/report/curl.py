@@ -1,6 +1,6 @@
-"""A request as a curl line that reproduces it from a POSIX shell, the key taken from the environment.
+"""Requests as curl lines that reproduce them from a POSIX shell, the key taken from the environment.
 
-Layer 5.
+Layer 5. An id that one answer gives and a later request needs is a shell variable: the next run gives another.
 """
 
 from __future__ import annotations
@@ -8,12 +8,60 @@ from __future__ import annotations
 import base64
 import re
 import shlex
+from collections.abc import Sequence
 
-from harness.wire import Request
+from harness.contract import read
+from harness.wire import Exchange, Request
 from harness.wire.mask import Mask
 from harness.wire.secrets import is_secret_header
 
 _LEFT_TO_CURL = frozenset({"content-length", "host", "connection", "accept-encoding", "transfer-encoding"})
+
+_TAKE_ID = '| tee /dev/stderr | grep -o \'"id": *"[^"]*"\' | head -n 1 | cut -d\'"\' -f4'
+_OLD_CURSOR = "# last_event_id is of the run above: take one from the new interaction's stream"
+_QUOTED_OR_NOT = re.compile(r"""'[^']*'|"[^"]*"|[^'"]+""")
+
+
+def curl_lines(trail: Sequence[Exchange], root: str, mask: Mask) -> list[str]:
+    """A command for each exchange, to be given to one shell in this order."""
+    variables: dict[str, str] = {}
+    lines = []
+    for number, exchange in enumerate(trail):
+        sent = command = curl(exchange.request, root, mask)
+        for known, variable in variables.items():
+            command = _with_variable(command, known, variable)
+        if command != sent and "last_event_id=" in exchange.request.target:
+            command = f"{_OLD_CURSOR}\n{command}"
+        made = made_by(exchange)
+        if made and made not in variables and any(names(later, made) for later in trail[number + 1 :]):
+            variables[made] = f"ID{number}"
+            command = f"ID{number}=$({command.replace(' -i ', ' ', 1)} {_TAKE_ID})"
+        lines.append(command)
+    return lines
+
+
+def made_by(exchange: Exchange) -> str:
+    """The id of the interaction that a POST was answered with and did not name itself, "" where there is none."""
+    made = read(exchange).id or "" if exchange.request.method == "POST" else ""
+    return "" if made and names(exchange, made) else made
+
+
+def names(exchange: Exchange, identity: str) -> bool:
+    """Whether the request speaks of that id."""
+    request = exchange.request
+    return identity in request.target or identity.encode("utf-8", "surrogatepass") in request.body
+
+
+def _with_variable(command: str, identity: str, variable: str) -> str:
+    """The command with a variable in place of an id, inside either kind of quotes or outside."""
+    whole = re.compile(rf"(?<![\w-]){re.escape(identity)}(?![\w-])")
+
+    def replaced(part: re.Match[str]) -> str:
+        quote = part[0][0]
+        value = {"'": f"""'"${{{variable}}}"'""", '"': f"${{{variable}}}"}.get(quote, f'"${{{variable}}}"')
+        return whole.sub(lambda _: value, part[0])
+
+    return _QUOTED_OR_NOT.sub(replaced, command)
 
 
 def curl(request: Request, root: str, mask: Mask) -> str:

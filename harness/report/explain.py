@@ -5,10 +5,10 @@ Layer 5. Plain text with no colour, shared by the terminal, JUnit, Markdown and 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from harness.outcome import Finding, Outcome, Rule
-from harness.report.curl import curl
+from harness.report.curl import curl_lines, made_by, names
 from harness.report.finding import finding_lines
 from harness.report.record import EMBEDDED_ROOT
 from harness.report.story import Story
@@ -21,12 +21,12 @@ _MOST_FINDINGS = 5
 _MOST_EXCHANGES = 3
 
 
-def failure_text(result: Result, story: Story) -> str:
-    """Everything a person needs to understand one verdict and to reproduce it."""
-    return "\n".join(_lines(result, story))
+def failure_text(result: Result, story: Story, *, evidence: bool = True) -> str:
+    """Everything a person needs to understand one verdict and, with `evidence`, to reproduce it."""
+    return "\n".join(_lines(result, story, evidence))
 
 
-def _lines(result: Result, story: Story) -> Iterator[str]:
+def _lines(result: Result, story: Story, evidence: bool) -> Iterator[str]:
     observation = result.observation
     yield from rule_lines(result.check.rule)
     if observation.outcome in (Outcome.NOT_MET, Outcome.NON_STRICT) and result.check.accepts:
@@ -36,7 +36,8 @@ def _lines(result: Result, story: Story) -> Iterator[str]:
         yield from printable(story.mask.text(observation.reason)).rstrip().split("\n")
     if result.reason:
         yield f"baseline: {story.mask.text(result.reason)}"
-    yield from _evidence(result.exchanges, story)
+    if evidence:
+        yield from _evidence(result, story)
 
 
 def rule_lines(rule: Rule) -> Iterator[str]:
@@ -57,12 +58,38 @@ def findings_lines(findings: tuple[Finding, ...], mask: Mask) -> Iterator[str]:
         yield f"… and {len(findings) - _MOST_FINDINGS} more findings"
 
 
-def _evidence(exchanges: tuple[Exchange, ...], story: Story) -> Iterator[str]:
+def _evidence(result: Result, story: Story) -> Iterator[str]:
     root = (story.target.url if story.target else "") or EMBEDDED_ROOT
-    shown = exchanges[-_MOST_EXCHANGES:]
+    exchanges = result.exchanges
+    named = any(finding.where.exchange for finding in result.observation.findings)
+    shown = _first(exchanges) if named else list(exchanges[-_MOST_EXCHANGES:])
     if len(exchanges) > len(shown):
-        yield f"exchanges (the last {len(shown)} of {len(exchanges)}; the JSON and HTML reports have all):"
-    for exchange in shown:
+        yield f"exchanges ({len(shown)} of {len(exchanges)}; the JSON and HTML reports have all):"
+    for exchange, command in zip(shown, curl_lines(shown, root, story.mask), strict=True):
         yield from exchange_lines(exchange, story.mask)
         yield "reproduce:"
-        yield from curl(exchange.request, root, story.mask).split("\n")
+        yield from command.split("\n")
+
+
+def _first(exchanges: Sequence[Exchange]) -> list[Exchange]:
+    """As many as are shown: those that the first findings name, each behind what made and changed its ids."""
+    needed = [[at for at in range(n) if _stands_on(e, exchanges[at])] for n, e in enumerate(exchanges)]
+    only_needed = {at for each in needed for at in each}
+    shown: list[int] = []
+    for number, before in enumerate(needed):
+        more = [at for at in (*before, number) if at not in shown]
+        if number in only_needed:
+            continue
+        if shown and len(shown) + len(more) > _MOST_EXCHANGES:
+            break
+        shown += more
+    return [exchanges[number] for number in shown]
+
+
+def _stands_on(exchange: Exchange, earlier: Exchange) -> bool:
+    if earlier.request.method == "GET":
+        return False
+    made = made_by(earlier)
+    return (
+        names(exchange, made) if made else any(names(exchange, known) for known in earlier.request.segments[2:3])
+    )

@@ -15,16 +15,21 @@ from harness.wire.mask import Mask
 def finding_lines(finding: Finding, mask: Mask) -> Iterator[str]:
     """The message with its place, then what was expected and what came, where they are told; secrets hidden."""
     where = place(finding.where)
-    yield printable(mask.text(finding.message) + (f" ({where})" if where else ""))
+    yield _line(mask.text(finding.message) + (f" ({where})" if where else ""))
     yield from compared_lines(finding, mask)
 
 
 def compared_lines(finding: Finding, mask: Mask) -> Iterator[str]:
     """What was expected and what came, indented, where they are told; secrets hidden."""
     if finding.expected:
-        yield printable(f"  expected: {mask.text(finding.expected)}")
+        yield _line(f"  expected: {mask.text(finding.expected)}")
     if finding.actual:
-        yield printable(f"  actual:   {mask.text(finding.actual)}")
+        yield _line(f"  actual:   {mask.text(finding.actual)}")
+
+
+def _line(text: str) -> str:
+    """In one line, whatever a body that is quoted in it holds."""
+    return printable(text).replace("\n", r"\n")
 
 
 def place(where: Where) -> str:

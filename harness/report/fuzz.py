@@ -9,8 +9,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from harness.outcome import Verdict
+from harness.report import junit
 from harness.report.record import target_record
-from harness.report.reproduction import curl_lines, pytest_module
+from harness.report.reproduction import commands, pytest_module
 from harness.report.wirelog import printable
 from harness.runner.events import TargetInfo
 from harness.runner.fuzz.failure import EngineRun, Failure
@@ -47,7 +48,7 @@ def failure_lines(
     for word, text in (("expected", failure.finding.expected), ("actual", failure.finding.actual)):
         if text:
             yield f"  {word}: {_shown(text, mask)}"
-    for command in curl_lines(failure, target, mask):
+    for command in commands(failure, target, mask):
         yield from (f"  {line}" for line in command.split("\n"))
 
 
@@ -83,6 +84,34 @@ def fuzz_record(
     return masked
 
 
+def junit_cases(
+    runs: Sequence[EngineRun], target: TargetInfo, mask: Mask, *, strict: bool
+) -> Iterator[junit.Case]:
+    """A case for each engine, an error where it proves nothing, and one for each failure."""
+    for run in runs:
+        vacuous = "; ".join(mask.text(why) for why in run.vacuous)
+        yield junit.Case(
+            suite="fuzz",
+            name=run.engine,
+            tag=junit.Tag.ERROR if vacuous else junit.Tag.PASSED,
+            kind="vacuous" if vacuous else "",
+            message=vacuous,
+            text="\n".join(engine_lines(run, mask)),
+            seconds=run.seconds,
+        )
+    for failure in ordered(runs, strict=strict):
+        verdict = failure.verdict(strict=strict)
+        lines = failure_lines(failure, target, mask, strict=strict, verbose=True)
+        yield junit.Case(
+            suite=f"fuzz.{failure.engine}",
+            name=f"{failure.rule}: {rule_of(failure.rule).statement}",
+            tag=junit.TAGS.get(verdict, junit.Tag.PASSED),
+            kind=str(verdict),
+            message=mask.text(failure.finding.message),
+            text="\n".join(lines),
+        )
+
+
 def _failure_record(failure: Failure, target: TargetInfo, mask: Mask, *, strict: bool) -> dict[str, Any]:
     rule, finding = rule_of(failure.rule), failure.finding
     return {
@@ -97,7 +126,7 @@ def _failure_record(failure: Failure, target: TargetInfo, mask: Mask, *, strict:
         "expected": finding.expected,
         "actual": finding.actual,
         "history": [operation.record() for operation in failure.history],
-        "curl": curl_lines(failure, target, mask),
+        "curl": commands(failure, target, mask),
         "pytest": pytest_module(failure, target),
     }
 

@@ -11,6 +11,7 @@ from typing import Any, TextIO
 from harness import __version__
 from harness.contract import read
 from harness.outcome import Verdict
+from harness.report import junit
 from harness.report.curl import curl
 from harness.report.explain import findings_lines, rule_lines
 from harness.report.record import finding_record, target_record
@@ -84,7 +85,7 @@ class GatewayReport:
             return
         self._screen.line("")
         self._screen.line(headline)
-        for line in self._explained(result):
+        for line in _explained(result, self._target, self._mask, verbose=self._verbose):
             self._screen.line(f"  {line}" if line else "")
 
     def _short(self, result: Judged) -> None:
@@ -98,23 +99,6 @@ class GatewayReport:
             self._screen.line(f"             {printable(self._mask.text(' '.join(text.split())))}")
         if len(findings) > most:
             self._screen.line(f"             … and {len(findings) - most} more (-v)")
-
-    def _explained(self, result: Judged) -> Iterator[str]:
-        yield from (line for line in rule_lines(result.check.rule) if not line.startswith("requirement"))
-        yield from findings_lines(result.observation.findings, self._mask)
-        if result.observation.reason:
-            yield from printable(self._mask.text(result.observation.reason)).rstrip().split("\n")
-        if result.reason:
-            yield f"baseline: {self._mask.text(result.reason)}"
-        shown = _SHOWN_IN_FULL if self._verbose else _SHOWN
-        passages = result.passages if self._verbose else result.passages[:_MOST_PASSAGES]
-        for passage in passages:
-            yield f"passage {passage.name}:"
-            yield from (f"  {line}" for line in passage_lines(passage, self._mask, shown))
-        if passages:
-            yield "the client's request again (the upstream's part is the harness's):"
-            yield from (f"  {line}" for line in _curl(passages[0], self._target, self._mask).split("\n"))
-        yield f"this rule alone: harness gateway {self._target.url} --only {result.check.id}"
 
     def _end(self, finished: GatewayFinished) -> None:
         counts = [(verdict, number) for verdict, number in finished.counts.items() if number]
@@ -130,6 +114,24 @@ _CONCLUSION = {
     "NOTHING_RAN": "nothing ran: no selected rule could be judged, so this says nothing of the gateway",
     "HARNESS_ERROR": "the harness itself erred: the ERROR blocks above are bugs of ours, please report them",
 }
+
+
+def _explained(result: Judged, target: TargetInfo, mask: Mask, *, verbose: bool) -> Iterator[str]:
+    yield from (line for line in rule_lines(result.check.rule) if not line.startswith("requirement"))
+    yield from findings_lines(result.observation.findings, mask)
+    if result.observation.reason:
+        yield from printable(mask.text(result.observation.reason)).rstrip().split("\n")
+    if result.reason:
+        yield f"baseline: {mask.text(result.reason)}"
+    shown = _SHOWN_IN_FULL if verbose else _SHOWN
+    passages = result.passages if verbose else result.passages[:_MOST_PASSAGES]
+    for passage in passages:
+        yield f"passage {passage.name}:"
+        yield from (f"  {line}" for line in passage_lines(passage, mask, shown))
+    if passages:
+        yield "the client's request again (the upstream's part is the harness's):"
+        yield from (f"  {line}" for line in _curl(passages[0], target, mask).split("\n"))
+    yield f"this rule alone: harness gateway {target.url} --only {result.check.id}"
 
 
 def passage_lines(passage: Passage, mask: Mask, shown: int = _SHOWN) -> Iterator[str]:
@@ -185,6 +187,23 @@ def gateway_record(target: TargetInfo, upstream: str, finished: GatewayFinished,
         "counts": {str(verdict): number for verdict, number in finished.counts.items()},
         "rules": [_judged_record(result, target, mask) for result in finished.results],
     }
+
+
+def junit_cases(target: TargetInfo, finished: GatewayFinished, mask: Mask) -> Iterator[junit.Case]:
+    """A case for each rule."""
+    for result in finished.results:
+        rule, findings = result.check.rule, result.observation.findings
+        plain = findings[0].message if findings else result.observation.reason.strip().partition("\n")[0]
+        tag = junit.TAGS.get(result.verdict, junit.Tag.PASSED)
+        lines = _explained(result, target, mask, verbose=True) if result.verdict is not Verdict.PASS else ()
+        yield junit.Case(
+            suite="gateway",
+            name=f"{rule.id}: {rule.statement}",
+            tag=tag,
+            kind=str(result.verdict),
+            message=mask.text(result.reason or plain),
+            text="\n".join(lines),
+        )
 
 
 def _judged_record(result: Judged, target: TargetInfo, mask: Mask) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from html import escape
 
 from harness import __version__
 from harness.outcome import Verdict
-from harness.report.curl import curl
+from harness.report.curl import curl_lines
 from harness.report.explain import failure_text
 from harness.report.record import EMBEDDED_ROOT
 from harness.report.story import Story
@@ -89,10 +89,10 @@ def _details(result: Result, story: Story) -> str:
     root = (story.target.url if story.target else "") or EMBEDDED_ROOT
     wire = "".join(
         f"<pre>{escape(chr(10).join(exchange_lines(e, story.mask, shown=_WIRE_SHOWN)))}</pre>"
-        f"<pre>{escape(curl(e.request, root, story.mask))}</pre>"
-        for e in result.exchanges
+        f"<pre>{escape(command)}</pre>"
+        for e, command in zip(result.exchanges, curl_lines(result.exchanges, root, story.mask), strict=True)
     )
-    told = escape(failure_text(result, story))
+    told = escape(failure_text(result, story, evidence=False))
     opened = " open" if result.verdict in (Verdict.FAIL, Verdict.ERROR) else ""
     return (
         f"<details{opened}><summary>why</summary><pre>{told}</pre></details>"

@@ -1,4 +1,4 @@
-"""The JUnit report: one suite per area, readable by the usual CI systems.
+"""JUnit reports, readable by the usual CI systems: of a run of checks, and of any run told as cases.
 
 Layer 5. FAIL and STALE are failures, ERROR and a MUST that had no answer are errors, what did not run or is
 excused is skipped.
@@ -8,79 +8,123 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
 
 from harness.outcome import Verdict
 from harness.report.explain import failure_text
 from harness.report.story import Story
 from harness.runner.events import Result
 
-_FAILED = frozenset({Verdict.FAIL, Verdict.STALE})
-_SKIPPED = frozenset(
-    {Verdict.XFAIL, Verdict.UNTESTABLE, Verdict.NOT_APPLICABLE, Verdict.EXCLUDED, Verdict.NOT_RUN}
-)
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
+class Tag(StrEnum):
+    """What became of a case."""
+
+    PASSED = ""
+    FAILURE = "failure"
+    ERROR = "error"
+    SKIPPED = "skipped"
+
+
+TAGS = {
+    Verdict.FAIL: Tag.FAILURE,
+    Verdict.STALE: Tag.FAILURE,
+    Verdict.ERROR: Tag.ERROR,
+    Verdict.XFAIL: Tag.SKIPPED,
+    Verdict.UNTESTABLE: Tag.SKIPPED,
+    Verdict.NOT_APPLICABLE: Tag.SKIPPED,
+    Verdict.EXCLUDED: Tag.SKIPPED,
+    Verdict.NOT_RUN: Tag.SKIPPED,
+}
+"""Verdicts that are no pass."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One case of a suite: what it was called (`kind`), in short (`message`), and in full (`text`).
+
+    The text of one that passed, where there is any, becomes its output.
+    """
+
+    suite: str
+    name: str
+    tag: Tag = Tag.PASSED
+    kind: str = ""
+    message: str = ""
+    text: str = ""
+    seconds: float = 0.0
+
+
 def render(story: Story) -> str:
-    """The report of a finished run as XML text."""
+    """The report of a finished run of checks as XML text: one suite per area."""
     _, finished = story.whole()
-    areas: dict[str, list[Result]] = {}
-    for result in finished.results:
-        areas.setdefault(result.check.rule.area, []).append(result)
-    root = ET.Element("testsuites", {"name": "harness", **_counts(finished.results)})
-    for area, results in areas.items():
-        suite = ET.SubElement(root, "testsuite", {"name": area, **_counts(results)})
-        for result in results:
-            _case(suite, result, story)
+    return document(_case(result, story) for result in finished.results)
+
+
+def document(cases: Iterable[Case]) -> str:
+    """These cases as XML text, by suite; suites in the order of their first case."""
+    suites: dict[str, list[Case]] = {}
+    for case in cases:
+        suites.setdefault(case.suite, []).append(case)
+    everything = [case for members in suites.values() for case in members]
+    root = ET.Element("testsuites", {"name": "harness", **_counts(everything)})
+    for name, members in suites.items():
+        suite = ET.SubElement(root, "testsuite", {"name": _clean(name), **_counts(members)})
+        for case in members:
+            _add(suite, case)
     ET.indent(root)
     return '<?xml version="1.0" encoding="utf-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
 
 
-def _counts(results: tuple[Result, ...] | list[Result]) -> dict[str, str]:
-    tags = [_tag(result) for result in results]
+def _counts(cases: Sequence[Case]) -> dict[str, str]:
+    tags = [case.tag for case in cases]
     return {
         "tests": str(len(tags)),
-        "failures": str(tags.count("failure")),
-        "errors": str(tags.count("error")),
-        "skipped": str(tags.count("skipped")),
-        "time": f"{sum(result.seconds for result in results):.3f}",
+        "failures": str(tags.count(Tag.FAILURE)),
+        "errors": str(tags.count(Tag.ERROR)),
+        "skipped": str(tags.count(Tag.SKIPPED)),
+        "time": f"{sum(case.seconds for case in cases):.3f}",
     }
 
 
-def _tag(result: Result) -> str:
-    """The element that a result becomes, `""` for none."""
-    if result.verdict is Verdict.ERROR or result.unjudged:
-        return "error"
-    if result.verdict in _FAILED:
-        return "failure"
-    return "skipped" if result.verdict in _SKIPPED else ""
-
-
-def _case(suite: ET.Element, result: Result, story: Story) -> None:
-    check, verdict, tag = result.check, result.verdict, _tag(result)
-    case = ET.SubElement(
+def _add(suite: ET.Element, case: Case) -> None:
+    element = ET.SubElement(
         suite,
         "testcase",
-        name=f"{check.id}: {check.title}",
-        classname=f"interactions.{check.rule.area}",
-        time=f"{result.seconds:.3f}",
+        name=_clean(case.name),
+        classname=_clean(f"interactions.{case.suite}"),
+        time=f"{case.seconds:.3f}",
     )
-    message = _clean(_message(result, story))
-    if tag in ("error", "failure"):
-        child = ET.SubElement(case, tag, message=message, type=str(verdict))
-        child.text = _clean(failure_text(result, story))
-    elif tag:
-        ET.SubElement(case, "skipped", message=f"{verdict}: {message}" if message else str(verdict))
-    elif verdict is not Verdict.PASS:
-        ET.SubElement(case, "system-out").text = f"{verdict}\n{_clean(failure_text(result, story))}"
+    message, text = _clean(case.message), _clean(case.text)
+    match case.tag:
+        case Tag.FAILURE | Tag.ERROR:
+            ET.SubElement(element, case.tag, message=message, type=case.kind).text = text
+        case Tag.SKIPPED:
+            ET.SubElement(element, case.tag, message=f"{case.kind}: {message}" if message else case.kind)
+        case Tag.PASSED if text:
+            ET.SubElement(element, "system-out").text = f"{case.kind}\n{text}"
 
 
-def _message(result: Result, story: Story) -> str:
+def _case(result: Result, story: Story) -> Case:
+    check, verdict = result.check, result.verdict
     findings = result.observation.findings
     plain = findings[0].message if findings else result.observation.reason.strip().rpartition("\n")[2]
-    return story.mask.text(result.reason or plain)
+    tag = Tag.ERROR if result.unjudged else TAGS.get(verdict, Tag.PASSED)
+    told = tag in (Tag.FAILURE, Tag.ERROR) or (tag is Tag.PASSED and verdict is not Verdict.PASS)
+    return Case(
+        suite=check.rule.area,
+        name=f"{check.id}: {check.title}",
+        tag=tag,
+        kind=str(verdict),
+        message=story.mask.text(result.reason or plain),
+        text=failure_text(result, story) if told else "",
+        seconds=result.seconds,
+    )
 
 
 def _clean(text: str) -> str:
     """Without the characters that XML 1.0 cannot carry."""
-    return _NOT_XML.sub("�", text)
+    return _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text)

@@ -10,7 +10,7 @@ from typing import Any
 from harness import __version__
 from harness.checks.check import Check
 from harness.outcome import Finding, Where
-from harness.report.curl import curl
+from harness.report.curl import curl_lines
 from harness.report.wirelog import exchange_lines
 from harness.runner.capabilities import Capabilities
 from harness.runner.events import Result, RunFinished, TargetInfo
@@ -88,7 +88,8 @@ def result_record(result: Result, target: TargetInfo, mask: Mask) -> dict[str, A
     if result.exchanges:
         root = target.url or EMBEDDED_ROOT
         record["exchanges"] = [
-            {"log": exchange_lines(e, mask), "curl": curl(e.request, root, mask)} for e in result.exchanges
+            {"log": exchange_lines(e, mask), "curl": command}
+            for e, command in zip(result.exchanges, curl_lines(result.exchanges, root, mask), strict=True)
         ]
     return record
 

@@ -1,56 +1,27 @@
 """The least that shows a failure, in three forms: a shell script of curl lines, a pytest module, a cassette.
 
-Layer 5. An id that one answer gives and a later request needs is a shell variable; keys come from the environment.
+Layer 5. Keys come from the environment.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from pathlib import Path
 
-from harness.contract import read
 from harness.contract.protocol import PROTOCOL
-from harness.report.curl import curl
+from harness.report.curl import curl_lines
 from harness.report.record import EMBEDDED_ROOT
 from harness.runner.events import TargetInfo
 from harness.runner.fuzz.failure import Failure
-from harness.runner.fuzz.resend import abstracted, place_holder
 from harness.runner.fuzz.rules import rule_of
-from harness.wire import Exchange
 from harness.wire.mask import Mask
 
-_TAKE_ID = '| tee /dev/stderr | grep -o \'"id": *"[^"]*"\' | head -n 1 | cut -d\'"\' -f4'
 _SHOWN = 8
 
 
-def curl_lines(failure: Failure, target: TargetInfo, mask: Mask) -> list[str]:
-    """The requests of the trail as commands, in order."""
-    trail = failure.trail
-    ids = [read(exchange).id or "" for exchange in trail]
-    used = {number for number in range(len(trail)) if _is_used(ids, number, trail)}
-    root = target.url or EMBEDDED_ROOT
-    lines = []
-    for number, exchange in enumerate(trail):
-        command = _with_variables(curl(abstracted(exchange.request, ids[:number]), root, mask))
-        if number in used and ids.index(ids[number]) == number:
-            command = f"ID{number}=$({command.replace(' -i ', ' ')} {_TAKE_ID})"
-        lines.append(command)
-    return lines
-
-
-def _is_used(ids: Sequence[str], number: int, trail: Sequence[Exchange]) -> bool:
-    later = (exchange.request for exchange in trail[number + 1 :])
-    return bool(ids[number]) and any(
-        ids[number] in request.target or ids[number].encode() in request.body for request in later
-    )
-
-
-def _with_variables(command: str) -> str:
-    """Place-holders as shell variables, whether they stand inside single quotes or not."""
-    held = re.escape(place_holder(0).removesuffix("0")) + r"(\d+)"
-    quoted = re.sub(r"'[^']*'", lambda part: re.sub(held, r"""'"${ID\1}"'""", part[0]), command)
-    return re.sub(held + r"(?![^\"]*\}\")", r'"${ID\1}"', quoted)
+def commands(failure: Failure, target: TargetInfo, mask: Mask) -> list[str]:
+    """The requests of the trail as curl lines, in order."""
+    return curl_lines(failure.trail, target.url or EMBEDDED_ROOT, mask)
 
 
 def pytest_module(failure: Failure, target: TargetInfo) -> str:
@@ -118,4 +89,4 @@ def _script(failure: Failure, target: TargetInfo, mask: Mask) -> str:
         return ""
     rule = rule_of(failure.rule)
     head = f"#!/bin/sh\n# {failure.rule} ({rule.level}): {rule.statement}\n# {failure.finding.message}\n"
-    return head + "\n\n".join(curl_lines(failure, target, mask)) + "\n"
+    return head + "\n\n".join(commands(failure, target, mask)) + "\n"

@@ -5,10 +5,12 @@ Layer 5. Must not know what is reported.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import TextIO
 
-_WIDEST = 100
+_WIDEST = 79
+"""A progress line that a terminal wraps cannot be taken away."""
 
 
 def wants_colour(stream: TextIO, environment: Mapping[str, str], choice: str = "auto") -> bool:
@@ -19,12 +21,12 @@ def wants_colour(stream: TextIO, environment: Mapping[str, str], choice: str = "
 
 
 class Screen:
-    """Where a report writes. Progress is drawn on terminals only, so that a log file holds the lines alone."""
+    """Where a report writes. Progress is drawn where a terminal can wipe it away; a log holds the lines alone."""
 
     def __init__(self, out: TextIO, *, colour: bool = False) -> None:
         self._out = out
         self._colour = colour
-        self._progress = out.isatty()
+        self._progress = out.isatty() and os.environ.get("TERM") != "dumb"
         self._drawn = False
 
     def line(self, text: str) -> None:

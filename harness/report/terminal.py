@@ -42,7 +42,7 @@ _ONE_LINE = frozenset({Verdict.WARN, Verdict.STALE, Verdict.XFAIL, Verdict.UNTES
 
 
 class TerminalReport:
-    """Writes while the run goes. `verbose` explains warnings in full and names every check."""
+    """Writes while the run goes. `verbose` explains warnings and names every check but those left out."""
 
     def __init__(self, out: TextIO, story: Story, *, colour: bool = False, verbose: bool = False) -> None:
         self._screen = Screen(out, colour=colour)
@@ -102,7 +102,7 @@ class TerminalReport:
             self._screen.line(self._headline(result))
             for line in failure_text(result, self._story).split("\n"):
                 self._screen.line(f"  {line}" if line else "")
-        elif verdict in _ONE_LINE or self._verbose:
+        elif verdict in _ONE_LINE or (self._verbose and verdict is not Verdict.EXCLUDED):
             self._screen.line(self._headline(result) + self._why(result))
 
     def _headline(self, result: Result) -> str:
@@ -129,6 +129,8 @@ class TerminalReport:
             self._screen.line(f"left behind (its deletion failed): {printable(self._story.mask.text(path))}")
         if finished.unjudged:
             self._screen.line(_not_judged(finished))
+        if finished.counts[Verdict.WARN] and not self._verbose:
+            self._screen.line("-v explains each warning")
         if conclusion := _CONCLUSION.get(finished.exit):
             self._screen.line(conclusion)
         if excluded := finished.counts[Verdict.EXCLUDED]:

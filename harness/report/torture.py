@@ -8,10 +8,11 @@ from __future__ import annotations
 import re
 import shlex
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from typing import Any, TextIO
 
 from harness.faults import Cut, parse
+from harness.report import junit
 from harness.report.screen import Screen
 from harness.report.wirelog import printable
 from harness.runner.drops import Case
@@ -23,6 +24,9 @@ _RANK = {outcome: rank for rank, outcome in enumerate(Outcome)}
 _PARTICULAR = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|\d+")
 _NAMED = 6
 """Cases of a group that are named."""
+_ERROR = re.compile(r"\s*[\w.]*(?:Error|Exception): \S")
+_WORDS = 3
+"""Lines of standard error that end it and are shown."""
 
 
 class TortureReport:
@@ -41,7 +45,7 @@ class TortureReport:
         self._cases, self._events = started.cases, started.events
         self._screen.line(
             f"without a drop the client is exact ({started.events} events, {len(started.text)} characters); "
-            f"now {started.cases} {'case' if started.cases == 1 else 'cases'}"
+            f"now {_counted(started.cases)}"
         )
 
     def case(self, result: CaseEnded) -> None:
@@ -69,7 +73,7 @@ class TortureReport:
         left = self._cases - len(results)
         not_run = f", {left} not run" if left else ""
         self._screen.line("")
-        self._screen.line(f"{self._cases} cases: {', '.join(words)}{not_run} in {seconds:.1f} s")
+        self._screen.line(f"{_counted(self._cases)}: {', '.join(words)}{not_run} in {seconds:.1f} s")
         self._screen.line(_SURVIVES if passed else _DOES_NOT)
 
 
@@ -82,7 +86,7 @@ def strip_lines(
 ) -> Iterator[str]:
     """A line for each way to end: a sign for each event of the stream, for the worst that a cut there did."""
     strips: dict[str, dict[int, Outcome]] = defaultdict(dict)
-    for result in results:
+    for result in sorted(results, key=lambda one: one.number):
         if result.event is not None:
             row, event = strips[_row(result.case)], min(result.event, events)
             row[event] = max(row.get(event, Outcome.EXACT), result.outcome, key=_RANK.__getitem__)
@@ -99,7 +103,7 @@ def strip_lines(
 def group_lines(group: Sequence[CaseEnded], command: Sequence[str], *, verbose: bool = False) -> Iterator[str]:
     """A kind of failure: how often, its first case in full, and a command that plays only that."""
     first = group[0]
-    times = f"{len(group)} cases" if len(group) > 1 else "1 case"
+    times = _counted(len(group))
     yield f"{first.outcome.upper()} ({times}) dropped at {first.case}, the client {printable(first.problem)}"
     if len(group) > 1:
         named = ", ".join(str(result.case) for result in group[:_NAMED])
@@ -109,8 +113,20 @@ def group_lines(group: Sequence[CaseEnded], command: Sequence[str], *, verbose: 
     words = first.ended.words.splitlines()
     if words:
         yield "  standard error ends with:"
-        yield from (f"    {printable(line)}" for line in (words if verbose else words[-3:]))
+        yield from (f"    {printable(line)}" for line in (words if verbose else _last(words)))
     yield f"  this one alone:  {reproduction(first.case, command)}"
+
+
+def _last(words: Sequence[str]) -> list[str]:
+    """The last lines, and in front of them the error where it is not among them: Node puts a dump behind it."""
+    lines = [line for line in words if line.strip()]
+    end = lines[-_WORDS:]
+    error = None if any(map(_ERROR.match, end)) else next(filter(_ERROR.match, lines), None)
+    return end if error is None else [error, "…", *end]
+
+
+def _counted(cases: int) -> str:
+    return f"{cases} case{'' if cases == 1 else 's'}"
 
 
 def groups(results: Sequence[CaseEnded]) -> list[list[CaseEnded]]:
@@ -160,6 +176,23 @@ def _case_record(result: CaseEnded) -> dict[str, Any]:
         "stderr": result.ended.words,
         "seconds": round(result.ended.seconds, 3),
     }
+
+
+def junit_cases(
+    results: Sequence[CaseEnded], command: Sequence[str], passing: Container[Outcome]
+) -> Iterator[junit.Case]:
+    """A case for each cut, those of one ending in a suite."""
+    for result in sorted(results, key=lambda one: one.number):
+        exact = result.outcome is Outcome.EXACT
+        yield junit.Case(
+            suite=f"torture.{_row(result.case)}",
+            name=str(result.case),
+            tag=junit.Tag.PASSED if result.outcome in passing else junit.Tag.FAILURE,
+            kind=str(result.outcome),
+            message=result.problem,
+            text="" if exact else "\n".join(group_lines([result], command, verbose=True)),
+            seconds=result.ended.seconds,
+        )
 
 
 def _row(case: Case) -> str:

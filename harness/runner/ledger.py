@@ -8,8 +8,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import quote
 
+from harness.checks.target import segment
 from harness.wire import Driver, Exchange, Headers, Request
 from harness.wire.json_value import object_or_none
 
@@ -57,7 +57,7 @@ class Ledger:
 
 
 def _delete(driver: Driver, segments: tuple[str, ...], headers: Headers) -> bool:
-    path = "/" + "/".join(quote(segment, safe="") for segment in segments)
+    path = "/" + "/".join(map(segment, segments))
     fields = headers.without("content-type", "content-length")
     if _deleted(driver, Request("DELETE", path, fields)):
         return True

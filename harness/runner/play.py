@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, TypeVar, cast
@@ -22,8 +22,12 @@ from harness.outcome import HarnessFault, Observation, Outcome, Unmet
 from harness.runner.ledger import COLLECTIONS, Ledger
 from harness.runner.polite import showing, unanswered
 from harness.wire import Driver, Exchange, LiveStream
+from harness.wire.json_value import object_or_none
 
 T = TypeVar("T")
+
+_NAMING = ("previous_interaction_id", "environment", "agent")
+"""Fields of a create that name what another create made."""
 
 _ITEM = re.compile(r"(?P<name>[^\[]+)\[(?P<part>.*)\]")
 
@@ -66,8 +70,8 @@ class Played:
     def evidence(self, check: Check, observation: Observation) -> tuple[Exchange, ...]:
         """The exchanges that a person needs to see, in the order they finished.
 
-        Those that the findings name; else those that the judge looked at; else all. With them come the creates
-        whose ids they address, because without these nothing can be reproduced.
+        Those that the findings name; else those that the judge looked at; else all. With them comes what they
+        stand on (`with_origins`), because without it nothing can be reproduced.
         """
         results = self.results or {}
         named = {finding.where.exchange for finding in observation.findings}
@@ -78,21 +82,34 @@ class Played:
         return self.trail
 
     def with_origins(self, shown: list[Exchange]) -> tuple[Exchange, ...]:
-        """These exchanges of the trail and the creates whose ids they address, in the order they finished."""
+        """These exchanges of the trail, the creates of what they speak of, and what was done to that since."""
         chosen = {id(exchange) for exchange in shown}
-        return tuple(e for e in self.trail if id(e) in chosen or _is_origin(e, shown))
+        needed: set[str] = set()
+        kept = []
+        for exchange in reversed(self.trail):
+            if id(exchange) in chosen or _made_or_changed(exchange, needed):
+                kept.append(exchange)
+                needed.update(_addressed(exchange))
+        return tuple(reversed(kept))
 
 
-def _is_origin(exchange: Exchange, shown: list[Exchange]) -> bool:
-    """Whether a later exchange addresses something that this one created."""
-    if exchange.request.method != "POST":
+def _made_or_changed(exchange: Exchange, needed: set[str]) -> bool:
+    if exchange.request.method == "GET" or not 200 <= (exchange.status or 0) < 300:
         return False
-    return any(
-        segment != part and segment.encode() in exchange.body
-        for other in shown
-        for part, segment in pairwise(other.request.segments)
-        if part in COLLECTIONS
+    own = set(_addressed(exchange))
+    in_path = own.intersection(exchange.request.segments)
+    return bool(in_path & needed) or any(
+        known.encode("utf-8", "surrogatepass") in exchange.body for known in needed - own
     )
+
+
+def _addressed(exchange: Exchange) -> Iterator[str]:
+    """The ids that a request speaks of."""
+    for part, segment in pairwise(exchange.request.segments):
+        if part in COLLECTIONS and part != segment:
+            yield segment
+    body = object_or_none(exchange.request.body) or {}
+    yield from (value for name in _NAMING if isinstance(value := body.get(name), str))
 
 
 def _exchanges_at(results: Exchanges, place: str) -> list[Exchange]:

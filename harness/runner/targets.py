@@ -199,9 +199,11 @@ def _checked(text: str) -> str:
     if parts.username or parts.password:
         raise UsageFault("the URL holds a user name or password: use -H 'Authorization: …' instead")
     try:
-        _ = parts.port
-    except ValueError as wrong:
-        raise UsageFault(f"{text!r} has no valid port ({wrong}): write it like http://127.0.0.1:8000") from None
+        fault = "nothing listens on 0" if parts.port == 0 else ""
+    except ValueError as error:
+        fault = str(error)
+    if fault:
+        raise UsageFault(f"{text!r} has no valid port ({fault}): write it like http://127.0.0.1:8000")
     return text
 
 

@@ -6,6 +6,7 @@ text, totals add up, and the rules between the fields of a create.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from harness.contract.lifecycle import SETTLED, STATUSES
+from harness.contract.openness import Schema
 from harness.strategies import values
 from harness.strategies.damage import damaged
 from harness.strategies.shapes import Shapes, definitions, objects, weighted
@@ -202,7 +204,7 @@ def _author() -> SearchStrategy[Json]:
 
 @cache
 def _opening() -> SearchStrategy[list[Json]]:
-    return st.one_of(st.just([]), shapes().at("steps.user-input").map(lambda step: [step]))
+    return st.one_of(st.just([]), _asking())
 
 
 def _inputs() -> SearchStrategy[Any]:
@@ -216,10 +218,15 @@ def _asking() -> SearchStrategy[list[Json]]:
     return shapes().at("steps.user-input").map(lambda step: [step])
 
 
+def _fields() -> Mapping[str, Schema]:
+    """Every field of a create."""
+    fields: Mapping[str, Schema] = shapes().schema("requests.create-interaction/$defs/fields")["properties"]
+    return fields
+
+
 @cache
 def _free_fields(most: int) -> SearchStrategy[Json]:
-    fields = shapes().schema("requests.create-interaction/$defs/fields")["properties"]
-    return shapes().members({name: part for name, part in fields.items() if name not in _RULED}, most=most)
+    return shapes().members({name: part for name, part in _fields().items() if name not in _RULED}, most=most)
 
 
 _FLAGS = objects({"stream": st.booleans(), "store": st.booleans(), "background": st.booleans()})
@@ -253,7 +260,7 @@ def _settings(draw: st.DrawFn, body: Json) -> Json:
 
 @cache
 def _chosen(names: tuple[str, ...]) -> SearchStrategy[Json]:
-    fields = shapes().schema("requests.create-interaction/$defs/fields")["properties"]
+    fields = _fields()
     return shapes().members({name: fields[name] for name in names}, most=2)
 
 

@@ -18,7 +18,7 @@ from hypothesis.strategies import SearchStrategy
 
 from harness.contract.openness import Schema, close
 from harness.contract.schemas import load
-from harness.strategies.shapes import pointer_of
+from harness.strategies.shapes import whole
 
 Json = dict[str, Any]
 Path = tuple[str | int, ...]
@@ -136,15 +136,8 @@ class Damage:
         return not schema.get("x-unknown")
 
     def whole(self, schema: Schema) -> Schema:
-        """A schema with its reference resolved; what stands beside the reference is added."""
-        while "$ref" in schema:
-            target: Any = self._root["$defs"]
-            for key in pointer_of(schema["$ref"]).split("/"):
-                target = target[key]
-            rest = {k: v for k, v in schema.items() if k not in ("$ref", "$defs", "$schema")}
-            required = [*target.get("required", ()), *rest.get("required", ())]
-            schema = {**target, **rest, **({"required": required} if required else {})}
-        return schema
+        """A schema with its reference resolved."""
+        return whole(schema, self._root["$defs"])
 
 
 @cache

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from harness.strategies.stream import EventStream
+from harness.wire import Decoder
 
 BOM = b"\xef\xbb\xbf"
 _ENDS = (b"\n", b"\r\n", b"\r")
@@ -55,8 +56,6 @@ def _payloads(stream: EventStream | bytes | list[tuple[str, bytes]]) -> list[tup
     if isinstance(stream, EventStream):
         return stream.payloads()
     if isinstance(stream, bytes):
-        from harness.wire import Decoder
-
         return [((frame.event or b"").decode("utf-8", "replace"), frame.data) for frame in Decoder().feed(stream)]
     return stream
 

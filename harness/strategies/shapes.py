@@ -52,7 +52,7 @@ class Shapes:
     """Strategies for the parts of the bundled schemas; `special` answers for parts that need more than a shape."""
 
     def __init__(self, definitions: Mapping[str, Schema], special: Mapping[str, Strategy] | None = None) -> None:
-        self._root = {"$defs": definitions}
+        self._definitions = definitions
         self._special = dict(special or {})
         self._made: dict[str, Strategy] = {}
 
@@ -66,24 +66,13 @@ class Shapes:
 
     def schema(self, pointer: str) -> Schema:
         """The closed schema of a part, its own reference resolved."""
-        part: Any = self._root["$defs"]
-        for key in pointer.split("/"):
-            part = part[key]
-        return self.whole(part)
-
-    def whole(self, schema: Schema) -> Schema:
-        """A schema and what it refers to, as one: only `required` and prose stand beside references here."""
-        if "$ref" not in schema:
-            return schema
-        target = self.schema(pointer_of(schema["$ref"]))
-        required = [*target.get("required", ()), *schema.get("required", ())]
-        return {**target, **{k: v for k, v in schema.items() if k != "$ref"}, "required": required}
+        return whole({"$ref": f"#/$defs/{pointer}"}, self._definitions)
 
     def of(self, schema: Schema, name: str = "") -> Strategy:
         """The strategy of a schema; `name` is the field it stands in."""
         if "$ref" in schema and not schema.get("required"):
             return self.at(pointer_of(schema["$ref"]))
-        schema = self.whole(schema)
+        schema = whole(schema, self._definitions)
         if "const" in schema:
             return st.just(schema["const"])
         if "enum" in schema:
@@ -141,7 +130,7 @@ class Shapes:
             if pointer in seen:
                 return 0
             seen.add(pointer)
-        schema = self.whole(schema)
+        schema = whole(schema, self._definitions)
         parts = [*schema.get("oneOf", ()), *schema.get("anyOf", ()), *schema.get("properties", {}).values()]
         parts += [part for key in ("items", "additionalProperties") if isinstance(part := schema.get(key), dict)]
         return 1 + sum(self._seen_below(part, seen) for part in parts)
@@ -169,6 +158,18 @@ def weighted(choices: Sequence[tuple[int, Strategy]]) -> Strategy:
     """One of some strategies, each as often as its weight says; shrinks towards the first."""
     sums = list(accumulate(weight for weight, _ in choices))
     return st.integers(0, sums[-1] - 1).flatmap(lambda number: choices[bisect(sums, number)][1])
+
+
+def whole(schema: Schema, definitions: Mapping[str, Schema]) -> Schema:
+    """A schema and what it refers to, as one: only `required` and prose stand beside references here."""
+    while "$ref" in schema:
+        target: Any = definitions
+        for key in pointer_of(schema["$ref"]).split("/"):
+            target = target[key]
+        beside = {name: part for name, part in schema.items() if name != "$ref"}
+        required = [*target.get("required", ()), *beside.get("required", ())]
+        schema = {**target, **beside, "required": required}
+    return schema
 
 
 def pointer_of(reference: str) -> str:

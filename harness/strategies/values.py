@@ -12,9 +12,6 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-COUNTS = st.integers(0, 2**31 - 1)
-"""Non-negative 32-bit integers: what most counters of the API are."""
-
 SMALL = st.integers(0, 1000)
 
 NUMBERS = st.one_of(st.integers(0, 100), st.floats(0, 1, allow_nan=False, width=32))

@@ -6,6 +6,7 @@ clock no more than whose it is.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
@@ -13,6 +14,18 @@ from urllib.parse import parse_qsl, unquote
 
 from harness.wire.clock import Clock
 from harness.wire.pieces import COMPLETE, Chunk, Ending, Piece
+
+EVENT_STREAM = "text/event-stream"
+TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+"""Names of methods and fields (RFC 9110, 5.6.2)."""
+
+MORE_THAN_A_LINE = re.compile(r"[\r\n\0]")
+"""What no value of a field and no reason phrase may hold."""
+
+
+def is_sendable(name: str, value: str) -> bool:
+    """Whether a header field can be sent: its name is a token, its value one line."""
+    return TOKEN.fullmatch(name) is not None and MORE_THAN_A_LINE.search(value) is None
 
 
 class Headers:
@@ -48,6 +61,10 @@ class Headers:
     def having(self, name: str, value: str) -> Headers:
         """A copy in which `name` has exactly this one value."""
         return Headers((*self.without(name).items(), (name, value)))
+
+    def with_length(self, size: int) -> Headers:
+        """A copy whose Content-Length, if there is one, says `size`, where it stood."""
+        return Headers((n, str(size) if n.lower() == "content-length" else v) for n, v in self._items)
 
     def without(self, *names: str) -> Headers:
         """A copy that lacks the named fields."""

@@ -1,9 +1,8 @@
 """What a secret looks like in HTTP, URLs and text: the one table that recordings and reports share. Layer 0, pure.
 
 Knows no API (which members of its JSON hold secrets is told by its `StreamProtocol`, as `SecretFields`) and not
-what becomes of a secret. A pattern is
-here when its shape is a promise of whoever issues the secret, or when the words around it say what it is. Guesses
-by randomness alone are not: ids and signatures are random too.
+what becomes of a secret. A pattern is here when its shape is a promise of whoever issues the secret, or when the
+words around it say what it is. Guesses by randomness alone are not: ids and signatures are random too.
 """
 
 from __future__ import annotations

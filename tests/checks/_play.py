@@ -155,6 +155,16 @@ def interaction(**fields: Any) -> dict[str, Any]:
     return {name: value for name, value in whole.items() if value is not None}
 
 
+def shows(status: str, **fields: Any) -> Exchange:
+    """An answer that shows the run in this status."""
+    return answer(body=interaction(status=status, **fields))
+
+
+def holding(text: str) -> Exchange:
+    """A stored interaction whose input was `text`."""
+    return answer(body=interaction(steps=[{"type": "user_input", "content": [{"type": "text", "text": text}]}]))
+
+
 def judge(check_id: str, **exchanges: Any) -> Observation:
     """What one check of the catalogue says of these exchanges."""
     return BY_ID[check_id].observe(exchanges)

@@ -4,13 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tests.checks._play import answer, case, interaction, judge, refusal
-
-
-def shows(status, **fields):
-    """An answer that shows the run in this status."""
-    return answer(body=interaction(status=status, **fields))
-
+from tests.checks._play import answer, case, interaction, judge, refusal, shows
 
 DONE = shows("completed")
 RUNNING = shows("in_progress", steps=None)

@@ -7,14 +7,8 @@ from dataclasses import replace
 import pytest
 
 from harness.wire import By, Ending, How
-from tests.checks._play import answer, case, interaction, judge, refusal
+from tests.checks._play import answer, case, interaction, judge, refusal, shows
 from tests.checks._streams import event, streamed, text_events
-
-
-def shows(status, **fields):
-    """An answer that shows the run in this status."""
-    return answer(body=interaction(status=status, **fields))
-
 
 RUNNING = shows("in_progress", steps=None)
 CANCELLED = shows("cancelled", steps=[])

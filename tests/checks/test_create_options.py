@@ -5,7 +5,7 @@ from __future__ import annotations
 from unicodedata import normalize
 
 from harness.checks.create_options import UNUSUAL_TEXT
-from tests.checks._play import answer, case, interaction, refusal
+from tests.checks._play import answer, case, holding, interaction, refusal
 
 BAD = refusal(400)
 OK = answer(body=interaction())
@@ -18,11 +18,6 @@ def saying(text, **fields):
     """An answer whose only output is `text`."""
     steps = [{"type": "model_output", "content": [{"type": "text", "text": text}]}]
     return answer(body=interaction(steps=steps, **fields))
-
-
-def holding(text):
-    """A stored interaction whose input was `text`."""
-    return answer(body=interaction(steps=[{"type": "user_input", "content": [{"type": "text", "text": text}]}]))
 
 
 CASES = [

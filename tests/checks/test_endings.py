@@ -4,14 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.checks._play import answer, case, interaction, judge
+from tests.checks._play import case, judge, shows
 from tests.checks._streams import event, streamed, text_events
-
-
-def shows(status, **fields):
-    """An answer that shows the run in this status."""
-    return answer(body=interaction(status=status, **fields))
-
 
 DONE = shows("completed")
 RUNNING = shows("in_progress", steps=None)

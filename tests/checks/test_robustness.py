@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.checks.robustness import PROMPTS
-from tests.checks._play import answer, case, interaction, refusal
+from tests.checks._play import answer, case, holding, interaction, refusal
 
 OK = answer(body=interaction())
 BAD = refusal(400)
@@ -13,13 +13,8 @@ DEAD = answer(None)
 LIMITED = refusal(429, "rate_limit_exceeded")
 
 
-def stored(prompt):
-    """What a GET shows of a create with this prompt."""
-    return answer(body=interaction(steps=[{"type": "user_input", "content": [{"type": "text", "text": prompt}]}]))
-
-
 MADE = [answer(body=interaction(id=f"v1_{number}")) for number in range(8)]
-KEPT = [stored(prompt) for prompt in PROMPTS]
+KEPT = [holding(prompt) for prompt in PROMPTS]
 
 CASES = [
     case("rob.concurrent", "met", "apart", created=MADE, got=KEPT),

@@ -38,6 +38,14 @@ def test_conformant(harness: Harness, toy: Toy) -> None:
     assert toy[0].stored == {}
 
 
+def test_verbose_with_a_choice_of_checks(harness: Harness, toy: Toy) -> None:
+    """What was chosen is named, and what was left out is a number."""
+    done = harness("check", toy[1], "-c", "create.ok", "-v")
+    assert "PASS       create.ok" in done.out
+    assert "EXCLUDED" not in done.out
+    assert "2 checks were excluded" in done.out
+
+
 def test_version_option_overrides_the_url(harness: Harness, toy: Toy) -> None:
     """--api-version wins, and that is where requests go."""
     harness("check", toy[1] + "/v1beta", "--api-version", "v1")

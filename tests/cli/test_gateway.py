@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import sys
+import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import jsonschema
@@ -14,6 +15,7 @@ from harness.cli.gateway import gateway_environment
 from harness.cli.serve import command_environment
 from harness.resources import folder
 from tests.cli.conftest import Harness
+from tests.transport.peers import free_port
 
 PROGRAM = """
 import os, sys, threading
@@ -31,8 +33,7 @@ with InThread(WaitingServer(kind(Upstream(os.environ["HARNESS_UPSTREAM_URL"])), 
 @pytest.fixture
 def port() -> int:
     """A port nobody listens on now."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
+    return free_port()
 
 
 def words(port: int, kind: str, *options: str) -> list[str]:
@@ -123,6 +124,22 @@ def test_json(harness: Harness, port: int) -> None:
     assert (additions["id"], additions["source"]["basis"]) == ("gw.additions", "compared")
     assert additions["passages"][0]["log"][0].startswith("client → gateway    ")
     assert done.err.startswith("upstream: ")
+
+
+def test_reports(harness: Harness, port: int, tmp_path: Path) -> None:
+    """A case for each rule, with what is said of it on a terminal; and the JSON beside it."""
+    files = ("--report", f"junit={tmp_path}/x.xml", "--report", f"json={tmp_path}/x.json")
+    done = harness(*words(port, "once.lost", "--only", "gw.once", "--only", "gw.status", *files))
+    assert done.code == 1
+    cases = {
+        case.get("name", "").partition(":")[0]: case for case in ET.parse(tmp_path / "x.xml").iter("testcase")
+    }
+    assert list(cases["gw.status"]) == []
+    (failure,) = cases["gw.once"]
+    assert (failure.tag, failure.get("type")) == ("failure", "fail")
+    assert "one create became 2 upstream" in failure.get("message", "")
+    assert "gateway → upstream  POST" in (failure.text or "")
+    assert json.loads((tmp_path / "x.json").read_text("utf-8"))["exit"] == 1
 
 
 def test_a_baseline(harness: Harness, port: int, tmp_path: Path) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,10 @@ import pytest
 from harness import __version__
 from harness.cli.main import BROKEN_PIPE, COMMANDS, INTERRUPTED, main
 from harness.cli.shadow import shadow_note
+from harness.transport import ServerThread
+from harness.wire import Request, Response
 from tests.cli.conftest import Harness
+from tests.runner.toys import ToyService
 
 
 def test_help_names_every_command_and_exit_code(harness: Harness) -> None:
@@ -99,3 +104,53 @@ def test_a_module_of_the_same_name_is_noticed(theirs: str, tmp_path: Path, harne
 def test_our_own_checkout_is_no_shadow() -> None:
     """In this project's own folder there is nothing to warn of."""
     assert shadow_note(Path(__file__).parents[2]) == ""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("words", [["check", "-j", "2"], ["fuzz", "--no-store"]], ids=["check", "fuzz"])
+def test_who_is_told_to_end_cleans_up(words: list[str], number: signal.Signals) -> None:
+    """A run that somebody stops deletes what it has created so far, and says in a line that it was stopped."""
+    service, found = ToyService(), threading.Event()
+
+    def watched(request: Request) -> Response:
+        if request.method == "GET" and request.segments[-1] in service.stored:
+            found.set()
+        return service(request)
+
+    with ServerThread(watched) as server:
+        command = [sys.executable, "-m", "harness", *words, server.url]
+        folder = Path(__file__).parents[2]
+        with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, cwd=folder) as process:
+            assert found.wait(60)
+            process.send_signal(number)
+            _, said = process.communicate(timeout=60)
+    assert (process.returncode, said) == (INTERRUPTED, b"harness: interrupted\n")
+    assert service.stored == {}
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is full is /dev/full")
+def test_a_full_disk_is_told_in_a_line() -> None:
+    """That is nobody's bug, and it is not 0: the report that somebody wanted is not there."""
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run([sys.executable, "-m", "harness", "list"], stdout=full, stderr=subprocess.PIPE)
+    assert done.returncode == 2
+    assert done.stderr == b"harness: what it says cannot be written: No space left on device\n"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the shell is that of POSIX")
+def test_a_standard_output_that_is_closed() -> None:
+    """Who wants to hear nothing gets the exit code."""
+    closed = ["sh", "-c", 'exec "$@" >&-', "sh", sys.executable, "-m", "harness", "list"]
+    done = subprocess.run(closed, stderr=subprocess.PIPE)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_a_current_folder_that_is_gone(harness: Harness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A script that deleted the folder it stands in is told so."""
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    done = harness("list")
+    assert done.code == 2
+    assert "the current folder was deleted" in done.err

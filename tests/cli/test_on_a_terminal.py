@@ -53,10 +53,11 @@ def test_check_draws_progress_and_colour() -> None:
     ("words", "environment"), [((), {"NO_COLOR": "1"}), (("--color", "never"), {}), ((), {"TERM": "dumb"})]
 )
 def test_colour_can_be_refused(words: tuple[str, ...], environment: dict[str, str]) -> None:
-    """NO_COLOR, a dumb terminal and --color never each mean: none."""
+    """NO_COLOR, a dumb terminal and --color never each mean: none. A dumb one gets no control sequence at all."""
     code, drawn = on_a_terminal("check", "emulator", "-c", "create.ok", *words, environment=environment)
     assert code == 0
     assert GREEN not in drawn
+    assert ("\x1b" in drawn) is ("TERM" not in environment)
 
 
 @pytest.mark.parametrize(

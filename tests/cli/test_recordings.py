@@ -250,6 +250,9 @@ def test_a_target_that_is_not_there_is_told(harness: Harness) -> None:
     assert done.code == 4
     assert "no answer: GET /x: 127.0.0.1:1: Connection refused" in done.out
     assert done.err == "harness record: no answer: GET /x: 127.0.0.1:1: Connection refused\n", "at once, too"
+    assert "a.yaml holds no answer, and would be played: --record-mode all records anew" in done.out
+    again = harness(*words, "--", sys.executable, "-c", look)
+    assert "nothing was recorded: a file that is there is only played: --record-mode" in again.out
     done = harness(*words, "--record-mode", "all", "--json", "--", sys.executable, "-c", look)
     assert len(valid("record", last_object(done.out))["unanswered"]) == 1
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import xml.etree.ElementTree as ET
+from pathlib import Path
 
 import jsonschema
 import pytest
@@ -53,6 +55,21 @@ def test_json(harness: Harness) -> None:
     jsonschema.validate(value, json.loads((folder("schemas") / "output/torture.schema.json").read_text("utf-8")))
     assert (done.code, value["exit"], value["counts"]["exact"]) == (0, 0, 1)
     assert value["cases"][0]["plan"] == "event:3,rst"
+
+
+def test_reports(harness: Harness) -> None:
+    """A suite for each way to end, a case for each cut, and what a terminal says of a failure."""
+    files = ("--report", "junit=x.xml", "--report", "json=x.json")
+    done = harness("torture", "--cuts", "event:9,rst", "--cuts", "event:1,rst", *files, "--", *program(BAD))
+    suite = ET.parse("x.xml").getroot().find("testsuite")
+    assert suite is not None
+    assert (done.code, suite.get("name"), suite.get("tests")) == (1, "torture.rst", "2")
+    cases = {case.get("name"): case for case in suite}
+    (failure,) = cases["event:9,rst"]
+    assert (failure.tag, failure.get("type")) == ("failure", "wrong")
+    assert "twice" in failure.get("message", "")
+    assert "harness torture --cuts event:9,rst -- " in (failure.text or "")
+    assert json.loads(Path("x.json").read_text("utf-8"))["exit"] == 1
 
 
 def test_giving_up_may_be_allowed(harness: Harness) -> None:

@@ -87,7 +87,7 @@ REFUSED = [
     ("GET", "scripts", None, 404, "POST"),
     ("DELETE", "sessions/none", None, 404, "session"),
     ("PUT", "sessions", None, 404, "POST"),
-    ("POST", "faults", {}, 501, "reserved"),
+    ("POST", "faults", {}, 501, "harness.faults.cut"),
     ("GET", "sessions/none/v1beta/interactions/x", None, 404, "session"),
 ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import jsonschema
@@ -77,7 +78,7 @@ def test_a_broken_server_exits_1_and_is_described_by_the_schema(
 ) -> None:
     """Over a socket: found, written in three forms, stored, and played first the next time."""
     words = ("--engine", "history", "--max-examples", "40", "--level", "must", "-o", str(tmp_path / "out"))
-    code, record = fuzz_mutant("delete-keeps", capsys, *words)
+    code, record = fuzz_mutant("delete-keeps", capsys, *words, "--report", f"junit={tmp_path}/x.xml")
     schema = json.loads((resources.folder("schemas") / "output" / "fuzz.schema.json").read_bytes())
     jsonschema.Draft202012Validator(schema).validate(record)
     assert code == record["exit"] == Exit.FAILED
@@ -87,6 +88,13 @@ def test_a_broken_server_exits_1_and_is_described_by_the_schema(
     assert {path.suffix for path in (tmp_path / "out").iterdir()} == {".sh", ".py", ".yaml"}
     stored = list((tmp_path / ".harness" / "fuzz").glob("*/del.gone.json"))
     assert len(stored) == 1
+    cases = list(ET.parse(tmp_path / "x.xml").iter("testcase"))
+    assert [case.get("name") for case in cases if case.get("classname") == "interactions.fuzz"] == [
+        "stored",
+        "history",
+    ]
+    told = {case.get("name", "").partition(":")[0]: case.findtext("failure") for case in cases}
+    assert "least history: " in (told["del.gone"] or "")
 
 
 def test_a_warning_fails_nobody_unless_strict(capsys: pytest.CaptureFixture[str]) -> None:

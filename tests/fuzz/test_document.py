@@ -110,14 +110,16 @@ def test_calls_that_are_wrong_on_purpose_count_for_no_share(positive: bool, mean
     assert hearing.meant - before == meant
 
 
-def recorded(name: str, *, positive: bool, status: int, checks: dict[str, Any] | None = None) -> Any:
-    """What the tool records of one create below /agents; status 0: no answer came."""
+def recorded(
+    name: str, *, positive: bool, status: int, checks: dict[str, Any] | None = None, method: str = "POST"
+) -> Any:
+    """What the tool records of one call to /agents; status 0: no answer came."""
     mode = SimpleNamespace(is_positive=positive)
     meta = SimpleNamespace(generation=SimpleNamespace(mode=mode))
-    operation = SimpleNamespace(label="POST /agents", method="post")
+    operation = SimpleNamespace(label=f"{method} /agents", method=method.lower())
     case = SimpleNamespace(id=name, meta=meta, operation=operation)
     node = SimpleNamespace(value=case, is_transition_applied=False, transition=None)
-    request = SimpleNamespace(method="POST", url="http://a/v1beta/agents", headers={}, body=b"{}")
+    request = SimpleNamespace(method=method, url="http://a/v1beta/agents", headers={}, body=b"{}")
     elapsed, headers = 0.0, {"content-type": ["application/json"]}
     response = SimpleNamespace(
         status_code=status,
@@ -145,6 +147,16 @@ def test_what_a_lenient_service_shows_again_is_not_its_mistake(taken: bool, kept
     failure = SimpleNamespace(title="Response violates schema", message="null", related_case_ids=tuple)
     info = SimpleNamespace(failure_info=SimpleNamespace(failure=failure), name="response_schema_conformance")
     hearing.scenario(recorded("right", positive=True, status=200, checks={"right": [info]}))
+    assert hearing.failures.keys() == kept
+
+
+@pytest.mark.parametrize(("method", "kept"), [("GET", {"get.ok"}), ("POST", set())])
+def test_what_is_not_offered_is_no_sign_that_it_is_not_there(method: str, kept: set[str]) -> None:
+    """The tool holds each 404 after a create against it; without cancel interactions are there all the same."""
+    hearing = heard()
+    failure = SimpleNamespace(title="Resource is not available", message="404", related_case_ids=tuple)
+    info = SimpleNamespace(failure_info=SimpleNamespace(failure=failure), name="ensure_resource_availability")
+    hearing.scenario(recorded("one", positive=True, status=404, checks={"one": [info]}, method=method))
     assert hearing.failures.keys() == kept
 
 

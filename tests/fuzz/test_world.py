@@ -6,7 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from harness.runner.fuzz.place import play
+from harness.checks.check import CAPABILITIES
+from harness.contract import PROTOCOL
+from harness.emulator import Emulator
+from harness.runner.fuzz.place import Place, play
+from harness.runner.targets import TargetOptions, embedded, embedded_settings
+from harness.wire import Request, Response
 from tests.fuzz.places import history, mutant, reference
 
 LEAST: dict[str, tuple[str, str]] = {
@@ -89,9 +94,37 @@ def test_repeating_the_boundary_event_once_is_no_failure() -> None:
     assert [failure.key for failure in found] == ["resume.exclusive?"]
 
 
+def test_a_target_that_takes_any_model_is_lenient_and_no_more() -> None:
+    """As its check has it: a name that nobody knows may be mapped to a model."""
+    found = play(mutant("unknown-model-mapped"), history("create unknown-model"), "test")
+    assert [failure.key for failure in found] == ["err.unknown-model?"]
+
+
 def test_what_a_target_is_not_able_to_is_not_held_against_it() -> None:
     """Without `store` nothing is read, deleted or continued: a service may well keep nothing."""
     place = mutant("reads-nothing")
     words = "create; poll; replay; chain; delete; create background; cancel; settle"
     assert play(place, history(words), "test") != []
     assert play(replace(place, able=place.able - {"store"}), history(words), "test") == []
+
+
+class _Slow(Emulator):
+    """Answers the first two requests for a stream of an interaction with `status`."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(embedded_settings())
+        refusal = PROTOCOL.error_body(status, "later", "Ask again.")
+        self._refusals = [Response.json(status, refusal) for _ in range(2)]
+
+    def __call__(self, request: Request) -> Response:
+        if self._refusals and request.method == "GET" and request.parameter("stream") == "true":
+            return self._refusals.pop()
+        return super().__call__(request)
+
+
+@pytest.mark.parametrize("status", [404, 408, 429, 503])
+def test_a_stream_that_is_not_there_yet_is_no_failure(status: int) -> None:
+    """Elsewhere than in this process an interaction may be found late, and a caller be told to wait."""
+    resolved = replace(embedded(TargetOptions(), lambda: _Slow(status)), throwaway=False)
+    place = Place(resolved, frozenset(CAPABILITIES))
+    assert play(place, history("create background; open x1; open x2; settle"), "test") == []

@@ -12,6 +12,7 @@ from harness.cassette import Recording, Target, load, save
 from harness.contract import PROTOCOL
 from harness.emulator import Emulator
 from harness.faults import cut
+from harness.plugin.environment import KEY_VARIABLES
 from harness.runner.record import provenance_of
 from harness.transport import ServerThread, ServiceDriver
 from harness.wire import Headers, Request
@@ -67,6 +68,48 @@ def test_record_and_play(pytester: pytest.Pytester, live: Emulator) -> None:
     toy(pytester)
     run(pytester).assert_outcomes(passed=1)
     assert len(live.requests) == asked
+
+
+KEYED = """
+import pytest
+
+@pytest.mark.interactions_cassette(record_mode="once", UPSTREAM)
+def test_it(interactions_client):
+    interactions_client.interactions.create(model="gemini-3.5-flash", input="Hi")
+"""
+
+
+def test_the_key_of_a_recording(
+    pytester: pytest.Pytester, live: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A ready client records with the key of the environment, and does not write it."""
+    pytest.importorskip("google.genai")
+    live.change(keys={"the-key-of-a-user": "project"})
+    monkeypatch.setenv("GEMINI_API_KEY", "the-key-of-a-user")
+    pytester.makepyfile(test_app=KEYED.replace("UPSTREAM", ""))
+    run(pytester).assert_outcomes(passed=1)
+    assert "the-key-of-a-user" not in (pytester.path / "cassettes/test_app/test_it.yaml").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("upstream", "said"),
+    [
+        ("https://generativelanguage.googleapis.com", "*there is no key to record with: set GEMINI_API_KEY*"),
+        ("http://127.0.0.1:9", "create → no answer, refused (127.0.0.1:9*"),
+    ],
+)
+def test_nothing_to_record(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, upstream: str, said: str
+) -> None:
+    """What never reached the service is said, and leaves no file that later runs would play."""
+    pytest.importorskip("google.genai")
+    for name in KEY_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    pytester.makepyfile(test_app=KEYED.replace("UPSTREAM", f"upstream={upstream!r}"))
+    result = run(pytester)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines([said])
+    assert not (pytester.path / "cassettes/test_app/test_it.yaml").exists()
 
 
 def test_where_a_recording_is_from(pytester: pytest.Pytester, live: Emulator) -> None:

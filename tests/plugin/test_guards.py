@@ -125,8 +125,10 @@ def test_no_sleep() -> None:
     assert time.monotonic() - begin < 100
     assert sleeps == [3000, 4000, 1000, 2000]
     assert sleep is time.sleep is FROM_IMPORT
-    with pytest.raises(AssertionError, match=r"slept 10000 s in 4 sleeps \(3000, 4000"):
+    with pytest.raises(AssertionError, match=r"slept 10000 s in 4 sleeps \(3000, 4000.*expected at most 9999 s"):
         sleeps.assert_total(at_most=9999)
+    with pytest.raises(AssertionError, match=r"expected at least 20000 s"):
+        sleeps.assert_total(at_least=20_000)
 
 
 @pytest.mark.parametrize("library", ["asyncio", "trio"])

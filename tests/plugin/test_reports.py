@@ -65,6 +65,28 @@ def test_failing(client):
     result.stdout.no_fnmatch_line("*v1_24*")
 
 
+def test_how_answers_ended(pytester: pytest.Pytester) -> None:
+    """A connection that broke is told as one, whatever status was to come or had."""
+    pytester.makepyfile(
+        CLIENT
+        + """
+def test_failing(interactions_emulator, client):
+    found = client.post(PATH, json={"model": "gemini-3.5-flash", "input": "Hi"}).json()["id"]
+    interactions_emulator.drop("event:2,rst/before-headers,fin")
+    for _ in range(3):
+        try:
+            client.get(f"{PATH}/{found}?stream=true")
+        except httpx.TransportError:
+            pass
+    assert not found
+"""
+    )
+    result = run(pytester)
+    result.stdout.fnmatch_lines(
+        ["create → 200", "stream → 200, then rst (*event:2,rst*)", "stream → no answer, fin (*)", "stream → 200"]
+    )
+
+
 @pytest.mark.parametrize("mode", ["tests", "loop"])
 def test_code_that_raises_at_a_cut(pytester: pytest.Pytester, mode: str) -> None:
     """The cut is named too where no assertion of ours comes to speak, and said once where one does."""
@@ -83,7 +105,7 @@ def test_asserting(dropped_stream):
     dropped_stream.assert_seen_once("")
 """
     )
-    result = run(pytester)
+    result = run(pytester, "-rN")  # a summary repeats what was said, in CI all of it
     result.assert_outcomes(failed=2)
     result.stdout.fnmatch_lines(
         ["E*JSONDecodeError*", "*- interactions -*", "dropped at event:3+40,end", "*GET stream → 3 events*"]

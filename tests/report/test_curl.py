@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import shlex
 import subprocess
+from pathlib import Path
 
 import pytest
 
-from harness.report.curl import curl
+from harness.report.curl import curl, curl_lines
 from harness.wire import Headers, Request
 from harness.wire.mask import Mask
+from tests.contract.exchanges import ROOT, exchange
 
 MASK = Mask({"GEMINI_API_KEY": "secret-one", "OTHER_GEMINI_API_KEY": "secret-two", "AUTHORIZATION": "secret-tok"})
 
@@ -52,3 +54,33 @@ def test_targets_are_quoted() -> None:
     """A query does not reach the shell as an operator, and a key in it is hidden."""
     text = line(target="/v1/interactions?a=1&key=secret-one")
     assert "'http://h:1/v1/interactions?a=1&key=***'" in text
+
+
+FAKE_CURL = """curl() { printf '%s\\n' "$@" >> asked; echo '{"object": "interaction", "id": "v1_new"}'; }
+"""
+
+
+def test_ids_of_an_answer_are_taken_from_the_next_one(tmp_path: Path) -> None:
+    """What a shell sends has the new id wherever the old one stood, quotes before it or not, and nowhere else."""
+    trail = [
+        exchange(sent={"input": "hi"}, body={"id": "v1_old", "status": "completed"}),
+        exchange("GET", f"{ROOT}/v1_old"),
+        exchange("GET", f"{ROOT}/v1_old?stream=true&last_event_id=a%2Fb"),
+        exchange(sent={"input": "it's v1_older", "previous_interaction_id": "v1_old"}),
+    ]
+    assert curl_lines(trail, "http://h", MASK)[2].startswith("# last_event_id is of the run above")
+    script = FAKE_CURL + "\n".join(curl_lines(trail, "http://h", MASK))
+    subprocess.run(["sh", "-c", script], capture_output=True, check=True, cwd=tmp_path)
+    asked = (tmp_path / "asked").read_text().splitlines()
+    assert [word for word in asked if "v1_" in word] == [
+        f"http://h{ROOT}/v1_new",
+        f"http://h{ROOT}/v1_new?stream=true&last_event_id=a%2Fb",
+        '{"input": "it\'s v1_older", "previous_interaction_id": "v1_new"}',
+    ]
+
+
+def test_who_names_an_id_did_not_make_it() -> None:
+    """The answer to a cancel, and one to nobody else, gives no variable."""
+    cancelled = exchange("POST", f"{ROOT}/v1_a/cancel", body={"id": "v1_a", "status": "cancelled"})
+    alone = exchange(sent={"input": "hi"}, body={"id": "v1_b", "status": "completed"})
+    assert "ID" not in "".join(curl_lines([cancelled, exchange("GET", f"{ROOT}/v1_a"), alone], "http://h", MASK))

@@ -28,12 +28,13 @@ def test_a_place_is_told_as_far_as_it_is_known(where: Where, words: str) -> None
 
 
 def test_a_finding_is_its_message_and_what_was_compared() -> None:
-    """Secrets are hidden and control characters shown, in every line; what was not compared has no line."""
-    finding = Finding("get.ok", f"lost {SECRET}", f"not {SECRET}", "\x1b[2J", where=Where(pointer="$.id"))
+    """Secrets are hidden, control characters and line ends shown in every line; what was not compared has none."""
+    place = Where(pointer="$.id")
+    finding = Finding("get.ok", f"lost {SECRET}", f"not {SECRET}", "data: 1\n\n\x1b[2J", where=place)
     assert list(finding_lines(finding, Mask({"KEY": SECRET}))) == [
         "lost *** (at $.id)",
         "  expected: not ***",
-        r"  actual:   \x1b[2J",
+        r"  actual:   data: 1\n\n\x1b[2J",
     ]
     assert list(finding_lines(Finding("get.ok", "lost"), Mask())) == ["lost"]
 

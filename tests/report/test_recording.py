@@ -79,8 +79,9 @@ def test_what_was_not_begun_is_no_line_of_its_own() -> None:
     assert reported(Recorded("a", State.STOPPED, NOT_BEGUN, had_predecessor=True)) == ""
 
 
-def test_progress_and_colour_only_on_a_terminal() -> None:
+def test_progress_and_colour_only_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     """The scenario in work is drawn and wiped away again."""
+    monkeypatch.setenv("TERM", "xterm")
     result = Recorded("tools", State.RECORDED)
     drawn = reported(result, out=Terminal(), colour=True)
     assert drawn == "[1/1] tools …\r\x1b[2Ktools: \x1b[32mrecorded\x1b[0m\n"

@@ -53,7 +53,7 @@ def watched(
         "  > x-goog-api-key: ***",
         "  < 200",
         "  reproduce:",
-        "  curl -sS -N -i -X GET http://toy.invalid/v1beta/interactions/i3 \\",
+        '  curl -sS -N -i -X GET http://toy.invalid/v1beta/interactions/"${ID0}" \\',
         "WARN       get.should [SHOULD] toy get.should: it is completed",
         "UNTESTABLE rob.unmet [MUST] toy rob.unmet: the target has no x",
     ],
@@ -71,8 +71,10 @@ def test_an_error_shows_our_traceback() -> None:
 def test_totals_name_every_bucket_that_is_not_empty() -> None:
     """The last lines count all checks and say what the run means."""
     lines = watched().splitlines()
-    assert lines[-2].startswith("8 checks: 3 pass, 2 fail, 1 warn, 1 untestable, 1 error in ")
+    assert lines[-3].startswith("8 checks: 3 pass, 2 fail, 1 warn, 1 untestable, 1 error in ")
+    assert lines[-2] == "-v explains each warning"
     assert lines[-1].startswith("the harness itself erred")
+    assert "-v explains each warning" not in watched(verbose=True)
 
 
 def test_plain_text_without_a_terminal() -> None:
@@ -80,8 +82,9 @@ def test_plain_text_without_a_terminal() -> None:
     assert not set(watched()) & {"\x1b", "\r"}
 
 
-def test_progress_on_a_terminal() -> None:
+def test_progress_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     """A terminal sees the exercise that runs, and the line is wiped before the next one."""
+    monkeypatch.setenv("TERM", "xterm")
     text = watched(terminal=True)
     assert "[1/4] create_and_get" in text
     assert text.count("\x1b[2K") == 4

@@ -52,12 +52,14 @@ def test_what_will_not_go_is_cancelled_then_reported() -> None:
     assert [line.partition(" ")[0] for line in service.log] == ["POST", "DELETE", "POST", "DELETE"]
 
 
-def test_odd_ids_are_escaped() -> None:
-    """An id is opaque: a slash in it does not become a path."""
+@pytest.mark.parametrize(("identity", "path"), [("a/b?", "a%2Fb%3F"), ("\ud800", "%ED%A0%80")])
+def test_odd_ids_are_escaped(identity: str, path: str) -> None:
+    """An id is opaque: a slash in it becomes no path, half a surrogate pair no crash."""
     ledger = Ledger()
-    service = ToyService(stored={"a/b?": "completed"})
+    service = ToyService(stored={identity: "completed"})
     driver = ServiceDriver(service)
     exchange = driver.send(TARGET.create(input="hi"))
-    ledger._owed[("v1beta", "interactions", "a/b?")] = exchange.request
+    ledger._owed[("v1beta", "interactions", identity)] = exchange.request
     ledger.clean(driver)
-    assert service.log[-1] == "DELETE /v1beta/interactions/a%2Fb%3F"
+    assert service.log[-1] == f"DELETE /v1beta/interactions/{path}"
+    assert TARGET.get(identity, page_token=identity).target.startswith(f"/v1beta/interactions/{path}?page_token=")

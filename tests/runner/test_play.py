@@ -25,6 +25,8 @@ from harness.runner.targets import TargetOptions, embedded, embedded_settings, r
 from harness.transport import ServiceDriver
 from harness.transport.live import Stream
 from harness.wire import By, Exchange, Request, Response
+from tests.contract.exchanges import ROOT
+from tests.contract.exchanges import exchange as made
 from tests.runner import toys
 
 
@@ -229,6 +231,24 @@ def test_evidence_is_the_place_a_finding_names(place: str, named: list[Exchange]
     observation = Observation.of([Finding("x.y", "wrong").at(exchange=place)])
     brought = Played(RESULTS, None, (ONE, TWO, THREE, FOUR), 0.0)
     assert list(brought.evidence(toys.UNMET, observation)) == named
+
+
+def test_evidence_has_what_it_stands_on() -> None:
+    """The creates of the ids that are spoken of, and what changed them; a refused deletion changed nothing."""
+    parent = made(sent={"input": "Hi"}, body={"id": "v1_a", "status": "completed"})
+    other = made(sent={"input": "Hi"}, body={"id": "v1_b", "status": "completed"})
+    child = made(
+        sent={"input": "Hi", "previous_interaction_id": "v1_a"}, body={"id": "v1_c", "status": "completed"}
+    )
+    looked = made("GET", f"{ROOT}/v1_a", body={"id": "v1_a"})
+    deleted, again = (made("DELETE", f"{ROOT}/v1_a", status=status, body={}) for status in (200, 404))
+    grandchild = made(sent={"input": "Hi", "previous_interaction_id": "v1_c"}, body={"id": "v1_d"})
+    trail = (parent, other, looked, child, deleted, again, grandchild)
+    brought = Played({}, None, trail, 0.0)
+    assert brought.with_origins([grandchild]) == (parent, child, grandchild)
+    assert brought.with_origins([child]) == (parent, child)
+    late = made(sent={"input": "Hi", "previous_interaction_id": "v1_a"}, body={"error": {}}, status=400)
+    assert Played({}, None, (*trail, late), 0.0).with_origins([late]) == (parent, deleted, late)
 
 
 @pytest.mark.parametrize("mutant", list(MUTANTS)[::25])

@@ -59,6 +59,7 @@ def test_no_target_names_the_embedded_one(text: str | None) -> None:
         ("http://h?key=1", "a query"),
         ("http://u:p@h", "user name"),
         ("http://h:99999", "no valid port"),
+        ("http://h:0", "no valid port"),
     ],
 )
 def test_what_cannot_be_a_target(text: str, hint: str) -> None:

@@ -8,7 +8,9 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 
-from harness.wire import COMPLETE, Chunked, Ending, Framing, Headers, Piece, PieceBody, Request, Response
+from harness.transport.in_thread import InThread
+from harness.transport.tap import Tap
+from harness.wire import COMPLETE, Chunked, Ending, Exchange, Framing, Headers, Piece, PieceBody, Request, Response
 
 EVENTS = Headers((("content-type", "text/event-stream"),))
 
@@ -150,6 +152,20 @@ def read_to_end(sock: socket.socket) -> tuple[bytes, str]:
         if not more:
             return received, "fin"
         received += more
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+@contextlib.contextmanager
+def tapped(target: str, **options: object) -> Iterator[tuple[Tap, list[Exchange]]]:
+    """A tap in front of `target` and the exchanges it finished."""
+    seen: list[Exchange] = []
+    with InThread(Tap(target, seen.append, **options)) as tap:  # type: ignore[arg-type]
+        yield tap, seen
 
 
 class CountedBody(PieceBody):

@@ -14,7 +14,15 @@ import pytest
 from harness.outcome import UsageFault
 from harness.transport import Limits, UrlDriver
 from harness.wire import COMPLETE, At, By, Ending, Exchange, Headers, How, Request
-from tests.transport.peers import RawConnection, RawServer, read_head, saying, saying_then_waiting, until
+from tests.transport.peers import (
+    RawConnection,
+    RawServer,
+    free_port,
+    read_head,
+    saying,
+    saying_then_waiting,
+    until,
+)
 
 LIMITS = Limits(
     connect_seconds=2,
@@ -298,11 +306,6 @@ def test_an_early_answer_to_a_big_request_is_heard(driver: Callable[[str], UrlDr
     assert (exchange.status, exchange.ending) == (413, COMPLETE)
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
-
-
 @pytest.mark.parametrize(
     ("url", "how"),
     [
@@ -318,7 +321,7 @@ def test_a_target_that_is_not_there_is_an_ending(
     """No connection, no name, no TLS: an ending before the headers, and never an exception."""
     monkeypatch.delenv("HTTPS_PROXY", raising=False)
     with RawServer(saying(b"HTTP/1.1 400 Bad\r\n\r\n"), read_request=False) as server:
-        exchange = driver(url.format(free=_free_port(), plain=server.port)).send(GET)
+        exchange = driver(url.format(free=free_port(), plain=server.port)).send(GET)
     assert (exchange.ending.how, exchange.ending.at, exchange.status) == (how, At.BEFORE_HEADERS, None)
     assert exchange.ending.detail
 

@@ -27,18 +27,11 @@ from tests.transport.peers import (
     read_to_end,
     saying,
     saying_then_waiting,
+    tapped,
     until,
 )
 
 ALL = {**CASES, **DEAD}
-
-
-@contextmanager
-def tapped(target: str, **options: object) -> Iterator[tuple[Tap, list[Exchange]]]:
-    """A tap in front of `target` and the exchanges it finished."""
-    seen: list[Exchange] = []
-    with InThread(Tap(target, seen.append, **options)) as tap:  # type: ignore[arg-type]
-        yield tap, seen
 
 
 def what_a_client_sees(port: int, case: Case) -> tuple[bytes, str]:

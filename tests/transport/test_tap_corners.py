@@ -6,8 +6,6 @@ import contextlib
 import gzip
 import socket
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import NamedTuple
 
 import pytest
@@ -18,8 +16,7 @@ from harness.transport.in_thread import InThread
 from harness.transport.limits import RECORDED_BYTES
 from harness.transport.proxy import WaitingServer
 from harness.transport.proxy_upstream import Upstream
-from harness.transport.tap import Tap
-from harness.wire import Chunk, Exchange
+from harness.wire import Chunk
 from tests.transport.peers import (
     RawConnection,
     RawServer,
@@ -30,19 +27,12 @@ from tests.transport.peers import (
     read_head,
     read_to_end,
     saying,
+    tapped,
     until,
 )
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 SSE = b"data: 1\n\n" * 20
-
-
-@contextmanager
-def tapped(target: str, **options: object) -> Iterator[tuple[Tap, list[Exchange]]]:
-    """A tap in front of `target` and the exchanges it finished."""
-    seen: list[Exchange] = []
-    with InThread(Tap(target, seen.append, **options)) as tap:  # type: ignore[arg-type]
-        yield tap, seen
 
 
 def post(body: bytes, **fields: str) -> bytes:

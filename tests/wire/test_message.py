@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.wire import COMPLETE, Chunk, Ending, Headers, How, Length, PieceBody, Request, Response
+from harness.wire.message import is_sendable
 
 
 def test_headers_compare_without_case_and_keep_their_spelling() -> None:
@@ -19,12 +20,27 @@ def test_headers_compare_without_case_and_keep_their_spelling() -> None:
 
 
 def test_headers_are_changed_by_copy() -> None:
-    """`having` replaces every spelling by one field, `without` removes it; the original stays."""
+    """`having` replaces every spelling by one field, `without` removes it, `with_length` corrects a length in its
+    place and adds none; the original stays.
+    """
     headers = Headers([("A", "1"), ("a", "2"), ("b", "3")])
     assert headers.having("A", "9").items() == (("b", "3"), ("A", "9"))
     assert headers.without("A", "B").items() == ()
     assert len(headers) == 3
+    assert headers.with_length(7) == headers
+    told = Headers([("Content-Length", "5"), ("b", "3")])
+    assert told.with_length(7).items() == (("Content-Length", "7"), ("b", "3"))
     assert hash(headers) == hash(Headers(headers.items()))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sendable"),
+    [("x-y", "a b", True), ("x y", "1", False), ("", "1", False), ("x:", "1", False), ("x", "a\nb", False),
+     ("x", "a\rb", False), ("x", "a\0", False), ("x", "", True)],
+)  # fmt: skip
+def test_a_field_that_can_be_sent(name: str, value: str, sendable: bool) -> None:
+    """Its name is a token, its value one line."""
+    assert is_sendable(name, value) is sendable
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ from harness.emulator.mutants import (
 )
 from harness.emulator.mutants.mutant import Area, Mutant
 
-__all__ = ["MUTANTS", "Mutant"]
+__all__ = ["MUTANTS"]
 
 _AREAS: tuple[Area, ...] = (
     http.HTTP,

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from harness.emulator.admission import Admission
-from harness.emulator.call import Refusal
+from harness.emulator.call import Refusal, invalid
 from harness.emulator.mutants.mutant import Area
 from harness.emulator.mutants.surgery import Json
 from harness.emulator.order import Order
 from harness.emulator.render import Bodies
 from harness.emulator.run import Run
-from harness.emulator.turns import refuse
 
 AGENTS = Area("agents")
 
@@ -62,7 +61,7 @@ class _ChainWithEnvironmentRefused(Admission):
 
     def environment(self, order: Order) -> None:
         if order.previous is not None and "environment" in order.body:
-            raise refuse("'environment' cannot be changed.")
+            raise invalid("'environment' cannot be changed.")
         super().environment(order)
 
 
@@ -83,7 +82,7 @@ class _MixedChainRefused(Admission):
 
     def environment(self, order: Order) -> None:
         if order.previous is not None and order.previous.agent is not None and order.agent is None:
-            raise refuse("An agent's interaction is continued by the agent.")
+            raise invalid("An agent's interaction is continued by the agent.")
         super().environment(order)
 
 
@@ -178,4 +177,4 @@ class _AgentConfigRefused(Admission):
     def configs(self, body: Json) -> None:
         super().configs(body)
         if "agent_config" in body:
-            raise refuse("'agent_config' is not supported.")
+            raise invalid("'agent_config' is not supported.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from harness.emulator.auth import KEY_HEADER, Auth
-from harness.emulator.call import Refusal
+from harness.emulator.call import Refusal, not_found
 from harness.emulator.engine import Engine
 from harness.emulator.mutants.mutant import Area
 from harness.emulator.mutants.surgery import html
@@ -42,7 +42,7 @@ class _KeyMissing404(Auth):
 
     def project(self, request: Request, query: Mapping[str, str]) -> str:
         if not self.key(request, query):
-            raise Refusal(404, "not_found", "Not found.")
+            raise not_found("Not found.")
         return super().project(request, query)
 
 

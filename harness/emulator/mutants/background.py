@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.emulator.call import Call, Refusal
+from harness.emulator.call import Call, Refusal, not_found
 from harness.emulator.engine import Engine
 from harness.emulator.mutants.mutant import Area
 from harness.emulator.mutants.surgery import Json, altered
@@ -235,5 +235,5 @@ class _Background404AfterCreate(Engine):
         run = self.existing(interaction_id, call.project)
         if run.background and not run.settled:
             run.poll()
-            raise Refusal(404, "not_found", "Not found.")
+            raise not_found("Not found.")
         return super().get(call, interaction_id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.emulator.call import Call, Refusal, json_response
+from harness.emulator.call import Call, Refusal, invalid, json_response, not_found
 from harness.emulator.engine import Engine
 from harness.emulator.mutants.mutant import Area
 from harness.emulator.mutants.surgery import Json, altered
@@ -12,7 +12,6 @@ from harness.emulator.reader import Reader
 from harness.emulator.render import Bodies
 from harness.emulator.run import Run
 from harness.emulator.streams import Streams
-from harness.emulator.turns import refuse
 from harness.wire import Body, Piece, Response
 
 CANCEL = Area("cancel")
@@ -23,7 +22,7 @@ class _CancelMissing(Engine):
     """There is no cancel."""
 
     def cancel(self, call: Call, interaction_id: str) -> Response:
-        raise Refusal(404, "not_found", "Method not found.")
+        raise not_found("Method not found.")
 
 
 @CANCEL.mutant("cancel-noop")
@@ -75,7 +74,7 @@ class _CancelNeedsBody(Engine):
 
     def cancel(self, call: Call, interaction_id: str) -> Response:
         if not call.request.body:
-            raise refuse("The body is not valid JSON.")
+            raise invalid("The body is not valid JSON.")
         return super().cancel(call, interaction_id)
 
 
@@ -103,7 +102,7 @@ class _CancelledVanishes(Engine):
 
     def get(self, call: Call, interaction_id: str) -> Response:
         if self.existing(interaction_id, call.project).status == "cancelled":
-            raise Refusal(404, "not_found", "Not found.")
+            raise not_found("Not found.")
         return super().get(call, interaction_id)
 
 

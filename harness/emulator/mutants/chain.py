@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from harness.emulator.admission import Admission
-from harness.emulator.call import Call, Refusal
+from harness.emulator.call import Call, Refusal, invalid
 from harness.emulator.engine import Engine
 from harness.emulator.events import Events
 from harness.emulator.mutants.mutant import Area
@@ -13,7 +13,6 @@ from harness.emulator.mutants.surgery import Json, altered
 from harness.emulator.order import Order
 from harness.emulator.render import Bodies
 from harness.emulator.run import Run
-from harness.emulator.turns import refuse
 from harness.wire import Response
 
 CHAIN = Area("chain")
@@ -24,7 +23,7 @@ class _ChainRefused(Admission):
     """Nothing can be continued."""
 
     def parent(self, parent_id: str, project: str) -> Run:
-        raise refuse("'previous_interaction_id' is not supported.")
+        raise invalid("'previous_interaction_id' is not supported.")
 
 
 @CHAIN.mutant("chain-ignored")
@@ -100,7 +99,7 @@ class _OneChildOnly(Admission):
     def parent(self, parent_id: str, project: str) -> Run:
         run = super().parent(parent_id, project)
         if run.id in self.continued:
-            raise refuse("It was continued already.", "failed_precondition")
+            raise invalid("It was continued already.", "failed_precondition")
         self.continued.add(run.id)
         return run
 
@@ -128,7 +127,7 @@ class _ChainBackgroundRefused(Admission):
 
     def parent_settled(self, run: Run) -> None:
         if run.background:
-            raise refuse("It ran in the background.", "failed_precondition")
+            raise invalid("It ran in the background.", "failed_precondition")
 
 
 @CHAIN.mutant("chain-unknown-allowed")
@@ -187,7 +186,7 @@ class _ContinuationNeedsInput(Admission):
 
     def needs_input(self, body: Json) -> None:
         if "input" not in body:
-            raise refuse("'input' is missing.")
+            raise invalid("'input' is missing.")
         super().needs_input(body)
 
 
@@ -249,7 +248,7 @@ class _StatelessTurnRefused(Admission):
 
     def signatures(self, order: Order) -> None:
         if any(step.get("type") == "model_output" for step in order.given):
-            raise refuse("Input takes no step of type 'model_output'.")
+            raise invalid("Input takes no step of type 'model_output'.")
         super().signatures(order)
 
 
@@ -259,5 +258,5 @@ class _ContinuationNeedsParent(Admission):
 
     def continuation(self, order: Order) -> None:
         if order.previous is None:
-            raise refuse("'continuation_token' needs 'previous_interaction_id'.")
+            raise invalid("'continuation_token' needs 'previous_interaction_id'.")
         super().continuation(order)

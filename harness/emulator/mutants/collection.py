@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import ClassVar
 
-from harness.emulator.call import Call, Refusal, json_response
+from harness.emulator.call import Call, Refusal, json_response, not_found
 from harness.emulator.mutants.surgery import Json, altered, plain_error
 from harness.emulator.neighbours import Neighbours
 from harness.wire import Response
@@ -33,7 +33,7 @@ class NotKept(Collection):
 
     def serve(self, call: Call) -> Response | None:
         if call.request.method == "GET" and len(call.segments) == 2:
-            raise Refusal(404, "not_found", "Not found.")
+            raise not_found("Not found.")
         return super().serve(call)
 
 

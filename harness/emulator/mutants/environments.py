@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from harness.emulator.call import Call, Refusal, json_response
+from harness.emulator.call import Call, invalid, json_response
 from harness.emulator.mutants.collection import (
     Collection,
     DeleteKeeps,
@@ -82,7 +82,7 @@ class _NeedANetwork(_Environments):
 
     def serve(self, call: Call) -> Response | None:
         if call.request.method == "POST" and sent(call).get("network") == "disabled":
-            raise Refusal(400, "invalid_request", "'network' must be an object.")
+            raise invalid("'network' must be an object.")
         return super().serve(call)
 
 

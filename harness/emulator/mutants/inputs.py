@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from harness.emulator.admission import Admission
-from harness.emulator.call import Call, Refusal
+from harness.emulator.call import Call, Refusal, invalid
 from harness.emulator.engine import Engine
 from harness.emulator.inputs import CONTENT_TYPES
 from harness.emulator.mutants.mutant import Area
 from harness.emulator.mutants.surgery import Json, plain_error
 from harness.emulator.order import Order
-from harness.emulator.turns import refuse
 from harness.wire import Response
 
 INPUTS = Area("inputs")
@@ -23,7 +22,7 @@ class _ContentInputRefused(Admission):
 
     def needs_input(self, body: Json) -> None:
         if isinstance(body.get("input"), dict):
-            raise refuse("'input' must be a string.")
+            raise invalid("'input' must be a string.")
         super().needs_input(body)
 
 
@@ -34,7 +33,7 @@ class _ContentsInputRefused(Admission):
     def needs_input(self, body: Json) -> None:
         given = body.get("input")
         if isinstance(given, list) and given and given[0].get("type") in CONTENT_TYPES:
-            raise refuse("'input' must be steps.")
+            raise invalid("'input' must be steps.")
         super().needs_input(body)
 
 
@@ -45,7 +44,7 @@ class _StepsInputRefused(Admission):
     def needs_input(self, body: Json) -> None:
         given = body.get("input")
         if isinstance(given, list) and any(item.get("type") not in CONTENT_TYPES for item in given):
-            raise refuse("'input' must be a string or contents.")
+            raise invalid("'input' must be a string or contents.")
         super().needs_input(body)
 
 
@@ -56,7 +55,7 @@ class _BareStepRefused(Admission):
     def needs_input(self, body: Json) -> None:
         given = body.get("input")
         if isinstance(given, list) and any(isinstance(item.get("content"), str) for item in given):
-            raise refuse("'content' must be a list.")
+            raise invalid("'content' must be a list.")
         super().needs_input(body)
 
 
@@ -145,7 +144,7 @@ class _LabelsRefused(Admission):
 
     def between_fields(self, body: Json) -> None:
         if "labels" in body:
-            raise refuse("'labels' is not supported.")
+            raise invalid("'labels' is not supported.")
         super().between_fields(body)
 
 

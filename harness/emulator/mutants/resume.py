@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import chain
 from typing import Any
 
-from harness.emulator.call import Call, Refusal
+from harness.emulator.call import Call, Refusal, not_found
 from harness.emulator.engine import Engine
 from harness.emulator.mutants.mutant import Area
 from harness.emulator.run import Run
@@ -36,7 +36,7 @@ class _StreamOfStored404(Engine):
 
     def get(self, call: Call, interaction_id: str) -> Response:
         if call.query.get("stream") == "true":
-            raise Refusal(404, "not_found", "Method not found.")
+            raise not_found("Method not found.")
         return super().get(call, interaction_id)
 
 
@@ -107,7 +107,8 @@ class _ResumeIdsRenumbered(Streams):
 
     def body(self, run: Run, position: int) -> Body:
         body = super().body(run, position)
-        return _Renamed(body, run.tag.encode()) if position else body
+        field, tag = b'"event_id":"', run.tag.encode()
+        return _Reworded(body, field + tag, field + b"again-" + tag) if position else body
 
 
 @RESUME.mutant("resume-with-created")
@@ -231,18 +232,17 @@ class _Wrapped:
         self._body.close()
 
 
-class _Renamed(_Wrapped):
-    """Replaces the beginning of every event id."""
+class _Reworded(_Wrapped):
+    """Puts one text in place of another."""
 
-    def __init__(self, body: Body, tag: bytes) -> None:
+    def __init__(self, body: Body, old: bytes, new: bytes) -> None:
         super().__init__(body)
-        self._tag = tag
+        self._old = old
+        self._new = new
 
     def __next__(self) -> Piece:
-        piece = next(self._body)
-        if isinstance(piece, Chunk):
-            return Chunk(piece.data.replace(b'"event_id":"' + self._tag, b'"event_id":"again-' + self._tag))
-        return piece
+        piece = super().__next__()
+        return Chunk(piece.data.replace(self._old, self._new)) if isinstance(piece, Chunk) else piece
 
 
 class _After(_Wrapped):
@@ -282,18 +282,5 @@ class _StreamOfAnother(Engine):
     def get(self, call: Call, interaction_id: str) -> Response:
         response = super().get(call, interaction_id)
         if call.query.get("stream") == "true":
-            response.body = _Redirected(response.body, f'"{interaction_id}"'.encode(), b'"v1_0000000000000000"')
+            response.body = _Reworded(response.body, f'"{interaction_id}"'.encode(), b'"v1_0000000000000000"')
         return response
-
-
-class _Redirected(_Wrapped):
-    """Puts one text in place of another."""
-
-    def __init__(self, body: Body, old: bytes, new: bytes) -> None:
-        super().__init__(body)
-        self._old = old
-        self._new = new
-
-    def __next__(self) -> Piece:
-        piece = super().__next__()
-        return Chunk(piece.data.replace(self._old, self._new)) if isinstance(piece, Chunk) else piece

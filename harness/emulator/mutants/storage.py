@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from harness.emulator.admission import Admission
-from harness.emulator.call import Call, Refusal, json_response
+from harness.emulator.call import Call, Refusal, invalid, json_response, not_found
 from harness.emulator.engine import Engine
 from harness.emulator.mutants.mutant import Area
 from harness.emulator.mutants.surgery import Json, altered
@@ -13,7 +13,6 @@ from harness.emulator.order import Order
 from harness.emulator.render import Bodies
 from harness.emulator.run import Run
 from harness.emulator.store import Store
-from harness.emulator.turns import refuse
 from harness.wire import Response
 
 STORAGE = Area("storage")
@@ -24,7 +23,7 @@ class _ReadsNothing(Engine):
     """Stored interactions are not found again."""
 
     def get(self, call: Call, interaction_id: str) -> Response:
-        raise Refusal(404, "not_found", "Not found.")
+        raise not_found("Not found.")
 
 
 @STORAGE.mutant("reads-another")
@@ -85,7 +84,7 @@ class _IncludeInputRefused(Engine):
 
     def get(self, call: Call, interaction_id: str) -> Response:
         if "include_input" in call.query:
-            raise refuse("Unknown parameter 'include_input'.", "parameter_unknown")
+            raise invalid("Unknown parameter 'include_input'.", "parameter_unknown")
         return super().get(call, interaction_id)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.emulator.call import Call, Refusal
+from harness.emulator.call import Call, Refusal, invalid
 from harness.emulator.engine import Engine
 from harness.emulator.events import Events
 from harness.emulator.mutants.mutant import Area
@@ -211,7 +211,7 @@ class _BackgroundStreamRefused(Engine):
 
     def open(self, order: Order) -> tuple[Run, Order]:
         if order.stream and order.background:
-            raise Refusal(400, "invalid_request", "'stream' and 'background' exclude each other.")
+            raise invalid("'stream' and 'background' exclude each other.")
         return super().open(order)
 
 
@@ -294,5 +294,5 @@ class _AltSseRefused(Engine):
 
     def create(self, call: Call) -> Response:
         if "alt" in call.query:
-            raise Refusal(400, "invalid_request", "Unknown query parameter 'alt'.")
+            raise invalid("Unknown query parameter 'alt'.")
         return super().create(call)

@@ -10,8 +10,9 @@ from typing import Any
 
 import msgspec
 
-from harness.emulator.call import Call
+from harness.emulator.call import Call, Refusal
 from harness.wire import Chunk, Headers, Length, Response
+from harness.wire.json_value import object_or_none
 
 Json = dict[str, Any]
 
@@ -44,8 +45,7 @@ def altered(response: Response, change: Callable[[Any], Any]) -> Response:
 
 def plain_error(status: int, message: str = "Internal error.", code: str = "api_error") -> Response:
     """An error in the API's shape."""
-    body = msgspec.json.encode({"error": {"message": message, "code": code}})
-    return Response.json(status, body)
+    return Refusal(status, code, message).response()
 
 
 def html(status: int) -> Response:
@@ -54,15 +54,6 @@ def html(status: int) -> Response:
     return Response.whole(status, Headers((("content-type", "text/html"),)), page)
 
 
-def parsed(call: Call) -> Any:
-    """The body of a call, None when it is not JSON."""
-    try:
-        return msgspec.json.decode(call.request.body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
-
-
 def sent(call: Call) -> Json:
     """The body of a call as an object, `{}` when it is none."""
-    body = parsed(call)
-    return body if isinstance(body, dict) else {}
+    return object_or_none(call.request.body) or {}

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from harness.emulator.admission import Admission
-from harness.emulator.call import Refusal
+from harness.emulator.call import Refusal, invalid
 from harness.emulator.engine import Engine
 from harness.emulator.inputs import results
 from harness.emulator.mutants.mutant import Area
 from harness.emulator.mutants.surgery import Json, altered
 from harness.emulator.order import Order
 from harness.emulator.run import Run
-from harness.emulator.turns import refuse
 from harness.wire import Response
 
 RESULTS = Area("tool results")
@@ -22,7 +21,7 @@ class _ResultRefused(Admission):
 
     def function_results(self, order: Order) -> None:
         if results(order.given):
-            raise refuse("'function_result' is not supported.")
+            raise invalid("'function_result' is not supported.")
 
 
 @RESULTS.mutant("result-string-refused")
@@ -31,7 +30,7 @@ class _ResultStringRefused(Admission):
 
     def function_results(self, order: Order) -> None:
         if any(isinstance(item.get("result"), str) for item in results(order.given)):
-            raise refuse("'result' must be an object.")
+            raise invalid("'result' must be an object.")
         super().function_results(order)
 
 
@@ -51,7 +50,7 @@ class _ResultNeedsTools(Admission):
 
     def function_results(self, order: Order) -> None:
         if results(order.given) and not order.tools:
-            raise refuse("'tools' is missing.")
+            raise invalid("'tools' is missing.")
         super().function_results(order)
 
 
@@ -81,7 +80,7 @@ class _ParallelResultsRefused(Admission):
 
     def function_results(self, order: Order) -> None:
         if len(results(order.given)) > 1:
-            raise refuse("Send one function_result.")
+            raise invalid("Send one function_result.")
         super().function_results(order)
 
 
@@ -91,7 +90,7 @@ class _StatelessRefused(Admission):
 
     def signatures(self, order: Order) -> None:
         if any(step.get("type") == "thought" for step in order.given):
-            raise refuse("Unknown step type 'thought'.")
+            raise invalid("Unknown step type 'thought'.")
 
 
 @RESULTS.mutant("signature-unchecked")
@@ -126,7 +125,7 @@ class _ResultErrorRefused(Admission):
 
     def function_results(self, order: Order) -> None:
         if any(item.get("is_error") for item in results(order.given)):
-            raise refuse("The tool failed.")
+            raise invalid("The tool failed.")
         super().function_results(order)
 
 

@@ -5,30 +5,23 @@ from __future__ import annotations
 from dataclasses import replace
 
 from harness.emulator.call import Call, json_response
+from harness.emulator.mutants.collection import Collection
 from harness.emulator.mutants.mutant import Area
 from harness.emulator.mutants.surgery import plain_error
-from harness.emulator.neighbours import Neighbours
 from harness.wire import Response
 
 UPLOADS = Area("uploads")
 
 
-class _Uploads(Neighbours):
-    """Uploads pass through `write`."""
-
-    def handle(self, call: Call) -> Response | None:
-        return self.write(call) if call.segments[:1] == ("upload",) else super().handle(call)
-
-    def write(self, call: Call) -> Response | None:
-        """The defect."""
-        return super().handle(call)
+class _Uploads(Collection):
+    collection = "upload"
 
 
 @UPLOADS.mutant("upload-crashes")
 class _UploadCrashes(_Uploads):
     """An upload is answered 500."""
 
-    def write(self, call: Call) -> Response | None:
+    def serve(self, call: Call) -> Response | None:
         return plain_error(500)
 
 
@@ -36,7 +29,7 @@ class _UploadCrashes(_Uploads):
 class _UploadLost(_Uploads):
     """An upload is answered 200 and nothing is written."""
 
-    def write(self, call: Call) -> Response | None:
+    def serve(self, call: Call) -> Response | None:
         return json_response({"files": []})
 
 
@@ -44,14 +37,14 @@ class _UploadLost(_Uploads):
 class _UploadReplacesUnasked(_Uploads):
     """An upload replaces a file without being told to."""
 
-    def write(self, call: Call) -> Response | None:
-        return super().write(replace(call, query={**call.query, "overwrite": "true"}))
+    def serve(self, call: Call) -> Response | None:
+        return super().serve(replace(call, query={**call.query, "overwrite": "true"}))
 
 
 @UPLOADS.mutant("upload-never-replaces")
 class _UploadNeverReplaces(_Uploads):
     """An upload with overwrite=true is refused where a file is."""
 
-    def write(self, call: Call) -> Response | None:
+    def serve(self, call: Call) -> Response | None:
         query = {name: value for name, value in call.query.items() if name != "overwrite"}
-        return super().write(replace(call, query=query))
+        return super().serve(replace(call, query=query))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from harness.emulator.call import Call, Refusal, json_response
+from harness.emulator.call import Call, Refusal, json_response, not_found
 from harness.emulator.mutants.collection import (
     Collection,
     DeleteKeeps,
@@ -140,7 +140,7 @@ class _PingMissing(_Webhooks):
 
     def serve(self, call: Call) -> Response | None:
         if call.segments[-1].endswith(":ping"):
-            raise Refusal(404, "not_found", "Method not found.")
+            raise not_found("Method not found.")
         return super().serve(call)
 
 

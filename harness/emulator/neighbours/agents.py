@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from harness.emulator.call import Call, json_response
+from harness.emulator.call import Call, invalid, json_response
 from harness.emulator.neighbours.blueprint import Blueprints
 from harness.emulator.neighbours.collection import Collection
 from harness.emulator.neighbours.fields import (
@@ -21,7 +21,6 @@ from harness.emulator.neighbours.fields import (
     STRING_OR_OBJECT,
     STRING_REQUIRED,
     Field,
-    invalid,
     one_of,
     read,
     usable_id,

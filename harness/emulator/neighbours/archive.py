@@ -12,7 +12,8 @@ import zlib
 from collections.abc import Iterable
 from datetime import datetime
 
-from harness.emulator.neighbours.fields import invalid, over_quota
+from harness.emulator.call import invalid
+from harness.emulator.neighbours.fields import over_quota
 from harness.emulator.neighbours.tree import File, Node, clean
 
 _GZIP = b"\x1f\x8b"

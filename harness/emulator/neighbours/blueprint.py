@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from harness.emulator.call import invalid, not_found
 from harness.emulator.neighbours.fields import (
     ARRAY,
     OBJECT,
@@ -21,8 +22,6 @@ from harness.emulator.neighbours.fields import (
     STRING_REQUIRED,
     Field,
     Shape,
-    invalid,
-    not_found,
     read,
 )
 from harness.emulator.neighbours.tree import clean

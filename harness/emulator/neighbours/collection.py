@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from harness.emulator.call import Refusal
-from harness.emulator.neighbours.fields import not_found, over_quota
+from harness.emulator.call import Refusal, not_found
+from harness.emulator.neighbours.fields import over_quota
 from harness.emulator.neighbours.paging import page
 
 T = TypeVar("T")

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from harness.emulator.call import Call, json_response
+from harness.emulator.call import Call, invalid, json_response
 from harness.emulator.neighbours.collection import Collection, Stamps
 from harness.emulator.neighbours.fields import (
     ARRAY,
@@ -20,7 +20,6 @@ from harness.emulator.neighbours.fields import (
     STRING_REQUIRED,
     Field,
     Shape,
-    invalid,
     masked,
     one_of,
     read,

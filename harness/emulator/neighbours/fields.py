@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from harness.emulator.call import Refusal
+from harness.emulator.call import Refusal, invalid
 from harness.emulator.nearest import suggestion
 
 _JSON_NAMES = {
@@ -46,16 +46,6 @@ ARRAY_REQUIRED = Field((list,), required=True)
 STRING_OR_OBJECT = Field((str, dict))
 
 Shape = Mapping[str, Field]
-
-
-def invalid(message: str) -> Refusal:
-    """The 400 of a request that can never succeed as it is."""
-    return Refusal(400, "invalid_request", message)
-
-
-def not_found(message: str) -> Refusal:
-    """The 404 of a resource or path that is not there."""
-    return Refusal(404, "not_found", message)
 
 
 def aborted(message: str) -> Refusal:

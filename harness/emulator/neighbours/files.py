@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.emulator.call import Call, json_response
+from harness.emulator.call import Call, json_response, not_found
 from harness.emulator.neighbours import archive
 from harness.emulator.neighbours.environments import Environment, Environments
-from harness.emulator.neighbours.fields import not_found
 from harness.emulator.neighbours.operation import flag, no_operation
 from harness.emulator.neighbours.paging import listing, page
 from harness.emulator.neighbours.tree import File, Node, clean

@@ -5,8 +5,7 @@ Layer 2. The API documents no code for 405, so such a call is a route that is no
 
 from __future__ import annotations
 
-from harness.emulator.call import Call, Refusal
-from harness.emulator.neighbours.fields import not_found
+from harness.emulator.call import Call, Refusal, not_found
 
 
 def no_operation(call: Call, has: str) -> Refusal:

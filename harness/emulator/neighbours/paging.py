@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from harness.emulator.neighbours.fields import invalid
+from harness.emulator.call import invalid
 
 V = TypeVar("V")
 Key = TypeVar("Key", int, str)

@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
+from itertools import product
 from zoneinfo import ZoneInfo
 
-from harness.emulator.neighbours.fields import invalid
+from harness.emulator.call import invalid
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
@@ -41,16 +42,15 @@ class Schedule:
     def after(self, moment: datetime) -> datetime | None:
         """The first due minute strictly after `moment`, in UTC; None when there is none in eight years."""
         local = moment.astimezone(self.zone).replace(second=0, microsecond=0)
-        day = local.replace(hour=0, minute=0, fold=0)
-        for _ in range(_HORIZON_DAYS):
-            if self._is_due(day):
-                for hour in sorted(self.hours):
-                    for minute in sorted(self.minutes):
-                        due = day.replace(hour=hour, minute=minute).astimezone(UTC)
-                        if due > moment:
-                            return due
-            day += timedelta(days=1)
-        return None
+        today = local.replace(hour=0, minute=0, fold=0)
+        times = [*product(sorted(self.hours), sorted(self.minutes))]
+        minutes = (
+            day.replace(hour=hour, minute=minute).astimezone(UTC)
+            for day in (today + timedelta(days=number) for number in range(_HORIZON_DAYS))
+            if self._is_due(day)
+            for hour, minute in times
+        )
+        return next((due for due in minutes if due > moment), None)
 
     def _is_due(self, day: datetime) -> bool:
         if day.month not in self.months:

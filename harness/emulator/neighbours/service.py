@@ -1,7 +1,7 @@
 """Routes calls to the neighbouring resources, and answers the emulator's questions about them.
 
 Layer 2. Knows which first path segment is whose. Not thread-safe by itself: the emulator holds its lock around
-every call, and `run_trigger` is called from within one.
+every call, and what `triggers` runs is run from within one.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from harness.emulator.neighbours.collection import Stamps
 from harness.emulator.neighbours.credentials import Credentials
 from harness.emulator.neighbours.environments import Environments
 from harness.emulator.neighbours.files import Files
-from harness.emulator.neighbours.triggers import LookUp, Run, Triggers
+from harness.emulator.neighbours.triggers import Triggers
 from harness.emulator.neighbours.uploads import Uploads
 from harness.emulator.neighbours.webhooks import Webhooks
 from harness.wire import Request, Response
@@ -40,13 +40,13 @@ class Neighbours:
         self._files = Files(self._environments)
         self._uploads = Uploads(stamps, self._environments)
         self._webhooks = Webhooks(stamps)
-        self._triggers = Triggers(stamps)
+        self.triggers = Triggers(stamps)
         self._handlers: dict[str, Handler] = {
             "agents": self._agents.handle,
             "environments": self._environments.handle,
             "credentials": self._credentials.handle,
             "webhooks": self._webhooks.handle,
-            "triggers": self._triggers.handle,
+            "triggers": self.triggers.handle,
         }
 
     def handle(self, call: Call) -> Response | None:
@@ -83,21 +83,3 @@ class Neighbours:
         """
         saved = self._agents.find(agent, project) or {}
         return self._environments.for_interaction(config, project, saved.get("base_environment"))
-
-    @property
-    def run_trigger(self) -> Run | None:
-        """`run(body, project) -> interaction`: how a trigger creates an interaction; without it runs get 501."""
-        return self._triggers.run
-
-    @run_trigger.setter
-    def run_trigger(self, run: Run | None) -> None:
-        self._triggers.run = run
-
-    @property
-    def look_up(self) -> LookUp | None:
-        """`look_up(id, project) -> interaction or None`, without moving it on: how a run learns of its end."""
-        return self._triggers.look_up
-
-    @look_up.setter
-    def look_up(self, look_up: LookUp | None) -> None:
-        self._triggers.look_up = look_up

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from harness.emulator.call import Refusal
-from harness.emulator.neighbours.fields import aborted, invalid, over_quota
+from harness.emulator.call import invalid
+from harness.emulator.neighbours.fields import aborted, over_quota
 
 MOST_NODES = 10_000
 """Files and directories in one environment."""
@@ -125,7 +125,9 @@ class Tree:
             _make_directories(nodes, path.rpartition("/")[0], now)
             old = nodes.get(path)
             if isinstance(old, Directory) or not path:
-                raise _precondition(f"The path {path!r} is a directory: a file cannot replace it.")
+                raise invalid(
+                    f"The path {path!r} is a directory: a file cannot replace it.", "failed_precondition"
+                )
             if old is not None and not overwrite:
                 raise aborted(f"The file {path!r} exists already: send overwrite=true to replace it.")
             nodes[path] = File(data, media_type or guess(path), old.created if old else now, now)
@@ -145,9 +147,5 @@ def _make_directories(nodes: dict[str, Node], path: str, now: str) -> None:
     while path:
         node = nodes.setdefault(path, Directory(now))
         if isinstance(node, File):
-            raise _precondition(f"The path {path!r} is a file: nothing can be put below it.")
+            raise invalid(f"The path {path!r} is a file: nothing can be put below it.", "failed_precondition")
         path = path.rpartition("/")[0]
-
-
-def _precondition(message: str) -> Refusal:
-    return Refusal(400, "failed_precondition", message)

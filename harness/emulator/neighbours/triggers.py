@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
-from harness.emulator.call import Call, Refusal, json_response
+from harness.emulator.call import Call, Refusal, invalid, json_response
 from harness.emulator.neighbours.collection import MOST_ITEMS, Collection, Stamps
 from harness.emulator.neighbours.fields import (
     INTEGER,
@@ -20,7 +20,6 @@ from harness.emulator.neighbours.fields import (
     STRING,
     STRING_REQUIRED,
     Field,
-    invalid,
     read,
 )
 from harness.emulator.neighbours.operation import no_operation

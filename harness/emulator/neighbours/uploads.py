@@ -10,11 +10,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from harness.emulator.call import Call, Refusal, json_response
+from harness.emulator.call import Call, Refusal, invalid, json_response, not_found
 from harness.emulator.neighbours import archive
 from harness.emulator.neighbours.collection import Stamps
 from harness.emulator.neighbours.environments import Environments
-from harness.emulator.neighbours.fields import invalid, not_found, over_quota
+from harness.emulator.neighbours.fields import over_quota
 from harness.emulator.neighbours.files import entry
 from harness.emulator.neighbours.operation import flag, no_operation
 from harness.emulator.neighbours.tree import clean

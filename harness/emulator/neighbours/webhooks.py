@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from harness.emulator.call import Call, json_response
+from harness.emulator.call import Call, invalid, json_response
 from harness.emulator.neighbours.collection import Collection, Stamps
 from harness.emulator.neighbours.fields import (
     ARRAY,
@@ -21,7 +21,6 @@ from harness.emulator.neighbours.fields import (
     STRING,
     STRING_REQUIRED,
     Field,
-    invalid,
     masked,
     read,
     strings,

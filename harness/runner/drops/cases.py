@@ -22,7 +22,7 @@ def cases_of(
     *,
     cuts: str | Sequence[str] = "every-event",
     first: int = 0,
-    endings: Sequence[str] = ("rst", "end"),
+    endings: str | Sequence[str] = ("rst", "end"),
     script: Mapping[str, Any] | None = None,
     cassette: str | None = None,
     event_ids: str | Sequence[str] = "all",
@@ -36,7 +36,8 @@ def cases_of(
     """
     base = Case(plan="pass", resume=resume, script=script or {"text": TEXT}, cassette=cassette)
     settings = (event_ids,) if isinstance(event_ids, str) else tuple(event_ids)
-    return [case for ids in settings for case in _cases(replace(base, event_ids=ids), cuts, first, endings, seed)]
+    ways = (endings,) if isinstance(endings, str) else tuple(endings)
+    return [case for ids in settings for case in _cases(replace(base, event_ids=ids), cuts, first, ways, seed)]
 
 
 def _cases(base: Case, cuts: str | Sequence[str], first: int, endings: Sequence[str], seed: int) -> Iterator[Case]:

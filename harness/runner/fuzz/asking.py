@@ -61,6 +61,9 @@ ILLEGAL: Mapping[str, tuple[str, Json]] = {
 }
 """The rule that each illegal create is refused by, and what is changed."""
 
+TOLERATED = frozenset({"unknown-model"})
+"""Those that a lenient target may take: it maps every name to a model."""
+
 
 def result_of(call_id: str, name: str) -> Json:
     """The answer to a function call."""

@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.contract import RUNNING, compare_steps, is_settled, read
+from harness.outcome import Severity
 from harness.runner.fuzz import looks
 from harness.runner.fuzz.answers import refused, says_nothing, succeeded
-from harness.runner.fuzz.asking import ILLEGAL, LEGAL, UNKNOWN_ID, WEATHER, body_of, result_of
+from harness.runner.fuzz.asking import ILLEGAL, LEGAL, TOLERATED, UNKNOWN_ID, WEATHER, body_of, result_of
 from harness.runner.fuzz.known import Known
 from harness.runner.fuzz.streaming import absorb, assembled, text_law
 from harness.runner.fuzz.world import World
@@ -104,15 +105,18 @@ def _judge_running_parent(world: World, answer: Exchange, parent: Known) -> None
     world.note("chain.running", "continuing a run in progress is not answered 400", "400", answer.status)
 
 
-def _must_refuse(world: World, answer: Exchange, rule: str, what: str) -> None:
+def _must_refuse(
+    world: World, answer: Exchange, rule: str, what: str, severity: Severity = Severity.BROKEN
+) -> None:
     if not refused(answer) and not says_nothing(answer):
-        world.note(rule, f"{what} was accepted", "a refusal", answer.status)
+        world.note(rule, f"{what} was accepted", "a refusal", answer.status, severity)
 
 
 def _illegal(world: World, operation: Operation) -> None:
     rule, changes = ILLEGAL[operation.mode]
     answer = _ask(world, changes)
-    _must_refuse(world, answer, rule, f"a create that is wrong ({operation.mode})")
+    severity = Severity.NON_STRICT if operation.mode in TOLERATED else Severity.BROKEN
+    _must_refuse(world, answer, rule, f"a create that is wrong ({operation.mode})", severity)
     if succeeded(answer):
         _learn(world, answer, changes, None)
 

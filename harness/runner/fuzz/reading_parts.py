@@ -10,6 +10,7 @@ from typing import Any
 from harness.contract import PROTOCOL
 from harness.contract.json_read import objects
 from harness.runner.fuzz import looks
+from harness.runner.fuzz.answers import says_nothing
 from harness.runner.fuzz.known import Known, Reader
 from harness.runner.fuzz.streaming import absorb
 from harness.runner.fuzz.world import World
@@ -40,7 +41,7 @@ def _open(world: World, known: Known, cursor: str | None, position: int | None, 
     stream = world.open(world.target.get(known.id, **query))
     if stream.status is None or stream.status >= 300:
         answer = world.keep(stream.finish())
-        if (answer.status or 500) < 500:
+        if not says_nothing(answer) and answer.status != 501:
             rule = "resume.opens" if cursor is None else "resume.live"
             world.note(rule, "no stream of an interaction that is there", "an event stream", answer.status)
         return

@@ -61,7 +61,7 @@ def abstracted(request: Request, ids: Sequence[str]) -> Request:
     for number, identity in enumerate(ids):
         if identity:
             target = target.replace(identity, place_holder(number))
-            body = body.replace(identity.encode(), place_holder(number).encode())
+            body = body.replace(identity.encode("utf-8", "surrogatepass"), place_holder(number).encode())
     return Request(request.method, target, request.headers, body)
 
 
@@ -84,7 +84,7 @@ def _filled(template: Template, ids: Sequence[str], key: str) -> Request:
     target, body = template.target, base64.b64decode(template.body)
     for number in reversed(range(len(ids))):
         target = target.replace(place_holder(number), ids[number])
-        body = body.replace(place_holder(number).encode(), ids[number].encode())
+        body = body.replace(place_holder(number).encode(), ids[number].encode("utf-8", "surrogatepass"))
     headers = Headers((str(name), str(value)) for name, value in template.headers)
     return Request(
         template.method, target, headers.having(KEY_HEADER, key) if template.keyed and key else headers, body

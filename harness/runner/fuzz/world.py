@@ -8,11 +8,11 @@ only judged where a second look shows that it still ran.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from harness.checks.target import Target
 from harness.checks.waiting import pauses_within
-from harness.outcome import Finding
+from harness.outcome import Finding, Severity
 from harness.runner.fuzz.answers import alone
 from harness.runner.fuzz.known import Known, Reader
 from harness.runner.ledger import Ledger
@@ -71,8 +71,15 @@ class World:
         return self.keep(self.driver.send(request))
 
     def open(self, request: Request) -> LiveStream:
-        """An answer that is read in parts."""
-        return self.driver.open(request)
+        """An interaction's events, to be read in parts; asked for again while it is not found yet."""
+        stream = self.driver.open(request)
+        for pause in self._patience():
+            if stream.status != 404:
+                break
+            self.keep(stream.finish())
+            self.driver.wait(pause)
+            stream = self.driver.open(request)
+        return stream
 
     def keep(self, exchange: Exchange) -> Exchange:
         """Remember a finished exchange, and judge it alone."""
@@ -83,9 +90,16 @@ class World:
         self.found += alone(exchange, self.target.key)
         return exchange
 
-    def note(self, rule: str, message: str, expected: str = "", actual: object = "") -> None:
+    def note(
+        self,
+        rule: str,
+        message: str,
+        expected: str = "",
+        actual: object = "",
+        severity: Severity = Severity.BROKEN,
+    ) -> None:
         """A broken promise."""
-        self.found.append(Finding(rule, message, expected, str(actual)[:200]))
+        self.found.append(Finding(rule, message, expected, str(actual)[:200], severity=severity))
 
     def certain(self, known: Known) -> bool:
         """Whether the last look still holds: nothing moves a run but us, and we did nothing since."""
@@ -98,9 +112,12 @@ class World:
     def patient(self, look: Callable[[], Exchange], wanted: Callable[[Exchange], bool]) -> Exchange:
         """Look until it is as wanted; once only where nothing can lag behind."""
         exchange = look()
-        for pause in pauses_within(0.0 if self.settled_by_us else self.target.gone_within):
+        for pause in self._patience():
             if wanted(exchange) or exchange.status is None:
                 break
             self.driver.wait(pause)
             exchange = look()
         return exchange
+
+    def _patience(self) -> Iterator[float]:
+        return pauses_within(0.0 if self.settled_by_us else self.target.gone_within)

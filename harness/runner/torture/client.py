@@ -1,40 +1,32 @@
 """The client under torture, as a process: started for each case, or once and asked case by case.
 
-Layer 4. Knows processes, time limits and what a client says at its end; must not know what is right.
+Layer 4. Knows what a client is asked and what it says at its end; must not know what is right.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import queue
-import signal
-import subprocess
-import tempfile
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import IO, Any, Protocol
+from typing import Any, Protocol
 
 from harness.outcome import UsageFault
+from harness.runner.torture.process import MOST_BYTES, Process, how
 from harness.wire.json_value import object_or_none
-
-_WORDS = 2000
-"""Characters kept of the end of standard error."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
     """What a client ended with. `collected` is a text or a list of events, None when it said nothing of the kind.
 
-    `error` is how it said that it failed, "" when it did not; `words` the end of its standard error.
+    `error` is how it said that it failed, "" when it did not; `stopped` why it was stopped, "" when it was not;
+    `words` the end of its standard error.
     """
 
     collected: Any = None
     error: str = ""
-    stopped: bool = False
+    stopped: str = ""
     words: str = ""
     seconds: float = 0.0
 
@@ -67,36 +59,32 @@ class OneShot:
     def __init__(self, command: Sequence[str], environment: Environment) -> None:
         self._command = list(command)
         self._environment = environment
-        self._child: subprocess.Popen[bytes] | None = None
+        self._process: Process | None = None
 
     def read(self, task: Task, seconds: float) -> Ended:
         """Run the command. Raises UsageFault when it cannot be started."""
         begun = time.monotonic()
-        with _started(self._command, self._environment(task), stdin=subprocess.DEVNULL) as child:
-            self._child = child
-            try:
-                out, errors = child.communicate(timeout=seconds)
-                stopped = False
-            except subprocess.TimeoutExpired:
-                _kill(child)
-                out, errors = child.communicate()
-                stopped = True
-            except BaseException:
-                _kill(child)
-                raise
-        error = "" if child.returncode == 0 else _how(child.returncode)
+        until = begun + seconds
+        process = self._process = Process(self._command, self._environment(task))
+        code = None
+        try:
+            if process.hear(lambda: _too_much(process), until) and not _too_much(process):
+                code = process.ended(until)
+        finally:
+            self._process = None
+            words = process.end()
         return Ended(
-            collected=_text(out),
-            error=error,
-            stopped=stopped,
-            words=_end(errors),
+            collected=_text(process.out),
+            error="" if code in (0, None) else how(code),
+            stopped=_why(process, seconds) if code is None else "",
+            words=words,
             seconds=time.monotonic() - begun,
         )
 
     def stop(self) -> None:
         """End the command that runs now."""
-        if self._child is not None:
-            _kill(self._child)
+        if (process := self._process) is not None:
+            process.kill()
 
     close = stop
 
@@ -110,91 +98,51 @@ class Talking:
     def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
         self._command = list(command)
         self._environment = environment
-        self._child: subprocess.Popen[bytes] | None = None
-        self._lines: queue.Queue[bytes] = queue.Queue()
-        self._errors: IO[bytes] | None = None
+        self._process: Process | None = None
 
     def read(self, task: Task, seconds: float) -> Ended:
         """Hand over one task. Raises UsageFault for a command that does not start, or an answer that is none."""
         begun = time.monotonic()
-        child = self._running()
-        assert child.stdin is not None
+        until = begun + seconds
+        if self._process is None:
+            self._process = Process(self._command, self._environment, asked=True)
+        process = self._process
         line = {"base_url": task.base_url, "interaction": task.interaction, "case": task.case}
-        with contextlib.suppress(OSError):  # it has ended: the empty line below says so
-            child.stdin.write(json.dumps(line).encode() + b"\n")
-            child.stdin.flush()
-        try:
-            answer = self._lines.get(timeout=seconds)
-        except queue.Empty:
-            return Ended(stopped=True, words=self._drop(), seconds=time.monotonic() - begun)
+        process.say(json.dumps(line).encode() + b"\n")
+        in_time = process.hear(lambda: b"\n" in process.out or process.silent() or _too_much(process), until)
+        if in_time and process.out and not _too_much(process):
+            answer, _, process.out[:] = process.out.partition(b"\n")
+            return _answered(bytes(answer), time.monotonic() - begun)
+        code = process.ended(until) if in_time and process.silent() else None
+        why = _why(process, seconds)
+        words = self._drop()
         spent = time.monotonic() - begun
-        if answer:
-            return _answered(answer, spent)
-        code = child.wait()
-        return Ended(
-            error=f"the command ended ({_how(code)}) before it answered", words=self._drop(), seconds=spent
-        )
+        if code is None:
+            return Ended(stopped=why, words=words, seconds=spent)
+        return Ended(error=f"the command ended ({how(code)}) before it answered", words=words, seconds=spent)
 
     def stop(self) -> None:
         """End the process, and with it the task in work."""
-        if self._child is not None:
-            _kill(self._child)
+        if (process := self._process) is not None:
+            process.kill()
 
     def close(self) -> None:
         """No more tasks."""
         self._drop()
 
-    def _running(self) -> subprocess.Popen[bytes]:
-        if self._child is None:
-            errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `_drop`
-            try:
-                child = _started(self._command, self._environment, stdin=subprocess.PIPE, stderr=errors)
-            except UsageFault:
-                errors.close()
-                raise
-            self._child, self._errors, self._lines = child, errors, queue.Queue()
-            threading.Thread(target=_pump, args=(child, self._lines), daemon=True).start()
-        return self._child
-
     def _drop(self) -> str:
-        child, self._child = self._child, None
-        if child is None or self._errors is None:
-            return ""
-        _kill(child)
-        assert child.stdin is not None
-        with contextlib.suppress(BrokenPipeError):  # a task that it ended without reading
-            child.stdin.close()
-        with child:
-            child.wait()
-        self._errors.seek(0)
-        words = _end(self._errors.read())
-        self._errors.close()
-        return words
+        process, self._process = self._process, None
+        return process.end() if process is not None else ""
 
 
-def _pump(child: subprocess.Popen[bytes], lines: queue.Queue[bytes]) -> None:
-    """Move lines into a queue, on which one can wait for a time; an empty one is the end."""
-    assert child.stdout is not None
-    with contextlib.suppress(ValueError, OSError):  # closed under us
-        for line in iter(child.stdout.readline, b""):
-            lines.put(line)
-    lines.put(b"")
+def _too_much(process: Process) -> bool:
+    return len(process.out) > MOST_BYTES
 
 
-def _started(command: Sequence[str], environment: Mapping[str, str], **pipes: Any) -> subprocess.Popen[bytes]:
-    pipes.setdefault("stderr", subprocess.PIPE)
-    try:
-        return subprocess.Popen(
-            command, env=dict(environment), stdout=subprocess.PIPE, start_new_session=True, **pipes
-        )
-    except OSError as wrong:
-        raise UsageFault(f"cannot run {command[0]!r}: {wrong.strerror}") from None
-
-
-def _kill(child: subprocess.Popen[bytes]) -> None:
-    """End a process with all it started; a shell around the client would otherwise leave it behind."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(child.pid, signal.SIGKILL)
+def _why(process: Process, seconds: float) -> str:
+    if _too_much(process):
+        return f"wrote more than {MOST_BYTES // 1024**2} MiB to standard output"
+    return f"had not ended after {seconds:.0f} s"
 
 
 def _answered(line: bytes, seconds: float) -> Ended:
@@ -212,14 +160,6 @@ def _answered(line: bytes, seconds: float) -> Ended:
     )
 
 
-def _text(data: bytes) -> str:
+def _text(data: bytearray) -> str:
     """The text on standard output; one line end behind it belongs to the terminal."""
     return data.decode(errors="replace").removesuffix("\n").removesuffix("\r")
-
-
-def _end(data: bytes) -> str:
-    return data.decode(errors="replace")[-_WORDS:].strip()
-
-
-def _how(code: int) -> str:
-    return f"exit code {code}" if code >= 0 else f"signal {-code}"

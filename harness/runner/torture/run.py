@@ -10,6 +10,7 @@ import threading
 from bisect import bisect_right
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 from harness.faults import Cut, parse
 from harness.faults.plan import Spot
@@ -19,6 +20,9 @@ from harness.runner.torture.client import Client, Ended, Task
 from harness.runner.torture.events import CaseEnded, Outcome, TortureStarted
 from harness.runner.torture.stage import MOST_REQUESTS, Stage
 from harness.wire import Decoder
+
+_SHOWN = 500
+"""Characters shown of what a client ended with that can read nothing."""
 
 
 def torture(
@@ -69,7 +73,7 @@ def _judged(drop: Drop, ended: Ended, asked_for_ever: bool) -> tuple[Outcome, st
     if asked_for_ever:
         return Outcome.HUNG, f"sent more than {MOST_REQUESTS} requests for one stream and was stopped"
     if ended.stopped:
-        return Outcome.HUNG, f"had not ended after {ended.seconds:.0f} s and was stopped"
+        return Outcome.HUNG, f"{ended.stopped} and was stopped"
     if ended.error and drop.hopeless:
         return Outcome.EXACT, ""
     if ended.error:
@@ -83,11 +87,16 @@ def _cannot_read(drop: Drop, ended: Ended, problem: str) -> str:
     lines = [
         f"already without any drop the client {problem}; so nothing can be said of drops",
         f"  it has to end with: {drop.text!r}",
-        f"  it ended with:      {ended.collected!r}",
+        f"  it ended with:      {_start(ended.collected)}",
         *(f"  on the wire:        {line}" for line in wire),
         *(f"  standard error:     {line}" for line in ended.words.splitlines()[-5:]),
     ]
     return "\n".join(lines)
+
+
+def _start(collected: Any) -> str:
+    shown = repr(collected)
+    return shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}…"
 
 
 class _Workers:

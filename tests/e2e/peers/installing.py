@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.transport.peers import free_port
+
 PEERS = Path(__file__).resolve().parents[3] / ".harness" / "peers"
 LITELLM = "litellm[proxy]==1.106.2"
 AIMOCK = "@copilotkit/aimock@1.43.0"
@@ -76,12 +78,6 @@ def aimock(folder: Path) -> Iterator[str]:
     start = [node, str(script), "-p", str(port), "-f", str(fixtures), "--log-level", "warn"]
     with running(start, port, log=folder / "log", environment=os.environ) as url:
         yield url
-
-
-def free_port() -> int:
-    """A port nobody listens on now."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 @contextmanager

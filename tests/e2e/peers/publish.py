@@ -16,6 +16,7 @@ from harness.transport import ServerThread
 from tests.e2e.peers import installing, known
 from tests.e2e.peers.judging import AIMOCK_OPTIONS, LITELLM_OPTIONS, BothSides, Judged, judge, judge_gateway
 from tests.e2e.peers.test_litellm import UPSTREAM
+from tests.transport.peers import free_port
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "implementations.md"
 BUCKETS = ("pass", "fail", "warn", "info", "untestable", "not_applicable")
@@ -37,7 +38,7 @@ def main() -> None:
     details: list[str] = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        port = installing.free_port()
+        port = free_port()
         with installing.litellm(folder, f"http://127.0.0.1:{port}") as url:
             both = judge_gateway(url, port)
         with ServerThread(Emulator(UPSTREAM)) as upstream, installing.litellm(folder, upstream.url) as url:

@@ -13,6 +13,7 @@ import pytest
 from tests.e2e.peers import installing
 from tests.e2e.peers.judging import BothSides, judge_gateway
 from tests.e2e.peers.known import LITELLM_GATEWAY, Seen
+from tests.transport.peers import free_port
 
 pytestmark = [pytest.mark.e2e, pytest.mark.peers]
 
@@ -23,7 +24,7 @@ PASSED_ON = ("gw.status", "gw.body", "gw.events", "gw.utf8", "gw.isolated", "gw.
 @pytest.fixture(scope="module")
 def both_sides(tmp_path_factory: pytest.TempPathFactory) -> BothSides:
     """One run."""
-    port = installing.free_port()
+    port = free_port()
     with installing.litellm(tmp_path_factory.mktemp("litellm"), f"http://127.0.0.1:{port}") as url:
         return judge_gateway(url, port)
 

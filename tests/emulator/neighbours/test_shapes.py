@@ -92,7 +92,7 @@ def test_rotations_fit(api: Api) -> None:
 @pytest.mark.parametrize("status", ["completed", "failed"])
 def test_executions_fit(api: Api, status: str) -> None:
     """One run and the list of runs, good or bad."""
-    api.neighbours.run_trigger = lambda body, project: {"id": "v1_x", "status": status, "environment_id": "e"}
+    api.neighbours.triggers.run = lambda body, project: {"id": "v1_x", "status": status, "environment_id": "e"}
     trigger = api.ok("POST", f"{V}/triggers", TRIGGER)["id"]
     fits("triggers/execution", api.ok("POST", f"{V}/triggers/{trigger}/executions"))
     fits("triggers/executions", api.ok("GET", f"{V}/triggers/{trigger}/executions"))

@@ -23,18 +23,18 @@ class Engine:
     def __init__(self, api: Api, status: str = "completed") -> None:
         self.status = status
         self.bodies: list[dict[str, Any]] = []
-        api.neighbours.run_trigger = self.run
-        api.neighbours.look_up = self.look_up
+        api.neighbours.triggers.run = self.run
+        api.neighbours.triggers.look_up = self.look_up
 
     def run(self, body: dict[str, Any], project: str) -> dict[str, Any]:
-        """As `run_trigger`."""
+        """As `Triggers.run`."""
         if self.status == "refused":
             raise Refusal(404, "not_found", "no such agent")
         self.bodies.append(body)
         return {"id": f"v1_{len(self.bodies)}", "status": self.status, "environment_id": "env-of-run"}
 
     def look_up(self, interaction: str, project: str) -> dict[str, Any] | None:
-        """As `look_up`."""
+        """As `Triggers.look_up`."""
         return None if self.status == "gone" else {"id": interaction, "status": self.status}
 
 

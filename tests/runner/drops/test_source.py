@@ -73,6 +73,7 @@ def test_first() -> None:
     """Cuts before an event are left out, by the event as by the byte, and an event that is none is refused."""
     whole = whole_stream(Case(plan="pass"))
     third = [frame.end for frame in Decoder().feed(whole)][2]
+    assert cases_of(first=3, endings="rst") == cases_of(first=3, endings=["rst"])
     assert places(cases_of(first=3, endings=["rst"]))[0] == 3
     assert places(cases_of(cuts="every-byte", first=3, endings=["rst"])) == list(range(third, len(whole) + 1))
     with pytest.raises(UsageFault, match="first=99: the stream has the events 0 to"):

@@ -28,7 +28,7 @@ class InProcess:
             try:
                 return Ended(collected=self._reads(client, task.interaction))
             except httpx.ReadTimeout:
-                return Ended(stopped=True, seconds=seconds)
+                return Ended(stopped=f"had not ended after {seconds} s", seconds=seconds)
             except Exception as error:
                 return Ended(error=type(error).__name__)
 

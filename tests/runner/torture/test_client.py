@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import socket
 from collections.abc import Callable
 
 import pytest
@@ -124,6 +126,61 @@ def test_out_of_time(new: Callable[[str], Client]) -> None:
     assert got.stopped
     with pytest.raises(ProcessLookupError):
         os.kill(int(got.words), 0)
+
+
+FLOOD = "import sys\nwhile True: sys.stdout.write('y' * 65536)"
+
+
+@pytest.mark.parametrize("new", [one_shot, talking])
+def test_one_that_writes_for_ever(new: Callable[[str], Client]) -> None:
+    """Its output is read up to a bound, not until the memory is full."""
+    assert ends(new(FLOOD), 60).stopped == "wrote more than 8 MiB to standard output"
+
+
+def test_what_a_flood_says_is_cut() -> None:
+    """A client that cannot read the stream at all is told with the start of what it wrote."""
+    with pytest.raises(UsageFault, match="wrote more than 8 MiB") as refused:
+        list(torture(cases_of(cuts=["event:3,rst"]), lambda: one_shot(FLOOD)))
+    assert len(str(refused.value)) < 2000
+
+
+def test_one_that_never_reads_its_tasks() -> None:
+    """More tasks than fit into a pipe do not block: its lines are taken for answers."""
+    client = talking("""import sys\nwhile True: print('{"text": "all"}', flush=True)""")
+    long = Task("http://127.0.0.1:9", "v1_x", "event:3,rst" * 1000)
+    assert {client.read(long, 20).collected for _ in range(20)} == {"all"}
+    client.close()
+
+
+ESCAPES = """
+import subprocess, sys
+found = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
+print(found.pid, file=sys.stderr, flush=True)
+"""
+
+
+@pytest.mark.parametrize("new", [one_shot, talking])
+def test_a_descendant_that_left_the_group(new: Callable[[str], Client]) -> None:
+    """It holds the outputs open and is not killed with the rest: it gets the time of a client, no more."""
+    got = ends(new(ESCAPES), 1)
+    os.kill(int(got.words), signal.SIGKILL)
+    assert got.stopped or got.error
+
+
+def test_what_a_client_started_ends_with_it() -> None:
+    """Also when the client ends well, by itself: nothing is left behind every case."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        source = f"""
+import socket, subprocess, sys
+held = socket.create_connection({listener.getsockname()!r})
+sleep = [sys.executable, "-c", "import time; time.sleep(600)"]
+subprocess.Popen(sleep, pass_fds=[held.fileno()], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+"""
+        assert not one_shot(source).read(TASK, 60).stopped
+        held, _ = listener.accept()
+        with held:
+            held.settimeout(20)
+            assert held.recv(1) == b""
 
 
 @pytest.mark.parametrize("new", [lambda: OneShot(["/no/such"], environment), lambda: Talking(["/no/such"], {})])

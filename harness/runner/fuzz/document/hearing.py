@@ -100,7 +100,7 @@ class Hearing:
             rule = self.checks.get(name)
             if name == "response_schema_conformance" and _refused(recorder, case_id):
                 rule = "err.shape"
-            if rule is None:
+            if rule is None or (name == "ensure_resource_availability" and not _reads(recorder, case_id)):
                 return
             lines = [line.strip() for line in str(failure.message).splitlines() if line.strip()]
             finding = Finding(rule, f"{failure.title}: {lines[0] if lines else ''}".strip(": "))
@@ -168,6 +168,11 @@ class Hearing:
 def _was_meant(case: Any) -> bool:
     """Whether the call was generated to be right: the others count for no share, however many a phase makes."""
     return case.meta is None or case.meta.generation.mode.is_positive
+
+
+def _reads(recorder: Any, case_id: str) -> bool:
+    """Whether the call is a GET: that a resource has no cancel, say, is no sign that it is not there."""
+    return str(recorder.interactions[case_id].request.method).upper() == "GET"
 
 
 def _refused(recorder: Any, case_id: str) -> bool:

@@ -1,0 +1,27 @@
+"""Servers in processes of their own: a port for each, and waiting until it listens."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import time
+from collections.abc import Callable
+
+_PATIENCE = 20.0
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def wait_for(port: int, name: str, *, alive: Callable[[], bool] = lambda: True) -> None:
+    """Return once something listens; raises SystemExit when it is not `alive` any more, or takes too long."""
+    until = time.monotonic() + _PATIENCE
+    while time.monotonic() < until and alive():
+        with contextlib.suppress(OSError):
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            return
+        time.sleep(0.02)
+    raise SystemExit(f"{name} did not come up on port {port}")

@@ -1,0 +1,51 @@
+"""How a torture run is told: strips in the order that was asked for, and the words of a client that failed."""
+
+from __future__ import annotations
+
+from harness.report.torture import group_lines, strip_lines
+from harness.runner.drops import Case
+from harness.runner.torture import CaseEnded, Outcome
+from harness.runner.torture.client import Ended
+
+NODE = """
+TypeError: terminated
+    at Fetch.onAborted (node:internal/deps/undici/undici:11350:53) {
+  [cause]: SocketError: other side closed
+      at Socket.emit (node:events:536:35) {
+    code: 'UND_ERR_SOCKET'
+  }
+}
+
+Node.js v20.20.2
+"""
+
+
+def ended(number: int, plan: str, words: str = "") -> CaseEnded:
+    """A case in which the client gave up."""
+    return CaseEnded(
+        number=number,
+        case=Case(plan=plan),
+        outcome=Outcome.GAVE_UP,
+        problem="gave up",
+        wire=(),
+        ended=Ended(words=words),
+        event=0,
+    )
+
+
+def test_strips_are_in_the_order_of_the_cases() -> None:
+    """Whichever ended first."""
+    lines = list(strip_lines([ended(1, "event:0,end"), ended(0, "event:0,rst")], 1))
+    assert [line.split()[0] for line in lines[:2]] == ["rst", "end"]
+
+
+def test_the_error_is_shown_that_a_dump_follows() -> None:
+    """Of standard error the last lines, and the first that is an error; where that is one of them, once."""
+    assert told(NODE) == ["TypeError: terminated", "…", "  }", "}", "Node.js v20.20.2"]
+    assert told("  File x\n    y()\nValueError: odd\n") == ["  File x", "    y()", "ValueError: odd"]
+
+
+def told(words: str) -> list[str]:
+    """The lines of standard error that a report shows."""
+    lines = list(group_lines([ended(0, "event:0,rst", words)], ["client"]))
+    return [line.removeprefix("    ") for line in lines[lines.index("  standard error ends with:") + 1 : -1]]
