@@ -6,10 +6,14 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).parent
 
 pytest_plugins = ["pytester"]
+
+settings.register_profile("tests", settings(), deadline=None)  # how long an example takes is the machine's affair
+settings.load_profile("tests")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

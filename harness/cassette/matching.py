@@ -18,6 +18,7 @@ from urllib.parse import unquote
 from harness.cassette.places import text_of
 from harness.cassette.recording import Recording
 from harness.cassette.redact import Redactor
+from harness.outcome.words import measured
 from harness.wire import Request, StreamProtocol
 from harness.wire.tokens import decoded
 
@@ -242,4 +243,4 @@ def _inner(literal: str) -> str:
 
 def _shown(text: str) -> str:
     text = text.encode("utf-8", "backslashreplace").decode("utf-8")  # half a surrogate pair cannot be printed
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}… ({len(text)} characters)"
+    return measured(text, _SHOWN)

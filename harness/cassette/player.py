@@ -18,6 +18,7 @@ from harness.cassette.index import Index
 from harness.cassette.matching import Canon, Canonical, Difference
 from harness.cassette.recording import Recording
 from harness.cassette.streams import Stream, streams_of, why_not, with_cursors
+from harness.outcome.words import counted
 from harness.wire import Request, Response, StreamProtocol
 
 MODES = ("strict", "resume")
@@ -126,7 +127,7 @@ class Player:
             return Miss(request, f"{what}; the cassette is empty")
         same = self._index.times(asked)
         if same:
-            times = f"{len(same)} time{'s' * (len(same) > 1)}"
+            times = counted(len(same), "time")
             return Miss(request, f"{what} was recorded {times}, and each was played already", same[0])
         number, first = self._index.nearest(asked)
         return Miss(

@@ -4,10 +4,7 @@ Importing this package is cheap; `harness.checks.catalogue` imports every area m
 """
 
 from harness.checks.actions import (
-    STOPPED,
-    Action,
     Close,
-    Exchanges,
     Finish,
     Open,
     Read,
@@ -17,12 +14,12 @@ from harness.checks.actions import (
     Wait,
     stopped,
 )
-from harness.checks.check import CAPABILITIES, PROFILES, Check, Exercise, Registry, exercise
+from harness.checks.check import CAPABILITIES, Check, Exercise, Registry, exercise
 from harness.checks.target import Target
 
 __all__ = [
-    "Check", "Exercise", "exercise", "Registry", "PROFILES", "CAPABILITIES",
+    "Check", "Exercise", "exercise", "Registry", "CAPABILITIES",
     "Target",
-    "Action", "Steps", "Exchanges", "Send", "Open", "Read", "Finish", "Close", "Wait", "Together",
-    "STOPPED", "stopped",
+    "Steps", "Send", "Open", "Read", "Finish", "Close", "Wait", "Together",
+    "stopped",
 ]  # fmt: skip

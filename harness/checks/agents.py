@@ -22,7 +22,7 @@ from harness.checks.judging import (
 )
 from harness.checks.stored import HELLO
 from harness.checks.target import Target
-from harness.checks.waiting import id_of, polls, settled, status_of
+from harness.checks.waiting import expect_id, id_of, polls, settled, status_of
 from harness.contract import read
 from harness.contract.rules import BY_ID
 from harness.outcome import Finding, Unmet
@@ -111,8 +111,7 @@ def environment_of(exchange: Exchange) -> str:
 )
 def _can_be_run(created: Exchange) -> Iterator[Finding]:
     yield from expect_interaction(created)
-    if created.status in SUCCESS and not id_of(created):
-        yield broken("the run has no id", expected="a non-empty string", actual=shown(created))
+    yield from expect_id(created, "the run has no id")
 
 
 @_AGENTS.check(

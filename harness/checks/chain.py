@@ -24,10 +24,11 @@ from harness.checks.judging import (
 from harness.checks.running import begin, let_go
 from harness.checks.stored import HELLO, UNKNOWN_ID
 from harness.checks.target import Target
-from harness.checks.waiting import appear, id_of, need_id, settle, status_of
+from harness.checks.waiting import appear, expect_id, id_of, need_id, settle, status_of
 from harness.contract.output import output_steps, steps_of
 from harness.contract.rules import BY_ID
 from harness.outcome import Finding, Unmet
+from harness.outcome.words import counted
 from harness.wire import Exchange
 
 _CHAIN = Registry(BY_ID)
@@ -180,7 +181,9 @@ def _answers_its_own_steps(parent: Exchange, child: Exchange) -> Iterator[Findin
     inherited, own = steps_of(interaction_in(parent)), steps_of(interaction_in(child))
     if inherited and len(own) > len(inherited) and own[: len(inherited)] == inherited:
         yield broken(
-            "the answer begins with the parent's steps", expected="new output only", actual=f"{len(own)} steps"
+            "the answer begins with the parent's steps",
+            expected="new output only",
+            actual=counted(len(own), "step"),
         )
     if own and own[0].get("type") == "user_input":
         yield broken("the answer begins with input", expected="output steps", actual="user_input")
@@ -249,8 +252,7 @@ def _not_while_running(early: Exchange, look: Exchange) -> Iterator[Finding]:
 )
 def _once_it_is_over(late: Exchange) -> Iterator[Finding]:
     yield from expect_status(late, accepts=SUCCESS)
-    if late.status in SUCCESS and not id_of(late):
-        yield broken("no id", expected="a non-empty string", actual=shown(late))
+    yield from expect_id(late)
 
 
 @_CHAIN.check(

@@ -17,6 +17,7 @@ from harness.checks.judging import (
     briefly,
     broken,
     expect_interaction,
+    expect_settled,
     expect_status,
     interaction_in,
     noted,
@@ -26,7 +27,7 @@ from harness.checks.judging import (
 from harness.checks.stored import HELLO, a_stored_interaction, several_interactions
 from harness.checks.target import Target
 from harness.contract import read
-from harness.contract.lifecycle import STATUSES, is_settled
+from harness.contract.lifecycle import STATUSES
 from harness.contract.output import steps_of
 from harness.contract.rules import BY_ID
 from harness.outcome import Finding, Unmet
@@ -87,9 +88,7 @@ def _fits_the_schema(created: Exchange) -> Iterator[Finding]:
     accepts=["any status but queued and in_progress"],
 )
 def _is_final(created: Exchange) -> Iterator[Finding]:
-    status = interaction_in(created).get("status")
-    if isinstance(status, str) and not is_settled(status):
-        yield broken("the run is not over", expected="a settled status", actual=status).at(pointer="$.status")
+    yield from expect_settled(created)
 
 
 @_CREATE.check(

@@ -18,6 +18,7 @@ from harness.checks.stored import UNKNOWN_ID
 from harness.checks.target import Target
 from harness.contract.rules import BY_ID
 from harness.outcome import Finding
+from harness.outcome.words import counted
 from harness.wire import Exchange
 
 _CURSORS = Registry(BY_ID)
@@ -46,8 +47,8 @@ def _reads_an_encoded_cursor(rests: list[Resumed], encoded: Resumed) -> Iterator
     if is_stream(encoded.exchange) and compare(expected, -1, events_in(encoded.exchange)) != Rest():
         yield broken(
             f"cursor {encoded.cursor!r} gives other events when it is percent-encoded",
-            expected=f"{len(expected)} events",
-            actual=f"{len(events_in(encoded.exchange))} events",
+            expected=counted(len(expected), "event"),
+            actual=counted(len(events_in(encoded.exchange)), "event"),
         )
 
 
@@ -92,7 +93,7 @@ def _answers_a_bad_cursor(first: Exchange, bad_cursor: Exchange) -> Iterator[Fin
         yield broken(
             "an unknown cursor brings a part of the stream and no error",
             expected="a refusal, an error event, or everything",
-            actual=f"{len(events)} events",
+            actual=counted(len(events), "event"),
         )
 
 

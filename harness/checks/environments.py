@@ -25,7 +25,7 @@ from harness.checks.judging import (
 )
 from harness.checks.pages import each_once, entries, pages
 from harness.checks.target import Target, segment
-from harness.checks.waiting import id_of
+from harness.checks.waiting import expect_id, id_of
 from harness.contract import read
 from harness.contract.rules import BY_ID
 from harness.outcome import Finding, Unmet
@@ -111,8 +111,7 @@ def _is_made_without_network(second: Exchange) -> Iterator[Finding]:
 
 def _has_an_id(made: Exchange) -> Iterator[Finding]:
     yield from expect_object(made)
-    if made.status in SUCCESS and not id_of(made):
-        yield broken("no id", expected="a non-empty string", actual=shown(made))
+    yield from expect_id(made)
 
 
 @_ENVIRONMENTS.check(

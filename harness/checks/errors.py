@@ -35,12 +35,12 @@ from harness.wire import Exchange
 _ERRORS = Registry(BY_ID)
 CHECKS = _ERRORS.checks
 
-_TRACE = re.compile(
+TRACE = re.compile(
     rb"Traceback \(most recent call last\)|\n\s+at [\w.$<>]+ ?\(|File \\?\"[^\"]+\\?\", line \d+|goroutine \d+ \["
 )
 """The first lines of Python, JavaScript, Java and Go stack traces, in JSON strings too."""
 
-_LEAKABLE = 8
+LEAKABLE = 8
 """A shorter key would be found in any text."""
 
 
@@ -215,9 +215,9 @@ def _keeps_secrets(errors: list[Exchange], unknown_route: Exchange, wrong_key: E
 
 def _leaks(answer: Exchange) -> Iterator[Finding]:
     key = answered(answer).request.headers.get(KEY_HEADER).encode()
-    if len(key) >= _LEAKABLE and key in answer.body:
+    if len(key) >= LEAKABLE and key in answer.body:
         yield broken(f"the error that answers {asked(answer)} repeats the caller's key")
-    trace = _TRACE.search(answer.body)
+    trace = TRACE.search(answer.body)
     if trace:
         yield broken(
             f"the error that answers {asked(answer)} shows a stack trace",

@@ -12,8 +12,10 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Se
 from typing import Any
 
 from harness.contract import read
+from harness.contract.lifecycle import is_settled
 from harness.contract.output import USER_INPUT, steps_of, text_of
 from harness.outcome import Finding, Severity, Unmet
+from harness.outcome.words import shortened
 from harness.wire import Exchange
 
 CLIENT_ERROR = range(400, 500)
@@ -123,6 +125,13 @@ def expect_offered(exchange: Exchange) -> Iterator[Finding]:
     yield from expect_interaction(exchange)
 
 
+def expect_settled(exchange: Exchange) -> Iterator[Finding]:
+    """A status that says that the run goes on breaks the rule. Raises `Unmet` where there is no interaction."""
+    status = interaction_in(exchange).get("status")
+    if isinstance(status, str) and not is_settled(status):
+        yield broken("the run is not over", expected="a settled status", actual=status).at(pointer="$.status")
+
+
 def interaction_in(exchange: Exchange) -> Mapping[str, Any]:
     """The JSON object of a successful answer; raises `Unmet` when there is none."""
     answered(exchange)
@@ -205,7 +214,7 @@ def briefly(value: object) -> str:
 
 def _clip(text: str, size: int) -> str:
     text = text.encode("utf-8", "replace").decode()  # half a surrogate pair could not be printed
-    return text if len(text) <= size else text[: size - 1] + "…"
+    return shortened(text, size)
 
 
 def _listed(statuses: Container[int]) -> str:

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 
 from harness.checks.events import Event, cursor, inner, kind, of_the_run
 from harness.checks.judging import broken, lenient
-from harness.contract import Assembler
+from harness.contract.assembly import assembled
 from harness.outcome import Finding
+from harness.outcome.words import counted
 
 _NOT_COMPARED = frozenset({"event_id", "metadata"})
 """Top-level fields of an event that may differ between two readings of it."""
@@ -82,8 +83,9 @@ def losses(name: str, whole: Sequence[Event], rest: Rest) -> Iterator[Finding]:
     """What did not come."""
     if rest.missing:
         lost = rest.missing[0]
+        first = "the first of them " if len(rest.missing) > 1 else ""
         yield broken(
-            f"{name} lacks {len(rest.missing)} events, the first of them number {lost} of the whole",
+            f"{name} lacks {counted(len(rest.missing), 'event')}, {first}number {lost} of the whole",
             expected=str(whole[lost].get("event_type")),
             actual="nothing",
         ).at(event=lost)
@@ -94,7 +96,7 @@ def additions(name: str, came: Sequence[Event], rest: Rest) -> Iterator[Finding]
     if rest.extra:
         first = rest.extra[0]
         yield broken(
-            f"{name} holds {len(rest.extra)} events that do not belong there",
+            f"{name} holds {counted(len(rest.extra), 'wrong event')}",
             expected="only what followed",
             actual=f"{came[first].get('event_type')} as event {first}",
         ).at(event=first)
@@ -135,15 +137,12 @@ def _surplus(these: Mapping[int, str], those: Sequence[str]) -> list[int]:
 
 def _same_result(whole: Sequence[Event], read: Sequence[Event]) -> bool:
     # Only the split of deltas is free: every other event has to be there, in its place.
-    return _frame(whole) == _frame(read) and _assembled(whole) == _assembled(read)
+    return _frame(whole) == _frame(read) and _steps(whole) == _steps(read)
 
 
 def _frame(events: Sequence[Event]) -> list[str]:
     return [_shape(event) for event in events if kind(event) != "step.delta" and of_the_run(event)]
 
 
-def _assembled(events: Sequence[Event]) -> str:
-    assembler = Assembler()
-    for event in events:
-        assembler.event(event)
-    return _shape({"steps": assembler.steps()})
+def _steps(events: Sequence[Event]) -> str:
+    return _shape({"steps": assembled(events)})

@@ -28,7 +28,7 @@ from harness.checks.judging import (
 from harness.checks.pages import each_once, entries, pages
 from harness.checks.stored import HELLO
 from harness.checks.target import Target
-from harness.checks.waiting import appear, id_of
+from harness.checks.waiting import appear, expect_id, id_of
 from harness.contract import read
 from harness.contract.rules import BY_ID
 from harness.outcome import Finding, Unmet
@@ -122,8 +122,7 @@ def _can_be_managed(
 )
 def _can_be_run(ran: Exchange) -> Iterator[Finding]:
     yield from expect_interaction(ran)
-    if ran.status in SUCCESS and not id_of(ran):
-        yield broken("the run has no id", expected="a non-empty string", actual=shown(ran))
+    yield from expect_id(ran, "the run has no id")
 
 
 @_OWN.check(

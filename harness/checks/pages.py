@@ -14,6 +14,7 @@ from harness.checks.target import Target
 from harness.checks.waiting import Part
 from harness.contract import read
 from harness.outcome import Finding, Unmet
+from harness.outcome.words import counted
 from harness.wire import Exchange
 
 MOST = 20
@@ -69,4 +70,5 @@ def each_once(listed: Sequence[Exchange], field: str, expected: Sequence[str]) -
         raise Unmet(f"the list has more than {MOST} pages")
     lost = [one for one in expected if one not in seen]
     if lost:
-        yield broken("entries do not come at all", expected=", ".join(lost[:5]), actual=f"{len(seen)} others")
+        others = counted(len(seen), "other")
+        yield broken("entries do not come at all", expected=", ".join(lost[:5]), actual=others)

@@ -13,7 +13,6 @@ from harness.checks.events import (
     Event,
     completion,
     cursor,
-    decoded,
     events_in,
     expect_stream,
     is_stream,
@@ -21,12 +20,13 @@ from harness.checks.events import (
 )
 from harness.checks.judging import at
 from harness.checks.oracle import additions, compare, leniencies, losses
-from harness.checks.running import HELD_AFTER, begin, let_go, whole
+from harness.checks.running import HELD_AFTER, begin, let_go, read_to_a_cursor, whole
 from harness.checks.target import Target
-from harness.checks.waiting import Part, opened
+from harness.checks.waiting import opened
 from harness.contract.rules import BY_ID
 from harness.outcome import Finding, Unmet
-from harness.wire import Exchange, LiveStream
+from harness.outcome.words import counted
+from harness.wire import Exchange
 
 _READERS = Registry(BY_ID)
 CHECKS = _READERS.checks
@@ -44,7 +44,7 @@ def a_running_run_with_readers(t: Target) -> Steps:
     two = yield Open(t.get(run.id, stream=True))
     yield Read(two, 1)
     three = yield Open(t.get(run.id, stream=True))
-    had = yield from _read_to_a_cursor(three)
+    had = yield from read_to_a_cursor(three, _READ_BEFORE_CUT, most=HELD_AFTER)
     yield Close(three)
     yield Read(one, HELD_AFTER - 1)  # so that the run goes on while the third reader is away
     race = completion(had) is not None
@@ -58,16 +58,6 @@ def a_running_run_with_readers(t: Target) -> Steps:
         reason = "the run was over before it could be cut" if race else "no event before the cut had an event_id"
         return stopped(seen, reason, race_lost=True)
     return {**seen, "had": had, "token": token, "rest": rest}
-
-
-def _read_to_a_cursor(stream: LiveStream) -> Part[list[Event]]:
-    had = decoded((yield Read(stream, _READ_BEFORE_CUT)))
-    while last_cursor(had) is None and len(had) < HELD_AFTER:
-        more = decoded((yield Read(stream, 1)))
-        if not more:
-            break
-        had += more
-    return had
 
 
 @_READERS.check(
@@ -111,7 +101,7 @@ def _takes_a_reader_back(had: list[Event], token: str, rest: Exchange, replay: E
         return
     found = compare(due, place, events_in(rest), had=had[: cut + 1])
     if place >= len(due) and not found.resplit:
-        raise Unmet(f"the replay holds {len(due)} events, fewer than a reader of the running run had")
+        raise Unmet(f"the replay holds {counted(len(due), 'event')}, fewer than a reader of the running run had")
     name = f"the stream after {token!r}"
     yield from at("rest", losses(name, due, found))
     yield from at("rest", additions(name, events_in(rest), found))

@@ -9,12 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from harness.checks.actions import Finish, Open, Send
+from harness.checks.actions import Finish, Open, Read, Send
+from harness.checks.events import Event, decoded, last_cursor
 from harness.checks.judging import SUCCESS
 from harness.checks.target import Target
 from harness.checks.waiting import Part, need_id, settled
 from harness.outcome import Unmet
-from harness.wire import Exchange, Request
+from harness.wire import Exchange, LiveStream, Request
 
 LONG = "Write a story of two thousand words about a lighthouse."
 """An input that takes a live model some seconds."""
@@ -64,6 +65,17 @@ def let_go(t: Target, run: Running) -> Part[None]:
     """Let a held run go on; nothing where it was never held."""
     if run.held:
         yield Send(t.control("POST", "release", {"id": run.id}))
+
+
+def read_to_a_cursor(stream: LiveStream, count: int, *, most: int) -> Part[list[Event]]:
+    """So many events of a stream, and on to one that carries a cursor, but no more than `most`."""
+    had = decoded((yield Read(stream, count)))
+    while last_cursor(had) is None and len(had) < most:
+        more = decoded((yield Read(stream, 1)))
+        if not more:
+            break
+        had += more
+    return had
 
 
 def whole(request: Request) -> Part[Exchange]:

@@ -34,7 +34,8 @@ from harness.checks.judging import (
     shown,
 )
 from harness.checks.streamed import Streams, streams_of_all_kinds
-from harness.contract import Assembler, compare_steps
+from harness.contract import compare_steps
+from harness.contract.assembly import assembled
 from harness.contract.output import output_steps
 from harness.contract.rules import BY_ID
 from harness.outcome import Finding, Unmet
@@ -219,10 +220,8 @@ def _equals_what_is_stored(streams: Streams, stored: Mapping[str, Exchange]) -> 
         yield from found
         if found:
             continue
-        assembler = Assembler()
-        for event in events_in(streams[name]):
-            assembler.event(event)
-        for difference in compare_steps(assembler.steps(), output_steps(interaction_in(answer))):
+        steps = assembled(events_in(streams[name]))
+        for difference in compare_steps(steps, output_steps(interaction_in(answer))):
             yield broken(f"assembled and stored steps differ: {difference}").at(exchange=place)
 
 

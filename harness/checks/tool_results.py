@@ -15,6 +15,7 @@ from harness.checks.judging import (
     at,
     broken,
     expect_interaction,
+    expect_settled,
     expect_status,
     interaction_in,
     noted,
@@ -24,10 +25,10 @@ from harness.checks.streamed import FORCED, WEATHER
 from harness.checks.target import Target
 from harness.checks.tools import QUESTION, a_tool_loop, calls_in, first_call, result_of
 from harness.checks.waiting import id_of
-from harness.contract.lifecycle import is_settled
 from harness.contract.output import output_steps
 from harness.contract.rules import BY_ID
 from harness.outcome import Finding, Unmet
+from harness.outcome.words import counted
 from harness.wire import Exchange
 
 _RESULTS = Registry(BY_ID)
@@ -50,7 +51,7 @@ def parallel_calls(t: Target) -> Steps:
     asked: Exchange = yield Send(t.create(input=text, tools=[WEATHER], **FORCED))
     calls = [call for call in calls_in(asked) if isinstance(call.get("id"), str)]
     if len(calls) < 2:
-        raise Unmet(f"the model made {len(calls)} calls, not several", race_lost=True)
+        raise Unmet(f"the model made {counted(len(calls), 'call')}, not several", race_lost=True)
     results = [result_of(call) for call in calls]
     parent = id_of(asked)
     if not parent:
@@ -115,13 +116,7 @@ def _takes_every_form(asked: Exchange, forms: Mapping[str, Exchange]) -> Iterato
     accepts=["any status but queued and in_progress"],
 )
 def _is_final(forms: Mapping[str, Exchange]) -> Iterator[Finding]:
-    yield from at("forms[string]", _settled(forms["string"]))
-
-
-def _settled(answer: Exchange) -> Iterator[Finding]:
-    status = interaction_in(answer).get("status")
-    if isinstance(status, str) and not is_settled(status):
-        yield broken("the run is not over", expected="a settled status", actual=status).at(pointer="$.status")
+    yield from at("forms[string]", expect_settled(forms["string"]))
 
 
 @_RESULTS.check(
@@ -219,7 +214,7 @@ def _notices_a_lost_signature(unsigned: Exchange) -> Iterator[Finding]:
 def _have_their_own_ids(asked: Exchange) -> Iterator[Finding]:
     ids = [str(call.get("id")) for call in calls_in(asked)]
     if len(set(ids)) < len(ids):
-        yield broken("two calls share an id", expected=f"{len(ids)} ids", actual=", ".join(ids))
+        yield broken("two calls share an id", expected=counted(len(ids), "id"), actual=", ".join(ids))
 
 
 def _accepted_result(asked: Exchange, answer: Exchange) -> Iterator[Finding]:

@@ -24,7 +24,8 @@ from harness.checks.judging import (
 from harness.checks.streamed import FORCED, WEATHER, streams_of_all_kinds
 from harness.checks.target import Target
 from harness.checks.waiting import appear, id_of, status_of
-from harness.contract import Assembler, compare_steps
+from harness.contract import compare_steps
+from harness.contract.assembly import assembled
 from harness.contract.output import output_steps
 from harness.contract.rules import BY_ID
 from harness.outcome import Finding, Unmet
@@ -312,7 +313,4 @@ def _some_calls(exchange: Exchange) -> Sequence[Call]:
 
 
 def _streamed_calls(stream: Exchange) -> list[Call]:
-    assembler = Assembler()
-    for event in events_in(stream):
-        assembler.event(event)
-    return [step for step in assembler.steps() if step.get("type") == "function_call"]
+    return [step for step in assembled(events_in(stream)) if step.get("type") == "function_call"]

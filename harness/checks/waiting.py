@@ -10,11 +10,12 @@ from collections.abc import Callable, Generator, Iterator
 from typing import Any, TypeAlias, TypeVar
 
 from harness.checks.actions import Action, Finish, Open, Send, Wait
-from harness.checks.judging import SUCCESS, TOO_MANY, asked, shown
+from harness.checks.judging import SUCCESS, TOO_MANY, asked, broken, shown
 from harness.checks.target import Target
 from harness.contract import read
 from harness.contract.lifecycle import is_settled
-from harness.outcome import Unmet
+from harness.outcome import Finding, Unmet
+from harness.outcome.words import counted
 from harness.wire import Exchange, LiveStream, Request
 
 T = TypeVar("T")
@@ -44,6 +45,12 @@ def need_id(exchange: Exchange) -> str:
     return found
 
 
+def expect_id(exchange: Exchange, message: str = "no id") -> Iterator[Finding]:
+    """A successful answer without an id breaks the rule; what else it has to be, others say."""
+    if exchange.status in SUCCESS and not id_of(exchange):
+        yield broken(message, expected="a non-empty string", actual=shown(exchange))
+
+
 def status_of(exchange: Exchange) -> str:
     """The interaction's status in a successful answer, `""` when it has none."""
     body = read(exchange).json
@@ -68,7 +75,7 @@ def settle(t: Target, interaction_id: str) -> Part[list[Exchange]]:
     """As `polls`, and raises `Unmet` when the run did not settle in time."""
     seen = yield from polls(t, interaction_id)
     if not settled(seen[-1]):
-        raise Unmet(f"the run never settled: {len(seen)} looks, the last {shown(seen[-1])}")
+        raise Unmet(f"the run never settled: {counted(len(seen), 'look')}, the last {shown(seen[-1])}")
     return seen
 
 

@@ -24,7 +24,7 @@ from harness.checks.judging import (
 )
 from harness.checks.pages import entries
 from harness.checks.target import Target, segment
-from harness.checks.waiting import id_of
+from harness.checks.waiting import expect_id, id_of
 from harness.contract import read
 from harness.contract.rules import BY_ID
 from harness.outcome import Finding, Unmet
@@ -72,8 +72,7 @@ def a_webhook_of_our_own(t: Target) -> Steps:
 )
 def _is_made(made: Exchange) -> Iterator[Finding]:
     yield from expect_object(made)
-    if made.status in SUCCESS and not id_of(made):
-        yield broken("no id", expected="a non-empty string", actual=shown(made))
+    yield from expect_id(made)
 
 
 @_WEBHOOKS.check(

@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 from harness.outcome import Level, UsageFault
 from harness.outcome.suggest import did_you_mean
+from harness.wire.message import is_sendable
 
 _UNKNOWN = re.compile(r"unrecognized arguments: (.*)", re.DOTALL)
 _TAKES_A_SIGN = ("--capability",)
@@ -98,11 +99,7 @@ def count(text: str) -> int:
 def header(text: str) -> tuple[str, str]:
     """`Name: value`."""
     name, colon, value = text.partition(":")
-    if (
-        not colon
-        or not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", name.strip())
-        or re.search(r"[\r\n\0]", value)
-    ):
+    if not colon or not is_sendable(name.strip(), value):
         raise argparse.ArgumentTypeError(f"{text!r} is no header: write it as 'Name: value'")
     return name.strip(), value.strip()
 

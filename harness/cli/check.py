@@ -13,7 +13,7 @@ from contextlib import closing
 from datetime import date
 from pathlib import Path
 
-from harness.checks.check import CAPABILITIES, Check
+from harness.checks.check import Check
 from harness.cli.arguments import Parser, count, level_named
 from harness.cli.reporting import ReportFiles, say, write_json
 from harness.cli.targeting import (
@@ -25,6 +25,7 @@ from harness.cli.targeting import (
     said_capabilities,
 )
 from harness.outcome import Exit, UsageFault, Verdict, exit_code
+from harness.outcome.words import counted
 from harness.report.formats import render
 from harness.report.json import render as render_json
 from harness.report.screen import wants_colour
@@ -32,7 +33,7 @@ from harness.report.story import Story
 from harness.report.terminal import TerminalReport
 from harness.runner import plan as planning
 from harness.runner.baseline import Baseline, read_baseline
-from harness.runner.capabilities import Capabilities, Capability, How
+from harness.runner.capabilities import Capabilities, Capability, everything
 from harness.runner.events import Event, Result
 from harness.runner.plan import Selection, make_plan
 from harness.runner.probe import MOST_REQUESTS
@@ -174,8 +175,7 @@ def _dry_run(
 ) -> int:
     """What would be sent at most: capabilities nobody denied are taken as present."""
     denied = {item.name for item in said if not item.present}
-    able = Capabilities(Capability(name, name not in denied, How.ASSUMED) for name in CAPABILITIES)
-    plan = make_plan(catalogue, selection, able)
+    plan = make_plan(catalogue, selection, everything(but=denied))
     requests, interactions = plan.cost
     selected = [planned.check.id for planned in plan.checks if planned.skip is None]
     if as_json:
@@ -190,8 +190,8 @@ def _dry_run(
         )
     else:
         say(
-            f"{len(selected)} checks in {len(plan.groups)} exercises: at most {requests} requests, which create "
-            f"{interactions} interactions; besides, at most {MOST_REQUESTS} requests to probe, and one deletion "
-            "for each thing created. Nothing was sent."
+            f"{counted(len(selected), 'check')} in {counted(len(plan.groups), 'exercise')}: at most "
+            f"{counted(requests, 'request')}, which create {counted(interactions, 'interaction')}; besides, at "
+            f"most {MOST_REQUESTS} requests to probe, and one deletion for each thing created. Nothing was sent."
         )
     return Exit.OK if selected else Exit.NOTHING_RAN

@@ -11,6 +11,7 @@ from harness.checks.check import CAPABILITIES, Check
 from harness.cli.arguments import Parser
 from harness.cli.reporting import say
 from harness.outcome import Rule
+from harness.outcome.words import counted
 from harness.runner import plan as planning
 from harness.runner.capabilities import everything
 from harness.runner.fuzz.rules import RULES
@@ -57,6 +58,6 @@ def _lines(check: Check) -> Iterator[str]:
     if rule.since or rule.until:
         yield f"  holds: from revision {rule.since or 'any'} until {rule.until or 'now'}"
     exercise = check.exercise
-    cost = f"{exercise.requests} requests, {exercise.interactions} interactions created"
+    cost = f"{counted(exercise.requests, 'request')}, {counted(exercise.interactions, 'interaction')} created"
     yield f"  exercise: {exercise.name}, {cost}"
     yield f"  run it alone: harness check TARGET -c {check.id}"

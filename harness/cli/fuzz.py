@@ -16,6 +16,7 @@ from harness.cli.reporting import PLAIN_FORMATS, ReportFiles, say, write_json
 from harness.cli.targeting import add_target_arguments, parse_with_configuration, resolve, said_capabilities
 from harness.outcome import UsageFault
 from harness.outcome.suggest import did_you_mean
+from harness.outcome.words import counted
 from harness.runner.reach import wait_until_up
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def run(words: Sequence[str]) -> int:
     if arguments.json:
         write_json(record)
     else:
-        say(f"\n{len(failures)} findings, seed {options.seed}")
+        say(f"\n{counted(len(failures), 'finding')}, seed {options.seed}")
     return code
 
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from harness.checks.check import PROFILES, Check
 from harness.cli.arguments import Parser, level_named
 from harness.cli.reporting import say, write_json
+from harness.outcome.words import counted
 from harness.report.record import check_record
 from harness.runner import plan as planning
 from harness.runner.capabilities import everything
@@ -45,4 +46,4 @@ def _print(checks: Sequence[Check]) -> None:
     for check in checks:
         needs = f" (needs {', '.join(sorted(check.requires))})" if check.requires else ""
         say(f"{check.id:<{width}}  {check.rule.level:<6}  {check.profile:<10}  {check.title}{needs}")
-    say(f"{len(checks)} checks")
+    say(counted(len(checks), "check"))

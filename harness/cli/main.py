@@ -82,7 +82,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UsageFault as fault:
         return _say(f"harness: {fault}", Exit.USAGE)
     except TargetFault as fault:
-        return _say(f"harness: {fault}", Exit.UNREACHABLE)
+        from harness.report.wirelog import printable
+
+        return _say(f"harness: {printable(str(fault))}", Exit.UNREACHABLE)
     except KeyboardInterrupt:
         return _say("harness: interrupted", INTERRUPTED)
     except BrokenPipeError:

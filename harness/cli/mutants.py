@@ -13,6 +13,7 @@ from harness.cli.arguments import Parser, count
 from harness.cli.reporting import say, write_json
 from harness.outcome import Exit, UsageFault
 from harness.outcome.suggest import did_you_mean
+from harness.outcome.words import counted
 from harness.runner.matrix import Matrix, kill_matrix
 
 _WIDTH = 100
@@ -74,7 +75,7 @@ def _print(matrix: Matrix, *, whole: bool) -> None:
     width = max((len(name) for name in matrix.kills), default=0)
     for name, killers in matrix.kills.items():
         text = ", ".join(killers) if killers else "SURVIVES"
-        shown = text if len(text) <= _WIDTH else f"{text[:_WIDTH]}… ({len(killers)} checks)"
+        shown = text if len(text) <= _WIDTH else f"{text[:_WIDTH]}… ({counted(len(killers), 'check')})"
         say(f"{name:<{width}}  {shown}")
     for name, errors in matrix.errors.items():
         say(f"ERROR in {name}: {errors[0]}")
@@ -83,4 +84,4 @@ def _print(matrix: Matrix, *, whole: bool) -> None:
     if whole and matrix.without_killer:
         say(f"checks that notice no mutant: {', '.join(matrix.without_killer)}")
     killed = len(matrix.kills) - len(matrix.survivors)
-    say(f"{killed} of {len(matrix.kills)} mutants noticed by {len(matrix.checks)} checks")
+    say(f"{killed} of {len(matrix.kills)} mutants noticed by {counted(len(matrix.checks), 'check')}")

@@ -92,7 +92,7 @@ class _Notes:
             yield printable(f"no answer to {times} of {self._asked} requests: {reason}")
 
     def __call__(self, request: Request, ending: Ending) -> None:
-        reason = ending.detail or f"{ending.how} {ending.at.replace('_', ' ')}"
+        reason = ending.detail or ending.words
         with self._lock:
             self._reasons[reason] += 1
             first = self._reasons[reason] == 1

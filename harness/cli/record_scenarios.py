@@ -16,11 +16,12 @@ from harness.cli.arguments import Parser, count, header, positive_seconds
 from harness.cli.reporting import say, write_json
 from harness.cli.signals import told_like_interrupted
 from harness.outcome import Exit, UsageFault
+from harness.outcome.words import counted
 from harness.report.screen import wants_colour
 
 if TYPE_CHECKING:
-    from harness.runner.record_scenarios import Scenario
-    from harness.runner.record_session import Recorded, Session
+    from harness.runner.record.scenarios import Scenario
+    from harness.runner.record.session import Recorded, Session
     from harness.runner.targets import ResolvedTarget
 
 DEFAULT_TIMEOUT = 120.0
@@ -63,8 +64,8 @@ def run_scenarios(arguments: argparse.Namespace) -> int:
     """
     from harness.contract.protocol import PROTOCOL
     from harness.report.recording import RecordingReport, session_record
-    from harness.runner.record_scenarios import chosen
-    from harness.runner.record_session import Session
+    from harness.runner.record.scenarios import chosen
+    from harness.runner.record.session import Session
     from harness.wire.mask import Mask
 
     scenarios = chosen(list(arguments.scenario))
@@ -97,7 +98,7 @@ def run_scenarios(arguments: argparse.Namespace) -> int:
 
 
 def _exit(results: Sequence[Recorded]) -> Exit:
-    from harness.runner.record_proof import State
+    from harness.runner.record.proof import State
 
     if any(result.is_news for result in results):
         first = results[0]
@@ -132,7 +133,8 @@ def _confirm(arguments: argparse.Namespace, session: Session, scenarios: Sequenc
     creates = sum(scenario.exercise.interactions for scenario in ahead)
     session.budget = session.budget or estimate * _AMPLE
     names = ", ".join(scenario.name for scenario in ahead) or "nothing is left to record"
-    cost = f"{names}: about {estimate} requests, {creates} interactions, at most {session.budget} requests"
+    cost = f"{names}: about {counted(estimate, 'request')}, {counted(creates, 'interaction')}"
+    cost += f", at most {counted(session.budget, 'request')}"
     say(f"{cost}; target {session.target.info.url} ({session.provenance.target})", to_errors=arguments.json)
     if not session.target.info.secrets:
         say("no key is sent: GEMINI_API_KEY is not set, and no --api-key was named", to_errors=arguments.json)

@@ -16,6 +16,7 @@ from harness.cli.arguments import Parser
 from harness.cli.reporting import say, write_json
 from harness.cli.standing import add_listen_arguments, announce, port_to_take, split_command, stand
 from harness.outcome import Exit, UsageFault
+from harness.outcome.words import counted
 
 if TYPE_CHECKING:
     from harness.cassette import Player
@@ -31,7 +32,7 @@ def run(words: Sequence[str]) -> int:
     from harness.cli.serve import PAGE_FIELDS, command_environment
     from harness.contract.protocol import PROTOCOL
     from harness.runner.faulty import Faulty
-    from harness.runner.record_hang_ups import presented
+    from harness.runner.hang_ups import presented
     from harness.transport import ServerThread
 
     cassette = load(arguments.cassette)
@@ -48,7 +49,8 @@ def run(words: Sequence[str]) -> int:
         port=port_to_take(arguments, command),
         cors=PAGE_FIELDS if arguments.cors else (),
     )
-    welcome = f"replaying {len(cassette.recordings)} recordings of {arguments.cassette} ({arguments.mode})"
+    recorded = counted(len(cassette.recordings), "recording")
+    welcome = f"replaying {recorded} of {arguments.cassette} ({arguments.mode})"
     code = stand(
         server,
         lambda: announce(server.url, welcome, as_json=arguments.json),
@@ -135,4 +137,5 @@ def _print(player: Player) -> None:
     for number, recording in unused:
         say(f"unused: recording {number + 1}, {recording.request.method} {recording.request.target}")
     used = len(player.recordings) - len(unused)
-    say(f"{used} of {len(player.recordings)} recordings used, {len(player.misses)} requests without one")
+    missed = counted(len(player.misses), "request")
+    say(f"{used} of {len(player.recordings)} recordings used, {missed} without one")

@@ -24,7 +24,7 @@ class Running:
 
     On a terminal it stays in our process group, so that it may read there; Ctrl-C reaches it from there, and it
     decides itself what that means. Where there is no terminal it gets a group of its own, whose members, children
-    of a shell say, all get every signal.
+    of a shell say, all get every signal, and are killed once the command itself has ended.
     """
 
     def __init__(self) -> None:
@@ -50,6 +50,8 @@ class Running:
         code = child.wait()
         if self._last is not None:
             self._last.cancel()
+        if self._alone:  # a job in the background of a shell does not hear SIGINT, and the server goes now
+            _signal_group(child, signal.SIGKILL)
         if self._told:
             return 128 + self._told[0]
         return code if code >= 0 else 128 - code
@@ -79,11 +81,16 @@ class Running:
         child = self._child
         if child is None or child.returncode is not None:
             return
-        with suppress(ProcessLookupError):
-            if self._alone:
-                os.killpg(child.pid, number)
-            else:
+        if self._alone:
+            _signal_group(child, number)
+        else:
+            with suppress(ProcessLookupError):
                 os.kill(child.pid, number)
+
+
+def _signal_group(child: subprocess.Popen[bytes], number: int) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(child.pid, number)
 
 
 def _on_a_terminal() -> bool:

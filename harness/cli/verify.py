@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from harness.cli.arguments import Parser
 from harness.cli.reporting import say, write_json
 from harness.outcome import Exit, Finding, Observation, UsageFault, Verdict, exit_code, verdict
+from harness.outcome.words import counted
 from harness.report.finding import compared_lines, place
 from harness.report.record import place_record
 from harness.report.wirelog import printable
@@ -67,7 +68,7 @@ def _secrets(paths: Sequence[Path], *, as_json: bool) -> Exit:
     else:
         for file, hit in secrets:
             say(printable(f"{file}: {hit.kind} at {hit.place} {hit.shown}".rstrip()))
-        say(f"looked into {scanned} files: {len(secrets)} that look like secrets")
+        say(f"looked into {counted(scanned, 'file')}: {counted(len(secrets), 'possible secret')}")
     if not scanned:
         return Exit.NOTHING_RAN
     return Exit.FAILED if secrets else Exit.OK
@@ -123,9 +124,10 @@ def _print(result: Verification, mask: Mask) -> None:
         say(printable(f"left out: {file}: {reason}"))
     judged, left_out = result.judged, len(result.left_out)
     say(
-        f"judged {judged['streams']} streams, {judged['bodies']} bodies, {judged['requests']} requests in "
-        f"{result.entries} of {result.entries + left_out} entries; left out {left_out}; "
-        f"{len(result.findings)} findings"
+        f"judged {counted(judged['streams'], 'stream')}, {counted(judged['bodies'], 'body', 'bodies')}, "
+        f"{counted(judged['requests'], 'request')} in {result.entries} of "
+        f"{counted(result.entries + left_out, 'entry', 'entries')}; left out {left_out}; "
+        f"{counted(len(result.findings), 'finding')}"
     )
 
 

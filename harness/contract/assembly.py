@@ -6,7 +6,7 @@ on none: what it does not know adds nothing. Whether events are in order is the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeGuard
 
 from harness.contract.automaton import DELTAS_OF
@@ -62,6 +62,14 @@ class Assembler:
         if step is None:
             step = self._begin(index, {"type": _STEP_OF[kind]})
         _GROW.get(kind, _merge)(step, delta)
+
+
+def assembled(events: Iterable[Mapping[str, Any]]) -> list[Step]:
+    """The steps that these events make."""
+    assembler = Assembler()
+    for event in events:
+        assembler.event(event)
+    return assembler.steps()
 
 
 def _add(holder: dict[str, Any], field: str, text: str) -> None:

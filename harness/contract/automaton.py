@@ -16,6 +16,7 @@ from typing import Any
 from harness.contract import lifecycle
 from harness.contract.json_read import loads
 from harness.outcome import Finding, Severity
+from harness.outcome.words import counted
 
 STARTS = ("fresh", "replay", "resumed")
 
@@ -190,7 +191,7 @@ class Automaton:
         if interaction.get("steps"):
             self._report(
                 "stream.completed-no-steps", "interaction.completed repeats steps", "none",
-                f"{len(interaction['steps'])} steps",
+                counted(len(interaction["steps"]), "step"),
             )  # fmt: skip
         self._is(interaction["id"], status)
 

@@ -74,10 +74,7 @@ def judge_steps(steps: list[Any], pointer: str = "$.steps") -> list[Finding]:
 
 def _judge_shape(value: Any, schema: str, rule: str, schemas: Schemas) -> list[Finding]:
     """Where a value does not fit a schema, as breaches of `rule`."""
-    return [
-        Finding(rule, problem.message, problem.expected, problem.actual, Where(pointer=problem.pointer))
-        for problem in schemas.validator(schema).review(value).problems
-    ]
+    return [problem.finding(rule) for problem in schemas.validator(schema).review(value).problems]
 
 
 def _judge_times(value: Mapping[str, Any]) -> list[Finding]:

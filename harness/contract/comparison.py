@@ -12,6 +12,7 @@ from itertools import zip_longest
 from typing import Any
 
 from harness.contract.output import given
+from harness.outcome.words import shortened
 
 LIMIT = 20
 """Differences that are told."""
@@ -101,5 +102,4 @@ def _differences(one: Any, other: Any, pointer: str) -> Iterator[Difference]:
 
 
 def _show(value: Any) -> str:
-    text = "absent" if value is _ABSENT else repr(value)
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+    return "absent" if value is _ABSENT else shortened(repr(value), _SHOWN)

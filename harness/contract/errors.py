@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from harness.contract.explain import json_type
 from harness.outcome import Finding, Severity, Where
 
 STATUS_OF: dict[str, int] = {
@@ -56,10 +57,10 @@ def judge_error(value: Any, status: int | None) -> list[Finding]:
     if _is_gateway(value):
         return [_shape("the error has the gateway's shape", "string code", "numeric code", Severity.NON_STRICT)]
     if error is None:
-        return [_shape("the body has no error object", '{"error": {"code", "message"}}', type(value).__name__)]
+        return [_shape("the body has no error object", '{"error": {"code", "message"}}', json_type(value))]
     wrong = [name for name in ("code", "message") if not isinstance(error.get(name), str)]
     if wrong:
-        kinds = ", ".join(f"{name}: {type(error.get(name)).__name__}" for name in wrong)
+        kinds = ", ".join(f"{name}: {json_type(error[name]) if name in error else 'absent'}" for name in wrong)
         return [_shape("code and message of an error are strings", "string code, string message", kinds)]
     return _judge_code(error["code"], status)
 

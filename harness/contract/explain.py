@@ -3,7 +3,7 @@
 A union fails in as many ways as it has branches; only the branch that the value meant is worth telling. It is
 found by elimination: a branch of another JSON type goes first, then one with another discriminator, then the
 one with more errors. Runs only after the fast validator has said no, so it may be slow; jsonschema is imported
-here and nowhere else. Knows JSON Schema; must not know any message of the API.
+here and nowhere else. Layer 1. Knows JSON Schema; must not know any message of the API.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.contract.openness import Schema, step_into
+from harness.outcome import Finding, Where
 from harness.outcome.suggest import nearest
+from harness.outcome.words import shortened
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
@@ -35,6 +37,10 @@ class Problem:
 
     def __str__(self) -> str:
         return f"{self.pointer}: {self.message}"
+
+    def finding(self, rule: str) -> Finding:
+        """The problem as a breach of `rule`."""
+        return Finding(rule, self.message, self.expected, self.actual, Where(pointer=self.pointer))
 
 
 def explain(schema: Schema, value: Any, *, limit: int) -> list[Problem]:
@@ -67,7 +73,7 @@ def _branch_problems(error: ValidationError, pointer: str) -> Iterator[Problem]:
     branches = _by_branch(error.context or ())
     if all(_wrong_type(errors) for errors in branches):
         expected = _join(str(_wrong_type(errors)) for errors in branches)
-        yield _problem(error, pointer, f"should be {expected}, not {_json_type(error.instance)}", expected)
+        yield _problem(error, pointer, f"should be {expected}, not {json_type(error.instance)}", expected)
         return
     best = min(branches, key=_distance)
     constants = _other_constants(branches, best)
@@ -134,7 +140,7 @@ def _leaf(error: ValidationError, pointer: str) -> Problem:
             missing = next(name for name in wanted if error.message.startswith(repr(name)))
             return _problem(error, pointer, f'"{missing}" is required', f"a field {missing}")
         case "type":
-            return _problem(error, pointer, f"should be {wanted}, not {_json_type(value)}", str(wanted))
+            return _problem(error, pointer, f"should be {wanted}, not {json_type(value)}", str(wanted))
         case "const" | "enum":
             allowed = [wanted] if error.validator == "const" else wanted
             expected = _join(json.dumps(item) for item in allowed)
@@ -183,11 +189,11 @@ def _join(items: Iterable[str]) -> str:
 
 
 def _show(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False, default=repr)
-    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
+    return shortened(json.dumps(value, ensure_ascii=False, default=repr), _SHOWN)
 
 
-def _json_type(value: Any) -> str:
+def json_type(value: Any) -> str:
+    """What JSON calls a value of this kind."""
     match value:
         case None:
             return "null"

@@ -20,10 +20,15 @@ class Ledger:
         self.suppressed: Counter[str] = Counter()
         self._kept: Counter[str] = Counter()
 
+    def counted(self, rule: str) -> bool:
+        """Whether no more is kept of this rule: then one more was counted, and nobody need word it."""
+        if self._kept[rule] < PER_RULE:
+            return False
+        self.suppressed[rule] += 1
+        return True
+
     def add(self, finding: Finding) -> None:
         """Keep or count it."""
-        if self._kept[finding.rule] < PER_RULE:
+        if not self.counted(finding.rule):
             self._kept[finding.rule] += 1
             self.findings.append(finding)
-        else:
-            self.suppressed[finding.rule] += 1

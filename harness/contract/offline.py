@@ -21,7 +21,7 @@ from harness.contract.recorded import Unreadable, exchanges_in
 from harness.contract.schemas import load
 from harness.contract.stream import StreamJudge
 from harness.contract.stream_reading import StreamReading
-from harness.outcome import Finding, Where
+from harness.outcome import Finding
 from harness.wire import Ending, Exchange, Frame
 
 LEGACY = "of the `outputs` generation, which the service removed in June 2026"
@@ -148,8 +148,7 @@ class FileJudge:
     def _exchange(self, name: str, exchange: Exchange) -> None:
         reading = read(exchange)
         request = exchange.request
-        accepted = exchange.status is not None and exchange.status < 300
-        if accepted and request.method == "POST" and request.segments[-1:] == (COLLECTION,):
+        if exchange.succeeded and request.method == "POST" and request.segments[-1:] == (COLLECTION,):
             self._found("requests", _judge_request(json_read.loads(request.body).value), name)
         if reading.stream is not None:
             self._found("streams", reading.findings, name)
@@ -222,12 +221,7 @@ def _is_legacy_stream(reading: StreamReading) -> bool:
 
 def _judge_request(value: Any) -> list[Finding]:
     problems = load().validator("requests/create-interaction", closed=True).problems(value)
-    return [
-        Finding(
-            "request.schema", problem.message, problem.expected, problem.actual, Where(pointer=problem.pointer)
-        )
-        for problem in problems
-    ]
+    return [problem.finding("request.schema") for problem in problems]
 
 
 def json_in(data: bytes) -> Any:

@@ -8,7 +8,7 @@ where they do, and everything here follows from them:
     x-open          open on purpose, in the closed twin too; with x-keep, an x-unknown branch stays there
 
 An object is closable when it has `type: object` and lists `properties`. Rules between fields leave `type` out,
-and so are never mistaken for one. Knows JSON Schema and the marks; must not know any message of the API.
+and so are never mistaken for one. Layer 1. Knows JSON Schema and the marks; must not know any message of the API.
 """
 
 from __future__ import annotations

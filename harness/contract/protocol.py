@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from harness.wire import Request, StreamProtocol, encode
+from harness.wire.message import EVENT_STREAM
 from harness.wire.secrets import SecretFields
 
 DONE = b"[DONE]"
@@ -65,7 +66,7 @@ def resume_request(request: Request, resource: str, cursor: str | None) -> Reque
     root = _root(request)
     target = f"{root}/{COLLECTION}/{quote(resource, safe='')}?{urlencode(query + kept)}"
     headers = request.headers.without("content-type", "content-length", "transfer-encoding", "content-encoding")
-    return Request("GET", target, headers.having("accept", "text/event-stream"))
+    return Request("GET", target, headers.having("accept", EVENT_STREAM))
 
 
 def is_resume(request: Request) -> tuple[str, str | None] | None:

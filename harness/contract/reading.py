@@ -18,8 +18,8 @@ from harness.contract.stream import StreamJudge
 from harness.contract.stream_reading import StreamReading
 from harness.outcome import Finding
 from harness.wire import By, Decoder, Ending, Exchange, Frame, How
+from harness.wire.message import EVENT_STREAM
 
-EVENT_STREAM = "text/event-stream"
 _OPENINGS = (b"event:", b"data:", b"id:", b"retry:", b":", b"\xef\xbb\xbfevent:", b"\xef\xbb\xbfdata:")
 
 
@@ -69,13 +69,13 @@ class Reading:
         """The interaction that a successful create, get or cancel answered as JSON; None for a stream."""
         value, operation = self.json, self.operation
         about_one = operation is not None and operation.schema == INTERACTION
-        return value if self._succeeded and about_one and isinstance(value, dict) else None
+        return value if self.exchange.succeeded and about_one and isinstance(value, dict) else None
 
     @cached_property
     def stream(self) -> StreamReading | None:
         """The judged stream of a successful answer; None when the body is none."""
         exchange = self.exchange
-        if not self.is_stream or not self._succeeded:
+        if not self.is_stream or not self.exchange.succeeded:
             return None
         judge = StreamJudge(start=_start_of(exchange), background=_asked_for(exchange, "background"))
         judge.feed(exchange.body)
@@ -88,8 +88,9 @@ class Reading:
 
     @cached_property
     def events(self) -> list[dict[str, Any]]:
-        """Their payloads, as far as they are JSON objects."""
-        return json_read.objects(frame.data for frame in self.frames)
+        """Their payloads, as far as they are JSON objects; without `frames`, which nearly nobody asks for."""
+        frames = Decoder().each(self.exchange.body) if self.is_stream else ()
+        return json_read.objects(frame.data for frame in frames)
 
     @property
     def id(self) -> str | None:
@@ -115,7 +116,7 @@ class Reading:
         if exchange.status is not None and exchange.status >= 400 and not self.is_stream:
             return tuple(judge_error(self.json, exchange.status))
         operation = self.operation
-        if not self._succeeded or operation is None or not operation.schema or not exchange.body:
+        if not exchange.succeeded or operation is None or not operation.schema or not exchange.body:
             return ()
         if self.json_fault in ("", "surrogate"):
             return tuple(judge_answer(self.json, operation))
@@ -124,10 +125,6 @@ class Reading:
     def _no_json(self, operation: Operation) -> Finding:
         shown = self.exchange.body[:80].decode("utf-8", "replace")
         return Finding(operation.rule, f"the answer to {operation.call} is no JSON", operation.schema, shown)
-
-    @property
-    def _succeeded(self) -> bool:
-        return self.exchange.status is not None and 200 <= self.exchange.status < 300
 
 
 def read(exchange: Exchange) -> Reading:

@@ -2,8 +2,8 @@
 
 A schema is named by its file without the suffix: `interaction`, `event`, `events/step-delta`. Files refer to
 each other by relative path; a bundle is the same schema with every file it reaches under `$defs`, so that
-validators, and people who want one file, need no resolver. Knows the folder layout and `$ref`; must not know
-what the schemas say (that is theirs alone) or how validation works (`validate`).
+validators, and people who want one file, need no resolver. Layer 1. Knows the folder layout and `$ref`; must not
+know what the schemas say (that is theirs alone) or how validation works (`validate`).
 """
 
 from __future__ import annotations

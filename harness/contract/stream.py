@@ -85,7 +85,7 @@ class StreamJudge:
 
     def feed(self, data: bytes) -> None:
         """Judge the events that these bytes complete."""
-        self.frames(self._decoder.feed(data))
+        self.frames(self._decoder.each(data))
 
     def frames(self, frames: Iterable[Frame]) -> None:
         """Judge frames that were decoded elsewhere.
@@ -222,8 +222,10 @@ class StreamJudge:
 
     def _misfit(self, frame: Frame, known: _Kind, event: dict[str, Any]) -> bool:
         """The closed schema says no: note faults or unknowns. Whether the automaton can read the event."""
-        review = self._validator(known.kind).review(event)
         rule = "stream.error-shape" if known.kind == "error" else "stream.schema"
+        if known.misfits >= UNKNOWNS and self._ledger.counted(rule):  # a fault, and reasons are dear
+            return readable(known.kind, event)
+        review = self._validator(known.kind).review(event)
         for problem in review.problems:
             finding = Finding(rule, f"{known.kind}: {problem.message}", problem.expected, problem.actual)
             self._place(finding.at(pointer=problem.pointer), frame)
@@ -289,11 +291,13 @@ class StreamJudge:
     # --- findings and their places --------------------------------------------------------------------------
 
     def _note(self, rule: str, message: str, expected: str, actual: str, frame: Frame | None = None) -> None:
-        self._place(Finding(rule, message, expected, actual), frame)
+        if not self._ledger.counted(rule):
+            self._place(Finding(rule, message, expected, actual), frame)
 
     def _collect(self, frame: Frame | None) -> None:
         for finding in self._automaton.found:
-            self._place(finding, frame)
+            if not self._ledger.counted(finding.rule):
+                self._place(finding, frame)
         self._automaton.found.clear()
 
     def _place(self, finding: Finding, frame: Frame | None, *, number: int | None = None) -> None:

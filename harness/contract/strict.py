@@ -1,7 +1,8 @@
 """The strict request bodies as files: for people and tools that want one closed schema in one file.
 
 Each `requests/*.json` of a revision, bundled and closed, stands under `strict/`. The files are generated and
-checked in; a test keeps them fresh, and `python -m harness.contract.strict` rewrites them.
+checked in; a test keeps them fresh, and `python -m harness.contract.strict` rewrites them. Layer 1. Knows where
+the files lie; must not know what a schema says or how it is closed (`openness`).
 """
 
 from __future__ import annotations

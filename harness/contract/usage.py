@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from harness.contract.explain import json_type
 from harness.outcome import Finding, Where
 
 _TOTALS = {
@@ -19,7 +20,7 @@ _SUMMED = ("total_input_tokens", "total_output_tokens", "total_thought_tokens")
 def judge_usage(usage: Any, pointer: str = "$.usage") -> list[Finding]:
     """What is wrong with a usage value; fields that are absent or not listed are not judged."""
     if not isinstance(usage, Mapping):
-        return [_finding("usage.types", "usage is no object", "an object", type(usage).__name__, pointer)]
+        return [_finding("usage.types", "usage is no object", "an object", json_type(usage), pointer)]
     wrong = [
         _finding("usage.types", "a token count is no count", "an integer >= 0", repr(count)[:40], place)
         for place, count in _counts(usage, pointer)

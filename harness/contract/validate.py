@@ -1,7 +1,8 @@
 """Does a value fit a schema? One fast yes or no, and on request the reasons and the unknowns.
 
 jsonschema-rs answers, jsonschema explains. Where they disagree neither is believed silently: the disagreement
-is reported as a problem. Knows both libraries; must not know where schemas come from or what they describe.
+is reported as a problem. Layer 1. Knows both libraries; must not know where schemas come from or what they
+describe.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.contract import openness
-from harness.contract.explain import Problem, explain
+from harness.contract.explain import Problem, explain, json_type
 from harness.contract.openness import Schema, Unknown
 
 __all__ = ["Problem", "Review", "Unknown", "Validator"]
@@ -60,12 +61,8 @@ class Validator:
             if self._compiled.is_valid(value):
                 return []
         except ValueError as refusal:
-            return [Problem("$", f"is not JSON: {refusal}", "JSON", type(value).__name__, "json")]
+            return [Problem("$", f"is not JSON: {refusal}", "JSON", json_type(value), "json")]
         return explain(self._schema, value, limit=limit) or [self._disagreement(value)]
-
-    def unknowns(self, value: Any) -> list[Unknown]:
-        """What `value` holds that the open schema tolerates without naming it: information, not faults."""
-        return [] if self._twin_accepts(value) else openness.unknowns(self._open, value)
 
     def review(self, value: Any) -> Review:
         """Problems and unknowns in one go; for what the closed twin accepts, as fast as `is_valid`."""

@@ -21,6 +21,7 @@ from harness.emulator.samples import sample
 from harness.emulator.scripts import Script
 from harness.emulator.signatures import sign
 from harness.emulator.usage import THOUGHT_TOKENS, tokens_by_modality
+from harness.outcome.words import shortened
 
 Json = dict[str, Any]
 
@@ -170,8 +171,7 @@ class Replies:
     def words(self, order: Order) -> str:
         """The default text: short, derived from the input, and with characters of every UTF-8 length."""
         prompt = order.text
-        excerpt = prompt if len(prompt) <= 80 else prompt[:79] + "…"
-        return f"This answers “{excerpt}”: déjà vu, 東京, 🦊; {len(prompt)} characters were read."
+        return f"This answers “{shortened(prompt, 80)}”: déjà vu, 東京, 🦊; {len(prompt)} characters were read."
 
     def over_budget(self, order: Order, steps: list[Json]) -> bool:
         """Whether an agent used more than `max_total_tokens`; best effort, so what it did stays."""

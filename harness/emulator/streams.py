@@ -12,8 +12,9 @@ from harness.emulator.call import invalid
 from harness.emulator.reader import Reader, Regrouped, Waiting, replay
 from harness.emulator.run import Run, World
 from harness.wire import Body, Chunked, Headers, Response
+from harness.wire.message import EVENT_STREAM
 
-STREAM_HEADERS = Headers((("content-type", "text/event-stream"),))
+STREAM_HEADERS = Headers((("content-type", EVENT_STREAM),))
 
 
 class Streams:

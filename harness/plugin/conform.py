@@ -15,10 +15,12 @@ from harness.contract import PROTOCOL, StreamJudge, judge_error, judge_interacti
 from harness.contract.json_read import loads
 from harness.contract.rules import BY_ID, level_of
 from harness.outcome import Finding, Level, Severity, UsageFault
+from harness.outcome.words import counted
 from harness.report.finding import finding_lines
 from harness.runner.drops.results import events_of, plain
 from harness.wire import Exchange, encode
 from harness.wire.mask import Mask
+from harness.wire.message import EVENT_STREAM
 
 _SHOWN = 10
 
@@ -35,7 +37,7 @@ def assert_conforms(value: Any, *, level: str = "SHOULD", background: bool = Fal
     if broken:
         lines = [_told(finding) for finding in broken[:_SHOWN]]
         more = f"\n  … and {len(broken) - _SHOWN} more" if len(broken) > _SHOWN else ""
-        count = f"{len(broken)} finding{'s' if len(broken) > 1 else ''}"
+        count = counted(len(broken), "finding")
         raise AssertionError(f"{count} against the contract:\n" + "\n".join(lines) + more)
 
 
@@ -61,7 +63,7 @@ def findings_of(value: Any, *, background: bool = False) -> list[Finding]:
 
 def _of_response(response: Any, background: bool) -> list[Finding]:
     data = response.content if hasattr(response, "content") else response.read()
-    if str(response.headers.get("content-type", "")).lower().startswith("text/event-stream"):
+    if str(response.headers.get("content-type", "")).lower().startswith(EVENT_STREAM):
         return _of_stream(data, background)
     refused = response.status_code >= 400
     read_body = loads(data)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.outcome import UsageFault
+from harness.outcome.words import counted
 from harness.plugin.served import InteractionsEmulator
 from harness.plugin.sleeps import Sleeps
 from harness.runner.drops import Case, Drop, Source, cases_of
@@ -30,7 +31,7 @@ class Loop:
     cases: tuple[Case, ...]
 
     def __str__(self) -> str:
-        return f"{len(self.cases)} cuts"
+        return counted(len(self.cases), "cut")
 
 
 def parameters(definition: Any, seed: int = 0) -> list[Case | Loop]:

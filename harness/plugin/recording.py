@@ -32,6 +32,7 @@ from harness.wire import (
     Request,
     Response,
 )  # fmt: skip
+from harness.wire.message import EVENT_STREAM
 
 _KEY = "x-goog-api-key"
 _UNREACHED = (How.REFUSED, How.TLS)
@@ -101,7 +102,7 @@ class _Kept:
         self._inner: Body = response.body
         self._keep = keep
         self._began = time.monotonic()
-        self._is_stream = response.headers.media_type() == "text/event-stream"
+        self._is_stream = response.headers.media_type() == EVENT_STREAM
         self._response = response
         self._recorder = Recorder(request)
         self._data = bytearray()

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from harness.outcome.words import counted
+
 _SHOWN, _BEGINNING = 1000, 60
 """Characters of a text that a diff shows whole, and of a longer one the first of them."""
 
@@ -52,8 +54,8 @@ class Sent(list[dict[str, Any]]):
         count = sum(made.startswith(call) for made in self.calls)
         if not at_least <= count <= at_most:
             raise AssertionError(
-                f"the client made {count} calls of the kind {call!r}, expected from {at_least} to {at_most}:\n  "
-                + "\n  ".join(self.calls)
+                f"the client made {counted(count, 'call')} of the kind {call!r}, "
+                f"expected from {at_least} to {at_most}:\n  " + "\n  ".join(self.calls)
             )
 
 

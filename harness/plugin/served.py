@@ -16,6 +16,7 @@ from harness.emulator import Emulator, Settings
 from harness.emulator.request_log import RequestLog
 from harness.faults import FaultyService, Plan, cut
 from harness.outcome import UsageFault
+from harness.outcome.words import counted
 from harness.plugin.environment import PLACEHOLDER_KEY
 from harness.plugin.runaway import Runaway, stop
 from harness.plugin.sent import Sent
@@ -88,8 +89,8 @@ class Served:
         if self._count > self.limit:
             calls = Sent(self._log.shown()[-3:]).calls
             self.runaway = (
-                f"the code under test sent more than {self.limit} requests in this test and seems to go on for "
-                f"ever; the last ones: {', '.join(calls)}"
+                f"the code under test sent more than {counted(self.limit, 'request')} in this test and seems to "
+                f"go on for ever; the last ones: {', '.join(calls)}"
             )
             if more := self.explain():
                 self.runaway += f"; {more}"

@@ -32,21 +32,21 @@ def curl_lines(trail: Sequence[Exchange], root: str, mask: Mask) -> list[str]:
             command = _with_variable(command, known, variable)
         if command != sent and "last_event_id=" in exchange.request.target:
             command = f"{_OLD_CURSOR}\n{command}"
-        made = made_by(exchange)
-        if made and made not in variables and any(names(later, made) for later in trail[number + 1 :]):
+        made = _made_by(exchange)
+        if made and made not in variables and any(_names(later, made) for later in trail[number + 1 :]):
             variables[made] = f"ID{number}"
             command = f"ID{number}=$({command.replace(' -i ', ' ', 1)} {_TAKE_ID})"
         lines.append(command)
     return lines
 
 
-def made_by(exchange: Exchange) -> str:
+def _made_by(exchange: Exchange) -> str:
     """The id of the interaction that a POST was answered with and did not name itself, "" where there is none."""
     made = read(exchange).id or "" if exchange.request.method == "POST" else ""
-    return "" if made and names(exchange, made) else made
+    return "" if made and _names(exchange, made) else made
 
 
-def names(exchange: Exchange, identity: str) -> bool:
+def _names(exchange: Exchange, identity: str) -> bool:
     """Whether the request speaks of that id."""
     request = exchange.request
     return identity in request.target or identity.encode("utf-8", "surrogatepass") in request.body

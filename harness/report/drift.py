@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from harness.outcome.words import counted
 from harness.report.wirelog import printable
 from harness.runner.diff import Drift, Drifts
 
@@ -37,7 +38,7 @@ def _named(labels: Sequence[str]) -> str:
 def drift_totals(drifts: Drifts) -> str:
     """How much there was of either kind."""
     shape, content = len(drifts.shape), len(drifts.content)
-    return f"compared {drifts.compared} exchanges; drifts: {shape} of shape, {content} of content"
+    return f"compared {counted(drifts.compared, 'exchange')}; drifts: {shape} of shape, {content} of content"
 
 
 def drift_record(drifts: Drifts) -> dict[str, Any]:

@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from harness.outcome import Finding, Outcome, Rule
-from harness.report.curl import curl_lines, made_by, names
+from harness.outcome.words import counted
+from harness.report.curl import curl_lines
 from harness.report.finding import finding_lines
 from harness.report.record import EMBEDDED_ROOT
 from harness.report.story import Story
 from harness.report.wirelog import exchange_lines, printable
 from harness.runner.events import Result
+from harness.runner.origins import addressed, made_or_changed
 from harness.wire import Exchange
 from harness.wire.mask import Mask
 
@@ -55,7 +57,7 @@ def findings_lines(findings: tuple[Finding, ...], mask: Mask) -> Iterator[str]:
         yield f"finding: {headline}"
         yield from details
     if len(findings) > _MOST_FINDINGS:
-        yield f"… and {len(findings) - _MOST_FINDINGS} more findings"
+        yield f"… and {counted(len(findings) - _MOST_FINDINGS, 'more finding')}"
 
 
 def _evidence(result: Result, story: Story) -> Iterator[str]:
@@ -73,7 +75,8 @@ def _evidence(result: Result, story: Story) -> Iterator[str]:
 
 def _first(exchanges: Sequence[Exchange]) -> list[Exchange]:
     """As many as are shown: those that the first findings name, each behind what made and changed its ids."""
-    needed = [[at for at in range(n) if _stands_on(e, exchanges[at])] for n, e in enumerate(exchanges)]
+    spoken_of = [set(addressed(exchange)) for exchange in exchanges]
+    needed = [[at for at in range(n) if made_or_changed(exchanges[at], ids)] for n, ids in enumerate(spoken_of)]
     only_needed = {at for each in needed for at in each}
     shown: list[int] = []
     for number, before in enumerate(needed):
@@ -84,12 +87,3 @@ def _first(exchanges: Sequence[Exchange]) -> list[Exchange]:
             break
         shown += more
     return [exchanges[number] for number in shown]
-
-
-def _stands_on(exchange: Exchange, earlier: Exchange) -> bool:
-    if earlier.request.method == "GET":
-        return False
-    made = made_by(earlier)
-    return (
-        names(exchange, made) if made else any(names(exchange, known) for known in earlier.request.segments[2:3])
-    )

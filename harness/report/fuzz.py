@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from harness.outcome import Verdict
+from harness.outcome.words import counted
 from harness.report import junit
 from harness.report.record import target_record
 from harness.report.reproduction import commands, pytest_module
@@ -25,7 +26,7 @@ _RANK = {Verdict.FAIL: 0, Verdict.WARN: 1, Verdict.INFO: 2}
 def engine_lines(run: EngineRun, mask: Mask) -> Iterator[str]:
     """One line for an engine, and why it proves nothing if so."""
     counts = ", ".join(f"{number:,} {word}".replace(",", " ") for word, number in run.counts.items())
-    found = f"{len(run.failures)} findings" if run.failures else "no finding"
+    found = counted(len(run.failures), "finding") if run.failures else "no finding"
     yield f"{run.engine:<10} {counts} in {run.seconds:.1f} s: {found}"
     yield from (f"  note: {printable(mask.text(note))}" for note in run.notes)
     yield from (f"  VACUOUS: {printable(mask.text(why))}" for why in run.vacuous)

@@ -11,6 +11,7 @@ from typing import Any, TextIO
 from harness import __version__
 from harness.contract import read
 from harness.outcome import Verdict
+from harness.outcome.words import counted, shortened
 from harness.report import junit
 from harness.report.curl import curl
 from harness.report.explain import findings_lines, rule_lines
@@ -104,7 +105,8 @@ class GatewayReport:
         counts = [(verdict, number) for verdict, number in finished.counts.items() if number]
         words = [self._screen.paint(COLOUR.get(v, "2"), f"{n} {v.replace('_', ' ')}") for v, n in counts]
         self._screen.line("")
-        self._screen.line(f"{len(finished.results)} rules: {', '.join(words)} in {finished.seconds:.1f} s")
+        judged = counted(len(finished.results), "rule")
+        self._screen.line(f"{judged}: {', '.join(words)} in {finished.seconds:.1f} s")
         self._screen.line(_CONCLUSION[finished.exit.name])
 
 
@@ -159,13 +161,12 @@ def _answer(exchange: Exchange, mask: Mask, shown: int) -> str:
     if read(exchange).is_stream:
         events = read(exchange).frames
         last = f", the last {_body(events[-1].data, mask, shown)}" if events else ""
-        return printable(f"{exchange.status} stream of {len(events)} events{last}{end}")
+        return printable(f"{exchange.status} stream of {counted(len(events), 'event')}{last}{end}")
     return printable(f"{exchange.status} {_body(exchange.body, mask, shown)}{end}")
 
 
 def _body(data: bytes, mask: Mask, shown: int) -> str:
-    text = " ".join(mask.text(data.decode("utf-8", "replace")).split())
-    return text if len(text) <= shown else text[: shown - 1] + "…"
+    return shortened(" ".join(mask.text(data.decode("utf-8", "replace")).split()), shown)
 
 
 def _actual(actual: str) -> str:

@@ -9,6 +9,7 @@ from html import escape
 
 from harness import __version__
 from harness.outcome import Verdict
+from harness.outcome.words import counted
 from harness.report.curl import curl_lines
 from harness.report.explain import failure_text
 from harness.report.record import EMBEDDED_ROOT
@@ -58,7 +59,8 @@ def render(story: Story) -> str:
         f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body>"
         f"<h1>{escape(title)}</h1>"
         f"<p>API version <code>{escape(target.version)}</code>, model <code>{escape(target.model)}</code>, "
-        f"{len(finished.results)} checks in {finished.seconds:.1f} s, harness {escape(__version__)}.</p>"
+        f"{counted(len(finished.results), 'check')} in {finished.seconds:.1f} s, "
+        f"harness {escape(__version__)}.</p>"
         f'<p class="totals">{totals}</p>'
         f"<details><summary>Capabilities</summary><ul>{capabilities}</ul></details>"
         "<table><thead><tr><th>verdict</th><th>check</th><th>level</th><th>what</th></tr></thead>"
@@ -96,7 +98,7 @@ def _details(result: Result, story: Story) -> str:
     opened = " open" if result.verdict in (Verdict.FAIL, Verdict.ERROR) else ""
     return (
         f"<details{opened}><summary>why</summary><pre>{told}</pre></details>"
-        f"<details><summary>{len(result.exchanges)} exchanges</summary>{wire}</details>"
+        f"<details><summary>{counted(len(result.exchanges), 'exchange')}</summary>{wire}</details>"
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from harness.outcome import Verdict
+from harness.outcome.words import counted
 from harness.report.explain import failure_text
 from harness.report.story import Story
 from harness.runner.events import Result
@@ -19,11 +20,11 @@ _OPEN = frozenset({Verdict.FAIL, Verdict.ERROR})
 def render(story: Story) -> str:
     """The report of a finished run."""
     target, finished = story.whole()
-    place = target.url or target.name
+    place, judged = target.url or target.name, counted(len(finished.results), "check")
     lines = [
         f"## Interactions API: {_cell(place)} — {finished.exit.name.lower().replace('_', ' ')}",
         "",
-        f"API version `{_cell(target.version)}`, model `{_cell(target.model)}`, {len(finished.results)} checks.",
+        f"API version `{_cell(target.version)}`, model `{_cell(target.model)}`, {judged}.",
         "",
         "| verdict | checks |",
         "| --- | ---: |",

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, TextIO
 
+from harness.outcome.words import counted
 from harness.report.drift import drift_record, shape_line
 from harness.report.screen import Screen
 from harness.report.wirelog import printable
-from harness.runner.record_proof import State
-from harness.runner.record_session import NOT_BEGUN, Begun, Event, Recorded, Session, Waits
+from harness.runner.record.proof import State
+from harness.runner.record.session import NOT_BEGUN, Begun, Event, Recorded, Session, Waits
 from harness.wire.mask import Mask
 
 _COLOUR = {
@@ -62,7 +63,8 @@ class RecordingReport:
         """The totals, and how to go on where something is missing."""
         there = [result.name for result in results if result.state in (State.RECORDED, State.SKIPPED)]
         self._line(
-            f"{len(there)} of {len(wanted)} scenarios recorded in {session.folder}; {session.spent} requests sent"
+            f"{len(there)} of {len(wanted)} scenarios recorded in {session.folder}; "
+            f"{counted(session.spent, 'request')} sent"
         )
         unable = {result.name for result in results if result.state is State.UNSUPPORTED}
         if missing := [name for name in wanted if name not in unable.union(there)]:
@@ -75,20 +77,17 @@ class RecordingReport:
 
 
 def _details(result: Recorded) -> str:
-    parts = [_counted(result.exchanges, "exchange")] if result.exchanges else []
+    parts = [counted(result.exchanges, "exchange")] if result.exchanges else []
     if result.reason:
         parts.append(result.reason)
     if result.findings:
-        parts.append(_counted(len(result.findings), "finding"))
+        parts.append(counted(len(result.findings), "finding"))
     if result.drifts is not None:
-        parts.append(f"{_counted(len(result.drifts.shape), 'drift')} of shape")
+        shape = len(result.drifts.shape)
+        parts.append(f"{counted(shape, 'drift') if shape else 'no drift'} of shape")
     elif result.had_predecessor and result.state is not State.SKIPPED:
         parts.append("the older recording stays")
     return "".join(f", {part}" for part in parts)
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number or 'no'} {what}{'s' * (number > 1)}"
 
 
 def session_record(session: Session, results: Sequence[Recorded], mask: Mask) -> dict[str, Any]:

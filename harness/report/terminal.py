@@ -10,6 +10,7 @@ from collections import Counter
 from typing import TextIO
 
 from harness.outcome import Exit, Verdict
+from harness.outcome.words import counted
 from harness.report.explain import failure_text
 from harness.report.screen import Screen
 from harness.report.story import Story
@@ -69,7 +70,8 @@ class TerminalReport:
                     self._screen.line(f"note: {printable(self._story.mask.text(note))}")
             case Planned(checks, exercises):
                 self._exercises = exercises
-                self._screen.line(f"catalogue: {checks} checks, {exercises} exercises to run")
+                what = f"{counted(checks, 'check')}, {counted(exercises, 'exercise')}"
+                self._screen.line(f"catalogue: {what} to run")
             case ExerciseStarted(name):
                 self._begun += 1
                 self._screen.draw(f"[{self._begun}/{self._exercises}] {name}")
@@ -89,7 +91,7 @@ class TerminalReport:
             self._screen.draw(f"{where}waits {seconds:.1f} s ({refusal.status})")
 
     def _capabilities(self, capabilities: Capabilities, requests: int) -> None:
-        self._screen.line(f"capabilities ({requests} requests to find out):")
+        self._screen.line(f"capabilities ({counted(requests, 'request')} to find out):")
         for item in capabilities:
             sign = self._screen.paint("32", "+") if item.present else "-"
             note = f" ({item.note})" if item.note else ""
@@ -122,7 +124,8 @@ class TerminalReport:
         counts = [(verdict, number) for verdict, number in finished.counts.items() if number]
         words = [self._screen.paint(COLOUR.get(v, "2"), f"{n} {v.replace('_', ' ')}") for v, n in counts]
         self._screen.line("")
-        self._screen.line(f"{len(finished.results)} checks: {', '.join(words)} in {finished.seconds:.1f} s")
+        judged = counted(len(finished.results), "check")
+        self._screen.line(f"{judged}: {', '.join(words)} in {finished.seconds:.1f} s")
         if finished.waited.times:
             self._screen.line(_waits(finished.waited))
         for path in finished.leftovers:
@@ -134,7 +137,9 @@ class TerminalReport:
         if conclusion := _CONCLUSION.get(finished.exit):
             self._screen.line(conclusion)
         if excluded := finished.counts[Verdict.EXCLUDED]:
-            self._screen.line(f"{excluded} checks were excluded: nothing is said of them")
+            self._screen.line(
+                f"{counted(excluded, 'check was', 'checks were')} excluded, of which nothing is said"
+            )
 
 
 def _waits(waited: Waited) -> str:

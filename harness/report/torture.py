@@ -12,6 +12,7 @@ from collections.abc import Callable, Container, Iterator, Sequence
 from typing import Any, TextIO
 
 from harness.faults import Cut, parse
+from harness.outcome.words import counted
 from harness.report import junit
 from harness.report.screen import Screen
 from harness.report.wirelog import printable
@@ -44,8 +45,8 @@ class TortureReport:
         """The client can read the stream where nothing drops."""
         self._cases, self._events = started.cases, started.events
         self._screen.line(
-            f"without a drop the client is exact ({started.events} events, {len(started.text)} characters); "
-            f"now {_counted(started.cases)}"
+            f"without a drop the client is exact ({counted(started.events, 'event')}, "
+            f"{counted(len(started.text), 'character')}); now {counted(started.cases, 'case')}"
         )
 
     def case(self, result: CaseEnded) -> None:
@@ -73,7 +74,7 @@ class TortureReport:
         left = self._cases - len(results)
         not_run = f", {left} not run" if left else ""
         self._screen.line("")
-        self._screen.line(f"{_counted(self._cases)}: {', '.join(words)}{not_run} in {seconds:.1f} s")
+        self._screen.line(f"{counted(self._cases, 'case')}: {', '.join(words)}{not_run} in {seconds:.1f} s")
         self._screen.line(_SURVIVES if passed else _DOES_NOT)
 
 
@@ -103,7 +104,7 @@ def strip_lines(
 def group_lines(group: Sequence[CaseEnded], command: Sequence[str], *, verbose: bool = False) -> Iterator[str]:
     """A kind of failure: how often, its first case in full, and a command that plays only that."""
     first = group[0]
-    times = _counted(len(group))
+    times = counted(len(group), "case")
     yield f"{first.outcome.upper()} ({times}) dropped at {first.case}, the client {printable(first.problem)}"
     if len(group) > 1:
         named = ", ".join(str(result.case) for result in group[:_NAMED])
@@ -123,10 +124,6 @@ def _last(words: Sequence[str]) -> list[str]:
     end = lines[-_WORDS:]
     error = None if any(map(_ERROR.match, end)) else next(filter(_ERROR.match, lines), None)
     return end if error is None else [error, "…", *end]
-
-
-def _counted(cases: int) -> str:
-    return f"{cases} case{'' if cases == 1 else 's'}"
 
 
 def groups(results: Sequence[CaseEnded]) -> list[list[CaseEnded]]:

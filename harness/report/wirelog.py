@@ -36,7 +36,7 @@ def ending_line(exchange: Exchange) -> str:
     ending = exchange.ending
     counted = f", {ending.sent} of {ending.declared} bytes" if ending.declared is not None else ""
     detail = f": {ending.detail}" if ending.detail else ""
-    return f"ended by {ending.by}: {ending.how} {ending.at.replace('_', ' ')}{counted}{detail}"
+    return f"ended by {ending.by}: {ending.words}{counted}{detail}"
 
 
 def body_lines(body: bytes, request: Request, mask: Mask, shown: int = SHOWN) -> list[str]:

@@ -96,7 +96,8 @@ class _Requests:
         return self._client.build_request("GET", self._at(interaction_id))
 
     def _at(self, interaction_id: str) -> str:
-        return f"{self._path}/{quote(interaction_id, safe='')}"
+        segment = quote(interaction_id, safe="", errors="surrogatepass")  # JSON's strings hold half a pair, too
+        return f"{self._path}/{segment}"
 
 
 def _interaction(response: Any) -> dict[str, Any]:

@@ -5,7 +5,7 @@ Layer 4. Values and the parsing of `+x,-y`; sends nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -91,6 +91,6 @@ def parse_capabilities(words: Iterable[str]) -> list[Capability]:
     return list(said.values())
 
 
-def everything() -> Capabilities:
+def everything(*, but: Container[str] = ()) -> Capabilities:
     """All capabilities taken as present without asking anyone: for dry runs and the reference emulator."""
-    return Capabilities(Capability(name, True, How.ASSUMED) for name in CAPABILITIES)
+    return Capabilities(Capability(name, name not in but, How.ASSUMED) for name in CAPABILITIES)

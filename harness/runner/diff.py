@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.cassette import CassetteError, Recording, load
+from harness.outcome.words import measured
 from harness.runner.diff_shape import ABSENT, Content, Shape, content_of, shape_of
 from harness.wire import Decoder, StreamProtocol
 from harness.wire.json_value import json_or_none
@@ -140,11 +141,7 @@ def _content_drifts(before: Content, after: Content) -> Iterator[Drift]:
     for place in dict.fromkeys((*before.lines, *after.lines)):
         old, new = before.lines.get(place), after.lines.get(place)
         if old is not None and new is not None and old != new:
-            yield Drift(place, _shown(old), _shown(new))
-
-
-def _shown(text: str) -> str:
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}… ({len(text)} characters)"
+            yield Drift(place, measured(old, _SHOWN), measured(new, _SHOWN))
 
 
 def _groups(recordings: Sequence[Recording], protocol: StreamProtocol) -> Iterator[tuple[Key, list[Recording]]]:

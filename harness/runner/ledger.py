@@ -12,6 +12,7 @@ from typing import Any
 from harness.checks.target import segment
 from harness.wire import Driver, Exchange, Headers, Request
 from harness.wire.json_value import object_or_none
+from harness.wire.message import EVENT_STREAM
 
 COLLECTIONS = frozenset({"interactions", "agents", "environments", "webhooks", "credentials", "triggers"})
 """Last path segments whose POST creates something that DELETE removes."""
@@ -36,13 +37,11 @@ class Ledger:
 
     def note(self, exchange: Exchange) -> None:
         """Look at one finished exchange."""
-        request, status = exchange.request, exchange.status
-        if status is None:
-            return
+        request = exchange.request
         with self._lock:
-            if request.method == "DELETE" and (200 <= status < 300 or status in _GONE):
+            if request.method == "DELETE" and _is_gone(exchange):
                 self._owed.pop(request.segments, None)
-            elif request.method == "POST" and 200 <= status < 300 and request.segments[-1] in COLLECTIONS:
+            elif request.method == "POST" and exchange.succeeded and request.segments[-1] in COLLECTIONS:
                 self._owed.update(dict.fromkeys(_created(exchange), request))
 
     def clean(self, driver: Driver) -> list[str]:
@@ -59,21 +58,20 @@ class Ledger:
 def _delete(driver: Driver, segments: tuple[str, ...], headers: Headers) -> bool:
     path = "/" + "/".join(map(segment, segments))
     fields = headers.without("content-type", "content-length")
-    if _deleted(driver, Request("DELETE", path, fields)):
+    if _is_gone(driver.send(Request("DELETE", path, fields))):
         return True
     if "interactions" not in segments:
         return False
     driver.send(Request("POST", f"{path}/cancel", fields))
-    return _deleted(driver, Request("DELETE", path, fields))
+    return _is_gone(driver.send(Request("DELETE", path, fields)))
 
 
-def _deleted(driver: Driver, request: Request) -> bool:
-    status = driver.send(request).status
-    return status is not None and (200 <= status < 300 or status in _GONE)
+def _is_gone(deleted: Exchange) -> bool:
+    return deleted.succeeded or deleted.status in _GONE
 
 
 def _created(exchange: Exchange) -> Iterator[tuple[str, ...]]:
-    if exchange.headers.media_type() == "text/event-stream":
+    if exchange.headers.media_type() == EVENT_STREAM:
         found = _stream_id(exchange.body[:_HEAD])
     else:
         found = _resource_id(object_or_none(exchange.body) or {})

@@ -9,9 +9,8 @@ from __future__ import annotations
 import re
 import time
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import Any, TypeVar, cast
 
 from harness.checks.actions import Action, Close, Exchanges, Finish, Open, Read, Send, Together, Wait
@@ -19,15 +18,12 @@ from harness.checks.check import Check, Exercise
 from harness.checks.target import Target
 from harness.checks.waiting import Part
 from harness.outcome import HarnessFault, Observation, Outcome, Unmet
-from harness.runner.ledger import COLLECTIONS, Ledger
+from harness.runner.ledger import Ledger
+from harness.runner.origins import addressed, made_or_changed
 from harness.runner.polite import showing, unanswered
 from harness.wire import Driver, Exchange, LiveStream
-from harness.wire.json_value import object_or_none
 
 T = TypeVar("T")
-
-_NAMING = ("previous_interaction_id", "environment", "agent")
-"""Fields of a create that name what another create made."""
 
 _ITEM = re.compile(r"(?P<name>[^\[]+)\[(?P<part>.*)\]")
 
@@ -87,29 +83,10 @@ class Played:
         needed: set[str] = set()
         kept = []
         for exchange in reversed(self.trail):
-            if id(exchange) in chosen or _made_or_changed(exchange, needed):
+            if id(exchange) in chosen or made_or_changed(exchange, needed):
                 kept.append(exchange)
-                needed.update(_addressed(exchange))
+                needed.update(addressed(exchange))
         return tuple(reversed(kept))
-
-
-def _made_or_changed(exchange: Exchange, needed: set[str]) -> bool:
-    if exchange.request.method == "GET" or not 200 <= (exchange.status or 0) < 300:
-        return False
-    own = set(_addressed(exchange))
-    in_path = own.intersection(exchange.request.segments)
-    return bool(in_path & needed) or any(
-        known.encode("utf-8", "surrogatepass") in exchange.body for known in needed - own
-    )
-
-
-def _addressed(exchange: Exchange) -> Iterator[str]:
-    """The ids that a request speaks of."""
-    for part, segment in pairwise(exchange.request.segments):
-        if part in COLLECTIONS and part != segment:
-            yield segment
-    body = object_or_none(exchange.request.body) or {}
-    yield from (value for name in _NAMING if isinstance(value := body.get(name), str))
 
 
 def _exchanges_at(results: Exchanges, place: str) -> list[Exchange]:

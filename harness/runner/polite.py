@@ -38,9 +38,6 @@ _GUESS = {
 }
 """Where the refusal names no time: together a quota's minute, or what an overload is given to pass."""
 
-WAITS = len(_LEAST[429])
-"""For one request, one after the other, at the most."""
-
 _SPENT = frozenset({"quota_exceeded"})
 """Codes of a quota that comes back another day."""
 

@@ -15,8 +15,10 @@ from harness.checks.judging import SUCCESS, shown
 from harness.checks.target import Target, segment
 from harness.checks.waiting import Part, appear, id_of, opened, status_of
 from harness.contract import read
+from harness.outcome.words import counted
 from harness.runner.greeting import GREETING
 from harness.wire import Exchange, Request
+from harness.wire.message import EVENT_STREAM
 
 SLOW_INPUT = "Write a story of about 300 words."
 _STREAM_LOOK = 6
@@ -96,7 +98,7 @@ def _streaming(ask: Asker) -> None:
     answer = ask.ask(ask.target.create(input=GREETING, stream=True), "stream")
     if answer is not None:
         kind = answer.headers.media_type()
-        streams = answer.status == 200 and kind == "text/event-stream"
+        streams = answer.status == 200 and kind == EVENT_STREAM
         ask.settle("stream", streams, f"stream=true answered {answer.status} {kind or 'without a type'}")
 
 
@@ -120,7 +122,7 @@ def _background(ask: Asker) -> None:
     slow = runs and not any(event.get("event_type") == "interaction.completed" for event in events)
     ask.settle("background-slow", slow, "still running when looked at" if slow else "over when looked at")
     carried = any(isinstance(event.get("event_id"), str) for event in events)
-    ask.settle("event-ids", carried, f"{len(events)} events of a background stream looked at")
+    ask.settle("event-ids", carried, f"{counted(len(events), 'event')} of a background stream looked at")
 
 
 def _first_events(t: Target, found: str) -> Part[list[dict[str, Any]]]:

@@ -14,6 +14,8 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
+from harness.outcome.words import counted, shortened
+
 CREATE_MODES = (
     "plain", "stream", "background", "background-stream", "unstored", "unstored-stream", "tools", "tools-stream",
 )  # fmt: skip
@@ -78,10 +80,9 @@ class Operation:
         if self.kind != "create" and self.mode not in ("unknown", "orphan"):
             words.append(f"{'reader ' if self.kind in ON_READERS else '#'}{self.subject}")
         if self.count:
-            words.append(f"{self.count} events")
+            words.append(counted(self.count, "event"))
         if self.body:
-            text = json.dumps(self.body, ensure_ascii=False)
-            words.append(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…")
+            words.append(shortened(json.dumps(self.body, ensure_ascii=False), _SHOWN))
         return " ".join(words)
 
 

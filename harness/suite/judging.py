@@ -9,13 +9,13 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from harness.checks.check import CAPABILITIES, Check
+from harness.checks.check import Check
 from harness.contract import PROTOCOL
 from harness.outcome import HarnessFault, Level, UsageFault
 from harness.report.explain import failure_text
 from harness.report.story import Story
 from harness.runner.baseline import Baseline, read_baseline
-from harness.runner.capabilities import Capabilities, Capability, How
+from harness.runner.capabilities import everything
 from harness.runner.events import CheckFinished, Result
 from harness.runner.plan import Selection, load_catalogue, make_plan
 from harness.runner.run import RunOptions, check_target
@@ -30,8 +30,7 @@ def selected(profiles: str | None, level: str | None) -> tuple[Check, ...]:
         raise UsageFault(f"--interactions-level={level!r} is none of must, should, may")
     catalogue = load_catalogue()
     # At collection nothing is known of the target: every check becomes an item, and may skip.
-    able = Capabilities(Capability(name, True, How.ASSUMED) for name in CAPABILITIES)
-    plan = make_plan(catalogue, Selection(profiles=names, level=Level(weakest)), able)
+    plan = make_plan(catalogue, Selection(profiles=names, level=Level(weakest)), everything())
     return tuple(planned.check for planned in plan.checks if planned.skip is None)
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from harness.transport.limits import Limits, ServerLimits
     from harness.transport.server import Server, ServerThread
     from harness.transport.tap import Tap
+    from harness.transport.tee import async_tee_transport, tee_transport
     from harness.transport.wall_clock import WallClock
 
 _HOMES = {
@@ -28,6 +29,8 @@ _HOMES = {
     "transport": "client_transport",
     "Transport": "client_transport",
     "Tap": "tap",
+    "tee_transport": "tee",
+    "async_tee_transport": "tee",
     "WallClock": "wall_clock",
 }
 
@@ -35,7 +38,7 @@ __all__ = [
     "ServiceDriver", "UrlDriver", "Limits",
     "Server", "ServerThread", "ServerLimits",
     "transport", "Transport",
-    "Tap",
+    "Tap", "tee_transport", "async_tee_transport",
     "WallClock",
 ]  # fmt: skip
 

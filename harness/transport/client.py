@@ -7,9 +7,7 @@ repeated uses a kept connection, and only such a one is sent again when that con
 
 from __future__ import annotations
 
-import re
 import socket
-import ssl
 import threading
 import time
 from collections.abc import Iterable, Sequence
@@ -18,17 +16,17 @@ from urllib.parse import quote
 
 from harness import __version__
 from harness.outcome import UsageFault
-from harness.transport.dial import NoConnection, Origin, dial
+from harness.transport.dial import NoConnection, Origin, dial, trusting
 from harness.transport.heads import request_bytes
 from harness.transport.limits import Limits
 from harness.transport.live import Stream, read_whole
 from harness.transport.pool import Pool
 from harness.transport.url_reading import NoReading, UrlReading
 from harness.wire import By, Exchange, Headers, How, Request
+from harness.wire.message import TOKEN
 
 _OURS = ("host", "content-length", "transfer-encoding", "connection")
 _REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
-_METHOD = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _VISIBLE = "".join(map(chr, range(0x21, 0x7F)))
 
 
@@ -53,7 +51,7 @@ class UrlDriver:
         self._limits = limits or Limits()
         self._headers = Headers(headers)
         self._environment = environment
-        self._tls = _tls(ca_file) if self._origin.scheme == "https" else None
+        self._tls = trusting(ca_file) if self._origin.scheme == "https" else None
         self._pool = Pool()
         self._lock = threading.Lock()
         self._open: list[UrlReading | NoReading] = []
@@ -116,7 +114,7 @@ class UrlDriver:
 
     def _wire(self, request: Request) -> bytes:
         """The request as it is sent, body included."""
-        if _METHOD.fullmatch(request.method) is None:
+        if TOKEN.fullmatch(request.method) is None:
             raise UsageFault(f"{request.method!r} is not an HTTP method: a method is one token")
         target = quote(self._origin.prefix + request.target, safe=_VISIBLE)
         fields = [("host", self._origin.authority)]
@@ -128,13 +126,3 @@ class UrlDriver:
         if "user-agent" not in sent:
             fields.append(("user-agent", f"interactions-harness/{__version__}"))
         return request_bytes(request.method, target, fields, request.body)
-
-
-def _tls(ca_file: str | None) -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    if ca_file is not None:
-        try:
-            context.load_verify_locations(ca_file)
-        except (OSError, ssl.SSLError) as error:
-            raise UsageFault(f"{ca_file!r} cannot be trusted ({error}): name a file of PEM certificates") from None
-    return context

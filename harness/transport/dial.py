@@ -51,6 +51,23 @@ class Origin(NamedTuple):
         return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
 
 
+def place_of(host: str, port: int) -> str:
+    """`HOST:PORT`, with the brackets that an address of IPv6 needs."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def trusting(ca_file: str | None) -> ssl.SSLContext:
+    """TLS that trusts the system and `ca_file`, and speaks HTTP/1.1 only; raises `UsageFault`."""
+    context = ssl.create_default_context()
+    context.set_alpn_protocols(["http/1.1"])
+    if ca_file is not None:
+        try:
+            context.load_verify_locations(ca_file)
+        except (OSError, ssl.SSLError) as error:
+            raise UsageFault(f"{ca_file!r} cannot be trusted ({error}): name a file of PEM certificates") from None
+    return context
+
+
 class NoConnection(Exception):
     """No connection came to stand; `ending` says why, as the record of the exchange will."""
 
@@ -84,7 +101,8 @@ def dial(origin: Origin, limits: Limits, tls: ssl.SSLContext | None, *, environm
     except TimeoutError:
         _drop(sock)
         detail = (
-            f"no connection to {first.host}:{first.port} in {limits.connect_seconds} s (Limits.connect_seconds)"
+            f"no connection to {place_of(first.host, first.port)} in {limits.connect_seconds} s"
+            " (Limits.connect_seconds)"
         )
         raise NoConnection(By.LIMIT, How.TIMEOUT, detail) from None
     except ssl.SSLError as error:
@@ -93,7 +111,7 @@ def dial(origin: Origin, limits: Limits, tls: ssl.SSLContext | None, *, environm
     except OSError as error:
         _drop(sock)
         how = How.TLS if tls is not None and sock is not None else How.REFUSED
-        raise failure(f"{first.host}:{first.port}", error, how) from None
+        raise failure(place_of(first.host, first.port), error, how) from None
 
 
 def failure(place: str, error: OSError, how: How = How.REFUSED) -> NoConnection:
@@ -143,8 +161,7 @@ def proxy_of(origin: Origin) -> Proxy | None:
 
 
 def _tunnel(sock: socket.socket, proxy: Proxy, origin: Origin, limits: Limits, deadline: float) -> None:
-    host = f"[{origin.host}]" if ":" in origin.host else origin.host
-    target = f"{host}:{origin.port}"
+    target = place_of(origin.host, origin.port)
     sock.sendall(f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n{proxy.authorization}\r\n".encode())
     reader = ResponseReader("HEAD", limits)  # a CONNECT that succeeds has no body, one that fails interests nobody
     while reader.head is None and reader.ended is None:
@@ -155,7 +172,8 @@ def _tunnel(sock: socket.socket, proxy: Proxy, origin: Origin, limits: Limits, d
         reader.feed(data)
     if reader.head is None or reader.head.status != 200:
         said = f"status {reader.head.status}" if reader.head else str(reader.ended and reader.ended.how)
-        raise NoConnection(By.SERVER, How.REFUSED, f"the proxy {proxy.host}:{proxy.port} gave no tunnel: {said}")
+        place = place_of(proxy.host, proxy.port)
+        raise NoConnection(By.SERVER, How.REFUSED, f"the proxy {place} gave no tunnel: {said}")
 
 
 def tunnelled(proxy: Proxy, origin: Origin, limits: Limits) -> socket.socket:

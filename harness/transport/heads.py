@@ -14,11 +14,10 @@ from typing import NamedTuple
 from harness.outcome import HarnessFault
 from harness.transport.endings import FRAMING_FIELDS, framed_headers, has_body, says_close, speaks_of_length
 from harness.wire import Chunked, Framing, Headers, Length, Response, UntilClose
+from harness.wire.message import MORE_THAN_A_LINE, TOKEN, is_sendable
 
-_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _STATUS_LINE = re.compile(r"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: ([^\r\n\0]*))?")
 _REQUEST_LINE = re.compile(r"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([^\x00-\x20\x7f]+) HTTP/1\.([01])")
-_UNSENDABLE = re.compile(r"[\r\n\0]")
 _NUMBER = re.compile(r"[0-9]{1,18}")
 
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
@@ -70,10 +69,10 @@ def parse_fields(lines: list[str]) -> Headers:
         if line[:1] in {" ", "\t"}:
             raise BadHead(f"folded header line {line[:40]!r}")
         name, colon, value = line.partition(":")
-        if not colon or _TOKEN.fullmatch(name) is None:
+        if not colon or TOKEN.fullmatch(name) is None:
             raise BadHead(f"{line[:40]!r} is not a header field")
         value = value.strip(" \t")
-        if _UNSENDABLE.search(value) is not None:
+        if MORE_THAN_A_LINE.search(value) is not None:
             raise BadHead(f"control character in the value of {name!r}")
         items.append((name, value))
     return Headers(items)
@@ -165,7 +164,7 @@ def write_fields(headers: Headers) -> bytes:
     """Field lines without the final blank line; a field that would break the head is a `HarnessFault`."""
     lines = []
     for name, value in headers:
-        if _TOKEN.fullmatch(name) is None or _UNSENDABLE.search(value) is not None:
+        if not is_sendable(name, value):
             raise HarnessFault(f"header {name!r}: {value!r} cannot be sent: a name is a token, a value one line")
         lines.append(f"{name}: {value}\r\n")
     try:

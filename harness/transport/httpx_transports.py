@@ -37,7 +37,7 @@ def sync_transport(
     limits: Limits | None = None,
 ) -> Any:
     """A `BaseTransport` of `module` (`httpx` or `httpx2`) that answers from `service`."""
-    library = importlib.import_module(module) if isinstance(module, str) else module
+    library = library_of(module)
     time_, bounds = clock or LogicalClock(), limits or Limits()
 
     class SyncBody(library.SyncByteStream):  # type: ignore[misc, name-defined]
@@ -58,7 +58,7 @@ def sync_transport(
 
     class SyncTransport(library.BaseTransport):  # type: ignore[misc, name-defined]
         def handle_request(self, request: Any) -> Any:
-            reading = _Reading(library, service, _wire(request, request.read()), time_, bounds, request)
+            reading = _Reading(library, service, request_of(request, request.read()), time_, bounds, request)
             return library.Response(
                 reading.status, headers=reading.fields, stream=SyncBody(reading), extensions=reading.extensions
             )
@@ -74,7 +74,7 @@ def async_transport(
     limits: Limits | None = None,
 ) -> Any:
     """An `AsyncBaseTransport` of `module` that answers from `service`; other tasks run while it pauses."""
-    library = importlib.import_module(module) if isinstance(module, str) else module
+    library = library_of(module)
     time_, bounds = clock or LogicalClock(), limits or Limits()
 
     class AsyncBody(library.AsyncByteStream):  # type: ignore[misc, name-defined]
@@ -97,7 +97,7 @@ def async_transport(
 
     class AsyncTransport(library.AsyncBaseTransport):  # type: ignore[misc, name-defined]
         async def handle_async_request(self, request: Any) -> Any:
-            wire = _wire(request, await request.aread())
+            wire = request_of(request, await request.aread())
             reading = _Reading(library, service, wire, time_, bounds, request)
             return library.Response(
                 reading.status, headers=reading.fields, stream=AsyncBody(reading), extensions=reading.extensions
@@ -106,7 +106,13 @@ def async_transport(
     return AsyncTransport()
 
 
-def _wire(request: Any, body: bytes) -> Request:
+def library_of(module: ModuleType | str) -> Any:
+    """`httpx` or `httpx2`, imported once it is needed."""
+    return importlib.import_module(module) if isinstance(module, str) else module
+
+
+def request_of(request: Any, body: bytes) -> Request:
+    """A request of either library, as it goes over the wire."""
     fields = Headers((name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers.raw)
     return Request(request.method, request.url.raw_path.decode("ascii"), fields, body)
 

@@ -15,13 +15,13 @@ from collections import deque
 from dataclasses import replace
 
 from harness.transport.body_reader import Data
-from harness.transport.dial import NoConnection, dial
+from harness.transport.dial import NoConnection, dial, trusting
 from harness.transport.heads import ResponseHead, request_bytes
 from harness.transport.leaving import LEAVING
 from harness.transport.limits import Limits
 from harness.transport.receiving import receive
 from harness.transport.response_reader import Event, ResponseReader
-from harness.transport.tap_dial import upstream_origin, upstream_tls
+from harness.transport.tap_dial import upstream_origin
 from harness.wire import At, By, Chunk, Ending, How, Pause, Piece, Request, Response
 
 _OURS = ("host", "content-length", "expect", "accept-encoding")
@@ -45,7 +45,7 @@ class Upstream:
 
     def __init__(self, target: str, *, limits: Limits | None = None, ca_file: str | None = None) -> None:
         self._origin = upstream_origin(target)
-        self._tls = upstream_tls(ca_file) if self._origin.scheme == "https" else None
+        self._tls = trusting(ca_file) if self._origin.scheme == "https" else None
         self._limits = limits or _LIMITS
 
     def __call__(self, request: Request) -> Response:

@@ -21,17 +21,18 @@ _POLL_SECONDS = 0.001
 async def reset_after(transport: asyncio.Transport, data: bytes, *, seconds: float) -> None:
     """Write `data`, wait up to `seconds` until the other side's kernel has all of it, and reset."""
     first, last = data[:-_HELD_BACK], data[-_HELD_BACK:]
-    _write(transport, first)
+    write(transport, first)
     if await _delivered(transport, _SPIN_SECONDS):
-        _write(transport, last[:1])
+        write(transport, last[:1])
         await asyncio.sleep(0)  # event loops join what is written in one turn
         last = last[1:]
-    _write(transport, last)
+    write(transport, last)
     await _delivered(transport, seconds)
     reset_now(transport)
 
 
-def _write(transport: asyncio.Transport, data: bytes) -> None:
+def write(transport: asyncio.Transport, data: bytes) -> None:
+    """Hand over what there is, unless the connection is over."""
     if data and not transport.is_closing():  # uvloop raises where the other side has just gone
         transport.write(data)
 

@@ -14,9 +14,10 @@ from collections.abc import Awaitable, Callable, Iterable
 from types import TracebackType
 from typing import Any, TypeAlias
 
+from harness.transport.dial import trusting
 from harness.transport.limits import RECORDED_BYTES, Limits
 from harness.transport.listening import listen, port_of, url_of
-from harness.transport.tap_dial import dial_upstream, upstream_origin, upstream_tls
+from harness.transport.tap_dial import dial_upstream, upstream_origin
 from harness.transport.tap_ends import ClientEnd, Refused
 from harness.transport.tap_link import Link
 from harness.wire import Exchange
@@ -60,7 +61,7 @@ class Tap:
         warn: Callable[[str], object] = lambda reason: None,
     ) -> None:
         self._origin = upstream_origin(target)
-        self._tls = upstream_tls(ca_file) if self._origin.scheme == "https" else None
+        self._tls = trusting(ca_file) if self._origin.scheme == "https" else None
         self._sink = sink
         self._limits = limits or Limits()
         self._host = host

@@ -12,7 +12,7 @@ import ssl
 from typing import Any
 
 from harness.outcome import UsageFault
-from harness.transport.dial import NoConnection, Origin, failure, proxy_of, tls_failure, tunnelled
+from harness.transport.dial import NoConnection, Origin, failure, place_of, proxy_of, tls_failure, tunnelled
 from harness.transport.limits import Limits
 from harness.wire import By, How
 
@@ -58,32 +58,20 @@ def _is_of_this_machine(address: str) -> bool:
     return True
 
 
-def upstream_tls(ca_file: str | None) -> ssl.SSLContext:
-    """TLS that trusts the system and `ca_file`, and speaks HTTP/1.1 only; raises `UsageFault`."""
-    context = ssl.create_default_context()
-    context.set_alpn_protocols(["http/1.1"])
-    if ca_file is not None:
-        try:
-            context.load_verify_locations(ca_file)
-        except (OSError, ssl.SSLError) as error:
-            raise UsageFault(f"{ca_file!r} cannot be trusted ({error}): name a file of PEM certificates") from None
-    return context
-
-
 async def dial_upstream(
     protocol: asyncio.Protocol, origin: Origin, tls: ssl.SSLContext | None, limits: Limits
 ) -> None:
     """Connect `protocol` to `origin`; raises NoConnection, whose ending is what a direct client would see."""
     loop = asyncio.get_running_loop()
-    place = f"{origin.host}:{origin.port}"
+    place = place_of(origin.host, origin.port)
     try:
         proxy = proxy_of(origin) if tls is not None else None
         where: dict[str, Any] = {"host": origin.host, "port": origin.port}
         async with asyncio.timeout(limits.connect_seconds):
             if proxy is not None:
-                place = f"the proxy {proxy.host}:{proxy.port}"
+                place = f"the proxy {place_of(proxy.host, proxy.port)}"
                 where = {"sock": await asyncio.to_thread(tunnelled, proxy, origin, limits)}
-                place = f"{origin.host}:{origin.port} through {place}"
+                place = f"{place_of(origin.host, origin.port)} through {place}"
             if tls is not None:
                 where |= {"ssl": tls, "server_hostname": origin.host}
             await loop.create_connection(lambda: protocol, **where)

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Protocol, cast
 
 from harness.transport.dial import NoConnection
-from harness.transport.resetting import reset_after, reset_now
+from harness.transport.resetting import reset_after, reset_now, write
 from harness.transport.tap_ends import UpstreamEnd
 from harness.transport.tap_wire import Wiretap
 from harness.wire import By, Ending, Exchange, How
@@ -99,7 +99,7 @@ class Link:
         if sent.finished:
             self._board.keep(sent.finished)
         if self._upstream is not None:
-            _write(self._upstream, sent.data)
+            write(self._upstream, sent.data)
             return
         self._early += sent.data
         if self._failed is not None:
@@ -126,7 +126,7 @@ class Link:
     def upstream_came(self, transport: asyncio.Transport) -> None:
         """Connected: what the client said meanwhile goes out."""
         self._upstream = transport
-        _write(transport, bytes(self._early))
+        write(transport, bytes(self._early))
         self._early.clear()
         if self._left is not None:
             self._end_upstream(self._left)
@@ -143,11 +143,11 @@ class Link:
         passed = self._wire.downward(data, self._loop.time())
         kept = self._board.keep(passed.finished) if passed.finished else None
         if kept is None:
-            _write(self._client, data)
+            write(self._client, data)
         else:
             if passed.safe:
-                _write(self._client, data[: passed.safe])
-            self._after(kept, lambda: _write(self._client, data[passed.safe :]))
+                write(self._client, data[: passed.safe])
+            self._after(kept, lambda: write(self._client, data[passed.safe :]))
         self._tell()
 
     def upstream_left(self, how: How, detail: str = "", *, torn: bool = False) -> None:
@@ -274,8 +274,3 @@ class Link:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
-
-
-def _write(transport: asyncio.Transport, data: bytes) -> None:
-    if data and not transport.is_closing():
-        transport.write(data)

@@ -7,12 +7,12 @@ the wire looked like before that (a reset under TLS, the size of an open chunk) 
 
 from __future__ import annotations
 
-import importlib
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from types import ModuleType
 from typing import Any, TypeAlias
 
+from harness.transport.httpx_transports import library_of, request_of
 from harness.transport.limits import RECORDED_BYTES
 from harness.wire import (
     COMPLETE,
@@ -50,7 +50,7 @@ _CLOSED = ("peer closed", "disconnected")
 
 def tee_transport(inner: Any, sink: Sink, *, module: ModuleType | str = "httpx") -> Any:
     """A `BaseTransport` of `module` that sends through `inner` and tells `sink`."""
-    library = _library(module)
+    library = library_of(module)
 
     class TeeBody(library.SyncByteStream):  # type: ignore[misc, name-defined]
         def __init__(self, stream: Any, tee: _Tee) -> None:
@@ -68,7 +68,7 @@ def tee_transport(inner: Any, sink: Sink, *, module: ModuleType | str = "httpx")
 
     class TeeTransport(library.BaseTransport):  # type: ignore[misc, name-defined]
         def handle_request(self, request: Any) -> Any:
-            tee = _Tee(_wire(request, request.read()), sink)
+            tee = _Tee(request_of(request, request.read()), sink)
             with tee:
                 response = inner.handle_request(request)
             tee.head(response)
@@ -83,7 +83,7 @@ def tee_transport(inner: Any, sink: Sink, *, module: ModuleType | str = "httpx")
 
 def async_tee_transport(inner: Any, sink: Sink, *, module: ModuleType | str = "httpx") -> Any:
     """An `AsyncBaseTransport` of `module` that sends through `inner` and tells `sink`."""
-    library = _library(module)
+    library = library_of(module)
 
     class AsyncTeeBody(library.AsyncByteStream):  # type: ignore[misc, name-defined]
         def __init__(self, stream: Any, tee: _Tee) -> None:
@@ -101,7 +101,7 @@ def async_tee_transport(inner: Any, sink: Sink, *, module: ModuleType | str = "h
 
     class AsyncTeeTransport(library.AsyncBaseTransport):  # type: ignore[misc, name-defined]
         async def handle_async_request(self, request: Any) -> Any:
-            tee = _Tee(_wire(request, await request.aread()), sink)
+            tee = _Tee(request_of(request, await request.aread()), sink)
             with tee:
                 response = await inner.handle_async_request(request)
             tee.head(response)
@@ -112,15 +112,6 @@ def async_tee_transport(inner: Any, sink: Sink, *, module: ModuleType | str = "h
             await inner.aclose()
 
     return AsyncTeeTransport()
-
-
-def _library(module: ModuleType | str) -> Any:
-    return importlib.import_module(module) if isinstance(module, str) else module
-
-
-def _wire(request: Any, body: bytes) -> Request:
-    fields = Headers((name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers.raw)
-    return Request(request.method, request.url.raw_path.decode("ascii"), fields, body)
 
 
 class _Tee:

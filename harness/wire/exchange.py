@@ -57,6 +57,11 @@ class Exchange:
         """Whether a whole response arrived, by the law of its framing."""
         return self.status is not None and self.ending.complete
 
+    @property
+    def succeeded(self) -> bool:
+        """Whether the status says so: a 2xx."""
+        return self.status is not None and 200 <= self.status < 300
+
 
 class Recorder:
     """Builds an `Exchange` while pieces pass; nothing is buffered beyond the documented bounds.

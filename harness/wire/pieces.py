@@ -80,6 +80,11 @@ class Ending:
         """Whether the framing was satisfied; a complete body may still hold a truncated stream."""
         return self.how is How.COMPLETE
 
+    @property
+    def words(self) -> str:
+        """How and where, for a message: `rst before headers`."""
+        return f"{self.how} {self.at.replace('_', ' ')}"
+
 
 COMPLETE = Ending()
 

@@ -7,15 +7,15 @@ A block is dispatched at the byte that completes it: the first byte of its blank
 and a LF follows, the LF belongs to no frame. So the frames of a stream, spans included, do not depend on how
 its bytes were cut into feeds, and no event waits for a byte that it does not need.
 
-Two ways lead to the same frames. Real servers write `event: …\ndata: …\n\n` and nothing else; a whole feed of
-such blocks is taken apart by one regular expression. Everything else goes block by block. `tests/wire` holds
-both equal to a third decoder that reads line by line.
+Two ways lead to the same frames. Real servers write `event: …\ndata: …\n\n` and nothing else, or `data: …\n\n`
+and nothing else; a whole feed of such blocks is taken apart by one regular expression. Everything else goes block
+by block. `tests/wire` holds both equal to a third decoder that reads line by line.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from harness.wire.frame import CutFrame, Frame
 
@@ -26,6 +26,8 @@ _SLICE = 1024 * 1024
 _MARK = b"\xef\xbb\xbf"
 _CANONICAL = re.compile(rb"event: (.*)\ndata: (.*)\n\n")
 _CANONICAL_EXTRA = len(b"event: \ndata: \n\n")
+_UNNAMED = re.compile(rb"data: (.*)\n\n")
+_UNNAMED_EXTRA = len(b"data: \n\n")
 _BLOCK_END = re.compile(rb"\r\r|\n[\r\n]")
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 _LINE_ENDS = b"\r\n"
@@ -60,12 +62,12 @@ class Decoder:
 
     def feed(self, data: bytes) -> list[Frame]:
         """The events that these bytes complete."""
-        if len(data) <= _SLICE:
-            return self._feed(data)
-        frames: list[Frame] = []
+        return self._feed(data) if len(data) <= _SLICE else [*self.each(data)]
+
+    def each(self, data: bytes) -> Iterator[Frame]:
+        """The same, never many at once: frames take many times the bytes that tiny events come in."""
         for at in range(0, len(data), _SLICE):
-            frames += self._feed(data[at : at + _SLICE])
-        return frames
+            yield from self._feed(data[at : at + _SLICE])
 
     def end(self) -> CutFrame | None:
         """What the end of the stream leaves unfinished, which no client may dispatch; None when nothing is."""
@@ -108,10 +110,16 @@ class Decoder:
         """The frames of so many pending bytes if they are canonical blocks; None, and nothing done, if not."""
         frames = []
         start = self._start
-        for event, data in _CANONICAL.findall(self._pending, 0, size):
-            end = start + len(event) + len(data) + _CANONICAL_EXTRA
-            frames.append(_make(Frame, (data, event, None, start, end)))
-            start = end
+        if self._pending.startswith(b"data"):
+            for data in _UNNAMED.findall(self._pending, 0, size):
+                end = start + len(data) + _UNNAMED_EXTRA
+                frames.append(_make(Frame, (data, None, None, start, end)))
+                start = end
+        else:
+            for event, data in _CANONICAL.findall(self._pending, 0, size):
+                end = start + len(event) + len(data) + _CANONICAL_EXTRA
+                frames.append(_make(Frame, (data, event, None, start, end)))
+                start = end
         if start - self._start != size:
             return None
         self._advance(size)

@@ -103,6 +103,18 @@ def test_findings_of_a_rest(rest, severities):
     assert [finding.severity for finding in found] == severities
 
 
+@pytest.mark.parametrize(
+    ("missing", "told"),
+    [
+        ((3,), "it lacks 1 event, number 3 of the whole"),
+        ((3, 4), "it lacks 2 events, the first of them number 3 of the whole"),
+    ],
+)
+def test_a_loss_in_words(missing, told):
+    """How much is missing and from where on, for one event as for several."""
+    assert [finding.message for finding in losses("it", WHOLE, Rest(missing=missing))] == [told]
+
+
 def test_events_too_deep_to_compare_do_not_raise():
     """A target that nests without end is judged, not obeyed."""
     deep: dict = {}

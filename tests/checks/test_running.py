@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from itertools import islice
 
 import pytest
 
 from harness.checks import CAPABILITIES, Open, Send
 from harness.checks.pages import MOST, pages
-from harness.checks.running import begin, let_go, script, scripted
+from harness.checks.running import begin, let_go, read_to_a_cursor, script, scripted
 from harness.outcome import Unmet
-from harness.wire import Exchange
+from harness.wire import Exchange, Frame
 from tests.checks._play import TARGET, answer, interaction, refusal
 
 SCRIPTABLE = replace(TARGET, capabilities=frozenset(CAPABILITIES))
@@ -61,6 +63,25 @@ def test_a_create_that_is_refused_is_unmet():
     with pytest.raises(Unmet) as unmet:
         drive(begin(TARGET, "mark"), refusal(400))
     assert not unmet.value.race_lost
+
+
+@pytest.mark.parametrize(
+    ("cursors", "read"),
+    [("-c-c", 2), ("--c-", 3), ("------", 5), ("--", 2), ("", 0)],
+    ids=["at once", "later", "too late", "over before", "no event"],
+)
+def test_a_reader_goes_on_to_a_cursor(cursors: str, read: int):
+    """Who hangs up without a cursor could not come back; a stream that has none is not read for ever."""
+    events = [{"event_id": "c"} if sign == "c" else {} for sign in cursors]
+    left = iter([Frame(json.dumps(event).encode(), None, None, 0, 0) for event in events])
+    part, had = read_to_a_cursor(None, 2, most=5), None
+    action = next(part)
+    while had is None:
+        try:
+            action = part.send(list(islice(left, action.events)))
+        except StopIteration as stop:
+            had = stop.value
+    assert had == events[:read]
 
 
 def test_a_script_speaks_of_one_create():

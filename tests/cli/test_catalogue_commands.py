@@ -8,6 +8,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+from harness.outcome.words import counted
 from harness.resources import folder
 from tests.cli.conftest import Harness
 from tests.runner import toys
@@ -44,14 +45,14 @@ def test_list(words: list[str], ids: list[str], harness: Harness) -> None:
     """Globs, profile and level narrow the list; the last line counts it."""
     lines = harness("list", *words).out.splitlines()
     assert [line.split()[0] for line in lines[:-1]] == ids
-    assert lines[-1] == f"{len(ids)} checks"
+    assert lines[-1] == counted(len(ids), "check")
 
 
 @pytest.mark.usefixtures("toy_catalogue")
 def test_explain(harness: Harness) -> None:
     """A check is explained by its rule, source, effect, needs and cost."""
     text = harness("explain", "get.ok").out
-    for part in ("get.ok holds", "Toy manual", "toys break", "needs: store", "2 requests, 1 interactions"):
+    for part in ("get.ok holds", "Toy manual", "toys break", "needs: store", "2 requests, 1 interaction created"):
         assert part in text
 
 

@@ -14,6 +14,7 @@ import pytest
 from harness import __version__
 from harness.cli.main import BROKEN_PIPE, COMMANDS, INTERRUPTED, main
 from harness.cli.shadow import shadow_note
+from harness.outcome import TargetFault
 from harness.transport import ServerThread
 from harness.wire import Request, Response
 from tests.cli.conftest import Harness
@@ -57,6 +58,7 @@ def test_help_imports_nothing_heavy() -> None:
     [
         (KeyboardInterrupt(), INTERRUPTED, "interrupted"),
         (BrokenPipeError(), BROKEN_PIPE, ""),
+        (TargetFault("it said \x1b[31mred"), 4, r"it said \x1b[31mred"),
         (ValueError("x"), 5, "bug"),
     ],
 )
@@ -67,7 +69,7 @@ def test_ends(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Ctrl-C and a closed pipe end quietly with the shell's codes; only a bug of ours shows a traceback."""
+    """Ctrl-C and a closed pipe end quietly, a target paints no terminal, only a bug of ours shows a traceback."""
 
     def run(words: object) -> int:
         raise raised

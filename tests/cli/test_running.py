@@ -53,6 +53,19 @@ def test_a_signal_ends_the_command_and_all_it_started(name: str) -> None:
     assert told(number, "sh", "-c", f'"{sys.executable}" -c "{UP.format(60)}"; true') == 128 + number
 
 
+def test_who_does_not_hear_the_signal_is_not_left_behind() -> None:
+    """A shell has its jobs in the background ignore SIGINT."""
+    command = f'sleep 60 & exec "{sys.executable}" -c "{UP.format(60)}"'
+    assert told(signal.SIGINT, "sh", "-c", command) == 128 + signal.SIGINT
+
+
+def test_nobody_outlives_a_command_that_ends_by_itself() -> None:
+    """What it left in the background would talk to a server that is no more."""
+    command = [sys.executable, "-m", "harness", "serve", "--", "sh", "-c", "sleep 60 & echo up"]
+    ended = subprocess.run(command, stdout=subprocess.PIPE, cwd=ROOT, start_new_session=True, timeout=20)
+    assert (ended.returncode, ended.stdout) == (0, b"up\n")
+
+
 def test_a_hang_up_that_is_ignored_stays_so() -> None:
     """`nohup harness serve -- CMD` runs on when its terminal closes."""
     assert told(signal.SIGHUP, sys.executable, "-c", UP.format(0.3), ignoring=True) == 0

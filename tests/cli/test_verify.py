@@ -42,7 +42,7 @@ def test_a_clean_recording(harness: Harness) -> None:
     Path("clean.sse").write_text(recording(EVENTS), encoding="utf-8")
     done = harness("verify", "clean.sse")
     assert done.code == 0, done.out
-    assert done.out.splitlines()[-1].startswith("judged 1 streams, 0 bodies, 0 requests")
+    assert done.out.splitlines()[-1].startswith("judged 1 stream, 0 bodies, 0 requests")
 
 
 def test_the_totals_add_up(harness: Harness) -> None:

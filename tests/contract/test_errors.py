@@ -34,6 +34,14 @@ def test_judge_error(body: Any, status: int | None, rules: list[str]) -> None:
     assert [finding.rule for finding in judge_error(body, status)] == rules
 
 
+def test_values_are_told_in_words_of_json() -> None:
+    """Nobody who reads a finding has to know what Python calls null, or that a field was not there."""
+    (finding,) = judge_error({"error": {"code": None}}, 404)
+    assert finding.actual == "code: null, message: absent"
+    (finding,) = judge_error([], 404)
+    assert finding.actual == "array"
+
+
 def test_only_the_gateway_is_tolerated() -> None:
     """The shape of the gateway in front of the API is lenient, everything else that is wrong is broken."""
     severities = {

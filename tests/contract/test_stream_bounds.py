@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import tracemalloc
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.contract import StreamJudge
+from harness.contract import StreamJudge, stream, validate
 from harness.contract.automaton import INDICES, OPEN_STEPS
 from harness.contract.cursors import CURSORS, CursorLog
 from harness.contract.ledger import PER_RULE
@@ -85,14 +88,14 @@ def long_stream(events: int, *, cursors: bool) -> bytes:
     return frames([*head, *({**delta(0), **more} for more in extra), *tail])
 
 
-def peak_of(stream: bytes) -> int:
+def peak_of(stream: bytes, feed: int = 16_384) -> int:
     """Bytes that judging takes at most, fed in pieces."""
     judging = StreamJudge()
     judging.feed(frames([created()], done=False))  # validators are compiled once per process, not per stream
     judging = StreamJudge()
     tracemalloc.start()
-    for at in range(0, len(stream), 16_384):
-        judging.feed(stream[at : at + 16_384])
+    for at in range(0, len(stream), feed):
+        judging.feed(stream[at : at + feed])
     reading = judging.finish()
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
@@ -105,6 +108,44 @@ def test_memory_does_not_grow_with_the_stream() -> None:
     few, many = peak_of(long_stream(2_000, cursors=False)), peak_of(long_stream(20_000, cursors=False))
     assert many < few * 1.5 + 10_000
     assert peak_of(long_stream(20_000, cursors=True)) - many < 20_000 * 250
+
+
+def test_memory_does_not_grow_with_one_feed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a whole body at once there are never all frames in memory; they take many times its bytes."""
+    monkeypatch.setattr("harness.wire.sse._SLICE", 16_384)
+    whole = long_stream(20_000, cursors=False)
+    assert peak_of(whole, len(whole)) < peak_of(whole) + len(whole)
+
+
+WRONG: dict[str, object] = {
+    "no event_type": {},
+    "no JSON": b"x",
+    "a delta of the wrong shape": delta(0, text=5),
+    "an error of the wrong shape": {"event_type": "error", "error": 5},
+    "a stop of nothing": stop(7),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG)
+def test_faults_beyond_the_kept_ones_are_only_counted(wrong: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stream of them is not slow: where no finding is kept none is explained, nor given its place."""
+    made = Counter[str]()
+
+    def counting(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def counted(*args: Any, **options: Any) -> Any:
+            made[name] += 1
+            return function(*args, **options)
+
+        return counted
+
+    for name in ("Finding", "replace"):
+        monkeypatch.setattr(f"harness.contract.stream.{name}", counting(name, getattr(stream, name)))
+    monkeypatch.setattr("harness.contract.validate.explain", counting("explain", validate.explain))
+    again = encode("x", wrong) if isinstance(wrong, bytes) else frames([wrong], done=False)
+    few, many = (judge(frames([created(), *[again] * times, completed()])) for times in (200, 1000))
+    assert few.findings == many.findings
+    assert sum(many.suppressed.values()) - sum(few.suppressed.values()) >= 800
+    assert made.total() < 2 * 5 * 64, made
 
 
 def test_uniqueness_is_judged_up_to_its_cap() -> None:

@@ -38,6 +38,12 @@ def test_usage(usage: Any, rules: list[str]) -> None:
     assert [finding.rule for finding in judge_usage(usage)] == rules
 
 
+def test_what_is_no_usage_is_told_in_words_of_json() -> None:
+    """Null is null to whoever reads the finding, not Python's name for it."""
+    (finding,) = judge_usage(None)
+    assert finding.actual == "null"
+
+
 def test_the_pointer_begins_where_the_caller_says() -> None:
     """A finding points into the document the usage was found in."""
     (finding,) = judge_usage({"total_tokens": -1}, "$.interaction.usage")

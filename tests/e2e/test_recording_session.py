@@ -19,7 +19,7 @@ import pytest
 
 from harness.cassette import load
 from harness.resources import folder
-from harness.runner.record_scenarios import SCENARIOS
+from harness.runner.record.scenarios import SCENARIOS
 from tests.transport.certificates import Certificate, certificate_in
 
 pytestmark = pytest.mark.e2e

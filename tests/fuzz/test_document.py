@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from harness import resources
+from harness.checks.check import CAPABILITIES
 from harness.contract.schemas import CURRENT
+from harness.emulator import Emulator
 from harness.runner.fuzz.budget import Budget
 from harness.runner.fuzz.document import document, engine
 from harness.runner.fuzz.document.families import INTERACTIONS, NEIGHBOURS, Family, declared, served
@@ -18,6 +20,8 @@ from harness.runner.fuzz.document.hearing import Hearing
 from harness.runner.fuzz.document.tailored import tailored
 from harness.runner.fuzz.failure import EngineRun
 from harness.runner.fuzz.place import Place
+from harness.runner.targets import TargetOptions, embedded, embedded_settings
+from harness.wire import Headers, Request, Response
 from tests.fuzz.places import mutant, reference
 
 OPENAPI = resources.folder("schemas") / CURRENT / "openapi.json"
@@ -61,6 +65,28 @@ def test_a_crash_is_found_with_its_requests(monkeypatch: pytest.MonkeyPatch) -> 
     done = searched(mutant("malformed-json-crashes"), monkeypatch, "interactions")
     found = {failure.rule: failure for failure in done.failures}
     assert found["fuzz.no-5xx"].trail[-1].status == 500
+
+
+class Deep(Emulator):
+    """Every third answer is nested deeper than anybody reads."""
+
+    def __call__(self, request: Request) -> Response:
+        self.answers = getattr(self, "answers", 0) + 1
+        answer = super().__call__(request)
+        if self.answers % 3:
+            return answer
+        answer.body.close()
+        return Response.whole(200, Headers([("content-type", "application/json")]), b"[" * 100_000)
+
+
+@pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
+def test_json_that_is_too_deep_for_the_tool_is_found_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It reads in threads of its own, where an error would be a trace on the terminal; we judge what came."""
+    resolved = embedded(TargetOptions(), lambda: Deep(embedded_settings()))
+    done = searched(Place(resolved, frozenset(CAPABILITIES)), monkeypatch, "interactions")
+    assert {failure.rule for failure in done.failures} >= {"create.schema"}
+    assert "fuzz.answered" not in {failure.rule for failure in done.failures}
+    assert all(failure.trail[-1].body.startswith(b"[[[") for failure in done.failures)
 
 
 @pytest.mark.parametrize("family", ["agents", "environments", "webhooks"])
@@ -198,6 +224,6 @@ def test_the_tailored_document_asks_for_what_the_target_has() -> None:
 
 def test_a_time_too_short_to_prove_anything_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     """What was not reached for want of time is no mystery."""
-    done = searched(reference(), monkeypatch, "interactions", seconds=0.2)
+    done = searched(reference(), monkeypatch, "interactions", seconds=0.001)
     assert done.vacuous
     assert done.notes[0].startswith("time was up after 0 s")

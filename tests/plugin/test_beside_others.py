@@ -8,13 +8,11 @@ has one cause.
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator
 
 import pytest
 
 from harness import resources
 from harness.emulator import Emulator
-from harness.transport import ServerThread
 from tests.plugin.toys import run
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -267,15 +265,6 @@ def test_recording_allows_loopback(pytester: pytest.Pytester) -> None:
     allowed(pytester, "Network is disabled for host")
     result = beside(pytester, "recording", "--block-network", r"--allowed-hosts=127\.0\.0\.1")
     result.assert_outcomes(passed=6)
-
-
-@pytest.fixture
-def live(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
-    """What is recorded from."""
-    emulator = Emulator()
-    with ServerThread(emulator, clock=emulator.clock) as server:
-        monkeypatch.setenv("INTERACTIONS_RECORD_URL", server.url)
-        yield emulator
 
 
 TOGETHER = """

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Iterator
 
 import pytest
 
@@ -14,7 +13,7 @@ from harness.emulator import Emulator
 from harness.faults import cut
 from harness.plugin.environment import KEY_VARIABLES
 from harness.runner.record import provenance_of
-from harness.transport import ServerThread, ServiceDriver
+from harness.transport import ServiceDriver
 from harness.wire import Headers, Request
 from tests.plugin.toys import run
 
@@ -40,15 +39,6 @@ def test_it(client, interactions_no_sleep):
     assert [event["event_type"] for event in stream][-1] == "interaction.completed"
     assert stream.text
 """
-
-
-@pytest.fixture
-def live(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
-    """What is recorded from."""
-    emulator = Emulator()
-    with ServerThread(emulator, clock=emulator.clock) as server:
-        monkeypatch.setenv("INTERACTIONS_RECORD_URL", server.url)
-        yield emulator
 
 
 def toy(pytester: pytest.Pytester, arguments: str = "") -> None:

@@ -10,8 +10,8 @@ import pytest
 from harness.outcome import Finding
 from harness.report.recording import RecordingReport, session_record
 from harness.runner.diff import Drift, Drifts
-from harness.runner.record_proof import State
-from harness.runner.record_session import NOT_BEGUN, Begun, Recorded, Session, Waits
+from harness.runner.record.proof import State
+from harness.runner.record.session import NOT_BEGUN, Begun, Recorded, Session, Waits
 from harness.runner.targets import TargetOptions, resolve_target
 from harness.wire.mask import Mask
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -384,6 +385,25 @@ def test_async_clients(build: Callable[[World], Any], plan: str) -> None:
             events = [event async for event in stream]
         assert_whole(stream, events)
         await (client.aio if hasattr(client, "aio") else client).aclose()
+
+    asyncio.run(run())
+
+
+def test_an_id_may_hold_anything() -> None:
+    """Half a surrogate pair is legal JSON: it is asked for as the bytes that it stands for, by either loop."""
+    world = World("event:5,rst", script={"text": TEXT})
+    found, inner = world.create(), world.service
+    world.service = lambda request: inner(replace(request, target=request.target.replace("a%2F%ED%A0%80", found)))
+    with world.client() as client:
+        stream = follow(client, "a/\ud800", sleep=world.slept.append)
+        assert_whole(stream, list(stream))
+
+    async def sleep(seconds: float) -> None:
+        world.slept.append(seconds)
+
+    async def run() -> None:
+        async with async_httpx_client(world) as client, follow_async(client, "a/\ud800", sleep=sleep) as stream:
+            assert_whole(stream, [event async for event in stream])
 
     asyncio.run(run())
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import pytest
 
 from harness.contract import PROTOCOL
-from harness.runner.polite import WAITS, Patience, PoliteDriver, Waited, pause_of, said, showing, unanswered
+from harness.runner.polite import Patience, PoliteDriver, Waited, pause_of, said, showing, unanswered
 from harness.transport import ServiceDriver
 from harness.wire import COMPLETE, At, By, Ending, Exchange, Headers, How, Recorder, Request, Response
+
+WAITS = 6
+"""That one request is repeated at the most, where the target limits its callers."""
 
 ASK = Request("GET", "/v1beta/interactions/x")
 TOLD = "GET /v1beta/interactions/x was answered 429 (too_many_requests)"

@@ -326,6 +326,12 @@ def test_a_target_that_is_not_there_is_an_ending(
     assert exchange.ending.detail
 
 
+def test_an_address_of_ipv6_is_told_in_brackets(driver: Callable[[str], UrlDriver]) -> None:
+    """Nobody can read `::1:80`."""
+    port = free_port()
+    assert driver(f"http://[::1]:{port}").send(GET).ending.detail.startswith(f"[::1]:{port}: ")
+
+
 @pytest.mark.parametrize("url", ["", "127.0.0.1:80", "ftp://x", "http://", "http://h:99999"])
 def test_a_url_that_is_none_is_a_usage_fault(url: str) -> None:
     """The message says what to write instead."""

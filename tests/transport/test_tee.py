@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from harness.cassette import Recording
-from harness.transport import ServerThread
-from harness.transport.tee import async_tee_transport, tee_transport
+from harness.transport import ServerThread, async_tee_transport, tee_transport
 from harness.wire import COMPLETE, At, By, Chunk, Ending, Exchange, How, Length
 from tests.transport.endings_table import CASES, DEAD
 from tests.transport.peers import Serving

@@ -6,7 +6,7 @@ import hashlib
 
 import pytest
 
-from harness.wire import COMPLETE, Chunk, Chunked, Ending, Headers, How, Recorder, Request, exchange
+from harness.wire import COMPLETE, At, Chunk, Chunked, Ending, Headers, How, Recorder, Request, exchange
 
 REQUEST = Request("GET", "/")
 
@@ -49,6 +49,22 @@ def test_only_a_satisfied_framing_is_complete() -> None:
     recorder = Recorder(REQUEST)
     recorder.head(200, Headers(), Chunked())
     assert not recorder.finish(Ending(how=How.FIN), 0.0).complete
+
+
+@pytest.mark.parametrize(
+    ("status", "succeeded"), [(None, False), (101, False), (200, True), (299, True), (300, False), (503, False)]
+)
+def test_a_2xx_is_a_success(status: int | None, succeeded: bool) -> None:
+    """Nothing else is, and no answer least of all."""
+    recorder = Recorder(REQUEST)
+    if status is not None:
+        recorder.head(status, Headers(), Chunked())
+    assert recorder.finish(COMPLETE, 0.0).succeeded is succeeded
+
+
+def test_an_ending_in_words() -> None:
+    """How and where, as messages tell it."""
+    assert Ending(how=How.RST, at=At.BEFORE_HEADERS).words == "rst before headers"
 
 
 def test_the_reason_phrase_is_part_of_the_record() -> None:

@@ -50,6 +50,7 @@ def payloads(*feeds: bytes) -> list[bytes]:
 
 
 CANONICAL = encode("step.delta", b'{"index":0}')
+UNNAMED = encode(None, b"x")
 
 LAW = {
     "lf": (b"data: a\n\ndata: b\n\n", [b"a", b"b"]),
@@ -97,6 +98,9 @@ BLOCKS = st.lists(FIELDS, max_size=3).flatmap(
 )
 STREAMS = st.one_of(
     st.lists(st.one_of(BLOCKS, st.just(CANONICAL)), max_size=8).map(b"".join),
+    st.lists(st.sampled_from([UNNAMED, UNNAMED, b"data:x\n\n", b"data: \n", b"a", CANONICAL]), max_size=8).map(
+        b"".join
+    ),
     st.lists(
         st.sampled_from([b"\r", b"\n", b"data", b":", b" ", b"a", b"\xef\xbb\xbf", CANONICAL]), max_size=30
     ).map(b"".join),
@@ -126,12 +130,21 @@ def test_spans_make_their_frames(stream: bytes) -> None:
         edge = frame.end
 
 
-def test_spans_of_a_canonical_stream_cover_it() -> None:
-    """On the fast path each span runs from its field to behind its blank line."""
-    assert [(f.start, f.end) for f in decode(CANONICAL * 2)[0]] == [
-        (0, len(CANONICAL)),
-        (len(CANONICAL), 2 * len(CANONICAL)),
-    ]
+@pytest.mark.parametrize("block", [CANONICAL, UNNAMED])
+def test_spans_of_a_canonical_stream_cover_it(block: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the fast path, which nothing of it leaves, each span runs from its field to behind its blank line."""
+    monkeypatch.delattr(Decoder, "_block")
+    assert [(f.start, f.end) for f in decode(block * 2)[0]] == [(0, len(block)), (len(block), 2 * len(block))]
+
+
+def test_each_takes_one_slice_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who takes frames one by one never has more of them in memory than come out of a slice."""
+    monkeypatch.setattr("harness.wire.sse._SLICE", 2 * len(UNNAMED))
+    decoder = Decoder()
+    frames = decoder.each(UNNAMED * 10)
+    assert next(frames).data == b"x"
+    assert decoder.received == 2 * len(UNNAMED)
+    assert len([*frames]) == 9
 
 
 CUTS = {

@@ -8,11 +8,11 @@ from __future__ import annotations
 from typing import Any
 
 from harness.contract import PROTOCOL
+from harness.contract.assembly import assembled
 from harness.contract.output import steps_text
 from harness.faults import cut
 from harness.runner.drops.case import Case
 from harness.runner.drops.once import judge
-from harness.runner.drops.results import assembled
 from harness.runner.drops.source import Source
 from harness.runner.drops.witness import Seen, Witness, grouped
 

@@ -14,8 +14,10 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from harness.contract import PROTOCOL, compare_steps
+from harness.contract.assembly import assembled
 from harness.contract.output import steps_text
-from harness.runner.drops.results import assembled, events_of, plain, text_in
+from harness.outcome.words import counted, shortened
+from harness.runner.drops.results import events_of, plain, text_in
 from harness.runner.drops.witness import Seen
 from harness.wire import Request
 
@@ -76,7 +78,7 @@ def _compare_events(whole: Sequence[Event], events: Sequence[Event]) -> str:
         return f"has event {numbers[again]} ({_show(whole[numbers[again]])}) twice"
     if at < len(expected):
         return f"lost event {numbers[at]} ({_show(whole[numbers[at]])})"
-    return f"has {len(got) - at} events more than there are"
+    return f"has {counted(len(got) - at, 'event')} more than there are"
 
 
 def _compare_texts(whole: Sequence[Event], text: str) -> str:
@@ -96,7 +98,7 @@ def _compare_texts(whole: Sequence[Event], text: str) -> str:
             return f"lost the text of event {number} ({_cut(piece)}) {where}"
     at = next((i for i, pair in enumerate(zip_longest(expected, text)) if pair[0] != pair[1]), 0)
     if surplus > len(expected) // 2:
-        return f"has {surplus} characters twice or more often: {_cut(text)} instead of {_cut(expected)}"
+        return f"has {counted(surplus, 'character')} twice or more often: {_cut(text)} instead of {_cut(expected)}"
     return f"has another text from character {at} on: {_cut(text[at:])} instead of {_cut(expected[at:])}"
 
 
@@ -204,4 +206,4 @@ def _show(event: Event) -> str:
 
 
 def _cut(text: str) -> str:
-    return repr(text if len(text) <= _SHOWN else text[:_SHOWN] + "…")
+    return repr(shortened(text, _SHOWN))

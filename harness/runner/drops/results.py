@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness.contract import Assembler
 from harness.contract.output import output_text
 
 
@@ -48,11 +47,3 @@ def text_in(value: Any) -> str | None:
         return output_text(value)
     text = getattr(value, "text", None)
     return text if isinstance(text, str) else None
-
-
-def assembled(events: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The steps that these events make."""
-    assembler = Assembler()
-    for event in events:
-        assembler.event(event)
-    return assembler.steps()

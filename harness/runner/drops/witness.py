@@ -11,7 +11,9 @@ from typing import Any
 
 from harness.contract import PROTOCOL, is_settled
 from harness.contract.json_read import loads, objects
+from harness.outcome.words import counted
 from harness.wire import Body, Chunk, Decoder, Ending, Piece, Request, Response, Service
+from harness.wire.message import EVENT_STREAM
 
 
 class Seen:
@@ -20,7 +22,7 @@ class Seen:
     def __init__(self, request: Request, response: Response) -> None:
         self.request = request
         self.status = response.status
-        self.is_stream = response.headers.media_type() == "text/event-stream"
+        self.is_stream = response.headers.media_type() == EVENT_STREAM
         self.data = bytearray()
         self.ending: Ending | None = None
 
@@ -71,7 +73,7 @@ class Seen:
         if not self.is_stream:
             return f"{what} → {self.status}" + (f": {self.error}" if self.error else "")
         how = "hung up by the client" if self.ending is None else self.ending.how.value
-        return f"{what} → {len(self.events())} events, {how}"
+        return f"{what} → {counted(len(self.events()), 'event')}, {how}"
 
 
 def watched(request: Request, response: Response) -> Seen:

@@ -5,9 +5,9 @@ Layer 4, pure.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
+from harness.checks.errors import LEAKABLE, TRACE
 from harness.contract import read
 from harness.outcome import Finding
 from harness.runner.fuzz.rules import ANSWERED, NO_CRASH
@@ -16,8 +16,6 @@ from harness.wire import By, Exchange, How
 BUSY = frozenset({408, 429, 503, 504})
 """Statuses that say nothing of the request: try again later."""
 
-_TRACE = re.compile(rb"Traceback \(most recent call last\)|\n\s+at [\w.$]+\([\w.]+:\d+\)|panic: |goroutine \d+ \[")
-_LEAKABLE = 8
 _STUCK = frozenset({How.STALL, How.TIMEOUT})
 
 
@@ -59,9 +57,9 @@ def _is_a_file(exchange: Exchange) -> bool:
 
 
 def _leaks(exchange: Exchange, key: str) -> Iterator[Finding]:
-    if len(key) >= _LEAKABLE and key.encode() in exchange.body:
+    if len(key) >= LEAKABLE and key.encode() in exchange.body:
         yield Finding("err.no-leak", "the answer repeats the caller's key", "no key", "the key")
-    trace = _TRACE.search(exchange.body) if (exchange.status or 0) >= 400 else None
+    trace = TRACE.search(exchange.body) if (exchange.status or 0) >= 400 else None
     if trace:
         yield Finding(
             "err.no-leak", "the answer shows a stack trace", "no trace", trace.group().decode(errors="replace")
@@ -83,7 +81,7 @@ def says_nothing(exchange: Exchange) -> bool:
 
 def succeeded(exchange: Exchange) -> bool:
     """Whether the answer is a 2xx that does what was asked: a stream of nothing but an error does not."""
-    if exchange.status is None or not 200 <= exchange.status < 300:
+    if not exchange.succeeded:
         return False
     stream = read(exchange).stream
     return stream is None or stream.created is not None or not stream.errors
@@ -92,4 +90,4 @@ def succeeded(exchange: Exchange) -> bool:
 def refused(exchange: Exchange) -> bool:
     """Whether the answer is the client's error, as a status or in a stream."""
     status = exchange.status
-    return status is not None and (400 <= status < 500 or (200 <= status < 300 and not succeeded(exchange)))
+    return status is not None and (400 <= status < 500 or (exchange.succeeded and not succeeded(exchange)))

@@ -9,12 +9,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.contract import RUNNING, compare_steps, is_settled, read
+from harness.contract.assembly import assembled
 from harness.outcome import Severity
+from harness.outcome.words import counted
 from harness.runner.fuzz import looks
 from harness.runner.fuzz.answers import refused, says_nothing, succeeded
 from harness.runner.fuzz.asking import ILLEGAL, LEGAL, TOLERATED, UNKNOWN_ID, WEATHER, body_of, result_of
 from harness.runner.fuzz.known import Known
-from harness.runner.fuzz.streaming import absorb, assembled, text_law
+from harness.runner.fuzz.streaming import absorb, text_law
 from harness.runner.fuzz.world import World
 from harness.strategies.operations import Operation
 from harness.wire import Exchange
@@ -171,7 +173,7 @@ def _learn(world: World, answer: Exchange, changes: Mapping[str, Any], parent: K
     reading = read(answer)
     background = changes.get("background") is True
     stored = changes.get("store") is not False and "store" in world.able
-    known = Known(len(world.interactions), reading.id or "", background, stored, parent, reading.status or "")
+    known = Known(reading.id or "", background, stored, parent, reading.status or "")
     if known.id and known.id in world.ids:
         world.note("create.id-unique", "an id was given twice", "a new id", known.id)
     world.ids.add(known.id)
@@ -179,7 +181,7 @@ def _learn(world: World, answer: Exchange, changes: Mapping[str, Any], parent: K
     if reading.is_stream:
         world.found += absorb(known, 0, reading.events)[0]
         if is_settled(known.status) and known.whole:
-            known.steps, known.told_by = assembled(known), "stream.equals-get"
+            known.steps, known.told_by = assembled(known.timeline), "stream.equals-get"
             world.found += text_law(known, known.steps)
     elif reading.interaction is not None and known.status not in RUNNING:
         steps = reading.interaction.get("steps")
@@ -199,5 +201,8 @@ def _judge_child(world: World, answer: Exchange, known: Known, parent: Known) ->
     begins = inherited and len(steps) > len(inherited) and not compare_steps(steps[: len(inherited)], inherited)
     if begins:
         world.note(
-            "chain.own-steps", "a child repeats the steps of its parent", "its own output", f"{len(steps)} steps"
+            "chain.own-steps",
+            "a child repeats the steps of its parent",
+            "its own output",
+            counted(len(steps), "step"),
         )

@@ -27,7 +27,6 @@ class Known:
     from which on they were first seen in a resumed reading, so that nothing but that reading vouches for them.
     """
 
-    number: int
     id: str
     background: bool = False
     stored: bool = True
@@ -95,7 +94,6 @@ class Reader:
     `after` is the cursor it was opened with, `cursor` the last one it saw; `fresh` until its first events.
     """
 
-    number: int
     of: Known
     stream: LiveStream
     position: int | None

@@ -9,10 +9,12 @@ from itertools import islice
 
 from harness.checks.waiting import pauses
 from harness.contract import is_settled, may_follow, read
+from harness.contract.assembly import assembled
+from harness.outcome.words import counted
 from harness.runner.fuzz.answers import refused, says_nothing, succeeded
 from harness.runner.fuzz.asking import NO_CURSOR, UNKNOWN_ID
 from harness.runner.fuzz.known import Known
-from harness.runner.fuzz.streaming import absorb, assembled, same_steps, short_of, text_law
+from harness.runner.fuzz.streaming import absorb, same_steps, short_of, text_law
 from harness.runner.fuzz.world import World
 from harness.strategies.operations import Operation
 from harness.wire import Exchange
@@ -87,9 +89,10 @@ def _settled_steps(world: World, known: Known, steps: list[dict[str, object]], u
         if known.told_by == "get.same" and known.usage != usage:
             world.note("get.same", "the usage of a settled interaction changed", str(known.usage), usage)
     elif known.whole:
-        world.found += same_steps(assembled(known), steps, "stream.equals-get", "stream and GET differ")
+        world.found += same_steps(assembled(known.timeline), steps, "stream.equals-get", "stream and GET differ")
     if known.background and known.status == "completed" and not _has_output(steps):
-        world.note("bg.result", "a completed run holds no output", "a model_output step", f"{len(steps)} steps")
+        held = counted(len(steps), "step")
+        world.note("bg.result", "a completed run holds no output", "a model_output step", held)
     known.steps, known.usage, known.told_by = steps, usage, "get.same"  # type: ignore[assignment]
 
 
@@ -169,7 +172,7 @@ def _ended(world: World, known: Known, status: str) -> None:
     told(world, known, status)
     if not known.whole:
         return
-    steps = assembled(known)
+    steps = assembled(known.timeline)
     world.found += text_law(known, steps)
     if known.steps is not None:
         world.found += same_steps(steps, known.steps, "stream.equals-get", "stream and GET differ")

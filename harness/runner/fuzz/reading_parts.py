@@ -45,7 +45,7 @@ def _open(world: World, known: Known, cursor: str | None, position: int | None, 
             rule = "resume.opens" if cursor is None else "resume.live"
             world.note(rule, "no stream of an interaction that is there", "an event stream", answer.status)
         return
-    reader = Reader(len(world.readers), known, stream, position, cursor, cursor)
+    reader = Reader(known, stream, position, cursor, cursor)
     world.readers.append(reader)
     _advance(world, reader, count)
 

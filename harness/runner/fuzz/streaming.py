@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from harness.contract import PROTOCOL, Assembler, compare_steps
+from harness.contract import PROTOCOL, compare_steps
 from harness.outcome import Finding, Severity
+from harness.outcome.words import shortened
 from harness.runner.fuzz.known import Event, Known
 
 _TOLD = ("index", "delta", "step")
@@ -99,14 +100,6 @@ def short_of(known: Known, position: int, *, ended: bool, resumed: bool) -> Find
     return Finding(rule, "a reading ended before the end of the stream", _show(missing), "the end")
 
 
-def assembled(known: Known) -> list[Any]:
-    """The steps that the whole timeline makes."""
-    assembler = Assembler()
-    for event in known.timeline:
-        assembler.event(event)
-    return assembler.steps()
-
-
 def text_law(known: Known, steps: Sequence[Any]) -> Iterator[Finding]:
     """Text deltas, put together, are the text of the final steps."""
     streamed = "".join(
@@ -131,4 +124,4 @@ def same_steps(one: Sequence[Any], other: Sequence[Any], rule: str, what: str) -
 
 def _show(event: Event) -> str:
     text = str({name: event.get(name) for name in ("event_type", "event_id", *_TOLD) if name in event})
-    return text if len(text) <= 160 else f"{text[:160]}…"
+    return shortened(text, 160)

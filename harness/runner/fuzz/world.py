@@ -85,7 +85,7 @@ class World:
         """Remember a finished exchange, and judge it alone."""
         self.trail.append(exchange)
         self.ledger.note(exchange)
-        if exchange.status is not None and 200 <= exchange.status < 300:
+        if exchange.succeeded:
             self.accepted += 1
         self.found += alone(exchange, self.target.key)
         return exchange

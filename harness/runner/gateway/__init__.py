@@ -13,13 +13,13 @@ from harness.runner.gateway.events import (
 )
 from harness.runner.gateway.line import Line
 from harness.runner.gateway.passage import Passage
-from harness.runner.gateway.rules import BY_ID, CHECKS, GatewayCheck
+from harness.runner.gateway.rules import BY_ID, CHECKS
 from harness.runner.gateway.run import GatewayOptions, judge_gateway
 from harness.runner.gateway.upstream import Upstream
 
 __all__ = [
     "judge_gateway", "GatewayOptions",
     "Line", "Upstream", "Passage",
-    "CHECKS", "BY_ID", "GatewayCheck",
+    "CHECKS", "BY_ID",
     "GatewayEvent", "GatewayStarted", "TrialStarted", "Judged", "GatewayFinished",
 ]  # fmt: skip

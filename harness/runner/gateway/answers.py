@@ -25,6 +25,7 @@ from harness.wire import (
     Service,
     encode,
 )
+from harness.wire.message import EVENT_STREAM
 
 UNKNOWN_TYPE = "interaction.harness_unknown"
 UNKNOWN_FIELD = "harness_unknown_field"
@@ -146,7 +147,7 @@ _LOOK = 0.005
 
 
 def _streams(response: Response) -> bool:
-    return response.headers.media_type() == "text/event-stream"
+    return response.headers.media_type() == EVENT_STREAM
 
 
 def _frames(response: Response) -> list[Frame]:

@@ -13,11 +13,11 @@ from harness.contract import read
 from harness.contract.json_read import loads
 from harness.emulator.inputs import as_steps
 from harness.outcome import Finding, Severity
+from harness.outcome.words import counted
 from harness.runner.gateway.compare import Change, Kind, Pairs, changes
 from harness.runner.gateway.fields import STRANGER
 from harness.runner.gateway.noticing import (
     answer_line,
-    many,
     named,
     notice,
     request_line,
@@ -51,7 +51,8 @@ def route(passages: Sequence[Passage]) -> Iterator[Finding]:
             message = "the gateway answered get out of a store of its own"
             yield notice(passage, message, severity=Severity.NON_STRICT)
         else:
-            message = f"the gateway answered {operation}, and nothing arrived upstream"
+            did = "answered" if status is not None else "gave no answer to"
+            message = f"the gateway {did} {operation}, and nothing arrived upstream"
             yield notice(passage, message, "the request upstream", answer_line(passage.client))
 
 
@@ -73,6 +74,9 @@ def body_fields(passages: Sequence[Passage]) -> Iterator[Finding]:
     for passage in passages:
         if passage.answer is None and succeeded(passage.client):
             yield notice(passage, "a create was answered, and none arrived", "a create upstream")
+        elif passage.client.status is None and not (passage.upstream or passage.astray):
+            message = "a create was neither sent on nor refused"
+            yield notice(passage, message, "a create upstream, or a refusal", answer_line(passage.client))
         for change in request_changes(passage):
             top = change.pointer.split(".")[1].split("[")[0]
             if change.kind is Kind.ADDED or top in seen or _is_default(change):
@@ -144,7 +148,7 @@ def nothing_else(passages: Sequence[Passage]) -> Iterator[Finding]:
         kind = exchange.request.method, operation_of(exchange.request)
         kinds.setdefault(kind, []).append(request_line(exchange.request))
     for (_, operation), lines in kinds.items():
-        message = f"{many(len(lines), 'request')} arrived upstream that no client made"
+        message = f"{counted(len(lines), 'request')} arrived upstream that no client made"
         severity = Severity.NON_STRICT if operation is Operation.OTHER else Severity.BROKEN
         yield notice(passage, message, "nothing", ", ".join(dict.fromkeys(lines)), severity=severity)
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeAlias
 
 from harness.outcome import Finding, Severity, Unmet, Where
+from harness.outcome.words import shortened
 from harness.runner.gateway.passage import Passage
 from harness.wire import Exchange, Request
 
@@ -38,7 +39,7 @@ def notice(
 ) -> Finding:
     """A finding about one passage."""
     where = Where(exchange=passage.name, pointer=pointer, event=event)
-    return Finding("", message, shortened(expected), shortened(actual), where, severity)
+    return Finding("", message, shortened(expected, SHOWN), shortened(actual, SHOWN), where, severity)
 
 
 def told_by(passages: Sequence[Passage], tells: Callable[[Passage], bool], otherwise: str) -> Iterator[Passage]:
@@ -56,17 +57,12 @@ def named(passages: Sequence[Passage], name: str, otherwise: str) -> Passage:
 
 def succeeded(exchange: Exchange | None) -> bool:
     """Whether an answer came that says so."""
-    return exchange is not None and exchange.status is not None and 200 <= exchange.status < 300
-
-
-def shortened(text: str) -> str:
-    """A text cut to what a report shows."""
-    return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
+    return exchange is not None and exchange.succeeded
 
 
 def shown(value: Any) -> str:
     """A value as JSON."""
-    return shortened(json.dumps(value, ensure_ascii=False, default=str))
+    return shortened(json.dumps(value, ensure_ascii=False, default=str), SHOWN)
 
 
 def request_line(request: Request) -> str:
@@ -75,12 +71,8 @@ def request_line(request: Request) -> str:
 
 
 def answer_line(exchange: Exchange) -> str:
-    """Status and the beginning of the body."""
+    """Status and the beginning of the body, in one line."""
     if exchange.status is None:
-        return f"no answer ({exchange.ending.how} {exchange.ending.at.replace('_', ' ')})"
-    return shortened(f"{exchange.status} {exchange.body[: 2 * SHOWN].decode('utf-8', 'replace')}".strip())
-
-
-def many(count: int, what: str) -> str:
-    """`1 event`, `2 events`."""
-    return f"{count} {what}{'' if count == 1 else 's'}"
+        return f"no answer ({exchange.ending.words})"
+    body = exchange.body[: 2 * SHOWN].decode("utf-8", "replace")
+    return shortened(" ".join((str(exchange.status), *body.split())), SHOWN)

@@ -26,6 +26,7 @@ from harness.runner.gateway.passage import Passage
 from harness.runner.gateway.rules import BY_ID, CHECKS, GatewayCheck
 from harness.runner.gateway.trials import TRIALS, Passages, Trial
 from harness.runner.play import error
+from harness.wire import How
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +70,9 @@ def reach(line: Line) -> None:
     passage = line.create("reach.create")
     status = passage.client.status
     if status is None:
-        raise TargetFault(f"the gateway gave {answer_line(passage.client)}: is it running?")
+        ending = passage.client.ending
+        why = ending.detail if ending.how is How.TLS else "is it running?"
+        raise TargetFault(f"the gateway gave {answer_line(passage.client)}: {why}")
     if passage.upstream or passage.astray:
         return
     if status in (401, 403):

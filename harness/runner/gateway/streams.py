@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from harness.outcome import Finding, Unmet
+from harness.outcome.words import counted
 from harness.runner.gateway.answers import UNKNOWN_FIELD, UNKNOWN_TYPE
 from harness.runner.gateway.calls import answer_changes, request_changes
 from harness.runner.gateway.compare import Change, Kind, Told, changes
-from harness.runner.gateway.noticing import many, named, notice, told_by
+from harness.runner.gateway.noticing import named, notice, told_by
 from harness.runner.gateway.passage import Passage
 from harness.runner.gateway.telling import (
     NO_STREAM,
@@ -43,7 +44,7 @@ def event_ids(passages: Sequence[Passage]) -> Iterator[Finding]:
         kept = [(one, other) for one, other in difference(passage).kept if one.cursor is not None]
         lost = [one for one, other in kept if other.cursor is None]
         if lost:
-            message = f"{many(len(lost), 'event')} lost their event_id"
+            message = f"{counted(len(lost), 'event')} lost their event_id"
             yield notice(passage, message, lost[0].cursor or "", "no event_id", event=lost[0].number)
         given = [other.cursor for _, other in kept if other.cursor is not None]
         if len(set(given)) < len(given):
@@ -85,7 +86,7 @@ def unknown_event_field(passages: Sequence[Passage]) -> Iterator[Finding]:
             if any(change.pointer.startswith(place) for change in changes(one.value, other.value, None))
         ]
         if poorer:
-            message = f"{many(len(poorer), 'event')} lost a field that the gateway does not know"
+            message = f"{counted(len(poorer), 'event')} lost a field that the gateway does not know"
             yield notice(passage, message, UNKNOWN_FIELD, "no such field", pointer=place, event=poorer[0].number)
 
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.contract import PROTOCOL, compare_steps, read
+from harness.contract.assembly import assembled
 from harness.outcome import Finding, Severity
-from harness.runner.drops.results import assembled
+from harness.outcome.words import counted
 from harness.runner.gateway.compare import StreamDifference, Told, compare_streams
-from harness.runner.gateway.noticing import answer_line, many, notice, succeeded
+from harness.runner.gateway.noticing import answer_line, notice, succeeded
 from harness.runner.gateway.passage import Passage
 from harness.wire import Exchange, Frame
+from harness.wire.message import EVENT_STREAM
 
 NO_STREAM = "the upstream sent no stream"
 _OF_THE_API = ("interaction.", "step.", "error")
@@ -46,7 +48,7 @@ def arrived(passage: Passage) -> bool:
 
 def no_stream(passage: Passage) -> Finding:
     """The finding that it did not."""
-    return notice(passage, "no stream arrived", "text/event-stream", answer_line(passage.client))
+    return notice(passage, "no stream arrived", EVENT_STREAM, answer_line(passage.client))
 
 
 def touched(found: StreamDifference) -> bool:
@@ -79,7 +81,7 @@ def differences(passage: Passage, found: StreamDifference) -> Iterator[Finding]:
         ("came that nobody upstream sent", found.invented),
     ):
         for severity, those in _by_severity(some, mild):
-            message = f"{many(len(those), 'event')} {what}"
+            message = f"{counted(len(those), 'event')} {what}"
             arrives = what == "did not arrive"
             first = str(those[0])
             yield notice(
@@ -92,7 +94,7 @@ def differences(passage: Passage, found: StreamDifference) -> Iterator[Finding]:
             )
     if found.changed:
         before, after = found.changed[0]
-        message = f"{many(len(found.changed), 'event')} {'was' if len(found.changed) == 1 else 'were'} changed"
+        message = f"{counted(len(found.changed), 'event')} {'was' if len(found.changed) == 1 else 'were'} changed"
         severity = Severity.NON_STRICT if mild else Severity.BROKEN
         number = before.number
         yield notice(passage, message, str(before), str(after), severity=severity, event=number)

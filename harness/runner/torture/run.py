@@ -15,6 +15,7 @@ from typing import Any
 from harness.faults import Cut, parse
 from harness.faults.plan import Spot
 from harness.outcome import UsageFault
+from harness.outcome.words import shortened
 from harness.runner.drops import Case, Drop, whole_stream
 from harness.runner.torture.client import Client, Ended, Task
 from harness.runner.torture.events import CaseEnded, Outcome, TortureStarted
@@ -95,8 +96,7 @@ def _cannot_read(drop: Drop, ended: Ended, problem: str) -> str:
 
 
 def _start(collected: Any) -> str:
-    shown = repr(collected)
-    return shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}…"
+    return shortened(repr(collected), _SHOWN)
 
 
 class _Workers:

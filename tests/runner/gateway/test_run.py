@@ -34,15 +34,43 @@ class Down(Gateway):
         return Response.dead(Ending(by=By.SERVER, how=How.REFUSED, at=At.BEFORE_HEADERS))
 
 
+class Untrusted(Gateway):
+    """There is somebody, whom nobody vouches for."""
+
+    def __call__(self, request: Request) -> Response:
+        return Response.dead(Ending(by=By.SERVER, how=How.TLS, at=At.BEFORE_HEADERS, detail="not trusted: why"))
+
+
+class HangsUp(Gateway):
+    """Hangs up on the creates that have a certain field, and on deletions."""
+
+    def __call__(self, request: Request) -> Response:
+        if request.method == "DELETE" or b"system_instruction" in request.body:
+            return Response.dead(Ending(by=By.SERVER, how=How.RST, at=At.BEFORE_HEADERS))
+        return super().__call__(request)
+
+
+def test_who_neither_answers_nor_asks_is_told() -> None:
+    """What did not arrive was not refused either."""
+    results = judged(HangsUp)
+    assert noticing(results) == {"gw.route", "gw.body-fields"}
+    assert "gave no answer to delete, and nothing arrived" in words(results["gw.route"])
+    assert (
+        "neither sent on nor refused | a create upstream, or a refusal | no answer (rst before headers)"
+        in words(results["gw.body-fields"])
+    )
+
+
 @pytest.mark.parametrize(
     ("gateway", "said"),
     [
+        (Untrusted, "tls before headers.: not trusted: why"),
         (Down, "is it running"),
         (answering(401), "refuses the key"),
         (answering(502), "nothing arrived upstream"),
         (answering(200), "nothing arrived upstream"),
     ],
-    ids=["down", "key", "misconfigured", "cache"],
+    ids=["untrusted", "down", "key", "misconfigured", "cache"],
 )
 def test_what_makes_a_run_pointless(gateway: type[Gateway], said: str) -> None:
     """A gateway that does not stand between us is told so before anything is judged."""

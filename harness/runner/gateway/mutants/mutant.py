@@ -27,6 +27,7 @@ from harness.wire import (
     encode,
 )
 from harness.wire.json_value import object_or_none
+from harness.wire.message import EVENT_STREAM
 
 Json = dict[str, Any]
 
@@ -46,7 +47,7 @@ class Gateway:
 
     def answered(self, request: Request, response: Response) -> Response:
         """The answer as it goes to the client."""
-        if response.headers.media_type() == "text/event-stream":
+        if response.headers.media_type() == EVENT_STREAM:
             response.body = self.streamed(request, response.body)
         return response
 

@@ -20,14 +20,15 @@ from harness.cassette.journal import lock
 from harness.cassette.layout import replace_file
 from harness.contract.protocol import PROTOCOL
 from harness.outcome import Finding, UsageFault
+from harness.outcome.words import counted
 from harness.runner.diff import Drifts, diff_recordings
 from harness.runner.ledger import Ledger
 from harness.runner.play import Played, play
 from harness.runner.polite import said
-from harness.runner.record import Recorder, Summary, make_folder, provenance_of
-from harness.runner.record_driver import CarefulDriver
-from harness.runner.record_proof import State, may_be_recorded, problem_of, refused_since, replay_difference
-from harness.runner.record_scenarios import Scenario
+from harness.runner.record.driver import CarefulDriver
+from harness.runner.record.proof import State, may_be_recorded, problem_of, refused_since, replay_difference
+from harness.runner.record.recorder import Recorder, Summary, make_folder, provenance_of
+from harness.runner.record.scenarios import Scenario
 from harness.runner.targets import ResolvedTarget
 from harness.runner.verify_cassettes import verify
 from harness.transport import UrlDriver
@@ -182,7 +183,7 @@ class Session:
         """Play it, replay it, judge it, and compare it with its predecessor."""
         name, path = scenario.name, self._path(scenario.name)
         if self.spent + scenario.exercise.requests > self.budget:
-            reason = f"it takes {scenario.exercise.requests} requests, and --max-requests leaves "
+            reason = f"it takes {counted(scenario.exercise.requests, 'request')}, and --max-requests leaves "
             return Recorded(name, State.STOPPED, f"{reason}{self.budget - self.spent}")
         played, summary, left = self._play(scenario, fresh)
         result = Recorded(

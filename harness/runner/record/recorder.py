@@ -19,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from harness.cassette import CassetteError, CassetteFile, Player, Provenance, Recording, Target, Unit, load
+from harness.cassette import CassetteFile, Player, Provenance, Recording, Target, Unit, load
 from harness.contract import CURRENT
 from harness.outcome import UsageFault
 from harness.transport import ServerThread, UrlDriver
@@ -199,8 +199,7 @@ def make_folder(folder: Path) -> None:
 def unanswered(exchange: Exchange) -> str:
     """What was asked and how the connection died."""
     request, ending = exchange.request, exchange.ending
-    how = ending.detail or f"{ending.how} {ending.at.replace('_', ' ')}"
-    return f"{request.method} {request.raw_path}: {how}"
+    return f"{request.method} {request.raw_path}: {ending.detail or ending.words}"
 
 
 def recording_of(exchange: Exchange, origin: str) -> Recording:
@@ -233,6 +232,3 @@ def target_class(target: str, *, ca_file: str | None = None) -> Target:
     finally:
         driver.close()
     return Target.EMULATOR if b'"emulator"' in answer.body else Target.OTHER
-
-
-__all__ = ["CassetteError", "Recorder", "Summary", "provenance_of", "recording_of", "target_class"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.runner.diff import Drift, Drifts
-from harness.runner.record_proof import _same, refused_since
+from harness.runner.record.proof import _same, refused_since
 from harness.wire import COMPLETE, By, Chunk, Ending, Exchange, Headers, How, Recorder, Request, UntilClose
 
 CUT = Ending(by=By.CLIENT, how=How.FIN)

@@ -13,13 +13,14 @@ from typing import NamedTuple
 from harness.cassette import Player, Recording
 from harness.contract.protocol import PROTOCOL
 from harness.outcome import Outcome
+from harness.outcome.words import counted
 from harness.runner.diff import Drifts
 from harness.runner.ledger import Ledger
 from harness.runner.play import Played, play
 from harness.runner.polite import LATER, said
-from harness.runner.record import Summary
-from harness.runner.record_driver import BUDGET_SPENT
-from harness.runner.record_scenarios import Scenario
+from harness.runner.record.driver import BUDGET_SPENT
+from harness.runner.record.recorder import Summary
+from harness.runner.record.scenarios import Scenario
 from harness.runner.targets import ResolvedTarget
 from harness.transport import ServiceDriver
 from harness.wire import By, Exchange
@@ -84,8 +85,7 @@ def _problem_with(exchange: Exchange) -> Problem | None:
     if status is not None and (status >= 500 or status == _GAVE_UP):
         return Problem(State.FAILED, f"the service failed: {said(exchange)}")
     if not exchange.complete and exchange.ending.by is not By.CLIENT:
-        request, ending = exchange.request, exchange.ending
-        how = f"{ending.how} {ending.at.replace('_', ' ')}"
+        request, how = exchange.request, exchange.ending.words
         return Problem(State.FAILED, f"the answer to {request.method} {request.raw_path} broke off: {how}")
     return None
 
@@ -113,7 +113,7 @@ def replay_difference(
     if player.misses:
         return f"its replay lacks an answer: {player.misses[0]}"
     if len(again) != len(seen):
-        return f"its replay takes {len(again)} exchanges instead of {len(seen)}"
+        return f"its replay takes {counted(len(again), 'exchange')} instead of {len(seen)}"
     for number, (before, after) in enumerate(zip(seen, again, strict=True), 1):
         if not _same(before, after):
             return f"its replay differs in exchange {number}, {before.request.method} {before.request.raw_path}"

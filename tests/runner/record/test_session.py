@@ -16,10 +16,10 @@ from harness.contract import PROTOCOL
 from harness.emulator import Emulator
 from harness.faults import cut
 from harness.outcome import UsageFault
-from harness.runner.record_hang_ups import SYNTHETIC, presented
-from harness.runner.record_proof import State
-from harness.runner.record_scenarios import SCENARIOS, chosen
-from harness.runner.record_session import Recorded, Session
+from harness.runner.hang_ups import SYNTHETIC, presented
+from harness.runner.record.proof import State
+from harness.runner.record.scenarios import SCENARIOS, chosen
+from harness.runner.record.session import Recorded, Session
 from harness.runner.targets import TargetOptions, resolve_target
 from harness.transport import ServerThread
 from harness.wire import COMPLETE, By, Chunk, Headers, How, Recorder, Request, Response
@@ -285,7 +285,7 @@ def test_a_service_that_lies_on_its_own_record_is_not_kept(
     certificate: Certificate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where a replay would give a client something else, the old recording stays."""
-    monkeypatch.setattr("harness.runner.record_proof._same", lambda before, after: False)
+    monkeypatch.setattr("harness.runner.record.proof._same", lambda before, after: False)
     with session(Service(), certificate, tmp_path) as recording:
         (result,) = recording.run(chosen(["errors"]))
     assert result.state is State.UNFAITHFUL

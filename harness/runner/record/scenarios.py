@@ -9,16 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from harness.checks.actions import Close, Open, Read, Send, Steps
+from harness.checks.actions import Close, Open, Send, Steps
 from harness.checks.agents import environment_of
 from harness.checks.check import Exercise, exercise
-from harness.checks.events import Event, decoded, last_cursor, stream_id
-from harness.checks.running import LONG, whole
+from harness.checks.events import last_cursor, stream_id
+from harness.checks.running import LONG, read_to_a_cursor, whole
 from harness.checks.stored import UNKNOWN_ID
 from harness.checks.streamed import FORCED, WEATHER
 from harness.checks.target import Target
 from harness.checks.tools import QUESTION, first_call, result_of
-from harness.checks.waiting import Part, appear, need_id, settle
+from harness.checks.waiting import appear, need_id, settle
 from harness.outcome import UsageFault
 from harness.outcome.suggest import did_you_mean
 from harness.wire import Exchange, LiveStream
@@ -76,7 +76,7 @@ def _streaming(t: Target) -> Steps:
 def _resume(t: Target) -> Steps:
     """A background stream that is left after some events, resumed there, and read again from its start."""
     stream: LiveStream = yield Open(t.create(input="Count to twenty in words.", background=True, stream=True))
-    had = yield from _read_to_a_cursor(stream)
+    had = yield from read_to_a_cursor(stream, EVENTS_BEFORE_HANG_UP, most=_MOST_EVENTS_BEFORE_HANG_UP)
     left: Exchange = yield Close(stream)
     found, cursor = stream_id(had), last_cursor(had)
     if not found or cursor is None:
@@ -84,16 +84,6 @@ def _resume(t: Target) -> Steps:
     rest = yield from whole(t.get(found, stream=True, last_event_id=cursor))
     polled = yield from settle(t, found)
     return {"left": left, "rest": rest, "polled": polled, "all": (yield from whole(t.get(found, stream=True)))}
-
-
-def _read_to_a_cursor(stream: LiveStream) -> Part[list[Event]]:
-    had = decoded((yield Read(stream, EVENTS_BEFORE_HANG_UP)))
-    while last_cursor(had) is None and len(had) < _MOST_EVENTS_BEFORE_HANG_UP:
-        more = decoded((yield Read(stream, 1)))
-        if not more:
-            break
-        had += more
-    return had
 
 
 @exercise(requests=3, interactions=3)

@@ -6,7 +6,7 @@ import pytest
 
 from harness.outcome import Unmet
 from harness.runner.polite import said
-from harness.runner.record_driver import CarefulDriver
+from harness.runner.record.driver import CarefulDriver
 from harness.transport import ServiceDriver
 from tests.runner.test_polite import ASK, TOLD, Refusing
 

@@ -1,0 +1,19 @@
+"""Fixtures that several test modules of the plugin share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from harness.emulator import Emulator
+from harness.transport import ServerThread
+
+
+@pytest.fixture
+def live(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
+    """What is recorded from."""
+    emulator = Emulator()
+    with ServerThread(emulator, clock=emulator.clock) as server:
+        monkeypatch.setenv("INTERACTIONS_RECORD_URL", server.url)
+        yield emulator

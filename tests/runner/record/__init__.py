@@ -1,0 +1,1 @@
+"""Claims about `harness.runner.record`."""
