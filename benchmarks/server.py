@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import logging
 import multiprocessing
 import socket
 from collections.abc import Callable, Iterator
@@ -96,6 +97,7 @@ def serve_aiohttp(port: int) -> None:
         await response.write_eof()
         return response
 
+    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)  # the load ends amidst its last answers
     app = web.Application()
     app.add_routes([web.get("/small", small), web.get("/stream", stream)])
     loop = (loop_factory() or asyncio.new_event_loop)()
