@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,10 +54,10 @@ def run(words: Sequence[str]) -> int:
             lines = failure_lines(failure, target.info, mask, strict=options.strict, verbose=arguments.verbose)
             say("\n".join(["", *lines, *(f"  written: {path}" for path in paths)]))
     code = exit_of(runs, strict=options.strict)
-    record = fuzz_record(runs, target.info, mask, seed=options.seed, strict=options.strict, code=code)
-    files.write_plain(record, junit_cases(runs, target.info, mask, strict=options.strict))
+    record = partial(fuzz_record, runs, target.info, mask, seed=options.seed, strict=options.strict, code=code)
+    files.write_plain(record, lambda: junit_cases(runs, target.info, mask, strict=options.strict))
     if arguments.json:
-        write_json(record)
+        write_json(record())
     else:
         say(f"\n{counted(len(failures), 'finding')}, seed {options.seed}")
     return code

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -215,8 +216,8 @@ def _listen(
             if isinstance(event, GatewayFinished):
                 finished = event
     assert finished is not None
-    record = gateway_record(target.info, upstream, finished, mask)
-    files.write_plain(record, list(junit_cases(target.info, finished, mask)))
+    record = partial(gateway_record, target.info, upstream, finished, mask)
+    files.write_plain(record, partial(junit_cases, target.info, finished, mask))
     if arguments.json:
-        write_json(record)
+        write_json(record())
     return finished

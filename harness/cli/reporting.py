@@ -62,11 +62,11 @@ class ReportFiles:
             except OSError as wrong:
                 raise UsageFault(f"--report: {str(path)!r} cannot be written: {wrong.strerror}") from None
 
-    def write_plain(self, record: Any, cases: Iterable[junit.Case]) -> None:
-        """Write a run that has no formats beside the plain ones."""
+    def write_plain(self, record: Callable[[], Any], cases: Callable[[], Iterable[junit.Case]]) -> None:
+        """Write a run that has no formats beside the plain ones; asks for what a file needs, and for no more."""
         from harness.report import junit
 
-        self.write(lambda name: junit.document(cases) if name == "junit" else dump(record))
+        self.write(lambda name: junit.document(cases()) if name == "junit" else dump(record()))
 
 
 def _parsed(word: str, formats: Sequence[str]) -> tuple[str, Path]:

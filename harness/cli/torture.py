@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from harness.cli.arguments import Parser, count, positive_seconds
@@ -182,8 +183,8 @@ def _play(cases: Sequence[Case], command: Sequence[str], arguments: argparse.Nam
     passed = all(result.outcome in passing for result in results)
     code = Exit.OK if passed else Exit.FAILED
     report.ended(results, seconds, passed=passed)
-    record = torture_record(started, results, seconds, code=code)
-    files.write_plain(record, junit_cases(results, command, passing))
+    record = partial(torture_record, started, results, seconds, code=code)
+    files.write_plain(record, lambda: junit_cases(results, command, passing))
     if arguments.json:
-        write_json(record)
+        write_json(record())
     return code

@@ -106,7 +106,7 @@ def junit_cases(
         yield junit.Case(
             suite=f"fuzz.{failure.engine}",
             name=f"{failure.rule}: {rule_of(failure.rule).statement}",
-            tag=junit.TAGS.get(verdict, junit.Tag.PASSED),
+            tag=junit.tag_of(verdict),
             kind=str(verdict),
             message=mask.text(failure.finding.message),
             text="\n".join(lines),

@@ -195,12 +195,11 @@ def junit_cases(target: TargetInfo, finished: GatewayFinished, mask: Mask) -> It
     for result in finished.results:
         rule, findings = result.check.rule, result.observation.findings
         plain = findings[0].message if findings else result.observation.reason.strip().partition("\n")[0]
-        tag = junit.TAGS.get(result.verdict, junit.Tag.PASSED)
         lines = _explained(result, target, mask, verbose=True) if result.verdict is not Verdict.PASS else ()
         yield junit.Case(
             suite="gateway",
             name=f"{rule.id}: {rule.statement}",
-            tag=tag,
+            tag=junit.tag_of(result.verdict),
             kind=str(result.verdict),
             message=mask.text(result.reason or plain),
             text="\n".join(lines),

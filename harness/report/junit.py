@@ -29,7 +29,7 @@ class Tag(StrEnum):
     SKIPPED = "skipped"
 
 
-TAGS = {
+_TAGS = {
     Verdict.FAIL: Tag.FAILURE,
     Verdict.STALE: Tag.FAILURE,
     Verdict.ERROR: Tag.ERROR,
@@ -40,6 +40,11 @@ TAGS = {
     Verdict.NOT_RUN: Tag.SKIPPED,
 }
 """Verdicts that are no pass."""
+
+
+def tag_of(verdict: Verdict) -> Tag:
+    """What becomes of a case with this verdict."""
+    return _TAGS.get(verdict, Tag.PASSED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +117,7 @@ def _case(result: Result, story: Story) -> Case:
     check, verdict = result.check, result.verdict
     findings = result.observation.findings
     plain = findings[0].message if findings else result.observation.reason.strip().rpartition("\n")[2]
-    tag = Tag.ERROR if result.unjudged else TAGS.get(verdict, Tag.PASSED)
+    tag = Tag.ERROR if result.unjudged else tag_of(verdict)
     told = tag in (Tag.FAILURE, Tag.ERROR) or (tag is Tag.PASSED and verdict is not Verdict.PASS)
     return Case(
         suite=check.rule.area,

@@ -59,7 +59,7 @@ def test_json(harness: Harness) -> None:
 
 def test_reports(harness: Harness) -> None:
     """A suite for each way to end, a case for each cut, and what a terminal says of a failure."""
-    files = ("--report", "junit=x.xml", "--report", "json=x.json")
+    files = ("--report", "junit=x.xml", "--report", "json=x.json", "--report", "junit=again.xml")
     done = harness("torture", "--cuts", "event:9,rst", "--cuts", "event:1,rst", *files, "--", *program(BAD))
     suite = ET.parse("x.xml").getroot().find("testsuite")
     assert suite is not None
@@ -70,6 +70,7 @@ def test_reports(harness: Harness) -> None:
     assert "twice" in failure.get("message", "")
     assert "harness torture --cuts event:9,rst -- " in (failure.text or "")
     assert json.loads(Path("x.json").read_text("utf-8"))["exit"] == 1
+    assert Path("again.xml").read_text("utf-8") == Path("x.xml").read_text("utf-8")
 
 
 def test_giving_up_may_be_allowed(harness: Harness) -> None:
