@@ -1,5 +1,8 @@
 """What a recording proxy adds to the time to the first byte: none, our tap, and others, asked in turn.
 
+Twice each: on a connection that is new, where our tap opens another one upstream while others take one of their
+pool, and again on the same connection, as clients with a pool of their own do.
+
 `python -m benchmarks.tap [--rounds 60] [--json] [--python PATH] [--mitmdump PATH]`. The upstream sends eleven
 events five milliseconds apart. Each proxy is a process of its own; every round asks each of them once, so that
 what else the machine does falls on all alike. Ours also writes its cassette. Peers that are not installed are
@@ -107,19 +110,27 @@ def commands(target: str, folder: Path, options: argparse.Namespace) -> dict[str
     return found
 
 
-def first_byte(port: int) -> float:
-    """Seconds from the request to the first byte of the body, on a connection of its own."""
+def first_bytes(port: int) -> tuple[float, float]:
+    """Seconds from a request to the first byte of the body: on a new connection, and again on the same."""
     with socket.create_connection(("127.0.0.1", port), timeout=10) as sock:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        began = time.perf_counter()
-        sock.sendall(b"GET /stream HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
-        received, at = b"", 0.0
-        while data := sock.recv(65536):
-            received += data
-            if not at and b"data:" in received:
-                at = time.perf_counter() - began
+        return first_byte(sock), first_byte(sock)
+
+
+def first_byte(sock: socket.socket) -> float:
+    """Ask once and read the answer to its end."""
+    began = time.perf_counter()
+    sock.sendall(b"GET /stream HTTP/1.1\r\nhost: x\r\n\r\n")
+    received, at = b"", 0.0
+    while not received.endswith(b"\r\n0\r\n\r\n"):
+        data = sock.recv(65536)
+        if not data:
+            break
+        received += data
+        if not at and b"data:" in received:
+            at = time.perf_counter() - began
     if received.count(b"data:") != EVENTS:
-        raise SystemExit(f"port {port} brought {received.count(b'data:')} events instead of {EVENTS}")
+        raise SystemExit(f"{sock.getpeername()} brought {received.count(b'data:')} events instead of {EVENTS}")
     return at
 
 
@@ -131,14 +142,21 @@ def measure(options: argparse.Namespace) -> dict[str, dict[str, float]]:
         ports = {"direct": port}
         for name, (command, own) in commands(f"http://127.0.0.1:{port}", folder, options).items():
             ports[name] = stack.enter_context(proxy(command, own))
-        times: dict[str, list[float]] = {name: [] for name in ports}
+        times: dict[str, list[tuple[float, float]]] = {name: [] for name in ports}
         for number in range(options.rounds + 5):
             for name, own in ports.items():
-                took = first_byte(own)
+                took = first_bytes(own)
                 if number >= 5:  # the first ones warm up
-                    times[name].append(took * 1000)
-    medians = {name: statistics.median(values) for name, values in times.items()}
-    return {name: {"ms": ms, "added_ms": ms - medians["direct"]} for name, ms in medians.items()}
+                    times[name].append(took)
+    medians = {
+        name: [statistics.median(values) * 1000 for values in zip(*pairs, strict=True)]
+        for name, pairs in times.items()
+    }
+    direct = medians["direct"]
+    return {
+        name: {"ms": new, "added_ms": new - direct[0], "again_ms": again, "again_added_ms": again - direct[1]}
+        for name, (new, again) in medians.items()
+    }
 
 
 def main() -> None:
@@ -153,10 +171,13 @@ def main() -> None:
     if options.json:
         print(json.dumps(results, indent=2))
         return
-    ours = max(results["harness tap"]["added_ms"], 0.0)
-    for name, numbers in results.items():
-        share = "" if name in ("direct", "harness tap") else f"  ours adds {ours / numbers['added_ms']:.2f} of it"
-        print(f"{name:22} {numbers['ms']:8.2f} ms  added {numbers['added_ms']:7.2f} ms{share}")
+    for measured, what in (("", "a new connection"), ("again_", "the same connection again")):
+        print(f"{what}:")
+        ours = max(results["harness tap"][f"{measured}added_ms"], 0.0)
+        for name, numbers in results.items():
+            ms, added = numbers[f"{measured}ms"], numbers[f"{measured}added_ms"]
+            share = "" if name in ("direct", "harness tap") else f"  ours adds {ours / added:.2f} of it"
+            print(f"  {name:22} {ms:8.2f} ms  added {added:7.2f} ms{share}")
 
 
 if __name__ == "__main__":

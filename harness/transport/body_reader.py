@@ -16,6 +16,11 @@ _SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?\r?\n")
 _SIZE_LINE_BYTES = 4096
 
 
+def has_no_last_chunk(data: bytes) -> bool:
+    """Whether no line of `data`, the first one included, could say that no chunk follows: none begins with 0."""
+    return not data.startswith(b"0") and b"\n0" not in data
+
+
 class Data(NamedTuple):
     """Body bytes in the order they came.
 
@@ -60,6 +65,12 @@ class BodyReader:
         while self.ended is None and self._state(found):
             pass
         return found
+
+    def outlasts(self, data: bytes) -> bool:
+        """Whether more is sure to follow these bytes; False where a glance does not tell."""
+        if isinstance(self._framing, Chunked):
+            return not self._buffer and self._state != self._trailers and has_no_last_chunk(data)
+        return not isinstance(self._framing, Length) or len(data) < self._left
 
     def place(self, how: How, by: By, detail: str = "") -> Ending:
         """The ending of a body that stops here, for whatever reason."""

@@ -8,14 +8,27 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from harness.transport.body_reader import BodyReader, Data
+from harness.transport.body_reader import BodyReader, Data, has_no_last_chunk
 from harness.transport.heads import END_OF_HEAD, BadHead, ResponseHead, parse_response_head
 from harness.transport.limits import Limits
 from harness.wire import COMPLETE, At, By, Ending, How, Length, UntilClose
 
 Event: TypeAlias = ResponseHead | Data | Ending
 
+_BODILESS = frozenset({"HEAD", "CONNECT"})
 _PROTOCOL = b"HTTP/1."
+_OK = b"HTTP/1.1 200 "
+_IN_CHUNKS = b"\r\ntransfer-encoding: chunked\r\n"
+
+
+def begins_a_stream(method: str, data: bytes) -> bool:
+    """Whether a response to `method` begins with these bytes and more is sure to follow, which a glance must tell.
+
+    It does where the response says, in the usual words, that it comes in chunks.
+    """
+    if method in _BODILESS or not data.startswith(_OK) or not has_no_last_chunk(data):
+        return False
+    return _IN_CHUNKS in data[: data.find(b"\r\n\r\n") + 2].lower()
 
 
 class ResponseReader:
@@ -57,6 +70,10 @@ class ResponseReader:
         if self.ended is not None:
             events.append(self.ended)
         return events
+
+    def outlasts(self, data: bytes) -> bool:
+        """Whether more is sure to follow these bytes; False where a glance does not tell."""
+        return self._body is not None and self.ended is None and self._body.outlasts(data)
 
     def fin(self) -> Ending:
         """The other side closed: complete where that is the framing, else a breach."""

@@ -1,8 +1,8 @@
 """The recording tap: a raw pass-through proxy in front of any server, for clients in any language.
 
 Layer 3. Knows listening, dialling and what is kept of an exchange (a callable); what happens on a connection is
-`tap_link`'s. It forwards paths as they come and changes nothing but the Host field. It adds nothing to the first
-byte: an answer goes on while it is read.
+`tap_link`'s. It forwards paths as they come and changes nothing but the Host field. It adds next to nothing
+to the first byte: what cannot be the end of an answer goes on before it is looked at.
 """
 
 from __future__ import annotations

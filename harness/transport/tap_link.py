@@ -21,6 +21,8 @@ from harness.wire import By, Ending, Exchange, How
 _EARLY_BYTES = 256 * 1024
 _DRAIN_SECONDS = 5.0
 _LINGER_SECONDS = 1.0
+_AFTER_SECONDS = 0.001
+"""When to take note of what went on unseen: whoever waits for it may need this processor first."""
 
 
 class Switchboard(Protocol):
@@ -60,6 +62,7 @@ class Link:
         self._early = bytearray()
         self._failed: Ending | None = None
         self._closed = False  # one side is over, so both are
+        self._ahead: tuple[bytes, float] | None = None  # what went on unseen, and when it came
         self._keeping = False  # a record is being kept, and `_later` waits for it
         self._later: deque[Callable[[], None]] = deque()
         self._quiet: dict[str, set[str]] = {"client": set(), "upstream": set()}
@@ -70,6 +73,7 @@ class Link:
     @property
     def waiting(self) -> list[str]:
         """Requests without a whole answer."""
+        self._catch_up()
         return [] if self._closed else self._wire.waiting
 
     # From the client.
@@ -94,6 +98,7 @@ class Link:
         """Bytes of requests."""
         if self._closed:
             return
+        self._catch_up()
         sent = self._wire.upward(data, self._loop.time())
         self._tell()
         if sent.finished:
@@ -140,6 +145,12 @@ class Link:
             return
         if self._closed:
             return
+        self._catch_up()
+        if self._wire.passes(data):
+            write(self._client, data)
+            self._ahead = data, self._loop.time()
+            self._loop.call_later(_AFTER_SECONDS, self._catch_up)
+            return
         passed = self._wire.downward(data, self._loop.time())
         kept = self._board.keep(passed.finished) if passed.finished else None
         if kept is None:
@@ -149,6 +160,15 @@ class Link:
                 write(self._client, data[: passed.safe])
             self._after(kept, lambda: write(self._client, data[passed.safe :]))
         self._tell()
+
+    def _catch_up(self) -> None:
+        """Take note of what went on to the client unseen."""
+        if self._ahead is not None:
+            (data, when), self._ahead = self._ahead, None
+            finished = self._wire.downward(data, when).finished
+            if finished:  # broken off here: it was no whole answer
+                self._board.keep(finished)
+            self._tell()
 
     def upstream_left(self, how: How, detail: str = "", *, torn: bool = False) -> None:
         """Upstream closed or reset; `torn`: it closed without the goodbye that TLS demands."""
@@ -161,6 +181,7 @@ class Link:
 
     def _close(self, by: By, how: How, detail: str, action: Callable[[How], None], *, torn: bool = False) -> None:
         """Record what is open, then pass the ending on by `action`."""
+        self._catch_up()
         finished = self._wire.ended(by, how, self._loop.time(), detail, torn=torn)
         self._tell()
         self._closed = True
@@ -233,6 +254,7 @@ class Link:
     def stop(self) -> set[asyncio.Task[None]]:
         """Record what has come of answers and close both at once; the tasks that are still to end."""
         if not self._closed:
+            self._catch_up()
             finished = self._wire.stopped(self._loop.time())
             self._tell()
             self._board.keep(finished)
@@ -253,8 +275,9 @@ class Link:
 
     def unhush(self, side: str, reason: str) -> None:
         """One reason less not to read."""
-        self._quiet[side].discard(reason)
-        self._heed(side)
+        if reason in self._quiet[side]:
+            self._quiet[side].remove(reason)
+            self._heed(side)
 
     def _heed(self, side: str) -> None:
         transport = self._client if side == "client" else self._upstream

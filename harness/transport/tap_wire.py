@@ -15,7 +15,7 @@ from typing import NamedTuple
 from harness.transport.body_reader import Data
 from harness.transport.heads import ResponseHead
 from harness.transport.limits import RECORDED_BYTES, Limits
-from harness.transport.response_reader import Event, ResponseReader
+from harness.transport.response_reader import Event, ResponseReader, begins_a_stream
 from harness.transport.tap_requests import Asked, RequestFollower
 from harness.wire import By, Chunk, Ending, Exchange, How, Recorder
 
@@ -126,6 +126,8 @@ class Wiretap:
 
     def notes(self) -> list[str]:
         """Why something is in no record; each reason once."""
+        if not self._requests.notes and not self.lost:
+            return []
         new = self._requests.notes.copy()
         self._requests.notes.clear()
         if self.lost and not self._told:
@@ -142,6 +144,19 @@ class Wiretap:
         if answer is None or answer.reader.ended is None or answer.asked.sent is None:
             return Sent(out, ())
         return Sent(out, self._finish(answer, answer.reader.ended, now))
+
+    def passes(self, data: bytes) -> bool:
+        """Whether these bytes from upstream may go on unseen, since they are sure to make no answer whole.
+
+        Told at a glance, so that no byte of a stream waits until it is parsed.
+        """
+        if self._lost or not self._asked:
+            return True
+        if len(self._asked) > 1 or self._asked[0].sent is None:
+            return False
+        if self._answer is None:
+            return begins_a_stream(self._asked[0].head.method, data)
+        return self._answer.reader.outlasts(data)
 
     def downward(self, data: bytes, now: float) -> Passed:
         """Bytes from upstream, which go to the client as they are."""

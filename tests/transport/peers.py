@@ -128,6 +128,17 @@ def get(target: str = "/x", **fields: str) -> bytes:
 
 
 @contextlib.contextmanager
+def deaf() -> Iterator[int]:
+    """A port where connections neither come to stand nor are refused: its listener's queue is full."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full, contextlib.ExitStack() as stack:
+        for _ in range(8):
+            sock = stack.enter_context(socket.socket())
+            sock.setblocking(False)
+            sock.connect_ex(full.getsockname())
+        yield full.getsockname()[1]
+
+
+@contextlib.contextmanager
 def connected(port: int) -> Iterator[socket.socket]:
     """A raw client socket; nothing on it takes more than five seconds."""
     with socket.create_connection(("127.0.0.1", port), timeout=5) as sock:

@@ -25,6 +25,7 @@ from tests.transport.peers import (
     RawServer,
     Serving,
     connected,
+    deaf,
     echo,
     get,
     raw_exchange,
@@ -141,16 +142,10 @@ def test_nobody_waits_for_an_answer_that_does_not_come(leaves: bool) -> None:
 
 def test_limits_of_ours_do_not_stall_a_client() -> None:
     """Where no connection comes to stand in time, the client's breaks: a stall would be the server's doing."""
-    with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
-        crowd = [socket.socket() for _ in range(8)]
-        for sock in crowd:
-            sock.setblocking(False)
-            sock.connect_ex(full.getsockname())
-        upstream = Upstream(f"http://127.0.0.1:{full.getsockname()[1]}", limits=Limits(connect_seconds=0.1))
+    with deaf() as port:
+        upstream = Upstream(f"http://127.0.0.1:{port}", limits=Limits(connect_seconds=0.1))
         with InThread(WaitingServer(upstream)) as proxy:
             assert raw_exchange(proxy.port, get()) == (b"", "rst")
-        for sock in crowd:
-            sock.close()
 
 
 def test_streams_do_not_wait_for_each_other() -> None:

@@ -7,7 +7,13 @@ import contextlib
 import pytest
 
 from harness.outcome import UsageFault
+from harness.transport import ServerThread
+from harness.transport.in_thread import InThread
+from harness.transport.limits import Limits
+from harness.transport.tap import Tap
 from harness.transport.tap_dial import refuse_itself
+from harness.wire import At, By, Chunk, Exchange, How, Pause
+from tests.transport.peers import Serving, deaf, get, raw_exchange
 
 
 @pytest.mark.parametrize(
@@ -29,3 +35,31 @@ def test_nobody_stands_in_front_of_itself(target: str, host: str, refused: bool)
     told = pytest.raises(UsageFault, match="would ask itself") if refused else contextlib.nullcontext()
     with told:
         refuse_itself(target, host, 8000)
+
+
+@pytest.mark.parametrize("proxied", [False, True])
+def test_a_target_that_takes_too_long_is_given_up(proxied: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client sees the connection break, the record says whose patience ended and what did not answer."""
+    seen: list[Exchange] = []
+    with deaf() as port:
+        target, place = f"http://127.0.0.1:{port}", f"127.0.0.1:{port}"
+        if proxied:
+            monkeypatch.setenv("HTTPS_PROXY", target)
+            target, place = "https://target.invalid", f"the proxy {place}"
+        with InThread(Tap(target, seen.append, limits=Limits(connect_seconds=0.1))) as tap:
+            assert raw_exchange(tap.port, get()) == (b"", "rst")
+    ending = seen[0].ending
+    assert (ending.by, ending.how, ending.at) == (By.LIMIT, How.TIMEOUT, At.BEFORE_HEADERS)
+    assert ending.detail == f"no connection to {place} in 0.1 s (Limits.connect_seconds)"
+
+
+def test_a_connection_that_stands_is_not_given_up() -> None:
+    """The patience is with dialling; an answer may take as long as it likes."""
+    seen: list[Exchange] = []
+    answer = Serving(Pause(0.3), Chunk(b"ab"))
+    with (
+        ServerThread(answer) as server,
+        InThread(Tap(server.url, seen.append, limits=Limits(connect_seconds=0.1))) as tap,
+    ):
+        raw_exchange(tap.port, get(connection="close"))
+    assert seen[0].complete

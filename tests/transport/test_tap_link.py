@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Iterable
 
+import pytest
+
 from harness.transport.tap_link import Link
-from harness.wire import Exchange
+from harness.wire import Exchange, How
 from tests.transport.peers import get
 
 
@@ -31,6 +33,9 @@ class Noted(asyncio.Transport):
         self.reading = True
 
     def abort(self) -> None:
+        pass
+
+    def close(self) -> None:
         pass
 
 
@@ -68,6 +73,67 @@ def test_a_client_that_says_much_before_there_is_an_upstream_is_not_read_on() ->
         link.upstream_came(upstream)
         assert client.reading
         assert upstream.written.endswith(b"a" * 200_000 + b"b" * 100_000)
+        await asyncio.gather(*link.stop(), return_exceptions=True)
+
+    asyncio.run(play())
+
+
+HEAD = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+CHUNK = b"A\r\ndata: {}\n\n\r\n"
+
+
+class Keeping(Board):
+    """A tap that remembers what it kept."""
+
+    def __init__(self) -> None:
+        self.kept: list[Exchange] = []
+
+    def keep(self, exchanges: Iterable[Exchange]) -> Awaitable[object] | None:
+        self.kept += exchanges
+        return None
+
+
+@pytest.mark.parametrize("end", ["reset", "hang up", "stop", "complete"])
+def test_what_passed_before_it_was_looked_at_is_in_the_record(end: str) -> None:
+    """The first bytes of a stream are with the client at once; whatever comes next finds them in the record."""
+
+    async def play() -> None:
+        board = Keeping()
+        link, client, upstream = Link(board), Noted(), Noted()
+        link.client_came(client)
+        link.upstream_came(upstream)
+        link.from_client(get())
+        link.from_upstream(HEAD + CHUNK)
+        assert client.written == HEAD + CHUNK
+        if end == "reset":
+            link.upstream_left(How.RST)
+        elif end == "hang up":
+            link.client_left(How.FIN)
+        elif end == "complete":
+            link.from_upstream(b"0\r\n\r\n")
+        tasks = link.stop()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        (exchange,) = board.kept
+        assert exchange.status == 200
+        assert exchange.body == b"data: {}\n\n"
+        assert exchange.complete == (end == "complete")
+
+    asyncio.run(play())
+
+
+def test_what_passed_is_looked_at_though_nothing_follows() -> None:
+    """That a request waits for nothing more is known soon, not only when the next byte comes."""
+
+    async def play() -> None:
+        board = Keeping()
+        link, client = Link(board), Noted()
+        link.client_came(client)
+        link.upstream_came(Noted())
+        link.from_client(get())
+        link.from_upstream(HEAD + b"X\r\n")
+        while not board.kept:
+            await asyncio.sleep(0)
+        assert board.kept[0].ending.how is How.BAD_HTTP
         await asyncio.gather(*link.stop(), return_exceptions=True)
 
     asyncio.run(play())
