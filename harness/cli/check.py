@@ -77,34 +77,40 @@ def _parser() -> Parser:
     add_target_arguments(parser)
     add_manners(parser)
     group = parser.add_argument_group("selection")
-    group.add_argument("-c", "--check", action="append", metavar="GLOB", help="only these checks; may be repeated")
-    group.add_argument("--exclude", action="append", metavar="GLOB", help="not these checks")
-    group.add_argument("--level", metavar="LEVEL", help="weakest level to judge: must, should or may (may)")
-    group.add_argument("--profile", action="append", metavar="NAME", help="only these profiles")
+    group.add_argument(
+        "-c", "--check", action="append", metavar="GLOB", help="run only matching checks (repeatable)"
+    )
+    group.add_argument("--exclude", action="append", metavar="GLOB", help="leave out matching checks (repeatable)")
+    group.add_argument(
+        "--level", metavar="LEVEL", help="weakest level to judge: must, should or may (default: may)"
+    )
+    group.add_argument("--profile", action="append", metavar="NAME", help="run only this profile (repeatable)")
     group = parser.add_argument_group("verdicts")
-    group.add_argument("--strict", action="store_true", default=None, help="a broken SHOULD fails, too")
-    group.add_argument("--baseline", metavar="FILE", help="failures that are known and explained")
-    group.add_argument("--baseline-update", action="store_true", help="add new failures to the baseline")
-    group.add_argument("--baseline-prune", action="store_true", help="take stale entries out of the baseline")
+    group.add_argument("--strict", action="store_true", default=None, help="broken SHOULDs fail, too")
+    group.add_argument("--baseline", metavar="FILE", help="file of known, explained failures")
+    group.add_argument("--baseline-update", action="store_true", help="add new failures to the baseline file")
+    group.add_argument("--baseline-prune", action="store_true", help="remove stale entries from the baseline file")
     group = parser.add_argument_group("run")
-    group.add_argument("-j", "--jobs", type=count, metavar="N", help="exercises at the same time (1)")
+    group.add_argument("-j", "--jobs", type=count, metavar="N", help="exercises to run in parallel (default: 1)")
     group.add_argument("--fail-fast", action="store_true", default=None, help="stop at the first failure")
-    group.add_argument("--dry-run", action="store_true", help="say how much would be sent, and send nothing")
+    group.add_argument("--dry-run", action="store_true", help="print what would be sent, and send nothing")
     group = parser.add_argument_group("output")
     group.add_argument(
         "--report", action="append", metavar="FORMAT=PATH", help="json, junit, markdown, html, badge"
     )
     group.add_argument("--json", action="store_true", help="print the JSON report and nothing else")
-    group.add_argument("-v", "--verbose", action="store_true", help="name each chosen check, explain each warning")
+    group.add_argument(
+        "-v", "--verbose", action="store_true", help="list every selected check and explain warnings"
+    )
     group.add_argument("--color", choices=("auto", "always", "never"), default="auto")
     return parser
 
 
 _EPILOG = """\
-A 429 or 503 is waited out; what had no answer in the end is not judged, and exit code 4.
-Without --profile the profile `core` runs, and each other one that the printed probe finds something for.
+429 and 503 are waited out. If a MUST gets no answer in the end, the exit code is 4.
+Without --profile, the profile `core` runs, and every other profile whose capabilities the probe found.
 Defaults come from [tool.harness] in pyproject.toml. A live target is billed for what the checks create:
---dry-run says how much that is."""
+--dry-run prints how much that is."""
 
 
 def _selection(arguments: argparse.Namespace) -> Selection:

@@ -22,10 +22,10 @@ def run(words: Sequence[str]) -> int:
         "Content: text, number of deltas, usage, ids, times.",
         epilog="exit codes: 0 the same shape · 1 drift of shape · 2 usage · 3 nothing to compare",
     )
-    parser.add_argument("before", metavar="A", help="the older recording")
-    parser.add_argument("after", metavar="B", help="the newer one")
+    parser.add_argument("before", metavar="A", help="older recording")
+    parser.add_argument("after", metavar="B", help="newer recording")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("--quiet", action="store_true", help="leave out drift of content")
+    parser.add_argument("--quiet", action="store_true", help="do not show drift of content")
     arguments = parser.parse(words)
     before, after = Path(arguments.before), Path(arguments.after)
     for path in (before, after):

@@ -21,7 +21,7 @@ from harness.runner.plan import Selection, make_plan
 def run(words: Sequence[str]) -> int:
     """The command."""
     parser = Parser("explain", "Explain checks: rule, source, what breaks without it, what passes, what it costs.")
-    parser.add_argument("ids", nargs="+", metavar="ID", help="id, glob or area")
+    parser.add_argument("ids", nargs="+", metavar="ID", help="check id, glob or area")
     arguments = parser.parse(words)
     own = [rule for rule in RULES if rule.id in arguments.ids]
     others = [name for name in arguments.ids if name not in {rule.id for rule in own}]

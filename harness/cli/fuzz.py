@@ -72,38 +72,58 @@ def _parser() -> Parser:
         "--engine",
         action="append",
         metavar="NAME",
-        help="history, laws, schema, exhaustive; may be repeated",
+        help="history, laws, schema or exhaustive (repeatable)",
     )
     group.add_argument(
-        "--exhaustive", type=count, metavar="N", help="every history of up to N operations (emulator only)"
+        "--exhaustive", type=count, metavar="N", help="try every history of up to N operations (emulator only)"
     )
     group.add_argument(
-        "--profile", metavar="NAME", default="smoke", help="smoke (default), ci or nightly; `,strict`"
+        "--profile",
+        metavar="NAME",
+        default="smoke",
+        help="smoke (default), ci or nightly; append `,strict` for stricter rules",
     )
-    group.add_argument("--max-examples", type=count, metavar="N", help="histories, laws, examples an operation")
-    group.add_argument("--time", type=positive_seconds, metavar="S", help="seconds for all engines together")
-    group.add_argument("--seed", type=int, default=0, metavar="N", help="the same seed does the same (0)")
     group.add_argument(
-        "--database", metavar="WHERE", help="Hypothesis examples: DIR, redis://…, github:OWNER/REPO"
+        "--max-examples",
+        type=count,
+        metavar="N",
+        help="number of histories, of laws, and of examples per operation",
+    )
+    group.add_argument(
+        "--time", type=positive_seconds, metavar="S", help="time budget for all engines together, in seconds"
+    )
+    group.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="seed of the random generators (default: 0)"
+    )
+    group.add_argument(
+        "--database", metavar="WHERE", help="where Hypothesis keeps examples: DIR, redis://… or github:OWNER/REPO"
     )
     group = parser.add_argument_group("verdicts")
-    group.add_argument("--level", metavar="LEVEL", help="weakest level to judge: must, should or may (may)")
-    group.add_argument("--strict", action="store_true", default=None, help="a broken SHOULD fails, too")
+    group.add_argument(
+        "--level", metavar="LEVEL", help="weakest level to judge: must, should or may (default: may)"
+    )
+    group.add_argument("--strict", action="store_true", default=None, help="broken SHOULDs fail, too")
     group = parser.add_argument_group("output")
-    group.add_argument("--store", metavar="DIR", default=".harness/fuzz", help="failures to play first next time")
-    group.add_argument("--no-store", action="store_true", help="keep nothing and play nothing first")
+    group.add_argument(
+        "--store",
+        metavar="DIR",
+        default=".harness/fuzz",
+        help="failures to replay first next time (default: .harness/fuzz)",
+    )
+    group.add_argument("--no-store", action="store_true", help="neither keep nor replay failures")
     group.add_argument(
         "-o", "--output", metavar="DIR", help="write each failure as a script, a test and a cassette"
     )
     group.add_argument("--report", action="append", metavar="FORMAT=PATH", help=", ".join(PLAIN_FORMATS))
     group.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
-    group.add_argument("-v", "--verbose", action="store_true", help="explain warnings, too")
+    group.add_argument("-v", "--verbose", action="store_true", help="explain warnings")
     return parser
 
 
 _EPILOG = """\
-With --exhaustive and no --engine only that engine runs. The profile `strict` adds what lenient services get wrong
-(unknown fields that are accepted …) and lets a broken SHOULD fail. A live target is billed for what is created."""
+With --exhaustive and no --engine, only that engine runs. The profile `strict` adds rules that lenient services
+break (such as refusing unknown fields) and makes broken SHOULDs fail. A live target is billed for what the
+search creates."""
 
 
 def _need_the_extra() -> None:

@@ -90,56 +90,72 @@ def _parser() -> Parser:
         usage="harness gateway URL [options] [-- CMD …]",
         epilog=_EPILOG,
     )
-    parser.add_argument("target", nargs="?", help="where clients find the gateway, with or without an API version")
+    parser.add_argument("target", nargs="?", help="URL of the gateway, with or without an API version")
     group = parser.add_argument_group("gateway")
-    group.add_argument("--api-version", metavar="V", help="path segment; overrides the URL's (default v1beta)")
-    group.add_argument("--api-key", metavar="KEY", help=f"the client's key; default: ${KEY_VARIABLE}")
     group.add_argument(
-        "-H", "--header", action="append", type=header, metavar="'N: V'", help="sent with each request"
+        "--api-version", metavar="V", help="API version to use instead of the URL's (default: v1beta)"
     )
-    group.add_argument("--model", help="model that the client asks for, as the gateway names it")
-    group.add_argument("--agent", help="agent that the client asks for")
-    group.add_argument("--ca-file", metavar="FILE", help="PEM certificates to trust besides the system's")
+    group.add_argument("--api-key", metavar="KEY", help=f"key that the client sends (default: ${KEY_VARIABLE})")
+    group.add_argument(
+        "-H",
+        "--header",
+        action="append",
+        type=header,
+        metavar="'N: V'",
+        help="header to send with every request (repeatable)",
+    )
+    group.add_argument("--model", help="model to ask for, by the gateway's name for it")
+    group.add_argument("--agent", help="agent to ask for")
+    group.add_argument("--ca-file", metavar="FILE", help="additional certificates to trust (PEM)")
     group = parser.add_argument_group("upstream")
     group.add_argument(
         "--upstream-port",
         type=port,
         default=UPSTREAM_PORT,
         metavar="N",
-        help=f"0 takes a free one ({UPSTREAM_PORT})",
+        help=f"port to listen on; 0 picks a free one (default: {UPSTREAM_PORT})",
     )
     group.add_argument(
-        "--upstream-host", default="127.0.0.1", metavar="HOST", help="address to listen on (127.0.0.1)"
+        "--upstream-host", default="127.0.0.1", metavar="HOST", help="address to listen on (default: 127.0.0.1)"
     )
     group = parser.add_argument_group("time")
     group.add_argument(
-        "--wait", type=some_seconds, metavar="S", help="until the gateway is up (0; 120 for one that is started)"
+        "--wait",
+        type=some_seconds,
+        metavar="S",
+        help="wait up to S seconds for the gateway to come up (default: 0, or 120 with CMD)",
     )
-    group.add_argument("--timeout", type=positive_seconds, default=30.0, metavar="S", help="for one request (30)")
     group.add_argument(
-        "--patience", type=positive_seconds, default=5.0, metavar="S", help="for what has to happen at once (5)"
+        "--timeout", type=positive_seconds, default=30.0, metavar="S", help="limit for one request (default: 30)"
+    )
+    group.add_argument(
+        "--patience",
+        type=positive_seconds,
+        default=5.0,
+        metavar="S",
+        help="limit for what should happen at once (default: 5)",
     )
     group.add_argument(
         "--watch",
         type=some_seconds,
         default=10.0,
         metavar="S",
-        help="how long to look for requests that nobody made (10)",
+        help="how long to watch for requests that no client made (default: 10)",
     )
     group = parser.add_argument_group("verdicts and output")
-    group.add_argument("--only", action="append", metavar="GLOB", help="only these rules; may be repeated")
-    group.add_argument("--strict", action="store_true", help="a broken SHOULD fails, too")
-    group.add_argument("--baseline", metavar="FILE", help="failures that are known and explained")
+    group.add_argument("--only", action="append", metavar="GLOB", help="judge only matching rules (repeatable)")
+    group.add_argument("--strict", action="store_true", help="broken SHOULDs fail, too")
+    group.add_argument("--baseline", metavar="FILE", help="file of known, explained failures")
     group.add_argument("--report", action="append", metavar="FORMAT=PATH", help=", ".join(PLAIN_FORMATS))
     group.add_argument("--json", action="store_true", help="print the result as JSON and nothing else")
-    group.add_argument("-v", "--verbose", action="store_true", help="name every rule, explain every warning")
+    group.add_argument("-v", "--verbose", action="store_true", help="list every rule and explain warnings")
     group.add_argument("--color", choices=("auto", "always", "never"), default="auto")
     return parser
 
 
 _EPILOG = f"""\
-CMD is a gateway to start: it finds its upstream in ${UPSTREAM_VARIABLE} (also $GOOGLE_GEMINI_BASE_URL), and is
-stopped at the end with all it started. Without CMD, configure yours to ask http://127.0.0.1:{UPSTREAM_PORT} first.
+CMD starts the gateway: it finds its upstream in ${UPSTREAM_VARIABLE} (also $GOOGLE_GEMINI_BASE_URL), and is
+stopped at the end with all it started. Without CMD, first configure your gateway to use http://127.0.0.1:{UPSTREAM_PORT}.
 Nothing is billed: the upstream is the built-in emulator."""
 
 

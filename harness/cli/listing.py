@@ -20,12 +20,14 @@ from harness.runner.plan import Selection, make_plan
 def run(words: Sequence[str]) -> int:
     """The command."""
     parser = Parser("list", "List the catalogue of checks.")
-    parser.add_argument("globs", nargs="*", metavar="GLOB", help="only these checks")
-    parser.add_argument("--level", metavar="LEVEL", help="weakest level to list: must, should or may (may)")
+    parser.add_argument("globs", nargs="*", metavar="GLOB", help="list only matching checks")
     parser.add_argument(
-        "--profile", action="append", metavar="NAME", help=f"only this one of {', '.join(PROFILES)}"
+        "--level", metavar="LEVEL", help="weakest level to list: must, should or may (default: may)"
     )
-    parser.add_argument("--json", action="store_true", help="print whole records")
+    parser.add_argument(
+        "--profile", action="append", metavar="NAME", help=f"list only this profile: {', '.join(PROFILES)}"
+    )
+    parser.add_argument("--json", action="store_true", help="print full records as JSON")
     arguments = parser.parse(words)
     selection = Selection(
         checks=tuple(arguments.globs),

@@ -43,24 +43,24 @@ class Entry(NamedTuple):
 COMMANDS: dict[str, Entry] = {
     "check": Entry("harness.cli.check", "judge a server against the contract"),
     "list": Entry("harness.cli.listing", "list the catalogue of checks"),
-    "explain": Entry("harness.cli.explain", "explain one check: rule, source, what breaks, what passes"),
-    "smoke": Entry("harness.cli.smoke", "is the target alive and authorised, and what can it do?"),
+    "explain": Entry("harness.cli.explain", "explain checks: rule, source, what breaks, what passes"),
+    "smoke": Entry("harness.cli.smoke", "ask whether a server is up and authorised, and what it can do"),
     "serve": Entry("harness.cli.serve", "serve the reference emulator, or one of its mutants"),
-    "torture": Entry("harness.cli.torture", "run a client once for each place its connection can drop"),
+    "torture": Entry("harness.cli.torture", "run a client once for every place where its connection can drop"),
     "gateway": Entry("harness.cli.gateway", "judge a gateway from both sides at once"),
     "fuzz": Entry("harness.cli.fuzz", "search a server for requests and histories that break its promises"),
     "mutants": Entry("harness.cli.mutants", "print the kill matrix: which check notices which mutant"),
-    "record": Entry("harness.cli.record", "record what passes between clients and a server"),
-    "replay": Entry("harness.cli.replay", "serve a cassette, to the byte"),
-    "proxy": Entry("harness.cli.proxy", "stand in front of any server and drop connections on order"),
-    "diff": Entry("harness.cli.diff", "tell drift of shape from drift of content between two recordings"),
+    "record": Entry("harness.cli.record", "record the traffic between clients and a server"),
+    "replay": Entry("harness.cli.replay", "serve a recording again, byte for byte"),
+    "proxy": Entry("harness.cli.proxy", "stand in front of any server and break connections as told"),
+    "diff": Entry("harness.cli.diff", "compare two recordings: drift of shape, drift of content"),
     "verify": Entry("harness.cli.verify", "judge recorded traffic offline"),
 }
 
 _EXITS = (
     "exit codes: 0 conformant · 1 unexpected failure or stale baseline · 2 usage ·\n"
-    "3 nothing ran · 4 target unreachable, unauthorised, or silent on a MUST ·\n"
-    "5 the harness itself erred"
+    "3 nothing ran · 4 target unreachable, unauthorised, or a MUST got no answer ·\n"
+    "5 bug in the harness"
 )
 
 

@@ -22,11 +22,14 @@ _WIDTH = 100
 def run(words: Sequence[str]) -> int:
     """The command: 0 when every mutant is noticed and, for a full run, every check notices one."""
     parser = Parser(
-        "mutants", "Play the catalogue against every mutant of the emulator and print who notices whom."
+        "mutants",
+        "Run the catalogue against every mutant of the emulator and print which check notices which mutant.",
     )
-    parser.add_argument("globs", nargs="*", metavar="GLOB", help="only these mutants")
-    parser.add_argument("-j", "--jobs", type=count, default=2, metavar="N", help="processes (2)")
-    parser.add_argument("--list", action="store_true", help="only list the mutants and their defects")
+    parser.add_argument("globs", nargs="*", metavar="GLOB", help="only matching mutants")
+    parser.add_argument(
+        "-j", "--jobs", type=count, default=2, metavar="N", help="number of processes (default: 2)"
+    )
+    parser.add_argument("--list", action="store_true", help="list the mutants and their defects, run nothing")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     arguments = parser.parse(words)
     from harness.emulator.mutants import MUTANTS

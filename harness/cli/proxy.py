@@ -104,12 +104,12 @@ class _Notes:
 def _parser() -> Parser:
     parser = Parser(
         "proxy",
-        "Stand in front of any server and let connections suffer by a plan (docs/faults.md).",
+        "Stand in front of any server and break its connections by a fault plan (docs/faults.md).",
         usage="harness proxy --target URL [--fault PLAN] [options] [-- CMD …]",
         epilog="exit codes: CMD's own if it failed, else 0 · 2 usage · 4 the target answered nothing",
     )
-    parser.add_argument("--target", metavar="URL", help="the server: http[s]://host[:port]")
-    parser.add_argument("--fault", metavar="PLAN", help="what happens to which connection, `event:5+60,rst` say")
+    parser.add_argument("--target", metavar="URL", help="server to forward to: http[s]://host[:port]")
+    parser.add_argument("--fault", metavar="PLAN", help="fault plan, e.g. `event:5+60,rst` (docs/faults.md)")
     add_listen_arguments(parser)
-    parser.add_argument("--ca-file", metavar="FILE", help="PEM certificates to trust besides the system's")
+    parser.add_argument("--ca-file", metavar="FILE", help="additional certificates to trust (PEM)")
     return parser

@@ -113,25 +113,29 @@ class _Telling:
 def _parser() -> Parser:
     parser = Parser(
         "record",
-        "Record what clients in any language say to a server and what it answers, to the byte.",
+        "Record the traffic between a server and clients in any language, byte for byte.",
         usage="harness record --target URL (--cassette FILE [-- CMD …] | --scenario NAME …) [options]",
         epilog=_EPILOG,
     )
-    parser.add_argument("--target", metavar="URL", help="the server: http[s]://host[:port]")
-    parser.add_argument("--cassette", metavar="FILE", help="where to record, a .yaml file")
+    parser.add_argument("--target", metavar="URL", help="server to record: http[s]://host[:port]")
+    parser.add_argument("--cassette", metavar="FILE", help="file to record to (.yaml)")
     add_listen_arguments(parser)
-    parser.add_argument("--record-mode", choices=MODES, default="once", help="as in vcrpy (once)")
+    parser.add_argument("--record-mode", choices=MODES, default="once", help="same modes as vcrpy (default: once)")
     parser.add_argument(
         "--accept-encoding",
         metavar="CODINGS",
-        help="ask the server for these, `identity` say; else what clients ask",
+        help="replace the clients' Accept-Encoding, e.g. with `identity`",
     )
-    parser.add_argument("--ca-file", metavar="FILE", help="PEM certificates to trust besides the system's")
+    parser.add_argument("--ca-file", metavar="FILE", help="additional certificates to trust (PEM)")
     parser.add_argument(
-        "--no-redaction", action="store_true", help="write secrets as they are: never share such a file"
+        "--no-redaction", action="store_true", help="write secrets in the clear; never share such a file"
     )
     parser.add_argument(
-        "--max-body", type=_mebibytes, default=256, metavar="MIB", help="larger bodies pass unrecorded (256)"
+        "--max-body",
+        type=_mebibytes,
+        default=256,
+        metavar="MIB",
+        help="do not record bodies larger than this (default: 256)",
     )
     add_scenario_arguments(parser)
     return parser

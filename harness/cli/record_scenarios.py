@@ -39,22 +39,29 @@ def add_scenario_arguments(parser: Parser) -> None:
     """What only counts together with `--scenario`."""
     group = parser.add_argument_group("scenarios")
     group.add_argument(
-        "--scenario", nargs="+", metavar="NAME", help="drive these (or all) instead of waiting for clients"
+        "--scenario", nargs="+", metavar="NAME", help="run these scenarios (or all) instead of waiting for clients"
     )
-    group.add_argument("--cassettes", metavar="DIR", help="where they go (cassettes/live, /emulator or /other)")
-    group.add_argument("--api-key", metavar="KEY", help="default: $GEMINI_API_KEY")
-    group.add_argument("--api-version", metavar="V", help="path segment (v1beta)")
+    group.add_argument(
+        "--cassettes", metavar="DIR", help="output folder (default: cassettes/live, /emulator or /other)"
+    )
+    group.add_argument("--api-key", metavar="KEY", help="API key (default: $GEMINI_API_KEY)")
+    group.add_argument("--api-version", metavar="V", help="API version (default: v1beta)")
     group.add_argument("--model", help="model to ask for")
     group.add_argument("--agent", help="agent to ask for")
     group.add_argument(
-        "-H", "--header", action="append", type=header, metavar="'N: V'", help="sent with each request"
+        "-H",
+        "--header",
+        action="append",
+        type=header,
+        metavar="'N: V'",
+        help="header to send with every request (repeatable)",
     )
-    group.add_argument("--timeout", type=positive_seconds, metavar="S", help="for one run to settle (120)")
-    group.add_argument("--yes", action="store_true", help="do not ask; needs --max-requests")
-    group.add_argument("--max-requests", type=count, metavar="N", help="send no more than this")
     group.add_argument(
-        "--continue", dest="continued", action="store_true", help="go on with an interrupted session"
+        "--timeout", type=positive_seconds, metavar="S", help="limit for one interaction to finish (default: 120)"
     )
+    group.add_argument("--yes", action="store_true", help="do not ask for confirmation; needs --max-requests")
+    group.add_argument("--max-requests", type=count, metavar="N", help="send at most N requests")
+    group.add_argument("--continue", dest="continued", action="store_true", help="resume an interrupted session")
 
 
 def run_scenarios(arguments: argparse.Namespace) -> int:

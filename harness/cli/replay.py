@@ -71,26 +71,32 @@ def _parser() -> Parser:
         "replay",
         "Serve a cassette. Nothing reaches the network; what was not recorded is an error that names the nearest.",
         usage="harness replay FILE [options] [-- CMD …]",
-        epilog="exit codes: CMD's own if it failed, else 0 · 1 a request was not recorded · 2 usage · 3 none came",
+        epilog=(
+            "exit codes: CMD's own if it failed, else 0 · 1 a request was not recorded · 2 usage · 3 no request came"
+        ),
     )
-    parser.add_argument("cassette", metavar="FILE", help="the cassette")
+    parser.add_argument("cassette", metavar="FILE", help="cassette to serve")
     add_listen_arguments(parser)
     parser.add_argument(
         "--mode",
         choices=("strict", "resume"),
         default="strict",
-        help="strict: only what was recorded, in order; resume: also the rest of a stream from any event (strict)",
+        help="strict: only what was recorded, in order; resume: also the rest of a stream from any event "
+        "(default: strict)",
     )
-    parser.add_argument("--speed", type=speed, default=math.inf, help="as-recorded, fast, or 2x (fast)")
-    parser.add_argument("--fault", metavar="PLAN", help="what happens to which connection (docs/faults.md)")
+    parser.add_argument(
+        "--speed", type=speed, default=math.inf, help="as-recorded, fast, or a factor such as 2x (default: fast)"
+    )
+    parser.add_argument("--fault", metavar="PLAN", help="fault plan (docs/faults.md)")
     parser.add_argument(
         "--hang-ups",
         choices=("stall", "fin", "rst"),
         default="stall",
-        help="how to present what a client ended: nothing more comes, or a synthetic drop by the server (stall)",
+        help="how to replay a stream that the recorded client left: go silent, or drop it as a server would "
+        "(default: stall)",
     )
-    parser.add_argument("--cors", action="store_true", help="let web pages of any origin call it")
-    parser.add_argument("--assign-ids", action="store_true", help="give events without an id a stable one")
+    parser.add_argument("--cors", action="store_true", help="allow calls from web pages of any origin")
+    parser.add_argument("--assign-ids", action="store_true", help="add stable ids to events that have none")
     return parser
 
 

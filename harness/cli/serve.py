@@ -85,18 +85,20 @@ def _parser() -> Parser:
     )
     add_listen_arguments(parser)
     add_tls_arguments(parser)
-    parser.add_argument("--mutant", metavar="ID", help="serve this mutant (`harness mutants --list`)")
-    parser.add_argument("--scenario", metavar="FILE", help="what it will answer, as YAML")
-    parser.add_argument("--key", action="append", metavar="KEY=PROJECT", help="accept only these keys")
+    parser.add_argument("--mutant", metavar="ID", help="serve this mutant instead (`harness mutants --list`)")
+    parser.add_argument("--scenario", metavar="FILE", help="scripted answers (YAML, docs/control.md)")
+    parser.add_argument("--key", action="append", metavar="KEY=PROJECT", help="accept only this key (repeatable)")
     parser.add_argument(
-        "--event-ids", metavar="WHICH", help="events that carry an event_id: all, deltas, sparse, none"
+        "--event-ids", metavar="WHICH", help="events that carry an event_id: all, deltas, sparse or none"
     )
-    parser.add_argument("--resume", metavar="HOW", help="exclusive or inclusive")
     parser.add_argument(
-        "--set", action="append", metavar="NAME=VALUE", help="any other setting (docs/emulator.md)"
+        "--resume", metavar="HOW", help="where a resumed stream begins: exclusive (after the cursor) or inclusive"
     )
-    parser.add_argument("--fault", metavar="PLAN", help="what happens to which connection (docs/faults.md)")
-    parser.add_argument("--no-cors", action="store_true", help="do not let web pages of other origins call it")
+    parser.add_argument(
+        "--set", action="append", metavar="NAME=VALUE", help="any other setting (repeatable, docs/emulator.md)"
+    )
+    parser.add_argument("--fault", metavar="PLAN", help="fault plan (docs/faults.md)")
+    parser.add_argument("--no-cors", action="store_true", help="refuse calls from web pages of other origins")
     return parser
 
 

@@ -31,10 +31,10 @@ from harness.wire.mask import Mask
 
 def run(words: Sequence[str]) -> int:
     """The command: 0 when the target answers an interaction, 4 when it does not, with what it answered instead."""
-    parser = Parser("smoke", "Is the target alive and authorised, and what can it do?")
+    parser = Parser("smoke", "Ask whether a server is up and authorised, and what it can do.")
     add_target_arguments(parser)
     add_manners(parser)
-    parser.add_argument("--probe", action="store_true", help="find out every capability; creates interactions")
+    parser.add_argument("--probe", action="store_true", help="probe every capability (creates interactions)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     arguments = parse_with_configuration(parser, list(words))
     target = resolve(arguments)

@@ -32,16 +32,18 @@ _LOCAL = "127.0.0.1,localhost,::1"
 def add_listen_arguments(parser: Parser) -> None:
     """Where to listen, and how to say so."""
     parser.add_argument(
-        "--port", type=port, help=f"0 takes a free one ({_PORT}; for a command, which is told, a free one)"
+        "--port",
+        type=port,
+        help=f"port to listen on; 0 picks a free one (default: {_PORT}, or a free one with CMD)",
     )
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
     parser.add_argument("--json", action="store_true", help="print machine-readable lines")
 
 
 def add_tls_arguments(parser: Parser) -> None:
     """What makes it https."""
     parser.add_argument("--tls-cert", metavar="FILE", help="serve https with this PEM certificate chain")
-    parser.add_argument("--tls-key", metavar="FILE", help="its private key, where that is a file of its own")
+    parser.add_argument("--tls-key", metavar="FILE", help="private key, if it is in a separate file (PEM)")
 
 
 def tls_context(arguments: argparse.Namespace) -> ssl.SSLContext | None:

@@ -29,37 +29,49 @@ def add_target_arguments(parser: Parser) -> None:
     """The target and everything that is said of it. Defaults are None so that a configured value can fill in."""
     parser.add_argument("target", nargs="?", help="root URL, with or without an API version, or `emulator`")
     group = parser.add_argument_group("target")
-    group.add_argument("--api-version", metavar="V", help="path segment; overrides the URL's (default v1beta)")
-    group.add_argument("--api-key", metavar="KEY", help=f"default: ${KEY_VARIABLE}")
+    group.add_argument(
+        "--api-version", metavar="V", help="API version to use instead of the URL's (default: v1beta)"
+    )
+    group.add_argument("--api-key", metavar="KEY", help=f"API key (default: ${KEY_VARIABLE})")
     group.add_argument(
         "--other-api-key",
         metavar="KEY",
-        help=f"key of another project, for isolation; default: ${OTHER_KEY_VARIABLE}",
+        help=f"key of another project, for isolation checks (default: ${OTHER_KEY_VARIABLE})",
     )
-    group.add_argument("--model", help="model that checks ask for")
-    group.add_argument("--agent", help="agent that checks ask for")
+    group.add_argument("--model", help="model to ask for")
+    group.add_argument("--agent", help="agent to ask for")
     group.add_argument(
-        "-H", "--header", action="append", type=header, metavar="'N: V'", help="sent with each request"
+        "-H",
+        "--header",
+        action="append",
+        type=header,
+        metavar="'N: V'",
+        help="header to send with every request (repeatable)",
     )
-    group.add_argument("--ca-file", metavar="FILE", help="PEM certificates to trust besides the system's")
-    group.add_argument("--capability", action="append", metavar="+X|-Y", help="claim or deny one; may be repeated")
+    group.add_argument("--ca-file", metavar="FILE", help="additional certificates to trust (PEM)")
     group.add_argument(
-        "--wait", type=some_seconds, metavar="S", help="wait up to S seconds until the target is up"
+        "--capability", action="append", metavar="+X|-Y", help="declare or deny a capability (repeatable)"
     )
     group.add_argument(
-        "--timeout", type=positive_seconds, metavar="S", help="for one request, and for one run to settle (60)"
+        "--wait", type=some_seconds, metavar="S", help="wait up to S seconds for the target to come up"
+    )
+    group.add_argument(
+        "--timeout",
+        type=positive_seconds,
+        metavar="S",
+        help="limit for one request, and for one interaction to finish (default: 60)",
     )
 
 
 def add_manners(parser: Parser) -> None:
     """How fast the target is asked, and how long a refusal for now is waited out."""
-    group = parser.add_argument_group("manners")
-    group.add_argument("--rate", type=positive_number, metavar="N", help="at most N requests a second")
+    group = parser.add_argument_group("rate limits")
+    group.add_argument("--rate", type=positive_number, metavar="N", help="send at most N requests per second")
     group.add_argument(
         "--max-wait",
         type=some_seconds,
         metavar="S",
-        help=f"wait up to S seconds in all where the target says 429 or 503 ({MOST_WAITING:.0f})",
+        help=f"wait out 429 and 503 for at most S seconds in total (default: {MOST_WAITING:.0f})",
     )
 
 

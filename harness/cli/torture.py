@@ -48,33 +48,47 @@ def run(words: Sequence[str]) -> int:
 def _parser() -> Parser:
     parser = Parser(
         "torture",
-        "Run a client once for each place its connection can drop: it must end with the whole text.",
+        "Run a client once for every place where its connection can drop: it must end up with the whole text.",
         usage="harness torture [options] -- CMD …",
         epilog=_EPILOG,
     )
-    group = parser.add_argument_group("what happens to the stream")
+    group = parser.add_argument_group("drops")
     group.add_argument(
         "--cuts",
         action="append",
         metavar="WHERE",
-        help="every-event (default), structural, every-byte, or a fault plan (docs/faults.md); may be repeated",
+        help="every-event (default), structural, every-byte, or a fault plan (repeatable, docs/faults.md)",
     )
     group.add_argument(
-        "--endings", metavar="LIST", default=DEFAULT_ENDINGS, help=f"how connections end ({DEFAULT_ENDINGS})"
+        "--endings",
+        metavar="LIST",
+        default=DEFAULT_ENDINGS,
+        help=f"how connections end (default: {DEFAULT_ENDINGS})",
     )
     group.add_argument(
-        "--event-ids", metavar="LIST", default="all", help="events with an id: all, deltas, sparse, none (all)"
+        "--event-ids",
+        metavar="LIST",
+        default="all",
+        help="events that carry an id: all, deltas, sparse, none (default: all)",
     )
     group.add_argument("--resume", choices=("exclusive", "inclusive"), default="exclusive")
     group = parser.add_argument_group("the stream")
-    group.add_argument("--text", help="what the model says, instead of a text of our own")
-    group.add_argument("--cassette", metavar="FILE", help="a recorded stream instead of the emulator's")
+    group.add_argument("--text", help="what the model says (default: a built-in text)")
+    group.add_argument("--cassette", metavar="FILE", help="use a recorded stream instead of the emulator's")
     group = parser.add_argument_group("the client")
-    group.add_argument("--loop", action="store_true", help="start it once; it reads tasks as lines of JSON")
-    group.add_argument("--timeout", type=positive_seconds, default=30.0, metavar="S", help="for each case (30)")
-    group.add_argument("-j", "--jobs", type=count, metavar="N", help="clients at the same time (all processors)")
     group.add_argument(
-        "--allow-giving-up", action="store_true", help="a client that says that it failed passes, too"
+        "--loop", action="store_true", help="start the client once; it reads tasks as lines of JSON"
+    )
+    group.add_argument(
+        "--timeout", type=positive_seconds, default=30.0, metavar="S", help="limit for each case (default: 30)"
+    )
+    group.add_argument(
+        "-j", "--jobs", type=count, metavar="N", help="clients to run in parallel (default: all processors)"
+    )
+    group.add_argument(
+        "--allow-giving-up",
+        action="store_true",
+        help="accept a client that reports failure instead of the whole text",
     )
     group = parser.add_argument_group("output")
     group.add_argument("--dry-run", action="store_true", help="list the cases and run nothing")
@@ -88,10 +102,10 @@ def _parser() -> Parser:
 
 _EPILOG = """\
 CMD finds the server in $INTERACTIONS_BASE_URL (also $GOOGLE_GEMINI_BASE_URL), and in $INTERACTION_ID the id of an
-interaction that runs in the background: it streams that one, or creates one of its own. What it writes to standard
-output is the text it ended up with; a non-zero exit code says that it gave up.
+interaction that runs in the background. It streams that one, or creates one of its own. On standard output it
+writes the text it ended up with; with a non-zero exit code it reports that it gave up.
 
-With --loop it reads a line for each case, {"base_url": …, "interaction": …, "case": …}, and answers each with one:
+With --loop it reads one line per case, {"base_url": …, "interaction": …, "case": …}, and answers each with one:
 {"text": …}, {"events": […]} or {"error": …}.
 
 exit codes: 0 every case exact · 1 a case was not · 2 usage, or a client that fails without any drop"""

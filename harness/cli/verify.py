@@ -26,10 +26,14 @@ if TYPE_CHECKING:
 
 def run(words: Sequence[str]) -> int:
     """The command: 0 clean, 1 a broken MUST (with --strict a broken SHOULD) or file, 3 nothing to judge."""
-    parser = Parser("verify", "Judge recorded traffic: .sse, .events.jsonl, .json, cassettes (.yaml), .har.")
-    parser.add_argument("paths", nargs="+", metavar="PATH", help="file or folder")
-    parser.add_argument("--strict", action="store_true", help="a broken SHOULD fails, too")
-    parser.add_argument("--secrets", action="store_true", help="only look for secrets: 1 when there is a hit")
+    parser = Parser(
+        "verify", "Judge recorded traffic offline: cassettes (.yaml), .har, .sse, .events.jsonl, .json."
+    )
+    parser.add_argument("paths", nargs="+", metavar="PATH", help="file or folder of recordings")
+    parser.add_argument("--strict", action="store_true", help="broken SHOULDs fail, too")
+    parser.add_argument(
+        "--secrets", action="store_true", help="only look for secrets (exit code 1 if there are any)"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     arguments = parser.parse(words)
     paths = [Path(path) for path in arguments.paths]
