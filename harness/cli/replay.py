@@ -71,9 +71,7 @@ def _parser() -> Parser:
         "replay",
         "Serve a cassette. Nothing reaches the network; what was not recorded is an error that names the nearest.",
         usage="harness replay FILE [options] [-- CMD …]",
-        epilog=(
-            "exit codes: CMD's own if it failed, else 0 · 1 a request was not recorded · 2 usage · 3 no request came"
-        ),
+        epilog="exit codes: CMD's own if it failed, else 0 · 1 an unrecorded request · 2 usage · 3 no requests",
     )
     parser.add_argument("cassette", metavar="FILE", help="cassette to serve")
     add_listen_arguments(parser)
