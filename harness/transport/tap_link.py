@@ -63,6 +63,7 @@ class Link:
         self._failed: Ending | None = None
         self._closed = False  # one side is over, so both are
         self._ahead: tuple[bytes, float] | None = None  # what went on unseen, and when it came
+        self._noting = False  # `_note` comes soon
         self._keeping = False  # a record is being kept, and `_later` waits for it
         self._later: deque[Callable[[], None]] = deque()
         self._quiet: dict[str, set[str]] = {"client": set(), "upstream": set()}
@@ -149,7 +150,9 @@ class Link:
         if self._wire.passes(data):
             write(self._client, data)
             self._ahead = data, self._loop.time()
-            self._loop.call_later(_AFTER_SECONDS, self._catch_up)
+            if not self._noting:
+                self._noting = True
+                self._loop.call_later(_AFTER_SECONDS, self._note)
             return
         passed = self._wire.downward(data, self._loop.time())
         kept = self._board.keep(passed.finished) if passed.finished else None
@@ -160,6 +163,10 @@ class Link:
                 write(self._client, data[: passed.safe])
             self._after(kept, lambda: write(self._client, data[passed.safe :]))
         self._tell()
+
+    def _note(self) -> None:
+        self._noting = False
+        self._catch_up()
 
     def _catch_up(self) -> None:
         """Take note of what went on to the client unseen."""
