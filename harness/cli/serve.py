@@ -86,7 +86,7 @@ def _parser() -> Parser:
     add_listen_arguments(parser)
     add_tls_arguments(parser)
     parser.add_argument("--mutant", metavar="ID", help="serve this mutant instead (`harness mutants --list`)")
-    parser.add_argument("--scenario", metavar="FILE", help="scripted answers (YAML, docs/control.md)")
+    parser.add_argument("--scenario", metavar="FILE", help="scripted answers (YAML, docs/emulator.md)")
     parser.add_argument("--key", action="append", metavar="KEY=PROJECT", help="accept only this key (repeatable)")
     parser.add_argument(
         "--event-ids", metavar="WHICH", help="events that carry an event_id: all, deltas, sparse or none"

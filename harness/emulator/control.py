@@ -41,6 +41,8 @@ class Control:
             ("POST", "settings"): self.settings,
             ("GET", "settings"): self.settings_now,
             ("POST", "faults"): self.faults,
+            ("GET", "faults"): self.faults,
+            ("DELETE", "faults"): self.faults,
         }
 
     def handle(self, request: Request, route: Route) -> Response:
@@ -84,8 +86,7 @@ class Control:
     def scripts(self, engine: Engine, body: Any) -> Response:
         """Queue one script or a list of them; all or none."""
         parsed = [parse(script) for script in (body if isinstance(body, list) else [body])]
-        for script in parsed:
-            engine.scripts.add(script)
+        engine.scripts.add(*parsed)
         return json_response({"queued": len(engine.scripts)})
 
     def requests(self, engine: Engine, body: Any) -> Response:

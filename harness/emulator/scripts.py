@@ -1,6 +1,6 @@
 """What the next create shall be answered with: the script, its checks, and the queue scripts wait in.
 
-Layer 2. Knows the keys of a script (`docs/control.md`) and which create one fits; must not know how it is played.
+Layer 2. Knows the keys of a script (`docs/emulator.md`) and which create one fits; must not know how it is played.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class Match(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
 
 class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One answer. Every key is optional; `docs/control.md` explains each."""
+    """One answer. Every key is optional; `docs/emulator.md` explains each."""
 
     text: str | None = None
     steps: list[dict[str, Any]] | None = None
@@ -120,7 +120,7 @@ def parse(value: Any) -> Script:
     try:
         script = msgspec.convert(dict(value), Script)
     except msgspec.ValidationError as refusal:
-        raise ScriptFault(f"the script does not fit: {refusal}; docs/control.md lists the keys") from None
+        raise ScriptFault(f"the script does not fit: {refusal}; docs/emulator.md lists the keys") from None
     _check(script)
     return script
 
@@ -188,11 +188,15 @@ class ScriptQueue:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def add(self, script: Script) -> None:
-        """Queue one; raises ScriptFault when the queue is full."""
-        if len(self._waiting) >= self._most:
-            raise ScriptFault(f"{self._most} scripts wait already (setting max_queued): reset, or raise the bound")
-        self._waiting.append((script, script.times))
+    def add(self, *scripts: Script) -> None:
+        """Queue them; raises ScriptFault, and queues none, when not all of them have room."""
+        room = self._most - len(self._waiting)
+        if len(scripts) > room:
+            raise ScriptFault(
+                f"{len(scripts)} more scripts do not fit in the queue: {len(self._waiting)} of at most {self._most} "
+                "wait already (setting max_queued): reset, or raise the bound"
+            )
+        self._waiting += [(script, script.times) for script in scripts]
 
     def clear(self) -> None:
         """Forget all."""

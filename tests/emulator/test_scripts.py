@@ -112,10 +112,14 @@ def test_queue_keeps_what_stands_for_ever():
 
 
 def test_queue_is_bounded():
-    """A full queue refuses, and says which setting bounds it."""
-    queue = ScriptQueue(1)
+    """A full queue refuses, and says which setting bounds it; of several scripts it takes all or none."""
+    queue = ScriptQueue(2)
     queue.add(EMPTY)
     with pytest.raises(ScriptFault, match="max_queued"):
+        queue.add(EMPTY, EMPTY)
+    assert len(queue) == 1
+    queue.add(EMPTY)
+    with pytest.raises(ScriptFault, match="1 more"):
         queue.add(EMPTY)
 
 
