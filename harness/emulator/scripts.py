@@ -193,8 +193,8 @@ class ScriptQueue:
         room = self._most - len(self._waiting)
         if len(scripts) > room:
             raise ScriptFault(
-                f"{len(scripts)} more scripts do not fit in the queue: {len(self._waiting)} of at most {self._most} "
-                "wait already (setting max_queued): reset, or raise the bound"
+                f"{len(scripts)} more scripts do not fit in the queue, where {len(self._waiting)} of at most "
+                f"{self._most} wait already (setting max_queued): reset, or raise the bound"
             )
         self._waiting += [(script, script.times) for script in scripts]
 

@@ -36,7 +36,8 @@ class Settings:
     stream_refusals  a refused streaming create answers an HTTP error, or a stream with one error event
     pace             seconds of the clock between two events of a background run; None: only polls and finished
                      pauses of its own readers move a run. `harness serve` has a real clock
-    max_runs, max_requests, max_queued, max_sessions   bounds on memory: the oldest is forgotten, a full queue refuses
+    max_runs, max_requests, max_queued, max_sessions   bounds on memory: the oldest of each is forgotten, but
+                     a full queue refuses
     """
 
     event_ids: str = "auto"
