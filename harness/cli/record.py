@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.cli.arguments import Parser
+from harness.cli.hiding import hidden
 from harness.cli.record_scenarios import SCENARIOS_ONLY, add_scenario_arguments, run_scenarios
 from harness.cli.reporting import say, write_json
 from harness.cli.standing import (
@@ -24,6 +25,7 @@ from harness.cli.standing import (
     stand,
 )
 from harness.outcome import Exit, UsageFault
+from harness.outcome.words import counted
 from harness.report.wirelog import printable
 
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ _TOLD = 100
 _SHOWN = 5
 """Requests without an answer that are named: with a dead target all look alike."""
 
-_ONLY_PLAYS = "a file that is there is only played: --record-mode new_episodes adds to it, all records anew"
+_ONLY_PLAYS = "an existing file is only replayed: --record-mode new_episodes adds to it, all records it anew"
 
 _EPILOG = """\
 scenarios: lifecycle, background, cancel, streaming, resume, chaining, tools, agent, errors; or all
@@ -107,7 +109,7 @@ class _Telling:
     def __call__(self, text: str) -> None:
         if text not in self._said and len(self._said) < _TOLD:
             self._said.add(text)
-            say(printable(f"harness record: {self._what}: {text}"), to_errors=True)
+            say(printable(hidden(f"harness record: {self._what}: {text}")), to_errors=True)
 
 
 def _parser() -> Parser:
@@ -182,6 +184,10 @@ def _unreachable(summary: Summary) -> bool:
 
 def summary_record(summary: Summary) -> dict[str, Any]:
     """A summary as `schemas/output/record.schema.json` describes it."""
+    texts = {
+        name: [hidden(text) for text in getattr(summary, name)]
+        for name in ("unrecorded", "unanswered", "stopped", "misses", "remarks")
+    }
     return {
         "cassette": summary.cassette,
         "mode": summary.mode,
@@ -189,39 +195,40 @@ def summary_record(summary: Summary) -> dict[str, Any]:
         "played": summary.played,
         "hung_up": summary.hung_up,
         "replaced": dict(sorted(summary.replaced.items())),
-        "unrecorded": summary.unrecorded,
-        "unanswered": summary.unanswered,
-        "stopped": summary.stopped,
-        "misses": summary.misses,
         "interrupted": summary.interrupted or None,
-        "remarks": summary.remarks,
+        **texts,
     }
+
+
+def _tell(text: str) -> None:
+    """One line in which a target or a client may be quoted."""
+    say(printable(hidden(text)))
 
 
 def _print(summary: Summary) -> None:
     if summary.interrupted:
         say(f"recordings of an interrupted recorder are in {summary.interrupted}")
     if summary.passed:
-        exchanges = f"{summary.recorded} exchange{'s' * (summary.recorded != 1)}"
-        say(f"recorded {exchanges} into {summary.cassette}, played {summary.played} from it")
+        exchanges = counted(summary.recorded, "exchange")
+        say(f"recorded {exchanges} to {summary.cassette}, replayed {summary.played} from it")
     else:
         say(f"no request came: {summary.cassette} is as it was (does the client use {BASE_URL_VARIABLES[0]}?)")
     if summary.hung_up:
-        say(f"clients hung up {summary.hung_up} of them")
+        say(f"{summary.hung_up} of them ended because the client hung up")
     for what in summary.stopped:
-        say(f"recorded as far as it came when the recorder was stopped: {what}")
+        _tell(f"recorded as far as it came when the recorder was stopped: {what}")
     if summary.replaced:
         kinds = ", ".join(f"{kind} ({number})" for kind, number in sorted(summary.replaced.items()))
-        say(f"replaced {sum(summary.replaced.values())} secrets: {kinds}")
+        say(f"replaced {counted(sum(summary.replaced.values()), 'secret')}: {kinds}")
     for what in list(dict.fromkeys(summary.unanswered))[:_SHOWN]:
-        say(f"no answer: {what}")
+        _tell(f"no answer: {what}")
     for reason in summary.unrecorded:
-        say(f"not recorded: {reason}")
+        _tell(f"not recorded: {reason}")
     for remark in summary.remarks:
-        say(remark)
+        _tell(remark)
     for miss in summary.misses:
-        say(f"miss: {miss}")
+        _tell(f"miss: {miss}")
     if summary.misses or (summary.mode == "once" and summary.played and not summary.recorded):
         say(f"nothing was recorded: {_ONLY_PLAYS}")
     if _unreachable(summary):
-        say(f"{summary.cassette} holds no answer, and would be played: --record-mode all records anew")
+        say(f"{summary.cassette} holds no answer, and would be replayed: --record-mode all records it anew")

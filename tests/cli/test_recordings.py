@@ -250,9 +250,9 @@ def test_a_target_that_is_not_there_is_told(harness: Harness) -> None:
     assert done.code == 4
     assert "no answer: GET /x: 127.0.0.1:1: Connection refused" in done.out
     assert done.err == "harness record: no answer: GET /x: 127.0.0.1:1: Connection refused\n", "at once, too"
-    assert "a.yaml holds no answer, and would be played: --record-mode all records anew" in done.out
+    assert "a.yaml holds no answer, and would be replayed: --record-mode all records it anew" in done.out
     again = harness(*words, "--", sys.executable, "-c", look)
-    assert "nothing was recorded: a file that is there is only played: --record-mode" in again.out
+    assert "nothing was recorded: an existing file is only replayed: --record-mode" in again.out
     done = harness(*words, "--record-mode", "all", "--json", "--", sys.executable, "-c", look)
     assert len(valid("record", last_object(done.out))["unanswered"]) == 1
 
@@ -271,7 +271,7 @@ def test_a_recorder_that_is_stopped_stops_its_command(emulator: str, tmp_path: P
         process.terminate()
         out = process.stdout.read()
     assert process.returncode == 128 + signal.SIGTERM
-    assert "recorded 1 exchange into" in out
+    assert "recorded 1 exchange to" in out
     assert len(load(path).recordings) == 1
 
 
@@ -349,7 +349,7 @@ def test_a_recorder_that_only_plays_says_so(emulator: str, harness: Harness) -> 
     harness(*words, "--", *ask("hi"))
     done = harness(*words, "--", *ask("ho"))
     assert done.code == 1
-    assert "nothing was recorded: a file that is there is only played: --record-mode new_episodes" in done.out
+    assert "nothing was recorded: an existing file is only replayed: --record-mode new_episodes" in done.out
 
 
 def test_a_cassette_that_no_player_can_load_fails_its_verification(emulator: str, harness: Harness) -> None:

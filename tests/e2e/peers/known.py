@@ -37,7 +37,7 @@ LITELLM = (
     Known(
         "L1",
         "resume.opens",
-        "GET with `stream=true` answers JSON: a dropped stream cannot be resumed",
+        "GET with `stream=true` returns JSON, so a dropped stream cannot be resumed",
         "Interactions API reference, get: `stream`",
         (CREATE, ("GET", "/v1beta/interactions/{id}?stream=true", None)),
         r"content-type: application/json",
@@ -45,7 +45,7 @@ LITELLM = (
     Known(
         "L2",
         "cancel.ok",
-        "cancel goes upstream as `:cancel`, which is no route: 404, and the run goes on",
+        "cancel is sent upstream as `:cancel`, which is not a route: the answer is 404 and the run goes on",
         "Background execution, cancel",
         (
             ("POST", "/v1beta/interactions", {**PLAIN, "background": True}),
@@ -56,7 +56,7 @@ LITELLM = (
     Known(
         "L3",
         "http.v1",
-        "no `/v1` routes, which google-genai 3.3.0 calls by default",
+        "there are no `/v1` routes, which google-genai 3.3.0 calls by default",
         "google-genai 3.3.0, default version",
         (("POST", "/v1/interactions", PLAIN),),
         r"^HTTP/1.1 404",
@@ -64,7 +64,7 @@ LITELLM = (
     Known(
         "L8",
         "err.unknown-field",
-        "unknown fields are dropped without a word",
+        "unknown fields are silently dropped",
         "API errors: parameter_unknown",
         (("POST", "/v1beta/interactions", {**PLAIN, "no_such_field": 1}),),
         r"^HTTP/1.1 200",
@@ -72,15 +72,15 @@ LITELLM = (
     Known(
         "L8",
         "create.both",
-        "an `agent` beside a `model` is dropped without a word",
-        "Interactions API reference, create: exactly one of both",
+        "an `agent` next to a `model` is silently dropped",
+        "Interactions API reference, create: exactly one of the two",
         (("POST", "/v1beta/interactions", {**PLAIN, "agent": "antigravity-preview-09-2026"}),),
         r"^HTTP/1.1 200",
     ),
     Known(
         "L9",
         "create.schema",
-        "`agent` and `outputs` come as null; `agent` is a string in the schema",
+        "`agent` and `outputs` are null; in the schema `agent` is a string",
         "Interactions API reference, Interaction",
         (CREATE,),
         r'"agent":null',
@@ -88,7 +88,7 @@ LITELLM = (
     Known(
         "L10",
         "del.ok",
-        "DELETE answers `{success, id}` in place of an empty object",
+        "DELETE returns `{success, id}` instead of an empty object",
         "Interactions API reference, delete",
         (CREATE, ("DELETE", "/v1beta/interactions/{id}", None)),
         r'"success"',
@@ -96,7 +96,7 @@ LITELLM = (
     Known(
         "L10",
         "err.code-string",
-        "the code of an error is an HTTP number in a string",
+        "the code of an error is the HTTP status as a string",
         "API errors: the error object",
         (("GET", "/v1beta/interactions/v1_unknown", None),),
         r'"code":\s*"404"',
@@ -104,8 +104,8 @@ LITELLM = (
     Known(
         "L11",
         "err.body-array",
-        "an array as body is a server error",
-        "generic HTTP: a client's fault is 4xx",
+        "a JSON array as the body causes a server error",
+        "generic HTTP: client errors are 4xx",
         (("POST", "/v1beta/interactions", [1]),),
         r"^HTTP/1.1 500",
     ),
@@ -149,7 +149,7 @@ AIMOCK = (
     Known(
         "D9",
         "create.no-stream-json",
-        "a create without `stream` is answered with a stream",
+        "a create without `stream` returns a stream",
         "Interactions API reference, create: `stream`",
         (("POST", "/v1beta/interactions", {"model": "gemini-3.5-flash", "input": "Say hi."}),),
         r"(?i)content-type: text/event-stream",
@@ -165,7 +165,7 @@ AIMOCK = (
     Known(
         "no storage",
         "del.ok",
-        "nor deleted",
+        "a stored interaction cannot be deleted",
         "Interactions API reference, delete",
         (CREATE, ("DELETE", "/v1beta/interactions/{id}", None)),
         r"^HTTP/1.1 404",
@@ -184,7 +184,7 @@ AIMOCK = (
     Known(
         "no chaining",
         "chain.unknown",
-        "a made-up `previous_interaction_id` is taken",
+        "a made-up `previous_interaction_id` is accepted",
         "API errors: not_found",
         (("POST", "/v1beta/interactions", {**PLAIN, "previous_interaction_id": "v1_made_up"}),),
         r"^HTTP/1.1 200",
@@ -192,15 +192,15 @@ AIMOCK = (
     Known(
         "no validation",
         "create.model-xor-agent",
-        "a create that names neither model nor agent is fine",
-        "Interactions API reference, create: exactly one of both",
+        "a create with neither model nor agent is accepted",
+        "Interactions API reference, create: exactly one of the two",
         (("POST", "/v1beta/interactions", {"input": "Say hi.", "stream": False}),),
         r"^HTTP/1.1 200",
     ),
     Known(
         "no validation",
         "err.wrong-type",
-        "wrong types of known fields are fine",
+        "known fields with values of the wrong type are accepted",
         "API errors: invalid_request",
         (("POST", "/v1beta/interactions", {**PLAIN, "store": "yes"}),),
         r"^HTTP/1.1 200",
@@ -208,7 +208,7 @@ AIMOCK = (
     Known(
         "D10",
         "stream.surrogates",
-        "an emoji is torn into two halves of a surrogate pair",
+        "an emoji is split into the two halves of its surrogate pair",
         "RFC 8259, section 8.2",
         (("POST", "/v1beta/interactions", {**PLAIN, "stream": True}),),
         r"\\ud83d\"",

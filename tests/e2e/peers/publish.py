@@ -1,4 +1,4 @@
-"""Writes `docs/implementations.md`: who keeps which promise, from runs made now.
+"""Writes `docs/implementations.md`: what third-party servers do differently, from runs made now.
 
 `python -m tests.e2e.peers.publish` from the root of the checkout; needs Node, PyPI, npm and curl.
 """
@@ -20,13 +20,20 @@ from tests.transport.peers import free_port
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "implementations.md"
 BUCKETS = ("pass", "fail", "warn", "info", "untestable", "not_applicable")
-HEAD = f"""# Who keeps which promise
+HEAD = f"""# Third-party servers and the contract
 
-Third-party servers of the Interactions API, judged by `harness check` {__version__} on loopback, a gateway by
-`harness gateway` too. Made by `python -m tests.e2e.peers.publish`; the claims are held by `make peers`. A gateway
-had the reference emulator as its upstream, so what is listed is the gateway's own doing: the emulator itself
-passes every check. Nothing here was compared with the live service. A finding is a difference from the cited
-source, and no judgement of the software.
+Which promises of the Interactions API do other implementations keep? `harness check` {__version__} judged them on
+loopback, and `harness gateway` judged the gateway as well. A finding is a difference from the cited source, not a
+judgement of the software. Nothing here was compared with the live service.
+
+- The gateway had the reference emulator as its upstream. The emulator passes every check, so each finding is
+  caused by the gateway.
+- `--capability +NAME` declares that a server has a capability, so that it is judged by the checks for it.
+- The tables show the first finding of each check that failed or warned, cut to 160 characters; that of a gateway
+  also shows information. For the verdicts see [check.md](check.md).
+
+`python -m tests.e2e.peers.publish` generates this page. `make peers` tests that the defects confirmed with curl,
+and the known ones of the gateway, are still found.
 
 """
 
@@ -57,9 +64,8 @@ def main() -> None:
 
 def from_both_sides(both: BothSides) -> str:
     """What a gateway loses on the way, which no client sees alone."""
-    lines = [
-        "### From both sides\n\n`harness gateway URL --api-key KEY`, which is client and upstream at once.\n\n"
-    ]
+    lines = ["### Findings as a gateway\n\n`harness gateway URL --api-key KEY --upstream-port PORT`, which acts "]
+    lines.append("as the gateway's client and as its upstream.\n\n")
     lines.append("| Rule | Level | Verdict | What was seen | Source |\n|---|---|---|---|---|\n")
     for entry in both.report["rules"]:
         if entry["verdict"] in ("fail", "warn", "info"):
@@ -67,7 +73,7 @@ def from_both_sides(both: BothSides) -> str:
             cells = (f"`{entry['id']}`", entry["level"], entry["verdict"], seen(entry), str(source))
             lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n")
     passed = [f"`{entry['id']}`" for entry in both.report["rules"] if entry["verdict"] == "pass"]
-    lines.append(f"\nKept: {', '.join(passed)}.\n")
+    lines.append(f"\nRules that passed: {', '.join(passed)}.\n")
     return "".join(lines)
 
 
@@ -88,7 +94,8 @@ def section(
         if entry["verdict"] in ("fail", "warn"):
             cells = (f"`{entry['id']}`", entry["level"], entry["verdict"], seen(entry), sources[entry["id"]])
             lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n")
-    lines.append('\n### Confirmed with curl\n\n`-H "x-goog-api-key: $KEY"` is left out of each line.\n\n')
+    lines.append('\n### Defects confirmed with curl\n\nAdd `-H "x-goog-api-key: $KEY"` to each command. ')
+    lines.append("`{id}` is the id in the previous answer,\nthe comment the status line of the last answer.\n\n")
     for defect in defects:
         commands, printed = known.curl(url, key, defect.steps)
         first = printed.splitlines()[0]
