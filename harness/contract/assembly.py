@@ -1,7 +1,7 @@
 """From deltas to steps: what a client must end up with after it read a stream.
 
-Layer 1. Grows with the output, so it is asked for and never part of judging. Takes any decoded event and raises
-on none: what it does not know adds nothing. Whether events are in order is the automaton's judgement.
+Layer 1. Its memory grows with the output, so it runs only on request and never as part of judging. Takes any
+decoded event and never raises; an unknown event adds nothing. The automaton judges whether events are in order.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ Step = dict[str, Any]
 
 
 class Fragments(list[str]):
-    """A string that is still growing; joined only when it is asked for, so that growth is linear."""
+    """A string that is still growing; it is joined only when it is needed, so that growth is linear."""
 
 
 class Assembler:
-    """`event` for each event of a stream or of its parts in order; `steps` at any time.
+    """Call `event` for each event of a stream, or of its parts in order, and `steps` at any time.
 
-    A step that was begun before the first event (a resumed stream) gets the type its first delta implies.
+    A step that started before the first event (in a resumed stream) gets the type that its first delta implies.
     """
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class Assembler:
         self._at: dict[int, Step] = {}
 
     def event(self, payload: Mapping[str, Any]) -> None:
-        """Add what one event brings."""
+        """Add the content of one event."""
         index = payload.get("index")
         if not isinstance(index, int):
             return
@@ -43,12 +43,12 @@ class Assembler:
             self._grow(index, payload["delta"])
 
     def steps(self) -> list[Step]:
-        """The steps so far, in the order they started; those of a step under way hold what has come."""
+        """The steps so far, in the order they started; an unfinished step holds what has arrived of it."""
         return [_settled_step(step) for step in self._steps]
 
     def _begin(self, index: int, step: Step) -> Step:
         for name in ("content", "summary"):
-            if isinstance(step.get(name), list):  # parts grow in place, and the event is not ours
+            if isinstance(step.get(name), list):  # copied, because parts grow in place and the event is not ours
                 step[name] = [dict(part) if isinstance(part, Mapping) else part for part in step[name]]
         self._steps.append(step)
         self._at[index] = step
@@ -65,7 +65,7 @@ class Assembler:
 
 
 def assembled(events: Iterable[Mapping[str, Any]]) -> list[Step]:
-    """The steps that these events make."""
+    """The steps that these events add up to."""
     assembler = Assembler()
     for event in events:
         assembler.event(event)
@@ -73,7 +73,7 @@ def assembled(events: Iterable[Mapping[str, Any]]) -> list[Step]:
 
 
 def _add(holder: dict[str, Any], field: str, text: str) -> None:
-    """Append to a string field, which begins anew where there is none."""
+    """Append to a string field; start one if there is none."""
     had = holder.get(field)
     if isinstance(had, Fragments):
         had.append(text)
@@ -103,7 +103,7 @@ def _summary(step: Step, delta: Mapping[str, Any]) -> None:
 
 
 def _append_text(parts: list[Any], piece: Mapping[str, Any]) -> None:
-    """Text joins the last part if that is text, and begins a new one otherwise."""
+    """Append to the last part if that is text; otherwise start a new part."""
     text = piece.get("text")
     if not isinstance(text, str):
         return
@@ -130,7 +130,7 @@ def _annotate(step: Step, delta: Mapping[str, Any]) -> None:
 
 
 def _media(step: Step, delta: Mapping[str, Any]) -> None:
-    """Sound and film come in fragments of one part; a picture or a document comes whole."""
+    """Audio and video arrive as fragments of one part; an image or a document arrives whole."""
     parts = _parts(step, "content")
     last = parts[-1] if parts else None
     if isinstance(last, dict) and _continues(last, delta):
@@ -141,7 +141,7 @@ def _media(step: Step, delta: Mapping[str, Any]) -> None:
 
 
 def _continues(last: dict[str, Any], delta: Mapping[str, Any]) -> bool:
-    """Base64 that was padded is over: what follows is a part of its own."""
+    """Whether `delta` continues the part `last`. Padded base64 is complete, so what follows is a new part."""
     had = last.get("data")
     tail = had[-1] if isinstance(had, Fragments) else had
     return (
@@ -165,7 +165,7 @@ def _arguments(step: Step, delta: Mapping[str, Any]) -> None:
 
 
 def _merge(step: Step, delta: Mapping[str, Any]) -> None:
-    """A delta named like its step carries the step's own fields, whole or in fragments."""
+    """A delta with the type of its step carries the step's own fields, whole or in fragments."""
     for name, value in delta.items():
         had = step.get(name)
         if name == "type":
@@ -181,7 +181,7 @@ def _merge(step: Step, delta: Mapping[str, Any]) -> None:
 
 
 def _settled_step(step: Step) -> Step:
-    """A copy that grows no more, arguments parsed; fragments that join to no JSON stay a string."""
+    """A copy with fragments joined and arguments parsed; arguments that are not JSON stay a string."""
     settled = _settled(step)
     for name in ("content", "summary"):
         if isinstance(settled.get(name), list):
@@ -207,4 +207,4 @@ _GROW: dict[str, Callable[[Step, Mapping[str, Any]], None]] = {
     "thought_signature": _sign,
     "arguments_delta": _arguments,
 }
-"""How each delta type grows its step; the others are named like their step and merge into it."""
+"""How each delta type grows its step; the other deltas have the type of their step and merge into it."""

@@ -1,10 +1,10 @@
 """The order of events in one stream: what may follow what, and what must have come before the end.
 
 Layer 1, and the single source of order, as the schemas are of shape. Takes decoded events that fit their schema
-well enough to be read (`readable`), keeps only what is open, and puts findings without a place into `found`; the
-stream judge empties it after each event and knows the place. Must not know bytes, frames or schemas.
+well enough to be read (`readable`), keeps only what is open, and puts findings without a place into `found`. The
+stream judge knows the place and empties `found` after each event. Must not know bytes, frames or schemas.
 
-A stream starts `fresh` (the answer to a create), `replay` (a GET from the first event: the created event may
+A stream starts `fresh` (the response to a create), `replay` (a GET from the first event: the created event may
 show a later status) or `resumed` (a GET after a cursor: it may begin inside a step).
 """
 
@@ -35,7 +35,7 @@ DELTAS_OF: dict[str, frozenset[str]] = {
     "function_call": frozenset({"arguments_delta"}),
     **{name: frozenset({name}) for name in sorted(_SELF_NAMED)},
 }
-"""Which delta types a step type takes."""
+"""The delta types that each step type allows."""
 
 STEP_TYPES = frozenset(DELTAS_OF) | {"user_input"}
 """Every step type the reference lists."""
@@ -47,23 +47,23 @@ _SPECIAL = frozenset({"arguments_delta", "thought_signature"})
 _NONE: frozenset[str] = frozenset()
 
 OPEN_STEPS = 256
-"""Steps that are kept open at once; a stream that opens more is broken long before, and the oldest is let go."""
+"""The most steps tracked as open; a stream that opens more broke the rules long before. The oldest is dropped."""
 
 INDICES = 65_536
-"""Indices remembered as used; beyond, reuse is not judged."""
+"""The most indices remembered as used; beyond that, reuse is not judged."""
 
 ARGUMENT_BYTES = 4 * 1024 * 1024
-"""Characters of arguments_delta kept for one call; longer ones are not parsed."""
+"""The most characters of arguments_delta kept for one call; longer arguments are not parsed."""
 
 ERRORS = 16
-"""Error events that are kept."""
+"""The most error events that are kept."""
 
 STATUSES = 64
-"""Status changes that are kept."""
+"""The most status changes that are kept."""
 
 
 class OpenStep:
-    """A step between its start and its stop. `plain` are the delta types that need no second look."""
+    """A step between its start and its stop. `plain` holds the delta types that need no further checks."""
 
     __slots__ = ("arguments", "kind", "plain", "signed", "size")
 
@@ -76,9 +76,9 @@ class OpenStep:
 
 
 class Automaton:
-    """Feed `handlers[event_type](event)` in order, then `finish` if the stream ended in order.
+    """Call `handlers[event_type](event)` for each event, then `finish` if the stream ended in order.
 
-    While `watching`, an event may break a rule by merely being there: call `before` first.
+    While `watching` is true, the mere presence of an event may break a rule: call `before` first.
     """
 
     def __init__(self, start: str = "fresh") -> None:
@@ -111,7 +111,7 @@ class Automaton:
         self._late = False
 
     def before(self, kind: str) -> None:
-        """An event of this type comes, whatever its shape."""
+        """Note that an event of this type comes, whatever its shape."""
         if self._awaiting_created and kind != "error":
             self._awaiting_created = self.watching = False  # completion sets it again
             if kind != "interaction.created":
@@ -123,16 +123,16 @@ class Automaton:
             )
 
     def delta(self, event: dict[str, Any]) -> None:
-        """One step.delta: the hot path, so that the common case is two lookups."""
+        """Handle one step.delta. This is the hot path, so the common case is two lookups."""
         kind = event["delta"]["type"]
         step = self._open.get(event["index"])
         if step is None or kind not in step.plain:
             self._delta_detail(event, kind, step)
 
     def finish(self, events: int) -> None:
-        """The stream ended in order after `events` of them: what should have come and did not.
+        """Report what is missing from a stream that ended in order after `events` events.
 
-        After the last cursor of a run there may be nothing left to resume.
+        A resumed stream may have no events: after the last cursor of a run there may be nothing left.
         """
         if self._start == "resumed" and not events:
             return
@@ -280,7 +280,7 @@ class Automaton:
                 )  # fmt: skip
 
     def _missing_step(self, index: int, what: str) -> OpenStep | None:
-        """A delta or stop for a step that is not open: begun before a resume, or an error."""
+        """Handle a delta or stop for a step that is not open: it started before a resume, or this is an error."""
         if self._mid_step and index not in self._used:
             self._expected = index + 1
             return self._begin(index, None)
@@ -295,7 +295,7 @@ class Automaton:
 
 
 def readable(kind: str, event: dict[str, Any]) -> bool:
-    """Whether an event that broke its schema still has what the automaton reads."""
+    """Whether an event that does not fit its schema still has the fields that the automaton reads."""
     if kind in ("interaction.created", "interaction.completed"):
         interaction = event.get("interaction")
         return (

@@ -1,7 +1,7 @@
-"""Judges the JSON body of a success: an interaction from wherever it came, an agent, an environment, a webhook.
+"""Judges the JSON body of a success: an interaction of any origin, an agent, an environment, a webhook.
 
-Layer 1. Takes any JSON value, also one that is nothing like what was due. Says only what holds of every such
-body; what depends on the request (a new id, no leading user_input) is a check's business.
+Layer 1. Takes any JSON value, even one that is nothing like the expected one. Judges only what holds for every
+such body; what depends on the request (a new id, no leading user_input) is left to checks.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ from harness.contract.usage import judge_usage
 from harness.outcome import Finding, Severity, Where
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]*={0,2}")
-_PLACEHOLDER = re.compile(r"REDACTED")  # what a recorder put in place of a value is not the target's doing
+_PLACEHOLDER = re.compile(r"REDACTED")  # a recorder put this in place of the target's value
 _OPAQUE = ("data", "signature")
 
 
 def is_legacy(value: Any) -> bool:
-    """Whether a body is of the generation before steps, which the service removed in June 2026."""
+    """Whether a body is of the generation before `steps`, which the service removed in June 2026."""
     return isinstance(value, Mapping) and "outputs" in value and "steps" not in value
 
 
 def judge_answer(value: Any, operation: Operation) -> list[Finding]:
-    """What is wrong with the JSON that an operation answered; nothing for one without a schema."""
+    """Findings about the JSON response of an operation; none if the operation has no schema."""
     if operation.schema == INTERACTION:
         return judge_interaction(value, rule=operation.rule)
     return _judge_shape(value, operation.schema, operation.rule, load()) if operation.schema else []
 
 
 def judge_interaction(value: Any, *, rule: str = "create.schema", schemas: Schemas | None = None) -> list[Finding]:
-    """What is wrong with an interaction body, in the order of the rules; a misfit breaks `rule`."""
+    """Findings about an interaction body, in the order of the rules; a violation of the schema breaks `rule`."""
     findings = _judge_shape(value, INTERACTION, rule, schemas or load())
     status = value.get("status") if isinstance(value, Mapping) else None
     if not isinstance(status, str):
@@ -56,9 +56,9 @@ def judge_interaction(value: Any, *, rule: str = "create.schema", schemas: Schem
 
 
 def judge_steps(steps: list[Any], pointer: str = "$.steps") -> list[Finding]:
-    """What is wrong with a timeline of steps.
+    """Findings about a list of steps.
 
-    Leading steps may be the caller's own words, given back: their values are not the target's.
+    Leading steps may be the caller's own input, returned unchanged. Their values are not the target's fault.
     """
     findings: list[Finding] = []
     told = given(steps)
@@ -73,7 +73,7 @@ def judge_steps(steps: list[Any], pointer: str = "$.steps") -> list[Finding]:
 
 
 def _judge_shape(value: Any, schema: str, rule: str, schemas: Schemas) -> list[Finding]:
-    """Where a value does not fit a schema, as breaches of `rule`."""
+    """The places where a value does not fit a schema, as findings against `rule`."""
     return [problem.finding(rule) for problem in schemas.validator(schema).review(value).problems]
 
 
@@ -126,7 +126,7 @@ def _judge_kind(step: Any, pointer: str) -> Iterator[Finding]:
 
 
 def _tolerant(findings: Iterator[Finding], annotation: Any) -> Iterator[Finding]:
-    """The file search guide itself shows citations that do not say what they are."""
+    """Tolerate an annotation without a type: even the file search guide shows citations like that."""
     absent = isinstance(annotation, Mapping) and "type" not in annotation
     return (replace(found, severity=Severity.NON_STRICT) if absent else found for found in findings)
 
@@ -146,7 +146,7 @@ def _judge_base64(step: Mapping[str, Any], pointer: str) -> Iterator[Finding]:
 
 
 def _is_base64(value: str) -> bool:
-    """Either alphabet, padded or not."""
+    """Whether this is base64 in either alphabet, padded or not."""
     if _PLACEHOLDER.search(value, 0, 200):
         return True
     return _BASE64.fullmatch(value) is not None and len(value.rstrip("=")) % 4 != 1
@@ -181,7 +181,7 @@ def _span(annotation: Any) -> tuple[int, int] | None:
 
 
 def _judge_pairs(steps: list[Any], told: int, pointer: str) -> list[Finding]:
-    """A function_result may answer a call of an earlier interaction; a server's own results may not."""
+    """Check that each result has its call. Only a function_result may answer a call of an earlier interaction."""
     findings = []
     calls: set[str] = set()
     for index, step in enumerate(steps):

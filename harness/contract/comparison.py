@@ -1,7 +1,7 @@
-"""Are two lists of steps the same answer? What they mean counts, not how it was cut into parts.
+"""Compares two lists of steps by what they mean, not by how that was split into parts.
 
-Layer 1. Text that lies side by side is joined, empty fields count as absent, leading input and what streams never
-carry are left out.
+Layer 1. Adjacent text parts are joined, empty fields count as absent, and leading input and fields that streams
+never carry are left out.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from harness.contract.output import given
 from harness.outcome.words import shortened
 
 LIMIT = 20
-"""Differences that are told."""
+"""The most differences that are returned."""
 
 _NEVER_STREAMED = frozenset({"search_type"})
-"""Fields of whole steps that no event of a recorded stream carries, and no delta's type lists."""
+"""Fields of whole steps that no event of a recorded stream carries and no delta type lists."""
 
 _SHOWN = 80
 _ABSENT = object()
@@ -26,7 +26,7 @@ _ABSENT = object()
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One place where two answers differ; `pointer` counts the output steps from 0."""
+    """One place where two lists of steps differ; `pointer` counts the output steps from 0."""
 
     pointer: str
     assembled: str
@@ -63,7 +63,7 @@ def _normal(step: Any) -> Any:
 
 
 def _joined(parts: list[Any]) -> list[Any]:
-    """The parts with neighbouring text put together, without empty ones."""
+    """The parts, with adjacent text parts joined and empty ones removed."""
     joined: list[Any] = []
     for part in parts:
         if not isinstance(part, dict) or part.get("type", "text") != "text":

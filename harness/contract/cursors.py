@@ -1,7 +1,7 @@
 """The event ids of one stream, in bounded space. Layer 1.
 
 A cursor is opaque: only its presence, its order of arrival and its uniqueness can be judged. Uniqueness is
-judged by 64-bit hashes up to `CURSORS` of them; past it the rule counts as not judged.
+judged by 64-bit hashes, at most `CURSORS` of them; beyond that the rule counts as not judged.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ CURSORS = 262_144
 
 @dataclass(frozen=True, slots=True)
 class Cursors:
-    """`judged` is False when there were too many to say that none repeats."""
+    """What is known of a stream's cursors. `judged` is False if there were too many to rule out a repeat."""
 
     first: str | None = None
     last: str | None = None
@@ -22,7 +22,7 @@ class Cursors:
 
 
 class CursorLog:
-    """Sees each event id of a stream once, in order."""
+    """Records the event ids of a stream; takes each of them once, in order."""
 
     __slots__ = ("_first", "_last", "_repeats", "_seen", "_unjudged")
 
@@ -30,11 +30,11 @@ class CursorLog:
         self._first: str | None = None
         self._last: str | None = None
         self._seen: set[int] = set()
-        self._repeats = 0  # repeats
-        self._unjudged = 0  # beyond the cap
+        self._repeats = 0  # ids that were seen before
+        self._unjudged = 0  # ids beyond `CURSORS`
 
     def repeats(self, cursor: str) -> bool:
-        """Note `cursor`; whether it was there before, as far as that is judged."""
+        """Record `cursor` and return whether it was seen before, as far as that is judged."""
         if self._last is None:
             self._first = cursor
         self._last = cursor
@@ -50,6 +50,6 @@ class CursorLog:
         return False
 
     def summary(self) -> Cursors:
-        """What is known of them all."""
+        """What is known of all cursors so far."""
         count = len(self._seen) + self._repeats + self._unjudged
         return Cursors(self._first, self._last, count, not self._unjudged)

@@ -1,8 +1,8 @@
-"""Error bodies: the shapes they have, the codes and statuses that belong together, and their judge. Layer 1.
+"""Error bodies: their shapes, which codes and statuses belong together, and their judge. Layer 1.
 
-The API's own shape is `{"error": {"message", "code"}}` with a code of words. In front of it stands a gateway
-that answers in another one (a number for a code, a `status` in capitals, sometimes in a list of one): that is
-tolerated, not right.
+The API's own shape is `{"error": {"message", "code"}}` with a code of words. The gateway in front of the API
+responds in another shape (a numeric code, a `status` in capitals, sometimes in a list of one): that is tolerated,
+but non-strict.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _CODE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 
 
 def error_of(value: Any) -> tuple[str, str] | None:
-    """(code, message) of an error body of either shape, None when it is none; a numeric code becomes digits."""
+    """(code, message) of an error body of either shape, None if it is not one; a numeric code becomes digits."""
     error = _error(_unlisted(value))
     if error is None:
         return None
@@ -52,7 +52,7 @@ def error_of(value: Any) -> tuple[str, str] | None:
 
 
 def judge_error(value: Any, status: int | None) -> list[Finding]:
-    """What is wrong with the JSON body of a 4xx or 5xx answer; `status=None` where it was not recorded."""
+    """Findings about the JSON body of a 4xx or 5xx response; pass `status=None` if the status was not recorded."""
     error = _error(value)
     if _is_gateway(value):
         return [_shape("the error has the gateway's shape", "string code", "numeric code", Severity.NON_STRICT)]

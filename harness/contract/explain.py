@@ -1,9 +1,10 @@
-"""Why a value does not fit a schema, told for people.
+"""Explains to people why a value does not fit a schema.
 
-A union fails in as many ways as it has branches; only the branch that the value meant is worth telling. It is
-found by elimination: a branch of another JSON type goes first, then one with another discriminator, then the
-one with more errors. Runs only after the fast validator has said no, so it may be slow; jsonschema is imported
-here and nowhere else. Layer 1. Knows JSON Schema; must not know any message of the API.
+A union fails in as many ways as it has branches; only the branch that the value was meant for is worth reporting.
+It is found by elimination: first branches of another JSON type are ruled out, then those with another
+discriminator, then those with more errors. Runs only after the fast validator has rejected the value, so it may
+be slow; jsonschema is imported here and nowhere else. Layer 1. Knows JSON Schema; must not know any message of
+the API.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ _SHOWN = 80
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong with a value: where, what, and the keyword of the schema that says so."""
+    """One thing wrong with a value: where, what, and the schema keyword that it violates."""
 
     pointer: str
     message: str
@@ -39,12 +40,12 @@ class Problem:
         return f"{self.pointer}: {self.message}"
 
     def finding(self, rule: str) -> Finding:
-        """The problem as a breach of `rule`."""
+        """The problem as a finding against `rule`."""
         return Finding(rule, self.message, self.expected, self.actual, Where(pointer=self.pointer))
 
 
 def explain(schema: Schema, value: Any, *, limit: int) -> list[Problem]:
-    """At most `limit` problems of `value` under the bundled `schema`, in the order of the schema."""
+    """At most `limit` reasons why `value` does not fit the bundled `schema`, in the order of the schema."""
     from jsonschema import Draft202012Validator
 
     found: dict[Problem, None] = {}
@@ -102,7 +103,7 @@ def _distance(errors: list[ValidationError]) -> tuple[bool, bool, int]:
 
 
 def _wrong_type(errors: list[ValidationError]) -> str | None:
-    """The JSON type the branch wants, if it is not the value's."""
+    """The JSON type that the branch expects, if the value has another one."""
     for error in errors:
         if error.validator == "type" and not error.relative_path:
             return str(error.validator_value)
@@ -114,7 +115,7 @@ def _wrong_type(errors: list[ValidationError]) -> str | None:
 
 
 def _other_constant(errors: list[ValidationError]) -> tuple[str, Any] | None:
-    """The discriminator the branch wants, as name and value, if the value has another one."""
+    """The discriminator that the branch expects, as name and value, if the value has another one."""
     for error in errors:
         if error.validator == "const" and len(error.relative_path) == 1 and not _is_rule(error):
             return str(error.relative_path[0]), error.validator_value
@@ -124,7 +125,7 @@ def _other_constant(errors: list[ValidationError]) -> tuple[str, Any] | None:
 def _other_constants(
     branches: list[list[ValidationError]], best: list[ValidationError]
 ) -> tuple[str, list[Any]] | None:
-    """The discriminator and all values it may have, where even the best branch wants another one."""
+    """The discriminator and all values it may have, if even the best branch expects another one."""
     wanted = _other_constant(best)
     if wanted is None:
         return None
@@ -158,7 +159,7 @@ def _leaf(error: ValidationError, pointer: str) -> Problem:
 
 
 def _unlisted(error: ValidationError, pointer: str) -> Problem:
-    """jsonschema reports all unlisted fields of an object at once; the first stands for them."""
+    """The first unlisted field; jsonschema reports all unlisted fields of an object as one error."""
     schema: Any = error.schema
     value: Any = error.instance
     known = list(schema["properties"])
@@ -193,7 +194,7 @@ def _show(value: Any) -> str:
 
 
 def json_type(value: Any) -> str:
-    """What JSON calls a value of this kind."""
+    """The JSON name of a value's type."""
     match value:
         case None:
             return "null"

@@ -1,7 +1,7 @@
-"""Judges several exchanges about the same interactions: what one said must agree with what another said.
+"""Judges several exchanges about the same interactions: what they say must agree.
 
-Layer 1, pure. Works on what was recorded, in the order of the requests, so it demands nothing that a recording
-need not hold. The answer of a cancel is no look at the run: its effect may show with a delay.
+Layer 1, pure. Works on what was recorded, in the order of the requests, and requires nothing that a recording may
+lack. The response to a cancel does not count as a look at the run, because the cancel may take effect later.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ Named = tuple[str, Exchange]
 
 @dataclass(slots=True)
 class _Run:
-    """What is known of one interaction: looks at it as JSON, in order, with the names of their exchanges."""
+    """One interaction. `looks`: each time it came as JSON, in order, as (exchange name, by POST, interaction)."""
 
     created_by: str = ""
     looks: list[tuple[str, bool, dict[str, Any]]] = field(default_factory=list)
 
 
 def judge_history(exchanges: Iterable[Named]) -> list[Finding]:
-    """Findings over all the exchanges of a recording, named; they may be about several interactions."""
+    """Findings about all the named exchanges of a recording, which may be about several interactions."""
     runs: dict[str, _Run] = {}
     findings: list[Finding] = []
     for name, exchange in exchanges:
@@ -50,7 +50,7 @@ def judge_history(exchanges: Iterable[Named]) -> list[Finding]:
 
 
 def _alone(reading: Reading) -> Iterator[Finding]:
-    """What one exchange says of the lifecycle by itself."""
+    """Findings about the lifecycle that one exchange shows by itself."""
     stream, request = reading.stream, reading.exchange.request
     if stream is not None and stream.start == "fresh":
         yield from _transitions(stream.statuses)
@@ -84,7 +84,7 @@ def _transitions(statuses: Iterable[str]) -> Iterator[Finding]:
 
 
 def _same(before: dict[str, Any], after: dict[str, Any], *, posted: bool) -> Iterator[Finding]:
-    """Two looks at a settled interaction: nothing of it changes any more."""
+    """Compare two looks at a settled interaction: nothing of it may change."""
     rule = "get.matches-post" if posted else "get.same"
     one, other = before.get("steps"), after.get("steps")
     if isinstance(one, list) and isinstance(other, list):

@@ -1,6 +1,6 @@
-"""Bytes to JSON as strictly as RFC 8259, and never an exception, whatever a target sent.
+"""Parses JSON as strictly as RFC 8259, and never raises, whatever a target sent.
 
-Layer 1. msgspec reads; what it refuses is looked at again with the standard library, so that the reason is exact
+Layer 1. msgspec parses. What it rejects is parsed again with the standard library, so that the reason is exact
 and a value that is merely odd (half a surrogate pair, a huge number) can still be judged.
 """
 
@@ -21,8 +21,8 @@ REFUSALS = (msgspec.DecodeError, ValueError, RecursionError)
 class Read(NamedTuple):
     """A value, or why there is none.
 
-    `fault` is "" when all is well, else one of `encoding`, `syntax`, `surrogate`, `depth`; with `surrogate`
-    there is a value all the same, in which each lone half was replaced.
+    `fault` is "" if all is well, else one of `encoding`, `syntax`, `surrogate`, `depth`. With `surrogate` there
+    still is a value, in which each lone half of a pair was replaced.
     """
 
     value: Any
@@ -31,7 +31,7 @@ class Read(NamedTuple):
 
 
 def loads(data: bytes) -> Read:
-    """The JSON value of `data`."""
+    """Parse `data`; never raises."""
     try:
         return Read(decode(data))
     except REFUSALS as refusal:
@@ -39,7 +39,7 @@ def loads(data: bytes) -> Read:
 
 
 def objects(payloads: Iterable[bytes]) -> list[dict[str, Any]]:
-    """The JSON objects among `payloads`; what is none is left out."""
+    """The JSON objects among `payloads`; everything else is left out."""
     values = (loads(payload).value for payload in payloads)
     return [value for value in values if isinstance(value, dict)]
 

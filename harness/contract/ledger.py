@@ -1,5 +1,5 @@
-"""Findings with their places, bounded: a target that breaks a rule in each of a million events is told once,
-some examples are kept, the rest is counted. Layer 1.
+"""Findings with their places, in bounded space: if a target breaks a rule in each of a million events, some
+examples are kept and the rest are counted. Layer 1.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from collections import Counter
 from harness.outcome import Finding
 
 PER_RULE = 20
-"""Findings of one rule that are kept from one stream."""
+"""The most findings of one rule that are kept from one stream."""
 
 
 class Ledger:
-    """What a judge has noticed so far; `suppressed` counts, by rule, what was noticed beyond `PER_RULE`."""
+    """The findings of a judge so far; `suppressed` counts, by rule, those beyond `PER_RULE`."""
 
     def __init__(self) -> None:
         self.findings: list[Finding] = []
@@ -21,14 +21,14 @@ class Ledger:
         self._kept: Counter[str] = Counter()
 
     def counted(self, rule: str) -> bool:
-        """Whether no more is kept of this rule: then one more was counted, and nobody need word it."""
+        """Whether this rule has all the findings it may keep: if so, count one more, which need not be created."""
         if self._kept[rule] < PER_RULE:
             return False
         self.suppressed[rule] += 1
         return True
 
     def add(self, finding: Finding) -> None:
-        """Keep or count it."""
+        """Keep the finding, or only count it."""
         if not self.counted(finding.rule):
             self._kept[finding.rule] += 1
             self.findings.append(finding)

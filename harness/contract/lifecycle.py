@@ -1,8 +1,8 @@
 """The statuses of an interaction, and which may follow which. Layer 1.
 
-The single source of that order: the emulator moves its runs by this table, judges hold a target's to it. Only
-transitions out of in_progress are documented; the others follow from what the statuses mean, so that a breach
-of them is at most a warning. The set of statuses is open: of one that is not listed nothing is claimed.
+The single source of that order: the emulator moves its runs by this table, and judges check a target's runs with
+it. Only transitions out of in_progress are documented; the others follow from what the statuses mean, so breaking
+them is at most a warning. The set of statuses is open: nothing is claimed about a status that is not listed.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ INCOMPLETE = "incomplete"
 BUDGET_EXCEEDED = "budget_exceeded"
 
 RUNNING = frozenset({QUEUED, IN_PROGRESS})
-"""The service is still at work, or will be: poll again."""
+"""The service is still working, or will be: poll again."""
 
 TERMINAL = frozenset({COMPLETED, FAILED, CANCELLED, INCOMPLETE, BUDGET_EXCEEDED})
-"""Nothing follows, not even from the client."""
+"""The interaction is over, and the client is not expected to continue it either."""
 
 WAITING = frozenset({REQUIRES_ACTION, REQUIRES_CONTINUATION})
 """This interaction is over, and the client is expected to create the next one."""
 
 SETTLED = TERMINAL | WAITING
-"""The interaction itself changes no more."""
+"""The interaction itself no longer changes."""
 
 STATUSES = RUNNING | SETTLED
 
@@ -46,16 +46,16 @@ TRANSITIONS: dict[str, dict[str, Basis]] = {
     },
     **{status: {} for status in sorted(SETTLED)},
 }
-"""What may come next, and what that rests on. A poll may skip a state, so queued leads everywhere."""
+"""What may come next, and on what basis. A poll may skip a state, so queued leads to every other status."""
 
 
 def is_settled(status: object) -> bool:
-    """Whether polling may stop: any status but the running ones, known or not."""
+    """Whether polling may stop: true for every status, known or not, except the running ones."""
     return isinstance(status, str) and bool(status) and status not in RUNNING
 
 
 def may_follow(before: str, after: str) -> bool | None:
-    """Whether a look at `after` may follow a look at `before`; None when either status is not listed."""
+    """Whether a poll may show `after` once an earlier one showed `before`; None if either status is not listed."""
     if before not in STATUSES or after not in STATUSES:
         return None
     return before == after or after in TRANSITIONS[before]

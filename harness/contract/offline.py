@@ -1,8 +1,8 @@
-"""Judges recorded traffic: what `harness verify` does. Nothing is sent.
+"""Judges recorded traffic for `harness verify`, without sending anything.
 
-Layer 1; takes what files hold, and opens none. Every entry of a file, and every file that is no recorder's, is
-either judged or left out with the reason; the two add up to what is there.
-Recordings of the generation before steps are recognised and left out: they were right in their time.
+Layer 1. Takes the contents of files, and opens none. Every entry of a recorder's file, and every other file, is
+either judged or left out with a reason; the two add up to all there is.
+Recordings of the generation before `steps` are recognised and left out: they were correct in their time.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ _LEGACY_EVENTS = frozenset(
     {"interaction.start", "interaction.complete", "content.start", "content.delta", "content.stop"}
 )
 ANSWERS = (".json", ".sse", ".events.jsonl")
-"""What the file of an answer ends with that lies beside the file of its request."""
+"""Suffixes of the files that hold the response to a request, beside the file of that request."""
 
 
 class Answer(NamedTuple):
-    """A file beside a request's."""
+    """A file that holds the response, beside the file of the request."""
 
     data: bytes
     is_json: bool
@@ -41,10 +41,11 @@ class Answer(NamedTuple):
 
 @dataclass(slots=True)
 class Verification:
-    """What was looked at and what was found; `left_out` pairs a file with the reason.
+    """What was judged and what was found; `left_out` pairs a file with the reason.
 
-    `entries` counts the exchanges, and files of a single body or request, that were judged; `judged` says what was
-    in them. One exchange may hold two, a request and a stream, or none, as a delete without a body.
+    `entries` counts what was judged: exchanges, and files with a single stream, body or request. `judged` counts
+    what they contained. An exchange may contain two, such as a request and a stream, or none, such as a delete
+    without a body.
     """
 
     entries: int = 0
@@ -54,16 +55,16 @@ class Verification:
 
 
 class FileJudge:
-    """One file on its way into a verification; `file` is its name there."""
+    """Judges one file and adds the result to a verification, under the name `file`."""
 
     def __init__(self, file: str, result: Verification) -> None:
         self._file = file
         self._result = result
 
     def judge(self, data: bytes, answers: Iterable[Answer] = ()) -> None:
-        """Judge what is no YAML; `answers` are those beside a request's file.
+        """Judge a file that is not YAML; `answers` are the response files beside a request's file.
 
-        Raises Unreadable where the file is not what its name promises.
+        Raises Unreadable if the file is not what its name promises.
         """
         if self._file.endswith(".sse"):
             self._stream(_judge_bytes(data))
@@ -77,11 +78,11 @@ class FileJudge:
             self.leave_out("not a kind of file that holds recorded traffic")
 
     def leave_out(self, reason: str) -> None:
-        """Name the file, or an entry of it, with why it is not judged."""
+        """Note that the file, or an entry of it, is not judged, and why."""
         self._result.left_out.append((self._file, reason))
 
     def _alone(self, kind: str, findings: Iterable[Finding]) -> None:
-        """A file that is one stream, body or request."""
+        """Add the findings of a file that is one stream, body or request."""
         self._result.entries += 1
         self._found(kind, findings)
 
@@ -101,7 +102,7 @@ class FileJudge:
             self._alone("streams", reading.findings)
 
     def _json(self, value: Any) -> None:
-        """Judge what is in a JSON file."""
+        """Judge the content of a JSON file."""
         exchanges = exchanges_in([value])
         if exchanges is not None:
             self.exchanges(exchanges)
@@ -122,7 +123,7 @@ class FileJudge:
             self._alone("requests", _judge_request(json_in(data)))
 
     def documents(self, documents: list[Any]) -> None:
-        """Judge the documents of a YAML file that is no cassette."""
+        """Judge the documents of a YAML file that is not a cassette."""
         exchanges = exchanges_in(documents)
         if exchanges is None:
             self.leave_out("YAML, but no cassette")
@@ -157,7 +158,7 @@ class FileJudge:
 
 
 def _why_no_request(answer: Answer) -> str:
-    """A request is judged unless the answer beside it shows that it was refused or is history."""
+    """Why the request of this response is not judged: it was refused or is of the old generation; "" if it is."""
     value = json_read.loads(answer.data).value if answer.is_json else None
     if is_legacy(value) or any(f'"{kind}"'.encode() in answer.data for kind in _LEGACY_EVENTS):
         return f"the request of an answer {LEGACY}"
@@ -165,7 +166,7 @@ def _why_no_request(answer: Answer) -> str:
 
 
 def _looks_like_one(value: Any) -> bool:
-    """Whether JSON without its request is an interaction, also one that lacks a field it must have."""
+    """Whether JSON whose request is unknown is an interaction, even one that lacks a required field."""
     if not isinstance(value, Mapping):
         return False
     names = value.keys()
@@ -177,7 +178,7 @@ def _looks_like_one(value: Any) -> bool:
 
 
 def _why_not(exchange: Exchange) -> str:
-    """Why a recorded exchange is not judged, "" when it is."""
+    """Why a recorded exchange is not judged; "" if it is."""
     request, reading = exchange.request, read(exchange)
     if reading.operation is None and COLLECTION not in request.segments:
         return f"{request.method} {request.raw_path} is no call of the Interactions API"
@@ -189,7 +190,7 @@ def _why_not(exchange: Exchange) -> str:
 
 
 def _told(ending: Ending) -> str:
-    """An ending in words: who ended it, how, where."""
+    """An ending in words: how it ended, by whom and where."""
     told = f"{ending.how} by the {ending.by}, {ending.at.replace('_', ' ')}"
     return f"{told} ({ending.detail})" if ending.detail else told
 
@@ -201,7 +202,7 @@ def _judge_bytes(data: bytes) -> StreamReading:
 
 
 def _judge_lines(data: bytes) -> StreamReading:
-    """One payload a line, the framing lost: its rules do not apply. Spans are those of the lines."""
+    """Judge one payload per line. The framing is lost, so its rules do not apply; spans are those of the lines."""
     judge = StreamJudge(framed=False)
     judge.frames(_frames(data))
     return judge.finish()
@@ -225,7 +226,7 @@ def _judge_request(value: Any) -> list[Finding]:
 
 
 def json_in(data: bytes) -> Any:
-    """The value of a JSON file. Raises Unreadable."""
+    """The value of a JSON file. Raises Unreadable if it is not JSON."""
     read_ = json_read.loads(data)
     if read_.fault not in ("", "surrogate"):
         raise Unreadable(f"not JSON: {read_.detail}")

@@ -1,4 +1,4 @@
-"""How open a schema is: its closed twin, and what an open one let pass.
+"""How open a schema is: its closed twin, and the unknown parts of a value that the open schema tolerates.
 
 The files under `schemas/` describe responses, so they tolerate what a later revision may add. Three marks say
 where they do, and everything here follows from them:
@@ -7,8 +7,8 @@ where they do, and everything here follows from them:
     x-unknown       a branch for what this revision does not name (its value says what that is)
     x-open          open on purpose, in the closed twin too; with x-keep, an x-unknown branch stays there
 
-An object is closable when it has `type: object` and lists `properties`. Rules between fields leave `type` out,
-and so are never mistaken for one. Layer 1. Knows JSON Schema and the marks; must not know any message of the API.
+An object is closable if it has `type: object` and lists `properties`. Rules between fields omit `type`, so they
+are never mistaken for one. Layer 1. Knows JSON Schema and the marks; must not know any message of the API.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Unknown:
     """Something valid that this revision does not name.
 
     `kind` is "field", "value", or what an x-unknown branch stands for ("step", "event", …); `name` is the
-    field, the value, or the unknown discriminator ("" where there is none).
+    field, the value, or the unknown discriminator ("" if there is none).
     """
 
     pointer: str
@@ -46,9 +46,9 @@ class Unknown:
 
 
 def close(schema: Any, *, keep: bool = True) -> Any:
-    """The closed twin: unlisted properties and values are refused, branches for the unknown are gone.
+    """The closed twin: it rejects unlisted properties and values and has no branches for the unknown.
 
-    With `keep=False` even the x-keep branches go: such a twin accepts only what has nothing unknown in it.
+    `keep=False` removes even the x-keep branches: such a twin accepts only values with nothing unknown in them.
     """
     if not isinstance(schema, dict):
         return schema
@@ -71,7 +71,7 @@ def close(schema: Any, *, keep: bool = True) -> Any:
 
 
 def unknowns(schema: Schema, value: Any) -> list[Unknown]:
-    """What `value` holds that the bundled open `schema` tolerates without naming it, in document order."""
+    """The parts of `value` that the bundled open `schema` tolerates without naming them, in document order."""
     return list(_walk(schema, schema, value, "$"))
 
 
@@ -139,7 +139,7 @@ def _resolve(root: Schema, ref: str) -> Any:
 
 
 def _pick(root: Schema, branches: list[Any], value: Any) -> Any:
-    """The first branch whose JSON type and constants fit; validity is the validator's business."""
+    """The first branch whose JSON type and constants fit; whether it is valid is left to the validator."""
     return next((branch for branch in branches if _fits(root, branch, value)), None)
 
 

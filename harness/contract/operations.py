@@ -1,7 +1,7 @@
-"""What the operations of the API answer: which schema a successful JSON body has to fit, and whose rule that is.
+"""The operations of the API: which schema a successful JSON body must fit, and the rule that says so.
 
-Layer 1, a table. An operation is known by its method and the tail of its path, whatever version or project stands
-before it. What an answer means is not this module's business.
+Layer 1, a table. An operation is recognised by its method and the end of its path, whatever version or project
+comes before it. Must not know what a response means.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ INTERACTION = "interaction"
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One call of the API. `schema` names what a JSON answer fits and `rule` is broken where it does not.
+    """One call of the API. A JSON response must fit `schema`; one that does not breaks `rule`.
 
-    Both are `""` where a success says nothing, as the `{}` of a delete.
+    Both are `""` if a success contains nothing to judge, such as the `{}` of a delete.
     """
 
     call: str
@@ -52,7 +52,7 @@ _COLLECTIONS = frozenset(call.split(" ")[1].partition("/")[0] for call in _BY_CA
 
 
 def operation_of(request: Request) -> Operation | None:
-    """The operation a request calls; None for a call of anything else, and for a download of bytes."""
+    """The operation that a request calls; None for a request to anything else, and for a download of bytes."""
     if request.parameter("alt") == "media":
         return None
     segments = request.segments
@@ -63,7 +63,7 @@ def operation_of(request: Request) -> Operation | None:
 
 
 def _template(tail: tuple[str, ...]) -> str:
-    """`webhooks/w1:ping` as `webhooks/{id}:ping`; an empty id is none."""
+    """`webhooks/w1:ping` as `webhooks/{id}:ping`; an empty id does not count as one."""
     if len(tail) < 2 or not tail[1]:
         return "/".join(tail)
     _, colon, verb = tail[1].partition(":")

@@ -1,7 +1,7 @@
-"""What of an interaction's timeline the run itself made, and the text in it.
+"""The steps of an interaction that the run itself produced, and the text in them.
 
-Layer 1, pure, and safe on anything: what is no step is left out. GET shows a timeline that may begin with the
-caller's own words, a create or a stream shows only what was made; compared, both mean the same.
+Layer 1, pure, and safe for any value: what is not a step is left out. GET returns steps that may begin with the
+caller's own input; a create or a stream returns only what the run produced. Without that input they are the same.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ _GIVEN = (USER_INPUT, "function_result")
 
 
 def steps_of(interaction: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The steps that are objects, of an interaction that may be anything."""
+    """The steps that are objects; `interaction` may be malformed."""
     steps = interaction.get("steps")
     return [step for step in steps if isinstance(step, dict)] if isinstance(steps, list) else []
 
 
 def given(steps: Sequence[Any]) -> int:
-    """How many leading steps are the caller's: all up to the last user_input, and the tool results beside it."""
+    """How many leading steps are the caller's: all up to the last user_input, and function_results next to it."""
     kinds = [step.get("type") if isinstance(step, Mapping) else None for step in steps]
     first = len(kinds) - kinds[::-1].index(USER_INPUT) if USER_INPUT in kinds else 0
     while first < len(kinds) and kinds[first] in _GIVEN:
@@ -29,13 +29,13 @@ def given(steps: Sequence[Any]) -> int:
 
 
 def output_steps(interaction: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The steps that the run made."""
+    """The steps that the run produced."""
     steps = steps_of(interaction)
     return steps[given(steps) :]
 
 
 def output_text(interaction: Mapping[str, Any]) -> str:
-    """The text of every model_output step that the run made, joined."""
+    """The text of every model_output step that the run produced, joined."""
     return steps_text(output_steps(interaction))
 
 
@@ -45,7 +45,7 @@ def steps_text(steps: Iterable[Mapping[str, Any]]) -> str:
 
 
 def text_of(content: object) -> str:
-    """The text of a step's content, all its parts joined; a bare string is its own text."""
+    """The text of a step's content, with all its parts joined; a plain string is returned as it is."""
     if isinstance(content, str):
         return content
     parts = [part for part in content if isinstance(part, Mapping)] if isinstance(content, list) else []

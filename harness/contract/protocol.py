@@ -1,6 +1,6 @@
-"""What the generic layers are told about the Interactions API, as one value. Layer 1.
+"""`PROTOCOL`: all that the generic layers know about the Interactions API. Layer 1.
 
-Record, replay, fault injection and resume ask `PROTOCOL` and know nothing else of the API.
+Record, replay, fault injection and resume use `PROTOCOL` and know nothing else of the API.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ CREATED_EVENT = "interaction.created"
 STATUS_EVENT = "interaction.status_update"
 ERROR_EVENT = "error"
 RUN_EVENTS = frozenset({CREATED_EVENT, STATUS_EVENT, COMPLETED_EVENT, "step.start", "step.delta", "step.stop"})
-"""The listed types of events that tell what a run did; an error may be the connection's own."""
+"""The listed event types that tell what a run did; an error is left out, as it may concern the connection only."""
 
 COLLECTION = "interactions"
 
@@ -28,13 +28,13 @@ Event = Mapping[str, Any]
 
 
 def cursor_of(event: Event) -> str | None:
-    """The top-level `event_id`. One inside `interaction`, which Vertex shows, is not a cursor."""
+    """The top-level `event_id`. An `event_id` inside `interaction`, which Vertex sends, is not a cursor."""
     cursor = event.get("event_id")
     return cursor if isinstance(cursor, str) and cursor else None
 
 
 def with_cursor(event: Event, cursor: str | None) -> dict[str, Any]:
-    """A copy with this cursor at its usual place, before the event_type, or with none."""
+    """A copy with this cursor in its usual place, before `event_type`; None: without a cursor."""
     copy = {key: value for key, value in event.items() if key != "event_id"}
     if cursor is None:
         return copy
@@ -48,19 +48,19 @@ def completes(event: Event) -> bool:
 
 
 def is_error(event: Event) -> bool:
-    """Whether this is an error event; one without an `error` is a keepalive of sorts and ends nothing."""
+    """Whether this is an error event. One without an `error` field is a kind of keepalive and ends nothing."""
     return event.get("event_type") == ERROR_EVENT
 
 
 def interaction_id(event: Event) -> str | None:
-    """The id of the interaction an event names; None when it names none or an unstored one ("")."""
+    """The id of the interaction that an event names; None if it names none or an unstored one ("")."""
     inner = event.get("interaction")
     found = inner.get("id") if isinstance(inner, Mapping) else event.get("interaction_id")
     return found if isinstance(found, str) and found else None
 
 
 def resume_request(request: Request, resource: str, cursor: str | None) -> Request:
-    """GET the interaction as a stream, with the credentials and the version of `request`."""
+    """The GET of the interaction as a stream, with the credentials and the API version of `request`."""
     query = [("stream", "true"), *([("last_event_id", cursor)] if cursor is not None else [])]
     kept = [pair for pair in request.query if pair[0] in ("key", "alt")]
     root = _root(request)
@@ -80,14 +80,14 @@ def is_resume(request: Request) -> tuple[str, str | None] | None:
 
 
 def error_event(code: str, message: str, event_id: str | None) -> bytes:
-    """One whole in-stream error frame."""
+    """One complete in-stream error frame."""
     identity = {} if event_id is None else {"event_id": event_id}
     event = {"error": {"code": code, "message": message}, **identity, "event_type": ERROR_EVENT}
     return encode(ERROR_EVENT, _compact(event))
 
 
 def error_body(status: int, code: str, message: str) -> bytes:
-    """The body of an error response; its status is the response's own business."""
+    """The body of an error response; it does not contain the HTTP status."""
     return _compact({"error": {"message": message, "code": code}})
 
 
@@ -104,7 +104,7 @@ _TEXT_AT: dict[str, Callable[[Event], object]] = {
 
 
 def text_of(event: Event) -> tuple[str, str] | None:
-    """(join key, fragment) of a delta that carries text, arguments or a thought's summary; else None."""
+    """(join key, fragment) of a delta that carries text, arguments or a thought summary; otherwise None."""
     delta = event.get("delta")
     if not isinstance(delta, Mapping):
         return None
@@ -115,7 +115,7 @@ def text_of(event: Event) -> tuple[str, str] | None:
 
 
 def _root(request: Request) -> str:
-    """What precedes the collection in the path: version, or Vertex's project and location."""
+    """The part of the path before the collection: the version, or Vertex's project and location."""
     parts = request.raw_path.rstrip("/").split("/")
     return "/".join(parts[: parts.index(COLLECTION)] if COLLECTION in parts else parts)
 

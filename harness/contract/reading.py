@@ -1,6 +1,6 @@
-"""What an exchange says, decoded once and judged once, whoever asks. Layer 1.
+"""What an exchange contains, decoded once and judged once for all callers. Layer 1.
 
-`read` never raises, whatever the target sent: no answer, no JSON, a list, ten thousand brackets. Checks ask it
+`read` never raises, whatever the target sent: no response, no JSON, a list, ten thousand brackets. Checks use it
 and never parse for themselves.
 """
 
@@ -31,7 +31,7 @@ class Reading:
 
     @cached_property
     def is_stream(self) -> bool:
-        """Whether the body is a stream of events, by its label or, where that is wrong, by its looks."""
+        """Whether the body is a stream of events: by its media type, or by how it begins if that is wrong."""
         exchange = self.exchange
         if exchange.status is None:
             return False
@@ -46,34 +46,34 @@ class Reading:
 
     @property
     def json(self) -> Any:
-        """The JSON value of a body that is no stream; None also when there is none."""
+        """The JSON value of a body that is not a stream; None if there is none, or if it is `null`."""
         return self._parsed.value
 
     @property
     def json_fault(self) -> str:
-        """Why there is no JSON: "" when there is, else `absent`, `encoding`, `syntax`, `depth`, `surrogate`."""
+        """What is wrong with the JSON: "" if nothing, or `absent`, `encoding`, `syntax`, `depth`, `surrogate`."""
         return self._parsed.fault
 
     @property
     def error(self) -> tuple[str, str] | None:
-        """(code, message) of an error body, in whichever shape; None when it is none."""
+        """(code, message) of an error body of either shape; None if it is not one."""
         return error_of(self.json)
 
     @cached_property
     def operation(self) -> Operation | None:
-        """The call of the API that was made, None when it is none."""
+        """The operation of the API that was called; None if it was something else."""
         return operation_of(self.exchange.request)
 
     @cached_property
     def interaction(self) -> dict[str, Any] | None:
-        """The interaction that a successful create, get or cancel answered as JSON; None for a stream."""
+        """The interaction that a successful create, get or cancel returned as JSON; None for a stream."""
         value, operation = self.json, self.operation
         about_one = operation is not None and operation.schema == INTERACTION
         return value if self.exchange.succeeded and about_one and isinstance(value, dict) else None
 
     @cached_property
     def stream(self) -> StreamReading | None:
-        """The judged stream of a successful answer; None when the body is none."""
+        """The judged stream of a successful response; None if the body is not a stream."""
         exchange = self.exchange
         if not self.is_stream or not self.exchange.succeeded:
             return None
@@ -83,25 +83,25 @@ class Reading:
 
     @cached_property
     def frames(self) -> list[Frame]:
-        """The dispatched events of a stream that are in the kept bytes, with their spans."""
+        """The dispatched events of a stream, as far as its bytes were kept, with their spans."""
         return Decoder().feed(self.exchange.body) if self.is_stream else []
 
     @cached_property
     def events(self) -> list[dict[str, Any]]:
-        """Their payloads, as far as they are JSON objects; without `frames`, which nearly nobody asks for."""
+        """The payloads that are JSON objects; does not compute `frames`, which are rarely needed."""
         frames = Decoder().each(self.exchange.body) if self.is_stream else ()
         return json_read.objects(frame.data for frame in frames)
 
     @property
     def id(self) -> str | None:
-        """The id of the interaction that was answered, as JSON or as a stream; None for "" and for none."""
+        """The id of the interaction that was returned, as JSON or as a stream; None if it is "" or absent."""
         if self.stream is not None:
             return self.stream.interaction_id or None
         return interaction_id({"interaction": self.interaction}) if self.interaction is not None else None
 
     @property
     def status(self) -> str | None:
-        """The last status that was told of it."""
+        """The last status of the interaction that the response shows."""
         if self.stream is not None:
             return self.stream.status
         status = self.interaction.get("status") if self.interaction is not None else None
@@ -109,7 +109,7 @@ class Reading:
 
     @cached_property
     def findings(self) -> tuple[Finding, ...]:
-        """What the contract finds wrong with the body alone."""
+        """Findings of the contract about the body alone."""
         exchange = self.exchange
         if self.stream is not None:
             return self.stream.findings
@@ -128,7 +128,7 @@ class Reading:
 
 
 def read(exchange: Exchange) -> Reading:
-    """The reading of an exchange, the same object on every call; it lives as long as the exchange."""
+    """The reading of an exchange: the same object on every call, which lives as long as the exchange."""
     reading = exchange.notes.get(__name__)
     if not isinstance(reading, Reading):
         reading = exchange.notes[__name__] = Reading(exchange)
@@ -150,7 +150,7 @@ def _asked_for(exchange: Exchange, field: str) -> bool:
 
 
 def _kept_ending(exchange: Exchange) -> Ending:
-    """The ending of what was kept: a record that lacks its tail cannot say how the stream ended."""
+    """The ending of the kept bytes: a truncated record cannot say how the stream ended."""
     if not exchange.truncated:
         return exchange.ending
     return Ending(by=By.LIMIT, how=How.FIN, detail=f"only the first {len(exchange.body)} bytes were kept")

@@ -1,7 +1,7 @@
-"""Other recorders' files as exchanges: `when`/`then` documents and HAR. Layer 1, plain data in, values out.
+"""Reads other recorders' files as exchanges: `when`/`then` documents and HAR. Layer 1, plain data in, values out.
 
-Knows their formats and nothing of the API; what it cannot read it names in an `Unreadable`, an entry by itself
-where it can, so that one strange entry hides no other.
+Knows their formats and nothing of the API. An `Unreadable` says what it cannot read; where possible it replaces
+only one entry, so that a strange entry does not hide the others.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Unreadable(Exception):
 
 
 def exchanges_in(documents: list[Any]) -> list[tuple[str, Exchange | Unreadable]] | None:
-    """The entries of a `when`/`then` or HAR file with their names in it; None when it is neither."""
+    """The entries of a `when`/`then` or HAR file, each with a name; None if it is neither."""
     if documents and all(
         isinstance(document, Mapping) and {"when", "then"} <= document.keys() for document in documents
     ):
@@ -45,7 +45,7 @@ def _each(
 
 
 def named(number: int, entry: Exchange | Unreadable) -> tuple[str, Exchange | Unreadable]:
-    """An entry with its name: its number, from 1, and what was asked where that can be read."""
+    """An entry with its name: its number, from 1, and its method and path if they can be read."""
     if isinstance(entry, Unreadable):
         return f"entry {number}", entry
     return f"entry {number}, {entry.request.method} {entry.request.raw_path}", entry
@@ -81,7 +81,7 @@ def _har(entry: Document) -> Exchange:
 
 
 def _exchange(request: Request, status: int, headers: Headers, body: bytes) -> Exchange:
-    """Status 0, and -1 in HAR, is how recorders write that no answer came."""
+    """Build the exchange. Recorders write status 0, or -1 in HAR, if no response came."""
     answered = int(status) > 0
     body = decoded(body, headers)
     return Exchange(
@@ -100,7 +100,7 @@ def _exchange(request: Request, status: int, headers: Headers, body: bytes) -> E
 
 
 def decoded(body: bytes, headers: Headers) -> bytes:
-    """A body without its coding, as far as it goes. Raises Unreadable."""
+    """The body with its content coding undone, as far as it goes. Raises Unreadable if that is impossible."""
     coding = coding_of(headers)
     if coding in CODINGS and is_coded(coding, body):
         try:

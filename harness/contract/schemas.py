@@ -1,9 +1,9 @@
-"""The JSON Schemas of each revision of the API: found, bundled, closed, and handed out as validators.
+"""Finds, bundles and closes the JSON Schemas of each revision of the API, and provides validators for them.
 
-A schema is named by its file without the suffix: `interaction`, `event`, `events/step-delta`. Files refer to
+The name of a schema is its file without the suffix: `interaction`, `event`, `events/step-delta`. Files refer to
 each other by relative path; a bundle is the same schema with every file it reaches under `$defs`, so that
 validators, and people who want one file, need no resolver. Layer 1. Knows the folder layout and `$ref`; must not
-know what the schemas say (that is theirs alone) or how validation works (`validate`).
+know what the schemas say or how validation works (`validate`).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Schemas:
         self._validators: dict[tuple[str, bool], Validator] = {}
 
     def names(self) -> list[str]:
-        """All schema names, sorted; `openapi.json` and the generated files are not among them."""
+        """All schema names, sorted, without `openapi.json` and the generated files."""
         paths = (path.relative_to(self._root).with_suffix("") for path in self._root.rglob("*.json"))
         return sorted(path.as_posix() for path in paths if path.parts[0] not in _NOT_SCHEMAS)
 
@@ -83,7 +83,7 @@ def load(revision: str = CURRENT) -> Schemas:
 
 
 def _rebase(part: Any, name: str, reached: list[str]) -> Any:
-    """A copy of `part` of the file `name` that refers into the bundle; files it refers to join `reached`."""
+    """A copy of `part` of the file `name` whose references point into the bundle; their files join `reached`."""
     if isinstance(part, list):
         return [_rebase(item, name, reached) for item in part]
     if not isinstance(part, dict):

@@ -1,9 +1,9 @@
-"""Judges one stream while its bytes pass: frames, JSON, schema, order, cursors, and the way it ends.
+"""Judges one stream while its bytes arrive: frames, JSON, schema, order, cursors, and the way it ends.
 
 Layer 1, sans-IO and incremental: what is kept does not grow with the stream, except the capped set of cursors.
-Shape is the schemas' word (`schemas`), order the automaton's; here they meet, and findings get their places.
-Events are checked against the closed schema first, which is the cheap question and nearly always answered yes;
-only what it refuses is asked again whether it is wrong or merely unknown.
+`schemas` define the shape of events and `automaton` their order; this module applies both and gives findings their
+places. Events are checked against the closed schema first, because that is cheap and nearly all of them pass; only
+those that it rejects are examined further: are they wrong, or merely unknown?
 """
 
 from __future__ import annotations
@@ -26,16 +26,17 @@ from harness.wire import COMPLETE, Decoder, Ending, Frame
 from harness.wire.sse import MAX_EVENT
 
 UNKNOWNS = 64
-"""Unknowns that are kept of a stream; an event type that showed as many is then only checked for faults."""
+"""The most unknowns kept for a stream. An event type that failed the closed schema this often is then checked
+against the open one."""
 
 KINDS = 64
-"""Event types that are counted by name; further ones share the name `(other)`."""
+"""The most unknown event types that are counted by name; further ones share the name `(other)`."""
 
 _SHOWN = 120
 
 
 class _Kind:
-    """What the judge has at hand for one known event type, and what it counts of it."""
+    """The validator, handler and counters of one known event type."""
 
     __slots__ = ("count", "fits", "handle", "kind", "misfits", "name", "resumable")
 
@@ -50,11 +51,11 @@ class _Kind:
 
 
 class StreamJudge:
-    """`feed` the bytes of a stream as they come, then `finish` once.
+    """Call `feed` with the bytes of a stream as they come, then `finish` once.
 
     `start` is one of `automaton.STARTS`. `background`: the run was created in the background, where each delta
-    should carry a cursor. `framed=False`: the events were kept without their framing and come as made-up
-    `frames`, so that the framing's rules do not apply.
+    should carry a cursor. `framed=False`: the events were recorded without their framing and come as made-up
+    `frames`, so the rules about framing do not apply.
     """
 
     def __init__(
@@ -90,7 +91,7 @@ class StreamJudge:
     def frames(self, frames: Iterable[Frame]) -> None:
         """Judge frames that were decoded elsewhere.
 
-        An event that is as it should be, which nearly all are, is dealt with here; any other one elsewhere.
+        Events without any irregularity, which are nearly all, are handled here; the others in `_event` and `_odd`.
         """
         automaton, kinds, repeats = self._automaton, self._kinds, self._cursors.repeats
         found = automaton.found
@@ -122,7 +123,7 @@ class StreamJudge:
         self._frames = number
 
     def finish(self, ending: Ending = COMPLETE) -> StreamReading:
-        """The reading. Only a body that ended in order is asked for what should have come."""
+        """Return the reading. Missing events are reported only if the body ended in order."""
         automaton = self._automaton
         if ending.complete:
             self._end_in_order()
@@ -161,7 +162,7 @@ class StreamJudge:
     # --- one event ------------------------------------------------------------------------------------------
 
     def _event(self, frame: Frame, known: _Kind, event: dict[str, Any], fit: bool) -> None:
-        """An event of a known type, of which something must be noted."""
+        """Handle an event of a known type that needs more than the fast path."""
         automaton = self._automaton
         if self._done_at is not None:
             self._after_done(frame)
@@ -181,7 +182,7 @@ class StreamJudge:
         self._collect(frame)
 
     def _odd(self, frame: Frame) -> None:
-        """A frame that is not a known event."""
+        """Handle a frame that is not a known event."""
         if self._done_at is not None:
             self._after_done(frame)
         elif frame.data.strip() == DONE:
@@ -198,7 +199,7 @@ class StreamJudge:
                 self._value(frame, read.value)
 
     def _value(self, frame: Frame, event: Any) -> None:
-        """The JSON value of a frame that the fast path could not take."""
+        """Handle the JSON value of a frame that the fast path could not handle."""
         kind = event.get("event_type") if isinstance(event, dict) else None
         if not isinstance(event, dict):
             self._note("stream.json", "the data is no object", "a JSON object or [DONE]", _show(frame), frame)
@@ -214,16 +215,16 @@ class StreamJudge:
             self._stranger(frame, kind)
 
     def _stranger(self, frame: Frame, name: str) -> None:
-        """An event that no schema and no handler is for still takes its place in the order."""
+        """Count an event that has no schema and no handler, and judge its place in the order."""
         counted = name if name in self._strangers or len(self._strangers) < KINDS else "(other)"
         self._strangers[counted] = self._strangers.get(counted, 0) + 1
         self._automaton.before(name)
         self._collect(frame)
 
     def _misfit(self, frame: Frame, known: _Kind, event: dict[str, Any]) -> bool:
-        """The closed schema says no: note faults or unknowns. Whether the automaton can read the event."""
+        """Note why the schema rejects the event: faults or unknowns. Return whether the automaton can read it."""
         rule = "stream.error-shape" if known.kind == "error" else "stream.schema"
-        if known.misfits >= UNKNOWNS and self._ledger.counted(rule):  # a fault, and reasons are dear
+        if known.misfits >= UNKNOWNS and self._ledger.counted(rule):  # a fault, and explaining it is slow
             return readable(known.kind, event)
         review = self._validator(known.kind).review(event)
         for problem in review.problems:
@@ -272,7 +273,7 @@ class StreamJudge:
             self._note("stream.done", "the stream ends without its sentinel", "[DONE]", "the end of the body")
 
     def _unfinished(self, frame: Frame) -> None:
-        """The last block lacks its blank line, so that a conforming client never sees it."""
+        """Note that the last block lacks its blank line, so that a conforming client never sees it."""
         lost = frame.data.strip() == DONE
         severity = Severity.NON_STRICT if lost else Severity.BROKEN
         if lost and self._done_at is None:

@@ -1,4 +1,4 @@
-"""What is known of one stream after it was judged. Layer 1, a value."""
+"""What is known of one stream after it is judged. Layer 1, a value."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from harness.wire import Ending
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamReading:
-    """A stream in bounded space, however long it was.
+    """The summary of a stream, in bounded space however long the stream was.
 
     `frames` counts dispatched events, `events` the JSON ones among them, `unnamed` those without an `event:`
-    field, `deltas` the step.delta events and `deltas_with_cursor` those of them that can be resumed after.
-    `created` and `completed` are the interactions of those events, `errors` the `error` values of error events.
-    `suppressed` counts, by rule, findings beyond those kept; `unknowns` pairs the number of an event with what
-    it holds that the schemas do not name. `whole` says that the body ended in order; of a body that did not,
-    nothing is claimed about its end. `unjudged` says what a bound left unsaid.
+    field, `deltas` the step.delta events and `deltas_with_cursor` those of them that carry a cursor.
+    `created` and `completed` are the interactions in those events, `errors` the `error` values of error events.
+    `suppressed` counts, by rule, findings beyond those kept. `unknowns` pairs the number of an event with
+    something in it that the schemas do not name. `whole` says that the body ended in order; if it did not, nothing
+    is claimed about its end. `unjudged` names what was not judged because of a limit.
     """
 
     start: str
@@ -48,5 +48,5 @@ class StreamReading:
 
     @property
     def status(self) -> str | None:
-        """The last status the stream told."""
+        """The last status in the stream."""
         return self.statuses[-1] if self.statuses else None

@@ -1,8 +1,8 @@
-"""The strict request bodies as files: for people and tools that want one closed schema in one file.
+"""Generates the strict request schemas, for people and tools that want one closed schema in one file.
 
-Each `requests/*.json` of a revision, bundled and closed, stands under `strict/`. The files are generated and
-checked in; a test keeps them fresh, and `python -m harness.contract.strict` rewrites them. Layer 1. Knows where
-the files lie; must not know what a schema says or how it is closed (`openness`).
+`strict/` contains each `requests/*.json` of a revision, bundled and closed. The files are generated and checked
+in; a test fails if they are out of date, and `python -m harness.contract.strict` rewrites them. Layer 1. Knows
+where the files are; must not know what a schema says or how it is closed (`openness`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from harness.contract.schemas import CURRENT, REVISIONS, load
 
 
 def strict_files(revision: str = CURRENT) -> dict[Path, str]:
-    """The generated files of a revision, path to text."""
+    """The generated files of a revision, as a mapping from path to text."""
     folder = resources.folder("schemas") / revision / "strict"
     bodies = (name for name in load(revision).names() if name.startswith("requests/"))
     return {folder / f"{Path(name).name}.json": _text(revision, name) for name in bodies}

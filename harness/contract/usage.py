@@ -1,4 +1,4 @@
-"""Judges a usage value: types, sum, shares. Layer 1; must not know where the usage came from."""
+"""Judges a usage value: types, total and shares by modality. Layer 1; must not know where the usage came from."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SUMMED = ("total_input_tokens", "total_output_tokens", "total_thought_tokens")
 
 
 def judge_usage(usage: Any, pointer: str = "$.usage") -> list[Finding]:
-    """What is wrong with a usage value; fields that are absent or not listed are not judged."""
+    """Findings about a usage value; fields that are absent or not listed are not judged."""
     if not isinstance(usage, Mapping):
         return [_finding("usage.types", "usage is no object", "an object", json_type(usage), pointer)]
     wrong = [
@@ -47,7 +47,7 @@ def _items(usage: Mapping[str, Any], name: str, pointer: str) -> Iterator[tuple[
 
 
 def _judge_sum(usage: Mapping[str, Any], pointer: str) -> Iterator[Finding]:
-    """Both published readings are accepted: tool-use tokens are in the total, or they are not."""
+    """Check the total. Both published readings are accepted: it may include tool-use tokens or not."""
     if not {"total_tokens", "total_input_tokens", "total_output_tokens"} <= usage.keys():
         return
     base = sum(usage.get(name, 0) for name in _SUMMED)

@@ -1,8 +1,7 @@
-"""Does a value fit a schema? One fast yes or no, and on request the reasons and the unknowns.
+"""Validates a value against a schema: a fast yes or no, and on request the reasons and the unknowns.
 
-jsonschema-rs answers, jsonschema explains. Where they disagree neither is believed silently: the disagreement
-is reported as a problem. Layer 1. Knows both libraries; must not know where schemas come from or what they
-describe.
+jsonschema-rs validates, jsonschema explains. If they disagree, neither is trusted silently: the disagreement is
+reported as a problem. Layer 1. Knows both libraries; must not know where schemas come from or what they describe.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ __all__ = ["Problem", "Review", "Unknown", "Validator"]
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """What there is to say about a value that came from a service: faults, and information."""
+    """The review of a value that came from a service: faults (`problems`) and information (`unknowns`)."""
 
     problems: tuple[Problem, ...]
     unknowns: tuple[Unknown, ...]
@@ -31,8 +30,8 @@ _NOTHING_TO_SAY = Review((), ())
 class Validator:
     """One compiled schema. Obtain it from `Schemas.validator`, which compiles each once per process.
 
-    The twin that knows nothing but what is listed is asked first: what it accepts the schema accepts too, and
-    without branches for the unknown a union is decided by its constants alone, five times as fast.
+    The twin that allows only what is listed is tried first. What it accepts, the schema accepts too; and without
+    branches for the unknown it decides a union by its constants alone, five times as fast.
     """
 
     __slots__ = ("_compiled", "_open", "_schema", "_twin", "name")
@@ -49,14 +48,14 @@ class Validator:
         self._twin = compiled(openness.close(schema, keep=False))
 
     def is_valid(self, value: Any) -> bool:
-        """Whether decoded JSON fits. Never raises: what JSON cannot say (a lone surrogate) does not fit."""
+        """Whether decoded JSON fits. Never raises: what JSON cannot express (a lone surrogate) does not fit."""
         try:
             return self._twin.is_valid(value) or self._compiled.is_valid(value)
         except ValueError:
             return False
 
     def problems(self, value: Any, *, limit: int = 5) -> list[Problem]:
-        """Why `value` does not fit, at most `limit` reasons; empty if it does."""
+        """At most `limit` reasons why `value` does not fit; empty if it fits."""
         try:
             if self._compiled.is_valid(value):
                 return []
@@ -65,7 +64,7 @@ class Validator:
         return explain(self._schema, value, limit=limit) or [self._disagreement(value)]
 
     def review(self, value: Any) -> Review:
-        """Problems and unknowns in one go; for what the closed twin accepts, as fast as `is_valid`."""
+        """Problems and unknowns at once; as fast as `is_valid` for what the closed twin accepts."""
         if self._twin_accepts(value):
             return _NOTHING_TO_SAY
         return Review(tuple(self.problems(value)), tuple(openness.unknowns(self._open, value)))

@@ -1,7 +1,8 @@
-"""Drops and other faults of streams, as plans: written in one grammar, done to the byte. Layer 1.
+"""Fault plans: drops and other faults of streams, written in one grammar and applied byte-exactly. Layer 1.
 
-`cut(service, plan, protocol)` gives a service that suffers from a plan; `parse` reads one; `every_event`,
-`structural` and `every_byte` list the places of a recorded body; `random_plan` draws one from a seed.
+`cut(service, plan, protocol)` wraps a service so that it suffers from a plan; `parse` parses a plan and
+`random_plan` draws one from a seed; `every_event`, `structural` and `every_byte` list the places where a recorded
+body can be cut.
 """
 
 from harness.faults.enumerate import every_byte, every_event, structural

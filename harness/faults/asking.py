@@ -1,6 +1,6 @@
-"""What a request asks for, and what an inclusive server would have put before the answer to a resume.
+"""What a request asks for, and the event with which an inclusive server would begin a resumed stream.
 
-Layer 1. Knows requests through the `StreamProtocol`; must not know plans' effects.
+Layer 1. Knows requests through the `StreamProtocol`; must not know what a plan does.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ _MOST_PAUSES = 1000
 
 
 def kind_of(request: Request, protocol: StreamProtocol) -> Scope:
-    """`starts`, `resumes` or `calls`: whether a stream is asked for, and whether it continues one.
+    """`starts`, `resumes` or `calls`: whether the request asks for a stream, and whether that continues one.
 
-    A JSON body decides by its `stream` field, the convention of every streaming API we know; without such a
-    body an `Accept` of event streams does.
+    If there is a body, the `stream` field of its JSON decides, the convention of every streaming API we know;
+    without a body, an `Accept` header that names event streams does.
     """
     if protocol.is_resume(request) is not None:
         return Scope.RESUMES
@@ -36,12 +36,12 @@ def _streams(body: bytes) -> bool:
 
 
 def concerns(scope: Scope, kind: Scope) -> bool:
-    """Whether a plan for `scope` counts a request of this kind."""
+    """Whether a plan with this `scope` counts a request of this kind."""
     return scope in (Scope.ALL, kind) or (scope is Scope.STREAMS and kind is not Scope.CALLS)
 
 
 def with_real_cursor(request: Request, protocol: StreamProtocol) -> Request:
-    """The request as the service can understand it, when its cursor is one that a fault made up."""
+    """The request with the real cursor, if its own is one that a fault made up and the service cannot know."""
     asked = protocol.is_resume(request)
     if asked is None or asked[1] is None or real_id(asked[1]) == asked[1]:
         return request
@@ -51,7 +51,7 @@ def with_real_cursor(request: Request, protocol: StreamProtocol) -> Request:
 def boundary_event(service: Service, request: Request, protocol: StreamProtocol) -> bytes:
     """The event whose cursor `request` resumes after, found by replaying the stream from its start.
 
-    Empty when the request has no cursor or the replay does not show that event.
+    Empty if the request has no cursor or the replay does not contain that event.
     """
     asked = protocol.is_resume(request)
     if asked is None or asked[1] is None:
@@ -73,7 +73,7 @@ def _event_with(cursor: str, response: Response, protocol: StreamProtocol) -> by
         elif isinstance(piece, Ending):
             return b""
         elif isinstance(piece, Pause):
-            # What was sent once is replayed at once: a run that only pauses has come to its present.
+            # Past events are replayed without pauses, so a run that only pauses has caught up with the present.
             pauses += 1
             if pauses > _MOST_PAUSES:
                 return b""

@@ -1,7 +1,7 @@
-"""Where exactly a body is cut, found while its bytes pass, and what the client is left with.
+"""Find the exact place of a cut while the bytes of a body pass, and end the body there.
 
-Layer 1. Knows places and pieces; must not know services or other faults. Nothing is held back: a place is
-known at the latest in the piece that crosses it. So the pieces before a cut are the ones that came.
+Layer 1. Knows places and pieces; must not know services or other faults. Nothing is buffered: a place is known
+by the time the piece that crosses it arrives. So the pieces before a cut are forwarded unchanged.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _TEARING = frozenset({Drop.FIN, Drop.RST, Drop.STALL})
 
 
 def ending_of(cut: Cut) -> Ending:
-    """The ending of a body that `cut` ends, or of a head; inside a chunk it is refined by `Cutter`."""
+    """The ending of a body or head that `cut` ends; `Cutter` adds the details of a cut inside a chunk."""
     if cut.drop is Drop.END:
         return COMPLETE
     detail = f"fault plan: {cut}"
@@ -39,16 +39,16 @@ def ending_of(cut: Cut) -> Ending:
 
 
 class Locator(Protocol):
-    """Finds one place in the bytes that pass."""
+    """Finds one place in a body that is fed piece by piece."""
 
     def at_start(self) -> bool:
         """Whether the place is before the first byte."""
 
     def find(self, data: bytes) -> int | None:
-        """How many of these bytes come before the place; None when it lies beyond them."""
+        """How many of these bytes come before the place; None if it is beyond them."""
 
     def at_end(self) -> bool:
-        """Whether the place is here, now that no byte follows."""
+        """Whether the place is at the end of the body, once no more bytes follow."""
 
 
 class _AtByte:
@@ -71,13 +71,13 @@ class _AtByte:
 
 
 class _AfterEvents:
-    """What the places share that begin with K complete events: when the K-th ended, when the next one does."""
+    """Base of the places after K complete events: tracks where the K-th event and the next one end."""
 
     def __init__(self, place: Place) -> None:
         self._decoder = Decoder()
         self._wanted = place.at or 0
         self._seen = 0
-        self._base = 0  # offset of the first byte of the piece in hand
+        self._base = 0  # offset in the body of the current piece's first byte
         self.boundary: int | None = 0 if self._wanted == 0 else None
         self.next_end: int | None = None
 
@@ -100,7 +100,7 @@ class _AfterEvents:
         return found
 
     def _ended_in(self, byte: int) -> None:
-        """The last byte of the K-th event."""
+        """Hook: takes the last byte of the K-th event."""
 
     def _after(self, data: bytes, start: int) -> int | None:
         """Find the place in a piece whose bytes from `start` on follow the K-th event."""
@@ -108,12 +108,12 @@ class _AfterEvents:
 
 
 class _AtEvent(_AfterEvents):
-    """`event:K+N`. An event that has no more than N bytes still does not become complete: its last byte lacks."""
+    """`event:K+N`. If the next event has at most N bytes, its last byte is left out, so it stays incomplete."""
 
     def __init__(self, place: Place) -> None:
         super().__init__(place)
         self._extra = place.plus
-        self._line_feed = False  # the event ended in CR: a LF after it belongs to it
+        self._line_feed = False  # the event ended in CR, so a LF that follows belongs to it
 
     def at_start(self) -> bool:
         return self.boundary == 0 and self._extra == 0
@@ -139,7 +139,7 @@ class _AtEvent(_AfterEvents):
 
 
 class _AtBlank(_AfterEvents):
-    """`blank:K`: the line end that would complete the next event is all that it lacks."""
+    """`blank:K`: just before the line end that would complete the next event."""
 
     def _after(self, data: bytes, start: int) -> int | None:
         return None if self.next_end is None else self.next_end - 1 - self._base
@@ -165,7 +165,7 @@ class _AtData(_AfterEvents):
 
 
 class _AtCharacter(_AfterEvents):
-    """`utf8:K`: after the first byte of the first character of several bytes that comes after K events."""
+    """`utf8:K`: after the first byte of the first multi-byte character that follows K events."""
 
     def _after(self, data: bytes, start: int) -> int | None:
         match = _LEAD_BYTE.search(data, start)
@@ -191,11 +191,11 @@ class Cutter:
         self.fired = False
 
     def begin(self) -> list[Piece]:
-        """The ending, when the place is before the first byte."""
+        """The ending, if the place is before the first byte."""
         return self._end() if self._locator.at_start() else []
 
     def feed(self, piece: Piece) -> list[Piece]:
-        """The piece, or what is left of it and the ending."""
+        """The piece, or the part of it before the cut, then the ending."""
         if isinstance(piece, Chunk):
             keep = self._locator.find(piece.data)
             return [piece] if keep is None else self._cut(piece, keep)

@@ -1,7 +1,7 @@
-"""Faults that change the events of a stream rather than its bytes: repeated, added, late, with other ids.
+"""Faults that change the events of a stream, not its bytes: events are repeated, added, delayed, lose their ids.
 
-Layer 1. Knows events and the `StreamProtocol` of their API; must not know services. Each event leaves as one
-piece. An event is held until it is whole, never longer; `replay` also keeps the events it may repeat.
+Layer 1. Knows events and the `StreamProtocol` of their API; must not know services. Each event is forwarded as one
+piece, as soon as it is complete; `replay` also keeps the events it may repeat.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ _ERROR = ("internal", "This error was put here by a fault plan.")
 
 
 class EventStage:
-    """A stage that sees whole events; a subclass says what becomes of each."""
+    """A stage that works on whole events; a subclass decides what is sent in place of each."""
 
     def __init__(self) -> None:
         self._splitter = Splitter()
-        self._missing = 0  # bytes that the last chunk promised and did not bring
+        self._missing = 0  # bytes that the last chunk declared but did not contain
         self.fired = False
 
     def begin(self) -> list[Piece]:
-        """What comes before the first byte."""
+        """Pieces to send before the first byte."""
         return []
 
     def event(self, event: Event) -> list[Piece]:
-        """What the client gets in place of one event."""
+        """Pieces to send in place of one event."""
         raise NotImplementedError
 
     def feed(self, piece: Piece) -> list[Piece]:
-        """Pauses pass; bytes wait until their event is whole; an ending brings out what never became one."""
+        """Forward pauses, hold bytes until their event is complete, flush an incomplete event at the ending."""
         if isinstance(piece, Pause):
             return [piece]
         if isinstance(piece, Ending):
@@ -57,7 +57,7 @@ class EventStage:
         return out
 
     def _end(self, ending: Ending) -> list[Piece]:
-        """The pieces before an ending were put together anew, so a torn chunk is torn anew too."""
+        """Flush what is held, then end. The pieces were rebuilt from events, so a torn chunk is rebuilt too."""
         events, rest = self._splitter.finish()
         out = self._changed(events)
         if out and isinstance(out[-1], Ending):
@@ -79,7 +79,7 @@ class Replayer(EventStage):
         self._last: deque[bytes] = deque(maxlen=fault.count)
 
     def event(self, event: Event) -> list[Piece]:
-        """The event, and after the K-th the last N again."""
+        """The event; after the K-th one, the last N events again."""
         if self._left == 0:
             return [Chunk(event.raw)]
         self._left -= 1
@@ -93,7 +93,7 @@ class Replayer(EventStage):
 
 
 class Inserter(EventStage):
-    """What the stages share that add something after `after` events, or after each (None)."""
+    """Base of the stages that add something after `after` events (None: after each event)."""
 
     def __init__(self, after: int | None) -> None:
         super().__init__()
@@ -101,7 +101,7 @@ class Inserter(EventStage):
         self._count = 0
 
     def event(self, event: Event) -> list[Piece]:
-        """The event, and what is added after it."""
+        """The event, followed by the addition if one is due."""
         self._count += 1
         if self._after is not None and self._count != self._after:
             return [Chunk(event.raw)]
@@ -109,11 +109,11 @@ class Inserter(EventStage):
         return [Chunk(event.raw), Chunk(self.added(event).replace(b"\n", event.newline))]
 
     def added(self, event: Event | None) -> bytes:
-        """What is added after `event`, its lines ending in LF; None: before the first one."""
+        """The bytes to add after `event` (None: before the first one); their lines end in LF."""
         raise NotImplementedError
 
     def begin(self) -> list[Piece]:
-        """What `after=0` adds."""
+        """The addition of `after=0`."""
         if self._after != 0:
             return []
         self.fired = True
@@ -140,11 +140,11 @@ class Stranger(Inserter):
         self._over = False
 
     def begin(self) -> list[Piece]:
-        """Nothing: only an event tells how this API names types, so `unknown:0` waits for the first."""
+        """Nothing: only an event shows how this API names types, so `unknown:0` waits for the first one."""
         return []
 
     def event(self, event: Event) -> list[Piece]:
-        """The event, with the stranger before it for `unknown:0`."""
+        """The event and the unknown one if due, which for `unknown:0` comes before it."""
         if self._after is None:
             self._over = self._over or self._protocol.completes(event.payload() or {})
             if self._over or event.frame.data == self._protocol.sentinel:
@@ -155,7 +155,7 @@ class Stranger(Inserter):
         return super().event(event)
 
     def added(self, event: Event | None) -> bytes:
-        """An event of no known type, which says so wherever its neighbour says its own."""
+        """An event of an unknown type, which names it wherever `event` names its own."""
         fields = ["type"] if event is None else _type_fields(event)
         data = json.dumps(dict.fromkeys(fields, _UNKNOWN_TYPE), separators=(",", ":"))
         named = event is None or event.frame.event is not None
@@ -163,14 +163,14 @@ class Stranger(Inserter):
 
 
 def _type_fields(event: Event) -> list[str]:
-    """The payload's fields that repeat the `event:` line; where there are none, the field that usually does."""
+    """The payload's fields that repeat the `event:` line; if there are none, the field that usually does."""
     name = (event.frame.event or b"").decode("utf-8", "replace")
     payload = event.payload() or {}
     return [field for field, value in payload.items() if value == name] or ["type"]
 
 
 class Errer(Inserter):
-    """`error:K`, `error:K+id`. An id of its own leads a resume to where the real one before it would."""
+    """`error:K`, `error:K+id`. A resume after the error's own id continues after the real id before it."""
 
     def __init__(self, fault: ErrorEvent, protocol: StreamProtocol) -> None:
         super().__init__(fault.after)
@@ -179,7 +179,7 @@ class Errer(Inserter):
         self._cursor: str | None = None
 
     def event(self, event: Event) -> list[Piece]:
-        """The event; its cursor is remembered."""
+        """The event, whose cursor is remembered, followed by the error if it is due."""
         if self._own_id and not self.fired:
             self._cursor = self._protocol.cursor(event.payload() or {}) or self._cursor
         return super().event(event)
@@ -199,7 +199,7 @@ class Identifier(EventStage):
         self._count = 0
 
     def event(self, event: Event) -> list[Piece]:
-        """The event, without its cursor unless it is one of those that keep it."""
+        """The event, with its cursor removed unless it is one of those that keep theirs."""
         payload = event.payload()
         if payload is None or self._protocol.cursor(payload) is None:
             return [Chunk(event.raw)]
@@ -214,14 +214,14 @@ class Identifier(EventStage):
 
 
 class Completion(EventStage):
-    """What the faults share that wait for the event which completes the stream."""
+    """Base of the faults that wait for the event that completes the stream."""
 
     def __init__(self, protocol: StreamProtocol) -> None:
         super().__init__()
         self._protocol = protocol
 
     def event(self, event: Event) -> list[Piece]:
-        """Any other event as it is."""
+        """Forward every event unchanged, except the completing one."""
         payload = event.payload()
         if payload is None or not self._protocol.completes(payload):
             return [Chunk(event.raw)]
@@ -229,7 +229,7 @@ class Completion(EventStage):
         return self.completing(event)
 
     def completing(self, event: Event) -> list[Piece]:
-        """What the client gets in place of the completing event."""
+        """Pieces to send in place of the completing event."""
         raise NotImplementedError
 
 
@@ -253,6 +253,6 @@ class CompletionCutter(Completion):
         self._ending = ending_of(cut)
 
     def completing(self, event: Event) -> list[Piece]:
-        """The comments before the event, and the ending."""
+        """The comments before the event, then the ending."""
         lead = event.raw[: event.lead]
         return [Chunk(lead), self._ending] if lead else [self._ending]

@@ -1,7 +1,7 @@
-"""All the places to cut a recorded body at, from coarse to complete.
+"""All places where a recorded body can be cut, from coarse to exhaustive.
 
-Layer 1. Knows bytes and where events end in them; must not know what a cut does. Places come in the order of
-the stream, lazily; each is a different one.
+Layer 1. Knows bytes and where events end in them; must not know what a cut does. Places are yielded lazily, in
+stream order and without duplicates.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ _LINE = re.compile(rb"[^\r\n]+")
 
 
 def every_event(body: bytes) -> Iterator[Place]:
-    """Before the first event, and after each."""
+    """Before the first event, and after each event."""
     events, _ = _segments(body)
     for number in range(len(events) + 1):
         yield Place(Spot.EVENT, number)
 
 
 def structural(body: bytes) -> Iterator[Place]:
-    """About ten places an event, each of which has broken some reader, and the end of the body."""
+    """About ten places per event, each of which has broken some reader, and the end of the body."""
     events, rest = _segments(body)
     for number, segment in enumerate(events):
         for offset in sorted(_offsets(segment)):
@@ -35,7 +35,7 @@ def structural(body: bytes) -> Iterator[Place]:
 
 
 def every_byte(body: bytes) -> Iterator[Place]:
-    """Before the first byte, and after each."""
+    """Before the first byte, and after each byte."""
     for number in range(len(body) + 1):
         yield Place(Spot.BYTE, number)
 
@@ -49,7 +49,7 @@ def _segments(body: bytes) -> tuple[list[bytes], bytes]:
 
 def _offsets(segment: bytes) -> set[int]:
     """Offsets in one event: its start, the names, middles and ends of its lines, inside a character, its end."""
-    whole = len(segment) - segment.endswith(b"\r\n")  # the CR of a blank line completes its event already
+    whole = len(segment) - segment.endswith(b"\r\n")  # the CR of a blank line already completes its event
     offsets = {0, 1, whole - 2, whole - 1}
     for line in _LINE.finditer(segment):
         name, colon, _ = line[0].partition(b":")

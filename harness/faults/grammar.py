@@ -1,7 +1,7 @@
-"""The one way faults are written: `event:5+60,rst/event:2,fin`. The whole grammar is in `docs/faults.md`.
+"""The grammar of fault plans, such as `event:5+60,rst/event:2,fin`; `docs/faults.md` describes all of it.
 
-Layer 1. Knows spelling and nothing else; what a value may be is said by `plan`. Spaces around separators are
-allowed, `str` of a plan leaves them out, and `parse(str(plan)) == plan` for every plan.
+Layer 1. Knows syntax and nothing else; `plan` says which values are allowed. Spaces around separators are
+allowed, `str` of a plan omits them, and `parse(str(plan)) == plan` for every plan.
 
     plan       = [scope "="] (connection {"/" connection}  |  "random:" seed ["+" events])
     connection = ("pass" | fault {"," fault}) ["," "times:" (n | "all")]
@@ -51,13 +51,13 @@ _Made = TypeVar("_Made")
 
 
 def parse(text: str) -> Plan:
-    """The plan that `text` spells; raises `UsageFault` with the column (from 1) and a suggestion."""
+    """Parse `text` into a plan; raises `UsageFault` with the column (from 1) and a suggestion."""
     return _Parser(text).plan()
 
 
 @dataclass(frozen=True, slots=True)
 class _Word:
-    """One comma-separated word: `name` or `name:value`, and the column of its first character, from 0."""
+    """One comma-separated word, `name` or `name:value`, and the 0-based column of its first character."""
 
     text: str
     column: int
@@ -73,7 +73,7 @@ class _Word:
 
 
 class _Parser:
-    """One text; its methods go from the whole to the parts."""
+    """The parser of one text; its methods go from the whole to the parts."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -89,7 +89,7 @@ class _Parser:
         return self._checked(lambda: Plan(tuple(parts), scope), start)
 
     def _split(self, start: int) -> Iterable[deque[_Word]]:
-        """The words of each connection; an empty one is refused here."""
+        """Yield the words of each connection; an empty word is rejected here."""
         column = start
         for part in self._text[start:].split("/"):
             words: deque[_Word] = deque()
@@ -188,7 +188,7 @@ class _Parser:
         return int(digits)
 
     def _optional(self, word: _Word, special: str) -> int | None:
-        """A number, or None for the one word that stands for no number."""
+        """A number, or None for `special`, the one word that is allowed in its place."""
         return None if word.value == special else self._number(word, word.value)
 
     def _replay(self, word: _Word) -> Replay:
@@ -222,7 +222,7 @@ class _Parser:
         self._fail(word, f"{said!r} {what}{did_you_mean(said, known)}")
 
     def _checked(self, make: Callable[[], _Made], column: int) -> _Made:
-        """What `make` gives; what a value refuses is said with the place it stands at."""
+        """Return `make()`; a ValueError that it raises is reported with the column."""
         try:
             return make()
         except ValueError as error:
@@ -237,7 +237,7 @@ class _Parser:
 
 
 def _indent(text: str) -> int:
-    """The column of the first character that is no space; the end of a text of spaces."""
+    """The column of the first character that is not a space; the length of a text that is all spaces."""
     return len(text) - len(text.lstrip())
 
 

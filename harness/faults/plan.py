@@ -1,10 +1,10 @@
-"""Fault plans as frozen values: where a stream is hurt, how, and on which connection.
+"""Fault plans as frozen values: where a stream is damaged, how, and on which connection.
 
-Layer 1. Knows what a fault says and which faults go together; must not know how one is written (`grammar`) or
-done (`transducer`). `str` of every value is its spelling in the grammar.
+Layer 1. Knows what a fault means and which faults can be combined; must not know how one is parsed (`grammar`) or
+applied (`transducer`). `str` of every value is its spelling in the grammar.
 
-One rule for every number K in here: after K complete events. A fault counts the events that reach it, so what
-the faults to its left added counts too.
+Every number K in here means the same: after K complete events. A fault counts the events that reach it, including
+those that the faults to its left added.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from itertools import islice, repeat
 from typing import TypeAlias
 
 MOST = 10**12
-"""Numbers in a plan stay below this: more is a slip of the finger."""
+"""Numbers in a plan must be below this; a larger one is a typing error."""
 
 MOST_REPLAYED = 64
-"""Events that `replay` may send again: they are held in memory."""
+"""The most events that `replay` may send again, because they are kept in memory."""
 
 
 class Spot(StrEnum):
@@ -56,7 +56,7 @@ _BODY_DROPS = (Drop.FIN, Drop.RST, Drop.STALL, Drop.END, Drop.SHORT_LENGTH, Drop
 
 
 class Scope(StrEnum):
-    """The requests a plan counts and hurts."""
+    """The requests that a plan counts and applies to."""
 
     STREAMS = "streams"
     STARTS = "starts"
@@ -74,8 +74,9 @@ def _counted(name: str, value: int, *, least: int = 0, most: int = MOST) -> None
 class Place:
     """Where a connection is cut.
 
-    `at` counts bytes for `byte` and `headers` (None there: half of the head), complete events before the cut
-    for the others, and is None where nothing is to count. `plus`, for `event` only, is bytes of the next event.
+    `at` is a number of bytes for `byte` and `headers` (None for `headers`: half of the head), None for a spot that
+    takes no number, and otherwise the number of complete events before the cut. `plus`, for `event` only, is the
+    number of bytes of the next event.
     """
 
     spot: Spot
@@ -101,7 +102,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """The connection ends at `place`, by `drop`."""
+    """The connection ends at `place`, in the way that `drop` names."""
 
     place: Place
     drop: Drop
@@ -117,7 +118,7 @@ class Cut:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """An error answer in place of the real one; the service never hears of the request."""
+    """An error response in place of the real one; the service never receives the request."""
 
     code: int
     retry_after: int | None = None
@@ -136,7 +137,7 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """After `after` events the last `count` of them come again; one is a duplicate."""
+    """After `after` events the last `count` of them are sent again; `count=1` is a duplicate."""
 
     after: int
     count: int = 1
@@ -151,7 +152,7 @@ class Replay:
 
 @dataclass(frozen=True, slots=True)
 class Ping:
-    """A comment, which every reader of event streams skips, after `after` events; None: after each of them."""
+    """A comment after `after` events (None: after each event); every reader of event streams skips comments."""
 
     after: int | None
 
@@ -164,7 +165,7 @@ class Ping:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """An event of a type that nobody knows, after `after` events; None: after each of them."""
+    """An event of an unknown type after `after` events (None: after each event)."""
 
     after: int | None
 
@@ -177,7 +178,7 @@ class Unknown:
 
 @dataclass(frozen=True, slots=True)
 class ErrorEvent:
-    """The API's in-stream error event after `after` events; the stream goes on. `own_id`: it carries a cursor."""
+    """The API's in-stream error event after `after` events; the stream goes on. `own_id`: it has a cursor."""
 
     after: int
     own_id: bool = False
@@ -205,7 +206,7 @@ class Ids:
 
 @dataclass(frozen=True, slots=True)
 class Late:
-    """The event that completes the stream comes `millis` milliseconds later than it would."""
+    """The event that completes the stream is delayed by `millis` milliseconds."""
 
     millis: int
 
@@ -219,7 +220,7 @@ class Late:
 
 @dataclass(frozen=True, slots=True)
 class Inclusive:
-    """A resumed stream begins with the event whose cursor the client sent, which it has already."""
+    """A resumed stream begins with the event whose cursor the client sent, which the client already has."""
 
     def __str__(self) -> str:
         return "inclusive"
@@ -235,7 +236,7 @@ class Crlf:
 
 @dataclass(frozen=True, slots=True)
 class Chunks:
-    """The body comes in pieces of `size` bytes, whatever they split."""
+    """The body is sent in pieces of `size` bytes, regardless of what they split."""
 
     size: int
 
@@ -253,7 +254,10 @@ Fault: TypeAlias = (
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """What one connection suffers, from left to right; none: it is left alone. `times=None`: for ever."""
+    """The faults of a connection, applied from left to right; without any it is left alone.
+
+    `times` is the number of consecutive connections that they apply to, None: all that follow.
+    """
 
     faults: tuple[Fault, ...] = ()
     times: int | None = 1
@@ -275,7 +279,7 @@ class Connection:
 
 @dataclass(frozen=True, slots=True)
 class Seed:
-    """What a random plan was drawn from: a seed and how many events the streams are thought to have."""
+    """What a random plan was drawn from: a seed and the expected number of events in a stream."""
 
     number: int
     events: int = 12
@@ -290,9 +294,9 @@ class Seed:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The connections of `scope` in the order they come; those past the last one are left alone.
+    """The faults of the connections in `scope`, in order; connections past the last one are left alone.
 
-    A plan that was drawn prints its `seed`, from which the same plan is drawn again; `spelled` writes it out.
+    `str` of a plan that was drawn is its `seed`, from which the same plan is drawn again; `spelled` writes it out.
     """
 
     connections: tuple[Connection, ...]
@@ -307,19 +311,19 @@ class Plan:
                 raise ValueError(f"{connection} is for ever: the connections after it would never come")
 
     def sequence(self) -> Iterator[tuple[Fault, ...]]:
-        """What each connection suffers, one after the other, without end."""
+        """Yield the faults of each connection in order, without end."""
         for connection in self.connections:
             times = () if connection.times is None else (connection.times,)
             yield from repeat(connection.faults, *times)
         yield from repeat(())
 
     def faults(self, number: int) -> tuple[Fault, ...]:
-        """What the connection with this 0-based number suffers."""
+        """The faults of the connection with this 0-based number."""
         return next(islice(self.sequence(), number, None))
 
     @property
     def spelled(self) -> str:
-        """The plan in full, also where `str` gives the seed."""
+        """The plan written out, even if its `str` is the seed."""
         return self._scoped("/".join(map(str, self.connections)))
 
     def _scoped(self, text: str) -> str:

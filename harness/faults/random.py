@@ -1,7 +1,7 @@
 """Plans drawn from a seed: the same seed draws the same plan, everywhere and for ever.
 
-Layer 1. Knows how likely each fault shall be; must not know how faults are done. Whoever runs a drawn plan
-prints it: `str` of one is `random:SEED`, which the grammar reads back.
+Layer 1. Knows how likely each fault is; must not know how faults are applied. Code that runs a drawn plan
+prints it: its `str` is `random:SEED`, which the grammar parses.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ _BYTES_AN_EVENT = 150
 
 
 def random_plan(seed: int, *, events: int = 12) -> Plan:
-    """The plan of `seed` for streams of about `events` events."""
+    """Draw the plan of `seed` for streams of about `events` events."""
     return draw(Seed(seed, events))
 
 
 def draw(seed: Seed, scope: Scope = Scope.STREAMS) -> Plan:
-    """The plan that `seed` stands for: one to three connections that suffer, then none does."""
-    source = random.Random(f"harness.faults 1 {seed.number} {seed.events}")  # a string seeds alike everywhere
+    """Draw the plan that `seed` stands for: one to three connections with faults."""
+    source = random.Random(f"harness.faults 1 {seed.number} {seed.events}")  # a string seeds the same everywhere
     connections = [_connection(source, seed.events) for _ in range(source.randrange(1, 4))]
     return Plan(tuple(connections), scope, seed)
 

@@ -1,6 +1,6 @@
-"""Changes that any reader of event streams must not notice: line ends, and the pieces that bytes come in.
+"""Changes that a reader of event streams must not notice: other line ends, and other boundaries between pieces.
 
-Layer 1. Knows bytes and pieces only. Each byte leaves as soon as it came.
+Layer 1. Knows bytes and pieces only. Each byte is forwarded as soon as it arrives.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _BARE_LF = re.compile(rb"(?<!\r)\n")
 
 
 class LineEnds:
-    """`crlf`: each LF that follows no CR becomes CR LF."""
+    """`crlf`: each LF that does not follow a CR becomes CR LF."""
 
     def __init__(self) -> None:
         self._after_cr = False
@@ -26,7 +26,7 @@ class LineEnds:
         return []
 
     def feed(self, piece: Piece) -> list[Piece]:
-        """The piece with its line ends changed; a torn chunk misses as many bytes as before."""
+        """The piece with its line ends changed; a torn chunk lacks as many bytes as before."""
         if not isinstance(piece, Chunk) or not piece.data:
             return [piece]
         data = piece.data
@@ -41,7 +41,7 @@ class LineEnds:
 
 
 class Rechunker:
-    """`chunks:N`: pieces of N bytes, the last of each original piece perhaps shorter."""
+    """`chunks:N`: pieces of N bytes; the last part of each original piece may be shorter."""
 
     def __init__(self, fault: Chunks) -> None:
         self._size = fault.size
@@ -52,7 +52,7 @@ class Rechunker:
         return []
 
     def feed(self, piece: Piece) -> list[Piece]:
-        """The piece in parts; of a torn chunk the last part is torn."""
+        """The piece in parts; if it is a torn chunk, its last part is torn."""
         if isinstance(piece, Pause | Ending):
             return [piece]
         data, size = piece.data, self._size
@@ -67,7 +67,7 @@ class Rechunker:
 
 
 class ShortPromise:
-    """The end of a body whose Content-Length promises `size` bytes: they never all come."""
+    """Ends a body whose Content-Length promises `size` bytes before all of them are sent."""
 
     def __init__(self, size: int) -> None:
         self._size = size
@@ -79,7 +79,7 @@ class ShortPromise:
         return []
 
     def feed(self, piece: Piece) -> list[Piece]:
-        """The piece, as long as one byte of the promise is left; a complete ending becomes a FIN."""
+        """The piece, cut so that at least one promised byte is never sent; a complete ending becomes a FIN."""
         if isinstance(piece, Pause):
             return [piece]
         if isinstance(piece, Ending):

@@ -1,6 +1,6 @@
 """`cut(service, plan, protocol)`: a service that suffers from a plan, and the record of what it suffered.
 
-Layer 1. Knows services, counts connections and forwards `close`; how a fault is done is `transducer`'s business.
+Layer 1. Knows services, counts connections and forwards `close`; `transducer` knows how a fault is applied.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ _KEPT = 1000
 
 @dataclass(slots=True)
 class Suffered:
-    """One connection of a plan: which it was, what asked for it, and what was to happen to it.
+    """One connection that a plan counted: its number, its request, and the faults planned for it.
 
-    `number` counts from 1. The record is live until the body is closed: a fault fires when that comes to its spot.
+    `number` counts from 1. The record is live until the body is closed: a fault fires when the body reaches it.
     """
 
     number: int
@@ -37,21 +37,21 @@ class Suffered:
     settled: tuple[Fault, ...] | None = None
 
     def settle(self) -> None:
-        """Nothing more will fire; what the stages held, up to mebibytes of an open event, is let go."""
+        """Freeze the record: nothing more will fire. Frees the stages, which may hold MiB of an open event."""
         self.settled = self.fired
         self.stages = ()
 
     @property
     def fired(self) -> tuple[Fault, ...]:
-        """The faults that did something; the others found no place, or the client left first."""
-        stages, settled = self.stages, self.settled  # in this order: another thread may settle it meanwhile
+        """The faults that took effect; the others had nothing to act on, or the client left first."""
+        stages, settled = self.stages, self.settled  # in this order: another thread may settle in between
         if settled is not None:
             return settled
         return (*self.at_once, *(fault for fault, stage in stages if stage.fired))
 
 
 class FaultyBody:
-    """The pieces of a body after a transducer; pulls only when asked, closes the inner body once."""
+    """A body passed through a transducer; it pulls only on demand and closes the inner body once."""
 
     __slots__ = ("_closed", "_inner", "_ready", "_suffered", "_transducer")
 
@@ -73,7 +73,7 @@ class FaultyBody:
         return self._ready.popleft()
 
     def close(self) -> None:
-        """Nobody reads any more; the service below learns of it."""
+        """Stop reading, and close the inner body so that its service learns of it."""
         if not self._closed:
             self._closed = True
             self._ready.clear()
@@ -82,7 +82,7 @@ class FaultyBody:
 
 
 class FaultyService:
-    """A `Service` around another. Connections are counted in the order they come, from any thread."""
+    """A `Service` that wraps another. Connections are counted in the order they come, from any thread."""
 
     def __init__(self, service: Service, plan: Plan, protocol: StreamProtocol) -> None:
         self.plan = plan
@@ -101,7 +101,7 @@ class FaultyService:
 
     @property
     def connections(self) -> int:
-        """How many the plan counted."""
+        """The number of connections that the plan counted."""
         return self._count
 
     def __call__(self, request: Request) -> Response:
@@ -159,10 +159,10 @@ class FaultyService:
 
 
 def _needs_no_event(fault: Fault) -> bool:
-    """Whether an answer that is no event stream can suffer it."""
+    """Whether the fault also works on a response that is not an event stream."""
     return isinstance(fault, Chunks) or (isinstance(fault, Cut) and fault.place.spot is Spot.BYTE)
 
 
 def cut(service: Service, plan: Plan | str, protocol: StreamProtocol) -> FaultyService:
-    """`service`, suffering from `plan` (a value or its spelling; raises `UsageFault` for one that is none)."""
+    """Wrap `service` so that it suffers from `plan`, a value or its spelling; raises `UsageFault` if invalid."""
     return FaultyService(service, parse(plan) if isinstance(plan, str) else plan, protocol)

@@ -1,8 +1,8 @@
-"""A stream of server-sent events as the bytes that belong to each event: what faults are counted in.
+"""Split a stream of server-sent events into the bytes of each event, the unit in which faults are counted.
 
-Layer 1. Knows `harness.wire`'s decoder and its spans; must not know faults. Where an event ends in CR LF, that
-LF belongs to it here: a fault between the two would be a place that no server ever cuts at. So an event that
-ends in CR is held until the byte after it came.
+Layer 1. Knows `harness.wire`'s decoder and its spans; must not know faults. If an event ends in CR LF, that LF
+belongs to it here, because no server ever cuts between the two. So an event that ends in CR is held until the
+next byte arrives.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _MOST_HELD = 16 * 1024 * 1024
 
 
 class Event(NamedTuple):
-    """One whole event. `raw` is every byte since the one before, `lead` how many of them precede its block."""
+    """One whole event. `raw` is every byte since the previous event, `lead` how many of them precede its block."""
 
     frame: Frame
     raw: bytes
@@ -37,14 +37,14 @@ class Event(NamedTuple):
         return b"\r" if self.raw.endswith(b"\r") else b"\n"
 
     def payload(self) -> dict[str, Any] | None:
-        """The decoded JSON object; None when the payload is none."""
+        """The payload decoded as a JSON object; None if it is not one."""
         return object_or_none(self.frame.data)
 
 
 class Splitter:
-    """Bytes in, whole events out; holds the bytes of the open event and no more.
+    """Takes bytes and returns whole events; holds only the bytes of the open event.
 
-    An event beyond 16 MiB is given up: its bytes come out of `spill` instead.
+    An event of more than 16 MiB is given up; `spill` returns its bytes instead.
     """
 
     def __init__(self) -> None:
@@ -55,7 +55,7 @@ class Splitter:
         self._spilled = b""
 
     def feed(self, data: bytes) -> list[Event]:
-        """The events that these bytes complete."""
+        """Add bytes and return the events that they complete."""
         self._held += data
         self._frames.extend(self._decoder.feed(data))
         events = self._settled(at_end=False)
@@ -64,12 +64,12 @@ class Splitter:
         return events
 
     def spill(self) -> bytes:
-        """Bytes, since the last call, of an event that outgrew all bounds; they follow the events of that feed."""
+        """Return the bytes given up since the last call; they come after the events of the same `feed`."""
         spilled, self._spilled = self._spilled, b""
         return spilled
 
     def finish(self) -> tuple[list[Event], bytes]:
-        """The stream is over: the events still held, and the bytes that complete none."""
+        """End the stream; return the events still held and the bytes that do not complete one."""
         return self._settled(at_end=True), self._take(len(self._held))
 
     def _settled(self, *, at_end: bool) -> list[Event]:

@@ -1,7 +1,7 @@
 """The faults of one connection as one incremental machine: a piece in, pieces out.
 
-Layer 1, sans-IO. Knows pieces and in which order faults apply; must not know services, sockets or clocks. `cut`
-pulls through it synchronously; a proxy can push what it receives through the same object.
+Layer 1, sans-IO. Knows pieces and the order in which faults apply; must not know services, sockets or clocks.
+`cut` pulls pieces through it synchronously; a proxy can push what it receives through the same object.
 """
 
 from __future__ import annotations
@@ -40,25 +40,25 @@ from harness.faults.reshaping import LineEnds, Rechunker, ShortPromise
 from harness.wire import At, Chunk, Chunked, Ending, Framing, Length, Piece, StreamProtocol
 
 PROMISED = 2**30
-"""The Content-Length that `short-length` promises where the real one is not known: far more than comes."""
+"""The Content-Length that `short-length` promises if the real one is unknown: far more than is ever sent."""
 
 _BEFORE_BODY = frozenset({At.BEFORE_HEADERS, At.IN_HEADERS})
 
 
 class Stage(Protocol):
-    """One fault at work. `fired` tells whether it has done anything yet."""
+    """One fault being applied to one body. `fired` says whether it has done anything yet."""
 
     fired: bool
 
     def begin(self) -> list[Piece]:
-        """What comes before the first piece; an `Ending` in there ends the body."""
+        """Pieces to send before the first piece; an `Ending` among them ends the body."""
 
     def feed(self, piece: Piece) -> list[Piece]:
-        """What one piece becomes; an `Ending` is the last of them."""
+        """Pieces to send in place of one piece; an `Ending` is always the last."""
 
 
 class Lead:
-    """The stage that puts bytes before a body: the event that an inclusive resume repeats."""
+    """The stage that sends bytes before a body: the event that an inclusive resume repeats."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -70,14 +70,14 @@ class Lead:
         return [Chunk(self._data)]
 
     def feed(self, piece: Piece) -> list[Piece]:
-        """The piece as it is."""
+        """Forward the piece unchanged."""
         return [piece]
 
 
 class Transducer:
-    """Stages in a row; each sees what the one before it let through. Nothing comes out after an `Ending`.
+    """A row of stages; each gets the output of the one before it. Nothing comes out after an `Ending`.
 
-    A body whose first piece says that there is no head passes untouched: there is nothing left to hurt.
+    A body that begins with an ending before or inside the head passes unchanged, as there is nothing to damage.
     """
 
     def __init__(self, stages: Sequence[Stage]) -> None:
@@ -86,7 +86,7 @@ class Transducer:
         self.ended = False
 
     def feed(self, piece: Piece) -> list[Piece]:
-        """What a carrier is to send in place of `piece`; the first call may bring what precedes it."""
+        """Pieces that a carrier sends in place of `piece`; the first call may return pieces that precede it."""
         if self.ended:
             return []
         begins, self._begun = not self._begun, True
@@ -114,9 +114,9 @@ def _is_over(pieces: list[Piece]) -> bool:
 
 
 def framing_for(faults: Sequence[Fault], framing: Framing) -> Framing:
-    """How a body is framed once `faults` had their way with it.
+    """The framing of a body after `faults` are applied.
 
-    A Content-Length stays only where it stays true, or where it is to be short. Else a body comes in chunks.
+    A Content-Length is kept only if it stays true or is meant to promise too much. Otherwise chunks replace it.
     """
     last = faults[-1] if faults else None
     drop = last.drop if isinstance(last, Cut) else None
@@ -131,9 +131,9 @@ def framing_for(faults: Sequence[Fault], framing: Framing) -> Framing:
 def transducer(
     faults: Sequence[Fault], protocol: StreamProtocol, framing: Framing, *, lead: bytes = b""
 ) -> tuple[Transducer, list[tuple[Fault, Stage]]]:
-    """The machine for a body that is sent with `framing`, and the stage of each fault that has one.
+    """Build the machine for a body that is sent with `framing`; also return the stage of each fault that has one.
 
-    `lead` comes before the first byte. Faults that concern the head or the request have no stage here.
+    `lead` is sent before the first byte. Faults that concern the head or the request have no stage.
     """
     stages: list[tuple[Fault, Stage]] = []
     row: list[Stage] = [Lead(lead)] if lead else []

@@ -1,28 +1,28 @@
-"""Whose fault it is, in the type: the target's, the harness's own, or the way it was called.
+"""Exceptions whose type says whose fault it is: the target's, the harness's own, or the caller's.
 
-Layer 0. A fault of the target is normally a finding and never raised; `Unmet` is the one exception that an
-`exercise` may raise, and it means that the target gave no chance to look.
+Layer 0. A fault of the target is normally a finding and is not raised. `Unmet` is the only exception that an
+`exercise` may raise; it means that the target gave the check nothing to judge.
 """
 
 from __future__ import annotations
 
 
 class HarnessFault(Exception):
-    """The harness itself erred; nothing is said of the target."""
+    """The harness itself failed; this says nothing about the target."""
 
 
 class UsageFault(Exception):
-    """The harness was called wrongly; the message says what came, why it is wrong and what to do."""
+    """The harness was called incorrectly; the message says what was given, why it is wrong and what to do."""
 
 
 class TargetFault(Exception):
-    """The target is unreachable or refuses us altogether; there is nothing to judge."""
+    """The target is unreachable or refuses every request; there is nothing to judge."""
 
 
 class Unmet(Exception):
-    """A prerequisite that the target does not meet: the check that raised it is untestable.
+    """The target does not meet a prerequisite, so the check that raised this is untestable.
 
-    `race_lost` says that no promise was broken: the run was simply over before the check could act.
+    `race_lost` means that no promise was broken: the run merely finished before the check could act.
     """
 
     def __init__(self, reason: str, *, race_lost: bool = False) -> None:

@@ -1,6 +1,6 @@
-"""What a judge says: findings, and the observation of one check made of them.
+"""What a judge reports: findings, and the observation that sums up the findings of one check.
 
-Layer 0. Findings are frozen data; rendering them is `report`'s business.
+Layer 0. Findings are frozen data; `report` renders them.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from enum import StrEnum
 
 @dataclass(frozen=True, slots=True)
 class Where:
-    """The place a finding speaks of.
+    """The place that a finding refers to.
 
     `event` is the 0-based number of the event in its stream, `start` and `end` its byte span there, `pointer`
     a path into a JSON value (`$.steps[0].type`), `exchange` the name of the exchange in its check.
@@ -27,7 +27,7 @@ class Where:
 
 
 class Severity(StrEnum):
-    """Whether a finding breaks its rule, keeps it in a lenient reading only, or merely informs."""
+    """Whether a finding breaks its rule, satisfies it only in a lenient reading, or is mere information."""
 
     BROKEN = "broken"
     NON_STRICT = "non_strict"
@@ -36,7 +36,7 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing a judge noticed, under the id of the rule it concerns."""
+    """One thing that a judge noticed; `rule` is the id of the rule it concerns."""
 
     rule: str
     message: str
@@ -46,14 +46,14 @@ class Finding:
     severity: Severity = Severity.BROKEN
 
     def at(self, **place: object) -> Finding:
-        """The same finding with parts of its place filled in."""
+        """Return a copy with the given fields of `where` filled in."""
         return replace(self, where=replace(self.where, **place))  # type: ignore[arg-type]
 
 
 class Outcome(StrEnum):
-    """What became of a check before its level is considered.
+    """The result of a check, before the level of its rule is considered.
 
-    The first five are observations, the last three the planner's.
+    The first five come from observations, the last three from the planner.
     """
 
     MET = "met"
@@ -68,10 +68,10 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """The result of one check: an outcome, the findings behind it, and the reason where there are none.
+    """The result of one check: an outcome and its findings, or a reason if there are none.
 
-    `race_lost` marks an untestable outcome that is nobody's broken promise (the run finished first), `unanswered`
-    one whose cause is that the target did not answer, with what came instead ("429", "no answer").
+    `race_lost` marks an untestable outcome for which no promise was broken: the run finished first. `unanswered`
+    marks one whose cause is that the target did not answer; it says what came instead ("429", "no answer").
     """
 
     outcome: Outcome
@@ -82,7 +82,7 @@ class Observation:
 
     @classmethod
     def of(cls, findings: Iterable[Finding]) -> Observation:
-        """Met, non-strict or not met, whichever the worst of the findings says."""
+        """Sum up `findings`: the worst severity decides between met, non-strict and not met."""
         found = tuple(findings)
         severities = {finding.severity for finding in found}
         if Severity.BROKEN in severities:
@@ -93,5 +93,5 @@ class Observation:
 
     @classmethod
     def untestable(cls, reason: str, *, race_lost: bool = False) -> Observation:
-        """The target gave no chance to look; `reason` says what was missing."""
+        """The observation that the target gave nothing to judge; `reason` says what was missing."""
         return cls(Outcome.UNTESTABLE, reason=reason, race_lost=race_lost)

@@ -18,7 +18,7 @@ class Level(StrEnum):
 
 
 class Basis(StrEnum):
-    """What kind of statement a rule rests on; it bounds the level (`harness/README.md`, "Never over-read")."""
+    """The kind of evidence a rule is based on; it limits the level (`harness/README.md`, "Never over-read")."""
 
     DOCUMENTED = "documented"
     SCHEMA = "schema"
@@ -37,7 +37,7 @@ HIGHEST: dict[Basis, Level] = {
     Basis.GENERIC: Level.MUST,
     Basis.COMPARED: Level.MUST,
 }
-"""The highest level each basis can carry."""
+"""The highest level that a rule with each basis may have."""
 
 _RANK = {Level.MAY: 0, Level.SHOULD: 1, Level.MUST: 2}
 
@@ -60,7 +60,7 @@ class Source:
 class Rule:
     """One promise of a contract.
 
-    `statement` says what holds, `breaks` what happens to a user where it does not. `since` and `until` are
+    `statement` says what holds, `breaks` what happens to a user if it does not. `since` and `until` are
     revisions of the API; `until` is the first one without the rule.
     """
 

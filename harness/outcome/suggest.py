@@ -1,7 +1,7 @@
-"""What was probably meant by a word that nobody knows.
+"""Suggestions for an unknown word: the known words that were probably meant.
 
-Layer 0. Knows spelling; must not know where the words come from. One measure of nearness, so that no message
-suggests what another would not.
+Layer 0. Knows spelling; must not know where the words come from. All messages use this one measure of
+similarity, so their suggestions agree.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ _FEW = 20
 
 
 def nearest(word: str, known: Iterable[str], *, most: int = 3) -> list[str]:
-    """The known words that are spelled nearly like `word`, else those that begin so, else the least far one."""
+    """The known words spelled almost like `word`, else those that start with it, else one that is similar."""
     words = list(known)
     return (
         difflib.get_close_matches(word, words, n=most, cutoff=0.75)
@@ -23,7 +23,7 @@ def nearest(word: str, known: Iterable[str], *, most: int = 3) -> list[str]:
 
 
 def did_you_mean(word: str, known: Iterable[str], *, otherwise: str = "") -> str:
-    """`: did you mean 'x' or 'y'?`, or `otherwise` where nothing is near; without that all known words, if few."""
+    """`: did you mean 'x' or 'y'?`; if nothing is similar, `otherwise`, or else the known words if few."""
     words = list(known)
     near = nearest(word, words)
     if near:

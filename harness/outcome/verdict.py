@@ -1,6 +1,6 @@
-"""The one table from observation to verdict, and from verdicts to an exit code.
+"""The one table that maps observations to verdicts, and verdicts to an exit code.
 
-Layer 0. A check never decides its own consequence: level, capability, baseline and strictness meet only here.
+Layer 0. A check never decides its own verdict: level, capability, baseline and strictness are combined only here.
 
     outcome          MUST           SHOULD           MAY
     met              PASS           PASS             PASS
@@ -9,10 +9,10 @@ Layer 0. A check never decides its own consequence: level, capability, baseline 
     untestable (2)   UNTESTABLE     UNTESTABLE       UNTESTABLE
     error            ERROR          ERROR            ERROR
 
-(1) FAIL under `--strict`, unless the rule is only inferred. (2) Where the capability it needs was *declared*,
-untestable counts like not_met, unless a race was lost or the target did not answer. A baselined check turns FAIL
-into XFAIL and a pass into STALE; `non_strict` never fails a run. A MUST that is untestable because the target did
-not answer was not judged, and a run with one of those is not green.
+(1) FAIL under `--strict`, unless the rule is only inferred. (2) If the capability it needs was *declared*,
+untestable counts like not_met, unless a race was lost or the target did not answer. For a baselined check FAIL
+becomes XFAIL, and PASS, WARN and INFO become STALE. Without a baseline `non_strict` never fails a run. A MUST that
+is untestable because the target did not answer counts as not judged, and a run with such a check is not green.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from harness.outcome.rule import Basis, Level
 
 
 class Verdict(StrEnum):
-    """What a run says of one check; the buckets of a summary, which add up to the catalogue."""
+    """The final result of one check. The counts of all verdicts in a summary add up to the catalogue."""
 
     PASS = "pass"
     FAIL = "fail"
@@ -73,7 +73,7 @@ def verdict(
 ) -> Verdict:
     """The verdict of one check.
 
-    `declared`: the user claimed every capability the check needs. `baselined`: the check is in the baseline.
+    `declared`: the user declared every capability that the check needs. `baselined`: the check is in the baseline.
     """
     plain = _plain(observation, level, basis, declared=declared, strict=strict)
     if not baselined:
@@ -102,18 +102,18 @@ def _plain(observation: Observation, level: Level, basis: Basis, *, declared: bo
 RAN = frozenset(
     {Verdict.PASS, Verdict.FAIL, Verdict.WARN, Verdict.INFO, Verdict.XFAIL, Verdict.STALE, Verdict.ERROR}
 )
-"""Verdicts of checks that really looked at the target."""
+"""Verdicts of checks that actually ran against the target."""
 
 
 def not_judged(observation: Observation, level: Level, *, baselined: bool = False) -> bool:
-    """Whether a MUST had no answer that could be judged, and no baseline excuses it."""
+    """Whether this is a MUST that could not be judged for lack of an answer, and that no baseline excuses."""
     return level is Level.MUST and bool(observation.unanswered) and not baselined
 
 
 def exit_code(verdicts: Iterable[Verdict], *, unjudged: bool = False) -> Exit:
-    """The exit code of a finished run; a run in which nothing looked at the target is never green.
+    """The exit code of a finished run; a run in which no check ran against the target is never green.
 
-    `unjudged`: the target left a MUST without an answer. Its failures are told first: these are certain.
+    `unjudged`: the target left a MUST unanswered. Failures take precedence over that, because they are certain.
     """
     seen = set(verdicts)
     if Verdict.ERROR in seen:

@@ -1,21 +1,21 @@
-"""How a message words a long text and a number of things.
+"""Wording for messages: shortened texts, and nouns with a number.
 
-Layer 0. Knows words; must not know what they tell of.
+Layer 0. Knows text; must not know what it is about.
 """
 
 from __future__ import annotations
 
 
 def shortened(text: str, most: int) -> str:
-    """The text, of a long one the beginning and an ellipsis: at most `most` characters."""
+    """The text; if it is longer than `most` characters, shortened to that many, which end in an ellipsis."""
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def measured(text: str, most: int) -> str:
-    """The text, of a long one the first `most` characters and how long it is."""
+    """The text; if it is longer than `most` characters, that many of them and its length."""
     return text if len(text) <= most else f"{text[:most]}… ({len(text)} characters)"
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:
-    """`1 event`, `2 events`; `plural` where it is not the noun with an s."""
+    """`1 event`, `2 events`; pass `plural` if it is not the noun plus an s."""
     return f"{number} {noun if number == 1 else plural or f'{noun}s'}"

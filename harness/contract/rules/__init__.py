@@ -1,7 +1,7 @@
 """Every rule of the contract, by id. Layer 1.
 
-One module an area, each with its `RULES`; data only. A rule belongs to the module of its subject, whoever
-judges it: the stream judge, the body judge, the history judge or a check.
+One module per area, each with its `RULES`; data only. A rule belongs to the module of its subject, whichever
+part judges it: the stream judge, the body judge, the history judge or a check.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ def _collect(areas: Iterable[str]) -> dict[str, Rule]:
 
 
 BY_ID: dict[str, Rule] = _collect(AREAS)
-"""All rules, in the order a reader meets them."""
+"""All rules, in the order in which they are best read."""
 
 
 def level_of(rule_id: str) -> Level:
-    """The level of a rule; MUST where there is no such rule, so that nothing is passed over."""
+    """The level of a rule; MUST for an unknown rule, so that its findings are not overlooked."""
     rule = BY_ID.get(rule_id)
     return rule.level if rule is not None else Level.MUST

@@ -1,4 +1,4 @@
-"""Rules of agents, their environments and files, and of lists that come in pages.
+"""Rules of agents, their environments and files, and of paginated lists.
 
 Layer 1. Data only.
 """

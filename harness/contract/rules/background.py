@@ -1,4 +1,4 @@
-"""Rules of background runs: what create answers at once, what polling may show, and how cancel ends them.
+"""Rules of background runs: what create returns at once, what polling may show, and how cancel ends them.
 
 Layer 1. Data only. The table of statuses and transitions itself is `harness.contract.lifecycle`.
 """

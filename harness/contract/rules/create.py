@@ -1,6 +1,6 @@
-"""Rules of creating an interaction: what is accepted, what is refused, and what the answer holds.
+"""Rules of creating an interaction: what is accepted, what is refused, and what the response contains.
 
-Layer 1. Data only. What the steps and the usage of any interaction look like: `content`.
+Layer 1. Data only. The rules for the steps and the usage of any interaction are in `content`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Rules of the transport, of keys and of errors: what holds for every call, whatever it asks for.
+"""Rules of the transport, of keys and of errors: what holds for every call.
 
 Layer 1. Data only.
 """

@@ -1,7 +1,6 @@
-"""The documents that rules cite, one constant each: its title, and its address where one is known.
+"""The documents that rules cite, one constant each: its title, and its address if known.
 
-Layer 1. Data only. A page whose address was never seen has none: a reader finds it by its title, and nothing is
-made up.
+Layer 1. Data only. No address is made up: a page without a known address has none, and is found by its title.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ class Page:
     url: str = ""
 
     def cite(self, basis: Basis, section: str = "") -> Source:
-        """A section of it, in words a reader can search for, and what kind of statement stands there."""
+        """Cite a section, in words a reader can search for; `basis` is the kind of statement found there."""
         return Source(basis, self.title, section, self.url)
 
 

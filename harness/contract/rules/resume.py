@@ -1,6 +1,6 @@
 """Rules of the streams that GET opens: replay from the start, resume after a cursor, several readers.
 
-Layer 1. Data only. A cursor is the top-level `event_id` of an event; where a server sends none, resume is
+Layer 1. Data only. A cursor is the top-level `event_id` of an event; if a server sends none, resume is
 untestable, not broken.
 """
 

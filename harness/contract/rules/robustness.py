@@ -1,4 +1,4 @@
-"""Rules of bearing the unusual: parallel calls, hostile bodies, odd methods and ids.
+"""Rules of handling the unusual: parallel calls, hostile bodies, odd methods and ids.
 
 Layer 1. Data only. Most are inferred or generic HTTP; none asks for more than a clean refusal.
 """

@@ -1,4 +1,4 @@
-"""Rules of stored interactions: reading them again, not storing them, deleting them, and whose they are.
+"""Rules of stored interactions: reading them again, not storing them, deleting them, and who may access them.
 
 Layer 1. Data only.
 """

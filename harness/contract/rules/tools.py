@@ -1,7 +1,7 @@
 """Rules of function calls and their results, of server-side tools, and of requires_continuation.
 
-Layer 1. Data only. Whether a model calls a function is its own decision: every rule speaks of calls that were
-made, or of requests that were sent.
+Layer 1. Data only. Whether a model calls a function is its own decision, so every rule is about calls that were
+made or requests that were sent.
 """
 
 from __future__ import annotations

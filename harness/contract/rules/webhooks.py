@@ -1,4 +1,4 @@
-"""Rules of webhook resources. Deliveries need a receiver the target can reach and are not judged here.
+"""Rules of webhook resources. Deliveries are not judged, as they need a receiver that the target can reach.
 
 Layer 1. Data only.
 """
