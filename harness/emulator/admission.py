@@ -1,8 +1,8 @@
-"""What a create request must be: read, checked against the strict schema and the rules, resolved to an `Order`.
+"""Admits create requests: parses them, checks them against schema and rules, resolves them to an `Order`.
 
-Layer 2. Messages are better than the schema's where a rule is known: they say what came and what to do instead.
+Layer 2. Where a rule is known, its message is better than the schema's: it says what came and what to do instead.
 Each method is one rule, with its source in the docstring (pages as in `harness/contract/rules`). Must not create
-anything but an environment, and that last.
+anything but an environment, and that as the last step.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ from harness.emulator.turns import Turns
 Json = dict[str, Any]
 
 AGENTS = re.compile(r"(antigravity|deep-research|code-mender)-[\w.-]+")
-"""Built-in agents; saved ones are asked of the neighbours."""
+"""Names of built-in agents; saved agents are looked up in the neighbours."""
 
 MODELS = re.compile(
     r"(models/)?((gemini|gemma|lyria|nano-banana|veo|imagen)[a-z-]*-\d[\w.-]*"
     r"|gemini-[a-z-]+-latest|gemini-(omni|robotics)[\w.-]+|nano-banana-pro-preview)"
 )
-"""Names of the families of models; the version in a name is open, as the schema's list is."""
+"""Names of models, by family; any version is accepted, because the schema's list is open too."""
 
 TOOLS = frozenset({
     "code_execution", "computer_use", "file_search", "function", "google_maps", "google_search", "mcp_server",
     "retrieval", "url_context", "filesystem", "bash", "tool_search", "manage_task", "schedule",
 })  # fmt: skip
-"""Types of tools: the SDK's, and those that the service itself or third-party probes named."""
+"""Types of tools: those of the SDK, and those that the service itself or third-party probes named."""
 
 _LABEL_RULE = (
     "Keys and values have at most 63 characters: lower-case letters of any script, digits, '_' and '-'; "
@@ -50,19 +50,19 @@ _LABEL_RULE = (
 
 @cache
 def validator() -> Validator:
-    """The strict create request, compiled on first use."""
+    """Return the validator of the strict create request, compiled on first use."""
     return load().validator("requests/create-interaction", closed=True)
 
 
 @cache
 def known_fields() -> frozenset[str]:
-    """Top-level names of the create request."""
+    """Return the names of the top-level fields of the create request."""
     document = load().document("requests/create-interaction")
     return frozenset(document["$defs"]["fields"]["properties"])
 
 
 class Admission(Turns):
-    """Admits or refuses creates. `find(id, project)` gives a stored run or None."""
+    """Admits or refuses creates. `find(id, project)` returns a stored run or None."""
 
     def __init__(self, settings: Settings, neighbours: Neighbours, find: Callable[[str, str], Run | None]) -> None:
         super().__init__(find, settings.max_runs)
@@ -70,20 +70,20 @@ class Admission(Turns):
         self._neighbours = neighbours
 
     def admit(self, data: bytes, project: str) -> Order:
-        """The order in a request body. Raises Refusal."""
+        """Return the order in a request body. Raises Refusal."""
         body = self.parse(data)
         self.shape(body)
         return self.resolve(body, project)
 
     def parse(self, data: bytes) -> Json:
-        """JSON, and an object at the top (errors page: 400 invalid_request)."""
+        """Parse the body, which must be a JSON object (errors page: 400 invalid_request)."""
         body = decoded(data)
         if not isinstance(body, dict):
             raise invalid(f"The body must be a JSON object, not {json_name(body)}.")
         return body
 
     def shape(self, body: Json) -> None:
-        """Known names and right types: the strict schema, with a hint for names of other APIs."""
+        """Check names and types against the strict schema, with a hint for names of other APIs."""
         if validator().is_valid(body):
             return
         body = {**body, "input": published(body["input"])} if "input" in body else body
@@ -98,13 +98,13 @@ class Admission(Turns):
         raise invalid(_told(problems[0]) if problems else "The body does not fit the create request.")
 
     def unknown_fields(self, body: Json) -> None:
-        """An unknown top-level field is refused by name (errors page: parameter_unknown)."""
+        """An unknown top-level field is refused, naming it (errors page: parameter_unknown)."""
         for name in body:
             if name not in known_fields():
                 raise invalid(hints.unknown_field(name, known_fields()), "parameter_unknown")
 
     def between_fields(self, body: Json) -> None:
-        """The rules between fields; they also hold for what the schema lets pass."""
+        """Apply the rules between fields, also to bodies that the schema accepts."""
         self.one_author(body)
         self.configs(body)
         self.needs_input(body)
@@ -116,7 +116,7 @@ class Admission(Turns):
             self.tool_types(body)
 
     def resolve(self, body: Json, project: str) -> Order:
-        """The order, with everything it refers to looked up."""
+        """Return the order, with everything it refers to looked up."""
         self.between_fields(body)
         model, agent = self.author(body, project)
         words = body.get("input")
@@ -149,7 +149,7 @@ class Admission(Turns):
             raise invalid("Neither 'model' nor 'agent' was sent: name the one that shall answer.")
 
     def configs(self, body: Json) -> None:
-        """generation_config and cached_content go with a model, agent_config with an agent (reference)."""
+        """generation_config and cached_content require a model, agent_config an agent (reference)."""
         if "agent" in body:
             for name in ("generation_config", "cached_content"):
                 if name in body:
@@ -160,7 +160,7 @@ class Admission(Turns):
             )
 
     def needs_input(self, body: Json) -> None:
-        """Input is needed, unless a continuation token stands for it (reference; SDK)."""
+        """Input is required, unless there is a continuation token (reference; SDK)."""
         given = body.get("input")
         if "input" not in body:
             if "continuation_token" not in body:
@@ -178,17 +178,17 @@ class Admission(Turns):
             )
 
     def storage(self, body: Json) -> None:
-        """store=false rules out background and chaining (overview, retention)."""
+        """store=false rules out background (overview, retention)."""
         if body.get("store") is False and body.get("background") is True:
             raise invalid("'background' needs a stored interaction, but 'store' is false: leave out one of them.")
 
     def webhook(self, body: Json) -> None:
-        """webhook_config needs background (webhook guide's sample; third-party probes)."""
+        """webhook_config requires background (webhook guide's sample; third-party probes)."""
         if "webhook_config" in body and body.get("background") is not True:
             raise invalid("'webhook_config' needs 'background': true, for only background runs report by webhook.")
 
     def tool_types(self, body: Json) -> None:
-        """An unknown type of tool is refused by its place (errors page: bad enum values)."""
+        """An unknown type of tool is refused, naming its place (errors page: bad enum values)."""
         tools = body.get("tools")
         for index, tool in enumerate(tools if isinstance(tools, list) else ()):
             kind = tool.get("type") if isinstance(tool, dict) else None
@@ -197,7 +197,7 @@ class Admission(Turns):
                 raise invalid(f"Invalid value at 'tools[{index}].type': there is no tool '{kind}'.{near}")
 
     def author(self, body: Json, project: str) -> tuple[str | None, str | None]:
-        """(model, agent): who answers; an agent's name is taken in `model` too (background page)."""
+        """Return (model, agent), one of them None. An agent may also be named in `model` (background page)."""
         if "agent" in body:
             name = body["agent"]
             if not self.is_agent(name, project):
@@ -226,7 +226,7 @@ class Admission(Turns):
         return AGENTS.fullmatch(name) is not None or self._neighbours.agent(name, project) is not None
 
     def agent_rules(self, order: Order) -> None:
-        """Deep research runs in the background only (guide); what else agents refuse is `agent_limits`' to say."""
+        """Deep research runs only in the background (guide); `agent_limits` judges what else agents refuse."""
         if (order.agent or "").startswith("deep-research") and not order.background:
             raise invalid(
                 f"The agent '{order.agent}' takes minutes: send 'background': true and poll, or stream it."
@@ -234,14 +234,14 @@ class Admission(Turns):
         agent_limits.judge(order)
 
     def media(self, order: Order) -> None:
-        """Contents that carry bytes carry base64, or say where the bytes are."""
+        """Media contents must hold their bytes in base64, or say where the bytes are."""
         for item in items(order.given):
             told = media.fault(item) if item.get("type") in media.KINDS else None
             if told is not None:
                 raise invalid(f"Invalid content in 'input': {told}.")
 
     def environment(self, order: Order) -> None:
-        """A managed agent is continued with both the parent and an environment (background page)."""
+        """Resolve the environment; continuing a managed agent needs it besides the parent (background page)."""
         wanted = order.body.get("environment")
         if wanted is None:
             if order.previous is not None and self.needs_environment(order):
@@ -254,12 +254,12 @@ class Admission(Turns):
         order.environment_id = str(made["id"])
 
     def needs_environment(self, order: Order) -> bool:
-        """Deep research has no environment."""
+        """Whether the agent has an environment; deep research has none."""
         return order.agent is not None and not order.agent.startswith("deep-research")
 
 
 def _told(problem: Problem) -> str:
-    """One problem of the schema as a sentence; a rule of the whole body has no place."""
+    """Return one problem found by the schema as a sentence; a problem of the whole body has no place."""
     place = problem.pointer.removeprefix("$").lstrip(".")
     message = problem.message + ("" if problem.message.endswith("?") else ".")
     if not place:

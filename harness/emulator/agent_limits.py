@@ -1,8 +1,8 @@
-"""What agents refuse that models take: tools, contents, fields, and the settings of another agent.
+"""What agents refuse although models accept it: tools, contents, fields, and the settings of another agent.
 
-Layer 2. A table of the kinds of agents, and a judge that walks it; must not know which agents exist. Sources: the
-Antigravity guide for managed agents, the deep research guide, third-party observations where a comment says so.
-What a guide does not name is let pass.
+Layer 2. A table with the limits of each kind of agent, and a function that applies it; must not know which agents
+exist. Sources: the Antigravity guide for managed agents, the deep research guide, third-party observations where a
+comment says so. What no guide mentions is accepted.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from harness.emulator.order import Order
 Json = dict[str, Any]
 
 SAMPLING = frozenset({"temperature", "top_p", "top_k", "stop_sequences", "max_output_tokens"})
-"""Settings of generation that the Antigravity guide says are answered 400."""
+"""Generation settings that are answered with 400, according to the Antigravity guide."""
 
 _CONFIGS = frozenset({"antigravity", "deep-research", "code-mender"})
-"""Types of agent_config that name their agent; `dynamic` names none."""
+"""Types of agent_config that belong to one kind of agent; `dynamic` belongs to none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What one kind of agent does not take.
+    """What one kind of agent does not accept.
 
     config           the type of its agent_config
     tools, fields    types of tools, and fields of a create, that it refuses
-    contents         contents it takes in the input; empty: all
+    contents         types of content that it accepts in the input; empty: all
     inline           whether images must come as data, not by URI
     structured       whether it can be told to answer in JSON
-    stateless_calls  whether a function result may come without the interaction that called
-    capitals         whether the name of an mcp_server may have some
+    stateless_calls  whether a function result may come without previous_interaction_id
+    capitals         whether the name of an mcp_server may contain capital letters
     """
 
     config: str
@@ -62,7 +62,7 @@ MANAGED = Limits(
 RESEARCH = Limits(
     config="deep-research",
     tools=frozenset({"computer_use", "function", "google_maps", "retrieval"}),
-    # the instruction: a third party's observation; the environment: inferred, for it has none
+    # system_instruction: a third party's observation; environment: inferred, because it has none
     fields=frozenset({"system_instruction", "environment"}),
     contents=frozenset({"text", "image", "document"}),
     structured=False,
@@ -72,14 +72,14 @@ MENDER = Limits(config="code-mender")
 
 
 def limits_of(agent: str) -> Limits:
-    """The limits of an agent by its name; a saved one is a managed one."""
+    """Return the limits of an agent by its name; saved agents are managed agents."""
     if agent.startswith("deep-research"):
         return RESEARCH
     return MENDER if agent.startswith("code-mender") else MANAGED
 
 
 def judge(order: Order) -> None:
-    """Raise `Refusal` 400 for the first thing that the agent of `order` does not take."""
+    """Raise Refusal 400 for the first thing that the agent of `order` does not accept."""
     limits = limits_of(order.agent or "")
     told = next(_faults(order, limits), None)
     if told is not None:
@@ -87,7 +87,7 @@ def judge(order: Order) -> None:
 
 
 def _faults(order: Order, limits: Limits) -> Iterator[str]:
-    """What is wrong, as the rest of a sentence that begins with the agent."""
+    """Yield what is wrong, each as the rest of a sentence that begins with the agent."""
     for setting in order.generation:
         if setting in SAMPLING:
             yield f"takes no '{setting}': sampling is a setting of models, leave it out."
@@ -119,7 +119,7 @@ def _tools(tools: list[Json], limits: Limits) -> Iterator[str]:
 
 
 def _wants_json(body: Json) -> bool:
-    """Whether the answer is asked for as JSON, in today's form or in the deprecated one."""
+    """Whether the request asks for JSON output, in the current or the deprecated form."""
     wanted = body.get("response_format") or []
     formats = wanted if isinstance(wanted, list) else [wanted]
     return body.get("response_mime_type") == "application/json" or any(

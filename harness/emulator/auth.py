@@ -1,4 +1,4 @@
-"""Who is calling: a key in the header, as a bearer token or in the query, and the project it belongs to.
+"""Authentication: the API key of a request (header, bearer token or query) and the project it belongs to.
 
 Layer 2. Sources: the OpenAPI security scheme and the migration guide for the three places, the errors page for
 401 `authentication`.
@@ -16,13 +16,13 @@ KEY_HEADER = "x-goog-api-key"
 
 
 class Auth:
-    """Resolves the project of a call; seams: where a key may stand, and what a key opens."""
+    """Resolves the project of a request. Mutants override where a key may be, or which project it belongs to."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
 
     def project(self, request: Request, query: Mapping[str, str]) -> str:
-        """The caller's project. Raises Refusal 401 without a key, or with one that opens nothing."""
+        """Return the caller's project. Raises Refusal 401 for an unknown key, or for a missing one if required."""
         key = self.key(request, query)
         if key:
             return self.owner(key)
@@ -36,12 +36,12 @@ class Auth:
         return "default"
 
     def key(self, request: Request, query: Mapping[str, str]) -> str:
-        """The first key found, `""` without one."""
+        """Return the first key found, or `""`."""
         headers = request.headers
         return headers.get(KEY_HEADER) or _bearer(headers.get("authorization")) or query.get("key", "")
 
     def owner(self, key: str) -> str:
-        """The project of `key`. Raises Refusal 401."""
+        """Return the project of `key`. Raises Refusal 401 if there is none."""
         keys = self._settings.keys
         if keys is None:
             return "default"

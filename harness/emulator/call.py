@@ -1,4 +1,4 @@
-"""One call as the emulator's parts see it, and the two things they answer: a value or a refusal.
+"""A call as the parts of the emulator see it, and their two kinds of answer: a JSON value or a refusal.
 
 Layer 2. Knows JSON bodies and error shapes; must not know any resource.
 """
@@ -18,11 +18,11 @@ ERROR_HEADERS = Headers((("content-type", "application/json; charset=UTF-8"),))
 
 @dataclass(slots=True)
 class Call:
-    """A routed request. Never changed after it was made; `frozen` would cost a microsecond a request.
+    """A routed request. Must not be modified; `frozen=True` would cost a microsecond per request.
 
     `segments` are the decoded path segments below the API version, `query` the last value of each parameter,
-    `body` the parsed JSON (None when there was none), `project` who the key belongs to, `vertex` whether the path
-    has the Vertex form.
+    `body` the parsed JSON (None if there is none), `project` the project that the key belongs to, `vertex` whether
+    the path has the Vertex form.
     """
 
     request: Request
@@ -34,7 +34,7 @@ class Call:
 
 
 class Refusal(Exception):
-    """The emulator's no: it becomes an error response in the API's own shape."""
+    """Raised to refuse a request; becomes an error response in the API's own shape."""
 
     def __init__(self, status: int, code: str, message: str, headers: tuple[tuple[str, str], ...] = ()) -> None:
         super().__init__(message)
@@ -44,23 +44,23 @@ class Refusal(Exception):
         self.headers = headers
 
     def response(self) -> Response:
-        """`{"error": {"message", "code"}}` with its HTTP status."""
+        """Return `{"error": {"message", "code"}}` with the HTTP status."""
         body = msgspec.json.encode({"error": {"message": self.message, "code": self.code}})
         return Response.whole(self.status, Headers((*ERROR_HEADERS.items(), *self.headers)), body)
 
 
 def invalid(message: str, code: str = "invalid_request") -> Refusal:
-    """The 400 of a request that cannot succeed as it is."""
+    """Return a Refusal 400, for a request that cannot succeed as it is."""
     return Refusal(400, code, message)
 
 
 def not_found(message: str) -> Refusal:
-    """The 404 of a resource or path that is not there."""
+    """Return a Refusal 404, for a resource or a path that does not exist."""
     return Refusal(404, "not_found", message)
 
 
 def decoded(data: bytes) -> Any:
-    """The JSON value of a body. Raises Refusal 400 (errors page: invalid_request)."""
+    """Decode a JSON body. Raises Refusal 400 (errors page: invalid_request)."""
     try:
         return msgspec.json.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError) as fault:
@@ -70,5 +70,5 @@ def decoded(data: bytes) -> Any:
 
 
 def json_response(value: Any, status: int = 200) -> Response:
-    """A JSON answer."""
+    """Return a JSON response."""
     return Response.json(status, msgspec.json.encode(value))

@@ -1,6 +1,6 @@
 """The control API under /__harness__/: scripts, requests, release, reset, settings, sessions.
 
-Layer 2. Knows the paths and bodies of `docs/control.md`; what they do is the engine's. No key is needed here.
+Layer 2. Knows the paths and bodies of `docs/control.md`; the engine does what they ask. Needs no API key.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ CAPABILITIES = (
     "v1", "auth", "two-keys", "store", "stream", "background", "background-slow", "event-ids", "functions",
     "thoughts", "search", "agents", "environments", "agents-crud", "webhooks", "continuation", "script",
 )  # fmt: skip
-"""What the reference can do, in the words of the catalogue's capabilities."""
+"""What the emulator can do, as names of capabilities in the catalogue."""
 
 
 class Control:
-    """Answers control requests for one emulator; seams: one method a path."""
+    """Answers control requests for one emulator, with one method per path."""
 
     def __init__(self, emulator: Emulator) -> None:
         self._emulator = emulator
@@ -46,7 +46,7 @@ class Control:
         }
 
     def handle(self, request: Request, route: Route) -> Response:
-        """The answer. Raises Refusal."""
+        """Answer a control request. Raises Refusal."""
         method, segments = request.method, route.segments
         if not segments and method == "GET":
             return self.about(route.session)
@@ -66,7 +66,7 @@ class Control:
             raise invalid(str(fault)) from None
 
     def about(self, session: str | None) -> Response:
-        """Who answers, and what it can do."""
+        """Say what is running here, and what it can do."""
         self._emulator.engine(session)
         capabilities = sorted(self._emulator.capabilities(session))
         return json_response(
@@ -74,7 +74,7 @@ class Control:
         )
 
     def sessions(self, method: str, rest: tuple[str, ...]) -> Response:
-        """POST makes an isolated session, DELETE /{id} ends one."""
+        """POST opens an isolated session, DELETE /{id} closes one."""
         if method == "POST" and not rest:
             name = self._emulator.open_session()
             return json_response({"id": name, "base_url_path": f"/__harness__/sessions/{name}"}, 201)
@@ -84,29 +84,29 @@ class Control:
         raise not_found("Sessions take POST /__harness__/sessions and DELETE /__harness__/sessions/{id}.")
 
     def scripts(self, engine: Engine, body: Any) -> Response:
-        """Queue one script or a list of them; all or none."""
+        """Queue one script or a list of them, all or none."""
         parsed = [parse(script) for script in (body if isinstance(body, list) else [body])]
         engine.scripts.add(*parsed)
         return json_response({"queued": len(engine.scripts)})
 
     def requests(self, engine: Engine, body: Any) -> Response:
-        """What was received, secrets masked."""
+        """Return the requests received, with secrets masked."""
         return json_response({"requests": engine.log.shown()})
 
     def release(self, engine: Engine, body: Any) -> Response:
-        """Let held runs go on."""
+        """Let one held run continue, or all of them."""
         wanted = body.get("id") if isinstance(body, dict) else None
         if wanted is not None and not isinstance(wanted, str):
             raise UsageFault(f"id={wanted!r} must be an interaction's id; leave it out to release all")
         return json_response({"released": engine.release(wanted)})
 
     def hold(self, engine: Engine, body: Any) -> Response:
-        """Let background runs stand still from now on."""
+        """Hold all background runs, including future ones."""
         engine.hold()
         return json_response({})
 
     def reset(self, engine: Engine, body: Any) -> Response:
-        """Forget runs, scripts and requests."""
+        """Forget runs, resources, scripts and requests."""
         engine.reset()
         return json_response({})
 
@@ -118,13 +118,13 @@ class Control:
         return self.settings_now(engine, body)
 
     def settings_now(self, engine: Engine, body: Any) -> Response:
-        """The settings of the session; of keys only how many there are."""
+        """Return the settings of the session; of the keys only their number."""
         shown = {name: getattr(engine.settings, name) for name in engine.settings.__dataclass_fields__}
         shown["keys"] = len(engine.settings.keys) if engine.settings.keys is not None else None
         return json_response(shown)
 
     def faults(self, engine: Engine, body: Any) -> Response:
-        """Faults are injected around an emulator, never in it."""
+        """Refuse: faults are injected around an emulator, never in it."""
         raise Refusal(
             501, "unimplemented", "The emulator itself injects no faults: put harness.faults.cut around it."
         )

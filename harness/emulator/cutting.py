@@ -1,7 +1,7 @@
-"""What remains of a run that stops in the middle.
+"""What remains of a run that is stopped in the middle.
 
-Layer 2. An open text ends where it is; another open step is completed, for half a signature or half of the
-arguments would be broken. Inferred: nothing says what a cancelled run keeps. Pure.
+Layer 2. An open model_output step ends where it is; any other open step is completed, because half a signature or
+half of the arguments would be invalid. Inferred: no source says what a cancelled run keeps. Pure.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ Json = dict[str, Any]
 
 
 class Cut(NamedTuple):
-    """The events that happened, the steps they make, and the index of the text that still needs its stop."""
+    """The events kept, the steps they add up to, and the index of the output step that still needs a step.stop."""
 
     events: list[Json]
     steps: list[Json]
@@ -20,7 +20,7 @@ class Cut(NamedTuple):
 
 
 def cut(events: list[Json], shown: int, steps: list[Json]) -> Cut:
-    """The run whose `events` would have made `steps`, stopped after `shown` events."""
+    """Stop a run after `shown` of its `events`; all of them would have added up to `steps`."""
     happened = events[:shown]
     stops = stopped(happened)
     starts = sum(event["event_type"] == "step.start" for event in happened)
@@ -34,12 +34,12 @@ def cut(events: list[Json], shown: int, steps: list[Json]) -> Cut:
 
 
 def stopped(events: list[Json]) -> int:
-    """How many steps are complete."""
+    """Return how many steps are complete."""
     return sum(event["event_type"] == "step.stop" for event in events)
 
 
 def _contents(events: list[Json], index: int) -> list[Json]:
-    """The contents that the deltas of one step made so far."""
+    """Assemble the contents of step `index` from its deltas so far."""
     contents: list[Json] = []
     for event in events:
         if event["event_type"] != "step.delta" or event["index"] != index:

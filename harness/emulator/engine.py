@@ -1,7 +1,8 @@
 """The operations on interactions of one session: create, get, cancel, delete.
 
-Layer 2. Everything is wired here, and every part is a class attribute, so that a mutant replaces one part by a
-subclass that differs in one method. Must not know the network or the control API; the caller holds the lock.
+Layer 2. The parts of the service are wired together here. The type of each part is a class attribute, so that a
+mutant can replace it by a subclass that overrides one method. Must not know the network or the control API; the
+caller holds the lock.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ _FLAGS = {"true": True, "false": False, "1": True, "0": False, "": False}
 
 
 class Engine:
-    """The reference service behind the door: authenticated, routed calls on interactions."""
+    """The interactions of one session: handles calls that have been routed and authenticated."""
 
     admission_type: type[Admission] = Admission
     auth_type: type[Auth] = Auth
@@ -81,13 +82,13 @@ class Engine:
         self.streams = self.streams_type(self, self.lock)
 
     def change(self, settings: Settings) -> None:
-        """Take other settings; runs that exist keep what they were created with where it matters to them."""
+        """Replace the settings. Existing runs keep their `ticks`; queue, log and store keep their bounds."""
         self.settings = settings
         self.auth = self.auth_type(settings)
         self.admission.settings = settings
 
     def reset(self) -> None:
-        """Forget runs, resources, scripts and requests; ids go on and never repeat."""
+        """Forget runs, resources, scripts and requests; the id counter goes on, so that no id is used twice."""
         self.scripts.clear()
         self.log.clear()
         self.holding = False
@@ -96,7 +97,7 @@ class Engine:
     # Operations
 
     def handle(self, call: Call) -> Response | None:
-        """The answer to a call on interactions, None when the path is none of ours. Raises Refusal."""
+        """Answer a call on interactions; return None for any other path. Raises Refusal."""
         method, segments = call.request.method, call.segments
         if segments[:1] != ("interactions",):
             return None
@@ -110,7 +111,7 @@ class Engine:
         return None
 
     def all_of_them(self, call: Call) -> Response:
-        """POST creates; GET lists, in the Vertex form alone (Vertex reference)."""
+        """Handle /interactions: POST creates; GET lists, only in the Vertex form (Vertex reference)."""
         method = call.request.method
         if method == "POST":
             return self.create(call)
@@ -119,12 +120,12 @@ class Engine:
         return self.wrong_method(call, ("POST", "GET") if call.vertex else ("POST",))
 
     def listed(self, call: Call) -> Response:
-        """Ids of what is stored, ten a page unless asked for up to 500; the order, oldest first, is inferred."""
+        """List the ids of stored interactions: 10 per page by default, at most 500. Oldest first is inferred."""
         found, token = page(self.store.of(call.project), call.query, "interactions", default=10, largest=500)
         return json_response(listing("interaction_metadatas", [{"id": run.id} for run in found], token))
 
     def one(self, call: Call, interaction_id: str) -> Response:
-        """GET or DELETE of one interaction."""
+        """Handle /interactions/{id}: GET or DELETE."""
         method = call.request.method
         if method == "GET":
             return self.get(call, interaction_id)
@@ -133,7 +134,7 @@ class Engine:
         return self.wrong_method(call, ("GET", "DELETE"))
 
     def wrong_method(self, call: Call, allowed: tuple[str, ...]) -> Response:
-        """404, as the service answered a method it did not know (issues); the errors page has no code for 405."""
+        """Raise Refusal 404, as the service did for an unknown method (issues); the errors page has no 405."""
         message = f"{call.request.method} is no operation on this path: it takes {' and '.join(allowed)}."
         raise not_found(message)
 
@@ -148,7 +149,7 @@ class Engine:
         return response
 
     def open(self, order: Order) -> tuple[Run, Order]:
-        """Run an admitted order. Raises Refusal where the script says so."""
+        """Start a run for an admitted order. Raises Refusal if the script says so."""
         script = self.scripts.take(
             model=order.model, agent=order.agent, previous=order.previous is not None, text=order.text
         )
@@ -160,7 +161,7 @@ class Engine:
         return run, order
 
     def start(self, order: Order, script: Script) -> Run:
-        """A new run."""
+        """Create a run, with the answer it will give."""
         number = self.ids.number()
         reply = self.replies.reply(order, script)
         run = self.run_type(self, order, script, reply, run_id=self.interaction_id(number), number=number)
@@ -171,17 +172,17 @@ class Engine:
         return run
 
     def interaction_id(self, number: int) -> str:
-        """The id of a new interaction: opaque."""
+        """Return the id of a new interaction, opaque to clients."""
         return f"v1_{number:016x}"
 
     def remember(self, run: Run) -> None:
-        """Store what is to be stored."""
+        """Store the run if it is to be stored, and remember its continuation token."""
         if run.stored:
             self.store.keep(run)
         self.admission.remember_token(run)
 
     def answer(self, opened: tuple[Run, Order]) -> Response:
-        """A stream, or the interaction as JSON; of a held foreground run only when it is released."""
+        """Return a stream, or the interaction as JSON; the JSON of a held foreground run waits for its release."""
         run, order = opened
         if order.stream:
             return self.streams.open(run)
@@ -194,14 +195,14 @@ class Engine:
         yield self.bodies.rendered(run, timeline=False)
 
     def refused_create(self, call: Call, refusal: Refusal) -> Response:
-        """A refusal before the stream starts: an HTTP error, or by setting a stream with one error event."""
+        """Raise the refusal of a create, or answer it with a stream of one error event (`stream_refusals`)."""
         if self.settings.stream_refusals == "event" and _wants_stream(call.request.body):
             frames = self.events.frame(self.events.error(refusal.code, refusal.message)) + self.events.done()
             return Response(200, self.streams.headers(), Chunked(), PieceBody((Chunk(frames), COMPLETE)))
         raise refusal
 
     def get(self, call: Call, interaction_id: str) -> Response:
-        """GET /interactions/{id}: a poll, or a stream."""
+        """GET /interactions/{id}: a poll or a stream."""
         query = call.query
         stream = self.flag(query, "stream")
         include_input = self.flag(query, "include_input")
@@ -216,7 +217,7 @@ class Engine:
         return self.json(self.bodies.rendered(run, timeline=True, include_input=include_input))
 
     def cancel(self, call: Call, interaction_id: str) -> Response:
-        """POST /interactions/{id}/cancel: only a background run that is still running (OpenAPI text)."""
+        """POST /interactions/{id}/cancel: only for a background run that is still running (OpenAPI text)."""
         run = self.existing(interaction_id, call.project)
         run.keep_pace()
         self.cancellable(run)
@@ -225,7 +226,7 @@ class Engine:
         return self.json(self.bodies.rendered(run, timeline=True))
 
     def cancellable(self, run: Run) -> None:
-        """Raises Refusal for a foreground run and for one that has settled otherwise."""
+        """Raise Refusal for a foreground run, and for a run that has settled in a status other than cancelled."""
         if run.status == "cancelled":
             return
         if not run.background:
@@ -242,7 +243,7 @@ class Engine:
         run.cancel()
 
     def delete(self, call: Call, interaction_id: str) -> Response:
-        """DELETE /interactions/{id}; a run in progress is stopped first, so that its readers come to an end."""
+        """DELETE /interactions/{id}. A run in progress is cancelled first, so that its readers come to an end."""
         run = self.existing(interaction_id, call.project)
         if not run.settled:
             run.cancel()
@@ -250,14 +251,14 @@ class Engine:
         return self.json(b"{}")
 
     def existing(self, interaction_id: str, project: str) -> Run:
-        """A stored interaction of the caller's project. Raises Refusal 404."""
+        """Return a stored interaction of the caller's project. Raises Refusal 404."""
         run = self.find(interaction_id, project)
         if run is None:
             raise not_found(f"There is no interaction '{interaction_id[:100]}'.")
         return run
 
     def find(self, interaction_id: str, project: str) -> Run | None:
-        """A stored interaction, or None."""
+        """Return a stored interaction of the project, or None."""
         return self.store.find(interaction_id, project)
 
     def json(self, data: bytes) -> Response:
@@ -265,7 +266,7 @@ class Engine:
         return Response.json(200, data)
 
     def flag(self, query: Any, name: str) -> bool:
-        """A boolean query parameter. Raises Refusal 400 for anything else."""
+        """Read a boolean query parameter, False by default. Raises Refusal 400 for any other value."""
         text = query.get(name)
         if text is None:
             return False
@@ -282,26 +283,26 @@ class Engine:
         return self.bodies.interaction(run, timeline=False)
 
     def look_up(self, interaction_id: str, project: str) -> dict[str, Any] | None:
-        """An interaction as it is, without moving it on."""
+        """Return an interaction as it is now, or None, without moving it on."""
         run = self.find(interaction_id, project)
         return self.bodies.interaction(run, timeline=True) if run is not None else None
 
     # For scripts and fixtures
 
     def seen(self, interaction_id: str) -> dict[str, Any] | None:
-        """An interaction of any project as it is, without moving it on."""
+        """Return an interaction of any project as it is now, or None, without moving it on."""
         run = self.store.get(interaction_id)
         return self.bodies.interaction(run, timeline=True) if run is not None else None
 
     def hold(self) -> None:
-        """Background runs stand still, those to come included."""
+        """Hold all background runs, including future ones."""
         self.holding = True
         for run in self.store.all():
             if run.background:
                 run.hold()
 
     def release(self, interaction_id: str | None = None) -> int:
-        """Let one held run go on, or all; how many were held."""
+        """Let one held run continue, or all of them; return how many were held."""
         if interaction_id is None:
             self.holding = False
         runs = [run for run in (*self.store.all(), *self._unstored) if interaction_id in (None, run.id)]
@@ -310,7 +311,7 @@ class Engine:
 
 @lru_cache(maxsize=64)
 def _with_tier(headers: Headers, tier: str) -> Headers:
-    """The header tells which tier served the call (priority page); the same few are made again and again."""
+    """Add the header that names the tier that served the call (priority page); cached, as there are few."""
     return Headers((*headers.items(), ("x-gemini-service-tier", tier)))
 
 

@@ -1,7 +1,8 @@
-"""The events that tell a run: which payloads, in which order, with which ids, as which bytes.
+"""The events of a run: their payloads, order, ids and bytes.
 
-Layer 2. Source: the streaming guide's examples and recordings (order of events and of fields, shells of steps,
-the closing `done` frame). Knows payloads; must not know who reads them or when. Seams: one method an event.
+Layer 2. Source: the streaming guide's examples and recordings (order of events and of fields, what step.start
+shows of a step, the closing `done` frame). Knows payloads; must not know who reads them or when. Mutants override
+one method per event.
 """
 
 from __future__ import annotations
@@ -22,18 +23,18 @@ Json = dict[str, Any]
 
 DONE = b"event: done\ndata: [DONE]\n\n"
 DEFAULT_PIECES = 5
-"""Deltas a text is cut into unless a script says otherwise."""
+"""The number of deltas that a text is split into, unless a script says otherwise."""
 KEPT_OUTPUTS = 64
-"""Scripted outputs whose deltas are kept; then all are forgotten."""
+"""The number of scripted outputs whose deltas are cached; beyond it the cache is emptied."""
 
 _encode = msgspec.json.Encoder().encode
 _STAY = frozenset({"id", "call_id", "search_type"})
-"""Fields that no delta has; `search_type` is in no event at all, only in bodies (recordings)."""
+"""Fields that are in no delta; `search_type` is in no event at all, only in bodies (recordings)."""
 _SHELL = ("id", "call_id", "name", "server_name")
 
 
 class Told(Json):
-    """An event that several runs share, with the frame that it became; nobody may change it."""
+    """An event that several runs share, with its encoded frame. Must not be modified."""
 
     __slots__ = ("chunk",)
 
@@ -43,20 +44,20 @@ class Told(Json):
 
 
 class Events:
-    """Writes the events of a run."""
+    """Builds and encodes the events of a run."""
 
     def __init__(self) -> None:
         self._told: dict[tuple[int, int], tuple[Script, Json, list[Told]]] = {}
 
     def sequence(self, run: Run) -> list[Json]:
-        """All payloads before the closing one."""
+        """Return all payloads before the closing one."""
         return [
             *self.opening(run),
             *(event for i, step in enumerate(run.steps) for event in self.step(run, i, step)),
         ]
 
     def opening(self, run: Run) -> list[Json]:
-        """Created, then the first status."""
+        """Return interaction.created, then the first status."""
         return [self.created(run), self.status_update(run, "in_progress")]
 
     def created(self, run: Run) -> Json:
@@ -74,7 +75,7 @@ class Events:
         return {"interaction_id": run.public_id, "status": status, "event_type": "interaction.status_update"}
 
     def step(self, run: Run, index: int, step: Json) -> Iterator[Json]:
-        """All events of one step."""
+        """Yield all events of one step."""
         yield self.start(index, step)
         if run.script.says_output and step["type"] == "model_output":
             yield from self.told(run, index, step)
@@ -84,9 +85,9 @@ class Events:
         yield self.stop(run, index)
 
     def told(self, run: Run, index: int, step: Json) -> list[Told]:
-        """The deltas of an output that the script says word for word: made once for all its runs.
+        """Return the deltas of an output that the script fixes word for word, built once for all of its runs.
 
-        Scripts are told apart by identity, and kept for that while their deltas are.
+        The cache is keyed by the identity of the script, so it keeps the script alive as long as its deltas.
         """
         key = (id(run.script), index)
         kept = self._told.get(key)
@@ -98,7 +99,7 @@ class Events:
         return kept[2]
 
     def start(self, index: int, step: Json) -> Json:
-        """step.start with the step's shell."""
+        """step.start, with the shell of the step."""
         return {"index": index, "step": self.shell(step), "event_type": "step.start"}
 
     def delta(self, index: int, delta: Json) -> Json:
@@ -106,14 +107,14 @@ class Events:
         return {"index": index, "delta": delta, "event_type": "step.delta"}
 
     def stop(self, run: Run, index: int) -> Json:
-        """step.stop; those of agents carry the usage so far."""
+        """step.stop; for an agent with the usage so far."""
         stop: Json = {"index": index}
         if run.agent is not None:
             stop["usage"] = run.usage_after(index + 1)
         return {**stop, "event_type": "step.stop"}
 
     def completed(self, run: Run) -> Json:
-        """interaction.completed, whatever status the run ended in; steps are left to the deltas."""
+        """interaction.completed, whatever status the run ended in; without steps, which came as deltas."""
         interaction: Json = {"id": run.public_id, "status": run.status}
         if run.token is not None:
             interaction["continuation_token"] = run.token
@@ -126,14 +127,14 @@ class Events:
         return {"interaction": interaction, "event_type": "interaction.completed"}
 
     def error(self, code: str | None, message: str | None) -> Json:
-        """error; without code and message an empty one, as third parties saw them."""
+        """error; empty without code and message, as third parties have observed."""
         if code is None and message is None:
             return {"event_type": "error"}
         told = {"message": message or "The stream broke.", "code": code or "api_error"}
         return {"error": told, "event_type": "error"}
 
     def shell(self, step: Json) -> Json:
-        """What step.start shows of a step: ids and names, the rest comes in deltas."""
+        """Return the shell of a step, which step.start shows: ids and names; the rest comes in deltas."""
         kind = step["type"]
         if kind in {"thought", "model_output"}:
             return {"type": kind}
@@ -147,7 +148,7 @@ class Events:
         return {**shell, "type": kind}
 
     def deltas(self, run: Run, step: Json) -> list[Json]:
-        """The deltas that make the step out of its shell."""
+        """Return the deltas that complete the shell to the step."""
         kind = step["type"]
         write = _WRITERS.get(kind)
         if write is not None:
@@ -155,14 +156,14 @@ class Events:
         return [self.whole(step)] if _known(kind) else []
 
     def thought(self, run: Run, step: Json) -> list[Json]:
-        """Summaries first, the signature last."""
+        """Return the deltas of a thought: first its summaries, then the signature."""
         deltas: list[Json] = [{"content": item, "type": "thought_summary"} for item in step.get("summary") or ()]
         if step.get("signature"):
             deltas.append({"signature": step["signature"], "type": "thought_signature"})
         return deltas
 
     def output(self, run: Run, step: Json) -> list[Json]:
-        """Texts in pieces, each followed by its annotations; other contents whole."""
+        """Return the deltas of an output: each text in pieces, then its annotations; other contents whole."""
         deltas: list[Json] = []
         for content in step.get("content") or ():
             if content.get("type") != "text":
@@ -174,48 +175,48 @@ class Events:
         return deltas
 
     def text_pieces(self, run: Run, text: str) -> list[str]:
-        """The pieces of one text; a script's own pieces serve the text they make."""
+        """Return the pieces of one text; pieces that a script lists are used if they join to it."""
         plan = run.script.deltas
         if isinstance(plan, list):
             return plan if "".join(plan) == text else [text]
         return pieces(text, plan or DEFAULT_PIECES) or [""]
 
     def arguments(self, run: Run, step: Json) -> list[Json]:
-        """The arguments as JSON text, in two fragments when there is something to cut."""
+        """Return the deltas of the arguments as JSON text, in two fragments unless the text is very short."""
         text = _encode(step.get("arguments") or {}).decode()
         cuts = pieces(text, 2) if len(text) > 12 else [text]
         return [{"arguments": cut, "type": "arguments_delta"} for cut in cuts]
 
     def whole(self, step: Json) -> Json:
-        """One delta of the step's own type, with everything but the ids."""
+        """Return one delta of the step's own type with all of its fields except `_STAY`."""
         delta: Json = {key: value for key, value in step.items() if key not in _STAY}
         if step["type"] == "file_search_result":
             delta.setdefault("result", [])
         return delta
 
     def with_id(self, payload: Json, event_id: str | None) -> Json:
-        """The payload with its cursor, in front of `event_type` as official examples have it."""
+        """Return the payload with its event id, placed before `event_type` as in official examples."""
         if event_id is None:
             return payload
         rest = {key: value for key, value in payload.items() if key != "event_type"}
         return {**rest, "event_id": event_id, "event_type": payload["event_type"]}
 
     def event_id(self, run: Run, index: int, payload: Json) -> str | None:
-        """The cursor of event number `index`, by the run's policy; opaque, and in need of percent-encoding."""
+        """Return the id of event number `index`, or None by policy; opaque, needs percent-encoding in a URL."""
         if not _CARRIES[run.event_ids](index, payload):
             return None
         return f"{run.tag}/{index:03x}+{(run.number >> 7) + index * 0x9E37 & 0xFFF:03x}="
 
     def frame(self, payload: Json) -> bytes:
-        """The payload as one server-sent event."""
+        """Encode the payload as one server-sent event."""
         return self.framed(payload["event_type"].encode(), _encode(payload))
 
     def framed(self, name: bytes, data: bytes) -> bytes:
-        """One frame: LF only, the name, one line of data, a blank line."""
+        """Return one frame: a line with the name, a line with the data, a blank line, each ending in LF."""
         return b"event: %b\ndata: %b\n\n" % (name, data)
 
     def done(self) -> bytes:
-        """The closing frame."""
+        """Return the closing frame."""
         return DONE
 
 
@@ -234,7 +235,7 @@ _CARRIES: dict[str, Callable[[int, Json], bool]] = {
 
 
 def _known(kind: str) -> bool:
-    """Whether steps of this type are streamed in deltas; unlisted ones arrive whole (third-party observation)."""
+    """Whether steps of this type are streamed as deltas; other types arrive whole (third-party observation)."""
     return kind in _STREAMED
 
 

@@ -1,6 +1,6 @@
 """The frames of one run: each event encoded once, shared by all readers.
 
-Layer 2. Knows bytes and cursors; how many of the frames a reader may have is the run's to say.
+Layer 2. Knows bytes and cursors. The run decides how many of the frames a reader may have.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Json = dict[str, Any]
 
 
 class Frames:
-    """Frames by number; the one after the last event closes the stream."""
+    """Frames by number. The frame after the last event closes the stream."""
 
     __slots__ = ("_chunks", "_run", "cursors")
 
@@ -27,26 +27,26 @@ class Frames:
         self.cursors: list[str | None] = []
 
     def chunk(self, index: int) -> Chunk:
-        """Frame number `index`."""
+        """Return frame number `index`."""
         if len(self._chunks) <= index:
             self._encode(index + 1)
         return self._chunks[index]
 
     def all(self) -> list[Chunk]:
-        """Every frame that can be read now."""
+        """Return every frame that can be read now."""
         if self._run.readable:
             self.chunk(self._run.readable - 1)
         return self._chunks
 
     def interrupting(self) -> Chunk:
-        """The error event that ends one stream while the run goes on; its id is no cursor of the run."""
+        """Return the error event that ends one stream while the run goes on; its id is not a valid cursor."""
         wanted, writer = self._run.script.error_event, self._run.writer
         assert wanted is not None
         payload = writer.error(wanted.code or "gateway_timeout", wanted.message)
         return Chunk(writer.frame(writer.with_id(payload, f"{self._run.tag}/error=" if wanted.id else None)))
 
     def _encode(self, count: int) -> None:
-        """Encode on, until there are `count` frames."""
+        """Encode events until there are `count` frames."""
         chunks, events, writer = self._chunks, self._run.events, self._run.writer
         marked = self._run.event_ids != "none"
         for index in range(len(chunks), min(count, len(events))):
@@ -67,7 +67,7 @@ class Frames:
 
 
 def _told(writer: Events, payload: Told) -> Chunk:
-    """The frame of a shared event, encoded by the first run that comes to it."""
+    """Return the frame of a shared event; the first run that needs it encodes it."""
     if payload.chunk is None:
         payload.chunk = Chunk(writer.frame(payload))
     return payload.chunk

@@ -1,7 +1,7 @@
-"""What to say about names and paths that circulate in articles, older guides and other APIs.
+"""Hints for wrong names and paths that are found in articles, older guides and other APIs.
 
-Layer 2. Tables of wrong names with the right one; must not refuse anything itself. Source: the names come from
-public articles and neighbouring APIs, the right ones from the create request's schema.
+Layer 2. Tables of wrong names with the right ones; must not refuse anything itself. Source: public articles and
+neighbouring APIs for the wrong names, the create request's schema for the right ones.
 """
 
 from __future__ import annotations
@@ -80,18 +80,18 @@ _FREE = frozenset({
     "parameters", "schema", "labels", "arguments", "result", "user_metadata", "custom_metadata", "env", "headers",
     "custom_config", "transform",
 })  # fmt: skip
-"""Fields whose inner names are the caller's own."""
+"""Fields in which the caller chooses the names of the keys."""
 
 
 def unknown_field(name: str, known: frozenset[str]) -> str:
-    """The message about an unknown top-level field of the create request."""
+    """Return the message for an unknown top-level field of the create request."""
     hint = FIELDS.get(name) or FIELDS.get(snake(name))
     advice = suggestion(name, known) if snake(name) in known or not hint else f" Instead, {hint}."
     return f"Unknown parameter '{name}'.{advice}"
 
 
 def camel_case(value: Any, path: str = "") -> str | None:
-    """The first camelCase name inside `value` with its path and its snake_case form, as a message."""
+    """Return a message for the first camelCase name in `value`, with its path and its snake_case form, or None."""
     waiting: list[tuple[Any, str]] = [(value, path)]
     while waiting:
         current, place = waiting.pop(0)
@@ -108,7 +108,7 @@ def camel_case(value: Any, path: str = "") -> str | None:
 
 
 def wrong_path(version: str, segments: tuple[str, ...]) -> str:
-    """What the caller of an unknown path probably wanted; `""` when nothing comes to mind."""
+    """Return a hint at what the caller of an unknown path probably wanted, or `""`."""
     first = segments[0] if segments else ""
     last = segments[-1] if segments else ""
     if first == "operations":

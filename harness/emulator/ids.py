@@ -1,6 +1,6 @@
-"""Ids that never repeat and are the same in every run with the same seed.
+"""Ids that never repeat, and are the same every time for the same seed.
 
-Layer 2. A counter that never goes back is mixed with the seed; nothing is random. Callers treat ids as opaque.
+Layer 2. A counter that only grows is mixed with the seed; nothing is random. Callers treat ids as opaque.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ class Ids:
         self._salt = ((seed + 1) * 0xD1B54A32D192ED03) & _MASK
 
     def number(self) -> int:
-        """The next 64-bit number; the odd factor makes the mixing a bijection, so none comes twice."""
+        """Return the next 64-bit number. The odd factor makes the mixing a bijection, so no number comes twice."""
         self._count += 1
         return ((self._count * _MIX) & _MASK) ^ self._salt
 
     def call(self) -> str:
-        """The id of a new tool call."""
+        """Return the id of a new tool call."""
         return f"call_{self.number():016x}"
 
     def named(self, prefix: str) -> str:
-        """An id for any other resource; environments are 32 hex digits in every sample."""
+        """Return an id for any other resource. Environments get 32 hex digits, as in every published sample."""
         number = self.number()
         if prefix in {"", "env", "environment"}:
             return f"{number:016x}{number ^ _MASK:016x}"

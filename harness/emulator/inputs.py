@@ -1,7 +1,7 @@
-"""The forms `input` may have, brought to one: steps.
+"""Normalises the forms that `input` may have to one, a list of steps.
 
 Layer 2. Source: the create request's schema (string, content, list of contents, list of steps) and recordings, in
-which a function result also stands inside a user_input step. Must not refuse anything: that is `admission`.
+which a function result is also found inside a user_input step. Must not refuse anything; `admission` does that.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ Json = dict[str, Any]
 
 CONTENT_TYPES = frozenset({"text"}) | KINDS
 _OBSERVED = {"tool_call": frozenset({"type", "id", "signature"})}
-"""Steps that no published type lists, with their fields: third parties got them, and could send them back."""
+"""Step types that no published schema lists, with their fields; third parties got them and could resend them."""
 
 
 def published(value: Any) -> Any:
-    """`input` without the steps that were observed only; anything but a list as it is."""
+    """Return `input` without unpublished steps (`_OBSERVED`); anything but a list is returned as it is."""
     if not isinstance(value, list):
         return value
     return [item for item in value if not _observed(item)]
@@ -31,7 +31,7 @@ def _observed(item: Any) -> bool:
 
 
 def as_steps(value: Any) -> list[Json]:
-    """`input` as steps; loose contents that follow one another make one user_input step."""
+    """Return `input` as steps. Consecutive contents outside of a step become one user_input step."""
     if isinstance(value, str):
         return [{"type": "user_input", "content": [{"type": "text", "text": value}]}]
     if isinstance(value, dict):
@@ -52,13 +52,13 @@ def as_steps(value: Any) -> list[Json]:
 
 
 def _with_content_list(step: Json) -> Json:
-    """A bare string as content is one text, as function-calling guides send it."""
+    """Turn a content that is a bare string, as the function-calling guides send it, into a list with one text."""
     content = step.get("content")
     return {**step, "content": [{"type": "text", "text": content}]} if isinstance(content, str) else step
 
 
 def items(steps: list[Json]) -> Iterator[Json]:
-    """The steps, and what stands inside user_input steps as if it were one."""
+    """Yield the steps, and after each user_input step the parts of its content."""
     for step in steps:
         yield step
         if step.get("type") == "user_input":
@@ -66,12 +66,12 @@ def items(steps: list[Json]) -> Iterator[Json]:
 
 
 def results(steps: list[Json]) -> list[Json]:
-    """The function results among `steps`."""
+    """Return the function results in `steps`."""
     return [item for item in items(steps) if item.get("type") == "function_result"]
 
 
 def pending_calls(steps: list[Json]) -> list[Json]:
-    """The function calls that no result in the same steps answers."""
+    """Return the function calls without a result in the same steps."""
     calls = [step for step in steps if step.get("type") == "function_call"]
     if not calls:
         return calls
@@ -80,6 +80,6 @@ def pending_calls(steps: list[Json]) -> list[Json]:
 
 
 def text_of(steps: list[Json]) -> str:
-    """The texts of all user_input steps, joined by newlines."""
+    """Return the texts of all user_input steps, joined by newlines."""
     texts = (item.get("text") for item in items(steps) if item.get("type") == "text")
     return "\n".join(text for text in texts if isinstance(text, str))

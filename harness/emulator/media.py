@@ -1,6 +1,6 @@
-"""Media in contents: what a sent one must be, and tiny valid pictures, sounds and clips to answer with.
+"""Media in contents: validation of those that are sent, and tiny valid images, sounds and videos to answer with.
 
-Layer 2. Knows base64, and file formats just enough. Everything answered is built here.
+Layer 2. Knows base64, and just enough of some file formats. All media in answers are built here.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from functools import cache
 from typing import Any
 
 KINDS = frozenset({"image", "audio", "video", "document"})
-"""Types of contents that carry bytes, or say where they are."""
+"""Types of contents that hold bytes, or say where the bytes are."""
 
-# both alphabets and missing padding, as proto3 JSON reads bytes
+# both alphabets, padding optional: what proto3 JSON accepts as bytes
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]*={0,2}")
 
 
 def fault(content: Mapping[str, Any]) -> str | None:
-    """What is wrong with a content that carries bytes, None when nothing is.
+    """Return what is wrong with a content of one of `KINDS`, or None.
 
-    Source: the schema's byte format of `data`; that one of data and uri is needed is inferred.
+    Source: the schema's byte format of `data`; that one of data and uri is required is inferred.
     """
     data = content.get("data")
     if data is None and not content.get("uri") and not content.get("name"):
@@ -34,13 +34,13 @@ def fault(content: Mapping[str, Any]) -> str | None:
 
 
 def is_base64(text: str) -> bool:
-    """Whether bytes can be read from `text`; one character alone in its last group holds no byte."""
+    """Whether `text` decodes to bytes; a last group of a single character cannot hold a byte."""
     return _BASE64.fullmatch(text) is not None and len(text.rstrip("=")) % 4 != 1
 
 
 @cache
 def picture() -> str:
-    """A PNG of one grey pixel."""
+    """Return a PNG of one grey pixel."""
     header = struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0)
     parts = ((b"IHDR", header), (b"IDAT", zlib.compress(b"\0\x80")), (b"IEND", b""))
     return _text(b"\x89PNG\r\n\x1a\n" + b"".join(_png_part(name, data) for name, data in parts))
@@ -48,7 +48,7 @@ def picture() -> str:
 
 @cache
 def sound() -> str:
-    """A WAV of eight silent 16-bit samples at 8 kHz."""
+    """Return a WAV of eight silent 16-bit samples at 8 kHz."""
     samples = bytes(16)
     form = struct.pack("<HHIIHH", 1, 1, 8000, 16000, 2, 16)
     body = b"WAVEfmt " + struct.pack("<I", len(form)) + form + b"data" + struct.pack("<I", len(samples)) + samples
@@ -57,7 +57,7 @@ def sound() -> str:
 
 @cache
 def clip() -> str:
-    """An MP4 that holds its file type and an empty media box."""
+    """Return an MP4 with a file type box and an empty media data box."""
     brand = b"isom" + struct.pack(">I", 512) + b"isomiso2"
     return _text(_mp4_box(b"ftyp", brand) + _mp4_box(b"mdat", b""))
 

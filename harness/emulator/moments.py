@@ -10,11 +10,11 @@ from datetime import UTC, datetime, timedelta
 from harness.wire import Clock
 
 DAY_ONE = datetime(2026, 6, 9, tzinfo=UTC)
-"""The first day on which only today's generation of the API existed; logical time starts here."""
+"""Where logical time starts: the first day on which only the present generation of the API existed."""
 
 
 class Moments:
-    """`now()` as text; the text of the current second is kept, for it is asked for at every create."""
+    """Gives the current time as text; caches the text of the current second, which every create needs."""
 
     __slots__ = ("_clock", "_second", "_text")
 
@@ -24,7 +24,7 @@ class Moments:
         self._text = ""
 
     def now(self) -> str:
-        """`2026-06-09T00:00:00Z`, in whole seconds as the service writes them."""
+        """Return the time as `2026-06-09T00:00:00Z`, in whole seconds as the service writes it."""
         second = int(self._clock.now)
         if second != self._second:
             self._second = second

@@ -1,4 +1,4 @@
-"""One sentence for a mistyped name: what was probably meant.
+"""Suggests what a mistyped name probably meant, in one sentence.
 
 Layer 2. Knows spelling; must not know where the names come from.
 """
@@ -14,12 +14,12 @@ _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
 def snake(name: str) -> str:
-    """`systemInstruction` → `system_instruction`; names without humps come back as they are."""
+    """Convert camelCase to snake_case: `systemInstruction` → `system_instruction`."""
     return _HUMP.sub("_", name).lower()
 
 
 def suggestion(name: str, options: Iterable[str]) -> str:
-    """` Did you mean 'x'?`, or `""` when nothing is near."""
+    """Return ` Did you mean 'x'?`, or `""` if nothing is similar."""
     known = sorted(options)
     near = [snake(name)] if snake(name) in known else nearest(name.lower(), known, most=1)
     return f" Did you mean '{near[0]}'?" if near else ""

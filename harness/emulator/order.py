@@ -1,6 +1,6 @@
 """An admitted create request: what the body asks for, resolved.
 
-Layer 2. A value between admission, replies and runs.
+Layer 2. The value that `admission` returns and that replies and runs are made from.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True, eq=False)
 class Order:
-    """`given` is the input as steps, `text` the text in it; `agent` is set also when `model` held its name."""
+    """`given` is the input as steps, `text` the text in it; `agent` is also set if `model` held its name."""
 
     body: dict[str, Any]
     project: str
@@ -30,10 +30,10 @@ class Order:
 
     @property
     def generation(self) -> dict[str, Any]:
-        """`generation_config`, `{}` without one."""
+        """`generation_config`, or `{}`."""
         return self.body.get("generation_config") or {}
 
     @property
     def tools(self) -> list[dict[str, Any]]:
-        """The tools declared by this request: nothing is inherited from a parent."""
+        """The tools that this request declares; none are inherited from a parent."""
         return self.body.get("tools") or []

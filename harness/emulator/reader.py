@@ -1,9 +1,9 @@
-"""Bodies that deliver the events of a run, one reader each, all from the same frames.
+"""Response bodies that deliver the events of a run: one reader per response, all reading the same frames.
 
-Layer 2. A reader takes what is there, pauses a tick, and takes what is there then. Pulling moves nothing;
-finishing a pause does. While a run is held its readers pause for growing times (up to `LONGEST_PAUSE` ticks), so
-that a socket carrier does not spin; an in-process carrier stops such a reader at its own limit on pauses without
-data.
+Layer 2. A reader returns the frames that are ready, pauses for a tick, and looks again. Pulling a piece does not
+move a run; finishing a pause does. While a run is held, its readers pause for longer and longer (up to
+`LONGEST_PAUSE` ticks), so that a socket carrier does not spin; an in-process carrier stops such a reader at its
+own limit on pauses without data.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from harness.emulator.run import Run
 from harness.wire import COMPLETE, Body, Chunk, Clock, Pause, Piece, PieceBody
 
 LONGEST_PAUSE = 25
-"""Ticks of the longest pause before a held run."""
+"""The longest pause of a reader of a held run, in ticks (in steps of `pace` if that is set)."""
 
 
 class Waiting:
@@ -29,20 +29,20 @@ class Waiting:
         self._idle = 0
 
     def finish(self) -> None:
-        """If a pause was begun it is over now."""
+        """End the pause that was begun, if any."""
         if self._mark is not None:
             mark, self._mark = self._mark, None
             self._run.pause_finished(mark)
 
     def begin(self) -> Pause:
-        """A pause until the run may have moved."""
+        """Begin a pause, after which the run may have moved."""
         self._mark = self._run.moves
         self._idle = self._idle + 1 if self._run.held else 0
         return Pause(self._step * min(2 ** max(self._idle - 1, 0), LONGEST_PAUSE))
 
 
 class LiveBody:
-    """A body over a run that may go on meanwhile; a subclass says what can be taken of it now."""
+    """The body of a run that may still be in progress; subclasses produce its pieces."""
 
     def __init__(self, run: Run, waiting: Waiting, lock: RLock) -> None:
         self._run = run
@@ -61,16 +61,16 @@ class LiveBody:
             return self._take()
 
     def _take(self) -> Piece:
-        """The next piece, or a pause; the lock is held."""
+        """Return the next piece, or a pause; the caller holds the lock."""
         raise NotImplementedError
 
     def close(self) -> None:
-        """Nobody listens any more; the run does not mind."""
+        """End this body; the run goes on."""
         self._over = True
 
 
 class Reader(LiveBody):
-    """The events of a run from `position` to its end, as they happen."""
+    """Delivers the events of a run from frame `position` to its end, as they happen."""
 
     def __init__(self, run: Run, position: int, waiting: Waiting, lock: RLock) -> None:
         super().__init__(run, waiting, lock)
@@ -93,14 +93,14 @@ class Reader(LiveBody):
         return self._waiting.begin()
 
     def _interrupted(self) -> Piece:
-        """One stream ends in an error event; others, and this client's next one, do not."""
+        """End this stream with the error event; other streams, and this client's next one, do not get it."""
         self._broken = True
         self._run.interruption = None
         return self._run.frames.interrupting()
 
 
 class HeldBody(LiveBody):
-    """The body of a unary answer that waits for a held run."""
+    """The body of a JSON response that waits until a held run has settled."""
 
     def __init__(self, run: Run, waiting: Waiting, lock: RLock, render: Iterator[bytes]) -> None:
         super().__init__(run, waiting, lock)
@@ -111,13 +111,13 @@ class HeldBody(LiveBody):
 
 
 def replay(run: Run, position: int) -> Body:
-    """The body over a settled run: its frames are final, so no lock is needed."""
+    """Return a body over a settled run; its frames are final, so no lock is needed."""
     chunks = run.frames.all()
     return PieceBody(chain(islice(chunks, position, None) if position else chunks, (COMPLETE,)))
 
 
 class Regrouped:
-    """A body whose chunks are joined as far as they are ready, or cut anew every `size` bytes."""
+    """A body with other chunks: all bytes that are ready in one chunk or, with `size`, so many bytes per chunk."""
 
     def __init__(self, body: Body, size: int | None) -> None:
         self._body = body
@@ -143,6 +143,6 @@ class Regrouped:
         return piece
 
     def close(self) -> None:
-        """Pass it on."""
+        """Close the wrapped body."""
         self._held.clear()
         self._body.close()

@@ -1,8 +1,8 @@
 """Interactions as JSON bodies.
 
-Layer 2. Source: recordings for the fields and their order; MIG and the overview for GET's full timeline with the
-user's input in front, POST's output steps only; recordings for the missing id of what is not stored. Seams: one
-method a group of fields.
+Layer 2. Sources: recordings for the fields and their order, and for the missing id of an interaction that is not
+stored; the migration guide and the overview for the steps (GET returns the full timeline, beginning with the
+user's input, POST only output steps). Mutants override one method per group of fields.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Bodies:
-    """Renders a run as POST (`timeline=False`), GET or cancel answers show it."""
+    """Renders a run for the response to a POST (`timeline=False`), a GET or a cancel."""
 
     def rendered(self, run: Run, *, timeline: bool, include_input: bool = False) -> bytes:
-        """The body as bytes; a settled run's timeline is kept, for it is polled and read again."""
+        """Return the body as bytes. The timeline of a settled run is cached, because clients read it often."""
         if not timeline:
             return _encode(self.interaction(run, timeline=False, include_input=include_input))
         final = self.final(run)
@@ -39,7 +39,7 @@ class Bodies:
         return run.settled and run.visible_status == run.status
 
     def interaction(self, run: Run, *, timeline: bool, include_input: bool = False) -> Json:
-        """The interaction; in progress it has no usage yet, and on create no steps."""
+        """Return the interaction. In progress it has no usage, and until its first step is complete no steps."""
         settled = self.final(run)
         body: Json = {"id": run.id} if run.stored else {}
         body["status"] = self.status(run)
@@ -67,16 +67,16 @@ class Bodies:
         return run.usage
 
     def author(self, run: Run) -> Json:
-        """The model or the agent."""
+        """The model or the agent, as a field."""
         return run.author
 
     def steps(self, run: Run, *, timeline: bool) -> list[Json]:
-        """Output steps, with the input in front when the whole timeline is asked for."""
+        """Return the finished output steps, with the input before them if the whole timeline is asked for."""
         done = run.finished_steps()
         return [*run.given, *done] if timeline else done
 
     def extras(self, run: Run, body: Json, settled: bool) -> None:
-        """Fields that only some interactions have."""
+        """Add the fields that only some interactions have."""
         asked = run.body
         for name in _ECHOED:
             if name in asked:

@@ -1,7 +1,7 @@
-"""What a model or an agent would answer: the script's words, or a default for everything that can be asked.
+"""What a model or an agent answers: what the script says, or a default for everything that can be asked for.
 
 Layer 2. Knows steps, tools and formats; must not know runs, streams or time. The same request always gets the
-same answer, apart from ids and signatures, which come from the counter.
+same answer, except for ids and signatures, which come from the counter.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _SPECIAL_MODELS = (("-image", "image"), ("nano-banana", "image"), ("tts", "audio
 
 @dataclass(slots=True)
 class Reply:
-    """How a run will turn out, if nobody cancels it."""
+    """The result of a run, unless it is cancelled."""
 
     steps: list[Json]
     status: str
@@ -44,13 +44,13 @@ class Reply:
 
 
 class Replies:
-    """Seams: what the steps are, which status they end in, what a text says."""
+    """Decides what a run answers. Mutants override what the steps, the status or the texts are."""
 
     def __init__(self, ids: Ids) -> None:
         self._ids = ids
 
     def reply(self, order: Order, script: Script) -> Reply:
-        """The answer to an admitted create."""
+        """Return the answer to an admitted create."""
         steps, cut = self.steps(order, script)
         status = script.status or self.status(steps, script, cut)
         if status == "requires_action" and not pending_calls(steps):
@@ -64,7 +64,7 @@ class Replies:
         return Reply(steps, status, errors, token)
 
     def steps(self, order: Order, script: Script) -> tuple[list[Json], bool]:
-        """The output steps, and whether a token limit cut them."""
+        """Return the output steps, and whether a token limit was exceeded."""
         if script.steps is not None:
             return [self.scripted(step) for step in script.steps], False
         text = script.text
@@ -81,7 +81,7 @@ class Replies:
         return self.within_limit(order, steps)
 
     def scripted(self, step: Json) -> Json:
-        """A step of a script; a function call without an id gets one, for its result has to name it."""
+        """Return a copy of a scripted step; a function call without an id gets one for its result to name."""
         return (
             {"id": self._ids.call(), **step}
             if step["type"] == "function_call" and "id" not in step
@@ -89,7 +89,7 @@ class Replies:
         )
 
     def status(self, steps: list[Json], script: Script, cut: bool) -> str:
-        """The status such steps end in."""
+        """Return the final status of a run with these steps."""
         if script.continuation_token is not None:
             return "requires_continuation"
         if cut:
@@ -97,7 +97,7 @@ class Replies:
         return "requires_action" if pending_calls(steps) else "completed"
 
     def default_steps(self, order: Order, script: Script) -> list[Json]:
-        """Tool pairs, a thought, then the client's calls or the output."""
+        """Return the pairs of server tools, a thought, then the client's calls or the output."""
         if not order.body.get("tools") and order.agent is None:
             return [*self.thoughts(order, script), self.output(order)]
         steps = [step for tool in order.tools for step in tools.server_pair(tool, order.text, self._ids)]
@@ -109,7 +109,7 @@ class Replies:
         return [*steps, *calls] if calls else [*steps, self.output(order)]
 
     def thoughts(self, order: Order, script: Script) -> list[Json]:
-        """One signed thought; with a summary where one was asked for, none where the script says so."""
+        """Return one signed thought, with a summary if one was asked for; none if the script says so."""
         if script.thought is False:
             return []
         step: Json = {"signature": sign(self._ids.number())}
@@ -123,7 +123,7 @@ class Replies:
         return [step]
 
     def agent_work(self, order: Order) -> list[Json]:
-        """What an agent does on its own: it looks at its files, and the service answers that call itself."""
+        """Return an agent's own work, without the client: deep research searches, others list their files."""
         if (order.agent or "").startswith("deep-research"):
             return tools.server_pair({"type": "google_search"}, order.text, self._ids)
         call_id = self._ids.call()
@@ -133,18 +133,18 @@ class Replies:
         ]
 
     def output(self, order: Order) -> Json:
-        """The model_output step: contents as the formats ask."""
+        """Return the model_output step, with contents in the formats asked for."""
         return {"content": self.contents(order), "type": "model_output"}
 
     def contents(self, order: Order) -> list[Json]:
-        """One content for each wanted format or modality; a text where nothing else is asked."""
+        """Return one content for each format or modality asked for, by default one text."""
         formats = _formats(order)
         if not formats:
             return [self.text_content(order, self.words(order))]
         return [self.formatted(order, wanted) for wanted in formats]
 
     def formatted(self, order: Order, wanted: Json) -> Json:
-        """The content for one response format."""
+        """Return the content for one response format."""
         kind = str(wanted.get("type", "text"))
         if kind not in _MEDIA:
             if wanted.get("schema") is not None or wanted.get("mime_type") == "application/json":
@@ -160,7 +160,7 @@ class Replies:
         return {**content, "type": kind}
 
     def text_content(self, order: Order, text: str) -> Json:
-        """A text, cited when a declared tool brings a citation."""
+        """Return a text, with a citation if a declared tool brings one."""
         content: Json = {"text": text}
         cited = tools.annotation(order.tools, text) if order.body.get("tools") else None
         if cited is not None:
@@ -169,17 +169,17 @@ class Replies:
         return content
 
     def words(self, order: Order) -> str:
-        """The default text: short, derived from the input, and with characters of every UTF-8 length."""
+        """Return the default text: short, derived from the input, with characters of every UTF-8 length."""
         prompt = order.text
         return f"This answers “{shortened(prompt, 80)}”: déjà vu, 東京, 🦊; {len(prompt)} characters were read."
 
     def over_budget(self, order: Order, steps: list[Json]) -> bool:
-        """Whether an agent used more than `max_total_tokens`; best effort, so what it did stays."""
+        """Whether an agent used more than `max_total_tokens`; that limit is best effort, so all steps are kept."""
         most = (order.body.get("agent_config") or {}).get("max_total_tokens")
         return most is not None and int(most) < sum(tokens_by_modality([*order.given, *steps]).values())
 
     def within_limit(self, order: Order, steps: list[Json]) -> tuple[list[Json], bool]:
-        """The steps as far as `max_output_tokens` reaches, and whether it cut them; thoughts count too."""
+        """Return the steps that fit in `max_output_tokens`, and whether it cut any; thoughts count too."""
         most = order.generation.get("max_output_tokens")
         if most is None:
             return steps, False
@@ -195,7 +195,7 @@ class Replies:
         return kept, False
 
     def shortened(self, step: Json, tokens: int) -> Json | None:
-        """As much of a step as `tokens` allow; only texts can be cut."""
+        """Return the part of a step that fits in `tokens`, or None; only texts can be cut."""
         content = step.get("content") or [{}]
         text = content[0].get("text")
         if tokens <= 0 or not isinstance(text, str):
@@ -204,7 +204,7 @@ class Replies:
 
 
 def _formats(order: Order) -> list[Json]:
-    """What output was asked for, as response formats; empty for plain text."""
+    """Return the output asked for, as response formats; empty for plain text."""
     body = order.body
     wanted = body.get("response_format")
     if wanted:
@@ -220,5 +220,5 @@ def _formats(order: Order) -> list[Json]:
 
 @lru_cache(maxsize=256)
 def _formats_of_model(model: str) -> list[Json]:
-    """What models made for one medium answer in."""
+    """Return the format of a model made for one medium; empty for other models."""
     return [{"type": kind} for part, kind in _SPECIAL_MODELS if part in model][:1]

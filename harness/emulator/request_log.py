@@ -1,6 +1,6 @@
-"""The requests a session received, masked and bounded, for tests to look at.
+"""A bounded log of the requests that a session received, with secrets masked, for tests to inspect.
 
-Layer 2. Knows where secrets stand in this API's requests; must not know what a request means.
+Layer 2. Knows where secrets are in this API's requests; must not know what a request means.
 """
 
 from __future__ import annotations
@@ -15,34 +15,34 @@ from harness.wire import Request
 from harness.wire.mask import Mask
 
 KEPT_BODY = 64 * 1024
-"""Bytes kept of each body; of a longer one its long texts are cut, so that it can still be read."""
+"""Bytes kept of each body; in a longer JSON body the long texts are cut, so that it can still be decoded."""
 
 _KEPT_TEXT = 1000
 _MASK = Mask(fields=PROTOCOL.secret_fields)
 
 
 class RequestLog:
-    """The last requests, oldest first, and so many bytes of each body; masking happens when somebody looks."""
+    """The last `most` requests, oldest first, with at most `body` bytes of each body; `shown` masks secrets."""
 
     def __init__(self, most: int, *, body: int = KEPT_BODY) -> None:
         self._body = body
         self._kept: deque[Request] = deque(maxlen=most)
 
     def add(self, request: Request) -> None:
-        """Keep one request; a long body is shortened, so that memory stays bounded."""
+        """Add one request; a long body is shortened, so that memory stays bounded."""
         if len(request.body) > self._body:
             short = _shortened(request.body, self._body)
             request = Request(request.method, request.target, request.headers, short)
         self._kept.append(request)
 
     def clear(self) -> None:
-        """Forget all."""
+        """Forget all requests."""
         self._kept.clear()
 
     def shown(self) -> list[dict[str, Any]]:
-        """`{"method", "target", "headers", "body"}` of each; a JSON body is decoded, another one is text.
+        """Return `{"method", "target", "headers", "body"}` of each; a JSON body is decoded, any other is text.
 
-        A header that came several times has its values joined by commas.
+        If a header came several times, its values are joined by commas.
         """
         return [_shown(request) for request in self._kept]
 
@@ -70,7 +70,7 @@ def _body(request: Request) -> Any:
 
 
 def _shortened(data: bytes, most: int) -> bytes:
-    """A JSON body with its long texts cut, within the bound; of anything else a beginning without secrets."""
+    """Cut the long texts of a JSON body; if it is not JSON or still too long, keep its start, masked."""
     try:
         short = msgspec.json.encode(_with_short_texts(msgspec.json.decode(data)))
         if len(short) <= most:

@@ -1,7 +1,7 @@
-"""From a raw target to the part of the service it addresses.
+"""Routing: which part of the service a raw request target addresses.
 
-Layer 2. Knows the three version prefixes, the Vertex form and the session prefix; must not know what an
-operation does. Short targets are cached: clients send the same few thousands of times.
+Layer 2. Knows the three version prefixes, the Vertex form and the session prefix; must not know what an operation
+does. The routes of short targets are cached, because clients repeat the same few targets thousands of times.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ _CACHED_LENGTH = 256
 class Route(NamedTuple):
     """Where a request goes.
 
-    `version` is `""` below the control prefix and where a path has none; `segments` are decoded and hold no
-    version, no session, and no project and location of the Vertex form, which `vertex` tells of. `session` is None
-    for the default one.
+    `session` is None for the default session. `version` is `""` for the control API and for a path without a
+    version. `segments` are percent-decoded, without the session and the version; if `vertex` is set, also without
+    the project and location of the Vertex form.
     """
 
     session: str | None
@@ -33,7 +33,7 @@ class Route(NamedTuple):
 
 
 def route(target: str) -> Route:
-    """The route of a raw request target; never raises. Uploads keep their word, which comes before the version."""
+    """Route a raw request target; never raises. `segments` keep the `upload` that comes before the version."""
     return _cached(target) if len(target) <= _CACHED_LENGTH else _parse(target)
 
 

@@ -1,13 +1,13 @@
-"""One interaction's life: what has happened of it so far, and what moves it on.
+"""The life of one interaction: which of its events have happened so far, and what moves it on.
 
-Layer 2. All state of an interaction is here and nowhere else. A run is moved by polls (each shows its next
-visible state) and by pauses that its own readers finished (each shows its next events), never by pulling and never
-by requests for other interactions, so that parallel tests do not finish each other's runs. With the setting `pace`
-the clock alone moves it. Must not know HTTP.
+Layer 2. All state of an interaction is here and nowhere else. A run is moved on by polls (each shows the next
+visible state) and by finished pauses of its own readers (each shows the next events). Pulling a piece never moves
+it, and neither do requests for other interactions, so that parallel tests do not finish each other's runs. With
+the setting `pace` only the clock moves it. Must not know HTTP.
 
 Sources: the lifecycle of the background page; that queued comes first and that cancelling closes the open step is
-inferred. A background run's first two events (created, in progress) are what being in progress means, so a hold
-never hides them.
+inferred. A background run that is in progress has always shown its first two events (created, in progress), so a
+hold never hides them.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from harness.wire import Clock
 Json = dict[str, Any]
 
 LONGEST = 200
-"""A run lasts about this many pauses at most: longer ones show several events at a time."""
+"""The approximate maximum of pauses in a run; a run with more events shows several of them per pause."""
 
 
 class World(Protocol):
-    """What a run needs of the engine it lives in."""
+    """What a run needs from its engine."""
 
     settings: Settings
     clock: Clock
@@ -42,7 +42,10 @@ class World(Protocol):
 
 
 class Run:
-    """An interaction. `steps` are output steps, `shown` events that have happened, `serial` the store's number."""
+    """An interaction.
+
+    `steps` are its output steps, `shown` is the number of events that have happened, `serial` the store's number.
+    """
 
     __slots__ = (
         "_ends_in_error", "_events", "_frames", "_goal", "_hold", "_lag", "_old_status", "_paced", "_polls",
@@ -99,26 +102,26 @@ class Run:
         else:
             self.shown = min(self._hold, len(self.events))
 
-    # What it looks like
+    # How clients see it
 
     @property
     def public_id(self) -> str:
-        """The id on the wire: empty when nothing is stored, as recordings show."""
+        """The id on the wire: empty if the interaction is not stored, as in recordings."""
         return self.id if self.stored else ""
 
     @property
     def author(self) -> Json:
-        """Who answers, as bodies and events name it: a model or an agent."""
+        """The model or the agent, as a field of bodies and events."""
         return {"agent": self.agent} if self.agent is not None else {"model": self.model}
 
     @property
     def tag(self) -> str:
-        """What this run's event ids begin with."""
+        """The prefix of this run's event ids."""
         return f"{self.number:016x}"
 
     @property
     def event_ids(self) -> str:
-        """The policy for event ids."""
+        """The policy for event ids, with `auto` resolved."""
         policy = self._world.settings.event_ids
         if policy != "auto":
             return policy
@@ -133,41 +136,41 @@ class Run:
 
     @property
     def status(self) -> str:
-        """The true status at this moment."""
+        """The actual status at this moment."""
         if self.settled:
             return self._goal
         return "queued" if self.waiting else "in_progress"
 
     @property
     def visible_status(self) -> str:
-        """The status that polls see: for a while after a cancel it may be the old one."""
+        """The status that polls see; for a while after a cancel it may still be the old one."""
         return self._old_status if self._lag else self.status
 
     @property
     def service_tier(self) -> str:
-        """The tier that served it."""
+        """The tier that served the request."""
         return self.body.get("service_tier") or "standard"
 
     @property
     def usage(self) -> Json:
-        """Token counts of the output there is."""
+        """Token counts of all `steps`; counts in the script replace them."""
         if self._usage is None:
             self._usage = self.usage_after(len(self.steps))
             self._usage.update(self.script.usage)
         return self._usage
 
     def usage_after(self, steps: int) -> Json:
-        """Token counts after so many steps."""
+        """Return the token counts after the first `steps` steps."""
         system = self.body.get("system_instruction") or ""
         return self._world.meter.usage(self.given, self.steps[:steps], context=self.context, system=system)
 
     def total_context(self) -> int:
-        """What a child of this run starts with: all that was said before it."""
+        """Return how many tokens of context a child of this run starts with: its whole input and output."""
         usage = self.usage
         return int(usage.get("total_input_tokens", 0)) + int(usage.get("total_output_tokens", 0))
 
     def finished_steps(self) -> list[Json]:
-        """The steps that are complete at this moment."""
+        """Return the steps that are complete at this moment."""
         if self.settled:
             return self.steps
         return self.steps[: stopped(self.events[: self.shown])]
@@ -175,7 +178,7 @@ class Run:
     # What moves it
 
     def poll(self) -> None:
-        """Somebody looked: move to the next visible state."""
+        """Move to the next visible state, because a client has polled."""
         self.keep_pace()
         if self._lag:
             self._lag -= 1
@@ -192,13 +195,13 @@ class Run:
             self._show(len(self.events) + 1)
 
     def pause_finished(self, mark: int) -> None:
-        """A reader that saw `moves` at `mark` has waited; of several that waited together one moves the run."""
+        """End a pause that began when `moves` was `mark`; of several such pauses only the first moves the run."""
         self.keep_pace()
         if mark == self.moves and self._world.settings.pace is None:
             self._move()
 
     def keep_pace(self) -> None:
-        """With the setting `pace`: move as far as the clock says."""
+        """With the setting `pace`: move the run as far as the clock says."""
         pace = self._world.settings.pace
         if pace is None or not self.background:
             return
@@ -208,24 +211,24 @@ class Run:
             self._move()
 
     def release(self) -> bool:
-        """Let a held run go on; says whether it was held."""
+        """Let a held run continue; return whether it was held."""
         held, self._hold = self._hold is not None and not self.settled, None
         if held and not self.background:
             self.settle(self._goal)
         return held
 
     def hold(self) -> None:
-        """Stand still where the run is."""
+        """Stop the run where it is, until it is released."""
         if not self.settled and self._hold is None:
             self._hold = self.shown
 
     @property
     def held(self) -> bool:
-        """Whether nothing but a release or a cancel moves it."""
+        """Whether only a release or a cancel can move the run."""
         return not self.settled and not self.waiting and self._hold is not None and self.shown >= self._hold
 
     def cancel(self) -> None:
-        """Stop here (`cutting` says what remains)."""
+        """Stop the run at this point; `cutting` defines what remains of it."""
         self._old_status = self.status
         self._stop_here()
         self.token = None
@@ -233,7 +236,7 @@ class Run:
         self._lag = self.script.cancel_lag and self.script.cancel_lag + 1
 
     def settle(self, status: str) -> None:
-        """The run is over."""
+        """End the run with a final status."""
         self._goal = status
         self.settled = True
         self.waiting = False
@@ -246,12 +249,12 @@ class Run:
 
     @property
     def writer(self) -> Events:
-        """Who writes the events."""
+        """The writer of the events."""
         return self._world.events
 
     @property
     def events(self) -> list[Json]:
-        """The payloads in order; the closing one joins when the run settles."""
+        """The payloads in order; the closing one is appended when the run settles."""
         if self._events is None:
             self._events = self.writer.sequence(self)
             if self.settled:
@@ -260,7 +263,7 @@ class Run:
 
     @property
     def readable(self) -> int:
-        """How many frames a reader can have now; the closing frame counts."""
+        """How many frames a reader can get now, including the closing frame."""
         return len(self.events) + 1 if self.settled else self.shown
 
     @property
@@ -290,7 +293,7 @@ class Run:
         self._events = [*self.events[:after], payload]
         self._ends_in_error = True
 
-    # Movement inside
+    # How it moves
 
     def _move(self) -> None:
         self.moves += 1

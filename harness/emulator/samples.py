@@ -1,7 +1,7 @@
-"""A small value that fits a JSON Schema: what a model would fill in for arguments or structured output.
+"""Sample values that fit a JSON Schema: what a model might produce as arguments or structured output.
 
-Layer 2. Knows the keywords the function-calling and structured-output guides list (and type names in capitals, as
-older samples write them); must not know where a schema came from. Pure and deterministic.
+Layer 2. Knows the keywords that the function-calling and structured-output guides list, and type names in capital
+letters, as in older samples. Must not know where a schema came from. Pure and deterministic.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _FORMATS = {
 
 
 def sample(schema: Any, hint: str = "sample") -> Any:
-    """A value for `schema`; strings take `hint` where nothing else is asked. Odd schemas give a guess."""
+    """Return a small value for `schema`. An unconstrained string is `hint`; an unusual schema gets a guess."""
     return _sample(schema, hint, schema, 0)
 
 
@@ -66,7 +66,7 @@ def _by_type(kind: str, schema: Mapping[str, Any], hint: str, root: Any, depth: 
 
 
 def _object(schema: Mapping[str, Any], root: Any, depth: int) -> dict[str, Any]:
-    """Every declared property, so that clients see them all; deep down only the required ones."""
+    """Fill every declared property, so that clients see them all; from depth 4 on only the required ones."""
     properties = schema.get("properties")
     properties = properties if isinstance(properties, Mapping) else {}
     required = schema.get("required")
@@ -134,7 +134,7 @@ def _type(schema: Mapping[str, Any]) -> str:
 
 
 def _resolved(schema: Any, root: Any) -> Mapping[str, Any]:
-    """`schema` with local references followed; what cannot be followed becomes the empty schema."""
+    """Follow local references; one that cannot be followed becomes the empty schema."""
     for _ in range(_DEEPEST):
         reference = schema.get("$ref") if isinstance(schema, Mapping) else None
         if not isinstance(reference, str):

@@ -1,6 +1,6 @@
 """Scenario files: a list of scripts, and settings, in YAML (or JSON, which is YAML too).
 
-Layer 2. Knows the file's two keys; the scripts themselves are checked by `scripts`.
+Layer 2. Knows the keys of the file; `scripts` checks the scripts themselves.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ _KEYS = ("replies", "settings", "description")
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """What a file says: scripts in their order, and settings to change."""
+    """The content of a file: its scripts in order, and the settings to change."""
 
     replies: tuple[Script, ...]
     settings: dict[str, Any]
 
 
 def load(path: str | Path) -> Scenario:
-    """The scenario in a file. Raises ScriptFault that names the file and what is wrong in it."""
+    """Read a scenario file. Raises ScriptFault that names the file and what is wrong in it."""
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as fault:
@@ -38,7 +38,7 @@ def load(path: str | Path) -> Scenario:
 
 
 def read(text: str) -> Scenario:
-    """The scenario in a text. Raises ScriptFault."""
+    """Parse the text of a scenario. Raises ScriptFault."""
     try:
         value = yaml.safe_load(text)
     except yaml.YAMLError as fault:

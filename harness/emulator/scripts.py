@@ -1,6 +1,7 @@
-"""What the next create shall be answered with: the script, its checks, and the queue scripts wait in.
+"""Scripts, which say how the emulator answers the next creates: their parsing, their validation and their queue.
 
-Layer 2. Knows the keys of a script (`docs/emulator.md`) and which create one fits; must not know how it is played.
+Layer 2. Knows the keys of a script (`docs/emulator.md`) and which creates it matches; must not know how a script
+is played.
 """
 
 from __future__ import annotations
@@ -36,8 +37,8 @@ class Refuse(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 class ErrorEvent(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """An error event after `after` events.
 
-    `fatal` ends the stream it happens in, once, and the run goes on behind it; with `status: failed` the run
-    itself ends there. Not fatal: every reader sees it among the other events. `id` gives it an event id.
+    If `fatal`, it ends one stream, once, and the run goes on; with `status: failed` the run itself ends there. If
+    not `fatal`, every reader gets it among the other events. `id` gives it an event id.
     """
 
     after: int = 2
@@ -48,13 +49,13 @@ class ErrorEvent(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
 
 
 class Hold(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The run stands still after `after` events until it is released or cancelled."""
+    """The run stops after `after` events until it is released or cancelled."""
 
     after: int = 0
 
 
 class Match(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Which creates a script is for; what is None fits all."""
+    """Which creates a script is for; a field that is None matches all."""
 
     model: str | None = None
     agent: str | None = None
@@ -62,7 +63,7 @@ class Match(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     input_contains: str | None = None
 
     def fits(self, *, model: str | None, agent: str | None, previous: bool, text: str) -> bool:
-        """Whether a create with these facts is meant."""
+        """Whether a create with these properties matches."""
         return (
             (self.model is None or self.model == model)
             and (self.agent is None or self.agent == agent)
@@ -95,23 +96,23 @@ class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
     @property
     def says_output(self) -> bool:
-        """Whether the outputs are these words, whatever was asked."""
+        """Whether the script fixes the output, whatever the request asks for."""
         return self.text is not None or self.steps is not None or isinstance(self.deltas, list)
 
     @property
     def held_after(self) -> int | None:
-        """After how many events the run stands still; None: never."""
+        """The number of events after which the run is held, or None."""
         if isinstance(self.hold, Hold):
             return self.hold.after
         return 0 if self.hold else None
 
 
 EMPTY = Script()
-"""Nothing scripted: the defaults of `replies` answer."""
+"""Scripts nothing: `replies` answers with its defaults."""
 
 
 def parse(value: Any) -> Script:
-    """The script in decoded JSON or YAML. Raises ScriptFault that says which key is wrong, why, and what fits."""
+    """Parse decoded JSON or YAML. Raises ScriptFault that says which key is wrong, why, and what fits."""
     if not isinstance(value, Mapping):
         raise ScriptFault(f"a script is an object of keys such as 'text' or 'steps', not {type(value).__name__}")
     for key in value:
@@ -126,7 +127,7 @@ def parse(value: Any) -> Script:
 
 
 def _check(script: Script) -> None:
-    """What types cannot say."""
+    """Check what types cannot express. Raises ScriptFault."""
     counts = {
         "queued": script.queued,
         "ticks": script.ticks,
@@ -162,7 +163,7 @@ def _check_refuse(refuse: Refuse) -> None:
 
 
 def _check_step(place: str, step: dict[str, Any]) -> None:
-    """Enough for the step to be streamed; whether it is one of the API's is the script's own affair."""
+    """Check only what streaming the step needs; a script may contain steps that the API does not have."""
     if not isinstance(step.get("type"), str):
         raise ScriptFault(f"{place} needs a string 'type', as GET would return it")
     name = {"model_output": "content", "thought": "summary"}.get(step["type"])
@@ -179,7 +180,7 @@ def _check_deltas(script: Script) -> None:
 
 
 class ScriptQueue:
-    """Scripts wait in order; each create takes the first that fits, `times` times."""
+    """A queue of scripts. Each create takes the first that matches it; a script serves `times` creates."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -189,7 +190,7 @@ class ScriptQueue:
         return len(self._waiting)
 
     def add(self, *scripts: Script) -> None:
-        """Queue them; raises ScriptFault, and queues none, when not all of them have room."""
+        """Queue all scripts. If there is no room for all of them, queue none and raise ScriptFault."""
         room = self._most - len(self._waiting)
         if len(scripts) > room:
             raise ScriptFault(
@@ -199,11 +200,11 @@ class ScriptQueue:
         self._waiting += [(script, script.times) for script in scripts]
 
     def clear(self) -> None:
-        """Forget all."""
+        """Remove all scripts."""
         self._waiting.clear()
 
     def take(self, *, model: str | None, agent: str | None, previous: bool, text: str) -> Script:
-        """The script for a create with these facts; `EMPTY` when none waits for it."""
+        """Take the script for a create with these properties; `EMPTY` if none matches."""
         for index, (script, left) in enumerate(self._waiting):
             match = script.match
             if match is None or match.fits(model=model, agent=agent, previous=previous, text=text):
@@ -214,5 +215,5 @@ class ScriptQueue:
     def _used(self, index: int, script: Script, left: int) -> None:
         if left == 1:
             del self._waiting[index]
-        elif left > 1:  # zero stands for ever
+        elif left > 1:  # zero means without limit
             self._waiting[index] = (script, left - 1)

@@ -1,8 +1,9 @@
 """The emulator: a service (request in, response out) and the Python API of the fixtures.
 
-Layer 2. Knows routes, sessions and the lock; the operations are the engine's, neighbouring resources their own.
-Every call and every `next` of a body takes the one lock, never across a yield, so that several threads may share
-an emulator. A request moves the clock by one tick; nothing here waits.
+Layer 2. Knows routes, sessions and the lock. Operations on interactions are in the engine, those on other
+resources in `neighbours`. Every call, and every `next` of a live body, takes the one lock and releases it before
+it returns, so that several threads may share an emulator. A request moves the clock by one tick; nothing here
+waits.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from harness.wire import Clock, LogicalClock, Request, Response
 
 
 class Emulator:
-    """A stateful reference of the Interactions API. Deterministic for a given seed."""
+    """A stateful reference implementation of the Interactions API, deterministic for a given seed."""
 
     engine_type: type[Engine] = Engine
     control_type: type[Control] = Control
@@ -41,7 +42,7 @@ class Emulator:
     # As a service
 
     def __call__(self, request: Request) -> Response:
-        """Answer one request; a refusal is an answer too."""
+        """Answer one request. A Refusal becomes an error response."""
         with self._lock:
             self.clock.tick()
             try:
@@ -50,7 +51,7 @@ class Emulator:
                 return self.refused(refusal)
 
     def dispatch(self, request: Request, where: Route) -> Response:
-        """Send a routed request to the part it is for. Raises Refusal."""
+        """Pass a routed request to the part that handles it. Raises Refusal."""
         if where.control:
             return self._control.handle(request, where)
         engine = self._default if where.session is None else self.engine(where.session)
@@ -60,7 +61,7 @@ class Emulator:
         return self.operate(engine, request, where)
 
     def operate(self, engine: Engine, request: Request, where: Route) -> Response:
-        """An authenticated operation of the API."""
+        """Authenticate a request and perform its operation. Raises Refusal."""
         if engine.neighbours.keyless(request):
             project = "default"
         else:
@@ -74,26 +75,26 @@ class Emulator:
         return response
 
     def with_body(self, call: Call) -> Call:
-        """The call with its JSON body parsed; uploads read theirs raw. Raises Refusal 400."""
+        """Return the call with its JSON body parsed; an upload keeps its raw body. Raises Refusal 400."""
         data = call.request.body
         if not data or call.segments[:1] == ("upload",):
             return call
         return replace(call, body=decoded(data))
 
     def unknown_path(self, request: Request, where: Route) -> Refusal:
-        """404 with what was probably meant."""
+        """Return a Refusal 404 that suggests what was probably meant."""
         path = request.raw_path[:200]
         hint = hints.wrong_path(where.version, where.segments)
         return not_found(f"There is no {request.method} {path}.{hint}")
 
     def refused(self, refusal: Refusal) -> Response:
-        """The error as a response."""
+        """Return the error response for a refusal."""
         return refusal.response()
 
     # Sessions
 
     def engine(self, session: str | None = None) -> Engine:
-        """The engine of a session, the default one for None. Raises Refusal 404."""
+        """Return the engine of a session; None means the default session. Raises Refusal 404."""
         if session is None:
             return self._default
         engine = self._sessions.get(session)
@@ -102,7 +103,7 @@ class Emulator:
         return engine
 
     def open_session(self) -> str:
-        """A new isolated session with the emulator's settings; the oldest ends when there are too many."""
+        """Open an isolated session with the emulator's settings; beyond `max_sessions` the oldest is closed."""
         with self._lock:
             self._opened += 1
             name = f"s{self._opened}"
@@ -112,7 +113,7 @@ class Emulator:
             return name
 
     def close_session(self, session: str) -> None:
-        """End a session. Raises Refusal 404."""
+        """Close a session. Raises Refusal 404."""
         with self._lock:
             self.engine(session)
             del self._sessions[session]
@@ -121,19 +122,19 @@ class Emulator:
         return self.engine_type(settings, self.clock, self._seed * 1_000_003 + number, self._lock)
 
     def capabilities(self, session: str | None = None) -> set[str]:
-        """What this session can do, by its settings."""
+        """Return the capabilities that the settings of a session allow."""
         settings = self.engine(session).settings
         missing = set()
         if settings.event_ids == "none":
             missing.add("event-ids")
         projects = set(settings.keys.values()) if settings.keys is not None else set()
         if not (settings.require_key and projects):
-            missing.add("auth")  # where any key is welcome, none is wrong
+            missing.add("auth")  # if every key is accepted, none can be wrong
         if not (settings.require_key and len(projects) > 1):
             missing.add("two-keys")
         return set(CAPABILITIES) - missing
 
-    # For fixtures: the default session
+    # For fixtures: methods of the default session
 
     @property
     def settings(self) -> Settings:
@@ -141,9 +142,9 @@ class Emulator:
         return self._default.settings
 
     def reply(self, text: str | None = None, **script: Any) -> Emulator:
-        """Queue an answer: `reply(text=…)`, `reply(steps=[…])` and every other key of a script.
+        """Queue an answer: `reply(text=…)`, `reply(steps=[…])` or any other keys of a script.
 
-        Returns the emulator, so that answers chain. Raises ScriptFault.
+        Returns the emulator, so that calls can be chained. Raises ScriptFault.
         """
         return self.script({**({"text": text} if text is not None else {}), **script})
 
@@ -155,7 +156,7 @@ class Emulator:
         return self
 
     def load_scenario(self, path: str | Path) -> Emulator:
-        """Queue a scenario file's scripts and take its settings. Raises ScriptFault or UsageFault."""
+        """Queue the scripts of a scenario file and apply its settings. Raises ScriptFault or UsageFault."""
         loaded = scenario.load(path)
         self.change(**loaded.settings)
         for script in loaded.replies:
@@ -170,23 +171,23 @@ class Emulator:
 
     @property
     def requests(self) -> list[dict[str, Any]]:
-        """The requests received, oldest first, secrets masked: `method`, `target`, `headers`, `body`."""
+        """The requests received, oldest first, with secrets masked: `method`, `target`, `headers`, `body`."""
         with self._lock:
             return self._default.log.shown()
 
     def look(self, interaction_id: str) -> dict[str, Any] | None:
-        """An interaction as it is now, without moving it on as a poll would; None when there is none."""
+        """Return an interaction as it is now, or None. Unlike a poll, this does not move the interaction on."""
         with self._lock:
             return self._default.seen(interaction_id)
 
     def hold(self) -> Emulator:
-        """Background runs stand still, those to come included, until `release`."""
+        """Hold all background runs, including future ones, until `release`."""
         with self._lock:
             self._default.hold()
         return self
 
     def release(self, id: str | None = None) -> int:  # noqa: A002 - the word of the control API
-        """Let one held run go on, or all; how many were held."""
+        """Let one held run continue, or all of them; return how many were held."""
         with self._lock:
             return self._default.release(id)
 

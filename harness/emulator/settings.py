@@ -1,4 +1,4 @@
-"""What can be chosen about the reference service, checked at the door.
+"""The settings of the emulator, validated on construction.
 
 Layer 2. Knows names, defaults and bounds; must not know what the engine does with them.
 """
@@ -19,25 +19,25 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "chunking": ("event", "ready"),
     "stream_refusals": ("http", "event"),
 }
-"""Settings that name one of a few values; `chunking` may also be a positive number of bytes."""
+"""Settings with a fixed set of values; `chunking` may also be a positive number of bytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """One emulator, or one session of it.
+    """The settings of one emulator, or of one session of it.
 
-    event_ids        which events carry one; `auto`, as observed: all of a background run, none of a foreground one
-    resume           what `last_event_id=X` starts with: the event after X, or X itself
-    keys             key → project; None takes any non-empty key as project `default`
+    event_ids        which events carry an id; `auto`, as observed: all of a background run, none of others
+    resume           where `last_event_id=X` starts: `exclusive` after the event X, `inclusive` with it
+    keys             key → project; None accepts any non-empty key, for the project `default`
     require_key      whether a call without a key is refused
-    models           `known` refuses names that no family of models has (404), `any` takes them all
-    ticks            polls that show a background run in progress before it settles
-    chunking         one chunk an event, all that is ready in one chunk, or chunks of so many bytes
-    stream_refusals  a refused streaming create answers an HTTP error, or a stream with one error event
+    models           `known` refuses names that belong to no family of models (404), `any` accepts all
+    ticks            number of polls that show a background run in progress before it settles
+    chunking         `event` one chunk per event, `ready` all that is ready in one chunk, or a chunk size in bytes
+    stream_refusals  how a streaming create is refused: `http` an HTTP error, `event` a stream with one error event
     pace             seconds of the clock between two events of a background run; None: only polls and finished
                      pauses of its own readers move a run. `harness serve` has a real clock
-    max_runs, max_requests, max_queued, max_sessions   bounds on memory: the oldest of each is forgotten, but
-                     a full queue refuses
+    max_runs, max_requests, max_queued, max_sessions   bounds on memory: the oldest entry is forgotten, except that
+                     a full queue refuses new scripts
     """
 
     event_ids: str = "auto"
@@ -78,7 +78,7 @@ class Settings:
             raise UsageFault("keys must map each key to its project's name, or be null to take any key")
 
     def changed(self, values: Mapping[str, Any]) -> Settings:
-        """A copy with some values replaced; raises UsageFault that names an unknown or wrong one."""
+        """Return a copy with some values replaced. Raises UsageFault that names an unknown or wrong setting."""
         names = {field.name for field in fields(self)}
         for name in values:
             if name not in names:

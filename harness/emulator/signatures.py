@@ -1,6 +1,6 @@
-"""Thought signatures that prove themselves: an altered one is recognised without keeping any.
+"""Thought signatures with a checksum: an altered one is recognised although none are stored.
 
-Layer 2. Knows its own format only. Signatures of other origin (recordings, scripts) are let pass.
+Layer 2. Knows only its own format. Signatures from elsewhere (recordings, scripts) are accepted.
 """
 
 from __future__ import annotations
@@ -9,19 +9,19 @@ import base64
 import binascii
 from zlib import crc32
 
-# with a seal of four bytes they make 15: base64 without padding, in which every bit counts
+# mark, body and the four bytes of the seal make 15 bytes: base64 without padding, in which every bit counts
 _MARK = b"emu"
 _BODY = 8
 
 
 def sign(number: int) -> str:
-    """The signature made from a 64-bit number: base64, as every `signature` field."""
+    """Make a signature from a 64-bit number, in base64 like every `signature` field."""
     body = number.to_bytes(_BODY, "big")
     return binascii.b2a_base64(_MARK + body + _seal(body), newline=False).decode("ascii")
 
 
 def altered(signature: str) -> bool:
-    """Whether this began as one of ours and was changed on its way back."""
+    """Whether `signature` is one of ours that was changed on its way back."""
     try:
         data = base64.b64decode(signature, validate=True)
     except (binascii.Error, ValueError):
@@ -31,7 +31,7 @@ def altered(signature: str) -> bool:
 
 
 def _seal(body: bytes) -> bytes:
-    """A checksum: it shall catch accidents, not forgers."""
+    """Return a checksum; it is meant to catch accidents, not forgeries."""
     return crc32(body, 0x51E5).to_bytes(4, "big")
 
 

@@ -1,4 +1,4 @@
-"""Texts cut into deltas where no character is split.
+"""Splits texts into deltas without splitting a visible character.
 
 Layer 2. Pure.
 """
@@ -11,9 +11,9 @@ _JOINER = "\u200d"
 
 
 def pieces(text: str, number: int) -> list[str]:
-    """`text` in at most `number` non-empty pieces of about equal length that join to it again.
+    """Split `text` into at most `number` non-empty pieces of about equal length, which join to `text` again.
 
-    A cut never separates a combining mark, a variation selector or a joined emoji from what it belongs to.
+    No cut separates a combining mark, a variation selector or a joined emoji from what it belongs to.
     """
     size = max(1, -(-len(text) // number))
     cuts, start = [], 0

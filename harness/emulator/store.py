@@ -1,6 +1,6 @@
-"""The stored interactions of one session, apart per project, within a bound.
+"""The stored interactions of one session, separated by project, up to a maximum number.
 
-Layer 2. Seams: keep, find, forget.
+Layer 2. Mutants override keep, find or forget.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from harness.emulator.run import Run
 
 
 class Store:
-    """Interactions by id; the oldest is forgotten when there are too many."""
+    """Interactions by id; beyond `most` the oldest is forgotten."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -23,7 +23,7 @@ class Store:
         return len(self._runs)
 
     def keep(self, run: Run) -> None:
-        """Store one."""
+        """Store an interaction, and give it the next serial number."""
         self._kept += 1
         run.serial = self._kept
         self._runs[run.id] = run
@@ -31,30 +31,30 @@ class Store:
             self._runs.popitem(last=False)
 
     def get(self, interaction_id: str) -> Run | None:
-        """The interaction, whosever it is."""
+        """Return an interaction of any project, or None."""
         return self._runs.get(interaction_id)
 
     def find(self, interaction_id: str, project: str) -> Run | None:
-        """The interaction, if it is there and belongs to the project."""
+        """Return an interaction that the project may see, or None."""
         run = self.get(interaction_id)
         return run if run is not None and self.may_see(run, project) else None
 
     def may_see(self, run: Run, project: str) -> bool:
-        """Interactions of another project do not exist for the caller."""
+        """Whether the project may see a run; runs of other projects do not exist for it."""
         return run.project == project
 
     def forget(self, run: Run) -> None:
-        """Remove one."""
+        """Remove an interaction."""
         del self._runs[run.id]
 
     def clear(self) -> None:
-        """Remove all."""
+        """Remove all interactions."""
         self._runs.clear()
 
     def of(self, project: str) -> Iterator[tuple[int, Run]]:
-        """What the project may see, oldest first, with keys that only grow."""
+        """Yield (serial number, run) for every run that the project may see, oldest first."""
         return ((run.serial, run) for run in self._runs.values() if self.may_see(run, project))
 
     def all(self) -> list[Run]:
-        """Oldest first."""
+        """Return all interactions, oldest first."""
         return list(self._runs.values())

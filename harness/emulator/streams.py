@@ -1,7 +1,8 @@
-"""Opens streams over runs: where a reader begins, and what the answer looks like.
+"""Streaming responses over runs: where a reader begins, and which headers and body the response has.
 
-Layer 2. Source: the OpenAPI text on `last_event_id` (the stream goes on after the marked event); the setting
-`resume` serves implementations that repeat it. Seams: the position of a cursor, the headers, the body.
+Layer 2. Source: the OpenAPI text on `last_event_id` (the stream continues after the marked event); the setting
+`resume` imitates implementations that repeat that event. Mutants override the position of a cursor, the headers or
+the body.
 """
 
 from __future__ import annotations
@@ -18,14 +19,14 @@ STREAM_HEADERS = Headers((("content-type", EVENT_STREAM),))
 
 
 class Streams:
-    """Makes streaming answers of one engine."""
+    """Builds the streaming responses of one engine."""
 
     def __init__(self, world: World, lock: RLock) -> None:
         self._world = world
         self._lock = lock
 
     def open(self, run: Run, cursor: str | None = None) -> Response:
-        """The events of a run: all, or the rest from a cursor. Raises Refusal 400 for a cursor it never gave."""
+        """Stream all events of a run, or those from a cursor on. Raises Refusal 400 for an unknown cursor."""
         position = self.position(run, cursor)
         body = self.body(run, position)
         chunking = self._world.settings.chunking
@@ -34,27 +35,27 @@ class Streams:
         return Response(200, self.headers(), Chunked(), body)
 
     def headers(self) -> Headers:
-        """Those of every stream; recordings show no charset."""
+        """Return the headers of every stream; recordings show no charset."""
         return STREAM_HEADERS
 
     def body(self, run: Run, position: int) -> Body:
-        """A reader; over a settled run with nothing special a plain replay."""
+        """Return a live reader, or a plain replay if the run has settled and no interruption is due."""
         if run.settled and run.interruption is None:
             return replay(run, position)
         return Reader(run, position, self.waiting(run), self._lock)
 
     def waiting(self, run: Run) -> Waiting:
-        """The pauses of a new reader."""
+        """Return the pauses of a new reader."""
         return Waiting(run, self._world.clock, self._world.settings.pace)
 
     def position(self, run: Run, cursor: str | None) -> int:
-        """The first frame for a reader with this cursor."""
+        """Return the number of the first frame for a reader with this cursor."""
         if not cursor:
             return 0
         return self.after(self.found(run, cursor))
 
     def found(self, run: Run, cursor: str) -> int:
-        """The number of the event with this cursor, among those that happened."""
+        """Return the number of the event with this cursor, among those that have happened. Raises Refusal 400."""
         run.frames.all()
         try:
             return run.frames.cursors.index(cursor)
@@ -64,5 +65,5 @@ class Streams:
             ) from None
 
     def after(self, event: int) -> int:
-        """Where a reader begins that has seen event number `event`."""
+        """Return the number of the first frame for a reader whose cursor is event number `event`."""
         return event if self._world.settings.resume == "inclusive" else event + 1

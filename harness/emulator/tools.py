@@ -1,7 +1,7 @@
-"""The step pairs a run shows for the tools the service itself executes, and the calls it leaves to the client.
+"""The steps of tools: call and result for tools that the service executes, only the call for the client's tools.
 
-Layer 2. Source: the step tables of the SDK and recordings for the field order; that an MCP call needs no action of
-the client, and that computer use is answered like a function call, is inferred. Must not know runs or streams.
+Layer 2. Source: the step tables of the SDK, and recordings for the field order; that an MCP call needs no action
+by the client, and that computer use is answered like a function call, is inferred. Must not know runs or streams.
 """
 
 from __future__ import annotations
@@ -75,11 +75,11 @@ _PAIRS: dict[str, tuple[str, Callable[[Json, str], tuple[Json, Json]]]] = {
     "mcp_server": ("mcp_server_tool", _mcp_server),
 }
 _UNSIGNED = frozenset({"mcp_server"})
-"""Types whose steps have no `signature`."""
+"""Types of tools whose steps have no `signature`."""
 
 
 def server_pair(tool: Json, prompt: str, ids: Ids) -> list[Json]:
-    """The call and the result step of one declared server tool; empty for a tool that is not known."""
+    """Return the call step and the result step of one server tool; empty for an unknown tool."""
     kind = str(tool.get("type"))
     if kind not in _PAIRS:
         return []
@@ -94,7 +94,7 @@ def server_pair(tool: Json, prompt: str, ids: Ids) -> list[Json]:
 
 
 def annotation(tools: list[Json], text: str) -> Json | None:
-    """The citation that the tools bring to `text`: byte offsets, the end exclusive."""
+    """Return the citation that the tools add to all of `text`, or None: byte offsets, the end exclusive."""
     kinds = {tool.get("type") for tool in tools}
     end = len(text.encode())
     if not end:
@@ -110,7 +110,7 @@ def annotation(tools: list[Json], text: str) -> Json | None:
 
 
 def client_calls(tools: list[Json], choice: Any, prompt: str, ids: Ids) -> list[Json]:
-    """The function calls a run ends with: each function the prompt names, else the first one declared."""
+    """Return the function calls that a run ends with: functions named in the prompt, else the first declared."""
     mode, allowed = _choice(choice)
     if mode == "none":
         return []
@@ -131,7 +131,7 @@ def _call(name: str, arguments: Any, ids: Ids) -> Json:
 
 
 def _choice(choice: Any) -> tuple[str, list[str]]:
-    """(mode, allowed names) of `tool_choice`: a word, or `{allowed_tools: {mode, tools}}`."""
+    """Return (mode, allowed names) of `tool_choice`, which is a word or `{allowed_tools: {mode, tools}}`."""
     if isinstance(choice, str):
         return choice, []
     allowed = choice.get("allowed_tools") if isinstance(choice, dict) else None

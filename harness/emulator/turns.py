@@ -1,7 +1,7 @@
-"""What a create may continue: a parent, a token, pending calls, steps sent back.
+"""What a create may continue: a parent, a continuation token, pending calls, steps that are sent back.
 
-Layer 2. The rules of a turn that is not the first, one method each, with the source in its docstring; the rules of
-a request by itself are `admission`'s.
+Layer 2. The rules for every turn but the first, one per method, with the source in the docstring; the rules for a
+request by itself are in `admission`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _NO_CALL = "send 'previous_interaction_id', or the function_call step itself bef
 
 
 class Turns:
-    """Judges what a request continues. `find(id, project)` gives a stored run or None."""
+    """Judges what a request continues. `find(id, project)` returns a stored run or None."""
 
     def __init__(self, find: Callable[[str, str], Run | None], most_tokens: int) -> None:
         self._find = find
@@ -29,7 +29,7 @@ class Turns:
         self.tokens: dict[str, str] = {}
 
     def parent(self, parent_id: str, project: str) -> Run:
-        """The interaction to continue: stored, of this project, and settled."""
+        """Return the interaction to continue: stored, of this project, and settled. Raises Refusal."""
         run = self._find(parent_id, project)
         if run is None:
             raise not_found(
@@ -49,7 +49,7 @@ class Turns:
             )
 
     def continuation(self, order: Order) -> None:
-        """A continuation token must be the one its parent issued, or one given to this project (SDK)."""
+        """A continuation token must be the one that the parent issued, or one issued to this project (SDK)."""
         token = order.body["continuation_token"]
         issued = order.previous.token if order.previous is not None else None
         if token != issued and self.tokens.get(token) != order.project:
@@ -60,7 +60,7 @@ class Turns:
             order.text = text_of(order.previous.given)
 
     def function_results(self, order: Order) -> None:
-        """Results answer pending calls, each once (function-calling guide), and all of them (inferred)."""
+        """Results must answer pending calls, each once (function-calling guide), and all of them (inferred)."""
         sent = [item.get("call_id") for item in results(order.given)]
         if not sent:
             return
@@ -74,7 +74,7 @@ class Turns:
             raise invalid(f"The call(s) {', '.join(pending)} got no function_result: answer all in one request.")
 
     def pending(self, order: Order) -> list[str]:
-        """Ids of the calls that results may answer: those of the parent, and those sent back with them."""
+        """Return the ids of the calls that results may answer: those of the parent, and those sent back."""
         earlier = order.previous.steps if order.previous is not None else []
         resent = [step for step in order.given if step.get("type") == "function_call"]
         return [call["id"] for call in pending_calls([*earlier, *resent])]
@@ -97,13 +97,13 @@ class Turns:
                 )
 
     def needs_thought(self, order: Order) -> bool:
-        """Calls of models before Gemini 3 carry no signature, and neither do calls of a stored parent."""
+        """Whether a call must follow its thought: not with a stored parent, and not before Gemini 3."""
         return (
             order.previous is None and order.model is not None and order.model.startswith(("gemini-3", "gemini-4"))
         )
 
     def thought_signature(self, step: Json) -> None:
-        """One thought."""
+        """Check the signature of one thought."""
         signature = step.get("signature")
         if not signature:
             raise invalid("A thought was sent back without its signature.", "missing_thought_signature")
@@ -111,7 +111,7 @@ class Turns:
             raise invalid("The signature of a thought was altered: send it back exactly as it was received.")
 
     def remember_token(self, run: Run) -> None:
-        """Keep the owner of a token whose interaction is not stored; the oldest go first."""
+        """Remember the project of a token, because its run may not be stored; the oldest are forgotten first."""
         if run.token is not None:
             self.tokens[run.token] = run.project
             while len(self.tokens) > self._most_tokens:

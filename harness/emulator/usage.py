@@ -1,9 +1,9 @@
 """Token counts that add up: a stand-in tokenizer and the usage object.
 
 Layer 2. Source of the sums: recordings (total = input + output + thought + tool use). Tools that ground an answer
-are counted by their queries and not in tokens, as recordings of Gemini 3 show for google_search; that maps and
-retrieval are counted alike is inferred from the schema's list. The counts are made up, but grow with what they
-count; must not know runs.
+are counted in queries, not in tokens, as recordings of Gemini 3 show for google_search; that maps and retrieval
+are counted in the same way is inferred from the schema's list. The numbers are invented, but grow with what they
+count. Must not know runs.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ Json = dict[str, Any]
 
 _PER_MEDIA = {"image": 258, "audio": 64, "video": 290, "document": 258}
 THOUGHT_TOKENS = 24
-"""What one thought costs."""
+"""Tokens counted for each thought."""
 
 _GROUNDING = {
     "google_search_call": "google_search", "google_search_result": "google_search",
     "google_maps_call": "google_maps", "google_maps_result": "google_maps",
     "retrieval_call": "retrieval", "retrieval_result": "retrieval",
 }  # fmt: skip
-"""Steps of tools that are counted by queries → the tool's name in `grounding_tool_count`."""
+"""Step types of tools that are counted in queries → the name of the tool in `grounding_tool_count`."""
 
 
 def count(text: str) -> int:
-    """Tokens of a text: one per started four characters."""
+    """Return the tokens of a text: one per four characters, rounded up."""
     return (len(text) + 3) // 4
 
 
 def tokens_by_modality(steps: list[Json]) -> dict[str, int]:
-    """Tokens of the contents, calls and results of `steps`; thoughts are counted apart."""
+    """Return the tokens of the contents, calls and results of `steps`; thoughts are counted separately."""
     counts: dict[str, int] = {}
     for step in steps:
         kind = step.get("type", "")
@@ -56,7 +56,7 @@ def _count_step(step: Json, kind: str, counts: dict[str, int]) -> None:
 
 
 def _count_queries(step: Json, tool: str, queries: dict[str, int]) -> None:
-    """A call counts once for each query in it; its result costs nothing."""
+    """Count each query of a call; a result costs nothing."""
     if "call_id" not in step:
         arguments = step.get("arguments")
         asked = arguments.get("queries") if isinstance(arguments, dict) else None
@@ -64,15 +64,15 @@ def _count_queries(step: Json, tool: str, queries: dict[str, int]) -> None:
 
 
 def is_server_tool(kind: str) -> bool:
-    """Whether steps of this type belong to a tool that the service runs itself."""
+    """Whether steps of this type belong to a tool that the service executes itself."""
     return kind.endswith(("_call", "_result")) and not kind.startswith("function_")
 
 
 class Meter:
-    """Makes the usage of a run; each method is one part of the sum."""
+    """Computes the usage of a run; mutants override single methods."""
 
     def usage(self, given: list[Json], output: list[Json], *, context: int = 0, system: str = "") -> Json:
-        """The usage of a run with input `given`; `context` is the tokens of the turns before it."""
+        """Return the usage of a run with input `given`; `context` is the number of tokens of earlier turns."""
         own = tokens_by_modality(given)
         if context or system:
             own["text"] = own.get("text", 0) + context + count(system)
@@ -94,7 +94,7 @@ class Meter:
         return usage
 
     def assemble(self, own: dict[str, int], made: dict[str, int], thoughts: int, tool: int) -> Json:
-        """The usage object, in the order recordings have it."""
+        """Build the usage object, with its fields in the order of recordings."""
         taken, given = sum(own.values()), sum(made.values())
         usage: Json = {
             "total_tokens": self.total(taken, given, thoughts, tool),
@@ -112,7 +112,7 @@ class Meter:
         return usage
 
     def total(self, taken: int, given: int, thoughts: int, tool: int) -> int:
-        """All tokens."""
+        """Return `total_tokens`."""
         return taken + given + thoughts + tool
 
 
