@@ -1,4 +1,4 @@
-"""The catalogue of checks and the vocabulary they are written in. Layer 2; never imports the emulator.
+"""The catalogue of checks and the vocabulary for writing them. Layer 2; never imports the emulator.
 
 Importing this package is cheap; `harness.checks.catalogue` imports every area module.
 """

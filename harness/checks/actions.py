@@ -1,7 +1,7 @@
-"""What an exercise may ask for: the vocabulary between a check and whoever runs it.
+"""The actions that an exercise can yield to the runner.
 
 Layer 2. An exercise is a generator; each `yield` hands one of these to the runner and receives its result. The
-runner decides where requests go, closes what is open and deletes what was created.
+runner decides where requests go, closes open streams and deletes what was created.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from harness.wire import LiveStream, Request
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """One request and its whole answer → `Exchange`. `timeout` in seconds, the driver's own when None.
+    """Send one request and read the whole answer → `Exchange`. `timeout` is in seconds; None: the driver's own.
 
-    An answer that says "later" (429, 503) is waited out, but for the statuses that the exercise `sees`.
+    After a 429 or 503 the runner waits and repeats the request, except for statuses in `sees`: the exercise wants
+    to see these itself.
     """
 
     request: Request
@@ -28,14 +29,14 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """Send and leave the body unread → `LiveStream`; only the actions below may touch it."""
+    """Send a request and leave the body unread → `LiveStream`; only the actions below may use it."""
 
     request: Request
 
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """Up to `events` more frames of an open stream → `list[Frame]`, fewer when it ended."""
+    """Read up to `events` more frames of an open stream → `list[Frame]`, fewer if it ended."""
 
     stream: LiveStream
     events: int
@@ -64,26 +65,26 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Together:
-    """Requests sent at the same time → `list[Exchange]` in their order."""
+    """Send requests at the same time → `list[Exchange]` in the order of the requests."""
 
     requests: tuple[Request, ...]
 
 
 Action: TypeAlias = Send | Open | Read | Finish | Close | Wait | Together
 Exchanges: TypeAlias = dict[str, Any]
-"""What an exercise returns: `Exchange`, `list[Exchange]` or plain facts it counted, by name."""
+"""What an exercise returns, by name: `Exchange`, `list[Exchange]` or plain facts that it noted."""
 
 STOPPED = "stopped"
-"""Under this name an exercise that could not go on says why, beside what it had got until then."""
+"""The name under which an exercise that could not go on returns the reason, beside its results until then."""
 
 
 def stopped(seen: Exchanges, reason: str, *, race_lost: bool = False) -> Exchanges:
-    """What an exercise returns when it cannot go on: checks that want no more than `seen` are still judged.
+    """Build the result of an exercise that cannot go on; checks that need only `seen` are still judged.
 
-    An exercise that has nothing worth judging raises `Unmet` instead.
+    An exercise that has nothing to judge raises `Unmet` instead.
     """
     return {**seen, STOPPED: Unmet(reason, race_lost=race_lost)}
 
 
 Steps: TypeAlias = Generator[Action, Any, Exchanges]
-"""The generator an exercise is; helpers that yield actions are used with `yield from`."""
+"""The type of an exercise's generator; call helpers that yield actions with `yield from`."""

@@ -1,6 +1,6 @@
-"""Checks of agents: runs of managed ones, and their environments across turns.
+"""Checks of agents: runs of managed agents, and their environments across turns.
 
-Layer 2. Managed agents run in the background here: they may take minutes.
+Layer 2. Managed agents run in the background here, since they may take minutes.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ NOWHERE = "harness-no-such-environment"
 
 @exercise(requests=10, interactions=3)
 def an_agent_run(t: Target) -> Steps:
-    """A managed agent's first turn, a second one without and with its environment, and a model's turn."""
+    """A managed agent's first turn, second turns without and with its environment, and a model's turn."""
     created: Exchange = yield Send(
         t.create(agent=t.agent, input=HELLO, environment=t.environment, background=True)
     )
@@ -63,14 +63,14 @@ def an_agent_run(t: Target) -> Steps:
 
 @exercise(requests=1, interactions=1)
 def an_agent_in_model(t: Target) -> Steps:
-    """An agent's name where a model's belongs."""
+    """A create with an agent's name in `model`."""
     answer = yield Send(t.create(model=t.agent, input=HELLO, environment=t.environment, background=True))
     return {"answer": answer}
 
 
 @exercise(requests=1, interactions=1)
 def an_agent_with_its_config(t: Target) -> Steps:
-    """A managed agent with the settings of its own kind."""
+    """A managed agent with an agent_config of its own kind."""
     if not t.agent.startswith("antigravity"):
         raise Unmet(f"which agent_config {t.agent} takes is not known")
     config = {"type": "antigravity", "max_total_tokens": 100_000}
@@ -92,7 +92,7 @@ def agents_that_cannot_run(t: Target) -> Steps:
 
 
 def environment_of(exchange: Exchange) -> str:
-    """The environment_id of an interaction, `""` when it has none."""
+    """Return the environment_id of an interaction, `""` if it has none."""
     body = read(exchange).json
     found = body.get("environment_id") if exchange.status in SUCCESS and isinstance(body, dict) else None
     return found if isinstance(found, str) else ""

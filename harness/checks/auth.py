@@ -1,6 +1,6 @@
-"""Checks of keys: where one is accepted, and what happens without one.
+"""Checks of API keys: where a key is accepted, and what happens without one.
 
-Layer 2. Nothing here runs a model without a valid key: on a target that checks keys, the refused create is free.
+Layer 2. On a target that checks keys, creates without a valid key never run a model, so they cost nothing.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ _NOT_THERE = frozenset({404, 405, 501})
 
 @exercise(requests=10, interactions=1, front_end=True)
 def one_interaction_many_keys(t: Target) -> Steps:
-    """Create with the key, then read, create and delete with other keys or none, and read with the key again."""
+    """Create with the key; read, create and delete with wrong or no keys; read with the key again."""
     _need_a_key_of_our_own(t)
     created: Exchange = yield Send(t.create(input=HELLO))
     found = id_of(created)
     if not found:
         return stopped({"created": created}, f"the create brought no id: {shown(created)}")
-    yield from appear(t, found)  # only of what is there can a refusal be told from an absence
+    yield from appear(t, found)  # before it is readable, a 404 could be taken for a refusal
     path = f"interactions/{segment(found)}"
     bearer = [("authorization", f"Bearer {t.key}")]
     return {

@@ -1,4 +1,4 @@
-"""Checks of background runs: what create answers at once, and what polling shows until the end.
+"""Checks of background runs: the immediate answer to the create, and what polling shows until the end.
 
 Layer 2.
 """
@@ -36,7 +36,7 @@ _BACKGROUND = Registry(BY_ID)
 CHECKS = _BACKGROUND.checks
 
 HTTP_PATIENCE = 60.0
-"""Seconds after which plain HTTP calls are typically closed."""
+"""Seconds after which plain HTTP calls are typically cut off."""
 
 
 # --- exercises
@@ -44,7 +44,7 @@ HTTP_PATIENCE = 60.0
 
 @exercise(requests=6, interactions=1)
 def a_background_run(t: Target) -> Steps:
-    """A background run, polled until it has settled, and read twice more."""
+    """A background run, polled until it has settled and then read twice more."""
     seen: Exchanges = {"created": (yield Send(t.create(input=HELLO, background=True)))}
     found = id_of(seen["created"])
     if not found:
@@ -57,7 +57,7 @@ def a_background_run(t: Target) -> Steps:
 
 @exercise(requests=2, interactions=1)
 def a_run_that_lasts(t: Target) -> Steps:
-    """A run that stands still where that is possible, and takes some seconds elsewhere; and a stray cancel."""
+    """A run that is held if the target can be scripted, else one of some seconds; and a POST to `{id}:cancel`."""
     held = yield from script(t, "lasts", hold={"after": HELD_AFTER})
     created: Exchange = yield Send(t.create(input=f"{LONG} (lasts)", background=True))
     found = id_of(created)
@@ -240,7 +240,7 @@ def _body(exchange: Exchange) -> dict[str, object]:
 
 
 def moves(history: Sequence[Exchange]) -> Iterator[Finding]:
-    """Findings for every two statuses in a row that the lifecycle does not allow."""
+    """Yield a finding for every two consecutive statuses that the lifecycle does not allow."""
     statuses = [status for status in map(status_of, history) if status]
     if not statuses:
         raise Unmet("no answer showed a status")

@@ -1,6 +1,6 @@
-"""Checks of cancel: on a run that goes on, on runs that are over, and on nothing at all.
+"""Checks of cancel: for a running run, for finished runs, and for an unknown id.
 
-Layer 2. A run that finishes before the cancel arrives is a race lost: untestable, and nobody's fault.
+Layer 2. A run that finishes before the cancel arrives is a lost race: untestable, not a failure.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _CANCEL = Registry(BY_ID)
 CHECKS = _CANCEL.checks
 
 _A_MOMENT = 1.0
-"""Seconds in which a run that was not really cancelled would have moved on."""
+"""Seconds after which a run that was not really cancelled would show another status."""
 
 
 # --- exercises
@@ -46,9 +46,9 @@ _A_MOMENT = 1.0
 
 @exercise(requests=6, interactions=1)
 def a_cancelled_run(t: Target) -> Steps:
-    """A run that is cancelled under the eyes of a reader, then looked at, and cancelled once more.
+    """A run that is cancelled while a reader streams it, then polled, and cancelled once more.
 
-    The cancel is sent as the official clients send it: no body, yet labelled as JSON.
+    The cancel is sent as the official clients send it: without a body, but labelled as JSON.
     """
     run = yield from begin(t, "cancel")
     reader = yield from opened(t, run.id)
@@ -67,7 +67,7 @@ def a_cancelled_run(t: Target) -> Steps:
 
 @exercise(requests=10, interactions=2)
 def late_cancels(t: Target) -> Steps:
-    """Cancels of a foreground interaction and of a background run that are both over."""
+    """Cancels of a foreground interaction and a background run, both of them finished."""
     front = yield Send(t.create(input=HELLO))
     found = need_id(front)
     seen: Exchanges = {"before": (yield from appear(t, found))[-1]}
@@ -83,7 +83,7 @@ def late_cancels(t: Target) -> Steps:
 
 @exercise(requests=1)
 def a_cancel_of_nothing(t: Target) -> Steps:
-    """A cancel for an id that was never given out."""
+    """A cancel for an id that does not exist."""
     return {"answer": (yield Send(t.cancel(UNKNOWN_ID)))}
 
 
@@ -288,7 +288,10 @@ def _colon_is_no_route(colon: Exchange) -> Iterator[Finding]:
 
 
 def _excuse_a_lost_race(cancelled: Exchange, polled: list[Exchange]) -> None:
-    """No race: a cancel that was refused, and a first look afterwards that shows the run still going on."""
+    """Raise `Unmet` if the run ended before the cancel arrived.
+
+    A refused cancel after which the first poll still shows a running run is not a lost race.
+    """
     if cancelled.status in CLIENT_ERROR and status_of(polled[0]) in ("in_progress", "queued"):
         return
     status = status_of(polled[-1])

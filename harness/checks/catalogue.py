@@ -1,6 +1,6 @@
-"""Every check there is, in the order a reader meets them.
+"""All checks, in the order in which they are shown.
 
-Layer 2. A new area module is added to `_AREAS`, nothing else.
+Layer 2. To register a new area module, add it to `_AREAS`.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ _AREAS = (
 
 
 def gather(areas: Iterable[Iterable[Check]]) -> tuple[Check, ...]:
-    """The checks of all areas in one row; raises ValueError when two have one id, or two exercises one name."""
+    """Collect the checks of all areas; raises ValueError if two share an id, or two exercises a name."""
     found: dict[str, Check] = {}
     exercises: dict[str, object] = {}
     for check in (check for area in areas for check in area):

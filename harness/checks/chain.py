@@ -1,6 +1,6 @@
 """Checks of chains: turns that continue an earlier interaction through previous_interaction_id.
 
-Layer 2. Whether a history arrived is read from the count of input tokens, never from prose.
+Layer 2. Whether the history was carried over is judged by the count of input tokens, never by prose.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ CHECKS = _CHAIN.checks
 
 @exercise(requests=6, interactions=3)
 def a_chain(t: Target) -> Steps:
-    """A parent and two children with the parent's own input, so that only the history tells them apart."""
+    """A parent and two children with the same input as the parent, so that only the history differs."""
     parent: Exchange = yield Send(t.create(input=HELLO))
     found = need_id(parent)
     before = (yield from appear(t, found))[-1]
@@ -48,7 +48,7 @@ def a_chain(t: Target) -> Steps:
     seen: Exchanges = {"parent": parent, "before": before, "child": child}
     child_id = id_of(child)
     seen["child_read"] = None
-    if child_id:  # where not even the parent could be found, nobody waits for the child
+    if child_id:  # if not even the parent was found, do not wait for the child
         seen["child_read"] = (yield from appear(t, child_id, patient=before.status != 404))[-1]
     seen["sibling"] = yield Send(t.create(input=HELLO, previous_interaction_id=found))
     return {**seen, "after": (yield Send(t.get(found)))}
@@ -56,7 +56,7 @@ def a_chain(t: Target) -> Steps:
 
 @exercise(requests=6, interactions=2)
 def a_chain_to_a_running_run(t: Target) -> Steps:
-    """A child for a run that goes on, and another one once it is over."""
+    """A child of a run in progress, and another one once the run is finished."""
     run = yield from begin(t, "chain")
     early: Exchange = yield Send(t.create(input=HELLO, previous_interaction_id=run.id))
     look = (yield from appear(t, run.id))[-1]
@@ -70,13 +70,13 @@ def a_chain_to_a_running_run(t: Target) -> Steps:
 
 @exercise(requests=1)
 def a_chain_to_nothing(t: Target) -> Steps:
-    """A child of an interaction that was never made."""
+    """A child of an interaction that does not exist."""
     return {"answer": (yield Send(t.create(input=HELLO, previous_interaction_id=UNKNOWN_ID)))}
 
 
 @exercise(requests=2, interactions=2)
 def a_stateless_turn(t: Target) -> Steps:
-    """A turn that is stored nowhere, and a second one that sends back all of it with a new question."""
+    """A turn that is not stored, and a second one that sends all of it back with a new question."""
     first: Exchange = yield Send(t.create(input=HELLO, store=False))
     seen: Exchanges = {"first": first}
     steps = output_steps(interaction_in(first))

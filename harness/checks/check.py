@@ -1,4 +1,4 @@
-"""A check: one rule, an exercise that several checks may share, and a pure judge of its own.
+"""A check: one rule, an exercise that several checks may share, and a pure judge function.
 
 Layer 2. Registration happens at import of the area modules; `harness.checks.catalogue` collects them.
 """
@@ -35,16 +35,16 @@ CAPABILITIES: dict[str, str] = {
     "continuation": "pauses with requires_continuation",
     "script": "can be scripted through /__harness__/",
 }
-"""Every capability a check may need, and what it means; declared by the user or probed."""
+"""Every capability a check may require, with its meaning; declared by the user or probed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Exercise:
-    """How to obtain the exchanges that judges look at; run once, whatever number of checks share it.
+    """How to obtain the exchanges that judges examine; runs once, however many checks share it.
 
-    `requests` and `interactions` are what it costs on the reference: requests to the API (those to the harness's
-    own control API are free) and creates that are accepted. `front_end`: what its requests carry (a wrong key,
-    broken bytes) may be answered by something that stands before the API and has errors of its own shape.
+    `requests` and `interactions` are its cost on the reference: requests to the API (those to the harness's own
+    control API are free) and accepted creates. `front_end`: its requests (a wrong key, broken bytes) may be
+    answered by a front end before the API, whose errors have a shape of their own.
     """
 
     run: Callable[[Target], Steps]
@@ -65,10 +65,10 @@ Judge = Callable[..., Observation | Iterable[Finding]]
 class Check:
     """One entry of the catalogue.
 
-    `judge` takes, by keyword, those results of the exercise that its signature names, and is pure.
-    `accepts` lists in words every outcome that passes. `about` is the result that findings without a place of
-    their own speak of. `everywhere`: the rule is promised of every answer of its kind, so that a run holds what
-    its other exercises bring against it too.
+    `judge` is pure and takes, by keyword, the results of the exercise that its signature names.
+    `accepts` lists in words every outcome that passes. `about` is the result that a finding refers to if it names
+    no exchange itself. `everywhere`: the rule applies to every answer of its kind, so a run also applies it to the
+    answers of its other exercises.
     """
 
     rule: Rule
@@ -84,15 +84,15 @@ class Check:
 
     @property
     def id(self) -> str:
-        """The id of its rule; one check a rule."""
+        """The id of its rule; a rule has one check."""
         return self.rule.id
 
     def observe(self, exchanges: Mapping[str, Any]) -> Observation:
-        """The judge's word on what the exercise brought.
+        """Judge the results of the exercise.
 
-        Untestable when the exercise stopped before it had what the judge wants, or when the judge raises `Unmet`
-        and nothing was broken until then. A finding without a rule gets this check's, and one without the name
-        of its exchange gets that of `about`, or of the only one the judge looks at.
+        Untestable if the exercise stopped before it had the results the judge needs, or if the judge raises
+        `Unmet` and found nothing broken before that. A finding without a rule gets this check's rule. One without
+        the name of an exchange gets `about`, or the judge's only parameter.
         """
         absent = [name for name in self.wants if name not in exchanges]
         if absent:
@@ -127,7 +127,7 @@ class Check:
 def exercise(
     *, requests: int, interactions: int = 0, front_end: bool = False
 ) -> Callable[[Callable[[Target], Steps]], Exercise]:
-    """Declare an exercise and what it costs on the reference; see `Exercise`."""
+    """Declare an exercise and its cost on the reference; see `Exercise`."""
 
     def declare(function: Callable[[Target], Steps]) -> Exercise:
         return Exercise(function, requests, interactions, front_end)
@@ -136,7 +136,7 @@ def exercise(
 
 
 class Registry:
-    """The checks of one area module, in the order a reader meets them."""
+    """The checks of one area module, in the order in which they are shown."""
 
     def __init__(self, rules: Mapping[str, Rule]) -> None:
         self._rules = rules
@@ -154,7 +154,7 @@ class Registry:
         about: str = "",
         everywhere: bool = False,
     ) -> Callable[[Judge], Judge]:
-        """Register the decorated judge for one rule; unknown rules, profiles or capabilities raise at import."""
+        """Register the decorated judge for a rule. Raises ValueError if rule, profile or capability is unknown."""
         needed = frozenset(requires)
         if rule_id not in self._rules:
             raise ValueError(f"no rule {rule_id!r} in harness.contract.rules: write the rule first")

@@ -1,6 +1,6 @@
-"""Checks of requires_continuation: an answer that stops at a token limit and goes on in a new interaction.
+"""Checks of requires_continuation: an answer that stops at a token limit and continues in a new interaction.
 
-Layer 2. Only a scriptable target can be told to pause; elsewhere a run that does not is untestable.
+Layer 2. Only a scriptable target can be made to pause; elsewhere a run that does not pause is untestable.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ NOBODYS = "bm8tc3VjaC10b2tlbg=="
 
 @exercise(requests=6, interactions=5)
 def a_paused_answer(t: Target) -> Steps:
-    """An answer that pauses, its continuation in both forms and with a token of nobody; a stream that pauses."""
+    """An answer that pauses, its continuation in both forms and with an unknown token; a stream that pauses."""
     yield from script(t, "paused", status=PAUSED, continuation_token=TOKEN)
     paused: Exchange = yield Send(t.create(input=f"{HELLO} (paused)"))
     if not _paused(paused):

@@ -1,6 +1,6 @@
-"""Checks of creating an interaction: what the answer holds, and which inputs are taken.
+"""Checks of creating an interaction: what the answer contains, and which forms of input are accepted.
 
-Layer 2. What is refused, and the options: `create_options`.
+Layer 2. For creates that must be refused, and for options, see `create_options`.
 """
 
 from __future__ import annotations
@@ -208,7 +208,7 @@ def _says_its_cost(created: Exchange) -> Iterator[Finding]:
 
 @exercise(requests=6, interactions=5)
 def every_input_form(t: Target) -> Steps:
-    """The forms of input; the first also says stream=false aloud, the string says nothing of it."""
+    """A create for each form of input; the first sets stream=false, and the bare string has no stream field."""
     text = {"type": "text", "text": HELLO}
     return {
         "content": (yield Send(t.create(input=text, stream=False))),

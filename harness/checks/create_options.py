@@ -1,4 +1,4 @@
-"""Checks of what a create may carry: contradictions that are refused, and options that take effect.
+"""Checks of the fields of a create: contradictions that are refused, and options that take effect.
 
 Layer 2.
 """
@@ -42,7 +42,7 @@ _MEGABYTE = 1_000_000
 
 @exercise(requests=6)
 def contradictory_creates(t: Target) -> Steps:
-    """Creates that lack something or say two things at once: refused before a model runs."""
+    """Creates that lack a field or contradict themselves; they are refused before a model runs."""
     hook = {"uris": ["https://harness.invalid/hook"]}
     return {
         "neither": (yield Send(t.create(input=HELLO, model=None))),
@@ -112,7 +112,7 @@ def _bears_webhooks(hook: Exchange) -> Iterator[Finding]:
 
 @exercise(requests=1)
 def an_agent_with_a_models_config(t: Target) -> Steps:
-    """generation_config beside an agent: refused before the agent runs."""
+    """generation_config together with an agent; it is refused before the agent runs."""
     config = {"thinking_level": "low"}
     return {"refused": (yield Send(t.create(input=HELLO, agent=t.agent, generation_config=config)))}
 
@@ -131,7 +131,7 @@ def _refuses_generation_config(refused: Exchange) -> Iterator[Finding]:
 
 @exercise(requests=2, interactions=1)
 def labelled_creates(t: Target) -> Steps:
-    """One create with labels by the rules, one with a key that breaks them."""
+    """One create with valid labels, one with an invalid label key."""
     return {
         "labelled": (yield Send(t.create(input=HELLO, labels={"harness": "check-1", "empty": ""}))),
         "mislabelled": (yield Send(t.create(input=HELLO, labels={"Not A Key!": "x"}))),
@@ -152,7 +152,7 @@ def _takes_labels(labelled: Exchange, mislabelled: Exchange) -> Iterator[Finding
 
 @exercise(requests=1, interactions=1)
 def a_json_answer(t: Target) -> Steps:
-    """A create that asks for JSON of a small schema."""
+    """A create that requests JSON by a small schema."""
     schema = {"type": "object", "properties": {"word": {"type": "string"}}, "required": ["word"]}
     wanted = {"type": "text", "mime_type": "application/json", "schema": schema}
     return {"formatted": (yield Send(t.create(input="Any word.", response_format=wanted)))}
@@ -177,7 +177,7 @@ def _formats(formatted: Exchange) -> Iterator[Finding]:
 
 @exercise(requests=1, interactions=1)
 def a_tiny_limit(t: Target) -> Steps:
-    """A create that leaves room for a handful of tokens."""
+    """A create with a limit of a few output tokens."""
     limit = {"max_output_tokens": 8}
     return {"limited": (yield Send(t.create(input="Count from 1 to 100.", generation_config=limit)))}
 
@@ -200,7 +200,7 @@ def _bears_limits(limited: Exchange) -> Iterator[Finding]:
 
 @exercise(requests=2, interactions=1)
 def an_unusual_text(t: Target) -> Steps:
-    """Text of many scripts, created and read back; `got` is empty where there was nothing to read."""
+    """Text in many scripts, created and read back; `got` is empty if there was no id to read."""
     created: Exchange = yield Send(t.create(input=UNUSUAL_TEXT))
     found = id_of(created)
     return {"created": created, "got": (yield from appear(t, found))[-1:] if found else []}
@@ -235,7 +235,7 @@ def _composed(text: str) -> str:
 
 @exercise(requests=1, front_end=True)
 def a_large_create(t: Target) -> Steps:
-    """A megabyte of input, refused for its unknown parent before it costs a token."""
+    """A megabyte of input with an unknown parent, so that it is refused before it costs a token."""
     return {"large": (yield Send(t.create(input="hi " * (_MEGABYTE // 3), previous_interaction_id=UNKNOWN_ID)))}
 
 

@@ -1,6 +1,6 @@
-"""Checks of cursors that are unusual: percent-encoded, of the final event, or nobody's; and of streams of nothing.
+"""Checks of unusual cursors: percent-encoded, of the final event, or unknown; and of streams of an unknown id.
 
-Layer 2. Ordinary cursors are `harness.checks.resume`, whose exercise brings these too.
+Layer 2. `harness.checks.resume` checks ordinary cursors; its exercise obtains most of the exchanges used here.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ CHECKS = _CURSORS.checks
 
 @exercise(requests=1)
 def a_stream_of_nothing(t: Target) -> Steps:
-    """GET stream=true for an id that was never given out."""
+    """GET with stream=true for an id that does not exist."""
     return {"answer": (yield from whole(t.get(UNKNOWN_ID, stream=True)))}
 
 

@@ -1,4 +1,4 @@
-"""Checks of deleting: that it succeeds, that it is thorough, and that it takes nothing else with it.
+"""Checks of deleting: that it succeeds, that it is thorough, and that it affects nothing else.
 
 Layer 2.
 """
@@ -120,7 +120,7 @@ def _takes_nothing_else(deleted: Exchange, second: Exchange, other: Exchange) ->
 
 @exercise(requests=1)
 def an_unknown_id_deleted(t: Target) -> Steps:
-    """DELETE of an id that names nothing."""
+    """DELETE of an id that does not exist."""
     return {"unknown": (yield Send(t.delete(UNKNOWN_ID)))}
 
 
@@ -138,7 +138,7 @@ def _deletes_nothing(unknown: Exchange) -> Iterator[Finding]:
 
 @exercise(requests=3, interactions=1)
 def a_running_one_deleted(t: Target) -> Steps:
-    """A background run, deleted while it goes on."""
+    """A background run, deleted while it is in progress."""
     created: Exchange = yield Send(t.create(input=LONG, background=True))
     found = need_id(created)
     if settled(created):

@@ -1,6 +1,6 @@
-"""Checks of background runs that begin or end unlike others: queued at first, failed, or cut short.
+"""Checks of background runs with an unusual beginning or end: queued, failed, or truncated.
 
-Layer 2. Only a scriptable target can be told to queue or to fail a run; elsewhere it is a matter of luck.
+Layer 2. Only a scriptable target can be made to queue or to fail a run; elsewhere it happens by chance.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ ERROR = {"code": "api_error", "message": "The run failed on purpose."}
 
 @exercise(requests=4, interactions=1)
 def a_queued_run(t: Target) -> Steps:
-    """A run that waits before it begins; elsewhere than on a scriptable target that is a matter of luck."""
+    """A run that is queued before it begins; on a target that cannot be scripted this happens by chance."""
     queued = yield from script(t, "queued-run", queued=1, ticks=1)
     created: Exchange = yield Send(t.create(input=f"{HELLO} (queued-run)", background=True))
     found = need_id(created)
@@ -41,7 +41,7 @@ def a_queued_run(t: Target) -> Steps:
 
 @exercise(requests=5, interactions=1)
 def a_failed_run(t: Target) -> Steps:
-    """A run that was told to fail, polled and replayed."""
+    """A run that was scripted to fail, polled and replayed."""
     yield from scripted(t, "failed-run", status="failed", errors=[ERROR])
     created: Exchange = yield Send(t.create(input=f"{HELLO} (failed-run)", background=True))
     found = need_id(created)
@@ -51,7 +51,7 @@ def a_failed_run(t: Target) -> Steps:
 
 @exercise(requests=5, interactions=1)
 def a_run_cut_short(t: Target) -> Steps:
-    """A run whose output may not exceed one token, polled and replayed."""
+    """A run whose output is limited to one token, polled and replayed."""
     yield from script(t, "short-run", status="incomplete", text="Hel")
     body = {"input": f"{HELLO} (short-run)", "generation_config": {"max_output_tokens": 1}}
     created: Exchange = yield Send(t.create(body, background=True))
@@ -133,7 +133,7 @@ def _stream_status(stream: Exchange) -> str:
 
 
 def _ends_as(status: str, got: Exchange, stream: Exchange, *names: str) -> Iterator[Finding]:
-    """Both show the status; `names` are those of the two exchanges among the results."""
+    """Require `status` in the GET and in the stream; `names` are their names among the results."""
     if status_of(got) != status:
         yield broken("the status is another", expected=status, actual=shown(got)).at(exchange=names[0])
     yield from at(names[1], expect_stream(stream))

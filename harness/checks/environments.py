@@ -1,6 +1,6 @@
-"""Checks of environments: their life, their files, and lists of them.
+"""Checks of environments: their life cycle, their files, and lists of them.
 
-Layer 2. Creates two, with a file in one, and runs nothing in them.
+Layer 2. Creates three environments, two of them with a file, and runs nothing in them.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ COUNTS = ("file_count", "size_bytes")
 
 @exercise(requests=11)
 def environments_of_our_own(t: Target) -> Steps:
-    """Two environments made, read, listed, forked wrongly and deleted."""
+    """Create two environments; read, list, wrongly fork and delete them."""
     seen: Exchanges = {"made": (yield Send(t.request("POST", "environments", {"sources": SOURCES})))}
     one = id_of(seen["made"])
     if not one:
@@ -69,7 +69,7 @@ def environments_of_our_own(t: Target) -> Steps:
 
 @exercise(requests=5)
 def files_of_an_environment(t: Target) -> Steps:
-    """An environment made with one file, which is listed and downloaded, and one that is not there."""
+    """Create an environment with one file; list and download it, and read a file that does not exist."""
     made: Exchange = yield Send(t.request("POST", "environments", {"sources": SOURCES}))
     found = id_of(made)
     if not found:

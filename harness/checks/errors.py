@@ -1,4 +1,4 @@
-"""Checks of refusals: that wrong requests are the client's error, and what the errors look like.
+"""Checks of refusals: that wrong requests are answered as client errors, and what the errors look like.
 
 Layer 2. Every request here is refused by a conforming target before a model runs.
 """
@@ -41,15 +41,15 @@ TRACE = re.compile(
 """The first lines of Python, JavaScript, Java and Go stack traces, in JSON strings too."""
 
 LEAKABLE = 8
-"""A shorter key would be found in any text."""
+"""The shortest key to look for in errors; a shorter one might occur in any text."""
 
 
 @exercise(requests=12, front_end=True)
 def refused_requests(t: Target) -> Steps:
-    """One wrong thing at a time; `errors` holds every answer of the API that is a 4xx or 5xx.
+    """Requests with one mistake each; `errors` holds every 4xx or 5xx answer of the API.
 
-    The front end that checks keys, and whatever answers for paths of no API, have errors of their own shape: the
-    wrong key's and the unknown route's stand apart.
+    Answers to a wrong key and to an unknown route are kept apart: a front end that checks keys, or whatever
+    answers for unknown paths, has an error shape of its own.
     """
     seen = {
         "broken_json": (yield Send(t.request("POST", "interactions", b'{"model": "x", "input": '))),
@@ -251,7 +251,7 @@ def _told(answer: Exchange) -> bool:
 
 @exercise(requests=1)
 def a_scripted_limit(t: Target) -> Steps:
-    """A create that the target was told to refuse with 429."""
+    """A create that the target was scripted to refuse with 429."""
     marker = "Say no to a crowd."
     refuse = {"status": 429, "code": "rate_limit_exceeded", "message": "Too many requests."}
     taken: Exchange = yield Send(

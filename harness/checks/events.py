@@ -1,7 +1,7 @@
-"""What judges and exercises ask of the events in a stream: cursors, deltas, the completion.
+"""Reads the events in a stream for judges and exercises: cursors, deltas, the completion.
 
-Layer 2. Pure, and safe on anything: what is no JSON object is no event here. Whether the events are well-formed
-and in order is the contract's judgement, not this module's.
+Layer 2. Pure, and safe on any input: what is not a JSON object does not count as an event. Whether the events are
+well-formed and in order is for the contract to judge, not for this module.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ Event: TypeAlias = dict[str, Any]
 
 
 def is_stream(exchange: Exchange) -> bool:
-    """Whether the answer is an accepted event stream, by its label or, where that is wrong, by its looks."""
+    """Return whether the answer is a 2xx event stream, by its media type or, if that is wrong, by its body."""
     return exchange.status in SUCCESS and read(exchange).is_stream
 
 
 def events_in(exchange: Exchange) -> list[Event]:
-    """The decoded events; raises `Unmet` when the answer is no stream or too long to have been kept."""
+    """Return the decoded events. Raises `Unmet` if the answer is not a stream or was too long to be kept."""
     answered(exchange)
     if not is_stream(exchange):
         raise Unmet(f"{asked(exchange)} brought no stream: {shown(exchange)}")
@@ -34,7 +34,7 @@ def events_in(exchange: Exchange) -> list[Event]:
 
 
 def expect_stream(exchange: Exchange) -> Iterator[Finding]:
-    """Findings where a stream was due and something else came; a cut one is noted."""
+    """Yield a finding if the answer is not a successful stream; a stream that was cut off is only noted."""
     yield from expect_status(exchange, accepts=SUCCESS)
     if exchange.status in SUCCESS and not is_stream(exchange):
         yield broken(f"{asked(exchange)} brought no stream", expected="text/event-stream", actual=shown(exchange))
@@ -43,31 +43,31 @@ def expect_stream(exchange: Exchange) -> Iterator[Finding]:
 
 
 def decoded(frames: Iterable[Frame]) -> list[Event]:
-    """The events among frames that an exercise read; what cannot be decoded is left out."""
+    """Decode the frames that an exercise read; frames that are not JSON objects are left out."""
     return json_read.objects(frame.data for frame in frames)
 
 
 def kind(event: Mapping[str, Any]) -> str:
-    """The event_type, `""` when it is no string."""
+    """Return the event_type, `""` if it is not a string."""
     found = event.get("event_type")
     return found if isinstance(found, str) else ""
 
 
 def cursor(event: Mapping[str, Any]) -> str | None:
-    """The token that resumes after this event."""
+    """Return the token that resumes after this event, None if it has none."""
     return PROTOCOL.cursor(event)
 
 
 def last_cursor(events: Sequence[Mapping[str, Any]]) -> str | None:
-    """The cursor a client holds that has seen exactly these events."""
+    """Return the cursor of a client that has seen exactly these events."""
     return next((found for event in reversed(events) if (found := cursor(event))), None)
 
 
 def of_the_run(event: Mapping[str, Any]) -> bool:
-    """Whether an event tells of the run, so that every reader is owed it.
+    """Return whether an event belongs to the run, so that every reader must receive it.
 
-    A connection may have events of its own, which carry no cursor: heartbeats of a type that is not listed, and
-    errors without a word in them, which the live service was seen to send.
+    A connection may have events of its own, which carry no cursor: heartbeats of an unlisted type, and empty
+    errors, which the live service was observed to send.
     """
     if cursor(event) or kind(event) in RUN_EVENTS:
         return True
@@ -75,27 +75,27 @@ def of_the_run(event: Mapping[str, Any]) -> bool:
 
 
 def of_kind(events: Iterable[Event], event_type: str) -> list[Event]:
-    """The events of one type."""
+    """Return the events of one type."""
     return [event for event in events if kind(event) == event_type]
 
 
 def deltas(events: Iterable[Event], delta_type: str) -> list[Event]:
-    """The step.delta events whose delta is of one type."""
+    """Return the step.delta events whose delta has one type."""
     return [event for event in of_kind(events, "step.delta") if inner(event, "delta").get("type") == delta_type]
 
 
 def inner(event: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    """An object inside an event, empty when there is none."""
+    """Return an object inside an event, empty if there is none."""
     found = event.get(name)
     return found if isinstance(found, dict) else {}
 
 
 def completion(events: Iterable[Event]) -> Mapping[str, Any] | None:
-    """The interaction that the last interaction.completed carries, None when the stream was never completed."""
+    """Return the interaction in the last interaction.completed, None if the stream never completed."""
     ends = of_kind(events, "interaction.completed")
     return inner(ends[-1], "interaction") if ends else None
 
 
 def stream_id(events: Iterable[Event]) -> str:
-    """The id of the interaction that the first event to tell it belongs to, `""` when none does."""
+    """Return the interaction id from the first event that names one, `""` if none does."""
     return next((found for event in events if (found := PROTOCOL.stream_id(event))), "")

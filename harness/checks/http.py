@@ -1,4 +1,4 @@
-"""Checks of the transport: labels, lengths, versions, headers and queries that no call depends on.
+"""Checks of the HTTP layer: media types, lengths, versions, and headers and queries that must not matter.
 
 Layer 2.
 """
@@ -39,7 +39,7 @@ _HTTP = Registry(BY_ID)
 CHECKS = _HTTP.checks
 
 _OLD = "2026-05-07"
-"""The revision with `outputs` in place of `steps`, removed in June 2026."""
+"""The revision that had `outputs` instead of `steps`; removed in June 2026."""
 
 _CUT = frozenset({How.FIN, How.RST, How.BAD_HTTP})
 
@@ -178,7 +178,7 @@ def _coded_unasked(answer: Exchange) -> Iterator[Finding]:
 
 @exercise(requests=3, interactions=2)
 def other_revisions(t: Target) -> Steps:
-    """Creates that name an old and an odd revision, and a read that names the old one."""
+    """Creates with an old and with an invalid Api-Revision header, and a read with the old one."""
     created: Exchange = yield Send(_revised(t.create(input=HELLO), _OLD))
     seen: Exchanges = {
         "created_old": created,
@@ -223,7 +223,7 @@ def _of_this_generation(answer: Exchange, *, notes: frozenset[int] = frozenset()
 
 @exercise(requests=2)
 def both_versions(t: Target) -> Steps:
-    """A create that names neither model nor agent under each version: refused where the route exists."""
+    """A create with neither model nor agent under each version; it is refused where the route exists."""
     body = {"input": HELLO}
     return {
         "own": t.version,

@@ -1,7 +1,7 @@
-"""What judges say again and again: which statuses pass, what a body holds, what a finding looks like.
+"""Helpers shared by the judges: which statuses pass, what a body contains, how to build a finding.
 
-Layer 2. Pure, and safe on anything a target may send. A judge that lacks a prerequisite raises `Unmet` through
-these helpers; `Check.observe` turns that into an untestable observation.
+Layer 2. Pure, and safe on anything a target may send. If a prerequisite of a judge is missing, these helpers raise
+`Unmet`; `Check.observe` turns that into an untestable observation.
 """
 
 from __future__ import annotations
@@ -26,39 +26,39 @@ OVERLOADED = 503
 _KEY = re.compile(r"([?&](?:key|access_token)=)[^&]*")
 
 _MOST = 50
-"""Of more statuses of one class a message names the class and those that are missing."""
+"""If more statuses of one class are listed, a message names the class and the missing ones."""
 
 _MARKS = frozenset({"id", "status", "steps"})
-"""An object with any of these is meant as an interaction; whether it is a good one, other rules say."""
+"""An object with any of these fields counts as an interaction; other rules judge its content."""
 
 
 def broken(message: str, *, expected: str = "", actual: str = "") -> Finding:
-    """The rule is broken; `Check.observe` fills in which."""
+    """Build a finding that the rule is broken; `Check.observe` fills in the rule."""
     return Finding("", message, expected, actual)
 
 
 def lenient(message: str, *, expected: str = "", actual: str = "") -> Finding:
-    """The rule is kept in a lenient reading only."""
+    """Build a finding that the rule is kept only in a lenient reading."""
     return Finding("", message, expected, actual, severity=Severity.NON_STRICT)
 
 
 def noted(message: str, *, expected: str = "", actual: str = "") -> Finding:
-    """Worth telling, and no breach."""
+    """Build a finding that is worth reporting but breaks no rule."""
     return Finding("", message, expected, actual, severity=Severity.INFORMATION)
 
 
 def at(name: str, findings: Iterable[Finding]) -> Iterator[Finding]:
-    """The findings of one exchange among several, with its name in their place."""
+    """Add the name of an exchange to findings about it."""
     return (finding.at(exchange=name) for finding in findings)
 
 
 def expect_status(
     exchange: Exchange, *, accepts: Container[int], tolerates: Container[int] = (), notes: Container[int] = ()
 ) -> Iterator[Finding]:
-    """Nothing for an accepted status; a milder finding for a tolerated or noted one, else a broken rule.
+    """Yield nothing for an accepted status, a milder finding for a tolerated or noted one, else a broken rule.
 
-    No answer at all breaks the rule too: here, and only here, a dead connection becomes a finding. Raises `Unmet`
-    for a 429, and for a 503 that is an error of the API and that nothing here speaks of: a target that limits our
+    A missing answer breaks the rule too; only this function turns a dead connection into a finding. Raises `Unmet`
+    for a 429, and for a 503 with an API error body if 503 is in none of the arguments: a target that limits our
     rate or is overloaded has not looked at the request.
     """
     status = exchange.status
@@ -80,7 +80,7 @@ def expect_status(
 
 
 def expect_alive(exchange: Exchange, *, accepts: Container[int]) -> Iterator[Finding]:
-    """As `expect_status`, after something that a target has to survive: to be overloaded is no excuse then."""
+    """Like `expect_status`, for a target that must have survived something: here a 503 breaks the rule."""
     if exchange.status == OVERLOADED:
         yield broken(f"{asked(exchange)} finds nobody", expected=_listed(accepts), actual=shown(exchange))
     else:
@@ -95,9 +95,9 @@ def expect_object(
     notes: Container[int] = (),
     marks: Iterable[str] = (),
 ) -> Iterator[Finding]:
-    """As `expect_status`; an accepted answer that is no JSON object, or has none of the `marks`, breaks the rule.
+    """Like `expect_status`; a 2xx answer that is not a JSON object, or has none of the `marks`, breaks the rule.
 
-    For the one check of an exercise that speaks of the answer as a whole; what the object holds, others judge.
+    For the one check of an exercise that judges the answer as a whole; other checks judge the object's content.
     """
     yield from expect_status(exchange, accepts=accepts, tolerates=tolerates, notes=notes)
     if exchange.status not in SUCCESS:
@@ -111,14 +111,15 @@ def expect_object(
 def expect_interaction(
     exchange: Exchange, *, tolerates: Container[int] = (), notes: Container[int] = ()
 ) -> Iterator[Finding]:
-    """As `expect_object`, for an answer that is to be an interaction."""
+    """Like `expect_object`, for an answer that must be an interaction."""
     yield from expect_object(exchange, tolerates=tolerates, notes=notes, marks=_MARKS)
 
 
 def expect_offered(exchange: Exchange) -> Iterator[Finding]:
-    """As `expect_interaction`, for what a target or a model need not offer: raises `Unmet` where it is refused.
+    """Like `expect_interaction`, for an optional ability of a target or model: raises `Unmet` if it is refused.
 
-    A clean refusal says that the ability is absent, a crash or a body that is no interaction that it is broken.
+    A clean refusal means that the ability is absent; a crash, or a body that is not an interaction, that it is
+    broken.
     """
     if exchange.status in CLIENT_ERROR:
         raise Unmet(f"{asked(exchange)} was refused: {shown(exchange)}")
@@ -126,14 +127,14 @@ def expect_offered(exchange: Exchange) -> Iterator[Finding]:
 
 
 def expect_settled(exchange: Exchange) -> Iterator[Finding]:
-    """A status that says that the run goes on breaks the rule. Raises `Unmet` where there is no interaction."""
+    """A status that is not settled breaks the rule. Raises `Unmet` if the answer is not an interaction."""
     status = interaction_in(exchange).get("status")
     if isinstance(status, str) and not is_settled(status):
         yield broken("the run is not over", expected="a settled status", actual=status).at(pointer="$.status")
 
 
 def interaction_in(exchange: Exchange) -> Mapping[str, Any]:
-    """The JSON object of a successful answer; raises `Unmet` when there is none."""
+    """Return the JSON object of a successful answer. Raises `Unmet` if there is none."""
     answered(exchange)
     body = read(exchange).json
     if exchange.status not in SUCCESS or not isinstance(body, dict):
@@ -142,14 +143,14 @@ def interaction_in(exchange: Exchange) -> Mapping[str, Any]:
 
 
 def answered(exchange: Exchange) -> Exchange:
-    """The exchange itself when a response head arrived; else raises `Unmet`."""
+    """Return the exchange if a response head arrived, else raise `Unmet`."""
     if exchange.status is None:
         raise Unmet(f"no answer to {asked(exchange)}: {ended(exchange)}")
     return exchange
 
 
 def input_text(body: Mapping[str, Any]) -> str | None:
-    """The text of the caller's first input as a stored interaction shows it, None when it shows none."""
+    """Return the text of the caller's first input in a stored interaction, None if it shows no input."""
     inputs = [step for step in steps_of(body) if step.get("type") == USER_INPUT]
     if inputs:
         return text_of(inputs[0].get("content"))
@@ -157,7 +158,7 @@ def input_text(body: Mapping[str, Any]) -> str | None:
 
 
 def of_rule(rule: str, exchange: Exchange) -> Iterator[Finding]:
-    """What the contract found under one rule in an answer that arrived."""
+    """Return the contract's findings under one rule. Raises `Unmet` if no answer arrived."""
     answered(exchange)
     return (finding for finding in read(exchange).findings if finding.rule == rule)
 
@@ -165,9 +166,9 @@ def of_rule(rule: str, exchange: Exchange) -> Iterator[Finding]:
 def among(
     name: str, answers: Sequence[Exchange], judge: Callable[[Exchange], Iterable[Finding]]
 ) -> Iterator[Finding]:
-    """The findings of one judge over a list of answers, each with its place in that list.
+    """Apply one judge to a list of answers; each finding gets its answer's position in the list.
 
-    Raises `Unmet` for an empty list: nothing was looked at, and that is no pass.
+    Raises `Unmet` for an empty list, since a check that looked at nothing must not pass.
     """
     if not answers:
         raise Unmet(f"there are no {name} to look at")
@@ -176,19 +177,19 @@ def among(
 
 
 def code_of(exchange: Exchange) -> str:
-    """The code word of an error body, `""` when there is none."""
+    """Return the code of an error body if it is a string, else `""`."""
     error = read(exchange).error
     return error[0] if error is not None and isinstance(error[0], str) else ""
 
 
 def asked(exchange: Exchange) -> str:
-    """Method and target of the request, for a message; a key in the query is masked."""
+    """Format the request's method and target for a message; a key in the query is masked."""
     target = _KEY.sub(r"\1…", exchange.request.target)
     return f"{exchange.request.method} {_clip(target, 120)}"
 
 
 def shown(exchange: Exchange) -> str:
-    """Status and the beginning of the body, for a message."""
+    """Format the status and the error or the beginning of the body, for a message."""
     if exchange.status is None:
         return ended(exchange)
     error = read(exchange).error
@@ -198,14 +199,14 @@ def shown(exchange: Exchange) -> str:
 
 
 def ended(exchange: Exchange) -> str:
-    """How the answer ended, for a message."""
+    """Format how the answer ended, for a message."""
     ending = exchange.ending
     said = f"{ending.how} by {ending.by} {ending.at.replace('_', ' ')}"
     return f"{said}: {ending.detail}" if ending.detail else said
 
 
 def briefly(value: object) -> str:
-    """A JSON value cut to fit a message; never raises, however deep or odd it is."""
+    """Format a JSON value, shortened to fit a message; never raises, however deep or odd the value is."""
     try:
         return _clip(json.dumps(value, ensure_ascii=False), 120)
     except (TypeError, ValueError, RecursionError):
@@ -213,7 +214,7 @@ def briefly(value: object) -> str:
 
 
 def _clip(text: str, size: int) -> str:
-    text = text.encode("utf-8", "replace").decode()  # half a surrogate pair could not be printed
+    text = text.encode("utf-8", "replace").decode()  # a lone surrogate cannot be printed
     return shortened(text, size)
 
 

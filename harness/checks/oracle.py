@@ -1,9 +1,9 @@
-"""The resume oracle: what came up to a cursor, plus what comes after it, is the whole stream.
+"""The resume oracle: the events up to a cursor plus the events after it must be the whole stream.
 
-Layer 2. Pure. A client discards or deduplicates nothing here: the reference documents exclusive resume, so what
-is compared is the exact rest. Two lenient readings are told apart from a loss: the boundary event repeated once,
-and deltas that are split differently but assemble to the same result. What belongs to a connection and not to
-the run (`events.of_the_run`) is no part of either.
+Layer 2. Pure. Nothing is discarded or deduplicated as a client would do: the reference documents exclusive resume,
+so the exact rest is compared. Two lenient readings are distinguished from a loss: the event of the cursor repeated
+once, and deltas that are split differently but assemble to the same result. Events that belong to a connection and
+not to the run (`events.of_the_run`) are ignored on both sides.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from harness.outcome import Finding
 from harness.outcome.words import counted
 
 _NOT_COMPARED = frozenset({"event_id", "metadata"})
-"""Top-level fields of an event that may differ between two readings of it."""
+"""Top-level fields of an event that may differ from one reading to another."""
 
 _ENVELOPES = {"interaction.created": ("id",), "interaction.completed": ("id", "status")}
-"""What is compared of the interaction in an event; a replay may show a later status or time in the rest."""
+"""Fields to compare of the interaction in an event; in a replay others may show a later status or time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """How the events after a cursor differ from what they should be.
+    """How the events received after a cursor differ from the expected ones.
 
-    `missing` are numbers of events in the whole stream, `extra` numbers in what came. `repeated`: the event of
-    the cursor came once more, first. `resplit`: different deltas, the same assembled result. `reordered`: all
-    are there, in another order.
+    `missing` are indices in the whole stream, `extra` are indices in the received events. `repeated`: the event of
+    the cursor came once more, first. `resplit`: different deltas, but the same assembled result. `reordered`: all
+    events are there, in another order.
     """
 
     missing: tuple[int, ...] = ()
@@ -45,8 +45,8 @@ class Rest:
 def compare(whole: Sequence[Event], at: int, came: Sequence[Event], *, had: Sequence[Event] | None = None) -> Rest:
     """Judge `came` as the answer to a resume after event number `at` of `whole` (-1: from the start).
 
-    `had` is what the reader had until then, where that was another reading than `whole`: the deltas of the two may
-    be split differently, and then `at` may lie outside `whole`.
+    `had` is what the reader had received until then, if `whole` is from another reading. The two may split their
+    deltas differently, and `at` may then lie outside `whole`.
     """
     due = {number: _shape(event) for number, event in enumerate(whole) if number > at and of_the_run(event)}
     got = {number: _shape(event) for number, event in enumerate(came) if of_the_run(event)}
@@ -63,9 +63,9 @@ def compare(whole: Sequence[Event], at: int, came: Sequence[Event], *, had: Sequ
 
 
 def cuts(whole: Sequence[Event], limit: int) -> list[int]:
-    """Numbers of events to resume after: all that carry a cursor but the last event, thinned out to `limit`.
+    """Return the indices of events to resume after: those with a cursor, except the last event, at most `limit`.
 
-    The ends are always among them, since the first and the last resume are where servers err by one.
+    The first and the last of these are always included, since that is where servers are off by one.
     """
     able = [number for number, event in enumerate(whole[:-1]) if cursor(event)]
     if len(able) <= limit:
@@ -75,12 +75,12 @@ def cuts(whole: Sequence[Event], limit: int) -> list[int]:
 
 
 def same_event(one: Event, other: Event) -> bool:
-    """Whether two readings show the same event."""
+    """Return whether two events are equal, apart from fields that may differ between readings."""
     return _shape(one) == _shape(other)
 
 
 def losses(name: str, whole: Sequence[Event], rest: Rest) -> Iterator[Finding]:
-    """What did not come."""
+    """Yield a finding for missing events."""
     if rest.missing:
         lost = rest.missing[0]
         first = "the first of them " if len(rest.missing) > 1 else ""
@@ -92,7 +92,7 @@ def losses(name: str, whole: Sequence[Event], rest: Rest) -> Iterator[Finding]:
 
 
 def additions(name: str, came: Sequence[Event], rest: Rest) -> Iterator[Finding]:
-    """What came and should not have, or in another order."""
+    """Yield a finding for events that should not have come, or that came in another order."""
     if rest.extra:
         first = rest.extra[0]
         yield broken(
@@ -105,7 +105,7 @@ def additions(name: str, came: Sequence[Event], rest: Rest) -> Iterator[Finding]
 
 
 def leniencies(name: str, rest: Rest) -> Iterator[Finding]:
-    """What is right in a lenient reading only."""
+    """Yield a finding for what is correct only in a lenient reading."""
     if rest.repeated:
         yield lenient(f"{name} repeats the event of its cursor", expected="the event after it", actual="the event")
     elif rest.resplit:
@@ -124,7 +124,7 @@ def _shape(event: Event) -> str:
 
 
 def _surplus(these: Mapping[int, str], those: Sequence[str]) -> list[int]:
-    """Numbers of the items of `these` that `those` does not account for, the later ones of equal items."""
+    """Return the keys of the items in `these` that are missing from `those`; of equal items, the later ones."""
     left = Counter(those)
     surplus = []
     for number, item in these.items():
@@ -136,7 +136,7 @@ def _surplus(these: Mapping[int, str], those: Sequence[str]) -> list[int]:
 
 
 def _same_result(whole: Sequence[Event], read: Sequence[Event]) -> bool:
-    # Only the split of deltas is free: every other event has to be there, in its place.
+    # Only deltas may be split differently; every other event must be there, in its place.
     return _frame(whole) == _frame(read) and _steps(whole) == _steps(read)
 
 

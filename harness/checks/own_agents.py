@@ -1,4 +1,4 @@
-"""Checks of agents of one's own: made, read, listed in pages, deleted.
+"""Checks of custom agents: create, read, list in pages, run, delete.
 
 Layer 2. Creates two agents and runs one of them.
 """
@@ -39,12 +39,12 @@ CHECKS = _OWN.checks
 
 NOBODY = "harness-no-such-agent"
 OWN = ("harness-check-one", "harness-check-two")
-"""Ids of the agents that are made and deleted again; what an earlier, broken run left of them is deleted first."""
+"""Ids of the agents to create and delete; agents left over from an earlier, interrupted run are deleted first."""
 
 
 @exercise(requests=16, interactions=1)
 def agents_of_our_own(t: Target) -> Steps:
-    """Two agents made, read, listed, run and deleted; ids that are taken, reserved, or nobody's."""
+    """Create two agents; read, list, run and delete them; try ids that are taken, reserved or unknown."""
     for name in OWN:
         yield Send(t.request("DELETE", f"agents/{name}"))
     seen: Exchanges = {"made": []}

@@ -1,6 +1,6 @@
-"""Lists that come in pages: reading them all, and what one page holds.
+"""Paged lists: reading all pages, and the entries of one page.
 
-Layer 2. Bounded: a target whose pages never end is stopped after `MOST` of them.
+Layer 2. Bounded: reading stops after `MOST` pages, in case a target's pages never end.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from harness.outcome.words import counted
 from harness.wire import Exchange
 
 MOST = 20
-"""Pages read of one list; a project with more entries is not judged to its end."""
+"""The most pages to read of one list; a longer list is not judged to its end."""
 
 
 def pages(t: Target, path: str, size: int) -> Part[list[Exchange]]:
-    """Every page of a list, in order, `size` entries asked for in each."""
+    """Read every page of a list in order, up to `MOST`, with page_size `size`."""
     found: list[Exchange] = []
     token = ""
     while len(found) < MOST:
@@ -36,27 +36,28 @@ def pages(t: Target, path: str, size: int) -> Part[list[Exchange]]:
 
 
 def next_token(page: Exchange) -> str:
-    """The token of the page that follows, `""` after the last one."""
+    """Return the token of the next page, `""` after the last one."""
     body = read(page).json
     token = body.get("next_page_token") if page.status in SUCCESS and isinstance(body, dict) else None
     return token if isinstance(token, str) else ""
 
 
 def entries(page: Exchange, field: str) -> list[dict[str, Any]]:
-    """The entries of one page; an absent array is an empty one."""
+    """Return the entries of one page, none if the array is absent. Raises `Unmet` if the answer is no page."""
     found = interaction_in(page).get(field)
     return [entry for entry in found if isinstance(entry, dict)] if isinstance(found, list) else []
 
 
 def ids(listed: Sequence[Exchange], field: str) -> list[str]:
-    """The ids of all entries of all pages."""
+    """Return the ids of all entries of all pages."""
     return [str(entry.get("id")) for page in listed for entry in entries(page, field)]
 
 
 def each_once(listed: Sequence[Exchange], field: str, expected: Sequence[str]) -> Iterator[Finding]:
-    """Findings for entries that come twice, for `expected` ones that do not come, for pages that are none.
+    """Yield findings for repeated entries, missing `expected` entries, and pages that are not objects.
 
-    `listed` is called `paged` among the results of its exercise.
+    In findings the pages are named `paged[n]`, after the result of their exercise. Raises `Unmet` if there are
+    more than `MOST` pages.
     """
     flaws = [found for number, page in enumerate(listed) for found in at(f"paged[{number}]", expect_object(page))]
     yield from flaws

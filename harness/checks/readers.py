@@ -1,6 +1,6 @@
-"""Checks of several readers of one run that goes on, and of one that hangs up and comes back.
+"""Checks of several readers of a run in progress, and of a reader that disconnects and comes back.
 
-Layer 2. The case that resume is for; on finished runs the same is asked of every cut in `harness.checks.resume`.
+Layer 2. This is what resume is for; `harness.checks.resume` checks many cuts of a finished run.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ _READERS = Registry(BY_ID)
 CHECKS = _READERS.checks
 
 _READ_BEFORE_CUT = 5
-"""Events a reader has before it hangs up, and more until one of them carries a cursor."""
+"""Events a reader receives before it disconnects; more if none of them carries a cursor."""
 
 
 @exercise(requests=6, interactions=1)
 def a_running_run_with_readers(t: Target) -> Steps:
-    """Two readers of a run that goes on, and a third that hangs up and returns with its cursor."""
+    """Two readers of a run in progress, and a third that disconnects and resumes with its cursor."""
     run = yield from begin(t, "readers")
     one = yield from opened(t, run.id)
     yield Read(one, 1)

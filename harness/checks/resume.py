@@ -1,8 +1,7 @@
-"""Checks of replay and resume on a finished run: every cut must continue where it was cut.
+"""Checks of replay and resume on a finished run: after every cut the stream must continue exactly there.
 
-Layer 2. The comparison itself is `harness.checks.oracle`; runs that go on are `harness.checks.readers`, cursors
-that are unusual `harness.checks.cursors`. Without
-event ids nothing here but replay is testable.
+Layer 2. `harness.checks.oracle` makes the comparison. `harness.checks.readers` checks runs in progress,
+`harness.checks.cursors` unusual cursors. Without event ids only replay is testable.
 """
 
 from __future__ import annotations
@@ -37,15 +36,15 @@ _RESUME = Registry(BY_ID)
 CHECKS = _RESUME.checks
 
 CUTS = 8
-"""Places a finished run is resumed from; each costs one request and no model."""
+"""The number of places to resume a finished run from; each costs one request and runs no model."""
 
 _OPENINGS = (b"event", b"data", b"id", b"retry", b":", b"\n", b"\r", b"\xef\xbb\xbf")
-"""How a stream of server-sent events can begin; a line of another name is skipped by clients, unseen."""
+"""How a stream of server-sent events can begin; clients silently skip lines with other field names."""
 
 
 @dataclass(frozen=True, slots=True)
 class Resumed:
-    """A stream asked for after `cursor`, which event number `at` of the whole carried."""
+    """A stream resumed after `cursor`, the cursor of event number `at` of the whole stream."""
 
     cursor: str
     at: int
@@ -53,7 +52,7 @@ class Resumed:
 
     @property
     def name(self) -> str:
-        """What the exchange is called among the results of its exercise, and in messages."""
+        """The name of the exchange among the results of its exercise and in messages."""
         return f"resume after event {self.at}"
 
 
@@ -85,7 +84,7 @@ def a_finished_run_resumed(t: Target) -> Steps:
 
 
 def _reference(reading: Exchange) -> list[Event]:
-    """The events of a reading that resumes can be compared with, none when it was not whole."""
+    """Return a reading's events if it is complete, so that resumes can be compared with it, else none."""
     events = events_in(reading) if is_stream(reading) and not reading.truncated else []
     return events if completion(events) is not None else []
 
@@ -100,7 +99,7 @@ def _resumes(t: Target, found: str, events: Sequence[Event], places: Sequence[in
 
 
 def _encoded(t: Target, found: str, token: str) -> Request:
-    """The resume with every byte of the cursor percent-encoded, which means the same."""
+    """Build the resume with every byte of the cursor percent-encoded, which is equivalent."""
     plain = t.get(found, stream=True)
     escaped = "".join(f"%{byte:02X}" for byte in token.encode("utf-8", "surrogatepass"))
     return Request(plain.method, f"{plain.target}&last_event_id={escaped}", plain.headers, plain.body)

@@ -1,4 +1,4 @@
-"""Checks of reading stored interactions, of not storing them, and of whose they are.
+"""Checks of reading stored interactions, of store=false, and of isolation between projects.
 
 Layer 2.
 """
@@ -166,7 +166,7 @@ def _bears_a_stray_cursor(with_cursor: Exchange) -> Iterator[Finding]:
 
 @exercise(requests=1)
 def an_unknown_id_read(t: Target) -> Steps:
-    """GET of an id that names nothing."""
+    """GET of an id that does not exist."""
     return {"unknown": (yield Send(t.get(UNKNOWN_ID)))}
 
 
@@ -187,7 +187,7 @@ def _knows_nothing_of_it(unknown: Exchange) -> Iterator[Finding]:
 
 @exercise(requests=1, interactions=1)
 def an_unstored_interaction(t: Target) -> Steps:
-    """A create with store=false; where it has an id all the same, the id is read and continued."""
+    """A create with store=false; if the answer has an id nevertheless, it is read and continued."""
     created: Exchange = yield Send(t.create(input=HELLO, store=False))
     found = id_of(created)
     if not found:
@@ -228,7 +228,7 @@ def _continues_nothing(created: Exchange, chained: list[Exchange]) -> Iterator[F
 
 @exercise(requests=1)
 def a_background_run_unstored(t: Target) -> Steps:
-    """background=true with store=false: refused before a model runs."""
+    """background=true with store=false; it is refused before a model runs."""
     return {"refused": (yield Send(t.create(input=HELLO, background=True, store=False)))}
 
 

@@ -1,6 +1,6 @@
-"""Checks of bearing the unusual: parallel creates, hostile bodies, odd methods and ids.
+"""Checks of robustness: parallel creates, hostile bodies, odd methods and ids.
 
-Layer 2. None asks for more than a clean refusal; only the parallel creates run a model.
+Layer 2. Unusual requests need only be refused cleanly; only the parallel creates must run a model.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ CHECKS = _ROBUSTNESS.checks
 PROMPTS = tuple(f"Say {word}." for word in ("one", "two", "three", "four", "five", "six", "seven", "eight"))
 _DEPTH = 10_000
 _LONG = 6_000
-"""Characters of an id: the whole request target stays below the 8000 bytes that RFC 9110 asks servers to bear."""
+"""Length of an id: the whole request target stays below the 8000 bytes that RFC 9110 asks servers to support."""
 
 _INJECTIONS = ("a%2Fb", "..%2F..", "%2e%2e", "a%3Fb=c", "a%00b", "a%0d%0ab", "%ff%fe")
 
@@ -90,7 +90,7 @@ def _readable_or_not_yet(answer: Exchange) -> Iterator[Finding]:
 
 @exercise(requests=2, front_end=True)
 def a_deep_body(t: Target) -> Steps:
-    """A create whose input is nested ten thousand deep, then an ordinary call."""
+    """A create whose input is nested ten thousand levels deep, then an ordinary call."""
     head = json.dumps({"model": t.model})[:-1].encode()
     body = head + b', "input": ' + b"[" * _DEPTH + b"]" * _DEPTH + b"}"
     return {
@@ -113,7 +113,7 @@ def _bears_depth(deep: Exchange, after: Exchange) -> Iterator[Finding]:
 
 @exercise(requests=3, front_end=True)
 def odd_bodies(t: Target) -> Steps:
-    """Bodies that are empty, no UTF-8, or under another label; the last lacks its input, so nothing runs."""
+    """Bodies that are empty, not UTF-8, or labelled text/plain; the last has no input, so that no model runs."""
     model = json.dumps({"model": t.model})[:-1].encode()
     label = [("content-type", "text/plain")]
     return {
@@ -158,7 +158,7 @@ def _bears_labels(plain: Exchange) -> Iterator[Finding]:
 
 @exercise(requests=9, front_end=True)
 def odd_addresses(t: Target) -> Steps:
-    """A method no route has, ids that try to leave their place, and an id that is very long."""
+    """A method that no route has, ids that try to escape their path segment, and a very long id."""
     injected = []
     for odd in _INJECTIONS:
         injected.append((yield Send(t.request("GET", f"interactions/{odd}"))))  # noqa: PERF401  it yields
@@ -208,7 +208,7 @@ def _bears_length(long: Exchange) -> Iterator[Finding]:
 
 @exercise(requests=1)
 def a_camel_case_create(t: Target) -> Steps:
-    """A create that spells a known field after another API."""
+    """A create that spells a known field in camelCase, as in another API."""
     return {"camel": (yield Send(t.create(input=HELLO, systemInstruction="Be brief.")))}
 
 

@@ -1,7 +1,7 @@
-"""Runs that last long enough to act on: begun in the background, and made to stand still where that is possible.
+"""Background runs that last long enough to act on, held in place if the target allows it.
 
-Layer 2. On a scriptable target a run is held until it is let go, so that nothing races; elsewhere the input asks
-for a long answer, the exercise acts at once, and a run that was over first is a race lost, nobody's fault.
+Layer 2. On a scriptable target a run is held until it is released, so that there is no race. Elsewhere the input
+asks for a long answer and the exercise acts at once; a run that is over first is a lost race, not a failure.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from harness.outcome import Unmet
 from harness.wire import Exchange, LiveStream, Request
 
 LONG = "Write a story of two thousand words about a lighthouse."
-"""An input that takes a live model some seconds."""
+"""An input that keeps a live model busy for some seconds."""
 
 HELD_AFTER = 8
-"""Events a held run has brought when it stands still: enough to cut it in the middle of a step."""
+"""Events that a held run sends before it stops: enough to cut it in the middle of a step."""
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A background run that had not settled when it was begun; `held` if it stands still until `let_go`."""
+    """A background run that had not settled when its create was answered. `held`: it is held until `let_go`."""
 
     id: str
     created: Exchange
@@ -34,7 +34,7 @@ class Running:
 
 
 def script(t: Target, marker: str, **keys: Any) -> Part[bool]:
-    """Queue the answer to the next create whose input holds `(marker)` → whether the target takes scripts."""
+    """Script the answer to the next create whose input contains `(marker)` → whether the target accepted it."""
     if "script" not in t.capabilities:
         return False
     body = {**keys, "match": {"input_contains": f"({marker})"}}
@@ -43,15 +43,15 @@ def script(t: Target, marker: str, **keys: Any) -> Part[bool]:
 
 
 def scripted(t: Target, marker: str, **keys: Any) -> Part[None]:
-    """As `script`, for exercises that are nothing without it: raises `Unmet` when the target takes none."""
+    """Like `script`, for exercises that depend on it: raises `Unmet` if the target does not accept scripts."""
     if not (yield from script(t, marker, **keys)):
         raise Unmet("the target takes no scripts through /__harness__/")
 
 
 def begin(t: Target, marker: str, **fields: Any) -> Part[Running]:
-    """A background run that is still going on; `marker` tells its script from those of other exercises.
+    """Begin a background run that is still in progress; `marker` separates its script from other exercises'.
 
-    Raises `Unmet` when the target gives no such run, `race_lost` when it was over at once.
+    Raises `Unmet` if the create brings no id, or, with `race_lost`, if the run was over at once.
     """
     held = yield from script(t, marker, hold={"after": HELD_AFTER})
     answer: Exchange = yield Send(t.create(input=f"{LONG} ({marker})", background=True, **fields))
@@ -62,13 +62,13 @@ def begin(t: Target, marker: str, **fields: Any) -> Part[Running]:
 
 
 def let_go(t: Target, run: Running) -> Part[None]:
-    """Let a held run go on; nothing where it was never held."""
+    """Release a held run; do nothing for a run that is not held."""
     if run.held:
         yield Send(t.control("POST", "release", {"id": run.id}))
 
 
 def read_to_a_cursor(stream: LiveStream, count: int, *, most: int) -> Part[list[Event]]:
-    """So many events of a stream, and on to one that carries a cursor, but no more than `most`."""
+    """Read `count` events of a stream, and more until one carries a cursor, at most `most`."""
     had = decoded((yield Read(stream, count)))
     while last_cursor(had) is None and len(had) < most:
         more = decoded((yield Read(stream, 1)))
@@ -79,7 +79,7 @@ def read_to_a_cursor(stream: LiveStream, count: int, *, most: int) -> Part[list[
 
 
 def whole(request: Request) -> Part[Exchange]:
-    """A stream read to its end."""
+    """Open a stream and read it to its end."""
     stream = yield Open(request)
     exchange: Exchange = yield Finish(stream)
     return exchange

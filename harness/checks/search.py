@@ -1,6 +1,6 @@
-"""Checks of the tools that a server runs itself, of which every target that has any has the search.
+"""Checks of tools that the server runs itself, using search, which every target with such tools has.
 
-Layer 2. A model that is told to search still may not: what it did not do is untestable, not broken.
+Layer 2. A model that is asked to search may still not do so; a missing search is untestable, not broken.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ CHECKS = _SEARCH.checks
 
 @exercise(requests=1, interactions=1)
 def a_search(t: Target) -> Steps:
-    """A question that sends the model to the search tool."""
+    """A question that makes the model use the search tool."""
     question = "Search the web: who won the latest chess world championship?"
     return {"answer": (yield Send(t.create(input=question, tools=[{"type": "google_search"}])))}
 

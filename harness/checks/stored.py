@@ -1,6 +1,6 @@
-"""Stored interactions from their create to after their delete: the exercises that most checks of the core share.
+"""Stored interactions from create to after delete: the exercises that most core checks share.
 
-Layer 2. Each create costs one short answer of the model; everything else here is free of tokens.
+Layer 2. Each create costs one short answer of the model; everything else here uses no tokens.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from harness.wire import Exchange, Request
 
 HELLO = "Say hi."
 UNKNOWN_ID = "v1_aGFybmVzcy11bmtub3duLWludGVyYWN0aW9u"
-"""Shaped like the ids of the public recordings, and nobody's."""
+"""Has the form of the ids in the public recordings, but names no interaction."""
 
 WRONG_KEY = "harness-wrong-key"
 
 
 @exercise(requests=12, interactions=1)
 def a_stored_interaction(t: Target) -> Steps:
-    """Create, read in every way, delete, and ask for it again; `answers` holds all of it in order.
+    """Create, read in every way, delete, and request it again; `answers` holds all exchanges in order.
 
-    `reads` are the first reads, repeated while they say 404; `got` is the last of them.
+    `reads` are the first reads, repeated while they are answered 404; `got` is the last of them.
     """
     seen: Exchanges = {"created": (yield Send(t.create(input=HELLO)))}
     found = id_of(seen["created"])
@@ -61,7 +61,7 @@ def several_interactions(t: Target) -> Steps:
 
 
 def all_of(seen: Mapping[str, Any]) -> list[Exchange]:
-    """Every exchange of an exercise, in the order it was made."""
+    """Return every exchange among an exercise's results, in the order in which they were made."""
     found: list[Exchange] = []
     for value in seen.values():
         several: Iterable[Any] = value if isinstance(value, list) else (value,)

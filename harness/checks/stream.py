@@ -1,7 +1,7 @@
-"""Checks of event streams: what one must look like, and how streams agree with what is stored.
+"""Checks of event streams: what a stream must look like, and whether it agrees with what is stored.
 
-Layer 2. The rules of a single stream are judged by `harness.contract`; here they are asked of every kind of stream
-a target gives. A kind that it refuses is left out: only the plain text stream is needed.
+Layer 2. `harness.contract` judges the rules of a single stream; here they are applied to every kind of stream that
+a target supports. Kinds that it refuses are left out; only the plain text stream is required.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ TITLES: Mapping[str, str] = {
     "stream.done-final": "nothing follows [DONE]",
     "stream.evid-unique": "event ids do not repeat",
 }
-"""Titles of the rules that one stream can break; a rule that is missing here gets its statement."""
+"""Titles of the rules that a single stream can break; a rule without a title here gets its statement."""
 
 ACCEPTS: Mapping[str, tuple[str, ...]] = {
     "stream.framing": ("LF, CR or CRLF", "a byte order mark", "comments", "data over several lines"),
@@ -107,7 +107,7 @@ ACCEPTS: Mapping[str, tuple[str, ...]] = {
     "stream.done-final": ("nothing, if [DONE] came",),
     "stream.evid-unique": ("another id on each event that has one",),
 }
-"""What passes under each of them, in words."""
+"""What passes under each of these rules, in words."""
 
 ELSEWHERE = frozenset(
     {
@@ -121,12 +121,12 @@ ELSEWHERE = frozenset(
         "stream.hangup",
     }
 )
-"""Rules of the area that have a check of their own, below or in `harness.checks.streaming`."""
+"""Rules of this area that are checked separately, below or in `harness.checks.streaming`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """What one of the streams must hold before a rule says anything of them, and who is expected to send it."""
+    """What at least one stream must contain for a rule to be testable, and the capability that provides it."""
 
     seen: Callable[[Sequence[Event]], bool]
     lacking: str

@@ -1,6 +1,6 @@
-"""One stream of each kind that a target gives: the exercise that most checks of streams share.
+"""One stream of each kind that a target supports: the exercise that most checks of streams share.
 
-Layer 2. Four short answers of the model; what is read again afterwards is free of tokens.
+Layer 2. Costs four short answers of the model; reading them again uses no tokens.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ KINDS: Mapping[str, Mapping[str, Any]] = {
         "generation_config": {"thinking_level": "low", "thinking_summaries": "auto"},
     },
 }
-"""The kinds of stream beside plain text, by the body that asks for them."""
+"""The kinds of stream besides plain text, with the body that requests them."""
 
 
 @exercise(requests=9, interactions=4)
 def streams_of_all_kinds(t: Target) -> Steps:
-    """A stream of each kind, what GET stores of it, and one replay."""
+    """A stream of each kind, a GET of each interaction, and a replay of the text stream."""
     text = yield from whole(t.create(input=HELLO, stream=True))
     answers: dict[str, Exchange] = {"text": text}
     for name, body in KINDS.items():

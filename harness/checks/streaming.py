@@ -1,6 +1,6 @@
-"""Checks of streaming as a way to talk: how else it is asked for, errors on the way, and readers that leave.
+"""Checks around streaming: another way to request it, errors within a stream, and readers that disconnect.
 
-Layer 2. What a stream must look like is `harness.checks.stream`.
+Layer 2. `harness.checks.stream` checks what a stream must look like.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def a_stream_with_an_error(t: Target) -> Steps:
 
 @exercise(requests=3, interactions=2)
 def a_hang_up(t: Target) -> Steps:
-    """A stream its reader leaves after two events, and two calls that follow."""
+    """A stream whose reader disconnects after two events, then another create and a GET of what was streamed."""
     stream = yield Open(t.create(input=HELLO, stream=True))
     yield Read(stream, 2)
     left: Exchange = yield Close(stream)
@@ -58,7 +58,7 @@ def a_hang_up(t: Target) -> Steps:
 
 @exercise(requests=1, interactions=1)
 def a_stream_asked_for_twice(t: Target) -> Steps:
-    """A streaming create that says so in its query as well, as older clients do."""
+    """A streaming create that also requests streaming in its query, as older clients do."""
     body = {"model": t.model, "input": HELLO, "stream": True}
     return {"streamed": (yield from whole(t.request("POST", "interactions", body, query={"alt": "sse"})))}
 

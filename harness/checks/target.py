@@ -1,4 +1,4 @@
-"""How an exercise addresses the target: builds requests, never sends them.
+"""Builds an exercise's requests to the target; never sends them.
 
 Layer 2. Knows the API's paths and where a key goes; must not know where the target is.
 """
@@ -18,15 +18,15 @@ KEY_HEADER = "x-goog-api-key"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """What the user said of the target.
+    """What is known of the target, and the requests that follow from it.
 
     `version` is a path segment (`v1beta`), `wait` the seconds a background run may take to settle. `gone_within`
-    are the seconds a create may take to be readable and a delete to be seen: a 404 that lasts longer is an answer.
-    `keeps` is False where the target is known to keep nothing that GET could find, so that nobody waits for it.
-    `environment` is what agents are to run in, None where the target has no such thing. `capabilities` are those
-    of `checks.CAPABILITIES` it is known to have: an exercise may look for `script` there and make its runs stand
-    still, it must work without. `says` are fields that every create says aloud unless it says otherwise, because
-    this target needs them: `stream: false` where it streams when nothing is said.
+    is the number of seconds until a created interaction must be readable and a deleted one gone; a 404 that lasts
+    longer is final. `keeps` is False if the target is known to store nothing that a GET could find, so that no
+    exercise waits for it. `environment` is the environment for agents to run in, None if the target has none.
+    `capabilities` are the `checks.CAPABILITIES` it is known to have; an exercise may use `script` to hold its
+    runs, but must work without it. `says` holds fields to add to every create that does not set them itself,
+    because this target needs them: for example `stream: false` for a target that streams by default.
     """
 
     version: str = "v1beta"
@@ -53,9 +53,9 @@ class Target:
         key: str | None = None,
         version: str | None = None,
     ) -> Request:
-        """A request below the API version: `path` has no leading slash and is percent-encoded already.
+        """Build a request below the API version. `path` has no leading slash and is already percent-encoded.
 
-        `body` is sent as JSON unless it is bytes or None; `key=""` sends none.
+        `body` is sent as JSON unless it is bytes or None; `key=""` sends no key.
         """
         pairs = dict(query).items() if isinstance(query, Mapping) else query
         text = urlencode([(name, _plain(value)) for name, value in pairs], errors="surrogatepass")
@@ -76,8 +76,8 @@ class Target:
     def create(self, body: Mapping[str, Any] | None = None, **fields: Any) -> Request:
         """POST interactions with the target's model unless `model` or `agent` is among the fields.
 
-        A field given as None is left out, so `create(model=None)` names neither, and `create(stream=None)` says
-        nothing of streaming whatever `says` is.
+        A field given as None is left out: `create(model=None)` sends neither, and `create(stream=None)` sends no
+        `stream` field even if `says` has one.
         """
         whole = {**self.says, **(body or {}), **fields}
         if "model" not in whole and "agent" not in whole:
@@ -85,7 +85,7 @@ class Target:
         return self.request("POST", "interactions", {k: v for k, v in whole.items() if v is not None})
 
     def get(self, interaction_id: str, **query: Any) -> Request:
-        """GET one interaction; `stream=True, last_event_id=…` asks for events."""
+        """GET one interaction; `stream=True, last_event_id=…` requests events."""
         return self.request("GET", f"interactions/{segment(interaction_id)}", query=query)
 
     def cancel(self, interaction_id: str) -> Request:
@@ -104,7 +104,7 @@ class Target:
 
 
 def segment(text: str) -> str:
-    """One path segment, fully percent-encoded: ids are opaque and may hold anything, half a surrogate pair too."""
+    """Percent-encode one path segment fully; ids are opaque and may contain anything, even a lone surrogate."""
     return quote(text, safe="", errors="surrogatepass")
 
 

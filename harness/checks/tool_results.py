@@ -1,4 +1,4 @@
-"""Checks of what is sent back for a function call: in every form, for several calls at once, without storing.
+"""Checks of results sent back for function calls: in every form, for several calls at once, without storing.
 
 Layer 2.
 """
@@ -45,7 +45,7 @@ _TWO_CALLS = [
 
 @exercise(requests=2, interactions=2)
 def parallel_calls(t: Target) -> Steps:
-    """Two calls in one answer, and both results in one turn."""
+    """An answer with two calls, and a turn with both results."""
     yield from script(t, "two-calls", steps=_TWO_CALLS, status="requires_action")
     text = "How is the weather in Paris, and how in Rome? Ask for both at once. (two-calls)"
     asked: Exchange = yield Send(t.create(input=text, tools=[WEATHER], **FORCED))
@@ -64,7 +64,7 @@ def parallel_calls(t: Target) -> Steps:
 
 @exercise(requests=3, interactions=2)
 def a_stateless_loop(t: Target) -> Steps:
-    """A tool loop that stores nothing and sends every step back, once without its signatures."""
+    """A tool loop that stores nothing and sends every step back, then does so again without the signatures."""
     asked: Exchange = yield Send(t.create(input=QUESTION, tools=[WEATHER], store=False, **FORCED))
     call = first_call(asked)
     steps = output_steps(interaction_in(asked))

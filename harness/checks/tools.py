@@ -1,6 +1,6 @@
-"""Checks of function calls, streamed or not; the results of calls are `tool_results`, searches `search`.
+"""Checks of function calls, streamed or not. `tool_results` checks the results of calls, `search` searches.
 
-Layer 2. A model is forced to call, and still may not: what it did not do is untestable, not broken.
+Layer 2. A model that is forced to call may still not do so; a missing call is untestable, not broken.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ ANSWERS: Mapping[str, Any] = {
     "object": {"sky": "sunny", "degrees": 20},
     "list": [{"type": "text", "text": "Sunny, 20 degrees."}],
 }
-"""One result in each form that the schema has."""
+"""One result in each form that the schema allows."""
 
 TIME: Mapping[str, Any] = {**WEATHER, "name": "get_time", "description": "The time of day in one place."}
 
@@ -50,14 +50,14 @@ Call = Mapping[str, Any]
 
 
 def calls_in(exchange: Exchange) -> list[dict[str, Any]]:
-    """The function_call steps of an answer that no function_result in it has settled."""
+    """Return the pending function_call steps of an answer: those without a function_result in it."""
     steps = output_steps(interaction_in(exchange))
     done = [step.get("call_id") for step in steps if step.get("type") == "function_result"]
     return [step for step in steps if step.get("type") == "function_call" and step.get("id") not in done]
 
 
 def first_call(exchange: Exchange) -> Call:
-    """A pending call that can be answered; raises `Unmet` when there is none."""
+    """Return the first pending call with an id. Raises `Unmet` if there is none."""
     for call in calls_in(exchange):
         if isinstance(call.get("id"), str) and call["id"]:
             return call
@@ -65,7 +65,7 @@ def first_call(exchange: Exchange) -> Call:
 
 
 def result_of(call: Call, result: Any = ANSWERS["string"]) -> dict[str, Any]:
-    """The function_result step that answers a call."""
+    """Build the function_result step that answers a call."""
     found: dict[str, Any] = {"type": "function_result", "call_id": call["id"], "result": result}
     if isinstance(call.get("name"), str):
         found["name"] = call["name"]
@@ -77,7 +77,7 @@ def result_of(call: Call, result: Any = ANSWERS["string"]) -> dict[str, Any]:
 
 @exercise(requests=10, interactions=7)
 def a_tool_loop(t: Target) -> Steps:
-    """A forced call, its result in every form, a failure as its result, and results that answer nothing."""
+    """A forced call, its result in every form, an error as its result, and results that match no call."""
     asked: Exchange = yield Send(t.create(input=QUESTION, tools=[WEATHER], **FORCED))
     seen: Exchanges = {"asked": asked}
     parent = id_of(asked)
@@ -107,14 +107,14 @@ def a_tool_loop(t: Target) -> Steps:
 
 @exercise(requests=1, interactions=1)
 def a_turn_without_calls(t: Target) -> Steps:
-    """A function that is declared and forbidden."""
+    """A function that is declared but forbidden by tool_choice."""
     choice = {"tool_choice": "none"}
     return {"answer": (yield Send(t.create(input=QUESTION, tools=[WEATHER], generation_config=choice)))}
 
 
 @exercise(requests=1, interactions=1)
 def a_call_among_allowed(t: Target) -> Steps:
-    """Two functions declared, one of them allowed, and a question for the other."""
+    """Two declared functions, only one of them allowed, and a question that needs the other."""
     choice = {"tool_choice": {"allowed_tools": {"mode": "any", "tools": [WEATHER["name"]]}}}
     body = {"input": "What time is it in Paris?", "tools": [TIME, WEATHER]}
     return {"answer": (yield Send(t.create(body, generation_config=choice)))}

@@ -1,6 +1,6 @@
-"""Checks of writing files into an environment: a plain PUT, over nothing and over a file that is there.
+"""Checks of writing files into an environment: a plain PUT of a new file and over an existing one.
 
-Layer 2. Creates one environment and runs nothing in it. The resumable forms of an upload are not asked for.
+Layer 2. Creates one environment and runs nothing in it. Resumable uploads are not tested.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ EMPTY: dict[str, str] = {}
 
 @exercise(requests=8)
 def uploads_to_an_environment(t: Target) -> Steps:
-    """A file written, written again without and with leave to replace it, and read after each."""
+    """Write a file, write it again without and with `overwrite`, and read it after each upload."""
     made: Exchange = yield Send(t.request("POST", "environments", EMPTY))
     found = id_of(made)
     if not found:

@@ -1,6 +1,6 @@
-"""Checks of what an answer holds: its token counts, and the fields of its steps.
+"""Checks of the content of an answer: its token counts, and the fields of its steps.
 
-Layer 2. The rules themselves are judged by the contract on any body; here they meet a target.
+Layer 2. The contract judges these rules on any body; here they are applied to a target's answers.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Parts of exercises: taking the id from an answer, and looking again until something has happened.
+"""Parts of exercises: taking the id from an answer, and polling until something has happened.
 
-Layer 2. Every generator here is used with `yield from` and bounded by the target's own `wait` or `gone_within`.
-What the target does not give becomes an `Unmet`, never an error of ours.
+Layer 2. Use every generator here with `yield from`; each is bounded by the target's `wait` or `gone_within`.
+Whatever the target fails to provide raises `Unmet`, never an error of our own.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ from harness.wire import Exchange, LiveStream, Request
 
 T = TypeVar("T")
 Part: TypeAlias = Generator[Action, Any, T]
-"""A piece of an exercise that yields actions and returns a `T`."""
+"""A part of an exercise that yields actions and returns a `T`."""
 
 _FIRST, _GROWTH, _LONGEST = 0.02, 1.6, 5.0
-"""Seconds between looks: the first, by how much they grow, the last. Most things happen soon, on a target that is
-near within milliseconds, and what does not may take long."""
+"""Pauses between polls: the first in seconds, the growth factor, the longest in seconds. Most things happen soon,
+on a nearby target within milliseconds; the others may take long."""
 
 _PASSING = frozenset({404, TOO_MANY, 503})
-"""Refusals that may pass: not readable yet, too many requests, overloaded. Others will not."""
+"""Refusals that may be temporary: not readable yet, too many requests, overloaded. Others are final."""
 
 
 def id_of(exchange: Exchange) -> str:
-    """The id in a successful answer, `""` when it has none."""
+    """Return the id in a successful answer, `""` if it has none."""
     body = read(exchange).json
     found = body.get("id") if exchange.status in SUCCESS and isinstance(body, dict) else None
     return found if isinstance(found, str) else ""
 
 
 def need_id(exchange: Exchange) -> str:
-    """The id in a successful answer; raises `Unmet` when there is none."""
+    """Return the id in a successful answer. Raises `Unmet` if there is none."""
     found = id_of(exchange)
     if not found:
         raise Unmet(f"{asked(exchange)} brought no id: {shown(exchange)}")
@@ -46,33 +46,34 @@ def need_id(exchange: Exchange) -> str:
 
 
 def expect_id(exchange: Exchange, message: str = "no id") -> Iterator[Finding]:
-    """A successful answer without an id breaks the rule; what else it has to be, others say."""
+    """A successful answer without an id breaks the rule; other checks judge the rest of it."""
     if exchange.status in SUCCESS and not id_of(exchange):
         yield broken(message, expected="a non-empty string", actual=shown(exchange))
 
 
 def status_of(exchange: Exchange) -> str:
-    """The interaction's status in a successful answer, `""` when it has none."""
+    """Return the interaction's status in a successful answer, `""` if it has none."""
     body = read(exchange).json
     found = body.get("status") if exchange.status in SUCCESS and isinstance(body, dict) else None
     return found if isinstance(found, str) else ""
 
 
 def settled(exchange: Exchange) -> bool:
-    """Whether this answer shows a run that will not move any more."""
+    """Return whether the answer shows a run whose status will not change any more."""
     return is_settled(status_of(exchange))
 
 
 def polls(t: Target, interaction_id: str, *, patient: bool = True) -> Part[list[Exchange]]:
-    """GET until the run has settled or the target's patience is over → every answer, the last one last.
+    """GET until the run has settled, the answer is a final refusal, or `wait` is over → every answer, in order.
 
-    `patient=False`: look once; an exercise that has waited out one 404 already does not wait for the next.
+    A 404 is retried for at most `gone_within`. `patient=False`: GET once, for an exercise that has already waited
+    in vain for a 404 to pass.
     """
     return (yield from _repeat(t, t.get(interaction_id), _over, within=t.wait if patient else 0.0))
 
 
 def settle(t: Target, interaction_id: str) -> Part[list[Exchange]]:
-    """As `polls`, and raises `Unmet` when the run did not settle in time."""
+    """Like `polls`, but raises `Unmet` if the run did not settle in time."""
     seen = yield from polls(t, interaction_id)
     if not settled(seen[-1]):
         raise Unmet(f"the run never settled: {counted(len(seen), 'look')}, the last {shown(seen[-1])}")
@@ -80,7 +81,7 @@ def settle(t: Target, interaction_id: str) -> Part[list[Exchange]]:
 
 
 def appear(t: Target, interaction_id: str, *, patient: bool = True) -> Part[list[Exchange]]:
-    """GET until the interaction can be read, for at most `gone_within` → every answer, the last one last.
+    """GET until the answer is no longer a 404, for at most `gone_within` → every answer, in order.
 
     `patient` as in `polls`.
     """
@@ -88,18 +89,18 @@ def appear(t: Target, interaction_id: str, *, patient: bool = True) -> Part[list
 
 
 def appear_as(t: Target, request: Request, *, patient: bool = True) -> Part[list[Exchange]]:
-    """As `appear`, with a GET of the caller's own."""
+    """Like `appear`, with the caller's own GET request."""
     within = t.gone_within if patient and t.keeps else 0.0
     return (yield from _repeat(t, request, lambda seen: seen.status != 404, within=within))
 
 
 def vanish(t: Target, interaction_id: str) -> Part[list[Exchange]]:
-    """GET until the interaction is gone, for at most `gone_within` → every answer, the last one last."""
+    """GET until the interaction is gone, for at most `gone_within` → every answer, in order."""
     return (yield from _repeat(t, t.get(interaction_id), _gone, within=t.gone_within))
 
 
 def opened(t: Target, interaction_id: str) -> Part[LiveStream]:
-    """Open the events of an interaction, again and again while they are a 404, for at most `gone_within`."""
+    """Open the event stream of an interaction; retry while the answer is a 404, for at most `gone_within`."""
     spent, pause_after = 0.0, pauses()
     while True:
         stream: LiveStream = yield Open(t.get(interaction_id, stream=True))
@@ -114,7 +115,10 @@ def opened(t: Target, interaction_id: str) -> Part[LiveStream]:
 def _repeat(
     t: Target, request: Request, enough: Callable[[Exchange], bool], *, within: float
 ) -> Part[list[Exchange]]:
-    """Ask until it is enough, `within` is over, or a 404 has lasted; the last look is at the very end."""
+    """Repeat a request until `enough`, until `within` is over, or until a 404 has lasted for `gone_within`.
+
+    The last request is sent at the very end of that time.
+    """
     seen: list[Exchange] = []
     spent = missing = 0.0
     for pause in pauses():
@@ -133,7 +137,7 @@ def _repeat(
 
 
 def pauses() -> Iterator[float]:
-    """Seconds between one look and the next, for ever."""
+    """Yield the seconds to wait before each next poll, endlessly."""
     pause = _FIRST
     while True:
         yield pause
@@ -141,7 +145,7 @@ def pauses() -> Iterator[float]:
 
 
 def pauses_within(seconds: float) -> Iterator[float]:
-    """The same for as long as they add up to less than so many seconds; the last one is cut to fit."""
+    """Yield the same pauses until they add up to `seconds`; the last one is shortened to fit."""
     for pause in pauses():
         if seconds <= 0:
             return

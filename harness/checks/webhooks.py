@@ -34,7 +34,7 @@ _WEBHOOKS = Registry(BY_ID)
 CHECKS = _WEBHOOKS.checks
 
 URI = "https://example.com/interactions-harness"
-"""A receiver that is reserved for examples: nothing is ever delivered to anybody."""
+"""A host that is reserved for examples, so that deliveries reach nobody."""
 
 EVENTS = ["interaction.completed", "interaction.failed"]
 SECRET = "new_signing_secret"
@@ -42,7 +42,7 @@ SECRET = "new_signing_secret"
 
 @exercise(requests=10)
 def a_webhook_of_our_own(t: Target) -> Steps:
-    """A webhook made, read, listed, renamed, pinged, given a new secret and deleted."""
+    """Create a webhook; read, list, rename and ping it, rotate its secret, and delete it."""
     wrong = {"uri": URI, "subscribed_events": ["interaction.harness"]}
     seen: Exchanges = {"wrong": (yield Send(t.request("POST", "webhooks", wrong)))}
     seen["unknown"] = yield Send(t.request("GET", "webhooks/harness-no-such-webhook"))

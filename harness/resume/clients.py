@@ -1,8 +1,8 @@
-"""The two client libraries behind one small interface, sync and async: open a stream as bytes, fetch as JSON.
+"""Adapters for google-genai and httpx(2) clients, sync and async: open a stream as bytes, fetch JSON.
 
 Layer 3. Knows the calls of google-genai (`client.interactions`) and of httpx and httpx2 clients; must not know why
-it is asked. Streams are read as bytes, also of google-genai, whose own events hide a broken frame as a string.
-Every call may raise the library's exceptions, or `Refusal` and `NotAStream`.
+it is called. Streams are always read as bytes, because google-genai's own events turn a broken frame into a
+string. Every call may raise the library's own exceptions, `Refusal` or `NotAStream`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _EVENTS = {"accept": "text/event-stream"}
 
 
 class Opened(Protocol):
-    """A stream that is being read."""
+    """An open stream."""
 
     def chunks(self) -> Iterator[bytes]: ...
 
@@ -36,7 +36,7 @@ class Client(Protocol):
 
 
 class AsyncOpened(Protocol):
-    """A stream that is being read."""
+    """An open stream."""
 
     def chunks(self) -> AsyncIterator[bytes]: ...
 
@@ -52,7 +52,7 @@ class AsyncClient(Protocol):
 
 
 def client_of(client: Any, path: str) -> Client:
-    """The adapter of a sync client. Raises UsageFault for anything else."""
+    """Return the adapter for a sync client. Raises UsageFault for anything else."""
     if hasattr(client, "interactions") and not iscoroutinefunction(client.interactions.get):
         return _Genai(client)
     if hasattr(client, "build_request") and hasattr(client, "close"):
@@ -61,7 +61,7 @@ def client_of(client: Any, path: str) -> Client:
 
 
 def async_client_of(client: Any, path: str) -> AsyncClient:
-    """The adapter of an async client; of a `genai.Client` its `aio` is taken. Raises UsageFault."""
+    """Return the adapter for an async client; for a `genai.Client`, its `aio` is used. Raises UsageFault."""
     if hasattr(client, "interactions") and iscoroutinefunction(getattr(client, "aio", client).interactions.get):
         return _AsyncGenai(client)
     if hasattr(client, "build_request") and hasattr(client, "aclose"):
@@ -78,7 +78,7 @@ def _unknown(client: Any, wanted: str, other: str) -> UsageFault:
 
 
 class _Requests:
-    """The requests, and what is made of answers; the same for both kinds of client."""
+    """Builds the requests; shared by the sync and the async adapter."""
 
     def __init__(self, client: Any, path: str) -> None:
         self._client = client
@@ -96,12 +96,12 @@ class _Requests:
         return self._client.build_request("GET", self._at(interaction_id))
 
     def _at(self, interaction_id: str) -> str:
-        segment = quote(interaction_id, safe="", errors="surrogatepass")  # JSON's strings hold half a pair, too
+        segment = quote(interaction_id, safe="", errors="surrogatepass")  # a JSON string may hold a lone surrogate
         return f"{self._path}/{segment}"
 
 
 def _interaction(response: Any) -> dict[str, Any]:
-    """The JSON of an answer that was read. Raises Refusal."""
+    """Return the JSON object of a response whose body was read. Raises Refusal."""
     if response.status_code >= 400:
         raise _refusal(response)
     try:
@@ -156,7 +156,7 @@ class _AsyncHttpx(_Requests):
 
 
 class _Response:
-    """A streamed response of httpx, httpx2, or under a stream of google-genai."""
+    """A streamed response of httpx or httpx2, or the response beneath a google-genai stream."""
 
     def __init__(self, response: Any) -> None:
         self._response = response
@@ -188,7 +188,7 @@ def _arguments(move: Create | Stream) -> dict[str, Any]:
     if isinstance(move, Stream):
         return {"stream": True, **({"last_event_id": move.cursor} if move.cursor is not None else {})}
     plain = not move.body.get("background") and "agent" not in move.body
-    # One interaction is followed; the SDK would silently go over to the next one where it may.
+    # Follow this one interaction only: by default the SDK may silently continue with the next one.
     return {**move.body, "stream": True, **({"automatic_continuation": False} if plain else {})}
 
 
@@ -201,7 +201,7 @@ def _streamed(answer: Any) -> Any:
 
 class _Genai:
     def __init__(self, client: Any) -> None:
-        self._client = client  # google-genai closes its connections when nobody holds the client any more
+        self._client = client  # google-genai closes its connections once the client is unreferenced
         self._interactions = client.interactions
 
     def open(self, move: Create | Stream) -> Opened:
@@ -228,7 +228,7 @@ class _AsyncGenai:
 
 
 def _plain(interaction: Any) -> dict[str, Any]:
-    """The JSON of an interaction; the SDK validates little, and would warn of a field that it did not expect."""
+    """Convert an SDK interaction to JSON. The SDK would warn about unexpected fields, so warnings are off."""
     if not hasattr(interaction, "model_dump"):
         return _object(None)
     return _object(interaction.model_dump(mode="json", exclude_unset=True, warnings=False))

@@ -1,6 +1,6 @@
-"""What can go wrong while an interaction is followed, and which exceptions of the client libraries mean it.
+"""What can go wrong while following an interaction, and how the client libraries' exceptions map to it.
 
-Layer 3. Knows those exceptions by the names of their classes, so that no library has to be installed.
+Layer 3. Recognizes those exceptions by class name, so that no client library has to be installed.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from collections.abc import Mapping
 _DROPS = frozenset(
     {"TransportError", "StreamError", "DecodingError", "APIConnectionError", "NoResponseError", "OSError"}
 )
-"""Base classes, by name: httpx and httpx2, google-genai, the standard library."""
+"""Names of base classes that mean a dropped connection: httpx and httpx2, google-genai, the standard library."""
 
 
 class GaveUp(Exception):
-    """The interaction was not followed to its end; the message says why, `cursor` where to go on."""
+    """The interaction was not followed to its end. The message says why; resume from `cursor`."""
 
     def __init__(self, message: str, *, interaction_id: str | None = None, cursor: str | None = None) -> None:
         super().__init__(message)
@@ -23,7 +23,7 @@ class GaveUp(Exception):
 
 
 class Refused(GaveUp):
-    """The service answered with an error that no further attempt would change; `status` is its HTTP status."""
+    """The service answered with an error that a retry would not change; `status` is its HTTP status."""
 
     def __init__(self, message: str, *, status: int, interaction_id: str | None = None) -> None:
         super().__init__(message, interaction_id=interaction_id)
@@ -31,11 +31,11 @@ class Refused(GaveUp):
 
 
 class Drop(Exception):
-    """A connection that died, or a stream that broke off; inside this package only."""
+    """A connection or a stream broke off. Internal to this package."""
 
 
 class Refusal(Drop):
-    """An error response. `retry_after` is in seconds, None when the service named none."""
+    """An error response. `retry_after` is in seconds, or None if the service gave none."""
 
     def __init__(self, status: int, message: str, retry_after: float | None = None) -> None:
         super().__init__(f"{status}: {message}")
@@ -44,11 +44,11 @@ class Refusal(Drop):
 
 
 class NotAStream(Drop):
-    """A 200 that is no event stream; the service does not stream this interaction."""
+    """The response succeeded but is not an event stream: the service does not stream this interaction."""
 
 
 def as_drop(error: Exception) -> Drop:
-    """The drop that an exception of a client library means; raises `error` itself when it means none."""
+    """Map a client library's exception to a `Drop`; re-raises `error` if it does not mean one."""
     if isinstance(error, Drop):
         return error
     status = getattr(error, "status_code", None)
@@ -63,7 +63,7 @@ def as_drop(error: Exception) -> Drop:
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds that a response asks to wait; a date is not read, and counts as none."""
+    """Return the seconds a response asks to wait, or None; the HTTP-date form of Retry-After is ignored."""
     for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         try:
             return max(0.0, float(headers[name])) * unit

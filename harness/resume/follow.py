@@ -1,6 +1,6 @@
 """`follow` and `follow_async`: the loops that carry out a journey's moves with a real client.
 
-Layer 3. The two differ in `await` alone; every decision is `journey`'s.
+Layer 3. The two loops differ only in `await`; `journey` makes every decision.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from harness.resume.journey import Create, Journey, Poll, Sleep, Stream
 from harness.resume.patience import Patience
 
 PATH = "/v1beta/interactions"
-"""Where an httpx client finds the interactions, below its base_url."""
+"""Path of the interactions below an httpx client's base_url."""
 
 Event = Mapping[str, Any]
 
@@ -32,11 +32,11 @@ def follow(
     sleep: Callable[[float], object] | None = None,
     path: str = PATH,
 ) -> Followed:
-    """The events of an interaction, each once and in order, through any drop.
+    """Iterate over the events of an interaction, each once and in order, through any drop.
 
-    `client` is a `google.genai.Client`, `httpx.Client` or `httpx2.Client`; give the id of an interaction, or in
-    `create` the fields of one to create, streamed. `sleep` stands in for `time.sleep`, `path` is for httpx
-    clients only. Iterating raises `GaveUp` when patience ends, `Refused` when the service refuses for good.
+    `client` is a `google.genai.Client`, `httpx.Client` or `httpx2.Client`. Pass the id of an interaction or, in
+    `create`, the fields of one to create and stream. `sleep` replaces `time.sleep`; `path` is for httpx clients
+    only. Iterating raises `GaveUp` when patience runs out and `Refused` when the service refuses for good.
     """
     return Followed(client_of(client, path), _journey(interaction_id, create, patience), sleep)
 
@@ -50,9 +50,10 @@ def follow_async(
     sleep: Callable[[float], Awaitable[object]] | None = None,
     path: str = PATH,
 ) -> AsyncFollowed:
-    """The same for `async for`; `client` is a `google.genai.Client` or its `aio`, or an async client of httpx(2).
+    """Like `follow`, for `async for`.
 
-    Sleeps with asyncio or trio, whichever runs.
+    `client` is a `google.genai.Client` or its `aio`, or an async client of httpx or httpx2. Sleeps with asyncio or
+    trio, whichever is running.
     """
     return AsyncFollowed(async_client_of(client, path), _journey(interaction_id, create, patience), sleep)
 
@@ -66,24 +67,24 @@ def _journey(interaction_id: str | None, create: Mapping[str, Any] | None, patie
 
 
 class _State:
-    """What is known so far; complete once the iteration has ended."""
+    """What is known of the interaction so far; complete once the iteration has ended."""
 
     def __init__(self, journey: Journey) -> None:
         self._journey = journey
 
     @property
     def id(self) -> str | None:
-        """The interaction's id; None until a create has told it."""
+        """The interaction's id; None until the response to the create has named it."""
         return self._journey.interaction_id
 
     @property
     def status(self) -> str | None:
-        """The last status that was told."""
+        """The last status received."""
         return self._journey.progress.status
 
     @property
     def cursor(self) -> str | None:
-        """The id of the last event that had one: where another process could go on."""
+        """The id of the last event that had one; another process could resume from it."""
         return self._journey.progress.cursor
 
     @property
@@ -98,12 +99,12 @@ class _State:
 
     @property
     def connections(self) -> int:
-        """How many streams were asked for; 1 when nothing was dropped."""
+        """How many streams were requested; 1 if nothing was dropped."""
         return self._journey.connections
 
 
 class Followed(_State):
-    """An iterator of events (decoded JSON objects); leave it early with `close`, or use it in a `with`."""
+    """An iterator of events (decoded JSON objects). To stop early, call `close` or use it in a `with` block."""
 
     def __init__(self, client: Any, journey: Journey, sleep: Callable[[float], object] | None) -> None:
         super().__init__(journey)
@@ -118,7 +119,7 @@ class Followed(_State):
         return next(self._events)
 
     def close(self) -> None:
-        """Hang up; the interaction goes on without us."""
+        """Close the connection; the interaction continues on the service."""
         self._events.close()
 
     def __enter__(self) -> Followed:
@@ -170,7 +171,7 @@ class Followed(_State):
 
 
 class AsyncFollowed(_State):
-    """An async iterator of events; leave it early with `aclose`, or use it in an `async with`."""
+    """An async iterator of events. To stop early, call `aclose` or use it in an `async with` block."""
 
     def __init__(self, client: Any, journey: Journey, sleep: Callable[[float], Awaitable[object]] | None) -> None:
         super().__init__(journey)
@@ -186,7 +187,7 @@ class AsyncFollowed(_State):
         return event
 
     async def aclose(self) -> None:
-        """Hang up; the interaction goes on without us."""
+        """Close the connection; the interaction continues on the service."""
         await self._events.aclose()
 
     async def __aenter__(self) -> AsyncFollowed:
@@ -243,6 +244,6 @@ class AsyncFollowed(_State):
 
 
 async def _sleep(seconds: float) -> None:
-    import anyio  # every client that can be followed depends on it
+    import anyio  # a dependency of every supported client
 
     await anyio.sleep(seconds)

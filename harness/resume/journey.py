@@ -1,8 +1,8 @@
-"""What to do next: stream on, look, wait, or give up. The one decision-maker behind the sync and the async loop.
+"""Decides what to do next, for both the sync and the async loop: stream, poll, sleep or give up.
 
-Layer 3, sans-IO. It is told bytes, answers and drops, and says the next move. Three rules bound it: a connection
-that brought nothing new is a failure; after `Patience.failures` of them in a row the interaction is only polled,
-and after as many failed polls it is given up; all pauses together last at most `Patience.waiting`.
+Layer 3, sans-IO. It takes bytes, responses and drops, and returns the next move. Three rules bound it: a
+connection without new events is a failure; after `Patience.failures` failures in a row the interaction is only
+polled, and after as many failed polls it is given up; all pauses together last at most `Patience.waiting`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Event: TypeAlias = Mapping[str, Any]
 
 _HOPELESS = frozenset({401, 402, 403})
 _TRANSIENT = frozenset({408, 409, 429})
-_NOT_CREATED = frozenset({429, 503})  # of an answer like 500 nobody knows whether it was created
+_NOT_CREATED = frozenset({429, 503})  # after an error such as 500 it may have been created all the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Create:
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """GET it as a stream after `cursor`, from the start for None."""
+    """GET it as a stream after `cursor`, or from the start for None."""
 
     id: str
     cursor: str | None
@@ -51,7 +51,7 @@ class Poll:
 
 @dataclass(frozen=True, slots=True)
 class Sleep:
-    """Let so many seconds pass."""
+    """Wait."""
 
     seconds: float
 
@@ -60,7 +60,7 @@ Move: TypeAlias = Create | Stream | Poll | Sleep
 
 
 class Journey:
-    """One interaction on its way to the end."""
+    """Follows one interaction to its end."""
 
     def __init__(self, patience: Patience, interaction_id: str | None, create: Mapping[str, Any] | None) -> None:
         self._patience = patience
@@ -71,9 +71,9 @@ class Journey:
         self._waited = 0.0
         self._failures = 0
         self._look = False  # poll before the next stream
-        self._streams = True  # whether streams are still worth a try
-        self._cursors = True  # whether the service takes our cursors
-        self._found = False  # the service has shown the interaction before
+        self._streams = True  # whether to keep trying to stream
+        self._cursors = True  # whether the service accepts our cursors
+        self._found = False  # whether the service has returned the interaction before
         self._news = False
         self._broken = ""
         self.progress = Progress()
@@ -87,7 +87,7 @@ class Journey:
         return self._id or self.progress.interaction_id
 
     def move(self) -> Move:
-        """What to do now. Raises GaveUp."""
+        """Return what to do next. Raises GaveUp."""
         if self._pause:
             return self._sleep()
         found = self.interaction_id
@@ -99,10 +99,10 @@ class Journey:
         self._connect(cursor)
         return Stream(found, cursor)
 
-    # What came of it
+    # Results of a move
 
     def feed(self, data: bytes) -> Iterator[Event]:
-        """New events among the bytes of the connection; look at `hung_up` after each call."""
+        """Yield the new events in bytes of the connection; check `hung_up` after each call."""
         for frame in self._decoder.feed(data):
             if frame.data.strip() == PROTOCOL.sentinel:
                 self._broken = "the stream ended without interaction.completed"
@@ -121,16 +121,16 @@ class Journey:
 
     @property
     def hung_up(self) -> bool:
-        """Whether the rest of this connection is of no use."""
+        """Whether to close this connection without reading the rest."""
         return self.over or bool(self._broken)
 
     def ended(self) -> None:
-        """The connection ended by itself, or was hung up, before the completion."""
+        """Report that the connection ended or was closed; a failure before the completion. Raises GaveUp."""
         if not self.over:
             self.failed(Drop(self._broken or "the stream ended without interaction.completed"))
 
     def failed(self, drop: Drop) -> None:
-        """A connection or a poll came to nothing, or broke off. Raises GaveUp."""
+        """Report that a connection or a poll failed or broke off. Raises GaveUp."""
         if self.interaction_id is None:
             return self._not_created(drop)
         if isinstance(drop, NotAStream):
@@ -152,7 +152,7 @@ class Journey:
         return None
 
     def polled(self, interaction: Mapping[str, Any]) -> Iterator[Event]:
-        """GET answered. Of a settled interaction the events that are still missing."""
+        """Take the answer to a poll; yield the missing events if the interaction has settled. Raises GaveUp."""
         self._found = True
         self._look = False
         status = interaction.get("status")
@@ -170,10 +170,10 @@ class Journey:
         except Contradiction as contradiction:
             raise self._gave_up(str(contradiction)) from None
 
-    # What there is at the end
+    # The result
 
     def interaction(self) -> dict[str, Any] | None:
-        """The interaction as it ended, with its output steps; None before the end."""
+        """Return the finished interaction with its output steps; None before the end."""
         if self.final is not None:
             return {**self.final, "steps": [dict(step) for step in output_steps(self.final)]}
         if self.progress.completed is not None:
@@ -181,7 +181,7 @@ class Journey:
         return None
 
     def text(self) -> str:
-        """The text of the output, as far as it is known."""
+        """Return the text of the output so far."""
         steps = output_steps(self.final) if self.final is not None else self.progress.steps()
         return steps_text(steps)
 
@@ -218,7 +218,7 @@ class Journey:
         return new
 
     def _refused(self, refusal: Refusal) -> bool:
-        """Whether there is another way than trying the same again. Raises Refused where there is none at all."""
+        """Return whether to switch to another kind of request, not just retry. Raises Refused if neither helps."""
         status = refusal.status
         if status in _HOPELESS or (status == 404 and self._found):
             raise Refused(str(refusal), status=status, interaction_id=self.interaction_id)
@@ -233,7 +233,7 @@ class Journey:
         return True
 
     def _not_created(self, drop: Drop) -> None:
-        """Nothing is known of the interaction. Only a clear refusal may be answered with another create."""
+        """Handle a create that failed before its id was known: retry only a clear refusal. Raises GaveUp."""
         if isinstance(drop, Refusal):
             self._failures += 1
             if drop.status not in _NOT_CREATED or self._failures >= self._patience.failures:

@@ -1,4 +1,4 @@
-"""How long to go on: the bounds of following, all of them finite.
+"""How long to keep trying: the limits of `follow`.
 
 Layer 3. Numbers only.
 """
@@ -10,13 +10,13 @@ from dataclasses import dataclass, fields
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
-    """Seconds and counts. A connection that brought something new costs nothing, and the next follows at once.
+    """Limits in seconds and counts. After a connection that yielded new events, the next follows at once.
 
-    failures   attempts in a row that brought nothing new, before streaming, and then polling, is given up
-    delay      the pause after the first of them; it doubles up to `longest`
-    longest    the longest pause, also where the service asks for more (`Retry-After`)
-    poll       the pause between two polls, once the interaction can only be polled
-    waiting    all the pauses together
+    failures   consecutive attempts without new events after which streaming, and later polling, is given up
+    delay      the pause after the first such attempt; it doubles with each further one, up to `longest`
+    longest    the longest pause, even if the service asks for more (`Retry-After`)
+    poll       the pause between two polls once the interaction can only be polled
+    waiting    the total of all pauses
     """
 
     failures: int = 6
@@ -32,6 +32,6 @@ class Patience:
                 raise ValueError(f"Patience({bound.name}={value!r}): every bound is a positive number")
 
     def pause(self, failures: int, asked: float | None = None) -> float:
-        """The seconds to wait after so many failures in a row, or as many as the service asked for."""
+        """Return the seconds to wait after `failures` in a row, or the seconds `asked` for; at most `longest`."""
         wanted = self.delay * 2 ** min(failures - 1, 30) if asked is None else asked
         return min(wanted, self.longest)

@@ -1,9 +1,9 @@
-"""What of an interaction was handed on already, and what of a new connection is new.
+"""Tracks which events of an interaction were already yielded, and which events of a new connection are new.
 
-Layer 3, sans-IO. A connection may begin after the cursor (as documented), with the event of the cursor
-(inclusive), or from the start, whatever was asked: what is known is skipped, by its event id where it has one,
-else by its place in the row of steps' events and by its content. An `error` event is no part of that row and its
-id is no cursor.
+Layer 3, sans-IO. Whatever was requested, a connection may begin after the cursor (as documented), with the event
+of the cursor (inclusive), or from the start. Known events are skipped: by event id if they have one, otherwise by
+position in the sequence of step events and by content. An `error` event is not part of that sequence and its id
+is not a cursor.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ _encode = msgspec.json.Encoder(order="sorted").encode
 
 
 class Diverged(Exception):
-    """The service tells the interaction differently now, so that streams cannot be joined event by event."""
+    """The service now sends different events for the interaction, so streams cannot be joined event by event."""
 
 
 class Progress:
-    """`connect` at the start of each connection, then `take` each of its events."""
+    """Call `connect` at the start of each connection, then `take` for each of its events."""
 
     def __init__(self) -> None:
-        self._row: list[int] = []  # one hash for each event of a step that was handed on
-        self._place: dict[str, int] = {}  # event id -> its place in the row
-        self._at = 0  # place in the row that this connection has reached
+        self._row: list[int] = []  # one hash for each step event that was yielded
+        self._place: dict[str, int] = {}  # event id -> its index in _row
+        self._at = 0  # index in _row that this connection has reached
         self._first = True
         self._created = False
         self._statuses: set[bytes] = set()
@@ -46,12 +46,12 @@ class Progress:
         self.completed: dict[str, Any] | None = None
 
     def connect(self, cursor: str | None) -> None:
-        """A stream was asked for after `cursor`, or from the start."""
+        """Begin a stream that was requested after `cursor`, or from the start for None."""
         self._at = self._cursor_at if cursor is not None else 0
         self._first = True
 
     def take(self, event: Event) -> bool:
-        """Whether this event is new, and is to be handed on. Raises Diverged."""
+        """Record an event and return whether it is new and should be yielded. Raises Diverged."""
         kind = event.get("event_type")
         if not isinstance(kind, str) or PROTOCOL.is_error(event):
             return self._beside(event)
@@ -67,11 +67,11 @@ class Progress:
         return new
 
     def steps(self) -> list[dict[str, Any]]:
-        """The steps so far, assembled."""
+        """Return the steps assembled from the events so far."""
         return self._assembler.steps()
 
     def is_open(self, index: int) -> bool:
-        """Whether step `index` was started and not stopped."""
+        """Return whether step `index` was started but not stopped."""
         return index in self._open
 
     def _step(self, kind: str, event: Event, cursor: str | None) -> bool:
@@ -93,11 +93,11 @@ class Progress:
         return new
 
     def _begun(self, kind: str, index: object) -> None:
-        if isinstance(index, int):  # of another service than the documented one it may be anything
+        if isinstance(index, int):  # a service that departs from the documentation may send anything here
             (self._open.discard if kind == "step.stop" else self._open.add)(index)
 
     def _around(self, kind: str, event: Event) -> bool:
-        """Events beside the steps: each is told once."""
+        """Return whether an event outside the steps is new; each is yielded once."""
         if PROTOCOL.completes(event):
             inner = event.get("interaction")
             self.completed = dict(inner) if isinstance(inner, Mapping) else {}
@@ -113,7 +113,7 @@ class Progress:
         return self._beside(event)
 
     def _beside(self, event: Event) -> bool:
-        """Errors, and what nobody knows: the same at the same place is told once."""
+        """Return whether an error or unknown event is new; an equal one at the same position is yielded once."""
         if self._at < len(self._row):
             return False
         mark = (self._at, hash(_encode(PROTOCOL.with_cursor(event, None))))

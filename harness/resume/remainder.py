@@ -1,7 +1,7 @@
-"""The events that a stream would still have brought, made from an interaction that was fetched whole.
+"""Builds the events a stream would still have sent, from an interaction fetched as a whole.
 
-Layer 3, sans-IO. For a client whose stream cannot be had any more: it sees the rest of the text, once, and the
-completion. Of a step that was seen in part, only text can be continued; the fetched interaction has the rest.
+Layer 3, sans-IO. For a client that can no longer stream: it sees the rest of the text once, and the completion.
+In a partly seen step only text can be continued; the fetched interaction holds everything else.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ Event = dict[str, Any]
 
 
 class Contradiction(Exception):
-    """What was seen is no beginning of what was fetched."""
+    """The text seen of an open step is not a prefix of that step's text in the fetched interaction."""
 
 
 def remainder(
     seen: Sequence[Mapping[str, Any]], is_open: Callable[[int], bool], interaction: Mapping[str, Any]
 ) -> Iterator[Event]:
-    """What is missing after the steps in `seen`; ends with interaction.completed. Raises Contradiction."""
+    """Yield the events missing after the steps in `seen`, then interaction.completed. Raises Contradiction."""
     for index, step in enumerate(output_steps(interaction)):
         if index >= len(seen):
             yield from _whole(index, step)

@@ -1,11 +1,11 @@
-"""Hypothesis strategies for everything the Interactions API sends and takes. Layer 2, public.
+"""Hypothesis strategies for everything the Interactions API sends and accepts. Layer 2, public.
 
-They know the contract and nothing else: what is legal is what its validators and judges accept, what is illegal is
-what they refuse. Needs the extra `fuzz`.
+They know the contract and nothing else: a value is legal if the contract's validators and judges accept it, and
+illegal if they reject it. Needs the extra `fuzz`.
 """
 
 try:
-    import hypothesis as _hypothesis  # noqa: F401  the modules below import it for themselves
+    import hypothesis as _hypothesis  # noqa: F401  only tested here: the modules below import it themselves
 except ImportError as missing:  # pragma: no cover - a base installation
     raise ImportError(
         "harness.strategies needs Hypothesis, which is in an extra: pip install 'interactions-harness[fuzz]'"

@@ -1,7 +1,7 @@
 """Request bodies, interactions and steps, legal and illegal.
 
-Layer 2. What a schema cannot say is kept here: results follow the call they answer, citations lie inside their
-text, totals add up, and the rules between the fields of a create.
+Layer 2. Enforces what a schema cannot express: results follow the call they answer, citations lie inside their
+text, totals add up, and the fields of a create satisfy the rules between them.
 """
 
 from __future__ import annotations
@@ -37,29 +37,29 @@ _RULED = frozenset(
     {"model", "agent", "input", "store", "background", "webhook_config", "agent_config", *_MODEL_ONLY,
      "continuation_token", "previous_interaction_id", "stream"}
 )  # fmt: skip
-"""Fields of a create that rules speak of; the others are free."""
+"""Fields of a create that are subject to rules between fields; the others are free."""
 
 
 def steps(*, legal: bool = True) -> SearchStrategy[Json]:
-    """One step of any listed type, whole as a GET would show it.
+    """One step of any listed type, complete as in the answer to a GET.
 
-    `legal=False`: a step that the schema `step` refuses.
+    `legal=False`: a step that the schema `step` rejects.
     """
     return _step() if legal else damaged(_step(), "step")
 
 
 def interactions(*, legal: bool = True) -> SearchStrategy[Json]:
-    """An interaction as a whole answer, in any status, its timeline coherent.
+    """A complete interaction in any status, with a coherent timeline.
 
-    Legal ones pass `judge_interaction` without a finding; `legal=False`: the schema `interaction` refuses it.
+    `judge_interaction` finds nothing wrong with a legal one; `legal=False`: the schema `interaction` rejects it.
     """
     return _interaction() if legal else damaged(_interaction(), "interaction")
 
 
 def create_requests(*, legal: bool = True) -> SearchStrategy[Json]:
-    """A body of POST /interactions with nothing unknown in it, the rules between fields kept.
+    """A body of POST /interactions that has only known fields and values and keeps the rules between fields.
 
-    `legal=False`: a body that the closed schema `requests/create-interaction` refuses: a wrong type, an unknown
+    `legal=False`: a body that the closed schema `requests/create-interaction` rejects: a wrong type, an unknown
     field, an unlisted value, or a broken rule.
     """
     if legal:
@@ -70,7 +70,7 @@ def create_requests(*, legal: bool = True) -> SearchStrategy[Json]:
 
 @cache
 def shapes() -> Shapes:
-    """The shapes of all messages, with what needs more than a shape."""
+    """The strategies for all parts of messages, with special ones for the parts that need more than a shape."""
     return Shapes(
         definitions(),
         {
@@ -128,7 +128,7 @@ def _texts(draw: st.DrawFn) -> Json:
 
 
 def _within(draw: st.DrawFn, note: Json, size: int) -> Json:
-    """The annotation, its span made to fit `size` bytes; without one where there is no room."""
+    """The annotation with a span inside `size` bytes, or without a span; always without one in an empty text."""
     note = {name: value for name, value in note.items() if name not in ("start_index", "end_index")}
     if not size or not draw(st.booleans()):
         return note
@@ -142,14 +142,14 @@ def _step() -> SearchStrategy[Json]:
 
 @st.composite
 def _exchange(draw: st.DrawFn, tool: str) -> list[Json]:
-    """A call of a server tool and the result that answers it."""
+    """A call to a server tool and the result that answers it."""
     call, result = (draw(shapes().at(pointer)) for pointer in _ends(tool))
     return [call, {**result, "call_id": call["id"]}]
 
 
 @cache
 def timelines(*, most: int = 3) -> SearchStrategy[list[Json]]:
-    """Output steps in a row; each result of a server tool follows its call."""
+    """A list of output steps; each result of a server tool follows its call."""
     single = [f"steps.{kind}" for kind in ("model-output", "thought", "function-call", "function-result")]
     alone = [(_weight(pointer), shapes().at(pointer).map(lambda step: [step])) for pointer in single]
     pairs = [(sum(map(_weight, _ends(tool))), _exchange(tool)) for tool in SERVER_TOOLS]
@@ -169,7 +169,7 @@ def _ends(tool: str) -> tuple[str, str]:
 
 @cache
 def _free_of_interactions() -> SearchStrategy[Json]:
-    """Fields of an interaction that no other field binds."""
+    """Fields of an interaction that do not depend on other fields."""
     own = ("status", "id", "steps", "usage", "created", "updated", "continuation_token", "model", "agent")
     fields = shapes().schema("interaction")["properties"]
     return shapes().members({name: part for name, part in fields.items() if name not in own})
@@ -179,7 +179,7 @@ def _free_of_interactions() -> SearchStrategy[Json]:
 def _interaction(draw: st.DrawFn) -> Json:
     status = draw(st.sampled_from(sorted(STATUSES)))
     value: Json = {"status": status, **draw(_free_of_interactions())}
-    if draw(st.integers(0, 7)):  # of what is not stored there is no id
+    if draw(st.integers(0, 7)):  # an interaction that is not stored has no id
         value["id"] = draw(values.IDS)
     value.update(draw(_author()))
     if draw(st.booleans()):
@@ -253,7 +253,7 @@ def _create_request(draw: st.DrawFn) -> Json:
 
 @st.composite
 def _settings(draw: st.DrawFn, body: Json) -> Json:
-    """Settings that go with the author and the mode of a create."""
+    """Settings allowed for the model or agent and the mode of a create."""
     names = _MODEL_ONLY if "model" in body else ("agent_config",)
     return draw(_chosen((*names, "webhook_config") if body.get("background") else names))
 
@@ -281,7 +281,7 @@ RULES_BETWEEN_FIELDS: tuple[Json, ...] = (
     {"model": MODEL, "input": "Say hi.", "labels": {"a": "Capital"}},
     {"model": MODEL, "input": [{"role": "user", "content": "Say hi."}]},
 )
-"""The least create that breaks each rule between fields, and a few that circulate."""
+"""A minimal create for each broken rule between fields, and a few mistakes that circulate."""
 
 
 @st.composite

@@ -1,7 +1,7 @@
-"""One way to break each rule of the order and shape of a stream.
+"""One way to break each rule about the order and shape of a stream.
 
-Layer 2. Each function takes a legal stream (creation, a first step of two text deltas with index 0, a completion)
-and gives one that breaks the rule it is registered for, whatever else that does to the stream.
+Layer 2. Each function takes the events of a legal stream (creation, a first step of two text deltas with index 0,
+a completion) and returns events that break the rule it is registered for; they may break others as well.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ Change = Callable[[st.DrawFn, Events], Events]
 
 @dataclass(frozen=True, slots=True)
 class Breakage:
-    """How one rule is broken. `cursors`: only in a stream whose deltas carry an event_id."""
+    """A way to break one rule. `cursors`: it applies only to streams whose deltas carry an event_id."""
 
     rule: str
     change: Change
     cursors: bool = False
 
     def apply(self, draw: st.DrawFn, stream: EventStream) -> EventStream:
-        """The broken stream."""
+        """Return the broken stream."""
         events = self.change(draw, [dict(event) for event in stream.events if not isinstance(event, bytes)])
         return stream.having(*events, breaks=self.rule, done=self.rule != "stream.done")
 
@@ -49,7 +49,7 @@ def _at(events: Events, kind: str) -> int:
 
 
 def _stranger(event: Json) -> Json:
-    """A copy that repeats no cursor."""
+    """A copy without an event_id, so that no cursor is repeated."""
     return {name: value for name, value in event.items() if name != "event_id"}
 
 

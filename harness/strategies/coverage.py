@@ -1,7 +1,7 @@
-"""How much of the schemas a strategy reaches: each branch of each union, each optional field present and absent.
+"""Measures how much of the schemas a strategy reaches: union branches, optional fields present and absent.
 
-Layer 2. `python -m harness.strategies.coverage [DRAWS]` draws from every strategy and prints what was reached, and
-what no legal message reaches.
+Layer 2. `python -m harness.strategies.coverage [DRAWS]` draws from every strategy and prints which places were
+reached, which were missed, and which no legal message can reach.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from harness.contract.openness import Schema
 from harness.strategies.shapes import ROOTS, definitions, pointer_of
 
 Place = tuple[str, str]
-"""A part of the schemas, and what is to be seen there: `+field`, `-field`, or a branch."""
+"""A part of the schemas, and what to see there: `+field` (present), `-field` (absent), or a branch."""
 
 
 UNREACHABLE: Mapping[str, Mapping[Place, str]] = {
@@ -24,21 +24,21 @@ UNREACHABLE: Mapping[str, Mapping[Place, str]] = {
         ("interaction-partial", "+steps"): "stream.completed-no-steps: no event of a stream repeats the steps",
     },
 }
-"""Places that the schemas have and no legal message does, by root, and why; what is below them goes too."""
+"""Places in the schemas that no legal message has, with the reason, by root; everything below them is left out."""
 
 DRAWS = 10_000
-"""Draws after which nothing is missed; 5,000 miss a place or none."""
+"""Enough draws to miss no place; 5,000 draws miss at most one."""
 
 
 class Coverage:
-    """`see` values of one message; `missed` says what never occurred."""
+    """The places shown by values of one root: pass each to `see`, then read `missed` or `share`."""
 
     def __init__(self, root: str) -> None:
         self._root = root.replace("/", ".")
         self.seen: set[Place] = set()
 
     def see(self, value: Any) -> None:
-        """Note what a value shows."""
+        """Record the places that a value shows."""
         self._walk(self._root, value)
 
     @property
@@ -48,7 +48,7 @@ class Coverage:
 
     @property
     def share(self) -> float:
-        """The part of all places that was seen."""
+        """The fraction of all places that was seen."""
         everything = set(places(self._root))
         return len(everything & self.seen) / len(everything)
 
@@ -70,7 +70,7 @@ class Coverage:
 
 
 def _at(pointer: str) -> tuple[str, Schema]:
-    """The part a pointer names, references followed, and where it stands."""
+    """Resolve a pointer, following references: the final pointer and the schema there."""
     head, *keys = pointer.split("/")
     part: Any = definitions()[head]
     for key in keys:
@@ -88,7 +88,7 @@ def _branches(pointer: str) -> list[str]:
 
 
 def _fitting(pointer: str, value: Any) -> Iterator[tuple[str, Schema]]:
-    """The part that tells of a value: itself, or the branch whose constants and JSON type fit."""
+    """The schema that describes a value: the part itself, or the union branch whose constants and type fit."""
     place, schema = _at(pointer)
     branches = _branches(pointer)
     if not branches:
@@ -121,7 +121,7 @@ def _fits(pointer: str, value: Any) -> bool:
 
 @lru_cache
 def places(root: str) -> frozenset[Place]:
-    """All places that a legal message has."""
+    """All places that legal messages can have."""
     found: set[Place] = set()
     never = UNREACHABLE.get(root, {})
     waiting, done = [root], set()
@@ -152,7 +152,7 @@ def places(root: str) -> frozenset[Place]:
 
 
 def measure(root: str, draws: int) -> Coverage:
-    """The coverage of the strategy for one of `ROOTS` over so many draws."""
+    """Draw `draws` values from the strategy for one of `ROOTS` and return their coverage."""
     from hypothesis import HealthCheck, Phase, given, settings
 
     from harness.strategies import create_requests, event_streams, interactions

@@ -1,8 +1,8 @@
-"""Breaks a legal value in one place, so that its schema refuses it for certain.
+"""Breaks a legal value in one place, so that its schema is certain to reject it.
 
-Layer 2. Walks value and schema together and knows what each place accepts: a member gets a JSON type that no
-branch of its schema takes, a required member goes, a closed object gets a stranger. Places where an open schema
-would tolerate the change are left alone.
+Layer 2. Walks value and schema together to know what each place accepts. A member gets a JSON type that no branch
+of its schema allows, a required member is dropped, or a closed object gets an unknown member. Places where an open
+schema would tolerate the change are left alone.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _OTHERS: dict[str, tuple[Any, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A member of an object or list, and what may be done to it."""
+    """A member of an object or list, with the wrong values it may get and whether it may be dropped."""
 
     path: Path
     wrong: tuple[Any, ...]
@@ -53,7 +53,7 @@ class Place:
 
 
 class Damage:
-    """The places of values of one schema. `closed`: what is not listed is refused, too."""
+    """Finds the places in values of one schema. `closed`: the schema also rejects what it does not list."""
 
     def __init__(self, name: str, *, closed: bool) -> None:
         bundle = load().bundle(name)
@@ -61,7 +61,7 @@ class Damage:
         self._closed = closed
 
     def places(self, value: Json) -> list[Place]:
-        """Everything in `value` that can be broken for certain."""
+        """Every place in `value` where a change is certain to be rejected."""
         return [*self._here(self._root, value, ()), *self._walk(self._root, value, ())]
 
     def _here(self, schema: Schema, value: Json, path: Path) -> Iterator[Place]:
@@ -79,7 +79,7 @@ class Damage:
                 part = schema.get("properties", {}).get(name)
                 if part is not None and not schema.get("x-unknown"):
                     inside = (*path, name)
-                    if "const" not in part or not path:  # deeper inside, another branch may take another word
+                    if "const" not in part or not path:  # deeper, another branch may accept another constant
                         yield Place(inside, self._wrong(part), name in required and "const" not in part)
                     yield from self._walk(part, member, inside)
                     if isinstance(member, dict):
@@ -97,7 +97,7 @@ class Damage:
         return tuple(value for kind, found in _OTHERS.items() if kind not in taken for value in found)
 
     def types(self, schema: Schema) -> frozenset[str]:
-        """The JSON types that a schema may accept; empty when it says nothing."""
+        """The JSON types that a schema may accept; empty if it does not restrict them."""
         schema = self.whole(schema)
         for union in ("oneOf", "anyOf"):
             if union in schema:
@@ -108,7 +108,7 @@ class Damage:
         return frozenset({schema["type"]}) if "type" in schema else frozenset()
 
     def branch(self, schema: Schema, value: Any) -> Schema:
-        """The branch of a union that tells of `value`, by JSON type and discriminator."""
+        """The branch of a union that describes `value`, by JSON type and discriminator."""
         schema = self.whole(schema)
         for union in ("oneOf", "anyOf"):
             if union in schema:
@@ -152,7 +152,7 @@ def damaged(legal: SearchStrategy[Json], name: str, *, closed: bool = False) -> 
     def broken(draw: st.DrawFn) -> Json:
         value = draw(legal)
         acts = [act for place in _damage(name, closed).places(value) for act in _acts(place)]
-        if not acts:  # nothing here can be broken but the whole
+        if not acts:  # only the value as a whole can be broken
             return draw(st.sampled_from(([], "wrong", 7, None)))
         return draw(st.sampled_from(acts))(copy.deepcopy(value))
 

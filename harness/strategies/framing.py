@@ -1,4 +1,4 @@
-"""How the same stream may lie on the wire: line ends, comments, fields, pieces; and where it may be cut.
+"""Different wire forms of the same stream: line ends, comments, fields, pieces; and where to cut it.
 
 Layer 2. Knows the grammar of server-sent events (WHATWG HTML, "server-sent events") and no API.
 """
@@ -15,15 +15,15 @@ BOM = b"\xef\xbb\xbf"
 _ENDS = (b"\n", b"\r\n", b"\r")
 _COMMENTS = (b":", b": keepalive", b":data: no", ":déjà 🦊".encode())
 _STRANGERS = (b"retry: 3000", b"retry: soon", b"unknown: x", b"data2", b" data: indented")
-"""Lines that change no event."""
+"""Lines that do not change any event."""
 
 
 @st.composite
 def wire_framings(draw: st.DrawFn, stream: EventStream | bytes | list[tuple[str, bytes]]) -> list[bytes]:
     """Pieces of bytes that carry the same events: `event_streams().flatmap(wire_framings)`.
 
-    Takes a stream, its bytes, or (name, data) pairs. Line ends, comments, unknown fields, spaces, data over
-    several lines and the pieces are drawn; a decoder must give the same names and payloads for all of them.
+    Takes a stream, its bytes, or (name, data) pairs. Line ends, comments, unknown fields, spaces and the pieces
+    are drawn; data with line breaks spans several lines. A decoder must return the same names and payloads.
     """
     writer = _Writer(draw)
     for name, data in _payloads(stream):
@@ -32,15 +32,15 @@ def wire_framings(draw: st.DrawFn, stream: EventStream | bytes | list[tuple[str,
 
 
 def splits(data: bytes) -> SearchStrategy[list[bytes]]:
-    """`data` in pieces, some of them empty, cut anywhere: between CR and LF, inside a character."""
+    """`data` in pieces, some possibly empty, cut anywhere, even between CR and LF or inside a character."""
     places = st.lists(cuts(data), max_size=6).map(sorted)
     return places.map(lambda at: [data[a:b] for a, b in zip([0, *at], [*at, len(data)], strict=True)])
 
 
 def cuts(data: bytes) -> SearchStrategy[int]:
-    """Where a connection may drop: an offset from 0 to the end, often at a place that matters.
+    """Where a connection may drop: an offset from 0 to the end, biased towards critical places.
 
-    Such places are the borders of lines and events, one byte around them, and the middle of characters.
+    These are the ends of lines and events, one byte before and after them, and the inside of characters.
     """
     anywhere = st.integers(0, len(data))
     notable = sorted({place for at in _borders(data) for place in (at - 1, at, at + 1) if 0 <= place <= len(data)})
@@ -48,7 +48,7 @@ def cuts(data: bytes) -> SearchStrategy[int]:
 
 
 def _borders(data: bytes) -> list[int]:
-    """After each line end, and inside each character of several bytes."""
+    """Offsets after each line end and inside each multi-byte character, within the first 4096 bytes."""
     return [at + 1 for at, byte in enumerate(data[:4096]) if byte in b"\r\n" or byte >= 0xC0]
 
 
@@ -61,7 +61,7 @@ def _payloads(stream: EventStream | bytes | list[tuple[str, bytes]]) -> list[tup
 
 
 class _Writer:
-    """Writes events line by line, each line in a drawn dress."""
+    """Writes events line by line and draws the form of each line."""
 
     def __init__(self, draw: st.DrawFn) -> None:
         self._draw = draw
@@ -70,7 +70,7 @@ class _Writer:
         self.out = bytearray(BOM if draw(st.booleans()) else b"")
 
     def event(self, name: str, data: bytes) -> None:
-        """One event and the blank line that dispatches it."""
+        """Write one event and the blank line that dispatches it."""
         spaced = self._draw(st.booleans())
         lines = [_field(b"data", part, spaced) for part in data.split(b"\n")]
         if name:
@@ -82,7 +82,7 @@ class _Writer:
             self._line(line)
 
     def _line(self, line: bytes) -> None:
-        """A line end must not make one CRLF with the one before it."""
+        """Write a line and a line end; an LF must not form a CRLF with a CR before it."""
         end = self._ends[0] if len(self._ends) == 1 else self._draw(st.sampled_from(self._ends))
         if not line and end == b"\n" and self.out.endswith(b"\r"):
             end = b"\r"
@@ -90,5 +90,5 @@ class _Writer:
 
 
 def _field(name: bytes, value: bytes, spaced: bool) -> bytes:
-    """One space after the colon is no part of the value, so a value that begins with one needs it."""
+    """A decoder strips one space after the colon, so a value that begins with a space needs an extra one."""
     return name + (b": " if spaced or value.startswith(b" ") else b":") + value

@@ -1,7 +1,7 @@
 """Histories: what a client may do to several interactions, as data.
 
-Layer 2. An operation names its subject by number, in the order of creation, and never by an id: so a history can
-be drawn, shrunk, stored, and played against any target. Must not know what the operations bring.
+Layer 2. An operation refers to an interaction by its number in the order of creation, never by id, so that a
+history can be drawn, shrunk, stored, and replayed against any target. Must not know the results of operations.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from harness.outcome.words import counted, shortened
 CREATE_MODES = (
     "plain", "stream", "background", "background-stream", "unstored", "unstored-stream", "tools", "tools-stream",
 )  # fmt: skip
-"""Ways to create that every target which has the capability must accept."""
+"""Ways to create that a target must accept if it has the required capability."""
 
 ILLEGAL_MODES = (
     "unstored-background", "no-author", "two-authors", "no-input", "unknown-field", "wrong-type", "unknown-model",
 )  # fmt: skip
-"""Creates that must be refused, or that most services refuse."""
+"""Creates that must be rejected, or that most services reject."""
 
 CHAIN_MODES = ("plain", "background", "stream")
 
@@ -43,7 +43,7 @@ KINDS: Mapping[str, tuple[str, ...]] = {
     "resume": ("",),
     "finish": ("",),
 }
-"""Every kind of operation and its modes. `subject` counts interactions, and readers for `ON_READERS`."""
+"""Every kind of operation and its modes. `subject` numbers an interaction, or a reader for `ON_READERS`."""
 
 _SHOWN = 60
 
@@ -55,7 +55,7 @@ class Operation:
     """One thing a client does.
 
     `subject` is the number of the interaction (or of the reader), modulo how many there are. `count` is the number
-    of events to read. `body` holds fields that a create has besides those of its mode.
+    of events to read. `body` holds fields of a create in addition to those of its mode.
     """
 
     kind: str
@@ -71,7 +71,7 @@ class Operation:
             raise ValueError(f"mode={self.mode!r} is none of {self.kind}: {', '.join(KINDS[self.kind])}")
 
     def record(self) -> dict[str, Any]:
-        """As plain data, defaults left out."""
+        """Return plain data, without defaults."""
         plain = {field.name: field.default for field in fields(self)}
         return {name: value for name, value in asdict(self).items() if name == "kind" or value != plain[name]}
 
@@ -87,7 +87,7 @@ class Operation:
 
 
 def operations(*, interactions: int = 3, legal_only: bool = False) -> SearchStrategy[Operation]:
-    """One operation on one of so many interactions."""
+    """One operation on one of `interactions` interactions."""
     subjects = st.integers(0, max(0, interactions - 1))
     choices = []
     for kind, modes in KINDS.items():
@@ -104,9 +104,9 @@ _ILLEGAL = frozenset({*ILLEGAL_MODES, "unknown", "foreign", "wrong-id", "orphan"
 def histories(
     *, steps: int = 20, interactions: int = 3, legal_only: bool = False
 ) -> SearchStrategy[list[Operation]]:
-    """Histories of up to `steps` operations on up to `interactions` interactions; the first one creates.
+    """Histories of up to `steps` operations on up to `interactions` interactions; the first one is a create.
 
-    `legal_only`: without operations that must be refused whatever happened before. Whether the others are legal
+    `legal_only`: leave out operations that are illegal whatever happened before. Whether the others are legal
     depends on what the target answers.
     """
     if steps < 1:

@@ -1,9 +1,9 @@
-"""From a schema of the contract to a strategy for the values it lists.
+"""Turns a schema of the contract into a strategy for the values it lists.
 
-Layer 2. Knows JSON Schema as this project writes it: the closed twins of the files, in which every union is told
-apart by constants. Rules between fields (`allOf`, `if`) are not read here: whoever composes a message keeps them.
-Objects take a few of their optional fields at a time, so that large messages stay small and shrink to nothing; a
-field or branch is taken the more often the more there is to see behind it, so that what lies deep is not rare.
+Layer 2. Knows JSON Schema as this project writes it: the closed twins of the files, in which constants distinguish
+the branches of every union. Rules between fields (`allOf`, `if`) are ignored; whoever composes a message must keep
+them. Objects take only a few of their optional fields at a time, so that values stay small and shrink well. A
+field or branch is taken more often the more there is below it, so that deeply nested parts are not rare.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from harness.strategies import values
 Strategy = SearchStrategy[Any]
 
 MOST_OPTIONAL = 4
-"""Optional fields that one object has at a time."""
+"""The largest number of optional fields that one object has at a time."""
 
 ROOTS = ("interaction", "event", "requests/create-interaction")
 """The messages whose parts are generated."""
@@ -38,7 +38,7 @@ _BY_NAME: dict[str, Strategy] = {
     "start_offset": st.sampled_from(("0s", "1.5s")),
     "end_offset": st.sampled_from(("2s", "30s")),
 }
-"""Strings whose name says more than their type."""
+"""Strategies for strings whose field name says more than their type."""
 
 _LEAVES: dict[str, Strategy] = {
     "integer": values.SMALL,
@@ -49,7 +49,7 @@ _LEAVES: dict[str, Strategy] = {
 
 
 class Shapes:
-    """Strategies for the parts of the bundled schemas; `special` answers for parts that need more than a shape."""
+    """Strategies for the parts of the bundled schemas; `special` overrides parts that need more than a shape."""
 
     def __init__(self, definitions: Mapping[str, Schema], special: Mapping[str, Strategy] | None = None) -> None:
         self._definitions = definitions
@@ -57,7 +57,7 @@ class Shapes:
         self._made: dict[str, Strategy] = {}
 
     def at(self, pointer: str) -> Strategy:
-        """The strategy of a part: `steps.thought`, `steps.thought/$defs/shell`."""
+        """The strategy for a part, such as `steps.thought` or `steps.thought/$defs/shell`."""
         if pointer in self._special:
             return self._special[pointer]
         if pointer not in self._made:
@@ -65,11 +65,11 @@ class Shapes:
         return self._made[pointer]
 
     def schema(self, pointer: str) -> Schema:
-        """The closed schema of a part, its own reference resolved."""
+        """The closed schema of a part; a reference at its top is resolved."""
         return whole({"$ref": f"#/$defs/{pointer}"}, self._definitions)
 
     def of(self, schema: Schema, name: str = "") -> Strategy:
-        """The strategy of a schema; `name` is the field it stands in."""
+        """The strategy for a schema; `name` is the field that holds the value."""
         if "$ref" in schema and not schema.get("required"):
             return self.at(pointer_of(schema["$ref"]))
         schema = whole(schema, self._definitions)
@@ -83,7 +83,7 @@ class Shapes:
         return self._typed(schema, name)
 
     def _typed(self, schema: Schema, name: str) -> Strategy:
-        kind = schema.get("type", "object")  # what takes anything gets an object
+        kind = schema.get("type", "object")  # a schema that accepts anything gets an object
         if kind == "string":
             return self._text(schema, name)
         if kind == "array":
@@ -94,7 +94,7 @@ class Shapes:
 
     def _text(self, schema: Schema, name: str) -> Strategy:
         if "pattern" in schema:
-            return values.MOMENTS  # the one pattern that a listed string has
+            return values.MOMENTS  # times are the only listed strings with a pattern
         if "not" in schema:
             return values.SMALL.map(str)  # digits of a 64-bit count
         return _BY_NAME.get(name, values.TEXTS)
@@ -111,20 +111,20 @@ class Shapes:
     def members(
         self, properties: Mapping[str, Schema], required: frozenset[str] = frozenset(), most: int = MOST_OPTIONAL
     ) -> Strategy:
-        """Objects of these properties, each taken by its weight."""
+        """Objects with some of these properties, each chosen by its weight."""
         members = {name: self.of(part, name) for name, part in properties.items()}
         weights = {name: self.weight(part) for name, part in properties.items()}
         return objects(members, required, most, weights)
 
     def weight(self, schema: Schema) -> int:
-        """How often to take a branch or field: grows with the square root of how much there is to see below it.
+        """How often to take a branch or field: grows with the square root of the number of parts below it.
 
-        A share as large as what lies below would starve what is small beside what is large.
+        A weight proportional to that number would make small parts beside large ones too rare.
         """
         return isqrt(100 * self._seen_below(schema, set()))
 
     def _seen_below(self, schema: Schema, seen: set[str]) -> int:
-        """The branches, fields and items, each part counted once."""
+        """The number of branches, fields and items below a schema; each referenced part counts once."""
         if "$ref" in schema:
             pointer = pointer_of(schema["$ref"])
             if pointer in seen:
@@ -155,13 +155,13 @@ def objects(
 
 
 def weighted(choices: Sequence[tuple[int, Strategy]]) -> Strategy:
-    """One of some strategies, each as often as its weight says; shrinks towards the first."""
+    """Draw from one of several strategies, in proportion to their weights; shrinks towards the first."""
     sums = list(accumulate(weight for weight, _ in choices))
     return st.integers(0, sums[-1] - 1).flatmap(lambda number: choices[bisect(sums, number)][1])
 
 
 def whole(schema: Schema, definitions: Mapping[str, Schema]) -> Schema:
-    """A schema and what it refers to, as one: only `required` and prose stand beside references here."""
+    """A schema merged with the one it refers to; here only `required` and prose occur beside a reference."""
     while "$ref" in schema:
         target: Any = definitions
         for key in pointer_of(schema["$ref"]).split("/"):
@@ -173,7 +173,7 @@ def whole(schema: Schema, definitions: Mapping[str, Schema]) -> Schema:
 
 
 def pointer_of(reference: str) -> str:
-    """The pointer below `$defs` that a bundle's reference means."""
+    """The pointer below `$defs` of a reference within a bundle."""
     return reference.removeprefix("#/$defs/")
 
 

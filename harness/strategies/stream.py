@@ -1,4 +1,4 @@
-"""A generated stream as a value: its events, how it was asked for, and the rule it breaks, if any.
+"""A generated stream as a value: its events, how it was requested, and the rule it breaks, if any.
 
 Layer 2. Knows how events become frames; must not know how they are generated.
 """
@@ -18,10 +18,10 @@ Event = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventStream:
-    """Events in order; a `bytes` among them is a payload that is not JSON, or the sentinel out of its place.
+    """Events in order; a `bytes` item is a payload that is not a JSON object, or a misplaced sentinel.
 
-    `start` and `background` are what a `StreamJudge` of it must be told. `breaks` is the id of the rule that an
-    illegal stream breaks, "" for a legal one.
+    `start` and `background` are the arguments a `StreamJudge` needs for it. `breaks` is the id of the rule that an
+    illegal stream breaks, "" for a legal one. `done`: a [DONE] frame ends the stream.
     """
 
     events: tuple[Event | bytes, ...]
@@ -31,25 +31,25 @@ class EventStream:
     breaks: str = ""
 
     def payloads(self) -> list[tuple[str, bytes]]:
-        """Name and data of each frame, the closing one included."""
+        """Return the name and data of each frame, including the closing one."""
         named = [(_name(event), event if isinstance(event, bytes) else compact(event)) for event in self.events]
         return [*named, ("done", DONE)] if self.done else named
 
     def frames(self) -> list[bytes]:
-        """The frames in the usual framing: LF, one data line each."""
+        """Return the frames in the usual form: LF line ends, one data line each."""
         return [encode(name, data) for name, data in self.payloads()]
 
     def data(self) -> bytes:
-        """The stream as one piece."""
+        """Return the whole stream as bytes."""
         return b"".join(self.frames())
 
     def having(self, *events: Event | bytes, breaks: str, done: bool = True) -> EventStream:
-        """The same stream with other events, which break a rule."""
+        """Return the same stream with other events, which break a rule."""
         return replace(self, events=events, breaks=breaks, done=done)
 
 
 def compact(event: Event) -> bytes:
-    """An event as a service writes it."""
+    """Encode an event the way a service does."""
     return json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode()
 
 

@@ -1,8 +1,7 @@
 """Streams of events: legal ones by construction, illegal ones by breaking one rule of a legal one.
 
-Layer 2. Order cannot be said by a schema, so it is built here, after the same words as the contract's automaton
-but without its code: what this module makes, the automaton judges, and the tests hold the two against each
-other.
+Layer 2. A schema cannot express order, so this module builds it from the same rules as the contract's automaton
+but without its code. The automaton judges what this module generates, and the tests compare the two.
 """
 
 from __future__ import annotations
@@ -28,14 +27,15 @@ POLICIES = ("none", "all", "deltas", "sparse")
 """Which events carry an event_id."""
 
 _SHELL_FIELDS = ("id", "call_id", "name", "server_name")
-"""What a step announces itself with; the rest of it comes in deltas."""
+"""Fields that a step.start always keeps; other fields of the step may be left to the deltas."""
 
 
 def event_streams(*, legal: bool = True, background: bool | None = None) -> SearchStrategy[EventStream]:
     """A whole stream, from its creation to [DONE].
 
-    Legal ones are judged without any finding. `legal=False`: one rule is broken, and `breaks` names it.
-    `background` fixes whether the run is one in the background; either when None.
+    The judge finds nothing wrong with a legal one. `legal=False`: one rule is broken, and `breaks` names it.
+    `background` selects background or foreground runs, None both; rules about event ids are only ever broken in
+    background runs, even with `legal=False, background=False`.
     """
     choice = st.booleans() if background is None else st.just(background)
     streams = choice.flatmap(_legal)
@@ -55,7 +55,7 @@ def _broken(draw: st.DrawFn, background: bool | None) -> EventStream:
 def _legal(
     draw: st.DrawFn, background: bool, *, least: int = 0, plain: bool = False, most: int = 3
 ) -> EventStream:
-    """`plain`: it ends with interaction.completed, and its first step is a text of two deltas."""
+    """A legal stream. `plain`: it ends with interaction.completed, and its first step has two text deltas."""
     identity = draw(st.one_of(values.IDS, st.just(""))) if not background else draw(values.IDS)
     events = [*_opening(draw, identity, background)]
     kinds = draw(st.lists(st.sampled_from(sorted(DELTAS_OF)), min_size=least, max_size=most))
@@ -64,7 +64,7 @@ def _legal(
     for index, kind in enumerate(kinds):
         events += _two_texts(index) if plain and not index else _step(draw, index, kind)
         if not plain and not draw(st.integers(0, 9)):
-            events.append({"event_type": "error"})  # a keepalive of sorts, that recordings show
+            events.append({"event_type": "error"})  # recordings show such errors as a kind of keepalive
     events.append(_ending(draw, identity, plain))
     if not plain:
         events = [_dressed(draw, event) for event in events]
@@ -84,7 +84,7 @@ def _opening(draw: st.DrawFn, identity: str, background: bool) -> list[Json]:
 
 
 def _dressed(draw: st.DrawFn, event: Json) -> Json:
-    """Now and then the bookkeeping that some services attach to events."""
+    """The event, occasionally with the metadata that some services attach."""
     return {**event, "metadata": draw(shapes().at("stream-metadata"))} if draw(_RARELY) else event
 
 
@@ -104,7 +104,7 @@ def _ending(draw: st.DrawFn, identity: str, plain: bool) -> Json:
 
 @cache
 def _particulars() -> SearchStrategy[Json]:
-    """What else a completed interaction may say of itself."""
+    """Other fields that a completed interaction may have."""
     fields = shapes().schema("interaction-partial")["properties"]
     names = ("object", "model", "agent", "created", "updated", "service_tier")
     return shapes().members({name: fields[name] for name in names})
@@ -114,12 +114,12 @@ def _particulars() -> SearchStrategy[Json]:
 def _errors() -> SearchStrategy[Json]:
     words = st.sampled_from(("deadline_exceeded", "api_error"))
     whole = st.fixed_dictionaries({"code": words, "message": values.TEXTS})
-    part = st.sampled_from(("code", "message"))  # an error that says nothing would end nothing
+    part = st.sampled_from(("code", "message"))  # an empty error would not end the stream
     return st.one_of(whole, st.builds(lambda error, name: {name: error[name]}, whole, part))
 
 
 _RARELY = st.integers(0, 7).map(lambda number: number == 7)
-"""Whether to add what is rare; shrinking does without."""
+"""Whether to add something rare; shrinks to False."""
 
 _STOP_FIELDS = objects({"usage": usages(), "step_usage": usages()})
 
@@ -159,7 +159,7 @@ def _framed(index: int, shell: Json, deltas: list[Json]) -> list[Json]:
 
 @st.composite
 def _shell(draw: st.DrawFn, kind: str) -> Json:
-    """What may stand in a step.start: its type, and some of what names it."""
+    """The step of a step.start: its type, some identifying fields, and sometimes others."""
     pointer = f"steps.{kind.replace('_', '-')}/$defs/shell"
     step = draw(shapes().at(pointer))
     kept = draw(st.booleans())
@@ -167,7 +167,7 @@ def _shell(draw: st.DrawFn, kind: str) -> Json:
 
 
 def _arguments(draw: st.DrawFn, part: str) -> Json:
-    """A fragment; an empty one may be left unsaid."""
+    """An arguments delta; the field may be left out if the fragment is empty."""
     told = {"arguments": part} if part or draw(st.booleans()) else {}
     return {"type": "arguments_delta", **told}
 
@@ -178,7 +178,7 @@ def _delta(name: str) -> SearchStrategy[Json]:
 
 @st.composite
 def _argument_parts(draw: st.DrawFn) -> list[str]:
-    """The text of a JSON object, cut anywhere."""
+    """The text of a JSON object, split anywhere."""
     text = json.dumps(draw(values.OBJECTS), ensure_ascii=False)
     places = sorted(draw(st.sets(st.integers(0, len(text)), max_size=2)))
     return [text[a:b] for a, b in zip([0, *places], [*places, len(text)], strict=True)]
@@ -188,7 +188,7 @@ def _argument_parts(draw: st.DrawFn) -> list[str]:
 
 
 def _numbered(draw: st.DrawFn, events: list[Json], policy: str) -> list[Json]:
-    """The events with their cursors, which never repeat."""
+    """Add event ids to the events by one of `POLICIES`; no id repeats."""
     numbered = []
     for number, event in enumerate(events):
         carries = policy == "all" or (policy == "deltas" and event["event_type"] == "step.delta")

@@ -1,6 +1,6 @@
 """The leaves: texts, identifiers, base64, times, and small JSON values.
 
-Layer 2. Kept small on purpose: what breaks an implementation is the shape of a message far more than its length.
+Layer 2. Kept small on purpose: the shape of a message breaks an implementation far more often than its length.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ TEXTS = st.one_of(
         ("Say hi.", "déjà vu", "東京 🦊", "a\nb", "\u2028", '"quoted"', "\\", "data: x\n\n", "[DONE]")
     ),
 )
-"""Any text, with those among them that break parsers."""
+"""Any text, including strings that often break parsers."""
 
 WORDS = st.sampled_from(("a", "b", "lookup", "get_weather", "city", "x1"))
 
 IDS = st.integers(0, 2**24).map(lambda number: f"v1_{number:x}")
-"""Identifiers as services make them; opaque to everybody."""
+"""Identifiers that look like those of services; clients must treat them as opaque."""
 
 BASE64 = st.binary(max_size=9).map(lambda data: base64.b64encode(data).decode("ascii"))
 
@@ -35,7 +35,7 @@ _DAY_ONE = datetime(2026, 6, 9, tzinfo=UTC)
 
 
 def moment(seconds: int) -> str:
-    """`seconds` after the first day of today's API, as the service writes it."""
+    """The time `seconds` after the first day of today's API, in the service's format."""
     return (_DAY_ONE + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -52,5 +52,5 @@ _LABEL_FIRST, _LABEL_REST = "abcxyzéß", "abcxyz019_-é"
 
 LABEL_NAMES = st.builds(
     str.__add__, st.sampled_from(_LABEL_FIRST), st.text(alphabet=_LABEL_REST, max_size=5)
-)  # within the published rule: a letter, then lower-case letters, digits, _ and -
+)  # as the published rule allows: a letter, then lower-case letters, digits, _ and -
 LABEL_VALUES = st.text(alphabet=_LABEL_REST, max_size=6)
