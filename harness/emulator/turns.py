@@ -98,9 +98,8 @@ class Turns:
 
     def needs_thought(self, order: Order) -> bool:
         """Whether a call must follow its thought: not with a stored parent, and not before Gemini 3."""
-        return (
-            order.previous is None and order.model is not None and order.model.startswith(("gemini-3", "gemini-4"))
-        )
+        model = (order.model or "").removeprefix("models/")
+        return order.previous is None and model.startswith(("gemini-3", "gemini-4"))
 
     def thought_signature(self, step: Json) -> None:
         """Check the signature of one thought."""

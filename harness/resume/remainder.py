@@ -16,18 +16,27 @@ Event = dict[str, Any]
 
 
 class Contradiction(Exception):
-    """The text seen of an open step is not a prefix of that step's text in the fetched interaction."""
+    """The text seen in the stream is not in the fetched interaction, or is another one there."""
 
 
 def remainder(
     seen: Sequence[Mapping[str, Any]], is_open: Callable[[int], bool], interaction: Mapping[str, Any]
 ) -> Iterator[Event]:
-    """Yield the events missing after the steps in `seen`, then interaction.completed. Raises Contradiction."""
-    for index, step in enumerate(output_steps(interaction)):
-        if index >= len(seen):
-            yield from _whole(index, step)
-        elif is_open(index):
-            yield from _rest(index, seen[index], step)
+    """Yield the events missing after the steps in `seen`, then interaction.completed. Raises Contradiction.
+
+    Steps are matched by type, in order: a step without text that was seen whole, a thought say, may be absent.
+    """
+    steps = output_steps(interaction)
+    told = 0
+    for index, step in enumerate(seen):
+        found = next((at for at in range(told, len(steps)) if steps[at].get("type") == step.get("type")), None)
+        if found is not None:
+            yield from _rest(index, step, steps[found], is_open=is_open(index))
+            told = found + 1
+        elif is_open(index) or text_of(step.get("content")):
+            raise Contradiction(f"step {index} of the stream, a {step.get('type')}, is not in the interaction now")
+    for index, step in enumerate(steps[told:], start=len(seen)):
+        yield from _whole(index, step)
     yield {"interaction": dict(interaction), "event_type": COMPLETED_EVENT}
 
 
@@ -47,10 +56,12 @@ def _whole(index: int, step: Mapping[str, Any]) -> Iterator[Event]:
     yield {"index": index, "event_type": "step.stop"}
 
 
-def _rest(index: int, seen: Mapping[str, Any], step: Mapping[str, Any]) -> Iterator[Event]:
+def _rest(index: int, seen: Mapping[str, Any], step: Mapping[str, Any], *, is_open: bool) -> Iterator[Event]:
     had, whole = text_of(seen.get("content")), text_of(step.get("content"))
-    if not whole.startswith(had):
+    if not whole.startswith(had) if is_open else whole != had:
         raise Contradiction(f"step {index} has another text now than the stream told")
+    if not is_open:
+        return
     if len(whole) > len(had):
         delta = {"text": whole[len(had) :], "type": "text"}
         yield {"index": index, "delta": delta, "event_type": "step.delta"}

@@ -1,6 +1,6 @@
-"""Results for test items out of one run of the catalogue, which the items lead: what they ask for is played next.
+"""Takes the result of each test item from one run of the catalogue; the exercise an item needs is run next.
 
-Layer 7. The runner does the work; what an item makes of a verdict is `test_catalogue`'s.
+Layer 7. The runner does the work; `test_catalogue` turns a verdict into the outcome of an item.
 """
 
 from __future__ import annotations
@@ -23,27 +23,27 @@ from harness.runner.targets import KEY_VARIABLE, OTHER_KEY_VARIABLE, TargetOptio
 
 
 def selected(profiles: str | None, level: str | None) -> tuple[Check, ...]:
-    """The checks of some profiles (comma-separated; all for None) and at least a level. Raises UsageFault."""
+    """Select checks by comma-separated profiles (None: all) and by lowest level. Raises UsageFault."""
     names = tuple(name.strip() for name in (profiles or "").split(",") if name.strip())
     weakest = (level or "MAY").upper()
     if weakest not in list(Level):
         raise UsageFault(f"--interactions-level={level!r} is none of must, should, may")
     catalogue = load_catalogue()
-    # At collection nothing is known of the target: every check becomes an item, and may skip.
+    # Nothing is known of the target during collection: every check becomes an item and may be skipped later.
     plan = make_plan(catalogue, Selection(profiles=names, level=Level(weakest)), everything())
     return tuple(planned.check for planned in plan.checks if planned.skip is None)
 
 
 def baseline_of(path: str | None) -> Baseline:
-    """The known failures in a file. Raises UsageFault."""
+    """Read the known failures from a file. Raises UsageFault."""
     return read_baseline(Path(path), [check.id for check in load_catalogue()]) if path else Baseline()
 
 
 class Judge:
-    """Gives the result of each check against one target, out of one run: probed once, each exercise played once.
+    """Returns the result of each check from one run against one target: one probe, and each exercise once.
 
-    A check that speaks of every answer of the run (`Check.everywhere`) is decided when all is played: asking for
-    one plays what is left. Raises UsageFault and TargetFault as the runner does.
+    A check whose rule applies to every response (`Check.everywhere`) is only decided at the end of the run, so
+    asking for its result runs the remaining exercises. Raises UsageFault and TargetFault as the runner does.
     """
 
     def __init__(self, url: str, baseline: Baseline, checks: Iterable[Check]) -> None:
@@ -57,7 +57,7 @@ class Judge:
         self._story = Story(PROTOCOL.secret_fields)
 
     def result(self, check: Check) -> Result:
-        """The verdict; the first check of an exercise plays it for all of them."""
+        """Return a check's result; the first check of an exercise runs it for all the others."""
         self._wanted = check.exercise.name
         while check.id not in self._results:
             event = next(self._events, None)
@@ -69,11 +69,11 @@ class Judge:
         return self._results[check.id]
 
     def explained(self, result: Result) -> str:
-        """Requirement, source, findings, exchange and a curl line."""
+        """Format the requirement, source, findings, exchange and curl lines."""
         return failure_text(result, self._story)
 
     def close(self) -> None:
-        """End the run: what is open is hung up, what was created is deleted."""
+        """End the run: close open streams and delete what was created."""
         self._events.close()
 
     def _choose(self, left: Sequence[str]) -> str:

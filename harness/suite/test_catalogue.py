@@ -1,8 +1,8 @@
 """One test item for each check. Collected by `pytest --pyargs harness.suite --interactions-url URL`.
 
-Layer 7. Markers: `interactions_must`, `interactions_should`, `interactions_may`, and `interactions_area_<area>`;
-the checks of one exercise share an `xdist_group` (`--dist loadgroup` plays each exercise once), and so do
-those that speak of all answers: their worker plays what it has not seen.
+Layer 7. Markers: `interactions_must`, `interactions_should`, `interactions_may`, and `interactions_area_<area>`.
+The checks of one exercise share an `xdist_group`, so that `--dist loadgroup` runs each exercise once. The checks
+that apply to every response share one too; their worker runs whatever exercises it has not run yet.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _REMARKS = "interactions_remark"
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """The catalogue, or one skipped item where no target was named."""
+    """Parametrize with the catalogue, or with one skipped item if no target was given."""
     config = metafunc.config
     if not config.getoption("--interactions-url"):
         reason = "no target: pytest --pyargs harness.suite --interactions-url URL (or `emulator`)"
@@ -39,7 +39,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     for name in sorted({name for check in checks for name in _marks(check)}):
         config.addinivalue_line("markers", f"{name}: checks of the catalogue")
     items = []
-    for check in sorted(checks, key=lambda check: check.everywhere):  # those are decided when all is played
+    for check in sorted(checks, key=lambda check: check.everywhere):  # those are decided last
         marks = [getattr(pytest.mark, name) for name in _marks(check)]
         if grouped:
             marks.append(pytest.mark.xdist_group("everywhere" if check.everywhere else check.exercise.name))
@@ -50,7 +50,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def _leave(fault: TargetFault | UsageFault) -> NoReturn:
-    """End the run, with the exit code that `harness check` has for it: no item could say anything else."""
+    """End the session with the exit code of `harness check`, since every item would fail in the same way."""
     if isinstance(fault, UsageFault):
         pytest.exit(str(fault), returncode=Exit.USAGE)
     pytest.exit(f"there is nothing to judge: {fault}", returncode=Exit.UNREACHABLE)
@@ -63,7 +63,7 @@ def _marks(check: Check) -> list[str]:
 
 @pytest.fixture(scope="session")
 def interactions_judge(request: pytest.FixtureRequest) -> Iterator[Judge]:
-    """The run of the session: against one target, of the checks that are asked for."""
+    """The session's run of the selected checks against one target."""
     option = request.config.getoption
     checks = [check for item in request.session.items if (check := _check_of(item)) is not None]
     try:
@@ -89,7 +89,7 @@ def test_conforms(check: Check, interactions_judge: Judge, record_property: Call
         _leave(fault)
     told = result.verdict
     if result.unjudged:
-        pytest.fail(f"a MUST was not judged, it had no answer: {result.observation.reason}", pytrace=False)
+        pytest.fail(f"not judged, because there was no answer: {result.observation.reason}", pytrace=False)
     if told in _SKIPPED:
         pytest.skip(result.observation.reason or str(told))
     if told is Verdict.WARN:

@@ -206,7 +206,9 @@ def test_damaged_signatures_are_noticed(api, damage, code):
 def test_dropped_thought_is_noticed(api):
     """A call sent back without the thought before it is refused."""
     steps = [step for step in stateless(api) if step["type"] != "thought"]
-    assert api.create(steps, store=False).error == (400, "missing_thought_signature")
+    for model in ("gemini-3.5-flash", "models/gemini-3.5-flash"):
+        refused = api.create(steps, store=False, model=model)
+        assert refused.error == (400, "missing_thought_signature"), model
 
 
 def test_foreign_signatures_pass(api):
