@@ -20,8 +20,10 @@ from harness.cli.targeting import (
     resolve,
     said_capabilities,
 )
+from harness.contract.protocol import PROTOCOL
 from harness.outcome import Exit
 from harness.report.record import capability_records, target_record
+from harness.runner.endurance import Endurance
 from harness.runner.polite import said
 from harness.runner.probe import probe
 from harness.runner.reach import wait_until_up
@@ -40,15 +42,15 @@ def run(words: Sequence[str]) -> int:
     target = resolve(arguments)
     wait_until_up(target, arguments.wait or 0.0)
     needed = frozenset(CAPABILITIES) if arguments.probe else frozenset()
-    mask = Mask(target.info.secrets)
+    mask = Mask(target.info.secrets, PROTOCOL.secret_fields)
     how = manners(arguments, None if arguments.json else partial(_say_wait, mask))
-    with closing(target.driven(how.wrapper(how.patience())).connect()) as driver:
+    with closing(target.driven(how.wrapper(how.patience(), Endurance(target.target.wait))).connect()) as driver:
         found = probe(driver, target.target, said_capabilities(arguments), needed)
     records = mask.tree(capability_records(found.capabilities))
     if arguments.json:
         write_json(
             {
-                "target": target_record(target.info),
+                "target": mask.tree(target_record(target.info)),
                 "answers": True,
                 "requests": found.requests,
                 "capabilities": records,
@@ -56,7 +58,7 @@ def run(words: Sequence[str]) -> int:
         )
     else:
         place = target.info.url or "the embedded emulator"
-        say(f"{place} (API version {target.info.version}) answers interactions")
+        say(f"{mask.text(place)} (API version {target.info.version}) answers interactions")
         for note in found.notes:
             say(f"note: {mask.text(note)}")
         for record in records:

@@ -13,6 +13,7 @@ from typing import TypeAlias
 from harness.checks.check import Check
 from harness.outcome import Exit, Observation, Verdict, exit_code
 from harness.runner.capabilities import Capabilities
+from harness.runner.endurance import Cut
 from harness.runner.polite import Waited
 from harness.wire import Exchange
 
@@ -45,7 +46,7 @@ class Result:
     reason: str = ""
     """Why the baseline excuses it."""
     unjudged: bool = False
-    """It is a MUST, and the target gave no answer that could be judged."""
+    """It is a MUST, and the target gave no answer that could be judged; or it was not asked for want of time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +96,14 @@ class RunFinished:
     """All verdicts, in the order of the catalogue.
 
     `leftovers` are the resources that would not be deleted; `waited` is what was spent because the target said
-    "later".
+    "later", `cut` what was lost to answers that did not end.
     """
 
     results: tuple[Result, ...]
     seconds: float
     leftovers: tuple[str, ...] = ()
     waited: Waited = field(default_factory=Waited)
+    cut: Cut = field(default_factory=Cut)
 
     @property
     def counts(self) -> dict[Verdict, int]:
@@ -115,7 +117,7 @@ class RunFinished:
 
     @property
     def unjudged(self) -> tuple[Result, ...]:
-        """Every MUST that had no answer: of these nothing is known."""
+        """Every MUST that had no answer, and what was not asked for want of time: of these nothing is known."""
         return tuple(result for result in self.results if result.unjudged)
 
 

@@ -1,6 +1,6 @@
 """How a run behaves towards its target: how fast it asks, and how long it waits when it is told to come later.
 
-Layer 4. Puts `polite` and `pace` around the drivers of one run, which share one patience and one pace.
+Layer 4. Puts `polite`, `endurance` and `pace` around the drivers of one run, which share one of each.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from harness.runner.endurance import Endurance, EnduringDriver
 from harness.runner.pace import Pace, PacedDriver
 from harness.runner.polite import MOST_WAITING, Patience, PoliteDriver, Told
 from harness.wire import Driver
@@ -28,11 +29,12 @@ class Manners:
         """What one run may spend."""
         return Patience(self.max_wait, self.told)
 
-    def wrapper(self, patience: Patience) -> Callable[[Driver], Driver]:
-        """What goes around each driver of one run."""
+    def wrapper(self, patience: Patience, endurance: Endurance | None = None) -> Callable[[Driver], Driver]:
+        """What goes around each driver of one run; without `endurance` each answer gets its whole time."""
         pace = Pace(self.rate) if self.rate is not None else None
 
         def wrap(driver: Driver) -> Driver:
-            return PoliteDriver(driver if pace is None else PacedDriver(driver, pace), patience)
+            paced: Driver = driver if pace is None else PacedDriver(driver, pace)
+            return PoliteDriver(paced if endurance is None else EnduringDriver(paced, endurance), patience)
 
         return wrap

@@ -9,15 +9,17 @@ from __future__ import annotations
 import re
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar, cast
 
 from harness.checks.actions import Action, Close, Exchanges, Finish, Open, Read, Send, Together, Wait
 from harness.checks.check import Check, Exercise
+from harness.checks.judging import asked
 from harness.checks.target import Target
 from harness.checks.waiting import Part
 from harness.outcome import HarnessFault, Observation, Outcome, Unmet
+from harness.runner.endurance import hurried
 from harness.runner.ledger import Ledger
 from harness.runner.origins import addressed, made_or_changed
 from harness.runner.polite import showing, unanswered
@@ -120,7 +122,7 @@ def error(what: str) -> Observation:
 
 def play(exercise: Exercise, target: Target, driver: Driver, ledger: Ledger) -> Played:
     """Run one exercise to its end; open streams are hung up whichever way it ends."""
-    hand = Hand(driver, ledger)
+    hand = Hand(driver, ledger, judged=True)
     begin = time.perf_counter()
     results: Exchanges | None = None
     failure: Observation | None = None
@@ -129,6 +131,7 @@ def play(exercise: Exercise, target: Target, driver: Driver, ledger: Ledger) -> 
             results = _named(drive(exercise.run(target), hand))
         finally:
             hand.hang_up()
+        _unhurried(hand.trail)
     except Unmet as unmet:
         failure = Observation.untestable(unmet.reason, race_lost=unmet.race_lost)
     except Exception:
@@ -157,17 +160,35 @@ def _named(value: Any) -> Exchanges:
     return value
 
 
-class Hand:
-    """Performs actions, and remembers what is open and, in `trail`, what finished."""
+def _unhurried(exchanges: Iterable[Exchange]) -> None:
+    """Raises Unmet for an answer that our own haste cut short: nothing may be held against the target then."""
+    for exchange in exchanges:
+        if why := hurried(exchange):
+            raise Unmet(f"{asked(exchange)} had no answer: {why}")
 
-    def __init__(self, driver: Driver, ledger: Ledger) -> None:
+
+class Hand:
+    """Performs actions, and remembers what is open and, in `trail`, what finished.
+
+    Where what comes is to be `judged`, `perform` raises Unmet for an answer that our own haste cut short.
+    """
+
+    def __init__(self, driver: Driver, ledger: Ledger, *, judged: bool = False) -> None:
         self._driver = driver
         self._ledger = ledger
+        self._judged = judged
         self._open: dict[int, LiveStream] = {}
         self.trail: list[Exchange] = []
 
     def perform(self, action: Action) -> Any:
         """What the action brings; see `checks.actions`."""
+        before = len(self.trail)
+        brought = self._perform(action)
+        if self._judged:
+            _unhurried(self.trail[before:])
+        return brought
+
+    def _perform(self, action: Action) -> Any:
         match action:
             case Send(request, timeout, sees):
                 return self._keep(showing(self._driver, sees).send(request, timeout=timeout))

@@ -15,6 +15,7 @@ from itertools import count
 
 from harness.contract import read
 from harness.resume.faults import retry_after
+from harness.runner.endurance import NO_TIME, hurried
 from harness.wire import By, Driver, Exchange, LiveStream, Request
 
 LATER = frozenset({429, 503})
@@ -170,8 +171,10 @@ def pause_of(exchange: Exchange, number: int = 0) -> float | None:
 def unanswered(exchange: Exchange) -> str:
     """What came instead of an answer that can be judged: a status, or how it ended; `""` where one came.
 
-    A limited rate, a crash and a lost connection say nothing of what was asked; 501 does.
+    A limited rate, a crash, a lost connection and our own haste say nothing of what was asked; 501 does.
     """
+    if hurried(exchange):
+        return NO_TIME
     status, ending = exchange.status, exchange.ending
     if ending.by is not By.CLIENT and not exchange.complete:
         return "no answer" if status is None else "an answer cut short"

@@ -13,10 +13,11 @@ from contextlib import closing
 from dataclasses import dataclass, field
 
 from harness.checks.check import Check
-from harness.outcome import Observation, Outcome, Verdict, not_judged, verdict
+from harness.outcome import Level, Observation, Outcome, Verdict, not_judged, verdict
 from harness.runner.audit import SETTLED, Audit
 from harness.runner.baseline import Baseline
 from harness.runner.capabilities import Capability
+from harness.runner.endurance import NO_TIME, Cut, Endurance
 from harness.runner.events import (
     CheckFinished,
     Event,
@@ -69,7 +70,9 @@ def check_target(
     needed = needed_capabilities(catalogue, options.selection)
     yield RunStarted(target.info)
     patience = options.manners.patience()
-    polite = target.driven(options.manners.wrapper(patience))
+    # A service of our own, in this process, takes no time: there what does not end is for the checks to say.
+    endurance = None if target.throwaway else Endurance(target.target.wait)
+    polite = target.driven(options.manners.wrapper(patience, endurance))
     with closing(polite.connect()) as driver:
         found = probe(driver, target.target, options.said, needed)
     yield Probed(found.capabilities, found.requests, found.notes)
@@ -83,7 +86,8 @@ def check_target(
             results[event.result.check.id] = event.result
         yield event
     ordered = tuple(results[planned.check.id] for planned in plan.checks)
-    yield RunFinished(ordered, time.perf_counter() - begin, tuple(conductor.leftovers), patience.waited)
+    cut = Cut() if endurance is None else endurance.cut
+    yield RunFinished(ordered, time.perf_counter() - begin, tuple(conductor.leftovers), patience.waited, cut)
 
 
 class _Conductor:
@@ -189,7 +193,8 @@ class _Conductor:
         if played is not None and said in _NEEDS_EVIDENCE:
             evidence = self._audit.evidence(check) if audited else played.evidence(check, observation)
         seconds = played.seconds if played is not None else 0.0
-        unjudged = not_judged(observation, check.rule.level, baselined=check.id in baseline)
+        level = Level.MUST if observation.unanswered == NO_TIME else check.rule.level
+        unjudged = not_judged(observation, level, baselined=check.id in baseline)
         return Result(check, observation, said, seconds, evidence, baseline.reason(check.id), unjudged)
 
 

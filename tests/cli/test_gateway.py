@@ -170,23 +170,51 @@ def test_a_gateway_that_ends_at_once(harness: Harness, port: int) -> None:
     assert "has ended (exit code 1)\nno config" in done.err
 
 
-def test_a_gateway_that_dies_on_the_way(harness: Harness, port: int) -> None:
-    """What it leaves unanswered is a failure, and its last words are told."""
-    program = PROGRAM.replace(
-        "kind = ",
-        """class Dies(Gateway):
+LEAVES = """
+class Leaves(Gateway):
     def passed(self, request):
         if request.method == "DELETE":
-            os.write(2, b"out of memory")
-            os._exit(9)
+            LAST_DEED
         return request
 
-kind = Dies if sys.argv[2] == "dies" else """,
-    )
-    own = words(port, "dies", "--only", "gw.route", "--only", "gw.status")
-    done = harness(*[program if word == PROGRAM else word for word in own])
-    assert done.code == 1, done.out + done.err
+kind = Leaves if sys.argv[2] == "leaves" else """
+
+
+def leaving(port: int, deed: str, *options: str) -> list[str]:
+    """A command line against a gateway that does something else when it is to delete."""
+    program = PROGRAM.replace("kind = ", LEAVES.replace("LAST_DEED", deed).lstrip())
+    return [program if word == PROGRAM else word for word in words(port, "leaves", *options)]
+
+
+def test_a_gateway_that_dies_on_the_way(harness: Harness, port: int) -> None:
+    """The run ends with the passage that had no answer first, its last words are told, and exit code 4."""
+    deed = "os.write(2, b'out of memory'), os._exit(9)"
+    done = harness(*leaving(port, deed, "--only", "gw.route", "--only", "gw.status"))
+    assert done.code == 4, done.out + done.err
+    assert "stopped early: the passage plain.delete had no answer (" in done.out
+    assert "before headers), nor had the next 2, nor had a plain create" in done.out
+    assert "3 of 3 trials not made, or not to the end" in done.out
+    assert "not judged: 2 rules had no answer (gw.route, gw.status)" in done.out
     assert "has ended (exit code 9)\nout of memory" in done.err
+
+
+def test_a_gateway_that_hangs_on_the_way(harness: Harness, port: int, tmp_path: Path) -> None:
+    """A few time-outs, and it is over; JSON has the passage, JUnit an error for each rule that was not tried."""
+    files = ("--report", f"junit={tmp_path}/x.xml", "--json")
+    hangs = "type(self).__call__ = lambda self, request: threading.Event().wait()"
+    done = harness(*leaving(port, hangs, "--timeout", "0.5", *files))
+    assert done.code == 4, done.out + done.err
+    value = json.loads(done.out)
+    jsonschema.validate(value, json.loads((folder("schemas") / "output/gateway.schema.json").read_text("utf-8")))
+    stopped = value["stopped"]
+    assert (stopped["passage"]["name"], stopped["silent"]) == ("cancel.create", 3)
+    assert "timeout before headers" in stopped["reason"]
+    assert len(stopped["unfinished"]) == 12
+    left = [rule["id"] for rule in value["rules"] if rule.get("unanswered") == "not tried"]
+    assert value["not_judged"] == left
+    errors = list(ET.parse(tmp_path / "x.xml").iter("error"))
+    assert len(errors) == len(left) > 20
+    assert stopped["reason"] in errors[0].get("message", "")
 
 
 def test_a_gateway_that_is_not_there(harness: Harness, port: int) -> None:

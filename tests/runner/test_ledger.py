@@ -31,6 +31,14 @@ def test_created_things_are_deleted(stream: bool) -> None:
     assert service.stored == {}
 
 
+def test_a_stream_under_another_label_is_deleted_too() -> None:
+    """What a stream created is owed, whatever its Content-Type says."""
+    service = ToyService(mislabels=True)
+    ledger, driver = noted(service, TARGET.create(input="hi", stream=True))
+    assert ledger.clean(driver) == []
+    assert service.stored == {}
+
+
 def test_nothing_is_deleted_twice() -> None:
     """What an exercise deleted itself is no longer owed."""
     ledger, driver = noted(ToyService(), TARGET.create(input="hi"), TARGET.delete("i1"))

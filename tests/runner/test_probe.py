@@ -228,6 +228,14 @@ def test_a_crash_or_a_refusal_for_now_is_no_no(where: Rule, names: set[str], sta
     assert names <= present(found)
 
 
+def test_events_under_another_label_are_streamed() -> None:
+    """A wrong Content-Type does not hide that the target streams: the check of the label has to run."""
+    found = probed(ToyService(mislabels=True)).capabilities
+    assert (item := found.get("stream")) is not None
+    assert item.present
+    assert item.note == "stream=true answered 200 application/json, and events"
+
+
 def test_not_implemented_is_a_no() -> None:
     """501 says what it means."""
     found = probed(refusing(ToyService(), lambda _, body: body.get("stream") is True, 501)).capabilities

@@ -30,6 +30,7 @@ class ToyService:
     undeletable: bool = False
     streams: bool = True
     unasked: bool = False
+    mislabels: bool = False
     status: str = "completed"
     announces: list[str] | None = None
     stored: dict[str, str] = field(default_factory=dict)
@@ -65,7 +66,9 @@ class ToyService:
         if not self.forgets:
             self.stored[found] = status
         interaction = {"id": found, "status": status, "steps": [{"type": "thought"}]}
-        return stream(interaction) if body.get("stream", self.unasked) and self.streams else answer(interaction)
+        if not (body.get("stream", self.unasked) and self.streams):
+            return answer(interaction)
+        return stream(interaction, JSON if self.mislabels else SSE)
 
     def _one(self, request: Request) -> Response:
         found = request.segments[-1]
@@ -85,7 +88,7 @@ def answer(value: Any, status: int = 200) -> Response:
     return Response.whole(status, JSON, json.dumps(value).encode())
 
 
-def stream(interaction: dict[str, Any]) -> Response:
+def stream(interaction: dict[str, Any], label: Headers = SSE) -> Response:
     """Created, then completed, as server-sent events."""
     events = [
         ("interaction.created", {**interaction, "status": "in_progress"}),
@@ -95,7 +98,7 @@ def stream(interaction: dict[str, Any]) -> Response:
         Chunk(f"event: {n}\ndata: {json.dumps({'interaction': i, 'event_type': n})}\n\n".encode())
         for n, i in events
     ]
-    return Response(200, SSE, Chunked(), PieceBody((*chunks, COMPLETE)))
+    return Response(200, label, Chunked(), PieceBody((*chunks, COMPLETE)))
 
 
 def toy_target(service: ToyService, *, throwaway: bool = False, **said: Any) -> ResolvedTarget:

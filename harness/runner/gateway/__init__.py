@@ -8,6 +8,7 @@ from harness.runner.gateway.events import (
     GatewayEvent,
     GatewayFinished,
     GatewayStarted,
+    GatewayStopped,
     Judged,
     TrialStarted,
 )
@@ -21,5 +22,5 @@ __all__ = [
     "judge_gateway", "GatewayOptions",
     "Line", "Upstream", "Passage",
     "CHECKS", "BY_ID",
-    "GatewayEvent", "GatewayStarted", "TrialStarted", "Judged", "GatewayFinished",
+    "GatewayEvent", "GatewayStarted", "TrialStarted", "GatewayStopped", "Judged", "GatewayFinished",
 ]  # fmt: skip

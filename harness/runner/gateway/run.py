@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import fnmatch
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 
-from harness.outcome import Observation, Outcome, TargetFault, Unmet, UsageFault, verdict
+from harness.outcome import Level, Observation, TargetFault, UsageFault, not_judged, verdict
 from harness.outcome.suggest import did_you_mean
 from harness.runner.baseline import Baseline
 from harness.runner.gateway.events import (
@@ -18,14 +18,12 @@ from harness.runner.gateway.events import (
     GatewayFinished,
     GatewayStarted,
     Judged,
-    TrialStarted,
 )
 from harness.runner.gateway.line import Line
-from harness.runner.gateway.noticing import NotApplicable, answer_line
-from harness.runner.gateway.passage import Passage
+from harness.runner.gateway.noticing import answer_line
 from harness.runner.gateway.rules import BY_ID, CHECKS, GatewayCheck
-from harness.runner.gateway.trials import TRIALS, Passages, Trial
-from harness.runner.play import error
+from harness.runner.gateway.stage import NOT_TRIED, Stage
+from harness.runner.gateway.trials import TRIALS
 from harness.wire import How
 
 
@@ -48,13 +46,13 @@ def judge_gateway(line: Line, options: GatewayOptions) -> Generator[GatewayEvent
     begun = time.monotonic()
     reach(line)
     yield GatewayStarted(len(checks), len(trials))
-    stage = _Stage(line)
+    stage = Stage(line)
     yield from stage.play(trials)
     results = []
     for check in checks:
         results.append(_judged(check, stage, options))
         yield results[-1]
-    yield GatewayFinished(tuple(results), time.monotonic() - begun)
+    yield GatewayFinished(tuple(results), time.monotonic() - begun, stage.stopped)
 
 
 def selected(only: Sequence[str]) -> list[GatewayCheck]:
@@ -83,59 +81,7 @@ def reach(line: Line) -> None:
     )
 
 
-class _Stage:
-    """Makes the trials and keeps their passages, and why a trial stopped early."""
-
-    def __init__(self, line: Line) -> None:
-        self._line = line
-        self.passages: list[Passage] = []
-        self.stops: dict[str, Observation] = {}
-
-    def play(self, trials: Sequence[Trial]) -> Iterator[TrialStarted]:
-        """Those that span the others first and last."""
-        spanning = [(trial, trial.run(self._line)) for trial in trials if trial.spans]
-        for trial, running in spanning:
-            yield TrialStarted(trial.name)
-            self._advance(trial, running)
-        for trial in trials:
-            if not trial.spans:
-                yield TrialStarted(trial.name)
-                self._exhaust(trial, trial.run(self._line))
-        for trial, running in spanning:
-            yield TrialStarted(trial.name)
-            self._exhaust(trial, running)
-
-    def _exhaust(self, trial: Trial, running: Passages) -> None:
-        while self._advance(trial, running):
-            pass
-
-    def _advance(self, trial: Trial, running: Passages) -> bool:
-        try:
-            self.passages.append(next(running))
-            return True
-        except StopIteration:
-            pass
-        except NotApplicable as missing:
-            self.stops[trial.name] = Observation(Outcome.NOT_APPLICABLE, reason=str(missing))
-        except Unmet as unmet:
-            self.stops[trial.name] = Observation.untestable(unmet.reason)
-        except Exception:
-            self.stops[trial.name] = error(f"the trial {trial.name} raised")
-        return False
-
-    def observe(self, check: GatewayCheck) -> Observation:
-        """What a check says, or why it cannot say anything."""
-        stop = next((self.stops[name] for name in sorted(check.trials) if name in self.stops), None)
-        if stop is not None and (stop.outcome is Outcome.ERROR or not check.chosen(self.passages)):
-            return stop
-        try:
-            said = check.observe(self.passages)
-        except Exception:
-            return error(f"the judge of {check.id} raised")
-        return stop if stop is not None and said.outcome is Outcome.UNTESTABLE else said
-
-
-def _judged(check: GatewayCheck, stage: _Stage, options: GatewayOptions) -> Judged:
+def _judged(check: GatewayCheck, stage: Stage, options: GatewayOptions) -> Judged:
     observation = stage.observe(check)
     said = verdict(
         observation,
@@ -147,4 +93,12 @@ def _judged(check: GatewayCheck, stage: _Stage, options: GatewayOptions) -> Judg
     made = {passage.name: passage for passage in stage.passages}
     named = dict.fromkeys(finding.where.exchange for finding in observation.findings)
     evidence = tuple(made[name] for name in named)
-    return Judged(check, observation, said, evidence, options.baseline.reason(check.id))
+    excused = options.baseline.reason(check.id)
+    return Judged(check, observation, said, evidence, excused, _unjudged(check, observation, options))
+
+
+def _unjudged(check: GatewayCheck, observation: Observation, options: GatewayOptions) -> bool:
+    """What was not tried is not judged, whatever its level; what was tried in vain where it is a MUST."""
+    baselined = check.id in options.baseline
+    tried = observation.unanswered != NOT_TRIED
+    return not_judged(observation, check.rule.level if tried else Level.MUST, baselined=baselined)

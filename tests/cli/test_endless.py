@@ -1,0 +1,80 @@
+"""Claims about `harness check` against a target that ends no answer, over real sockets."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+import threading
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from harness.resources import folder
+from harness.runner.endurance import MOST, PATIENT
+from harness.transport import ServerThread
+from harness.wire import Chunk, Chunked, Headers, Pause, Piece, PieceBody, Request, Response
+from tests.cli.conftest import Harness
+
+EVENT = b'data: {"event_type":"interaction.created","interaction":{"id":"v1_x","status":"in_progress"}}\n\n'
+TINY = b"data: {}\n\n"
+
+
+class Endless:
+    """Answers everything with a stream of tiny events."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self._lock = threading.Lock()
+
+    def __call__(self, request: Request) -> Response:
+        with self._lock:
+            self.asked.append(request.method)
+        tiny: Iterator[tuple[Piece, ...]] = itertools.repeat((Pause(0.005), Chunk(TINY)))
+        pieces = itertools.chain((Chunk(EVENT),), itertools.chain.from_iterable(tiny))
+        headers = Headers((("content-type", "text/event-stream"),))
+        return Response(200, headers, Chunked(), PieceBody(pieces))
+
+
+@pytest.fixture
+def target() -> Iterator[tuple[Endless, str]]:
+    """The target, and its URL."""
+    service = Endless()
+    with ServerThread(service) as server:
+        yield service, server.url
+
+
+def test_the_whole_catalogue_costs_a_handful_of_requests(
+    harness: Harness, target: tuple[Endless, str], tmp_path: Path
+) -> None:
+    """Not one for each request: the rest is not judged, not green, and told in one sentence, in all formats."""
+    service, url = target
+    reports = [f"{kind}={tmp_path}/x.{kind}" for kind in ("json", "junit", "markdown")]
+    done = harness("check", url, "--timeout", "0.1", *(word for one in reports for word in ("--report", one)))
+    assert done.code in (1, 4), done.out + done.err
+    deletions = service.asked.count("DELETE")
+    assert MOST <= len(service.asked) - deletions < 2 * MOST
+    assert deletions <= MOST
+    told = re.findall(
+        r"answers did not end in time .* so .* got less time and \d+ requests were not sent", done.out
+    )
+    assert len(told) == 1
+    assert re.search(r"^not judged: \d\d\d checks had no answer \(.*no time: \d\d\d", done.out, re.MULTILINE)
+    assert "UNTESTABLE" not in done.out or done.out.count("UNTESTABLE") < 2 * MOST
+    record = json.loads((tmp_path / "x.json").read_text("utf-8"))
+    jsonschema.validate(record, json.loads((folder("schemas") / "output/check.schema.json").read_text("utf-8")))
+    assert record["cut"]["answers"] - record["cut"]["hurried"] >= PATIENT
+    assert record["cut"]["unsent"] > MOST
+    assert len(record["not_judged"]) > 100
+    errors = {case.get("name", "").partition(":")[0] for case in ET.parse(tmp_path / "x.junit").iter("testcase")
+              if case.find("error") is not None}  # fmt: skip
+    assert errors == set(record["not_judged"])
+
+
+def test_what_was_not_asked_is_named_where_that_is_wanted(harness: Harness, target: tuple[Endless, str]) -> None:
+    """Each check with -v."""
+    done = harness("check", target[1], "--timeout", "0.1", "-v", "-c", "create.*", "-c", "chain.*", "-c", "err.*")
+    assert "not sent: 8 answers in a row had not ended in time" in done.out
