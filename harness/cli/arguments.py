@@ -100,7 +100,9 @@ def header(text: str) -> tuple[str, str]:
     """`Name: value`."""
     name, colon, value = text.partition(":")
     if not colon or not is_sendable(name.strip(), value):
-        raise argparse.ArgumentTypeError(f"{text!r} is no header: write it as 'Name: value'")
+        # What was meant as its value may be a key: it is not repeated.
+        what = f"what stands for {name.strip()!r}" if colon else "this"
+        raise argparse.ArgumentTypeError(f"{what} is no header: write it as 'Name: value'")
     return name.strip(), value.strip()
 
 

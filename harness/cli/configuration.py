@@ -99,7 +99,8 @@ def _value(key: str, value: Any, path: Path) -> Any:
         _LIST: isinstance(value, list) and all(isinstance(item, str) for item in value),
     }
     if not fits[kind]:
-        raise UsageFault(f"{path}: [tool.harness] {key} = {value!r} must be {kind}")
+        said = key if key == "header" else f"{key} = {value!r}"  # a header may hold a key
+        raise UsageFault(f"{path}: [tool.harness] {said} must be {kind}")
     if key != "header":
         return value
     try:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.cli.arguments import Parser, header, positive_seconds, some_seconds
+from harness.cli.hiding import hidden, hide
 from harness.cli.reporting import PLAIN_FORMATS, ReportFiles, say, write_json
 from harness.cli.serve import command_environment
 from harness.cli.signals import ends_when_told
@@ -77,7 +78,7 @@ def run(words: Sequence[str]) -> int:
         finished = _listen(judge_gateway(line, options), target, server.url, arguments, files)
         # A dying process drops its connections a moment before its parent can see it dead.
         if process is not None and (ended := process.ended(within=_DYING if finished.exit else 0.0)):
-            say(f"note: {ended}", to_errors=True)
+            say(f"note: {hidden(ended)}", to_errors=True)
         if server.errors:
             raise HarnessFault(f"the upstream erred: {server.errors[0]}")
     return finished.exit
@@ -172,7 +173,9 @@ def _target(arguments: argparse.Namespace) -> ResolvedTarget:
         timeout=arguments.timeout,
         ca_file=arguments.ca_file,
     )
-    return resolve_target(arguments.target, options)
+    found = resolve_target(arguments.target, options)
+    hide(found.info.secrets)
+    return found
 
 
 def _baseline(path: str | None) -> Baseline:

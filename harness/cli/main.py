@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol, cast
 
 from harness import __version__
+from harness.cli.hiding import begin, hidden
 from harness.cli.shadow import shadow_note
 from harness.cli.signals import told_like_interrupted
 from harness.outcome import Exit, HarnessFault, TargetFault, UsageFault
@@ -67,6 +68,7 @@ _EXITS = (
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and give its exit code; never raises."""
     words = list(sys.argv[1:] if argv is None else argv)
+    begin()
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # the shell closed it (`>&-`)
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - until the end
@@ -80,24 +82,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else int(Exit.OK)
     except UsageFault as fault:
-        return _say(f"harness: {fault}", Exit.USAGE)
+        return _say(f"harness: {hidden(str(fault))}", Exit.USAGE)
     except TargetFault as fault:
         from harness.report.wirelog import printable
 
-        return _say(f"harness: {printable(str(fault))}", Exit.UNREACHABLE)
+        return _say(f"harness: {printable(hidden(str(fault)))}", Exit.UNREACHABLE)
     except KeyboardInterrupt:
         return _say("harness: interrupted", INTERRUPTED)
     except BrokenPipeError:
         return _quiet_pipe()
     except HarnessFault as fault:
-        return _say(f"harness: a fault of the harness itself: {fault}", Exit.HARNESS_ERROR)
+        return _say(f"harness: a fault of the harness itself: {hidden(str(fault))}", Exit.HARNESS_ERROR)
     except Exception as wrong:
         if isinstance(wrong, OSError) and wrong.errno in _FULL:
             _quiet_pipe()
             return _say(f"harness: what it says cannot be written: {wrong.strerror}", Exit.USAGE)
         import traceback
 
-        traceback.print_exc()
+        sys.stderr.write(hidden(traceback.format_exc()))
         return _say(
             f"harness: this is a bug of the harness {__version__}, please report it with the lines above",
             Exit.HARNESS_ERROR,

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from harness.cli.arguments import Parser
+from harness.cli.hiding import hidden
 from harness.cli.reporting import say
 from harness.cli.standing import (
     add_listen_arguments,
@@ -89,7 +90,7 @@ class _Notes:
     def totals(self) -> Iterator[str]:
         """What the target left without an answer, and why."""
         for reason, times in self._reasons.items():
-            yield printable(f"no answer to {times} of {self._asked} requests: {reason}")
+            yield _shown(f"no answer to {times} of {self._asked} requests: {reason}")
 
     def __call__(self, request: Request, ending: Ending) -> None:
         reason = ending.detail or ending.words
@@ -98,7 +99,11 @@ class _Notes:
             first = self._reasons[reason] == 1
         if first:
             line = f"harness proxy: no answer to {request.method} {request.raw_path}: {reason}"
-            say(printable(line), to_errors=True)
+            say(_shown(line), to_errors=True)
+
+
+def _shown(text: str) -> str:
+    return printable(hidden(text))
 
 
 def _parser() -> Parser:

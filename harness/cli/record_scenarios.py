@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.cli.arguments import Parser, count, header, positive_seconds
+from harness.cli.hiding import hide
 from harness.cli.reporting import say, write_json
 from harness.cli.signals import told_like_interrupted
 from harness.outcome import Exit, UsageFault
@@ -129,7 +130,9 @@ def _target(arguments: argparse.Namespace) -> ResolvedTarget:
         headers=tuple(arguments.header or ()),
         timeout=arguments.timeout or DEFAULT_TIMEOUT,
     )
-    return resolve_target(arguments.target, options)
+    found = resolve_target(arguments.target, options)
+    hide(found.info.secrets)
+    return found
 
 
 def _confirm(arguments: argparse.Namespace, session: Session, scenarios: Sequence[Scenario]) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.cli.arguments import Parser
+from harness.cli.hiding import hidden, hidden_in
 from harness.cli.reporting import say, write_json
 from harness.cli.standing import add_listen_arguments, announce, port_to_take, split_command, stand
 from harness.outcome import Exit, UsageFault
@@ -117,7 +118,7 @@ def speed(text: str) -> float:
 
 def replay_record(path: str, player: Player) -> dict[str, Any]:
     """What a replay came to, as `schemas/output/replay.schema.json` describes it."""
-    return {
+    record = {
         "cassette": path,
         "recordings": len(player.recordings),
         "unused": [
@@ -127,19 +128,21 @@ def replay_record(path: str, player: Player) -> dict[str, Any]:
         "misses": [str(miss) for miss in player.misses],
         "approximate": [number + 1 for number, _ in player.approximate()],
     }
+    told: dict[str, Any] = hidden_in(record)
+    return told
 
 
 def _print(player: Player) -> None:
     for miss in player.misses:
-        say(f"miss: {miss}")
+        say(hidden(f"miss: {miss}"))
     for number, recording in player.approximate():
-        request = f"{recording.request.method} {recording.request.target}"
+        request = hidden(f"{recording.request.method} {recording.request.target}")
         say(
             f"approximate: recording {number + 1}, {request}: edited, or recorded without pieces; they are a guess"
         )
     unused = player.unused()
     for number, recording in unused:
-        say(f"unused: recording {number + 1}, {recording.request.method} {recording.request.target}")
+        say(hidden(f"unused: recording {number + 1}, {recording.request.method} {recording.request.target}"))
     used = len(player.recordings) - len(unused)
     missed = counted(len(player.misses), "request")
     say(f"{used} of {len(player.recordings)} recordings used, {missed} without one")

@@ -10,6 +10,7 @@ import os
 
 from harness.cli.arguments import Parser, header, positive_number, positive_seconds, some_seconds
 from harness.cli.configuration import fill_in, read_configuration
+from harness.cli.hiding import hide
 from harness.outcome import UsageFault
 from harness.runner.capabilities import Capability, parse_capabilities
 from harness.runner.manners import Manners
@@ -92,7 +93,7 @@ def parse_with_configuration(parser: Parser, words: list[str]) -> argparse.Names
 
 def resolve(arguments: argparse.Namespace) -> ResolvedTarget:
     """The target that the arguments, the environment and the configuration name. Raises UsageFault."""
-    return resolve_target(
+    found = resolve_target(
         arguments.target,
         TargetOptions(
             api_version=arguments.api_version or "",
@@ -105,6 +106,8 @@ def resolve(arguments: argparse.Namespace) -> ResolvedTarget:
             ca_file=arguments.ca_file,
         ),
     )
+    hide(found.info.secrets)
+    return found
 
 
 def said_capabilities(arguments: argparse.Namespace) -> tuple[Capability, ...]:

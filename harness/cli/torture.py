@@ -12,10 +12,12 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from harness.cli.arguments import Parser, count, positive_seconds
+from harness.cli.hiding import hidden, hidden_in
 from harness.cli.reporting import PLAIN_FORMATS, ReportFiles, say, write_json
 from harness.cli.serve import command_environment
 from harness.cli.signals import ends_when_told
@@ -174,7 +176,8 @@ def _play(cases: Sequence[Case], command: Sequence[str], arguments: argparse.Nam
     files = ReportFiles(arguments.report or (), PLAIN_FORMATS)
     colour = wants_colour(sys.stdout, os.environ, arguments.color)
     out = io.StringIO() if arguments.json else sys.stdout
-    report = TortureReport(out, command, colour=colour, verbose=arguments.verbose)
+    shown = [hidden(word) for word in command]
+    report = TortureReport(out, shown, colour=colour, verbose=arguments.verbose)
     passing = {Outcome.EXACT, Outcome.GAVE_UP} if arguments.allow_giving_up else {Outcome.EXACT}
     started: TortureStarted | None = None
     results: list[CaseEnded] = []
@@ -188,6 +191,7 @@ def _play(cases: Sequence[Case], command: Sequence[str], arguments: argparse.Nam
                 started = event
                 report.started(event)
                 continue
+            event = _as_shown(event)
             results.append(event)
             report.case(event)
             if arguments.fail_fast and event.outcome not in passing:
@@ -198,7 +202,17 @@ def _play(cases: Sequence[Case], command: Sequence[str], arguments: argparse.Nam
     code = Exit.OK if passed else Exit.FAILED
     report.ended(results, seconds, passed=passed)
     record = partial(torture_record, started, results, seconds, code=code)
-    files.write_plain(record, lambda: junit_cases(results, command, passing))
+    files.write_plain(lambda: hidden_in(record()), lambda: junit_cases(results, shown, passing))
     if arguments.json:
-        write_json(record())
+        write_json(hidden_in(record()))
     return code
+
+
+def _as_shown(result: CaseEnded) -> CaseEnded:
+    """With the client's own words as they may be shown: it may print what it was configured with."""
+    return replace(
+        result,
+        problem=hidden(result.problem),
+        wire=tuple(map(hidden, result.wire)),
+        ended=replace(result.ended, words=hidden(result.ended.words)),
+    )

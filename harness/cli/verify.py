@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.cli.arguments import Parser
+from harness.cli.hiding import hidden
 from harness.cli.reporting import say, write_json
 from harness.outcome import Exit, Finding, Observation, UsageFault, Verdict, exit_code, verdict
 from harness.outcome.words import counted
@@ -56,7 +57,7 @@ def run(words: Sequence[str]) -> int:
         _print_facts(result.facts)
         _print(result.traffic, mask)
         for file, reason in result.unusable:
-            say(printable(f"broken: {file}: {reason}"))
+            say(printable(hidden(f"broken: {file}: {reason}")))
     return Exit.FAILED if result.unusable else _exit(result.traffic, strict=arguments.strict)
 
 
@@ -67,11 +68,11 @@ def _secrets(paths: Sequence[Path], *, as_json: bool) -> Exit:
 
     scanned, secrets = secrets_in(paths, PROTOCOL)
     if as_json:
-        found = [{"file": file, "kind": hit.kind, "place": hit.place} for file, hit in secrets]
+        found = [{"file": file, "kind": hit.kind, "place": hidden(hit.place)} for file, hit in secrets]
         write_json({"scanned": scanned, "secrets": found})
     else:
         for file, hit in secrets:
-            say(printable(f"{file}: {hit.kind} at {hit.place} {hit.shown}".rstrip()))
+            say(printable(hidden(f"{file}: {hit.kind} at {hit.place} {hit.shown}".rstrip())))
         say(f"looked into {counted(scanned, 'file')}: {counted(len(secrets), 'possible secret')}")
     if not scanned:
         return Exit.NOTHING_RAN
@@ -121,11 +122,11 @@ def _print(result: Verification, mask: Mask) -> None:
         where = ", ".join(filter(None, (finding.where.exchange, place(replace(finding.where, exchange="")))))
         source = f"{finding.where.file} ({where})" if where else finding.where.file
         kind = f"{_verdict(finding, strict=False).upper()} {finding.rule} [{level_of(finding.rule)}]"
-        say(printable(f"{source}: {kind} {mask.text(finding.message)}"))
+        say(printable(mask.text(f"{source}: {kind} {finding.message}")))
         for line in compared_lines(finding, mask):
             say(f"  {line}")
     for file, reason in result.left_out:
-        say(printable(f"left out: {file}: {reason}"))
+        say(printable(hidden(f"left out: {file}: {reason}")))
     judged, left_out = result.judged, len(result.left_out)
     say(
         f"judged {counted(judged['streams'], 'stream')}, {counted(judged['bodies'], 'body', 'bodies')}, "

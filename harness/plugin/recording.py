@@ -6,7 +6,9 @@ Layer 6. Knows a cassette that is open and the server behind it; what a test ask
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from itertools import chain
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from harness.cassette import CassetteFile, Recording
@@ -33,6 +35,7 @@ from harness.wire import (
     Response,
 )  # fmt: skip
 from harness.wire.message import EVENT_STREAM
+from harness.wire.spellings import secrets_in_header
 
 _KEY = "x-goog-api-key"
 _UNREACHED = (How.REFUSED, How.TLS)
@@ -70,17 +73,22 @@ class RecordingService:
         if known is not None:
             return known.response(scale=0)
         if not self._file.may_record:
-            return _miss(f"not recorded: {request.method} {request.target}")
+            return _miss(f"not recorded: {request.method} {request.raw_path}")
         if self._key is None and request.headers.get(_KEY) == PLACEHOLDER_KEY:
             return _miss("there is no key to record with: set GEMINI_API_KEY")
         target = self._prefix + request.target
         response = self._upstream(Request(request.method, target, request.headers, request.body))
-        response.body = _Kept(response, written, self._keep)
+        response.body = _Kept(response, written, partial(self._keep, self._left_out(request)))
         return response
 
-    def _keep(self, exchange: Exchange) -> None:
+    def _keep(self, secrets: Sequence[str], exchange: Exchange) -> None:
         if exchange.ending.how not in _UNREACHED:
-            self._file.add(Recording.of(exchange, origin=self._origin))
+            self._file.add(Recording.of(exchange, origin=self._origin), secrets=secrets)
+
+    def _left_out(self, request: Request) -> list[str]:
+        """The values that `vcr_config` keeps out of files, which the service may repeat in its answer."""
+        headers = [secrets_in_header(n, v) for n, v in request.headers if n.lower() in self._headers]
+        return [*chain.from_iterable(headers), *(v for n, v in request.query if n.lower() in self._parameters)]
 
     def _written(self, request: Request) -> Request:
         """The request without what `vcr_config` keeps out of files; secrets are redacted besides."""

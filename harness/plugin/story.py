@@ -7,10 +7,15 @@ wrong.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 
+from harness.contract import PROTOCOL
 from harness.plugin.sent import call_of
 from harness.runner.drops.witness import grouped, watched
 from harness.wire import At, Body, Ending, Piece, Request, Response
+from harness.wire.mask import Mask
+from harness.wire.secrets import is_secret_header
+from harness.wire.spellings import secrets_in_header
 
 _SHOWN = 15
 
@@ -75,7 +80,14 @@ class _Answer:
         what, ending = called(self._request), self._ending
         if ending is None or ending.complete:
             error = self._refusal.error if self._refusal is not None else ""
-            return f"{what} → {self._status}" + (f": {error}" if error else "")
+            return f"{what} → {self._status}" + (f": {_masked(self._request, error)}" if error else "")
         how = f"{ending.how} ({ending.detail})" if ending.detail else str(ending.how)
         unanswered = ending.at in (At.BEFORE_HEADERS, At.IN_HEADERS)
         return f"{what} → no answer, {how}" if unanswered else f"{what} → {self._status}, then {how}"
+
+
+def _masked(request: Request, text: str) -> str:
+    """What a service said, without what its client had to keep secret."""
+    held = (secrets_in_header(name, value) for name, value in request.headers if is_secret_header(name))
+    secrets = [*chain.from_iterable(held), *(value for name, value in request.query if name == "key")]
+    return Mask({str(n): secret for n, secret in enumerate(secrets)}, PROTOCOL.secret_fields).text(text)

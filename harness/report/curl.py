@@ -10,10 +10,12 @@ import re
 import shlex
 from collections.abc import Sequence
 
+from harness.checks.target import KEY_HEADER
 from harness.contract import read
 from harness.wire import Exchange, Request
 from harness.wire.mask import Mask
 from harness.wire.secrets import is_secret_header
+from harness.wire.spellings import SCHEME
 
 _LEFT_TO_CURL = frozenset({"content-length", "host", "connection", "accept-encoding", "transfer-encoding"})
 
@@ -77,15 +79,17 @@ def curl(request: Request, root: str, mask: Mask) -> str:
 
 
 def _header(name: str, value: str, mask: Mask) -> str:
-    scheme, space, rest = value.rpartition(" ")
-    if (variable := mask.variable(value)) is not None:
-        scheme, space = "", ""
-    else:
+    scheme, rest = "", value
+    variable = mask.variable(value)
+    if variable is None and (found := SCHEME.match(value)):
+        scheme, rest = found[0], value[found.end() :]
         variable = mask.variable(rest)
+    if variable is None and is_secret_header(name) and name.lower() != KEY_HEADER:
+        variable = re.sub(r"\W", "_", name.upper())
     if variable is not None:
-        return shlex.quote(f"{name}: {scheme}{space}") + f'"${variable}"'
+        return shlex.quote(f"{name}: {scheme}") + f'"${variable}"'
     # Any other key is one that the check made up (a wrong one, on purpose): it is no secret and must be seen.
-    return shlex.quote(f"{name}: {value if is_secret_header(name) else mask.text(value)}")
+    return shlex.quote(f"{name}: {mask.text(value)}")
 
 
 def _data(request: Request, mask: Mask) -> tuple[str, list[str]]:

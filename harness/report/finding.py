@@ -15,7 +15,7 @@ from harness.wire.mask import Mask
 def finding_lines(finding: Finding, mask: Mask) -> Iterator[str]:
     """The message with its place, then what was expected and what came, where they are told; secrets hidden."""
     where = place(finding.where)
-    yield _line(mask.text(finding.message) + (f" ({where})" if where else ""))
+    yield _line(mask.text(finding.message) + (f" ({mask.text(where)})" if where else ""))
     yield from compared_lines(finding, mask)
 
 

@@ -24,6 +24,7 @@ from harness.runner.gateway import (
     GatewayEvent,
     GatewayFinished,
     GatewayStarted,
+    GatewayStopped,
     Judged,
     Passage,
     TrialStarted,
@@ -50,6 +51,7 @@ class GatewayReport:
         self._mask = mask
         self._verbose = verbose
         self._trials = self._begun = 0
+        self._stopped = False
 
     def hear(self, event: GatewayEvent) -> None:
         """React to one event."""
@@ -57,10 +59,16 @@ class GatewayReport:
             case GatewayStarted(checks, trials):
                 self._trials = trials
                 place = f"{self._target.url} (API version {self._target.version}), model {self._target.model}"
-                self._screen.line(f"gateway: {place}")
+                self._screen.line(f"gateway: {printable(self._mask.text(place))}")
                 self._screen.line(f"{checks} rules, {trials} trials")
             case TrialStarted(name):
                 self._progress(name)
+            case GatewayStopped():
+                self._stopped = True
+                self._screen.line(f"stopped early: {stopped_words(event)}")
+                self._screen.line(f"  passage {event.passage.name}:")
+                for line in passage_lines(event.passage, self._mask):
+                    self._screen.line(f"    {line}")
             case Judged():
                 self._judged(event)
             case GatewayFinished():
@@ -75,7 +83,8 @@ class GatewayReport:
     def _judged(self, result: Judged) -> None:
         verdict, rule = result.verdict, result.check.rule
         explained = verdict in _EXPLAINED or (self._verbose and verdict in (Verdict.WARN, Verdict.XFAIL))
-        if verdict in _QUIET and not self._verbose:
+        told_at_the_end = self._stopped and result.unjudged
+        if (verdict in _QUIET or told_at_the_end) and not self._verbose:
             return
         word = verdict.upper().replace("_", " ")
         label = self._screen.paint(COLOUR.get(verdict, "2"), f"{word:<10}")
@@ -107,15 +116,33 @@ class GatewayReport:
         self._screen.line("")
         judged = counted(len(finished.results), "rule")
         self._screen.line(f"{judged}: {', '.join(words)} in {finished.seconds:.1f} s")
+        if finished.unjudged:
+            named = ", ".join(result.check.id for result in finished.unjudged)
+            number = counted(len(finished.unjudged), "rule")
+            self._screen.line(f"not judged: {number} had no answer ({named})")
         self._screen.line(_CONCLUSION[finished.exit.name])
 
 
 _CONCLUSION = {
     "OK": "the gateway passes on what it is given: no rule failed that is not excused",
     "FAILED": "the gateway does not pass on what it is given: unexpected failures or stale baseline entries",
+    "UNREACHABLE": "nobody knows whether the gateway passes on what it is given: not every rule had an answer",
     "NOTHING_RAN": "nothing ran: no selected rule could be judged, so this says nothing of the gateway",
     "HARNESS_ERROR": "the harness itself erred: the ERROR blocks above are bugs of ours, please report them",
 }
+
+
+def stopped_words(stopped: GatewayStopped) -> str:
+    """Why a run ended before its time, and what to do about it."""
+    exchange = stopped.passage.client
+    came = "no answer" if exchange.status is None else f"an answer ({exchange.status}) without an end"
+    also = f", nor had the next {stopped.silent - 1}" if stopped.silent > 1 else ""
+    left = f"{len(stopped.unfinished)} of {counted(stopped.trials, 'trial')}"
+    return (
+        f"the passage {stopped.passage.name} had {came} ({exchange.ending.words}){also}, nor had a plain create, "
+        f"which the gateway had answered before; {left} not made, or not to the end. See what the gateway logged "
+        "then; if it is only slow, allow more with --timeout"
+    )
 
 
 def _explained(result: Judged, target: TargetInfo, mask: Mask, *, verbose: bool) -> Iterator[str]:
@@ -133,7 +160,7 @@ def _explained(result: Judged, target: TargetInfo, mask: Mask, *, verbose: bool)
     if passages:
         yield "the client's request again (the upstream's part is the harness's):"
         yield from (f"  {line}" for line in _curl(passages[0], target, mask).split("\n"))
-    yield f"this rule alone: harness gateway {target.url} --only {result.check.id}"
+    yield f"this rule alone: harness gateway {mask.text(target.url)} --only {result.check.id}"
 
 
 def passage_lines(passage: Passage, mask: Mask, shown: int = _SHOWN) -> Iterator[str]:
@@ -156,8 +183,8 @@ def _request(request: Request, mask: Mask, shown: int) -> str:
 
 def _answer(exchange: Exchange, mask: Mask, shown: int) -> str:
     if exchange.status is None:
-        return f"no answer, {ending_line(exchange)}"
-    end = "" if exchange.ending.complete else f", {ending_line(exchange)}"
+        return f"no answer, {ending_line(exchange, mask)}"
+    end = "" if exchange.ending.complete else f", {ending_line(exchange, mask)}"
     if read(exchange).is_stream:
         events = read(exchange).frames
         last = f", the last {_body(events[-1].data, mask, shown)}" if events else ""
@@ -181,12 +208,25 @@ def gateway_record(target: TargetInfo, upstream: str, finished: GatewayFinished,
     """The run as `schemas/output/gateway.schema.json` describes it."""
     return {
         "harness": __version__,
-        "gateway": target_record(target),
+        "gateway": mask.tree(target_record(target)),
         "upstream": upstream,
         "exit": int(finished.exit),
         "seconds": round(finished.seconds, 3),
         "counts": {str(verdict): number for verdict, number in finished.counts.items()},
+        "stopped": _stopped_record(finished.stopped, target, mask),
+        "not_judged": [result.check.id for result in finished.unjudged],
         "rules": [_judged_record(result, target, mask) for result in finished.results],
+    }
+
+
+def _stopped_record(stopped: GatewayStopped | None, target: TargetInfo, mask: Mask) -> dict[str, Any] | None:
+    if stopped is None:
+        return None
+    return {
+        "reason": stopped_words(stopped),
+        "passage": _passage_record(stopped.passage, target, mask),
+        "silent": stopped.silent,
+        "unfinished": list(stopped.unfinished),
     }
 
 
@@ -195,11 +235,13 @@ def junit_cases(target: TargetInfo, finished: GatewayFinished, mask: Mask) -> It
     for result in finished.results:
         rule, findings = result.check.rule, result.observation.findings
         plain = findings[0].message if findings else result.observation.reason.strip().partition("\n")[0]
+        if finished.stopped is not None and result.unjudged:
+            plain += f": {stopped_words(finished.stopped)}"
         lines = _explained(result, target, mask, verbose=True) if result.verdict is not Verdict.PASS else ()
         yield junit.Case(
             suite="gateway",
             name=f"{rule.id}: {rule.statement}",
-            tag=junit.tag_of(result.verdict),
+            tag=junit.Tag.ERROR if result.unjudged else junit.tag_of(result.verdict),
             kind=str(result.verdict),
             message=mask.text(result.reason or plain),
             text="\n".join(lines),
@@ -209,6 +251,7 @@ def junit_cases(target: TargetInfo, finished: GatewayFinished, mask: Mask) -> It
 def _judged_record(result: Judged, target: TargetInfo, mask: Mask) -> dict[str, Any]:
     rule = result.check.rule
     source = rule.source
+    unanswered = result.observation.unanswered
     return {
         "id": rule.id,
         "level": str(rule.level),
@@ -217,14 +260,16 @@ def _judged_record(result: Judged, target: TargetInfo, mask: Mask) -> dict[str, 
         "breaks": rule.breaks,
         "source": {"basis": str(source.basis), "page": source.page, "section": source.section, "url": source.url},
         "reason": mask.text(result.observation.reason),
-        "baseline": result.reason,
+        **({"unanswered": unanswered} if unanswered else {}),
+        "baseline": mask.text(result.reason),
         "findings": [mask.tree(finding_record(finding)) for finding in result.observation.findings],
-        "passages": [
-            {
-                "name": passage.name,
-                "log": list(passage_lines(passage, mask, _SHOWN_IN_FULL)),
-                "curl": _curl(passage, target, mask),
-            }
-            for passage in result.passages
-        ],
+        "passages": [_passage_record(passage, target, mask) for passage in result.passages],
+    }
+
+
+def _passage_record(passage: Passage, target: TargetInfo, mask: Mask) -> dict[str, Any]:
+    return {
+        "name": passage.name,
+        "log": list(passage_lines(passage, mask, _SHOWN_IN_FULL)),
+        "curl": _curl(passage, target, mask),
     }

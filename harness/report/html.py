@@ -52,7 +52,7 @@ def render(story: Story) -> str:
         for c in story.capabilities
     )
     rows = "".join(_row(result, story) for result in sorted(finished.results, key=_urgency))
-    title = f"Interactions API: {target.url or target.name}"
+    title = f"Interactions API: {story.mask.text(target.url or target.name)}"
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'

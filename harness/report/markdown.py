@@ -20,7 +20,7 @@ _OPEN = frozenset({Verdict.FAIL, Verdict.ERROR})
 def render(story: Story) -> str:
     """The report of a finished run."""
     target, finished = story.whole()
-    place, judged = target.url or target.name, counted(len(finished.results), "check")
+    place, judged = story.mask.text(target.url or target.name), counted(len(finished.results), "check")
     lines = [
         f"## Interactions API: {_cell(place)} — {finished.exit.name.lower().replace('_', ' ')}",
         "",

@@ -84,7 +84,7 @@ def result_record(result: Result, target: TargetInfo, mask: Mask) -> dict[str, A
     if result.observation.unanswered:
         record["unanswered"] = result.observation.unanswered
     if result.reason:
-        record["baseline"] = result.reason
+        record["baseline"] = mask.text(result.reason)
     if result.exchanges:
         root = target.url or EMBEDDED_ROOT
         record["exchanges"] = [
@@ -122,13 +122,19 @@ def run_record(
     """The whole run."""
     return {
         "harness": __version__,
-        "target": target_record(target),
+        "target": mask.tree(target_record(target)),
         "capabilities": mask.tree(capability_records(capabilities)),
         "summary": summary_record(finished),
         "exit": int(finished.exit),
         "seconds": round(finished.seconds, 3),
         "not_judged": [result.check.id for result in finished.unjudged],
         "waited": {"times": finished.waited.times, "seconds": round(finished.waited.seconds, 3)},
-        "leftovers": list(finished.leftovers),
+        "cut": {
+            "answers": finished.cut.answers,
+            "seconds": round(finished.cut.seconds, 3),
+            "hurried": finished.cut.hurried,
+            "unsent": finished.cut.unsent,
+        },
+        "leftovers": mask.tree(list(finished.leftovers)),
         "checks": [result_record(result, target, mask) for result in finished.results],
     }

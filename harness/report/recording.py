@@ -93,7 +93,7 @@ def _details(result: Recorded) -> str:
 def session_record(session: Session, results: Sequence[Recorded], mask: Mask) -> dict[str, Any]:
     """The session as data."""
     return {
-        "target": session.target.info.url,
+        "target": mask.text(session.target.info.url),
         "class": str(session.provenance.target),
         "folder": str(session.folder),
         "requests": session.spent,

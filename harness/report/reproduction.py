@@ -11,6 +11,7 @@ from pathlib import Path
 from harness.contract.protocol import PROTOCOL
 from harness.report.curl import curl_lines
 from harness.report.record import EMBEDDED_ROOT
+from harness.report.wirelog import printable
 from harness.runner.events import TargetInfo
 from harness.runner.fuzz.failure import Failure
 from harness.runner.fuzz.rules import rule_of
@@ -69,7 +70,10 @@ def write_all(failure: Failure, target: TargetInfo, mask: Mask, folder: Path) ->
     stem = re.sub(r"[^a-z0-9]+", "_", failure.key.lower()).strip("_")
     folder.mkdir(parents=True, exist_ok=True)
     written = []
-    for suffix, text in ((".sh", _script(failure, target, mask)), (".py", pytest_module(failure, target))):
+    for suffix, text in (
+        (".sh", _script(failure, target, mask)),
+        (".py", mask.text(pytest_module(failure, target))),
+    ):
         if text:
             path = folder / (f"test_{stem}{suffix}" if suffix == ".py" else f"{stem}{suffix}")
             path.write_text(text, encoding="utf-8")
@@ -84,9 +88,15 @@ def write_all(failure: Failure, target: TargetInfo, mask: Mask, folder: Path) ->
     return written
 
 
+def _comment(text: str, mask: Mask) -> str:
+    """In one line: a target's words must not become commands."""
+    return " ".join(printable(mask.text(text)).split())
+
+
 def _script(failure: Failure, target: TargetInfo, mask: Mask) -> str:
     if not failure.trail:
         return ""
     rule = rule_of(failure.rule)
-    head = f"#!/bin/sh\n# {failure.rule} ({rule.level}): {rule.statement}\n# {failure.finding.message}\n"
+    said = _comment(failure.finding.message, mask)
+    head = f"#!/bin/sh\n# {failure.rule} ({rule.level}): {rule.statement}\n# {said}\n"
     return head + "\n\n".join(commands(failure, target, mask)) + "\n"

@@ -9,13 +9,14 @@ import threading
 from collections import Counter
 from typing import TextIO
 
-from harness.outcome import Exit, Verdict
+from harness.outcome import Exit, Level, Verdict
 from harness.outcome.words import counted
 from harness.report.explain import failure_text
 from harness.report.screen import Screen
 from harness.report.story import Story
 from harness.report.wirelog import printable
 from harness.runner.capabilities import Capabilities
+from harness.runner.endurance import NO_TIME, Cut
 from harness.runner.events import (
     CheckFinished,
     Event,
@@ -63,7 +64,7 @@ class TerminalReport:
         match event:
             case RunStarted(target):
                 place = f"{target.url} (API version {target.version})" if target.url else "the embedded emulator"
-                self._screen.line(f"target: {place}, model {target.model}")
+                self._screen.line(printable(self._story.mask.text(f"target: {place}, model {target.model}")))
             case Probed(capabilities, requests, notes):
                 self._capabilities(capabilities, requests)
                 for note in notes:
@@ -104,6 +105,8 @@ class TerminalReport:
             self._screen.line(self._headline(result))
             for line in failure_text(result, self._story).split("\n"):
                 self._screen.line(f"  {line}" if line else "")
+        elif result.observation.unanswered == NO_TIME and not self._verbose:
+            return  # told once, at the end
         elif verdict in _ONE_LINE or (self._verbose and verdict is not Verdict.EXCLUDED):
             self._screen.line(self._headline(result) + self._why(result))
 
@@ -130,6 +133,8 @@ class TerminalReport:
             self._screen.line(_waits(finished.waited))
         for path in finished.leftovers:
             self._screen.line(f"left behind (its deletion failed): {printable(self._story.mask.text(path))}")
+        if finished.cut.hurried or finished.cut.unsent:
+            self._screen.line(self._story.mask.text(cut_words(finished.cut)))
         if finished.unjudged:
             self._screen.line(_not_judged(finished))
         if finished.counts[Verdict.WARN] and not self._verbose:
@@ -146,11 +151,24 @@ def _waits(waited: Waited) -> str:
     return f"waited {waited.seconds:.1f} s in {waited.times} pauses that the target asked for"
 
 
+def cut_words(cut: Cut) -> str:
+    """What was not asked, or not long enough, for want of time; and what to do about it."""
+    unsent = f"{counted(cut.unsent, 'request was', 'requests were')} not sent" if cut.unsent else ""
+    hurried = f"{cut.hurried} got less time" if cut.hurried else ""
+    return (
+        f"{counted(cut.answers, 'answer')} did not end in time (the first: {cut.first}), so "
+        f"{' and '.join(filter(None, (hurried, unsent)))}: what these were for is not judged (-v names it); "
+        "if the target is only slow, raise --timeout"
+    )
+
+
 def _not_judged(finished: RunFinished) -> str:
     causes = Counter(result.observation.unanswered for result in finished.unjudged)
     listed = ", ".join(f"{cause}: {number}" for cause, number in causes.most_common())
     advice = f"; {_SLOWER}" if causes.keys() & {"429", "503"} else ""
-    return f"not judged: {len(finished.unjudged)} MUST had no answer ({listed}){advice}"
+    musts = all(result.check.rule.level is Level.MUST for result in finished.unjudged)
+    which = f"{len(finished.unjudged)} MUST" if musts else counted(len(finished.unjudged), "check")
+    return f"not judged: {which} had no answer ({listed}){advice}"
 
 
 _SLOWER = "--rate N asks no faster than N times a second, --max-wait S waits longer"

@@ -5,12 +5,15 @@ Layer 5.
 
 from __future__ import annotations
 
+import re
+
 from harness.wire import Exchange, Headers, Request
 from harness.wire.mask import Mask
 
 SHOWN = 1_600
 """Characters of a body that a report shows before it cuts."""
 
+_STREAM = re.compile(rb"\s*(?:\xef\xbb\xbf)?(?:event|data|id|retry)?:")
 _NOISE = frozenset({"date", "server", "content-length", "transfer-encoding", "connection", "user-agent", "host"})
 
 
@@ -27,16 +30,16 @@ def exchange_lines(exchange: Exchange, mask: Mask, *, shown: int = SHOWN) -> lis
         lines += [f"< {line}" for line in _header_lines(exchange.headers, mask)]
         lines += [f"< {line}" for line in body_lines(exchange.body, request, mask, shown)]
     if not exchange.ending.complete:
-        lines.append(f"< [{ending_line(exchange)}]")
+        lines.append(f"< [{ending_line(exchange, mask)}]")
     return lines
 
 
-def ending_line(exchange: Exchange) -> str:
+def ending_line(exchange: Exchange, mask: Mask) -> str:
     """How the answer ended, in one line: who, how, where."""
     ending = exchange.ending
     counted = f", {ending.sent} of {ending.declared} bytes" if ending.declared is not None else ""
-    detail = f": {ending.detail}" if ending.detail else ""
-    return f"ended by {ending.by}: {ending.words}{counted}{detail}"
+    detail = f": {mask.text(ending.detail)}" if ending.detail else ""
+    return printable(f"ended by {ending.by}: {ending.words}{counted}{detail}")
 
 
 def body_lines(body: bytes, request: Request, mask: Mask, shown: int = SHOWN) -> list[str]:
@@ -44,12 +47,21 @@ def body_lines(body: bytes, request: Request, mask: Mask, shown: int = SHOWN) ->
 
     `request` is the one of its exchange.
     """
-    text = printable(mask.text(body.decode("utf-8", "replace"), request))
+    text = printable(body_text(body, request, mask))
     if len(text) > shown:
         head, tail = shown * 2 // 3, shown // 3
         cut = len(text) - head - tail
         text = f"{text[:head]}\n[… {cut} characters …]\n{text[-tail:]}"
     return text.rstrip("\n").splitlines() if text else []
+
+
+def body_text(body: bytes, request: Request, mask: Mask) -> str:
+    """A body as text without its secrets, also those that are spread over the events of a stream."""
+    if _STREAM.match(body):
+        from harness.report.spread import without_spread_secrets
+
+        body = without_spread_secrets(body, mask)
+    return mask.text(body.decode("utf-8", "replace"), request)
 
 
 def printable(text: str) -> str:

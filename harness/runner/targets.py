@@ -17,6 +17,8 @@ from harness.outcome.suggest import did_you_mean
 from harness.runner.capabilities import Capabilities
 from harness.runner.events import TargetInfo
 from harness.wire import Driver
+from harness.wire.secrets import is_secret_header
+from harness.wire.spellings import secrets_in_header
 
 if TYPE_CHECKING:
     from harness.emulator import Emulator, Settings
@@ -29,7 +31,6 @@ KEY_VARIABLE = "GEMINI_API_KEY"
 OTHER_KEY_VARIABLE = "OTHER_GEMINI_API_KEY"
 
 _VERSION = re.compile(r"v\d+(?:(?:alpha|beta)\d*)?", re.ASCII)
-_SECRET_NAME = re.compile(r"auth|api-?key|token|secret|cookie|password|credential", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,12 +161,17 @@ def _remote(text: str, options: TargetOptions) -> ResolvedTarget:
 def _secrets(target: Target) -> dict[str, str]:
     """Keys and secret headers of the user's, by the variable that stands for each in a curl line.
 
-    Of `Bearer x` only x is the secret.
+    Of `Bearer x` only x is the secret. What else is secret in a header, such as each cookie, has a variable that
+    no line uses: it must only be hidden.
     """
     secrets = {KEY_VARIABLE: target.key, OTHER_KEY_VARIABLE: target.other_key}
     for name, value in target.headers:
-        if _SECRET_NAME.search(name):
-            secrets[name.upper().replace("-", "_")] = value.rpartition(" ")[2]
+        if is_secret_header(name):
+            variable = re.sub(r"\W", "_", name.upper())
+            for number, secret in enumerate(secrets_in_header(name, value)):
+                if secret and secret not in secrets.values():
+                    free = variable if not number and variable not in secrets else f"{variable}_{len(secrets)}"
+                    secrets[free] = secret
     return {variable: value for variable, value in secrets.items() if value}
 
 

@@ -20,6 +20,9 @@ _STATUS_LINE = re.compile(r"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: ([^\r\n\0]*))?")
 _REQUEST_LINE = re.compile(r"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([^\x00-\x20\x7f]+) HTTP/1\.([01])")
 _NUMBER = re.compile(r"[0-9]{1,18}")
 
+_QUOTED = 4
+"""Characters of a line that is no HTTP: whole, it may be a key."""
+
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 
 _FOLD = re.compile(rb"[ \t]*\r?\n[ \t]+")
@@ -67,10 +70,12 @@ def parse_fields(lines: list[str]) -> Headers:
     items: list[tuple[str, str]] = []
     for line in lines:
         if line[:1] in {" ", "\t"}:
-            raise BadHead(f"folded header line {line[:40]!r}")
+            raise BadHead("folded header line")
         name, colon, value = line.partition(":")
         if not colon or TOKEN.fullmatch(name) is None:
-            raise BadHead(f"{line[:40]!r} is not a header field")
+            # What may be its value is not quoted: it may be a key.
+            shown = name[:40] if colon else line[:_QUOTED]
+            raise BadHead(f"a line of {len(line)} characters that begins {shown!r} is not a header field")
         value = value.strip(" \t")
         if MORE_THAN_A_LINE.search(value) is not None:
             raise BadHead(f"control character in the value of {name!r}")

@@ -8,18 +8,37 @@ redacted elsewhere (`harness.cassette`): there one secret keeps one placeholder.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
+from urllib.parse import unquote
 
 from harness.wire.message import Request
-from harness.wire.secrets import CREDENTIALS, SECRET_PARAMETERS, SecretFields, is_secret_header, sightings
+from harness.wire.secrets import (
+    CREDENTIALS,
+    SECRET_PARAMETERS,
+    SecretFields,
+    is_secret_header,
+    looks_random,
+    plain_name,
+    sightings,
+)
+from harness.wire.spellings import cores, spellings, unescaped
 from harness.wire.tokens import encoded, paired, seems_json, tokens
 
 HIDDEN = "***"
 
-_SECRET_QUERY = re.compile(rf"([?&](?:{'|'.join(SECRET_PARAMETERS)})=)[^&#\s\"']+", re.IGNORECASE)
+_PARAMETERS = frozenset(map(plain_name, SECRET_PARAMETERS))
+_PARAMETER = re.compile(r"(?P<start>[?&;#](?P<name>[\w.$%\-]{1,64})=)[^&#\s\"']+")
+_FORM = "application/x-www-form-urlencoded"
 _MEMBER = re.compile(r'("(?P<name>[^"\\]{1,64})"\s*:\s*")(?:[^"\\]|\\.)*+')
 """A member of JSON whose value is a string, also in running text."""
+
+_WORD = re.compile(r"[^\s\"]+")
+_CUT = re.compile(r"…|\.\.\.|['\"`()]|\Z")
+"""What stands next to a text that somebody cut."""
+
+_PART = 6
+"""Characters of a known secret that are hidden where a text was cut inside it."""
 
 _SHORTEST = 4
 """A shorter key is hidden in headers only: masked everywhere it would turn ordinary text into stars."""
@@ -34,21 +53,57 @@ class Mask:
 
     def __init__(self, secrets: Mapping[str, str] | None = None, fields: SecretFields | None = None) -> None:
         self._secrets = {name: value for name, value in (secrets or {}).items() if value}
-        known = sorted((v for v in self._secrets.values() if len(v) >= _SHORTEST), key=len, reverse=True)
-        self._known = re.compile("|".join(map(re.escape, known))) if known else None
+        known = self.secrets
+        spelled = {spelling for value in known for spelling in (*spellings(value), *cores(value))}
+        self._known = _any_of(spelled)
+        random = {spelling for value in known if looks_random(value) for spelling in spellings(value)}
+        self._begun = _Beginnings(random)
+        self._ended = _Beginnings({spelling[::-1] for spelling in random})
         self._fields = fields or SecretFields()
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The known secrets that are hidden wherever they stand."""
+        return tuple(value for value in self._secrets.values() if len(value) >= _SHORTEST)
 
     def text(self, text: str, request: Request | None = None) -> str:
         """Any text with its secrets hidden; everything printed passes here once.
 
         `request` is the one in whose exchange the text was a body.
         """
-        if self._known is not None:
-            text = self._known.sub(HIDDEN, text)
+        text = self._plain(text)
+        if "\\" in text or "%" in text:
+            text = _WORD.sub(self._word, text)
         if seems_json(text):
             text = self._without_values(text, self._above(request))
         text = _MEMBER.sub(self._member, text)
-        return _without_sightings(_SECRET_QUERY.sub(rf"\g<1>{HIDDEN}", text))
+        if request is not None and request.headers.media_type() == _FORM and not seems_json(text):
+            return self._shown(f"&{text}")[1:]
+        return self._shown(text)
+
+    def _plain(self, text: str) -> str:
+        """Without the known secrets, also those in which the text was cut."""
+        if self._known is None:
+            return text
+        text = self._begun.hidden_in(self._known.sub(HIDDEN, text))
+        return self._ended.hidden_in(text[::-1])[::-1] if self._ended else text
+
+    def _shown(self, text: str) -> str:
+        return _without_sightings(_PARAMETER.sub(self._parameter, text))
+
+    def _word(self, found: re.Match[str]) -> str:
+        """A word whose escapes may hide a secret: without them and the secret if they do, else as it is."""
+        word = found[0]
+        plain = unescaped(word) if "\\" in word or "%" in word else word
+        if plain == word:
+            return word
+        masked = self._shown(self._plain(plain))
+        return word if masked == plain else masked
+
+    def _parameter(self, found: re.Match[str]) -> str:
+        name = plain_name(unquote(found["name"])).strip("$")
+        secret = name in _PARAMETERS or self._fields.names(name)
+        return f"{found['start']}{HIDDEN}" if secret else found[0]
 
     def header(self, name: str, value: str) -> str:
         """One header value: hidden whole when its name says so."""
@@ -63,7 +118,7 @@ class Mask:
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, dict):
-            return {key: self.tree(item) for key, item in value.items()}
+            return {self.tree(key): self.tree(item) for key, item in value.items()}
         return [self.tree(item) for item in value] if isinstance(value, list) else value
 
     def body(self, value: Any, request: Request) -> Any:
@@ -72,7 +127,7 @@ class Mask:
 
     def _at(self, value: Any, path: tuple[str, ...]) -> Any:
         if isinstance(value, dict):
-            return {key: self._at(item, (*path, key)) for key, item in value.items()}
+            return {self.tree(key): self._at(item, (*path, key)) for key, item in value.items()}
         if isinstance(value, list):
             return [self._at(item, (*path, "") if isinstance(item, dict | list) else path) for item in value]
         return HIDDEN if value is not None and self._fields.covers(path) else self.tree(value)
@@ -91,6 +146,45 @@ class Mask:
                 parts += [text[at : token.start], encoded(HIDDEN, "", closed=token.closed)]
                 at = token.end
         return "".join((*parts, text[at:]))
+
+
+class _Beginnings:
+    """Where a text was cut inside a secret, its beginning stands there; in a reversed text its end."""
+
+    def __init__(self, secrets: Collection[str]) -> None:
+        self._secrets = secrets
+        self._first = _any_of({secret[:_PART] for secret in secrets})
+
+    def __bool__(self) -> bool:
+        return self._first is not None
+
+    def hidden_in(self, text: str) -> str:
+        """The text without them."""
+        if self._first is None:
+            return text
+        parts, at = [], 0
+        for found in self._first.finditer(text):
+            start = found.start()
+            size = max(_common(secret, text, start) for secret in self._secrets)
+            if start >= at and _CUT.match(text, start + size):
+                parts += [text[at:start], HIDDEN]
+                at = start + size
+        return "".join((*parts, text[at:]))
+
+
+def _any_of(texts: Collection[str]) -> re.Pattern[str] | None:
+    """Finds any of these in any case, the longest first; None where there are none."""
+    longest_first = sorted(texts, key=lambda text: (-len(text), text))
+    return re.compile("|".join(map(re.escape, longest_first)), re.IGNORECASE) if texts else None
+
+
+def _common(secret: str, text: str, start: int) -> int:
+    """How many characters of `secret` stand in `text` from `start` on."""
+    pairs = zip(secret, text[start : start + len(secret)], strict=False)
+    return next(
+        (n for n, (one, other) in enumerate(pairs) if one.lower() != other.lower()),
+        min(len(secret), len(text) - start),
+    )
 
 
 def _without_sightings(text: str) -> str:

@@ -60,8 +60,9 @@ _NO_SECRETS = frozenset({"accept", "acceptencoding", "acceptlanguage", "contentt
 """Headers, as `plain_name` has them, that hold no secret in any API."""
 
 _SECRET_HEADER = re.compile(
-    r"\A(?!access-control-).*(?:auth(?!enticate)|api-?key|(?<!ratelimit)(?<!rate-limit)token(?!s)|secret|cookie|passw"
-    r"|credential|session)",
+    r"\A(?!access-control-).*(?:auth(?!enticate)|api[_-]?key|(?<!ratelimit)(?<!rate-limit)token(?!s)|secret|cookie|passw"
+    r"|credential|session|passphrase|(?:^|[_-])jwt(?:$|[_-])"
+    r"|(?:access|account|functions?|master|private|service|shared|subscription)[_-]?key)",
     re.I,
 )
 _WITH_DIGIT = r"(?=[\w\-+/.]{0,200}\d)"
@@ -76,6 +77,8 @@ _FORM_FIELD = (
     r"(?i:form-data;[^\r\n]{0,200}\bname=\"?[\w.\-]{0,99}(?:key|token|secret|password|authorization)\"?)"
     r"(?:[^\r\n]{0,999}\r?\n){1,8}?\r?\n(?P<secret>[^\r\n]+)"
 )
+
+_PARAMETER = "|".join(SECRET_PARAMETERS).replace("_", "[_-]?")
 
 _TABLE = (
     ("Google API key", r"AIza[0-9A-Za-z_\-]{20,}"),
@@ -96,7 +99,7 @@ _TABLE = (
     ("JSON web token", r"eyJ[\w\-]{8,1000}+\.eyJ[\w\-]{8,}+\.[\w\-]{8,}"),
     ("webhook secret", r"whsec_[0-9A-Za-z+/=_\-]{16,}"),
     ("private key", r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"),
-    ("credential in a URL", r"[?&;](?i:" + "|".join(SECRET_PARAMETERS) + r")=(?P<secret>[^&#\s\"'<>\\]{6,})"),
+    ("credential in a URL", rf"[?&;#](?i:{_PARAMETER})=(?P<secret>[^&#\s\"'<>\\]{{6,}})"),
     ("password in a URL", _SCHEME + r"[^/\s:@\"']{1,200}:(?P<secret>[^/\s@\"']{1,1000})@"),
     ("token in a URL", _SCHEME + r"(?P<secret>" + _WITH_DIGIT + r"[^/\s:@\"']{8,1000})@"),
     (
@@ -120,7 +123,7 @@ PRIVATE_PLACES = (Look("private URL", re.compile(_PRIVATE_URL)),)
 
 _HINT = re.compile(
     r"AIza|AQ\.|ya29|GOCSPX|[bB][eE][aA][rR][eE][rR]|sk-|gh[pousr]_|github_pat|AKIA|ASIA|xox|hf_|eyJ|whsec|1//0|glpat-|k_live_|k_test_|npm_|pypi-"
-    r"|PRIVATE KEY|://|[?&;][\w\-]+=|(?i:(?:api|access)[_-]?key|secret|(?:access|refresh|auth)[_-]?token|passw"
+    r"|PRIVATE KEY|://|[?&;#][\w\-]+=|(?i:(?:api|access)[_-]?key|secret|(?:access|refresh|auth)[_-]?token|passw"
     r"|form-data)"
 )
 """A text in which this finds nothing has no look of a secret; cheaper than asking them all."""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from harness.runner.fuzz.failure import Failure
 from harness.runner.fuzz.place import play
 from harness.runner.fuzz.resend import resend, templates
 from harness.runner.fuzz.store import Store
+from harness.wire import Headers, Request
+from tests.contract.exchanges import exchange
 from tests.fuzz.places import history, mutant, reference
 
 
@@ -63,6 +66,13 @@ def test_a_stored_failure_holds_no_key(tmp_path: Path) -> None:
     assert path is not None
     assert place.resolved.target.key not in path.read_text()
     assert json.loads(path.read_text())["requests"][1]["target"] == "/v1beta/interactions/HARNESS-ID-0"
+
+
+def test_stored_requests_hold_no_header_that_is_a_secret() -> None:
+    """Neither a cookie nor a proxy's credentials: the next run is told its own; other headers stay."""
+    fields = [("Cookie", "a=b"), ("Proxy-Authorization", "Basic eDp5"), ("X-Session", "s"), ("api-revision", "1")]
+    (template,) = templates([replace(exchange(), request=Request("GET", "/v1beta/x", Headers(fields)))])
+    assert template.headers == [("api-revision", "1")]
 
 
 def test_requests_are_sent_again_with_new_ids() -> None:

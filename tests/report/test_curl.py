@@ -29,10 +29,13 @@ def line(body: bytes = b"", *headers: tuple[str, str], target: str = "/v1beta/in
         (("Authorization", "Bearer secret-tok"), "'Authorization: Bearer '\"$AUTHORIZATION\""),
         (("x-goog-api-key", "wrong"), "'x-goog-api-key: wrong'"),
         (("x-note", "it's $HOME"), "'x-note: it'\"'\"'s $HOME'"),
+        (("Cookie", "a=one; b=secret-tok"), "'Cookie: '\"$COOKIE\""),
+        (("X-Session", "mine"), "'X-Session: '\"$X_SESSION\""),
+        (("Authorization", "Digest user=u, response=r"), "'Authorization: '\"$AUTHORIZATION\""),
     ],
 )
 def test_headers(header: tuple[str, str], part: str) -> None:
-    """A known secret is its variable; a key the check made up stays visible; nothing else is expanded."""
+    """A secret is its variable, known or not; a key the check made up stays visible; nothing else is expanded."""
     assert f"-H {part}" in line(b"", header)
 
 

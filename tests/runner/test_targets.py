@@ -108,3 +108,15 @@ def test_the_embedded_target_is_thrown_away() -> None:
     assert resolved.throwaway
     assert "real" not in resolved.info.secrets.values()
     assert resolved.target.key != resolved.target.other_key != ""
+
+
+def test_every_secret_of_a_header_is_known() -> None:
+    """Each cookie, each of two headers of a name, all words of a value, and names that reports hide by."""
+    headers = (("Cookie", "a=1st; b=2nd"), ("X-Token", "one"), ("x-token", "two"), ("X-Session", "of three words"))
+    secrets = resolve_target("http://h", TargetOptions(headers=headers)).info.secrets
+    assert {"a=1st; b=2nd", "1st", "2nd", "one", "two", "of three words"} <= set(secrets.values())
+    assert (secrets["COOKIE"], secrets["X_TOKEN"], secrets["X_SESSION"]) == (
+        headers[0][1],
+        "one",
+        "of three words",
+    )

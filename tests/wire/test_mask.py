@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+from time import perf_counter
+from urllib.parse import quote
+
 import pytest
 
-from harness.wire import Request
+from harness.wire import Headers, Request
 from harness.wire.mask import HIDDEN, Mask
 from harness.wire.secrets import SecretFields
 
@@ -87,3 +91,74 @@ def test_where_a_body_stands() -> None:
         "value": HIDDEN,
         "id": "c1",
     }
+
+
+KEY = "k3y/with+all=0f1e2d3c"
+KEYED = Mask({"KEY": KEY, "WORDS": "harness-primary-key"}, FIELDS)
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        (f"/x?next={quote(KEY, safe='')}", f"/x?next={HIDDEN}"),
+        (f"a {KEY.upper()}", f"a {HIDDEN}"),
+        (r'{"a": "k3y\/with+all=0f1e2d3c"}', f'{{"a": "{HIDDEN}"}}'),
+        ("".join(f"\\u{ord(c):04x}" for c in KEY), HIDDEN),
+        ("".join(f"%{ord(c):02X}" for c in f"<{KEY}>"), f"<{HIDDEN}>"),
+        (f"said 'no k3y/with+all…' and {KEY[:9]}", f"said 'no {HIDDEN}…' and {HIDDEN}"),
+        (f'{{"text": "{KEY[9:]}", "b": 1}}', f'{{"text": "{HIDDEN}", "b": 1}}'),
+        ("k3y/with care", "k3y/with care"),
+        ("harness", "harness"),
+        ("'harness-wrong-key'", "'harness-wrong-key'"),
+        (r"100%25 \/ \u0041", r"100%25 \/ \u0041"),
+    ],
+)
+def test_spellings(text: str, masked: str) -> None:
+    """A known key is hidden however it is written, also where it was cut; a word is no cut key."""
+    assert KEYED.text(text) == masked
+
+
+def test_base64_hides_the_key() -> None:
+    """The credentials of a Basic header hold the key, though no character of it is to be seen."""
+    packed = b64encode(f"user:{KEY}".encode()).decode()
+    assert packed[8:24] not in KEYED.text(f"Basic-{packed}")
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("/x?api-key=ab&a=1", f"/x?api-key={HIDDEN}&a=1"),
+        ("/x?X-Goog-Api-Key=ab", f"/x?X-Goog-Api-Key={HIDDEN}"),
+        ("https://a/b#access_token=ab", f"https://a/b#access_token={HIDDEN}"),
+        ("/x?pageToken=ab;monkey=b", "/x?pageToken=ab;monkey=b"),
+    ],
+)
+def test_parameters(text: str, masked: str) -> None:
+    """A parameter is secret by its name, whatever its case and hyphens, in a query and in a fragment."""
+    assert MASK.text(text) == masked
+
+
+def test_forms() -> None:
+    """The first parameter of a form has nothing in front of it, and is hidden too."""
+    form = Request("POST", "/token", Headers([("content-type", "application/x-www-form-urlencoded")]))
+    assert MASK.text("client_secret=ab&a=1", form) == f"client_secret={HIDDEN}&a=1"
+
+
+def test_names_of_members() -> None:
+    """A key that stands where a name belongs is hidden there."""
+    assert MASK.tree({"the-secret": 1}) == {HIDDEN: 1}
+
+
+@pytest.mark.parametrize(
+    "text", ["k3y/wi" * 50_000, "\\u0061" * 50_000, "%61" * 50_000, "&key=" * 50_000, "…'" * 90_000]
+)
+def test_long_texts_cost_what_they_are_long(text: str) -> None:
+    """Four times the text costs about four times the time."""
+    short, long = (min(_seconds(text[: len(text) // parts]) for _ in range(3)) for parts in (4, 1))
+    assert long < 10 * short + 0.05
+
+
+def _seconds(text: str) -> float:
+    began = perf_counter()
+    KEYED.text(text)
+    return perf_counter() - began

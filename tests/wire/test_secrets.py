@@ -58,6 +58,8 @@ GUILTY = (
     ("refresh_token: abc123def456ghi", "abc123def456ghi"),
     ("https://0auth2token@host.de/x", "0auth2token"),
     ("/x;key=abcdefgh", "abcdefgh"),
+    ("https://a.b/c#access-token=abcdefgh", "abcdefgh"),
+    ("/x?api-key=abcdefgh", "abcdefgh"),
     ('form-data; name="my_api_key"\r\nContent-Type: text/plain\r\n\r\nhm\r\n--B', "hm"),
 )
 
@@ -79,6 +81,14 @@ HEADERS = (
     ("access-control-allow-credentials", False),
     ("X-Session-Id", True),
     ("content-type", False),
+    ("X_API_KEY", True),
+    ("Ocp-Apim-Subscription-Key", True),
+    ("X-Access-Key", True),
+    ("x-jwt-assertion", True),
+    ("X-Passphrase", True),
+    ("idempotency-key", False),
+    ("sec-websocket-key", False),
+    ("x-cache-key", False),
 )
 
 

@@ -1,0 +1,80 @@
+"""Claims about what reports leave out: a key that a target repeats, in pieces, in an ending, in a comment."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from unittest import mock
+
+import pytest
+
+from harness.contract import PROTOCOL
+from harness.outcome import Finding, Where
+from harness.report.finding import finding_lines
+from harness.report.reproduction import write_all
+from harness.report.wirelog import body_text, ending_line
+from harness.runner.events import TargetInfo
+from harness.runner.fuzz.failure import Failure
+from harness.wire import At, Ending, How, Request, encode
+from harness.wire.mask import HIDDEN, Mask
+from tests.contract.exchanges import exchange
+from tests.runner import toys
+
+KEY = "zq4canary0123456789abcdef"
+GOOGLE = "AIzaSyD-canary0123456789abcdefghijklmno"
+MASK = Mask({"GEMINI_API_KEY": KEY}, PROTOCOL.secret_fields)
+GET = Request("GET", "/v1beta/interactions/v1_a?stream=true")
+
+
+def spread(secret: str) -> bytes:
+    """A stream whose model says a secret, a few characters an event."""
+    parts = [secret[at : at + 7] for at in range(0, len(secret), 7)]
+    deltas = [{"index": 0, "delta": {"type": "text", "text": p}, "event_type": "step.delta"} for p in parts]
+    return b"".join(encode("step.delta", json.dumps(delta).encode()) for delta in deltas)
+
+
+@pytest.mark.parametrize("secret", [KEY, GOOGLE])
+def test_a_key_that_is_spread_over_events(secret: str) -> None:
+    """No part of it is shown, whether it is known or only looks like one; the other events stay."""
+    body = encode("ping", b'{"event_type": "ping"}') + spread(secret)
+    shown = body_text(body, GET, MASK)
+    assert not any(secret[at : at + 7] in shown for at in range(0, len(secret) - 6, 7))
+    assert shown.count("event: step.delta") == spread(secret).count(b"event: step.delta")
+    assert '"event_type": "ping"' in shown
+
+
+def test_a_stream_without_a_secret_is_shown_as_it_came() -> None:
+    """Words that are spread over events stay in their pieces, and so does the address of a private network."""
+    body = spread("just what the model says of http://10.1.2.3/x")
+    assert body_text(body, GET, MASK) == body.decode()
+
+
+def test_an_ending_that_quotes_the_target() -> None:
+    """What was no HTTP is quoted without the key in it, and paints nothing."""
+    detail = f"'X-Echo {KEY}\x1b[2J' is not a header field"
+    broken = replace(exchange(), ending=Ending(how=How.FIN, at=At.IN_HEADERS, detail=detail))
+    line = ending_line(broken, MASK)
+    assert KEY not in line
+    assert HIDDEN in line
+    assert "\x1b" not in line
+
+
+def test_the_place_of_a_finding() -> None:
+    """A member whose name is the key is no way around."""
+    finding = Finding("r", "m", where=Where(pointer=f"$.{KEY}"))
+    assert list(finding_lines(finding, MASK)) == [f"m (at $.{HIDDEN})"]
+
+
+def test_a_script_that_reproduces(tmp_path: Path) -> None:
+    """What a target said stands in a comment: without the key, and no line of it becomes a command."""
+    found = Finding("create.ok", f"it said {KEY}\ntouch owned\r\ntouch owned")
+    failure = Failure(engine="schema", finding=found, trail=(exchange(),))
+    target = TargetInfo(name="t", url="http://127.0.0.1:9", version="v1beta", model="m", agent="a")
+    with mock.patch("harness.report.reproduction.rule_of", return_value=toys.rule("create.ok")):
+        script = next(path for path in write_all(failure, target, MASK, tmp_path) if path.suffix == ".sh")
+    text = script.read_text()
+    assert KEY not in text
+    assert [line for line in text.splitlines() if "touch" in line] == [
+        f"# it said {HIDDEN} touch owned touch owned"
+    ]

@@ -1,0 +1,17 @@
+"""Claims about heads that are none: what is said of them does not repeat what may be a key."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.transport.heads import BadHead, parse_fields
+
+KEY = "zq1canary0123456789abc"
+
+
+@pytest.mark.parametrize("line", [f" {KEY}", KEY, f"X Key: {KEY}", f"\t{KEY}"])
+def test_a_line_that_is_no_field_is_not_repeated(line: str) -> None:
+    """Neither a folded value nor a line without a name."""
+    with pytest.raises(BadHead) as refused:
+        parse_fields([line])
+    assert KEY[:5] not in str(refused.value)
