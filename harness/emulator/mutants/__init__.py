@@ -1,7 +1,7 @@
 """Wrong implementations: the reference emulator with one named defect each.
 
-Layer 2. Every check of the catalogue is proved by a mutant that it notices, every mutant by a check that notices
-it (`harness mutants`). A new mutant is a subclass in the module of its area; a new area is added to `_AREAS`.
+Layer 2. Every check of the catalogue must notice at least one mutant, and every mutant must be noticed by at least
+one check (`harness mutants`). A new mutant is a subclass in the module of its area; a new area goes into `_AREAS`.
 """
 
 from harness.emulator.mutants import (
@@ -77,4 +77,4 @@ def _registry() -> dict[str, Mutant]:
 
 
 MUTANTS: dict[str, Mutant] = _registry()
-"""Every mutant by its id, area after area."""
+"""Every mutant by its id, in the order of the areas."""

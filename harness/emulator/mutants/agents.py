@@ -1,4 +1,4 @@
-"""Mutants: agents that run."""
+"""Mutants: running agents."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class _AgentRefused(Admission):
 
 @AGENTS.mutant("agent-never-settles")
 class _AgentNeverSettles(Bodies):
-    """An agent's run is in progress for ever."""
+    """An agent's run stays in progress forever."""
 
     def status(self, run: Run) -> str:
         return "in_progress" if run.agent is not None else super().status(run)
@@ -31,7 +31,7 @@ class _AgentNeverSettles(Bodies):
 
 @AGENTS.mutant("environment-not-told")
 class _EnvironmentNotTold(Bodies):
-    """A run in an environment does not say which."""
+    """A run in an environment does not name its environment."""
 
     def extras(self, run: Run, body: Json, settled: bool) -> None:
         super().extras(run, body, settled)
@@ -40,7 +40,7 @@ class _EnvironmentNotTold(Bodies):
 
 @AGENTS.mutant("environment-always-told")
 class _EnvironmentAlwaysTold(Bodies):
-    """Every interaction names an environment."""
+    """Every interaction names an environment, even if it has none."""
 
     def extras(self, run: Run, body: Json, settled: bool) -> None:
         super().extras(run, body, settled)
@@ -49,7 +49,7 @@ class _EnvironmentAlwaysTold(Bodies):
 
 @AGENTS.mutant("chain-without-environment")
 class _ChainWithoutEnvironment(Admission):
-    """A managed agent is continued without an environment."""
+    """A managed agent may be continued without an environment."""
 
     def needs_environment(self, order: Order) -> bool:
         return False
@@ -57,7 +57,7 @@ class _ChainWithoutEnvironment(Admission):
 
 @AGENTS.mutant("chain-with-environment-refused")
 class _ChainWithEnvironmentRefused(Admission):
-    """A parent and an environment together are refused."""
+    """A create with both a parent and an environment is refused."""
 
     def environment(self, order: Order) -> None:
         if order.previous is not None and "environment" in order.body:
@@ -88,7 +88,7 @@ class _MixedChainRefused(Admission):
 
 @AGENTS.mutant("agent-in-model-refused")
 class _AgentInModelRefused(Admission):
-    """An agent's name is not taken in `model`."""
+    """An agent's name is not accepted in `model`."""
 
     def author(self, body: Json, project: str) -> tuple[str | None, str | None]:
         if "model" in body and self.is_agent(body["model"], project):
@@ -98,7 +98,7 @@ class _AgentInModelRefused(Admission):
 
 @AGENTS.mutant("agent-unknown-accepted")
 class _AgentUnknownAccepted(Admission):
-    """Any name is taken for an agent."""
+    """Any name that is not a model is accepted as an agent."""
 
     def is_agent(self, name: str, project: str) -> bool:
         return not self.is_model(name)
@@ -106,7 +106,7 @@ class _AgentUnknownAccepted(Admission):
 
 @AGENTS.mutant("agent-unknown-crashes")
 class _AgentUnknownCrashes(Admission):
-    """An agent that does not exist is answered 500."""
+    """A create with an agent that does not exist is answered with 500."""
 
     def author(self, body: Json, project: str) -> tuple[str | None, str | None]:
         if "agent" in body and not self.is_agent(body["agent"], project):
@@ -129,7 +129,7 @@ class _EnvironmentUnknownAccepted(Admission):
 
 @AGENTS.mutant("environment-unknown-crashes")
 class _EnvironmentUnknownCrashes(Admission):
-    """An environment that does not exist is answered 500."""
+    """A create with an environment that does not exist is answered with 500."""
 
     def environment(self, order: Order) -> None:
         try:
@@ -142,7 +142,7 @@ class _EnvironmentUnknownCrashes(Admission):
 
 @AGENTS.mutant("research-in-foreground")
 class _ResearchInForeground(Admission):
-    """Deep research answers in the foreground."""
+    """Deep research may run in the foreground."""
 
     def shape(self, body: Json) -> None:
         if not str(body.get("agent", "")).startswith("deep-research"):
@@ -154,7 +154,7 @@ class _ResearchInForeground(Admission):
 
 @AGENTS.mutant("research-in-foreground-crashes")
 class _ResearchInForegroundCrashes(Admission):
-    """Deep research without background is answered 500."""
+    """Deep research without background is answered with 500."""
 
     def shape(self, body: Json) -> None:
         if str(body.get("agent", "")).startswith("deep-research") and body.get("background") is not True:
@@ -164,7 +164,7 @@ class _ResearchInForegroundCrashes(Admission):
 
 @AGENTS.mutant("agents-saved-not-run")
 class _AgentsSavedNotRun(Admission):
-    """A saved agent cannot be run: its id is known to nobody."""
+    """A saved agent cannot be run: its id is not recognised."""
 
     def is_agent(self, name: str, project: str) -> bool:
         return self._neighbours.agent(name, project) is None and super().is_agent(name, project)
@@ -172,7 +172,7 @@ class _AgentsSavedNotRun(Admission):
 
 @AGENTS.mutant("agent-config-refused")
 class _AgentConfigRefused(Admission):
-    """`agent_config` is refused beside an agent, too."""
+    """`agent_config` is refused even with an agent."""
 
     def configs(self, body: Json) -> None:
         super().configs(body)

@@ -28,7 +28,7 @@ class _KeyNotNeeded(Auth):
 
 @AUTH.mutant("key-missing-crashes")
 class _KeyMissingCrashes(Auth):
-    """A call without a key is answered 500."""
+    """A call without a key is answered with 500."""
 
     def project(self, request: Request, query: Mapping[str, str]) -> str:
         if not self.key(request, query):
@@ -38,7 +38,7 @@ class _KeyMissingCrashes(Auth):
 
 @AUTH.mutant("key-missing-404")
 class _KeyMissing404(Auth):
-    """A call without a key is answered 404."""
+    """A call without a key is answered with 404."""
 
     def project(self, request: Request, query: Mapping[str, str]) -> str:
         if not self.key(request, query):
@@ -48,7 +48,7 @@ class _KeyMissing404(Auth):
 
 @AUTH.mutant("any-key-opens")
 class _AnyKeyOpens(Auth):
-    """Any key is taken, also one that no project knows."""
+    """Any key is accepted, even one that belongs to no project."""
 
     def owner(self, key: str) -> str:
         return (self._settings.keys or {}).get(key, "somebody")
@@ -56,7 +56,7 @@ class _AnyKeyOpens(Auth):
 
 @AUTH.mutant("wrong-key-crashes")
 class _WrongKeyCrashes(Auth):
-    """A wrong key is answered 500."""
+    """A wrong key is answered with 500."""
 
     def owner(self, key: str) -> str:
         try:
@@ -67,7 +67,7 @@ class _WrongKeyCrashes(Auth):
 
 @AUTH.mutant("key-header-ignored")
 class _KeyHeaderIgnored(Auth):
-    """The documented key header is not looked at."""
+    """The documented key header is ignored."""
 
     def key(self, request: Request, query: Mapping[str, str]) -> str:
         bare = Request(request.method, request.target, request.headers.without(KEY_HEADER))
@@ -76,7 +76,7 @@ class _KeyHeaderIgnored(Auth):
 
 @AUTH.mutant("bearer-ignored")
 class _BearerIgnored(Auth):
-    """A bearer token is not looked at."""
+    """A bearer token is ignored."""
 
     def key(self, request: Request, query: Mapping[str, str]) -> str:
         bare = Request(request.method, request.target, request.headers.without("authorization"))
@@ -85,7 +85,7 @@ class _BearerIgnored(Auth):
 
 @AUTH.mutant("query-key-ignored")
 class _QueryKeyIgnored(Auth):
-    """The query parameter `key` is not looked at."""
+    """The query parameter `key` is ignored."""
 
     def key(self, request: Request, query: Mapping[str, str]) -> str:
         return super().key(request, {})
@@ -104,7 +104,7 @@ class _KeyLeaks(Auth):
 
 @AUTH.mutant("auth-error-html")
 class _AuthErrorHtml(Emulator):
-    """A refused key is answered with a page of HTML."""
+    """A refused key is answered with an HTML page."""
 
     def operate(self, engine: Engine, request: Request, where: Route) -> Response:
         try:

@@ -1,4 +1,4 @@
-"""Mutants: runs in the background, and how they look from outside."""
+"""Mutants: background runs, and how clients see them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BACKGROUND = Area("background")
 
 @BACKGROUND.mutant("background-ignored")
 class _BackgroundIgnored(Engine):
-    """`background` is ignored: the create answers when all is done, and nothing ever runs."""
+    """`background` is ignored: the create is answered when the run has finished, as in the foreground."""
 
     def open(self, order: Order) -> tuple[Run, Order]:
         order.background = False
@@ -38,7 +38,7 @@ class _BackgroundRefused(Engine):
 
 @BACKGROUND.mutant("background-without-id")
 class _BackgroundWithoutId(Engine):
-    """A background create does not say which interaction it started."""
+    """The response to a background create has no id."""
 
     def create(self, call: Call) -> Response:
         def change(body: Json) -> None:
@@ -50,7 +50,7 @@ class _BackgroundWithoutId(Engine):
 
 @BACKGROUND.mutant("background-slow")
 class _BackgroundSlow(Engine):
-    """A background create answers after a minute and more."""
+    """The response to a background create takes more than a minute."""
 
     def answer(self, opened: tuple[Run, Order]) -> Response:
         run, order = opened
@@ -64,7 +64,7 @@ class _BackgroundSlow(Engine):
 
 @BACKGROUND.mutant("never-settles")
 class _NeverSettles(Run):
-    """Background runs are in progress for ever."""
+    """Background runs stay in progress forever."""
 
     def poll(self) -> None:
         return None
@@ -72,7 +72,7 @@ class _NeverSettles(Run):
 
 @BACKGROUND.mutant("result-missing")
 class _ResultMissing(Bodies):
-    """A completed background run holds no output."""
+    """A completed background run has no output."""
 
     def steps(self, run: Run, *, timeline: bool) -> list[Json]:
         return list(run.given) if run.background else super().steps(run, timeline=timeline)
@@ -80,7 +80,7 @@ class _ResultMissing(Bodies):
 
 @BACKGROUND.mutant("polls-name-another")
 class _PollsNameAnother(Bodies):
-    """Every poll shows another id."""
+    """Every poll shows a different id."""
 
     _polls = 0
 
@@ -116,7 +116,7 @@ class _PollRegresses(Engine):
 
 @BACKGROUND.mutant("transition-impossible")
 class _TransitionImpossible(Bodies):
-    """A run in progress is shown as queued by the polls after its create."""
+    """Polls after the create show a run in progress as queued."""
 
     def status(self, run: Run) -> str:
         status = super().status(run)
@@ -134,7 +134,7 @@ class _StatusUnknown(Bodies):
 
 @BACKGROUND.mutant("updated-goes-back")
 class _UpdatedGoesBack(Bodies):
-    """The time of the last change goes back from poll to poll."""
+    """The time of the last update goes back from poll to poll."""
 
     _polls = 0
 
@@ -166,7 +166,7 @@ class _QueueHidden(Bodies):
 
 @BACKGROUND.mutant("failed-silently")
 class _FailedSilently(Bodies):
-    """A failed run does not say why."""
+    """A failed run has no errors that say why."""
 
     def extras(self, run: Run, body: Json, settled: bool) -> None:
         super().extras(run, body, settled)
@@ -184,7 +184,7 @@ class _FailedShownCompleted(Bodies):
 
 @BACKGROUND.mutant("failed-streamed-completed")
 class _FailedStreamedCompleted(Run):
-    """The stream of a failed run says that it is completed."""
+    """The stream of a failed run reports it as completed."""
 
     @property
     def status(self) -> str:
@@ -198,7 +198,7 @@ class _FailedStreamedCompleted(Run):
 
 @BACKGROUND.mutant("cut-short-shown-completed")
 class _CutShortShownCompleted(Bodies):
-    """An answer cut by a limit is shown as completed."""
+    """A run whose output was cut by a limit is shown as completed."""
 
     def status(self, run: Run) -> str:
         status = super().status(run)
@@ -207,7 +207,7 @@ class _CutShortShownCompleted(Bodies):
 
 @BACKGROUND.mutant("settles-without-output-first")
 class _SettlesWithoutOutputFirst(Bodies):
-    """For one poll after it has completed a run shows no output."""
+    """The first poll after a run has completed shows no output."""
 
     def __init__(self) -> None:
         self.seen: set[str] = set()

@@ -19,7 +19,7 @@ CANCEL = Area("cancel")
 
 @CANCEL.mutant("cancel-missing")
 class _CancelMissing(Engine):
-    """There is no cancel."""
+    """There is no cancel operation."""
 
     def cancel(self, call: Call, interaction_id: str) -> Response:
         raise not_found("Method not found.")
@@ -27,7 +27,7 @@ class _CancelMissing(Engine):
 
 @CANCEL.mutant("cancel-noop")
 class _CancelNoop(Engine):
-    """A cancel is answered 200 and the run goes on."""
+    """A cancel is answered with 200 but the run continues."""
 
     def stop(self, run: Run) -> None:
         return None
@@ -61,7 +61,7 @@ class _CancelledMisspelt(Bodies):
 
 @CANCEL.mutant("cancel-answers-empty")
 class _CancelAnswersEmpty(Engine):
-    """A cancel answers an empty object."""
+    """A cancel is answered with an empty object."""
 
     def cancel(self, call: Call, interaction_id: str) -> Response:
         super().cancel(call, interaction_id)
@@ -80,7 +80,7 @@ class _CancelNeedsBody(Engine):
 
 @CANCEL.mutant("cancelled-comes-back")
 class _CancelledComesBack(Engine):
-    """Some polls after the cancel the run is completed after all."""
+    """A few polls after the cancel, the run is shown as completed after all."""
 
     def __init__(self, *args: Any) -> None:
         self.polls: dict[str, int] = {}
@@ -98,7 +98,7 @@ class _CancelledComesBack(Engine):
 
 @CANCEL.mutant("cancelled-vanishes")
 class _CancelledVanishes(Engine):
-    """A cancelled interaction cannot be read any more."""
+    """A cancelled interaction can no longer be read."""
 
     def get(self, call: Call, interaction_id: str) -> Response:
         if self.existing(interaction_id, call.project).status == "cancelled":
@@ -116,7 +116,7 @@ class _CancelledStreamHangs(Streams):
 
 @CANCEL.mutant("cancelled-stream-silent")
 class _CancelledStreamSilent(Run):
-    """A stream that is open while its run is cancelled ends without a word."""
+    """A stream that is open while its run is cancelled ends without a closing event."""
 
     def _close(self, events: list[Json]) -> None:
         if self._goal != "cancelled":
@@ -125,7 +125,7 @@ class _CancelledStreamSilent(Run):
 
 @CANCEL.mutant("cancelled-stream-goes-on")
 class _CancelledStreamGoesOn(Run):
-    """A stream that is open while its run is cancelled brings the whole answer and says completed."""
+    """A stream that is open while its run is cancelled delivers the whole output and reports it as completed."""
 
     def _stop_here(self) -> None:
         return None
@@ -138,7 +138,7 @@ class _CancelledStreamGoesOn(Run):
 
 @CANCEL.mutant("cancel-twice-crashes")
 class _CancelTwiceCrashes(Engine):
-    """A second cancel is answered 500."""
+    """A second cancel is answered with 500."""
 
     def cancellable(self, run: Run) -> None:
         if run.status == "cancelled":
@@ -147,10 +147,10 @@ class _CancelTwiceCrashes(Engine):
 
 
 class _LateCancel(Engine):
-    """Cancels what has settled."""
+    """Cancels settled runs."""
 
     def which(self, run: Run) -> bool:
-        """Whether the defect shows on this run."""
+        """Whether the defect applies to this run."""
         return True
 
     def cancellable(self, run: Run) -> None:
@@ -201,7 +201,7 @@ class _CancelWipesBackground(Engine):
 
 @CANCEL.mutant("cancel-late-crashes")
 class _CancelLateCrashes(Engine):
-    """A cancel of what has settled is answered 500."""
+    """A cancel of a settled run is answered with 500."""
 
     def cancellable(self, run: Run) -> None:
         if run.settled and run.status != "cancelled":
@@ -210,7 +210,7 @@ class _CancelLateCrashes(Engine):
 
 @CANCEL.mutant("cancel-unknown-200")
 class _CancelUnknown200(Engine):
-    """A cancel of an id that names nothing is answered 200."""
+    """A cancel of an unknown id is answered with 200."""
 
     def cancel(self, call: Call, interaction_id: str) -> Response:
         if self.find(interaction_id, call.project) is None:
@@ -220,7 +220,7 @@ class _CancelUnknown200(Engine):
 
 @CANCEL.mutant("cancel-unknown-crashes")
 class _CancelUnknownCrashes(Engine):
-    """A cancel of an id that names nothing is answered 500."""
+    """A cancel of an unknown id is answered with 500."""
 
     def cancel(self, call: Call, interaction_id: str) -> Response:
         if self.find(interaction_id, call.project) is None:
@@ -248,7 +248,7 @@ class _CancelDeletes(Engine):
 
 
 class _Deaf(Reader):
-    """Does not hear of a cancel."""
+    """Never ends once its run has been cancelled."""
 
     def _take(self) -> Piece:
         return self._waiting.begin() if self._run.status == "cancelled" else super()._take()
@@ -256,7 +256,7 @@ class _Deaf(Reader):
 
 @CANCEL.mutant("cancel-late-deletes")
 class _CancelLateDeletes(Engine):
-    """A cancel of what has settled is refused, and the interaction is gone."""
+    """A cancel of a settled run is refused but deletes the interaction."""
 
     def cancellable(self, run: Run) -> None:
         if run.settled and run.status != "cancelled":

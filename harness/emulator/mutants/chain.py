@@ -1,4 +1,4 @@
-"""Mutants: continuing an interaction, with a parent or with a token."""
+"""Mutants: continuing an interaction, by its id or by a continuation token."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CHAIN = Area("chain")
 
 @CHAIN.mutant("chain-refused")
 class _ChainRefused(Admission):
-    """Nothing can be continued."""
+    """No interaction can be continued."""
 
     def parent(self, parent_id: str, project: str) -> Run:
         raise invalid("'previous_interaction_id' is not supported.")
@@ -54,7 +54,7 @@ class _ChainHistoryLost(Run):
 
 @CHAIN.mutant("chain-repeats-steps")
 class _ChainRepeatsSteps(Engine):
-    """A chained create answers the steps of its parent again."""
+    """The response to a chained create repeats the steps of its parent."""
 
     def open(self, order: Order) -> tuple[Run, Order]:
         run, order = super().open(order)
@@ -90,7 +90,7 @@ class _ParentMutated(Engine):
 
 @CHAIN.mutant("one-child-only")
 class _OneChildOnly(Admission):
-    """A parent can be continued once."""
+    """A parent can be continued only once."""
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
@@ -114,7 +114,7 @@ class _ChainRunningAllowed(Admission):
 
 @CHAIN.mutant("chain-running-crashes")
 class _ChainRunningCrashes(Admission):
-    """Continuing a run in progress is answered 500."""
+    """Continuing a run in progress is answered with 500."""
 
     def parent_settled(self, run: Run) -> None:
         if not run.settled:
@@ -132,7 +132,7 @@ class _ChainBackgroundRefused(Admission):
 
 @CHAIN.mutant("chain-unknown-allowed")
 class _ChainUnknownAllowed(Admission):
-    """A parent that does not exist is taken for no parent."""
+    """A parent that does not exist is ignored."""
 
     def resolve(self, body: Json, project: str) -> Order:
         if self._find(body.get("previous_interaction_id", ""), project) is None:
@@ -142,7 +142,7 @@ class _ChainUnknownAllowed(Admission):
 
 @CHAIN.mutant("chain-unknown-crashes")
 class _ChainUnknownCrashes(Admission):
-    """A parent that does not exist is answered 500."""
+    """A create with a parent that does not exist is answered with 500."""
 
     def parent(self, parent_id: str, project: str) -> Run:
         if self._find(parent_id, project) is None:
@@ -163,7 +163,7 @@ class _ToolsInherited(Admission):
 
 @CHAIN.mutant("continuation-token-missing")
 class _ContinuationTokenMissing(Bodies):
-    """An answer that pauses has no token."""
+    """An interaction that requires continuation has no continuation token."""
 
     def extras(self, run: Run, body: Json, settled: bool) -> None:
         super().extras(run, body, settled)
@@ -172,7 +172,7 @@ class _ContinuationTokenMissing(Bodies):
 
 @CHAIN.mutant("continuation-token-empty")
 class _ContinuationTokenEmpty(Bodies):
-    """An answer that pauses has an empty token."""
+    """An interaction that requires continuation has an empty continuation token."""
 
     def extras(self, run: Run, body: Json, settled: bool) -> None:
         super().extras(run, body, settled)
@@ -182,7 +182,7 @@ class _ContinuationTokenEmpty(Bodies):
 
 @CHAIN.mutant("continuation-needs-input")
 class _ContinuationNeedsInput(Admission):
-    """A token alone does not continue an answer: `input` is demanded again."""
+    """A continuation token alone is not enough to continue: `input` is required as well."""
 
     def needs_input(self, body: Json) -> None:
         if "input" not in body:
@@ -192,7 +192,7 @@ class _ContinuationNeedsInput(Admission):
 
 @CHAIN.mutant("continuation-same-id")
 class _ContinuationSameId(Engine):
-    """A continued answer keeps the id of the one that paused."""
+    """A continuation has the id of the interaction that it continues."""
 
     def create(self, call: Call) -> Response:
         def change(body: Json) -> None:
@@ -204,7 +204,7 @@ class _ContinuationSameId(Engine):
 
 @CHAIN.mutant("continuation-token-unchecked")
 class _ContinuationTokenUnchecked(Admission):
-    """Any token continues any answer."""
+    """Any continuation token continues any interaction."""
 
     def continuation(self, order: Order) -> None:
         return None
@@ -212,7 +212,7 @@ class _ContinuationTokenUnchecked(Admission):
 
 @CHAIN.mutant("continuation-stream-without-token")
 class _ContinuationStreamWithoutToken(Events):
-    """A stream that pauses does not hand out its token."""
+    """The stream of an interaction that requires continuation lacks the continuation token."""
 
     def completed(self, run: Run) -> Json:
         event = super().completed(run)
@@ -222,7 +222,7 @@ class _ContinuationStreamWithoutToken(Events):
 
 @CHAIN.mutant("continuation-stream-completed")
 class _ContinuationStreamCompleted(Events):
-    """A stream that pauses says that it is completed."""
+    """The stream of an interaction that requires continuation reports it as completed."""
 
     def completed(self, run: Run) -> Json:
         event = super().completed(run)
@@ -233,7 +233,7 @@ class _ContinuationStreamCompleted(Events):
 
 @CHAIN.mutant("chained-not-stored")
 class _ChainedNotStored(Engine):
-    """A chained interaction has an id, and is stored nowhere."""
+    """A chained interaction has an id but is not stored."""
 
     def open(self, order: Order) -> tuple[Run, Order]:
         run, order = super().open(order)
@@ -244,7 +244,7 @@ class _ChainedNotStored(Engine):
 
 @CHAIN.mutant("stateless-turn-refused")
 class _StatelessTurnRefused(Admission):
-    """An answer's own steps are refused as input."""
+    """The output steps of an earlier turn are refused as input."""
 
     def signatures(self, order: Order) -> None:
         if any(step.get("type") == "model_output" for step in order.given):
@@ -254,7 +254,7 @@ class _StatelessTurnRefused(Admission):
 
 @CHAIN.mutant("continuation-needs-parent")
 class _ContinuationNeedsParent(Admission):
-    """A token without a stored parent is refused."""
+    """A continuation token without a stored parent is refused."""
 
     def continuation(self, order: Order) -> None:
         if order.previous is None:

@@ -1,4 +1,4 @@
-"""Defects that any collection of saved things can have; a mutant is one of them in one collection.
+"""Defects that any collection of saved items can have; a mutant applies one of them to one collection.
 
 Layer 2. Knows how collections are served; must not know what is in them.
 """
@@ -16,7 +16,7 @@ from harness.wire import Response
 
 
 class Collection(Neighbours):
-    """Calls on `collection` pass through `serve`."""
+    """Routes calls on `collection` through `serve`."""
 
     collection: ClassVar[str]
 
@@ -24,12 +24,12 @@ class Collection(Neighbours):
         return self.serve(call) if call.segments[:1] == (self.collection,) else super().handle(call)
 
     def serve(self, call: Call) -> Response | None:
-        """What the reference answers."""
+        """Answer as the reference does; mutants override this."""
         return super().handle(call)
 
 
 class NotKept(Collection):
-    """What was saved is not found again."""
+    """A saved item is not found."""
 
     def serve(self, call: Call) -> Response | None:
         if call.request.method == "GET" and len(call.segments) == 2:
@@ -38,7 +38,7 @@ class NotKept(Collection):
 
 
 class DeleteKeeps(Collection):
-    """A delete is answered 200 and deletes nothing."""
+    """A delete is answered with 200 but deletes nothing."""
 
     def serve(self, call: Call) -> Response | None:
         return json_response({}) if call.request.method == "DELETE" else super().serve(call)
@@ -70,7 +70,7 @@ class PageRepeats(Collection):
 
 
 class PageLosesOne(Collection):
-    """Every page after the first loses its first item."""
+    """Every page after the first lacks its first item."""
 
     def serve(self, call: Call) -> Response | None:
         response = super().serve(call)
@@ -84,26 +84,26 @@ class PageLosesOne(Collection):
 
 
 class Unknown200(Collection):
-    """A read of what does not exist is answered 200."""
+    """A read of an item that does not exist is answered with 200."""
 
     def serve(self, call: Call) -> Response | None:
         return unless_found(super().serve, call, json_response({}))
 
 
 class UnknownCrashes(Collection):
-    """A read of what does not exist is answered 500."""
+    """A read of an item that does not exist is answered with 500."""
 
     def serve(self, call: Call) -> Response | None:
         return unless_found(super().serve, call, plain_error(500))
 
 
 def lists(call: Call) -> bool:
-    """Whether a call on a collection asks for all that is in it."""
+    """Whether a call on a collection lists its items."""
     return call.request.method == "GET" and len(call.segments) == 1
 
 
 def unless_found(serve: Callable[[Call], Response | None], call: Call, other: Response) -> Response | None:
-    """What `serve` answers; `other` where a read is refused with 404."""
+    """Return what `serve` answers, but `other` if a read is refused with 404."""
     try:
         return serve(call)
     except Refusal as refusal:

@@ -1,4 +1,4 @@
-"""Mutants: token counts and what steps hold."""
+"""Mutants: token counts and the content of steps."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class _Steps(Replies):
 
 @CONTENT.mutant("usage-negative")
 class _UsageNegative(_Counts):
-    """A token count is -1 where it is not known."""
+    """The count of cached tokens is -1."""
 
     def change(self, usage: Json) -> None:
         usage["total_cached_tokens"] = -1
@@ -72,7 +72,7 @@ class _UsageTotalWrong(Meter):
 
 @CONTENT.mutant("usage-thoughts-left-out")
 class _UsageThoughtsLeftOut(Meter):
-    """The total leaves thoughts out."""
+    """The total does not include thoughts."""
 
     def total(self, taken: int, given: int, thoughts: int, tool: int) -> int:
         return taken + given + tool
@@ -80,7 +80,7 @@ class _UsageThoughtsLeftOut(Meter):
 
 @CONTENT.mutant("usage-modality-exceeds")
 class _UsageModalityExceeds(_Counts):
-    """The tokens of one modality are more than all tokens."""
+    """One modality has more tokens than the total."""
 
     def change(self, usage: Json) -> None:
         usage["input_tokens_by_modality"] = [{"modality": "text", "tokens": usage["total_input_tokens"] + 100}]
@@ -88,7 +88,7 @@ class _UsageModalityExceeds(_Counts):
 
 @CONTENT.mutant("usage-openai")
 class _UsageOpenAi(Bodies):
-    """Token counts have the names of another API."""
+    """Token counts have the field names of another API."""
 
     def usage(self, run: Run) -> Json:
         usage = super().usage(run)
@@ -97,7 +97,7 @@ class _UsageOpenAi(Bodies):
 
 @CONTENT.mutant("step-type-missing")
 class _StepTypeMissing(Bodies):
-    """Steps do not say what they are."""
+    """Steps have no type."""
 
     def steps(self, run: Run, *, timeline: bool) -> list[Json]:
         return [{k: v for k, v in step.items() if k != "type"} for step in super().steps(run, timeline=timeline)]
@@ -105,7 +105,7 @@ class _StepTypeMissing(Bodies):
 
 @CONTENT.mutant("content-type-field-missing")
 class _ContentTypeFieldMissing(Bodies):
-    """Contents do not say what they are."""
+    """Contents have no type."""
 
     def steps(self, run: Run, *, timeline: bool) -> list[Json]:
         return [_with_bare_contents(step) for step in super().steps(run, timeline=timeline)]
@@ -124,7 +124,7 @@ class _ContentString(Bodies):
 
 @CONTENT.mutant("signature-not-base64")
 class _SignatureNotBase64(_Steps):
-    """Signatures are no base64."""
+    """Signatures are not base64."""
 
     def change(self, steps: list[Json]) -> None:
         for step in steps:
@@ -144,7 +144,7 @@ class _SearchResultUnmatched(_Steps):
 
 @CONTENT.mutant("search-result-missing")
 class _SearchResultMissing(_Steps):
-    """A search is called and its result is never shown."""
+    """A search call is shown without a result."""
 
     def change(self, steps: list[Json]) -> None:
         steps[:] = [step for step in steps if step["type"] != "google_search_result"]
@@ -152,7 +152,7 @@ class _SearchResultMissing(_Steps):
 
 @CONTENT.mutant("search-call-without-id")
 class _SearchCallWithoutId(Bodies):
-    """The call of a search has no id."""
+    """A search call has no id."""
 
     def steps(self, run: Run, *, timeline: bool) -> list[Json]:
         return [
@@ -163,7 +163,7 @@ class _SearchCallWithoutId(Bodies):
 
 @CONTENT.mutant("annotation-beyond-text")
 class _AnnotationBeyondText(Replies):
-    """A citation ends behind the text it cites."""
+    """A citation ends beyond the end of the text."""
 
     def text_content(self, order: Order, text: str) -> Json:
         content = super().text_content(order, text)
@@ -174,7 +174,7 @@ class _AnnotationBeyondText(Replies):
 
 @CONTENT.mutant("annotation-backwards")
 class _AnnotationBackwards(Replies):
-    """A citation begins where it ends."""
+    """A citation is empty: it begins where it ends."""
 
     def text_content(self, order: Order, text: str) -> Json:
         content = super().text_content(order, text)

@@ -1,4 +1,4 @@
-"""Mutants: a server that falls over one thing a create may ask for, and answers everything else."""
+"""Mutants: servers that crash on one feature of a create and answer everything else."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ CRASHES = Area("crashes")
 
 
 class _Crash(Engine):
-    """A create for which `asks` is true is answered 500."""
+    """A create for which `asks` is true is answered with 500."""
 
     def create(self, call: Call) -> Response:
         return plain_error(500) if self.asks(sent(call)) else super().create(call)
 
     def asks(self, body: Json) -> bool:
-        """The defect."""
+        """Whether this create is answered with 500."""
         raise NotImplementedError
 
 
 @CRASHES.mutant("unstored-crashes")
 class _UnstoredCrashes(_Crash):
-    """A create with store=false is answered 500."""
+    """A create with store=false is answered with 500."""
 
     def asks(self, body: Json) -> bool:
         return body.get("store") is False
@@ -32,7 +32,7 @@ class _UnstoredCrashes(_Crash):
 
 @CRASHES.mutant("stream-crashes")
 class _StreamCrashes(_Crash):
-    """A create with stream=true is answered 500."""
+    """A create with stream=true is answered with 500."""
 
     def asks(self, body: Json) -> bool:
         return body.get("stream") is True
@@ -40,7 +40,7 @@ class _StreamCrashes(_Crash):
 
 @CRASHES.mutant("streamed-tools-crash")
 class _StreamedToolsCrash(_Crash):
-    """A streaming create with tools is answered 500."""
+    """A streaming create with tools is answered with 500."""
 
     def asks(self, body: Json) -> bool:
         return body.get("stream") is True and "tools" in body
@@ -48,7 +48,7 @@ class _StreamedToolsCrash(_Crash):
 
 @CRASHES.mutant("unicode-crashes")
 class _UnicodeCrashes(_Crash):
-    """A create whose input is not plain ASCII is answered 500."""
+    """A create whose input is not plain ASCII is answered with 500."""
 
     def asks(self, body: Json) -> bool:
         text = body.get("input")
@@ -57,7 +57,7 @@ class _UnicodeCrashes(_Crash):
 
 @CRASHES.mutant("format-crashes")
 class _FormatCrashes(_Crash):
-    """A create with a response_format is answered 500."""
+    """A create with a response_format is answered with 500."""
 
     def asks(self, body: Json) -> bool:
         return "response_format" in body
@@ -65,7 +65,7 @@ class _FormatCrashes(_Crash):
 
 @CRASHES.mutant("functions-crash")
 class _FunctionsCrash(_Crash):
-    """A create that declares a function is answered 500."""
+    """A create that declares a function is answered with 500."""
 
     def asks(self, body: Json) -> bool:
         return "function" in _kinds(body)
@@ -73,7 +73,7 @@ class _FunctionsCrash(_Crash):
 
 @CRASHES.mutant("search-crashes")
 class _SearchCrashes(_Crash):
-    """A create that declares a search is answered 500."""
+    """A create that declares the search tool is answered with 500."""
 
     def asks(self, body: Json) -> bool:
         return "google_search" in _kinds(body)
@@ -81,7 +81,7 @@ class _SearchCrashes(_Crash):
 
 @CRASHES.mutant("choice-crashes")
 class _ChoiceCrashes(_Crash):
-    """A create that forbids calls by tool_choice is answered 500."""
+    """A create whose tool_choice forbids calls is answered with 500."""
 
     def asks(self, body: Json) -> bool:
         config = body.get("generation_config")
@@ -90,7 +90,7 @@ class _ChoiceCrashes(_Crash):
 
 @CRASHES.mutant("turns-crash")
 class _TurnsCrash(_Crash):
-    """An input of turns with a role is answered 500."""
+    """A create whose input is a list of turns with a role is answered with 500."""
 
     def asks(self, body: Json) -> bool:
         items = body.get("input")

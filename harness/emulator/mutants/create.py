@@ -1,4 +1,4 @@
-"""Mutants: creating an interaction, and the answer to it."""
+"""Mutants: creating an interaction, and the response to it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class _Answer(Bodies):
 
 @CREATE.mutant("create-crashes")
 class _CreateCrashes(Engine):
-    """Every create is answered 500."""
+    """Every create is answered with 500."""
 
     def create(self, call: Call) -> Response:
         return plain_error(500)
@@ -39,7 +39,7 @@ class _CreateCrashes(Engine):
 
 @CREATE.mutant("create-202")
 class _Create202(Engine):
-    """A create is answered 202."""
+    """A create is answered with 202."""
 
     def create(self, call: Call) -> Response:
         response = super().create(call)
@@ -49,7 +49,7 @@ class _Create202(Engine):
 
 @CREATE.mutant("create-wrapped")
 class _CreateWrapped(Engine):
-    """The interaction is wrapped into another object."""
+    """The created interaction is wrapped in another object."""
 
     def create(self, call: Call) -> Response:
         return altered(super().create(call), lambda value: {"interaction": value})
@@ -57,7 +57,7 @@ class _CreateWrapped(Engine):
 
 @CREATE.mutant("create-list")
 class _CreateList(Engine):
-    """The interaction comes as the only item of a list."""
+    """The created interaction is the only item of a list."""
 
     def create(self, call: Call) -> Response:
         return altered(super().create(call), lambda value: [value])
@@ -81,7 +81,7 @@ class _StatusNumber(_Answer):
 
 @CREATE.mutant("status-upper")
 class _StatusUpper(Bodies):
-    """The status is written in capitals."""
+    """The status is in capitals."""
 
     def status(self, run: Run) -> str:
         return super().status(run).upper()
@@ -97,7 +97,7 @@ class _StepsObject(_Answer):
 
 @CREATE.mutant("outputs-not-steps")
 class _OutputsNotSteps(_Answer):
-    """Answers have the `outputs` of the old generation."""
+    """Responses have `outputs` instead of steps, as in the old generation of the API."""
 
     def change(self, run: Run, body: Json, timeline: bool) -> None:
         body["outputs"] = [part for step in body.pop("steps", ()) for part in step.get("content", ())]
@@ -105,7 +105,7 @@ class _OutputsNotSteps(_Answer):
 
 @CREATE.mutant("never-final")
 class _NeverFinal(Engine):
-    """A foreground create answers in_progress, as if it ran in the background."""
+    """A foreground create is answered with the status in_progress, as if it ran in the background."""
 
     def create(self, call: Call) -> Response:
         def change(body: Json) -> None:
@@ -148,7 +148,7 @@ class _IdRepeats(Engine):
 
 @CREATE.mutant("object-missing")
 class _ObjectMissing(_Answer):
-    """Answers do not say that they are interactions."""
+    """Interactions lack the field `object`."""
 
     def change(self, run: Run, body: Json, timeline: bool) -> None:
         del body["object"]
@@ -156,7 +156,7 @@ class _ObjectMissing(_Answer):
 
 @CREATE.mutant("object-wrong")
 class _ObjectWrong(_Answer):
-    """Answers say that they are responses."""
+    """Interactions have the `object` of another API, `response`."""
 
     def change(self, run: Run, body: Json, timeline: bool) -> None:
         body["object"] = "response"
@@ -164,7 +164,7 @@ class _ObjectWrong(_Answer):
 
 @CREATE.mutant("times-unix")
 class _TimesUnix(_Answer):
-    """Times are written as days.months.years."""
+    """Times are written as day.month.year."""
 
     def change(self, run: Run, body: Json, timeline: bool) -> None:
         body["created"] = body["updated"] = "09.06.2026 00:00"
@@ -172,7 +172,7 @@ class _TimesUnix(_Answer):
 
 @CREATE.mutant("times-missing")
 class _TimesMissing(_Answer):
-    """Answers have no times."""
+    """Interactions have no times."""
 
     def change(self, run: Run, body: Json, timeline: bool) -> None:
         del body["created"], body["updated"]
@@ -180,7 +180,7 @@ class _TimesMissing(_Answer):
 
 @CREATE.mutant("updated-before-created")
 class _UpdatedBeforeCreated(_Answer):
-    """The last change was before the creation."""
+    """The time of the last update is before the creation."""
 
     def change(self, run: Run, body: Json, timeline: bool) -> None:
         body["updated"] = "2026-06-08T23:59:59Z"
@@ -188,7 +188,7 @@ class _UpdatedBeforeCreated(_Answer):
 
 @CREATE.mutant("model-not-told")
 class _ModelNotTold(Bodies):
-    """Answers do not name the model."""
+    """Interactions do not name the model."""
 
     def author(self, run: Run) -> Json:
         return {}
@@ -196,7 +196,7 @@ class _ModelNotTold(Bodies):
 
 @CREATE.mutant("steps-repeat-input")
 class _StepsRepeatInput(Bodies):
-    """The answer to a create begins with the user's input."""
+    """The response to a create begins with the user's input."""
 
     def steps(self, run: Run, *, timeline: bool) -> list[Json]:
         return super().steps(run, timeline=True)
@@ -204,7 +204,7 @@ class _StepsRepeatInput(Bodies):
 
 @CREATE.mutant("completed-empty")
 class _CompletedEmpty(Replies):
-    """Completed interactions hold a thought and no output."""
+    """Completed interactions have a thought but no output."""
 
     def steps(self, order: Order, script: Script) -> tuple[list[Json], bool]:
         steps, cut = super().steps(order, script)
@@ -233,7 +233,7 @@ class _StreamFalseStreams(Engine):
 
 @CREATE.mutant("format-ignored")
 class _FormatIgnored(Replies):
-    """A JSON response format brings prose."""
+    """A create with a JSON response format returns prose."""
 
     def formatted(self, order: Order, wanted: Json) -> Json:
         return self.text_content(order, self.words(order))
@@ -241,7 +241,7 @@ class _FormatIgnored(Replies):
 
 @CREATE.mutant("format-fenced")
 class _FormatFenced(Replies):
-    """A JSON response format brings JSON between fences of Markdown."""
+    """A create with a JSON response format returns JSON inside a Markdown code fence."""
 
     def formatted(self, order: Order, wanted: Json) -> Json:
         content = super().formatted(order, wanted)
@@ -252,7 +252,7 @@ class _FormatFenced(Replies):
 
 @CREATE.mutant("tiny-limit-crashes")
 class _TinyLimitCrashes(Replies):
-    """A tiny max_output_tokens is answered 500."""
+    """A create with a tiny max_output_tokens is answered with 500."""
 
     def within_limit(self, order: Order, steps: list[Json]) -> tuple[list[Json], bool]:
         kept, cut = super().within_limit(order, steps)
@@ -263,7 +263,7 @@ class _TinyLimitCrashes(Replies):
 
 @CREATE.mutant("tiny-limit-fails")
 class _TinyLimitFails(Replies):
-    """An answer cut by max_output_tokens is called failed."""
+    """A run whose output was cut by max_output_tokens has the status failed."""
 
     def status(self, steps: list[Json], script: Script, cut: bool) -> str:
         return "failed" if cut else super().status(steps, script, cut)
@@ -271,7 +271,7 @@ class _TinyLimitFails(Replies):
 
 @CREATE.mutant("ids-restart")
 class _IdsRestart(Ids):
-    """After a few interactions the ids begin again."""
+    """Ids are repeated after a few interactions."""
 
     def number(self) -> int:
         self._count %= 2
@@ -280,7 +280,7 @@ class _IdsRestart(Ids):
 
 @CREATE.mutant("store-flag-inverted")
 class _StoreFlagInverted(Engine):
-    """Only what says `store: true` is stored."""
+    """Interactions are stored only with an explicit `store: true`."""
 
     def open(self, order: Order) -> tuple[Run, Order]:
         order.store = order.body.get("store") is True
@@ -289,7 +289,7 @@ class _StoreFlagInverted(Engine):
 
 @CREATE.mutant("answers-somebody-else")
 class _AnswersSomebodyElse(Engine):
-    """Now and then a create is answered with the interaction before it."""
+    """A create is answered with the interaction of the previous create."""
 
     _earlier: Run | None = None
 

@@ -1,4 +1,4 @@
-"""Mutants: deleting, and what is left of what was deleted."""
+"""Mutants: deleting interactions, and what remains of them afterwards."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DELETE = Area("delete")
 
 @DELETE.mutant("delete-refused")
 class _DeleteRefused(Engine):
-    """Nothing can be deleted."""
+    """Every delete is refused."""
 
     def delete(self, call: Call, interaction_id: str) -> Response:
         raise Refusal(501, "unimplemented", "DELETE is not implemented.")
@@ -23,7 +23,7 @@ class _DeleteRefused(Engine):
 
 @DELETE.mutant("delete-keeps")
 class _DeleteKeeps(Engine):
-    """A delete is answered 200 and deletes nothing."""
+    """A delete is answered with 200 but deletes nothing."""
 
     def delete(self, call: Call, interaction_id: str) -> Response:
         self.existing(interaction_id, call.project)
@@ -31,7 +31,7 @@ class _DeleteKeeps(Engine):
 
 
 class _Graveyard(Engine):
-    """Remembers what was deleted."""
+    """Remembers deleted interactions."""
 
     def __init__(self, *args: Any) -> None:
         self.dead: dict[str, Run] = {}
@@ -66,7 +66,7 @@ class _DeletedChainsOn(_Graveyard):
 
 @DELETE.mutant("deleted-shown")
 class _DeletedShown(_Graveyard):
-    """A deleted interaction is answered 200 with the status `deleted`."""
+    """A read of a deleted interaction is answered with 200 and the status `deleted`."""
 
     def get(self, call: Call, interaction_id: str) -> Response:
         if interaction_id in self.dead:
@@ -76,7 +76,7 @@ class _DeletedShown(_Graveyard):
 
 @DELETE.mutant("delete-twice-crashes")
 class _DeleteTwiceCrashes(_Graveyard):
-    """A second delete is answered 500."""
+    """A second delete is answered with 500."""
 
     def delete(self, call: Call, interaction_id: str) -> Response:
         if interaction_id in self.dead:
@@ -86,7 +86,7 @@ class _DeleteTwiceCrashes(_Graveyard):
 
 @DELETE.mutant("delete-takes-all")
 class _DeleteTakesAll(Engine):
-    """One delete removes everything."""
+    """A delete removes all interactions."""
 
     def delete(self, call: Call, interaction_id: str) -> Response:
         response = super().delete(call, interaction_id)
@@ -96,7 +96,7 @@ class _DeleteTakesAll(Engine):
 
 @DELETE.mutant("delete-unknown-crashes")
 class _DeleteUnknownCrashes(Engine):
-    """A delete of an id that names nothing is answered 500."""
+    """A delete of an unknown id is answered with 500."""
 
     def delete(self, call: Call, interaction_id: str) -> Response:
         if self.find(interaction_id, call.project) is None:
@@ -106,7 +106,7 @@ class _DeleteUnknownCrashes(Engine):
 
 @DELETE.mutant("delete-unknown-403")
 class _DeleteUnknown403(Engine):
-    """A delete of an id that names nothing is answered 403."""
+    """A delete of an unknown id is answered with 403."""
 
     def delete(self, call: Call, interaction_id: str) -> Response:
         if self.find(interaction_id, call.project) is None:
@@ -116,7 +116,7 @@ class _DeleteUnknown403(Engine):
 
 @DELETE.mutant("delete-running-crashes")
 class _DeleteRunningCrashes(Engine):
-    """A delete of a run in progress is answered 500."""
+    """A delete of a run in progress is answered with 500."""
 
     def delete(self, call: Call, interaction_id: str) -> Response:
         if not self.existing(interaction_id, call.project).settled:
@@ -126,7 +126,7 @@ class _DeleteRunningCrashes(Engine):
 
 @DELETE.mutant("delete-running-ignored")
 class _DeleteRunningIgnored(Engine):
-    """A delete of a run in progress is answered 200 and the run stays."""
+    """A delete of a run in progress is answered with 200 but the run is kept."""
 
     def delete(self, call: Call, interaction_id: str) -> Response:
         if not self.existing(interaction_id, call.project).settled:
@@ -136,7 +136,7 @@ class _DeleteRunningIgnored(Engine):
 
 @DELETE.mutant("id-reused-after-delete")
 class _IdReusedAfterDelete(Engine):
-    """After a delete the id is given to the next interaction."""
+    """The id of a deleted interaction is given to the next one."""
 
     def __init__(self, *args: Any) -> None:
         self.free: list[str] = []

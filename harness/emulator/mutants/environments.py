@@ -25,7 +25,7 @@ ENVIRONMENTS = Area("environments")
 
 
 class _Environments(Collection):
-    """Environments themselves pass through `serve`, their files through `files`."""
+    """Routes calls on environments through `serve`, calls on their files through `files`."""
 
     collection = "environments"
 
@@ -39,7 +39,7 @@ class _Environments(Collection):
 
 
 class _Shown(_Environments):
-    """Every shown environment passes through `change`."""
+    """Applies `change` to every environment that a response shows."""
 
     def serve(self, call: Call) -> Response | None:
         response = super().serve(call)
@@ -55,12 +55,12 @@ class _Shown(_Environments):
 
 @ENVIRONMENTS.mutant("environments-not-kept")
 class _NotKept(NotKept, _Environments):
-    """An environment is not found again."""
+    """A created environment is not found."""
 
 
 @ENVIRONMENTS.mutant("environments-delete-keeps")
 class _DeleteKeeps(DeleteKeeps, _Environments):
-    """A delete of an environment is answered 200 and the environment stays."""
+    """A delete of an environment is answered with 200 but the environment is kept."""
 
 
 @ENVIRONMENTS.mutant("environments-without-id")
@@ -78,7 +78,7 @@ class _ListBare(ListBare, _Environments):
 
 @ENVIRONMENTS.mutant("environments-need-a-network")
 class _NeedANetwork(_Environments):
-    """An environment whose network is disabled cannot be made."""
+    """An environment with its network disabled cannot be created."""
 
     def serve(self, call: Call) -> Response | None:
         if call.request.method == "POST" and sent(call).get("network") == "disabled":
@@ -104,7 +104,7 @@ class _StatusNumber(_Shown):
 
 @ENVIRONMENTS.mutant("environments-count-words")
 class _CountWords(_Shown):
-    """Sizes are words, such as `2 KB`."""
+    """Sizes are text such as `2 KB`."""
 
     def change(self, environment: Json) -> None:
         environment["size_bytes"] = "2 KB"
@@ -113,7 +113,7 @@ class _CountWords(_Shown):
 
 @ENVIRONMENTS.mutant("environments-fork-with-sources")
 class _ForkWithSources(_Environments):
-    """A fork takes sources of its own."""
+    """A fork may have sources of its own."""
 
     def serve(self, call: Call) -> Response | None:
         if call.request.method == "POST" and isinstance(call.body, dict) and "from_environment" in call.body:
@@ -124,12 +124,12 @@ class _ForkWithSources(_Environments):
 
 @ENVIRONMENTS.mutant("environments-unknown-200")
 class _Unknown200(Unknown200, _Environments):
-    """A read of an environment that does not exist is answered 200."""
+    """A read of an environment that does not exist is answered with 200."""
 
 
 @ENVIRONMENTS.mutant("environments-unknown-crashes")
 class _UnknownCrashes(UnknownCrashes, _Environments):
-    """A read of an environment that does not exist is answered 500."""
+    """A read of an environment that does not exist is answered with 500."""
 
 
 @ENVIRONMENTS.mutant("environments-page-repeats")
@@ -139,7 +139,7 @@ class _PageRepeats(PageRepeats, _Environments):
 
 @ENVIRONMENTS.mutant("environments-page-loses-one")
 class _PageLosesOne(PageLosesOne, _Environments):
-    """Every page of environments after the first loses its first item."""
+    """Every page of environments after the first lacks its first item."""
 
 
 @ENVIRONMENTS.mutant("files-without-path")
@@ -160,7 +160,7 @@ class _FilesWithoutPath(_Environments):
 
 @ENVIRONMENTS.mutant("files-list-empty")
 class _FilesListEmpty(_Environments):
-    """An environment shows no files."""
+    """The list of an environment's files is always empty."""
 
     def files(self, call: Call) -> Response | None:
         response = super().files(call)
@@ -180,7 +180,7 @@ class _FilesListBare(_Environments):
 
 @ENVIRONMENTS.mutant("files-changed")
 class _FilesChanged(_Environments):
-    """Downloaded files have other line ends than the ones written."""
+    """Downloaded files have different line endings from the uploaded ones."""
 
     def files(self, call: Call) -> Response | None:
         response = super().files(call)
@@ -191,7 +191,7 @@ class _FilesChanged(_Environments):
 
 @ENVIRONMENTS.mutant("files-download-json")
 class _FilesDownloadJson(_Environments):
-    """alt=media is ignored: a download answers the description of the file."""
+    """alt=media is ignored: a download returns the metadata of the file."""
 
     def files(self, call: Call) -> Response | None:
         query = {name: value for name, value in call.query.items() if name != "alt"}
@@ -200,7 +200,7 @@ class _FilesDownloadJson(_Environments):
 
 @ENVIRONMENTS.mutant("files-missing-200")
 class _FilesMissing200(_Environments):
-    """A file that does not exist is an empty list of files."""
+    """A read of a file that does not exist is answered with an empty list of files."""
 
     def files(self, call: Call) -> Response | None:
         return unless_found(super().files, call, json_response({"files": []}))
@@ -208,7 +208,7 @@ class _FilesMissing200(_Environments):
 
 @ENVIRONMENTS.mutant("files-missing-crashes")
 class _FilesMissingCrashes(_Environments):
-    """A file that does not exist is answered 500."""
+    """A read of a file that does not exist is answered with 500."""
 
     def files(self, call: Call) -> Response | None:
         return unless_found(super().files, call, plain_error(500))

@@ -1,4 +1,4 @@
-"""Mutants: error bodies, and what should have been an error."""
+"""Mutants: error bodies, and requests that should have been refused."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ERRORS = Area("errors")
 
 @ERRORS.mutant("error-code-int")
 class _ErrorCodeInt(Emulator):
-    """The code of an error is its HTTP status as a number, and nothing else says what happened."""
+    """The code of an error is a number, its HTTP status, instead of a word."""
 
     def refused(self, refusal: Refusal) -> Response:
         return altered_error(super().refused(refusal), {"code": refusal.status})
@@ -50,7 +50,7 @@ class _ErrorEmptyBody(Emulator):
 
 @ERRORS.mutant("error-html")
 class _ErrorHtml(Emulator):
-    """Errors are pages of HTML."""
+    """Errors are HTML pages."""
 
     def refused(self, refusal: Refusal) -> Response:
         return html(refusal.status)
@@ -58,7 +58,7 @@ class _ErrorHtml(Emulator):
 
 @ERRORS.mutant("error-no-message")
 class _ErrorNoMessage(Emulator):
-    """Errors have a code and no message."""
+    """Errors have a code but no message."""
 
     def refused(self, refusal: Refusal) -> Response:
         return altered(super().refused(refusal), lambda value: {"error": {"code": value["error"]["code"]}})
@@ -66,7 +66,7 @@ class _ErrorNoMessage(Emulator):
 
 @ERRORS.mutant("error-code-upper")
 class _ErrorCodeUpper(Emulator):
-    """Codes are written in capitals, as other Google APIs write their status."""
+    """Error codes are in capitals, like the status of other Google APIs."""
 
     def refused(self, refusal: Refusal) -> Response:
         return altered_error(super().refused(refusal), {"code": refusal.code.upper()})
@@ -74,7 +74,7 @@ class _ErrorCodeUpper(Emulator):
 
 @ERRORS.mutant("error-code-empty")
 class _ErrorCodeEmpty(Emulator):
-    """Codes are empty."""
+    """Error codes are empty."""
 
     def refused(self, refusal: Refusal) -> Response:
         return altered_error(super().refused(refusal), {"code": ""})
@@ -90,7 +90,7 @@ class _ErrorCodeMismatch(Emulator):
 
 @ERRORS.mutant("errors-are-200")
 class _ErrorsAre200(Emulator):
-    """Errors come with HTTP 200."""
+    """Errors have the HTTP status 200."""
 
     def refused(self, refusal: Refusal) -> Response:
         response = super().refused(refusal)
@@ -100,7 +100,7 @@ class _ErrorsAre200(Emulator):
 
 @ERRORS.mutant("errors-are-500")
 class _ErrorsAre500(Emulator):
-    """Every refusal is answered 500."""
+    """Every refusal is answered with 500."""
 
     def refused(self, refusal: Refusal) -> Response:
         return plain_error(500)
@@ -108,7 +108,7 @@ class _ErrorsAre500(Emulator):
 
 @ERRORS.mutant("error-stack-trace")
 class _ErrorStackTrace(Emulator):
-    """Errors carry a stack trace."""
+    """Error messages contain a stack trace."""
 
     def refused(self, refusal: Refusal) -> Response:
         trace = (
@@ -119,7 +119,7 @@ class _ErrorStackTrace(Emulator):
 
 @ERRORS.mutant("malformed-json-crashes")
 class _MalformedJsonCrashes(Admission):
-    """A body that is not JSON is answered 500."""
+    """A body that is not JSON is answered with 500."""
 
     def parse(self, data: bytes) -> Json:
         try:
@@ -132,7 +132,7 @@ class _MalformedJsonCrashes(Admission):
 
 @ERRORS.mutant("malformed-json-accepted")
 class _MalformedJsonAccepted(Admission):
-    """A body that is not JSON is answered 200 with a made-up answer."""
+    """A body that is not JSON is answered with 200 and an invented result."""
 
     def parse(self, data: bytes) -> Json:
         try:
@@ -159,7 +159,7 @@ class _WrongTypeAccepted(Admission):
 
 @ERRORS.mutant("wrong-type-crashes")
 class _WrongTypeCrashes(Admission):
-    """A known field with the wrong type is answered 500."""
+    """A known field with the wrong type is answered with 500."""
 
     def shape(self, body: Json) -> None:
         if any(not isinstance(body[name], kind) for name, kind in _TYPES.items() if name in body):
@@ -169,7 +169,7 @@ class _WrongTypeCrashes(Admission):
 
 @ERRORS.mutant("array-body-crashes")
 class _ArrayBodyCrashes(Admission):
-    """An array as the body is answered 500."""
+    """A body that is an array is answered with 500."""
 
     def parse(self, data: bytes) -> Json:
         if data.lstrip()[:1] == b"[":
@@ -179,7 +179,7 @@ class _ArrayBodyCrashes(Admission):
 
 @ERRORS.mutant("unknown-field-dropped")
 class _UnknownFieldDropped(Admission):
-    """Fields that do not exist are silently dropped."""
+    """Unknown fields are silently dropped."""
 
     def shape(self, body: Json) -> None:
         for name in set(body) - known_fields():
@@ -189,7 +189,7 @@ class _UnknownFieldDropped(Admission):
 
 @ERRORS.mutant("unknown-field-crashes")
 class _UnknownFieldCrashes(Admission):
-    """Fields that do not exist are answered 500."""
+    """A create with an unknown field is answered with 500."""
 
     def unknown_fields(self, body: Json) -> None:
         if set(body) - known_fields():
@@ -198,7 +198,7 @@ class _UnknownFieldCrashes(Admission):
 
 @ERRORS.mutant("unknown-model-mapped")
 class _UnknownModelMapped(Admission):
-    """Any name is taken for a model."""
+    """Any name that is not an agent is accepted as a model."""
 
     def is_model(self, name: str) -> bool:
         return not self.is_agent(name, "")
@@ -206,7 +206,7 @@ class _UnknownModelMapped(Admission):
 
 @ERRORS.mutant("unknown-model-crashes")
 class _UnknownModelCrashes(Admission):
-    """A model that does not exist is answered 500."""
+    """A create with a model that does not exist is answered with 500."""
 
     def author(self, body: Json, project: str) -> tuple[str | None, str | None]:
         try:
@@ -219,7 +219,7 @@ class _UnknownModelCrashes(Admission):
 
 @ERRORS.mutant("bad-enum-accepted")
 class _BadEnumAccepted(Admission):
-    """A tool of a type that does not exist is ignored, and so is a thinking level that does not."""
+    """Unknown tool types and thinking levels are ignored."""
 
     def shape(self, body: Json) -> None:
         config = body.get("generation_config")
@@ -239,7 +239,7 @@ class _BadEnumAccepted(Admission):
 
 @ERRORS.mutant("unknown-route-200")
 class _UnknownRoute200(Emulator):
-    """A path that is no route is answered 200 with an empty object."""
+    """An unknown path is answered with 200 and an empty object."""
 
     def operate(self, engine: Engine, request: Request, where: Route) -> Response:
         try:
@@ -252,7 +252,7 @@ class _UnknownRoute200(Emulator):
 
 @ERRORS.mutant("unknown-route-crashes")
 class _UnknownRouteCrashes(Emulator):
-    """A path that is no route is answered 500."""
+    """An unknown path is answered with 500."""
 
     def unknown_path(self, request: Request, where: Route) -> Refusal:
         return Refusal(500, "api_error", "Internal error.")
@@ -260,7 +260,7 @@ class _UnknownRouteCrashes(Emulator):
 
 @ERRORS.mutant("refused-stream-silent")
 class _RefusedStreamSilent(Engine):
-    """A streaming create that is refused gets an empty stream and no word of why."""
+    """A streaming create that is refused is answered with an empty stream, without an error."""
 
     def refused_create(self, call: Call, refusal: Refusal) -> Response:
         if sent(call).get("stream") is True:
@@ -270,7 +270,7 @@ class _RefusedStreamSilent(Engine):
 
 @ERRORS.mutant("refused-stream-crashes")
 class _RefusedStreamCrashes(Engine):
-    """A streaming create that is refused is answered 500."""
+    """A streaming create that is refused is answered with 500."""
 
     def refused_create(self, call: Call, refusal: Refusal) -> Response:
         if sent(call).get("stream") is True:
@@ -304,7 +304,7 @@ _TYPES: dict[str, Any] = {
 
 
 def altered_error(response: Response, fields: Json) -> Response:
-    """An error answer with other fields."""
+    """An error response with some fields replaced."""
 
     def change(value: Json) -> None:
         value["error"].update(fields)

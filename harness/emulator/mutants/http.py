@@ -21,7 +21,7 @@ _HTML = Headers((("content-type", "text/html; charset=utf-8"),))
 
 @HTTP.mutant("json-labelled-html")
 class _JsonLabelledHtml(Engine):
-    """JSON answers are labelled text/html."""
+    """JSON responses are labelled text/html."""
 
     def json(self, data: bytes) -> Response:
         return Response.whole(200, _HTML, data)
@@ -29,7 +29,7 @@ class _JsonLabelledHtml(Engine):
 
 @HTTP.mutant("content-type-missing")
 class _ContentTypeMissing(Engine):
-    """JSON answers carry no Content-Type."""
+    """JSON responses have no Content-Type."""
 
     def json(self, data: bytes) -> Response:
         return Response.whole(200, Headers(), data)
@@ -37,7 +37,7 @@ class _ContentTypeMissing(Engine):
 
 @HTTP.mutant("json-cut-short")
 class _JsonCutShort(Engine):
-    """JSON answers lack their last byte, and the length says so."""
+    """JSON responses lack their last byte, and Content-Length does not count it."""
 
     def json(self, data: bytes) -> Response:
         return super().json(data[:-1])
@@ -45,7 +45,7 @@ class _JsonCutShort(Engine):
 
 @HTTP.mutant("json-latin1")
 class _JsonLatin1(Engine):
-    """JSON answers are written in Latin-1 although JSON is UTF-8."""
+    """JSON responses are encoded in Latin-1 although JSON is UTF-8."""
 
     def json(self, data: bytes) -> Response:
         return super().json(data.decode().encode("latin-1", "replace"))
@@ -53,7 +53,7 @@ class _JsonLatin1(Engine):
 
 @HTTP.mutant("length-too-long")
 class _LengthTooLong(Engine):
-    """Content-Length promises one byte more than comes."""
+    """Content-Length announces one byte more than is sent."""
 
     def json(self, data: bytes) -> Response:
         size = len(data) + 1
@@ -64,7 +64,7 @@ class _LengthTooLong(Engine):
 
 @HTTP.mutant("reads-redirected")
 class _ReadsRedirected(Emulator):
-    """Reads are redirected to another version of the path."""
+    """Reads are redirected to another version of the API."""
 
     def operate(self, engine: Engine, request: Request, where: Route) -> Response:
         if request.method == "GET" and where.version == "v1beta":
@@ -74,7 +74,7 @@ class _ReadsRedirected(Emulator):
 
 @HTTP.mutant("unknown-query-crashes")
 class _UnknownQueryCrashes(Engine):
-    """A read with a query parameter that is not known is answered 500."""
+    """A read with an unknown query parameter is answered with 500."""
 
     def get(self, call: Call, interaction_id: str) -> Response:
         if set(call.query) - {"stream", "last_event_id", "include_input", "key"}:
@@ -84,7 +84,7 @@ class _UnknownQueryCrashes(Engine):
 
 @HTTP.mutant("gzip-unasked")
 class _GzipUnasked(Engine):
-    """Answers are compressed although nobody asked for it."""
+    """Responses are compressed although the client did not ask for it."""
 
     def json(self, data: bytes) -> Response:
         headers = Headers((("content-type", "application/json"), ("content-encoding", "gzip")))
@@ -93,7 +93,7 @@ class _GzipUnasked(Engine):
 
 @HTTP.mutant("revision-legacy")
 class _RevisionLegacy(Engine):
-    """The header Api-Revision still brings back the `outputs` of the old generation."""
+    """A create with another Api-Revision still returns the `outputs` of the old generation of the API."""
 
     def create(self, call: Call) -> Response:
         response = super().create(call)
@@ -103,7 +103,7 @@ class _RevisionLegacy(Engine):
 
 @HTTP.mutant("revision-required")
 class _RevisionRequired(Engine):
-    """A create with an Api-Revision other than the current one is answered 500."""
+    """A create with an Api-Revision other than the current one is answered with 500."""
 
     def create(self, call: Call) -> Response:
         if call.request.headers.get("api-revision", "2026-05-20") != "2026-05-20":
@@ -113,7 +113,7 @@ class _RevisionRequired(Engine):
 
 @HTTP.mutant("v1-missing")
 class _V1Missing(Emulator):
-    """There are no routes under /v1, which is what the official SDK calls."""
+    """There are no routes under /v1, which the official SDK calls."""
 
     def operate(self, engine: Engine, request: Request, where: Route) -> Response:
         if where.version == "v1":
@@ -123,7 +123,7 @@ class _V1Missing(Emulator):
 
 @HTTP.mutant("v1beta-missing")
 class _V1BetaMissing(Emulator):
-    """There are no routes under /v1beta, which is what the documentation calls."""
+    """There are no routes under /v1beta, which the documentation uses."""
 
     def operate(self, engine: Engine, request: Request, where: Route) -> Response:
         if where.version == "v1beta":
@@ -149,7 +149,7 @@ class _StreamLabelledPlain(Streams):
 
 @HTTP.mutant("json-has-bom")
 class _JsonHasBom(Engine):
-    """JSON answers begin with a byte order mark."""
+    """JSON responses begin with a byte order mark."""
 
     def json(self, data: bytes) -> Response:
         return super().json(b"\xef\xbb\xbf" + data)
@@ -157,7 +157,7 @@ class _JsonHasBom(Engine):
 
 @HTTP.mutant("json-twice-encoded")
 class _JsonTwiceEncoded(Emulator):
-    """JSON answers are a JSON string that holds JSON."""
+    """JSON responses are encoded twice: a JSON string that contains JSON."""
 
     def operate(self, engine: Engine, request: Request, where: Route) -> Response:
         response = super().operate(engine, request, where)

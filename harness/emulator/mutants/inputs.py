@@ -1,4 +1,4 @@
-"""Mutants: what a create request may be, and what of it is stored."""
+"""Mutants: what a create request may contain, and what of it is stored."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ INPUTS = Area("inputs")
 
 @INPUTS.mutant("content-input-refused")
 class _ContentInputRefused(Admission):
-    """A single content is not taken as input."""
+    """A single content is not accepted as input."""
 
     def needs_input(self, body: Json) -> None:
         if isinstance(body.get("input"), dict):
@@ -28,7 +28,7 @@ class _ContentInputRefused(Admission):
 
 @INPUTS.mutant("contents-input-refused")
 class _ContentsInputRefused(Admission):
-    """A list of contents is not taken as input."""
+    """A list of contents is not accepted as input."""
 
     def needs_input(self, body: Json) -> None:
         given = body.get("input")
@@ -39,7 +39,7 @@ class _ContentsInputRefused(Admission):
 
 @INPUTS.mutant("steps-input-refused")
 class _StepsInputRefused(Admission):
-    """A list of steps is not taken as input."""
+    """A list of steps is not accepted as input."""
 
     def needs_input(self, body: Json) -> None:
         given = body.get("input")
@@ -50,7 +50,7 @@ class _StepsInputRefused(Admission):
 
 @INPUTS.mutant("bare-step-refused")
 class _BareStepRefused(Admission):
-    """A bare string is not taken as the content of a step."""
+    """A bare string is not accepted as the content of a step."""
 
     def needs_input(self, body: Json) -> None:
         given = body.get("input")
@@ -61,7 +61,7 @@ class _BareStepRefused(Admission):
 
 @INPUTS.mutant("author-not-needed")
 class _AuthorNotNeeded(Admission):
-    """A create that names neither model nor agent is answered by some model."""
+    """A create that names neither model nor agent is answered by a default model."""
 
     def shape(self, body: Json) -> None:
         if "model" not in body and "agent" not in body:
@@ -71,7 +71,7 @@ class _AuthorNotNeeded(Admission):
 
 @INPUTS.mutant("author-missing-crashes")
 class _AuthorMissingCrashes(Admission):
-    """A create that names neither model nor agent is answered 500."""
+    """A create that names neither model nor agent is answered with 500."""
 
     def one_author(self, body: Json) -> None:
         if "model" not in body and "agent" not in body:
@@ -91,7 +91,7 @@ class _AgentBesideModelDropped(Admission):
 
 @INPUTS.mutant("input-not-needed")
 class _InputNotNeeded(Admission):
-    """A create without input is answered."""
+    """A create without input is accepted."""
 
     def shape(self, body: Json) -> None:
         if not body.get("input"):
@@ -101,7 +101,7 @@ class _InputNotNeeded(Admission):
 
 @INPUTS.mutant("input-missing-crashes")
 class _InputMissingCrashes(Admission):
-    """A create without input is answered 500."""
+    """A create without input is answered with 500."""
 
     def needs_input(self, body: Json) -> None:
         if not body.get("input") and "continuation_token" not in body:
@@ -111,7 +111,7 @@ class _InputMissingCrashes(Admission):
 
 @INPUTS.mutant("agent-config-dropped")
 class _AgentConfigDropped(Admission):
-    """agent_config beside a model is silently dropped."""
+    """agent_config with a model is silently dropped."""
 
     def shape(self, body: Json) -> None:
         if "model" in body:
@@ -121,7 +121,7 @@ class _AgentConfigDropped(Admission):
 
 @INPUTS.mutant("generation-config-dropped")
 class _GenerationConfigDropped(Admission):
-    """generation_config beside an agent is silently dropped."""
+    """generation_config with an agent is silently dropped."""
 
     def shape(self, body: Json) -> None:
         if "agent" in body:
@@ -131,7 +131,7 @@ class _GenerationConfigDropped(Admission):
 
 @INPUTS.mutant("webhook-crashes")
 class _WebhookCrashes(Admission):
-    """webhook_config without background is answered 500."""
+    """A create with webhook_config but without background is answered with 500."""
 
     def webhook(self, body: Json) -> None:
         if "webhook_config" in body and body.get("background") is not True:
@@ -150,7 +150,7 @@ class _LabelsRefused(Admission):
 
 @INPUTS.mutant("labels-unchecked")
 class _LabelsUnchecked(Admission):
-    """Labels may be anything."""
+    """Labels are not validated."""
 
     def shape(self, body: Json) -> None:
         body.pop("labels", None)
@@ -179,7 +179,7 @@ class _InputTrimmed(Admission):
 
 @INPUTS.mutant("large-crashes")
 class _LargeCrashes(Engine):
-    """A create of more than half a megabyte is answered 500."""
+    """A create of more than half a megabyte is answered with 500."""
 
     def create(self, call: Call) -> Response:
         return plain_error(500) if len(call.request.body) > 500_000 else super().create(call)

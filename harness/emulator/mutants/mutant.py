@@ -1,7 +1,7 @@
 """What a mutant is, and how the area modules declare them.
 
-Layer 2. A mutant is the reference with one named defect: a subclass of one part of the emulator, its docstring the
-defect in one sentence. Must not know the checks that shall notice it.
+Layer 2. A mutant is the reference with one named defect: a subclass of one part of the emulator, whose docstring
+states the defect in one sentence. Must not know the checks that should notice it.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _SLOTS: dict[type, str] = {
     Store: "store_type",
     Streams: "streams_type",
 }
-"""Part of the engine → the class attribute that holds it."""
+"""Maps each part of the engine to the class attribute that holds its type."""
 
 Part = TypeVar("Part", bound=type)
 
@@ -54,12 +54,12 @@ class Mutant:
     emulator: type[Emulator]
 
     def build(self, settings: Settings | None = None, *, clock: Clock | None = None, seed: int = 0) -> Emulator:
-        """A fresh one, made like the reference."""
+        """Create a new emulator with this defect; the arguments are those of the reference."""
         return self.emulator(settings, clock=clock, seed=seed)
 
 
 class Area:
-    """Collects the mutants of one module, in the order a reader meets them."""
+    """Collects the mutants of one module, in the order of their definition."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -79,7 +79,7 @@ class Area:
 
 
 def _emulator(part: type) -> type[Emulator]:
-    """The emulator in which `part` stands in for the reference's own."""
+    """An emulator class that uses `part` in place of the reference's own part."""
     if issubclass(part, Emulator):
         return part
     if issubclass(part, Engine):

@@ -1,4 +1,4 @@
-"""Mutants: agents that are saved, listed and deleted."""
+"""Mutants: saving, listing and deleting agents."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ class _Agents(Collection):
 
 @OWN_AGENTS.mutant("agents-not-kept")
 class _AgentsNotKept(NotKept, _Agents):
-    """A saved agent is not found again."""
+    """A saved agent is not found."""
 
 
 @OWN_AGENTS.mutant("agents-delete-keeps")
 class _AgentsDeleteKeeps(DeleteKeeps, _Agents):
-    """A delete of an agent is answered 200 and the agent stays."""
+    """A delete of an agent is answered with 200 but the agent is kept."""
 
 
 @OWN_AGENTS.mutant("agents-forget-fields")
 class _AgentsForgetFields(_Agents):
-    """A saved agent is read as its id only."""
+    """A read of a saved agent shows only its id, under another name."""
 
     def serve(self, call: Call) -> Response | None:
         response = super().serve(call)
@@ -50,7 +50,7 @@ class _AgentsForgetFields(_Agents):
 
 @OWN_AGENTS.mutant("agents-overwrite")
 class _AgentsOverwrite(_Agents):
-    """An agent with an id that is taken replaces the other."""
+    """An agent whose id is in use replaces the existing agent."""
 
     def serve(self, call: Call) -> Response | None:
         if call.request.method == "POST" and self.agent(sent(call).get("id", ""), call.project):
@@ -60,7 +60,7 @@ class _AgentsOverwrite(_Agents):
 
 @OWN_AGENTS.mutant("agents-duplicate-crashes")
 class _AgentsDuplicateCrashes(_Agents):
-    """An agent with an id that is taken is answered 500."""
+    """A create of an agent whose id is in use is answered with 500."""
 
     def serve(self, call: Call) -> Response | None:
         if call.request.method == "POST" and self.agent(sent(call).get("id", ""), call.project):
@@ -70,7 +70,7 @@ class _AgentsDuplicateCrashes(_Agents):
 
 @OWN_AGENTS.mutant("agents-reserved-accepted")
 class _AgentsReservedAccepted(_Agents):
-    """An agent may take a reserved prefix."""
+    """An agent's id may begin with a reserved prefix."""
 
     def serve(self, call: Call) -> Response | None:
         try:
@@ -83,12 +83,12 @@ class _AgentsReservedAccepted(_Agents):
 
 @OWN_AGENTS.mutant("agents-unknown-200")
 class _AgentsUnknown200(Unknown200, _Agents):
-    """A read of an agent that does not exist is answered 200."""
+    """A read of an agent that does not exist is answered with 200."""
 
 
 @OWN_AGENTS.mutant("agents-unknown-crashes")
 class _AgentsUnknownCrashes(UnknownCrashes, _Agents):
-    """A read of an agent that does not exist is answered 500."""
+    """A read of an agent that does not exist is answered with 500."""
 
 
 @OWN_AGENTS.mutant("agents-list-object")
@@ -116,7 +116,7 @@ class _AgentsPageRepeats(PageRepeats, _Agents):
 
 @OWN_AGENTS.mutant("agents-page-loses-one")
 class _AgentsPageLosesOne(PageLosesOne, _Agents):
-    """Every page of agents after the first loses its first item."""
+    """Every page of agents after the first lacks its first item."""
 
 
 @OWN_AGENTS.mutant("agents-list-bare")
@@ -126,7 +126,7 @@ class _AgentsListBare(ListBare, _Agents):
 
 @OWN_AGENTS.mutant("agents-create-crashes")
 class _AgentsCreateCrashes(_Agents):
-    """An agent is made, and its create answered 500."""
+    """A create of an agent saves it but is answered with 500."""
 
     def serve(self, call: Call) -> Response | None:
         response = super().serve(call)
@@ -135,7 +135,7 @@ class _AgentsCreateCrashes(_Agents):
 
 @OWN_AGENTS.mutant("agents-create-renamed")
 class _AgentsCreateRenamed(_Agents):
-    """A new agent is told under another id than the one it was given."""
+    """The response to the create of an agent shows a different id from the requested one."""
 
     def serve(self, call: Call) -> Response | None:
         response = super().serve(call)
@@ -146,7 +146,7 @@ class _AgentsCreateRenamed(_Agents):
 
 @OWN_AGENTS.mutant("agents-delete-takes-runs")
 class _AgentsDeleteTakesRuns(Engine):
-    """Deleting an agent deletes what it ran."""
+    """Deleting an agent deletes the interactions that it ran."""
 
     def find(self, interaction_id: str, project: str) -> Run | None:
         run = super().find(interaction_id, project)

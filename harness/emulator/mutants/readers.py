@@ -1,4 +1,4 @@
-"""Mutants: several readers of a run that goes on."""
+"""Mutants: several readers of a run in progress."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ READERS = Area("readers")
 
 @READERS.mutant("second-reader-steals")
 class _SecondReaderSteals(Streams):
-    """Two readers of a running run share its events: each gets only what the other did not take."""
+    """Two readers of a run in progress share its events: each gets only those the other has not taken."""
 
     def __init__(self, *args: Any) -> None:
         self.taken: dict[str, int] = {}
@@ -32,7 +32,7 @@ class _SecondReaderSteals(Streams):
 
 @READERS.mutant("second-reader-refused")
 class _SecondReaderRefused(Engine):
-    """A run in progress takes one reader only."""
+    """A run in progress accepts only one reader."""
 
     def __init__(self, *args: Any) -> None:
         self.read: set[str] = set()
@@ -49,7 +49,7 @@ class _SecondReaderRefused(Engine):
 
 @READERS.mutant("running-stream-stops")
 class _RunningStreamStops(Streams):
-    """A stream of a running run ends with what has happened so far."""
+    """A stream of a run in progress ends after the events so far."""
 
     def body(self, run: Run, position: int) -> Body:
         if run.settled:
@@ -59,7 +59,7 @@ class _RunningStreamStops(Streams):
 
 @READERS.mutant("running-resume-from-now")
 class _RunningResumeFromNow(Streams):
-    """A reader that returns to a running run gets only what happens from then on."""
+    """A reader that resumes the stream of a run in progress gets only the events from then on."""
 
     def position(self, run: Run, cursor: str | None) -> int:
         position = super().position(run, cursor)
@@ -67,7 +67,7 @@ class _RunningResumeFromNow(Streams):
 
 
 class _Thief(Reader):
-    """Takes events away from the other readers of its run: `taken` says how many are gone, by run."""
+    """Takes events away from the other readers of its run; `taken` maps a run's id to how many are gone."""
 
     def __init__(self, taken: dict[str, int], *args: Any) -> None:
         self.taken = taken

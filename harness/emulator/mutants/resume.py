@@ -1,4 +1,4 @@
-"""Mutants: streams of what exists, from the beginning or from a cursor."""
+"""Mutants: streams of existing interactions, from the beginning or from a cursor."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class _StreamOfStoredJson(Engine):
 
 @RESUME.mutant("stream-of-stored-404")
 class _StreamOfStored404(Engine):
-    """A read with stream=true is answered 404."""
+    """A read with stream=true is answered with 404."""
 
     def get(self, call: Call, interaction_id: str) -> Response:
         if call.query.get("stream") == "true":
@@ -42,7 +42,7 @@ class _StreamOfStored404(Engine):
 
 @RESUME.mutant("stream-of-stored-empty")
 class _StreamOfStoredEmpty(Streams):
-    """A stream of an interaction that exists holds nothing."""
+    """A stream of an existing interaction is empty."""
 
     def open(self, run: Run, cursor: str | None = None) -> Response:
         if cursor is None and run.settled and run.background:
@@ -68,7 +68,7 @@ class _ResumeSkipsOne(Streams):
 
 @RESUME.mutant("resume-skips-last")
 class _ResumeSkipsLast(Streams):
-    """A resume leaves the closing event out."""
+    """A resume leaves out the closing event."""
 
     def body(self, run: Run, position: int) -> Body:
         if position and run.settled:
@@ -103,7 +103,7 @@ class _ResumeFromStart(Streams):
 
 @RESUME.mutant("resume-ids-renumbered")
 class _ResumeIdsRenumbered(Streams):
-    """Events get other ids when they are read again."""
+    """Events have different ids when they are read again."""
 
     def body(self, run: Run, position: int) -> Body:
         body = super().body(run, position)
@@ -131,7 +131,7 @@ class _ResumeBrokenFrame(Streams):
 
 @RESUME.mutant("resume-plus-is-space")
 class _ResumePlusIsSpace(Engine):
-    """A plus sign in a cursor is taken for a space although it was percent-encoded."""
+    """A plus sign in a cursor is read as a space although it was percent-encoded."""
 
     def get(self, call: Call, interaction_id: str) -> Response:
         query = dict(call.query)
@@ -142,7 +142,7 @@ class _ResumePlusIsSpace(Engine):
 
 @RESUME.mutant("resume-half-decoded")
 class _ResumeHalfDecoded(Engine):
-    """A cursor is decoded only where it must be encoded: an encoded digit is taken literally."""
+    """A cursor with a percent-encoded digit is not decoded, because digits need no encoding."""
 
     def get(self, call: Call, interaction_id: str) -> Response:
         query = dict(call.query)
@@ -153,7 +153,7 @@ class _ResumeHalfDecoded(Engine):
 
 @RESUME.mutant("resume-repeats-at-end")
 class _ResumeRepeatsAtEnd(Streams):
-    """A cursor at the final event brings the whole stream again."""
+    """A resume after the final event repeats the whole stream."""
 
     def after(self, event: int) -> int:
         return event + 1
@@ -165,7 +165,7 @@ class _ResumeRepeatsAtEnd(Streams):
 
 @RESUME.mutant("resume-bad-cursor-crashes")
 class _ResumeBadCursorCrashes(Streams):
-    """An unknown cursor is answered 500."""
+    """A resume from an unknown cursor is answered with 500."""
 
     def found(self, run: Run, cursor: str) -> int:
         try:
@@ -176,7 +176,7 @@ class _ResumeBadCursorCrashes(Streams):
 
 @RESUME.mutant("resume-bad-cursor-hangs")
 class _ResumeBadCursorHangs(Streams):
-    """A stream from an unknown cursor never says a word."""
+    """A resume from an unknown cursor opens a stream that sends nothing and never ends."""
 
     def open(self, run: Run, cursor: str | None = None) -> Response:
         try:
@@ -187,7 +187,7 @@ class _ResumeBadCursorHangs(Streams):
 
 @RESUME.mutant("unknown-stream-empty")
 class _UnknownStreamEmpty(Engine):
-    """A stream of an id that names nothing is an empty stream."""
+    """A stream of an unknown id is empty instead of refused."""
 
     def get(self, call: Call, interaction_id: str) -> Response:
         if call.query.get("stream") == "true" and self.find(interaction_id, call.project) is None:
@@ -197,7 +197,7 @@ class _UnknownStreamEmpty(Engine):
 
 @RESUME.mutant("foreground-stream-crashes")
 class _ForegroundStreamCrashes(Engine):
-    """A stream of a stored foreground interaction is answered 500."""
+    """A stream of a stored foreground interaction is answered with 500."""
 
     def get(self, call: Call, interaction_id: str) -> Response:
         if call.query.get("stream") == "true" and not self.existing(interaction_id, call.project).background:
@@ -217,7 +217,7 @@ class _FinishedRunStreamsNoEnd(Streams):
 
 
 class _Wrapped:
-    """A body around another."""
+    """A body that wraps another."""
 
     def __init__(self, body: Body) -> None:
         self._body = body
@@ -233,7 +233,7 @@ class _Wrapped:
 
 
 class _Reworded(_Wrapped):
-    """Puts one text in place of another."""
+    """Replaces one text with another in each chunk."""
 
     def __init__(self, body: Body, old: bytes, new: bytes) -> None:
         super().__init__(body)
@@ -246,7 +246,7 @@ class _Reworded(_Wrapped):
 
 
 class _After(_Wrapped):
-    """One more chunk in front."""
+    """Puts one more chunk in front."""
 
     def __init__(self, first: Chunk, body: Body) -> None:
         super().__init__(body)
@@ -258,7 +258,7 @@ class _After(_Wrapped):
 
 
 class _Silent:
-    """A body that pauses for ever."""
+    """A body that pauses forever."""
 
     def __init__(self) -> None:
         self._closed = False
@@ -277,7 +277,7 @@ class _Silent:
 
 @RESUME.mutant("stream-of-another")
 class _StreamOfAnother(Engine):
-    """The events that a read streams name another interaction."""
+    """The events of a stream that is read again name another interaction."""
 
     def get(self, call: Call, interaction_id: str) -> Response:
         response = super().get(call, interaction_id)

@@ -1,4 +1,4 @@
-"""Mutants: many at once, and input nobody should send."""
+"""Mutants: many requests at once, and input that no client should send."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ROBUSTNESS = Area("robustness")
 
 @ROBUSTNESS.mutant("inputs-mixed-up")
 class _InputsMixedUp(Engine):
-    """Creates that come close together are stored with the input of the one before."""
+    """Creates are stored with the input of the create before them."""
 
     _before: Order | None = None
 
@@ -36,7 +36,7 @@ class _InputsMixedUp(Engine):
 
 @ROBUSTNESS.mutant("ids-collide")
 class _IdsCollide(Ids):
-    """Ids are drawn from eight numbers."""
+    """Ids collide: there are only eight of them."""
 
     def number(self) -> int:
         return super().number() & 0x7
@@ -44,7 +44,7 @@ class _IdsCollide(Ids):
 
 @ROBUSTNESS.mutant("deep-json-crashes")
 class _DeepJsonCrashes(Admission):
-    """A body nested very deep is answered 500."""
+    """A very deeply nested body is answered with 500."""
 
     def parse(self, data: bytes) -> Json:
         try:
@@ -57,7 +57,7 @@ class _DeepJsonCrashes(Admission):
 
 @ROBUSTNESS.mutant("deep-json-kills")
 class _DeepJsonKills(Engine):
-    """After a body nested very deep nothing is answered but 503."""
+    """After a very deeply nested body, every call is answered with 503."""
 
     _dead = False
 
@@ -70,7 +70,7 @@ class _DeepJsonKills(Engine):
 
 @ROBUSTNESS.mutant("empty-body-crashes")
 class _EmptyBodyCrashes(Engine):
-    """A create without a body is answered 500."""
+    """A create without a body is answered with 500."""
 
     def create(self, call: Call) -> Response:
         return super().create(call) if call.request.body else plain_error(500)
@@ -78,7 +78,7 @@ class _EmptyBodyCrashes(Engine):
 
 @ROBUSTNESS.mutant("bad-utf8-crashes")
 class _BadUtf8Crashes(Engine):
-    """A create that is not UTF-8 is answered 500."""
+    """A create that is not UTF-8 is answered with 500."""
 
     def create(self, call: Call) -> Response:
         try:
@@ -100,7 +100,7 @@ class _BadUtf8Accepted(Engine):
 
 @ROBUSTNESS.mutant("content-type-crashes")
 class _ContentTypeCrashes(Engine):
-    """A create labelled text/plain is answered 500."""
+    """A create labelled text/plain is answered with 500."""
 
     def create(self, call: Call) -> Response:
         if call.request.headers.media_type() not in {"application/json", ""}:
@@ -110,7 +110,7 @@ class _ContentTypeCrashes(Engine):
 
 @ROBUSTNESS.mutant("put-crashes")
 class _PutCrashes(Engine):
-    """A method that is no operation is answered 500."""
+    """An unsupported method is answered with 500."""
 
     def wrong_method(self, call: Call, allowed: tuple[str, ...]) -> Response:
         return plain_error(500)
@@ -118,7 +118,7 @@ class _PutCrashes(Engine):
 
 @ROBUSTNESS.mutant("put-creates")
 class _PutCreates(Engine):
-    """PUT creates too."""
+    """PUT creates an interaction, as POST does."""
 
     def wrong_method(self, call: Call, allowed: tuple[str, ...]) -> Response:
         return self.create(call) if call.request.body else json_response({})
@@ -126,7 +126,7 @@ class _PutCreates(Engine):
 
 @ROBUSTNESS.mutant("odd-id-crashes")
 class _OddIdCrashes(Emulator):
-    """Odd characters in an id are answered 500."""
+    """An id with unusual characters is answered with 500."""
 
     def operate(self, engine: Engine, request: Request, where: Route) -> Response:
         if any(set(segment) & set("/?\x00") or segment in {".", ".."} for segment in where.segments):
@@ -136,7 +136,7 @@ class _OddIdCrashes(Emulator):
 
 @ROBUSTNESS.mutant("encoded-path-resolved")
 class _EncodedPathResolved(Emulator):
-    """An encoded slash in an id leads to another path, and whatever it names is answered 200."""
+    """An encoded slash in an id is resolved to another path, and the read is answered with 200."""
 
     def operate(self, engine: Engine, request: Request, where: Route) -> Response:
         if any("/" in segment for segment in where.segments) and request.method == "GET":
@@ -146,7 +146,7 @@ class _EncodedPathResolved(Emulator):
 
 @ROBUSTNESS.mutant("long-id-crashes")
 class _LongIdCrashes(Emulator):
-    """An id of more than a thousand characters is answered 500."""
+    """An id of more than a thousand characters is answered with 500."""
 
     def operate(self, engine: Engine, request: Request, where: Route) -> Response:
         if any(len(segment) > 1_000 for segment in where.segments):
@@ -156,7 +156,7 @@ class _LongIdCrashes(Emulator):
 
 @ROBUSTNESS.mutant("camel-case-accepted")
 class _CamelCaseAccepted(Admission):
-    """Names in camelCase are taken for the real ones."""
+    """Field names in camelCase are accepted."""
 
     def shape(self, body: Json) -> None:
         for name in [name for name in body if name not in known_fields() and snake(name) in known_fields()]:
@@ -166,7 +166,7 @@ class _CamelCaseAccepted(Admission):
 
 @ROBUSTNESS.mutant("camel-case-crashes")
 class _CamelCaseCrashes(Admission):
-    """Names in camelCase are answered 500."""
+    """A create with a field name in camelCase is answered with 500."""
 
     def shape(self, body: Json) -> None:
         if any(snake(name) != name for name in body):

@@ -1,6 +1,6 @@
-"""Mutants: answers that are well in one place and misshapen in another.
+"""Mutants: one kind of response has the wrong shape, all others are right.
 
-A server that is tested on its first create alone hides these: each spoils one kind of answer and leaves the rest.
+A test that looks only at the response to one create does not notice them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ SHAPES = Area("shapes")
 
 
 class _Spoiled(Emulator):
-    """JSON answers to one kind of call pass through `spoil`; `call` is its method and path, ids as `*`."""
+    """Applies `spoil` to JSON responses to one kind of call; `call` is its method and path, with `*` for ids."""
 
     call = "POST interactions"
 
@@ -34,7 +34,7 @@ class _Spoiled(Emulator):
 
 
 class _RefusedAsPage(Emulator):
-    """Refusals of one kind of call are web pages."""
+    """Refusals of one kind of call are HTML pages."""
 
     def operate(self, engine: Engine, request: Request, where: Route) -> Response:
         try:
@@ -45,7 +45,7 @@ class _RefusedAsPage(Emulator):
             raise
 
     def concerns(self, request: Request, where: Route) -> bool:
-        """Which calls."""
+        """Whether the refusal of this call is an HTML page."""
         return False
 
 
@@ -65,7 +65,7 @@ def _steps(value: Json, kind: str) -> Iterator[Json]:
 
 @SHAPES.mutant("shape-get")
 class _Get(_Spoiled):
-    """Labels that GET shows are a number."""
+    """The labels in the response to a GET are a number."""
 
     call = "GET interactions/*"
 
@@ -75,7 +75,7 @@ class _Get(_Spoiled):
 
 @SHAPES.mutant("shape-background")
 class _Background(_Spoiled):
-    """The steps of a run that has just begun are a word."""
+    """The steps of a run that has just started are a string."""
 
     def spoil(self, value: Json) -> None:
         if value["status"] == "in_progress":
@@ -84,7 +84,7 @@ class _Background(_Spoiled):
 
 @SHAPES.mutant("shape-requires-action")
 class _RequiresAction(_Spoiled):
-    """The service tier of an answer that asks for a tool's result is a list."""
+    """The service tier of an interaction that requires action is a list."""
 
     def spoil(self, value: Json) -> None:
         if value["status"] == "requires_action":
@@ -93,7 +93,7 @@ class _RequiresAction(_Spoiled):
 
 @SHAPES.mutant("shape-search")
 class _Search(_Spoiled):
-    """The arguments of a search are a text."""
+    """The arguments of a search call are a string."""
 
     def spoil(self, value: Json) -> None:
         for step in _steps(value, "google_search_call"):
@@ -102,7 +102,7 @@ class _Search(_Spoiled):
 
 @SHAPES.mutant("shape-step-unlisted")
 class _StepUnlisted(_Spoiled):
-    """A search is shown as a step of a type that nobody lists."""
+    """A search call is shown as a step of an undocumented type."""
 
     def spoil(self, value: Json) -> None:
         for step in _steps(value, "google_search_call"):
@@ -111,7 +111,7 @@ class _StepUnlisted(_Spoiled):
 
 @SHAPES.mutant("shape-child")
 class _Child(_Spoiled):
-    """The model of a turn that continues another is an object."""
+    """The model of a chained interaction is an object."""
 
     def spoil(self, value: Json) -> None:
         if value.get("previous_interaction_id"):
@@ -120,7 +120,7 @@ class _Child(_Spoiled):
 
 @SHAPES.mutant("shape-cancel")
 class _Cancel(_Spoiled):
-    """Labels that a cancel shows are a number."""
+    """The labels in the response to a cancel are a number."""
 
     call = "POST interactions/*/cancel"
 
@@ -130,7 +130,7 @@ class _Cancel(_Spoiled):
 
 @SHAPES.mutant("shape-cancelled-event")
 class _CancelledEvent(Events):
-    """The closing event of a cancelled run tells its time as a number."""
+    """The closing event of a cancelled run has a number as its creation time."""
 
     def completed(self, run: Run) -> Json:
         event = super().completed(run)
@@ -141,7 +141,7 @@ class _CancelledEvent(Events):
 
 @SHAPES.mutant("shape-agent")
 class _Agent(_Spoiled):
-    """The description of a saved agent is read as a number."""
+    """A read shows the description of a saved agent as a number."""
 
     call = "GET agents/*"
 
@@ -151,7 +151,7 @@ class _Agent(_Spoiled):
 
 @SHAPES.mutant("shape-agents-listed")
 class _AgentsListed(_Spoiled):
-    """The tools of listed agents are a word."""
+    """The tools of listed agents are a string."""
 
     call = "GET agents"
 
@@ -162,7 +162,7 @@ class _AgentsListed(_Spoiled):
 
 @SHAPES.mutant("shape-environment")
 class _Environment(_Spoiled):
-    """The sources of an environment are read as a word."""
+    """A read shows the sources of an environment as a string."""
 
     call = "GET environments/*"
 
@@ -183,7 +183,7 @@ class _Files(_Spoiled):
 
 @SHAPES.mutant("shape-webhook")
 class _Webhook(_Spoiled):
-    """The state of a webhook is read as a number."""
+    """A read shows the state of a webhook as a number."""
 
     call = "GET webhooks/*"
 
@@ -193,7 +193,7 @@ class _Webhook(_Spoiled):
 
 @SHAPES.mutant("shape-chain-refusal")
 class _ChainRefusal(_RefusedAsPage):
-    """A create that continues what cannot be continued is refused with a web page."""
+    """A create that continues an interaction is refused with an HTML page instead of an error object."""
 
     def concerns(self, request: Request, where: Route) -> bool:
         return b'"previous_interaction_id"' in request.body
@@ -201,7 +201,7 @@ class _ChainRefusal(_RefusedAsPage):
 
 @SHAPES.mutant("shape-cancel-refusal")
 class _CancelRefusal(_RefusedAsPage):
-    """A cancel that comes too late is refused with a web page."""
+    """A cancel that comes too late is refused with an HTML page."""
 
     def concerns(self, request: Request, where: Route) -> bool:
         return where.segments[-1:] == ("cancel",)

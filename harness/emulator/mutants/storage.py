@@ -1,7 +1,8 @@
-"""Mutants: storing and reading."""
+"""Mutants: storing and reading interactions."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from harness.emulator.admission import Admission
@@ -20,7 +21,7 @@ STORAGE = Area("storage")
 
 @STORAGE.mutant("reads-nothing")
 class _ReadsNothing(Engine):
-    """Stored interactions are not found again."""
+    """Stored interactions are not found."""
 
     def get(self, call: Call, interaction_id: str) -> Response:
         raise not_found("Not found.")
@@ -28,7 +29,7 @@ class _ReadsNothing(Engine):
 
 @STORAGE.mutant("reads-another")
 class _ReadsAnother(Engine):
-    """A read answers the newest interaction, whatever id was asked for."""
+    """A read returns the newest interaction, whatever id was requested."""
 
     def get(self, call: Call, interaction_id: str) -> Response:
         self.existing(interaction_id, call.project)
@@ -54,7 +55,7 @@ class _ReadsDiffer(Bodies):
 
 @STORAGE.mutant("stored-output-cut")
 class _StoredOutputCut(Bodies):
-    """What is stored lacks the end of the output."""
+    """A stored interaction lacks the last step of its output."""
 
     def steps(self, run: Run, *, timeline: bool) -> list[Json]:
         steps = super().steps(run, timeline=timeline)
@@ -63,7 +64,7 @@ class _StoredOutputCut(Bodies):
 
 @STORAGE.mutant("stored-order-reversed")
 class _StoredOrderReversed(Bodies):
-    """The stored steps come in reverse."""
+    """The stored steps are in reverse order."""
 
     def steps(self, run: Run, *, timeline: bool) -> list[Json]:
         steps = super().steps(run, timeline=timeline)
@@ -80,7 +81,7 @@ class _StoredWithoutInput(Bodies):
 
 @STORAGE.mutant("include-input-refused")
 class _IncludeInputRefused(Engine):
-    """include_input is answered 400."""
+    """include_input is answered with 400."""
 
     def get(self, call: Call, interaction_id: str) -> Response:
         if "include_input" in call.query:
@@ -98,7 +99,7 @@ class _StreamParameterTruthy(Engine):
 
 @STORAGE.mutant("cursor-without-stream-crashes")
 class _CursorWithoutStreamCrashes(Engine):
-    """A cursor without stream=true is answered 500."""
+    """A cursor without stream=true is answered with 500."""
 
     def get(self, call: Call, interaction_id: str) -> Response:
         if "last_event_id" in call.query and call.query.get("stream") != "true":
@@ -108,7 +109,7 @@ class _CursorWithoutStreamCrashes(Engine):
 
 @STORAGE.mutant("unknown-read-200")
 class _UnknownRead200(Engine):
-    """A read of an id that names nothing is answered 200 with nothing in it."""
+    """A read of an unknown id is answered with 200 and an empty object."""
 
     def get(self, call: Call, interaction_id: str) -> Response:
         if self.find(interaction_id, call.project) is None and call.query.get("stream") != "true":
@@ -118,7 +119,7 @@ class _UnknownRead200(Engine):
 
 @STORAGE.mutant("unknown-read-crashes")
 class _UnknownReadCrashes(Engine):
-    """A read of an id that names nothing is answered 500."""
+    """A read of an unknown id is answered with 500."""
 
     def existing(self, interaction_id: str, project: str) -> Run:
         run = self.find(interaction_id, project)
@@ -129,7 +130,7 @@ class _UnknownReadCrashes(Engine):
 
 @STORAGE.mutant("store-false-stored")
 class _StoreFalseStored(Engine):
-    """What was created with `store: false` is stored all the same."""
+    """Interactions created with `store: false` are stored anyway."""
 
     def open(self, order: Order) -> tuple[Run, Order]:
         order.store = True
@@ -148,7 +149,7 @@ class _StoreFalseBackground(Admission):
 
 @STORAGE.mutant("projects-shared")
 class _ProjectsShared(Store):
-    """Another project's key reads, cancels and deletes everything."""
+    """Another project's key can read, cancel and delete every interaction."""
 
     def may_see(self, run: Run, project: str) -> bool:
         return True
@@ -156,7 +157,7 @@ class _ProjectsShared(Store):
 
 @STORAGE.mutant("projects-shared-for-deletes")
 class _ProjectsSharedForDeletes(Engine):
-    """Another project's key deletes everything."""
+    """Another project's key can delete every interaction."""
 
     def delete(self, call: Call, interaction_id: str) -> Response:
         for run in self.store.all():
@@ -166,9 +167,24 @@ class _ProjectsSharedForDeletes(Engine):
         return super().delete(call, interaction_id)
 
 
+@STORAGE.mutant("projects-shared-for-cached-reads")
+class _ProjectsSharedForCachedReads(Engine):
+    """What its own project has read can be read with any key, as from a cache that ignores keys."""
+
+    _cached: frozenset[str] = frozenset()
+
+    def get(self, call: Call, interaction_id: str) -> Response:
+        for run in self.store.all():
+            if run.id == interaction_id and run.project == call.project:
+                self._cached |= {run.id}
+            elif run.id == interaction_id and run.id in self._cached:
+                call = replace(call, project=run.project)
+        return super().get(call, interaction_id)
+
+
 @STORAGE.mutant("reads-change-status")
 class _ReadsChangeStatus(Engine):
-    """A read of a completed interaction says that it is in progress, every second time."""
+    """Every second read shows a completed interaction as in progress."""
 
     _reads = 0
 

@@ -20,7 +20,7 @@ STREAM = Area("stream")
 
 @STREAM.mutant("frames-run-together")
 class _FramesRunTogether(Events):
-    """Frames are not divided by a blank line."""
+    """Frames are not separated by a blank line."""
 
     def framed(self, name: bytes, data: bytes) -> bytes:
         return super().framed(name, data)[:-1]
@@ -28,7 +28,7 @@ class _FramesRunTogether(Events):
 
 @STREAM.mutant("frames-ndjson")
 class _FramesNdjson(Events):
-    """The stream is a JSON value a line, not server-sent events."""
+    """The stream is newline-delimited JSON, not server-sent events."""
 
     def framed(self, name: bytes, data: bytes) -> bytes:
         return data + b"\n"
@@ -36,7 +36,7 @@ class _FramesNdjson(Events):
 
 @STREAM.mutant("frames-latin1")
 class _FramesLatin1(Events):
-    """Streams are written in Latin-1."""
+    """Streams are encoded in Latin-1."""
 
     def frame(self, payload: Json) -> bytes:
         return super().frame(payload).decode().encode("latin-1", "replace")
@@ -52,7 +52,7 @@ class _EventNameWrong(Events):
 
 @STREAM.mutant("payload-not-json")
 class _PayloadNotJson(Events):
-    """The payload of a step's end is broken JSON."""
+    """The payload of step.stop is broken JSON."""
 
     def framed(self, name: bytes, data: bytes) -> bytes:
         return super().framed(name, data[:-1] if name == b"step.stop" else data)
@@ -68,7 +68,7 @@ class _PayloadList(Events):
 
 @STREAM.mutant("characters-split")
 class _CharactersSplit(Events):
-    """A character beyond the basic plane is split between two deltas, as halves that are no text."""
+    """The surrogate halves of a character beyond the basic multilingual plane are split between two deltas."""
 
     def text_pieces(self, run: Run, text: str) -> list[str]:
         index = next((i for i, character in enumerate(text) if ord(character) > 0xFFFF), None)
@@ -82,7 +82,7 @@ class _CharactersSplit(Events):
 
 @STREAM.mutant("event-type-missing")
 class _EventTypeMissing(Events):
-    """The end of a step has no event_type."""
+    """The event step.stop has no event_type."""
 
     def framed(self, name: bytes, data: bytes) -> bytes:
         return super().framed(name, data.replace(b',"event_type":"step.stop"', b""))
@@ -100,7 +100,7 @@ class _IndexString(Events):
 
 @STREAM.mutant("delta-text-missing")
 class _DeltaTextMissing(Events):
-    """Text deltas call their text `content`."""
+    """Text deltas have their text in `content`."""
 
     def frame(self, payload: Json) -> bytes:
         delta = payload.get("delta", {})
@@ -111,7 +111,7 @@ class _DeltaTextMissing(Events):
 
 @STREAM.mutant("created-missing")
 class _CreatedMissing(Events):
-    """Streams begin with the status, not with interaction.created."""
+    """Streams begin with the status update, not with interaction.created."""
 
     def opening(self, run: Run) -> list[Json]:
         return super().opening(run)[1:]
@@ -127,7 +127,7 @@ class _CreatedSecond(Events):
 
 @STREAM.mutant("created-twice")
 class _CreatedTwice(Events):
-    """interaction.created comes twice."""
+    """interaction.created is sent twice."""
 
     def opening(self, run: Run) -> list[Json]:
         return [*super().opening(run), self.created(run)]
@@ -163,7 +163,7 @@ class _IdChanges(Events):
 
 @STREAM.mutant("event-id-repeats")
 class _EventIdRepeats(Events):
-    """Every second event has the id of the one before it."""
+    """Every second event has the same id as the one before it."""
 
     def event_id(self, run: Run, index: int, payload: Json) -> str | None:
         return super().event_id(run, index // 2 * 2, payload)
@@ -217,7 +217,7 @@ class _BackgroundStreamRefused(Engine):
 
 @STREAM.mutant("hang-up-breaks")
 class _HangUpBreaks(Engine):
-    """After a reader hung up, every call is answered 503."""
+    """After a reader has hung up, every call is answered with 503."""
 
     broken = False
 
@@ -235,7 +235,7 @@ class _HangUpBreaks(Engine):
 
 @STREAM.mutant("hang-up-deletes")
 class _HangUpDeletes(_HangUpBreaks):
-    """An interaction whose reader hung up is gone."""
+    """When a reader hangs up, the interaction is deleted."""
 
     def handle(self, call: Call) -> Response | None:
         if self.broken:
@@ -246,7 +246,7 @@ class _HangUpDeletes(_HangUpBreaks):
 
 @STREAM.mutant("stream-unstored")
 class _StreamUnstored(Engine):
-    """Interactions created with a stream are not stored, though their events name an id."""
+    """Interactions created with a stream are not stored although their events name an id."""
 
     def remember(self, run: Run) -> None:
         if run.body.get("stream") is not True:
@@ -264,7 +264,7 @@ class _StatusUpdateUnknown(Events):
 
 
 class _Tripwire:
-    """Tells the engine when its reader leaves before the end."""
+    """Tells the engine if the reader hangs up before the end."""
 
     def __init__(self, body: Body, engine: _HangUpBreaks) -> None:
         self._body = body
@@ -285,7 +285,7 @@ class _Tripwire:
 
 
 _HIGH, _LOW = "\ue000", "\ue001"
-"""Stand-ins, from the private use area, for halves that cannot be encoded."""
+"""Placeholders from the private use area for surrogate halves, which cannot be encoded."""
 
 
 @STREAM.mutant("alt-sse-refused")

@@ -59,7 +59,7 @@ class _CompletedNotLast(_Sequence):
 
 @END.mutant("completed-twice")
 class _CompletedTwice(_Sequence):
-    """interaction.completed comes twice."""
+    """interaction.completed is sent twice."""
 
     def change(self, run: Run, events: list[Json]) -> list[Json]:
         return [*events, {"interaction": {"id": run.public_id, "status": "completed", "usage": run.usage},
@@ -73,7 +73,7 @@ class _CompletedMissing(_Unclosed):
 
 @END.mutant("completed-still-running")
 class _CompletedStillRunning(_Closing):
-    """interaction.completed says that the interaction is in progress."""
+    """interaction.completed reports the interaction as in progress."""
 
     def change(self, run: Run, interaction: Json) -> None:
         interaction["status"] = "in_progress"
@@ -89,7 +89,7 @@ class _CompletedWithoutUsage(_Closing):
 
 @END.mutant("completed-with-steps-wrong")
 class _CompletedWithStepsWrong(_Closing):
-    """interaction.completed carries steps that are not those of the deltas."""
+    """interaction.completed contains steps that differ from those of the deltas."""
 
     def change(self, run: Run, interaction: Json) -> None:
         interaction["steps"] = [{"content": [{"text": "Something else.", "type": "text"}], "type": "model_output"}]

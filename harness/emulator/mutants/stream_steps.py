@@ -36,7 +36,7 @@ class _Whole(Events):
 
 @STEPS.mutant("stream-drops-stop")
 class _StreamDropsStop(_Whole):
-    """The last step is never stopped."""
+    """The last step has no step.stop."""
 
     def change(self, events: list[Json]) -> list[Json]:
         return events[:-1]
@@ -44,7 +44,7 @@ class _StreamDropsStop(_Whole):
 
 @STEPS.mutant("stop-twice")
 class _StopTwice(_Step):
-    """Steps are stopped twice."""
+    """Each step has two step.stop events."""
 
     def change(self, events: list[Json]) -> list[Json]:
         return [*events, events[-1]]
@@ -52,7 +52,7 @@ class _StopTwice(_Step):
 
 @STEPS.mutant("start-missing")
 class _StartMissing(_Step):
-    """Steps are not started."""
+    """Steps have no step.start."""
 
     def change(self, events: list[Json]) -> list[Json]:
         return events[1:]
@@ -84,7 +84,7 @@ class _IndexFromOne(_Whole):
 
 @STEPS.mutant("index-gap")
 class _IndexGap(_Whole):
-    """Step indices leave out every second number."""
+    """Step indices skip every second number."""
 
     def change(self, events: list[Json]) -> list[Json]:
         return [{**event, "index": event["index"] * 2} if "index" in event else event for event in events]
@@ -112,7 +112,7 @@ class _StepsInterleaved(_Whole):
 
 @STEPS.mutant("delta-type-unknown")
 class _DeltaTypeUnknown(Events):
-    """Text deltas have a type of their own, `text_delta`."""
+    """Text deltas have the undocumented type `text_delta`."""
 
     def frame(self, payload: Json) -> bytes:
         delta = payload.get("delta")
@@ -131,7 +131,7 @@ class _DeltaMisfit(Events):
 
 @STEPS.mutant("arguments-cut")
 class _ArgumentsCut(Events):
-    """The last fragment of a call's arguments never comes."""
+    """The last fragment of a call's arguments is never sent."""
 
     def arguments(self, run: Run, step: Json) -> list[Json]:
         deltas = super().arguments(run, step)
@@ -140,7 +140,7 @@ class _ArgumentsCut(Events):
 
 @STEPS.mutant("arguments-repeated")
 class _ArgumentsRepeated(Events):
-    """Each fragment of a call's arguments repeats all that came before, as if deltas were totals."""
+    """Each fragment of a call's arguments repeats all earlier ones, as if deltas were cumulative."""
 
     def arguments(self, run: Run, step: Json) -> list[Json]:
         deltas = super().arguments(run, step)
@@ -150,7 +150,7 @@ class _ArgumentsRepeated(Events):
 
 @STEPS.mutant("arguments-object")
 class _ArgumentsObject(Events):
-    """The arguments of a call come as an object, not as text."""
+    """The arguments of a call are streamed as an object, not as text."""
 
     def arguments(self, run: Run, step: Json) -> list[Json]:
         return [{"arguments": step["arguments"], "type": "arguments_delta"}]
@@ -166,7 +166,7 @@ class _SignatureFirst(Events):
 
 @STEPS.mutant("signature-dropped")
 class _SignatureDropped(Events):
-    """Streams leave the signatures of thoughts out."""
+    """Streams leave out the signatures of thoughts."""
 
     def thought(self, run: Run, step: Json) -> list[Json]:
         return super().thought(run, step)[:-1]
@@ -183,7 +183,7 @@ class _TextDropped(Events):
 
 @STEPS.mutant("text-doubled")
 class _TextDoubled(Events):
-    """One text delta comes twice."""
+    """One text delta is sent twice."""
 
     def text_pieces(self, run: Run, text: str) -> list[str]:
         pieces = super().text_pieces(run, text)
@@ -201,7 +201,7 @@ class _TextCumulative(Events):
 
 @STEPS.mutant("text-reordered")
 class _TextReordered(Events):
-    """Two text deltas change places."""
+    """Two text deltas are swapped."""
 
     def text_pieces(self, run: Run, text: str) -> list[str]:
         pieces = super().text_pieces(run, text)
@@ -210,7 +210,7 @@ class _TextReordered(Events):
 
 @STEPS.mutant("thoughts-not-streamed")
 class _ThoughtsNotStreamed(Events):
-    """Streams leave thoughts out, and the indices close the gap."""
+    """Streams leave out thoughts, and the indices of the other steps have no gap."""
 
     def sequence(self, run: Run) -> list[Json]:
         shown = [step for step in run.steps if step["type"] != "thought"]
@@ -220,7 +220,7 @@ class _ThoughtsNotStreamed(Events):
 
 @STEPS.mutant("call-streamed-as-text")
 class _CallStreamedAsText(Events):
-    """Streams show a function call as a text."""
+    """Streams show a function call as text."""
 
     def shell(self, step: Json) -> Json:
         return {"type": "model_output"} if step["type"] == "function_call" else super().shell(step)
@@ -231,7 +231,7 @@ class _CallStreamedAsText(Events):
 
 @STEPS.mutant("call-streamed-without-name")
 class _CallStreamedWithoutName(Events):
-    """The start of a function call does not say which function."""
+    """The step.start of a function call lacks the function's name."""
 
     def shell(self, step: Json) -> Json:
         shell = super().shell(step)

@@ -1,6 +1,6 @@
-"""Changes to finished answers, for mutants whose defect is in what leaves the service.
+"""Changes finished responses, for mutants whose defect is in what the service sends.
 
-Layer 2. Works on whole responses only: a stream passes through untouched.
+Layer 2. Works on whole responses only: streams are left unchanged.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ JSON_TYPE = "application/json"
 
 
 def bytes_of(response: Response) -> bytes:
-    """The body of a whole response, pulled."""
+    """Read a whole response and return its body."""
     return b"".join(piece.data for piece in response.body if isinstance(piece, Chunk))
 
 
 def is_json(response: Response) -> bool:
-    """Whether this is a whole JSON answer."""
+    """Whether this is a whole JSON response."""
     return isinstance(response.framing, Length) and response.headers.media_type() == JSON_TYPE
 
 
 def with_bytes(response: Response, data: bytes) -> Response:
-    """The same head over another body."""
+    """The same status and headers with another body."""
     return Response.whole(response.status, response.headers, data)
 
 
 def altered(response: Response, change: Callable[[Any], Any]) -> Response:
-    """A JSON answer with its value changed; any other answer as it is. `change` may work in place."""
+    """Apply `change` to the value of a JSON response, possibly in place; any other response is left as it is."""
     if not is_json(response):
         return response
     value = msgspec.json.decode(bytes_of(response))
@@ -44,16 +44,16 @@ def altered(response: Response, change: Callable[[Any], Any]) -> Response:
 
 
 def plain_error(status: int, message: str = "Internal error.", code: str = "api_error") -> Response:
-    """An error in the API's shape."""
+    """An error response in the API's shape."""
     return Refusal(status, code, message).response()
 
 
 def html(status: int) -> Response:
-    """What a proxy or a web framework would show."""
+    """An HTML error page such as a proxy or a web framework would send."""
     page = b"<!doctype html><title>Error</title><h1>Something went wrong</h1>"
     return Response.whole(status, Headers((("content-type", "text/html"),)), page)
 
 
 def sent(call: Call) -> Json:
-    """The body of a call as an object, `{}` when it is none."""
+    """The body of a call as an object, `{}` if it is not one."""
     return object_or_none(call.request.body) or {}

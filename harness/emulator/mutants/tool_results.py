@@ -1,4 +1,4 @@
-"""Mutants: what a client answers to function calls."""
+"""Mutants: the results that a client sends for function calls."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class _ResultStringRefused(Admission):
 
 @RESULTS.mutant("result-list-crashes")
 class _ResultListCrashes(Admission):
-    """A result that is a list of contents is answered 500."""
+    """A result that is a list of contents is answered with 500."""
 
     def function_results(self, order: Order) -> None:
         if any(isinstance(item.get("result"), list) for item in results(order.given)):
@@ -65,7 +65,7 @@ class _ResultOrphanAccepted(Admission):
 
 @RESULTS.mutant("result-bad-id-crashes")
 class _ResultBadIdCrashes(Admission):
-    """A result for no call is answered 500."""
+    """A result that belongs to no call is answered with 500."""
 
     def function_results(self, order: Order) -> None:
         try:
@@ -76,7 +76,7 @@ class _ResultBadIdCrashes(Admission):
 
 @RESULTS.mutant("parallel-results-refused")
 class _ParallelResultsRefused(Admission):
-    """Only one result is taken at a time."""
+    """Only one result is accepted at a time."""
 
     def function_results(self, order: Order) -> None:
         if len(results(order.given)) > 1:
@@ -95,7 +95,7 @@ class _StatelessRefused(Admission):
 
 @RESULTS.mutant("signature-unchecked")
 class _SignatureUnchecked(Admission):
-    """A thought is taken back without its signature."""
+    """A thought is accepted as input without its signature."""
 
     def signatures(self, order: Order) -> None:
         return None
@@ -103,7 +103,7 @@ class _SignatureUnchecked(Admission):
 
 @RESULTS.mutant("signature-missing-crashes")
 class _SignatureMissingCrashes(Admission):
-    """A thought without its signature is answered 500."""
+    """A thought as input without its signature is answered with 500."""
 
     def thought_signature(self, step: Json) -> None:
         if not step.get("signature"):
@@ -112,7 +112,7 @@ class _SignatureMissingCrashes(Admission):
 
 @RESULTS.mutant("result-id-unchecked")
 class _ResultIdUnchecked(Admission):
-    """A result is taken whichever call it names."""
+    """A result is accepted whatever call it names."""
 
     def function_results(self, order: Order) -> None:
         if order.previous is None:
@@ -130,7 +130,7 @@ class _ResultErrorRefused(Admission):
 
 
 class _AnswerToResult(Engine):
-    """The answer to a result has the status `shown`."""
+    """The interaction that answers a result has the status `shown`."""
 
     shown = ""
 

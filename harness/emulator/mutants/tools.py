@@ -63,7 +63,7 @@ class _CallArgumentsString(Bodies):
 
 @TOOLS.mutant("call-undeclared")
 class _CallUndeclared(_Calls):
-    """A function is called that nobody declared."""
+    """A function is called that was not declared."""
 
     def change(self, step: Json) -> None:
         step["name"] = "something_else"
@@ -71,7 +71,7 @@ class _CallUndeclared(_Calls):
 
 @TOOLS.mutant("call-arguments-misfit")
 class _CallArgumentsMisfit(_Calls):
-    """The arguments of a call do not fit the declaration."""
+    """The arguments of a call do not match the function's declaration."""
 
     def change(self, step: Json) -> None:
         step["arguments"] = {"unexpected": 1}
@@ -88,7 +88,7 @@ class _CallNotStored(Bodies):
 
 @TOOLS.mutant("call-renamed-when-stored")
 class _CallRenamedWhenStored(Bodies):
-    """A read shows the pending call under another id."""
+    """A read shows the pending call with a different id."""
 
     def steps(self, run: Run, *, timeline: bool) -> list[Json]:
         steps = super().steps(run, timeline=timeline)
@@ -109,7 +109,7 @@ class _ChoiceNoneIgnored(Replies):
 
 @TOOLS.mutant("call-ids-same")
 class _CallIdsSame(_Calls):
-    """All calls of an answer have one id."""
+    """All calls of an interaction have the same id."""
 
     def change(self, step: Json) -> None:
         step["id"] = "call_1"
@@ -152,7 +152,7 @@ class _ChoiceAllowedIgnored(Replies):
 
 @TOOLS.mutant("search-as-function")
 class _SearchAsFunction(Replies):
-    """A search is handed to the client as a function call."""
+    """A search is returned to the client as a function call."""
 
     def steps(self, order: Order, script: Script) -> tuple[list[Json], bool]:
         steps, cut = super().steps(order, script)

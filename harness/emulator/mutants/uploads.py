@@ -19,7 +19,7 @@ class _Uploads(Collection):
 
 @UPLOADS.mutant("upload-crashes")
 class _UploadCrashes(_Uploads):
-    """An upload is answered 500."""
+    """An upload is answered with 500."""
 
     def serve(self, call: Call) -> Response | None:
         return plain_error(500)
@@ -27,7 +27,7 @@ class _UploadCrashes(_Uploads):
 
 @UPLOADS.mutant("upload-lost")
 class _UploadLost(_Uploads):
-    """An upload is answered 200 and nothing is written."""
+    """An upload is answered with 200 but nothing is written."""
 
     def serve(self, call: Call) -> Response | None:
         return json_response({"files": []})
@@ -35,7 +35,7 @@ class _UploadLost(_Uploads):
 
 @UPLOADS.mutant("upload-replaces-unasked")
 class _UploadReplacesUnasked(_Uploads):
-    """An upload replaces a file without being told to."""
+    """An upload replaces a file without overwrite=true."""
 
     def serve(self, call: Call) -> Response | None:
         return super().serve(replace(call, query={**call.query, "overwrite": "true"}))
@@ -43,7 +43,7 @@ class _UploadReplacesUnasked(_Uploads):
 
 @UPLOADS.mutant("upload-never-replaces")
 class _UploadNeverReplaces(_Uploads):
-    """An upload with overwrite=true is refused where a file is."""
+    """An upload with overwrite=true is refused if the file exists."""
 
     def serve(self, call: Call) -> Response | None:
         query = {name: value for name, value in call.query.items() if name != "overwrite"}

@@ -26,12 +26,12 @@ class _Webhooks(Collection):
 
 @WEBHOOKS.mutant("webhooks-not-kept")
 class _NotKept(NotKept, _Webhooks):
-    """A webhook is not found again."""
+    """A created webhook is not found."""
 
 
 @WEBHOOKS.mutant("webhooks-delete-keeps")
 class _DeleteKeeps(DeleteKeeps, _Webhooks):
-    """A delete of a webhook is answered 200 and the webhook stays."""
+    """A delete of a webhook is answered with 200 but the webhook is kept."""
 
 
 @WEBHOOKS.mutant("webhooks-list-empty")
@@ -41,7 +41,7 @@ class _ListEmpty(ListEmpty, _Webhooks):
 
 @WEBHOOKS.mutant("webhooks-patch-ignored")
 class _PatchIgnored(_Webhooks):
-    """A change of a webhook is answered 200 and changes nothing."""
+    """An update of a webhook is answered with 200 but changes nothing."""
 
     def serve(self, call: Call) -> Response | None:
         if call.request.method != "PATCH":
@@ -55,7 +55,7 @@ class _PatchIgnored(_Webhooks):
 
 @WEBHOOKS.mutant("webhooks-patch-resets")
 class _PatchResets(_Webhooks):
-    """A change of a webhook forgets what it does not name."""
+    """An update of a webhook clears the fields that it does not name."""
 
     def serve(self, call: Call) -> Response | None:
         response = super().serve(call)
@@ -100,7 +100,7 @@ class _SecretNeverShown(_Webhooks):
 
 @WEBHOOKS.mutant("webhooks-any-event")
 class _AnyEvent(_Webhooks):
-    """Any word is taken for an event."""
+    """Any name is accepted as an event."""
 
     def serve(self, call: Call) -> Response | None:
         try:
@@ -113,7 +113,7 @@ class _AnyEvent(_Webhooks):
 
 @WEBHOOKS.mutant("webhooks-any-event-crashes")
 class _AnyEventCrashes(_Webhooks):
-    """An event that does not exist is answered 500."""
+    """A subscription to an unknown event is answered with 500."""
 
     def serve(self, call: Call) -> Response | None:
         try:
@@ -126,17 +126,17 @@ class _AnyEventCrashes(_Webhooks):
 
 @WEBHOOKS.mutant("webhooks-unknown-200")
 class _Unknown200(Unknown200, _Webhooks):
-    """A read of a webhook that does not exist is answered 200."""
+    """A read of a webhook that does not exist is answered with 200."""
 
 
 @WEBHOOKS.mutant("webhooks-unknown-crashes")
 class _UnknownCrashes(UnknownCrashes, _Webhooks):
-    """A read of a webhook that does not exist is answered 500."""
+    """A read of a webhook that does not exist is answered with 500."""
 
 
 @WEBHOOKS.mutant("webhooks-ping-missing")
 class _PingMissing(_Webhooks):
-    """There is no ping."""
+    """There is no ping operation."""
 
     def serve(self, call: Call) -> Response | None:
         if call.segments[-1].endswith(":ping"):
@@ -146,7 +146,7 @@ class _PingMissing(_Webhooks):
 
 @WEBHOOKS.mutant("webhooks-rotate-keeps")
 class _RotateKeeps(_Webhooks):
-    """A rotation answers the secret there was."""
+    """A rotation returns the old secret."""
 
     def __init__(self, *args: object) -> None:
         super().__init__(*args)  # type: ignore[arg-type]
@@ -167,7 +167,7 @@ class _RotateKeeps(_Webhooks):
 
 @WEBHOOKS.mutant("webhooks-rotate-empty")
 class _RotateEmpty(_Webhooks):
-    """A rotation does not say which secret is new."""
+    """A rotation does not return the new secret."""
 
     def serve(self, call: Call) -> Response | None:
         response = super().serve(call)

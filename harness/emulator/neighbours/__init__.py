@@ -1,4 +1,4 @@
-"""The resources beside interactions: agents, environments and files, credentials, webhooks, triggers. Layer 2."""
+"""The other resources of the API: agents, environments and files, credentials, webhooks, triggers. Layer 2."""
 
 from harness.emulator.neighbours.service import Neighbours
 

@@ -1,8 +1,7 @@
 """The agents resource: saved agents with their tools, instructions and base environment.
 
-Layer 2. Knows what may be saved; must not know how an agent runs. The API has no update operation. That a
-reserved prefix or a missing field is answered with 400 and a taken id with 409 is inferred from its documented
-errors.
+Layer 2. Knows what may be saved; must not know how an agent runs. The API has no update operation. Inferred from
+its documented errors: a reserved prefix or a missing field is answered with 400, an id in use with 409.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ RESERVED_PREFIXES = (
     "antigravity-", "veo-", "omni-", "lyria-", "imagen-", "gemma-", "gemini-", "google-",
     "youtube-", "android-", "chrome-", "pixel-", "waze-", "fitbit-", "nest-", "kaggle-",
 )  # fmt: skip
-"""Beginnings of ids, compared without case, that belong to the provider."""
+"""Prefixes of ids that are reserved for the provider; compared without regard to case."""
 
 _AGENT = {
     "id": STRING_REQUIRED,
@@ -55,14 +54,14 @@ _TOOL_TYPES = ("code_execution", "function", "google_search", "mcp_server", "url
 
 
 class Agents:
-    """Saved agents per project; `blueprints` judges their base environment and the credentials they name."""
+    """Saved agents per project; `blueprints` validates their base environment and the credentials they name."""
 
     def __init__(self, blueprints: Blueprints) -> None:
         self._blueprints = blueprints
         self._agents: Collection[dict[str, Any]] = Collection("agent")
 
     def find(self, agent_id: str, project: str) -> dict[str, Any] | None:
-        """The agent as it was saved, or None."""
+        """The agent as saved, or None."""
         return self._agents.find(project, agent_id)
 
     def handle(self, call: Call) -> Response:
@@ -99,7 +98,7 @@ class Agents:
         if kind != "mcp_server":
             return
         name = tool.get("name")
-        # the guides disagree on "-" in names; both forms are accepted, capitals by neither
+        # the guides disagree on "-" in names, so both forms are accepted; none of them allows capitals
         if not isinstance(name, str) or re.fullmatch(r"[a-z0-9_-]+", name) is None:
             came = f"but {name!r} was sent" if name else "but none was sent"
             raise invalid(f"An mcp_server tool needs a name of a-z, 0-9, _ and -, {came}.")

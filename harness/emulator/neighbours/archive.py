@@ -1,7 +1,7 @@
-"""Tar archives of an environment's files, both ways, in memory and within bounds.
+"""Packs an environment's files into tar archives and unpacks them, in memory and within limits.
 
-Layer 2. Knows tar and gzip; must not know environments. Archives come from strangers: links, devices and paths
-that climb are refused, and a gzip bomb is given up on at the limit instead of being unpacked.
+Layer 2. Knows tar and gzip; must not know environments. Archives are untrusted: links, devices and paths with `..`
+are refused, and unpacking stops at the limit, so that a gzip bomb does no harm.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _GZIP_WINDOW = 16 + zlib.MAX_WBITS
 
 
 def pack(entries: Iterable[tuple[str, Node]]) -> bytes:
-    """An uncompressed POSIX tar of relative names and nodes; the same entries give the same bytes."""
+    """Pack relative names and nodes into an uncompressed POSIX tar; the same entries give the same bytes."""
     target = io.BytesIO()
     with tarfile.open(fileobj=target, mode="w", format=tarfile.PAX_FORMAT) as archive:
         for name, node in entries:
@@ -40,8 +40,8 @@ def pack(entries: Iterable[tuple[str, Node]]) -> bytes:
 def unpack(data: bytes, limit: int) -> tuple[dict[str, bytes], list[str]]:
     """Files and directories of a `.tar` or `.tar.gz`, by clean path; a later member replaces an earlier one.
 
-    Raises `Refusal` 400 for anything but a sound archive of files and directories, 429 when it unpacks to more
-    than `limit` bytes.
+    Raises `Refusal` 400 for anything but a valid archive of plain files and directories, 429 when gzip data
+    inflates to more than twice `limit` bytes.
     """
     raw = _inflate(data, limit) if data.startswith(_GZIP) else data
     files: dict[str, bytes] = {}
@@ -65,7 +65,7 @@ def unpack(data: bytes, limit: int) -> tuple[dict[str, bytes], list[str]]:
 
 
 def _inflate(data: bytes, limit: int) -> bytes:
-    # a tar is at most its files plus headers; twice the limit leaves room for many small ones
+    # the headers of many small files can make a tar much larger than its contents: twice the limit leaves room
     inflater = zlib.decompressobj(_GZIP_WINDOW)
     try:
         raw = inflater.decompress(data, 2 * limit)

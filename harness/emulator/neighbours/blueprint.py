@@ -1,4 +1,4 @@
-"""What an environment shall be made of: reads and judges `sources`, `network` and `env`.
+"""Reads and validates the configuration of an environment: `sources`, `network` and `env`.
 
 Layer 2. Knows the rules of an environment's configuration; must not know which environments exist. Nothing is
 fetched: a repository, bucket or skill becomes an empty directory at its target.
@@ -27,9 +27,9 @@ from harness.emulator.neighbours.fields import (
 from harness.emulator.neighbours.tree import clean
 
 INLINE_FILE_BYTES = 2**20
-"""An inline source may hold 1 MB …"""
+"""Size limit of one inline source: 1 MB."""
 INLINE_BYTES = 2 * 2**20
-"""… and all inline sources of one environment 2 MB."""
+"""Size limit of all inline sources of one environment together: 2 MB."""
 
 CONFIG: Shape = {
     "type": Field((str,), choices=("remote",)),
@@ -38,10 +38,10 @@ CONFIG: Shape = {
     "env": OBJECT,
     "network": STRING_OR_OBJECT,
 }
-"""`environment` of an interaction and `base_environment` of an agent."""
+"""Shape of an interaction's `environment` and an agent's `base_environment`."""
 
 CREATE: Shape = {"from_environment": STRING, "sources": ARRAY, "env": OBJECT, "network": STRING_OR_OBJECT}
-"""The body of POST environments."""
+"""Shape of the body of POST environments."""
 
 _SOURCE = {
     "type": Field((str,), required=True, choices=("repository", "gcs", "inline", "skill_registry")),
@@ -57,11 +57,12 @@ _VARIABLE = {"value": STRING, "credential": STRING}
 
 @dataclass(frozen=True, slots=True)
 class Blueprint:
-    """A judged configuration.
+    """A validated configuration.
 
-    `origin` is the environment to reuse or to fork, `""` for none. `files` maps paths to bytes, `directories`
-    are to exist although nothing is in them. `sources` is the echo, without inline content. `network` None means
-    that none was given; that opens all traffic for a new environment and keeps the rules of an old one.
+    `origin` is the id of the environment to reuse or to fork, `""` for none. `files` maps paths to bytes;
+    `directories` are paths to create even if they stay empty. `sources` are the given ones, as responses show
+    them: without inline content. If `network` is None, none was given: a new environment then allows all traffic,
+    an existing one keeps its rules.
     """
 
     origin: str = ""
@@ -72,13 +73,13 @@ class Blueprint:
 
 
 class Blueprints:
-    """Reads configurations; `has_credential(id, project)` tells which credentials may be named."""
+    """Reads configurations; `has_credential(id, project)` tells whether a credential exists."""
 
     def __init__(self, has_credential: Callable[[str, str], bool]) -> None:
         self._has_credential = has_credential
 
     def read(self, config: Any, project: str, what: str = "environment") -> Blueprint:
-        """Judge `"remote"`, an environment id, or a configuration object. Raises `Refusal`."""
+        """Validate `"remote"`, an environment id, or a configuration object. Raises `Refusal`."""
         if not isinstance(config, str):
             return self.read_object(config, project, what, CONFIG)
         if not config:
@@ -86,7 +87,7 @@ class Blueprints:
         return Blueprint() if config == "remote" else Blueprint(origin=config)
 
     def read_object(self, config: Any, project: str, what: str, shape: Shape) -> Blueprint:
-        """Judge a configuration object of `shape`. Raises `Refusal`."""
+        """Validate a configuration object against `shape`. Raises `Refusal`."""
         given = read(config, shape, what)
         origin = given.get("environment_id") or given.get("from_environment") or ""
         if given.get("from_environment") and (given.get("sources") or given.get("env")):
@@ -100,7 +101,7 @@ class Blueprints:
         return Blueprint(origin.removeprefix("environments/"), files, directories, echo, network)
 
     def check_credential(self, credential: str | None, project: str) -> None:
-        """Raise `Refusal` 404 for a credential that is named and does not exist."""
+        """Raise `Refusal` 404 if `credential` is given but does not exist."""
         if credential is not None and not self._has_credential(credential, project):
             raise not_found(f"There is no credential {credential!r} in this project: create it first.")
 
@@ -125,7 +126,7 @@ class Blueprints:
 
 
 def _check_domain(domain: str) -> None:
-    """An exact host, `*`, or `*.` and a host; nothing else is a rule of the egress proxy."""
+    """Accept an exact host, `*`, or `*.` and a host: the egress proxy knows no other rules."""
     if domain != "*" and re.fullmatch(r"(\*\.)?[^\s*/:@?#]+", domain) is None:
         raise invalid(f'The domain {domain!r} must be a bare host name, "*", or "*." and a host name.')
 
@@ -157,7 +158,7 @@ def _target(source: dict[str, Any]) -> str:
         raise invalid(f"A {kind} source needs 'source', the place it comes from.")
     target = source.get("target", "")
     if kind != "inline" and not target:
-        # where the service puts it is not documented; its own last name is the least surprising place
+        # where the service puts it is not documented; the last part of its name is the least surprising place
         target = source["source"].rstrip("/").rpartition("/")[2] or "source"
     path = clean(target)
     if not path:

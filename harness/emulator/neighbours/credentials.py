@@ -1,7 +1,7 @@
-"""The credentials resource: three types, partial updates, and secrets that go in and never come out.
+"""The credentials resource: three types, partial updates, and secrets that are accepted but never returned.
 
-Layer 2. Knows which fields each type has. Nothing is contacted: the token exchange of an `oauth2` credential
-succeeds unless its token_url is on a host below `.invalid`, a name that by RFC 2606 never resolves.
+Layer 2. Knows which fields each type has. No host is contacted: the token exchange of an `oauth2` credential
+succeeds unless the host of its token_url is under `.invalid`, a domain that by RFC 2606 never resolves.
 """
 
 from __future__ import annotations
@@ -47,12 +47,12 @@ TYPES: dict[str, Shape] = {
         "trusted_domains": ARRAY,
     },
 }
-"""The fields of each type beside `id` and `type`."""
+"""The fields of each type besides `id` and `type`."""
 
 
 @dataclass(slots=True)
 class Credential:
-    """What is kept. `fields` holds the secrets: it is judged when it changes and never shown."""
+    """A stored credential. `fields` holds the secrets: they are validated on every change and never shown."""
 
     id: str
     type: str
@@ -61,7 +61,7 @@ class Credential:
     updated: str
 
     def view(self) -> dict[str, Any]:
-        """The resource as the API shows it; times with nine decimals, as in the samples."""
+        """The resource as the API shows it; times have nine decimals, as in the official samples."""
         return {
             "id": self.id,
             "type": self.type,
@@ -76,11 +76,11 @@ class Credentials:
 
     def __init__(self, stamps: Stamps) -> None:
         self._stamps = stamps
-        # documented: a taken id is `aborted` here, not `already_exists`
+        # documented: the error for an id in use is `aborted` here, not `already_exists`
         self._kept: Collection[Credential] = Collection("credential", conflict="aborted")
 
     def has(self, credential_id: str, project: str) -> bool:
-        """Whether the credential may be named by an allowlist, a variable or a tool."""
+        """Whether the credential exists, so that an allowlist, a variable or a tool may name it."""
         return self._kept.find(project, credential_id) is not None
 
     def handle(self, call: Call) -> Response:
@@ -132,7 +132,7 @@ def _type(body: Any) -> str:
 
 
 def _judge(fields: dict[str, Any]) -> None:
-    """The rules within fields that their shapes cannot say; messages never repeat a secret."""
+    """Check the rules that the shapes of the fields cannot express; messages never repeat a secret."""
     for name in ("scopes", "trusted_domains"):
         strings(fields.get(name, []), name)
     location = fields.get("injection_location", [])

@@ -1,7 +1,8 @@
-"""The environments resource: create, fork, reuse, list, get, delete; and who holds how many bytes.
+"""The environments resource: create, fork, reuse, list, get, delete; and a limit on the bytes stored.
 
-Layer 2. Knows environments as wholes; must not know how files travel (`files`, `uploads`). The oldest environments
-make room for new ones, as the service's own expire: a client sees 404 for both.
+Layer 2. Knows environments as wholes; must not know how files are sent and received (`files`, `uploads`). The
+oldest environments are dropped to make room for new ones. On the live service they expire; a client sees 404 in
+both cases.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ from harness.emulator.neighbours.tree import Tree
 from harness.wire import Response
 
 STORED_BYTES = 128 * 2**20
-"""Bytes that the files of all environments may hold together; what forks share counts for each."""
+"""Total bytes that the files of all environments may hold; a file shared by forks counts once for each."""
 
 
 @dataclass(slots=True, eq=False)
 class Environment:
-    """One sandbox: its files, its network rules (None: all traffic), and where its files came from."""
+    """One sandbox: its files, its network rules (None: all traffic allowed), and the sources of its files."""
 
     id: str
     project: str
@@ -77,7 +78,7 @@ class Environments:
         raise no_operation(call, "create, list, get, delete and files")
 
     def open(self, environment_id: str, project: str) -> Environment:
-        """The environment itself, noted as used now. Raises `Refusal` 404."""
+        """Return the environment and set its last access to now. Raises `Refusal` 404."""
         environment = self._kept.get(project, environment_id)
         environment.last_accessed = self._stamps.now()
         return environment
@@ -85,10 +86,10 @@ class Environments:
     def for_interaction(self, config: Any, project: str, base: Any = None) -> dict[str, Any]:
         """The environment that an interaction's `environment` asks for.
 
-        `config` is `"remote"` (a fresh one, or a fork of `base`), an id (that one), or an object: with
-        `environment_id` that one, its rules replaced by `network`; else a new one. `base` is the
-        `base_environment` of the saved agent that runs, if any: its files are kept, its rules yield to new ones.
-        Raises `Refusal` 400 or 404.
+        `config` is `"remote"` (a new environment, or a fork of `base`), the id of an existing one, or an object.
+        An object with `environment_id` means that environment, with `network` replacing its rules; any other
+        object means a new one. `base` is the `base_environment` of the saved agent that runs, if any: its files
+        are kept, its network rules are replaced if `config` has some. Raises `Refusal` 400 or 404.
         """
         wanted = self._blueprints.read(config, project)
         if wanted.origin:
@@ -108,7 +109,7 @@ class Environments:
         overwrite: bool = False,
         directories: tuple[str, ...] = (),
     ) -> list[str]:
-        """Write all `files` or none (see `Tree.write`) within the bytes this store may hold; gives the paths."""
+        """Write all `files` or none (see `Tree.write`) within the limit of this store; return their paths."""
         self._make_room(sum(map(len, files.values())), environment)
         now = self._stamps.now()
         paths = environment.tree.write(
@@ -144,7 +145,7 @@ class Environments:
     def _apply(self, environment: Environment, wanted: Blueprint) -> None:
         if wanted.files or wanted.directories:
             self.write(environment, wanted.files, overwrite=True, directories=wanted.directories)
-            # a source given again replaces its echo: what a client repeats for ever must not grow
+            # a source given again replaces the earlier one: a client that repeats it must not make the list grow
             fresh = {source.get("target") or source.get("source"): source for source in wanted.sources}
             old = {source.get("target") or source.get("source"): source for source in environment.sources}
             environment.sources = tuple((old | fresh).values())

@@ -1,7 +1,8 @@
-"""Reads the bodies of requests against small tables of fields, and refuses what the API refuses.
+"""Validates request bodies against small tables of fields, and refuses what the API refuses.
 
-Layer 2. Knows JSON types and how to say what is wrong with a value; must not know any resource. Unknown keys are
-refused, with the likely name, because the live service does so; a null counts as absent, as in protocol buffers.
+Layer 2. Knows JSON types and how to say what is wrong with a value; must not know any resource. An unknown key is
+refused, with a suggestion of the likely name, because the live service refuses it; null counts as absent, as in
+protocol buffers.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ _JSON_NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """What one key may hold: JSON `kinds`, and for strings optionally a closed list of `choices`."""
+    """What one key may hold: values of the types `kinds`; `choices`, if not empty, is a closed list of strings."""
 
     kinds: tuple[type, ...]
     required: bool = False
@@ -49,19 +50,19 @@ Shape = Mapping[str, Field]
 
 
 def aborted(message: str) -> Refusal:
-    """The 409 of the resources that answer a conflict with `aborted` (credentials, files)."""
+    """The 409 of those resources that answer a conflict with `aborted` (credentials, files)."""
     return Refusal(409, "aborted", message)
 
 
 def over_quota(message: str) -> Refusal:
-    """The 429 of a full store; the emulator's memory is bounded."""
+    """The 429 of a store that is full: the emulator bounds its memory."""
     return Refusal(429, "quota_exceeded", message)
 
 
 def read(value: Any, shape: Shape, what: str) -> dict[str, Any]:
-    """The fields of `value` that were given, checked against `shape`; `what` names it in messages.
+    """Check `value` against `shape` and return its fields without nulls; `what` names `value` in messages.
 
-    Raises `Refusal` 400 for a value that is no object, an unknown key, a wrong type, a value outside the
+    Raises `Refusal` 400 for a value that is not an object, an unknown key, a wrong type, a value outside the
     choices, or a required field that is absent, null or an empty string or array.
     """
     if not isinstance(value, dict):
@@ -77,7 +78,7 @@ def read(value: Any, shape: Shape, what: str) -> dict[str, Any]:
 
 
 def known_keys(value: Mapping[str, Any], names: Iterable[str], what: str) -> None:
-    """Raise `Refusal` 400 for the first key that is not among `names`, with the nearest one that is."""
+    """Raise `Refusal` 400 for the first key that is not among `names`; the message suggests the nearest name."""
     known = list(names)
     for key in value:
         if key not in known:
@@ -95,7 +96,7 @@ def _check(value: Any, field: Field, what: str) -> None:
 
 
 def one_of(kind: Any, known: tuple[str, ...], what: str) -> str:
-    """`kind` if it is a known 'type' of `what`; raises `Refusal` 400 otherwise."""
+    """Return `kind` if it is a known 'type' of `what`; raise `Refusal` 400 otherwise."""
     if isinstance(kind, str) and kind in known:
         return kind
     if kind:
@@ -106,21 +107,21 @@ def one_of(kind: Any, known: tuple[str, ...], what: str) -> str:
 
 
 def strings(value: Any, what: str) -> list[str]:
-    """`value` as a list of strings; raises `Refusal` 400 otherwise."""
+    """Return `value` if it is a list of strings; raise `Refusal` 400 otherwise."""
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise invalid(f"The field {what} must be an array of strings.")
     return value
 
 
 def usable_id(value: str, what: str) -> str:
-    """An id that can stand in a path as one segment and before a `:verb`; raises `Refusal` 400 otherwise."""
+    """Return `value` if it can be one segment of a path and precede a `:verb`; raise `Refusal` 400 otherwise."""
     if re.fullmatch(r"[^\s/:?#%]+", value) is None:
         raise invalid(f"The id {value!r} of {what} cannot be used in a path: avoid blanks and / : ? # %.")
     return value
 
 
 def masked(changes: dict[str, Any], mask: str | None, shape: Shape) -> dict[str, Any]:
-    """The part of a PATCH body that `update_mask` (comma-separated names) selects; all of it without a mask.
+    """The fields of a PATCH body that `update_mask` (comma-separated names) selects; without a mask, all of them.
 
     Raises `Refusal` 400 for a name that is not in `shape`.
     """

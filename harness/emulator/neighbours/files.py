@@ -1,6 +1,6 @@
-"""Reading an environment's files: metadata, listings, downloads, and the whole as a tar.
+"""Reading an environment's files: metadata, listings, downloads, and a tar of the whole environment.
 
-Layer 2. Knows the read half of the files API; writing is in `uploads`.
+Layer 2. Knows the read half of the files API; the write half is in `uploads`.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ class Files:
         self._environments = environments
 
     def handle(self, call: Call) -> Response:
-        """Metadata of a file, the children of a directory, or with `alt=media` bytes or a tar."""
+        """Answer with a file's metadata or a directory's children; with `alt=media`, the file's bytes or a tar."""
         if call.request.method != "GET":
             raise no_operation(call, "GET here; uploads are PUT below /upload/{version}/")
         environment = self._environments.open(call.segments[1], call.project)
-        # a client that encodes the slashes of a path and one that does not ask for the same file
+        # whether or not a client encodes the slashes of a path, it means the same file
         path = clean("/".join(call.segments[3:]))
         node = environment.tree.node(path)
         if node is None:
@@ -57,7 +57,7 @@ class Files:
 
 
 def entry(path: str, node: Node, *, times: bool = True) -> dict[str, Any]:
-    """One file or directory as the API lists it; answers to uploads have no times."""
+    """One file or directory as the API lists it; responses to uploads have no times."""
     entry: dict[str, Any] = {"name": path.rpartition("/")[2], "path": path}
     if not isinstance(node, File):
         return {**entry, "type": "DIRECTORY", **({"created": node.created} if times else {})}
@@ -69,12 +69,12 @@ def _media(environment: Environment, path: str, node: Node, recursive: bool) -> 
     if isinstance(node, File):
         return Response.whole(200, Headers((("content-type", node.media_type),)), node.data)
     below = environment.tree.below(path, recursive=recursive)
-    # without `recursive` only direct files are packed, not even the names of directories
+    # without `recursive`, only the directory's own files are packed, and no entries for its subdirectories
     return _tar([(name, item) for name, item in below if recursive or isinstance(item, File)], path)
 
 
 def _tar(entries: list[tuple[str, Node]], start: str) -> Response:
-    """Names inside the archive are relative to the directory that was asked for (inferred)."""
+    """Pack entries; names inside the archive are relative to the requested directory (inferred)."""
     skip = len(start) + 1 if start else 0
     data = archive.pack((name[skip:], node) for name, node in entries)
     return Response.whole(200, Headers((("content-type", "application/x-tar"),)), data)

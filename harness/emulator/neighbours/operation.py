@@ -1,6 +1,7 @@
-"""What every resource asks of a call beside its body: boolean parameters, and the answer to an operation it lacks.
+"""What every resource needs besides a call's body: boolean parameters, and the refusal of a missing operation.
 
-Layer 2. The API documents no code for 405, so such a call is a route that is not there: 404.
+Layer 2. The API documents no error code for 405, so an operation that a resource lacks is answered with 404, as a
+route that does not exist.
 """
 
 from __future__ import annotations
@@ -9,10 +10,10 @@ from harness.emulator.call import Call, Refusal, not_found
 
 
 def no_operation(call: Call, has: str) -> Refusal:
-    """The refusal, which names what the resource `has` instead."""
+    """The 404 for a missing operation; its message lists the operations that the resource `has`."""
     return not_found(f"No such operation: {call.request.method} {call.request.path}; it has {has}.")
 
 
 def flag(call: Call, name: str) -> bool:
-    """A boolean query parameter: `true` or `1`, in any case."""
+    """Whether a boolean query parameter is set, to `true` (in any case) or `1`."""
     return call.query.get(name, "").lower() in ("true", "1")

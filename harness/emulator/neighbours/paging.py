@@ -1,7 +1,8 @@
-"""Cuts a list into pages by `page_size` and `page_token`; a token survives deletions and insertions.
+"""Splits a list into pages by `page_size` and `page_token`; a token stays valid across deletions and insertions.
 
-Layer 2. Knows keys that only grow and opaque tokens; must not know what is listed. A token holds the list it
-belongs to and the last key handed out, not an offset: with an offset, deleting an earlier item loses a later one.
+Layer 2. Knows ascending keys and opaque tokens; must not know what is listed. A token holds the name of its list
+and the last key returned, not an offset: with an offset, deleting an item of an earlier page would make the next
+page skip one.
 """
 
 from __future__ import annotations
@@ -30,9 +31,9 @@ def page(
     default: int = DEFAULT_SIZE,
     largest: int = LARGEST_SIZE,
 ) -> tuple[list[V], str]:
-    """One page of `entries` (ascending keys) and the token of the next, `""` after the last.
+    """One page of `entries` (in ascending order of keys) and the token of the next page, `""` after the last.
 
-    `scope` names the list: a token of another one is refused. Raises `Refusal` 400 for a bad size or token.
+    `scope` names the list: a token of another list is refused. Raises `Refusal` 400 for a bad size or token.
     """
     size = _size(query, default, largest)
     rest = iter(entries)
@@ -51,12 +52,12 @@ def page(
 
 
 def listing(name: str, items: list[Any], token: str) -> dict[str, Any]:
-    """The body of a list answer. Empty parts are left out, as observed of the live service."""
+    """The body of a list response. Empty parts are left out, as observed on the live service."""
     return {**({name: items} if items else {}), **({"next_page_token": token} if token else {})}
 
 
 def parameter(query: Mapping[str, str], name: str) -> str | None:
-    """A query parameter in snake case or, as some official samples write it, in camel case."""
+    """The value of a query parameter, written in snake case or, as in some official samples, in camel case."""
     head, *tail = name.split("_")
     return query.get(name, query.get(head + "".join(part.capitalize() for part in tail)))
 
@@ -65,7 +66,7 @@ def _size(query: Mapping[str, str], default: int, largest: int) -> int:
     text = parameter(query, "page_size") or "0"
     if not (text.isascii() and text.isdigit()):
         raise invalid(f"page_size={text!r} must be a whole number from 0 (the default) to {largest}.")
-    # the length test keeps a million digits from being converted
+    # the length test avoids the conversion of a million digits
     size = int(text) if len(text) < 10 else largest
     return min(size, largest) or default
 

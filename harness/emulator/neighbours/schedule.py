@@ -1,7 +1,7 @@
-"""Reads a trigger's schedule: a five-field cron expression in a time zone, and when it is due next. Pure.
+"""Parses a trigger's schedule, a five-field cron expression in a time zone, and finds when it is next due. Pure.
 
 Layer 2. Knows cron's arithmetic and nothing of triggers. As in cron, when both the day of the month and the day of
-the week are restricted, a day that fits either is due.
+the week are restricted, a day that matches either one is due.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ _FIELDS: tuple[tuple[str, int, int, tuple[str, ...]], ...] = (
     ("day of the week", 0, 7, _DAYS),
 )
 _HORIZON_DAYS = 366 * 8 + 2
-"""29 February is at most eight years away; what is not due by then never is."""
+"""29 February is at most eight years away, so a schedule that is not due within this time never is."""
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """The allowed values of each field, and the zone they are meant in. Sunday is 0."""
+    """The allowed values of each field, and the time zone they apply in. Sunday is 0."""
 
     minutes: frozenset[int]
     hours: frozenset[int]
@@ -40,7 +40,7 @@ class Schedule:
     zone: tzinfo
 
     def after(self, moment: datetime) -> datetime | None:
-        """The first due minute strictly after `moment`, in UTC; None when there is none in eight years."""
+        """The first due minute strictly after `moment`, in UTC; None if there is none within eight years."""
         local = moment.astimezone(self.zone).replace(second=0, microsecond=0)
         today = local.replace(hour=0, minute=0, fold=0)
         times = [*product(sorted(self.hours), sorted(self.minutes))]
@@ -60,7 +60,7 @@ class Schedule:
 
 
 def parse(expression: str, zone: str) -> Schedule:
-    """Read a cron expression and an IANA zone name. Raises `Refusal` 400 for either."""
+    """Parse a cron expression and an IANA zone name. Raises `Refusal` 400 if either is invalid."""
     texts = expression.split()
     if len(texts) != len(_FIELDS):
         raise invalid(f"The schedule {expression!r} must have five fields: minute hour day month weekday.")

@@ -1,7 +1,7 @@
 """Routes calls to the neighbouring resources, and answers the emulator's questions about them.
 
-Layer 2. Knows which first path segment is whose. Not thread-safe by itself: the emulator holds its lock around
-every call, and what `triggers` runs is run from within one.
+Layer 2. Knows which resource each first path segment belongs to. Not thread-safe by itself: the emulator holds its
+lock around every call, and an interaction that a trigger starts runs within such a call.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ Handler = Callable[[Call], Response]
 
 
 class Neighbours:
-    """Agents, environments and their files, credentials, webhooks and triggers, apart per project.
+    """Agents, environments and their files, credentials, webhooks and triggers, kept separately for each project.
 
-    `ids(prefix)` gives a new id that is never repeated, `now()` the time as RFC 3339 in UTC.
+    `ids(prefix)` returns a new id that is never repeated, `now()` the time as RFC 3339 in UTC.
     """
 
     def __init__(self, ids: Callable[[str], str], now: Callable[[], str]) -> None:
@@ -50,10 +50,10 @@ class Neighbours:
         }
 
     def handle(self, call: Call) -> Response | None:
-        """The answer, or None when the path is no neighbour's. Raises `Refusal`.
+        """Return the response, or None if the path belongs to none of these resources. Raises `Refusal`.
 
-        A call to `/upload/{version}/…` comes with `"upload"` as its first segment, ahead of what follows the
-        version; its body is read from the request, never as JSON.
+        For a call to `/upload/{version}/…`, the first segment is `"upload"`, followed by the segments after the
+        version. Its body is read from the request as bytes, never parsed as JSON.
         """
         if call.segments and not call.segments[-1]:
             call = replace(call, segments=call.segments[:-1])
@@ -69,7 +69,7 @@ class Neighbours:
         return None
 
     def keyless(self, request: Request) -> bool:
-        """Whether the request continues a resumable upload: its address is the permission, it carries no key."""
+        """Whether the request continues a resumable upload: its URL is the permission, so it carries no key."""
         return self._uploads.knows(request)
 
     def agent(self, agent_id: str, project: str) -> dict[str, Any] | None:
@@ -77,9 +77,10 @@ class Neighbours:
         return self._agents.find(agent_id, project)
 
     def create_environment(self, config: Any, project: str, *, agent: str = "") -> dict[str, Any]:
-        """The environment for an interaction's `environment` value, new or reused; see `Environments`.
+        """The new or reused environment for an interaction's `environment` value; see `Environments`.
 
-        `agent` names who runs: a saved agent's base_environment is forked. Raises `Refusal` 400 or 404.
+        `agent` is the agent that runs: if it is a saved one, its base_environment is forked. Raises `Refusal`
+        400 or 404.
         """
         saved = self._agents.find(agent, project) or {}
         return self._environments.for_interaction(config, project, saved.get("base_environment"))

@@ -1,7 +1,7 @@
 """The files of one environment, in memory: paths, parents, conflicts. Every write is all or nothing.
 
-Layer 2. Knows files and directories; must not know requests or environments. Bytes are immutable, so a fork shares
-them and copies only the table of paths.
+Layer 2. Knows files and directories; must not know requests or environments. File contents are immutable, so a
+fork shares them and copies only the table of paths.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from harness.emulator.call import invalid
 from harness.emulator.neighbours.fields import aborted, over_quota
 
 MOST_NODES = 10_000
-"""Files and directories in one environment."""
+"""Limit on the files and directories of one environment."""
 LONGEST_PATH = 1024
 
 _MEDIA_TYPES = {
@@ -34,12 +34,12 @@ _MEDIA_TYPES = {
     "yaml": "application/yaml",
     "yml": "application/yaml",
 }
-"""Our own table: the one of the operating system would make answers differ between machines."""
+"""Our own table: with the operating system's, responses would differ between machines."""
 
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """Bytes, their media type, and when they came and changed (RFC 3339)."""
+    """A file's bytes and media type, and when it was created and last modified (RFC 3339)."""
 
     data: bytes
     media_type: str
@@ -49,7 +49,7 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """A directory; `created` is when the first write needed it."""
+    """A directory; `created` is the time of the first write that needed it."""
 
     created: str
 
@@ -58,7 +58,10 @@ Node: TypeAlias = File | Directory
 
 
 def clean(path: str) -> str:
-    """`path` relative to the root (`""`), without empty and `.` parts. Raises `Refusal` 400 for `..`."""
+    """Return `path` relative to the root (`""`), without empty and `.` parts.
+
+    Raises `Refusal` 400 for a path that contains `..` or NUL, or is longer than `LONGEST_PATH`.
+    """
     parts = [part for part in path.split("/") if part not in ("", ".")]
     if ".." in parts or "\0" in path:
         raise invalid(f"The path {path!r} leaves the environment or cannot name a file.")
@@ -68,7 +71,7 @@ def clean(path: str) -> str:
 
 
 class Tree:
-    """Paths (clean, relative) to files and directories."""
+    """Maps clean relative paths to files and directories."""
 
     def __init__(self) -> None:
         self._nodes: dict[str, Node] = {}
@@ -83,20 +86,20 @@ class Tree:
 
     @property
     def size(self) -> int:
-        """Bytes of all files."""
+        """Total size of all files in bytes."""
         return self._size
 
     @property
     def file_count(self) -> int:
-        """Number of files, directories not counted."""
+        """Number of files, not counting directories."""
         return sum(isinstance(node, File) for node in self._nodes.values())
 
     def node(self, path: str) -> Node | None:
-        """What is at a clean path; the root always is a directory."""
+        """The file or directory at a clean path, or None; the root is always a directory."""
         return self._nodes.get(path) if path else Directory("")
 
     def below(self, path: str, *, recursive: bool = False) -> list[tuple[str, Node]]:
-        """Children of a directory, or with `recursive` all descendants, sorted by path."""
+        """The children of a directory, or with `recursive` all its descendants, sorted by path."""
         start = f"{path}/" if path else ""
         return sorted(
             (name, node)
@@ -113,10 +116,10 @@ class Tree:
         overwrite: bool = False,
         directories: Iterable[str] = (),
     ) -> list[str]:
-        """Write all `files` or none and return their paths, sorted; parents are created.
+        """Write all `files` or none, creating parent directories; return the paths, sorted.
 
         Raises `Refusal`: 409 `aborted` when a file exists and `overwrite` is off, 400 `failed_precondition` when
-        a directory stands where a file shall be or the other way round, 429 when there are too many.
+        a directory is in the place of a file or the reverse, 429 when there are more than `MOST_NODES`.
         """
         nodes = dict(self._nodes)
         for path in directories:
@@ -139,7 +142,7 @@ class Tree:
 
 
 def guess(path: str) -> str:
-    """The media type by the name's suffix, `application/octet-stream` for others."""
+    """The media type for the suffix of `path`; `application/octet-stream` if unknown."""
     return _MEDIA_TYPES.get(path.rpartition(".")[2].lower(), "application/octet-stream")
 
 

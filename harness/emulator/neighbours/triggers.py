@@ -1,8 +1,8 @@
 """The triggers resource: saved interactions with a schedule, run on demand, and the record of their runs.
 
-Layer 2. Knows when a run may start and what its outcome does to the trigger; must not know how an interaction
-runs: that is injected. Nothing starts by itself, time only tells `next_run_time`. Inferred: a run is `skipped`
-while the one before it still goes on, and an interaction that ends without completing counts as a failure.
+Layer 2. Knows when a run may start and how its outcome changes the trigger; must not know how an interaction
+runs: that is injected. No run starts by itself; the schedule only determines `next_run_time`. Inferred: a run is
+`skipped` while the previous one is in progress, and an interaction that ends without completing is a failure.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from harness.emulator.neighbours.schedule import Schedule, parse
 from harness.wire import Response
 
 Run: TypeAlias = Callable[[dict[str, Any], str], Mapping[str, Any]]
-"""Creates an interaction from a body, for a project, and gives it as the answer would; may raise `Refusal`."""
+"""Creates an interaction from a body and a project, and returns it as a response would; may raise `Refusal`."""
 LookUp: TypeAlias = Callable[[str, str], Mapping[str, Any] | None]
-"""The interaction with an id in a project as it is now, None when it is gone; it must not move the run on."""
+"""Returns an interaction's current state by id and project, None if it is deleted; must not advance its run."""
 
 RUNNING = ("queued", "in_progress")
 GOOD = ("completed", "requires_action", "requires_continuation")
-"""Interaction statuses that leave the trigger's count of failures at zero."""
+"""Interaction statuses that end a run successfully and reset the trigger's count of failures to zero."""
 
 _CREATE = {
     "schedule": STRING_REQUIRED,
@@ -51,7 +51,11 @@ _DEFAULTS = {"max_consecutive_failures": 5, "execution_timeout_seconds": 600}
 
 @dataclass(slots=True, eq=False)
 class Trigger:
-    """`fields` is the resource as GET shows it, `next_run_time` excepted."""
+    """A saved trigger and its runs.
+
+    `fields` is the resource as GET shows it, except for `next_run_time`. `latest` is the id of the last execution
+    that was not skipped.
+    """
 
     fields: dict[str, Any]
     schedule: Schedule
@@ -60,7 +64,7 @@ class Trigger:
 
 
 class Triggers:
-    """Triggers per project; `run` and `look_up` are set by whoever owns the interactions."""
+    """Triggers per project; the owner of the interactions sets `run` and `look_up`."""
 
     def __init__(self, stamps: Stamps) -> None:
         self._stamps = stamps
@@ -70,7 +74,7 @@ class Triggers:
         self._started = 0
 
     def handle(self, call: Call) -> Response:
-        """Create, list, get, patch, delete; run now, and list runs."""
+        """Create, list, get, patch, delete; start a run, and list the runs."""
         match call.request.method, call.segments[1:]:
             case "POST", ():
                 return json_response(self._view(self._create(call)))
@@ -129,7 +133,7 @@ class Triggers:
         return {**trigger.fields, **({"next_run_time": f"{due:%Y-%m-%dT%H:%M:%SZ}"} if due else {})}
 
     def _execute(self, trigger: Trigger, project: str) -> dict[str, Any]:
-        """Run now, whatever the trigger's status: pausing stops the schedule, not a caller."""
+        """Start a run whatever the trigger's status is: pausing stops the schedule, not a request to run."""
         if self.run is None:
             raise Refusal(501, "unimplemented", "Triggers cannot run here: no interactions are attached.")
         now = self._stamps.now()
@@ -163,7 +167,7 @@ class Triggers:
             return
         execution["interaction_id"] = trigger.fields["previous_interaction_id"] = interaction.get("id", "")
         if interaction.get("environment_id"):
-            # every later run works in the environment that the first one got
+            # every later run uses the environment of the first
             execution["environment_id"] = interaction["environment_id"]
             trigger.fields.setdefault("environment_id", interaction["environment_id"])
         self._take(trigger, execution, interaction)

@@ -1,8 +1,9 @@
 """Writing an environment's files: one plain PUT, or one of two resumable forms.
 
-Layer 2. Knows the upload protocols; must not know how files are kept. The resumable forms differ in their words
-only: `uploadType=resumable` speaks Content-Range and 308, the X-Goog-Upload headers speak offset and command. The
-address they hand out carries an `upload_id` and needs no key: the id is the permission and remembers its project.
+Layer 2. Knows the upload protocols; must not know how files are kept. The resumable forms differ only in syntax:
+`uploadType=resumable` uses Content-Range and 308, the X-Goog-Upload headers use an offset and a command. The URL
+that they return contains an `upload_id` and needs no key: the id is the permission, and the upload's project is
+stored with it.
 """
 
 from __future__ import annotations
@@ -22,15 +23,15 @@ from harness.emulator.routing import route
 from harness.wire import Headers, Request, Response
 
 UPLOAD_BYTES = 32 * 2**20
-"""Size of one upload, and of what its archive unpacks to."""
+"""Size limit in bytes of one upload; a gzipped archive may inflate to twice as much."""
 PENDING_BYTES = 64 * 2**20
-"""Bytes that all unfinished uploads may hold together."""
+"""Total bytes that all unfinished uploads may hold."""
 MOST_PENDING = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where an upload goes and how, as its first request said."""
+    """Where and how to store an upload, as given in its first request."""
 
     environment: str
     project: str
@@ -42,7 +43,7 @@ class Destination:
 
 @dataclass(slots=True)
 class Pending:
-    """A resumable upload under way; `size` is the announced total, None when it was not announced."""
+    """An unfinished resumable upload; `size` is the announced total in bytes, None if not announced."""
 
     destination: Destination
     size: int | None
@@ -58,9 +59,9 @@ class Uploads:
         self._pending: dict[str, Pending] = {}
 
     def knows(self, request: Request) -> bool:
-        """Whether the request continues an upload that is under way; it needs no key then.
+        """Whether the request continues an unfinished upload and therefore needs no key.
 
-        Only on the path of an upload: elsewhere an upload's id opens nothing.
+        True only for the path of an upload: on any other path, an `upload_id` permits nothing.
         """
         if not self._pending:
             return False
@@ -68,7 +69,7 @@ class Uploads:
         return way.segments[:2] == ("upload", "environments") and way.query.get("upload_id") in self._pending
 
     def handle(self, call: Call) -> Response:
-        """Any request of the upload protocols."""
+        """Answer any request of the upload protocols."""
         method, upload_id = call.request.method, call.query.get("upload_id")
         if upload_id is not None:
             if method not in ("PUT", "POST"):
@@ -124,7 +125,7 @@ class Uploads:
         return response
 
     def _ranged(self, request: Request, pending: Pending) -> bool:
-        """Take a piece announced by Content-Range, or all at once without it; True when it was the last."""
+        """Take the part that Content-Range announces, or without it all the rest; True if it was the last."""
         text = request.headers.get("content-range")
         if not text:
             self._append(pending, len(pending.received), request.body)
@@ -142,7 +143,7 @@ class Uploads:
         return len(pending.received) == pending.size
 
     def _command(self, request: Request, pending: Pending) -> bool:
-        """Obey X-Goog-Upload-Command; True when the upload is over."""
+        """Execute X-Goog-Upload-Command; return True if the upload has ended."""
         commands = _commands(request.headers)
         if not commands or commands - {"upload", "finalize", "query", "cancel"}:
             raise invalid("X-Goog-Upload-Command must be upload, finalize, both, query or cancel.")

@@ -1,7 +1,7 @@
 """The webhooks resource: subscriptions, signing secrets and their rotation.
 
-Layer 2. Nothing is ever sent to a webhook: a stand-in calls nobody. A whole secret appears twice only: in the
-answer to create and in the answer to a rotation.
+Layer 2. Nothing is ever sent to a webhook: the emulator makes no outgoing calls. A complete secret appears in only
+two responses: that to create and that to a rotation.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ EVENTS = (
     "interaction.requires_action", "interaction.completed", "interaction.failed",
     "video.generated",
 )  # fmt: skip
-"""The seven events that every source agrees on."""
+"""The seven events that all sources of the API agree on."""
 
 REVOKE_LATER = "revoke_previous_secrets_after_h24"
 REVOKE_NOW = "revoke_previous_secrets_immediately"
 
 MOST_SECRETS = 8
-"""Secrets of one webhook; rotating more often than they expire drops the oldest."""
+"""Limit on the secrets of one webhook; if they are rotated faster than they expire, the oldest are dropped."""
 
 STATES = ("enabled", "disabled", "disabled_due_to_failed_deliveries")
-"""States of a webhook; the published type of an update allows all three."""
+"""States of a webhook; the published type of an update allows setting all three."""
 
 _CREATE = {"uri": STRING_REQUIRED, "subscribed_events": ARRAY_REQUIRED, "name": STRING}
 _UPDATE = {
@@ -65,14 +65,14 @@ class Secret:
     expires: str | None = None
 
     def view(self) -> dict[str, Any]:
-        """What may be shown: enough to recognise it, not to sign with it."""
+        """What may be shown: enough to recognise the secret, too little to sign with it."""
         shown = {"truncated_secret": f"{self.text[: len(SECRET_PREFIX) + 4]}…"}
         return {**shown, "expire_time": self.expires} if self.expires else shown
 
 
 @dataclass(slots=True)
 class Webhook:
-    """One subscription; `secrets` begin with the current one."""
+    """One subscription; the first of its `secrets` is the current one."""
 
     id: str
     fields: dict[str, Any]

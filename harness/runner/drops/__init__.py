@@ -1,6 +1,6 @@
-"""Streams that drop on order, and the judgement on a client that read one: what the plugin and `torture` share.
+"""Streams that drop where told, and the judgement of a client that read one; used by the plugin and `torture`.
 
-Layer 4. A `Case` says what happens to a stream, a `Source` serves the stream, a `Drop` is one client's try at it.
+Layer 4. A `Case` says what happens to a stream, a `Source` serves the stream, a `Drop` is one client's attempt.
 """
 
 from harness.runner.drops.case import EVENT_IDS, Case

@@ -1,4 +1,4 @@
-"""One stream that is known beforehand, and what it suffers. Layer 4, a value."""
+"""One stream that is known in advance, and the faults applied to it. Layer 4, a value."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ EVENT_IDS = ("all", "deltas", "sparse", "none")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """One stream and what it suffers: `plan` in the grammar of docs/faults.md."""
+    """One stream and the faults applied to it: `plan` is in the grammar of docs/faults.md."""
 
     plan: str
     event_ids: str = "all"

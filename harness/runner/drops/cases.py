@@ -1,6 +1,6 @@
-"""The cases of a stream that is known beforehand: one for each cut, way to end, and setting of event ids.
+"""The cases of a stream that is known in advance: one for each cut, ending, and setting of event ids.
 
-Layer 4, pure but for the cassette it may be told to read. What happens at a cut is `harness.faults`'.
+Layer 4, pure except for the cassette it may read. `harness.faults` defines what happens at a cut.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ def cases_of(
 ) -> list[Case]:
     """A case for each cut, ending and setting of event ids; `cuts` names an enumeration or lists whole plans.
 
-    Of an enumeration, cuts before event `first` are left out: code that creates its stream needs the first event.
-    Raises UsageFault for an enumeration or a plan that is none, CassetteError for an unreadable cassette.
+    An enumeration leaves out cuts before event `first`: code that creates its stream needs the first event. Raises
+    UsageFault for an unknown enumeration or an invalid plan, CassetteError for an unreadable cassette.
     """
     base = Case(plan="pass", resume=resume, script=script or {"text": TEXT}, cassette=cassette)
     settings = (event_ids,) if isinstance(event_ids, str) else tuple(event_ids)

@@ -1,6 +1,6 @@
-"""One client's try at one case: what it talks to, what it was really given, and what it did wrong.
+"""One client's attempt at one case: the service it talks to, what it received, and what it did wrong.
 
-Layer 4. A client is whoever sends requests to `service`: code under test in this process, or a command.
+Layer 4. A client is whatever sends requests to `service`: code under test in this process, or a command.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from harness.runner.drops.witness import Seen, Witness, grouped
 
 
 class Drop:
-    """A `case` over a source; give its `service` to the client, and its `id` as the interaction to read."""
+    """A `case` applied to a source; give the client `service`, and `id` as the interaction to read."""
 
     def __init__(self, source: Source, case: Case) -> None:
         self.case = case
@@ -28,7 +28,7 @@ class Drop:
 
     @property
     def events(self) -> list[dict[str, Any]]:
-        """The events of the whole stream; asking lets the run come to its end."""
+        """The events of the whole stream; reading them runs the interaction to its end."""
         return self._source.whole_of(self._created())
 
     @property
@@ -38,30 +38,30 @@ class Drop:
 
     @property
     def streams(self) -> list[Seen]:
-        """What the client was given when it asked for a stream, refusals included."""
+        """The responses to the client's requests for streams, refusals included."""
         return self._witness.streams
 
     @property
     def hopeless(self) -> bool:
-        """Whether giving up is right: the client's own create broke off before it told the id.
+        """Whether giving up is right: the response to the client's own create broke off before the id.
 
-        Nothing can be resumed without it, and to post a create again makes a second interaction.
+        Without the id nothing can be resumed, and another create would start a second interaction.
         """
         creates = [one for one in self._witness.seen if one.is_create]
         return bool(creates) and not any(one.created() for one in creates)
 
     def problem(self, collected: Any) -> str:
-        """What the client did wrong, as a phrase whose subject it is; "" when nothing.
+        """What the client did wrong, as a phrase with the client as its subject; "" if nothing.
 
-        `collected` is what it ended with: the text, the events, or the interaction.
+        `collected` is what it ended up with: the text, the events, or the interaction.
         """
         return judge(self.events, collected, self._witness.seen)
 
     def wire(self) -> list[str]:
-        """What went over the wire, a line a request; repetitions are counted."""
+        """What went over the wire, one line per request; repeated lines are merged with a count."""
         return grouped(map(str, self._witness.seen))
 
     def _created(self) -> str:
-        """The interaction that the client created itself, if it did, else the one it was given."""
+        """The id of the interaction that the client created, or else of the one it was given."""
         made = (one.created() for one in self._witness.seen)
         return next(filter(None, made), self.id)

@@ -1,8 +1,8 @@
 """The resume oracle for clients: nothing lost, nothing twice, order kept, completion noticed.
 
-Layer 4, pure. Compares what the code under test ended up with to the whole stream, and says in words what is wrong
-and, from what went over the wire, what the client did. What counts is the assembled result: differently split
-deltas are fine.
+Layer 4, pure. Compares what the code under test ended up with to the whole stream. It describes what is wrong and,
+from what went over the wire, what the client did. Only the assembled result counts: differently split deltas are
+fine.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ _SHOWN = 40
 
 
 def judge(whole: Sequence[Event], collected: Any, seen: Sequence[Seen]) -> str:
-    """What the client did wrong; "" when nothing.
+    """What the client did wrong; "" if nothing.
 
-    `whole` is the undisturbed stream, `collected` what the code under test ended up with, `seen` what it was
-    given.
+    `whole` holds the events of the undisturbed stream, `collected` is what the code under test ended up with,
+    `seen` the responses it received.
     """
     again = _created_again(seen)
     if again:
@@ -82,7 +82,7 @@ def _compare_events(whole: Sequence[Event], events: Sequence[Event]) -> str:
 
 
 def _compare_texts(whole: Sequence[Event], text: str) -> str:
-    """A text that was put together from pieces tells by its length alone which of them are missing or too many."""
+    """Find the pieces that `text` lacks or has twice; the difference in length tells how much to look for."""
     pieces = [(number, _text(event)) for number, event in enumerate(whole) if _text(event)]
     expected = "".join(piece for _, piece in pieces)
     if text == expected:
@@ -166,7 +166,7 @@ def _why_lost(whole: Sequence[Event], streams: Sequence[Seen]) -> str:
 
 
 def _misplaced(request: Request, before: Seen) -> str:
-    """A cursor that was sent where nobody looks for it."""
+    """The problem if a cursor was sent in the wrong place; "" if not."""
     cursors = {PROTOCOL.cursor(event) for event in before.events()}
     if request.headers.get("last-event-id") in cursors:
         return "it sent its cursor in the header Last-Event-ID, which is not read: the parameter is last_event_id"
@@ -188,7 +188,7 @@ def _starts(events: Sequence[Event]) -> int:
 
 
 def _shape(event: Event) -> str:
-    """What an event says, whatever its id and its usage."""
+    """The content of an event as JSON, without its id and usage."""
     told = {
         name: event.get(name) for name in ("event_type", "index", "step", "delta") if event.get(name) is not None
     }
@@ -196,7 +196,7 @@ def _shape(event: Event) -> str:
 
 
 def _text(event: Event) -> str:
-    """The output text that an event brings."""
+    """The output text in an event."""
     return steps_text(assembled([event])) if event.get("event_type") in ("step.delta", "step.start") else ""
 
 

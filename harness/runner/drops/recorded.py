@@ -1,4 +1,4 @@
-"""A whole stream out of a cassette, to be cut anywhere and resumed from any event.
+"""Takes a whole stream from a cassette, which can then be cut anywhere and resumed from any event.
 
 Layer 4.
 """
@@ -12,9 +12,9 @@ from harness.outcome import UsageFault
 
 
 def recorded_stream(path: str) -> tuple[Player, str]:
-    """A player of the first whole stream in a cassette, and its interaction's id. Raises UsageFault for none.
+    """A player of the first whole stream in a cassette, and its interaction's id. Raises UsageFault without one.
 
-    Of a stream that was recorded in parts the player has the whole: only the faults of a case drop it.
+    If the stream was recorded in parts, the player has the whole: only the faults of a case drop it.
     """
     recordings = [recording.decoded() for recording in load(path).recordings]
     for found, stream in streams_of(recordings, PROTOCOL).items():

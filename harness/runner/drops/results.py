@@ -1,6 +1,6 @@
-"""Reads what code under test ended with: a text, an interaction of any library, a list of events.
+"""Reads what code under test ended up with: a text, an interaction of any library, or a list of events.
 
-Layer 4. Values of google-genai are read by their `model_dump`; nothing is imported for it.
+Layer 4. Values of google-genai are read through their `model_dump`, without importing the library.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from harness.contract.output import output_text
 
 
 def plain(value: Any) -> Any:
-    """A JSON value for a model of an SDK; anything else as it is."""
+    """The JSON value of an SDK's model; any other value as it is."""
     dump = getattr(value, "model_dump", None)
     if not callable(dump):
         return value
@@ -24,7 +24,7 @@ def plain(value: Any) -> Any:
 
 
 def events_of(value: Any) -> list[Mapping[str, Any]] | None:
-    """The decoded events in a collection of them, frames of broken JSON left out; None when it is none."""
+    """The decoded events in a list, without frames of broken JSON; None if `value` is not a list of events."""
     if isinstance(value, str | bytes | Mapping) or not isinstance(value, Sequence):
         return None
     events = [plain(item) for item in value]
@@ -34,14 +34,14 @@ def events_of(value: Any) -> list[Mapping[str, Any]] | None:
 
 
 def status_of(value: Any) -> str | None:
-    """The status in an interaction, or the status itself; None when there is none."""
+    """The status of an interaction, or the status itself if `value` is one; None otherwise."""
     value = plain(value)
     status = value.get("status") if isinstance(value, Mapping) else getattr(value, "status", value)
     return status if isinstance(status, str) else None
 
 
 def text_in(value: Any) -> str | None:
-    """The output text of an interaction or of assembled events; None when it has no steps to tell."""
+    """The output text of an interaction or of assembled events; None if it has neither steps nor text."""
     value = plain(value)
     if isinstance(value, Mapping) and isinstance(value.get("steps"), list):
         return output_text(value)

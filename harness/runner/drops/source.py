@@ -1,6 +1,6 @@
-"""Where a stream that shall drop comes from: an interaction of the emulator, or a recording.
+"""The source of a stream that will drop: an interaction of the emulator, or a recording.
 
-Layer 4. Knows how a background interaction is created and read whole; must not know plans or clients.
+Layer 4. Knows how to create a background interaction and read it whole; must not know plans or clients.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _CREATE = {"model": "gemini-3.5-flash", "input": "Go.", "background": True}
 
 
 class Source:
-    """The service and the interaction `id` behind cases that differ only in their plans."""
+    """The service and the interaction `id` for all cases that differ only in their plans."""
 
     def __init__(self, emulator: Emulator, case: Case) -> None:
         self._key = (case.event_ids, case.resume, case.cassette)
@@ -36,17 +36,17 @@ class Source:
         self.id = self._create()
 
     def serves(self, case: Case) -> bool:
-        """Whether it can serve another case as well."""
+        """Whether it can serve this case as well."""
         return self._key == (case.event_ids, case.resume, case.cassette)
 
     def whole_of(self, interaction_id: str) -> list[dict[str, Any]]:
-        """The events of the undisturbed stream; asking lets the run come to its end."""
+        """The events of the undisturbed stream; reading them runs the interaction to its end."""
         if interaction_id not in self._whole:
             self._whole[interaction_id] = events_in(self.stream(interaction_id))
         return self._whole[interaction_id]
 
     def stream(self, interaction_id: str) -> bytes:
-        """The bytes of an interaction's stream, past every fault."""
+        """The bytes of an interaction's stream, without any faults."""
         return self._call("GET", f"/v1beta/interactions/{interaction_id}?stream=true")
 
     def _create(self) -> str:
@@ -64,6 +64,6 @@ class Source:
 
 
 def whole_stream(case: Case, seed: int = 0) -> bytes:
-    """The bytes of the stream without any fault."""
+    """The bytes of a case's stream, without any faults."""
     source = Source(Emulator(seed=seed), case)
     return source.stream(source.id)

@@ -1,6 +1,6 @@
-"""What a client was really given: the bytes of each answer, connection by connection.
+"""Records what a client actually received: the bytes of each response, connection by connection.
 
-Layer 4. Keeps bytes while they pass and reads them only when a test asks, so that watching costs next to nothing.
+Layer 4. Keeps bytes as they pass and decodes them only when a test asks, so that recording costs next to nothing.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from harness.wire.message import EVENT_STREAM
 
 
 class Seen:
-    """One answer as far as the client took it."""
+    """One response, as far as the client read it."""
 
     def __init__(self, request: Request, response: Response) -> None:
         self.request = request
@@ -27,7 +27,7 @@ class Seen:
         self.ending: Ending | None = None
 
     def events(self) -> list[dict[str, Any]]:
-        """The whole events that were delivered."""
+        """The complete events that were delivered."""
         return events_in(bytes(self.data))
 
     @property
@@ -36,7 +36,7 @@ class Seen:
         return self.request.method == "POST" and self.request.segments[-1:] == ("interactions",)
 
     def created(self) -> str | None:
-        """The id of the interaction that this exchange created, None when it created none."""
+        """The id of the interaction that this exchange created; None if it created none."""
         if not self.is_create:
             return None
         if self.is_stream:
@@ -47,13 +47,13 @@ class Seen:
 
     @property
     def asked_after(self) -> str | None:
-        """The cursor that the client sent."""
+        """The cursor that the client sent; None if it sent none."""
         resumed = PROTOCOL.is_resume(self.request)
         return resumed[1] if resumed is not None else None
 
     @property
     def error(self) -> str:
-        """What a refusal says, "" where it says nothing or is none."""
+        """The message of a refusal; "" if it has none or the response is no refusal."""
         value = loads(bytes(self.data)).value if self.status >= 400 else None
         error = value.get("error") if isinstance(value, dict) else None
         message = error.get("message") if isinstance(error, dict) else None
@@ -61,7 +61,7 @@ class Seen:
 
     @property
     def completes(self) -> bool:
-        """Whether the client can know from this answer that the interaction has ended."""
+        """Whether the client can know from this response that the interaction has ended."""
         if self.is_stream:
             return any(PROTOCOL.completes(event) for event in self.events())
         value = loads(bytes(self.data)).value
@@ -77,14 +77,14 @@ class Seen:
 
 
 def watched(request: Request, response: Response) -> Seen:
-    """What will be taken of an answer."""
+    """Wrap the body of `response`, and return the record of what the client will read of it."""
     seen = Seen(request, response)
     response.body = _Watched(response.body, seen)
     return seen
 
 
 class Witness:
-    """A `Service` around another that keeps what it answers."""
+    """A `Service` around another that records its responses."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
@@ -97,7 +97,7 @@ class Witness:
 
     @property
     def streams(self) -> list[Seen]:
-        """The answers to requests for streams, refusals included."""
+        """The responses to requests for streams, refusals included."""
         return [one for one in self.seen if one.is_stream or PROTOCOL.is_resume(one.request) is not None]
 
 
@@ -124,11 +124,11 @@ class _Watched:
 
 
 def events_in(data: bytes) -> list[dict[str, Any]]:
-    """The decoded events of a whole stream."""
+    """The decoded events in the bytes of a stream."""
     return objects(frame.data for frame in Decoder().feed(data))
 
 
 def grouped(lines: Iterable[str]) -> list[str]:
-    """Lines that follow one another and are the same become one."""
+    """Merge consecutive equal lines into one with a count."""
     groups = [(line, len(list(same))) for line, same in groupby(lines)]
     return [f"{line} ({times} times)" if times > 1 else line for line, times in groups]

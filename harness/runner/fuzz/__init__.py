@@ -1,5 +1,5 @@
-"""Searches a target for what breaks it: histories, stream laws, every short history, and the document's own space.
+"""Fuzzes a target with four engines: histories, stream laws, every short history, and the OpenAPI document.
 
-Layer 4. What is promised comes from `contract`, what may be asked from `strategies`; the four engines share one
-way to play (`world`), to report (`failure`) and to remember (`store`).
+Layer 4. The promises to test come from `contract`, the requests to send from `strategies`. The four engines share
+`world` to play, `failure` to report, and `store` to keep what they found.
 """

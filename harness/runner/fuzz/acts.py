@@ -1,4 +1,4 @@
-"""Plays cancels and deletes, and judges their answers; what they did is seen by later looks.
+"""Plays cancels and deletes, and judges their responses; later looks judge their effects.
 
 Layer 4.
 """
@@ -38,7 +38,7 @@ def cancel(world: World, operation: Operation) -> None:
 
 
 def _judge_running(world: World, answer: Exchange, known: Known) -> None:
-    """A run that was going on at the last look: it is cancelled, or it was over just before."""
+    """Judge the cancel of a run that was in progress at the last look: it is cancelled, or had just ended."""
     if says_nothing(answer):
         return
     if not succeeded(answer):
@@ -60,7 +60,7 @@ def _judge_running(world: World, answer: Exchange, known: Known) -> None:
 
 
 def _judge_settled(world: World, answer: Exchange, known: Known) -> None:
-    """A cancel of what is over changes nothing."""
+    """Judge the cancel of a settled run: it changes nothing."""
     status = read(answer).status
     if known.settled and status and status != known.status:
         rule = "cancel.keeps-background-result" if known.background else "cancel.keeps-result"

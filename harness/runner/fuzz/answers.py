@@ -1,4 +1,4 @@
-"""What is judged of one answer alone, whatever was asked before: that it came, in shape, and leaks nothing.
+"""Judges a single response, whatever came before it: that it arrived, is well-formed, and leaks nothing.
 
 Layer 4, pure.
 """
@@ -14,13 +14,13 @@ from harness.runner.fuzz.rules import ANSWERED, NO_CRASH
 from harness.wire import By, Exchange, How
 
 BUSY = frozenset({408, 429, 503, 504})
-"""Statuses that say nothing of the request: try again later."""
+"""Statuses that say nothing about the request, only to try again later."""
 
 _STUCK = frozenset({How.STALL, How.TIMEOUT})
 
 
 def alone(exchange: Exchange, key: str) -> Iterator[Finding]:
-    """The findings on one exchange; `key` is the caller's, which no answer may repeat."""
+    """The findings on one exchange; `key` is the caller's key, which no response may repeat."""
     ending = exchange.ending
     if exchange.status is None:
         yield Finding(ANSWERED, "no answer came", "a response", f"{ending.how} {ending.detail}".strip())
@@ -52,7 +52,7 @@ def _shape(exchange: Exchange) -> Iterator[Finding]:
 
 
 def _is_a_file(exchange: Exchange) -> bool:
-    """Whether the body is a file's own bytes, which may look like anything."""
+    """Whether the body is the content of a file, which may be anything."""
     return exchange.status == 200 and exchange.request.parameter("alt") == "media"
 
 
@@ -71,16 +71,16 @@ def _start(exchange: Exchange) -> str:
 
 
 def says_nothing(exchange: Exchange) -> bool:
-    """Whether the answer is none to what was asked: the target asked for patience, failed, or hung up.
+    """Whether the response does not answer the request: the target is busy, failed, or hung up.
 
-    The last two are findings of their own, whatever was asked; 501 is an answer.
+    A failure or a hang-up is a finding in itself, whatever the request was; 501 does answer it.
     """
     status = exchange.status
     return status is None or status in BUSY or (status >= 500 and status != 501)
 
 
 def succeeded(exchange: Exchange) -> bool:
-    """Whether the answer is a 2xx that does what was asked: a stream of nothing but an error does not."""
+    """Whether the response is a 2xx that does what was requested; a stream of only an error does not."""
     if not exchange.succeeded:
         return False
     stream = read(exchange).stream
@@ -88,6 +88,6 @@ def succeeded(exchange: Exchange) -> bool:
 
 
 def refused(exchange: Exchange) -> bool:
-    """Whether the answer is the client's error, as a status or in a stream."""
+    """Whether the response refuses the request, by a 4xx or by an error in a stream."""
     status = exchange.status
     return status is not None and (400 <= status < 500 or (exchange.succeeded and not succeeded(exchange)))

@@ -1,4 +1,4 @@
-"""The bodies of creates, by mode: what a history's words mean in the API's.
+"""The bodies of creates for each mode of an operation.
 
 Layer 4.
 """
@@ -11,7 +11,7 @@ from typing import Any
 Json = dict[str, Any]
 
 UNKNOWN_ID = "v1_aGFybmVzcy11bmtub3duLWludGVyYWN0aW9u"
-"""Shaped like the ids of public recordings, and nobody's."""
+"""Has the form of ids in public recordings, but belongs to no interaction."""
 
 NO_CURSOR = "harness-unknown-cursor"
 
@@ -48,7 +48,7 @@ NEEDS: Mapping[str, frozenset[str]] = {
     "tools-stream": frozenset({"functions", "stream"}),
     "unstored-background": frozenset({"background"}),
 }
-"""Capabilities without which a mode is not played."""
+"""The capabilities that a mode needs to be played."""
 
 ILLEGAL: Mapping[str, tuple[str, Json]] = {
     "unstored-background": ("store.false-bg", {"store": False, "background": True}),
@@ -59,18 +59,18 @@ ILLEGAL: Mapping[str, tuple[str, Json]] = {
     "wrong-type": ("err.wrong-type", {"input": 7}),
     "unknown-model": ("err.unknown-model", {"model": "harness-no-such-model"}),
 }
-"""The rule that each illegal create is refused by, and what is changed."""
+"""For each illegal create, the rule that it must be refused and its changes to the plain body."""
 
 TOLERATED = frozenset({"unknown-model"})
-"""Those that a lenient target may take: it maps every name to a model."""
+"""Illegal creates that a lenient target may accept: it maps every name to a model."""
 
 
 def result_of(call_id: str, name: str) -> Json:
-    """The answer to a function call."""
+    """The result of a function call."""
     return {"type": "function_result", "call_id": call_id, "name": name, "result": {"weather": "rain"}}
 
 
 def body_of(model: str, text: str, changes: Mapping[str, Any]) -> Json:
-    """A create: the plain one with `changes`, of which None takes a field away."""
+    """The body of a create: the plain one with `changes`, where None removes a field."""
     body = {"model": model, "input": text, **changes}
     return {name: value for name, value in body.items() if value is not None}

@@ -1,4 +1,4 @@
-"""How much a search may do, by profile, and how Hypothesis is told.
+"""How much a search may do, by profile, and the settings of Hypothesis for it.
 
 Layer 4. The only module that knows Hypothesis's settings.
 """
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """Histories and how long they get, laws, and examples per operation of the document.
+    """The number of histories and of their steps, of examples of the laws, and per operation of the document.
 
     `coverage` adds the document's systematic phase, which sends some thousand requests, nearly all of them wrong.
 
-    `seconds` bounds each search as a whole; None: only the counts do, and the same seed does the same.
+    `seconds` bounds each search as a whole. If it is None, only the counts do, and the same seed does the same.
     """
 
     histories: int
@@ -35,7 +35,7 @@ class Budget:
     seconds: float | None = None
 
     def limited(self, examples: int | None, seconds: float | None) -> Budget:
-        """The budget with what the user said in place of the profile's."""
+        """The budget with the user's values in place of the profile's."""
         changed = self if seconds is None else replace(self, seconds=seconds)
         if examples is None:
             return changed
@@ -50,9 +50,9 @@ BUDGETS: dict[str, Budget] = {
 
 
 class TimeUp(BaseException):
-    """Ends a search at once: Hypothesis neither counts nor shrinks what is no `Exception`.
+    """Ends a search at once: Hypothesis neither counts nor shrinks what is not an `Exception`.
 
-    Its message, if any, says what was being waited for, and `waited` for how many seconds.
+    Its message, if any, says what the search was waiting for, and `waited` for how many seconds.
     """
 
     def __init__(self, message: str = "", waited: float = 0.0) -> None:
@@ -61,7 +61,7 @@ class TimeUp(BaseException):
 
 
 class Timer:
-    """Counts down from a number of seconds; from None it never ends."""
+    """Counts down from a number of seconds; with None it never ends."""
 
     def __init__(self, seconds: float | None) -> None:
         self._began = time.perf_counter()
@@ -74,7 +74,7 @@ class Timer:
 
     @property
     def left(self) -> float:
-        """Seconds until the end, infinite where there is none."""
+        """Seconds until the end; infinite if there is no limit."""
         return math.inf if self._seconds is None else self._seconds - self.spent
 
     def over(self) -> bool:
@@ -85,10 +85,10 @@ class Timer:
 def hypothesis_settings(
     examples: int, *, steps: int = 50, database: ExampleDatabase | None = None, shrink: bool = True
 ) -> settings:
-    """Settings of one search: silent, without a deadline an example.
+    """Settings of one search: no output, and no deadline per example.
 
-    Hypothesis shrinks with hundreds of plays, which a target that is far away or bills for each had better be
-    spared: what it does not shrink, `shrink.minimal` does with few.
+    Hypothesis shrinks with hundreds of plays, too many for a remote target or one that bills for each. Turn
+    `shrink` off for those: `shrink.minimal` needs few.
     """
     from hypothesis import HealthCheck, Phase, Verbosity, settings
 
@@ -106,9 +106,10 @@ def hypothesis_settings(
 
 
 def open_database(text: str | None) -> ExampleDatabase | None:
-    """The example database that `text` names: a directory, `redis://host:port`, or `github:owner/repository`.
+    """Open the example database `text`: a directory, `redis://host:port`, or `github:owner/repository`.
 
-    Raises UsageFault when it names none, or needs a package that is missing.
+    Returns None for an empty text or `none`. Raises UsageFault if `text` is malformed, Redis does not answer, or a
+    package is missing.
     """
     if not text or text == "none":
         return None
@@ -129,10 +130,9 @@ def open_database(text: str | None) -> ExampleDatabase | None:
 
 
 def write_only(database: ExampleDatabase | None) -> ExampleDatabase | None:
-    """The database as a search must see it that passes some failures over.
+    """The database as seen by a search that ignores known failures: nothing is read or deleted.
 
-    Their examples do not fail there, and Hypothesis forgets examples that do not fail: so nothing is read, and
-    nothing is deleted.
+    The examples of ignored failures do not fail in that search, and Hypothesis deletes examples that do not fail.
     """
     if database is None:
         return None
@@ -140,7 +140,7 @@ def write_only(database: ExampleDatabase | None) -> ExampleDatabase | None:
     from hypothesis.database import ExampleDatabase
 
     class WriteOnly(ExampleDatabase):
-        """Takes examples in and gives none."""
+        """Stores examples and returns none."""
 
         def save(self, key: bytes, value: bytes) -> None:
             kept.save(key, value)

@@ -1,8 +1,8 @@
-"""The state of an emulator and of its client, as a value that is equal exactly for states that are the same.
+"""A digest of the state of an emulator and its client, equal for states that are the same up to renaming.
 
-Layer 4. The same up to renaming: ids are replaced by the order in which they appear, times and signatures are left
-out, and so are counters from which the next id is made. Everything else that the objects hold counts, caches and
-half-read streams included; a walk over the object graph, so that a mutant's own fields count as well.
+Layer 4. Ids are replaced by the order in which they appear. Times, signatures, and counters that the next id is
+made from are left out. Everything else that the objects hold counts, including caches and half-read streams. The
+whole object graph is walked, so that a mutant's own fields count as well.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _IGNORED = frozenset({
     "_neighbours", "number", "created", "updated", "serial", "_kept", "_world", "replies", "meter", "recorder",
     "_began", "_limits", "_started", "wake", "_paced", "moves", "_mark", "_iterator"
 })  # fmt: skip
-"""Fields that hold times, locks, logs, makers of ids, and parts without a state of their own."""
+"""Fields that hold times, locks, logs, generators of ids, and parts without state."""
 
 _ID = re.compile(r"[0-9a-f]{16}")
 _SHORTEST_ID = 16
@@ -33,7 +33,7 @@ _VOLATILE = re.compile(r'("signature":\s*")[^"]*|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ
 
 
 class Canonical:
-    """One walk; ids get their names in the order in which the walk meets them."""
+    """One walk over the state; ids are named in the order in which the walk meets them."""
 
     def __init__(self) -> None:
         self._names: dict[str, str] = {}
@@ -41,11 +41,11 @@ class Canonical:
         self._out = hashlib.blake2b(digest_size=16)
 
     def add(self, value: Any) -> None:
-        """Take a value in."""
+        """Add a value to the digest."""
         self._walk(value)
 
     def digest(self) -> bytes:
-        """What was taken in."""
+        """The digest of all values added."""
         return self._out.digest()
 
     def _say(self, text: str) -> None:
@@ -77,7 +77,7 @@ class Canonical:
         self._say(f"{{{len(value)}")
         items = list(value.items())
         if any(isinstance(key, str) and _ID.search(key) for key in value):
-            items.sort(key=lambda item: self._renamed(str(item[0])))  # a table by id has no order of its own
+            items.sort(key=lambda item: self._renamed(str(item[0])))  # the order of a table by id has no meaning
         for key, item in items:
             self._walk(key)
             self._walk("" if key == "signature" else item)
@@ -115,7 +115,7 @@ def _slots(kind: Hashable) -> list[str]:
 
 
 def state(emulator: Emulator, world: World) -> bytes:
-    """The state of both, for histories on fresh emulators; which interaction came first makes no difference."""
+    """The digest of emulator and world, on a fresh emulator; the order of interactions does not matter."""
     return min(_digest(emulator, world, order) for order in permutations(world.interactions))
 
 

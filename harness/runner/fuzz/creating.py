@@ -1,6 +1,6 @@
-"""Plays creates, chains and answers to function calls, and judges what they bring.
+"""Plays creates, chains and answers to function calls, and judges the responses.
 
-Layer 4. Must not know polling or reading.
+Layer 4. Must not know streams that are read in parts; uses `looks` only to look again at a running parent.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _CHAINS: Mapping[str, dict[str, Any]] = {
 
 
 def create(world: World, operation: Operation) -> None:
-    """A create that must be accepted, or one that must be refused."""
+    """Play a create that must be accepted, or one that must be refused."""
     if operation.mode in ILLEGAL:
         _illegal(world, operation)
         return
@@ -39,7 +39,7 @@ def create(world: World, operation: Operation) -> None:
 
 
 def chain(world: World, operation: Operation) -> None:
-    """A create that names another interaction as its previous one."""
+    """Play a create with a `previous_interaction_id`."""
     if operation.mode == "unknown":
         answer = _ask(world, {"previous_interaction_id": UNKNOWN_ID})
         _must_refuse(world, answer, "chain.unknown", "a parent that does not exist")
@@ -56,7 +56,7 @@ def chain(world: World, operation: Operation) -> None:
 
 
 def answer(world: World, operation: Operation) -> None:
-    """The result of a function call, right or wrong."""
+    """Play a create with the results of function calls, right or wrong."""
     if operation.mode == "orphan":
         asked = _ask(world, {"input": [result_of("call_nobody", "get_weather")], "tools": [WEATHER]})
         _must_refuse(world, asked, "tool.result-orphan", "a result without any call")
@@ -133,7 +133,7 @@ def _ask(world: World, changes: Mapping[str, Any], *, key: str | None = None) ->
 def _accepted(
     world: World, answer: Exchange, changes: Mapping[str, Any], rule: str, parent: Known | None = None
 ) -> None:
-    """What a create must bring that has to be accepted."""
+    """Judge the response to a create that must be accepted."""
     if not succeeded(answer):
         if not says_nothing(answer):
             world.note(rule, "a create that is right was refused", "200", f"{answer.status} {read(answer).error}")
@@ -169,7 +169,7 @@ def _waits(known: Known) -> bool:
 
 
 def _learn(world: World, answer: Exchange, changes: Mapping[str, Any], parent: Known | None) -> Known:
-    """A new interaction, as its create told it."""
+    """Record a new interaction, as the response to its create shows it."""
     reading = read(answer)
     background = changes.get("background") is True
     stored = changes.get("store") is not False and "store" in world.able

@@ -1,7 +1,7 @@
-"""Engine: every history up to a depth, so that what is said of the emulator is a fact and not a sample.
+"""The exhaustive engine: plays every history up to a depth, so that its result is a fact and not a sample.
 
-Layer 4. In process only. States that are the same up to renaming are merged: of two histories that lead to one
-state, one is continued and both are counted. A state is reached again by playing its shortest history on a fresh
+Layer 4. In process only. States that are the same up to renaming are merged: if two histories lead to the same
+state, one is continued and both are counted. A state is restored by playing its shortest history on a fresh
 emulator.
 """
 
@@ -36,7 +36,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """A state by its shortest history; `paths` counts the histories that lead to it, `choices` what may follow."""
+    """A state, given by its shortest history; `paths` counts the histories that reach it, `choices` may follow."""
 
     history: History
     paths: int
@@ -44,7 +44,7 @@ class State:
 
 
 def every(place: Place, depth: int, *, seconds: float | None = None) -> EngineRun:
-    """Play all histories of up to `depth` operations. Raises UsageFault for a target elsewhere."""
+    """Play all histories of up to `depth` operations. Raises UsageFault for a target outside this process."""
     if not place.resolved.throwaway:
         raise UsageFault(
             "--exhaustive needs a service in this process, such as `emulator`: a URL cannot be rewound"
@@ -83,7 +83,7 @@ class _Search:
         self.plays = 0
 
     def deeper(self, frontier: dict[bytes, State]) -> dict[bytes, State]:
-        """The new states one operation further."""
+        """Play one more operation from each state of `frontier`; return the new states by digest."""
         found: dict[bytes, State] = {}
         for reached in frontier.values():
             for operation in reached.choices:
@@ -101,11 +101,11 @@ class _Search:
         return found
 
     def beginnings(self) -> tuple[Operation, ...]:
-        """What may come first."""
+        """The operations that a history may begin with."""
         return self._on_fresh((), lambda emulator, world: tuple(choices(world)))
 
     def _play(self, history: History) -> tuple[bytes | None, tuple[Operation, ...]]:
-        """The state after a history; None where its last step broke a promise, for nothing holds behind it."""
+        """The state after a history, None if its last step broke a promise; and what may follow."""
         self.plays += 1
 
         def last(emulator: Emulator, world: World) -> tuple[bytes | None, tuple[Operation, ...]]:

@@ -1,4 +1,4 @@
-"""What a search brings: failures, each with the least that shows it, and what each engine did.
+"""The results of a search: failures, each with the smallest history that shows it, and a record of each engine.
 
 Layer 4, values only.
 """
@@ -16,10 +16,10 @@ from harness.wire import Exchange
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """One broken promise. `history` plays it again on any target; it is empty where only the requests are known.
+    """One broken promise. `history` reproduces it on any target; it is empty if only the requests are known.
 
-    `trail` holds the exchanges of the least history, in order. `known`: it was stored by an earlier run. Unless
-    `shrunk`, a smaller history may show it too: time or patience was up first.
+    `trail` holds the exchanges of the smallest history, in order. `known`: it was stored by an earlier run. Unless
+    `shrunk`, a smaller history may show it too: the time or the number of tries ran out first.
     """
 
     engine: str
@@ -31,7 +31,7 @@ class Failure:
 
     @property
     def key(self) -> str:
-        """What makes it another failure than others."""
+        """What distinguishes it from other failures."""
         return key_of(self.finding)
 
     @property
@@ -40,14 +40,14 @@ class Failure:
         return self.finding.rule
 
     def verdict(self, *, strict: bool = False) -> Verdict:
-        """What it means for the run, by the same table as a check's."""
+        """What it means for the run, by the same table as for checks."""
         rule = rule_of(self.rule)
         return verdict(Observation.of([self.finding]), rule.level, rule.source.basis, strict=strict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineRun:
-    """What one engine did. `counts` are its own words for how much; `vacuous` says why it proves nothing."""
+    """What one engine did. `counts` has names of the engine's choice; `vacuous` says why it proves nothing."""
 
     engine: str
     seconds: float
@@ -60,7 +60,7 @@ class EngineRun:
 class Broken(Exception):
     """Raised inside Hypothesis to stop and shrink a history; carries everything a `Failure` needs.
 
-    Hypothesis tells bugs apart by type and place, so each rule gets a subclass of its own.
+    Hypothesis tells bugs apart by the type and location of the exception, so each rule gets its own subclass.
     """
 
     def __init__(self, finding: Finding, history: tuple[Operation, ...], trail: tuple[Exchange, ...]) -> None:
@@ -70,12 +70,12 @@ class Broken(Exception):
         self.trail = trail
 
     def failure(self, engine: str) -> Failure:
-        """As a value."""
+        """This bug as a `Failure`."""
         return Failure(engine=engine, finding=self.finding, history=self.history, trail=self.trail)
 
 
 def key_of(finding: Finding) -> str:
-    """The rule, and whether it is broken in a strict reading only: those are two different things to know."""
+    """The rule, with `?` if it is broken only in a strict reading: the two cases count as different failures."""
     return finding.rule if finding.severity is Severity.BROKEN else f"{finding.rule}?"
 
 
@@ -83,7 +83,7 @@ _KINDS: dict[str, type[Broken]] = {}
 
 
 def broken(finding: Finding, history: tuple[Operation, ...], trail: tuple[Exchange, ...]) -> Broken:
-    """The exception for a finding, of the type that stands for its rule."""
+    """The exception for a finding, of the type for its rule."""
     kind = _KINDS.get(key_of(finding))
     if kind is None:
         kind = _KINDS[key_of(finding)] = type(f"Broken[{key_of(finding)}]", (Broken,), {})

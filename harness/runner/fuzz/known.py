@@ -1,7 +1,7 @@
-"""What a client knows: of each interaction it created, and of each stream it opened.
+"""What a client knows of each interaction it created and of each stream it opened.
 
-Layer 4, values only. Nothing here is believed of the target: it is what the target said, to be held against what
-it says next.
+Layer 4, values only. Nothing here is taken as true: it is what the target said, to be compared with what it says
+next.
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ Event = Mapping[str, Any]
 class Known:
     """One interaction.
 
-    `status` is the last one told, `steps` the output of the settled run and `told_by` how it was learned.
-    `cancelled`: a cancel was accepted while it ran. `read_on`: a stream of it was read since the last look,
-    which may have moved it. `timeline` holds its events from the first, as far as seen, and `pieced_from` says
-    from which on they were first seen in a resumed reading, so that nothing but that reading vouches for them.
+    `status` is the last one seen, `steps` the output of the settled run, and `told_by` the rule that is broken if
+    the next look shows other steps; it depends on where these came from. `cancelled`: a cancel was accepted while
+    it ran. `read_on`: a stream of it was read since the last look, which may have advanced the run. `timeline`
+    holds its events from the first, as far as seen; those from `pieced_from` on were first seen in a resumed
+    reading, so that no other reading confirms them.
     """
 
     id: str
@@ -44,22 +45,22 @@ class Known:
     pieced_from: int | None = None
 
     def pieced(self, position: int) -> bool:
-        """Whether a resumed reading alone vouches for the event at `position`."""
+        """Whether the event at `position` was first seen in a resumed reading."""
         return self.pieced_from is not None and position >= self.pieced_from
 
     @property
     def there(self) -> bool:
-        """Whether it can be asked for."""
+        """Whether the target should have it: it is stored, not deleted, and has an id."""
         return self.stored and not self.gone and bool(self.id)
 
     @property
     def running(self) -> bool:
-        """Whether it was going on at the last look."""
+        """Whether it was in progress at the last look."""
         return self.status in RUNNING
 
     @property
     def settled(self) -> bool:
-        """Whether it was over at the last look."""
+        """Whether it had settled at the last look."""
         return is_settled(self.status)
 
     @property
@@ -74,12 +75,12 @@ class Known:
             answered ]  # fmt: skip
 
     def forget(self) -> None:
-        """It was deleted: nothing that was known of it can be held against anything any more."""
+        """Mark it as deleted, and forget all that was known of it."""
         self.gone, self.status, self.steps, self.usage, self.told_by = True, "", None, None, ""
         self.timeline, self.whole, self.cancelled, self.read_on, self.pieced_from = [], False, False, False, None
 
     def position_after(self, cursor: str) -> int | None:
-        """How many events of the timeline come before the one after `cursor`."""
+        """The position in the timeline after the event with this cursor; None if there is no such event."""
         for number, event in enumerate(self.timeline):
             if event.get("event_id") == cursor:
                 return number + 1
@@ -90,8 +91,8 @@ class Known:
 class Reader:
     """One stream that was opened and is read in parts.
 
-    `position` counts the events of the timeline before the next one; None when that cannot be known any more.
-    `after` is the cursor it was opened with, `cursor` the last one it saw; `fresh` until its first events.
+    `position` is where its next event belongs in the timeline, None if that is no longer known. `after` is the
+    cursor it was opened with, `cursor` the last one it saw. It is `fresh` until its first events arrive.
     """
 
     of: Known

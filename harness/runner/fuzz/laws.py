@@ -1,8 +1,8 @@
-"""The laws of streams as histories: whatever is asked, however it is read, it is one answer.
+"""The laws of streams as histories: however a stream is read, its events are the same.
 
-Layer 4. Each history creates one interaction with drawn fields and reads it in drawn parts; the world holds the
-parts against each other: resumed after a cursor they are the rest, put together they are what GET shows, and text
-deltas make up the text.
+Layer 4. Each history creates one interaction with drawn fields and reads it in drawn parts. The world compares the
+parts: a resume after a cursor returns the rest, all parts together equal what GET shows, and the text deltas make
+up the text.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _SCHEMA: Json = {"type": "object", "properties": {"word": {"type": "string"}}, "
 
 
 def bodies(able: frozenset[str]) -> SearchStrategy[Json]:
-    """Fields that a target with these capabilities must take with any create."""
+    """Fields of a create that a target with these capabilities must accept."""
     texts = values.TEXTS.map(lambda text: text if any(map(str.isalnum, text)) else "Say hi.")
     contents = st.lists(texts.map(lambda text: {"type": "text", "text": text}), min_size=1, max_size=2)
     inputs = st.one_of(texts, contents).map(lambda given: {"input": given})
@@ -40,7 +40,7 @@ def bodies(able: frozenset[str]) -> SearchStrategy[Json]:
 
 
 def stream_histories(able: frozenset[str]) -> SearchStrategy[list[Operation]]:
-    """Histories of one interaction each, streamed, cut, resumed, and read again."""
+    """Histories of one interaction each: streamed, cut, resumed, and read again."""
     modes = ["stream"]
     if "background" in able:
         modes += ["background", "background-stream"]
@@ -49,7 +49,7 @@ def stream_histories(able: frozenset[str]) -> SearchStrategy[list[Operation]]:
 
 
 def _parts() -> SearchStrategy[list[int]]:
-    """How many events are read between two drops."""
+    """Numbers of events to read between drops."""
     return st.lists(st.integers(1, 15), max_size=4)
 
 

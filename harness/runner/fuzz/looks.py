@@ -1,6 +1,6 @@
-"""Plays reads: polls, whole replays, and waiting until a run has settled; and judges what they show.
+"""Plays reads (polls, whole replays, waiting until a run has settled) and judges what they show.
 
-Layer 4. What a look shows must agree with every earlier one.
+Layer 4. What a look shows must agree with every earlier look.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from harness.wire import Exchange
 
 MOST_LOOKS = 40
 GRACE = 5
-"""Looks that may show the old status after a cancel: the documentation speaks of a slight delay."""
+"""How many looks may show the old status after a cancel: the documentation mentions a slight delay."""
 
 
 def poll(world: World, operation: Operation) -> None:
@@ -67,7 +67,7 @@ def look(world: World, known: Known, *, include_input: bool = False) -> None:
 
 
 def told(world: World, known: Known, status: str) -> None:
-    """A status was told: it must be one that may follow the last one, and heed a cancel."""
+    """Judge a status that was shown: it must be able to follow the last one and reflect a cancel."""
     before, known.status, known.read_on = known.status, status, False
     if known.cancelled and status != "cancelled":
         known.looks_since_cancel += 1
@@ -130,7 +130,7 @@ def replay(world: World, operation: Operation) -> None:
 
 
 def whole(world: World, known: Known) -> None:
-    """All events of one interaction, held against what is known of it."""
+    """Read all events of one interaction and compare them with what is known of it."""
     wanted = succeeded if known.there else refused
     answer = world.patient(lambda: world.send(world.target.get(known.id, stream=True)), wanted)
     if says_nothing(answer):
@@ -149,7 +149,7 @@ def whole(world: World, known: Known) -> None:
 
 
 def took_in(world: World, known: Known, position: int, answer: Exchange) -> None:
-    """What a reading of a stream, from `position` on, says of the interaction."""
+    """Judge a reading of a stream that began at `position`."""
     reading = read(answer)
     resumed = position > 0
     findings, reached = absorb(known, position, reading.events, resumed=resumed, boundary=resumed)
@@ -165,7 +165,7 @@ def took_in(world: World, known: Known, position: int, answer: Exchange) -> None
 
 
 def _ended(world: World, known: Known, status: str) -> None:
-    """A stream told how the run ended."""
+    """Judge the final status that a stream reported."""
     if known.cancelled and status != "cancelled":
         world.note("cancel.stream-ends", "the stream of a cancelled run ends otherwise", "cancelled", status)
         return
@@ -179,7 +179,7 @@ def _ended(world: World, known: Known, status: str) -> None:
 
 
 def must_be_gone(world: World, answer: Exchange, rule: str, what: str, *, stream: bool = False) -> None:
-    """404, or for a stream any refusal."""
+    """The response must be 404, or for a stream any refusal."""
     if says_nothing(answer) or answer.status in (404, 501):
         return
     if not (stream and refused(answer)):
@@ -187,6 +187,6 @@ def must_be_gone(world: World, answer: Exchange, rule: str, what: str, *, stream
 
 
 def foreign(world: World, answer: Exchange, known: Known) -> None:
-    """Another project's key must not get anywhere."""
+    """A request with another project's key must not succeed."""
     if known.there and succeeded(answer):
         world.note("store.isolation", "another project's key was served", "a refusal", answer.status)

@@ -1,8 +1,8 @@
-"""The state machine: Hypothesis chooses what a client does next, the world says whether it was answered rightly.
+"""The state machine: Hypothesis chooses what a client does next, the world judges the responses.
 
-Layer 4. One rule of the machine for each kind of operation, so that Hypothesis can leave whole kinds out of a
-history (swarm testing). What is drawn never depends on what the target answered: a step that has no subject does
-nothing, so that a target which answers otherwise the next time does not confuse the search.
+Layer 4. The machine has one rule for each kind of operation, so that Hypothesis can leave whole kinds out of a
+history (swarm testing). What is drawn never depends on the target's responses: a step without a subject does
+nothing. So a target that responds differently the next time does not confuse the search.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from harness.runner.fuzz.tally import Tally
 from harness.strategies.operations import CREATE_MODES, ILLEGAL_MODES, KINDS, Operation
 
 INTERACTIONS = 4
-"""Subjects a rule chooses from; more may be created."""
+"""Number of subjects that a rule chooses from; more may be created."""
 
 _FIRST = (*CREATE_MODES, "background", "background-stream", "background")
-"""How a history begins: most of what can go wrong needs a run that goes on."""
+"""Modes of the first create; background is more frequent, as most defects need a run in progress."""
 
 _SUBJECTS = st.integers(0, INTERACTIONS - 1)
 _COUNTED = frozenset({"open", "read", "resume"})
@@ -30,7 +30,7 @@ _NOBODY = ("unknown", "orphan")
 
 
 class Histories(RuleBasedStateMachine):
-    """The base of the machines that `machine` makes; they have a place, a tally and what is muted."""
+    """The base of the machines that `machine` makes, which set the place, the tally and what is muted."""
 
     place: Place
     tally: Tally
@@ -41,23 +41,23 @@ class Histories(RuleBasedStateMachine):
         self.world = self.place.open()
 
     def do(self, operation: Operation) -> None:
-        """One step."""
+        """Play one operation."""
         self.tally.step(self.world, operation, type(self).muted)
 
     def teardown(self) -> None:
-        """The history is over."""
+        """End the history."""
         self.tally.ended(self.world)
         self.place.done(self.world)
 
 
 def machine(place: Place, tally: Tally, muted: Muted) -> type[Histories]:
-    """The machine for one place."""
+    """Build the machine for one place."""
     body: dict[str, Any] = {"place": place, "tally": tally, "muted": staticmethod(muted), "__doc__": "Histories."}
     body["first"] = initialize(operation=_operations("create", _FIRST))(_fresh())
     for kind, modes in KINDS.items():
         legal = tuple(mode for mode in modes if mode not in (*ILLEGAL_MODES, *_NOBODY, "foreign"))
         body[f"{kind}_"] = _rule(kind, legal)
-    body["open_again_"] = _rule("open", ("",))  # twice the chance: reading in parts needs a beginning
+    body["open_again_"] = _rule("open", ("",))  # twice as likely: reading in parts begins with it
     body["create_wrongly"] = _rule("create", ILLEGAL_MODES)
     for name in ("unknown", "foreign"):
         kinds = [kind for kind, modes in KINDS.items() if name in modes]
@@ -72,7 +72,7 @@ def _rule(kind: str, modes: tuple[str, ...]) -> Any:
 
 
 def _fresh() -> Callable[[Histories, Operation], None]:
-    """A function of its own: Hypothesis marks what it decorates."""
+    """Return a new function each time: Hypothesis sets attributes on those it decorates."""
 
     def step(self: Histories, operation: Operation) -> None:
         self.do(operation)

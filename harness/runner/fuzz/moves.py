@@ -1,7 +1,7 @@
-"""All that a client may do, each by its name, and when there is something to do it to.
+"""The table of all operations a client may do, and the conditions under which each applies.
 
-Layer 4. The table of operations stands above the modules that play them; they know a `World` and not one another,
-but for `looks`.
+Layer 4. This table uses the modules that play the operations. Those know a `World`, but not one another, except
+for `looks`.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ _MOVES: dict[str, Callable[[World, Operation], None]] = {
     "finish": reading_parts.finish,
 }
 _OF_NOBODY = frozenset({"unknown", "orphan"})
-"""Modes without a subject."""
+"""Modes of operations that have no subject."""
 
 
 def move(world: World, operation: Operation) -> list[Finding]:
-    """Do one thing, and say what was wrong with the answers; empty where there is nothing to do it to."""
+    """Play one operation and return the findings; do nothing if it does not apply."""
     world.found = []
     if _applies(world, operation):
         world.played.append(_named(world, operation))
@@ -44,7 +44,7 @@ def move(world: World, operation: Operation) -> list[Finding]:
 
 
 def able_to(world: World, operation: Operation) -> bool:
-    """Whether the target is said to do what an operation needs."""
+    """Whether the target has the capabilities that an operation needs."""
     needed = NEEDS.get(operation.mode, frozenset()) if operation.kind in ("create", "chain", "answer") else set()
     by_kind = {"replay": {"stream"}, "open": {"stream"}, "answer": {"functions"}}.get(operation.kind, set())
     by_mode = {"foreign": {"two-keys", "store"}, "unknown": set(), "orphan": set()}
@@ -53,14 +53,14 @@ def able_to(world: World, operation: Operation) -> bool:
 
 
 def _applies(world: World, operation: Operation) -> bool:
-    """Whether there is a subject for it, and the target is said to be able."""
+    """Whether the operation has a subject and the target has the capabilities for it."""
     if operation.kind in ON_READERS:
         return bool(world.among(closed=operation.kind == "resume"))
     return (_without_subject(operation) or bool(world.interactions)) and able_to(world, operation)
 
 
 def _named(world: World, operation: Operation) -> Operation:
-    """The operation with its subject's own number, which it may have been counted to more than once round."""
+    """The operation with its subject reduced to the actual number, as it is taken modulo their count."""
     if _without_subject(operation):
         return operation
     on_readers = operation.kind in ON_READERS

@@ -1,7 +1,7 @@
 """A driver that gives no request more time than the search has left.
 
-Layer 4. Between two requests a search looks at the clock itself; this is for the request that hangs. An answer
-that our own budget cut short says nothing of the target, so it is never handed on: `TimeUp` ends the search.
+Layer 4. Between requests a search looks at the clock itself; this driver is for a request that hangs. A response
+that our own time limit cut short says nothing about the target, so it is never returned: `TimeUp` ends the search.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from harness.runner.fuzz.budget import Timer, TimeUp
 from harness.wire import By, Driver, Exchange, Frame, Headers, LiveStream, Request
 
 LEAST = 0.05
-"""Seconds of a request that is sent at the last moment, and how early a bound may be met by rounding."""
+"""Least timeout of a request in seconds; also how early, by rounding, a timeout may end a request."""
 
 
 class PatientDriver:
-    """A `wire.Driver` around another, for a search that `timer` bounds; `most` are seconds for one request.
+    """A `wire.Driver` around another, for a search bounded by `timer`; `most` is the limit in seconds per request.
 
-    Raises `TimeUp` where the time is spent; everything else is the other driver's, which its maker closes.
+    Raises `TimeUp` when time is up; otherwise behaves like the inner driver. It does not close the inner driver.
     """
 
     def __init__(self, driver: Driver, timer: Timer, most: float) -> None:
@@ -27,27 +27,27 @@ class PatientDriver:
         self._most = most
 
     def send(self, request: Request, *, timeout: float | None = None) -> Exchange:
-        """As the driver inside, for as long as there is time."""
+        """Send as the inner driver does, within the time left."""
         return self._whole(self._driver.send(request, timeout=self._bound(timeout)))
 
     def open(self, request: Request, *, timeout: float | None = None) -> LiveStream:
-        """As `send`, but for the body, which is left to be pulled."""
+        """Like `send`, but return a stream whose body is still to be read."""
         stream = _PatientStream(self._driver.open(request, timeout=self._bound(timeout)), self._whole)
         if stream.status is None:
             stream.finish()
         return stream
 
     def together(self, requests: Sequence[Request]) -> list[Exchange]:
-        """All at the same time."""
+        """Send all requests at the same time."""
         return [self._whole(exchange) for exchange in self._driver.together(requests)]
 
     def wait(self, seconds: float) -> None:
-        """Wait, but not beyond the end of the search."""
+        """Wait, but not beyond the end of the search; raises `TimeUp` at its end."""
         self._driver.wait(self._bound(seconds))
         self._bound(None)
 
     def close(self) -> None:
-        """Nothing."""
+        """Do nothing: whoever made the inner driver closes it."""
 
     def _bound(self, seconds: float | None) -> float:
         left = self._timer.left
@@ -64,7 +64,7 @@ class PatientDriver:
 
 
 class _PatientStream:
-    """A `LiveStream` whose record is looked at before it is handed on."""
+    """A `LiveStream` whose finished exchange is checked by `look` before it is returned."""
 
     def __init__(self, stream: LiveStream, look: Callable[[Exchange], Exchange]) -> None:
         self._stream = stream

@@ -1,6 +1,6 @@
-"""Where a search plays: fresh worlds on one target, cleaned up behind.
+"""Where a search plays: fresh worlds on one target, cleaned up afterwards.
 
-Layer 4. Knows how to come by a driver; must not know what an operation does.
+Layer 4. Knows how to obtain a driver; must not know what an operation does.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from harness.strategies.operations import Operation
 from harness.wire import Driver
 
 GRACE, MOST_CLEANING = 1.0, 60.0
-"""Seconds that cleaning up has when time is up already, and when there is plenty."""
+"""Seconds allowed for cleaning up: the least, even if time is up already, and the most."""
 
 _RANK = {Level.MAY: 0, Level.SHOULD: 1, Level.MUST: 2}
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A target, what it is able to do, what the user denied, and the weakest level that is judged.
+    """A target, its capabilities, those the user denied, and the lowest level of rules that is judged.
 
-    On a throwaway target each world has a service of its own; elsewhere all share `shared`, no request takes
-    longer than `timer` allows, and what a world created is deleted when it ends. `litter` are the paths of what
-    stayed.
+    On a throwaway target each world has its own service. Elsewhere all worlds share the driver `shared`, no
+    request takes longer than `timer` allows, and what a world created is deleted when the world ends; `litter`
+    holds the paths of what may be left.
     """
 
     resolved: ResolvedTarget
@@ -45,12 +45,12 @@ class Place:
     litter: list[str] = field(default_factory=list)
 
     def within(self, timer: Timer) -> Place:
-        """The same place for one engine, which has until `timer` ends."""
+        """The same place for one engine, bounded by `timer`."""
         return replace(self, timer=timer, litter=[])
 
     @contextmanager
     def world(self, *, same_input: bool = False) -> Iterator[World]:
-        """One fresh history."""
+        """A new world for one history, cleaned up at the end."""
         world = self.open(same_input=same_input)
         try:
             yield world
@@ -58,19 +58,19 @@ class Place:
             self.done(world)
 
     def open(self, *, same_input: bool = False) -> World:
-        """One fresh history; `done` ends it."""
+        """A new world for one history; end it with `done`."""
         driver = self.resolved.connect() if self.shared is None else self._patient(self.shared, self.timer)
         own = self.resolved.throwaway
         return World(driver, self.resolved.target, able=self.able, settled_by_us=own, same_input=same_input)
 
     def done(self, world: World) -> None:
-        """Hang up, and clean up where somebody else has to live."""
+        """Hang up, and delete what was created on a shared target."""
         world.close()
         self.clean(world.ledger)
         world.driver.close()
 
     def clean(self, ledger: Ledger) -> None:
-        """Delete what is owed where others live, even when time is up, but then not for long."""
+        """Delete what is left on a shared target; if time is up, only `GRACE` seconds are spent on it."""
         if self.shared is None or not ledger.owed:
             return
         owed = ledger.owed
@@ -84,18 +84,18 @@ class Place:
         return PatientDriver(driver, timer, self.resolved.target.wait)
 
     def notes(self) -> tuple[str, ...]:
-        """What the user has to know of what was left behind."""
+        """Notes for the user on what was left behind."""
         if not self.litter:
             return ()
         return (f"{len(self.litter)} created and perhaps not deleted, such as {self.litter[0]}",)
 
     def judged(self, finding: Finding) -> bool:
-        """Whether the finding's rule is of a level that was asked for."""
+        """Whether the finding's rule is of the requested level or a higher one."""
         return _RANK[rule_of(finding.rule).level] >= _RANK[self.level]
 
 
 def play(place: Place, history: Sequence[Operation], engine: str) -> list[Failure]:
-    """Play a history once; the first failure of each kind it shows."""
+    """Play a history once; return the first failure of each kind."""
     found: dict[str, Failure] = {}
     with place.world() as world:
         for operation in history:
@@ -108,4 +108,4 @@ def play(place: Place, history: Sequence[Operation], engine: str) -> list[Failur
 
 
 Muted = Callable[[Finding], bool]
-"""Whether a finding is to be passed over: its rule is known to be broken, or not asked for."""
+"""Whether to ignore a finding: its rule is known to be broken, or its level was not requested."""

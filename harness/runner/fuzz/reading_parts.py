@@ -1,6 +1,6 @@
-"""Plays streams that are read in parts: begun, dropped, resumed from a cursor, read by two, read to the end.
+"""Plays streams that are read in parts: opened, dropped, resumed from a cursor, read by two, read to the end.
 
-Layer 4. The law is that of `streaming`: whatever the parts, they are one sequence.
+Layer 4. The law is that of `streaming`: all parts belong to one sequence of events.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def begin(world: World, operation: Operation) -> None:
 
 
 def resume(world: World, operation: Operation) -> None:
-    """Come back with the cursor of a reader, as a client does after a drop, and read `count` events."""
+    """Resume from the cursor of a reader, as a client does after a drop, and read `count` events."""
     earlier = world.reader(operation, closed=True)
     if not earlier.of.there:
         return

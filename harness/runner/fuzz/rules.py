@@ -1,4 +1,4 @@
-"""The rules a fuzzer judges by: the contract's, two of any HTTP service, and two of the neighbouring resources.
+"""The fuzzer's rules: the contract's, two for any HTTP service, and two for the neighbouring resources.
 
 Layer 4.
 """

@@ -1,6 +1,6 @@
-"""A whole fuzz run: what is known first, then each engine in turn, none looking for what another has found.
+"""A whole fuzz run: stored failures first, then each engine in turn, ignoring what an earlier one has found.
 
-Layer 4. Yields what each engine did as it ends; reports listen.
+Layer 4. Yields what each engine did when it ends; reports listen.
 """
 
 from __future__ import annotations
@@ -33,20 +33,20 @@ if TYPE_CHECKING:
 
 ENGINES = (HISTORY, LAWS, SCHEMA, EXHAUSTIVE)
 USUAL = (HISTORY, LAWS, SCHEMA)
-"""Engines that run when nobody names any."""
+"""The engines that run by default."""
 
 _NEEDED = frozenset(
     {"store", "stream", "background", "background-slow", "functions", "search", "event-ids", "two-keys", "auth"}
 )
-"""Capabilities that decide what is played."""
+"""The capabilities that decide which operations are played."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FuzzOptions:
     """What the user chose.
 
-    `seconds` are for everything together, None where the user gave none; `depth` is that of the exhaustive engine,
-    which no profile bounds. `store` None: nothing is kept.
+    `seconds` is the limit for the whole run, None if the user gave none. `depth` is that of the exhaustive engine,
+    which no profile bounds. If `store` is None, failures are not stored.
     """
 
     engines: tuple[str, ...] = USUAL
@@ -62,7 +62,7 @@ class FuzzOptions:
 
 
 def fuzz(resolved: ResolvedTarget, options: FuzzOptions) -> Iterator[EngineRun]:
-    """Run the engines. Raises TargetFault for a target that does not talk to us at all."""
+    """Run the engines. Raises TargetFault if the target cannot be probed."""
     timer = Timer(options.seconds)
     with _place(resolved, options, timer) as place:
         store = Store(options.store, resolved.info.name) if options.store is not None else None
@@ -119,7 +119,7 @@ def _probed(driver: Driver, resolved: ResolvedTarget, options: FuzzOptions, time
 
 
 def exit_of(runs: Sequence[EngineRun], *, strict: bool) -> Exit:
-    """1 for a failure, 3 where an engine proved nothing, 0 otherwise; warnings fail nobody."""
+    """1 for a failure, 3 if an engine proved nothing, 0 otherwise; warnings do not fail the run."""
     verdicts = {failure.verdict(strict=strict) for run in runs for failure in run.failures}
     if Verdict.FAIL in verdicts:
         return Exit.FAILED
@@ -127,7 +127,7 @@ def exit_of(runs: Sequence[EngineRun], *, strict: bool) -> Exit:
 
 
 def replay(target: ResolvedTarget, history: Sequence[dict[str, object]]) -> list[str]:
-    """The keys of what a stored history breaks on a target: for regression tests."""
+    """Play a stored history on a target and return the keys of its failures: for regression tests."""
     from harness.runner.fuzz.place import play
     from harness.strategies.operations import Operation
 

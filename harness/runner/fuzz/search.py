@@ -1,7 +1,7 @@
-"""Engines that Hypothesis drives: histories of its choice, and the laws of streams.
+"""The engines that Hypothesis drives: histories of its choice, and the laws of streams.
 
-Layer 4. Both run in rounds: a rule that was found broken is passed over in the next one, so that one defect does
-not hide others, and what Hypothesis remembers of all it has drawn is let go.
+Layer 4. Both run in rounds. A rule that was found broken is ignored in later rounds, so that one defect does not
+hide others. A new round also frees the memory in which Hypothesis keeps all it has drawn.
 """
 
 from __future__ import annotations
@@ -25,29 +25,29 @@ if TYPE_CHECKING:
 HISTORY, LAWS = "history", "laws"
 
 LEAST_ACCEPTED = 0.2
-"""A search in which fewer of the requests succeeded has met a wall and proves nothing."""
+"""If a smaller share of the requests succeeded, the search proves nothing."""
 
 MOST_FINDS = 8
-"""Rounds with a find after which the target is known to be broken."""
+"""Number of rounds with a failure after which the search stops."""
 
 AT_ONCE = 25_000
-"""Operations in a round: Hypothesis keeps each choice it has made, up to 2 kB an operation."""
+"""Operations per round: Hypothesis keeps each choice it has made, up to 2 kB per operation."""
 
 _LAW_STEPS = 12
-"""Operations in a history of the laws, about."""
+"""Approximate number of operations in a history of the laws."""
 
 _ENOUGH = 100
-"""Histories after which each kind of operation must have been played."""
+"""Number of histories after which each kind of operation must have been played."""
 
 Round = Callable[[Place, Tally, Muted, int, int, "ExampleDatabase | None"], None]
-"""(place, tally, what is passed over, examples left, seed, database) → one round; raises as Hypothesis does."""
+"""Plays one round of (place, tally, findings to ignore, examples, seed, database); raises as Hypothesis does."""
 
 
 def search(
     place: Place, budget: Budget, *, seed: int = 0, database: ExampleDatabase | None = None,
     passed_over: Iterable[str] = (),
 ) -> EngineRun:  # fmt: skip
-    """Histories; `passed_over` are keys of failures that are known."""
+    """Search with histories; `passed_over` holds the keys of failures that are already known."""
 
     def play(
         place: Place, tally: Tally, muted: Muted, examples: int, seed: int, database: ExampleDatabase | None
@@ -69,7 +69,7 @@ def laws(
     place: Place, budget: Budget, *, seed: int = 0, database: ExampleDatabase | None = None,
     passed_over: Iterable[str] = (),
 ) -> EngineRun:  # fmt: skip
-    """The laws of streams, on drawn creates and cuts."""
+    """Search with the laws of streams, on drawn creates and cuts."""
 
     def play(
         place: Place, tally: Tally, muted: Muted, examples: int, seed: int, database: ExampleDatabase | None
@@ -132,7 +132,7 @@ def _rounds(
             (vacuous if hung else notes).extend([str(up)] if str(up) else [])
         except (Broken, BaseExceptionGroup, Flaky):
             if not tally.bugs and not timer.over():
-                raise  # Hypothesis may take an example that was broken off for an inconsistent one
+                raise  # if time is up, Hypothesis may report an interrupted example as inconsistent: no error
         failures += (minimal(place, bug.failure(engine)) for bug in tally.bugs.values())
         known |= tally.bugs.keys()
         finds += bool(tally.bugs)
@@ -159,7 +159,7 @@ def _counts(tally: Tally) -> dict[str, int]:
 
 
 def _vacuity(engine: str, place: Place, tally: Tally) -> list[str]:
-    """Why the search proves nothing, if so."""
+    """Reasons why the search proves nothing; empty if it does."""
     if engine == LAWS and not any(word.startswith("create") for word in tally.played):
         return ["the target does not stream, so no law applies: leave the engine out with -e history,schema"]
     if not tally.requests:

@@ -1,8 +1,8 @@
-"""Makes a failing history as small as it can be: Hypothesis takes steps away, this also rewrites the ones left.
+"""Shrinks a failing history: Hypothesis only removes steps, this module also rewrites the remaining ones.
 
-Layer 4. Every candidate is played; only one that breaks the same rule is kept. A target that does not fail again
-is believed the first time: the history stays as it was. Steps taken away and rewritten one at a time may end where
-no single change helps; in this process, where histories cost nothing, all that are shorter are played as well.
+Layer 4. Every candidate is played; it is kept only if it breaks the same rule. If the target does not fail again,
+the first failure still counts, with its history unchanged. Removing and rewriting single steps can end in a local
+minimum; in this process, where histories are cheap, all short histories are played as well.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from harness.strategies.operations import KINDS, ON_READERS, Operation
 _LOOKS = ("poll", "settle", "replay")
 
 SHORTEST = 3
-"""Histories of up to so many steps are all played in this process: about a second for each target."""
+"""In this process, all histories of up to this many steps are played: about a second for each target."""
 
 History = tuple[Operation, ...]
 
 NEAR, FAR = 400, 40
-"""Histories that may be played to shrink one, in this process and elsewhere."""
+"""How many histories may be played to shrink one, in this process and elsewhere."""
 
 
 def minimal(place: Place, failure: Failure) -> Failure:
-    """The smallest failure of the same rule that can be reached by simplifying, as far as time allows."""
+    """Simplify a failure step by step, as far as time allows, to the smallest one of the same rule."""
     left = NEAR if place.resolved.throwaway else FAR
     tried = [failure.history]
     try:
@@ -53,7 +53,7 @@ def minimal(place: Place, failure: Failure) -> Failure:
 
 
 def shortest(place: Place, failures: Sequence[Failure]) -> list[Failure]:
-    """The failures, those replaced that one of all short histories shows with fewer steps."""
+    """The failures, each replaced if one of all short histories shows it with fewer steps."""
     longest = max((len(failure.history) for failure in failures), default=0)
     if not place.resolved.throwaway or longest < 2 or place.timer.over():
         return list(failures)
@@ -73,7 +73,7 @@ def _again(place: Place, history: History, failure: Failure) -> Failure | None:
 
 
 def size(history: History) -> tuple[int, ...]:
-    """Fewer steps first, then steps that are listed earlier, then smaller numbers."""
+    """The sort key of a history: fewer steps first, then kinds and modes listed earlier, then smaller numbers."""
     weights = [_weight(operation) for operation in history]
     return (len(history), *(sum(column) for column in zip(*weights, strict=True)))
 
@@ -104,7 +104,7 @@ def _simpler(history: History) -> Iterator[History]:
 
 
 def _merged(history: History) -> Iterator[History]:
-    """One step taken away, and another that is a look made another look, which may do for both."""
+    """Remove one step and replace a remaining look by another kind of look, which may serve for both."""
     for gone in range(len(history)):
         rest = (*history[:gone], *history[gone + 1 :])
         for at, operation in enumerate(rest):
@@ -115,14 +115,14 @@ def _merged(history: History) -> Iterator[History]:
 
 
 def _renumbered(operation: Operation) -> Operation:
-    """The step as it reads when one interaction before it is gone."""
+    """The step with its subject renumbered after an earlier interaction was removed."""
     if operation.kind in ON_READERS or not operation.subject:
         return operation
     return replace(operation, subject=operation.subject - 1)
 
 
 def _looks_instead(operation: Operation) -> Iterator[Operation]:
-    """A plain look at an interaction in place of a step, where that is listed earlier."""
+    """Plain looks at an interaction in place of a step, if their kind is listed earlier."""
     kinds = list(KINDS)
     subjects = range(2) if operation.kind in ON_READERS else (operation.subject,)
     for kind in _LOOKS:

@@ -1,7 +1,8 @@
-"""Failures that were found before, kept to be played first the next time.
+"""Stores the failures that were found, to play them first in the next run.
 
-Layer 4. One small JSON file a failure, in a folder a target; a history holds no ids, so it can be played
-anywhere, and requests are kept as templates without keys. A file that cannot be read is told and passed over.
+Layer 4. There is one folder per target with one small JSON file per failure. A history contains no ids, so it can
+be played on any target; requests are kept as templates without keys. A file that cannot be read is skipped with a
+note.
 """
 
 from __future__ import annotations
@@ -24,14 +25,14 @@ ENGINE = "stored"
 
 
 class Store:
-    """The failures of one target below `root`."""
+    """The failures of one target, in a folder below `root`."""
 
     def __init__(self, root: Path, target: str) -> None:
         words = re.sub(r"[^a-z0-9]+", "-", target.lower()).strip("-")[:60] or "target"
         self.folder = root / f"{words}-{hashlib.sha256(target.encode()).hexdigest()[:8]}"
 
     def keep(self, failure: Failure) -> Path | None:
-        """Write one failure; None where nothing could be played again."""
+        """Write one failure and return its file; None if it has nothing to play again."""
         record = recorded(failure)
         if not record["history"] and not record["requests"]:
             return None
@@ -44,8 +45,8 @@ class Store:
         return path
 
     def replay(self, place: Place) -> EngineRun:
-        """Play everything that is stored; what does not fail any more is removed."""
-        timer = Timer(None)  # what counts is the place's: this one only measures
+        """Play everything that is stored; remove what no longer fails."""
+        timer = Timer(None)  # only measures: the place's own timer is the limit
         failures: list[Failure] = []
         notes: list[str] = []
         played = 0

@@ -1,6 +1,6 @@
-"""The law of streams: every reading of a run, from whichever cursor, is the same sequence of events.
+"""The law of streams: every reading of a run, from any cursor, gives the same sequence of events.
 
-Layer 4, pure. Events are compared by what they mean to a client: type, cursor, place and what they add.
+Layer 4, pure. Events are compared by what they mean to a client: type, cursor, position and content.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ _TOLD = ("index", "delta", "step")
 
 
 def meaning(event: Event) -> tuple[Any, ...]:
-    """What an event says, without its cursor."""
+    """The content of an event, without its cursor."""
     return (event.get("event_type"), *(event.get(name) for name in _TOLD))
 
 
 def absorb(
     known: Known, position: int, events: Sequence[Event], *, resumed: bool = False, boundary: bool = False
 ) -> tuple[list[Finding], int | None]:
-    """Hold events that came from `position` on against the timeline, which grows by what is new.
+    """Compare events that begin at `position` with the timeline, and append to it the events that are new.
 
-    `resumed`: the reading began after a cursor; `boundary`: with these events. Gives the findings and the position
-    after the events: None after a difference, since all that follows would be another.
+    `resumed`: the reading began after a cursor. `boundary`: these are its first events. Returns the findings and
+    the position after the events; after a difference the position is None, as all that follows would differ too.
     """
     findings: list[Finding] = []
     if boundary and events:
@@ -52,9 +52,9 @@ def absorb(
 
 
 def _repeated(before: Sequence[Event], event: Event) -> Finding | None:
-    """The finding on a resumed stream that begins with something from before its cursor.
+    """The finding on a resumed stream that begins with an event at or before its cursor.
 
-    Once the event of the cursor is the lenient reading of the reference's words.
+    Repeating just the event of the cursor fits a lenient reading of the reference.
     """
     cursor = PROTOCOL.cursor(event)
     if cursor is None or all(PROTOCOL.cursor(earlier) != cursor for earlier in before):
@@ -92,7 +92,7 @@ def _split_otherwise(event: Event, expected: Event) -> bool:
 
 
 def short_of(known: Known, position: int, *, ended: bool, resumed: bool) -> Finding | None:
-    """The finding on a reading that ended in order at `position` although more had been seen before."""
+    """The finding on a reading that ended at `position` without an error although earlier ones went further."""
     if not ended or position >= len(known.timeline):
         return None
     missing = known.timeline[position]
@@ -101,7 +101,7 @@ def short_of(known: Known, position: int, *, ended: bool, resumed: bool) -> Find
 
 
 def text_law(known: Known, steps: Sequence[Any]) -> Iterator[Finding]:
-    """Text deltas, put together, are the text of the final steps."""
+    """The text deltas, concatenated, must equal the text of the final steps."""
     streamed = "".join(
         found[1] for event in known.timeline if (found := PROTOCOL.text_of(event)) and found[0].endswith("/text")
     )
@@ -117,7 +117,7 @@ def text_law(known: Known, steps: Sequence[Any]) -> Iterator[Finding]:
 
 
 def same_steps(one: Sequence[Any], other: Sequence[Any], rule: str, what: str) -> Iterator[Finding]:
-    """The first difference between two tellings of the same steps, under `rule`."""
+    """A finding on the first difference between two versions of the same steps, under `rule`."""
     for difference in compare_steps(one, other)[:1]:
         yield Finding(rule, f"{what} at {difference.pointer}", difference.assembled, difference.got)
 

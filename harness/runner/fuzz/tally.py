@@ -1,7 +1,7 @@
-"""What a search played, over all its histories, and the bugs it met.
+"""Counts what a search played over all its histories, and keeps the bugs it found.
 
-Layer 4. Shared by the engines that Hypothesis drives. Hypothesis is told of a bug by an exception; which history
-it ends with depends on the target's mood, so the shortest of each rule is kept here.
+Layer 4. Shared by the engines that Hypothesis drives. Hypothesis learns of a bug by an exception. Which history it
+reports in the end varies with a target that is not deterministic, so the smallest for each rule is kept here.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from harness.strategies.operations import Operation
 
 
 class Tally:
-    """Counts and bugs; `over` tells when time is up, be it amidst the shrinking of a bug."""
+    """Counts and bugs; `over` tells whether time is up, also while a bug is being shrunk."""
 
     def __init__(self, over: Callable[[], bool]) -> None:
         self.histories = 0
@@ -32,13 +32,13 @@ class Tally:
         self._over = over
 
     def caught(self, bug: Broken) -> None:
-        """Keep the smallest history of each kind; which one Hypothesis ends with depends on the target's mood."""
+        """Keep a bug if its history is the smallest of its kind so far."""
         kept = self.bugs.get(key_of(bug.finding))
         if kept is None or size(bug.history) < size(kept.history):
             self.bugs[key_of(bug.finding)] = bug
 
     def step(self, world: World, operation: Operation, muted: Muted) -> None:
-        """Play one operation; raises `Broken` for the first finding that is not passed over, or `TimeUp`."""
+        """Play one operation; raises `Broken` for the first finding that is not muted, or `TimeUp`."""
         if self._over():
             raise TimeUp
         before = len(world.played)
@@ -52,7 +52,7 @@ class Tally:
                 raise bug
 
     def ended(self, world: World) -> None:
-        """A history is over."""
+        """Add the counts of a finished history."""
         self.histories += 1
         self.requests += len(world.trail)
         self.accepted += world.accepted

@@ -1,9 +1,9 @@
-"""One client of a target: what it knows, what it opened, and the trail of what it sent.
+"""One client of a target: what it knows, what it opened, and the trail of its exchanges.
 
-Layer 4. One `World` is one history. It sends and remembers; it must not know what there is to do, which is for
-`moves` to say. It raises nothing on account of the target. `settled_by_us` says that nothing but our own requests
-moves a run (an emulator in this process), so that no race is ever lost; elsewhere a promise about a running run is
-only judged where a second look shows that it still ran.
+Layer 4. One `World` plays one history. It sends and remembers; it must not know which operations there are, which
+`moves` defines. It raises no error because of the target's behaviour. `settled_by_us` means that only our own
+requests advance a run (an emulator in this process), so there are no races. Without it, a promise about a run in
+progress is only judged if a second look shows that the run was still in progress.
 """
 
 from __future__ import annotations
@@ -47,31 +47,31 @@ class World:
         self.found: list[Finding] = []
 
     def close(self) -> None:
-        """Hang up what is open."""
+        """Hang up all open streams."""
         for reader in self.readers:
             if not reader.closed:
                 reader.closed = True
                 self.ledger.note(reader.stream.close())
 
     def subject(self, operation: Operation) -> Known:
-        """The interaction that an operation means."""
+        """The interaction that an operation refers to."""
         return self.interactions[operation.subject % len(self.interactions)]
 
     def reader(self, operation: Operation, *, closed: bool = False) -> Reader:
-        """The stream that an operation means."""
+        """The stream that an operation refers to."""
         choice = self.among(closed=closed)
         return choice[operation.subject % len(choice)]
 
     def among(self, *, closed: bool) -> list[Reader]:
-        """The streams that are open, with `closed` also those that were."""
+        """The open streams; with `closed`, the closed ones as well."""
         return [reader for reader in self.readers if closed or not reader.closed]
 
     def send(self, request: Request) -> Exchange:
-        """One exchange, judged alone."""
+        """Send a request and judge its exchange on its own."""
         return self.keep(self.driver.send(request))
 
     def open(self, request: Request) -> LiveStream:
-        """An interaction's events, to be read in parts; asked for again while it is not found yet."""
+        """Open a stream of events to be read in parts; retry while the interaction is not found yet."""
         stream = self.driver.open(request)
         for pause in self._patience():
             if stream.status != 404:
@@ -82,7 +82,7 @@ class World:
         return stream
 
     def keep(self, exchange: Exchange) -> Exchange:
-        """Remember a finished exchange, and judge it alone."""
+        """Record a finished exchange and judge it on its own."""
         self.trail.append(exchange)
         self.ledger.note(exchange)
         if exchange.succeeded:
@@ -98,19 +98,19 @@ class World:
         actual: object = "",
         severity: Severity = Severity.BROKEN,
     ) -> None:
-        """A broken promise."""
+        """Add a finding."""
         self.found.append(Finding(rule, message, expected, str(actual)[:200], severity=severity))
 
     def certain(self, known: Known) -> bool:
-        """Whether the last look still holds: nothing moves a run but us, and we did nothing since."""
+        """Whether the last status seen still holds: only we advance a run, and we have not since that look."""
         return self.settled_by_us and not known.read_on
 
     def another_key(self) -> str:
-        """The key of another project, or of nobody."""
+        """The key of another project, or one that belongs to none."""
         return self.target.other_key or "harness-wrong-key"
 
     def patient(self, look: Callable[[], Exchange], wanted: Callable[[Exchange], bool]) -> Exchange:
-        """Look until it is as wanted; once only where nothing can lag behind."""
+        """Look until the exchange is `wanted` or time is up; only once where nothing can lag behind."""
         exchange = look()
         for pause in self._patience():
             if wanted(exchange) or exchange.status is None:

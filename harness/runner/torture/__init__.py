@@ -1,6 +1,6 @@
-"""Tortures a client of any language: its command runs once for each drop, and must end up with the whole text.
+"""Tortures a client in any language: its command runs once for each drop, and must end up with the whole text.
 
-Layer 4. `client` knows processes, `stage` where they connect to, `run` puts both together for every case.
+Layer 4. `client` knows processes, `stage` is the server they connect to, `run` combines both for every case.
 """
 
 from harness.runner.torture.client import Client, Ended, OneShot, Talking

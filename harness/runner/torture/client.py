@@ -1,6 +1,6 @@
-"""The client under torture, as a process: started for each case, or once and asked case by case.
+"""The client under torture as a process: started for each case, or started once and given one case after another.
 
-Layer 4. Knows what a client is asked and what it says at its end; must not know what is right.
+Layer 4. Knows how a client gets its task and how it returns its result; must not know which result is right.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from harness.wire.json_value import object_or_none
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """What a client ended with. `collected` is a text or a list of events, None when it said nothing of the kind.
+    """How a client ended. `collected` is a text or a list of events, None if it returned neither.
 
-    `error` is how it said that it failed, "" when it did not; `stopped` why it was stopped, "" when it was not;
-    `words` the end of its standard error.
+    `error` is its own report of a failure, "" if none. `stopped` is why it was stopped, "" if it was not. `words`
+    is the end of its standard error.
     """
 
     collected: Any = None
@@ -33,7 +33,7 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What a client is to read: the interaction of this id, at this base URL."""
+    """What a client has to read: the interaction with this id, at this base URL."""
 
     base_url: str
     interaction: str
@@ -41,7 +41,7 @@ class Task:
 
 
 class Client(Protocol):
-    """Reads one stream after another. `stop` may come from another thread and ends the task in work."""
+    """Reads one stream after another. `stop` ends the current task; another thread may call it."""
 
     def read(self, task: Task, seconds: float) -> Ended: ...
 
@@ -54,7 +54,7 @@ Environment = Callable[[Task], Mapping[str, str]]
 
 
 class OneShot:
-    """A command that runs once for each case: the task is in its environment, its standard output the text."""
+    """A command that runs once for each case: its environment holds the task, its standard output is the text."""
 
     def __init__(self, command: Sequence[str], environment: Environment) -> None:
         self._command = list(command)
@@ -62,7 +62,7 @@ class OneShot:
         self._process: Process | None = None
 
     def read(self, task: Task, seconds: float) -> Ended:
-        """Run the command. Raises UsageFault when it cannot be started."""
+        """Run the command. Raises UsageFault if it cannot be started."""
         begun = time.monotonic()
         until = begun + seconds
         process = self._process = Process(self._command, self._environment(task))
@@ -82,7 +82,7 @@ class OneShot:
         )
 
     def stop(self) -> None:
-        """End the command that runs now."""
+        """Kill the command that is running."""
         if (process := self._process) is not None:
             process.kill()
 
@@ -92,7 +92,7 @@ class OneShot:
 class Talking:
     """A command that reads tasks as lines of JSON and answers each with one: `{"text": …}` or `{"error": …}`.
 
-    One that ends is started again for the next task.
+    If it exits, it is started again for the next task.
     """
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
@@ -101,7 +101,7 @@ class Talking:
         self._process: Process | None = None
 
     def read(self, task: Task, seconds: float) -> Ended:
-        """Hand over one task. Raises UsageFault for a command that does not start, or an answer that is none."""
+        """Give it one task. Raises UsageFault if the command does not start or its answer is malformed."""
         begun = time.monotonic()
         until = begun + seconds
         if self._process is None:
@@ -122,12 +122,12 @@ class Talking:
         return Ended(error=f"the command ended ({how(code)}) before it answered", words=words, seconds=spent)
 
     def stop(self) -> None:
-        """End the process, and with it the task in work."""
+        """Kill the process, and with it the current task."""
         if (process := self._process) is not None:
             process.kill()
 
     def close(self) -> None:
-        """No more tasks."""
+        """End the process."""
         self._drop()
 
     def _drop(self) -> str:
@@ -161,5 +161,5 @@ def _answered(line: bytes, seconds: float) -> Ended:
 
 
 def _text(data: bytearray) -> str:
-    """The text on standard output; one line end behind it belongs to the terminal."""
+    """The text on standard output, without one line ending at its end, which is for the terminal."""
     return data.decode(errors="replace").removesuffix("\n").removesuffix("\r")

@@ -1,4 +1,4 @@
-"""What a torture run tells while it goes; reports listen.
+"""The events of a torture run; reports listen to them.
 
 Layer 4, values only.
 """
@@ -13,24 +13,24 @@ from harness.runner.torture.client import Ended
 
 
 class Outcome(StrEnum):
-    """How a client came out of one case, the best first."""
+    """The outcome of one case, the best first."""
 
     EXACT = "exact"
-    """It ended with the whole result, once and in order; or it gave up where nothing else would be right."""
+    """The client ended with the whole result, once and in order; or it gave up where only that is right."""
 
     GAVE_UP = "gave-up"
-    """It said that it failed: a non-zero exit code, or an `error`."""
+    """The client reported a failure, by a non-zero exit code or an `error`."""
 
     WRONG = "wrong"
-    """It said that all was well, and it was not."""
+    """The client reported success with a wrong result."""
 
     HUNG = "hung"
-    """It had to be stopped: out of time, or asking for ever."""
+    """The client had to be stopped: it ran out of time, or sent requests without end."""
 
 
 @dataclass(frozen=True, slots=True)
 class TortureStarted:
-    """`text` is what the client has to end up with, `events` how many the stream has."""
+    """`text` is what the client has to end up with, `events` the number of events in the stream."""
 
     cases: int
     text: str
@@ -39,9 +39,9 @@ class TortureStarted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseEnded:
-    """One case. `event` is the number of the event it cuts (from 0), None for a plan of another kind.
+    """One case. `event` is the number of the event that it cuts (from 0), None for other kinds of plans.
 
-    `problem` is a phrase whose subject is the client, "" when it was exact; `wire` has a line for each request.
+    `problem` is a phrase with the client as its subject, "" if it was exact; `wire` has a line for each request.
     """
 
     number: int

@@ -1,7 +1,7 @@
-"""A command in a process group of its own, whose outputs are read with bounds of time and size.
+"""A command in its own process group, whose outputs are read within limits of time and size.
 
-Layer 4. Its outputs are not read to their end at any price: they may be endless, and what it started may have left
-the group and hold them open.
+Layer 4. Its outputs are not always read to the end: they may be endless, and a child that has left the group may
+keep them open.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from collections.abc import Callable, Mapping, Sequence
 from harness.outcome import UsageFault
 
 MOST_BYTES = 8 * 1024 * 1024
-"""Of standard output, in answer to one task."""
+"""Limit on standard output in answer to one task."""
 
 _WORDS = 2000
-"""Characters kept of the end of standard error."""
+"""How many characters to keep of the end of standard error."""
 
 _GRACE = 1.0
-"""Seconds that killed processes have to go, and their last words to arrive."""
+"""Seconds that killed processes have to end, and their last output to arrive."""
 
 
 class Process:
-    """Started; `out` is what is read of its standard output and not yet taken. `end` it when done.
+    """A running command; `out` holds the part of its standard output not yet consumed. Call `end` when done.
 
-    Raises UsageFault for a command that cannot be started. `kill` may come from another thread.
+    Raises UsageFault if the command cannot be started. Another thread may call `kill`.
     """
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str], *, asked: bool = False) -> None:
@@ -55,13 +55,13 @@ class Process:
             os.set_blocking(self._child.stdin.fileno(), False)
 
     def say(self, line: bytes) -> None:
-        """Write to its standard input; one that has ended, or reads nothing, is not waited for."""
+        """Write to its standard input, without waiting for a process that has ended or does not read."""
         assert self._child.stdin is not None
         with contextlib.suppress(OSError):
             self._child.stdin.write(line)
 
     def hear(self, enough: Callable[[], bool], until: float) -> bool:
-        """Read what it writes until that is enough or it closes its outputs; whether that was in time."""
+        """Read its outputs until `enough` or until it closes them; return whether that was before `until`."""
         while not enough() and self._open.get_map():
             left = until - time.monotonic()
             if left <= 0:
@@ -79,18 +79,18 @@ class Process:
         return all(key.data is not self.out for key in self._open.get_map().values())
 
     def ended(self, until: float) -> int | None:
-        """Its exit code, None when it has not ended in time."""
+        """Its exit code; None if it has not ended in time."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             return self._child.wait(max(0.0, until - time.monotonic()))
         return None
 
     def kill(self) -> None:
-        """Kill it with all it started; a shell around the client would otherwise leave it behind."""
+        """Kill the whole process group; killing only a shell would leave the client that it started."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._child.pid, signal.SIGKILL)
 
     def end(self) -> str:
-        """Leave nothing of it running; the end of its standard error."""
+        """Kill what is still running and return the end of its standard error."""
         self.kill()
         until = time.monotonic() + _GRACE
         self.ended(until)

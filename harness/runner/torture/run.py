@@ -1,4 +1,4 @@
-"""Every case, one after the other on each worker: begin it, let the client read, judge what it ended with.
+"""Plays the cases, one after another on each worker: begin it, let the client read, judge what it ended up with.
 
 Layer 4.
 """
@@ -23,7 +23,7 @@ from harness.runner.torture.stage import MOST_REQUESTS, Stage
 from harness.wire import Decoder
 
 _SHOWN = 500
-"""Characters shown of what a client ended with that can read nothing."""
+"""How many characters to show of the result of a client that fails without a fault."""
 
 
 def torture(
@@ -36,8 +36,8 @@ def torture(
 ) -> Generator[TortureStarted | CaseEnded, None, None]:
     """Play `cases` (at least one) with `jobs` clients at a time, each case bounded by `seconds`.
 
-    Cases come in the order they end. The first thing played is the stream without a fault: raises UsageFault for a
-    client that cannot read even that. Closing the generator stops the clients.
+    Cases are yielded in the order in which they end. The stream without a fault is played first; raises UsageFault
+    if the client cannot read even that. Closing the generator stops the clients.
     """
     places = _Places(seed)
     quiet = replace(cases[0], plan="pass")
@@ -100,7 +100,7 @@ def _start(collected: Any) -> str:
 
 
 class _Workers:
-    """Threads that each take the next case, with a stage and a client of their own; iterate over what ended."""
+    """Threads that each take the next case, with their own stage and client; iterating yields the ended cases."""
 
     def __init__(
         self,
@@ -181,7 +181,7 @@ class _Workers:
 
 
 class _Places:
-    """Which event of the stream a case cuts."""
+    """Finds the event of the stream that a case cuts."""
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
@@ -189,7 +189,7 @@ class _Places:
         self._lock = threading.Lock()
 
     def event_of(self, case: Case) -> int | None:
-        """The number of the event that is cut, or that does not come any more; None for plans that do more."""
+        """The number of the event that is cut or first lost; None for plans other than a cut in the stream."""
         faults = [fault for connection in parse(case.plan).connections for fault in connection.faults]
         if len(faults) != 1 or not isinstance(faults[0], Cut):
             return None

@@ -1,4 +1,4 @@
-"""The server that one worker's clients connect to: one case at a time, each under a path of its own.
+"""The server that one worker's clients connect to: one case at a time, each under its own path.
 
 Layer 4.
 """
@@ -16,18 +16,18 @@ from harness.transport import ServerThread
 from harness.wire import LogicalClock, Request, Response
 
 MOST_REQUESTS = 60
-"""Requests for one case before its client is stopped: who resumes sensibly needs three."""
+"""Limit on requests for one case, after which its client is stopped: a sensible client needs three."""
 
 _TICK = 0.0002
-"""Seconds between two events of a run: a tenth of what is usual, as there are thousands of streams to read."""
+"""Seconds between two events of a run: a tenth of the usual, as there are thousands of streams to read."""
 
 _PREFIX = re.compile(r"/case(\d+)(?=/|$)")
 
 
 class Stage:
-    """`with Stage() as stage:` it listens; `begin` puts on a case and gives what its client has to know.
+    """Listens within `with Stage() as stage:`; `begin` starts a case and returns what its client needs to know.
 
-    A client that was stopped may have requests on their way: they reach no later case.
+    Requests of a stopped client that are still on their way do not reach a later case.
     """
 
     def __init__(self, *, seed: int = 0) -> None:
@@ -48,7 +48,7 @@ class Stage:
         self._server.stop()
 
     def begin(self, case: Case, stop: Callable[[], None]) -> tuple[Drop, str]:
-        """The case and the base URL for its client; `stop` is called when that asks for ever."""
+        """Start a case; return its `Drop` and its base URL. `stop` is called after `MOST_REQUESTS` requests."""
         emulator = Emulator(clock=self._clock, seed=self._seed)
         drop = Drop(Source(emulator, case), case)
         with self._lock:
@@ -59,13 +59,13 @@ class Stage:
             return drop, f"{self._server.url}/case{self._number}"
 
     def end(self) -> bool:
-        """Take the case off; whether its client had to be stopped."""
+        """End the case; return whether its client sent too many requests and had to be stopped."""
         with self._lock:
             self._drop = None
             return self._count > MOST_REQUESTS
 
     def __call__(self, request: Request) -> Response:
-        """Answer the client of the case that is on; one that leaves the path of its URL out is told so."""
+        """Answer the client of the current case; a request without the path of the base URL is refused."""
         found = _PREFIX.match(request.target)
         if found is None:
             return _refused(f"{request.target}: the path of the base URL is missing before it (/case1, say).")

@@ -1,7 +1,7 @@
-"""Engine: schemathesis on the project's OpenAPI document, in all its phases, one resource after the other.
+"""The schema engine: runs all phases of schemathesis on the project's OpenAPI document, resource by resource.
 
-Layer 4. Only `engine`, `hearing` and `judging` know schemathesis, whose event objects are not declared stable: the
-extra pins it.
+Layer 4. Only `engine`, `hearing` and `judging` know schemathesis. Its event objects are not a stable API, so the
+extra `fuzz` pins its version.
 """
 
 from harness.runner.fuzz.document.engine import document

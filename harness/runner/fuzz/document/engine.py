@@ -1,4 +1,4 @@
-"""Runs schemathesis for each resource that the target serves, and adds up what was heard.
+"""Runs schemathesis for each resource that the target serves, and combines the results.
 
 Layer 4.
 """
@@ -20,10 +20,10 @@ from harness.runner.fuzz.failure import EngineRun, Failure
 from harness.runner.fuzz.place import Place
 
 MORE_ROUNDS = 4
-"""Further rounds of the stateful phase, with other seeds, while a link was never applied."""
+"""Further rounds of the stateful phase, with other seeds, as long as some link was never applied."""
 
 WEIGHT = 3
-"""How much more of a time budget interactions get than each resource beside them."""
+"""The weight of interactions in a time budget; every other resource has 1."""
 
 MAX_EVENTS = 5000
 TOO_SHORT = "time was up after {:.0f} s, and that is why it proves nothing: give it more with --time"
@@ -32,7 +32,7 @@ TOO_SHORT = "time was up after {:.0f} s, and that is why it proves nothing: give
 def document(
     place: Place, budget: Budget, *, seed: int = 0, strict: bool = False, passed_over: frozenset[str] = frozenset()
 ) -> EngineRun:
-    """Run all phases against the target; a target in this process is served on a port for as long."""
+    """Run all phases against the target; a target in this process is served on a port meanwhile."""
     timer = Timer(budget.seconds)
     place = place.within(timer)
     families = served(place)
@@ -59,15 +59,16 @@ def document(
 
 
 def _share(left: Sequence[Family], timer: Timer) -> float:
-    """The seconds of the first of these families: interactions have the most to see."""
+    """The seconds for the first of these families; interactions get more, as there is most to test."""
     shares = [WEIGHT if family == INTERACTIONS else 1 for family in left]
     return timer.left * shares[0] / sum(shares)
 
 
 def _search(hearing: Hearing, path: Path, place: Place, root: str, budget: Budget, seed: int) -> None:
-    """All phases once, and the stateful one again while a link was never applied and there is time.
+    """Run all phases once, then repeat the stateful one while some link was never applied and time is left.
 
-    Where time is short the stateful phase comes first: it alone proves the links, and the others would eat it up.
+    If time is limited, the stateful phase also runs first: it alone applies links, and the other phases could use
+    up the time.
     """
     timer = Timer(budget.seconds)
     if budget.seconds is not None:
@@ -81,7 +82,7 @@ def _search(hearing: Hearing, path: Path, place: Place, root: str, budget: Budge
 
 
 def _execute(hearing: Hearing, path: Path, configuration: dict[str, Any]) -> None:
-    """Load the document, run the engine, hear every event."""
+    """Load the document, run the engine, and pass its events to `hearing`."""
     import schemathesis
     from schemathesis.config import SchemathesisConfig
     from schemathesis.engine import events, from_schema
@@ -98,12 +99,12 @@ def _execute(hearing: Hearing, path: Path, configuration: dict[str, Any]) -> Non
 
 
 def _proves(hearing: Hearing) -> bool:
-    """Whether what it failed to prove counts: a neighbour that lets nobody create is noted only."""
+    """Whether a vacuous search counts; that a neighbour accepts no create is only noted."""
     return hearing.family == INTERACTIONS or hearing.began
 
 
 def _failures(heard: Sequence[Hearing]) -> list[Failure]:
-    """One failure of each kind, of the family in which it took the fewest requests."""
+    """One failure of each kind, from the family in which it took the fewest requests."""
     found: dict[str, Failure] = {}
     for failure in (failure for hearing in heard for failure in hearing.failures.values()):
         kept = found.setdefault(failure.key, failure)
@@ -143,7 +144,7 @@ def _configuration(
         "max-failures": 200,
         "base-url": f"{root}/{target.version}",
         "headers": headers,
-        "request-timeout": max(0.1, min(MOST_SECONDS, target.wait, timer.left / 4)),  # of its own first questions
+        "request-timeout": max(0.1, min(MOST_SECONDS, target.wait, timer.left / 4)),  # tool's first requests
         "max-stream-events": MAX_EVENTS,
         "continue-on-failure": True,
         "generation": {"max-examples": budget.schema, "database": "none"},
@@ -165,7 +166,7 @@ def _stateful_only(configuration: dict[str, Any]) -> dict[str, Any]:
 
 @contextmanager
 def _served(place: Place) -> Iterator[str]:
-    """The root URL of the target; the embedded one is put behind a port."""
+    """The root URL of the target; an embedded one is served on a port."""
     if place.resolved.info.url:
         yield place.resolved.info.url
         return

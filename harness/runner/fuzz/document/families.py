@@ -1,7 +1,7 @@
 """The resources of the document, and which of them a target serves.
 
-Layer 4. Each resource is searched by itself: in one machine for all of them the tool would begin only with those
-creates that look most likely to succeed, and never reach what hangs on the others.
+Layer 4. Each resource is searched on its own. In one state machine for all of them, the tool would begin only with
+those creates that look most likely to succeed, and never reach the operations that depend on the others.
 """
 
 from __future__ import annotations
@@ -23,32 +23,32 @@ OWN_CHECKS: Mapping[str, str] = {
     "ensure_resource_availability": "get.ok",
     "response_schema_conformance": "create.schema",
 }
-"""Checks of the tool that are made on interactions, and the rule that a failure of each breaks."""
+"""The tool's checks for interactions, and the rule that a failure of each breaks."""
 
 NEIGHBOUR_CHECKS: Mapping[str, str] = {
     "use_after_free": KEPT,
     "ensure_resource_availability": KEPT,
     "response_schema_conformance": SHAPE,
 }
-"""The same of the resources beside them."""
+"""The same for the other resources."""
 
 KEY_CHECKS: Mapping[str, str] = {"ignored_auth": "auth.wrong"}
-"""Checks for targets that are known to look at keys at all; many a gateway on a loopback does not."""
+"""Checks for targets that are known to check keys; many gateways on a loopback address do not."""
 
 STRICT_CHECKS: Mapping[str, str] = {"negative_data_rejection": "err.unknown-field"}
-"""Checks that real services fail by leniency; only in the strict profile."""
+"""Checks that real services fail because they are lenient; only in the strict profile."""
 
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """The operations below one collection. `capability`, where there is one, may be denied by the user."""
+    """The operations below one collection. The user may deny its `capability`, if it has one."""
 
     collection: str
     capability: str = ""
 
     @property
     def scope(self) -> str:
-        """The paths of the document that belong to it, as a pattern."""
+        """A pattern for the paths of the document that belong to it."""
         return rf"^/{self.collection}(/|$)"
 
     @property
@@ -57,14 +57,14 @@ class Family:
         return f"POST /{self.collection}"
 
     def checks(self, *, strict: bool, keys: bool) -> dict[str, str]:
-        """The tool's checks that count here, with their rules; `keys`: the target is known to check them."""
+        """The tool's checks that count here, with their rules; `keys`: the target is known to check keys."""
         own = OWN_CHECKS if self == INTERACTIONS else NEIGHBOUR_CHECKS
         return {**own, **(KEY_CHECKS if keys else {}), **(STRICT_CHECKS if strict else {})}
 
 
 INTERACTIONS = Family("interactions")
 LOOK_SECONDS = 5.0
-"""Patience with the question whether a resource is served."""
+"""Timeout for the request that asks whether a resource is served."""
 
 NEIGHBOURS = (
     Family("agents", "agents-crud"),
@@ -76,7 +76,7 @@ NEIGHBOURS = (
 
 
 def served(place: Place) -> tuple[Family, ...]:
-    """Interactions, and every neighbour whose collection can be listed and that nobody denied."""
+    """Interactions, and every neighbour whose collection can be listed and that the user did not deny."""
     found = [INTERACTIONS]
     with place.world() as world, suppress(TimeUp):
         for family in NEIGHBOURS:
@@ -96,7 +96,7 @@ def _lists(body: bytes) -> bool:
 
 
 def declared(path: Path, family: Family) -> dict[str, set[str]]:
-    """The links that the document declares, by the operation they lead from: `POST /interactions: get`."""
+    """The declared links, such as `POST /interactions: get`, by the operation that they start from."""
     found: dict[str, set[str]] = {}
     for route, item in json.loads(path.read_bytes())["paths"].items():
         if not (route == f"/{family.collection}" or route.startswith(f"/{family.collection}/")):

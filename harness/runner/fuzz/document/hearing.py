@@ -1,7 +1,7 @@
-"""What one resource's search did, heard from the events of schemathesis, and whether it proves anything.
+"""Collects from the events of schemathesis what one resource's search did, and whether it proves anything.
 
-Layer 4. A run proves that it was not vacuous (one wrong link in the document makes the tool's stateful phase test
-nothing, in silence), and requests that got no answer are findings, not noise.
+Layer 4. Every run is checked for vacuity, because one wrong link in the document makes the tool's stateful phase
+silently test nothing. Requests without a response are findings, not noise.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from harness.wire import Exchange
 ENGINE = "schema"
 
 LEAST_SUCCESS = 0.1
-"""A run in which a smaller share of the calls that were meant to succeed did so has tested refusals only."""
+"""If a smaller share of the calls that were meant to succeed did so, the run has tested only refusals."""
 
 
 SHAPES = frozenset({SHAPE, "agents.schema", "env.schema", "hook.schema"})
 """Rules on what neighbours show, much of which is the caller's own input.
 
-A service that takes what is wrong shows it again. That is leniency and no mistake of its own, so once it took such
-a thing these rules are judged no more.
+A service that accepts an invalid value shows it again later. That is leniency and not a second mistake, so these
+rules are no longer judged once an invalid request was accepted.
 """
 
 
 class Hearing:
-    """The calls of one family. `links` are the declared ones by operation, `roots` where chains may begin."""
+    """The calls of one family. `links` are the declared ones by operation; chains may begin at the `roots`."""
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class Hearing:
         self._passed_over = passed_over
 
     def scenario(self, recorder: Any) -> None:
-        """Take in one scenario: a call, or a chain of them."""
+        """Record one scenario: a call, or a chain of calls."""
         for case_id, interaction in recorder.interactions.items():
             node = recorder.cases.get(case_id)
             status = interaction.response.status_code if interaction.response is not None else 0
@@ -110,7 +110,7 @@ class Hearing:
         self._keep(finding, tuple(_trail(recorder, order, self._root)))
 
     def _keep(self, finding: Finding, trail: tuple[Exchange, ...]) -> None:
-        """The failure with the fewest requests of each kind."""
+        """Keep the failure of each kind that has the fewest requests."""
         key = key_of(finding)
         if not self._place.judged(finding) or key in self._passed_over:
             return
@@ -119,7 +119,7 @@ class Hearing:
             self.failures[key] = Failure(engine=ENGINE, finding=finding, trail=trail)
 
     def unanswered(self, event: Any) -> None:
-        """A call brought a network error: a finding of its own, unless it was our own clock that cut it off."""
+        """Record a network error: it is a finding in itself, unless our own time limit caused it."""
         import requests
 
         error = getattr(event, "value", None) or getattr(event, "exception", None)
@@ -134,15 +134,15 @@ class Hearing:
 
     @property
     def began(self) -> bool:
-        """Whether a create was accepted: without one no link leads anywhere."""
+        """Whether a create was accepted: without one, no link can be followed."""
         return self.family.beginning in self.succeeded
 
     def missing_links(self) -> list[str]:
-        """Declared links that led nowhere yet: which ones the tool takes is a matter of chance."""
+        """Declared links that have not been applied yet; which ones the tool applies is random."""
         return sorted({link for links in self.declared.values() for link in links} - self.links.keys())
 
     def vacuity(self) -> Iterator[str]:
-        """Why the run proves nothing, if so."""
+        """Reasons why the run proves nothing; none if it does."""
         if not self.calls:
             yield "no call was made"
             return
@@ -158,7 +158,7 @@ class Hearing:
             yield f"only {self.successes} of {self.meant} calls below /{self.family.collection} succeeded{busy}"
 
     def notes(self) -> Iterator[str]:
-        """What is worth knowing of a search that proves something."""
+        """Notes on a search that proves something."""
         if refused := sorted(self.declared.keys() - self.succeeded):
             yield f"never succeeded: {', '.join(refused)}"
         if self.mute > 1:
@@ -166,12 +166,12 @@ class Hearing:
 
 
 def _was_meant(case: Any) -> bool:
-    """Whether the call was generated to be right: the others count for no share, however many a phase makes."""
+    """Whether the call was generated to be valid: invalid calls do not count towards the share of successes."""
     return case.meta is None or case.meta.generation.mode.is_positive
 
 
 def _reads(recorder: Any, case_id: str) -> bool:
-    """Whether the call is a GET: that a resource has no cancel, say, is no sign that it is not there."""
+    """Whether the call is a GET: a resource may lack a cancel, for example, and still exist."""
     return str(recorder.interactions[case_id].request.method).upper() == "GET"
 
 
@@ -181,20 +181,20 @@ def _refused(recorder: Any, case_id: str) -> bool:
 
 
 def _told(event: Any) -> str:
-    """The words of an error event: not all of them have the same fields."""
+    """The message of an error event; not all of them have the same fields."""
     info = getattr(event, "info", None)
     return str(getattr(info, "message", info or getattr(event, "exception", event))).strip()[:300]
 
 
 def _link_name(transition: Any) -> str:
-    """`POST /interactions: get` of the tool's `POST /interactions -> [200] get -> GET …`."""
+    """The name of a link: `POST /interactions: get` for the tool's `POST /interactions -> [200] get -> GET …`."""
     source, _, rest = str(transition.id).partition(" -> [")
     name = rest.partition("] ")[2].partition(" -> ")[0]
     return f"{source}: {name}"
 
 
 def _trail(recorder: Any, order: Sequence[str], root: str) -> Iterator[Exchange]:
-    """The calls of these cases, as far as they were answered."""
+    """The exchanges of these cases, except for calls without a response."""
     for case_id in order:
         interaction = recorder.interactions.get(case_id)
         if interaction is not None and interaction.response is not None:

@@ -1,7 +1,7 @@
-"""The project's judgement as a check of schemathesis, and our clock as a hook of it.
+"""Adds the project's own judgement to schemathesis as a check, and our time limit as a hook.
 
-Layer 4. The tool keeps checks and hooks in global registries: ours are entered once, and told where to look while
-an engine runs.
+Layer 4. The tool keeps checks and hooks in global registries. Ours are registered once; while an engine runs,
+`judging` tells them the place to use.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from harness.runner.fuzz.place import Place
 OURS = "harness_contract"
 
 ECHOED = frozenset({"steps.base64", "steps.annotation-range", "steps.result-match", "steps.discriminator"})
-"""Rules on the content of steps: what a read shows begins with the caller's own input, which is generated here."""
+"""Rules on the content of steps, judged only on creates: a read also shows the caller's generated input."""
 
 MOST_SECONDS = 30.0
-"""Bound of one call where the user set none that is lower."""
+"""Longest timeout of one call in seconds."""
 
 _places: list[Place] = []
 _kinds: dict[str, type] = {}
@@ -32,7 +32,7 @@ _kinds: dict[str, type] = {}
 
 @contextmanager
 def judging(place: Place) -> Iterator[None]:
-    """For as long, the tool's calls are held to the contract and to the place's clock."""
+    """Within this context, judge the tool's calls by the contract and bound them by the place's timer."""
     import schemathesis
     from schemathesis.checks import CHECKS
 
@@ -48,14 +48,14 @@ def judging(place: Place) -> Iterator[None]:
 
 
 def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
-    """No call may take longer than there is time."""
+    """Bound each call by the time left."""
     if _places:
         target, left = _places[-1].resolved.target, _places[-1].timer.left
         kwargs["timeout"] = max(LEAST, min(MOST_SECONDS, target.wait, left))
 
 
 def read_json(context: Any, response: Any) -> Any:
-    """JSON as the tool reads it; what is too deep counts as none: a RecursionError would end its threads."""
+    """Decode JSON for the tool; nesting that is too deep is invalid, as a RecursionError would end its threads."""
     try:
         return response.json()
     except RecursionError:
@@ -63,7 +63,7 @@ def read_json(context: Any, response: Any) -> Any:
 
 
 def harness_contract(ctx: Any, response: Any, case: Any) -> None:
-    """Hold one answer to the contract: shape, order, errors, leaks. Raises the tool's own kind of failure."""
+    """Judge one response by the contract: shape, order, errors, leaks. Raises the tool's own kind of failure."""
     place = _places[-1]
     exchange = exchange_of(response.request, response, "")
     creates = exchange.request.method == "POST" and exchange.request.segments[-1] == "interactions"
@@ -76,7 +76,7 @@ def _failure(finding: Finding, case: Any) -> AssertionError:
     from schemathesis.core.failures import Failure as ToolFailure
 
     kind = _kinds.get(key_of(finding))
-    if kind is None:  # the tool tells failures apart by their class alone
+    if kind is None:  # the tool distinguishes failures only by their class
         kind = _kinds[key_of(finding)] = type(f"Broken[{key_of(finding)}]", (ToolFailure,), {})
     failure: Any = kind(
         operation=case.operation.label, title=finding.rule, message=finding.message, case_id=case.id

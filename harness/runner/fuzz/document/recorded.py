@@ -1,4 +1,4 @@
-"""Exchanges of the `requests` library as exchanges of ours.
+"""Converts exchanges of the `requests` library into our own.
 
 Layer 4.
 """
@@ -12,11 +12,11 @@ from harness.wire import COMPLETE, At, By, Ending, Exchange, Headers, How, Lengt
 from harness.wire.pieces import Chunk
 
 _THE_TOOLS = frozenset({"user-agent", "accept", "accept-encoding", "connection", "x-schemathesis-testcaseid"})
-"""Fields that the library and the tool add, of which no answer depends."""
+"""Header fields that the library and the tool add, on which no response depends."""
 
 
 def exchange_of(request: Any, response: Any, root: str) -> Exchange:
-    """The record of one call; `root` is taken off the front of its URL. A stream cut short was hung up by us."""
+    """The exchange of one call, its URL without `root`. A stream that was cut short was ended by us."""
     recorder = Recorder(request_of(request, root))
     headers = Headers((name, value) for name, values in response.headers.items() for value in values)
     content = response.content or b""
@@ -27,13 +27,13 @@ def exchange_of(request: Any, response: Any, root: str) -> Exchange:
 
 
 def unanswered(request: Any, root: str) -> Exchange:
-    """The record of a call that no answer came to."""
+    """The exchange of a call that got no response."""
     recorder = Recorder(request_of(request, root))
     return recorder.finish(Ending(by=By.SERVER, how=How.FIN, at=At.BEFORE_HEADERS), 0.0)
 
 
 def request_of(request: Any, root: str) -> Request:
-    """The request, its target without the root."""
+    """The request, with its target relative to `root`."""
     headers = Headers(
         (str(name), _text(value)) for name, value in request.headers.items() if name.lower() not in _THE_TOOLS
     )
@@ -43,7 +43,7 @@ def request_of(request: Any, root: str) -> Request:
 
 
 def target_of(url: str, root: str) -> str:
-    """Path and query as they were sent, below the root."""
+    """Path and query as sent, relative to `root`."""
     parts = urlsplit(url)
     path = parts.path.removeprefix(urlsplit(root).path.rstrip("/")) if root else parts.path
     return path + (f"?{parts.query}" if parts.query else "")

@@ -1,8 +1,9 @@
-"""The OpenAPI document made to measure for one target, in a folder of its own.
+"""A copy of the OpenAPI document that is tailored to one target, in a temporary folder.
 
-Layer 4. Many names are open in the schemas, so that a generator would ask for ones nobody has and be refused every
-time. Here models and agents are the target's, the rest are few and valid; references to things that do not exist
-are left out. No third party is ever named: what a target calls back is below `.invalid`, which never resolves.
+Layer 4. The schemas leave many names open, so a generator would invent names that do not exist, and every request
+would be refused. Here models and agents are the target's own, other names are few and valid, and references to
+things that do not exist are left out. No third party is named: the hosts that a target may call back are under
+`.invalid`, which never resolves.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from harness.contract.schemas import CURRENT
 Json = dict[str, Any]
 
 _LEFT_OUT = ("continuation_token", "previous_interaction_id", "cached_content", "safety_settings")
-"""Fields that a generated create had better not send: they name what only the target can give, or are refused."""
+"""Fields that a generated create leaves out: they need values that only the target can issue, or are refused."""
 
 _NOBODY = "https://harness.invalid/hook"
 _NAME = {"type": "string", "minLength": 1, "maxLength": 12, "not": {"pattern": "[^a-z0-9]"}}
@@ -31,7 +32,7 @@ _NAME = {"type": "string", "minLength": 1, "maxLength": 12, "not": {"pattern": "
 
 @contextmanager
 def tailored(target: Target) -> Iterator[Path]:
-    """The path of the document, as long as it is needed."""
+    """The path of the document, which exists only within this context."""
     with tempfile.TemporaryDirectory(prefix="harness-fuzz-") as folder:
         root = Path(folder) / CURRENT
         shutil.copytree(resources.folder("schemas") / CURRENT, root)
@@ -52,7 +53,7 @@ def _narrow(narrow: Callable[[Json, Target], None], target: Target, document: Js
 
 
 def _one_key(document: Json) -> None:
-    """Of the ways to send a key, the one that every call of ours uses."""
+    """Keep only the way to send a key that all our calls use."""
     document["security"] = [{"apiKeyHeader": []}]
 
 
@@ -82,7 +83,7 @@ def _agent(parts: Json, target: Target) -> None:
 
 
 def _environment(parts: Json, target: Target) -> None:
-    """Inline files only, and no fork of what nobody has: the link `fork` makes those."""
+    """Allow only inline files, and no fork of invented ids: the link `fork` makes real ones."""
     body = parts["requests.create-environment"]
     body["properties"]["sources"] = {
         "type": "array",
