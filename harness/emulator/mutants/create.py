@@ -162,8 +162,8 @@ class _ObjectWrong(_Answer):
         body["object"] = "response"
 
 
-@CREATE.mutant("times-unix")
-class _TimesUnix(_Answer):
+@CREATE.mutant("times-not-rfc3339")
+class _TimesNotRfc3339(_Answer):
     """Times are written as day.month.year."""
 
     def change(self, run: Run, body: Json, timeline: bool) -> None:

@@ -72,7 +72,7 @@ def _inflate(data: bytes, limit: int) -> bytes:
     except zlib.error as problem:
         raise invalid(f"The body begins as gzip and is not: {problem}.") from None
     if inflater.unconsumed_tail:
-        raise over_quota(f"The archive unpacks to more than {limit} bytes.")
+        raise over_quota(f"The archive unpacks to more than {2 * limit} bytes.")
     if not inflater.eof:
         raise invalid("The gzip archive ends too early.")
     return raw
