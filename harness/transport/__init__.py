@@ -1,7 +1,7 @@
-"""Carriers bring a service to a client, drivers bring requests to a target. Layer 3.
+"""Carriers serve a service to clients, drivers send requests to a target. Layer 3.
 
 The only package with sockets, sleeps and real clocks. It knows HTTP/1.1 and `harness.wire`; it must not know any
-API. Names are looked up on first use, so that a caller pays only for the carrier it takes.
+API. Names are imported on first use, so a caller pays only for the carrier it uses.
 """
 
 from __future__ import annotations

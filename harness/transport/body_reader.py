@@ -1,6 +1,6 @@
-"""A message body read from bytes as they arrive, by the law of its framing (RFC 9112, sections 6 and 7).
+"""Reads a message body from bytes as they arrive, according to its framing (RFC 9112, sections 6 and 7).
 
-Layer 3, sans-IO: bytes in, values out; requests and responses share it. Knows framings and their breaches; must
+Layer 3, sans-IO: bytes in, values out; requests and responses share it. Knows framings and how they break; must
 not know heads, sockets, content codings or what the body means.
 """
 
@@ -17,15 +17,15 @@ _SIZE_LINE_BYTES = 4096
 
 
 def has_no_last_chunk(data: bytes) -> bool:
-    """Whether no line of `data`, the first one included, could say that no chunk follows: none begins with 0."""
+    """Whether `data` cannot hold the last-chunk line: no line, the first included, begins with 0."""
     return not data.startswith(b"0") and b"\n0" not in data
 
 
 class Data(NamedTuple):
-    """Body bytes in the order they came.
+    """Some body bytes, in order of arrival.
 
-    `declared` is the size of the HTTP chunk they are part of, None with any other framing; `ends_chunk` says
-    that the chunk ends with them. A chunk that arrives in several reads is several of these.
+    `declared` is the size of the HTTP chunk that they belong to, None with any other framing; `ends_chunk` says
+    that the chunk ends with them. A chunk that arrives in several reads gives several `Data`.
     """
 
     data: bytes
@@ -36,7 +36,7 @@ class Data(NamedTuple):
 class BodyReader:
     """Takes the bytes of one body from the front of `buffer`, which its owner fills.
 
-    `advance` hands over what is new; once `ended` is set nothing more is taken. `most` bounds the body's bytes,
+    `advance` returns what is new; once `ended` is set it takes nothing more. `most` bounds the body's bytes,
     `most_trailers` the bytes after the last chunk.
     """
 
@@ -60,20 +60,20 @@ class BodyReader:
                 self.ended = COMPLETE
 
     def advance(self) -> list[Data]:
-        """The data that the buffer now allows; sets `ended` where the body ends or breaks."""
+        """Parse what the buffer holds; sets `ended` if the body ends or breaks there."""
         found: list[Data] = []
         while self.ended is None and self._state(found):
             pass
         return found
 
     def outlasts(self, data: bytes) -> bool:
-        """Whether more is sure to follow these bytes; False where a glance does not tell."""
+        """Whether more is sure to follow these bytes; False if that cannot be told without parsing them."""
         if isinstance(self._framing, Chunked):
             return not self._buffer and self._state != self._trailers and has_no_last_chunk(data)
         return not isinstance(self._framing, Length) or len(data) < self._left
 
     def place(self, how: How, by: By, detail: str = "") -> Ending:
-        """The ending of a body that stops here, for whatever reason."""
+        """The ending of a body that stops here for the given reason."""
         if isinstance(self._framing, Length):
             return Ending(by, how, At.IN_BODY, self._framing.size, self._sent, detail)
         if self._open is not None:

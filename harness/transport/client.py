@@ -1,8 +1,8 @@
 """The driver for a target behind a URL.
 
-Layer 3. Knows which connection a request goes out on and what the request looks like there. Redirects are
-answers like any other, and nothing is ever sent twice where that could matter: only a request that may be
-repeated uses a kept connection, and only such a one is sent again when that connection turns out to be dead.
+Layer 3. Knows which connection a request goes out on and what the request looks like there. A redirect is a
+response like any other. No request is ever sent twice where that could matter: only a request that may be repeated
+uses a kept connection, and only such a request is sent again if that connection turns out to be dead.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ _VISIBLE = "".join(map(chr, range(0x21, 0x7F)))
 
 
 class UrlDriver:
-    """A `wire.Driver` over sockets; safe for threads.
+    """A `wire.Driver` over sockets; thread-safe.
 
-    Targets of requests are put below the path of `url`. `headers` go with every request that does not have them;
+    Request targets are appended to the path of `url`. `headers` are added to every request that lacks them;
     `ca_file` names certificates to trust besides the system's; `environment=False` ignores HTTPS_PROXY.
-    Raises `UsageFault` for a URL that is none; nothing a target does raises.
+    Raises `UsageFault` for an invalid URL; nothing a target does raises.
     """
 
     def __init__(
@@ -57,11 +57,11 @@ class UrlDriver:
         self._open: list[UrlReading | NoReading] = []
 
     def send(self, request: Request, *, timeout: float | None = None) -> Exchange:
-        """One request and its whole answer; `timeout` bounds all of it, in seconds."""
+        """Send one request and read its whole response; `timeout` bounds all of it, in seconds."""
         return read_whole(self._read(request, self._limits.within(timeout)))
 
     def open(self, request: Request, *, timeout: float | None = None) -> Stream:
-        """Send, read the response head, and leave the body to be pulled."""
+        """Send, read the response head, and leave the body for the caller to pull."""
         reading = self._read(request, self._limits.within(timeout))
         with self._lock:
             self._open = [other for other in self._open if other.ended is None]
@@ -69,7 +69,7 @@ class UrlDriver:
         return Stream(reading, self._limits.event_bytes)
 
     def together(self, requests: Sequence[Request]) -> list[Exchange]:
-        """All at the same time, each on a thread of its own; answers in the order of the requests."""
+        """Send all at the same time, each on its own thread; responses come in the order of the requests."""
         if not requests:
             return []
         with ThreadPoolExecutor(len(requests), thread_name_prefix="harness-client") as threads:
@@ -80,7 +80,7 @@ class UrlDriver:
         time.sleep(seconds)
 
     def close(self) -> None:
-        """Hang up what is open and close what was kept."""
+        """Hang up open streams and close kept connections."""
         with self._lock:
             readings, self._open = self._open, []
         for reading in readings:

@@ -1,6 +1,6 @@
-"""One in-process transport that fits clients of `httpx` and of `httpx2`, sync and async.
+"""One in-process transport for clients of `httpx` and of `httpx2`, sync and async.
 
-Layer 3. Which of them asks is known when a request comes; the transport of that library is made then.
+Layer 3. Only a request shows which kind of client is sending; the transport for that kind is made then.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from harness.wire import Clock, LogicalClock, Service
 
 
 class Transport(httpx.BaseTransport, httpx.AsyncBaseTransport):
-    """Pass it as `transport=` to a client of either library; `httpx2` asks for no class of its own."""
+    """Pass it as `transport=` to a client of either library; `httpx2` requires no base class of its own."""
 
     def __init__(self, service: Service, clock: Clock, limits: Limits) -> None:
         self._service = service
@@ -40,5 +40,5 @@ class Transport(httpx.BaseTransport, httpx.AsyncBaseTransport):
 
 
 def transport(service: Service, clock: Clock | None = None, *, limits: Limits | None = None) -> Transport:
-    """A transport that answers from `service`, without a socket or waiting; `clock` is the service's own."""
+    """A transport that answers from `service`, without sockets or waiting; `clock` is the service's own."""
     return Transport(service, clock or LogicalClock(), limits or Limits())

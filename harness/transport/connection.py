@@ -2,7 +2,7 @@
 
 Layer 3. Knows an asyncio transport and its back-pressure; must not know how HTTP is parsed or written
 (`request_reader`, `writer`) nor who listens (`server`). A client that closes its sending half counts as gone:
-nothing else tells a hang-up from a half-close while a stream pauses.
+while a stream pauses, a hang-up and a half-close look the same.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ class Hub:
         self.errors: list[HarnessFault] = []
 
     def note(self, fault: HarnessFault) -> None:
-        """Keep a fault of our own; only the first ones, for the rest repeats them."""
+        """Keep a fault of our own; only the first ones, because later ones repeat them."""
         if len(self.errors) < _KEPT_ERRORS:
             self.errors.append(fault)
 
     def answer(self, request: Request) -> Response:
-        """The service's response; a service that raises is our fault and a 500 to the client."""
+        """The service's response. If the service raises, the fault is ours and the client gets a 500."""
         if self.cors and request.method == "OPTIONS" and "access-control-request-method" in request.headers:
             return _preflight(self.cors)
         try:
@@ -55,18 +55,18 @@ class Hub:
         except HarnessFault as fault:
             self.note(fault)
             return _error(500, f"harness: {fault}")
-        if self.cors and "access-control-allow-origin" in response.headers:  # of a recording, or another server's
+        if self.cors and "access-control-allow-origin" in response.headers:  # from a recording or another server
             response.headers = response.headers.without(*_OPENING)
         return response
 
     @property
     def extra(self) -> bytes:
-        """Header lines of the carrier's own: here alone web pages are let in, so nothing comes twice."""
+        """The carrier's own header lines. CORS fields are added only here, so none is sent twice."""
         return _CORS if self.cors else b""
 
 
 def _preflight(fields: Sequence[str]) -> Response:
-    """What a browser is told that asks before a page's request: which methods and request fields it may have."""
+    """The response to a browser's CORS preflight: the methods and request fields that a page may use."""
     told = (
         ("access-control-allow-methods", _METHODS),
         ("access-control-allow-headers", ", ".join(fields)),
@@ -80,7 +80,7 @@ def _error(status: int, message: str) -> Response:
 
 
 class Connection(asyncio.Protocol):
-    """Serves the requests of one connection in their order; whole small answers leave in a single write."""
+    """Serves the requests of one connection in order; a small complete response is sent in a single write."""
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
@@ -125,7 +125,7 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if self._closing:
-            return  # lingering: what still comes is not answered
+            return  # lingering: further requests are not answered
         incoming = self._reader.at_once(data) if self._task is None else None
         if incoming is not None:
             self._answer(incoming)
@@ -141,7 +141,7 @@ class Connection(asyncio.Protocol):
     # Requests.
 
     def _serve(self) -> None:
-        """Answer what is there, until a response needs time or the requests run out."""
+        """Answer the requests that have arrived, until a response takes time or none is left."""
         reader = self._reader
         while self._task is None and not self._closing:
             try:
@@ -201,7 +201,7 @@ class Connection(asyncio.Protocol):
         self._task.add_done_callback(self._worked)
 
     def _worked(self, task: asyncio.Task[After]) -> None:
-        """Not the work's own `finally`, which never runs where the client leaves before the work has begun."""
+        """Clean up after the work. Its own `finally` would never run if the client left before the work began."""
         self._task = None
         if self._body is not None:
             self._close_body(self._body)
@@ -217,7 +217,7 @@ class Connection(asyncio.Protocol):
             self._after_stream(task.result())
 
     async def _stream(self, writer: ResponseWriter, data: bytes, clock: Clock, start: float) -> After:
-        """Go on after a first batch, `data`, that was pulled at `start`."""
+        """Send the rest of a response whose first batch, `data`, was pulled at `start`."""
         while writer.after is None:
             await self._room_or_turn()
             if writer.pause is not None:
@@ -229,12 +229,12 @@ class Connection(asyncio.Protocol):
         return await self._end(writer.after, data)
 
     def _write(self, data: bytes, after: After | None) -> None:
-        """What a reset follows waits for `_end`."""
+        """Write `data`, unless a reset follows: then `_end` writes it."""
         if data and after is not After.RST:
             self._transport.write(data)
 
     async def _end(self, after: After, data: bytes) -> After:
-        """Bring about an ending that takes time; `data` is the last batch."""
+        """Carry out an ending that takes time; `data` is the last batch."""
         if after is After.RST:
             self._closing = True
             await reset_after(self._transport, data, seconds=self._hub.limits.drain_seconds)
@@ -273,7 +273,7 @@ class Connection(asyncio.Protocol):
         reset_now(self._transport)
 
     def _linger(self) -> None:
-        """FIN now, close later: a close with unread input would turn into a reset that eats the answer."""
+        """Send FIN now, close later: a close with unread input would become a reset, which loses the response."""
         self._closing = True
         if self._transport.can_write_eof():
             self._transport.write_eof()
@@ -300,7 +300,7 @@ class Connection(asyncio.Protocol):
             self._transport.close()
 
     def stop(self) -> asyncio.Task[After] | None:
-        """Hang up now; the task that is still to end, if there is one."""
+        """Hang up now; return the task that has yet to end, if there is one."""
         self._transport.abort()
         if self._task is not None:
             self._task.cancel()

@@ -1,6 +1,6 @@
-"""Content codings undone while bytes arrive, with a bound that no compression bomb can pass.
+"""Decodes content codings as bytes arrive, with bounds that no compression bomb can exceed.
 
-Layer 3, sans-IO. Knows the bounds; `harness.wire.coding` knows gzip and deflate, any other coding is handed on.
+Layer 3, sans-IO. Knows the bounds; `harness.wire.coding` knows gzip and deflate. Other codings are left alone.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _FREE_BYTES = 1024 * 1024
 
 
 class Breach(NamedTuple):
-    """Why decoding stopped: our bound, or a coding that is broken."""
+    """Why decoding stopped: one of our bounds, or broken data."""
 
     by: By
     how: How
@@ -23,7 +23,7 @@ class Breach(NamedTuple):
 
 
 class ContentDecoder:
-    """Decodes one body; once `breach` is set it gives nothing more."""
+    """Decodes one body; once `breach` is set it returns no more bytes."""
 
     def __init__(self, coding: str, limits: Limits) -> None:
         self._coding = coding
@@ -34,7 +34,7 @@ class ContentDecoder:
         self.breach: Breach | None = None
 
     def feed(self, data: bytes) -> bytes:
-        """What these bytes decode to, as far as the bounds allow."""
+        """Decode these bytes, as far as the bounds allow."""
         if self.breach is not None:
             return b""
         self._came += len(data)
@@ -54,7 +54,7 @@ class ContentDecoder:
         return part
 
     def finish(self) -> Breach | None:
-        """What is wrong with a body that ends here."""
+        """What is wrong with a body that ends here; None if nothing is."""
         if self.breach is None and self._came and not self._inflater.whole:
             detail = f"content-encoding {self._coding} is cut: its end never came"
             self.breach = Breach(By.SERVER, How.BAD_HTTP, detail)
@@ -62,6 +62,6 @@ class ContentDecoder:
 
 
 def decoder_for(headers: Headers, limits: Limits) -> ContentDecoder | None:
-    """The decoder that a response with these fields needs, None when its bytes are taken as they are."""
+    """The decoder that a response with these fields needs; None if its bytes are used as they are."""
     coding = coding_of(headers)
     return ContentDecoder(coding.removeprefix("x-"), limits) if coding in CODINGS else None

@@ -1,6 +1,6 @@
-"""A connection to a target: name, TCP, a proxy's CONNECT where the environment asks for one, TLS.
+"""Connecting to a target: name lookup, TCP, a proxy's CONNECT if the environment asks for one, TLS.
 
-Layer 3. Knows how a connection comes to stand and why it does not; must not know what is said on it.
+Layer 3. Knows how a connection is established and why it fails; must not know what is sent on it.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from harness.wire import At, By, Ending, How
 
 _PORTS = {"http": 80, "https": 443}
 _WRONG_HOST = {62, 64}
-"""OpenSSL's codes for a certificate that is in order but of another host or address."""
+"""OpenSSL's codes for a valid certificate that belongs to another host or address."""
 
 
 class Origin(NamedTuple):
-    """Where a target lives; `prefix` is the path below which its API begins, without a trailing slash."""
+    """The address of a target; `prefix` is the path below which its API begins, without a trailing slash."""
 
     scheme: str
     host: str
@@ -38,7 +38,7 @@ class Origin(NamedTuple):
         try:
             parts = urlsplit(url)
             port = parts.port
-        except ValueError as error:  # of the address in brackets, or of the port
+        except ValueError as error:  # from the address in brackets, or from the port
             raise UsageFault(f"{url!r} is not a URL ({error}): write http://HOST:PORT or https://HOST") from None
         if parts.scheme not in _PORTS or not parts.hostname:
             raise UsageFault(f"{url!r} is not an http or https URL: write http://HOST:PORT or https://HOST")
@@ -52,12 +52,12 @@ class Origin(NamedTuple):
 
 
 def place_of(host: str, port: int) -> str:
-    """`HOST:PORT`, with the brackets that an address of IPv6 needs."""
+    """`HOST:PORT`, with brackets around an IPv6 address."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def trusting(ca_file: str | None) -> ssl.SSLContext:
-    """TLS that trusts the system and `ca_file`, and speaks HTTP/1.1 only; raises `UsageFault`."""
+    """A context that trusts the system and `ca_file`, and offers HTTP/1.1 only; raises `UsageFault`."""
     context = ssl.create_default_context()
     context.set_alpn_protocols(["http/1.1"])
     if ca_file is not None:
@@ -69,7 +69,7 @@ def trusting(ca_file: str | None) -> ssl.SSLContext:
 
 
 class NoConnection(Exception):
-    """No connection came to stand; `ending` says why, as the record of the exchange will."""
+    """No connection was established; `ending` says why, and becomes the ending of the exchange."""
 
     def __init__(self, by: By, how: How, detail: str) -> None:
         super().__init__(detail)
@@ -79,8 +79,8 @@ class NoConnection(Exception):
 def dial(origin: Origin, limits: Limits, tls: ssl.SSLContext | None, *, environment: bool = True) -> socket.socket:
     """A connected socket within `limits.connect_seconds`; raises `NoConnection`.
 
-    For https the environment's HTTPS_PROXY and NO_PROXY count unless `environment` is false. Looking a name up
-    has no time limit but the resolver's own.
+    For https, HTTPS_PROXY and NO_PROXY apply unless `environment` is false. A name lookup has no time limit but
+    the resolver's own.
     """
     deadline = time.monotonic() + limits.connect_seconds
     proxy = proxy_of(origin) if environment and tls is not None else None
@@ -115,13 +115,13 @@ def dial(origin: Origin, limits: Limits, tls: ssl.SSLContext | None, *, environm
 
 
 def failure(place: str, error: OSError, how: How = How.REFUSED) -> NoConnection:
-    """No connection to `place`, which is not the target's doing where this process may open no more files."""
+    """What to raise for no connection to `place`: our limit if no more files can be opened, else the server's."""
     by = By.LIMIT if error.errno in (errno.EMFILE, errno.ENFILE) else By.SERVER
     return NoConnection(by, how, f"{place}: {error.strerror or error}")
 
 
 def tls_failure(origin: Origin, error: ssl.SSLError) -> NoConnection:
-    """No TLS with `origin`; a certificate that is not trusted is told apart, and what to do about it."""
+    """What to raise for a failed TLS handshake with `origin`; for an untrusted certificate it says what to do."""
     problem = error.reason or str(error)
     if isinstance(error, ssl.SSLCertVerificationError):
         problem = f"its certificate is not trusted: {error.verify_message}"
@@ -138,7 +138,7 @@ def _drop(sock: socket.socket | None) -> None:
 
 
 class Proxy(NamedTuple):
-    """The environment's proxy; `authorization` is a whole field line or empty."""
+    """The proxy that the environment names; `authorization` is a whole field line, or empty."""
 
     host: str
     port: int
@@ -146,7 +146,7 @@ class Proxy(NamedTuple):
 
 
 def proxy_of(origin: Origin) -> Proxy | None:
-    """The proxy that the environment names for `origin`; raises `UsageFault` where it names none well."""
+    """The proxy that the environment names for `origin`, or None; raises `UsageFault` if its URL is invalid."""
     url = getproxies().get(origin.scheme, "")
     if not url or proxy_bypass(f"{origin.host}:{origin.port}") or proxy_bypass(origin.host):
         return None
@@ -163,10 +163,10 @@ def proxy_of(origin: Origin) -> Proxy | None:
 def _tunnel(sock: socket.socket, proxy: Proxy, origin: Origin, limits: Limits, deadline: float) -> None:
     target = place_of(origin.host, origin.port)
     sock.sendall(f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n{proxy.authorization}\r\n".encode())
-    reader = ResponseReader("HEAD", limits)  # a CONNECT that succeeds has no body, one that fails interests nobody
+    reader = ResponseReader("HEAD", limits)  # CONNECT has no body if it succeeds, none of interest if it fails
     while reader.head is None and reader.ended is None:
         sock.settimeout(max(deadline - time.monotonic(), 0.001))
-        data = sock.recv(1)  # not a byte more: what follows belongs to the tunnel
+        data = sock.recv(1)  # one byte at a time: what follows the head belongs to the tunnel
         if not data:
             reader.fin()
         reader.feed(data)
@@ -177,7 +177,7 @@ def _tunnel(sock: socket.socket, proxy: Proxy, origin: Origin, limits: Limits, d
 
 
 def tunnelled(proxy: Proxy, origin: Origin, limits: Limits) -> socket.socket:
-    """A connection through `proxy` on which TLS is still to begin, for those who bring their own.
+    """A connection through `proxy`, before TLS, for callers that start TLS themselves.
 
     Raises `NoConnection` or OSError.
     """

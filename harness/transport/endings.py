@@ -1,8 +1,8 @@
-"""What a body looks like from the client's end of the connection: the same whichever carrier brought it.
+"""What a client sees of a head and a body at its end of the connection: the same with every carrier.
 
-Layer 3. Knows framings and endings; must not know sockets, clocks or client libraries. A service may say what
-no client can see (bytes past the Content-Length, a cut where only a FIN ends the body): `seen` turns such an
-ending into the one that arrives, the socket server plays that one, and in-process carriers report that one.
+Layer 3. Knows framings and endings; must not know sockets, clocks or client libraries. A service may state an
+ending that no client can see (bytes past the Content-Length, a cut where a FIN ends the body anyway). `seen` turns
+it into the ending that arrives: the socket server produces that one, and in-process carriers report it.
 """
 
 from __future__ import annotations
@@ -37,14 +37,15 @@ def has_body(method: str, status: int) -> bool:
 
 
 def speaks_of_length(status: int, framing: Length) -> bool:
-    """Whether a head has a Content-Length; of a 304 it would be that of the 200 in its place (RFC 9110, 8.6)."""
+    """Whether a head has a Content-Length; a 304 states the length of the 200 it replaces (RFC 9110, 8.6)."""
     return status >= 200 and status != 204 and (status != 304 or framing.size > 0)
 
 
 def framed_headers(status: int, headers: Headers, framing: Framing, *, keep: bool) -> Headers:
-    """The fields of a head as they are sent: those that speak of the framing keep their places, if they are true.
+    """The fields of a head as they are sent. True fields about framing and connection keep their places.
 
-    Only what the framing needs besides is added, at the end. `keep`: the connection stays open afterwards.
+    False ones are corrected or dropped, and a field that the framing still needs is appended. `keep`: the
+    connection stays open afterwards.
     """
     own = Headers(item for item in (_true(name, value, framing, keep) for name, value in headers) if item)
     if isinstance(framing, Chunked):
@@ -56,7 +57,7 @@ def framed_headers(status: int, headers: Headers, framing: Framing, *, keep: boo
 
 
 def _true(name: str, value: str, framing: Framing, keep: bool) -> tuple[str, str] | None:
-    """The field as it may be sent, None where it would speak of another framing, or of another connection."""
+    """The field as it may be sent; None if it contradicts the framing or what happens to the connection."""
     lower = name.lower()
     if lower not in FRAMING_FIELDS:
         return name, value
@@ -70,7 +71,7 @@ def _true(name: str, value: str, framing: Framing, keep: bool) -> tuple[str, str
 
 
 def says_close(headers: Headers) -> bool:
-    """Whether the fields announce that the connection ends with this answer."""
+    """Whether the fields announce that the connection closes after this response."""
     return any(_closing(value) for value in headers.all("connection"))
 
 
@@ -79,27 +80,27 @@ def _closing(value: str) -> bool:
 
 
 def head_ending(piece: Piece) -> Ending | None:
-    """The ending that comes in place of a head, when the first piece of a body is one."""
+    """The ending that replaces the head, if the first piece of a body is such an ending."""
     if not isinstance(piece, Ending) or piece.complete or piece.at not in _BEFORE_BODY:
         return None
     return _server_side(piece)
 
 
 def head_bytes_sent(ending: Ending, head: int) -> int:
-    """How much of a head of `head` bytes arrives: never all of it, half of it when the ending does not say."""
+    """How many of the `head` bytes of a head arrive: never all of them, and half if the ending does not say."""
     if ending.at is At.BEFORE_HEADERS:
         return 0
     return min(head // 2 if ending.sent is None else max(ending.sent, 1), head - 1)
 
 
 def seen(ending: Ending, framing: Framing, sent: int, unfinished: Chunk | None = None) -> Ending:
-    """The ending a client sees where the service says `ending` after `sent` body bytes.
+    """The ending a client sees when the service ends with `ending` after `sent` body bytes.
 
-    `unfinished` is the last piece when it was a chunk with `declared`. An ending before or inside the headers
-    that comes after bytes of the body counts as one in the body.
+    `unfinished` is the last piece if it was a chunk with `declared`. An ending before or inside the headers counts
+    as one in the body if it comes after body bytes.
     """
     ending = _server_side(ending)
-    if ending.how in {How.REFUSED, How.TLS}:  # too late for that: what breaks now is the connection
+    if ending.how in {How.REFUSED, How.TLS}:  # too late for either: the established connection breaks
         ending = replace(ending, how=How.RST)
     if isinstance(framing, Chunked):
         return _seen_in_chunks(ending, unfinished)
@@ -126,14 +127,14 @@ def _seen_in_chunks(ending: Ending, unfinished: Chunk | None) -> Ending:
 
 
 def _server_side(ending: Ending) -> Ending:
-    """A recording whose own client left or gave up does not know what its server would have done: it stalls."""
+    """Turn an ending by the client or a timeout into a stall: nobody knows what the server would have done."""
     if ending.by is not By.SERVER or ending.how is How.TIMEOUT:
         return replace(ending, by=By.SERVER, how=How.STALL)
     return ending
 
 
 def pull(body: Body) -> Piece:
-    """The next piece of a body; whatever goes wrong in there is a `HarnessFault`, never the target's doing."""
+    """The next piece of a body. An exception in there becomes a `HarnessFault`: it is never the target's fault."""
     try:
         return next(body)
     except Exception as error:
@@ -151,7 +152,7 @@ def body_fault(body: Body, error: Exception) -> HarnessFault:
 
 
 def overlong(size: int) -> HarnessFault:
-    """What to raise for a body that holds more than its framing promised."""
+    """What to raise for a body that is longer than its framing declares."""
     return HarnessFault(f"the body holds more than its Length({size}): give the whole size, or another framing")
 
 

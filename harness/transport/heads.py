@@ -1,7 +1,8 @@
-"""The first lines of HTTP/1.1 messages: parsed from bytes, written to bytes (RFC 9112 sections 2 to 6).
+"""The heads of HTTP/1.1 messages: parsed from bytes, written to bytes (RFC 9112 sections 2 to 6).
 
-Layer 3, sans-IO. Knows start lines, fields and what they say of the body; must not know bodies or sockets.
-Field values are Latin-1 both ways, as on the wire; a lone LF ends a line for us (RFC 9112, 2.2 allows it).
+Layer 3, sans-IO. Knows start lines, fields and what they say about the body; must not know bodies or sockets.
+Field values are read and written as Latin-1 (UTF-8 if Latin-1 cannot hold them). A lone LF also ends a line, as
+RFC 9112, 2.2 allows.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ _REQUEST_LINE = re.compile(r"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([^\x00-\x20\x7f]+) 
 _NUMBER = re.compile(r"[0-9]{1,18}")
 
 _QUOTED = 4
-"""Characters of a line that is no HTTP: whole, it may be a key."""
+"""How many characters of a line that is not HTTP an error quotes: the whole line may be a key."""
 
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 
@@ -32,7 +33,7 @@ REASONS = {status.value: status.phrase for status in HTTPStatus}
 
 
 class BadHead(Exception):
-    """What is wrong with a head, in one line; `in_field` tells whether the start line was fine."""
+    """A head that cannot be parsed. The message says why, in one line; `in_field`: the start line is fine."""
 
     def __init__(self, problem: str, *, in_field: bool = True) -> None:
         super().__init__(problem)
@@ -40,9 +41,9 @@ class BadHead(Exception):
 
 
 class ResponseHead(NamedTuple):
-    """A parsed response head. `framing` already follows from method, status and fields; `keep` from version.
+    """A parsed response head. `framing` follows from method, status and fields; `keep` from these and the version.
 
-    Where no body follows (`body`), `framing` is the `Length` that the fields speak of, 0 where they do not.
+    If no body follows (`body` is false), `framing` is the `Length` that the fields state, or 0 if they state none.
     """
 
     status: int
@@ -54,7 +55,7 @@ class ResponseHead(NamedTuple):
 
 
 class RequestHead(NamedTuple):
-    """A parsed request head. `length` is the body's size, None when it comes in chunks."""
+    """A parsed request head. `length` is the body's size; None if the body is chunked."""
 
     method: str
     target: str
@@ -88,9 +89,9 @@ def _lines(head: bytes) -> list[str]:
 
 
 def parse_response_head(head: bytes, method: str) -> ResponseHead:
-    """A response head (blank line included) that answers `method`; raises `BadHead`.
+    """Parse a response head (blank line included) that answers `method`; raises `BadHead`.
 
-    A folded line is unfolded, as RFC 9112, 5.2 demands of whoever reads responses.
+    A folded line is unfolded, as RFC 9112, 5.2 requires of readers of responses.
     """
     first, *rest = _lines(_FOLD.sub(b" ", head))
     match = _STATUS_LINE.fullmatch(first)
@@ -117,7 +118,7 @@ def _response_framing(headers: Headers, status: int, body: bool) -> Framing:
 
 
 def parse_request_head(head: bytes) -> RequestHead:
-    """A request head (blank line included); raises `BadHead`."""
+    """Parse a request head (blank line included); raises `BadHead`."""
     first, *rest = _lines(head)
     match = _REQUEST_LINE.fullmatch(first)
     if match is None:
@@ -166,7 +167,7 @@ def _keeps(headers: Headers, *, http10: bool) -> bool:
 
 
 def write_fields(headers: Headers) -> bytes:
-    """Field lines without the final blank line; a field that would break the head is a `HarnessFault`."""
+    """Field lines without the final blank line; raises `HarnessFault` for a field that would break the head."""
     lines = []
     for name, value in headers:
         if not is_sendable(name, value):
@@ -179,7 +180,7 @@ def write_fields(headers: Headers) -> bytes:
 
 
 def request_bytes(method: str, target: str, fields: list[tuple[str, str]], body: bytes) -> bytes:
-    """A whole request; Content-Length is added wherever there is a body, or a method that has one."""
+    """A whole request; Content-Length is added if there is a body, or if the method normally has one."""
     if body or method in _WITH_BODY:
         fields = [*fields, ("content-length", str(len(body)))]
     line = f"{method} {target} HTTP/1.1\r\n".encode("latin-1")
@@ -187,7 +188,7 @@ def request_bytes(method: str, target: str, fields: list[tuple[str, str]], body:
 
 
 def field_bytes(text: str) -> bytes:
-    """A field's value as it is on the wire: Latin-1, or UTF-8 where that does not do."""
+    """A field's value as it is on the wire: Latin-1, or UTF-8 if Latin-1 cannot hold it."""
     try:
         return text.encode("latin-1")
     except UnicodeEncodeError:
@@ -196,7 +197,7 @@ def field_bytes(text: str) -> bytes:
 
 @lru_cache(maxsize=512)
 def _start(status: int, reason: str, headers: Headers) -> bytes | None:
-    """Status line and fields; None where some of them speak of the framing already."""
+    """Status line and fields; None if some of them state the framing or the fate of the connection."""
     if any(name in headers for name in FRAMING_FIELDS):
         return None
     return _status_line(status, reason) + write_fields(headers)
@@ -204,7 +205,7 @@ def _start(status: int, reason: str, headers: Headers) -> bytes | None:
 
 @lru_cache(maxsize=512)
 def _framed(status: int, reason: str, headers: Headers, framing: Framing, keep: bool) -> tuple[bytes, bool]:
-    """The same, and what the framing needs; whether the connection stays open."""
+    """Status line, fields and what the framing needs; and whether the connection stays open."""
     keep = keep and not says_close(headers)
     return _status_line(status, reason) + write_fields(framed_headers(status, headers, framing, keep=keep)), keep
 
@@ -216,11 +217,11 @@ def _status_line(status: int, reason: str) -> bytes:
 def write_response_head(
     response: Response, framing: Framing, *, keep: bool, extra: bytes = b""
 ) -> tuple[bytes, bool]:
-    """The head of `response`, `extra` field lines at its end, blank line included; whether the connection is kept.
+    """The head of `response`, with `extra` field lines and the blank line; and whether the connection is kept.
 
-    The field of the framing is added, and nothing else, no date and no server: the same response is the same bytes
-    every time. A head that speaks of its framing itself, a recorded one say, stays as it is: what it has to say of
-    framing and connection keeps its place, and holds.
+    Only the fields of the framing and of a closing connection are added, no Date and no Server: the same response
+    gives the same bytes every time. A head that states its own framing, such as a recorded one, keeps its order:
+    `close` is obeyed, and false fields about framing or connection are corrected in place or dropped.
     """
     start = _start(response.status, response.reason, response.headers)
     if start is None:

@@ -1,8 +1,8 @@
 """Transports that put a service behind `httpx` or `httpx2`, sync and async, without a socket.
 
-Layer 3. Knows those libraries' transport interface and exceptions; what a client would see is `seen`'s. Made by
-factories, for the base classes belong to a library that is named only when it is used. Time is logical: a pause
-moves the clock, and counts against the read timeout of the request.
+Layer 3. Knows the transport interface and the exceptions of these libraries; `seen` decides what a client would
+see. Factories build the classes, because the base classes belong to a library that is named only at the call. Time
+is logical: a pause moves the clock and counts against the read timeout of the request.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _ERRORS = {
     How.REFUSED: "ConnectError",
     How.TLS: "ConnectError",
 }
-"""What the libraries raise over a socket for each way to end; over TLS a reset looks different there."""
+"""What the libraries raise over a socket for each kind of ending; over TLS they see a reset differently."""
 
 
 def sync_transport(
@@ -50,7 +50,7 @@ def sync_transport(
                 if data:
                     yield data
                 else:
-                    time.sleep(0)  # another thread may be what the service waits for
+                    time.sleep(0)  # the service may be waiting for another thread
                     reading.awake()
 
         def close(self) -> None:
@@ -73,7 +73,7 @@ def async_transport(
     module: ModuleType | str = "httpx",
     limits: Limits | None = None,
 ) -> Any:
-    """An `AsyncBaseTransport` of `module` that answers from `service`; other tasks run while it pauses."""
+    """An `AsyncBaseTransport` of `module` that answers from `service`; other tasks run during a pause."""
     library = library_of(module)
     time_, bounds = clock or LogicalClock(), limits or Limits()
 
@@ -107,18 +107,18 @@ def async_transport(
 
 
 def library_of(module: ModuleType | str) -> Any:
-    """`httpx` or `httpx2`, imported once it is needed."""
+    """The module `httpx` or `httpx2`; a name is imported only here."""
     return importlib.import_module(module) if isinstance(module, str) else module
 
 
 def request_of(request: Any, body: bytes) -> Request:
-    """A request of either library, as it goes over the wire."""
+    """Convert a request of either library to the `Request` that goes over the wire."""
     fields = Headers((name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers.raw)
     return Request(request.method, request.url.raw_path.decode("ascii"), fields, body)
 
 
 class _Reading:
-    """One response, whichever way its bytes are iterated; raises the library's exceptions."""
+    """One response, shared by the sync and async bodies; raises the library's exceptions."""
 
     def __init__(
         self, library: Any, service: Service, request: Request, clock: Clock, limits: Limits, theirs: Any
@@ -141,7 +141,7 @@ class _Reading:
         self.extensions = {"http_version": b"HTTP/1.1"}
 
     def next(self) -> bytes | None:
-        """The next bytes, none at a pause (then call `awake`), None at the end; raises at any other ending."""
+        """The next bytes; `b""` at a pause (then call `awake`), None at the end. Raises at any other ending."""
         while True:
             piece = self._seen.pull()
             if isinstance(piece, Chunk):
@@ -170,13 +170,13 @@ class _Reading:
         self._wake = self._clock.now + seconds
 
     def awake(self) -> None:
-        """The pause is over."""
+        """End the pause: move the clock to its end."""
         if self._wake is not None:
             self._clock.reached(self._wake)
             self._wake = None
 
     def _ended(self, ending: Ending) -> Exception:
-        """What the client gets for an ending; for a stall once its patience is over."""
+        """The client's exception for an ending; a stall first moves the clock by the rest of the read timeout."""
         if ending.how is How.STALL:
             self._clock.reached(self._clock.now + self._patience - self._idle)
         return self._error(ending)
@@ -189,5 +189,5 @@ class _Reading:
         return error
 
     def close(self) -> None:
-        """Tell the service that nobody reads any more."""
+        """Tell the service that nobody is reading any more."""
         self._seen.close()

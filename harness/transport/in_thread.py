@@ -1,4 +1,4 @@
-"""Anything that serves asynchronously, on an event loop and a thread of its own: for callers that block.
+"""Runs an asynchronous server on its own event loop and thread, for callers that block.
 
 Layer 3. Knows threads and loops; must not know what is served.
 """
@@ -27,7 +27,7 @@ Server = TypeVar("Server", bound=Serves)
 
 
 class InThread(Generic[Server]):
-    """`with InThread(server) as server:` it listens once entered, and leaves no thread or socket behind."""
+    """`with InThread(server) as server:` listens once entered, and on exit leaves no thread or socket behind."""
 
     def __init__(self, server: Server) -> None:
         self.server = server
@@ -47,7 +47,7 @@ class InThread(Generic[Server]):
         self.stop()
 
     def start(self) -> None:
-        """Start the thread and wait until the server listens; raises what the server's start raises."""
+        """Start the thread and wait until the server listens; raises whatever the server's start raises."""
         self._ready.clear()
         self._thread = threading.Thread(target=self._run, name="harness-server", daemon=True)
         self._thread.start()
@@ -84,7 +84,7 @@ class InThread(Generic[Server]):
 
 
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """uvloop's loop where it is installed, else None for asyncio's own."""
+    """uvloop's loop if uvloop is installed, else None for asyncio's own."""
     try:
         import uvloop
     except ImportError:

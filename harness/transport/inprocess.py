@@ -1,7 +1,7 @@
-"""The driver for a service in this process: no socket, no thread, no sleeping; time is the clock's.
+"""The driver for a service in this process: no socket, no thread, no sleeping; the clock tells the time.
 
-Layer 3. Knows pauses and the clock; what a client would see over a connection is `seen`'s. A pause moves time
-by its length, counted from the moment it was pulled, so that readers that wait together wait once.
+Layer 3. Knows pauses and the clock; `seen` decides what a client would see over a connection. A pause ends its
+length after the moment it was pulled, so readers that pause at the same time move the clock only once.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from harness.wire import (
 class ServiceReading:
     """One response of a service, read on demand: a `live.Source`.
 
-    After a `step`, `wake` is the moment until which the body stands still, None when it does not.
+    After a `step`, `wake` is the moment until which the body pauses, None if it does not pause.
     """
 
     def __init__(self, service: Service, request: Request, clock: Clock, limits: Limits) -> None:
@@ -62,13 +62,13 @@ class ServiceReading:
         return data
 
     def awake(self) -> None:
-        """The pause is over."""
+        """End the pause: move the clock to `wake`."""
         if self.wake is not None:
             self._clock.reached(self.wake)
             self.wake = None
 
     def step(self) -> bytes:
-        """One piece, as bytes; raises `HarnessFault` where the body does wrong."""
+        """Read one piece and return its bytes; raises `HarnessFault` if the body misbehaves."""
         piece = self._pull()
         if isinstance(piece, Chunk):
             return self._chunk(piece)
@@ -118,7 +118,7 @@ class ServiceReading:
             self.wake = self._clock.now + seconds
 
     def _patience(self) -> tuple[float, str]:
-        """Seconds that may still pass without a byte, and the limit that says so."""
+        """Seconds that may still pass without a byte, and the name of the limit behind them."""
         limits = self._limits
         total = limits.total_seconds - (self._clock.now - self._began)
         idle = limits.idle_seconds - self._idle
@@ -130,7 +130,7 @@ class ServiceReading:
 
     def _end(self, ending: Ending) -> None:
         if ending.how is How.STALL:
-            # Over a connection nobody could tell a stall from a slow answer: our own patience ends it.
+            # Over a connection a stall cannot be told from a slow response: our own limit ends it.
             dead = ending.at in {At.BEFORE_HEADERS, At.IN_HEADERS}
             left, name = (self._limits.head_seconds, "head_seconds") if dead else self._patience()
             self._clock.reached(self._clock.now + left)
@@ -144,13 +144,13 @@ class ServiceReading:
         self._seen.close()
 
     def stop(self, by: By, how: How, detail: str) -> None:
-        """Hang up, unless it had ended."""
+        """Hang up, unless the response has ended already."""
         if self.ended is None:
             self.ended = replace(self._seen.place(), by=by, how=how, detail=detail)
             self._seen.close()
 
     def record(self) -> Exchange:
-        """The record, once it has ended."""
+        """The record, once the response has ended."""
         if self.ended is None:
             raise HarnessFault("record() of a response that is still being read: finish or close it first")
         return self.recorder.finish(self.ended, self._clock.now - self._began)
@@ -159,7 +159,7 @@ class ServiceReading:
 class ServiceDriver:
     """A `wire.Driver` over a service in this process; `clock` must be the service's own.
 
-    Raises `HarnessFault` where the service or a body of it raises; nothing else is ever raised.
+    Raises `HarnessFault` if the service or one of its bodies raises, and never raises anything else.
     """
 
     def __init__(self, service: Service, clock: Clock | None = None, *, limits: Limits | None = None) -> None:
@@ -169,19 +169,19 @@ class ServiceDriver:
         self._open: list[ServiceReading] = []
 
     def send(self, request: Request, *, timeout: float | None = None) -> Exchange:
-        """One request and its whole answer."""
+        """Send one request and read its whole response."""
         limits = self._limits.within(timeout)
         return read_whole(ServiceReading(self.service, request, self.clock, limits))
 
     def open(self, request: Request, *, timeout: float | None = None) -> Stream:
-        """Send and leave the body to be pulled."""
+        """Send, and leave the body for the caller to pull."""
         reading = ServiceReading(self.service, request, self.clock, self._limits.within(timeout))
         self._open = [other for other in self._open if other.ended is None]
         self._open.append(reading)
         return Stream(reading, self._limits.event_bytes)
 
     def together(self, requests: Sequence[Request]) -> list[Exchange]:
-        """All are sent before any is read; then whoever wakes first reads first, in the order of the requests."""
+        """Send all before reading any; then the response that wakes first is read first, ties in request order."""
         readings: list[ServiceReading] = []
         try:
             for request in requests:
@@ -205,11 +205,11 @@ class ServiceDriver:
                 heapq.heappush(queue, (reading.wake, index))
 
     def wait(self, seconds: float) -> None:
-        """Logical time passes."""
+        """Move the clock; nothing sleeps."""
         self.clock.reached(self.clock.now + seconds)
 
     def close(self) -> None:
-        """Hang up what is still open."""
+        """Hang up the streams that are still open."""
         for reading in self._open:
             reading.stop(By.CLIENT, How.FIN, "")
         self._open = []

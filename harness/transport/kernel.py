@@ -1,4 +1,4 @@
-"""What only the operating system knows of a socket: its send queue, and how its closing looks to the other side.
+"""What only the operating system knows about a socket: its queues, and how its closing looks to the peer.
 
 Layer 3. Knows socket options; must not know HTTP or event loops.
 """
@@ -17,7 +17,7 @@ _LINGER_NOT = struct.pack("ii", 1, 0)
 
 
 class SocketLike(Protocol):
-    """What event loops hand out as the socket of a transport."""
+    """What event loops provide as the socket of a transport."""
 
     def fileno(self) -> int: ...
 
@@ -25,11 +25,11 @@ class SocketLike(Protocol):
 
 
 def undelivered(sock: SocketLike) -> int:
-    """Bytes that the other side's kernel has not acknowledged yet; 0 where the system does not tell.
+    """How many bytes the peer's kernel has not acknowledged yet; 0 if the system does not tell.
 
-    A reset throws them away, which is why one that shall be exact to the byte waits for 0.
+    A reset discards them, so a reset that must be exact to the byte waits for 0.
     """
-    if sys.platform == "win32":  # there a reset may overtake the bytes before it
+    if sys.platform == "win32":  # it does not tell: a reset may overtake the bytes before it
         return 0
     import fcntl
     import termios
@@ -41,7 +41,7 @@ def undelivered(sock: SocketLike) -> int:
 
 
 def unread(sock: SocketLike) -> Iterator[bytes]:
-    """What has arrived on a non-blocking socket and was never read; its owner keeps it."""
+    """Yield what arrived on a non-blocking socket and was never read; the owner keeps the socket."""
     try:
         with socket.socket(fileno=os.dup(sock.fileno())) as twin:
             while data := twin.recv(_READ_BYTES):

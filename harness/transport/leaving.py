@@ -1,7 +1,7 @@
-"""How a service that waits learns that nobody waits for it any more: its client left, or the server stops.
+"""How a service that blocks learns that nobody needs its response any more: its client left, or the server stops.
 
 Layer 3. Knows callbacks only. A carrier that calls services on threads sets `LEAVING` around each call; a service
-that does not care never looks at it.
+may ignore it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from contextvars import ContextVar
 
 
 class Leaving:
-    """One client's leaving; safe for threads."""
+    """Whether one client has left, with callbacks for when it does; thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -20,7 +20,7 @@ class Leaving:
         self._calls: list[Callable[[], None]] = []
 
     def leave(self) -> None:
-        """The client left."""
+        """The client left: run the callbacks."""
         with self._lock:
             self._left = True
             calls, self._calls = self._calls, []
@@ -28,7 +28,7 @@ class Leaving:
             call()
 
     def tell(self, call: Callable[[], None]) -> None:
-        """Have `call` called when the client leaves, on whatever thread; at once where it has."""
+        """Run `call` when the client leaves, on any thread; at once if it has left already."""
         with self._lock:
             if not self._left:
                 self._calls.append(call)

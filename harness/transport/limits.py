@@ -1,7 +1,7 @@
-"""Every bound that keeps a hostile other side from hanging or flooding us, with its default and its reason.
+"""Every bound that keeps a hostile peer from hanging or flooding us, with its default and its reason.
 
-Layer 3. Knows numbers only. A bound that is met on the client's side is never an exception: it is the `Ending`
-`By.LIMIT` of an exchange, and its `detail` names the field of `Limits` that was met.
+Layer 3. Knows numbers only. Reaching a bound on the client's side never raises: the exchange gets an `Ending` with
+`By.LIMIT`, whose `detail` names the field of `Limits` that was reached.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 
 RECORDED_BYTES = 256 * 1024 * 1024
-"""The body of a request or an answer, beyond which it passes like any other and is in no recording.
+"""Size of the largest request or response body that is recorded; larger ones pass unrecorded.
 
-A cassette is held in memory, by whoever writes it and by whoever loads it.
+A cassette is held in memory, both when it is written and when it is loaded.
 """
 
 
 class _Positive:
-    """Checks at the door that every bound is a positive number."""
+    """Checks on construction that every bound is a positive number."""
 
     __slots__ = ()
 
@@ -32,36 +32,36 @@ class _Positive:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits(_Positive):
-    """What a client of an untrusted target is ready to bear; seconds are floats, the rest counts.
+    """What a client accepts from an untrusted target. Seconds are floats; everything else is a count.
 
-    In-process carriers count seconds on the injected clock, sockets on the machine's monotonic one.
+    In-process carriers measure seconds on the injected clock, sockets on the machine's monotonic clock.
     """
 
     connect_seconds: float = 10.0
-    """Until the connection stands, TLS and a proxy's CONNECT included."""
+    """Until the connection is established, including TLS and a proxy's CONNECT."""
     head_seconds: float = 120.0
-    """From the request being sent to the whole response head: a create that does not stream thinks in here."""
+    """From sending the request to the whole response head; a create that does not stream thinks in this time."""
     idle_seconds: float = 60.0
     """Between two arrivals of body bytes."""
     total_seconds: float = 600.0
-    """The whole exchange, so that a slow drip, which is never idle, ends as well."""
+    """The whole exchange, so that a slow drip, which is never idle, also ends."""
     head_bytes: int = 64 * 1024
     """Response heads (interim ones counted together) and trailers."""
     head_fields: int = 256
     """Fields of one response head."""
     body_bytes: int = 64 * 1024 * 1024
-    """Body bytes on the wire, after the transfer coding was undone."""
+    """Body bytes on the wire, after the transfer coding is removed."""
     event_bytes: int = 8 * 1024 * 1024
-    """One server-sent event that is still without its blank line (streams that are read as events)."""
+    """One server-sent event whose blank line has not come yet (for streams that are read as events)."""
     decoded_bytes: int = 64 * 1024 * 1024
-    """Body bytes after gzip or deflate was undone."""
+    """Body bytes after gzip or deflate is decoded."""
     decoded_ratio: int = 200
-    """Decoded bytes for each byte on the wire, once a mebibyte was decoded: honest JSON stays below 50."""
+    """Decoded bytes per byte on the wire, once a mebibyte has been decoded; honest JSON stays below 50."""
     pauses: int = 100_000
-    """Pieces without a byte in a row, in-process only: there no real time passes that could run out."""
+    """Consecutive pieces without a byte; in-process only, where no real time passes that could run out."""
 
     def within(self, seconds: float | None) -> Limits:
-        """The same bounds for one exchange that as a whole may take `seconds`, however they are spent."""
+        """The same bounds for one exchange that may take `seconds` in total, however it spends them."""
         if seconds is None:
             return self
         connect = min(self.connect_seconds, seconds)
@@ -72,7 +72,7 @@ class Limits(_Positive):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerLimits(_Positive):
-    """What the socket server is ready to bear from its clients."""
+    """What the socket server accepts from its clients."""
 
     head_bytes: int = 64 * 1024
     """A request's line and fields; more is answered with 431."""

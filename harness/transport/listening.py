@@ -1,6 +1,6 @@
-"""Listening on an address, and how it is spelled as a URL.
+"""Listening on an address, and the URL of that address.
 
-Layer 3. Must not know what is done on a connection.
+Layer 3. Must not know what happens on a connection.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ _BACKLOG = 1024
 async def listen(
     connection: Callable[[], asyncio.Protocol], host: str, port: int, **options: Any
 ) -> asyncio.Server:
-    """A listener that makes a `connection` for each client; raises `UsageFault` when the address cannot be had.
+    """A listener that makes a `connection` for each client; raises `UsageFault` if the address cannot be used.
 
-    `options` are those of `loop.create_server`; a ready `sock` among them takes the place of the address.
+    `options` are those of `loop.create_server`; a bound `sock` among them replaces the address.
     """
     where: dict[str, Any] = {} if options.get("sock") else {"host": host, "port": port}
     try:
@@ -35,10 +35,10 @@ async def listen(
 
 
 def port_of(listener: asyncio.Server) -> int:
-    """The port that it got."""
+    """The port that the listener got."""
     return int(listener.sockets[0].getsockname()[1])
 
 
 def url_of(scheme: str, host: str, port: int) -> str:
-    """Where clients find it, without a trailing slash."""
+    """The URL of a server, without a trailing slash."""
     return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"

@@ -1,4 +1,4 @@
-"""A response that is being read: one implementation for every source of bytes, real or in this process.
+"""A response that is being read: one implementation for every source of bytes, a socket or this process.
 
 Layer 3. Knows the record and server-sent event frames; must not know where the bytes come from.
 """
@@ -13,7 +13,7 @@ from harness.wire.sse import Decoder
 
 
 class Source(Protocol):
-    """Where the bytes of one response come from; it writes them in its `recorder` as they pass."""
+    """Where the bytes of one response come from; it adds them to its `recorder` as they pass."""
 
     recorder: Recorder
 
@@ -21,13 +21,13 @@ class Source(Protocol):
     def ended(self) -> Ending | None: ...
 
     def more(self) -> bytes:
-        """The next bytes of the body, possibly none; sets `ended` where there will be no more."""
+        """The next bytes of the body, possibly none; sets `ended` once there will be no more."""
 
     def stop(self, by: By, how: How, detail: str) -> None:
-        """Hang up, unless it had ended."""
+        """Hang up, unless the response has ended already."""
 
     def record(self) -> Exchange:
-        """The record, once it has ended."""
+        """The record, once the response has ended."""
 
 
 class Stream:
@@ -41,7 +41,7 @@ class Stream:
 
     @property
     def status(self) -> int | None:
-        """The response's status, None when no head came."""
+        """The response's status; None if no head came."""
         return self._source.recorder.status
 
     @property
@@ -55,7 +55,7 @@ class Stream:
         return self._source.ended is not None and not self._frames
 
     def read(self, events: int) -> list[Frame]:
-        """The next `events` frames; fewer when the body ended or a limit was met first."""
+        """The next `events` frames; fewer if the body ends or a limit is reached first."""
         while len(self._frames) < events and self._source.ended is None:
             self._frames.extend(self._decoder.feed(self._source.more()))
             if self._decoder.oversized:
@@ -64,19 +64,19 @@ class Stream:
         return [self._frames.popleft() for _ in range(min(events, len(self._frames)))]
 
     def finish(self) -> Exchange:
-        """Read to the end and give the record; what was not read as frames is in there."""
+        """Read to the end and return the record, which also holds what was not read as frames."""
         self._frames.clear()
         return read_whole(self._source)
 
     def close(self) -> Exchange:
-        """Hang up and give the record."""
+        """Hang up and return the record."""
         self._frames.clear()
         self._source.stop(By.CLIENT, How.FIN, "")
         return self._source.record()
 
 
 def read_whole(source: Source) -> Exchange:
-    """Read a response to its ending and give the record."""
+    """Read a response to its ending and return the record."""
     while source.ended is None:
         source.more()
     return source.record()

@@ -1,7 +1,7 @@
-"""Connections kept for the next request, as long as they are surely still good.
+"""Connections kept for the next request, as long as they look usable.
 
-Layer 3. Knows idle sockets; must not know requests. A server may close an idle connection at any time: that must
-never look like a defect of the answer, so that whoever takes one from here has to be ready to dial again.
+Layer 3. Knows idle sockets; must not know requests. A server may close an idle connection at any time. That must
+never look like a defect of the response, so a caller that takes a connection must be ready to dial again.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _KEPT_SECONDS = 15.0
 
 
 class Pool:
-    """Idle connections to one origin, the youngest first; safe for threads."""
+    """Idle connections to one origin, most recently used first; thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -24,7 +24,7 @@ class Pool:
         self._closed = False
 
     def take(self) -> socket.socket | None:
-        """A connection on which nothing has arrived since, None when there is no such one."""
+        """A connection on which nothing has arrived while it was idle; None if there is none."""
         while True:
             with self._lock:
                 if not self._idle:
@@ -35,7 +35,7 @@ class Pool:
             sock.close()
 
     def give(self, sock: socket.socket) -> None:
-        """Keep a connection whose last response ended by the book."""
+        """Keep a connection whose last response ended cleanly; close it if the pool is full or closed."""
         with self._lock:
             if not self._closed and len(self._idle) < _KEPT:
                 self._idle.append((time.monotonic(), sock))
@@ -43,7 +43,7 @@ class Pool:
         sock.close()
 
     def close(self) -> None:
-        """Close what is kept, and from now on whatever is given."""
+        """Close the kept connections, and every connection given from now on."""
         with self._lock:
             idle, self._idle, self._closed = self._idle, [], True
         for _, sock in idle:
@@ -51,7 +51,7 @@ class Pool:
 
 
 def _readable(sock: socket.socket) -> bool:
-    """Whether a FIN, or anything nobody asked for, waits on an idle connection."""
+    """Whether a FIN or unsolicited data waits on an idle connection."""
     poll = select.poll() if hasattr(select, "poll") else None
     if poll is None:
         return bool(select.select([sock], [], [], 0)[0])

@@ -1,7 +1,7 @@
-"""The socket carrier for services that wait: each request on a thread of its own, so that none waits for another.
+"""The socket carrier for services that block: each request runs on its own thread, so none waits for another.
 
-Layer 3. With `Upstream` as the service it is a proxy, and with a fault plan around that a proxy that drops
-connections in front of any server. Knows threads; what is served, and how it is written, is others' business.
+Layer 3. With `Upstream` as the service it is a proxy, and with a fault plan around that, a proxy that drops
+connections in front of any server. Knows threads; must not know what is served or how it is written.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from harness.transport.writer import After
 from harness.wire import Request, Response, Service
 
 _THREADS = 4096
-"""One for each stream that waits; they come to be when they are needed."""
+"""One for each waiting stream; threads are created only when they are needed."""
 
 _LIMITS = ServerLimits(head_bytes=1024 * 1024, body_bytes=RECORDED_BYTES, request_seconds=600.0)
-"""What passes is for the server behind to refuse."""
+"""Wide limits: refusing a request is up to the server behind the proxy."""
 
 _Result = TypeVar("_Result")
 
@@ -35,9 +35,9 @@ def _always(request: Request) -> bool:
 
 
 class WaitingServer(Server):
-    """A `Server` for a service that waits; its arguments are those of `Server`, its limits wider.
+    """A `Server` for a service that blocks. Takes the arguments of `Server`; its default limits are wider.
 
-    Requests of which `waits` says no are answered at once, without a thread.
+    Requests for which `waits` returns false are answered at once, without a thread.
     """
 
     _threads: ThreadPoolExecutor
@@ -54,7 +54,7 @@ class WaitingServer(Server):
         self._waits = waits
 
     async def start(self) -> None:
-        """Listen; raises `UsageFault` when the address cannot be had."""
+        """Listen; raises `UsageFault` if the address cannot be used."""
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="harness-proxy")
         try:
             await super().start()
@@ -66,13 +66,13 @@ class WaitingServer(Server):
         return _WaitingConnection(self._hub, self._threads, self._waits)
 
     async def stop(self) -> None:
-        """Stop listening, hang up every client and every server behind."""
+        """Stop listening; hang up on every client and every server behind the proxy."""
         await super().stop()
         await asyncio.to_thread(self._threads.shutdown)
 
 
 class _WaitingConnection(Connection):
-    """A connection whose service and bodies are called on threads."""
+    """A connection that calls its service and pulls its bodies on threads."""
 
     def __init__(self, hub: Hub, threads: ThreadPoolExecutor, waits: Callable[[Request], bool]) -> None:
         super().__init__(hub)
@@ -100,7 +100,7 @@ class _WaitingConnection(Connection):
         return await self._end(writer.after, data)
 
     async def _asked(self, request: Request) -> Response:
-        """The service's answer. Where the client leaves meanwhile it is told, and closed when it comes."""
+        """The service's response. If the client leaves first, tell the service and close the response later."""
         leaving, context = Leaving(), copy_context()
         context.run(LEAVING.set, leaving)
         work = self._threads.submit(context.run, self._hub.answer, request)

@@ -1,8 +1,8 @@
-"""Another server as a service: each request goes out on a connection of its own, the answer comes piece by piece.
+"""Another server as a service: each request uses a connection of its own, the response comes piece by piece.
 
-Layer 3. Knows blocking sockets; must not know faults or recordings. The one service that waits: a carrier calls it
-and pulls the pieces of its bodies on threads. Where nothing more has arrived a body says `Pause(0)` once, so that
-what did arrive is sent on, and waits when it is asked again.
+Layer 3. Knows blocking sockets; must not know faults or recordings. This is the one service that blocks: a carrier
+calls it and pulls the pieces of its bodies on threads. If nothing more has arrived, a body yields `Pause(0)` once,
+so that what did arrive is forwarded, and blocks when it is pulled again.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ _HOP_BY_HOP = (
     "connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade",
 )  # fmt: skip
 _OF_THE_CONNECTION = ("connection", "keep-alive")
-"""What the server says of its connection to us is nothing to our client."""
+"""Fields about the server's connection to us, which do not concern our client."""
 _DAY = 86_400.0
 _LIMITS = Limits(
     head_seconds=_DAY, idle_seconds=_DAY, head_bytes=1024 * 1024, head_fields=10_000, body_bytes=1 << 60
 )
-"""What passes is for the client to lose patience with; when it leaves, the waiting ends."""
+"""Wide limits: timing out is up to the client, and the wait ends when it leaves."""
 
 
 class Upstream:
-    """A `Service` that asks the server at `target` (`http[s]://host[:port]`), in identity encoding.
+    """A `Service` that forwards to the server at `target` (`http[s]://host[:port]`), in identity encoding.
 
-    Nothing the server does raises: a connection that dies is the `Ending` of the body.
+    Nothing the server does raises: a connection that dies becomes the `Ending` of the body.
     """
 
     def __init__(self, target: str, *, limits: Limits | None = None, ca_file: str | None = None) -> None:
@@ -49,7 +49,7 @@ class Upstream:
         self._limits = limits or _LIMITS
 
     def __call__(self, request: Request) -> Response:
-        """Send, wait for the head, leave the body to be pulled."""
+        """Send, wait for the head, and leave the body for the caller to pull."""
         try:
             sock = dial(self._origin, self._limits, self._tls)
         except NoConnection as none:
@@ -71,7 +71,7 @@ class Upstream:
 
 
 class _Arriving:
-    """The body of an answer that is still coming; `close` may come from another thread and ends the waiting."""
+    """The body of a response that is still arriving; `close` may be called on another thread and ends a wait."""
 
     def __init__(self, sock: socket.socket, reader: ResponseReader, limits: Limits) -> None:
         self._sock = sock
@@ -84,13 +84,13 @@ class _Arriving:
         self.ended: Ending | None = None
 
     def send(self, data: bytes) -> None:
-        """Write the request; what goes wrong shows when the answer is read."""
+        """Write the request; an error shows when the response is read."""
         with contextlib.suppress(OSError):
             self._sock.settimeout(self._limits.head_seconds)
             self._sock.sendall(data)
 
     def head(self) -> ResponseHead | None:
-        """The response head, None when none came."""
+        """The response head; None if none came."""
         while self._reader.head is None and self.ended is None:
             self._receive(self._limits.head_seconds, "head_seconds")
         return self._reader.head
@@ -136,10 +136,10 @@ class _Arriving:
 
 
 def _passed_on(ending: Ending) -> Ending:
-    """What the client sees of an ending.
+    """The ending that the client sees.
 
-    Where a limit of ours was met the connection breaks: only the server could let it stall. An open chunk went
-    out in parts, each of them whole: what is left of it is a chunk that has not begun.
+    If a limit of ours was reached, the connection breaks: only the server may let it stall. The parts of an open
+    chunk were forwarded as whole chunks, so the rest of it is a chunk that has not begun.
     """
     if ending.by is By.LIMIT:
         ending = replace(ending, by=By.SERVER, how=How.RST)

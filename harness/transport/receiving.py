@@ -1,6 +1,6 @@
-"""What arrives on a blocking socket, read into a response; whatever goes wrong there is an `Ending`, never raised.
+"""Reads a response from a blocking socket; whatever goes wrong becomes an `Ending` and never raises.
 
-Layer 3. Knows sockets and deadlines; must not know HTTP's grammar (`response_reader`), nor who wants the answer.
+Layer 3. Knows sockets and deadlines; must not know HTTP's grammar (`response_reader`), nor who needs the response.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _READ_BYTES = 64 * 1024
 
 
 def receive(sock: socket.socket, reader: ResponseReader, *, until: float, limit: str) -> list[Event]:
-    """What arrives before the moment `until`, as events; `limit` names the field of `Limits` that says so."""
+    """Read once, until the moment `until` at the latest; `limit` names the field of `Limits` that sets it."""
     left = until - time.monotonic()
     try:
         if left <= 0:
@@ -31,9 +31,9 @@ def receive(sock: socket.socket, reader: ResponseReader, *, until: float, limit:
 
 
 def _broken(error: OSError | ValueError) -> tuple[How, By, str]:
-    """How a connection ended whose reading raised this."""
+    """How a connection ended if reading from it raised `error`."""
     if isinstance(error, ssl.SSLEOFError):
-        # OpenSSL 3 names a FIN; of a reset nothing but the broken end is left.
+        # OpenSSL 3 gives a FIN this reason; after a reset it reports only the broken end.
         how = How.FIN if error.reason == "UNEXPECTED_EOF_WHILE_READING" else How.RST
         return how, By.SERVER, "TLS ended without close_notify"
     if isinstance(error, ssl.SSLError):

@@ -1,7 +1,7 @@
-"""Requests read from the bytes of one connection, one after the other.
+"""Reads requests from the bytes of one connection, one after the other.
 
 Layer 3, sans-IO. Knows what a request must be and which status refuses it; must not know sockets or services.
-Clients that keep a connection alive repeat their head byte for byte, so that parsed heads are kept by their bytes.
+Clients that keep a connection alive repeat their head byte for byte, so parsed heads are cached by their bytes.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from harness.wire import Chunked, Framing, How, Length, Request
 _CACHED_HEADS = 1024
 _CACHED_HEAD_BYTES = 4096
 _TLS_HANDSHAKE = 0x16
-"""The first byte of TLS; no method begins with it, and who sends it would wait for an answer in vain."""
+"""The first byte of TLS. No method begins with it, and a client that sends it would wait for an answer in vain."""
 
 
 class BadRequest(Exception):
-    """A request that cannot be served: its status and what is wrong with it; the connection ends with it."""
+    """A request that cannot be served: the status to send and what is wrong. The connection ends after it."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -28,14 +28,14 @@ class BadRequest(Exception):
 
 
 class Incoming(NamedTuple):
-    """A whole request and what its head says of the connection."""
+    """A whole request, and its head with what it says about the connection."""
 
     request: Request
     head: RequestHead
 
 
 class HeadCache:
-    """Parsed heads by their bytes, shared by the connections of a server; forgets all when it is full."""
+    """Parsed heads by their bytes, shared by the connections of a server; cleared when it is full."""
 
     __slots__ = ("_heads",)
 
@@ -43,7 +43,7 @@ class HeadCache:
         self._heads: dict[bytes, Incoming] = {}
 
     def known(self, raw: bytes) -> Incoming | None:
-        """What `read` gave for these very bytes before, if it did."""
+        """What `read` returned for exactly these bytes before; None if they are not cached."""
         return self._heads.get(raw)
 
     def read(self, raw: bytes) -> Incoming:
@@ -63,7 +63,7 @@ class HeadCache:
 
 
 class RequestReader:
-    """Bytes in, requests out; whatever follows a request stays for the next one."""
+    """Bytes in, requests out; bytes after a request are kept for the next one."""
 
     __slots__ = ("_body", "_buffer", "_cache", "_data", "_expecting", "_incoming", "_limits", "_scanned")
 
@@ -79,7 +79,7 @@ class RequestReader:
 
     @property
     def waiting(self) -> int:
-        """Bytes that wait to be read as a request."""
+        """How many buffered bytes have not been read as a request yet."""
         return len(self._buffer)
 
     @property
@@ -88,14 +88,14 @@ class RequestReader:
         return self._incoming is not None or bool(self._buffer)
 
     def expects(self) -> bool:
-        """Whether the client waits for `100 Continue` before it sends a body; said once for each request."""
+        """Whether the client waits for `100 Continue` before it sends a body; true at most once per request."""
         expecting, self._expecting = self._expecting and not self._data, False
         return expecting
 
     def at_once(self, data: bytes) -> Incoming | None:
-        """The request that `data` is from its first byte to its last; None when it has to be read bit by bit.
+        """The request, if `data` is exactly one whole request with a known head; None if it must be read in steps.
 
-        Nearly every request is one, with the head of the one before: it is never copied to the buffer.
+        Nearly every request repeats the head of the one before it; such a request is never copied to the buffer.
         """
         end = data.find(b"\r\n\r\n") + 4
         known = self._cache.known(data[:end])
@@ -109,7 +109,7 @@ class RequestReader:
         return Incoming(Request(request.method, request.target, request.headers, data[end:]), head)
 
     def feed(self, data: bytes) -> None:
-        """Bytes arrived."""
+        """Buffer bytes that arrived."""
         self._buffer += data
 
     def take(self) -> Incoming | None:
@@ -157,7 +157,7 @@ class RequestReader:
         return True
 
     def _whole_body(self, length: int | None) -> bytes | None:
-        """The body once all of it has arrived; `length` is None for one in chunks."""
+        """The body once all of it has arrived, else None; `length` is None for a chunked one."""
         buffer, most = self._buffer, self._limits.body_bytes
         if length is not None and length > most:
             raise BadRequest(413, f"the request's body of {length} bytes exceeds {most}")

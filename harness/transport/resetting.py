@@ -1,9 +1,10 @@
-"""A reset that takes no byte with it: whatever was written before has arrived when the connection breaks.
+"""A reset that loses no byte: everything written before it has arrived when the connection breaks.
 
 Layer 3. Knows an asyncio transport and how kernels acknowledge; must not know HTTP or why there is a reset.
-On a connection that was used before, a kernel acknowledges a short segment some 40 ms late, to let the next
-request carry that. It does so at once when a second one arrives that was pushed like the first. So two bytes are
-held back: they travel together after bytes that nobody has acknowledged yet, else each alone.
+On a connection that was used before, a kernel acknowledges a short segment some 40 ms late, so that the next
+request can carry the acknowledgment. It acknowledges at once when a second segment arrives that was pushed like
+the first. So the last two bytes are held back: they are sent together if the bytes before them are still
+unacknowledged, else one by one.
 """
 
 from __future__ import annotations
@@ -19,12 +20,12 @@ _POLL_SECONDS = 0.001
 
 
 async def reset_after(transport: asyncio.Transport, data: bytes, *, seconds: float) -> None:
-    """Write `data`, wait up to `seconds` until the other side's kernel has all of it, and reset."""
+    """Write `data`, wait up to `seconds` until the peer's kernel has acknowledged all of it, and reset."""
     first, last = data[:-_HELD_BACK], data[-_HELD_BACK:]
     write(transport, first)
     if await _delivered(transport, _SPIN_SECONDS):
         write(transport, last[:1])
-        await asyncio.sleep(0)  # event loops join what is written in one turn
+        await asyncio.sleep(0)  # event loops merge what is written in one turn
         last = last[1:]
     write(transport, last)
     await _delivered(transport, seconds)
@@ -32,13 +33,13 @@ async def reset_after(transport: asyncio.Transport, data: bytes, *, seconds: flo
 
 
 def write(transport: asyncio.Transport, data: bytes) -> None:
-    """Hand over what there is, unless the connection is over."""
-    if data and not transport.is_closing():  # uvloop raises where the other side has just gone
+    """Write `data`, if there is any and the connection is not closing."""
+    if data and not transport.is_closing():  # uvloop raises if the peer has just gone
         transport.write(data)
 
 
 async def _delivered(transport: asyncio.Transport, seconds: float) -> bool:
-    """Whether everything is acknowledged before `seconds` are over, or nobody is there any more."""
+    """Wait up to `seconds`; return whether everything is acknowledged or the connection is closing."""
     loop = asyncio.get_running_loop()
     sock = cast("SocketLike", transport.get_extra_info("socket"))
     began = loop.time()
@@ -52,7 +53,7 @@ async def _delivered(transport: asyncio.Transport, seconds: float) -> bool:
 
 
 def reset_now(transport: asyncio.Transport) -> None:
-    """Reset, and let go of what is still on its way."""
+    """Reset now, and discard what has not been delivered yet."""
     if not transport.is_closing():
         reset_on_close(cast("SocketLike", transport.get_extra_info("socket")))
     transport.abort()

@@ -1,6 +1,6 @@
-"""A response read from bytes as they arrive, up to its exact ending.
+"""Reads a response from bytes as they arrive, up to its exact ending.
 
-Layer 3, sans-IO: the client uses it, and whatever records what passes. Knows where a response begins and ends;
+Layer 3, sans-IO: the client uses it, and so does whatever records traffic. Knows where a response begins and ends;
 must not know sockets, content codings or what the body means.
 """
 
@@ -22,9 +22,9 @@ _IN_CHUNKS = b"\r\ntransfer-encoding: chunked\r\n"
 
 
 def begins_a_stream(method: str, data: bytes) -> bool:
-    """Whether a response to `method` begins with these bytes and more is sure to follow, which a glance must tell.
+    """Whether these bytes begin a response to `method` and more is sure to follow, as far as a quick look tells.
 
-    It does where the response says, in the usual words, that it comes in chunks.
+    That is so if the response is a 200 that says, in the usual spelling, that it is chunked.
     """
     if method in _BODILESS or not data.startswith(_OK) or not has_no_last_chunk(data):
         return False
@@ -34,7 +34,7 @@ def begins_a_stream(method: str, data: bytes) -> bool:
 class ResponseReader:
     """Reads one response to `method`.
 
-    `feed` returns what became known; an `Ending` comes at most once and last, and `ended` keeps it.
+    `feed` returns the new events. An `Ending` comes at most once, as the last event, and `ended` keeps it.
     """
 
     def __init__(self, method: str, limits: Limits | None = None) -> None:
@@ -54,11 +54,11 @@ class ResponseReader:
 
     @property
     def begun(self) -> bool:
-        """Whether a single byte of the response has arrived."""
+        """Whether at least one byte of the response has arrived."""
         return self._head_bytes > 0 or bool(self._buffer)
 
     def feed(self, data: bytes) -> list[Event]:
-        """What these bytes brought."""
+        """Parse these bytes; return the events they bring."""
         self._buffer += data
         events: list[Event] = []
         while self._body is None and self.ended is None:
@@ -72,17 +72,17 @@ class ResponseReader:
         return events
 
     def outlasts(self, data: bytes) -> bool:
-        """Whether more is sure to follow these bytes; False where a glance does not tell."""
+        """Whether more is sure to follow these bytes; False if that cannot be told without parsing them."""
         return self._body is not None and self.ended is None and self._body.outlasts(data)
 
     def fin(self) -> Ending:
-        """The other side closed: complete where that is the framing, else a breach."""
+        """The peer closed: return the ending, complete if the close delimits the body, else cut off here."""
         if self.ended is None and self.head is not None and isinstance(self.head.framing, UntilClose):
             self.ended = COMPLETE
         return self.ended or self.stop(How.FIN)
 
     def stop(self, how: How, by: By = By.SERVER, detail: str = "") -> Ending:
-        """Reading stops here for a reason from outside; the ending tells where that was."""
+        """Stop reading for an external reason; the ending says where. An earlier ending stays."""
         if self.ended is None:
             self.ended = self._body.place(how, by, detail) if self._body else self._in_head(how, by, detail)
         return self.ended
@@ -94,7 +94,7 @@ class ResponseReader:
         return Ending(by, how, At.IN_HEADERS, sent=received, detail=detail)
 
     def _advance_head(self, events: list[Event]) -> bool:
-        """Read one head; whether there was one."""
+        """Read one head; return whether there was one."""
         buffer, limits = self._buffer, self._limits
         if not _PROTOCOL.startswith(buffer[: len(_PROTOCOL)]):
             self._not_http(f"{bytes(buffer[:40])!r} is not HTTP/1")
@@ -129,7 +129,7 @@ class ResponseReader:
         del self._buffer[: len(raw)]
         self._head_bytes += len(raw)
         self._scanned = 0
-        if head.status >= 200 or head.status == 101:  # any other 1xx is interim: the real one follows
+        if head.status >= 200 or head.status == 101:  # any other 1xx is interim: the final head follows
             self.head = head
             events.append(head)
             framing = head.framing if head.body else Length(0)

@@ -39,10 +39,10 @@ from harness.wire import (
 
 
 class Seen:
-    """The answer of `service` to `request`, read piece by piece; `close` reaches the service exactly once.
+    """The response of `service` to `request`, read piece by piece; `close` reaches the service exactly once.
 
-    `dead` is the ending that came in place of a head, else None. The first piece is pulled at construction:
-    only it can tell. Raises `HarnessFault` for a service or a body that raises.
+    `dead` is the ending that replaces the head, else None. Only the first piece can tell, so it is pulled at
+    construction. Raises `HarnessFault` if the service or its body raises.
     """
 
     def __init__(self, service: Service, request: Request) -> None:
@@ -76,7 +76,7 @@ class Seen:
         return ending
 
     def pull(self) -> Piece:
-        """The next piece; once the `Ending` was reached, that ending again and again."""
+        """The next piece; after the `Ending`, that ending on every call."""
         if self.ended is not None:
             return self.ended
         if isinstance(self.framing, Length) and self._sent >= self.framing.size:
@@ -101,7 +101,7 @@ class Seen:
         return piece
 
     def place(self) -> Ending:
-        """Where the body stands now, as the ending that stopping here would have; `how` is to be replaced."""
+        """The place where the body stands now, as an ending; the caller replaces `by`, `how` and `detail`."""
         if isinstance(self.framing, Length):
             return Ending(at=At.IN_BODY, declared=self.framing.size, sent=self._sent)
         if self._unfinished is not None:
@@ -109,7 +109,7 @@ class Seen:
         return Ending(at=At.IN_BODY)
 
     def close(self) -> None:
-        """Tell the service that nobody listens any more."""
+        """Tell the service that nobody is reading any more."""
         if not self._closed:
             self._closed = True
             self._response.body.close()
@@ -121,7 +121,7 @@ def _headers(response: Response) -> Headers:
 
 
 def call(service: Service, request: Request) -> Response:
-    """The service's answer; an exception in there is a `HarnessFault`."""
+    """Call the service; an exception that it raises becomes a `HarnessFault`."""
     try:
         return service(request)
     except HarnessFault:

@@ -1,6 +1,6 @@
 """The socket carrier: a service behind HTTP/1.1 on a real port, in this event loop or in a thread of its own.
 
-Layer 3. Knows listening sockets, event loops and threads; what happens on a connection is `connection`'s.
+Layer 3. Knows listening sockets, event loops and threads; `connection` knows what happens on a connection.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from harness.wire import Clock, LogicalClock, Service
 class Server:
     """Serves `service` from the running event loop between `start()` and `stop()`, or as `async with`.
 
-    `port=0` takes a free one; a bound `sock`, which is the server's from then on, takes the place of `host` and
-    `port`. `clock` is what pauses move (the service's own clock); `tls` makes it https; `cors`, names of request
-    fields, lets web pages of any origin call it with these. Faults of our own end up in `errors`.
+    `port=0` takes a free port. A bound `sock` replaces `host` and `port`, and the server owns it from then on.
+    `clock` is the clock that pauses move (the service's own). `tls` makes it https. `cors` names request fields,
+    and lets web pages of any origin send requests with them. Faults of our own are kept in `errors`.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Server:
 
     @property
     def errors(self) -> list[HarnessFault]:
-        """What the service or its bodies did wrong, the first hundred."""
+        """The faults of the service and its bodies, the first hundred."""
         return self._hub.errors
 
     @property
@@ -61,11 +61,11 @@ class Server:
 
     @property
     def url(self) -> str:
-        """Where clients find it, without a trailing slash."""
+        """The URL for clients, without a trailing slash."""
         return url_of("https" if self._tls else "http", self._host, self._port)
 
     async def start(self) -> None:
-        """Listen; raises `UsageFault` when the address cannot be had."""
+        """Listen; raises `UsageFault` if the address cannot be used."""
         options: dict[str, Any] = {"ssl": self._tls, "sock": self._sock}
         if self._tls is not None:
             options["ssl_handshake_timeout"] = self._hub.limits.request_seconds
@@ -86,7 +86,7 @@ class Server:
                 connection.sweep(loop.time())
 
     async def stop(self) -> None:
-        """Stop listening, hang up every client, and wait until every body was closed."""
+        """Stop listening, hang up on every client, and wait until every body is closed."""
         if self._listener is None or self._sweeper is None:
             return
         self._listener.close()
@@ -115,7 +115,7 @@ class Server:
 class ServerThread:
     """A `Server` with an event loop and a thread of its own: `with ServerThread(service) as server: server.url`.
 
-    It is ready once entered and leaves no thread, task or socket behind. Takes the arguments of `Server`.
+    It listens once entered, and on exit leaves no thread, task or socket behind. Takes the arguments of `Server`.
     """
 
     def __init__(
@@ -137,7 +137,7 @@ class ServerThread:
 
     @property
     def url(self) -> str:
-        """Where clients find it, without a trailing slash."""
+        """The URL for clients, without a trailing slash."""
         return self._server.url
 
     @property
@@ -147,7 +147,7 @@ class ServerThread:
 
     @property
     def errors(self) -> list[HarnessFault]:
-        """What the service or its bodies did wrong."""
+        """The faults of the service and its bodies, the first hundred."""
         return self._server.errors
 
     def start(self) -> None:

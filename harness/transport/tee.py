@@ -1,8 +1,8 @@
-"""Transports of `httpx` and `httpx2` that do what another transport does and tell what passed.
+"""Transports for `httpx` and `httpx2` that send through another transport and report what passed.
 
-Layer 3. Knows those libraries' transport interface and exceptions; what is done with an exchange is the sink's.
-Nothing is buffered or held up: pieces are those that the library hands over, which need not be HTTP chunks. What
-the wire looked like before that (a reset under TLS, the size of an open chunk) only `tap` can see.
+Layer 3. Knows the transport interface and the exceptions of these libraries; the sink decides what happens to an
+exchange. Nothing is delayed. The pieces are those that the library hands over, which need not be HTTP chunks; only
+`tap` sees what the wire looked like before that (a reset under TLS, the size of an open chunk).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from harness.wire import (
 )
 
 Sink: TypeAlias = Callable[[Exchange], object]
-"""Gets every finished exchange, bodies in the content coding they had."""
+"""Gets every finished exchange; bodies keep their content coding."""
 
 _HOWS = {
     "ConnectTimeout": (By.LIMIT, How.TIMEOUT),
@@ -45,11 +45,11 @@ _HOWS = {
     "CloseError": (By.SERVER, How.RST),
 }
 _CLOSED = ("peer closed", "disconnected")
-"""How these libraries word a connection that closed too early; every other protocol error is broken HTTP."""
+"""Words in the libraries' errors for a connection that closed too early; other protocol errors are broken HTTP."""
 
 
 def tee_transport(inner: Any, sink: Sink, *, module: ModuleType | str = "httpx") -> Any:
-    """A `BaseTransport` of `module` that sends through `inner` and tells `sink`."""
+    """A `BaseTransport` of `module` that sends through `inner` and passes each exchange to `sink`."""
     library = library_of(module)
 
     class TeeBody(library.SyncByteStream):  # type: ignore[misc, name-defined]
@@ -82,7 +82,7 @@ def tee_transport(inner: Any, sink: Sink, *, module: ModuleType | str = "httpx")
 
 
 def async_tee_transport(inner: Any, sink: Sink, *, module: ModuleType | str = "httpx") -> Any:
-    """An `AsyncBaseTransport` of `module` that sends through `inner` and tells `sink`."""
+    """An `AsyncBaseTransport` of `module` that sends through `inner` and passes each exchange to `sink`."""
     library = library_of(module)
 
     class AsyncTeeBody(library.AsyncByteStream):  # type: ignore[misc, name-defined]
@@ -115,7 +115,7 @@ def async_tee_transport(inner: Any, sink: Sink, *, module: ModuleType | str = "h
 
 
 class _Tee:
-    """One exchange on its way; a context around the waiting for its head, and again around that for its body."""
+    """One exchange under way; a context manager around the wait for its head, and again around its body."""
 
     def __init__(self, request: Request, sink: Sink) -> None:
         self._recorder = Recorder(request, most=RECORDED_BYTES)
@@ -125,19 +125,19 @@ class _Tee:
         self._over = False
 
     def head(self, response: Any) -> None:
-        """The head is there."""
+        """Record the response head."""
         headers = Headers((n.decode("latin-1"), v.decode("latin-1")) for n, v in response.headers.raw)
         reason = response.extensions.get("reason_phrase", b"").decode("latin-1")
         self._recorder.head(response.status_code, headers, _framing(headers), reason)
         self._at = At.IN_BODY
 
     def chunk(self, data: bytes) -> None:
-        """Bytes of the body."""
+        """Record bytes of the body."""
         if data:
             self._recorder.chunk(Chunk(data), time.monotonic() - self._began)
 
     def left(self) -> None:
-        """The client closed the response; an end unless there was one."""
+        """The client closed the response: end the exchange, unless it has ended already."""
         self._finish(Ending(By.CLIENT, How.FIN, self._at))
 
     def __enter__(self) -> _Tee:
@@ -146,7 +146,7 @@ class _Tee:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         if isinstance(error, Exception):
             self._finish(self._broken(error))
-        elif error is not None:  # GeneratorExit, a cancelled task: nobody reads any more
+        elif error is not None:  # GeneratorExit, a cancelled task: nobody is reading any more
             self.left()
         elif self._at is At.IN_BODY:
             self._finish(COMPLETE)

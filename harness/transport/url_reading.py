@@ -1,4 +1,4 @@
-"""One response read from a socket, every wait bounded, every failure an `Ending`.
+"""Reads one response from a socket; every wait is bounded, every failure is an `Ending`.
 
 Layer 3. Knows deadlines; must not know HTTP's grammar (`response_reader`), nor who keeps connections.
 """
@@ -21,7 +21,7 @@ from harness.wire import By, Chunk, Ending, Exchange, How, Recorder, Request
 
 
 class NoReading:
-    """The `live.Source` of a request that found no connection."""
+    """The `live.Source` of a request that got no connection."""
 
     def __init__(self, request: Request, ending: Ending, began: float) -> None:
         self.recorder = Recorder(request)
@@ -29,11 +29,11 @@ class NoReading:
         self._exchange = self.recorder.finish(ending, time.monotonic() - began)
 
     def more(self) -> bytes:
-        """Nothing."""
+        """Always empty."""
         return b""
 
     def stop(self, by: By, how: How, detail: str) -> None:
-        """It had ended before it began."""
+        """Do nothing: it ended before it began."""
 
     def record(self) -> Exchange:
         """The record."""
@@ -43,8 +43,8 @@ class NoReading:
 class UrlReading:
     """A response on `sock`, read on demand: a `live.Source`.
 
-    The request is written and the head is read at construction. `release` gets the socket back once the response
-    ended, and whether another request may use it.
+    The constructor writes the request and reads the head. Once the response has ended, `release` gets the socket
+    back, and whether another request may use it.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class UrlReading:
 
     @property
     def deaf(self) -> bool:
-        """Whether the connection died without a byte of answer, like a kept one whose server had closed it."""
+        """Whether the connection died before a byte of response, like a kept one that its server had closed."""
         return self.ended is not None and not self._reader.begun and self.ended.how in {How.FIN, How.RST}
 
     def _write(self, wire: bytes) -> None:
@@ -83,7 +83,7 @@ class UrlReading:
         except TimeoutError:
             self.stop(By.LIMIT, How.TIMEOUT, "the request was not read in time (Limits.head_seconds)")
         except OSError:
-            pass  # hung up while we were still sending: what was answered before that can be read
+            pass  # the peer hung up while we were sending: a response it sent before can still be read
 
     def _read_head(self) -> None:
         until = time.monotonic() + self._limits.head_seconds
@@ -98,7 +98,7 @@ class UrlReading:
                     self._ready.append(event)
 
     def more(self) -> bytes:
-        """The body bytes that are there, or that come next."""
+        """The body bytes that have arrived already, else the next ones."""
         events, self._ready = self._ready, []
         if not events and self.ended is None:
             events = self._receive(time.monotonic() + self._limits.idle_seconds, "idle_seconds")
@@ -123,7 +123,7 @@ class UrlReading:
         return data
 
     def _receive(self, until: float, name: str) -> list[Event]:
-        """What arrives before `until`, as events."""
+        """The events that arrive before `until`."""
         if self._deadline < until:
             until, name = self._deadline, "total_seconds"
         return receive(self._sock, self._reader, until=until, limit=name)
@@ -136,7 +136,7 @@ class UrlReading:
         self._finish(ending)
 
     def stop(self, by: By, how: How, detail: str) -> None:
-        """Hang up, unless it had ended."""
+        """Hang up, unless the response has ended already."""
         if self.ended is None:
             place = self._reader.ended or self._reader.stop(how, by, detail)
             self._finish(replace(place, by=by, how=how, detail=detail))
@@ -149,7 +149,7 @@ class UrlReading:
         self._release(self._sock, clean)
 
     def record(self) -> Exchange:
-        """The record, once it has ended."""
+        """The record, once the response has ended."""
         if self.ended is None:
             raise HarnessFault("record() of a response that is still being read: finish or close it first")
         return self.recorder.finish(self.ended, self._seconds)

@@ -1,6 +1,6 @@
-"""Real time as a `Clock`, for a service that stands on a port by itself; tests use the logical one.
+"""Real time as a `Clock`, for a service that runs on a port of its own; tests use the logical clock.
 
-Layer 3. Nothing but the machine's monotonic clock moves it.
+Layer 3. Only the machine's monotonic clock moves it.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from harness.wire import TICK
 
 
 class WallClock:
-    """Seconds since it was made; requests and pauses move nothing, for they take their real time.
+    """Seconds since its creation. Requests and pauses do not move it, because they take real time.
 
-    `source` gives seconds that never go back.
+    `source` returns seconds that never go back.
     """
 
     __slots__ = ("_began", "_source", "tick_seconds")
@@ -30,7 +30,7 @@ class WallClock:
         return self._source() - self._began
 
     def tick(self) -> None:
-        """A request arrived, in its own time."""
+        """Do nothing: the request arrived in real time."""
 
     def reached(self, moment: float) -> None:
-        """The pause really took place."""
+        """Do nothing: the pause took real time."""

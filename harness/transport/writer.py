@@ -1,7 +1,7 @@
-"""A response as bytes on a connection, and what is to become of the connection afterwards.
+"""A response as bytes on a connection, and what happens to the connection afterwards.
 
 Layer 3, sans-IO. Knows framings and endings; must not know sockets, transports or clocks. Pieces that are
-ready come out together: one write for each event costs a factor of ten.
+ready are written together: one write for each event would be ten times slower.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from harness.wire import (
 )
 
 BATCH_BYTES = 64 * 1024
-"""A batch ends once it holds this much, so that a long body neither fills memory nor starves other streams."""
+"""A batch ends once it holds this many bytes, so a long body neither fills memory nor starves other streams."""
 
 _GARBAGE = b"%%% not HTTP %%%\r\n"
 
@@ -50,13 +50,13 @@ class After(Enum):
 
 
 _AFTER = {How.FIN: After.FIN, How.BAD_HTTP: After.FIN, How.STALL: After.STALL}
-"""Anything else resets: a connection that stands can no longer be refused or fail its handshake."""
+"""Any other ending resets: an established connection can no longer be refused or fail its handshake."""
 
 
 class ResponseWriter:
     """Turns one response into batches of bytes.
 
-    After each `batch()`: `pause` is what the body asked to wait for, `after` is set once there is no more.
+    After each `batch()`, `pause` is the pause that the body asks for, if any; `after` is set once all is written.
     """
 
     __slots__ = (
@@ -122,7 +122,7 @@ class ResponseWriter:
             self._take(first, out)
 
     def _is_whole(self, first: Piece) -> TypeGuard[Chunk]:
-        """Whether the first piece is all that a Length promises: nearly every answer that is no stream."""
+        """Whether the first piece is the whole body by its Length, as in nearly every response but streams."""
         framing = self._framing
         return type(first) is Chunk and isinstance(framing, Length) and len(first.data) == framing.size
 

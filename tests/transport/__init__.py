@@ -1,1 +1,1 @@
-"""Tests of the carriers and drivers; `endings_table` holds them all to the same facts."""
+"""Tests of the carriers and drivers; all of them are tested against the same `endings_table`."""

@@ -1,4 +1,4 @@
-"""A certificate of one's own for 127.0.0.1, for servers that tests put behind TLS."""
+"""A self-signed certificate for 127.0.0.1, for servers that tests put behind TLS."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _FILES = "-addext subjectAltName=IP:127.0.0.1 -keyout key.pem -out cert.pem"
 
 
 class Certificate(NamedTuple):
-    """What a server needs, and the file that a client has to trust."""
+    """The server's TLS context, and the file that a client has to trust."""
 
     context: ssl.SSLContext
     ca_file: str
 
 
 def certificate_in(folder: Path) -> Certificate:
-    """Make one with openssl; skips the test where there is none."""
+    """Make a certificate with openssl; skip the test if there is no openssl."""
     try:
         subprocess.run(
             ["openssl", *_REQUEST.split(), *_FILES.split()], cwd=folder, check=True, capture_output=True

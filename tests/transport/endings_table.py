@@ -1,6 +1,7 @@
-"""Every way a body can end, as a service says it, as bytes on the wire, and as a client sees it.
+"""Every way a body can end: as a service states it, as bytes on the wire, and as a client sees it.
 
-The three carriers are held to this one table: the socket server, the in-process driver, the httpx transports.
+All carriers are tested against this one table: the socket server, the in-process driver, the httpx transports and
+tees, the tap and the proxy; the response reader as well.
 """
 
 from __future__ import annotations
@@ -11,7 +12,11 @@ from harness.wire import COMPLETE, At, By, Chunk, Chunked, Ending, Framing, How,
 
 
 class Case(NamedTuple):
-    """One ending. `wire` is the body on the wire, or all of it where there is no head to show."""
+    """One ending. `wire` is the body on the wire, or everything on the wire if there is no whole head.
+
+    `closing` says what the connection then does: `keep`, `fin`, `rst` or `stall`. `ending` is what a client
+    records, `error` the exception that httpx raises.
+    """
 
     framing: Framing
     pieces: tuple[Piece, ...]
@@ -33,12 +38,12 @@ C2, C5 = b"2\r\nab\r\n", b"2\r\nab\r\n3\r\ncde\r\n"
 
 
 def server(how: How, at: At = At.IN_BODY, declared: int | None = None, sent: int | None = None) -> Ending:
-    """What the server does."""
+    """An ending by the server."""
     return Ending(By.SERVER, how, at, declared, sent)
 
 
 def limit(at: At = At.IN_BODY, declared: int | None = None, sent: int | None = None) -> Ending:
-    """What a client that ran out of patience records."""
+    """The ending that a client records after a timeout."""
     return Ending(By.LIMIT, How.TIMEOUT, at, declared, sent)
 
 
@@ -167,7 +172,7 @@ CASES: dict[str, Case] = dict(
         ("close stall", Case(UntilClose(), (AB, STALL), b"ab", "stall", limit(), b"ab", TIMED_OUT)),
     ]
 )
-"""Bodies; the head before `wire` is HEADS[type(framing)]."""
+"""Endings of bodies; the head before `wire` is HEADS[type(framing)]."""
 
 
 def _dead(how: How, at: At, sent: int | None, wire: bytes, closing: str, ending: Ending, error: str) -> Case:
@@ -193,4 +198,4 @@ DEAD: dict[str, Case] = {
         How.FIN, IN, 9999, HEAD[:-1], "fin", server(How.FIN, IN, None, len(HEAD) - 1), PROTOCOL
     ),
 }
-"""Connections that die before there is a head."""
+"""Endings of connections that die before the head is complete."""

@@ -1,4 +1,4 @@
-"""The other side of a connection, made by hand: raw servers, a raw client, services that count their closing."""
+"""Handmade peers for tests: raw servers, a raw client, services that count how often their bodies are closed."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ EVENTS = Headers((("content-type", "text/event-stream"),))
 
 
 class RawConnection:
-    """One accepted connection of a raw server, its request read."""
+    """One accepted connection of a raw server."""
 
     def __init__(self, sock: socket.socket, stopping: threading.Event) -> None:
         self.sock = sock
         self.stopping = stopping
 
     def send(self, data: bytes) -> None:
-        """Send all; the client leaving is fine."""
+        """Send all of `data`; ignore a client that has left."""
         with contextlib.suppress(OSError):
             self.sock.sendall(data)
 
     def send_for_ever(self, data: bytes, *, every: float = 0.0) -> None:
-        """The same again and again until the client leaves, `every` seconds apart."""
+        """Send `data` again and again, `every` seconds apart, until the client leaves."""
         with contextlib.suppress(OSError):
             while not self.stopping.wait(every):
                 self.sock.sendall(data)
 
     def wait_for_hangup(self) -> None:
-        """Stand still until the client leaves or the test is over."""
+        """Do nothing until the client leaves or the test is over."""
         self.sock.settimeout(0.05)
         while not self.stopping.is_set():
             try:
@@ -47,7 +47,7 @@ class RawConnection:
 
 
 class RawServer:
-    """A listening socket whose every connection is given to `handler` on a thread; counts them."""
+    """A listening socket that passes each connection to `handler` on its own thread, and counts connections."""
 
     def __init__(self, handler: Callable[[RawConnection], None], *, read_request: bool = True) -> None:
         self._handler = handler
@@ -112,7 +112,7 @@ def saying(data: bytes) -> Callable[[RawConnection], None]:
 
 
 def saying_then_waiting(data: bytes) -> Callable[[RawConnection], None]:
-    """A handler that sends `data` and then stands still."""
+    """A handler that sends `data` and then does nothing."""
 
     def handler(connection: RawConnection) -> None:
         connection.send(data)
@@ -122,14 +122,14 @@ def saying_then_waiting(data: bytes) -> Callable[[RawConnection], None]:
 
 
 def get(target: str = "/x", **fields: str) -> bytes:
-    """A GET as bytes."""
+    """A GET request as bytes."""
     lines = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in fields.items())
     return f"GET {target} HTTP/1.1\r\nhost: h\r\n{lines}\r\n".encode()
 
 
 @contextlib.contextmanager
 def deaf() -> Iterator[int]:
-    """A port where connections neither come to stand nor are refused: its listener's queue is full."""
+    """A port whose connections are neither established nor refused: the listener's queue is full."""
     with socket.create_server(("127.0.0.1", 0), backlog=0) as full, contextlib.ExitStack() as stack:
         for _ in range(8):
             sock = stack.enter_context(socket.socket())
@@ -140,20 +140,20 @@ def deaf() -> Iterator[int]:
 
 @contextlib.contextmanager
 def connected(port: int) -> Iterator[socket.socket]:
-    """A raw client socket; nothing on it takes more than five seconds."""
+    """A raw client socket with a timeout of five seconds."""
     with socket.create_connection(("127.0.0.1", port), timeout=5) as sock:
         yield sock
 
 
 def raw_exchange(port: int, data: bytes) -> tuple[bytes, str]:
-    """Send, read to the end of the connection: the bytes, and `fin` or `rst`."""
+    """Send and read to the end of the connection; return the bytes, and `fin` or `rst`."""
     with connected(port) as sock:
         sock.sendall(data)
         return read_to_end(sock)
 
 
 def read_to_end(sock: socket.socket) -> tuple[bytes, str]:
-    """What comes until the other side closes, and how it closes."""
+    """The bytes until the peer closes, and how it closes."""
     received = b""
     while True:
         try:
@@ -166,14 +166,14 @@ def read_to_end(sock: socket.socket) -> tuple[bytes, str]:
 
 
 def free_port() -> int:
-    """A port that nobody listens on now."""
+    """A port that nothing listens on at the moment."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])
 
 
 @contextlib.contextmanager
 def tapped(target: str, **options: object) -> Iterator[tuple[Tap, list[Exchange]]]:
-    """A tap in front of `target` and the exchanges it finished."""
+    """A tap in front of `target`, and the exchanges it has recorded."""
     seen: list[Exchange] = []
     with InThread(Tap(target, seen.append, **options)) as tap:  # type: ignore[arg-type]
         yield tap, seen
@@ -201,7 +201,7 @@ class CountedBody(PieceBody):
 
 
 class Serving:
-    """A service that answers every request with the same pieces and keeps the bodies it gave."""
+    """A service that answers every request with the same pieces, and keeps its requests and bodies."""
 
     def __init__(self, *pieces: Piece, framing: Framing | None = None, status: int = 200) -> None:
         self._pieces: tuple[Piece, ...] = pieces if isinstance(pieces[-1], Ending) else (*pieces, COMPLETE)
@@ -218,13 +218,13 @@ class Serving:
 
 
 def echo(request: Request) -> Response:
-    """Answers with method, target and body."""
+    """A service that answers with method, target and body."""
     text = f"{request.method} {request.target} ".encode() + request.body
     return Response.whole(200, Headers((("content-type", "text/plain"),)), text)
 
 
 def until(condition: Callable[[], bool]) -> None:
-    """Wait for something that another thread does; fails after five seconds."""
+    """Wait for another thread to make `condition` true; fail after five seconds."""
     limit = time.monotonic() + 5
     while not condition():
         assert time.monotonic() < limit, "did not happen in five seconds"

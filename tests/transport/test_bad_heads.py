@@ -1,4 +1,4 @@
-"""Claims about heads that are none: what is said of them does not repeat what may be a key."""
+"""Errors about malformed heads do not repeat what may be a key."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ KEY = "zq1canary0123456789abc"
 
 @pytest.mark.parametrize("line", [f" {KEY}", KEY, f"X Key: {KEY}", f"\t{KEY}"])
 def test_a_line_that_is_no_field_is_not_repeated(line: str) -> None:
-    """Neither a folded value nor a line without a name."""
+    """The error repeats neither a folded value nor a line without a valid field name."""
     with pytest.raises(BadHead) as refused:
         parse_fields([line])
     assert KEY[:5] not in str(refused.value)

@@ -1,4 +1,4 @@
-"""What the URL driver makes of targets: hostile ones in bounded time, honest ones without false findings."""
+"""The URL driver ends exchanges with hostile targets in bounded time, and finds no false faults in honest ones."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ BOMB = gzip.compress(b"0" * 20_000_000)
 
 
 def whole(body: bytes, *fields: bytes) -> bytes:
-    """A response with a right Content-Length."""
+    """A response with a correct Content-Length."""
     return JSON + b"".join(field + b"\r\n" for field in fields) + b"content-length: %d\r\n\r\n" % len(body) + body
 
 
@@ -227,7 +227,7 @@ HOSTILE: dict[str, tuple[Callable[[RawConnection], None], Ending, int | None, by
 
 @pytest.fixture
 def driver() -> Iterator[Callable[[str], UrlDriver]]:
-    """Makes drivers with small limits and closes them."""
+    """A factory of drivers with small limits; closes them afterwards."""
     made: list[UrlDriver] = []
 
     def make(url: str) -> UrlDriver:
@@ -240,7 +240,7 @@ def driver() -> Iterator[Callable[[str], UrlDriver]]:
 
 
 def place(ending: Ending) -> tuple[object, ...]:
-    """An ending without its words, and without the counts that depend on how bytes happened to arrive."""
+    """An ending without its detail, and without counts that depend on how the bytes happened to arrive."""
     counted = ending.by is By.SERVER or ending.at is At.IN_BODY or ending.sent == len(HALF)
     exact = counted and not (ending.at is At.IN_HEADERS and ending.how is How.BAD_HTTP)
     at = ending.at if exact or ending.at is not At.IN_CHUNK else At.IN_BODY
@@ -249,7 +249,7 @@ def place(ending: Ending) -> tuple[object, ...]:
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_target_is_an_ending(name: str, driver: Callable[[str], UrlDriver]) -> None:
-    """Whatever a target does, the exchange ends in bounded time with the ending that it was."""
+    """Whatever a target does, the exchange ends in bounded time with the right ending."""
     handler, ending, status, body = HOSTILE[name]
     with RawServer(handler) as server:
         began = time.monotonic()
@@ -268,14 +268,14 @@ FLOODS = ("endless body", "endless events", "a gzip bomb")
 
 @pytest.mark.parametrize("name", FLOODS)
 def test_a_flood_is_cut_near_its_limit(name: str, driver: Callable[[str], UrlDriver]) -> None:
-    """What is read of a flood exceeds the limit by one read at most."""
+    """The bytes read of a flood exceed the limit by one read at most."""
     with RawServer(HOSTILE[name][0]) as server:
         exchange = driver(server.url).send(GET)
     assert exchange.size <= max(LIMITS.body_bytes + 65536, LIMITS.decoded_bytes)
 
 
 def test_a_giant_event_ends_the_stream(driver: Callable[[str], UrlDriver]) -> None:
-    """A stream read as events stops at an event that does not end; the events before it were given."""
+    """A stream read as events stops at an event that never ends; the events before it are returned."""
     with RawServer(endless(OPEN + b"data: 1\n\n", b"data: " + b"x" * 500 + b"\n")) as server:
         stream = driver(server.url).open(GET)
         frames = stream.read(5)
@@ -286,7 +286,7 @@ def test_a_giant_event_ends_the_stream(driver: Callable[[str], UrlDriver]) -> No
 
 
 def test_a_target_that_does_not_read_is_left(driver: Callable[[str], UrlDriver]) -> None:
-    """A request that nobody reads ends by the head's limit."""
+    """A request that the target does not read ends by `Limits.head_seconds`."""
     big = Request("POST", "/x", Headers(), b"x" * 20_000_000)
     with RawServer(lambda c: c.stopping.wait(5) and None, read_request=False) as server:
         exchange = driver(server.url).send(big)
@@ -295,7 +295,7 @@ def test_a_target_that_does_not_read_is_left(driver: Callable[[str], UrlDriver])
 
 
 def test_an_early_answer_to_a_big_request_is_heard(driver: Callable[[str], UrlDriver]) -> None:
-    """A target that refuses a body before it has read it is recorded with its answer."""
+    """If a target refuses a body before reading it, its response is still recorded."""
 
     def refuse(connection: RawConnection) -> None:
         connection.send(b"HTTP/1.1 413 Too Big\r\ncontent-length: 0\r\n\r\n")
@@ -318,7 +318,7 @@ def test_an_early_answer_to_a_big_request_is_heard(driver: Callable[[str], UrlDr
 def test_a_target_that_is_not_there_is_an_ending(
     url: str, how: How, driver: Callable[[str], UrlDriver], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No connection, no name, no TLS: an ending before the headers, and never an exception."""
+    """A failed connection, name lookup or TLS handshake is an ending before the headers, never an exception."""
     monkeypatch.delenv("HTTPS_PROXY", raising=False)
     with RawServer(saying(b"HTTP/1.1 400 Bad\r\n\r\n"), read_request=False) as server:
         exchange = driver(url.format(free=free_port(), plain=server.port)).send(GET)
@@ -327,20 +327,20 @@ def test_a_target_that_is_not_there_is_an_ending(
 
 
 def test_an_address_of_ipv6_is_told_in_brackets(driver: Callable[[str], UrlDriver]) -> None:
-    """Nobody can read `::1:80`."""
+    """The detail writes an IPv6 address in brackets, because `::1:80` is ambiguous."""
     port = free_port()
     assert driver(f"http://[::1]:{port}").send(GET).ending.detail.startswith(f"[::1]:{port}: ")
 
 
 @pytest.mark.parametrize("url", ["", "127.0.0.1:80", "ftp://x", "http://", "http://h:99999"])
 def test_a_url_that_is_none_is_a_usage_fault(url: str) -> None:
-    """The message says what to write instead."""
+    """An invalid URL raises `UsageFault`, and the message says what to write instead."""
     with pytest.raises(UsageFault, match="http"):
         UrlDriver(url)
 
 
 def keeping(count: int) -> Callable[[RawConnection], None]:
-    """A handler that answers `count` requests of a connection and then closes it without a word."""
+    """A handler that answers `count` requests of a connection and then silently closes it."""
 
     def handler(connection: RawConnection) -> None:
         connection.send(whole(b"{}"))
@@ -353,12 +353,12 @@ def keeping(count: int) -> Callable[[RawConnection], None]:
 
 
 def send_all(driver: UrlDriver, *requests: Request) -> list[Exchange]:
-    """One after the other."""
+    """Send the requests one after the other."""
     return [driver.send(request) for request in requests]
 
 
 def test_connections_are_kept_for_what_may_be_repeated(driver: Callable[[str], UrlDriver]) -> None:
-    """GETs share a connection; a POST dials its own, so that nobody ever sends it twice."""
+    """GETs share a connection; a POST dials its own, so that it is never sent twice."""
     post = Request("POST", "/x", Headers(), b"{}")
     with RawServer(keeping(9)) as server:
         ours = driver(server.url)
@@ -370,7 +370,7 @@ def test_connections_are_kept_for_what_may_be_repeated(driver: Callable[[str], U
 
 
 def test_what_nobody_asked_for_is_not_an_answer(driver: Callable[[str], UrlDriver]) -> None:
-    """A server that says 408 on an idle connection and closes it has not answered the next request."""
+    """An unsolicited 408 on an idle connection is not taken for the answer to the next request."""
     idle, said = threading.Event(), threading.Event()
 
     def handler(connection: RawConnection) -> None:
@@ -390,7 +390,7 @@ def test_what_nobody_asked_for_is_not_an_answer(driver: Callable[[str], UrlDrive
 
 
 def test_a_stale_connection_is_not_a_finding(driver: Callable[[str], UrlDriver]) -> None:
-    """A server may close a kept connection at any time; the next request does not notice."""
+    """If the server closes a kept connection, the next request is answered on a new one."""
     with RawServer(keeping(1)) as server:
         exchanges = send_all(driver(server.url), GET, GET, GET)
         assert server.connections == 3
@@ -398,7 +398,7 @@ def test_a_stale_connection_is_not_a_finding(driver: Callable[[str], UrlDriver])
 
 
 def test_a_connection_that_dies_under_a_kept_request_is_dialled_again(driver: Callable[[str], UrlDriver]) -> None:
-    """Even where the FIN comes only after the next request was sent."""
+    """The request is sent again even if the FIN arrives only after it was sent."""
 
     def once(connection: RawConnection) -> None:
         connection.send(whole(b"{}"))
@@ -410,7 +410,7 @@ def test_a_connection_that_dies_under_a_kept_request_is_dialled_again(driver: Ca
 
 
 def test_together_is_concurrent_and_ordered(driver: Callable[[str], UrlDriver]) -> None:
-    """Requests sent together are all under way before the first is answered; answers keep their order."""
+    """Requests sent together are all under way before the first is answered; responses keep their order."""
     everyone = threading.Barrier(5, timeout=2)
 
     def handler(connection: RawConnection) -> None:
@@ -425,7 +425,7 @@ def test_together_is_concurrent_and_ordered(driver: Callable[[str], UrlDriver]) 
 
 
 def test_closing_a_stream_hangs_up(driver: Callable[[str], UrlDriver]) -> None:
-    """The ending is by the client, and the server sees the connection go."""
+    """The ending is the client's, and the server sees the connection close."""
     gone: list[bool] = []
 
     def handler(connection: RawConnection) -> None:
@@ -444,7 +444,7 @@ def test_closing_a_stream_hangs_up(driver: Callable[[str], UrlDriver]) -> None:
 
 
 def test_closing_the_driver_hangs_up_open_streams() -> None:
-    """Whatever was opened and forgotten is closed with the driver."""
+    """Streams that are still open are closed with the driver."""
     with RawServer(saying_then_waiting(CHUNKED)) as server:
         driver = UrlDriver(server.url, LIMITS)
         stream = driver.open(GET)
@@ -454,7 +454,7 @@ def test_closing_the_driver_hangs_up_open_streams() -> None:
 
 
 def test_the_request_is_what_was_asked_for(driver: Callable[[str], UrlDriver]) -> None:
-    """Prefix of the URL, target byte for byte, the caller's fields, identity coding, a length; nothing twice."""
+    """The URL's prefix, the exact target, the caller's fields, identity coding and one correct length are sent."""
     seen: list[bytes] = []
 
     def handler(connection: RawConnection) -> None:
@@ -492,7 +492,7 @@ def test_a_timeout_overrides_the_limits(driver: Callable[[str], UrlDriver]) -> N
 def test_an_https_target_goes_through_the_proxy_of_the_environment(
     driver: Callable[[str], UrlDriver], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """CONNECT is sent with the proxy's credentials; a proxy that refuses is an ending that says so."""
+    """CONNECT is sent with the proxy's credentials; if the proxy refuses, the ending says so."""
     seen: list[bytes] = []
 
     class Proxy(RawServer):

@@ -1,4 +1,4 @@
-"""Content codings are undone however the bytes come, and never past the bounds."""
+"""Content codings are decoded however the bytes are split, and never past the bounds."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CODED = {
 @pytest.mark.parametrize("name", CODED)
 @pytest.mark.parametrize("step", [1, 100, 100_000])
 def test_a_coding_is_undone(name: str, step: int) -> None:
-    """Whole, in parts, byte by byte: the same text, and nothing wrong with its end."""
+    """Fed whole, in parts or byte by byte, the coding decodes to the same text without a breach."""
     coding, data = CODED[name]
     decoder = ContentDecoder(coding, Limits())
     assert b"".join(decoder.feed(data[at : at + step]) for at in range(0, len(data), step)) == TEXT
@@ -31,7 +31,7 @@ def test_a_coding_is_undone(name: str, step: int) -> None:
 
 
 def test_a_cut_coding_gives_its_prefix_and_a_breach() -> None:
-    """What arrived is decoded; the missing end is the server's."""
+    """What arrived is decoded; the missing end is a breach by the server."""
     decoder = ContentDecoder("gzip", Limits())
     assert TEXT.startswith(decoder.feed(CODED["gzip"][1][:-9]))
     breach = decoder.finish()
@@ -50,7 +50,7 @@ BOMB = gzip.compress(b"0" * 30_000_000)
     ],
 )
 def test_a_bomb_is_never_unfolded(limits: Limits, field: str, most: int) -> None:
-    """Not one byte past the bound comes out, and the breach names the bound."""
+    """No byte beyond the bound is decoded, and the breach names the bound."""
     decoder = ContentDecoder("gzip", limits)
     assert len(decoder.feed(BOMB)) <= most
     assert decoder.breach is not None
@@ -61,5 +61,5 @@ def test_a_bomb_is_never_unfolded(limits: Limits, field: str, most: int) -> None
 
 @pytest.mark.parametrize(("value", "decoded"), [("GZip", True), ("deflate", True), ("br", False), ("", False)])
 def test_only_what_is_known_is_decoded(value: str, decoded: bool) -> None:
-    """Any other coding is handed on as it is."""
+    """Only gzip and deflate are decoded; bodies with any other coding are left as they are."""
     assert (decoder_for(Headers((("content-encoding", value),)), Limits()) is not None) is decoded

@@ -1,4 +1,4 @@
-"""What the package offers."""
+"""The public names of the package."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def test_every_name_is_there(name: str) -> None:
 
 
 def test_importing_it_is_cheap() -> None:
-    """No event loop, no TLS, no HTTP library before it is asked for."""
+    """Importing the package imports no event loop, no TLS and no HTTP library."""
     code = "import sys, harness.transport; print({'asyncio', 'ssl', 'httpx', 'uvloop'} & set(sys.modules))"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "set()"

@@ -36,7 +36,7 @@ Seen = tuple[bytes, str | None]
 
 @pytest.fixture(params=LIBRARIES)
 def library(request: pytest.FixtureRequest) -> Any:
-    """httpx and httpx2, whichever is installed."""
+    """httpx and httpx2 in turn; a library that is not installed is skipped."""
     return pytest.importorskip(request.param)
 
 
@@ -54,7 +54,7 @@ def read_sync(library: Any, url: str, transport: Any, timeout: float = 0.15) -> 
 
 
 def read_async(library: Any, url: str, transport: Any, timeout: float = 0.15) -> Seen:
-    """The same of an async client."""
+    """The same for an async client."""
 
     async def main() -> Seen:
         body = b""
@@ -79,7 +79,7 @@ READERS: dict[str, tuple[Callable[..., Seen], Callable[..., Any]]] = {
 @pytest.mark.parametrize("name", ALL)
 @pytest.mark.parametrize("kind", READERS)
 def test_an_ending_is_the_librarys_own_exception(kind: str, name: str, library: Any) -> None:
-    """Bytes and exception are the table's, in this process and over a socket; the body is closed once."""
+    """Bytes and exception are those of the table, in-process and over a socket; the body is closed once."""
     case = ALL[name]
     read, make = READERS[kind]
     service = Serving(*case.pieces, framing=case.framing)
@@ -97,14 +97,14 @@ def over_a_socket(read: Callable[..., Seen], library: Any, case: Case) -> Seen:
 @pytest.mark.parametrize("how", [How.REFUSED, How.TLS])
 @pytest.mark.parametrize("kind", READERS)
 def test_no_connection_is_a_connect_error(kind: str, how: How, library: Any) -> None:
-    """What a socket carrier can no longer play once the connection stands, a transport can."""
+    """A refused connection or failed handshake, which the socket server cannot produce, is a `ConnectError`."""
     read, make = READERS[kind]
     transport = make(lambda request: Response.dead(Ending(how=how, at=At.BEFORE_HEADERS)), module=library)
     assert read(library, URL, transport) == (b"", "ConnectError")
 
 
 def test_the_request_arrives_as_it_would(library: Any) -> None:
-    """Method, target with its escapes, fields and body."""
+    """The service gets the method, the target with its escapes, the fields and the body."""
     seen: list[Request] = []
 
     def service(request: Request) -> Response:
@@ -123,7 +123,7 @@ def test_the_request_arrives_as_it_would(library: Any) -> None:
 )
 @pytest.mark.parametrize("kind", READERS)
 def test_a_stall_costs_the_patience_of_the_client(kind: str, pieces: tuple[Piece, ...], library: Any) -> None:
-    """The read timeout passes on the clock, as it does in the driver, and as it would over a socket."""
+    """A stall moves the clock by the read timeout, as in the driver and as over a socket."""
     read, make = READERS[kind]
     clock = LogicalClock()
     assert read(library, URL, make(Serving(*pieces), clock, module=library), 7.0)[1] == "ReadTimeout"
@@ -132,7 +132,7 @@ def test_a_stall_costs_the_patience_of_the_client(kind: str, pieces: tuple[Piece
 
 @pytest.mark.parametrize("value", ["caf\u00e9", "\u6771\u4eac"])
 def test_a_header_arrives_as_it_does_over_a_socket(value: str, library: Any) -> None:
-    """Latin-1 where that does, else UTF-8."""
+    """A header value is sent as Latin-1 if that can hold it, else as UTF-8."""
 
     def service(request: Request) -> Response:
         return Response.whole(200, Headers((("x-latin", "\u00fc"), ("x-city", value))), b"")
@@ -145,7 +145,7 @@ def test_a_header_arrives_as_it_does_over_a_socket(value: str, library: Any) -> 
 
 @pytest.mark.parametrize("kind", READERS)
 def test_a_pause_moves_the_clock_and_nothing_sleeps(kind: str, library: Any) -> None:
-    """Pauses within the read timeout are bytes later; one that is longer is a read timeout."""
+    """A pause within the read timeout only delays bytes on the clock; a longer one is a read timeout."""
     read, make = READERS[kind]
     clock = LogicalClock()
     transport = make(Serving(Chunk(b"a"), Pause(50), Chunk(b"b")), clock, module=library)
@@ -157,7 +157,7 @@ def test_a_pause_moves_the_clock_and_nothing_sleeps(kind: str, library: Any) -> 
 
 @pytest.mark.parametrize("kind", READERS)
 def test_endless_pauses_are_a_read_timeout(kind: str, library: Any) -> None:
-    """A body that never gets on does not hang a client that has no timeout of its own."""
+    """An endless series of pauses does not hang a client that has no timeout of its own."""
 
     def service(request: Request) -> Response:
         return Response(200, EVENTS, Chunked(), PieceBody(iter(lambda: Pause(0), None)))
@@ -169,7 +169,7 @@ def test_endless_pauses_are_a_read_timeout(kind: str, library: Any) -> None:
 
 @pytest.mark.parametrize("kind", READERS)
 def test_a_client_that_leaves_closes_the_body_once(kind: str, library: Any) -> None:
-    """Before the first byte and after it."""
+    """A client that leaves before or after the first byte closes the body once."""
     service = Serving(Chunk(b"a"), Chunk(b"b"))
     transport = READERS[kind][1](service, module=library)
     if kind == "sync":
@@ -180,7 +180,7 @@ def test_a_client_that_leaves_closes_the_body_once(kind: str, library: Any) -> N
 
 
 def leave_sync(library: Any, transport: Any) -> None:
-    """Open twice, read nothing, then one chunk."""
+    """Open two streams; read nothing from the first, one chunk from the second."""
     with library.Client(transport=transport) as client:
         with client.stream("GET", URL):
             pass
@@ -198,7 +198,7 @@ async def leave_async(library: Any, transport: Any) -> None:
 
 
 def test_closing_twice_reaches_the_service_once(library: Any) -> None:
-    """Whoever holds the raw stream may close it as often as he likes."""
+    """Closing the raw stream again does nothing."""
     service = Serving(Chunk(b"a"))
     response = sync_transport(service, module=library).handle_request(library.Request("GET", URL))
     response.stream.close()
@@ -207,7 +207,7 @@ def test_closing_twice_reaches_the_service_once(library: Any) -> None:
 
 
 def test_async_readers_wait_side_by_side() -> None:
-    """Two streams that pause together move the clock once, and a third task can set a held one free."""
+    """Two streams that pause together move the clock once, and another task can release a paused one."""
     httpx = importlib.import_module("httpx")
     clock, free = LogicalClock(), asyncio.Event()
 

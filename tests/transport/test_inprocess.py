@@ -1,4 +1,4 @@
-"""The in-process driver: what a socket would show, in logical time, deterministically."""
+"""The in-process driver shows what a socket would show, deterministically and in logical time."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def event(number: int) -> Chunk:
 
 @pytest.mark.parametrize("name", ALL)
 def test_an_ending_is_what_a_client_sees(name: str) -> None:
-    """Every ending of the table is recorded as the table says, and the body was closed once."""
+    """Every ending of the table is recorded as the table says, and the body is closed once."""
     case = ALL[name]
     service = Serving(*case.pieces, framing=case.framing)
     exchange = ServiceDriver(service).send(GET)
@@ -54,7 +54,7 @@ QUICK = Limits(head_seconds=0.1, idle_seconds=0.1)
 
 @pytest.mark.parametrize("name", ALL)
 def test_the_socket_shows_the_same(name: str) -> None:
-    """The exchange through a real server and the URL driver is the one that the in-process driver records."""
+    """A real server and the URL driver give the same exchange as the in-process driver."""
     case = ALL[name]
     here = ServiceDriver(Serving(*case.pieces, framing=case.framing), limits=QUICK).send(GET)
     with ServerThread(Serving(*case.pieces, framing=case.framing)) as server:
@@ -67,7 +67,7 @@ def test_the_socket_shows_the_same(name: str) -> None:
 
 
 def test_pauses_pass_in_logical_time() -> None:
-    """An hour costs nothing; the record counts it."""
+    """A pause of an hour takes no real time, but counts in the clock and the record."""
     clock = LogicalClock()
     limits = Limits(idle_seconds=4000, total_seconds=10_000)
     exchange = ServiceDriver(Serving(Pause(3600), event(1)), clock, limits=limits).send(GET)
@@ -76,7 +76,7 @@ def test_pauses_pass_in_logical_time() -> None:
 
 
 def test_reading_is_lazy_and_lossless() -> None:
-    """`read` pulls no further than it needs, keeps what came with it, and `finish` records the whole body."""
+    """`read` pulls no further than it needs and keeps surplus frames; `finish` records the whole body."""
     service = Serving(Chunk(b"data: 1\n\ndata: 2\n\nda"), Chunk(b"ta: 3\n\n"), Pause(1), event(4))
     clock = LogicalClock()
     stream = ServiceDriver(service, clock).open(GET)
@@ -90,7 +90,7 @@ def test_reading_is_lazy_and_lossless() -> None:
 
 
 def test_frames_that_wait_keep_a_stream_from_having_ended() -> None:
-    """`ended` means that nothing more can be read."""
+    """`ended` is true only when nothing more can be read."""
     stream = ServiceDriver(Serving(Chunk(b"data: 1\n\ndata: 2\n\n"), framing=Length(18))).open(GET)
     stream.read(1)
     assert not stream.ended
@@ -100,7 +100,7 @@ def test_frames_that_wait_keep_a_stream_from_having_ended() -> None:
 
 @pytest.mark.parametrize("events", [0, 1])
 def test_closing_a_stream_reaches_the_service_once(events: int) -> None:
-    """Also before the first piece; closing again changes nothing."""
+    """Closing a stream closes the body once, also before the first piece; closing again changes nothing."""
     service = Serving(event(1), Pause(1), event(2))
     driver = ServiceDriver(service)
     stream = driver.open(GET)
@@ -113,7 +113,7 @@ def test_closing_a_stream_reaches_the_service_once(events: int) -> None:
 
 
 def test_closing_the_driver_closes_open_streams() -> None:
-    """What was opened and forgotten is hung up; what had ended keeps its ending."""
+    """A stream left open is hung up; one that had ended keeps its ending."""
     service = Serving(event(1))
     driver = ServiceDriver(service)
     whole, forgotten = driver.open(GET), driver.open(GET)
@@ -141,7 +141,7 @@ ENDLESS = {
 
 @pytest.mark.parametrize("name", ENDLESS)
 def test_an_endless_body_meets_a_limit(name: str) -> None:
-    """No body hangs or floods the driver, though no real time passes; the ending names the limit."""
+    """No endless body hangs or floods the driver, though no real time passes; the ending names the limit."""
     piece, limits, field, how = ENDLESS[name]
     driver = ServiceDriver(
         lambda request: Response(200, EVENTS, Chunked(), PieceBody(for_ever(piece))), limits=limits
@@ -152,7 +152,7 @@ def test_an_endless_body_meets_a_limit(name: str) -> None:
 
 
 def test_a_slow_drip_meets_the_total() -> None:
-    """Never idle, and ended all the same; `timeout` overrides the limit for one exchange."""
+    """A body that is never idle still ends in time; `timeout` overrides the limit for one exchange."""
 
     def drip() -> Iterator[Piece]:
         while True:
@@ -169,7 +169,7 @@ def test_a_slow_drip_meets_the_total() -> None:
 
 @pytest.mark.parametrize("end", ["finish", "close"])
 def test_a_stream_that_was_read_to_its_end_has_ended(end: str) -> None:
-    """Also where frames had arrived that nobody took one by one: they are in the record."""
+    """After `finish` or `close` a stream has ended, also if some frames were never read one by one."""
     stream = ServiceDriver(Serving(Chunk(b"data: 1\n\ndata: 2\n\n"))).open(GET)
     assert len(stream.read(1)) == 1
     assert not stream.ended
@@ -178,14 +178,14 @@ def test_a_stream_that_was_read_to_its_end_has_ended(end: str) -> None:
 
 
 def test_a_stall_costs_the_patience_of_the_client() -> None:
-    """The clock moves by the idle limit, as it would have for a real client."""
+    """A stall moves the clock by the idle limit, as it would for a real client."""
     clock = LogicalClock()
     ServiceDriver(Serving(event(1), Ending(how=How.STALL)), clock, limits=Limits(idle_seconds=7)).send(GET)
     assert clock.now == 7
 
 
 def test_together_interleaves_by_wake_up_time() -> None:
-    """All requests arrive before any body is read; readers wait side by side; the same order every time."""
+    """All requests arrive before any body is read; bodies pause side by side; the order is the same every time."""
     log: list[tuple[str, float]] = []
     clock = LogicalClock()
     pauses = {"/a": (3.0, 1.5), "/b": (1.0, 1.25), "/c": (2.0, 2.25)}
@@ -216,7 +216,7 @@ def raising() -> Iterator[Piece]:
 
 
 def test_a_body_that_raises_is_our_fault_and_is_closed() -> None:
-    """Nothing is said of the target; the other bodies are closed too."""
+    """A body that raises is a `HarnessFault`, not a finding about the target; the other bodies are closed too."""
     made: list[Serving] = []
 
     def service(request: Request) -> Response:
@@ -234,7 +234,7 @@ def test_a_body_that_raises_is_our_fault_and_is_closed() -> None:
 
 
 def test_a_service_that_raises_is_our_fault() -> None:
-    """The request that did it is named."""
+    """A service that raises is a `HarnessFault`, which names the request."""
 
     def service(request: Request) -> Response:
         raise KeyError("oops")
@@ -244,7 +244,7 @@ def test_a_service_that_raises_is_our_fault() -> None:
 
 
 def test_waiting_moves_the_clock() -> None:
-    """`wait` is logical."""
+    """`wait` moves the logical clock."""
     clock = LogicalClock()
     ServiceDriver(Serving(event(1)), clock).wait(5)
     assert clock.now == 5

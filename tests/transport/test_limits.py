@@ -1,4 +1,4 @@
-"""Limits are checked at the door and overridden for one exchange."""
+"""Limits are checked on construction and can be overridden for one exchange."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from harness.transport import Limits, ServerLimits
     ("kind", "name"), [(kind, field.name) for kind in (Limits, ServerLimits) for field in fields(kind)]
 )
 def test_a_bound_is_positive(kind: type[Limits] | type[ServerLimits], name: str, bad: int) -> None:
-    """The message names the field and its value."""
+    """A bound that is not positive is refused; the message names the field and its value."""
     with pytest.raises(ValueError, match=rf"{kind.__name__}\.{name}={bad}"):
         kind(**{name: bad})
 
 
 def test_within_bounds_the_whole_exchange() -> None:
-    """A timeout replaces every wait, also where it is longer; None changes nothing."""
+    """A timeout replaces every wait, even a shorter one, but only shortens connecting; None changes nothing."""
     limits = Limits(connect_seconds=2, idle_seconds=1)
     longer = limits.within(900)
     assert (longer.total_seconds, longer.idle_seconds, longer.head_seconds, longer.connect_seconds) == (

@@ -1,4 +1,4 @@
-"""The proxy: an upstream as a service, carried by a server that waits on threads; faults in front of anything."""
+"""The proxy: an upstream as a service, behind a server that blocks on threads, with or without faults."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def event(number: int) -> bytes:
 
 @pytest.mark.parametrize("name", PASSES)
 def test_the_bytes_and_the_ending_of_the_upstream_pass(name: str) -> None:
-    """The client gets the same body, and the connection ends in the same way, through the proxy."""
+    """Through the proxy the client gets the same body, and the connection ends in the same way."""
     case = ALL[name]
     with (
         ServerThread(Serving(*case.pieces, framing=case.framing)) as server,
@@ -61,7 +61,7 @@ def test_the_bytes_and_the_ending_of_the_upstream_pass(name: str) -> None:
 
 
 def test_what_arrives_is_sent_on_before_the_next_piece() -> None:
-    """A stream that pauses is not held back: the client has the first event while the upstream waits."""
+    """The client gets the first bytes of a stream while the upstream pauses."""
     go = threading.Event()
 
     def handler(connection) -> None:  # type: ignore[no-untyped-def]
@@ -83,7 +83,7 @@ def test_what_arrives_is_sent_on_before_the_next_piece() -> None:
 
 
 def test_a_plan_cuts_the_stream_of_any_server_to_the_byte() -> None:
-    """Two events and three bytes arrive, then a reset; the next connection is left alone."""
+    """Two events and three bytes arrive, then a reset; the next request is left alone."""
     serving = Serving(*[Chunk(event(number)) for number in range(5)])
     with ServerThread(serving) as server:
         faulty = cut(Upstream(server.url), "event:2+3,rst", PROTOCOL)
@@ -98,7 +98,7 @@ def test_a_plan_cuts_the_stream_of_any_server_to_the_byte() -> None:
 
 
 def test_a_refusal_never_reaches_the_upstream() -> None:
-    """A status of the plan is the answer; the server behind hears nothing of the request."""
+    """A status in the plan is the response; the server behind the proxy never sees the request."""
     serving = Serving(Chunk(event(0)))
     with ServerThread(serving) as server:
         faulty = cut(Upstream(server.url), "all=status:429,retry-after:2", PROTOCOL)
@@ -110,7 +110,7 @@ def test_a_refusal_never_reaches_the_upstream() -> None:
 
 
 def test_a_client_that_leaves_ends_the_wait_for_the_upstream() -> None:
-    """The body upstream is closed as soon as nobody reads it, also while it stands still."""
+    """The upstream body is closed when the client leaves, even while the body stalls."""
     serving = Serving(Chunk(b"ab"), Ending(how=How.STALL))
     with ServerThread(serving) as server, InThread(WaitingServer(Upstream(server.url))) as proxy:
         with connected(proxy.port) as sock:
@@ -122,7 +122,7 @@ def test_a_client_that_leaves_ends_the_wait_for_the_upstream() -> None:
 
 @pytest.mark.parametrize("leaves", [True, False], ids=["its client left", "its client stays"])
 def test_nobody_waits_for_an_answer_that_does_not_come(leaves: bool) -> None:
-    """Where the upstream says nothing at all, a client that leaves is passed on, and the proxy stops at once."""
+    """If the upstream never answers, it sees a client's hang-up, and the proxy can still stop at once."""
     hung_up = threading.Event()
 
     def handler(connection: RawConnection) -> None:
@@ -141,7 +141,7 @@ def test_nobody_waits_for_an_answer_that_does_not_come(leaves: bool) -> None:
 
 
 def test_limits_of_ours_do_not_stall_a_client() -> None:
-    """Where no connection comes to stand in time, the client's breaks: a stall would be the server's doing."""
+    """If the proxy cannot connect in time, the client's connection breaks; only the server may stall it."""
     with deaf() as port:
         upstream = Upstream(f"http://127.0.0.1:{port}", limits=Limits(connect_seconds=0.1))
         with InThread(WaitingServer(upstream)) as proxy:
@@ -149,7 +149,7 @@ def test_limits_of_ours_do_not_stall_a_client() -> None:
 
 
 def test_streams_do_not_wait_for_each_other() -> None:
-    """Fifty streams that pause are served at the same time, each request with its own answer."""
+    """Fifty streams that pause are served at the same time, each with a complete response."""
     with (
         ServerThread(Serving(Chunk(b"a"), Pause(0.05), Chunk(b"b"))) as server,
         InThread(WaitingServer(Upstream(server.url))) as proxy,
@@ -161,7 +161,7 @@ def test_streams_do_not_wait_for_each_other() -> None:
 
 
 def test_streams_that_stand_still_keep_nobody_waiting() -> None:
-    """Background agents are silent for minutes: behind 300 such streams the next request is answered at once."""
+    """With 300 silent streams open, as background agents cause, the next request is answered at once."""
     answer = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n"
     with (
         ServerThread(Serving(Chunk(b"a"), Ending(how=How.STALL))) as stalling,
@@ -178,7 +178,7 @@ def test_streams_that_stand_still_keep_nobody_waiting() -> None:
 
 
 class Silent:
-    """A socket on which for an hour nothing comes, and then the end of the answer."""
+    """A socket that is silent for an hour before each part of its answer."""
 
     def __init__(self) -> None:
         self._patience = 0.0
@@ -203,7 +203,7 @@ class Silent:
 
 
 def test_an_hour_of_silence_is_no_reason_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither before the head nor in the body: who waits is the client, and it knows how long."""
+    """The proxy waits out an hour of silence before the head and in the body: timing out is up to the client."""
     monkeypatch.setattr("harness.transport.proxy_upstream.dial", lambda *_: Silent())
     response = Upstream("http://127.0.0.1:1")(Request("GET", "/x"))
     pieces = [piece for piece in response.body if not isinstance(piece, Pause)]
@@ -212,7 +212,7 @@ def test_an_hour_of_silence_is_no_reason_to_end(monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.parametrize(("seconds", "refused"), [(590.0, False), (610.0, True)])
 def test_an_upload_may_take_ten_minutes(seconds: float, refused: bool) -> None:
-    """Ten seconds, as a server of ours allows, are too few for a file through a thin line."""
+    """An upload is refused after ten minutes, not after the ten seconds that `Server` allows by default."""
 
     async def play() -> bytes:
         async with WaitingServer(echo) as server:
@@ -231,14 +231,14 @@ def test_an_upload_may_take_ten_minutes(seconds: float, refused: bool) -> None:
 
 
 async def connections(server: WaitingServer) -> list[Connection]:
-    """Those of a server on which a request has begun."""
+    """The connections of a server, once a request has begun on one."""
     while not any(connection._in_request for connection in server._hub.connections):
         await asyncio.sleep(0)
     return list(server._hub.connections)
 
 
 def test_an_answer_that_nobody_waits_for_is_closed() -> None:
-    """A service that answers after its client left gets its body closed, as if it had been read."""
+    """If a service answers after its client left, the body is still closed once."""
     go, asked = threading.Event(), threading.Event()
     body = CountedBody((Chunk(b"ab"), COMPLETE))
 
@@ -267,7 +267,7 @@ def test_an_answer_that_nobody_waits_for_is_closed() -> None:
     ],
 )
 def test_an_open_chunk_stays_open(came: bytes, passed: bytes) -> None:
-    """What came of it goes on as a chunk of its own; what is missing is announced, and missing."""
+    """The part of an open chunk that arrived is forwarded as a whole chunk; the rest as one that is cut off."""
     head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
     with RawServer(saying(head + came)) as server, InThread(WaitingServer(Upstream(server.url))) as proxy:
         received, closing = raw_exchange(proxy.port, get())
@@ -275,7 +275,7 @@ def test_an_open_chunk_stays_open(came: bytes, passed: bytes) -> None:
 
 
 def test_an_old_client_is_told_that_its_connection_stays() -> None:
-    """HTTP/1.0 has to be asked for that, and answered."""
+    """An HTTP/1.0 client that asks for keep-alive gets a `connection: keep-alive` in the response."""
     with ServerThread(echo) as server, InThread(WaitingServer(Upstream(server.url))) as proxy:  # noqa: SIM117
         with connected(proxy.port) as sock:
             sock.sendall(b"GET /x HTTP/1.0\r\nconnection: keep-alive\r\n\r\n")
@@ -283,7 +283,7 @@ def test_an_old_client_is_told_that_its_connection_stays() -> None:
 
 
 def test_requests_pass_with_their_body_and_keep_the_connection() -> None:
-    """Method, target and body arrive; the client's connection serves the next request as well."""
+    """Method, target and body arrive upstream; the client's connection serves the next request as well."""
     with ServerThread(echo) as server, InThread(WaitingServer(Upstream(server.url))) as proxy:  # noqa: SIM117
         with connected(proxy.port) as sock:
             for number in (1, 2):
@@ -295,7 +295,7 @@ def test_requests_pass_with_their_body_and_keep_the_connection() -> None:
 
 
 def test_no_upstream_is_a_reset() -> None:
-    """What cannot be reached looks like a connection that dies before its headers."""
+    """If the upstream cannot be reached, the client's connection is reset before the headers."""
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     with InThread(WaitingServer(Upstream(f"http://127.0.0.1:{port}"))) as proxy:
@@ -303,14 +303,14 @@ def test_no_upstream_is_a_reset() -> None:
 
 
 def test_the_threads_end_with_the_server() -> None:
-    """Nothing is left running."""
+    """No thread of the proxy is left running."""
     with ServerThread(echo) as server, InThread(WaitingServer(Upstream(server.url))) as proxy:
         raw_exchange(proxy.port, get(connection="close"))
     until(lambda: not any(thread.name.startswith("harness-proxy") for thread in threading.enumerate()))
 
 
 def test_a_taken_port_leaves_no_thread() -> None:
-    """An address that cannot be had is a usage error, as of any server."""
+    """A port in use raises `UsageFault`, as with any server, and leaves no thread behind."""
     before = threading.active_count()
     with socket.create_server(("127.0.0.1", 0)) as taken:
         server = WaitingServer(echo, port=taken.getsockname()[1])

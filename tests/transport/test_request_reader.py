@@ -1,4 +1,4 @@
-"""Requests read from bytes: the same ones however the bytes are cut, with and without the short cut."""
+"""The request reader gives the same requests however the bytes are split, with and without its shortcut."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ REQUESTS = {
 
 
 def reader(**limits: int) -> RequestReader:
-    """With caches of its own."""
+    """A reader with a cache of its own."""
     return RequestReader(HeadCache(), ServerLimits(**limits))
 
 
 def taken(reading: RequestReader, data: bytes) -> Incoming | None:
-    """What a connection makes of one arrival: the short cut where it is open, else the long way."""
+    """Read the bytes of one arrival as a connection does: by the shortcut if possible, else step by step."""
     incoming = reading.at_once(data)
     if incoming is None:
         reading.feed(data)
@@ -39,7 +39,7 @@ def taken(reading: RequestReader, data: bytes) -> Incoming | None:
 @pytest.mark.parametrize("step", [1, 7, 1000])
 @pytest.mark.parametrize("name", REQUESTS)
 def test_a_request_is_the_same_however_it_is_cut_and_repeated(name: str, step: int) -> None:
-    """The first time its head is parsed, then it is known; nothing of one request is left for the next."""
+    """A new head and a cached head give the same request; nothing of one request is left for the next."""
     wire, body = REQUESTS[name]
     reading = reader()
     for _ in range(3):
@@ -52,7 +52,7 @@ def test_a_request_is_the_same_however_it_is_cut_and_repeated(name: str, step: i
 
 
 def test_the_short_cut_needs_a_known_head_and_the_whole_request() -> None:
-    """It is closed to a new head, to a part of a request, to two at once, and while another one is under way."""
+    """It declines a new head, part of a request, two requests at once, and any while another is under way."""
     reading = reader()
     assert reading.at_once(POST + b"abc") is None
     taken(reading, POST + b"abc")
@@ -66,7 +66,7 @@ def test_the_short_cut_needs_a_known_head_and_the_whole_request() -> None:
 
 
 def test_a_known_head_is_refused_again_when_its_body_is_too_long() -> None:
-    """The bound on bodies holds on the short cut, too."""
+    """The bound on bodies also holds for the shortcut."""
     reading = reader(body_bytes=2)
     for _ in range(2):
         assert reading.at_once(POST + b"abc") is None
@@ -76,7 +76,7 @@ def test_a_known_head_is_refused_again_when_its_body_is_too_long() -> None:
 
 
 def test_100_continue_is_asked_for_only_while_the_body_is_missing() -> None:
-    """Once for each request, and not for one whose body came with its head."""
+    """`expects` is true once per request, and never for one whose body came with its head."""
     reading = reader()
     assert taken(reading, EXPECTING) is None
     assert [reading.expects(), reading.expects()] == [True, False]

@@ -1,4 +1,4 @@
-"""A reset that waits for its bytes, and that kernels acknowledge without delay."""
+"""A reset waits until the bytes before it are delivered, and makes kernels acknowledge them without delay."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.transport.peers import read_to_end
 
 
 class Segments:
-    """A transport over a socket that writes at once, as one segment each, and remembers them."""
+    """A transport over a socket that sends each write at once as one segment, and remembers it."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
@@ -48,7 +48,7 @@ class Segments:
 
 @contextmanager
 def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
-    """Two ends of one connection."""
+    """The two ends of one connection."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         one = socket.create_connection(listener.getsockname(), timeout=5)
         one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -64,7 +64,7 @@ def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
 def test_the_last_segments_are_two_that_nobody_has_acknowledged(
     acknowledged: bool, segments: list[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two bytes are held back: they go alone, or together where the bytes before them still wait to be."""
+    """The last two bytes are held back, and sent together if earlier ones are unacknowledged, else one by one."""
     with pair() as (one, _):
         transport = Segments(one)
 
@@ -79,14 +79,14 @@ def test_the_last_segments_are_two_that_nobody_has_acknowledged(
 
 @pytest.mark.parametrize("data", [b"", b"a", b"ab"])
 def test_few_bytes_arrive_as_well(data: bytes) -> None:
-    """Nothing is written twice or lost where there is hardly anything."""
+    """With two bytes or fewer, nothing is lost or written twice."""
     with pair() as (one, other):
         asyncio.run(reset_after(cast("asyncio.Transport", Segments(one)), data, seconds=5))
         assert read_to_end(other) == (data, "rst")
 
 
 def test_a_connection_that_is_gone_is_not_written_to() -> None:
-    """The other side may go before its reset is due; event loops differ in whether writing then raises."""
+    """If the peer goes before the reset is due, nothing is written: on some event loops writing would raise."""
 
     async def play(segments: Segments) -> None:
         segments.abort()

@@ -1,4 +1,4 @@
-"""The response reader: the same values however the bytes arrive, and the exact place where they stop."""
+"""The response reader gives the same values however the bytes arrive, and the exact place where they stop."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ WHOLE = {
 
 
 def read(wire: bytes, step: int, method: str = "GET") -> tuple[ResponseHead | None, list[Data], Ending | None]:
-    """Feed `wire` in pieces of `step` bytes; head, data, and the ending that FIN makes of it."""
+    """Feed `wire` in pieces of `step` bytes; return head, data, and the ending after a FIN."""
     reader = ResponseReader(method)
     events = [event for at in range(0, len(wire), step) for event in reader.feed(wire[at : at + step])]
     data = [event for event in events if isinstance(event, Data)]
@@ -38,7 +38,7 @@ def read(wire: bytes, step: int, method: str = "GET") -> tuple[ResponseHead | No
 @pytest.mark.parametrize("name", WHOLE)
 @pytest.mark.parametrize("step", [1, 2, 7, 10_000])
 def test_a_whole_response(name: str, step: int) -> None:
-    """Framing, bytes and completeness do not depend on how the bytes were cut."""
+    """Framing, bytes and completeness do not depend on how the bytes are split."""
     wire, framing, body = WHOLE[name]
     head, data, ending = read(wire, step)
     assert head is not None
@@ -62,7 +62,7 @@ def test_chunk_boundaries_are_kept(step: int) -> None:
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.closing != "keep"])
 @pytest.mark.parametrize("step", [1, 10_000])
 def test_an_ending_is_read_back(name: str, step: int) -> None:
-    """What the table's bytes and closing say is the table's ending."""
+    """Reading the table's bytes and closing gives the table's ending."""
     case = CASES[name]
     reader = ResponseReader("GET")
     wire = HEADS[type(case.framing)] + case.wire
@@ -74,7 +74,7 @@ def test_an_ending_is_read_back(name: str, step: int) -> None:
 
 
 def test_every_cut_of_a_response_has_its_place() -> None:
-    """Byte after byte the place moves on: before the head, in it, between chunks, inside one."""
+    """With each byte the place moves on: before the head, in the head, between chunks, inside a chunk."""
     wire = OK + b"transfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
     body = wire.index(b"3\r\n")
     endings = [read(wire[:cut], 1)[2] for cut in range(len(wire) + 1)]
@@ -92,13 +92,13 @@ def test_every_cut_of_a_response_has_its_place() -> None:
 
 
 def test_what_follows_a_response_is_counted() -> None:
-    """Bytes after the end are no part of it."""
+    """Bytes after the end are counted as excess and are not part of the response."""
     reader = ResponseReader("GET")
     reader.feed(OK + b"content-length: 2\r\n\r\nabXYZ")
     assert (reader.ended, reader.excess) == (COMPLETE, 3)
 
 
 def test_a_head_request_has_no_body() -> None:
-    """Whatever length the head speaks of."""
+    """The response to HEAD is complete after its head, whatever Content-Length it states."""
     head, data, ending = read(OK + b"content-length: 5\r\n\r\n", 1, "HEAD")
     assert (head and head.headers.get("content-length"), data, ending) == ("5", [], COMPLETE)

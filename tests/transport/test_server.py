@@ -1,4 +1,4 @@
-"""The socket server: bytes and endings exact, bodies closed once, HTTP's odd corners, nothing left behind."""
+"""The socket server: exact bytes and endings, bodies closed once, corner cases of HTTP, nothing left behind."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ Serve = Callable[..., ServerThread]
 
 @pytest.fixture
 def serve() -> Iterator[Serve]:
-    """Starts servers, stops them, and holds that they erred in nothing unless the test looked at `errors`."""
+    """Starts servers and stops them; fails if one has `errors` that the test did not clear."""
     servers: list[ServerThread] = []
 
     def start(service: Service, **options: object) -> ServerThread:
@@ -73,7 +73,7 @@ def serve() -> Iterator[Serve]:
 
 
 def expect(case: Case, port: int, wire: bytes) -> None:
-    """One exchange gives exactly `wire`, and the connection then does what the case says."""
+    """Check that one exchange gives exactly `wire`, and that the connection then closes as the case says."""
     with connected(port) as sock:
         sock.sendall(get())
         received = b""
@@ -94,7 +94,7 @@ def expect(case: Case, port: int, wire: bytes) -> None:
 
 @pytest.mark.parametrize("name", [*CASES, *DEAD])
 def test_an_ending_is_exact_on_the_wire(name: str, serve: Serve) -> None:
-    """Every ending of the table is these bytes and this way to close; the body is closed once."""
+    """Every ending of the table gives its bytes and its way to close; the body is closed once."""
     case = CASES.get(name) or DEAD[name]
     service = Serving(*case.pieces, framing=case.framing)
     wire = HEADS[type(case.framing)] + case.wire if name in CASES else case.wire
@@ -106,7 +106,7 @@ def test_an_ending_is_exact_on_the_wire(name: str, serve: Serve) -> None:
 
 
 def test_a_reset_loses_no_byte(serve: Serve) -> None:
-    """A hundred times: what was written before a reset arrives whole, then the reset."""
+    """In a hundred runs, everything written before a reset arrives, then the reset."""
     body = bytes(range(256)) * 800
     server = serve(Serving(Chunk(body), Ending(how=How.RST), framing=Length(len(body) + 1)))
     for _ in range(100):
@@ -116,12 +116,12 @@ def test_a_reset_loses_no_byte(serve: Serve) -> None:
 
 
 def many(count: int) -> tuple[Piece, ...]:
-    """That many events."""
+    """`count` events and a complete ending."""
     return (*(Chunk(b"data: %d\n\n" % index) for index in range(count)), COMPLETE)
 
 
 def test_pauses_are_waited_for_and_move_the_clock(serve: Serve) -> None:
-    """What comes before a pause is there before it ends; then the clock has moved by its length."""
+    """Bytes before a pause arrive before it ends; afterwards the clock has moved by its length."""
     clock = LogicalClock()
     service = Serving(Chunk(b"a"), Pause(0.2), Chunk(b"b"))
     server = serve(service, clock=clock)
@@ -142,7 +142,7 @@ def test_pauses_are_waited_for_and_move_the_clock(serve: Serve) -> None:
 )
 @pytest.mark.parametrize("abrupt", [False, True], ids=["fin", "rst"])
 def test_a_hangup_closes_the_body_once(pieces: tuple[Piece, ...], abrupt: bool, serve: Serve) -> None:
-    """A client that leaves is noticed while the body stands still."""
+    """A client that leaves is noticed while the body pauses, and the body is closed once."""
     service = Serving(*pieces)
     server = serve(service)
     with connected(server.port) as sock:
@@ -161,22 +161,22 @@ def endless() -> Iterator[Piece]:
 
 
 class Recorded:
-    """A transport that keeps what is written, and is always writable."""
+    """A transport that keeps what is written and is always writable."""
 
     def __init__(self) -> None:
         self.written: list[bytes] = []
         self.reading = True
 
     def write(self, data: bytes) -> None:
-        """Keep it."""
+        """Keep the data."""
         self.written.append(data)
 
     def pause_reading(self) -> None:
-        """Nothing more, please."""
+        """Note the pause."""
         self.reading = False
 
     def resume_reading(self) -> None:
-        """Go on."""
+        """Note the resumption."""
         self.reading = True
 
     def is_closing(self) -> bool:
@@ -185,7 +185,7 @@ class Recorded:
 
 
 def test_a_client_that_leaves_before_its_stream_began_closes_the_body() -> None:
-    """Request and hang-up in one turn of the loop: the task of the stream is cancelled before its first step."""
+    """The body is closed even if a hang-up cancels the stream's task before its first step."""
     serving = Serving(Chunk(b"ab"), Ending(how=How.STALL))
 
     async def play() -> None:
@@ -202,7 +202,7 @@ def test_a_client_that_leaves_before_its_stream_began_closes_the_body() -> None:
 
 
 def test_requests_sent_ahead_are_not_read_without_end() -> None:
-    """While one is answered a client may send a little more; when the answer is out the rest is read."""
+    """While one request is answered, only a bounded amount is read ahead; reading resumes after the response."""
 
     async def play() -> None:
         serving = Serving(Chunk(b"ab"), Pause(0.001), Chunk(b"c"))
@@ -245,7 +245,7 @@ RECORDED_HEADS: dict[str, tuple[Framing, list[tuple[str, str]], list[tuple[str, 
 
 @pytest.mark.parametrize("name", RECORDED_HEADS)
 def test_a_head_that_speaks_of_its_framing_stays_as_it_is(name: str, serve: Serve) -> None:
-    """A recorded head is sent in its order and spelling; the untrue is changed, the missing added."""
+    """A recorded head keeps its order and spelling; false framing fields are corrected, missing ones added."""
     framing, given, sent = RECORDED_HEADS[name]
 
     def service(request: Request) -> Response:
@@ -260,7 +260,7 @@ def test_a_head_that_speaks_of_its_framing_stays_as_it_is(name: str, serve: Serv
 
 
 def test_an_answer_that_says_close_is_the_last_one(serve: Serve) -> None:
-    """What a recorded head announces is what happens."""
+    """A recorded `Connection: close` closes the connection after the response."""
     fields = Headers((("content-length", "2"), ("Connection", "close")))
     server = serve(lambda request: Response(200, fields, Length(2), PieceBody([Chunk(b"ab"), COMPLETE])))
     assert raw_exchange(server.port, get() + get())[0].count(b"HTTP/1.1 200") == 1
@@ -277,7 +277,7 @@ class Endless:
 
 
 def test_a_client_that_does_not_read_stops_the_body(serve: Serve) -> None:
-    """Back-pressure reaches the body: it is pulled no further than buffers hold, and closed on hang-up."""
+    """A body is pulled no further than the buffers hold, and closed when the client hangs up."""
     service = Endless()
     server = serve(service)
     with connected(server.port) as sock:
@@ -288,12 +288,12 @@ def test_a_client_that_does_not_read_stops_the_body(serve: Serve) -> None:
             pulled = service.body.pulled
             threading.Event().wait(0.05)
         assert 0 < pulled < 50_000
-        sock.shutdown(socket.SHUT_WR)  # all that a full connection lets us see of a client that leaves
+        sock.shutdown(socket.SHUT_WR)  # all that the server can see of a leaving client while buffers are full
         assert service.body.closed.wait(5)
 
 
 def test_two_hundred_streams_at_once(serve: Serve) -> None:
-    """All are open at the same time, none waits for another, all are whole."""
+    """Two hundred streams are open at the same time, and all of them complete."""
     everyone = threading.Event()
     opened = itertools.count(1)
 
@@ -325,7 +325,7 @@ ONE = b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\n"
 
 
 def answer(text: bytes, extra: bytes = b"") -> bytes:
-    """What `echo` answers, as bytes."""
+    """The response of `echo`, as bytes."""
     return ONE + b"content-length: %d\r\n%b\r\n" % (len(text), extra) + text
 
 
@@ -359,7 +359,7 @@ CONVERSATIONS = {
 @pytest.mark.parametrize("name", CONVERSATIONS)
 @pytest.mark.parametrize("step", [100_000, 1], ids=["at once", "byte by byte"])
 def test_a_conversation(name: str, step: int, serve: Serve) -> None:
-    """Requests are understood however they are cut, and answered in order, byte for byte."""
+    """Requests are understood however they are split, and answered in order with the expected bytes."""
     asked, expected = CONVERSATIONS[name]
     server = serve(echo)
     with connected(server.port) as sock:
@@ -374,7 +374,7 @@ def test_a_conversation(name: str, step: int, serve: Serve) -> None:
 
 
 def test_chunked_becomes_close_delimited_for_http_1_0(serve: Serve) -> None:
-    """A client of HTTP/1.0 cannot read chunks."""
+    """An HTTP/1.0 client, which cannot read chunks, gets a body that ends at the close."""
     server = serve(Serving(Chunk(b"a"), Chunk(b"b")))
     received, closing = raw_exchange(server.port, b"GET / HTTP/1.0\r\nconnection: keep-alive\r\n\r\n")
     assert (received.partition(b"\r\n\r\n")[2], closing) == (b"ab", "fin")
@@ -400,7 +400,7 @@ REFUSED = {
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_a_request_that_cannot_be_served(name: str, serve: Serve) -> None:
-    """The refusal has the right status, says why in JSON, arrives whole, and ends the connection."""
+    """The refusal has the right status, gives the reason in JSON, arrives whole, and ends the connection."""
     sent, status = REFUSED[name]
     server = serve(echo, limits=SMALL)
     received, closing = raw_exchange(server.port, sent)
@@ -410,13 +410,13 @@ def test_a_request_that_cannot_be_served(name: str, serve: Serve) -> None:
 
 
 def test_an_idle_connection_is_closed(serve: Serve) -> None:
-    """A connection kept alive does not stay for ever."""
+    """A kept-alive connection is closed after the idle limit."""
     server = serve(echo, limits=SMALL)
     assert raw_exchange(server.port, get("/1")) == (answer(b"GET /1 "), "fin")
 
 
 def test_a_browser_may_call_when_asked_for(serve: Serve) -> None:
-    """With `cors` the server answers preflights and every answer may be read; without, nothing is added."""
+    """With `cors` the server answers preflights and opens every response to pages; without, it adds nothing."""
     preflight = b"OPTIONS /v1 HTTP/1.1\r\naccess-control-request-method: POST\r\nconnection: close\r\n\r\n"
     service = Serving(Chunk(b"a"))
     server = serve(service, cors=("x-goog-api-key",))
@@ -435,7 +435,7 @@ OPEN = Headers((("Access-Control-Allow-Origin", "http://page"), ("access-control
 @pytest.mark.parametrize("cors", [("x-a",), ()])
 @pytest.mark.parametrize("kind", [Server, WaitingServer])
 def test_pages_are_let_in_once(kind: type[Server], cors: tuple[str, ...]) -> None:
-    """A service that lets pages in by itself, as a recording may, is not repeated: browsers refuse two origins."""
+    """CORS fields are sent once, even if the service sends its own: browsers refuse two origins."""
     with InThread(kind(lambda request: Response.whole(200, OPEN, b"a"), cors=cors)) as server:
         received = raw_exchange(server.port, get(connection="close"))[0].lower()
     origin = b"access-control-allow-origin: "
@@ -465,7 +465,7 @@ BROKEN: dict[str, tuple[Callable[[], PieceBody], Chunked | Length]] = {
 
 @pytest.mark.parametrize("name", BROKEN)
 def test_a_broken_body_is_our_fault(name: str, serve: Serve) -> None:
-    """The connection is reset, and the server says what went wrong."""
+    """The connection is reset, and `errors` says what went wrong."""
     body, framing = BROKEN[name]
     server = serve(lambda request: Response(200, EVENTS, framing, body()))
     _, closing = raw_exchange(server.port, get())
@@ -479,7 +479,7 @@ def test_a_broken_body_is_our_fault(name: str, serve: Serve) -> None:
 
 
 def test_a_service_that_raises_is_a_500(serve: Serve) -> None:
-    """The client is told, the server remembers, the next request is served."""
+    """The client gets a 500 that names the exception, and the fault is in `errors`."""
     server = serve(raising)
     received, _ = raw_exchange(server.port, get(connection="close"))
     assert received.startswith(b"HTTP/1.1 500 ")
@@ -489,7 +489,7 @@ def test_a_service_that_raises_is_a_500(serve: Serve) -> None:
 
 
 def test_headers_cannot_be_split(serve: Serve) -> None:
-    """A service that puts a line end in a header value is stopped before a byte leaves."""
+    """A line end in a header value is refused before a byte is sent."""
     server = serve(lambda request: Response.whole(200, Headers((("a", "b\r\nc: d"),)), b""))
     assert raw_exchange(server.port, get()) == (b"", "rst")
     assert "'a'" in str(server.errors[0])
@@ -497,7 +497,7 @@ def test_headers_cannot_be_split(serve: Serve) -> None:
 
 
 def test_a_stop_leaves_nothing_behind() -> None:
-    """Streams under way are hung up, bodies closed once, the thread and the port given back."""
+    """A stop hangs up open streams, closes bodies once, and frees the thread and the port."""
     before = set(threading.enumerate())
     service = Serving(Chunk(b"a"), Pause(60))
     with ServerThread(service) as server, connected(server.port) as sock:
@@ -512,7 +512,7 @@ def test_a_stop_leaves_nothing_behind() -> None:
 
 
 def test_a_bound_socket_may_be_given() -> None:
-    """The server listens on it and closes it: its port was known, and taken, before the server started."""
+    """The server listens on the given socket, whose port is known before the start, and closes it."""
     sock = socket.create_server(("127.0.0.1", 0))
     port = sock.getsockname()[1]
     server = ServerThread(echo, sock=sock)
@@ -523,7 +523,7 @@ def test_a_bound_socket_may_be_given() -> None:
 
 
 def test_an_address_in_use_is_a_usage_fault() -> None:
-    """The message says what to do."""
+    """An address in use raises `UsageFault`, and the message says what to do."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         with pytest.raises(UsageFault, match="choose another"):
@@ -531,7 +531,7 @@ def test_an_address_in_use_is_a_usage_fault() -> None:
 
 
 def test_a_server_in_the_callers_own_loop() -> None:
-    """`async with Server(…)` serves from the running loop, with asyncio's own event loop too."""
+    """`async with Server(…)` serves from the running loop, also if that is asyncio's own."""
 
     async def main() -> bytes:
         async with Server(echo) as server:
@@ -546,7 +546,7 @@ def test_a_server_in_the_callers_own_loop() -> None:
 
 
 def test_endings_are_exact_without_uvloop() -> None:
-    """The reset and the hang-up of the table hold on asyncio's own loop as well."""
+    """A reset is exact on asyncio's own loop as well."""
 
     async def main() -> list[tuple[bytes, str]]:
         async with Server(Serving(Chunk(b"ab"), Ending(how=How.RST), framing=UntilClose())) as server:
@@ -587,7 +587,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_tls(certificate: Path, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    """https with a certificate that is trusted by file; the same certificate untrusted is a TLS ending."""
+    """https works if `ca_file` makes the certificate trusted; otherwise the exchange is a TLS ending."""
     monkeypatch.setenv("NO_PROXY", "*")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate / "cert.pem", certificate / "key.pem")
@@ -608,7 +608,7 @@ def test_tls(certificate: Path, serve: Serve, monkeypatch: pytest.MonkeyPatch) -
 def test_endings_under_tls(
     how: How, framing: Framing, certificate: Path, serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What was written before a reset arrives, and a reset is told from a FIN."""
+    """Bytes written before the ending arrive, and a reset is told from a FIN."""
     monkeypatch.setenv("NO_PROXY", "*")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate / "cert.pem", certificate / "key.pem")
@@ -620,7 +620,7 @@ def test_endings_under_tls(
 
 
 def test_tls_that_ends_without_its_own_end_is_cut(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without close_notify, anybody may have cut a body that only the close ends (RFC 9112, 9.8)."""
+    """Without close_notify, a body that only the close ends counts as cut off (RFC 9112, 9.8)."""
     monkeypatch.setenv("NO_PROXY", "*")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate / "cert.pem", certificate / "key.pem")

@@ -1,4 +1,4 @@
-"""The tap: what a client sees through it is what it would see without it, and the record says all of it."""
+"""The tap: a client sees through it what it would see without it, and the record has all of it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ ALL = {**CASES, **DEAD}
 
 
 def what_a_client_sees(port: int, case: Case) -> tuple[bytes, str]:
-    """All bytes and how the connection closed; where it would stay open, the client closes it."""
+    """All bytes and how the connection closed; if it would stay open, the client closes it."""
     with connected(port) as sock:
         sock.sendall(get())
         if case.closing not in ("keep", "stall"):
@@ -49,7 +49,7 @@ def what_a_client_sees(port: int, case: Case) -> tuple[bytes, str]:
 
 @pytest.mark.parametrize("name", ALL)
 def test_an_ending_passes_as_it_is_and_is_recorded(name: str) -> None:
-    """Bytes, FIN and RST are those of a direct connection; the record has the ending and the whole body."""
+    """Bytes, FIN and RST are the same as on a direct connection; the record has the ending and the whole body."""
     case = ALL[name]
     with ServerThread(Serving(*case.pieces, framing=case.framing)) as server:
         direct = what_a_client_sees(server.port, case)
@@ -67,7 +67,7 @@ def test_an_ending_passes_as_it_is_and_is_recorded(name: str) -> None:
 
 
 def test_a_piece_is_an_http_chunk_however_it_arrives() -> None:
-    """Chunks that come in one read stay several, a chunk that comes in several reads stays one."""
+    """Several chunks in one read are recorded as several pieces, a chunk in several reads as one."""
     head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
     go = threading.Event()
 
@@ -88,7 +88,7 @@ def test_a_piece_is_an_http_chunk_however_it_arrives() -> None:
 
 
 def test_only_the_host_field_changes_on_the_way() -> None:
-    """Every other byte of a request goes upstream as the client wrote it."""
+    """Apart from Host, every byte of a request is forwarded as the client wrote it."""
     heads: list[bytes] = []
     answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
 
@@ -106,7 +106,7 @@ def test_only_the_host_field_changes_on_the_way() -> None:
 
 
 def test_an_encoding_can_be_asked_for() -> None:
-    """`encoding` takes the place of the client's Accept-Encoding, and is added where there is none."""
+    """`encoding` replaces the client's Accept-Encoding, and is added if there is none."""
 
     def service(request: Request):  # type: ignore[no-untyped-def]
         return echo(Request("X", "/" + ",".join(request.headers.all("accept-encoding"))))
@@ -117,7 +117,7 @@ def test_an_encoding_can_be_asked_for() -> None:
 
 
 def test_requests_may_be_pipelined_and_kept_alive() -> None:
-    """Answers that arrive in one read are told apart, in the order of their requests."""
+    """Pipelined requests are answered, and recorded separately, in their order."""
     with ServerThread(echo) as server, tapped(server.url) as (tap, seen):
         received, _ = raw_exchange(tap.port, get("/a") + get("/b") + get("/c", connection="close"))
     assert received.count(b"HTTP/1.1 200 OK") == 3
@@ -125,7 +125,7 @@ def test_requests_may_be_pipelined_and_kept_alive() -> None:
 
 
 def test_many_connections_at_once() -> None:
-    """A hundred clients, each served and recorded, none behind another."""
+    """A hundred concurrent clients are all served and recorded."""
     pieces: tuple[Piece, ...] = (Chunk(b"a"), Pause(0.05), Chunk(b"b"))
     with ServerThread(Serving(*pieces)) as server, tapped(server.url) as (tap, seen), ExitStack() as stack:
         driver = stack.enter_context(_closing(UrlDriver(tap.url)))
@@ -145,7 +145,7 @@ def _closing(driver: UrlDriver) -> Iterator[UrlDriver]:
 
 @pytest.mark.parametrize("how", [How.FIN, How.RST])
 def test_a_client_that_hangs_up_is_recorded_and_upstream_learns_of_it(how: How) -> None:
-    """The record ends by the client, at the bytes that passed; the service's body is closed."""
+    """The recorded ending is the client's, after the bytes that passed; the service's body is closed."""
     serving = Serving(Chunk(b"ab"), Ending(how=How.STALL))
     with ServerThread(serving) as server, tapped(server.url) as (tap, seen):
         with connected(tap.port) as sock:
@@ -161,7 +161,7 @@ def test_a_client_that_hangs_up_is_recorded_and_upstream_learns_of_it(how: How) 
 
 
 def test_a_whole_answer_is_kept_before_its_client_has_seen_it() -> None:
-    """The last byte waits for the sink, everything before it does not."""
+    """The last byte of a response waits for the sink; the bytes before it do not."""
     gate: list[asyncio.Future[None]] = []
 
     def sink(exchange: Exchange) -> Awaitable[None]:
@@ -182,7 +182,7 @@ def test_a_whole_answer_is_kept_before_its_client_has_seen_it() -> None:
 
 
 def test_a_record_that_is_being_kept_outlives_its_client_and_the_tap() -> None:
-    """Stopping cuts connections off, and waits for what the sink was given."""
+    """Stopping the tap closes its connections, and waits until the sink is done."""
     answer = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nabcde"
     kept: list[int] = []
 
@@ -212,7 +212,7 @@ def test_a_record_that_is_being_kept_outlives_its_client_and_the_tap() -> None:
 
 
 def test_a_sink_that_fails_harms_no_client() -> None:
-    """The client gets its answer, the failure is in `errors`."""
+    """If the sink raises, the client still gets its response, and the failure is in `errors`."""
 
     def sink(exchange: Exchange) -> None:
         raise OSError("the disk is full")
@@ -223,7 +223,7 @@ def test_a_sink_that_fails_harms_no_client() -> None:
 
 
 def test_a_listener_that_fails_harms_no_client() -> None:
-    """Who is told what passes unrecorded cannot stop it from passing."""
+    """If `warn` raises, the unrecorded bytes are still forwarded."""
 
     def warn(reason: str) -> None:
         raise BrokenPipeError
@@ -234,7 +234,7 @@ def test_a_listener_that_fails_harms_no_client() -> None:
 
 
 def test_a_large_answer_does_not_wait_for_its_record() -> None:
-    """The secrets of many megabytes take longer to find than clients wait; stopping waits for the record."""
+    """The client gets all of a 9 MiB response before its record is kept; stopping the tap waits for the record."""
     answer = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % (9 << 20) + b"x" * (9 << 20)
     kept: list[int] = []
 
@@ -261,7 +261,7 @@ def test_a_large_answer_does_not_wait_for_its_record() -> None:
 
 
 def test_no_upstream_is_a_reset_and_a_record_that_says_refused() -> None:
-    """What the client of a dead target sees of it through a tap is a connection that dies before the headers."""
+    """Through a tap, the client of a dead target sees a connection that is reset before the headers."""
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     with tapped(f"http://127.0.0.1:{port}") as (tap, seen):
@@ -278,7 +278,7 @@ def test_no_upstream_is_a_reset_and_a_record_that_says_refused() -> None:
     ],
 )
 def test_what_is_not_understood_passes_all_the_same(sent: bytes, answer: bytes) -> None:
-    """Bytes that are no HTTP/1 request go through, but for the host's name; that they are in no record is said."""
+    """Bytes that are not an HTTP/1 request pass, with Host replaced, and are reported as unrecorded."""
     got: list[bytes] = []
 
     def handler(connection) -> None:  # type: ignore[no-untyped-def]
@@ -292,7 +292,7 @@ def test_what_is_not_understood_passes_all_the_same(sent: bytes, answer: bytes) 
 
 
 def test_an_answer_that_goes_on_when_the_tap_stops_is_recorded_as_far_as_it_came() -> None:
-    """What died is data: its ending says that we ended it, and where."""
+    """A response cut off by the stop is recorded; its ending says that we ended it, and where."""
     answer = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nab"
     seen: list[Exchange] = []
     with RawServer(saying_then_waiting(answer)) as server:
@@ -306,7 +306,7 @@ def test_an_answer_that_goes_on_when_the_tap_stops_is_recorded_as_far_as_it_came
 
 
 def test_a_request_without_an_answer_when_the_tap_stops_is_named() -> None:
-    """There is nothing to record: nobody knows what would have come."""
+    """A request still unanswered at the stop has no record, but is named in `unrecorded`."""
     with RawServer(saying_then_waiting(b"HTTP/1.1 200 OK\r\nx-")) as server:
         tap = Tap(server.url, lambda exchange: None)
         with connected_through(tap) as sock:
@@ -316,12 +316,12 @@ def test_a_request_without_an_answer_when_the_tap_stops_is_named() -> None:
 
 
 def tap_has_heard(sock: socket.socket) -> bool:
-    """Whether what upstream said has come through."""
+    """Whether the upstream's bytes have come through."""
     return sock.recv(65536).endswith(b"x-")
 
 
 def test_more_connections_than_there_can_be_are_reset(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A target that leads back to the tap does not take every descriptor there is; it is said once."""
+    """Connections beyond the limit are reset, for a target may lead back to the tap; that is reported once."""
     monkeypatch.setattr("harness.transport.tap._MOST_LINKS", 3)
     with RawServer(lambda connection: connection.wait_for_hangup()) as server, tapped(server.url) as (tap, _):
         with ExitStack() as stack:
@@ -330,7 +330,7 @@ def test_more_connections_than_there_can_be_are_reset(monkeypatch: pytest.Monkey
             until(lambda: server.connections == 3)
             for _number in range(2):
                 with pytest.raises(ConnectionResetError), connected(tap.port) as sock:
-                    sock.recv(1)  # where the reset did not meet the connect already
+                    sock.recv(1)  # if `connect` itself was not reset already
         assert [reason for reason in tap.unrecorded if "lead back" in reason] == tap.unrecorded[:1]
 
 
@@ -342,7 +342,7 @@ def test_more_connections_than_there_can_be_are_reset(monkeypatch: pytest.Monkey
     ],
 )
 def test_what_is_not_recorded_is_named(answer: bytes, told: str) -> None:
-    """The line says which request was the last that could be followed."""
+    """The report names the last request that could be followed."""
     with RawServer(saying(answer)) as server, tapped(server.url) as (tap, _):
         raw_exchange(tap.port, get("/a?key=secret"))
     assert tap.unrecorded == [f"what follows GET /a on its connection: {told}"]
@@ -350,14 +350,14 @@ def test_what_is_not_recorded_is_named(answer: bytes, told: str) -> None:
 
 @contextmanager
 def connected_through(tap: Tap) -> Iterator[socket.socket]:
-    """A client whose tap stops before it."""
+    """A client connection that is still open when the tap stops."""
     with ExitStack() as stack, InThread(tap):
         sock = stack.enter_context(connected(tap.port))
         yield sock
 
 
 def test_a_slow_client_slows_upstream_down() -> None:
-    """What the client does not read stays where it comes from: the tap's memory does not grow with it."""
+    """If the client does not read, the tap stops reading upstream, so its memory does not grow."""
     body = b"x" * 65_536
     serving = Serving(*[Chunk(body)] * 1600, framing=Length(len(body) * 1600))
     with ServerThread(serving) as server, tapped(server.url) as (tap, _), connected(tap.port) as sock:
@@ -372,13 +372,13 @@ def test_a_slow_client_slows_upstream_down() -> None:
 
 @pytest.mark.parametrize("target", ["http://h/v1beta", "http://h?x=1", "ftp://h", "nonsense", "http://u:p@h"])
 def test_a_target_is_a_server_and_nothing_more(target: str) -> None:
-    """A path would be forwarded twice or not at all, so it is refused with what to write instead."""
+    """A target that is not a bare origin is refused, and the message says what to write instead."""
     with pytest.raises(UsageFault, match="http"):
         Tap(target, lambda exchange: None)
 
 
 def test_a_status_line_without_a_reason_is_one() -> None:
-    """The record keeps the reason phrase of the answer, an empty one as well."""
+    """The record keeps the reason phrase of the response, even an empty or missing one."""
     for phrase in (b" Fine", b" ", b""):
         answer = b"HTTP/1.1 200" + phrase + b"\r\ncontent-length: 0\r\n\r\n"
         with RawServer(saying(answer)) as server, tapped(server.url) as (tap, seen):
@@ -387,7 +387,7 @@ def test_a_status_line_without_a_reason_is_one() -> None:
 
 
 def test_chunked_requests_pass_byte_for_byte() -> None:
-    """A request body in chunks goes upstream with the chunk lines its client wrote, and is recorded without."""
+    """A chunked request body is forwarded with the chunk lines of its client, and recorded without them."""
     got: list[bytes] = []
     body = b"3;x=1\r\nabc\r\nA\r\n0123456789\r\n0\r\nTrailer: t\r\n\r\n"
 

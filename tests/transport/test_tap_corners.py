@@ -1,4 +1,4 @@
-"""HTTP's odd corners through the tap: the client sees what it sees without it, the record tells what happened."""
+"""Corner cases of HTTP through the tap: the client sees what it sees without it, the record says what happened."""
 
 from __future__ import annotations
 
@@ -36,18 +36,21 @@ SSE = b"data: 1\n\n" * 20
 
 
 def post(body: bytes, **fields: str) -> bytes:
-    """A POST as bytes."""
+    """A POST request as bytes."""
     return get(content_length=str(len(body)), **fields).replace(b"GET", b"POST", 1) + body
 
 
 def chunked(body: bytes) -> bytes:
-    """A POST in one chunk, with a chunk extension and a trailer."""
+    """A POST request in one chunk, with a chunk extension and a trailer."""
     head = get(transfer_encoding="chunked", trailer="x-t").replace(b"GET", b"POST", 1)
     return head + b"%x;a=b\r\n%b\r\n0\r\nx-t: 1\r\n\r\n" % (len(body), body)
 
 
 class Corner(NamedTuple):
-    """What a client sends, what it is answered after `reads` bytes or more, and what is recorded of it."""
+    """What a client sends, what it is answered, and each status and body in the records.
+
+    `asked` is the recorded request body, if there is one; `unrecorded` counts what is reported as unrecorded.
+    """
 
     sent: bytes
     answered: bytes
@@ -123,7 +126,7 @@ CORNERS = {
 @pytest.mark.parametrize("name", CORNERS)
 @pytest.mark.parametrize("piece", [1 << 20, 7], ids=["at once", "in sevens"])
 def test_a_corner_passes_as_it_is(name: str, piece: int) -> None:
-    """The client's bytes and close are those of a direct connection; what is recorded, and what not, is told."""
+    """Bytes and close are those of a direct connection; what is not recorded is reported."""
     corner = CORNERS[name]
     piece = max(piece, len(corner.answered) // 40)
 
@@ -148,7 +151,7 @@ def test_a_corner_passes_as_it_is(name: str, piece: int) -> None:
 
 @pytest.mark.parametrize("name", ["HEAD", "304 with a length"])
 def test_a_length_without_a_body_stays(name: str) -> None:
-    """What a head says of a body that does not follow comes through the proxy, and out of a recording."""
+    """A Content-Length without a body survives the proxy, and the replay of a recording."""
     corner = CORNERS[name]
     with RawServer(saying(corner.answered)) as server:
         with tapped(server.url) as (tap, seen):
@@ -163,7 +166,7 @@ def test_a_length_without_a_body_stays(name: str) -> None:
 
 
 def test_a_client_that_expects_a_go_ahead_gets_it() -> None:
-    """100 Continue passes before the body was sent, and the record is of the whole exchange."""
+    """100 Continue is forwarded before the body is sent, and the record has the whole exchange."""
 
     def handler(connection: RawConnection) -> None:
         connection.send(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -183,7 +186,7 @@ BIG = b"0123456789abcdef" * (1 << 20)  # 16 MB: more than a wire record keeps
 
 
 def test_large_bodies_are_recorded_both_ways() -> None:
-    """Upload and download of 16 MB each are in the record, to the byte, with every piece."""
+    """An upload and a download of 16 MB each are recorded completely, with every piece."""
 
     def handler(connection: RawConnection) -> None:
         body = read_head(connection.sock).partition(b"\r\n\r\n")[2]
@@ -202,7 +205,7 @@ def test_large_bodies_are_recorded_both_ways() -> None:
 
 
 def test_a_stream_of_very_many_pieces_keeps_all_of_them() -> None:
-    """More pieces than a wire record keeps arrival times for."""
+    """The record keeps every piece, even more than a default record keeps arrival times for."""
     count = 70_000
     with ServerThread(Serving(*[Chunk(b"ab")] * count)) as server, tapped(server.url) as (tap, seen):
         raw_exchange(tap.port, get(connection="close"))
@@ -212,7 +215,7 @@ def test_a_stream_of_very_many_pieces_keeps_all_of_them() -> None:
 
 @pytest.mark.parametrize("direction", ["upload", "download"])
 def test_what_is_too_large_is_said_when_it_passes(direction: str) -> None:
-    """Beyond `most` a body passes whole and is in no record; the next exchange of the connection is again."""
+    """A body larger than `most` passes whole but unrecorded; the connection's next exchange is recorded again."""
     large = b"x" * 5000
     sizes = {"upload": (post(large), OK), "download": (get(), OK.replace(b"2", b"5000", 2)[:-2])}
     request, answer = sizes[direction]
@@ -249,13 +252,13 @@ def test_what_is_too_large_is_said_when_it_passes(direction: str) -> None:
 
 
 def test_a_recording_holds_what_tests_download() -> None:
-    """The bound is far beyond any answer of an API that speaks JSON."""
+    """The bound on recorded bodies is at least 256 MiB, far beyond any response of a JSON API."""
     assert RECORDED_BYTES >= 1 << 28
 
 
 @pytest.mark.parametrize("rest", [True, False], ids=["sent all the same", "never sent"])
 def test_an_answer_may_come_before_its_request_is_whole(rest: bool) -> None:
-    """The client has it at once; the record waits for the rest of the request, or holds what passed of it."""
+    """The client gets it at once; the record waits for the rest of the request, or has the part that came."""
     refused = b"HTTP/1.1 413 Too Large\r\ncontent-length: 2\r\n\r\nno"
 
     def handler(connection: RawConnection) -> None:
@@ -280,7 +283,7 @@ def test_an_answer_may_come_before_its_request_is_whole(rest: bool) -> None:
 
 @pytest.mark.parametrize("attempt", range(5))
 def test_an_answer_that_a_reset_follows_is_not_lost(attempt: int) -> None:
-    """A server that refuses an upload and closes without reading it: its answer arrives, as it does directly."""
+    """If a server refuses an upload and closes without reading it, its response still reaches the client."""
     refused = b"HTTP/1.1 413 Too Large\r\ncontent-length: 2\r\n\r\nno"
 
     def upload(sock: socket.socket) -> None:
@@ -297,7 +300,7 @@ def test_an_answer_that_a_reset_follows_is_not_lost(attempt: int) -> None:
 
 
 def test_an_upload_to_nowhere_ends() -> None:
-    """A large request to a dead target is reset before all of it was sent, and said not to be recorded."""
+    """A large request to a dead target is reset before all of it is sent, and reported as unrecorded."""
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     with tapped(f"http://127.0.0.1:{port}") as (tap, _), connected(tap.port) as sock:  # noqa: SIM117
@@ -309,7 +312,7 @@ def test_an_upload_to_nowhere_ends() -> None:
 
 
 def test_a_client_that_leaves_while_it_asks_is_said_not_to_be_recorded() -> None:
-    """Half a request is no exchange."""
+    """Half a request is not recorded as an exchange, but reported as unrecorded."""
     with RawServer(lambda connection: connection.wait_for_hangup()) as server, tapped(server.url) as (tap, seen):
         with connected(tap.port) as sock:
             sock.sendall(post(b"abcdef")[:-3])

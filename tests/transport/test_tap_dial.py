@@ -1,4 +1,4 @@
-"""Which targets a recorder or a proxy must not have."""
+"""Which targets a recorder or a proxy refuses, and when it gives up dialling."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from tests.transport.peers import Serving, deaf, get, raw_exchange
     ],
 )
 def test_nobody_stands_in_front_of_itself(target: str, host: str, refused: bool) -> None:
-    """Whatever the names, one address is one place; a port of its own, or another machine, is another."""
+    """A target that is the listening address itself is refused, under any name; another port or machine is not."""
     told = pytest.raises(UsageFault, match="would ask itself") if refused else contextlib.nullcontext()
     with told:
         refuse_itself(target, host, 8000)
@@ -39,7 +39,7 @@ def test_nobody_stands_in_front_of_itself(target: str, host: str, refused: bool)
 
 @pytest.mark.parametrize("proxied", [False, True])
 def test_a_target_that_takes_too_long_is_given_up(proxied: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The client sees the connection break, the record says whose patience ended and what did not answer."""
+    """The client's connection is reset; the record names our limit and the place that did not answer."""
     seen: list[Exchange] = []
     with deaf() as port:
         target, place = f"http://127.0.0.1:{port}", f"127.0.0.1:{port}"
@@ -54,7 +54,7 @@ def test_a_target_that_takes_too_long_is_given_up(proxied: bool, monkeypatch: py
 
 
 def test_a_connection_that_stands_is_not_given_up() -> None:
-    """The patience is with dialling; an answer may take as long as it likes."""
+    """`connect_seconds` limits only dialling; a response may take longer."""
     seen: list[Exchange] = []
     answer = Serving(Pause(0.3), Chunk(b"ab"))
     with (

@@ -1,4 +1,4 @@
-"""A link's back-pressure, played without sockets: what cannot be sent on is not read."""
+"""A link's back-pressure, tested without sockets: the link stops reading what it cannot forward."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.transport.peers import get
 
 
 class Noted(asyncio.Transport):
-    """A transport that takes everything, and knows whether anybody reads from it."""
+    """A transport that accepts every write, and notes whether reading is paused."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -40,7 +40,7 @@ class Noted(asyncio.Transport):
 
 
 class Board:
-    """A tap whose target does not answer the phone."""
+    """A tap whose dialling never finishes."""
 
     authority = "target"
     encoding = None
@@ -60,7 +60,7 @@ class Board:
 
 
 def test_a_client_that_says_much_before_there_is_an_upstream_is_not_read_on() -> None:
-    """A quarter of a mebibyte waits for the connection, no more; once it stands all of it goes out in order."""
+    """At most a quarter of a mebibyte is read before there is an upstream; then all of it is sent, in order."""
 
     async def play() -> None:
         link, client, upstream = Link(Board()), Noted(), Noted()
@@ -83,7 +83,7 @@ CHUNK = b"A\r\ndata: {}\n\n\r\n"
 
 
 class Keeping(Board):
-    """A tap that remembers what it kept."""
+    """A tap that remembers the exchanges it was given."""
 
     def __init__(self) -> None:
         self.kept: list[Exchange] = []
@@ -95,7 +95,7 @@ class Keeping(Board):
 
 @pytest.mark.parametrize("end", ["reset", "hang up", "stop", "complete"])
 def test_what_passed_before_it_was_looked_at_is_in_the_record(end: str) -> None:
-    """The first bytes of a stream are with the client at once; whatever comes next finds them in the record."""
+    """A stream's first bytes are forwarded at once, and are in the record however the exchange ends."""
 
     async def play() -> None:
         board = Keeping()
@@ -122,7 +122,7 @@ def test_what_passed_before_it_was_looked_at_is_in_the_record(end: str) -> None:
 
 
 def test_what_passed_is_looked_at_though_nothing_follows() -> None:
-    """That a request waits for nothing more is known soon, not only when the next byte comes."""
+    """Forwarded bytes are parsed soon afterwards, not only when the next byte arrives."""
 
     async def play() -> None:
         board = Keeping()
@@ -140,7 +140,7 @@ def test_what_passed_is_looked_at_though_nothing_follows() -> None:
 
 
 def test_a_side_that_is_full_stops_the_other() -> None:
-    """As long as there is one reason not to read, nobody reads."""
+    """A side is read again only when every reason to pause it is gone."""
 
     async def play() -> None:
         link, client, upstream = Link(Board()), Noted(), Noted()

@@ -23,13 +23,13 @@ from tests.transport.peers import RawServer, Serving, connected, get, raw_exchan
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    """One for all tests of this file."""
+    """One certificate for all tests of this file."""
     return certificate_in(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture(autouse=True)
 def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The environment's own proxy stays out of this."""
+    """Remove any proxy from the environment."""
     for name in ("HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
 
@@ -37,7 +37,7 @@ def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("how", [How.COMPLETE, How.FIN, How.RST])
 @pytest.mark.parametrize("framing", [Chunked(), Length(9)], ids=["chunked", "length"])
 def test_bytes_and_endings_come_out_of_tls(how: How, framing: Chunked | Length, certificate: Certificate) -> None:
-    """The plain client gets the bytes and the ending that a TLS client would, and the record has both."""
+    """The plain client gets the bytes and the ending that a TLS client would get, and the record has both."""
     whole = how is How.COMPLETE and framing == Length(9)
     data = Chunk(b"abcdefghi" if whole else b"ab")
     seen: list[Exchange] = []
@@ -62,7 +62,7 @@ def tls_server(certificate: Certificate, answer: bytes, *, goodbye: bool) -> Ite
             read_head(sock)
             sock.sendall(answer)
             if goodbye:
-                sock.settimeout(0)  # a goodbye is said, and not waited for
+                sock.settimeout(0)  # close_notify is sent, but the peer's is not awaited
                 with contextlib.suppress(ssl.SSLWantReadError, OSError):
                     sock.unwrap()
             sock.shutdown(socket.SHUT_RDWR)
@@ -81,7 +81,7 @@ def tls_server(certificate: Certificate, answer: bytes, *, goodbye: bool) -> Ite
 def test_a_body_until_the_close_is_whole_only_with_a_goodbye(
     goodbye: bool, loop: str | None, certificate: Certificate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What the client gets is the same; the record, like a direct TLS client, tells a cut from an end."""
+    """The client gets the same either way; the record, like a direct TLS client, tells a cut from an end."""
     make = pytest.importorskip(loop).new_event_loop if loop else None
     monkeypatch.setattr("harness.transport.in_thread.loop_factory", lambda: make)
     seen: list[Exchange] = []
@@ -96,7 +96,7 @@ def test_a_body_until_the_close_is_whole_only_with_a_goodbye(
 
 
 def why_there_is_none(target: str, **options: str) -> str:
-    """What the record says of a request that finds no connection; its client is reset."""
+    """The recorded ending of a request that gets no connection; its client must be reset."""
     seen: list[Exchange] = []
     with InThread(Tap(target, seen.append, **options)) as tap:  # type: ignore[arg-type]
         assert raw_exchange(tap.port, get()) == (b"", "rst")
@@ -106,7 +106,7 @@ def why_there_is_none(target: str, **options: str) -> str:
 
 
 def test_a_certificate_that_is_not_trusted_says_why(certificate: Certificate) -> None:
-    """Nobody trusts it, which can be helped, or it is another host's, which cannot; or there is no TLS at all."""
+    """The record suggests --ca-file for an untrusted certificate, not for another host's, and http for no TLS."""
     with ServerThread(Serving(Chunk(b"ab")), tls=certificate.context) as server:
         untrusted = why_there_is_none(server.url)
         another = why_there_is_none(server.url.replace("127.0.0.1", "localhost"), ca_file=certificate.ca_file)
@@ -128,7 +128,7 @@ def test_a_certificate_that_is_not_trusted_says_why(certificate: Certificate) ->
     ids=["dead", "stern", "nonsense"],
 )
 def test_a_proxy_that_does_not_help_is_named(proxy: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither the target nor a word of its credentials is: the proxy is what to look at."""
+    """The record names the proxy, and neither the target nor the proxy's credentials."""
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     with RawServer(saying(b"HTTP/1.1 407 Who Are You\r\n\r\n")) as stern:
@@ -137,7 +137,7 @@ def test_a_proxy_that_does_not_help_is_named(proxy: str, said: str, monkeypatch:
 
 
 def test_too_many_open_files_are_not_the_targets_doing() -> None:
-    """What this process may not do is recorded as its own limit."""
+    """A lack of file descriptors in this process is recorded as our own limit."""
     assert failure("h:1", OSError(errno.EMFILE, "Too many open files")).ending.by is By.LIMIT
     assert failure("h:1", OSError(errno.ECONNREFUSED, "Connection refused")).ending.by is By.SERVER
 
@@ -157,7 +157,7 @@ def test_a_client_that_leaves_a_tls_stream_ends_it_upstream(certificate: Certifi
 
 
 class Tunnel:
-    """A proxy that knows CONNECT, and counts."""
+    """A proxy that supports CONNECT, and keeps the heads and the places it was asked for."""
 
     def __init__(self) -> None:
         self.connects: list[str] = []
@@ -171,7 +171,7 @@ class Tunnel:
 
     @contextlib.contextmanager
     def running(self) -> Iterator[Tunnel]:
-        """Accepts as long as it lasts."""
+        """Accept connections as long as the context lasts."""
         self._threads[0].start()
         try:
             yield self

@@ -1,4 +1,4 @@
-"""The tee: the client gets what its own transport gives it, the sink learns the same."""
+"""The tee: the client gets what its own transport gives, and the sink gets the same."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from tests.transport.peers import Serving
 ENDING = {name: case for name, case in {**CASES, **DEAD}.items() if case.closing != "stall"}
 
 BLURRED = frozenset({"chunked fin in size line", "bad before headers"})
-"""Endings that the libraries' own parser takes for its neighbour, a FIN for garbage or the reverse."""
+"""Endings that the libraries' own parser confuses: it takes a FIN for broken HTTP, or the reverse."""
 
 
 @pytest.fixture(params=["httpx", "httpx2"])
 def library(request: pytest.FixtureRequest) -> ModuleType:
-    """Both libraries in turn."""
+    """Each library in turn."""
     return pytest.importorskip(request.param)  # type: ignore[no-any-return]
 
 
 def fetch(library: Any, url: str, sink: Any) -> tuple[bytes, str]:
-    """What a sync client gets through a tee, and what it raises."""
+    """The bytes that a sync client gets through a tee, and the name of the exception."""
     received = b""
     transport = tee_transport(library.HTTPTransport(), sink, module=library)
     with library.Client(transport=transport) as client:
@@ -61,7 +61,7 @@ def fetch_async(library: Any, url: str, sink: Any) -> tuple[bytes, str]:
 @pytest.mark.parametrize("fetching", [fetch, fetch_async], ids=["sync", "async"])
 @pytest.mark.parametrize("name", ENDING)
 def test_client_and_record_agree(name: str, fetching: Any, library: ModuleType) -> None:
-    """The client raises what it would without a tee; the record has every byte it got, and who ended it how."""
+    """The client raises the same as without a tee; the record has every byte, and who ended it how."""
     case = ENDING[name]
     seen: list[Exchange] = []
     with ServerThread(Serving(*case.pieces, framing=case.framing)) as server:
@@ -75,7 +75,7 @@ def test_client_and_record_agree(name: str, fetching: Any, library: ModuleType) 
 
 
 def test_a_client_that_stops_reading_is_the_one_who_ended_it(library: Any) -> None:
-    """Hanging up in the middle is recorded as the client's doing, once."""
+    """A hang-up in the middle of a body is recorded once, as the client's ending."""
     seen: list[Exchange] = []
     serving = Serving(Chunk(b"ab"), Ending(how=How.STALL))
     with ServerThread(serving) as server:
@@ -86,7 +86,7 @@ def test_a_client_that_stops_reading_is_the_one_who_ended_it(library: Any) -> No
 
 
 def test_a_client_that_ran_out_of_patience_is_recorded_as_a_limit(library: Any) -> None:
-    """A read timeout is the client's limit, not the server's end."""
+    """A read timeout is recorded as the client's limit, not as the server's ending."""
     seen: list[Exchange] = []
     with ServerThread(Serving(Chunk(b"ab"), Ending(how=How.STALL), framing=Length(9))) as server:
         transport = tee_transport(library.HTTPTransport(), seen.append, module=library)
@@ -97,7 +97,7 @@ def test_a_client_that_ran_out_of_patience_is_recorded_as_a_limit(library: Any) 
 
 
 def test_what_it_tells_is_a_recording(library: Any) -> None:
-    """An exchange becomes a recording with its reason phrase and pieces."""
+    """A reported exchange converts to a recording with its reason phrase and pieces."""
     seen: list[Exchange] = []
     with ServerThread(Serving(Chunk(b"ab"), Chunk(b"cde"))) as server:
         fetch(library, server.url, seen.append)
@@ -107,7 +107,7 @@ def test_what_it_tells_is_a_recording(library: Any) -> None:
 
 
 def test_nobody_there(library: Any) -> None:
-    """A refused connection is an exchange without an answer."""
+    """A refused connection is recorded as an exchange without a response."""
     seen: list[Exchange] = []
     assert fetch(library, "http://127.0.0.1:1", seen.append) == (b"", "ConnectError")
     assert (seen[0].status, seen[0].ending.how) == (None, How.REFUSED)

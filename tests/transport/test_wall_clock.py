@@ -1,4 +1,4 @@
-"""The wall clock moves by itself only."""
+"""Only the passing of time moves the wall clock."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from harness.transport import WallClock
 
 
 def test_only_time_moves_it() -> None:
-    """Ticks and pauses that are over add nothing; its source does."""
+    """Ticks and finished pauses do not move the clock; its source does."""
     moments = iter([100.0, 100.5, 107.0])
     clock = WallClock(source=lambda: next(moments))
     clock.tick()
@@ -17,7 +17,7 @@ def test_only_time_moves_it() -> None:
 
 
 def test_the_source_is_the_machine() -> None:
-    """Where nothing else is said it is the machine's monotonic clock."""
+    """By default the source is the machine's monotonic clock."""
     clock = WallClock()
     end = time.monotonic() + 0.01
     while time.monotonic() < end:

@@ -1,6 +1,6 @@
-"""A driver for a session that must not cost more than was allowed: counts requests, and is polite.
+"""A driver for a session with a budget of requests: counts them, and waits when the target asks for it.
 
-Layer 4. Knows the budget; what "come again later" means is `polite`'s business, and repetitions count as well.
+Layer 4. Knows the budget; `polite` knows what "come again later" means. Repetitions count against the budget.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class CarefulDriver(PoliteDriver):
 
 
 class _CountingDriver:
-    """A `Driver` around another that counts, and stops at its budget."""
+    """A `Driver` around another that counts requests, and stops at its budget."""
 
     def __init__(self, driver: Driver, budget: int) -> None:
         self._driver = driver

@@ -1,4 +1,4 @@
-"""Whether what a scenario brought may become a cassette: nothing went wrong, and its replay is the same.
+"""Decides whether the result of a scenario may become a cassette: nothing failed, and its replay is the same.
 
 Layer 4, pure. Must not know where files are or what is sent next.
 """
@@ -45,14 +45,14 @@ class State(StrEnum):
 
 
 class Problem(NamedTuple):
-    """Why there is nothing to keep. STOPPED: nor would there be with the scenarios that follow."""
+    """Why there is nothing to keep. STOPPED means that the scenarios that follow would fail as well."""
 
     state: State
     reason: str
 
 
 def problem_of(played: Played, summary: Summary, *, reached: bool) -> Problem | None:
-    """What went wrong, None when nothing did; `reached` says whether the target has ever been of use."""
+    """What went wrong, or None; `reached` says whether an earlier scenario could use the target."""
     trail = played.trail
     first = trail[0] if trail else None
     if first is not None and not reached and (first.status is None or first.status in _UNAUTHORISED):
@@ -63,7 +63,7 @@ def problem_of(played: Played, summary: Summary, *, reached: bool) -> Problem | 
             return Problem(State.STOPPED, f"the connection to the target was lost: {_lost(summary)}")
         if problem := _problem_with(exchange):
             return problem
-    if summary.unanswered:  # and asked again, on a fresh connection
+    if summary.unanswered:  # though the driver asked again on a fresh connection
         return Problem(State.FAILED, f"a connection to the target broke: {_lost(summary)}")
     if summary.unrecorded:
         return Problem(State.UNFAITHFUL, summary.unrecorded[0])
@@ -91,19 +91,19 @@ def _problem_with(exchange: Exchange) -> Problem | None:
 
 
 def _lost(summary: Summary) -> str:
-    """Why there was no answer, as the recorder saw it, which stood nearer to the target than the driver."""
+    """Why there was no answer, as the recorder saw it: it is nearer to the target than the driver."""
     return summary.unanswered[0] if summary.unanswered else "the recorder hung up"
 
 
 def may_be_recorded(exchange: Exchange) -> bool:
-    """Refusals for now are left out: the driver asks again, and a client of the replay has no reason to."""
+    """Temporary refusals are not recorded: the driver asks again, and a client of the replay has no reason to."""
     return exchange.status not in LATER
 
 
 def replay_difference(
     scenario: Scenario, target: ResolvedTarget, seen: Sequence[Exchange], recordings: Sequence[Recording]
 ) -> str:
-    """What a replay of the recordings gives the same client that it did not get before, "" when nothing."""
+    """How a replay of the recordings differs from what the same client saw before; "" if it does not."""
     player = Player(recordings, PROTOCOL)
     driver = ServiceDriver(player)
     try:
@@ -121,7 +121,7 @@ def replay_difference(
 
 
 def _same(before: Exchange, after: Exchange) -> bool:
-    """Whether a client could not tell them apart; where it hung up, as far as both go; but for secrets."""
+    """Whether a client could not tell the two apart, except for secrets; after a hang-up, as far as both go."""
     if before.status != after.status:
         return False
     clear, *rest = _PLACEHOLDER.split(after.body)
@@ -131,7 +131,7 @@ def _same(before: Exchange, after: Exchange) -> bool:
 
 
 def _is_redacted(body: bytes, parts: Sequence[bytes]) -> bool:
-    """Whether the body is these parts, with something in between where there are several."""
+    """Whether the body is these parts in order, with something between each two of them."""
     first, last = parts[0], parts[-1]
     if len(parts) == 1:
         return body == first
@@ -147,7 +147,7 @@ def _is_redacted(body: bytes, parts: Sequence[bytes]) -> bool:
 
 
 def refused_since(drifts: Drifts) -> str:
-    """What the older recording has an answer to and is refused now, "" when nothing is."""
+    """The request that the older recording has an answer to and that is refused now; "" if there is none."""
     for drift, labels in drifts.shape.items():
         if drift.place == "status" and drift.before < _REFUSALS <= drift.after:
             return f"{labels[0]} was answered {drift.before} and is now refused with {drift.after}"

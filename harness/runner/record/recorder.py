@@ -1,7 +1,8 @@
-"""A recorder: clients in any language talk to its address, what they get from the target ends up in a cassette.
+"""A recorder: clients in any language talk to its address, and what the target answers ends up in a cassette.
 
-Layer 4. Puts tap, cassette and player together, by the record modes of vcrpy; must not know how bytes pass or how
-files are written. Every finished exchange is on the disk before its client has seen the end of it.
+Layer 4. Combines tap, cassette and player according to vcrpy's record modes; must not know how bytes pass or how
+files are written. A finished exchange is on the disk before its client gets the last byte, unless it is so large
+that the tap does not make the client wait.
 """
 
 from __future__ import annotations
@@ -39,10 +40,11 @@ _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 @dataclass(slots=True)
 class Summary:
-    """What became of a session.
+    """The result of a recorder's run.
 
-    `replaced` counts secrets by kind, `unrecorded` says what is missing and why, `unanswered` what the target left
-    without an answer, which is a recording too, and `stopped` the answers that were still coming in the end.
+    `replaced` counts redacted secrets by kind. `unrecorded` says what is missing and why. `unanswered` names
+    requests that the target did not answer, which are recorded too. `stopped` names requests whose answers were
+    still coming at the end.
     """
 
     cassette: str
@@ -60,18 +62,18 @@ class Summary:
 
     @property
     def passed(self) -> int:
-        """Exchanges there were, wherever their answers came from."""
+        """The number of exchanges, wherever their answers came from."""
         return self.recorded + self.played + len(self.unrecorded) + len(self.misses)
 
 
 class Recorder:
-    """A context manager; `url` is for the clients, `summary` is complete once it ended.
+    """A context manager; `url` is for the clients, `summary` is complete after the exit.
 
-    `mode` is vcrpy's: `all` records anew, `once` records where there is no file and else only plays, `none` only
-    plays, `new_episodes` plays what is there and records the rest. Only with `all`, or where there is no file yet,
-    clients are connected to nothing but the tap. Exchanges that are not `wanted` pass unrecorded, as
-    do bodies of more than `most` bytes and what cannot be recorded; of these `warn` is told at once, `no_answer`
-    of what the target leaves without one. Raises CassetteError and UsageFault.
+    `mode` is vcrpy's: `all` records anew, `once` records if there is no file and otherwise only plays, `none` only
+    plays, `new_episodes` plays what is there and records the rest. With `all`, or if there is no file yet, clients
+    are connected directly to the tap. Exchanges that are not `wanted` pass unrecorded. So do bodies of more than
+    `most` bytes and what cannot be recorded; `warn` is called with these at once. `no_answer` is called with the
+    requests that the target does not answer. Raises CassetteError and UsageFault.
     """
 
     def __init__(
@@ -132,11 +134,11 @@ class Recorder:
 
     @property
     def only_plays(self) -> bool:
-        """Whether nothing can be added, because of the mode and of the file that is there."""
+        """Whether nothing can be recorded, given the mode and the existing file."""
         return not self._adds
 
     def _listen(self, stack: ExitStack, address: dict[str, Any]) -> str:
-        """The URL of the tap."""
+        """Start the tap and return its URL."""
         self._tap = stack.enter_context(InThread(Tap(self._target, self._sink, **address, **self._tapping)))
         return self._tap.url
 
@@ -173,7 +175,7 @@ class Recorder:
             self.summary.stopped.append(f"{exchange.request.method} {exchange.request.raw_path}")
 
     def _known_or(self, upstream: Service) -> Service:
-        """What is recorded is played, the rest asked for."""
+        """A service that plays what is recorded and asks `upstream` for the rest."""
 
         def service(request: Request) -> Response:
             known = self._file.play(request)
@@ -187,7 +189,7 @@ class Recorder:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder for cassettes, before anything is asked that could not be kept. Raises UsageFault."""
+    """Make a folder for cassettes, before any request whose answer could not be kept. Raises UsageFault."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as wrong:
@@ -197,19 +199,19 @@ def make_folder(folder: Path) -> None:
 
 
 def unanswered(exchange: Exchange) -> str:
-    """What was asked and how the connection died."""
+    """One line: the request, and how its connection died."""
     request, ending = exchange.request, exchange.ending
     return f"{request.method} {request.raw_path}: {ending.detail or ending.words}"
 
 
 def recording_of(exchange: Exchange, origin: str) -> Recording:
-    """The recording of an exchange that the tap saw; its content coding undone, as far as the body goes."""
+    """The recording of an exchange that the tap saw; its content coding is decoded, as far as the body goes."""
     unit = Unit.CHUNK if isinstance(exchange.framing, Chunked) else Unit.PIECE
     return Recording.of(exchange, origin=origin, unit=unit, decoded=False).decoded()
 
 
 def provenance_of(target: str, *, recorder: str = "harness record", ca_file: str | None = None) -> Provenance:
-    """Where recordings of `target` come from; a server on this machine is asked whether it is our emulator."""
+    """The provenance of recordings of `target`; a server on this machine is asked whether it is our emulator."""
     return Provenance(
         recorder=recorder,
         target=target_class(target, ca_file=ca_file),
@@ -220,7 +222,7 @@ def provenance_of(target: str, *, recorder: str = "harness record", ca_file: str
 
 
 def target_class(target: str, *, ca_file: str | None = None) -> Target:
-    """Live, the emulator, or something else. Nobody but a server on this machine is asked anything."""
+    """Whether `target` is the live service, the emulator or another. Only a server on this machine is asked."""
     host = Origin.parse(target).host
     if any(host == name or host.endswith(f".{name}") for name in _LIVE):
         return Target.LIVE

@@ -1,7 +1,8 @@
 """What a library of recordings holds: short exercises of lifecycle, streams, resumes, chains, tools and agents.
 
-Layer 4. Exercises like those of the checks, but small and alike on every target: nothing is scripted and nothing
-raced, so that two recordings of one can be compared. What is created is deleted afterwards, unrecorded.
+Layer 4. The exercises are like those of the checks, but small and the same on every target: nothing is scripted
+and nothing races, so two recordings of one scenario can be compared. Whatever a scenario creates is deleted
+afterwards, without being recorded.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from harness.outcome.suggest import did_you_mean
 from harness.wire import Exchange, LiveStream
 
 EVENTS_BEFORE_HANG_UP = 3
-"""Events that the resume scenarios read before they hang up, and on to one with a cursor."""
+"""How many events the resume scenario reads before it hangs up; it reads on until one has a cursor."""
 
 _MOST_EVENTS_BEFORE_HANG_UP = 40
 
@@ -39,7 +40,7 @@ class Scenario(NamedTuple):
 
 @exercise(requests=4, interactions=1)
 def _lifecycle(t: Target) -> Steps:
-    """Create, read, delete, and read what is gone."""
+    """Create, read, delete, and read again what is deleted."""
     created: Exchange = yield Send(t.create(input="Say hi."))
     found = need_id(created)
     read = yield from appear(t, found)
@@ -120,7 +121,7 @@ def _agent(t: Target) -> Steps:
 
 @exercise(requests=4)
 def _errors(t: Target) -> Steps:
-    """Requests that are refused: an unknown id, an unknown model, a wrong field, no JSON at all."""
+    """Requests that are refused: an unknown id, an unknown model, a wrong field, malformed JSON."""
     return {
         "unknown": (yield Send(t.get(UNKNOWN_ID))),
         "model": (yield Send(t.create(model="harness-no-such-model", input="Say hi."))),
@@ -143,11 +144,11 @@ SCENARIOS: Mapping[str, Scenario] = {
         "errors": _errors,
     }.items()
 }
-"""By name, which is also the name of the cassette."""
+"""The scenarios by name, which is also the name of the cassette."""
 
 
 def chosen(names: list[str]) -> list[Scenario]:
-    """The scenarios of these names, `all` for every one. Raises UsageFault with a suggestion."""
+    """The scenarios with these names; `all` means every one. Raises UsageFault, with a suggestion, for others."""
     wanted: dict[str, Scenario] = {}
     for name in names:
         if name == "all":

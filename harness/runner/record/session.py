@@ -1,9 +1,9 @@
-"""Records scenarios, one cassette each, and replaces a cassette only by one that has proved itself.
+"""Records scenarios, one cassette each, and replaces a cassette only with one that was proved.
 
 Layer 4. A session has a budget of requests, waits out short refusals, stops at an exhausted quota or a lost
 connection, keeps what is finished and can be continued. Each recording is replayed and compared with what was
 seen, judged against the contract, and compared with its predecessor. Recordings of the live service and of the
-emulator never take each other's place.
+emulator never replace each other.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Begun:
 
 @dataclass(frozen=True, slots=True)
 class Waits:
-    """The target wants to be left alone for some seconds, and is."""
+    """The target asked for a pause of some seconds, and the session waits."""
 
     seconds: float
     asked: str
@@ -60,7 +60,7 @@ class Waits:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """One scenario's result. `drifts` is None where there was no predecessor; `left` would not be deleted."""
+    """One scenario's result. `drifts` is None if no predecessor was compared; `left` could not be deleted."""
 
     name: str
     state: State
@@ -85,9 +85,9 @@ Event = Begun | Waits
 
 @dataclass(slots=True)
 class Session:
-    """How to record: where the cassettes go, and how many requests may be sent at most.
+    """A recording session: where the cassettes go, and how many requests may be sent at most.
 
-    `hear` is told what happens between two results.
+    `hear` is called with what happens between two results.
     """
 
     target: ResolvedTarget
@@ -105,14 +105,14 @@ class Session:
         self.provenance = replace(made, api_version=self.target.info.version)
 
     def waiting(self, scenarios: Sequence[Scenario]) -> list[Scenario]:
-        """Those that are to be recorded: all, or in a continued session the ones that are not done."""
+        """The scenarios that are still to record: all, or in a continued session those that are not done."""
         done = self._done() if self.continued else []
         return [scenario for scenario in scenarios if scenario.name not in done]
 
     def run(self, scenarios: Sequence[Scenario]) -> Generator[Recorded, None, None]:
-        """Record one after the other. Raises UsageFault where recordings of another class are in the way.
+        """Record one after the other. Raises UsageFault if recordings of another class of target are in the way.
 
-        A recording takes its place only when the caller asks for the next result, having seen this one.
+        A recording replaces its predecessor only when the caller, having seen its result, asks for the next one.
         """
         for scenario in scenarios:
             refuse_foreign(self._path(scenario.name), self.provenance.target)
@@ -159,7 +159,7 @@ class Session:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """Two sessions in one folder would take each other's files for left ones. Raises CassetteError."""
+        """Lock the folder: two sessions would delete each other's files as leftovers. Raises CassetteError."""
         path = self.folder / _LOCK
         with path.open("wb") as file:
             lock(file, path)
@@ -170,7 +170,7 @@ class Session:
 
     @contextmanager
     def _fresh(self, name: str) -> Iterator[Path]:
-        """Where a new recording is made; nothing is left there, nor what a killed session left."""
+        """The path for a new recording; afterwards its files are deleted, and those that a killed session left."""
         try:
             yield self.folder / f".{name}.new.yaml"
         finally:
@@ -180,7 +180,7 @@ class Session:
     # One scenario.
 
     def _record(self, scenario: Scenario, fresh: Path) -> Recorded:
-        """Play it, replay it, judge it, and compare it with its predecessor."""
+        """Play the scenario, replay the recording, judge it, and compare it with its predecessor."""
         name, path = scenario.name, self._path(scenario.name)
         if self.spent + scenario.exercise.requests > self.budget:
             reason = f"it takes {counted(scenario.exercise.requests, 'request')}, and --max-requests leaves "
@@ -213,7 +213,7 @@ class Session:
         return result
 
     def _play(self, scenario: Scenario, path: Path) -> tuple[Played, Summary, list[str]]:
-        """Drive the scenario through a recorder; what it created is deleted past it, whichever way it ends."""
+        """Drive the scenario through a recorder; however it ends, delete what it created, unrecorded."""
         ledger, left = Ledger(), list[str]()
         recorder = Recorder(
             self.target.info.url,
@@ -244,7 +244,7 @@ class Session:
 
 
 def refuse_foreign(path: Path, target: Target) -> None:
-    """Raise UsageFault where what would be replaced is of another class of target, or no recording at all."""
+    """Raise UsageFault if the file to be replaced is of another class of target, or is no recording at all."""
     for name, kind in (("live", Target.LIVE), ("emulator", Target.EMULATOR)):
         if path.parent.name == name and path.parent.parent.name == "cassettes" and kind is not target:
             raise UsageFault(
