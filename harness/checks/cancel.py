@@ -296,6 +296,8 @@ def _excuse_a_lost_race(cancelled: Exchange, polled: list[Exchange]) -> None:
         return
     status = status_of(polled[-1])
     if status in ("completed", "requires_action", "incomplete", "failed"):
+        if cancelled.status in SUCCESS:  # it may have come too late, or do nothing: both look alike
+            raise Unmet(f"the cancel was accepted, and the run ended as {status} all the same", race_lost=True)
         raise Unmet(f"the run ended as {status} before the cancel came", race_lost=True)
 
 

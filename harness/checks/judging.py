@@ -25,6 +25,8 @@ OVERLOADED = 503
 
 _KEY = re.compile(r"([?&](?:key|access_token)=)[^&]*")
 
+_GZIP = b"\x1f\x8b"
+
 _MOST = 50
 """If more statuses of one class are listed, a message names the class and the missing ones."""
 
@@ -195,6 +197,8 @@ def shown(exchange: Exchange) -> str:
     error = read(exchange).error
     if error is not None:
         return f"{exchange.status} {_clip(': '.join(str(part) for part in error if part), 120)}"
+    if exchange.body.startswith(_GZIP) and "content-encoding" not in exchange.headers:
+        return f"{exchange.status} a body compressed with gzip, which no Content-Encoding says"
     return f"{exchange.status} {_clip(exchange.body[:400].decode('utf-8', 'replace'), 80)}".rstrip()
 
 

@@ -152,10 +152,12 @@ class _Kept:
 
 
 def _framed(headers: Headers, framing: Framing) -> Headers:
-    """With the fields that a carrier leaves to the framing: other tools read the file too."""
-    if isinstance(framing, Length):
+    """With the fields that a carrier leaves to the framing, if they are not there: other tools read the file too."""
+    if isinstance(framing, Length) and "content-length" not in headers:
         return Headers([*headers, ("content-length", str(framing.size))])
-    return Headers([*headers, ("transfer-encoding", "chunked")]) if isinstance(framing, Chunked) else headers
+    if isinstance(framing, Chunked) and "transfer-encoding" not in headers:
+        return Headers([*headers, ("transfer-encoding", "chunked")])
+    return headers
 
 
 def _miss(reason: str) -> Response:

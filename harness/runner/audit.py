@@ -1,8 +1,8 @@
-"""Judges every answer of a run by the rules that hold of all answers, whichever exercise brought them.
+"""Judges every answer of a run by the rules that apply to all answers, whichever exercise produced them.
 
-Layer 4. A check looks at the exchanges of its own exercise; but what `get.schema` promises, it promises of every
-GET. So the trail of each exercise passes by here once, the contract's judges speak on each answer, and what they
-find is said under the one check of that rule. Must not know how anything is printed.
+Layer 4. A check looks at the exchanges of its own exercise, but a rule such as `get.schema` applies to every GET.
+So the audit takes the trail of each exercise once, lets the contract's judges read each answer, and reports what
+they find under the one check of that rule. Must not know how anything is printed.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from harness.runner.play import Played
 from harness.wire import Exchange
 
 MOST = 3
-"""Different defects that are shown under one rule; one that repeats itself is shown once and counted."""
+"""Number of different defects shown under one rule; a repeated defect is shown once, with a count."""
 
 SETTLED = frozenset({Outcome.NOT_MET, Outcome.ERROR})
-"""Outcomes of a check's own exercise that no other answer changes: a broken rule needs no second witness."""
+"""Outcomes of a check's own exercise that other answers do not change: a broken rule needs no more evidence."""
 
 _PROXY = frozenset({408, 411, 413, 414, 429, 431, 502, 503, 504})
-"""Refusals that may come from what stands before the API, in a shape of its own."""
+"""Refusals that may come from a proxy in front of the API, with an error shape of its own."""
 
 _INDEX = re.compile(r"\[\d+\]")
 
 
 @dataclass(slots=True)
 class _Sighting:
-    """One defect: where it was first seen, and in how many answers."""
+    """One defect: where it was first seen, and how many answers have it."""
 
     finding: Finding
     exchange: Exchange
@@ -41,7 +41,7 @@ class _Sighting:
     answers: int = 1
 
     def told(self) -> Finding:
-        """The finding with its exchange named and, where there were more, their number."""
+        """The finding with the name of its exchange and the number of further answers that have the defect."""
         named = self.finding.at(exchange=asked(self.exchange))
         if self.answers == 1:
             return named
@@ -53,7 +53,7 @@ class _Sighting:
 class Audit:
     """What is wrong with the answers of a run, by rule; several workers may add to it.
 
-    `rules` are those of the checks that hold everywhere. Nothing is kept of an answer that breaks none.
+    `rules` are the rules of the checks that apply everywhere. An answer that breaks none of them is not kept.
     """
 
     rules: frozenset[str]
@@ -62,11 +62,11 @@ class Audit:
 
     @classmethod
     def of(cls, checks: Iterable[Check]) -> Audit:
-        """The audit by those of the checks that hold everywhere."""
+        """An audit by those of the checks that apply everywhere."""
         return cls(frozenset(check.id for check in checks if check.everywhere))
 
     def note(self, exercise: Exercise, played: Played) -> None:
-        """Judge all that one exercise brought."""
+        """Judge all exchanges of one exercise."""
         if exercise.front_end:
             return
         for exchange in played.trail:
@@ -74,14 +74,14 @@ class Audit:
                 self._judge(exchange, played)
 
     def observe(self, check: Check, own: Observation) -> Observation:
-        """What a check says once the whole run is known; `own` itself where that adds nothing."""
+        """The observation of a check after the whole run; `own` itself if the other answers add nothing."""
         sightings = self._sightings(check)
         if not sightings or own.outcome in SETTLED:
             return own
         return Observation(Outcome.NOT_MET, (*own.findings, *(sighting.told() for sighting in sightings)))
 
     def evidence(self, check: Check) -> tuple[Exchange, ...]:
-        """The answers that show it, each with the creates whose ids it addresses."""
+        """The answers that show the check's defects, each with the requests that it depends on."""
         shown = [exchange for s in self._sightings(check) for exchange in s.played.with_origins([s.exchange])]
         return tuple({id(exchange): exchange for exchange in shown}.values())
 
@@ -111,7 +111,7 @@ class Audit:
 
 
 def _is_the_apis(exchange: Exchange) -> bool:
-    """Whether the API itself answers a call of its own; what a resumed stream may lack, its own check says."""
+    """Whether it is the API's own answer to one of its calls; resumed streams are left to their own check."""
     reading = read(exchange)
     if reading.operation is None or exchange.status in _PROXY:
         return False

@@ -1,6 +1,6 @@
-"""The baseline: failures that are known and explained, one entry a check, so that only new ones are red.
+"""The baseline: known and explained failures, one entry for each check, so that only new failures are red.
 
-Layer 4. Knows the file's form; reads and writes text it is given, never the clock.
+Layer 4. Knows the format of the file; never reads the clock.
 
     - id: stream.done
       reason: our proxy drops the final frame (issue 12)
@@ -41,22 +41,22 @@ class Baseline:
         return check_id in self.entries
 
     def reason(self, check_id: str) -> str:
-        """Why a check is excused, `""` when it is not."""
+        """Why a check is excused, or `""` if it is not."""
         entry = self.entries.get(check_id)
         return entry.reason if entry else ""
 
     def updated(self, results: Iterable[Result], today: str) -> Baseline:
-        """With every unexpected failure added; entries that exist keep their reason and day."""
+        """A copy with every unexpected failure added; existing entries keep their reason and day."""
         new = [Entry(r.check.id, UNEXPLAINED, today) for r in results if r.verdict is Verdict.FAIL]
         return Baseline([*self.entries.values(), *(entry for entry in new if entry.id not in self)])
 
     def pruned(self, results: Iterable[Result]) -> Baseline:
-        """Without the entries whose check passes now."""
+        """A copy without the entries whose checks pass now."""
         stale = {result.check.id for result in results if result.verdict is Verdict.STALE}
         return Baseline(entry for entry in self.entries.values() if entry.id not in stale)
 
     def text(self) -> str:
-        """The file, sorted by id."""
+        """The text of the file, sorted by id."""
         import yaml
 
         rows = [
@@ -67,7 +67,7 @@ class Baseline:
 
 
 def read_baseline(path: Path, known: Collection[str]) -> Baseline:
-    """Read a baseline; a missing file raises UsageFault, as do unknown keys and ids of no check."""
+    """Read a baseline. Raises UsageFault if it is missing or unreadable, or has unknown keys or check ids."""
     import yaml
 
     try:

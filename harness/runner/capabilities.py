@@ -15,7 +15,7 @@ from harness.outcome.suggest import did_you_mean
 
 
 class How(StrEnum):
-    """Where the word on a capability comes from; only `DECLARED` turns untestable into failed."""
+    """How a capability became known; only `DECLARED` turns untestable into failed."""
 
     DECLARED = "declared"
     DENIED = "denied"
@@ -35,19 +35,19 @@ class Capability:
 
 
 class Capabilities:
-    """The settled capabilities of one target; one that nobody settled is absent."""
+    """The settled capabilities of one target; a capability that was not settled counts as absent."""
 
     def __init__(self, items: Iterable[Capability] = ()) -> None:
         self._items = {item.name: item for item in items}
 
     def settle(self, item: Capability) -> None:
-        """Record one; what the user said is never overruled by what was seen."""
+        """Record one; what was observed never overrules what the user said."""
         known = self._items.get(item.name)
         if known is None or known.how not in (How.DECLARED, How.DENIED):
             self._items[item.name] = item
 
     def get(self, name: str) -> Capability | None:
-        """What is known of one, None when nothing."""
+        """What is known of one capability, or None."""
         return self._items.get(name)
 
     def missing(self, names: Iterable[str]) -> list[str]:
@@ -55,7 +55,7 @@ class Capabilities:
         return sorted(name for name in names if name not in self)
 
     def declared(self, names: Iterable[str]) -> bool:
-        """Whether the user declared one of these, and the others are there: a promise that can be held to."""
+        """Whether all of these are present and the user declared at least one: a promise to be kept."""
         items = [self._items.get(name) for name in names]
         present = all(item is not None and item.present for item in items)
         return present and any(item is not None and item.how is How.DECLARED for item in items)
@@ -73,9 +73,9 @@ class Capabilities:
 
 
 def parse_capabilities(words: Iterable[str]) -> list[Capability]:
-    """`+stream`, `-agents`, several with commas; a bare name means `+`.
+    """Parse `+stream`, `-agents`, or several separated by commas; a bare name means `+`.
 
-    Raises UsageFault on a name that no check knows, or one that is both claimed and denied.
+    Raises UsageFault for an unknown name and for one that is both claimed and denied.
     """
     said: dict[str, Capability] = {}
     for part in (piece.strip() for word in words for piece in word.split(",")):
@@ -92,5 +92,5 @@ def parse_capabilities(words: Iterable[str]) -> list[Capability]:
 
 
 def everything(*, but: Container[str] = ()) -> Capabilities:
-    """All capabilities taken as present without asking anyone: for dry runs and the reference emulator."""
+    """All capabilities assumed present without a request: for dry runs and the reference emulator."""
     return Capabilities(Capability(name, name not in but, How.ASSUMED) for name in CAPABILITIES)

@@ -1,7 +1,7 @@
-"""Two recordings of the same thing, compared: drift of shape breaks clients, drift of content does not.
+"""Compares two recordings of the same session: drift in shape breaks clients, drift in content does not.
 
-Layer 4, pure but for reading files. Knows how exchanges pair up and how drifts add up to one short list; what is
-shape is said by `diff_shape`.
+Layer 4, pure except for reading files. Knows how exchanges are paired and how their drifts are merged into one
+short list; `diff_shape` defines what shape is.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Key = tuple[str, str, tuple[str, ...], str]
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """Something that differs: where in an exchange, what it was, what it is."""
+    """One difference: its place in an exchange, what was there before, what is there now."""
 
     place: str
     before: str
@@ -43,14 +43,14 @@ class Drift:
 
 @dataclass(slots=True)
 class Drifts:
-    """Two lists; the same drift in several exchanges is one entry that names them all."""
+    """The drifts in shape and in content, each with the labels of all exchanges that have it."""
 
     compared: int = 0
     shape: dict[Drift, list[str]] = field(default_factory=dict)
     content: dict[Drift, list[str]] = field(default_factory=dict)
 
     def add(self, other: Drifts) -> None:
-        """Take in the drifts of another pair."""
+        """Merge the drifts of another pair into these."""
         self.compared += other.compared
         for mine, theirs in ((self.shape, other.shape), (self.content, other.content)):
             for drift, labels in theirs.items():
@@ -58,7 +58,7 @@ class Drifts:
 
 
 def diff_paths(before: Path, after: Path, protocol: StreamProtocol) -> Drifts:
-    """Compare two cassettes, or the cassettes of two folders by their names. Raises CassetteError."""
+    """Compare two cassettes, or the cassettes with the same names in two folders. Raises CassetteError."""
     if before.is_dir() != after.is_dir():
         raise CassetteError(f"{before} and {after}: compare two files or two folders")
     if not before.is_dir():
@@ -80,7 +80,7 @@ def _cassettes(folder: Path) -> set[str]:
 
 
 def diff_recordings(before: Sequence[Recording], after: Sequence[Recording], protocol: StreamProtocol) -> Drifts:
-    """Compare the exchanges of two sessions, paired by what was asked, in their order."""
+    """Compare the exchanges of two sessions, paired in order by what was asked."""
     drifts = Drifts()
     old, new = list(_groups(before, protocol)), list(_groups(after, protocol))
     matcher = SequenceMatcher(a=[key for key, _ in old], b=[key for key, _ in new], autojunk=False)
@@ -112,8 +112,8 @@ def _shape_drifts(before: Shape, after: Shape) -> Iterator[Drift]:
         old, new = before.places.get(place, set()), after.places.get(place, set())
         parent = place.rpartition(".")[0]
         if parent and (parent not in before.places) != (parent not in after.places):
-            continue  # the whole of it is new or gone, which is said once
-        if "number" in old:  # which may be whole by chance
+            continue  # the parent itself is new or gone, which is reported once
+        if "number" in old:  # a number without a fraction may come by chance
             new = {"number" if what == "integer" else what for what in new}
             old = old - {"integer"}
         if old != new and not (partial and (not old or not new)):
@@ -131,7 +131,7 @@ def _set(values: set[str]) -> str:
 
 
 def _first_difference(old: list[str], new: list[str]) -> tuple[str, str]:
-    """The two orders from the last event that both have to the first that differs."""
+    """Both orders, from the last event they share to one event after the first that differs."""
     at = next((n for n, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new)))
     start = max(at - 1, 0)
     return tuple(", ".join(order[start : at + 2]) or "no event" for order in (old, new))  # type: ignore[return-value]
@@ -145,7 +145,7 @@ def _content_drifts(before: Content, after: Content) -> Iterator[Drift]:
 
 
 def _groups(recordings: Sequence[Recording], protocol: StreamProtocol) -> Iterator[tuple[Key, list[Recording]]]:
-    """Exchanges with what was asked; polls in a row are one, for how many it takes is nobody's promise."""
+    """Group exchanges by what was asked. Consecutive polls are one group, because their number may vary."""
     ids = _ids(recordings, protocol)
     keyed = [(_key(recording, ids), recording) for recording in recordings]
     for key, run in groupby(keyed, key=lambda pair: pair[0]):
@@ -157,7 +157,7 @@ def _groups(recordings: Sequence[Recording], protocol: StreamProtocol) -> Iterat
 
 
 def _key(recording: Recording, ids: set[str]) -> Key:
-    """Method, path without ids, names of query parameters, and what sort of answer was asked for."""
+    """Method, path without ids, names of query parameters, and the kind of answer that was asked for."""
     request = recording.request
     path = "/" + "/".join("{id}" if segment in ids else segment for segment in request.segments)
     names = tuple(sorted({name for name, _ in request.query}))
@@ -175,7 +175,7 @@ def _label(key: Key) -> str:
 
 
 def _ids(recordings: Sequence[Recording], protocol: StreamProtocol) -> set[str]:
-    """Every id that an answer gave out."""
+    """Every id that an answer contains."""
     found: set[str] = set()
     for recording in recordings:
         bodies = [frame.data for frame in Decoder().feed(recording.body)] if recording.events else [recording.body]

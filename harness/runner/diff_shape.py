@@ -1,7 +1,7 @@
-"""What is lasting in an answer, apart from what two honest runs may say differently.
+"""Separates the shape of a recorded answer from its content, which may differ between two correct runs.
 
 Layer 4, pure. The shape of a body is its fields with their types, the values that name a kind or a state, and the
-order of a stream's events; how many deltas came, what they said and which ids they bore is content.
+order of a stream's events. The number of deltas, their text and their ids are content.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ KINDS = frozenset({"type", "event_type", "object", "role", "status", "code", "mo
 """Fields whose values belong to the shape."""
 
 HEADERS = ("content-type", "content-encoding", "retry-after", "www-authenticate", "location")
-"""Response headers that clients depend on; of the first two the value, of the others the presence."""
+"""Response headers that clients depend on: the first two by value, the others by presence."""
 
 _BY_VALUE = frozenset({"content-type", "content-encoding"})
 _TYPES = {dict: "object", list: "array", str: "string", bool: "boolean", int: "integer"}
@@ -27,20 +27,24 @@ ABSENT = "nothing"
 
 @dataclass(slots=True)
 class Shape:
-    """Of one exchange, or of several alike: place → what is there, as sets that add up over the exchanges."""
+    """The shape of one exchange or of several similar ones.
+
+    `places` maps each place to the set of what was found there in all of the exchanges. `order` is the order of
+    the events, repetitions left out. `whole` is False if a stream among them did not complete.
+    """
 
     places: dict[str, set[str]] = field(default_factory=dict)
     order: list[str] = field(default_factory=list)
     whole: bool = True
 
     def add(self, place: str, what: str) -> None:
-        """`what` is at `place`."""
+        """Note that `what` was found at `place`."""
         self.places.setdefault(place, set()).add(what)
 
 
 @dataclass(slots=True)
 class Content:
-    """What may differ: the text, how many events, sizes, usage; place → one comparable line."""
+    """What may differ (text, number of events, sizes, usage): place → one comparable line."""
 
     lines: dict[str, str] = field(default_factory=dict)
 
@@ -84,7 +88,7 @@ def _stream(recording: Recording, shape: Shape, protocol: StreamProtocol) -> Non
 
 
 def _name(event: Any) -> str:
-    """What kind of event it is, as far as its own words go: `step.delta(text)`."""
+    """The kind of an event as the event itself states it, such as `step.delta(text)`."""
     if not isinstance(event, Mapping):
         return "not an object"
     inner: Mapping[str, Any] = next(
@@ -115,14 +119,14 @@ def _places(place: str, value: Any, protocol: StreamProtocol) -> Iterator[tuple[
 
 
 def _type(value: Any) -> str:
-    """By JSON Schema's names: a float without a fraction is an integer."""
+    """The type by JSON Schema's names; a float without a fraction is an integer."""
     if isinstance(value, float):
         return "integer" if value.is_integer() else "number"
     return _TYPES.get(type(value), "null")
 
 
 def content_of(recordings: list[Recording], protocol: StreamProtocol) -> Content:
-    """What two honest runs may say differently."""
+    """The content of these exchanges, which may differ between two correct runs."""
     content = Content()
     content.lines["exchanges"] = str(len(recordings))
     content.lines["ending"] = ", ".join(dict.fromkeys(_ending(recording) for recording in recordings))

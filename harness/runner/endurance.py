@@ -1,9 +1,10 @@
-"""A driver for a target whose answers do not end: after a few of them it gives less time, then sends no more.
+"""A driver for a target whose answers do not end: after a few of them it shortens the timeout, then stops sending.
 
-Layer 4. An answer that our own limits end costs all of a request's time, and a run sends hundreds: a target that
-ends none would hold it for hours. What ends by itself costs nothing here, however long it takes, so a slow target
-loses nothing. Only answers that were cut *in a row* count: one that ends gives the whole time back. What was cut
-in less than the whole time, or never asked for, says nothing of the target (`hurried`) and must not be judged.
+Layer 4. An answer that our own limits cut off costs the whole timeout of its request. A run sends hundreds of
+requests, so a target that ends no answer would hold it for hours. An answer that ends by itself costs nothing
+here, however long it takes, so a slow target loses nothing. Only answers cut off *in a row* count: one that ends
+restores the whole timeout. An answer that was cut off before the whole timeout, or whose request was not sent,
+says nothing about the target (`hurried`) and must not be judged.
 """
 
 from __future__ import annotations
@@ -17,15 +18,15 @@ from dataclasses import dataclass, replace
 from harness.wire import At, By, Driver, Ending, Exchange, Frame, Headers, How, LiveStream, Recorder, Request
 
 PATIENT = 3
-"""Answers in a row that are waited for as long as ever; those after them get a part of that."""
+"""Number of cut answers in a row after which requests get only one `PART`th of the timeout."""
 
 PART = 6
 
 MOST = 8
-"""Answers in a row that did not end, after which nothing is sent that would wait for one more."""
+"""Number of cut answers in a row after which no request is sent that would wait for another one."""
 
 NO_TIME = "no time"
-"""What `unanswered` says of a hurried answer."""
+"""What `unanswered` returns for a hurried answer."""
 
 _NOTE = __name__
 _STREAM = re.compile(rb'"stream"\s*:\s*true')
@@ -33,10 +34,10 @@ _STREAM = re.compile(rb'"stream"\s*:\s*true')
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """What a run lost to answers without an end.
+    """What a run lost to answers that did not end.
 
-    `answers` is how many our limits ended, `seconds` what these took, `hurried` how many of them got less than the
-    whole time, `unsent` how many requests were not sent at all; `first` is the first of them in a few words.
+    `answers` is how many our limits cut off, `seconds` is how long these took, and `hurried` is how many of them
+    got less than the whole timeout. `first` describes the first of them. `unsent` requests were not sent at all.
     """
 
     answers: int = 0
@@ -48,9 +49,9 @@ class Cut:
 
 @dataclass(frozen=True, slots=True)
 class Leave:
-    """What a request may take in seconds, None for all that the driver gives; `less` is our haste.
+    """The timeout granted to a request in seconds, None for the driver's own; `less` means that we shortened it.
 
-    `alike` and `any` are how many cuts had been counted when it was given.
+    `alike` and `any` are how many cuts each of the two rows had counted when it was granted.
     """
 
     seconds: float | None
@@ -60,14 +61,17 @@ class Leave:
 
 
 class _Row:
-    """The length of a row of answers without an end; those that were waited for at the same time count once."""
+    """Counts consecutive answers that did not end; answers awaited at the same time count once."""
 
     def __init__(self) -> None:
         self.length = 0
         self.counted = 0
 
     def hear(self, exchange: Exchange, since: int, *, ends: bool) -> None:
-        """One more; `ends`: such answers do end. A drop, or a stream that we left ourselves, tells nothing."""
+        """Count one more answer; `ends`: it shows that such answers end. A drop or our own close changes nothing.
+
+        `since` is the number of cuts that had been counted when its request was sent.
+        """
         if ends:
             self.length = 0
         elif _is_cut(exchange) and self.counted == since:
@@ -76,11 +80,12 @@ class _Row:
 
 
 class Endurance:
-    """What all drivers of one run bear together; `seconds` is the whole time of one request.
+    """Counts for all drivers of one run; `seconds` is the whole timeout of one request.
 
-    Counted are answers alike (method, and whether a stream was asked for; a refusal is not like them), and all of
-    them: a target whose streams never end is asked for everything else as before. A deletion is sent as long as
-    deletions end, whatever else does not: it is how a run cleans up. Several threads may share one.
+    There is one row for all answers and one for each kind (the method, and whether a stream was asked for). So a
+    target whose streams never end is still asked for everything else. A refusal does not end the row of its kind.
+    A deletion is sent as long as deletions end, whatever else does not, because that is how a run cleans up.
+    Several threads may share one.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -91,7 +96,7 @@ class Endurance:
         self._lock = threading.Lock()
 
     def leave(self, request: Request, timeout: float | None) -> Leave | None:
-        """What it may take, at most `timeout`; None where it is not to be sent, which is counted then."""
+        """Grant a request its timeout, at most `timeout`; None if it must not be sent, which counts as unsent."""
         with self._lock:
             alike = self._alike[_kind(request)]
             longest = max(alike.length, self._any.length)
@@ -102,10 +107,10 @@ class Endurance:
             return Leave(self._less if less else timeout, less, alike.counted, self._any.counted)
 
     def hear(self, exchange: Exchange, leave: Leave, *, bounded: bool = True) -> None:
-        """How it ended; not `bounded`: it was given its whole time all the same."""
+        """Note how an exchange ended; `bounded=False`: it got the whole timeout whatever was granted."""
         with self._lock:
             alike = self._alike[_kind(exchange.request)]
-            # A refusal is not alike: it would have ended in any case.
+            # A refusal does not end the row of its kind: it would have ended in any case.
             alike.hear(exchange, leave.alike, ends=exchange.complete and exchange.succeeded)
             self._any.hear(exchange, leave.any, ends=exchange.complete)
             if _is_cut(exchange):
@@ -125,14 +130,14 @@ class Endurance:
 
 
 class EnduringDriver:
-    """A `Driver` around another that gives its requests the time that the endurance has left for them."""
+    """A `Driver` around another that gives each request the timeout that the endurance grants."""
 
     def __init__(self, driver: Driver, endurance: Endurance) -> None:
         self._driver = driver
         self._endurance = endurance
 
     def send(self, request: Request, *, timeout: float | None = None) -> Exchange:
-        """As the driver inside, or `not_sent`."""
+        """As the wrapped driver does, or return `not_sent`."""
         leave = self._endurance.leave(request, timeout)
         if leave is None:
             return not_sent(request)
@@ -141,7 +146,7 @@ class EnduringDriver:
         return exchange
 
     def open(self, request: Request, *, timeout: float | None = None) -> LiveStream:
-        """As the driver inside, or a stream that ended before it began."""
+        """As the wrapped driver does, or return a stream that ended before it began."""
         leave = self._endurance.leave(request, timeout)
         if leave is None:
             return _Unsent(request)
@@ -149,7 +154,7 @@ class EnduringDriver:
         return _Heard(stream, lambda exchange: self._endurance.hear(exchange, leave))
 
     def together(self, requests: Sequence[Request]) -> list[Exchange]:
-        """As the driver inside, each with its whole time; none is sent where one of them would not be."""
+        """As the wrapped driver does, each with the whole timeout; send none if one of them must not be sent."""
         leaves = [leave for request in requests if (leave := self._endurance.leave(request, None)) is not None]
         if len(leaves) < len(requests):
             return [not_sent(request) for request in requests]
@@ -163,12 +168,12 @@ class EnduringDriver:
         self._driver.wait(seconds)
 
     def close(self) -> None:
-        """Close the driver inside."""
+        """Close the wrapped driver."""
         self._driver.close()
 
 
 class _Heard:
-    """A `LiveStream` whose end is told, once."""
+    """A `LiveStream` that reports its finished exchange to `tell`, once."""
 
     def __init__(self, stream: LiveStream, tell: Callable[[Exchange], None]) -> None:
         self._stream = stream
@@ -223,7 +228,7 @@ class _Unsent:
 
 
 def not_sent(request: Request) -> Exchange:
-    """The record of a request that was given up: no answer, by our own decision, and in no time."""
+    """The record of a request that we decided not to send: no answer, and no time spent."""
     said = f"not sent: {MOST} answers in a row had not ended in time"
     exchange = Recorder(request).finish(Ending(By.LIMIT, How.TIMEOUT, At.BEFORE_HEADERS, detail=said), 0.0)
     exchange.notes[_NOTE] = said
@@ -231,12 +236,12 @@ def not_sent(request: Request) -> Exchange:
 
 
 def hurried(exchange: Exchange) -> str:
-    """Why an answer that has no end says nothing of the target: it was our haste; `""` where it was not."""
+    """Why this exchange says nothing about the target: our haste cut it off, or it was not sent; else `""`."""
     return str(exchange.notes.get(_NOTE, ""))
 
 
 def _kind(request: Request) -> tuple[str, bool]:
-    """Requests whose answers may be expected to end alike."""
+    """The kind of a request; answers to requests of one kind can be expected to end alike."""
     return request.method, request.parameter("stream") == "true" or _STREAM.search(request.body) is not None
 
 

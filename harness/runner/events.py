@@ -1,6 +1,6 @@
-"""What a run says while it goes: the events that every report listens to.
+"""The events that a run emits; every report listens to them.
 
-Layer 4. Frozen data only; must not know who listens, nor how a request is sent.
+Layer 4. Frozen data only; must not know who listens or how a request is sent.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from harness.wire import Exchange
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetInfo:
-    """What a report may print of the target.
+    """What a report may print about the target.
 
-    `url` is the root that a reader can send a curl to, `""` for the embedded emulator. `secrets` are the values
-    that must never be printed, by the environment variable that stands for each.
+    `url` is the root for `curl` lines, `""` for the embedded emulator. `secrets` are the values that must never
+    be printed, by the environment variable that replaces each.
     """
 
     name: str
@@ -36,7 +36,7 @@ class TargetInfo:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One check's verdict. `exchanges` is its evidence and empty unless the verdict is one to explain."""
+    """One check's verdict. `exchanges` is its evidence, empty if the verdict needs no explanation."""
 
     check: Check
     observation: Observation
@@ -46,7 +46,7 @@ class Result:
     reason: str = ""
     """Why the baseline excuses it."""
     unjudged: bool = False
-    """It is a MUST, and the target gave no answer that could be judged; or it was not asked for want of time."""
+    """It is a MUST and the target gave no answer that could be judged; or, at any level, time ran out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class RunStarted:
 class Probed:
     """What the target can do, as declared, announced or found with `requests` requests.
 
-    `notes` are sentences about it that a reader of the verdicts needs.
+    `notes` are sentences about the target that a reader of the verdicts needs.
     """
 
     capabilities: Capabilities
@@ -78,7 +78,7 @@ class Planned:
 
 @dataclass(frozen=True, slots=True)
 class ExerciseStarted:
-    """The exercise `name` begins; `checks` are the ids that it serves."""
+    """The exercise `name` begins; `checks` are the ids of the checks that use it."""
 
     name: str
     checks: tuple[str, ...]
@@ -95,8 +95,8 @@ class CheckFinished:
 class RunFinished:
     """All verdicts, in the order of the catalogue.
 
-    `leftovers` are the resources that would not be deleted; `waited` is what was spent because the target said
-    "later", `cut` what was lost to answers that did not end.
+    `leftovers` are the resources that could not be deleted. `waited` is the time spent because the target said
+    "later", and `cut` is what was lost to answers that did not end.
     """
 
     results: tuple[Result, ...]
@@ -107,7 +107,7 @@ class RunFinished:
 
     @property
     def counts(self) -> dict[Verdict, int]:
-        """Every bucket, the empty ones too; they add up to the catalogue."""
+        """The number of results for each verdict, including zeros; they add up to the catalogue."""
         return count(result.verdict for result in self.results)
 
     @property
@@ -117,12 +117,12 @@ class RunFinished:
 
     @property
     def unjudged(self) -> tuple[Result, ...]:
-        """Every MUST that had no answer, and what was not asked for want of time: of these nothing is known."""
+        """Results that say nothing: each MUST without an answer, and each check for which time ran out."""
         return tuple(result for result in self.results if result.unjudged)
 
 
 def count(verdicts: Iterable[Verdict]) -> dict[Verdict, int]:
-    """How many of each, in the order of `Verdict`."""
+    """How many there are of each verdict, in the order of `Verdict`."""
     seen = Counter(verdicts)
     return {verdict: seen[verdict] for verdict in Verdict}
 

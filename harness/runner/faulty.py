@@ -1,7 +1,7 @@
 """Faults that can be set while a service runs: `POST /__harness__/faults`, for the whole server or one session.
 
-Layer 4. Knows the path under which plans arrive and who is spared; what a plan does is `harness.faults`' business.
-The control API itself never suffers, or nothing could be repaired.
+Layer 4. Knows the path under which plans arrive and which requests they spare; `harness.faults` applies them.
+The control API itself never suffers from a plan, or no plan could be removed.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ _PLACE = re.compile(r"((?:/__harness__/sessions/[^/?]+)?)(/[^?]*)")
 _CONTROL = "/__harness__/"
 _FAULTS = "/__harness__/faults"
 _ROOM = 64
-"""Plans that are kept before anybody looks whether their sessions are still there."""
+"""Number of plans kept before the first removal of those whose sessions have ended."""
 
 
 class Faulty:
     """A `Service` around another whose fault plan may change; each session has its own, `plan` is the server's.
 
-    `POST …/__harness__/faults` takes `{"plan": "event:5,rst"}`, `GET` tells the plan and whom it concerned so far,
-    `DELETE` ends it. `control` answers everything else below `/__harness__/` and knows which sessions there are;
-    None where nobody does. Raises UsageFault for a plan that is none.
+    `POST …/__harness__/faults` takes `{"plan": "event:5,rst"}`, `GET` returns the plan and the connections it has
+    applied to so far, and `DELETE` ends it. `control` answers everything else below `/__harness__/` and knows
+    which sessions exist; None if there is no such API. Raises UsageFault for an invalid plan.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Faulty:
             self._faulty[session] = cut(self._service, plan, self._protocol)
 
     def _forget_ended(self) -> None:
-        """Drop the plans of sessions that ended without a word, as the oldest do when there are too many."""
+        """Drop the plans of sessions that ended without a DELETE, as the oldest do when there are too many."""
         ended = [session for session in tuple(self._faulty) if self._unknown(session) is not None]
         with self._lock:
             for session in ended:
@@ -62,17 +62,17 @@ class Faulty:
             self._room = _ROOM + 2 * len(self._faulty)
 
     def plan(self, session: str = "") -> str:
-        """The plan in force, "" when there is none."""
+        """The plan in force, or `""`."""
         faulty = self._faulty.get(session)
         return "" if faulty is None else str(faulty.plan)
 
     def story(self, session: str = "") -> list[str]:
-        """One line for each connection that the plan concerned: what was to happen to it, and what did."""
+        """One line for each connection that the plan applied to: what was planned for it, and what happened."""
         faulty = self._faulty.get(session)
         return [] if faulty is None else [_line(suffered) for suffered in faulty.log]
 
     def __call__(self, request: Request) -> Response:
-        """The service's answer, or what the plan makes of it."""
+        """Return the service's answer, or what the plan makes of it."""
         if _CONTROL not in request.target:
             return (self._faulty.get("") or self._service)(request)
         place = _PLACE.match(request.target)
@@ -84,7 +84,7 @@ class Faulty:
         return (self._faulty.get(session) or self._service)(request)
 
     def _unknown(self, session: str) -> Response | None:
-        """The refusal of a session that there is not, None for the server itself and for those there are."""
+        """The refusal for a session that does not exist; None for the server itself and for existing sessions."""
         if not session:
             return None
         response = self._passed_on(Request("GET", f"{session}{_CONTROL}"), _CONTROL)
@@ -94,7 +94,7 @@ class Faulty:
         return response
 
     def _passed_on(self, request: Request, path: str) -> Response:
-        """An order that is not about faults; with a session its plan ends."""
+        """Forward a control request that is not about faults; deleting a session also ends its plan."""
         if self._control is None:
             return self._refuse(404, "not_found", f"The control API is {_FAULTS} here, and there are no sessions.")
         response = self._control(request)

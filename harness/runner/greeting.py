@@ -1,7 +1,7 @@
-"""The first creates: whether a target answers interactions at all, and how a create has to be put to it.
+"""The first creates of a run find out whether a target serves interactions at all, and in which form.
 
-Layer 4. A target that answers none, however it is asked, raises TargetFault with what it said instead: it is not
-this API, or refuses everybody, and verdicts on it would be a wall without a door.
+Layer 4. If the target accepts no form of create, a TargetFault says what it answered instead: it is not this API
+or it refuses everybody, so there is nothing to judge.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from harness.wire import Exchange, Request
 GREETING = "Say hi."
 
 _REFUSALS = {
-    401: "unauthorised: pass --api-key or set GEMINI_API_KEY",
+    401: "pass --api-key or set GEMINI_API_KEY",
     402: "it wants a payment before it answers",
     403: "this key may not use it",
     429: "it limits the rate or the quota of this key, longer than was waited: try again later, with --rate N",
@@ -31,7 +31,7 @@ Send = Callable[[Request], Exchange]
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """One way to put a create: `says` are fields that make all other creates pass, `told` is why."""
+    """One form of a create. `says` are the fields that every later create then needs; `told` explains why."""
 
     fields: Mapping[str, Any]
     told: str = ""
@@ -66,7 +66,7 @@ _UNASKED = Form(
 
 @dataclass(frozen=True, slots=True)
 class Greeted:
-    """The form that was accepted, and its answer; `refused` is the plain create's, if that was worse."""
+    """The form to use and the answer to it; `refused` is the answer to a simpler create, if one was refused."""
 
     form: Form
     answer: Exchange
@@ -74,7 +74,7 @@ class Greeted:
 
     @property
     def notes(self) -> Iterator[str]:
-        """What a reader of the verdicts has to know."""
+        """What a reader of the verdicts needs to know."""
         if self.form.told:
             yield self.form.told + (
                 f" (a plain create was answered {shown(self.refused)})" if self.refused else ""
@@ -82,9 +82,9 @@ class Greeted:
 
 
 def greet(target: Target, send: Send, *, insist: bool = False) -> Greeted:
-    """Ask in every form until one is accepted. Raises TargetFault when none is.
+    """Try each form until one is accepted. Raises TargetFault if none is.
 
-    `insist`: the user claims abilities, so that a refusal in this API's own words is left to the checks.
+    `insist`: the user declared capabilities, so the checks judge a refusal that has this API's error shape.
     """
     first = _answer(target, send, FORMS[0])
     if _answered(first):
@@ -99,7 +99,7 @@ def greet(target: Target, send: Send, *, insist: bool = False) -> Greeted:
 
 
 def _unasked(target: Target, send: Send, streamed: Exchange) -> Greeted:
-    """A target that streams when nothing is said."""
+    """Greet a target that streams if a create leaves `stream` out."""
     answer = _answer(target, send, _UNASKED)
     return Greeted(_UNASKED, answer) if _answered(answer) else Greeted(FORMS[1], streamed, answer)
 
@@ -109,7 +109,9 @@ def _answer(target: Target, send: Send, form: Form) -> Exchange:
     if answer.status is None:
         raise TargetFault(f"the target gave no answer ({ended(answer)})")
     if why := _REFUSALS.get(answer.status):
-        raise TargetFault(f"a create was answered {shown(answer)}: {why}")
+        if answer.status == 401 and target.key:
+            why = "the key that was sent is not accepted (--api-key, GEMINI_API_KEY)"
+        raise TargetFault(f"a create was answered {shown(answer).rstrip('.')}: {why}")
     return answer
 
 

@@ -1,6 +1,6 @@
-"""What a client ended, presented as if the server had: a way to rehearse drops that no live service does on order.
+"""Presents a client's hang-up as a drop by the server, to rehearse drops that no live service makes on demand.
 
-Layer 4, pure. The recording itself never changes; what is presented says in its ending that it is synthetic.
+Layer 4, pure. The recording itself never changes; the ending that is presented says that it is synthetic.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ SYNTHETIC = "synthetic: the client hung up here when this was recorded"
 
 
 def presented(recordings: Iterable[Recording], how: str) -> list[Recording]:
-    """The recordings; those that a client ended end by the server, `how` being `fin` or `rst` (`stall`: as is)."""
+    """The recordings; those that the client ended end by the server with `fin` or `rst` (`stall`: unchanged)."""
     if how == How.STALL:
         return list(recordings)
     return [

@@ -1,6 +1,6 @@
-"""What the exercises created at the target and still owe a deletion.
+"""Keeps track of what the exercises created at the target and still have to delete.
 
-Layer 4. Reads it off the exchanges; checks never clean up. Knows which collections of the API hold resources.
+Layer 4. Reads this from the exchanges; checks never clean up. Knows which collections of the API hold resources.
 """
 
 from __future__ import annotations
@@ -10,21 +10,21 @@ from collections.abc import Iterator
 from typing import Any
 
 from harness.checks.target import segment
+from harness.contract import read
 from harness.wire import Driver, Exchange, Headers, Request
 from harness.wire.json_value import object_or_none
-from harness.wire.message import EVENT_STREAM
 
 COLLECTIONS = frozenset({"interactions", "agents", "environments", "webhooks", "credentials", "triggers"})
-"""Last path segments whose POST creates something that DELETE removes."""
+"""Last path segments for which POST creates something that DELETE removes."""
 
 _HEAD = 65_536
-"""The id of a stream is in its first events: more bytes than these are not searched."""
+"""Number of bytes of a stream searched for its id, which is in the first events."""
 
 _GONE = frozenset({404, 410})
 
 
 class Ledger:
-    """Created resources by path; several threads may note at once."""
+    """Created resources by path; several threads may note exchanges at once."""
 
     def __init__(self) -> None:
         self._owed: dict[tuple[str, ...], Request] = {}
@@ -32,11 +32,11 @@ class Ledger:
 
     @property
     def owed(self) -> list[str]:
-        """Paths of what was created and not deleted."""
+        """Paths of the resources that were created and not deleted."""
         return ["/" + "/".join(segments) for segments in self._owed]
 
     def note(self, exchange: Exchange) -> None:
-        """Look at one finished exchange."""
+        """Record what one finished exchange created or deleted."""
         request = exchange.request
         with self._lock:
             if request.method == "DELETE" and _is_gone(exchange):
@@ -45,7 +45,7 @@ class Ledger:
                 self._owed.update(dict.fromkeys(_created(exchange), request))
 
     def clean(self, driver: Driver) -> list[str]:
-        """Delete what is owed, newest first, and give the paths that would not go.
+        """Delete what is owed, newest first, and return the paths that could not be deleted.
 
         A run in progress may refuse its deletion, so it is cancelled before a second attempt.
         """
@@ -71,7 +71,7 @@ def _is_gone(deleted: Exchange) -> bool:
 
 
 def _created(exchange: Exchange) -> Iterator[tuple[str, ...]]:
-    if exchange.headers.media_type() == EVENT_STREAM:
+    if read(exchange).is_stream:  # judged by the body if the label is wrong: what it created must be deleted too
         found = _stream_id(exchange.body[:_HEAD])
     else:
         found = _resource_id(object_or_none(exchange.body) or {})

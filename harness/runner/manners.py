@@ -1,6 +1,6 @@
-"""How a run behaves towards its target: how fast it asks, and how long it waits when it is told to come later.
+"""How a run behaves towards its target: how fast it sends, and how long it waits when it is told to retry later.
 
-Layer 4. Puts `polite`, `endurance` and `pace` around the drivers of one run, which share one of each.
+Layer 4. Wraps the drivers of one run in `polite`, `endurance` and `pace`; all drivers share one of each.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from harness.wire import Driver
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manners:
-    """`rate` is in requests a second, None for as fast as it goes; `max_wait` in seconds for the whole run.
+    """`rate` is in requests per second, None for no limit; `max_wait` is in seconds for the whole run.
 
-    `told` hears of each wait before it begins, on the thread that waits.
+    `told` is called before each wait, on the thread that waits.
     """
 
     rate: float | None = None
@@ -26,11 +26,11 @@ class Manners:
     told: Told | None = None
 
     def patience(self) -> Patience:
-        """What one run may spend."""
+        """A fresh `Patience` for one run."""
         return Patience(self.max_wait, self.told)
 
     def wrapper(self, patience: Patience, endurance: Endurance | None = None) -> Callable[[Driver], Driver]:
-        """What goes around each driver of one run; without `endurance` each answer gets its whole time."""
+        """The wrapper for each driver of one run; without `endurance` each answer gets the whole timeout."""
         pace = Pace(self.rate) if self.rate is not None else None
 
         def wrap(driver: Driver) -> Driver:

@@ -1,7 +1,7 @@
 """The kill matrix: which check notices which mutant of the emulator.
 
-Layer 4. Judges are pure, so an exercise whose exchanges with a mutant equal the reference's byte for byte has the
-reference's observations, and no judge is asked again. What a whole run adds to them, the audit says here too.
+Layer 4. Judges are pure: if the exchanges of an exercise with a mutant equal the reference's byte for byte, so do
+its observations, and no judge is called again. The audit of a whole run applies here too.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ Group: TypeAlias = tuple[Exercise, tuple[Check, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
-    """`kills` has every mutant, with the ids of the checks that notice it in the order of the catalogue.
+    """`kills` maps every mutant to the ids of the checks that notice it, in the order of the catalogue.
 
-    `checks` are all judged ids; `unmet` those that the reference itself does not meet, with the outcome and the
-    reason; `errors` what went wrong on our side, by mutant.
+    `checks` are all judged ids. `unmet` maps those that the reference itself does not meet to the outcome and the
+    reason. `errors` are our own faults, by mutant.
     """
 
     kills: Mapping[str, tuple[str, ...]]
@@ -57,7 +57,7 @@ class Matrix:
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """What one mutant's column of the matrix holds, in a form that crosses processes."""
+    """One mutant's row of the matrix, in a form that can be sent between processes."""
 
     mutant: str
     killers: tuple[str, ...]
@@ -65,7 +65,7 @@ class _Row:
 
 
 class Bench:
-    """The reference's exchanges and observations, ready to be compared with a mutant's."""
+    """The reference's exchanges and observations, to be compared with a mutant's."""
 
     def __init__(self, catalogue: Sequence[Check], build: Callable[[], Emulator] | None = None) -> None:
         self._groups = _grouped(catalogue)
@@ -132,7 +132,7 @@ def kill_matrix(mutants: Iterable[str] | None = None, *, jobs: int = 2) -> Matri
 
 
 def _rows(names: list[str]) -> tuple[list[_Row], dict[str, str]]:
-    """One worker's share; a module-level function of plain values, so that another process can be given it."""
+    """Compute one worker's share; module-level and with plain values, so that it can run in another process."""
     from harness.emulator.mutants import MUTANTS
 
     bench = Bench(load_catalogue())
@@ -160,7 +160,7 @@ def _played(exercise: Exercise, build: Callable[[], Emulator] | None) -> Played:
 
 
 def _fingerprint(played: Played) -> Fingerprint:
-    """All that a judge could see of the exchanges, and nothing that two equal runs differ in."""
+    """All that a judge could see of the exchanges, and nothing that differs between two equal runs."""
     failure = played.failure
     told = None if failure is None else (failure.outcome, failure.reason)
     return (told, *(_seen(exchange) for exchange in played.trail))

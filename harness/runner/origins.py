@@ -1,4 +1,4 @@
-"""What an exchange stands on: the requests that made what it speaks of, and those that changed it.
+"""Finds what an exchange depends on: the requests that created or changed the resources it refers to.
 
 Layer 4, pure. Knows ids in requests and answers; must not know why an exchange is looked at.
 """
@@ -13,11 +13,11 @@ from harness.wire import Exchange
 from harness.wire.json_value import object_or_none
 
 _NAMING = ("previous_interaction_id", "environment", "agent")
-"""Fields of a create that name what another create made."""
+"""Fields of a create that refer to what another create made."""
 
 
 def addressed(exchange: Exchange) -> Iterator[str]:
-    """The ids that a request speaks of."""
+    """The ids that a request refers to."""
     for part, segment in pairwise(exchange.request.segments):
         if part in COLLECTIONS and part != segment:
             yield segment
@@ -26,7 +26,7 @@ def addressed(exchange: Exchange) -> Iterator[str]:
 
 
 def made_or_changed(exchange: Exchange, needed: Set[str]) -> bool:
-    """Whether a request brought one of these ids into the world, or did something to what has it."""
+    """Whether an exchange created or changed a resource with one of the `needed` ids."""
     if exchange.request.method == "GET" or not exchange.succeeded:
         return False
     own = set(addressed(exchange))

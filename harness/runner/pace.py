@@ -1,6 +1,6 @@
-"""A driver that keeps to a rate: so many requests a second, whoever of a run sends them.
+"""A driver that keeps to a rate: so many requests per second, over all drivers of a run.
 
-Layer 4. Knows when the next request may go; must not know what is sent or what comes back.
+Layer 4. Knows when the next request may be sent; must not know what is sent or what comes back.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from harness.wire import Driver, Exchange, LiveStream, Request
 
 
 class Pace:
-    """Shared by all drivers of a run. `rate` is in requests a second, `clock` in seconds and only ever grows."""
+    """Shared by all drivers of a run. `rate` is in requests per second; `clock` is in seconds and monotonic."""
 
     def __init__(self, rate: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._gap = 1.0 / rate
@@ -22,7 +22,7 @@ class Pace:
         self._lock = threading.Lock()
 
     def delay(self, requests: int = 1) -> float:
-        """Seconds until so many may go at once: those that go together have waited for one another."""
+        """Reserve turns for `requests` that are sent at once; return the seconds until the last turn comes."""
         with self._lock:
             now = self._clock()
             moment = max(now, self._next) + (requests - 1) * self._gap
@@ -31,24 +31,24 @@ class Pace:
 
 
 class PacedDriver:
-    """A `Driver` around another that waits for its turn."""
+    """A `Driver` around another that waits for its turn before it sends."""
 
     def __init__(self, driver: Driver, pace: Pace) -> None:
         self._driver = driver
         self._pace = pace
 
     def send(self, request: Request, *, timeout: float | None = None) -> Exchange:
-        """As the driver inside, in its turn."""
+        """Wait for a turn, then do as the wrapped driver does."""
         self._take(1)
         return self._driver.send(request, timeout=timeout)
 
     def open(self, request: Request, *, timeout: float | None = None) -> LiveStream:
-        """As the driver inside, in its turn."""
+        """Wait for a turn, then do as the wrapped driver does."""
         self._take(1)
         return self._driver.open(request, timeout=timeout)
 
     def together(self, requests: Sequence[Request]) -> list[Exchange]:
-        """As the driver inside, when the turns of all of them have come."""
+        """Wait until the turns of all requests have come, then do as the wrapped driver does."""
         self._take(len(requests))
         return self._driver.together(requests)
 
@@ -57,7 +57,7 @@ class PacedDriver:
         self._driver.wait(seconds)
 
     def close(self) -> None:
-        """Close the driver inside."""
+        """Close the wrapped driver."""
         self._driver.close()
 
     def _take(self, requests: int) -> None:

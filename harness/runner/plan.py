@@ -1,4 +1,4 @@
-"""Which checks run, and why each other one does not: nothing of the catalogue is ever dropped silently.
+"""Decides which checks run, and says why the others do not: no check is ever dropped silently.
 
 Layer 4. Pure: takes the catalogue, what the user asked for and what the target can do; sends nothing.
 """
@@ -23,7 +23,7 @@ PROFILE_GATES: dict[str, frozenset[str]] = {
     "tools": frozenset({"functions", "search"}),
     "agents": frozenset({"agents", "environments", "agents-crud", "webhooks"}),
 }
-"""Without `--profile`, a profile is on when any of these is present; `core` always is."""
+"""Without `--profile`, a profile is on if any of these capabilities is present; `core` is always on."""
 
 _LEVELS = {Level.MUST: {Level.MUST}, Level.SHOULD: {Level.MUST, Level.SHOULD}, Level.MAY: set(Level)}
 
@@ -32,8 +32,8 @@ _LEVELS = {Level.MUST: {Level.MUST}, Level.SHOULD: {Level.MUST, Level.SHOULD}, L
 class Selection:
     """What the user asked for.
 
-    `level` is the weakest level wanted. Empty `checks` mean all, empty `profiles` those that the target's
-    capabilities switch on. Naming checks switches the choice of profiles off: who names a check wants it.
+    `level` is the weakest level wanted. Empty `checks` mean all; empty `profiles` mean those that the target's
+    capabilities switch on. If checks are named, they run whatever profile they belong to.
     """
 
     checks: tuple[str, ...] = ()
@@ -43,15 +43,15 @@ class Selection:
 
     @property
     def by_capability(self) -> bool:
-        """Whether the target's capabilities choose the profiles."""
+        """Whether the target's capabilities decide which profiles are on."""
         return not self.profiles and not self.checks
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedCheck:
-    """One check of the catalogue: `skip` is its outcome when it will not run.
+    """One check of the catalogue. `skip` is its observation if it does not run, None if it does.
 
-    `declared` says that the user claimed every capability it needs.
+    `declared`: all capabilities that it needs are present, and the user declared at least one of them.
     """
 
     check: Check
@@ -60,12 +60,12 @@ class PlannedCheck:
 
 
 Group: TypeAlias = tuple[Exercise, tuple[PlannedCheck, ...]]
-"""One exercise and the checks that wait for it."""
+"""One exercise and the checks that use it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The whole catalogue, each check with its fate."""
+    """The whole catalogue, with the decision for each check."""
 
     checks: tuple[PlannedCheck, ...]
 
@@ -80,20 +80,20 @@ class Plan:
 
     @property
     def cost(self) -> tuple[int, int]:
-        """Requests and interactions that the exercises declare, probe and clean-up not counted."""
+        """Requests and interactions that the exercises declare, not counting the probe and the clean-up."""
         exercises = [exercise for exercise, _ in self.groups]
         return sum(e.requests for e in exercises), sum(e.interactions for e in exercises)
 
 
 def load_catalogue() -> tuple[Check, ...]:
-    """Every check of the project; imported only here, because it is the costly part of a start."""
+    """Every check of the project. They are imported only here, because that is the slowest part of startup."""
     from harness.checks.catalogue import CATALOGUE
 
     return tuple(CATALOGUE)
 
 
 def make_plan(catalogue: Sequence[Check], selection: Selection, capabilities: Capabilities) -> Plan:
-    """Decide each check's fate. Raises UsageFault for a pattern or profile that names nothing."""
+    """Decide for each check whether it runs. Raises UsageFault for a pattern or profile that names nothing."""
     wanted = _matching(catalogue, selection.checks) if selection.checks else None
     excluded = _matching(catalogue, selection.exclude)
     _known_profiles(selection.profiles)
@@ -105,7 +105,7 @@ def make_plan(catalogue: Sequence[Check], selection: Selection, capabilities: Ca
 
 
 def needed_capabilities(catalogue: Sequence[Check], selection: Selection) -> frozenset[str]:
-    """Every capability whose presence matters to the selected checks: a probe need not ask for others."""
+    """Every capability that matters to the selected checks; a probe need not ask for others."""
     selected = [p.check for p in make_plan(catalogue, selection, _Everything()).checks if p.skip is None]
     needed = {name for check in selected for name in check.requires}
     if selection.by_capability:
@@ -114,12 +114,12 @@ def needed_capabilities(catalogue: Sequence[Check], selection: Selection) -> fro
 
 
 def matches(check_id: str, pattern: str) -> bool:
-    """Whether a glob, an exact id or an area (`stream`) names this check."""
+    """Whether the pattern (a glob, an exact id or an area such as `stream`) names this check."""
     return fnmatch.fnmatchcase(check_id, pattern) or check_id.startswith(pattern.rstrip(".") + ".")
 
 
 class _Everything(Capabilities):
-    """A target that can do all things."""
+    """The capabilities of a target that can do everything."""
 
     def __contains__(self, name: object) -> bool:
         return True

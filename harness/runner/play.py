@@ -1,7 +1,7 @@
-"""Plays one exercise against a driver, and lets the judges speak on what it brought.
+"""Plays one exercise against a driver, and has its checks judge the exchanges.
 
-Layer 4. Decides nothing about verdicts. Whatever goes wrong in an exercise or a judge is an `error` observation
-of our own, never blamed on the target; what the target does wrong is in the exchanges.
+Layer 4. Decides nothing about verdicts. An exception in an exercise or a judge becomes an `error` observation: it
+is our fault and never blamed on the target. What the target does wrong is in the exchanges.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ T = TypeVar("T")
 _ITEM = re.compile(r"(?P<name>[^\[]+)\[(?P<part>.*)\]")
 
 MAX_ACTIONS = 100_000
-"""An exercise that asks for more than this is taken for an endless loop of our own."""
+"""An exercise that asks for more actions than this is treated as an endless loop in our code."""
 
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """What one exercise brought: `results` for the judges, or the observation that all its checks share.
+    """The outcome of one exercise: `results` for the judges, or a `failure` that all its checks share.
 
-    `trail` holds every exchange in the order it finished.
+    `trail` holds every exchange, in the order in which they finished.
     """
 
     results: Exchanges | None
@@ -59,17 +59,20 @@ class Played:
             return error(f"the judge of {check.id} raised")
 
     def _unanswered(self, check: Check) -> str:
-        """What the target sent instead of an answer, if so: to what the judge looks at, or on the way there."""
+        """What the target sent instead of an answer, or `""`.
+
+        Looks at the exchanges that the judge wants, or at the whole trail if the exercise stopped before them.
+        """
         results = self.results or {}
         looked = [exchange for name in check.wants for exchange in _exchanges_at(results, name)]
         stopped = not looked or any(name not in results for name in check.wants)
         return next(filter(None, map(unanswered, self.trail if stopped else looked)), "")
 
     def evidence(self, check: Check, observation: Observation) -> tuple[Exchange, ...]:
-        """The exchanges that a person needs to see, in the order they finished.
+        """The exchanges that a person needs to see, in the order in which they finished.
 
-        Those that the findings name; else those that the judge looked at; else all. With them comes what they
-        stand on (`with_origins`), because without it nothing can be reproduced.
+        These are the exchanges that the findings name; else those that the judge looked at; else all. The requests
+        that they depend on are included (`with_origins`), because without these nothing can be reproduced.
         """
         results = self.results or {}
         named = {finding.where.exchange for finding in observation.findings}
@@ -80,7 +83,7 @@ class Played:
         return self.trail
 
     def with_origins(self, shown: list[Exchange]) -> tuple[Exchange, ...]:
-        """These exchanges of the trail, the creates of what they speak of, and what was done to that since."""
+        """These exchanges of the trail, with the requests that created or changed the resources they refer to."""
         chosen = {id(exchange) for exchange in shown}
         needed: set[str] = set()
         kept = []
@@ -92,7 +95,7 @@ class Played:
 
 
 def _exchanges_at(results: Exchanges, place: str) -> list[Exchange]:
-    """The exchanges a finding names: a result (`got`), or one item of a list or a mapping (`polled[0]`)."""
+    """The exchanges that a finding names: a result (`got`), or one item of a list or mapping (`polled[0]`)."""
     if place in results:
         return _exchanges_in(results[place])
     item = _ITEM.fullmatch(place)
@@ -105,7 +108,7 @@ def _exchanges_at(results: Exchanges, place: str) -> list[Exchange]:
 
 
 def _exchanges_in(value: Any) -> list[Exchange]:
-    """All exchanges of one result: itself, those it lists, or the one that an object of a check's own carries."""
+    """All exchanges of one result: itself, those it contains, or the `exchange` of a check's own object."""
     if isinstance(value, Exchange):
         return [value]
     if isinstance(value, Mapping | list | tuple):
@@ -121,7 +124,7 @@ def error(what: str) -> Observation:
 
 
 def play(exercise: Exercise, target: Target, driver: Driver, ledger: Ledger) -> Played:
-    """Run one exercise to its end; open streams are hung up whichever way it ends."""
+    """Run one exercise to its end; open streams are closed however it ends."""
     hand = Hand(driver, ledger, judged=True)
     begin = time.perf_counter()
     results: Exchanges | None = None
@@ -140,7 +143,10 @@ def play(exercise: Exercise, target: Target, driver: Driver, ledger: Ledger) -> 
 
 
 def drive(steps: Part[T], hand: Hand) -> T:
-    """Perform what an exercise, or a part of one, asks for, until it returns. Raises what it raises."""
+    """Perform the actions of an exercise, or of a part of one, and return what it returns. Raises what it raises.
+
+    Raises HarnessFault after `MAX_ACTIONS` actions.
+    """
     answer: Any = None
     try:
         for _ in range(MAX_ACTIONS):
@@ -161,16 +167,16 @@ def _named(value: Any) -> Exchanges:
 
 
 def _unhurried(exchanges: Iterable[Exchange]) -> None:
-    """Raises Unmet for an answer that our own haste cut short: nothing may be held against the target then."""
+    """Raise Unmet if our own haste cut an answer short: then nothing may be held against the target."""
     for exchange in exchanges:
         if why := hurried(exchange):
             raise Unmet(f"{asked(exchange)} had no answer: {why}")
 
 
 class Hand:
-    """Performs actions, and remembers what is open and, in `trail`, what finished.
+    """Performs actions, and remembers the open streams and, in `trail`, the finished exchanges.
 
-    Where what comes is to be `judged`, `perform` raises Unmet for an answer that our own haste cut short.
+    If the answers are to be `judged`, `perform` raises Unmet for one that our own haste cut short.
     """
 
     def __init__(self, driver: Driver, ledger: Ledger, *, judged: bool = False) -> None:
@@ -181,7 +187,7 @@ class Hand:
         self.trail: list[Exchange] = []
 
     def perform(self, action: Action) -> Any:
-        """What the action brings; see `checks.actions`."""
+        """Perform an action and return its result; see `checks.actions`."""
         before = len(self.trail)
         brought = self._perform(action)
         if self._judged:
@@ -209,13 +215,13 @@ class Hand:
         raise HarnessFault(f"an exercise yielded {action!r}, which is no action")
 
     def hang_up(self) -> None:
-        """Close every stream that is still open; their records go to the ledger and the trail as well."""
+        """Close every stream that is still open; their exchanges go to the ledger and the trail too."""
         while self._open:
             _, stream = self._open.popitem()
             self._keep(stream.close())
 
     def _ended(self, stream: LiveStream, exchange: Exchange) -> Exchange:
-        """Only now is it no longer open: who interrupts the reading still wants it hung up and in the ledger."""
+        """Forget a stream only after its end, so that an interrupted read still gets it closed and noted."""
         self._open.pop(id(stream), None)
         return self._keep(exchange)
 

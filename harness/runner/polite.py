@@ -1,8 +1,8 @@
-"""A driver for a service that limits its callers: asks again when it is told to come later, up to a bound.
+"""A driver for a service that limits its callers: retries when it is told to come back later, up to a bound.
 
-Layer 4. Knows the statuses that mean "come again later" and how long that is; must not know checks, scenarios or
-files. A refusal that was waited out is not part of what the caller sees: it asked once and got the answer that
-came in the end. Who wants to see a refusal itself sends through `showing`.
+Layer 4. Knows the statuses that mean "later" and how long to wait for each; must not know checks, scenarios or
+files. The caller does not see a refusal that was waited out, only the final answer. To see the refusals
+themselves, send through `showing`.
 """
 
 from __future__ import annotations
@@ -19,49 +19,49 @@ from harness.runner.endurance import NO_TIME, hurried
 from harness.wire import By, Driver, Exchange, LiveStream, Request
 
 LATER = frozenset({429, 503})
-"""Statuses with which a service asks to be left alone for a while."""
+"""Statuses with which a service asks its callers to retry later."""
 
 LONGEST_WAIT = 70.0
-"""Seconds of one wait: quotas are counted by the minute or by the day, and nobody waits for the second kind."""
+"""The longest single wait in seconds: enough for a quota per minute; a quota per day is not waited for."""
 
 MOST_WAITING = 300.0
-"""Seconds that a run spends on waits, all of them together, where nobody said otherwise."""
+"""The default limit, in seconds, for all waits of a run together."""
 
 _LEAST = {
     429: (0.0, 0.0, 4.0, 8.0, 16.0, 30.0),
     503: (0.0, 0.0, 4.0),
 }
-"""Seconds before each repetition at the least: who is refused again where it was told to come needs more."""
+"""Minimum seconds before each retry if the refusal names a time; they grow, since that time may be too short."""
 
 _GUESS = {
     429: (1.0, 2.0, 4.0, 8.0, 16.0, 30.0),
     503: (1.0, 2.0, 4.0),
 }
-"""Where the refusal names no time: together a quota's minute, or what an overload is given to pass."""
+"""Seconds before each retry if the refusal names no time: in all a quota's minute, or a short overload."""
 
 _SPENT = frozenset({"quota_exceeded"})
-"""Codes of a quota that comes back another day."""
+"""Error codes of a quota that is not refilled before another day."""
 
 _LIMITED, _NOT_IMPLEMENTED = 429, 501
 _CODE = re.compile(r"[a-z_]{1,60}", re.ASCII)
 
 Told = Callable[[float, Exchange], None]
-"""Hears of a wait before it begins: its seconds, and the refusal that asks for it."""
+"""Called before each wait with its seconds and the refusal that asked for it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Waited:
-    """How often somebody waited, and for how many seconds in all."""
+    """The number of waits, and their seconds in all."""
 
     times: int = 0
     seconds: float = 0.0
 
 
 class Patience:
-    """What all drivers of one run may spend on waiting: at most `most` seconds.
+    """Limits the waiting of all drivers of one run to `most` seconds together.
 
-    A request that was repeated in vain ends the patience with all of them until something is answered again: a
-    target that went down is not waited for at each of the requests that are left. Several threads may share one.
+    If the retries of one request are used up, no request is retried until something is answered again, so a target
+    that went down is not waited for at each of the remaining requests. Several threads may share one.
     """
 
     def __init__(self, most: float = MOST_WAITING, told: Told | None = None) -> None:
@@ -72,7 +72,7 @@ class Patience:
         self._lock = threading.Lock()
 
     def pause(self, refusal: Exchange, number: int) -> float | None:
-        """Seconds to wait before the request is repeated for the `number`-th time (from 0), None to give up."""
+        """Seconds to wait before retry `number` (from 0) of a request, or None to give up."""
         with self._lock:
             seconds = None if self._in_vain else pause_of(refusal, number)
             if seconds is None or self.waited.seconds + seconds > self._most:
@@ -84,12 +84,12 @@ class Patience:
         return seconds
 
     def served(self) -> None:
-        """Something was answered: the next refusal is worth waiting again."""
+        """Note that something was answered: the next refusal is worth waiting for again."""
         self._in_vain = False
 
 
 class PoliteDriver:
-    """A `Driver` around another that waits and asks again on the statuses `later`, as far as its patience goes."""
+    """A `Driver` around another that waits and retries on the statuses `later`, as long as its patience lasts."""
 
     def __init__(self, driver: Driver, patience: Patience, later: frozenset[int] = LATER) -> None:
         self.inside = driver
@@ -97,7 +97,7 @@ class PoliteDriver:
         self.later = later
 
     def send(self, request: Request, *, timeout: float | None = None) -> Exchange:
-        """The answer; one that says "later" only where patience ended."""
+        """Return the answer; it has a status in `later` only if patience ended."""
         for number in count():
             exchange = self.inside.send(request, timeout=timeout)
             if not self._waited([exchange], number):
@@ -105,7 +105,7 @@ class PoliteDriver:
         return exchange
 
     def open(self, request: Request, *, timeout: float | None = None) -> LiveStream:
-        """As `send`, but for the body, which is left to be pulled."""
+        """As `send`, but the body is left to be read."""
         for number in count():
             stream = self.inside.open(request, timeout=timeout)
             if stream.status not in self.later:
@@ -116,7 +116,7 @@ class PoliteDriver:
         return stream
 
     def together(self, requests: Sequence[Request]) -> list[Exchange]:
-        """All at the same time, and again only where not one of them was answered: some refusals are an answer."""
+        """Send all at once; retry only if all were refused, because refusals of only some are an answer."""
         for number in count():
             exchanges = self.inside.together(requests)
             if not self._waited(exchanges, number):
@@ -128,11 +128,11 @@ class PoliteDriver:
         self.inside.wait(seconds)
 
     def close(self) -> None:
-        """Close the driver inside."""
+        """Close the wrapped driver."""
         self.inside.close()
 
     def _waited(self, exchanges: Sequence[Exchange], number: int) -> bool:
-        """Whether to send again; the pauses of several refusals are one, the longest."""
+        """Wait if a retry is due, and return whether it is. Several refusals share one pause, the longest."""
         if not exchanges or any(exchange.status not in self.later for exchange in exchanges):
             if any(exchange.status is not None for exchange in exchanges):
                 self.patience.served()
@@ -146,16 +146,17 @@ class PoliteDriver:
 
 
 def showing(driver: Driver, statuses: frozenset[int]) -> Driver:
-    """The same driver, but that it hands on answers with these statuses; one not polite does so anyway."""
+    """The same driver, but it returns answers with these statuses; a driver that is not polite does so anyway."""
     if not statuses or not isinstance(driver, PoliteDriver):
         return driver
     return PoliteDriver(driver.inside, driver.patience, driver.later - statuses)
 
 
 def pause_of(exchange: Exchange, number: int = 0) -> float | None:
-    """Seconds after which to ask again for the `number`-th time (from 0), None where that is no use.
+    """Seconds to wait before retry `number` (from 0), or None if a retry is pointless.
 
-    No use where nothing was refused for now, the quota is gone for long, or it was repeated often.
+    It is pointless if the status is not in `LATER`, if no time is named and the quota is exhausted for long, if
+    the time named exceeds `LONGEST_WAIT`, or if all retries are used up.
     """
     if exchange.status not in LATER:
         return None
@@ -169,9 +170,9 @@ def pause_of(exchange: Exchange, number: int = 0) -> float | None:
 
 
 def unanswered(exchange: Exchange) -> str:
-    """What came instead of an answer that can be judged: a status, or how it ended; `""` where one came.
+    """What came instead of an answer that can be judged: a status, or how it ended. `""` if such an answer came.
 
-    A limited rate, a crash, a lost connection and our own haste say nothing of what was asked; 501 does.
+    A limited rate, a crash, a lost connection and our own haste say nothing about what was asked; 501 does.
     """
     if hurried(exchange):
         return NO_TIME
@@ -184,7 +185,7 @@ def unanswered(exchange: Exchange) -> str:
 
 
 def error_code(exchange: Exchange) -> str:
-    """The code in an error's body, `""` where there is none; never its message, which may quote a key."""
+    """The code in an error's body, or `""`; never its message, which may quote a key."""
     body = read(exchange).json
     error = body.get("error") if isinstance(body, dict) else None
     code = error.get("code") if isinstance(error, dict) else None
@@ -192,7 +193,7 @@ def error_code(exchange: Exchange) -> str:
 
 
 def said(exchange: Exchange) -> str:
-    """A refusal in a few words: what was asked, and with which status and code it was answered."""
+    """A refusal in a few words: the request, and the status and code of the answer."""
     code = error_code(exchange)
     answered = f"{exchange.status} ({code})" if code else f"{exchange.status}"
     return f"{exchange.request.method} {exchange.request.raw_path} was answered {answered}"

@@ -1,8 +1,8 @@
-"""Finds out what a target can do, with few requests, and says so; what the user declared is never asked.
+"""Finds out with few requests what a target can do; never asks about what the user declared.
 
-Layer 4. At most `MOST_REQUESTS` requests, clean-up and second looks at what is not there yet apart. Also the smoke
-test: a target that cannot be reached, refuses us altogether or is another API raises TargetFault, because then
-there is nothing to judge. What is asked is in `greeting` and `questions`.
+Layer 4. Sends at most `MOST_REQUESTS` requests, not counting the clean-up and repeated looks at what is not there
+yet. This is also the smoke test: a target that cannot be reached, refuses everything or is another API raises
+TargetFault, because then there is nothing to judge. The requests are in `greeting` and `questions`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ MOST_REQUESTS = 18
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probing:
-    """What a probe found: see `checks.Target.says`; `notes` are sentences that a reader of verdicts needs."""
+    """What a probe found. `says`: see `checks.Target`; `notes` are sentences that a reader of verdicts needs."""
 
     capabilities: Capabilities
     requests: int
@@ -38,12 +38,15 @@ class Probing:
 
 
 def probe(driver: Driver, target: Target, said: Iterable[Capability], needed: frozenset[str]) -> Probing:
-    """Find out what the target can do. Raises TargetFault."""
+    """Find out what the target can do. Raises TargetFault if there is nothing to judge."""
     return Prober(driver, target, said, needed).run()
 
 
 class Prober:
-    """Asks the target what nobody said yet. `needed` are the capabilities whose presence matters to the run."""
+    """Asks the target about the capabilities that the user said nothing about.
+
+    `said` is what the user declared or denied; `needed` are the capabilities that matter to the run.
+    """
 
     def __init__(self, driver: Driver, target: Target, said: Iterable[Capability], needed: frozenset[str]) -> None:
         self.driver = driver
@@ -55,7 +58,7 @@ class Prober:
         self._hand = Hand(driver, self.ledger)
 
     def run(self) -> Probing:
-        """Ask, clean up, and give what is known."""
+        """Ask, clean up, and return what is known."""
         if self.target.other_key:
             self.found.settle(Capability("two-keys", True, How.DECLARED, "a second key was given"))
         try:
@@ -78,12 +81,12 @@ class Prober:
         )
 
     def ask(self, request: Request, *names: str) -> Exchange | None:
-        """The answer; None where there was none, and these capabilities are taken as present."""
+        """Send a request and return the answer; if none came, None, and these capabilities are assumed present."""
         exchange: Exchange = self._hand.perform(Send(request))
         return exchange if self.heard(exchange, *names) else None
 
     def heard(self, exchange: Exchange, *names: str) -> bool:
-        """Whether it is an answer; where it is none, these capabilities are taken as present."""
+        """Whether an exchange has an answer; if it has none, these capabilities are assumed present."""
         if not unanswered(exchange):
             return True
         for name in names:
@@ -92,20 +95,20 @@ class Prober:
         return False
 
     def settle(self, name: str, present: bool, note: str) -> None:
-        """Answer one question by what was seen."""
+        """Record whether a capability is present, as observed."""
         self.found.settle(Capability(name, present, How.PROBED, note))
 
     def perform(self, part: Part[Any]) -> Any:
-        """Play a part of an exercise."""
+        """Play a part of an exercise and return its result."""
         return drive(part, self._hand)
 
     def lacks(self, name: str) -> bool:
-        """Whether it was asked for and not found."""
+        """Whether the capability was probed and not found."""
         item = self.found.get(name)
         return item is not None and item.how is How.PROBED and not item.present
 
     def _open(self, name: str) -> bool:
-        """Whether it matters and nobody answered it yet."""
+        """Whether the capability matters and is not settled yet."""
         return name in self.needed and self.found.get(name) is None
 
     def _greet(self) -> None:

@@ -1,7 +1,7 @@
-"""What a probe asks a target, one function a question; each settles the capabilities that it is listed with.
+"""What a probe asks a target: one function for each question, which settles the capabilities listed with it.
 
 Layer 4. Knows requests and what their answers mean for a capability; must not know when a question is worth it.
-A crash or a refusal for now is no answer: the capability is taken as present then, and the checks say what comes.
+A crash or a temporary refusal is no answer: the capability is then assumed present, and the checks decide.
 """
 
 from __future__ import annotations
@@ -26,31 +26,31 @@ _UNSETTLED = frozenset({"in_progress", "queued"})
 
 
 class Asker(Protocol):
-    """Who asks: sends, remembers what was found, and what a reader should be told."""
+    """The prober as the questions see it: sends requests and records findings and notes for the reader."""
 
     target: Target
     greeting: Exchange
     notes: list[str]
 
     def ask(self, request: Request, *names: str) -> Exchange | None:
-        """The answer; None where there was none, and these capabilities are taken as present."""
+        """Send a request and return the answer; if none came, None, and these capabilities are assumed present."""
 
     def heard(self, exchange: Exchange, *names: str) -> bool:
-        """Whether it is an answer; where it is none, these capabilities are taken as present."""
+        """Whether an exchange has an answer; if it has none, these capabilities are assumed present."""
 
     def settle(self, name: str, present: bool, note: str) -> None:
-        """Answer one question by what was seen."""
+        """Record whether a capability is present, as observed."""
 
     def perform(self, part: Part[Any]) -> Any:
-        """Play a part of an exercise."""
+        """Play a part of an exercise and return its result."""
 
     def lacks(self, name: str) -> bool:
-        """Whether it was asked for and not found."""
+        """Whether the capability was probed and not found."""
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """The capabilities that it settles, and how it is asked."""
+    """A question: the capabilities that it settles, and the function that asks it."""
 
     settles: tuple[str, ...]
     ask: Callable[[Asker], None]
@@ -79,7 +79,7 @@ def _authentication(ask: Asker) -> None:
     path = f"interactions/{segment(found) if found else 'harness-probe'}"
     answer = ask.ask(ask.target.request("GET", path, key="harness-wrong-key"), "auth")
     if answer is not None:
-        # A 400 means a refused key only where the id is one that exists.
+        # A 400 means a refused key only if the id exists.
         refused = answer.status in (401, 403) or (answer.status == 400 and bool(found))
         ask.settle("auth", refused, f"a wrong key got {answer.status}")
 
@@ -97,9 +97,11 @@ def _version_one(ask: Asker) -> None:
 def _streaming(ask: Asker) -> None:
     answer = ask.ask(ask.target.create(input=GREETING, stream=True), "stream")
     if answer is not None:
-        kind = answer.headers.media_type()
-        streams = answer.status == 200 and kind == EVENT_STREAM
-        ask.settle("stream", streams, f"stream=true answered {answer.status} {kind or 'without a type'}")
+        kind = answer.headers.media_type() or "without a type"
+        # Events with another content type are still a stream; the checks report the wrong type.
+        streams = answer.status == 200 and read(answer).is_stream
+        brought = f"{kind}, and events" if streams and kind != EVENT_STREAM else kind
+        ask.settle("stream", streams, f"stream=true answered {answer.status} {brought}")
 
 
 def _background(ask: Asker) -> None:
@@ -156,7 +158,10 @@ def _by_step(ask: Asker, request: Request, name: str, kind: str) -> None:
 
 
 def _agents(ask: Asker) -> None:
-    """In an environment and in the background, as most agents want it; where that is refused, each left out."""
+    """Run the agent in an environment and in the background, as most agents require.
+
+    If that is refused, try again without the environment, then without both.
+    """
     agent = ask.target.agent
     whole = {"agent": agent, "input": GREETING, "environment": "remote", "background": True}
     without: tuple[str, ...] = ()
@@ -190,7 +195,7 @@ def _webhooks(ask: Asker) -> None:
 
 
 def _by_list(ask: Asker, name: str) -> None:
-    """A collection is there where it can be listed."""
+    """Settle whether a collection is there, which means that it can be listed."""
     answer = ask.ask(ask.target.request("GET", name, query={"page_size": 1}), name)
     if answer is not None:
         listed = answer.status == 200 and isinstance(read(answer).json, dict)
@@ -198,7 +203,7 @@ def _by_list(ask: Asker, name: str) -> None:
 
 
 UNDISCOVERABLE = ("two-keys", "agents-crud", "continuation")
-"""What no request can find out."""
+"""Capabilities that no request can find out."""
 
 QUESTIONS: tuple[Question, ...] = (
     Question(("thoughts",), _thoughts),
@@ -213,7 +218,7 @@ QUESTIONS: tuple[Question, ...] = (
     Question(("environments",), _environments),
     Question(("webhooks",), _webhooks),
 )
-"""In the order they are asked."""
+"""All questions, in the order in which they are asked."""
 
 
 def _step_types(answer: Exchange) -> set[str]:

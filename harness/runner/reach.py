@@ -1,4 +1,4 @@
-"""Waits until a target answers at all: a server that was just started needs a moment.
+"""Waits until a target answers at all, because a server that was just started needs a moment.
 
 Layer 4.
 """
@@ -14,9 +14,9 @@ _PAUSE = 0.2
 
 
 def wait_until_up(target: ResolvedTarget, seconds: float) -> None:
-    """Return once the target answers anything; raises TargetFault when it does not within `seconds`.
+    """Return once the target answers anything. Raises TargetFault if it does not within `seconds`.
 
-    With 0 seconds nothing is sent: the probe says whether the target is there.
+    With 0 seconds nothing is sent; the probe then finds out whether the target is there.
     """
     if seconds <= 0 or target.throwaway:
         return

@@ -1,4 +1,4 @@
-"""One run: probe, plan, play each exercise once, judge, and say everything as events.
+"""One run: probe, plan, play each exercise once, judge, and emit everything as events.
 
 Layer 4. Knows the order of things; must not know how anything is printed.
 """
@@ -43,10 +43,10 @@ _STOPS = frozenset({Verdict.FAIL, Verdict.ERROR})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
-    """How to run what is selected; `jobs` exercises at the same time, each over its own driver.
+    """How to run what is selected; `jobs` exercises run at the same time, each worker with its own driver.
 
-    `choose` names the exercise to play next of those that are left, where one is played at a time; the catalogue's
-    order without it.
+    With one job, `choose` picks the next exercise by name from those that are left; without it they run in the
+    catalogue's order.
     """
 
     selection: Selection = field(default_factory=Selection)
@@ -62,15 +62,15 @@ class RunOptions:
 def check_target(
     target: ResolvedTarget, catalogue: Sequence[Check], options: RunOptions
 ) -> Generator[Event, None, None]:
-    """Judge one target. Raises UsageFault before anything is sent, TargetFault when there is nothing to judge.
+    """Judge one target. Raises UsageFault before anything is sent, TargetFault if there is nothing to judge.
 
-    Close the iterator to stop early: what is open is hung up and what was created is deleted all the same.
+    Close the iterator to stop early: open streams are closed and created resources are deleted all the same.
     """
     begin = time.perf_counter()
     needed = needed_capabilities(catalogue, options.selection)
     yield RunStarted(target.info)
     patience = options.manners.patience()
-    # A service of our own, in this process, takes no time: there what does not end is for the checks to say.
+    # The embedded emulator takes no real time, so there the checks themselves report answers that do not end.
     endurance = None if target.throwaway else Endurance(target.target.wait)
     polite = target.driven(options.manners.wrapper(patience, endurance))
     with closing(polite.connect()) as driver:
@@ -91,7 +91,7 @@ def check_target(
 
 
 class _Conductor:
-    """Plays the groups of a plan, one after the other or several at once."""
+    """Plays the groups of a plan, one after another or several at once."""
 
     def __init__(self, target: ResolvedTarget, options: RunOptions, *, sessions: bool) -> None:
         self._target = target
@@ -141,7 +141,7 @@ class _Conductor:
                 thread.join()
 
     def _work(self, groups: Iterator[Group]) -> Iterator[Event]:
-        """What one worker does: its own driver, its own ledger, group after group."""
+        """Do one worker's part: play group after group with its own driver and ledger."""
         ledger = Ledger()
         with session_of(self._target) if self._sessions else closing(self._target.connect()) as driver:
             try:
@@ -179,7 +179,7 @@ class _Conductor:
         *,
         audited: bool = False,
     ) -> Result:
-        """`audited`: it was another exercise's answers that decided."""
+        """Turn an observation into a result; `audited`: the answers of other exercises decided it."""
         check, baseline = planned.check, self._options.baseline
         said = verdict(
             observation,

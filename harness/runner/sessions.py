@@ -1,6 +1,6 @@
 """Isolated sessions of a scriptable target, so that exercises that run at the same time share no scripts.
 
-Layer 4. Knows `POST` and `DELETE /__harness__/sessions`; nothing else of the control API.
+Layer 4. Knows `POST` and `DELETE /__harness__/sessions`, and nothing else of the control API.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from harness.wire import Driver
 
 @contextmanager
 def session_of(target: ResolvedTarget) -> Iterator[Driver]:
-    """A driver to a fresh session of the target, which is forgotten afterwards.
+    """A driver to a fresh session of the target; the session is deleted afterwards.
 
-    Raises TargetFault when the target announced a control API and gives no session.
+    Raises TargetFault if the target announced a control API and gives no session.
     """
     owner = target.connect()
     try:

@@ -1,4 +1,4 @@
-"""From what the user typed to something requests can be sent to: a URL, or the emulator in this process.
+"""Turns what the user typed into something that requests can be sent to: a URL, or the emulator in this process.
 
 Layer 4. Knows how a target is named; must not know what is asked of it.
 """
@@ -35,10 +35,10 @@ _VERSION = re.compile(r"v\d+(?:(?:alpha|beta)\d*)?", re.ASCII)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetOptions:
-    """What the command line, the environment and the configuration say of a target.
+    """What the command line, the environment and the configuration say about a target.
 
-    `api_version` overrides the version in the URL; `timeout` is in seconds and bounds one request as well as
-    the settling of one background run; `ca_file` holds PEM certificates to trust besides the system's.
+    `api_version` overrides the version in the URL. `timeout` is in seconds and bounds one request as well as the
+    settling of one background run. `ca_file` holds PEM certificates to trust in addition to the system's.
     """
 
     api_version: str = ""
@@ -61,8 +61,8 @@ class Connect(Protocol):
 class ResolvedTarget:
     """A target that requests can be sent to.
 
-    `connect` gives a new driver, which its caller closes; its argument is the path prefix of a session, where
-    the target has such. `throwaway`: each driver has its own fresh service, so there is nothing to clean up and
+    `connect` returns a new driver, which its caller closes; its argument is the path prefix of a session, if the
+    target has sessions. `throwaway`: each driver has its own fresh service, so there is nothing to clean up and
     nothing that two workers could share.
     """
 
@@ -72,7 +72,7 @@ class ResolvedTarget:
     throwaway: bool = False
 
     def able(self, capabilities: Capabilities, says: Mapping[str, Any] | None = None) -> ResolvedTarget:
-        """The same target, with what was found told to the exercises; `says` as in `checks.Target`."""
+        """The same target, with the findings of the probe for its exercises; `says` as in `checks.Target`."""
         present = frozenset(item.name for item in capabilities if item.present)
         told = replace(
             self.target,
@@ -84,12 +84,12 @@ class ResolvedTarget:
         return replace(self, target=told)
 
     def driven(self, wrap: Callable[[Driver], Driver]) -> ResolvedTarget:
-        """The same target, with a wrapper around each driver to it."""
+        """The same target, with each driver to it wrapped."""
         return replace(self, connect=lambda session="": wrap(self.connect(session)))
 
 
 def resolve_target(text: str | None, options: TargetOptions) -> ResolvedTarget:
-    """Find what `text` names. Raises UsageFault when it names nothing, or nothing that can be reached."""
+    """Return the target that `text` names. Raises UsageFault if it is neither a usable URL nor `emulator`."""
     name = (text or "").strip()
     if not name:
         raise UsageFault(
@@ -102,7 +102,7 @@ def resolve_target(text: str | None, options: TargetOptions) -> ResolvedTarget:
 
 
 def embedded(options: TargetOptions, build: Callable[[], Emulator] | None = None) -> ResolvedTarget:
-    """The emulator in this process, reached without sockets; `build` may give a mutant instead."""
+    """The emulator in this process, reached without sockets; `build` may return a mutant instead."""
     version = options.api_version or DEFAULT_VERSION
     target = _target(options, version, PRIMARY_KEY, OTHER_KEY)
 
@@ -124,7 +124,7 @@ def embedded(options: TargetOptions, build: Callable[[], Emulator] | None = None
 
 
 def embedded_settings() -> Settings:
-    """The settings of every emulator in this process: it knows the two keys that checks use, and no other."""
+    """The settings of every emulator in this process; it accepts only the two keys that checks use."""
     from harness.emulator import Settings
 
     return Settings(keys={PRIMARY_KEY: "primary", OTHER_KEY: "other"})
@@ -159,10 +159,10 @@ def _remote(text: str, options: TargetOptions) -> ResolvedTarget:
 
 
 def _secrets(target: Target) -> dict[str, str]:
-    """Keys and secret headers of the user's, by the variable that stands for each in a curl line.
+    """The user's keys and secret headers, by the variable that replaces each in a `curl` line.
 
-    Of `Bearer x` only x is the secret. What else is secret in a header, such as each cookie, has a variable that
-    no line uses: it must only be hidden.
+    Only the `x` in `Bearer x` is the secret. Other secrets in a header, such as each cookie, get a variable that
+    no line uses, because they only have to be hidden.
     """
     secrets = {KEY_VARIABLE: target.key, OTHER_KEY_VARIABLE: target.other_key}
     for name, value in target.headers:
@@ -176,9 +176,9 @@ def _secrets(target: Target) -> dict[str, str]:
 
 
 def split_version(url: str) -> tuple[str, str]:
-    """The root without its trailing API version, and that version or `""`.
+    """Split a URL into the root without its trailing API version, and that version or `""`.
 
-    A path that goes on to the resource (`…/v1beta/interactions`) is cut before the version too.
+    A path that continues to the resource (`…/v1beta/interactions`) is cut before the version too.
     """
     parts = urlsplit(url)
     segments = [segment for segment in parts.path.split("/") if segment]
@@ -192,7 +192,7 @@ def split_version(url: str) -> tuple[str, str]:
 def _checked(text: str) -> str:
     try:
         parts = urlsplit(text)
-    except ValueError as wrong:  # of an address in brackets
+    except ValueError as wrong:  # an invalid address in brackets
         raise UsageFault(f"{text!r} is no URL ({wrong}): write it like http://127.0.0.1:8000") from None
     if parts.scheme not in ("http", "https") or not parts.hostname:
         hint = did_you_mean(text, (EMULATOR,), otherwise="")

@@ -1,6 +1,7 @@
-"""A service that tells what another one left without an answer.
+"""Wraps a service and reports the requests that it left without an answer.
 
-Layer 4. Knows endings; must not know how a request travels. Whoever stands in between is else taken for the cause.
+Layer 4. Knows endings; must not know how a request travels. Without the report, whatever stands between client and
+service would be taken for the cause.
 """
 
 from __future__ import annotations
@@ -12,13 +13,13 @@ from harness.wire import At, Body, By, Ending, Piece, Request, Response, Service
 
 
 class Died(Protocol):
-    """A request, and how the connection that should have answered it ended."""
+    """Called with a request, and how the connection that should have answered it ended."""
 
     def __call__(self, request: Request, ending: Ending) -> object: ...
 
 
 def telling(service: Service, told: Died) -> Service:
-    """The service; `told` hears of each answer that ends before its head has come, though nobody hung up."""
+    """The same service; calls `told` for each answer that ends before its headers, unless the client hung up."""
 
     def watched(request: Request) -> Response:
         response = service(request)
@@ -29,7 +30,7 @@ def telling(service: Service, told: Died) -> Service:
 
 
 class _Watched:
-    """A body whose pieces pass as they are."""
+    """A body that forwards its pieces unchanged and watches for the ending."""
 
     __slots__ = ("_body", "_told")
 
@@ -47,5 +48,5 @@ class _Watched:
         return piece
 
     def close(self) -> None:
-        """Nobody reads any more."""
+        """Close the wrapped body."""
         self._body.close()

@@ -1,8 +1,8 @@
-"""Verifies recordings: what the contract says of the traffic in files, and what is to be said of the files.
+"""Verifies recordings: judges the traffic in files by the contract, and reports facts about the files.
 
-Layer 4. Opens each file once. How the streams in a cassette ended, which entries were edited since, what looks
-like a secret. A recorded drop is a fact, never a finding; an edited entry is one whose pieces and times are a
-guess from then on; a file that is not what it claims to be is a fault, whatever is right in it.
+Layer 4. Opens each file once. The facts are how the streams in a cassette ended, which entries were edited since,
+and what looks like a secret. A recorded drop is a fact, never a finding. The pieces and times of an edited entry
+are only a guess. A file that is not what it claims to be is a fault, whatever else is right in it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _SUFFIXES = (".yaml", ".yml")
 
 @dataclass(frozen=True, slots=True)
 class CassetteFacts:
-    """One cassette. `endings` counts what was no whole answer; `edited` are entries by number, from 1."""
+    """Facts about one cassette. `endings` counts the incomplete answers; `edited` are entry numbers, from 1."""
 
     file: str
     recordings: int = 0
@@ -38,7 +38,7 @@ class CassetteFacts:
 
 @dataclass(slots=True)
 class Verified:
-    """What was said of files. `unusable` pairs those that nobody can use as what they are with the reason."""
+    """The result for all files. `unusable` pairs each file that is not what it claims to be with the reason."""
 
     traffic: Verification = field(default_factory=Verification)
     facts: list[CassetteFacts] = field(default_factory=list)
@@ -53,7 +53,7 @@ class Secret(NamedTuple):
 
 
 def verify(paths: Iterable[Path]) -> Verified:
-    """Judge files, and in folders every file but hidden ones. Raises OSError when one cannot be read."""
+    """Judge files, and in folders every file except hidden ones. Raises OSError if one cannot be read."""
     result = Verified()
     for path in files_in(paths):
         try:
@@ -84,7 +84,7 @@ def _claims_to_be_a_cassette(document: object) -> bool:
 
 
 def _json_cassette(data: bytes) -> Any:
-    """The document of a cassette that vcrpy's JSON serializer wrote."""
+    """The document of a cassette that vcrpy's JSON serializer wrote, or None if it is something else."""
     try:
         document = json.loads(data)
     except (ValueError, RecursionError):
@@ -93,7 +93,7 @@ def _json_cassette(data: bytes) -> Any:
 
 
 def _answers(request: Path) -> Iterator[Answer]:
-    """What lies beside the file of a request."""
+    """The recorded answers that lie beside the file of a request."""
     stem = request.name.removesuffix(".request.json")
     for path in (request.with_name(stem + suffix) for suffix in ANSWERS):
         if path.is_file():
@@ -101,7 +101,7 @@ def _answers(request: Path) -> Iterator[Answer]:
 
 
 def _cassette(path: Path, document: Any, judge: FileJudge, result: Verified) -> None:
-    """Judge what of a cassette can be read, then say what is wrong with the rest of it."""
+    """Judge the readable entries of a cassette, then raise CassetteError for the first unreadable one."""
     layout = Layout(path)
     entries = list(layout.readings(layout.checked(document)["interactions"]))
     judge.exchanges(named(number, _exchange(entry)) for number, entry in enumerate(entries, 1))
@@ -116,7 +116,7 @@ def _cassette(path: Path, document: Any, judge: FileJudge, result: Verified) -> 
 
 
 def _exchange(entry: Recording | ValueError) -> Exchange | Unreadable:
-    """An entry as judges read it, its body decoded as far as it goes."""
+    """An entry as judges read it, with its body decoded, or why that is impossible."""
     if isinstance(entry, ValueError):
         return Unreadable(str(entry))
     exchange = entry.exchange()
@@ -137,7 +137,7 @@ def secrets_in(paths: Iterable[Path], protocol: StreamProtocol) -> tuple[int, li
 
 
 def files_in(paths: Iterable[Path]) -> Iterator[Path]:
-    """The files, and those in folders but hidden ones."""
+    """The files, and in folders every file except hidden ones."""
     for path in paths:
         if not path.is_dir():
             yield path

@@ -104,3 +104,10 @@ def test_a_lost_race_is_nobodys_fault(check_id):
     """A run that was over before the cancel came is marked as a race."""
     seen = {"run": RUNNING, "held": False, "cancelled": REFUSED, "polled": [DONE]}
     assert judge(check_id, **seen).race_lost
+
+
+def test_an_accepted_cancel_is_not_said_to_have_come_too_late():
+    """Where the run ends otherwise after a cancel that was accepted, nobody knows which of the two came first."""
+    seen = judge("cancel.state", held=False, cancelled=RUNNING, polled=[RUNNING, DONE])
+    assert seen.race_lost
+    assert seen.reason == "the cancel was accepted, and the run ended as completed all the same"

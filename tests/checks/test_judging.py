@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+
 import pytest
 
 from harness.checks.judging import (
@@ -16,6 +18,7 @@ from harness.checks.judging import (
     expect_status,
     input_text,
     interaction_in,
+    shown,
 )
 from harness.outcome import Severity, Unmet
 from tests.checks._play import answer, interaction, refusal
@@ -146,3 +149,10 @@ def test_values_are_shown_briefly():
     assert len(briefly("x" * 1000)) <= 120
     assert briefly(deep) == "a list that cannot be shown"
     briefly("\ud83d").encode()
+
+
+def test_a_compressed_body_is_named_as_one():
+    """A message holds words instead of bytes where a body is gzip and no header says so."""
+    body = gzip.compress(b'{"id": "v1_one"}')
+    assert shown(answer(body=body)) == "200 a body compressed with gzip, which no Content-Encoding says"
+    assert "Content-Encoding" not in shown(answer(body=body, headers={"content-encoding": "gzip"}))

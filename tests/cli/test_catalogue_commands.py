@@ -69,7 +69,7 @@ def test_unknown_ids(command: str, harness: Harness) -> None:
     [
         ({}, 0, "answers interactions"),
         ({"page": True}, 4, "200 <html>It works!</html>"),
-        ({"refuse": 401}, 4, "401 authentication: no: unauthorised: pass --api-key"),
+        ({"refuse": 401}, 4, "401 authentication: no: pass --api-key or set"),
         ({"refuse": 400}, 4, "400 authentication: no"),
     ],
     ids=["sound", "page", "unauthorised", "refused"],
@@ -81,6 +81,13 @@ def test_smoke(defect: dict[str, Any], code: int, told: str, harness: Harness, t
     done = harness("smoke", toy[1])
     assert done.code == code
     assert told in done.out + done.err
+
+
+def test_a_key_that_is_refused_is_not_asked_for_again(harness: Harness, toy: Toy) -> None:
+    """Who has given a key is told that it is not accepted, not to give one."""
+    toy[0].refuse = 401
+    done = harness("smoke", toy[1], "--api-key", "k")
+    assert (done.code, "the key that was sent is not accepted" in done.err) == (4, True)
 
 
 def test_smoke_json(harness: Harness, toy: Toy) -> None:

@@ -159,3 +159,16 @@ def test_a_url_with_a_path(slow: tuple[Slow, str], tmp_path: Path) -> None:
         httpx.get(cassette.base_url + PATH)
     assert [target for target in service.targets if "__harness__" not in target] == [f"/gateway{PATH}"]
     assert [recording.request.target for recording in load(tmp_path / "it.yaml").recordings] == [PATH]
+
+
+@pytest.mark.parametrize(
+    ("target", "field"), [(PATH, "content-length"), (f"{PATH}?stream=true", "transfer-encoding")]
+)
+def test_the_framing_is_recorded_once(slow: tuple[Slow, str], tmp_path: Path, target: str, field: str) -> None:
+    """Clients such as Node's fetch refuse a length that is there twice."""
+    service, url = slow
+    service.seen.set()
+    with recording(tmp_path / "it.yaml", url) as cassette:
+        assert httpx.get(cassette.base_url + target).status_code == 200
+    (made,) = load(tmp_path / "it.yaml").recordings
+    assert [name.lower() for name, _ in made.headers].count(field) == 1

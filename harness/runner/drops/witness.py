@@ -61,9 +61,12 @@ class Seen:
 
     @property
     def completes(self) -> bool:
-        """Whether the client can know from this response that the interaction has ended."""
+        """Whether the client can know from this response that the interaction has ended.
+
+        A completion that lacks only its blank line counts: some clients, google-genai among them, deliver it.
+        """
         if self.is_stream:
-            return any(PROTOCOL.completes(event) for event in self.events())
+            return any(PROTOCOL.completes(event) for event in events_in(bytes(self.data) + b"\n\n"))
         value = loads(bytes(self.data)).value
         return isinstance(value, dict) and is_settled(value.get("status"))
 

@@ -1,7 +1,8 @@
 """Judges a gateway from both sides at once: the emulator is its upstream, and the harness its client.
 
-Layer 4. `upstream` and `line` are the two sides, `trials` send, `compare` and the judges in `calls`, `streams` and
-`endings` say what was lost on the way, `rules` how much that weighs; `mutants` prove that each rule can fail.
+Layer 4. `upstream` and `line` are the two sides, and `trials` sends the requests. `compare` and the judges in
+`calls`, `streams` and `endings` find what was lost on the way. `rules` sets the level of each loss, and `mutants`
+prove that each rule can fail.
 """
 
 from harness.runner.gateway.events import (

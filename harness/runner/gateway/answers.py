@@ -1,6 +1,6 @@
-"""What the upstream says when a trial wants it to say something in particular: cuts, refusals, edited streams.
+"""Answers of the upstream that a trial sets up: streams that are cut, delayed or edited, and refusals.
 
-Layer 4. Each function gives an `Answer` for one create; the emulator has done its work in all but the refusals.
+Layer 4. Each function or class makes an `Answer` for creates; the emulator runs the create in all but refusals.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ Edit = Callable[[int, Frame], bytes]
 
 
 def suffering(plan: str) -> Answer:
-    """The emulator's answer, dropped or disturbed by a fault plan."""
+    """The emulator's answer with a fault plan applied to it."""
 
     def answer(service: Service, request: Request) -> Response:
         return cut(service, plan, PROTOCOL)(request)
@@ -53,7 +53,7 @@ def refusing(status: int, code: str, message: str, headers: Sequence[tuple[str, 
 
 
 def edited(edit: Edit) -> Answer:
-    """The emulator's stream with frames in place of some of its own; an answer that is no stream stays."""
+    """The emulator's stream with each frame replaced by `edit`; other answers are left unchanged."""
 
     def answer(service: Service, request: Request) -> Response:
         response = service(request)
@@ -66,13 +66,13 @@ def edited(edit: Edit) -> Answer:
 
 
 class Gate:
-    """An `Answer` whose events go out when they are let: until then the stream stands still."""
+    """An `Answer` whose events are sent only when a trial allows it; until then the stream stands still."""
 
     def __init__(self) -> None:
         self._allowed = 0.0
 
     def let(self, events: float) -> None:
-        """Let so many events in all go out, `inf` for all there are and the end."""
+        """Allow this many events in total; `inf` allows all of them and the ending."""
         self._allowed = events
 
     def __call__(self, service: Service, request: Request) -> Response:
@@ -90,14 +90,14 @@ class Gate:
 
 
 class Held:
-    """An `Answer` that breaks off as a fault plan says, and not before it is let: what came first is read."""
+    """An `Answer` that breaks off as a fault plan says, but only when allowed: its start can be read first."""
 
     def __init__(self, plan: str) -> None:
         self._answer = suffering(plan)
         self._allowed = False
 
     def let(self) -> None:
-        """Let it end now."""
+        """Allow it to end now."""
         self._allowed = True
 
     def __call__(self, service: Service, request: Request) -> Response:
@@ -115,9 +115,9 @@ class Held:
 
 
 class Meeting:
-    """An `Answer` for several creates: their streams go on together, event by event, once all of them are there.
+    """An `Answer` for several creates: once all have arrived, their streams advance together, event by event.
 
-    `seconds` are what one waits for the others.
+    `seconds` is how long each waits for the others.
     """
 
     def __init__(self, creates: int, seconds: float) -> None:
@@ -143,7 +143,7 @@ class Meeting:
 
 
 _LOOK = 0.005
-"""Seconds between two looks whether more may go out."""
+"""Seconds between two checks whether more may be sent."""
 
 
 def _streams(response: Response) -> bool:
@@ -151,19 +151,19 @@ def _streams(response: Response) -> bool:
 
 
 def _frames(response: Response) -> list[Frame]:
-    """The frames of a stream that does not wait; closes its body."""
+    """Read all frames of a stream that does not pause, and close its body."""
     data = b"".join(piece.data for piece in response.body if isinstance(piece, Chunk))
     response.body.close()
     return Decoder().feed(data)
 
 
 def plain(frame: Frame) -> bytes:
-    """A frame as it was."""
+    """The bytes of a frame, unchanged."""
     return encode(frame.event.decode() if frame.event is not None else None, frame.data)
 
 
 def with_strangers(number: int, frame: Frame) -> bytes:
-    """Each event has a field, and the third a neighbour, that nobody knows."""
+    """Add an unknown field to each event, and an event of an unknown type after the third."""
     if frame.data == PROTOCOL.sentinel:
         return plain(frame)
     event = {**json.loads(frame.data), UNKNOWN_FIELD: {"kept": True}}
@@ -173,11 +173,11 @@ def with_strangers(number: int, frame: Frame) -> bytes:
 
 
 BROKEN = 5
-"""The number of the frame that is broken: a delta in the middle of the text."""
+"""The number (from 0) of the frame that is broken: a delta in the middle of the text."""
 
 
 def with_broken_frame(number: int, frame: Frame) -> bytes:
-    """One delta's JSON is cut short; the frame around it is whole."""
+    """Cut the JSON of one delta short; the frame around it stays whole."""
     return plain(frame._replace(data=frame.data[: len(frame.data) // 2]) if number == BROKEN else frame)
 
 

@@ -1,4 +1,4 @@
-"""Judges of requests and whole answers: what arrived upstream, how often, and what came back.
+"""Judges of requests and of answers that are not streams: what arrived upstream, how often, what came back.
 
 Layer 4, pure.
 """
@@ -30,11 +30,11 @@ from harness.wire import Exchange
 
 _CURSOR = "last_event_id"
 _DEFAULTS = {"$.stream": False, "$.background": False, "$.store": True}
-"""What a create means that leaves these out."""
+"""The defaults of a create that leaves these fields out."""
 
 
 def route(passages: Sequence[Passage]) -> Iterator[Finding]:
-    """Each operation arrived as what it is."""
+    """Each operation arrived upstream as the same operation."""
     for passage in passages:
         operation, status = passage.operation, passage.client.status
         if passage.upstream:
@@ -57,7 +57,7 @@ def route(passages: Sequence[Passage]) -> Iterator[Finding]:
 
 
 def query(passages: Sequence[Passage]) -> Iterator[Finding]:
-    """Query parameters arrived; a cursor may be another one, where events have others."""
+    """Each query parameter arrived. A cursor may have another value: a gateway may use its own event ids."""
     for passage in told_by(passages, lambda one: one.answer is not None, "no such request arrived upstream"):
         assert passage.answer is not None
         behind = passage.answer.request
@@ -69,7 +69,7 @@ def query(passages: Sequence[Passage]) -> Iterator[Finding]:
 
 
 def body_fields(passages: Sequence[Passage]) -> Iterator[Finding]:
-    """Each documented field of a create arrived with its value; a refusal is fine, too."""
+    """Each documented field of a create arrived with its value, or the create was refused."""
     seen: set[str] = set()
     for passage in passages:
         if passage.answer is None and succeeded(passage.client):
@@ -89,7 +89,7 @@ def body_fields(passages: Sequence[Passage]) -> Iterator[Finding]:
 
 
 def request_changes(passage: Passage) -> list[Change]:
-    """What became of a create's fields; nothing where none arrived."""
+    """How a create's fields changed on their way upstream; empty if no create arrived."""
     if passage.answer is None:
         return []
     sent, got = (loads(e.request.body).value for e in (passage.client, passage.answer))
@@ -98,14 +98,14 @@ def request_changes(passage: Passage) -> list[Change]:
 
 
 def _canonical(body: Any) -> Any:
-    """A create in which what may be said in several ways is said in one: the input, and the form of a text."""
+    """The create in one canonical form: `input` and the response format can each be written in several ways."""
     if not isinstance(body, dict):
         return body
     said = dict(body)
     if "response_mime_type" in said and "response_format" not in said:
         said["response_format"] = {"type": "text", "mime_type": said.pop("response_mime_type")}
     if "input" in said:
-        with contextlib.suppress(AttributeError, TypeError):  # one of no known form stays
+        with contextlib.suppress(AttributeError, TypeError):  # an input of no known form stays as it is
             said["input"] = as_steps(said["input"])
     return said
 
@@ -115,7 +115,7 @@ def _is_default(change: Change) -> bool:
 
 
 def unknown_field(passages: Sequence[Passage]) -> Iterator[Finding]:
-    """A field that nobody knows is passed on, or the create refused."""
+    """An unknown field was passed on, or the create was refused."""
     passage = named(passages, "stranger.create", "no create was sent")
     lost = [change for change in request_changes(passage) if change.pointer == f"$.{STRANGER}"]
     if lost and succeeded(passage.client):
@@ -125,7 +125,7 @@ def unknown_field(passages: Sequence[Passage]) -> Iterator[Finding]:
 
 
 def once(passages: Sequence[Passage]) -> Iterator[Finding]:
-    """One create, one create upstream."""
+    """One create of the client became at most one create upstream."""
     for passage in told_by(passages, lambda one: bool(one.upstream), "no create arrived upstream"):
         times = len(passage.upstream)
         if times < 2:
@@ -141,7 +141,10 @@ def once(passages: Sequence[Passage]) -> Iterator[Finding]:
 
 
 def nothing_else(passages: Sequence[Passage]) -> Iterator[Finding]:
-    """No request upstream that nobody made; each kind is told once, leniently where it is none of this API."""
+    """No request arrived upstream that no client made.
+
+    Each kind of request is reported once, as a lenient finding if it is no operation of this API.
+    """
     passage = named(passages, "watch.strays", "the background run to watch could not be created")
     kinds: dict[tuple[str, Operation], list[str]] = {}
     for exchange in passage.upstream:
@@ -154,7 +157,7 @@ def nothing_else(passages: Sequence[Passage]) -> Iterator[Finding]:
 
 
 def status(passages: Sequence[Passage]) -> Iterator[Finding]:
-    """The status that the upstream gave."""
+    """The client got the status that the upstream sent."""
     told = told_by(passages, lambda one: _status(one.answer) is not None, "the upstream gave no status")
     for passage in told:
         gave, came = _status(passage.answer), passage.client.status
@@ -166,7 +169,7 @@ def status(passages: Sequence[Passage]) -> Iterator[Finding]:
 
 
 def error_body(passages: Sequence[Passage]) -> Iterator[Finding]:
-    """Code and message of an error; words around the message are fine."""
+    """The code and message of an error arrived; more text around the message is fine."""
     for passage in told_by(passages, _is_error, "the upstream gave no error"):
         assert passage.answer is not None
         said, came = read(passage.answer).error, read(passage.client).error
@@ -179,7 +182,7 @@ def error_body(passages: Sequence[Passage]) -> Iterator[Finding]:
 
 
 def retry_after(passages: Sequence[Passage]) -> Iterator[Finding]:
-    """Retry-After of a refusal."""
+    """The Retry-After of a refusal arrived."""
     told = told_by(passages, lambda one: bool(_retry_after(one.answer)), "the upstream named no time to retry")
     for passage in told:
         gave, came = _retry_after(passage.answer), _retry_after(passage.client)
@@ -189,7 +192,7 @@ def retry_after(passages: Sequence[Passage]) -> Iterator[Finding]:
 
 
 def body(passages: Sequence[Passage]) -> Iterator[Finding]:
-    """Every field of an answer."""
+    """Every field of a JSON answer arrived with its value."""
     for passage in told_by(passages, tells_json, "no JSON came from upstream"):
         if succeeded(passage.client) and read(passage.client).json_fault:
             yield notice(passage, "the JSON of an answer did not arrive", "JSON", answer_line(passage.client))
@@ -201,13 +204,13 @@ def body(passages: Sequence[Passage]) -> Iterator[Finding]:
 
 
 def tells_json(passage: Passage) -> bool:
-    """Whether the upstream's answer is a JSON value that came whole."""
+    """Whether the upstream sent a whole, successful JSON answer."""
     answer = passage.answer
     return answer is not None and answer.complete and succeeded(answer) and not read(answer).json_fault
 
 
 def answer_changes(passage: Passage) -> list[Change]:
-    """What became of the fields of an answer; nothing where the client has none."""
+    """How the fields of an answer changed on their way to the client; empty if either side has no JSON."""
     if not tells_json(passage) or not succeeded(passage.client) or read(passage.client).json_fault:
         return []
     assert passage.answer is not None

@@ -1,7 +1,7 @@
-"""What went in against what came out: values field by field, streams event by event.
+"""Compares what went into a gateway with what came out: values field by field, streams event by event.
 
-Layer 4, pure. Ids may be other ones as long as each stands for one, names of models and agents may be aliases; all
-else has to arrive as it is. A field that is null counts as absent where it is lost. The cursors of events are not
+Layer 4, pure. Ids may differ as long as they correspond one to one, and names of models and agents may be aliases;
+everything else has to arrive unchanged. Losing a field that is null is no change. The cursors of events are not
 compared here.
 """
 
@@ -31,7 +31,7 @@ class Kind(StrEnum):
 
 
 class Change(NamedTuple):
-    """One field that is not what it was; `pointer` is its place, `$.usage.total_tokens` say."""
+    """One field that changed; `pointer` is its place, such as `$.usage.total_tokens`."""
 
     kind: Kind
     pointer: str
@@ -40,7 +40,7 @@ class Change(NamedTuple):
 
 
 class Pairs:
-    """Which id stands for which: `agree` learns, and says no where one would stand for two."""
+    """A one-to-one mapping of ids between the two sides, which `agree` extends."""
 
     def __init__(self, known: Iterable[tuple[str, str]] = ()) -> None:
         self._there: dict[str, str] = {}
@@ -49,12 +49,12 @@ class Pairs:
             self.agree(before, after)
 
     def agree(self, before: str, after: str) -> bool:
-        """Whether the two may stand for each other."""
+        """Pair two ids, and return whether they correspond: False if either is already paired with another."""
         return self._there.setdefault(before, after) == after and self._back.setdefault(after, before) == before
 
 
 def changes(before: Any, after: Any, pairs: Pairs | None, pointer: str = "$") -> Iterator[Change]:
-    """The differences; without `pairs` every id may stand for every other."""
+    """The differences between two values; without `pairs` any id may correspond to any other."""
     if isinstance(before, dict) and isinstance(after, dict):
         yield from _field_changes(before, after, pairs, pointer)
     elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
@@ -65,7 +65,7 @@ def changes(before: Any, after: Any, pairs: Pairs | None, pointer: str = "$") ->
 
 
 def _same(before: Any, after: Any) -> bool:
-    """Equality of JSON: 1 and 1.0 are one number, true is none."""
+    """Equality of JSON values: 1 and 1.0 are the same number, true is not a number."""
     return isinstance(before, bool) == isinstance(after, bool) and bool(before == after)
 
 
@@ -95,7 +95,7 @@ class Told:
 
     @cached_property
     def value(self) -> dict[str, Any] | None:
-        """The payload without its cursor; None where it is no JSON object."""
+        """The payload without its cursor; None if it is not a JSON object."""
         value = loads(self.frame.data).value
         return {k: v for k, v in value.items() if k != _CURSOR} if isinstance(value, dict) else None
 
@@ -111,9 +111,9 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class StreamDifference:
-    """What became of the events `sent`, by those that were `got`.
+    """How the events that were `got` differ from those that were `sent`.
 
-    `kept` pairs them, `changed` pairs those that say something else now.
+    `kept` holds the pairs that correspond in order, `changed` the pairs whose content differs.
     """
 
     sent: list[Told]
@@ -127,7 +127,7 @@ class StreamDifference:
 
 
 def compare_streams(before: Sequence[Frame], after: Sequence[Frame]) -> StreamDifference:
-    """What became of the events of one stream on their way."""
+    """Find out what became of each event of a stream on its way."""
     sent = [Told(number, frame) for number, frame in enumerate(before)]
     got = [Told(number, frame) for number, frame in enumerate(after)]
     alike = [[_carries(one, other) for other in got] for one in sent]
@@ -141,7 +141,7 @@ def compare_streams(before: Sequence[Frame], after: Sequence[Frame]) -> StreamDi
 
 
 def _place(other: Told, left: list[Told], alike: list[list[bool]], found: StreamDifference) -> None:
-    """Say what an event is that does not come in its turn; takes what it stands for from `left`."""
+    """Classify an event that was not matched in order, and remove the sent event it corresponds to from `left`."""
     for one in left:
         if alike[one.number][other.number]:
             found.moved.append(other)
@@ -159,21 +159,21 @@ def _place(other: Told, left: list[Told], alike: list[list[bool]], found: Stream
 
 
 def _same_place(one: Told, other: Told, kept: Sequence[tuple[Told, Told]]) -> bool:
-    """Whether both are of one type, and stand between the same events that arrived."""
+    """Whether both events have the same type and lie between the same pairs in `kept`."""
     if one.value is None or other.value is None or one.value.get("event_type") != other.value.get("event_type"):
         return False
     return all((a.number < one.number) == (b.number < other.number) for a, b in kept)
 
 
 def _carries(one: Told, other: Told) -> bool:
-    """Whether an event says all that another said; more is fine."""
+    """Whether `other` has everything that `one` has; additions are fine."""
     if one.value is None or other.value is None:
         return one.frame.data == other.frame.data
     return all(change.kind is Kind.ADDED for change in changes(one.value, other.value, None))
 
 
 def _in_order(alike: list[list[bool]]) -> list[tuple[int, int]]:
-    """The longest way to pair rows with columns, both rising."""
+    """The longest pairing of rows with columns in which both increase (a longest common subsequence)."""
     rows, columns = len(alike), len(alike[0]) if alike else 0
     best = [[0] * (columns + 1) for _ in range(rows + 1)]
     for i in range(rows - 1, -1, -1):

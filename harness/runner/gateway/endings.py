@@ -1,4 +1,4 @@
-"""Judges of a stream's life: when its events come, how it ends, and whether it can be taken up again.
+"""Judges of a stream's life: when its events arrive, how it ends, and whether it can be resumed.
 
 Layer 4, pure.
 """
@@ -28,7 +28,7 @@ from harness.wire import By, Exchange
 
 
 def live(passages: Sequence[Passage]) -> Iterator[Finding]:
-    """An event is there before there is another."""
+    """Each event arrived before the upstream had the next one."""
     passage = named(passages, "live.stream", NO_STREAM)
     if not tells(passage) or passage.early is None:
         raise Unmet(NO_STREAM)
@@ -42,7 +42,7 @@ def live(passages: Sequence[Passage]) -> Iterator[Finding]:
 
 
 def truncated(passages: Sequence[Passage]) -> Iterator[Finding]:
-    """What broke off upstream does not look complete to the client."""
+    """An answer that broke off upstream did not look complete to the client."""
     for passage in told_by(passages, _breaks_off, "nothing that breaks off came from upstream"):
         client, answer = passage.client, passage.answer
         assert answer is not None
@@ -75,7 +75,10 @@ def _made_up_end(answer: Exchange, client: Exchange) -> str | None:
 
 
 def error_event(passages: Sequence[Passage]) -> Iterator[Finding]:
-    """An error that the gateway itself tells in a stream is an error event of the API; each way to err once."""
+    """Each error that the gateway itself puts into a stream is an error event of the API.
+
+    Each kind of mistake is reported once.
+    """
     told = [passage for passage in passages if tells_error(passage.client)]
     if not told:
         raise NotApplicable("the gateway told no error in a stream")
@@ -99,7 +102,7 @@ def _wrong_errors(passage: Passage) -> Iterator[Finding]:
 
 
 def resume_through(passages: Sequence[Passage]) -> Iterator[Finding]:
-    """What came before a drop, and what comes after its cursor, make the whole."""
+    """The events before a drop, followed by those after its cursor, make the whole stream."""
     first = named(passages, "resume.first", "no background run could be streamed")
     if first.not_offered:
         raise NotApplicable("the gateway does not offer get")
@@ -122,7 +125,7 @@ def resume_through(passages: Sequence[Passage]) -> Iterator[Finding]:
 
 
 def hang_up(passages: Sequence[Passage]) -> Iterator[Finding]:
-    """The upstream learns that the client left."""
+    """The upstream noticed that the client hung up."""
     passage = named(passages, "left.stream", NO_STREAM)
     if not tells(passage):
         raise Unmet(NO_STREAM)

@@ -1,4 +1,4 @@
-"""What a run against a gateway tells while it goes; reports listen.
+"""The events that a run against a gateway emits; reports listen to them.
 
 Layer 4, values only.
 """
@@ -17,7 +17,7 @@ from harness.runner.gateway.rules import GatewayCheck
 
 @dataclass(frozen=True, slots=True)
 class GatewayStarted:
-    """A create came through: the gateway stands between us. `trials` are still to be made."""
+    """A create came through, so the gateway stands between client and upstream; `trials` trials follow."""
 
     checks: int
     trials: int
@@ -25,17 +25,17 @@ class GatewayStarted:
 
 @dataclass(frozen=True, slots=True)
 class TrialStarted:
-    """One more trial; the run waits on `watch` for what a gateway does unasked."""
+    """A trial begins. `watch` is announced again before its end, a wait for what a gateway does unasked."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class GatewayStopped:
-    """The gateway answers nothing any more, not even a plain create: what is left is not tried.
+    """The gateway no longer answers anything, not even a plain create, so the remaining trials are not made.
 
-    `passage` is the first that had no answer, `silent` how many had none in a row, itself included, `unfinished`
-    the trials that were not made, or not to their end, out of `trials`.
+    `passage` is the first that had no answer; `silent` is how many in a row had none, including that one.
+    `unfinished` are the trials that were not made or not finished, out of `trials`.
     """
 
     passage: Passage
@@ -46,7 +46,7 @@ class GatewayStopped:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """One verdict. `passages` is its evidence, empty unless a finding names some; `reason` why it is excused.
+    """One verdict. `passages` is its evidence, empty unless a finding names some; `reason` is why it is excused.
 
     `unjudged`: it was not tried, or it is a MUST and the gateway gave no answer that could be judged.
     """
@@ -61,7 +61,7 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class GatewayFinished:
-    """All verdicts, in the order of the rules; `stopped` where the gateway did not last as long as the run."""
+    """All verdicts, in the order of the rules; `stopped` is set if the gateway stopped answering meanwhile."""
 
     results: tuple[Judged, ...]
     seconds: float
@@ -69,17 +69,17 @@ class GatewayFinished:
 
     @property
     def counts(self) -> dict[Verdict, int]:
-        """Every bucket, the empty ones too."""
+        """The number of results for each verdict, including zeros."""
         return count(self._verdicts())
 
     @property
     def exit(self) -> Exit:
-        """The exit code that these verdicts mean; with a rule that had no answer it is not green."""
+        """The exit code that these verdicts mean; it is never green if a result is `unjudged`."""
         return exit_code(self._verdicts(), unjudged=bool(self.unjudged))
 
     @property
     def unjudged(self) -> tuple[Judged, ...]:
-        """Every rule of which nothing is known because no answer came."""
+        """The results that say nothing because no answer came."""
         return tuple(result for result in self.results if result.unjudged)
 
     def _verdicts(self) -> Iterable[Verdict]:

@@ -1,6 +1,6 @@
-"""A value for each documented field of a create, such that a gateway cannot pass it by accident. Layer 4, data.
+"""A value for each documented field of a create, chosen so that it cannot arrive by accident. Layer 4, data.
 
-Whether the upstream accepts the whole is of no matter: what counts is what arrives there. `{}` in an input is
+It does not matter whether the upstream accepts the create; what counts is what arrives there. `{}` in an input is
 replaced by words that no other request has.
 """
 
@@ -25,7 +25,7 @@ _STEPS = [
     },
 ]
 AGENT = "agent"
-"""Stands for the agent that was named, where a field goes with one."""
+"""Placeholder for the name of the agent under test, in fields that need an agent."""
 
 FIELDS: dict[str, dict[str, Any]] = {
     "model": {},
@@ -64,7 +64,7 @@ FIELDS: dict[str, dict[str, Any]] = {
     },
     "cached_content": {"cached_content": "cachedContents/harness"},
 }
-"""What is sent beside a model and an input to see one field arrive."""
+"""For each field, what is added to a create with a model and an input in order to see that field arrive."""
 
 STRANGER = "harness_unknown_field"
-"""A field that no revision documents."""
+"""A field that no revision of the API documents."""

@@ -1,9 +1,9 @@
-"""The client's end of a gateway with the upstream's end beside it: sends requests and gives passages.
+"""Both ends of a gateway: sends requests as its client, and pairs them with what arrives upstream as passages.
 
-Layer 4. Knows which of the requests upstream belong to which of the client's; must not know what is right.
-Requests go one after the other, so what arrives belongs to the one in work: by its words or its id where possible,
-since a gateway may still be busy with an earlier one. But for the watch at the end all waiting is for something,
-and bounded.
+Layer 4. Knows which requests upstream belong to which request of the client; must not know what is right.
+Requests are sent one after another, so what arrives belongs to the current one. Where possible it is matched by
+the words of its input or by its id, since a gateway may still be busy with an earlier request. Except for the
+watch at the end, every wait is for a condition and is bounded.
 """
 
 from __future__ import annotations
@@ -20,13 +20,14 @@ from harness.runner.gateway.upstream import Answer, Call, Upstream
 from harness.wire import Driver, Exchange, Frame, LiveStream, Request
 
 SETTLING = 1.0
-"""Real seconds that the upstream's side may take to end after the client's has."""
+"""Real seconds that the upstream's side may take to end after the client's side has ended."""
 
 
 class Line:
-    """`patience` are the seconds within which what happens at once has to happen, `watch` those of the whole run.
+    """`driver` sends to the gateway, and `upstream` stands behind it.
 
-    `driver` sends to the gateway. `real`: the gateway has threads of its own, so the other side may need a moment.
+    `patience` is how many seconds something may take that should happen at once; `watch` is how many seconds the
+    run lasts at least. `real`: the gateway has threads of its own, so the upstream's side may need a moment.
     """
 
     def __init__(
@@ -56,19 +57,19 @@ class Line:
         return f"Say hi, number {self._count:04d}."
 
     def create(self, name: str, *, script: dict[str, Any] | None = None, **options: Any) -> Passage:
-        """A create with these fields; `script` is played by its run, `answer` given in its place."""
+        """Send a create with these fields; its run plays `script`, or the upstream answers it with `answer`."""
         answer: Answer | None = options.pop("answer", None)
         request, token = self._create(script, options)
         return self._send(name, request, token, answer)
 
     def open(self, name: str, *, script: dict[str, Any], answer: Answer | None = None) -> Crossing:
-        """A create whose stream is left to be read."""
+        """Send a streaming create and leave its stream to be read."""
         request, token = self._create(script, {"stream": True})
         self.upstream.prime(answer)
         return Crossing(self, name, request, token)
 
     def together(self, scripts: Mapping[str, dict[str, Any]], answer: Answer) -> list[Passage]:
-        """Streaming creates at the same time, each with its script, by the names of their passages."""
+        """Send streaming creates at the same time; `scripts` maps the names of their passages to their scripts."""
         start = len(self.upstream.calls)
         made = [self._create(script, {"stream": True}) for script in scripts.values()]
         self.upstream.prime(answer, len(made))
@@ -82,7 +83,7 @@ class Line:
         return self._send(name, self.target.get(interaction_id, **query), self._id_behind(interaction_id))
 
     def open_get(self, name: str, interaction_id: str, **query: Any) -> Crossing:
-        """GET one interaction as a stream, which is left to be read."""
+        """GET one interaction as a stream, and leave it to be read."""
         return Crossing(self, name, self.target.get(interaction_id, **query), self._id_behind(interaction_id))
 
     def cancel(self, name: str, interaction_id: str) -> Passage:
@@ -94,21 +95,21 @@ class Line:
         return self._send(name, self.target.delete(interaction_id), self._id_behind(interaction_id))
 
     def until_watched(self) -> None:
-        """Let pass what is left of the time to watch."""
+        """Wait for the rest of the time to watch."""
         self.driver.wait(max(0.0, self.watch - (time.monotonic() - self._began)))
 
     def strays(self, name: str, client: Exchange, start: int) -> Passage:
-        """All calls from number `start` on that belong to no request of the client's."""
+        """A passage of all calls since number `start` that belong to no request of the client."""
         calls = [call for number, call in enumerate(self.upstream.calls) if number >= start]
         strays = [call for call in calls if id(call) not in self._mine]
         return Passage(name=name, client=client, upstream=self.upstream.records(strays))
 
     def hung_up(self, start: int) -> None:
-        """Wait until nobody reads an answer to the calls since `start`, for as long as patience lasts."""
+        """Wait until no answer to the calls since number `start` is being read, for at most `patience` seconds."""
         self._until_ended(start, self.patience)
 
     def passage(self, name: str, client: Exchange, start: int, token: str, early: Early | None = None) -> Passage:
-        """What became of one request: the calls since number `start` that are its own."""
+        """The passage of one request: the client's side and its own calls since number `start`."""
         self._until_ended(start, SETTLING)
         self.upstream.prime(None)
         operation = operation_of(client.request)
@@ -165,11 +166,11 @@ class Crossing:
         self._stream: LiveStream = line.driver.open(request, timeout=line.patience)
 
     def read(self, events: int) -> list[Frame]:
-        """The next events; fewer where they do not come in time."""
+        """Read the next events; fewer if they do not arrive in time."""
         return self._stream.read(events)
 
     def note_early(self, arrived: int, existed: int) -> None:
-        """Keep what had arrived before there was more."""
+        """Record how many events had arrived and existed before the upstream went on."""
         self._early = Early(arrived, existed)
 
     def finish(self) -> Passage:
@@ -177,7 +178,7 @@ class Crossing:
         return self._ended(self._stream.finish())
 
     def hang_up(self) -> Passage:
-        """Leave, and see whether that is noticed behind."""
+        """Hang up, and give the upstream time to notice it."""
         client = self._stream.close()
         self._line.hung_up(self.start)
         return self._ended(client)
@@ -187,7 +188,7 @@ class Crossing:
 
 
 def _own(calls: Sequence[Call], operation: Operation, token: str) -> list[Call]:
-    """Those that are the operation about `token`; of creates also those without their words."""
+    """The calls of this operation that contain `token`; if there are none, a create takes all creates."""
     alike = [call for call in calls if call.operation is operation]
     exact = [call for call in alike if token in _text(call)]
     return exact or (alike if operation is Operation.CREATE else [])
@@ -200,7 +201,7 @@ def _text(call: Call) -> str:
 
 
 def _filled(given: Any, token: str) -> Any:
-    """The input with the words in their place, `{}`."""
+    """The input with `token` in place of `{}`."""
     if isinstance(given, str):
         return given.replace("{}", token)
     if isinstance(given, dict):

@@ -1,6 +1,6 @@
-"""What the judges share: how a finding about a passage is made, and how values and requests are shown.
+"""Helpers of the judges: make findings about passages, choose passages, and format values and requests.
 
-Layer 4, pure. A finding's rule is filled in by the check whose judge made it.
+Layer 4, pure. The check whose judge made a finding fills in its rule.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from harness.runner.gateway.passage import Passage
 from harness.wire import Exchange, Request
 
 Judge: TypeAlias = Callable[[Sequence[Passage]], Iterable[Finding]]
-"""Passages in the order they were made → what is wrong; raises Unmet where they do not tell, NotApplicable
-where there is nothing that could be wrong."""
+"""Passages in the order they were made → what is wrong. Raises Unmet if they show nothing either way, and
+NotApplicable if there is nothing that could be wrong."""
 
 
 class NotApplicable(Exception):
-    """The gateway does not have what a trial or a judge is about; nothing is wrong with that."""
+    """The gateway lacks what a trial or a judge is about, and nothing is wrong with that."""
 
 
 SHOWN = 200
-"""Characters of a value that a finding shows."""
+"""The number of characters of a value that a finding shows."""
 
 
 def notice(
@@ -43,7 +43,7 @@ def notice(
 
 
 def told_by(passages: Sequence[Passage], tells: Callable[[Passage], bool], otherwise: str) -> Iterator[Passage]:
-    """The passages that tell what is asked. Raises Unmet where none does."""
+    """The passages for which `tells` is true. Raises Unmet with the reason `otherwise` if there is none."""
     chosen = [passage for passage in passages if tells(passage)]
     if not chosen:
         raise Unmet(otherwise)
@@ -51,12 +51,12 @@ def told_by(passages: Sequence[Passage], tells: Callable[[Passage], bool], other
 
 
 def named(passages: Sequence[Passage], name: str, otherwise: str) -> Passage:
-    """The passage of this name. Raises Unmet where there is none."""
+    """The passage with this name. Raises Unmet with the reason `otherwise` if there is none."""
     return next(told_by(passages, lambda passage: passage.name == name, otherwise))
 
 
 def succeeded(exchange: Exchange | None) -> bool:
-    """Whether an answer came that says so."""
+    """Whether there is an exchange, and it succeeded."""
     return exchange is not None and exchange.succeeded
 
 

@@ -1,6 +1,6 @@
-"""A passage: one request through a gateway, seen from both of its sides. Layer 4, values only.
+"""A passage: one request through a gateway, seen from both sides. Layer 4, values only.
 
-Must not know how a request is sent, nor what is right.
+Must not know how a request is sent or what is right.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _WITH_ID = {"GET": Operation.GET, "DELETE": Operation.DELETE}
 
 
 def operation_of(request: Request) -> Operation:
-    """The documented operation that a request is, under any version and in the Vertex form too."""
+    """The documented operation of a request, under any version and also in the Vertex form."""
     where = route(request.target)
     segments = tuple(part for part in where.segments if part)
     if not where.version or segments[:1] != (COLLECTION,):
@@ -44,7 +44,7 @@ def operation_of(request: Request) -> Operation:
 
 @dataclass(frozen=True, slots=True)
 class Early:
-    """How many events the client had while the upstream stood still, and how many there were to have."""
+    """How many events the client had received while the upstream stood still, and how many had been sent."""
 
     arrived: int
     existed: int
@@ -52,11 +52,11 @@ class Early:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Passage:
-    """`client` is what the client sent and got; `upstream` what arrived behind the gateway for it, in order.
+    """`client` is what the client sent and got; `upstream` is what arrived behind the gateway for it, in order.
 
-    `astray` arrived where nothing of the kind did, and is taken for what became of the request. `pairs` are the
-    ids that creates gave before: upstream's, then the client's. An upstream answer that nobody had read to its end
-    has an ending `By.LIMIT`. The name's first part, up to the dot, is the trial's.
+    If nothing of the kind arrived, `astray` is the request that did; it is taken for what became of the client's.
+    `pairs` are the ids that earlier creates returned: the upstream's, then the client's. An upstream answer that
+    was still being read has an ending `By.LIMIT`. The first part of the name, up to the dot, is the trial's name.
     """
 
     name: str
@@ -73,11 +73,11 @@ class Passage:
 
     @property
     def answer(self) -> Exchange | None:
-        """The upstream exchange whose answer the client's should be: the last one; None where nothing arrived."""
+        """The last upstream exchange, whose answer the client should have got; None if nothing arrived."""
         return self.upstream[-1] if self.upstream else None
 
     @property
     def not_offered(self) -> bool:
-        """Whether the gateway refused on its own account."""
+        """Whether the gateway itself refused the request: nothing arrived upstream."""
         status = self.client.status
         return not self.upstream and not self.astray and status is not None and 400 <= status < 600

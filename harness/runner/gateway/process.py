@@ -1,4 +1,4 @@
-"""A gateway that the run starts itself: its command, what it says, and its end, children included.
+"""A gateway that the run starts itself: its command, its output, and its end, child processes included.
 
 Layer 4. Knows processes; must not know what a gateway does.
 """
@@ -17,13 +17,13 @@ from typing import IO
 from harness.outcome import UsageFault
 
 PATIENCE = 10.0
-"""Seconds that it has to end when it is asked to."""
+"""Seconds that it has to end after it is asked to."""
 
 _WORDS = 2_000
 
 
 class Started:
-    """A command that runs; `words` are the end of all it has written."""
+    """A command that was started; its output is kept in a file."""
 
     def __init__(self, child: subprocess.Popen[bytes], output: IO[bytes], name: str) -> None:
         self._child = child
@@ -38,7 +38,7 @@ class Started:
         return data.decode("utf-8", "replace").strip()
 
     def ended(self, within: float = 0.0) -> str:
-        """How it ended, at most so many seconds from now, with its last words; "" while it runs."""
+        """Wait at most `within` seconds; return how it ended, with its last output, or `""` if it still runs."""
         try:
             code = self._child.wait(within)
         except subprocess.TimeoutExpired:
@@ -50,7 +50,7 @@ class Started:
 
 @contextmanager
 def started(command: Sequence[str], environment: Mapping[str, str]) -> Iterator[Started]:
-    """Run a command in a process group of its own until the block ends. Raises UsageFault for one that is none."""
+    """Run a command in its own process group until the block ends. Raises UsageFault if it cannot be run."""
     with tempfile.TemporaryFile() as output:
         try:
             child = subprocess.Popen(
@@ -70,7 +70,7 @@ def started(command: Sequence[str], environment: Mapping[str, str]) -> Iterator[
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:
-    """Ask the whole group to end, then make it; a shell around the gateway would leave that behind."""
+    """Ask the whole group to end, then kill it; ending only a shell would leave its gateway running."""
     _signal(child, signal.SIGTERM)
     with contextlib.suppress(subprocess.TimeoutExpired):
         child.wait(PATIENCE)

@@ -1,8 +1,8 @@
 """The rules of a gateway, each with its level, its source, the passages it wants and its judge.
 
-Layer 4. What a comparison of both sides carries is bounded by `Basis.COMPARED`; the levels below follow one
-line: MUST where the client is told what nobody said, or is not told what was said, or pays twice; SHOULD where it
-can tell or do without; MAY for what is merely more than there was.
+Layer 4. `Basis.COMPARED` bounds the level of a rule that rests on a comparison of both sides. The levels below
+follow one principle. MUST: the client is told what was never sent, is not told what was sent, or pays twice.
+SHOULD: the client can notice the loss or do without. MAY: something was merely added.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _REFERENCE = "Interactions API reference"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatewayCheck:
-    """`wants` are globs over names of passages; `judge` is given those, in the order they were made."""
+    """`wants` are globs over names of passages; `judge` gets those that match, in the order they were made."""
 
     rule: Rule
     wants: tuple[str, ...]
@@ -29,20 +29,20 @@ class GatewayCheck:
 
     @property
     def id(self) -> str:
-        """The rule's."""
+        """The id of the rule."""
         return self.rule.id
 
     @property
     def trials(self) -> frozenset[str]:
-        """The trials that make the wanted passages."""
+        """The names of the trials that make the wanted passages."""
         return frozenset(want.partition(".")[0] for want in self.wants)
 
     def chosen(self, passages: Sequence[Passage]) -> list[Passage]:
-        """The wanted ones."""
+        """Those of the passages that this check wants."""
         return [one for one in passages if any(fnmatch.fnmatchcase(one.name, want) for want in self.wants)]
 
     def observe(self, passages: Sequence[Passage]) -> Observation:
-        """What the judge says of these passages, at least one; the worst first."""
+        """Have the judge look at the wanted passages; in the observation, the worst findings come first."""
         try:
             findings = list(self.judge(self.chosen(passages)))
         except NotApplicable as nothing:

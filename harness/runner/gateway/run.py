@@ -1,4 +1,4 @@
-"""One run against a gateway: see that it stands between us, make the trials, judge what passed.
+"""One run against a gateway: see that a create comes through, make the trials, judge the passages.
 
 Layer 4. Knows the order of things; must not know how anything is printed.
 """
@@ -29,7 +29,7 @@ from harness.wire import How
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatewayOptions:
-    """What is judged (globs over ids of checks; all without), and how strictly."""
+    """What is judged (`only`: globs over ids of checks, all if empty), and how strictly."""
 
     only: tuple[str, ...] = ()
     strict: bool = False
@@ -56,7 +56,7 @@ def judge_gateway(line: Line, options: GatewayOptions) -> Generator[GatewayEvent
 
 
 def selected(only: Sequence[str]) -> list[GatewayCheck]:
-    """The checks that the globs name, all without any. Raises UsageFault for one that names none."""
+    """The checks that the globs name, or all if there are no globs. Raises UsageFault if a glob names none."""
     for glob in only:
         if not fnmatch.filter(BY_ID, glob):
             raise UsageFault(f"no rule is named {glob!r}{did_you_mean(glob, BY_ID)}")
@@ -64,7 +64,7 @@ def selected(only: Sequence[str]) -> list[GatewayCheck]:
 
 
 def reach(line: Line) -> None:
-    """See that a create comes through. Raises TargetFault that says on which side it stopped."""
+    """See that a create comes through. Raises TargetFault that says where it stopped."""
     passage = line.create("reach.create")
     status = passage.client.status
     if status is None:
@@ -98,7 +98,7 @@ def _judged(check: GatewayCheck, stage: Stage, options: GatewayOptions) -> Judge
 
 
 def _unjudged(check: GatewayCheck, observation: Observation, options: GatewayOptions) -> bool:
-    """What was not tried is not judged, whatever its level; what was tried in vain where it is a MUST."""
+    """Whether a check counts as unjudged: at any level if it was not tried, else only if it is a MUST."""
     baselined = check.id in options.baseline
     tried = observation.unanswered != NOT_TRIED
     return not_judged(observation, check.rule.level if tried else Level.MUST, baselined=baselined)

@@ -1,9 +1,9 @@
-"""Makes the trials of a run, and notices when there is nobody left to make them with.
+"""Makes the trials of a run, and notices when the gateway has stopped answering.
 
-Layer 4. A gateway that stops answering costs the whole time-out for each passage that is left, and none of them
-says anything of a rule. So after a few passages without an answer it is asked what it had answered before, a plain
-create: one that answers that is judged on, and what it left unanswered is its own doing; of one that does not,
-nothing is said but what came before. Must not know what is right.
+Layer 4. A gateway that stops answering costs the whole timeout for each remaining passage, and none of these says
+anything about a rule. So after a few passages without an answer, the gateway is sent a plain create, which it
+answered before. If it answers that, the run goes on, and what it left unanswered is held against it. If it does
+not, the run stops, and only what came before is judged. Must not know what is right.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from harness.runner.play import error
 from harness.wire import By, Exchange
 
 SILENT = 3
-"""Passages in a row without an answer after which the gateway is asked whether it is there at all."""
+"""Number of passages in a row without an answer after which a plain create checks that the gateway is there."""
 
 NOT_TRIED = "not tried"
 NO_ANSWER = "no answer"
@@ -30,14 +30,14 @@ NO_ANSWER = "no answer"
 
 @dataclass(frozen=True, slots=True)
 class _Silence:
-    """Since which passage no answer came, and the trials that had been finished before."""
+    """The number of the first passage without an answer, and the trials that were finished before it."""
 
     start: int
     finished: frozenset[str]
 
 
 class Stage:
-    """Makes the trials and keeps their passages, and why a trial or all of them stopped early."""
+    """Makes the trials; keeps their passages, and why a trial or the whole run stopped early."""
 
     def __init__(self, line: Line) -> None:
         self._line = line
@@ -49,7 +49,7 @@ class Stage:
         self.stopped: GatewayStopped | None = None
 
     def play(self, trials: Sequence[Trial]) -> Iterator[TrialStarted | GatewayStopped]:
-        """Those that span the others first and last."""
+        """Make the trials; those that span the others begin first and end last."""
         self._trials = tuple(trial.name for trial in trials)
         spanning = [(trial, trial.run(self._line)) for trial in trials if trial.spans]
         for trial, running in spanning:
@@ -59,7 +59,7 @@ class Stage:
             if not trial.spans and self.stopped is None:
                 yield TrialStarted(trial.name)
                 self._exhaust(trial, trial.run(self._line))
-        if self._silence is not None:  # too few for a question until now: were they the gateway's, or its end?
+        if self._silence is not None:  # too few to ask until now: did the gateway skip these, or stop answering?
             self._ask(self._silence)
         if self.stopped is not None:
             yield self.stopped
@@ -100,7 +100,7 @@ class Stage:
             self._ask(self._silence)
 
     def _ask(self, silence: _Silence) -> None:
-        """See whether the gateway is there; where it is not, forget what it could not answer."""
+        """See whether the gateway still answers; if not, stop and drop the passages that it could not answer."""
         self._silence = None
         if _answered(self._line.create("alive.create").client):
             return
@@ -112,7 +112,7 @@ class Stage:
         self.stopped = GatewayStopped(silent[0], len(silent), unfinished, len(self._trials))
 
     def observe(self, check: GatewayCheck) -> Observation:
-        """What a check says, or why it cannot say anything."""
+        """The observation of a check, or why it has none."""
         said = self._said(check)
         if said.outcome in (Outcome.NOT_MET, Outcome.ERROR):
             return said
@@ -134,7 +134,7 @@ class Stage:
         return stop if stop is not None and said.outcome is Outcome.UNTESTABLE else said
 
     def _untried(self, check: GatewayCheck) -> bool:
-        """Whether a passage that it wants was not made because the run stopped."""
+        """Whether a passage that the check wants was not made because the run stopped."""
         if self.stopped is None:
             return False
         made = {passage.name for passage in self.passages}
@@ -143,5 +143,5 @@ class Stage:
 
 
 def _answered(exchange: Exchange) -> bool:
-    """Whether the gateway answered, and its answer did not last until our own patience ended it."""
+    """Whether the gateway answered, and our own time limit did not have to end the answer."""
     return exchange.status is not None and exchange.ending.by is not By.LIMIT

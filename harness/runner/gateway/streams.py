@@ -1,4 +1,4 @@
-"""Judges of what streams hold: their events, the ids and names of these, their text, and whose they are.
+"""Judges of what streams contain: events, their ids and names, their text, and whose stream they belong to.
 
 Layer 4, pure.
 """
@@ -30,7 +30,7 @@ from harness.runner.gateway.telling import (
 
 
 def events(passages: Sequence[Passage]) -> Iterator[Finding]:
-    """Each event once, in order, none invented."""
+    """Each event arrived once and in order, and none was invented."""
     for passage in told_by(passages, tells, NO_STREAM):
         if not arrived(passage):
             yield no_stream(passage)
@@ -39,7 +39,7 @@ def events(passages: Sequence[Passage]) -> Iterator[Finding]:
 
 
 def event_ids(passages: Sequence[Passage]) -> Iterator[Finding]:
-    """Events keep an id; another one is fine, as long as it is one event's."""
+    """Events that had an id still have one; a different id is fine as long as it is unique."""
     for passage in told_by(passages, lambda one: tells(one) and arrived(one), "no stream with ids came through"):
         kept = [(one, other) for one, other in difference(passage).kept if one.cursor is not None]
         lost = [one for one, other in kept if other.cursor is None]
@@ -52,7 +52,7 @@ def event_ids(passages: Sequence[Passage]) -> Iterator[Finding]:
 
 
 def event_names(passages: Sequence[Passage]) -> Iterator[Finding]:
-    """The `event:` lines."""
+    """Events kept their `event:` lines."""
     for passage in told_by(passages, lambda one: tells(one) and arrived(one), "no stream came through"):
         found = difference(passage)
         pairs = [(one, other) for one, other in found.kept if one.frame.event is not None]
@@ -68,7 +68,7 @@ def _name(told: Told) -> str:
 
 
 def unknown_event(passages: Sequence[Passage]) -> Iterator[Finding]:
-    """An event of a type that nobody knows passes."""
+    """An event of an unknown type was passed on."""
     for passage in told_by(passages, lambda one: tells(one) and arrived(one), "no stream came through"):
         for told in difference(passage).lost:
             if told.value is not None and told.value.get("event_type") == UNKNOWN_TYPE:
@@ -77,7 +77,7 @@ def unknown_event(passages: Sequence[Passage]) -> Iterator[Finding]:
 
 
 def unknown_event_field(passages: Sequence[Passage]) -> Iterator[Finding]:
-    """A field that nobody knows passes with its event."""
+    """An unknown field of an event was passed on."""
     place = f"$.{UNKNOWN_FIELD}"
     for passage in told_by(passages, lambda one: tells(one) and arrived(one), "no stream came through"):
         poorer = [
@@ -91,7 +91,7 @@ def unknown_event_field(passages: Sequence[Passage]) -> Iterator[Finding]:
 
 
 def broken_frame(passages: Sequence[Passage]) -> Iterator[Finding]:
-    """A frame that cannot be read is passed on, or the stream fails: it is not skipped."""
+    """A frame that cannot be parsed was passed on, or the stream failed; it was not skipped."""
     passage = named(passages, "stream.broken-frame", NO_STREAM)
     if not tells(passage):
         raise Unmet(NO_STREAM)
@@ -103,7 +103,7 @@ def broken_frame(passages: Sequence[Passage]) -> Iterator[Finding]:
 
 
 def utf8(passages: Sequence[Passage]) -> Iterator[Finding]:
-    """Characters survive chunks that end inside them."""
+    """Characters survived chunks that end inside them."""
     whole = named(passages, "stream.create", NO_STREAM)
     passage = named(passages, "stream.bytes", NO_STREAM)
     if not tells(passage) or not arrived(whole) or touched(difference(whole)):
@@ -115,7 +115,7 @@ def utf8(passages: Sequence[Passage]) -> Iterator[Finding]:
 
 
 def isolated(passages: Sequence[Passage]) -> Iterator[Finding]:
-    """Two streams at once do not mix."""
+    """Two streams at the same time did not mix."""
     both = list(told_by(passages, lambda one: tells(one) and arrived(one), "no two streams came through"))
     for passage, other in zip(both, reversed(both), strict=True):
         if passage is other:
@@ -128,7 +128,7 @@ def isolated(passages: Sequence[Passage]) -> Iterator[Finding]:
 
 
 def additions(passages: Sequence[Passage]) -> Iterator[Finding]:
-    """Nothing is added: to creates, to answers, to events; each place is told once, with all that was added."""
+    """Nothing was added to creates, answers or events; each place is reported once, with all that was added."""
     found: dict[str, tuple[Passage, list[str]]] = {}
     for passage in passages:
         for place, change in _added(passage):

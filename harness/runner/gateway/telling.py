@@ -1,4 +1,4 @@
-"""What judges of streams ask of a passage: what each side was told, and what became of it on the way.
+"""What judges of streams ask about a passage: what each side got, and what became of the events on the way.
 
 Layer 4, pure.
 """
@@ -22,7 +22,7 @@ _OF_THE_API = ("interaction.", "step.", "error")
 
 
 def difference(passage: Passage) -> StreamDifference:
-    """What became of the events of a passage's stream."""
+    """What became of the events of a passage's stream; computed once per passage."""
     assert passage.answer is not None
     found = passage.client.notes.get(__name__)
     if not isinstance(found, StreamDifference):
@@ -32,7 +32,7 @@ def difference(passage: Passage) -> StreamDifference:
 
 
 def frames_of(exchange: Exchange) -> list[Frame]:
-    """The whole events that came."""
+    """The complete events that came."""
     return read(exchange).frames
 
 
@@ -47,12 +47,12 @@ def arrived(passage: Passage) -> bool:
 
 
 def no_stream(passage: Passage) -> Finding:
-    """The finding that it did not."""
+    """The finding that the client got no stream."""
     return notice(passage, "no stream arrived", EVENT_STREAM, answer_line(passage.client))
 
 
 def touched(found: StreamDifference) -> bool:
-    """Whether anything became of the events."""
+    """Whether the events differ in any way."""
     return any((found.changed, found.lost, found.doubled, found.moved, found.invented))
 
 
@@ -67,12 +67,12 @@ def has(exchange: Exchange, data: bytes) -> bool:
 
 
 def tells_error(exchange: Exchange) -> bool:
-    """Whether a stream tells of an error, in whatever form."""
+    """Whether a stream reports an error, in whatever form."""
     return read(exchange).is_stream and any("error" in event for event in read(exchange).events)
 
 
 def differences(passage: Passage, found: StreamDifference) -> Iterator[Finding]:
-    """What became of the events, as findings; the same text in other pieces is met leniently."""
+    """What became of the events, as findings; the same text split into other deltas counts leniently."""
     mild = _resplit(found)
     for what, some in (
         ("did not arrive", found.lost),
@@ -111,7 +111,7 @@ def _by_severity(some: list[Told], mild: bool) -> Iterator[tuple[Severity, list[
 
 
 def weighs(told: Told) -> bool:
-    """Whether a client acts on it: the sentinel and events of unknown types it has to do without."""
+    """Whether a client relies on this event; it must manage without the sentinel and events of unknown types."""
     if told.frame.data == PROTOCOL.sentinel:
         return False
     kind = told.value.get("event_type") if told.value is not None else None
@@ -119,7 +119,7 @@ def weighs(told: Told) -> bool:
 
 
 def _resplit(found: StreamDifference) -> bool:
-    """Whether deltas alone differ, and say the same together."""
+    """Whether only deltas differ, and together they assemble to the same steps."""
     others = [*found.lost, *found.doubled, *found.moved, *found.invented]
     others += [told for pair in found.changed for told in pair]
     if not all(told.value is not None and told.value.get("event_type") == "step.delta" for told in others):

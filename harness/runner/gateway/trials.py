@@ -1,8 +1,8 @@
 """The trials: what is sent through the gateway, and how the upstream behaves meanwhile.
 
-Layer 4. A trial yields its passages as they are made; it digs in no answer unprotected. Where the gateway does not
-offer what it needs it raises `NotApplicable`, where an earlier answer does not allow to go on `Unmet`. Must not
-know what is right: that is `rules`.
+Layer 4. A trial yields its passages as they are made, and assumes nothing about the content of an answer. It
+raises `NotApplicable` if the gateway does not offer what it needs, and `Unmet` if an earlier answer does not allow
+it to go on. Must not know what is right: that is in `rules`.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ _DELTAS = ["Hello", " brave", " new", " world,", " déjà vu,", " 東京,", " �
 _SCRIPT: dict[str, Any] = {"deltas": _DELTAS, "thought": False, "times": 0}
 _HELD_AFTER = 5
 _AT_FIRST, _ONE_BY_ONE = 3, 9
-"""A live stream begins with so many events, and goes on one by one up to so many."""
+"""A live stream begins with the first number of events, and goes on one by one up to the second."""
 _LONG = {**_SCRIPT, "ticks": 1_000_000}
-"""A background run that no number of polls brings to its end."""
+"""The script of a background run that does not end, however often it is polled."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """`run` yields passages named `<name>.<part>`. One that `spans` begins before all others and ends last."""
+    """`run` yields passages named `<name>.<part>`. A trial that `spans` begins before all others and ends last."""
 
     name: str
     run: Callable[[Line], Passages]
@@ -51,7 +51,7 @@ class Trial:
 
 
 def watching(line: Line) -> Passages:
-    """A background run that is not asked for again, while all else happens."""
+    """A background run that the client never asks about again, while all other trials run."""
     start = len(line.upstream.calls)
     create = line.create("watch.create", background=True, script=_LONG)
     yield create
@@ -60,7 +60,7 @@ def watching(line: Line) -> Passages:
 
 
 def plain(line: Line) -> Passages:
-    """A create, looks at it, an id that does not exist, a deletion."""
+    """A create, two gets of it, a get of an unknown id, a deletion."""
     create = line.create("plain.create")
     yield create
     found = _id_of(create)
@@ -87,13 +87,13 @@ def fields(line: Line) -> Passages:
 
 
 def stranger(line: Line) -> Passages:
-    """A create with a field that nobody knows."""
+    """A create with an unknown field."""
     given: dict[str, Any] = {STRANGER: 1}
     yield line.create("stranger.create", **given)
 
 
 def streaming(line: Line) -> Passages:
-    """A stream as it is, and one whose chunks end inside characters."""
+    """Four streams: unchanged, in chunks of one byte, with unknown events and fields, with a broken frame."""
     yield line.create("stream.create", stream=True, script=_SCRIPT)
     yield line.create("stream.bytes", stream=True, script=_SCRIPT, answer=suffering("chunks:1"))
     yield line.create("stream.strangers", stream=True, script=_SCRIPT, answer=edited(with_strangers))
@@ -109,17 +109,17 @@ TRUNCATIONS = {
     "uncompleted": "completion,end",
     "uncompleted-reset": "completion,rst",
 }
-"""Where and how the upstream's stream breaks."""
+"""Where and how the upstream's stream breaks off, as fault plans."""
 
 
 def truncating(line: Line) -> Passages:
-    """Streams and a body that do not come to their end."""
+    """Streams and a JSON body that break off."""
     passes_on = True
     for name, plan in TRUNCATIONS.items():
         answer = Held(plan)
         crossing = line.open(f"truncated.{name}", script=_SCRIPT, answer=answer)
         if passes_on and name != "none":
-            # A drop that overtakes the events before it is met in another state: no answer has begun yet.
+            # A drop that overtakes the events before it would hit a gateway that has not begun its answer yet.
             passes_on = bool(crossing.read(1))
         answer.let()
         yield crossing.finish()
@@ -134,7 +134,7 @@ REFUSALS: tuple[tuple[int, str, str, tuple[tuple[str, str], ...]], ...] = (
     (500, "api_error", "The harness refuses this call: broken.", ()),
     (503, "service_unavailable", "The harness refuses this call: busy.", (("retry-after", "7"),)),
 )
-"""What the upstream refuses with: status, code, message, fields."""
+"""What the upstream refuses with: status, code, message, header fields."""
 
 
 def refusals(line: Line) -> Passages:
@@ -146,13 +146,13 @@ def refusals(line: Line) -> Passages:
 
 
 def losing(line: Line) -> Passages:
-    """Creates whose answers are lost: the upstream did its work and the connection died before the head."""
+    """Creates whose answers are lost: the upstream ran them, and the connection died before the headers."""
     yield line.create("lost.json", answer=suffering("calls=before-headers,rst"))
     yield line.create("lost.stream", stream=True, answer=suffering("before-headers,rst"))
 
 
 def living(line: Line) -> Passages:
-    """A stream whose next event comes when the client has the one before."""
+    """A stream whose next event is sent only once the client has the one before."""
     gate = Gate()
     gate.let(_AT_FIRST)
     crossing = line.open("live.stream", script=_SCRIPT, answer=gate)
@@ -168,7 +168,7 @@ def living(line: Line) -> Passages:
 
 
 def leaving(line: Line) -> Passages:
-    """A client that leaves while the stream stands still."""
+    """A client that hangs up while the stream stands still."""
     crossing = line.open("left.stream", script={**_SCRIPT, "hold": {"after": _HELD_AFTER}})
     crossing.read(1)
     passage = crossing.hang_up()
@@ -177,13 +177,13 @@ def leaving(line: Line) -> Passages:
 
 
 def two_at_once(line: Line) -> Passages:
-    """Two streams that come event by event at the same time."""
+    """Two streams that advance event by event at the same time."""
     scripts = {f"two.{word}": _said(word) for word in ("alpha", "omega")}
     yield from line.together(scripts, Meeting(len(scripts), line.patience))
 
 
 def resuming(line: Line) -> Passages:
-    """A background run whose stream is dropped by the client, resumed, and read as a whole."""
+    """A background run whose stream the client drops, resumes, and then reads as a whole."""
     create = line.create("resume.create", background=True, script=_SCRIPT)
     yield create
     found = _running(create)
@@ -200,7 +200,7 @@ def resuming(line: Line) -> Passages:
 
 
 def last_cursor(exchange: Exchange) -> str | None:
-    """The token to resume with after what arrived."""
+    """The last cursor that arrived, from which to resume."""
     cursors = [PROTOCOL.cursor(event) for event in read(exchange).events]
     return next((cursor for cursor in reversed(cursors) if cursor is not None), None)
 
@@ -227,7 +227,7 @@ def _said(word: str) -> dict[str, Any]:
 
 
 def _id_of(create: Passage) -> str:
-    """The id that the client was given."""
+    """The id that the client was given. Raises NotApplicable if the gateway refused, Unmet if there is none."""
     if create.not_offered:
         raise NotApplicable(f"the gateway refuses such a create itself ({create.client.status})")
     found = read(create.client).id
@@ -237,7 +237,7 @@ def _id_of(create: Passage) -> str:
 
 
 def _running(create: Passage) -> str:
-    """The id of a background run."""
+    """The id of a background run. Raises Unmet if none is running upstream."""
     found = _id_of(create)
     if create.answer is None or read(create.answer).status not in ("in_progress", "queued"):
         raise Unmet("no background run came to be upstream")

@@ -1,4 +1,4 @@
-"""What stands behind the gateway: the emulator, and a record of who asked it and what they took of the answers.
+"""The gateway's upstream: the emulator, and a record of each request and of how much of its answer was read.
 
 Layer 4. Knows services and bodies; must not know the client's side. A carrier may call it from any thread.
 """
@@ -30,16 +30,16 @@ from harness.wire import (
 )
 
 Answer: TypeAlias = Callable[[Service, Request], Response]
-"""What the next create gets: made with the emulator's help, or without."""
+"""How the upstream answers a create, with the help of the emulator or without."""
 
 SETTINGS = Settings(require_key=False, models="any", ticks=12)
-"""Gateways bring a key of their own or none, and names of models of their own; runs last long enough to act on."""
+"""A gateway may use its own key or none, and its own model names. Runs last long enough to be acted on."""
 
 _HEADLESS = frozenset({At.BEFORE_HEADERS, At.IN_HEADERS})
 
 
 class Call:
-    """One request that arrived, and as much of its answer as was taken so far."""
+    """One request that arrived, and as much of its answer as has been read so far."""
 
     def __init__(self, request: Request, began: float) -> None:
         self.request = request
@@ -49,13 +49,13 @@ class Call:
         self.recorder = Recorder(request)
 
     def record(self, now: float) -> Exchange:
-        """The finished record; of an answer that is still being read what there is."""
+        """The call as an exchange; if its answer is still being read, with what has been read so far."""
         still = Ending(by=By.LIMIT, how=How.TIMEOUT, detail="still being read")
         return self.recorder.finish(self.ended or still, now - self.began)
 
 
 class Upstream:
-    """A `Service` that answers like the emulator and remembers; `prime` has one create answered otherwise."""
+    """A `Service` that answers as the emulator does and records all calls; `prime` sets other answers."""
 
     def __init__(self, *, seed: int = 0, settings: Settings = SETTINGS) -> None:
         self.clock = LogicalClock()
@@ -75,12 +75,12 @@ class Upstream:
         return response
 
     def prime(self, answer: Answer | None, creates: int = 1) -> None:
-        """Answer the next create so, or the next few, and no others; None: no more."""
+        """Answer the next `creates` creates with `answer`; it replaces what was set before, and None clears it."""
         with self._changed:
             self._primed = [] if answer is None else [answer] * creates
 
     def until(self, holds: Callable[[], bool], seconds: float) -> bool:
-        """Wait until something holds of the calls; whether it did in time."""
+        """Wait for at most `seconds` until `holds` returns true, and return whether it did."""
         with self._changed:
             return self._changed.wait_for(holds, seconds)
 
@@ -94,7 +94,7 @@ class Upstream:
 
 
 class _Watched:
-    """A body that writes down what is pulled from it, and when it is closed."""
+    """A body that records what is read from it, and when it is closed."""
 
     def __init__(
         self, response: Response, call: Call, changed: threading.Condition, now: Callable[[], float]
@@ -135,7 +135,7 @@ class _Watched:
             self._open()
 
     def _whole(self) -> bool:
-        """Whether nothing but the ending was left to pull."""
+        """Whether only the ending was left to read."""
         framing = self._head[2]
         return isinstance(framing, Length) and self._call.recorder.size == framing.size
 

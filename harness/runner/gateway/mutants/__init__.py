@@ -1,6 +1,6 @@
 """Gateways with one defect each: the proof that every rule can fail. Layer 4.
 
-A mutant names the rule it is made for; that others notice it too is fine.
+A mutant names the rule it is made for; other rules may notice it too.
 """
 
 from harness.runner.gateway.mutants import answers, bodies, requests, streams

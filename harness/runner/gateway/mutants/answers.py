@@ -1,4 +1,4 @@
-"""Gateways that do wrong with whole answers: status, errors, fields. Layer 4."""
+"""Gateways with defects in whole answers: status, errors, fields. Layer 4."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ AREA = Area()
 
 
 class Answers(Gateway):
-    """Changes JSON objects; `errors` says which kind of them."""
+    """Changes the JSON objects of answers: of errors if `errors` is set, else of all others."""
 
     errors = False
 
@@ -24,7 +24,7 @@ class Answers(Gateway):
 
 
 class Statuses(Gateway):
-    """Changes statuses by a table."""
+    """Replaces statuses according to a table."""
 
     other: dict[int, int] = {}
 
@@ -49,7 +49,7 @@ class BusyIsBadGateway(Statuses):
 
 @AREA.mutant("status.swallowed", "status")
 class ErrorsSucceed(Statuses):
-    """An error comes with status 200."""
+    """An error arrives with status 200."""
 
     other = {400: 200, 403: 200, 500: 200}
 
@@ -66,7 +66,7 @@ class NumbersForCodes(Answers):
 
 @AREA.mutant("error.own-words", "error-body")
 class OwnWords(Answers):
-    """An error has the gateway's own message."""
+    """The message of an error is replaced by the gateway's own."""
 
     errors = True
 
@@ -76,7 +76,7 @@ class OwnWords(Answers):
 
 @AREA.mutant("error.page", "error-body")
 class ErrorPage(Gateway):
-    """An error is a page of HTML."""
+    """An error arrives as an HTML page."""
 
     def answered(self, request: Request, response: Response) -> Response:
         if response.status < 400:
@@ -87,7 +87,7 @@ class ErrorPage(Gateway):
 
 @AREA.mutant("retry.dropped", "retry-after")
 class DropsRetryAfter(Gateway):
-    """Retry-After does not pass."""
+    """Retry-After is dropped."""
 
     def answered(self, request: Request, response: Response) -> Response:
         response.headers = response.headers.without("retry-after")
@@ -96,7 +96,7 @@ class DropsRetryAfter(Gateway):
 
 @AREA.mutant("answer.usage", "body")
 class LosesUsage(Answers):
-    """The use of tokens is left out of answers."""
+    """Answers lose their token usage."""
 
     def changed(self, body: Json) -> Json:
         return {name: value for name, value in body.items() if name != "usage"}
@@ -104,7 +104,7 @@ class LosesUsage(Answers):
 
 @AREA.mutant("answer.created", "body")
 class RewritesCreated(Answers):
-    """The time of creation is the gateway's."""
+    """The creation time is replaced by the gateway's own."""
 
     def changed(self, body: Json) -> Json:
         return {**body, "created": "2001-01-01T00:00:00Z"} if "created" in body else body
@@ -112,7 +112,7 @@ class RewritesCreated(Answers):
 
 @AREA.mutant("answer.last-step", "body")
 class KeepsLastStep(Answers):
-    """Of the steps only the last one is passed on."""
+    """Only the last step of an answer is passed on."""
 
     def changed(self, body: Json) -> Json:
         return {**body, "steps": body["steps"][-1:]} if "steps" in body else body
@@ -120,7 +120,7 @@ class KeepsLastStep(Answers):
 
 @AREA.mutant("answer.two-ids", "body")
 class RenamesInSome(Gateway):
-    """The id is another one in the answer to a get."""
+    """The answer to a get has a different id."""
 
     def answered(self, request: Request, response: Response) -> Response:
         response = super().answered(request, response)
@@ -131,7 +131,7 @@ class RenamesInSome(Gateway):
 
 @AREA.mutant("answer.nulls", "additions")
 class AddsNulls(Answers):
-    """Fields of an older form are added."""
+    """A field of an older revision is added to answers."""
 
     def changed(self, body: Json) -> Json:
         return {**body, "outputs": None}
@@ -139,7 +139,7 @@ class AddsNulls(Answers):
 
 @AREA.mutant("answer.cut-json", "truncated")
 class CompletesCutJson(Gateway):
-    """A body that breaks off gets the length that it has."""
+    """A body that breaks off is passed on as complete, with the length that it has."""
 
     def answered(self, request: Request, response: Response) -> Response:
         response = super().answered(request, response)

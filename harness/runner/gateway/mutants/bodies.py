@@ -1,4 +1,4 @@
-"""Gateways that do wrong with bodies as they pass: their pieces, who has left, and whose they are. Layer 4."""
+"""Gateways with defects in how bodies pass: chunks, hang-ups, and whose body it is. Layer 4."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ AREA = Area()
 
 @AREA.mutant("utf8.chunks", "utf8")
 class DecodesChunks(Gateway):
-    """Each chunk is decoded by itself."""
+    """Each chunk is decoded as text on its own."""
 
     def streamed(self, request: Request, body: Body) -> Body:
         return _Mapped(body)
 
 
 class _Mapped:
-    """A body whose chunks were text for a moment."""
+    """A body whose chunks are decoded and encoded again."""
 
     def __init__(self, inner: Body) -> None:
         self._inner = inner
@@ -32,17 +32,17 @@ class _Mapped:
         return Chunk(piece.data.decode("utf-8", "replace").encode()) if isinstance(piece, Chunk) else piece
 
     def close(self) -> None:
-        """Pass it on."""
+        """Close the wrapped body."""
         self._inner.close()
 
 
 @AREA.mutant("hang-up.ignored", "hang-up")
 class HoldsOn(Gateway):
-    """What the client leaves is held open."""
+    """A stream that the client left is kept open."""
 
     def __init__(self, upstream: Service) -> None:
         super().__init__(upstream)
-        self._held: list[Body] = []  # else the collector of garbage would hang up
+        self._held: list[Body] = []  # otherwise garbage collection would hang up
 
     def streamed(self, request: Request, body: Body) -> Body:
         self._held.append(body)
@@ -50,7 +50,7 @@ class HoldsOn(Gateway):
 
 
 class _Deaf(EditedBody):
-    """A body that nobody closes."""
+    """A body that ignores `close`."""
 
     def close(self) -> None:
         """Do nothing."""
@@ -58,7 +58,7 @@ class _Deaf(EditedBody):
 
 @AREA.mutant("two.mixed", "isolated")
 class Mixes(Gateway):
-    """Streams that are open at the same time share what comes."""
+    """Streams that are open at the same time get each other's events."""
 
     def __init__(self, upstream: Service) -> None:
         super().__init__(upstream)
@@ -69,7 +69,7 @@ class Mixes(Gateway):
 
 
 class _Shared:
-    """A body that takes every other piece from another one."""
+    """A body that takes every second piece from another body."""
 
     def __init__(self, inner: Body, everybody: list[Body]) -> None:
         self._inner = inner
@@ -90,7 +90,7 @@ class _Shared:
         return next(self._inner, COMPLETE)
 
     def close(self) -> None:
-        """Pass it on."""
+        """Close the wrapped body."""
         if self._inner in self._everybody:
             self._everybody.remove(self._inner)
         self._inner.close()

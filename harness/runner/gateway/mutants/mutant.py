@@ -1,7 +1,7 @@
-"""What a gateway in this process is, and how the defective ones are declared.
+"""Defines gateways that run in this process, and how defective ones are declared.
 
-Layer 4. A gateway takes the upstream and is a service itself; the faithful one passes everything on, a mutant
-overrides one method. Streams are edited frame by frame while they pass: pauses and hang-ups go through.
+Layer 4. A gateway is a service around its upstream. The faithful one passes everything on; a mutant overrides one
+method. Streams are edited frame by frame as they pass, so pauses and hang-ups still go through.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Json = dict[str, Any]
 
 
 class Gateway:
-    """Passes everything on."""
+    """A gateway that passes everything on unchanged."""
 
     def __init__(self, upstream: Service) -> None:
         self.upstream = upstream
@@ -57,22 +57,22 @@ class Gateway:
 
 
 class Edit:
-    """Lets the frames of one stream pass; made anew for each."""
+    """Passes the frames of one stream on; each stream gets its own instance."""
 
     def __init__(self, request: Request) -> None:
         self.request = request
 
     def frame(self, number: int, frame: Frame) -> Iterable[bytes]:
-        """What goes out for frame `number`."""
+        """What is sent for frame `number` (from 0)."""
         yield raw(frame)
 
     def end(self, rest: bytes, ending: Ending) -> tuple[bytes, Ending]:
-        """What goes out at the end, where `rest` is of no whole frame."""
+        """What is sent at the end, and the ending; `rest` is an incomplete last frame."""
         return rest, ending
 
 
 class EditedBody:
-    """A body whose frames an `Edit` changes."""
+    """A body whose frames pass through an `Edit`."""
 
     def __init__(self, inner: Body, edit: Edit) -> None:
         self._inner = inner
@@ -90,7 +90,7 @@ class EditedBody:
         return self._ready.popleft()
 
     def close(self) -> None:
-        """Pass it on."""
+        """Close the wrapped body."""
         self._inner.close()
 
     def _take(self, piece: Piece) -> None:
@@ -110,9 +110,9 @@ class EditedBody:
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """One defective gateway: `summary` says what it does, `rule` which rule it is made for.
+    """One defective gateway: `summary` says what it does, `rule` is the rule it is made for.
 
-    `mild`: the rule is kept in a lenient reading.
+    `mild`: it only breaks the rule read strictly.
     """
 
     id: str
@@ -159,7 +159,7 @@ def raw(frame: Frame) -> bytes:
 
 
 def event_of(frame: Frame) -> Json | None:
-    """Its payload, None where that is no JSON object."""
+    """The payload of a frame, or None if it is not a JSON object."""
     return object_or_none(frame.data)
 
 
@@ -169,7 +169,7 @@ def framed(frame: Frame, event: Json) -> bytes:
 
 
 def sent(request: Request) -> Json:
-    """The JSON object in a request, `{}` where there is none."""
+    """The JSON object in a request, or `{}`."""
     return object_or_none(request.body) or {}
 
 
@@ -179,7 +179,7 @@ def resent(request: Request, body: Json) -> Request:
 
 
 def taken(response: Response) -> tuple[bytes, Ending]:
-    """All bytes of a body that does not wait, and how it ended."""
+    """Read and close a body that does not pause; return all its bytes and its ending."""
     data, ending = b"", None
     for piece in response.body:
         if isinstance(piece, Chunk):
@@ -193,7 +193,7 @@ def taken(response: Response) -> tuple[bytes, Ending]:
 
 
 def altered(response: Response, change: Callable[[Json], Json]) -> Response:
-    """A whole JSON object changed; any other answer as it is."""
+    """Apply `change` to an answer that is a whole JSON object; leave any other answer unchanged."""
     if response.headers.media_type() != "application/json" or not isinstance(response.framing, Length):
         return response
     data, ending = taken(response)

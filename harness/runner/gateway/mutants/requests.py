@@ -1,4 +1,4 @@
-"""Gateways that do wrong with requests: where they go, what is in them, how often. Layer 4."""
+"""Gateways with defects in requests: where they go, what is in them, how often they are sent. Layer 4."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Drops(Gateway):
 
 @AREA.mutant("route.colon", "route")
 class CancelsByColon(Gateway):
-    """Cancel goes upstream as `:cancel`, which is no route."""
+    """Cancel is sent upstream as `:cancel`, which is not a route."""
 
     def passed(self, request: Request) -> Request:
         return replace(request, target=request.target.replace("/cancel", ":cancel"))
@@ -35,7 +35,7 @@ class CancelsByColon(Gateway):
 
 @AREA.mutant("route.no-get", "route", mild=True)
 class OffersNoGet(Gateway):
-    """GET is refused by the gateway itself."""
+    """The gateway itself refuses GET."""
 
     def __call__(self, request: Request) -> Response:
         if request.method == "GET":
@@ -45,7 +45,7 @@ class OffersNoGet(Gateway):
 
 @AREA.mutant("route.delete-kept", "route")
 class KeepsDeleted(Gateway):
-    """A deletion is answered, and not passed on."""
+    """A deletion is answered but not passed on."""
 
     def __call__(self, request: Request) -> Response:
         return Response.json(200, b"{}") if request.method == "DELETE" else super().__call__(request)
@@ -53,7 +53,7 @@ class KeepsDeleted(Gateway):
 
 @AREA.mutant("query.stream", "query")
 class DropsStream(Gateway):
-    """A get loses its query: it never streams."""
+    """A get loses its query, so it never streams."""
 
     def passed(self, request: Request) -> Request:
         return replace(request, target=request.raw_path) if request.method == "GET" else request
@@ -61,7 +61,7 @@ class DropsStream(Gateway):
 
 @AREA.mutant("query.cursor", "query")
 class DropsCursor(Gateway):
-    """A resume loses its cursor: it begins again."""
+    """A resume loses its cursor, so the stream starts over."""
 
     def passed(self, request: Request) -> Request:
         return replace(request, target=request.target.partition("&last_event_id")[0])
@@ -77,7 +77,7 @@ class DropsTier(Drops):
 
 @AREA.mutant("body.nested", "body-fields")
 class DropsSeed(Drops):
-    """A field inside the settings of the model is dropped."""
+    """A field inside `generation_config` is dropped."""
 
     def kept(self, body: Json) -> Json:
         config = body.get("generation_config")
@@ -97,7 +97,7 @@ class Clamps(Drops):
 
 @AREA.mutant("body.text-only", "body-fields")
 class KeepsTextOnly(Drops):
-    """Of an input only texts are passed on."""
+    """Only the text parts of an input are passed on."""
 
     def kept(self, body: Json) -> Json:
         given = body.get("input")
@@ -111,7 +111,7 @@ class KeepsTextOnly(Drops):
 
 @AREA.mutant("body.unstored", "body-fields")
 class Stores(Drops):
-    """What was not to be stored is stored."""
+    """`store` is dropped, so an interaction that was not to be stored is stored."""
 
     def kept(self, body: Json) -> Json:
         return {name: value for name, value in body.items() if name != "store"}
@@ -119,7 +119,7 @@ class Stores(Drops):
 
 @AREA.mutant("body.swallowed", "body-fields")
 class AnswersItself(Gateway):
-    """A create with a continuation is answered, and not passed on."""
+    """A create with a continuation token is answered but not passed on."""
 
     def __call__(self, request: Request) -> Response:
         if "continuation_token" in sent(request):
@@ -172,7 +172,7 @@ class RepeatsRefused(Gateway):
 
 @AREA.mutant("else.polls", "nothing-else")
 class Polls(Gateway):
-    """What runs in the background is looked at by the gateway itself."""
+    """The gateway itself polls background runs."""
 
     def answered(self, request: Request, response: Response) -> Response:
         if sent(request).get("background") is not True:
@@ -187,7 +187,7 @@ class Polls(Gateway):
 
 @AREA.mutant("else.models", "nothing-else", mild=True)
 class ListsModels(Gateway):
-    """Before a create the gateway asks which models there are."""
+    """The gateway lists the models before each create."""
 
     def passed(self, request: Request) -> Request:
         if operation_of(request) is Operation.CREATE:

@@ -1,4 +1,4 @@
-"""Gateways that do wrong with streams: events, their names and ids, their time, their end. Layer 4."""
+"""Gateways with defects in streams: events, their names and ids, their timing, their end. Layer 4."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def _is_delta(frame: Frame) -> bool:
 
 @AREA.mutant("events.lost", "events")
 class LosesAnEvent(Edit):
-    """One delta does not pass."""
+    """One delta is dropped."""
 
     def frame(self, number: int, frame: Frame) -> Iterable[bytes]:
         return () if number == 4 else (raw(frame),)
@@ -27,7 +27,7 @@ class LosesAnEvent(Edit):
 
 @AREA.mutant("events.doubled", "events")
 class DoublesAnEvent(Edit):
-    """One delta comes twice."""
+    """One delta is sent twice."""
 
     def frame(self, number: int, frame: Frame) -> Iterable[bytes]:
         return (raw(frame),) * (2 if number == 4 else 1)
@@ -35,7 +35,7 @@ class DoublesAnEvent(Edit):
 
 @AREA.mutant("events.swapped", "events")
 class SwapsEvents(Edit):
-    """Two deltas change places."""
+    """Two deltas are swapped."""
 
     held = b""
 
@@ -49,7 +49,7 @@ class SwapsEvents(Edit):
 
 @AREA.mutant("events.invented", "events")
 class InventsAnEvent(Edit):
-    """A delta comes that nobody sent."""
+    """A delta is added that the upstream did not send."""
 
     def frame(self, number: int, frame: Frame) -> Iterable[bytes]:
         own = {"index": 0, "delta": {"type": "text", "text": " (by the gateway)"}, "event_type": "step.delta"}
@@ -58,7 +58,7 @@ class InventsAnEvent(Edit):
 
 @AREA.mutant("events.retold", "events")
 class Retells(Edit):
-    """Texts are trimmed."""
+    """The text of each delta is trimmed."""
 
     def frame(self, number: int, frame: Frame) -> Iterable[bytes]:
         event = event_of(frame)
@@ -70,7 +70,7 @@ class Retells(Edit):
 
 @AREA.mutant("events.uncompleted", "events")
 class DropsCompletion(Edit):
-    """The completion does not pass."""
+    """The interaction.completed event is dropped."""
 
     def frame(self, number: int, frame: Frame) -> Iterable[bytes]:
         return () if b'"interaction.completed"' in frame.data else (raw(frame),)
@@ -78,7 +78,7 @@ class DropsCompletion(Edit):
 
 @AREA.mutant("events.model", "additions")
 class AddsTheModel(Edit):
-    """Each event has a field of the gateway's own."""
+    """Each event gets a field of the gateway's own."""
 
     def frame(self, number: int, frame: Frame) -> Iterable[bytes]:
         event = event_of(frame)
@@ -96,7 +96,7 @@ class DropsIds(Edit):
 
 @AREA.mutant("ids.one", "event-ids")
 class OneIdForAll(Edit):
-    """All events have one event_id."""
+    """All events get the same event_id."""
 
     def frame(self, number: int, frame: Frame) -> Iterable[bytes]:
         event = event_of(frame)
@@ -113,7 +113,7 @@ class DropsNames(Edit):
 
 @AREA.mutant("strangers.events", "unknown-event")
 class DropsUnknownEvents(Edit):
-    """Events of types that the gateway does not know do not pass."""
+    """Events of types that the gateway does not know are dropped."""
 
     def frame(self, number: int, frame: Frame) -> Iterable[bytes]:
         event = event_of(frame) or {}
@@ -122,7 +122,7 @@ class DropsUnknownEvents(Edit):
 
 @AREA.mutant("strangers.fields", "unknown-event-field")
 class DropsUnknownFields(Edit):
-    """Fields of events that the gateway does not know do not pass."""
+    """Fields of events that the gateway does not know are dropped."""
 
     def frame(self, number: int, frame: Frame) -> Iterable[bytes]:
         event = event_of(frame)
@@ -133,7 +133,7 @@ class DropsUnknownFields(Edit):
 
 @AREA.mutant("broken.skipped", "broken-frame")
 class SkipsWhatItCannotRead(Edit):
-    """An event that is no JSON is skipped."""
+    """An event that is not valid JSON is skipped."""
 
     def frame(self, number: int, frame: Frame) -> Iterable[bytes]:
         readable = event_of(frame) is not None or frame.data == PROTOCOL.sentinel
@@ -142,7 +142,7 @@ class SkipsWhatItCannotRead(Edit):
 
 @AREA.mutant("live.buffered", "live")
 class Buffers(Edit):
-    """Nothing passes before all is there."""
+    """The whole stream is buffered until it has ended."""
 
     def __init__(self, request: Request) -> None:
         super().__init__(request)
@@ -158,7 +158,7 @@ class Buffers(Edit):
 
 @AREA.mutant("live.later", "live")
 class BuffersLater(Buffers):
-    """What comes with the head passes at once, and the rest when all is there."""
+    """The first events pass at once, and the rest only when the stream has ended."""
 
     def frame(self, number: int, frame: Frame) -> Iterable[bytes]:
         return (raw(frame),) if number < 4 else super().frame(number, frame)
@@ -166,7 +166,7 @@ class BuffersLater(Buffers):
 
 @AREA.mutant("live.behind", "live")
 class IsOneBehind(Buffers):
-    """An event passes when the next one comes."""
+    """Each event is held back until the next one arrives."""
 
     def frame(self, number: int, frame: Frame) -> Iterable[bytes]:
         held, self.held = self.held, raw(frame)
@@ -175,7 +175,7 @@ class IsOneBehind(Buffers):
 
 @AREA.mutant("cut.done", "truncated")
 class SaysDone(Edit):
-    """What breaks off is ended in order, with a sentinel."""
+    """A stream that breaks off is ended normally, with a sentinel."""
 
     done = False
 
@@ -187,13 +187,13 @@ class SaysDone(Edit):
         return (b"", ending) if self.done else (self.words(), COMPLETE)
 
     def words(self) -> bytes:
-        """What it ends with."""
+        """The frames that end the stream."""
         return _DONE
 
 
 @AREA.mutant("cut.completed", "truncated")
 class SaysCompleted(SaysDone):
-    """What breaks off gets a completion of the gateway's own."""
+    """A stream that breaks off gets an interaction.completed of the gateway's own."""
 
     def words(self) -> bytes:
         event = {
@@ -205,7 +205,7 @@ class SaysCompleted(SaysDone):
 
 @AREA.mutant("cut.clean", "truncated", mild=True)
 class EndsInOrder(SaysDone):
-    """What breaks off ends in order, without a word."""
+    """A stream that breaks off ends normally, with nothing added."""
 
     def words(self) -> bytes:
         return b""
@@ -213,7 +213,7 @@ class EndsInOrder(SaysDone):
 
 @AREA.mutant("cut.own-error", "error-event")
 class TellsAnErrorOfItsOwn(SaysDone):
-    """What breaks off ends with an error that is no event of the API."""
+    """A stream that breaks off ends with an error that is not an event of the API."""
 
     def words(self) -> bytes:
         error = {"error": {"message": "upstream closed", "type": "None", "param": None, "code": "500"}}
@@ -222,7 +222,7 @@ class TellsAnErrorOfItsOwn(SaysDone):
 
 @AREA.mutant("resume.late", "resume-through")
 class ResumesLate(Edit):
-    """A resumed stream begins one event late."""
+    """A resumed stream starts one event too late."""
 
     def frame(self, number: int, frame: Frame) -> Iterable[bytes]:
         late = self.request.parameter("last_event_id") is not None and number == 0
@@ -231,7 +231,7 @@ class ResumesLate(Edit):
 
 @AREA.mutant("resume.stutters", "resume-through")
 class Stutters(Edit):
-    """A resumed stream has an event twice."""
+    """A resumed stream repeats one event."""
 
     def frame(self, number: int, frame: Frame) -> Iterable[bytes]:
         again = self.request.parameter("last_event_id") is not None and number == 1
