@@ -27,6 +27,7 @@ from harness.runner.gateway.noticing import (
 )
 from harness.runner.gateway.passage import Operation, Passage, operation_of
 from harness.wire import Exchange
+from harness.wire.message import EVENT_STREAM
 
 _CURSOR = "last_event_id"
 _DEFAULTS = {"$.stream": False, "$.background": False, "$.store": True}
@@ -203,6 +204,18 @@ def body(passages: Sequence[Passage]) -> Iterator[Finding]:
                 yield notice(passage, message, shown(change.before), actual, pointer=change.pointer)
 
 
+def media_type(passages: Sequence[Passage]) -> Iterator[Finding]:
+    """The media type of an answer arrived; another JSON type is as good as application/json."""
+    told = told_by(passages, lambda one: bool(_media_type(one.answer)), "the upstream named no media type")
+    for passage in told:
+        if not (succeeded(passage.client) and passage.client.body):
+            continue
+        gave, came = _media_type(passage.answer), passage.client.headers.media_type()
+        if gave != came and not (gave.endswith("json") and came.endswith("json")):
+            what = "a stream" if gave == EVENT_STREAM else "an answer"
+            yield notice(passage, f"the media type of {what} was changed", gave, came or "no Content-Type")
+
+
 def tells_json(passage: Passage) -> bool:
     """Whether the upstream sent a whole, successful JSON answer."""
     answer = passage.answer
@@ -219,6 +232,10 @@ def answer_changes(passage: Passage) -> list[Change]:
 
 def _status(exchange: Exchange | None) -> int | None:
     return None if exchange is None else exchange.status
+
+
+def _media_type(exchange: Exchange | None) -> str:
+    return exchange.headers.media_type() if exchange is not None and succeeded(exchange) else ""
 
 
 def _is_error(passage: Passage) -> bool:

@@ -163,6 +163,15 @@ _ANSWERS = (
         calls.body,
     ),
     _check(
+        "media-type",
+        Level.MUST,
+        _compared("Content-Type; RFC 9110, 8.3"),
+        "A stream arrives as text/event-stream, and JSON as JSON.",
+        "Clients choose the decoder by Content-Type: they find no events in a stream, or no fields in an answer.",
+        ["plain.*", "stream.create", "resume.whole"],
+        calls.media_type,
+    ),
+    _check(
         "additions",
         Level.MAY,
         _compared("more than was sent"),

@@ -94,6 +94,25 @@ class DropsRetryAfter(Gateway):
         return super().answered(request, response)
 
 
+@AREA.mutant("media-type.stream", "media-type")
+class CallsStreamsText(Gateway):
+    """A stream arrives as text/plain."""
+
+    theirs, ours = "text/event-stream", "text/plain"
+
+    def answered(self, request: Request, response: Response) -> Response:
+        if response.headers.media_type() == self.theirs:
+            response.headers = response.headers.having("content-type", self.ours)
+        return super().answered(request, response)
+
+
+@AREA.mutant("media-type.json", "media-type")
+class CallsJsonText(CallsStreamsText):
+    """JSON arrives as text/html."""
+
+    theirs, ours = "application/json", "text/html"
+
+
 @AREA.mutant("answer.usage", "body")
 class LosesUsage(Answers):
     """Answers lose their token usage."""
