@@ -1,4 +1,4 @@
-"""Argument parsing that the commands share: an argparse parser whose mistakes are usage faults with suggestions.
+"""Argument parsing for all commands: an argparse parser that reports mistakes as usage faults with suggestions.
 
 Layer 6.
 """
@@ -19,7 +19,7 @@ _TAKES_A_SIGN = ("--capability",)
 
 
 class Parser(argparse.ArgumentParser):
-    """Raises UsageFault instead of exiting; flags are never abbreviated, `--capability -x` is a value."""
+    """Raises UsageFault instead of exiting. Flags cannot be abbreviated; `-x` in `--capability -x` is a value."""
 
     def __init__(self, command: str, description: str, **options: Any) -> None:
         super().__init__(
@@ -35,7 +35,7 @@ class Parser(argparse.ArgumentParser):
         return self.parse_args(_joined(words))
 
     def refuse(self, arguments: argparse.Namespace, names: Sequence[str], why: str) -> None:
-        """Raise UsageFault for the first of these options that was given: it would have been ignored."""
+        """Raise UsageFault for the first of these options that was given, because it would be ignored."""
         flags = {action.dest: action.option_strings[-1] for action in self._actions if action.option_strings}
         for name in names:
             if getattr(arguments, name) != self.get_default(name):
@@ -55,7 +55,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def _joined(words: Sequence[str]) -> list[str]:
-    """`--capability -x` as one word, which argparse would otherwise take for a flag `-x`."""
+    """Join `--capability -x` into one word: argparse would take `-x` for a flag."""
     joined: list[str] = []
     for word in words:
         if joined and joined[-1] in _TAKES_A_SIGN and word.startswith("-"):
@@ -100,14 +100,14 @@ def header(text: str) -> tuple[str, str]:
     """`Name: value`."""
     name, colon, value = text.partition(":")
     if not colon or not is_sendable(name.strip(), value):
-        # What was meant as its value may be a key: it is not repeated.
+        # The intended value may be a key, so the message does not repeat it.
         what = f"what stands for {name.strip()!r}" if colon else "this"
         raise argparse.ArgumentTypeError(f"{what} is no header: write it as 'Name: value'")
     return name.strip(), value.strip()
 
 
 def level_named(text: str | None) -> Level:
-    """The weakest level that is wanted, all of them when nothing was said. Raises UsageFault."""
+    """The weakest level to include; without `text`, every level is included. Raises UsageFault."""
     levels = {level.lower(): level for level in Level}
     word = (text or "may").lower()
     if word not in levels:

@@ -42,7 +42,7 @@ from harness.runner.run import RunOptions, check_target
 
 
 def run(words: Sequence[str]) -> int:
-    """The command."""
+    """Run the command."""
     arguments = parse_with_configuration(_parser(), list(words))
     target = resolve(arguments)
     catalogue = planning.load_catalogue()
@@ -57,7 +57,7 @@ def run(words: Sequence[str]) -> int:
         jobs=arguments.jobs or 1,
         manners=manners(arguments, screen.waiting if screen is not None else None),
     )
-    make_plan(catalogue, options.selection, Capabilities(said))  # an unknown id is told before anything is sent
+    make_plan(catalogue, options.selection, Capabilities(said))  # report an unknown id before anything is sent
     if arguments.dry_run:
         return _dry_run(catalogue, options.selection, said, as_json=arguments.json)
     files = ReportFiles(arguments.report or ())
@@ -136,7 +136,7 @@ def _baseline(arguments: argparse.Namespace, catalogue: Sequence[Check]) -> Base
 
 
 def _rewrite_baseline(arguments: argparse.Namespace, old: Baseline, results: Sequence[Result]) -> int:
-    """Write the changed baseline; the exit code is that of the run as the new baseline sees it."""
+    """Write the changed baseline; return the exit code that the run has under the new baseline."""
     new = old.updated(results, date.today().isoformat()) if arguments.baseline_update else old
     new = new.pruned(results) if arguments.baseline_prune else new
     added, gone = len(new.entries.keys() - old.entries.keys()), len(old.entries.keys() - new.entries.keys())
@@ -158,7 +158,7 @@ def _seen_with(result: Result, baseline: Baseline) -> Verdict:
 
 
 def _listeners(arguments: argparse.Namespace) -> tuple[Story, TerminalReport | None]:
-    """Who hears of the run: no screen under --json."""
+    """The listeners of the run; there is no screen with --json."""
     from harness.contract.protocol import PROTOCOL
 
     story = Story(PROTOCOL.secret_fields)
@@ -179,7 +179,7 @@ def _listen(events: Generator[Event, None, None], story: Story, screen: Terminal
 def _dry_run(
     catalogue: Sequence[Check], selection: Selection, said: Sequence[Capability], *, as_json: bool
 ) -> int:
-    """What would be sent at most: capabilities nobody denied are taken as present."""
+    """Print how much would be sent at most, assuming every capability that was not denied."""
     denied = {item.name for item in said if not item.present}
     plan = make_plan(catalogue, selection, everything(but=denied))
     requests, interactions = plan.cost

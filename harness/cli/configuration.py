@@ -1,7 +1,7 @@
-"""Defaults from `[tool.harness]` of the nearest pyproject.toml; what is said on the command line wins.
+"""Defaults from `[tool.harness]` of the nearest pyproject.toml; the command line takes precedence.
 
-Layer 6. Keys are the long flags without their dashes. Keys of an API are no keys of a file that is committed:
-they come from the environment.
+Layer 6. Keys are the long flags without their dashes. API keys are refused, because the file gets committed: they
+come from the environment.
 """
 
 from __future__ import annotations
@@ -45,13 +45,16 @@ KEYS: dict[str, str] = {
     "fail-fast": _FLAG,
     "report": _LIST,
 }
-"""What may stand in the table, and what each value is."""
+"""The keys that the table may have, and the kind of each value."""
 
 _SECRETS = {"api-key": "GEMINI_API_KEY", "other-api-key": "OTHER_GEMINI_API_KEY"}
 
 
 def read_configuration(folder: Path | None = None) -> dict[str, Any]:
-    """The table's values by argparse name, `{}` without one. Raises UsageFault for unknown keys, wrong types."""
+    """The table's values by argparse name; `{}` without a table.
+
+    Raises UsageFault for unknown keys and wrong types.
+    """
     here = folder or Path.cwd()
     for place in (here, *here.parents):
         path = place / "pyproject.toml"
@@ -61,7 +64,7 @@ def read_configuration(folder: Path | None = None) -> dict[str, Any]:
 
 
 def fill_in(arguments: argparse.Namespace, configuration: dict[str, Any]) -> None:
-    """Give every argument that was not said (None) its configured value."""
+    """Set every argument that was not given (None) to its configured value."""
     for name, value in configuration.items():
         if getattr(arguments, name, value) is None:
             setattr(arguments, name, value)

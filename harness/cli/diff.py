@@ -1,4 +1,4 @@
-"""`harness diff A B`: what changed between two recordings; drift of shape fails, drift of content informs.
+"""`harness diff A B`: what changed between two recordings. Drift of shape fails; drift of content only informs.
 
 Layer 6.
 """
@@ -15,7 +15,7 @@ from harness.outcome import Exit, UsageFault
 
 
 def run(words: Sequence[str]) -> int:
-    """The command: 0 no drift of shape, 1 drift of shape, 3 nothing to compare."""
+    """Run the command. Exit code: 0 no drift of shape, 1 drift of shape, 3 nothing to compare."""
     parser = Parser(
         "diff",
         "Compare two cassettes, or two folders of them.\n\n"

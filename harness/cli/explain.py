@@ -1,4 +1,4 @@
-"""`harness explain ID…`: all that is known of a check.
+"""`harness explain ID…`: everything that is known about a check.
 
 Layer 6.
 """
@@ -19,7 +19,7 @@ from harness.runner.plan import Selection, make_plan
 
 
 def run(words: Sequence[str]) -> int:
-    """The command."""
+    """Run the command."""
     parser = Parser("explain", "Explain checks: rule, source, what breaks without it, what passes, what it costs.")
     parser.add_argument("ids", nargs="+", metavar="ID", help="check id, glob or area")
     arguments = parser.parse(words)
@@ -35,7 +35,7 @@ def _blocks(ids: Sequence[str]) -> list[str]:
 
 
 def _rule_lines(rule: Rule) -> Iterator[str]:
-    """A rule that no check stands for: the fuzzer's own."""
+    """Explain a rule of the fuzzer, for which there is no check."""
     yield f"{rule.id}: a rule of `harness fuzz`"
     yield f"  requirement ({rule.level}): {rule.statement}"
     yield f"  source: {rule.source}"

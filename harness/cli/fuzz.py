@@ -28,7 +28,7 @@ _EXTRA = ("hypothesis", "schemathesis")
 
 
 def run(words: Sequence[str]) -> int:
-    """The command: 0 no failure, 1 a promise is broken, 3 an engine proved nothing."""
+    """Run the command. Exit code: 0 no failure, 1 a promise is broken, 3 an engine proved nothing."""
     arguments = parse_with_configuration(_parser(), list(words))
     _need_the_extra()
     from harness.contract.protocol import PROTOCOL

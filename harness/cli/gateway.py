@@ -40,13 +40,13 @@ if TYPE_CHECKING:
 UPSTREAM_VARIABLE = "HARNESS_UPSTREAM_URL"
 UPSTREAM_PORT = 9100
 _STARTING = 120.0
-"""Seconds that a gateway of ours may take to start."""
+"""Seconds that a gateway started by CMD may take to come up."""
 _ONE_LOOK = 1.0
 _DYING = 0.5
 
 
 def run(words: Sequence[str]) -> int:
-    """The command."""
+    """Run the command."""
     own, command = split_command(words, "gateway")
     arguments = _parser().parse(own)
     target = _target(arguments)
@@ -58,7 +58,7 @@ def run(words: Sequence[str]) -> int:
     options = GatewayOptions(
         only=tuple(arguments.only or ()), strict=arguments.strict, baseline=_baseline(arguments.baseline)
     )
-    selected(options.only)  # an unknown rule is told before anything is started
+    selected(options.only)  # report an unknown rule before anything is started
     files = ReportFiles(arguments.report or (), PLAIN_FORMATS)
     upstream = Upstream()
     with ends_when_told(), ExitStack() as stack:
@@ -76,7 +76,7 @@ def run(words: Sequence[str]) -> int:
         driver = stack.enter_context(closing(target.connect()))
         line = Line(driver, upstream, target.target, patience=arguments.patience, watch=arguments.watch)
         finished = _listen(judge_gateway(line, options), target, server.url, arguments, files)
-        # A dying process drops its connections a moment before its parent can see it dead.
+        # A dying process drops its connections a moment before its parent can see that it is dead.
         if process is not None and (ended := process.ended(within=_DYING if finished.exit else 0.0)):
             say(f"note: {hidden(ended)}", to_errors=True)
         if server.errors:
@@ -189,12 +189,12 @@ def _baseline(path: str | None) -> Baseline:
 
 
 def gateway_environment(upstream: str, environment: Mapping[str, str]) -> dict[str, str]:
-    """What a gateway finds in its environment: where its upstream is, and no key of anybody's."""
+    """The environment of a gateway: it has the URL of the upstream and no real Gemini API key."""
     return {**command_environment(upstream, environment), UPSTREAM_VARIABLE: upstream}
 
 
 def _wait(target: ResolvedTarget, seconds: float | None, process: Started | None) -> None:
-    """Wait until the gateway answers. Raises TargetFault when it does not, or has ended."""
+    """Wait until the gateway answers. Raises TargetFault if it does not, or if its process has ended."""
     if process is None:
         wait_until_up(target, seconds or 0.0)
         return

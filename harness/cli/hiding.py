@@ -1,7 +1,7 @@
-"""What no line of a command may show: the secrets of its target, and what looks like one.
+"""Hides the target's secrets, and what looks like one, in everything a command prints.
 
 Layer 6. A fault that ends a run may quote the target, and the target may quote what it was sent. Reports have
-masks of their own; this one is for all that is said beside them.
+their own masks; this one is for everything that is printed outside reports.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ _told: set[str] = set()
 
 
 def begin() -> None:
-    """Forget what an earlier command in this process was told."""
+    """Forget the secrets of earlier commands in this process."""
     _told.clear()
 
 
 def hide(secrets: Mapping[str, str]) -> None:
-    """Hide these from now on."""
+    """Hide these secrets from now on."""
     _told.update(secrets.values())
 
 
 def hidden(text: str) -> str:
-    """The text as it may be shown."""
+    """Mask a text so that it may be shown."""
     return _mask().text(text)
 
 
 def hidden_in(value: Any) -> Any:
-    """Plain data with every string in it as it may be shown."""
+    """Mask every string in plain data so that it may be shown."""
     return _mask().tree(value)
 
 
@@ -41,6 +41,6 @@ def _mask() -> Mask:
     from harness.runner.targets import KEY_VARIABLE, OTHER_KEY_VARIABLE
     from harness.wire.mask import Mask
 
-    # The environment's keys count even where another one was chosen.
+    # Hide the environment's keys even if another key was chosen.
     keys = [os.environ.get(name, "").strip() for name in (KEY_VARIABLE, OTHER_KEY_VARIABLE)]
     return Mask({str(number): key for number, key in enumerate((*keys, *_told))}, PROTOCOL.secret_fields)

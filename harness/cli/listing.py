@@ -18,7 +18,7 @@ from harness.runner.plan import Selection, make_plan
 
 
 def run(words: Sequence[str]) -> int:
-    """The command."""
+    """Run the command."""
     parser = Parser("list", "List the catalogue of checks.")
     parser.add_argument("globs", nargs="*", metavar="GLOB", help="list only matching checks")
     parser.add_argument(

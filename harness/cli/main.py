@@ -1,7 +1,8 @@
 """Finds the command, runs it, and turns whatever happens into an exit code and a readable line.
 
-Layer 6. The only place that catches faults of every kind: usage and target problems never show a stack trace,
-faults of our own always do. Commands are imported when they are called, so that `harness --help` stays quick.
+Layer 6. The only place that catches faults of every kind. Usage and target problems never show a stack trace;
+unexpected exceptions, which are bugs of ours, do. Commands are imported when they are called, so that
+`harness --help` stays fast.
 """
 
 from __future__ import annotations
@@ -29,13 +30,13 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Command(Protocol):
-    """What a command's module offers; `words` are the arguments after the command's name."""
+    """The interface of a command's module; `words` are the arguments after the command's name."""
 
     def run(self, words: Sequence[str]) -> int: ...
 
 
 class Entry(NamedTuple):
-    """A command's module and its one line of help."""
+    """A command's module and its one-line help."""
 
     module: str
     help: str
@@ -66,7 +67,7 @@ _EXITS = (
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and give its exit code; never raises."""
+    """Run one command and return its exit code; never raises."""
     words = list(sys.argv[1:] if argv is None else argv)
     begin()
     for name in ("stdout", "stderr"):
@@ -124,7 +125,7 @@ def _run(words: list[str]) -> int:
     if note := shadow_note():
         _say(f"harness: note: {note}", Exit.OK)
     command = cast("Command", import_module(COMMANDS[name].module))
-    with told_like_interrupted():  # so do those who stop jobs: what was created is deleted
+    with told_like_interrupted():  # SIGTERM, too, must unwind: what was created is deleted
         return command.run(words[1:])
 
 
@@ -147,7 +148,7 @@ def _say(text: str, code: int) -> int:
 
 
 def _quiet_pipe() -> int:
-    """The reader went away (`| head`), or there is no room: later flushes must not complain about it."""
+    """Discard further output: the reader went away (`| head`) or the disk is full, so later flushes would fail."""
     with contextlib.suppress(OSError, ValueError):  # stdout may be no file of the operating system
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return BROKEN_PIPE

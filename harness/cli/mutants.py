@@ -20,7 +20,7 @@ _WIDTH = 100
 
 
 def run(words: Sequence[str]) -> int:
-    """The command: 0 when every mutant is noticed and, for a full run, every check notices one."""
+    """Run the command. Exit code 0 if every mutant is noticed and, in a full run, every check notices one."""
     parser = Parser(
         "mutants",
         "Run the catalogue against every mutant of the emulator and print which check notices which mutant.",

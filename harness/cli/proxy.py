@@ -1,4 +1,4 @@
-"""`harness proxy --target URL --fault PLAN`: any server, with connections that drop on order.
+"""`harness proxy --target URL --fault PLAN`: forward to any server and drop connections by a fault plan.
 
 Layer 6.
 """
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 def run(words: Sequence[str]) -> int:
-    """The command; with `-- CMD` its exit code is the command's."""
+    """Run the command. The exit code is CMD's if CMD failed; else 0, or 4 if the target answered nothing."""
     own, command = split_command(words, "proxy")
     arguments = _parser().parse(own)
     if not arguments.target:
@@ -64,7 +64,7 @@ def run(words: Sequence[str]) -> int:
 
 
 class _Notes:
-    """Says on standard error, while it happens and each thing once, why the target did not answer."""
+    """Says on standard error why the target did not answer: each reason once, as soon as it occurs."""
 
     def __init__(self) -> None:
         self._reasons: Counter[str] = Counter()
@@ -72,7 +72,7 @@ class _Notes:
         self._lock = threading.Lock()
 
     def taken_of(self, upstream: Service) -> Service:
-        """The service, watched."""
+        """Wrap the service to count its requests and record those without an answer."""
 
         def counted(request: Request) -> Response:
             with self._lock:
@@ -83,12 +83,12 @@ class _Notes:
 
     @property
     def exit(self) -> Exit:
-        """Unreachable where nothing was answered at all."""
+        """UNREACHABLE if there were requests and none was answered."""
         dead = self._asked and self._reasons.total() == self._asked
         return Exit.UNREACHABLE if dead else Exit.OK
 
     def totals(self) -> Iterator[str]:
-        """What the target left without an answer, and why."""
+        """How many requests the target did not answer, and why."""
         for reason, times in self._reasons.items():
             yield _shown(f"no answer to {times} of {self._asked} requests: {reason}")
 

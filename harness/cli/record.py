@@ -1,4 +1,4 @@
-"""`harness record`: a tap in front of a server writes what passes into a cassette; with `-- CMD`, for one command.
+"""`harness record`: record what passes through a tap in front of a server; with `-- CMD`, while CMD runs.
 
 Layer 6.
 """
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 _TOLD = 100
 _SHOWN = 5
-"""Requests without an answer that are named: with a dead target all look alike."""
+"""Most requests without an answer that are named: with a dead target they all look alike."""
 
 _ONLY_PLAYS = "an existing file is only replayed: --record-mode new_episodes adds to it, all records it anew"
 
@@ -49,15 +49,15 @@ exit codes: CMD's own if it failed, else 0 recorded · 1 something is missing, d
 """
 
 CLIENTS_ONLY = ("cassette", "port", "host", "record_mode", "accept_encoding", "no_redaction")
-"""Options that only count where clients are recorded; those of `SCENARIOS_ONLY` elsewhere."""
+"""Options that only apply when clients are recorded; those in `SCENARIOS_ONLY` only apply to scenarios."""
 
 MODES = ("none", "once", "new_episodes", "all")
 
 
 def run(words: Sequence[str]) -> int:
-    """The command: a command's exit code if it has one; 1 when something is missing, 3 when nothing passed.
+    """Run the command. The exit code is CMD's if CMD failed.
 
-    4 when the target answered nothing.
+    Else 1 if something is missing, 4 if the target answered nothing, 3 if nothing passed, 0 otherwise.
     """
     own, command = split_command(words, "record")
     parser = _parser()
@@ -100,7 +100,7 @@ def run(words: Sequence[str]) -> int:
 
 
 class _Telling:
-    """Says on standard error what goes wrong while it happens, each thing once: a dead target is asked often."""
+    """Prints problems on standard error as they occur, each text once: a dead target is asked often."""
 
     def __init__(self, what: str) -> None:
         self._what = what
@@ -201,7 +201,7 @@ def summary_record(summary: Summary) -> dict[str, Any]:
 
 
 def _tell(text: str) -> None:
-    """One line in which a target or a client may be quoted."""
+    """Print one line that may quote a target or a client."""
     say(printable(hidden(text)))
 
 

@@ -1,4 +1,4 @@
-"""`harness record --scenario NAME…`: the harness itself drives scenarios and keeps the recordings.
+"""`harness record --scenario NAME…`: the harness itself runs scenarios and keeps the recordings.
 
 Layer 6.
 """
@@ -33,11 +33,11 @@ SCENARIOS_ONLY = (
 )  # fmt: skip
 
 _AMPLE = 10
-"""How many times the estimate may be sent where no bound was named: long runs are polled often."""
+"""Factor from the estimate to the budget of requests if no bound was given: long runs are polled often."""
 
 
 def add_scenario_arguments(parser: Parser) -> None:
-    """What only counts together with `--scenario`."""
+    """Add the options that only apply together with `--scenario`."""
     group = parser.add_argument_group("scenarios")
     group.add_argument(
         "--scenario", nargs="+", metavar="NAME", help="run these scenarios (or all) instead of waiting for clients"
@@ -66,9 +66,9 @@ def add_scenario_arguments(parser: Parser) -> None:
 
 
 def run_scenarios(arguments: argparse.Namespace) -> int:
-    """0: recorded without drift; 1: drift of shape, findings, or something missing; 130: interrupted.
+    """Run the command. Exit code: 0 recorded without drift; 1 drift of shape, findings, or something missing.
 
-    3: the target can do none of it; 4: it could not be used from the first request on.
+    3 the target supports none of the scenarios; 4 it could not be used from the first request on; 130 interrupted.
     """
     from harness.contract.protocol import PROTOCOL
     from harness.report.recording import RecordingReport, session_record
@@ -136,7 +136,7 @@ def _target(arguments: argparse.Namespace) -> ResolvedTarget:
 
 
 def _confirm(arguments: argparse.Namespace, session: Session, scenarios: Sequence[Scenario]) -> None:
-    """Say what it will cost, and go on only with a yes; settles the session's budget. Raises UsageFault."""
+    """Print the cost and ask for confirmation; sets the session's budget. Raises UsageFault without a yes."""
     _need_key(session)
     ahead = session.waiting(scenarios)
     estimate = sum(scenario.exercise.requests for scenario in ahead)
@@ -162,7 +162,7 @@ def _confirm(arguments: argparse.Namespace, session: Session, scenarios: Sequenc
 
 
 def _need_key(session: Session) -> None:
-    """Raise UsageFault where the live service would be asked without any credential."""
+    """Raise UsageFault if the live service would be asked without any credential."""
     from harness.runner.targets import KEY_VARIABLE
 
     target = session.target

@@ -1,4 +1,4 @@
-"""`harness replay FILE`: a cassette as a server on a port, to the byte, with faults on request.
+"""`harness replay FILE`: serve a cassette on a port, byte for byte, with faults on request.
 
 Layer 6.
 """
@@ -26,7 +26,7 @@ _SPEED = re.compile(r"(\d+(?:\.\d+)?)x?")
 
 
 def run(words: Sequence[str]) -> int:
-    """The command: a command's exit code if it has one; 1 when a request was not recorded, 3 when none came."""
+    """Run the command. Exit code: CMD's if it failed; else 1 if a request was not recorded, 3 if none came."""
     own, command = split_command(words, "replay")
     arguments = _parser().parse(own)
     from harness.cassette import Player, load
@@ -106,7 +106,7 @@ def _exit(player: Player) -> Exit:
 
 
 def speed(text: str) -> float:
-    """By what recorded pauses are divided."""
+    """Parse the factor that recorded pauses are divided by."""
     named = {"fast": math.inf, "as-recorded": 1.0}
     if text in named:
         return named[text]
@@ -117,7 +117,7 @@ def speed(text: str) -> float:
 
 
 def replay_record(path: str, player: Player) -> dict[str, Any]:
-    """What a replay came to, as `schemas/output/replay.schema.json` describes it."""
+    """The result of a replay as `schemas/output/replay.schema.json` describes it."""
     record = {
         "cassette": path,
         "recordings": len(player.recordings),

@@ -1,4 +1,4 @@
-"""Where the commands' words go: standard output, and the files that `--report` names.
+"""Writes the output of the commands: to standard output, and to the files that `--report` names.
 
 Layer 6.
 """
@@ -20,26 +20,26 @@ if TYPE_CHECKING:
     from harness.report import junit
 
 PLAIN_FORMATS = ("json", "junit")
-"""What every run can be written in."""
+"""The formats in which every run can be written."""
 
 _STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
 
 
 def say(text: str, *, to_errors: bool = False) -> None:
-    """One line to standard output, or to standard error where the output is machine-readable."""
+    """Print one line to standard output, or to standard error if the output is machine-readable."""
     (sys.stderr if to_errors else sys.stdout).write(text + "\n")
 
 
 def write_json(value: Any) -> None:
-    """A machine-readable answer."""
+    """Print machine-readable output."""
     sys.stdout.write(dump(value))
 
 
 class ReportFiles:
-    """The `FORMAT=PATH` words, checked before the run.
+    """The report files of the `FORMAT=PATH` arguments, which are checked before the run.
 
-    A report left by an earlier run is removed at once: were this run to end early, it would look like its result.
-    The job summary of GitHub Actions is appended to, as other steps' words are in it.
+    A report of an earlier run is removed at once: if this run ended early, it would look like its result. The job
+    summary of GitHub Actions is appended to, because it holds the output of other steps.
     """
 
     def __init__(self, words: Iterable[str], formats: Sequence[str] = FORMATS) -> None:
@@ -53,7 +53,7 @@ class ReportFiles:
                 path.unlink()
 
     def write(self, render: Callable[[str], str]) -> None:
-        """Write every report of a finished run; `render` makes the text of a format."""
+        """Write every report of a finished run; `render` returns the text for a format."""
         for name, path in self._files:
             text = render(name)
             try:
@@ -63,7 +63,7 @@ class ReportFiles:
                 raise UsageFault(f"--report: {str(path)!r} cannot be written: {wrong.strerror}") from None
 
     def write_plain(self, record: Callable[[], Any], cases: Callable[[], Iterable[junit.Case]]) -> None:
-        """Write a run that has no formats beside the plain ones; asks for what a file needs, and for no more."""
+        """Write a run that has only the plain formats; calls only what the requested files need."""
         from harness.report import junit
 
         self.write(lambda name: junit.document(cases()) if name == "junit" else dump(record()))

@@ -1,4 +1,4 @@
-"""A command that runs beside what is served for it: it gets the signals that end us, and never outlives us.
+"""Runs a command beside the server it uses: it gets the signals that end us, and never outlives us.
 
 Layer 6. Knows processes; must not know what is served.
 """
@@ -16,15 +16,15 @@ from harness.cli.signals import INTERRUPT
 from harness.outcome import UsageFault
 
 PATIENCE = 10.0
-"""Seconds that a command has to end when it was told to."""
+"""Seconds that a command has to end after it was told to."""
 
 
 class Running:
-    """A command, and the signals it is to have.
+    """A command, and the signals that are passed on to it.
 
-    On a terminal it stays in our process group, so that it may read there; Ctrl-C reaches it from there, and it
-    decides itself what that means. Where there is no terminal it gets a group of its own, whose members, children
-    of a shell say, all get every signal, and are killed once the command itself has ended.
+    On a terminal the command stays in our process group, so that it can read from the terminal. Ctrl-C reaches it
+    from there, and it decides itself what to do. Without a terminal it gets its own process group: every signal
+    goes to all members (such as the children of a shell), and the group is killed once the command has ended.
     """
 
     def __init__(self) -> None:
@@ -34,7 +34,7 @@ class Running:
         self._last: threading.Timer | None = None
 
     def run(self, command: Sequence[str], environment: Mapping[str, str]) -> int:
-        """Its exit code as a shell has it; 128 and the signal's number where it was told to end.
+        """Run the command; return its exit code as a shell reports it, or 128 + the signal that told it to end.
 
         Raises UsageFault for a command that cannot be run.
         """
@@ -45,21 +45,21 @@ class Running:
         except OSError as wrong:
             raise UsageFault(f"cannot run {command[0]!r}: {wrong.strerror}") from None
         self._child = child
-        if self._told:  # it came while the command was being started
+        if self._told:  # the signal came while the command was being started
             self._pass_on(self._told[0])
         code = child.wait()
         if self._last is not None:
             self._last.cancel()
-        if self._alone:  # a job in the background of a shell does not hear SIGINT, and the server goes now
+        if self._alone:  # a shell's background job ignores SIGINT, and the server stops now
             _signal_group(child, signal.SIGKILL)
         if self._told:
             return 128 + self._told[0]
         return code if code >= 0 else 128 - code
 
     def heed(self, number: int) -> None:
-        """Pass a signal on; a command that does not end upon it in time is killed.
+        """Pass a signal on; kill the command if it does not end in time.
 
-        Raises KeyboardInterrupt for a Ctrl-C that comes before there is a command.
+        Raises KeyboardInterrupt for a Ctrl-C that comes before the command was started.
         """
         if number != INTERRUPT:
             self._told.append(number)

@@ -1,4 +1,4 @@
-"""`harness serve`: the reference emulator, or one of its mutants, on a port; with `-- CMD`, for one command.
+"""`harness serve`: serve the reference emulator, or one of its mutants, on a port; with `-- CMD`, while CMD runs.
 
 Layer 6.
 """
@@ -33,10 +33,10 @@ if TYPE_CHECKING:
 DUMMY_KEY = "harness-dummy-key"
 
 PAGE_FIELDS = ("content-type", "authorization", "x-goog-api-key", "x-goog-api-client", "x-goog-user-project")
-"""What pages of other origins may send; the live service lacks api-revision in its list too (third parties)."""
+"""Headers that pages of other origins may send; the live service omits api-revision, too (third-party source)."""
 
 WITHHELD_VARIABLES = (
-    "GOOGLE_API_KEY",  # google-genai prefers it to GEMINI_API_KEY: a real key would reach our log
+    "GOOGLE_API_KEY",  # google-genai prefers it to GEMINI_API_KEY, so a real key would reach our log
     "GOOGLE_GENAI_API_KEY",
     "GOOGLE_GENAI_ACCESS_TOKEN",
     "GOOGLE_GENAI_USE_VERTEXAI",
@@ -45,7 +45,7 @@ WITHHELD_VARIABLES = (
 
 
 def run(words: Sequence[str]) -> int:
-    """The command; with `-- CMD` its exit code is the command's."""
+    """Run the command; with `-- CMD`, return CMD's exit code."""
     own, command = split_command(words, "serve")
     arguments = _parser().parse(own)
     emulator = _emulator(arguments)
@@ -103,7 +103,7 @@ def _parser() -> Parser:
 
 
 def _service(emulator: Emulator, arguments: argparse.Namespace) -> Faulty:
-    """The emulator with the faults of the plan, and of those that `POST /__harness__/faults` brings later."""
+    """The emulator with the faults of the plan, and of plans that `POST /__harness__/faults` sets later."""
     from harness.contract.protocol import PROTOCOL
     from harness.runner.faulty import Faulty
 
@@ -111,7 +111,7 @@ def _service(emulator: Emulator, arguments: argparse.Namespace) -> Faulty:
 
 
 def _emulator(arguments: argparse.Namespace) -> Emulator:
-    """On the machine's clock: `pace`, which may be ordered later, counts the time a polling client lives in."""
+    """Build the emulator on the machine's clock: `pace`, which may be set later, counts a client's real time."""
     from harness.emulator import Emulator, Settings
     from harness.transport import WallClock
 
@@ -157,15 +157,15 @@ def _settings(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _keys(arguments: argparse.Namespace) -> dict[str, str]:
-    """Project by key, in the order they were said."""
+    """Project by key, in the order given."""
     pairs = (word.partition("=") for word in arguments.key or ())
     return {key: project or "default" for key, _, project in pairs}
 
 
 def command_environment(url: str, environment: Mapping[str, str], keys: Sequence[str] = ()) -> dict[str, str]:
-    """The environment of a command that shall talk to `url` and to nothing else, with no real key in it.
+    """The environment of a command that must talk only to `url`; it has no real Gemini API key.
 
-    `keys` are those the server accepts, the first two of them the command's; without any a dummy is welcome.
+    `keys` are the keys that the server accepts; the command gets the first two. Without any, it gets a dummy key.
     """
     withheld = (*WITHHELD_VARIABLES, OTHER_KEY_VARIABLE)
     kept = local_environment(url, {name: value for name, value in environment.items() if name not in withheld})

@@ -1,7 +1,7 @@
-"""Notices a `harness` module of the user's own, which Python would confuse with this package.
+"""Detects a `harness` module of the user's own, which Python would confuse with this package.
 
-Layer 6. When theirs comes first on the path, nothing of ours runs and nothing can be said; so it is said while
-ours still runs.
+Layer 6. If theirs comes first on the path, none of our code runs and nothing can warn them. So we warn while ours
+still runs.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import harness
 
 
 def shadow_note(folder: Path | None = None) -> str:
-    """A warning about `harness.py` or `harness/` in `folder` (the current one), `""` when there is none."""
+    """A warning about `harness.py` or `harness/` in `folder` (default: the current one); `""` if there is none."""
     here = folder or Path.cwd()
     ours = Path(harness.__file__).resolve().parent
     for theirs in (here / "harness.py", here / "harness" / "__init__.py"):

@@ -1,4 +1,4 @@
-"""The signals with which somebody ends a command, and what they do meanwhile: one mechanism for all commands.
+"""Handles the signals that end a command: one mechanism for all commands.
 
 Layer 6. Must not know what is ended.
 """
@@ -12,14 +12,14 @@ from types import FrameType
 
 INTERRUPT = signal.SIGINT
 ENDING = (signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))
-"""What service managers and closing terminals send."""
+"""The signals that service managers and closing terminals send."""
 
 
 @contextmanager
 def heeding(act: Callable[[int], object], *numbers: int) -> Iterator[None]:
-    """Have `act` called with each of these signals that comes before the block ends.
+    """Call `act` with each of these signals that arrives before the block ends.
 
-    A hang-up that is ignored stays ignored: that is what `nohup` is for.
+    An ignored SIGHUP stays ignored: that is what `nohup` is for.
     """
     before = {}
 
@@ -39,9 +39,9 @@ def heeding(act: Callable[[int], object], *numbers: int) -> Iterator[None]:
 
 @contextmanager
 def ends_when_told() -> Iterator[None]:
-    """Let whoever stops an unattended run unwind the block, so that nothing it started is left behind.
+    """Unwind the block if somebody stops an unattended run, so that nothing it started is left behind.
 
-    Raises SystemExit with 128 and the signal's number.
+    Raises SystemExit with 128 plus the signal's number.
     """
 
     def end(number: int) -> None:
@@ -53,7 +53,7 @@ def ends_when_told() -> Iterator[None]:
 
 @contextmanager
 def told_like_interrupted() -> Iterator[None]:
-    """The same, but as a Ctrl-C: raises KeyboardInterrupt."""
+    """Like `ends_when_told`, but raise KeyboardInterrupt as for Ctrl-C."""
 
     def interrupt(number: int) -> None:
         raise KeyboardInterrupt

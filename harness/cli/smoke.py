@@ -1,4 +1,4 @@
-"""`harness smoke TARGET`: one plain create, so that a dead or refusing target is told apart from a failing one.
+"""`harness smoke TARGET`: one plain create, to tell a dead or refusing target from a failing one.
 
 Layer 6.
 """
@@ -32,7 +32,7 @@ from harness.wire.mask import Mask
 
 
 def run(words: Sequence[str]) -> int:
-    """The command: 0 when the target answers an interaction, 4 when it does not, with what it answered instead."""
+    """Run the command. Exit code: 0 if the target answers an interaction, 4 if not, with what it answered."""
     parser = Parser("smoke", "Ask whether a server is up and authorised, and what it can do.")
     add_target_arguments(parser)
     add_manners(parser)

@@ -1,4 +1,4 @@
-"""What the commands share that stand on a port: the address, the announcement, and how long they stand.
+"""Shared by the commands that listen on a port: the address, the announcement, and how long they serve.
 
 Layer 6. Must not know what is served.
 """
@@ -22,7 +22,7 @@ from harness.cli.signals import ENDING, INTERRUPT, heeding
 from harness.outcome import Exit, UsageFault
 
 BASE_URL_VARIABLES = ("INTERACTIONS_BASE_URL", "GOOGLE_GEMINI_BASE_URL", "GEMINI_BASE_URL")
-"""google-genai (Python and JavaScript) reads the second one; the others are for code of one's own."""
+"""google-genai (Python and JavaScript) reads the second one; the others are for the user's own code."""
 
 _PORT = 8000
 _FILES = 65_536
@@ -30,7 +30,7 @@ _LOCAL = "127.0.0.1,localhost,::1"
 
 
 def add_listen_arguments(parser: Parser) -> None:
-    """Where to listen, and how to say so."""
+    """Add the options for where to listen and how to announce it."""
     parser.add_argument(
         "--port",
         type=port,
@@ -41,13 +41,13 @@ def add_listen_arguments(parser: Parser) -> None:
 
 
 def add_tls_arguments(parser: Parser) -> None:
-    """What makes it https."""
+    """Add the options for https."""
     parser.add_argument("--tls-cert", metavar="FILE", help="serve https with this PEM certificate chain")
     parser.add_argument("--tls-key", metavar="FILE", help="private key, if it is in a separate file (PEM)")
 
 
 def tls_context(arguments: argparse.Namespace) -> ssl.SSLContext | None:
-    """The server's side of TLS, None for plain http. Raises UsageFault for files that are no such thing."""
+    """The server's TLS context, None for plain http. Raises UsageFault for an invalid certificate or key file."""
     if arguments.tls_cert is None:
         if arguments.tls_key is not None:
             raise UsageFault("--tls-key without --tls-cert: name the certificate that the key belongs to")
@@ -62,21 +62,21 @@ def tls_context(arguments: argparse.Namespace) -> ssl.SSLContext | None:
 
 
 def port(text: str) -> int:
-    """A port number, 0 included."""
+    """Parse a port number; 0 is allowed."""
     if not text.isdecimal() or int(text) > 65_535:
         raise argparse.ArgumentTypeError(f"{text!r} is no port: 0 to 65535")
     return int(text)
 
 
 def port_to_take(arguments: argparse.Namespace, command: Sequence[str] | None) -> int:
-    """The port to listen on."""
+    """The port to listen on: the one given, else the default, or a free one for a command."""
     if arguments.port is not None:
         return int(arguments.port)
     return _PORT if command is None else 0
 
 
 def split_command(words: Sequence[str], name: str) -> tuple[list[str], list[str] | None]:
-    """The command's own words, and those after `--`; raises UsageFault when nothing follows one."""
+    """The words before `--` and those after it, None without `--`. Raises UsageFault if nothing follows it."""
     own = list(words)
     if "--" not in own:
         return own, None
@@ -87,7 +87,7 @@ def split_command(words: Sequence[str], name: str) -> tuple[list[str], list[str]
 
 
 def announce(url: str, text: str, *, as_json: bool, **facts: Any) -> None:
-    """The first line is the address, alone or as a JSON object with `facts`."""
+    """Print the address as the first line, followed by `text`, or as a JSON object with `facts`."""
     if as_json:
         say(json.dumps({"base_url": url, "pid": os.getpid(), **facts}))
     else:
@@ -102,10 +102,10 @@ def stand(
     command: Sequence[str] | None,
     environment: Callable[[], Mapping[str, str]],
 ) -> int:
-    """Serve while a command runs, or until somebody ends it; gives the command's exit code, or 0.
+    """Serve while a command runs, or until a signal comes; return the command's exit code, or 0.
 
-    `started` announces the server where there is no command, with whose output it would mix. Whatever signal ends
-    it, `serving` is left in order.
+    `started` announces the server. With a command it is not called: it would mix with the command's output.
+    `serving` is exited properly, whatever signal comes.
     """
     _open_as_many_files_as_may_be()
     if command is not None:
@@ -122,19 +122,19 @@ def stand(
 
 
 def _open_as_many_files_as_may_be() -> None:
-    """A connection is a file, through a recorder two: the usual soft limit of 1,024 is soon met."""
+    """Raise the soft limit on open files, usually 1,024: a connection takes one, through a recorder two."""
     try:
         import resource
     except ImportError:  # no such limit on this platform
         return
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _FILES if most == resource.RLIM_INFINITY else min(most, _FILES)
-    with suppress(OSError, ValueError):  # some systems allow less than they say
+    with suppress(OSError, ValueError):  # some systems allow less than they report
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
 
 
 def local_environment(url: str, environment: Mapping[str, str]) -> dict[str, str]:
-    """The environment of a command that shall talk to `url`, past any proxy; everything else stays."""
+    """The environment of a command that must talk to `url`, bypassing any proxy; everything else stays."""
     kept = dict(environment)
     for name in ("NO_PROXY", "no_proxy"):
         kept[name] = f"{kept[name]},{_LOCAL}" if kept.get(name) else _LOCAL

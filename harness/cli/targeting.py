@@ -1,4 +1,4 @@
-"""The arguments that name a target and how to speak to it, shared by `check` and `smoke`.
+"""The arguments that name a target and how to talk to it, shared by `check`, `fuzz` and `smoke`.
 
 Layer 6.
 """
@@ -27,7 +27,7 @@ DEFAULT_TIMEOUT = 60.0
 
 
 def add_target_arguments(parser: Parser) -> None:
-    """The target and everything that is said of it. Defaults are None so that a configured value can fill in."""
+    """Add the target and its options. Defaults are None so that configured values can fill them in."""
     parser.add_argument("target", nargs="?", help="root URL, with or without an API version, or `emulator`")
     group = parser.add_argument_group("target")
     group.add_argument(
@@ -65,7 +65,7 @@ def add_target_arguments(parser: Parser) -> None:
 
 
 def add_manners(parser: Parser) -> None:
-    """How fast the target is asked, and how long a refusal for now is waited out."""
+    """Add the options for how fast to send requests and how long to wait out a 429 or 503."""
     group = parser.add_argument_group("rate limits")
     group.add_argument("--rate", type=positive_number, metavar="N", help="send at most N requests per second")
     group.add_argument(
@@ -77,7 +77,7 @@ def add_manners(parser: Parser) -> None:
 
 
 def manners(arguments: argparse.Namespace, told: Told | None = None) -> Manners:
-    """What the arguments say of that; `told` hears of each wait. Raises UsageFault for a configured rate of 0."""
+    """The manners from the arguments; `told` is called for each wait. Raises UsageFault for a rate of 0."""
     if arguments.rate is not None and arguments.rate <= 0:
         raise UsageFault("a rate of 0 would send nothing: give requests a second, 0.5 for one every two seconds")
     longest = MOST_WAITING if arguments.max_wait is None else arguments.max_wait
@@ -85,14 +85,14 @@ def manners(arguments: argparse.Namespace, told: Told | None = None) -> Manners:
 
 
 def parse_with_configuration(parser: Parser, words: list[str]) -> argparse.Namespace:
-    """Parse, then fill what was not said from `[tool.harness]`; an empty target on the command line stays so."""
+    """Parse, then fill gaps from `[tool.harness]`; an empty target on the command line stays empty."""
     arguments = parser.parse(words)
     fill_in(arguments, read_configuration())
     return arguments
 
 
 def resolve(arguments: argparse.Namespace) -> ResolvedTarget:
-    """The target that the arguments, the environment and the configuration name. Raises UsageFault."""
+    """Resolve the target that arguments, environment and configuration name. Raises UsageFault."""
     found = resolve_target(
         arguments.target,
         TargetOptions(
@@ -111,7 +111,7 @@ def resolve(arguments: argparse.Namespace) -> ResolvedTarget:
 
 
 def said_capabilities(arguments: argparse.Namespace) -> tuple[Capability, ...]:
-    """What the user claims and denies."""
+    """The capabilities that the user declared or denied."""
     return tuple(parse_capabilities(arguments.capability or ()))
 
 

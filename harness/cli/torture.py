@@ -1,4 +1,4 @@
-"""`harness torture -- CMD`: run a client of any language once for each place its connection can drop.
+"""`harness torture -- CMD`: run a client in any language once for each place where its connection can drop.
 
 Layer 6.
 """
@@ -32,11 +32,11 @@ if TYPE_CHECKING:
 
 DEFAULT_ENDINGS = "rst,end"
 NOWHERE = "http://127.0.0.1:9"
-"""The base URL of a client that is told another one for each case: nothing answers there."""
+"""The initial base URL of a client that gets another one for each case; nothing answers there."""
 
 
 def run(words: Sequence[str]) -> int:
-    """The command."""
+    """Run the command."""
     own, command = split_command(words, "torture")
     arguments = _parser().parse(own)
     if command is None:
@@ -164,7 +164,7 @@ def _new_client(command: Sequence[str], *, loop: bool) -> Callable[[], Client]:
 
 
 def environment_of(task: Task) -> Mapping[str, str]:
-    """What a client finds in its environment: where the server is, and what to read there."""
+    """The environment of a client: where the server is, and what to read there."""
     told = {"INTERACTION_ID": task.interaction, "HARNESS_CASE": task.case}
     return {**command_environment(task.base_url, os.environ), **told}
 
@@ -209,7 +209,7 @@ def _play(cases: Sequence[Case], command: Sequence[str], arguments: argparse.Nam
 
 
 def _as_shown(result: CaseEnded) -> CaseEnded:
-    """With the client's own words as they may be shown: it may print what it was configured with."""
+    """Mask the client's own words in a result: it may print secrets that it was configured with."""
     return replace(
         result,
         problem=hidden(result.problem),

@@ -1,4 +1,4 @@
-"""`harness verify PATH…`: judge recorded traffic offline, nothing is sent.
+"""`harness verify PATH…`: judge recorded traffic offline; nothing is sent.
 
 Layer 6.
 """
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def run(words: Sequence[str]) -> int:
-    """The command: 0 clean, 1 a broken MUST (with --strict a broken SHOULD) or file, 3 nothing to judge."""
+    """Run the command. Exit code: 0 clean, 1 a broken MUST or file (--strict: SHOULD, too), 3 nothing to judge."""
     parser = Parser(
         "verify", "Judge recorded traffic offline: cassettes (.yaml), .har, .sse, .events.jsonl, .json."
     )
@@ -62,7 +62,7 @@ def run(words: Sequence[str]) -> int:
 
 
 def _secrets(paths: Sequence[Path], *, as_json: bool) -> Exit:
-    """The gate before recordings are shared: 0 clean, 1 a hit, 3 no file."""
+    """Look for secrets, as a gate before recordings are shared. Exit code: 0 clean, 1 a hit, 3 no file."""
     from harness.contract.protocol import PROTOCOL
     from harness.runner.verify_cassettes import secrets_in
 

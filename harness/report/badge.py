@@ -13,7 +13,7 @@ _COLOURS = {Exit.OK: "brightgreen", Exit.FAILED: "red"}
 
 
 def render(story: Story) -> str:
-    """The badge as JSON; grey when nothing ran or the harness erred, because that says nothing of the target."""
+    """The badge as JSON; grey if nothing ran or the harness erred, because that says nothing about the target."""
     _, finished = story.whole()
     counts = finished.counts
     ran = sum(number for verdict, number in counts.items() if verdict in RAN)

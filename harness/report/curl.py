@@ -1,6 +1,7 @@
-"""Requests as curl lines that reproduce them from a POSIX shell, the key taken from the environment.
+"""Requests as curl commands that reproduce them in a POSIX shell; the key is taken from the environment.
 
-Layer 5. An id that one answer gives and a later request needs is a shell variable: the next run gives another.
+Layer 5. An id that an answer returns and a later request needs becomes a shell variable: a new run returns a new
+id.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _QUOTED_OR_NOT = re.compile(r"""'[^']*'|"[^"]*"|[^'"]+""")
 
 
 def curl_lines(trail: Sequence[Exchange], root: str, mask: Mask) -> list[str]:
-    """A command for each exchange, to be given to one shell in this order."""
+    """One command per exchange, to be run in one shell in this order."""
     variables: dict[str, str] = {}
     lines = []
     for number, exchange in enumerate(trail):
@@ -43,19 +44,19 @@ def curl_lines(trail: Sequence[Exchange], root: str, mask: Mask) -> list[str]:
 
 
 def _made_by(exchange: Exchange) -> str:
-    """The id of the interaction that a POST was answered with and did not name itself, "" where there is none."""
+    """The interaction id that the answer to a POST returned and its request did not name; "" if there is none."""
     made = read(exchange).id or "" if exchange.request.method == "POST" else ""
     return "" if made and _names(exchange, made) else made
 
 
 def _names(exchange: Exchange, identity: str) -> bool:
-    """Whether the request speaks of that id."""
+    """Whether the request contains that id."""
     request = exchange.request
     return identity in request.target or identity.encode("utf-8", "surrogatepass") in request.body
 
 
 def _with_variable(command: str, identity: str, variable: str) -> str:
-    """The command with a variable in place of an id, inside either kind of quotes or outside."""
+    """Replace an id in the command with a variable, inside either kind of quotes and outside."""
     whole = re.compile(rf"(?<![\w-]){re.escape(identity)}(?![\w-])")
 
     def replaced(part: re.Match[str]) -> str:
@@ -67,7 +68,7 @@ def _with_variable(command: str, identity: str, variable: str) -> str:
 
 
 def curl(request: Request, root: str, mask: Mask) -> str:
-    """One command, on several lines joined by backslashes; `root` is where the target is (no trailing slash)."""
+    """One command, on several lines joined by backslashes; `root` is the target's URL without a trailing slash."""
     pipe, data = _data(request, mask)
     parts = [f"{pipe}curl -sS -N -i -X {request.method} {shlex.quote(mask.text(root + request.target))}"]
     parts += [
@@ -88,7 +89,7 @@ def _header(name: str, value: str, mask: Mask) -> str:
         variable = re.sub(r"\W", "_", name.upper())
     if variable is not None:
         return shlex.quote(f"{name}: {scheme}") + f'"${variable}"'
-    # Any other key is one that the check made up (a wrong one, on purpose): it is no secret and must be seen.
+    # Any other key was made up by the check (a wrong one, on purpose): it is not secret and must be visible.
     return shlex.quote(f"{name}: {mask.text(value)}")
 
 

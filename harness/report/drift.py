@@ -1,6 +1,6 @@
 """What changed between two recordings, as lines for a person and as plain data.
 
-Layer 5. The data's shape is published in `schemas/output/diff.schema.json`.
+Layer 5. The shape of the data is published in `schemas/output/diff.schema.json`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _NAMED = 3
 
 
 def drift_lines(drifts: Drifts, *, content: bool = True) -> Iterator[str]:
-    """One line for each drift, whatever the number of exchanges that show it; shape first."""
+    """One line for each drift, however many exchanges show it; drifts of shape first."""
     for drift, labels in drifts.shape.items():
         yield printable(f"{shape_line(drift)}  [{_named(labels)}]")
     if content:
@@ -25,7 +25,7 @@ def drift_lines(drifts: Drifts, *, content: bool = True) -> Iterator[str]:
 
 
 def shape_line(drift: Drift) -> str:
-    """A drift of shape, wherever it showed."""
+    """A drift of shape, without the exchanges that show it."""
     return f"SHAPE    {drift}"
 
 
@@ -36,13 +36,13 @@ def _named(labels: Sequence[str]) -> str:
 
 
 def drift_totals(drifts: Drifts) -> str:
-    """How much there was of either kind."""
+    """The number of drifts of each kind."""
     shape, content = len(drifts.shape), len(drifts.content)
     return f"compared {counted(drifts.compared, 'exchange')}; drifts: {shape} of shape, {content} of content"
 
 
 def drift_record(drifts: Drifts) -> dict[str, Any]:
-    """The comparison itself; where the recordings are is the caller's to say."""
+    """The comparison as plain data; the caller adds where the recordings are."""
     return {
         "compared": drifts.compared,
         "shape": _records(drifts.shape),

@@ -1,6 +1,6 @@
 """The block that explains one verdict: requirement with its source, expected, actual, exchange, curl.
 
-Layer 5. Plain text with no colour, shared by the terminal, JUnit, Markdown and HTML reports.
+Layer 5. Plain text without colour, shared by the terminal, JUnit, Markdown and HTML reports.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def _lines(result: Result, story: Story, evidence: bool) -> Iterator[str]:
 
 
 def rule_lines(rule: Rule) -> Iterator[str]:
-    """What is required, who says so, and what happens to users otherwise."""
+    """What is required, by which source, and what breaks for users otherwise."""
     yield f"requirement ({rule.level}): {rule.statement}"
     yield f"source: {rule.source}{f' {rule.source.url}' if rule.source.url else ''}"
     if rule.breaks:
@@ -51,7 +51,7 @@ def rule_lines(rule: Rule) -> Iterator[str]:
 
 
 def findings_lines(findings: tuple[Finding, ...], mask: Mask) -> Iterator[str]:
-    """What was found, secrets hidden; of many findings the first."""
+    """The findings with secrets hidden; if there are many, only the first ones."""
     for finding in findings[:_MOST_FINDINGS]:
         headline, *details = finding_lines(finding, mask)
         yield f"finding: {headline}"
@@ -74,7 +74,7 @@ def _evidence(result: Result, story: Story) -> Iterator[str]:
 
 
 def _first(exchanges: Sequence[Exchange]) -> list[Exchange]:
-    """As many as are shown: those that the first findings name, each behind what made and changed its ids."""
+    """The exchanges to show: the first that findings name, each preceded by those that made or changed its ids."""
     spoken_of = [set(addressed(exchange)) for exchange in exchanges]
     needed = [[at for at in range(n) if made_or_changed(exchanges[at], ids)] for n, ids in enumerate(spoken_of)]
     only_needed = {at for each in needed for at in each}

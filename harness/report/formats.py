@@ -1,6 +1,6 @@
 """The formats that a finished run can be written in, by name.
 
-Layer 5. Each format is imported only when it is asked for.
+Layer 5. Each format is imported only when it is needed.
 """
 
 from __future__ import annotations
@@ -13,6 +13,6 @@ FORMATS = ("json", "junit", "markdown", "html", "badge")
 
 
 def render(name: str, story: Story) -> str:
-    """A finished run in the named format, which must be one of FORMATS."""
+    """Render a finished run in the named format, which must be one of FORMATS."""
     text: str = import_module(f"harness.report.{name}").render(story)
     return text

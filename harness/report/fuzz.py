@@ -1,4 +1,4 @@
-"""A fuzz run for a person and for a machine: what each engine did, and each failure with its least history.
+"""A fuzz run as text and as data: what each engine did, and each failure with its shortest history.
 
 Layer 5.
 """
@@ -24,7 +24,7 @@ _RANK = {Verdict.FAIL: 0, Verdict.WARN: 1, Verdict.INFO: 2}
 
 
 def engine_lines(run: EngineRun, mask: Mask) -> Iterator[str]:
-    """One line for an engine, and why it proves nothing if so."""
+    """One line for an engine, then its notes and, if it proved nothing, the reasons."""
     counts = ", ".join(f"{number:,} {word}".replace(",", " ") for word, number in run.counts.items())
     found = counted(len(run.failures), "finding") if run.failures else "no finding"
     yield f"{run.engine:<10} {counts} in {run.seconds:.1f} s: {found}"
@@ -35,7 +35,7 @@ def engine_lines(run: EngineRun, mask: Mask) -> Iterator[str]:
 def failure_lines(
     failure: Failure, target: TargetInfo, mask: Mask, *, strict: bool, verbose: bool
 ) -> Iterator[str]:
-    """What a person needs to see of one failure; warnings in one line unless `verbose`."""
+    """Explain one failure to a person; a warning only in brief unless `verbose`."""
     rule, verdict = rule_of(failure.rule), failure.verdict(strict=strict)
     known = " (known)" if failure.known else ""
     yield f"{verdict.upper()} {failure.rule} [{rule.level}]{known} {_shown(failure.finding.message, mask)}"
@@ -54,7 +54,7 @@ def failure_lines(
 
 
 def ordered(runs: Sequence[EngineRun], *, strict: bool) -> list[Failure]:
-    """All failures, the worst first."""
+    """All failures, worst first."""
     failures = [failure for run in runs for failure in run.failures]
     return sorted(failures, key=lambda failure: (_RANK[failure.verdict(strict=strict)], failure.key))
 
@@ -88,7 +88,7 @@ def fuzz_record(
 def junit_cases(
     runs: Sequence[EngineRun], target: TargetInfo, mask: Mask, *, strict: bool
 ) -> Iterator[junit.Case]:
-    """A case for each engine, an error where it proves nothing, and one for each failure."""
+    """A case for each engine (an error if it proved nothing) and one for each failure."""
     for run in runs:
         vacuous = "; ".join(mask.text(why) for why in run.vacuous)
         yield junit.Case(

@@ -1,4 +1,4 @@
-"""A run against a gateway for a person and for a machine: each verdict, and what passed on both sides.
+"""A run against a gateway as text and as data: each verdict, and what passed on both sides of the gateway.
 
 Layer 5.
 """
@@ -35,13 +35,13 @@ from harness.wire.mask import Mask
 _EXPLAINED = frozenset({Verdict.FAIL, Verdict.ERROR})
 _QUIET = frozenset({Verdict.PASS, Verdict.NOT_APPLICABLE})
 _SHOWN, _SHOWN_IN_FULL = 160, 2_000
-"""Characters of a body in a line."""
+"""Most characters of a body in one line, normally and in full."""
 _MOST_PASSAGES = 2
 _WAITING = "watch"
 
 
 class GatewayReport:
-    """Writes while the run goes. `verbose` explains warnings in full, with longer bodies, and names every rule."""
+    """Writes during the run. `verbose` explains warnings in full, shows longer bodies and names every rule."""
 
     def __init__(
         self, out: TextIO, target: TargetInfo, mask: Mask, *, colour: bool = False, verbose: bool = False
@@ -133,7 +133,7 @@ _CONCLUSION = {
 
 
 def stopped_words(stopped: GatewayStopped) -> str:
-    """Why a run ended before its time, and what to do about it."""
+    """Why a run stopped early, and what to do about it."""
     exchange = stopped.passage.client
     came = "no answer" if exchange.status is None else f"an answer ({exchange.status}) without an end"
     also = f", nor had the next {stopped.silent - 1}" if stopped.silent > 1 else ""
@@ -164,7 +164,7 @@ def _explained(result: Judged, target: TargetInfo, mask: Mask, *, verbose: bool)
 
 
 def passage_lines(passage: Passage, mask: Mask, shown: int = _SHOWN) -> Iterator[str]:
-    """The four sides of a passage, in the order things went: a line for each request and each answer."""
+    """The four directions of a passage in order: a line for each request and each answer."""
     yield f"client → gateway    {_request(passage.client.request, mask, shown)}"
     behind = (*passage.upstream, *passage.astray)
     if not behind:

@@ -1,4 +1,4 @@
-"""The HTML report: one file that needs no network, with the wire log of everything that is explained.
+"""The HTML report: one file that needs no network, with the wire log of every verdict that it explains.
 
 Layer 5.
 """
@@ -69,7 +69,7 @@ def render(story: Story) -> str:
 
 
 def _urgency(result: Result) -> int:
-    """What needs a reader comes first; within that, the catalogue's order stays."""
+    """Sort key: verdicts that need attention first, otherwise in the order of the catalogue."""
     return _FIRST.index(result.verdict) if result.verdict in _FIRST else len(_FIRST)
 
 

@@ -18,6 +18,6 @@ def render(story: Story) -> str:
 
 
 def dump(value: object) -> str:
-    """JSON as every command prints it; lone surrogates are escaped, so that the text can always be encoded."""
+    """Format JSON as every command prints it; escape lone surrogates, so that the text can always be encoded."""
     text = json.dumps(value, ensure_ascii=False, indent=2)
     return text.encode("utf-8", "backslashreplace").decode("utf-8") + "\n"

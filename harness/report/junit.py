@@ -1,6 +1,6 @@
-"""JUnit reports, readable by the usual CI systems: of a run of checks, and of any run told as cases.
+"""JUnit reports, readable by the usual CI systems, of a run of checks or of any run given as cases.
 
-Layer 5. FAIL and STALE are failures, ERROR and a MUST that had no answer are errors, what did not run or is
+Layer 5. FAIL and STALE are failures. ERROR and a MUST that had no answer are errors. What did not run or is
 excused is skipped.
 """
 
@@ -21,7 +21,7 @@ _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 
 
 class Tag(StrEnum):
-    """What became of a case."""
+    """The result of a case."""
 
     PASSED = ""
     FAILURE = "failure"
@@ -39,19 +39,19 @@ _TAGS = {
     Verdict.EXCLUDED: Tag.SKIPPED,
     Verdict.NOT_RUN: Tag.SKIPPED,
 }
-"""Verdicts that are no pass."""
+"""The verdicts that do not count as passed."""
 
 
 def tag_of(verdict: Verdict) -> Tag:
-    """What becomes of a case with this verdict."""
+    """The result of a case with this verdict."""
     return _TAGS.get(verdict, Tag.PASSED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """One case of a suite: what it was called (`kind`), in short (`message`), and in full (`text`).
+    """One case of a suite: its result in a word (`kind`), in short (`message`), and in full (`text`).
 
-    The text of one that passed, where there is any, becomes its output.
+    The text of a case that passed, if any, becomes its output.
     """
 
     suite: str
@@ -70,7 +70,7 @@ def render(story: Story) -> str:
 
 
 def document(cases: Iterable[Case]) -> str:
-    """These cases as XML text, by suite; suites in the order of their first case."""
+    """These cases as XML text, grouped by suite; suites are in the order of their first case."""
     suites: dict[str, list[Case]] = {}
     for case in cases:
         suites.setdefault(case.suite, []).append(case)
@@ -131,5 +131,5 @@ def _case(result: Result, story: Story) -> Case:
 
 
 def _clean(text: str) -> str:
-    """Without the characters that XML 1.0 cannot carry."""
+    """Replace the characters that XML 1.0 cannot represent."""
     return _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text)

@@ -1,4 +1,4 @@
-"""One result, one run, as plain data: what the JSON report prints and the other machine formats are made of.
+"""A result or a run as plain data: the JSON report prints it, and other machine formats are made from it.
 
 Layer 5. The shape is published in `schemas/output/check.schema.json`.
 """
@@ -17,7 +17,7 @@ from harness.runner.events import Result, RunFinished, TargetInfo
 from harness.wire.mask import Mask
 
 EMBEDDED_ROOT = "http://127.0.0.1:8000"
-"""Where `harness serve --port 8000` listens: the root of the curl lines when the target was the embedded one."""
+"""Where `harness serve --port 8000` listens: the root of the curl lines if the target is the embedded emulator."""
 
 
 def check_record(check: Check) -> dict[str, Any]:
@@ -48,7 +48,7 @@ def source_record(check: Check) -> dict[str, str]:
 
 
 def finding_record(finding: Finding) -> dict[str, Any]:
-    """One finding; the parts of its place that are unknown are left out."""
+    """One finding; unknown parts of its place are omitted."""
     return {
         "rule": finding.rule,
         "severity": str(finding.severity),
@@ -66,7 +66,7 @@ def place_record(where: Where) -> dict[str, Any]:
 
 
 def result_record(result: Result, target: TargetInfo, mask: Mask) -> dict[str, Any]:
-    """One verdict with its evidence, secrets hidden."""
+    """One verdict with its evidence; secrets are hidden."""
     check = result.check
     record: dict[str, Any] = {
         "id": check.id,
@@ -95,13 +95,13 @@ def result_record(result: Result, target: TargetInfo, mask: Mask) -> dict[str, A
 
 
 def summary_record(finished: RunFinished) -> dict[str, int]:
-    """`total` and every bucket, in snake case; the buckets add up to the total."""
+    """`total` and the number of each verdict, in snake case; the numbers add up to the total."""
     buckets = {str(verdict): number for verdict, number in finished.counts.items()}
     return {"total": len(finished.results), **buckets}
 
 
 def target_record(target: TargetInfo) -> dict[str, str]:
-    """What was judged; never a key."""
+    """What was judged; never includes a key."""
     return {
         "name": target.name,
         "url": target.url,
@@ -112,7 +112,7 @@ def target_record(target: TargetInfo) -> dict[str, str]:
 
 
 def capability_records(capabilities: Capabilities) -> list[dict[str, Any]]:
-    """What the target can do and how we know."""
+    """What the target can do, and how we know."""
     return [{"name": c.name, "present": c.present, "how": str(c.how), "note": c.note} for c in capabilities]
 
 

@@ -1,7 +1,7 @@
-"""What a person watches while scenarios are recorded, and the session as plain data for machines.
+"""The report on a session that records scenarios: text while it runs, and the session as plain data.
 
-Layer 5. Colour and the progress line only on a terminal. What a target says is masked before it is shown. The
-data's shape is published in `schemas/output/record-scenarios.schema.json`.
+Layer 5. Colour and the progress line appear only on a terminal. What a target says is masked before it is shown.
+The shape of the data is published in `schemas/output/record-scenarios.schema.json`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _FINE, _NEWS = "32", "31;1"
 
 
 class RecordingReport:
-    """Writes to `out` while a session goes on: a line a scenario, and below it what a person should look at."""
+    """Writes to `out` during a session: one line per scenario, and below it what a person should look at."""
 
     def __init__(self, out: TextIO, mask: Mask, *, colour: bool = False) -> None:
         self._out = out
@@ -45,7 +45,7 @@ class RecordingReport:
                 self._line(f"waiting {seconds:g} s, as the target asks: {asked}")
 
     def result(self, result: Recorded) -> None:
-        """What became of a scenario; what an earlier one showed too is counted, not shown again."""
+        """Report the result of a scenario. What an earlier one showed, too, is counted but not shown again."""
         if result.reason == NOT_BEGUN:
             return
         told = [f"{finding.rule} {finding.message}" for finding in result.findings]
@@ -60,7 +60,7 @@ class RecordingReport:
             self._line(f"  left behind (its deletion failed): {path}")
 
     def end(self, session: Session, results: Sequence[Recorded], wanted: Sequence[str]) -> None:
-        """The totals, and how to go on where something is missing."""
+        """Write the totals and, if something is missing, how to continue."""
         there = [result.name for result in results if result.state in (State.RECORDED, State.SKIPPED)]
         self._line(
             f"{len(there)} of {len(wanted)} scenarios recorded in {session.folder}; "
@@ -71,9 +71,9 @@ class RecordingReport:
             self._line(f"missing: {', '.join(missing)}; the same command with --continue goes on with these")
 
     def _line(self, text: str, *, before: str = "") -> None:
-        """One line; `text` is made safe for a terminal and loses its secrets, `before` is our own."""
+        """Write one line; `text` is masked and made safe for a terminal, `before` is our own."""
         self._screen.line(before + printable(self._mask.text(text)))
-        self._out.flush()  # a session takes minutes, and a log is read meanwhile
+        self._out.flush()  # a session takes minutes, and somebody may follow the log
 
 
 def _details(result: Recorded) -> str:

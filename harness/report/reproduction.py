@@ -1,4 +1,4 @@
-"""The least that shows a failure, in three forms: a shell script of curl lines, a pytest module, a cassette.
+"""A minimal reproduction of a failure in three forms: a shell script of curl lines, a pytest module, a cassette.
 
 Layer 5. Keys come from the environment.
 """
@@ -26,7 +26,7 @@ def commands(failure: Failure, target: TargetInfo, mask: Mask) -> list[str]:
 
 
 def pytest_module(failure: Failure, target: TargetInfo) -> str:
-    """A test that fails as long as the promise is broken, "" where no history is known."""
+    """A test that fails as long as the promise is broken; "" if no history is known."""
     if not failure.history:
         return ""
     name = re.sub(r"\W", "_", failure.rule)
@@ -52,7 +52,7 @@ def test_{name}():
 
 
 def write_cassette(failure: Failure, target: TargetInfo, path: Path) -> None:
-    """The trail as a cassette, its secrets taken out. Raises CassetteError."""
+    """Write the trail as a cassette, redacted. Raises CassetteError."""
     from harness.cassette import Provenance, Recording, Redactor, Target, save
 
     redactor = Redactor(PROTOCOL, secrets=[secret for secret in target.secrets.values() if len(secret) >= _SHOWN])
@@ -64,7 +64,7 @@ def write_cassette(failure: Failure, target: TargetInfo, path: Path) -> None:
 
 
 def write_all(failure: Failure, target: TargetInfo, mask: Mask, folder: Path) -> list[Path]:
-    """Script, test and cassette of one failure below `folder`; the paths that were written."""
+    """Write script, test and cassette of one failure below `folder`; return the paths that were written."""
     from harness.cassette import CassetteError
 
     stem = re.sub(r"[^a-z0-9]+", "_", failure.key.lower()).strip("_")
@@ -84,12 +84,12 @@ def write_all(failure: Failure, target: TargetInfo, mask: Mask, folder: Path) ->
             write_cassette(failure, target, path)
             written.append(path)
         except CassetteError:
-            pass  # a body beyond the bounds: the script and the test still show it
+            pass  # a body is too large: the script and the test still show the failure
     return written
 
 
 def _comment(text: str, mask: Mask) -> str:
-    """In one line: a target's words must not become commands."""
+    """Make the text one line: a target's words must not become commands."""
     return " ".join(printable(mask.text(text)).split())
 
 

@@ -1,4 +1,4 @@
-"""Lines on a terminal or in a log: a progress line that lines wipe away, and colour, each only where it is wanted.
+"""Writes lines to a terminal or a log, with colour and a progress line only where they are wanted.
 
 Layer 5. Must not know what is reported.
 """
@@ -10,18 +10,18 @@ from collections.abc import Mapping
 from typing import TextIO
 
 _WIDEST = 79
-"""A progress line that a terminal wraps cannot be taken away."""
+"""Most characters of a progress line: one that the terminal wraps cannot be erased."""
 
 
 def wants_colour(stream: TextIO, environment: Mapping[str, str], choice: str = "auto") -> bool:
-    """Whether to colour: `always`, `never`, or on a terminal unless NO_COLOR is set (no-color.org)."""
+    """Whether to use colour: `always`, `never`, or on a terminal unless NO_COLOR is set (no-color.org)."""
     if choice != "auto":
         return choice == "always"
     return stream.isatty() and not environment.get("NO_COLOR") and environment.get("TERM") != "dumb"
 
 
 class Screen:
-    """Where a report writes. Progress is drawn where a terminal can wipe it away; a log holds the lines alone."""
+    """The output of a report. Progress is drawn only on a terminal, which can erase it; a log gets only lines."""
 
     def __init__(self, out: TextIO, *, colour: bool = False) -> None:
         self._out = out
@@ -30,12 +30,12 @@ class Screen:
         self._drawn = False
 
     def line(self, text: str) -> None:
-        """One line that stays."""
+        """Write a line that stays."""
         self.erase()
         self._out.write(text + "\n")
 
     def draw(self, text: str) -> None:
-        """The progress line, in place of the one before."""
+        """Draw the progress line in place of the previous one."""
         if self._progress:
             self.erase()
             self._out.write(text[:_WIDEST])
@@ -43,11 +43,11 @@ class Screen:
             self._drawn = True
 
     def erase(self) -> None:
-        """Take the progress line away."""
+        """Erase the progress line."""
         if self._drawn:
             self._out.write("\r\x1b[2K")
             self._drawn = False
 
     def paint(self, code: str, text: str) -> str:
-        """`text` in a colour (an SGR code), or as it is."""
+        """`text` in a colour (an SGR code), or unchanged if there is no colour."""
         return f"\x1b[{code}m{text}\x1b[0m" if self._colour else text

@@ -1,6 +1,6 @@
-"""A stream of events without the secrets whose text is spread over several of its events.
+"""Removes secrets from a stream even if their text is spread over several events.
 
-Layer 5. Finds them as a recording is redacted; what stands in one piece is the `Mask`'s business.
+Layer 5. Finds them in the way recordings are redacted. Secrets in one piece are left to the `Mask`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ UNSHOWN = b"[a stream that holds a secret and cannot be shown without it]"
 
 
 class _Stars(Vault):
-    """In a report all secrets look alike, and an address of a private network is no secret."""
+    """Gives all secrets the same placeholder; in a report, an address of a private network is not a secret."""
 
     def placeholder(self, secret: str) -> str:
         return HIDDEN
@@ -27,7 +27,7 @@ class _Stars(Vault):
 
 
 def without_spread_secrets(body: bytes, mask: Mask) -> bytes:
-    """The body of a stream, to be shown: what the mask knows and what looks like a secret gives way to stars."""
+    """A stream body for display: stars replace the secrets that the mask knows and what looks like one."""
     try:
         found = BodyReader(PROTOCOL, _Stars(mask.secrets)).find(body, stream=True, cut=True)
     except CassetteError:

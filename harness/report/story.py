@@ -1,7 +1,7 @@
-"""A run as its listeners keep it: fills up while events pass, and is whole once the run has finished.
+"""The state of a run, collected from its events; it is complete once the run has finished.
 
-Layer 5. The formats that need the end before they can begin (JSON, JUnit, HTML, Markdown, badge) are functions
-of a finished `Story`.
+Layer 5. The formats that can only be written after the end (JSON, JUnit, HTML, Markdown, badge) are functions of
+a finished `Story`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from harness.wire.secrets import SecretFields
 
 @dataclass(slots=True)
 class Story:
-    """What has been said so far; `target` and `finished` are None until their events came."""
+    """What the events have said so far; `target` and `finished` are None until their events come."""
 
     secret_fields: SecretFields = field(default_factory=SecretFields)
     target: TargetInfo | None = None
@@ -25,7 +25,7 @@ class Story:
     mask: Mask = field(default_factory=Mask)
 
     def hear(self, event: Event) -> None:
-        """Take in one event."""
+        """Record one event."""
         match event:
             case RunStarted(target):
                 self.target = target
@@ -38,7 +38,7 @@ class Story:
                 pass
 
     def whole(self) -> tuple[TargetInfo, RunFinished]:
-        """The two ends of a finished run. Raises RuntimeError before it has finished."""
+        """The target and the final event of a finished run. Raises RuntimeError before the run has finished."""
         if self.target is None or self.finished is None:
             raise RuntimeError("the run has not finished: a report of half a run would look whole")
         return self.target, self.finished

@@ -1,6 +1,6 @@
-"""The report a person watches: what was probed, a progress line, a block for each failure, the totals.
+"""The report that a person watches: what was probed, a progress line, a block for each failure, the totals.
 
-Layer 5. What is drawn where is `screen`'s business.
+Layer 5. Drawing on the terminal is left to `screen`.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _ONE_LINE = frozenset({Verdict.WARN, Verdict.STALE, Verdict.XFAIL, Verdict.UNTES
 
 
 class TerminalReport:
-    """Writes while the run goes. `verbose` explains warnings and names every check but those left out."""
+    """Writes during the run. `verbose` explains warnings and names every check except the excluded ones."""
 
     def __init__(self, out: TextIO, story: Story, *, colour: bool = False, verbose: bool = False) -> None:
         self._screen = Screen(out, colour=colour)
@@ -56,7 +56,7 @@ class TerminalReport:
         self._lock = threading.Lock()
 
     def hear(self, event: Event) -> None:
-        """React to one event; the story has heard it already."""
+        """React to one event; the story must have heard it already."""
         with self._lock:
             self._hear(event)
 
@@ -82,7 +82,7 @@ class TerminalReport:
                 self._end(event)
 
     def waiting(self, seconds: float, refusal: Exchange) -> None:
-        """The target said "later", and so many seconds pass before it is asked again; any thread may say so."""
+        """Report that the target said "later" and is asked again in `seconds`; may be called from any thread."""
         with self._lock:
             if not self._waits:
                 first = printable(self._story.mask.text(said(refusal)))
@@ -106,7 +106,7 @@ class TerminalReport:
             for line in failure_text(result, self._story).split("\n"):
                 self._screen.line(f"  {line}" if line else "")
         elif result.observation.unanswered == NO_TIME and not self._verbose:
-            return  # told once, at the end
+            return  # reported once, at the end
         elif verdict in _ONE_LINE or (self._verbose and verdict is not Verdict.EXCLUDED):
             self._screen.line(self._headline(result) + self._why(result))
 
@@ -152,7 +152,7 @@ def _waits(waited: Waited) -> str:
 
 
 def cut_words(cut: Cut) -> str:
-    """What was not asked, or not long enough, for want of time; and what to do about it."""
+    """What was not asked, or got too little time, because answers did not end; and what to do about it."""
     unsent = f"{counted(cut.unsent, 'request was', 'requests were')} not sent" if cut.unsent else ""
     hurried = f"{cut.hurried} got less time" if cut.hurried else ""
     return (

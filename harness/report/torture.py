@@ -1,4 +1,4 @@
-"""A torture run for a person and for a machine: a strip of the stream for each ending, and failures in groups.
+"""A torture run as text and as data: a strip of the stream for each ending, and the failures in groups.
 
 Layer 5.
 """
@@ -24,14 +24,14 @@ SIGNS = {Outcome.EXACT: ".", Outcome.GAVE_UP: "g", Outcome.WRONG: "X", Outcome.H
 _RANK = {outcome: rank for rank, outcome in enumerate(Outcome)}
 _PARTICULAR = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|\d+")
 _NAMED = 6
-"""Cases of a group that are named."""
+"""Most cases of a group that are named."""
 _ERROR = re.compile(r"\s*[\w.]*(?:Error|Exception): \S")
 _WORDS = 3
-"""Lines of standard error that end it and are shown."""
+"""Number of last lines of standard error that are shown."""
 
 
 class TortureReport:
-    """Writes while the run goes: progress, each case where `verbose`, and at the end what there is to know."""
+    """Writes during the run: progress, each case if `verbose`, and the results at the end."""
 
     def __init__(
         self, out: TextIO, command: Sequence[str], *, colour: bool = False, verbose: bool = False
@@ -42,7 +42,7 @@ class TortureReport:
         self._cases = self._events = self._done = self._failed = 0
 
     def started(self, started: TortureStarted) -> None:
-        """The client can read the stream where nothing drops."""
+        """Report that the client can read the stream without a drop."""
         self._cases, self._events = started.cases, started.events
         self._screen.line(
             f"without a drop the client is exact ({counted(started.events, 'event')}, "
@@ -50,7 +50,7 @@ class TortureReport:
         )
 
     def case(self, result: CaseEnded) -> None:
-        """One more case is over."""
+        """Report one finished case."""
         self._done += 1
         self._failed += result.outcome is not Outcome.EXACT
         if self._verbose:
@@ -60,7 +60,7 @@ class TortureReport:
         self._screen.draw(f"[{self._done}/{self._cases}] {result.case}, {self._failed} not exact so far")
 
     def ended(self, results: Sequence[CaseEnded], seconds: float, *, passed: bool) -> None:
-        """The strips, the groups of failures, the totals."""
+        """Write the strips, the groups of failures and the totals."""
         for line in strip_lines(results, self._events, self._screen.paint):
             self._screen.line(line)
         for group in groups(results):
@@ -85,7 +85,7 @@ _DOES_NOT = "the client does not survive every drop"
 def strip_lines(
     results: Sequence[CaseEnded], events: int, paint: Callable[[str, str], str] = lambda _, text: text
 ) -> Iterator[str]:
-    """A line for each way to end: a sign for each event of the stream, for the worst that a cut there did."""
+    """A line for each kind of ending, with a sign for each event: the worst outcome of the cuts there."""
     strips: dict[str, dict[int, Outcome]] = defaultdict(dict)
     for result in sorted(results, key=lambda one: one.number):
         if result.event is not None:
@@ -102,7 +102,7 @@ def strip_lines(
 
 
 def group_lines(group: Sequence[CaseEnded], command: Sequence[str], *, verbose: bool = False) -> Iterator[str]:
-    """A kind of failure: how often, its first case in full, and a command that plays only that."""
+    """One kind of failure: how often it occurred, its first case in full, and a command that runs only that."""
     first = group[0]
     times = counted(len(group), "case")
     yield f"{first.outcome.upper()} ({times}) dropped at {first.case}, the client {printable(first.problem)}"
@@ -119,7 +119,7 @@ def group_lines(group: Sequence[CaseEnded], command: Sequence[str], *, verbose: 
 
 
 def _last(words: Sequence[str]) -> list[str]:
-    """The last lines, and in front of them the error where it is not among them: Node puts a dump behind it."""
+    """The last lines, preceded by the error if it is not among them: Node prints a dump after it."""
     lines = [line for line in words if line.strip()]
     end = lines[-_WORDS:]
     error = None if any(map(_ERROR.match, end)) else next(filter(_ERROR.match, lines), None)
@@ -127,7 +127,7 @@ def _last(words: Sequence[str]) -> list[str]:
 
 
 def groups(results: Sequence[CaseEnded]) -> list[list[CaseEnded]]:
-    """The failures by what was wrong, numbers and quoted words aside; the worst and most frequent first."""
+    """Group the failures by problem, ignoring numbers and quoted words; the worst and most frequent come first."""
     found: dict[tuple[Outcome, str], list[CaseEnded]] = defaultdict(list)
     for result in sorted(results, key=lambda one: one.number):
         if result.outcome is not Outcome.EXACT:
@@ -136,7 +136,7 @@ def groups(results: Sequence[CaseEnded]) -> list[list[CaseEnded]]:
 
 
 def reproduction(case: Case, command: Sequence[str]) -> str:
-    """A command line that plays one case only."""
+    """A command line that runs only this case."""
     words = ["harness", "torture", "--cuts", case.plan]
     if case.cassette is not None:
         words += ["--cassette", case.cassette]
@@ -178,7 +178,7 @@ def _case_record(result: CaseEnded) -> dict[str, Any]:
 def junit_cases(
     results: Sequence[CaseEnded], command: Sequence[str], passing: Container[Outcome]
 ) -> Iterator[junit.Case]:
-    """A case for each cut, those of one ending in a suite."""
+    """A JUnit case for each case; those with the same ending form a suite."""
     for result in sorted(results, key=lambda one: one.number):
         exact = result.outcome is Outcome.EXACT
         yield junit.Case(
@@ -193,7 +193,7 @@ def junit_cases(
 
 
 def _row(case: Case) -> str:
-    """What the cases of one strip have in common."""
+    """The label that all cases of one strip share: their ending and event ids."""
     last = parse(case.plan).connections[-1].faults[-1]
     marks = [str(last.drop) if isinstance(last, Cut) else str(last)]
     if case.event_ids != "all":

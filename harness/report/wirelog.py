@@ -1,4 +1,4 @@
-"""An exchange as lines a person reads: request, answer, ending, cut to a useful size, secrets hidden.
+"""An exchange as lines for a person: request, answer, ending; cut to a useful size, secrets hidden.
 
 Layer 5.
 """
@@ -11,14 +11,14 @@ from harness.wire import Exchange, Headers, Request
 from harness.wire.mask import Mask
 
 SHOWN = 1_600
-"""Characters of a body that a report shows before it cuts."""
+"""Most characters of a body that a report shows uncut."""
 
 _STREAM = re.compile(rb"\s*(?:\xef\xbb\xbf)?(?:event|data|id|retry)?:")
 _NOISE = frozenset({"date", "server", "content-length", "transfer-encoding", "connection", "user-agent", "host"})
 
 
 def exchange_lines(exchange: Exchange, mask: Mask, *, shown: int = SHOWN) -> list[str]:
-    """`>` what was sent, `<` what came, the last line how it ended when it did not end well."""
+    """`>` lines show what was sent, `<` lines what came; a last line says how an incomplete answer ended."""
     request = exchange.request
     lines = [f"> {request.method} {mask.text(request.target)}"]
     lines += [f"> {line}" for line in _header_lines(request.headers, mask)]
@@ -43,9 +43,9 @@ def ending_line(exchange: Exchange, mask: Mask) -> str:
 
 
 def body_lines(body: bytes, request: Request, mask: Mask, shown: int = SHOWN) -> list[str]:
-    """A body as masked lines; of a long one the beginning and the end, because a stream's fault is often last.
+    """A body as masked lines; only the beginning and the end of a long one, because a stream often fails last.
 
-    `request` is the one of its exchange.
+    `request` is the request of its exchange.
     """
     text = printable(body_text(body, request, mask))
     if len(text) > shown:
@@ -56,7 +56,7 @@ def body_lines(body: bytes, request: Request, mask: Mask, shown: int = SHOWN) ->
 
 
 def body_text(body: bytes, request: Request, mask: Mask) -> str:
-    """A body as text without its secrets, also those that are spread over the events of a stream."""
+    """A body as text without its secrets, even those that are spread over several events of a stream."""
     if _STREAM.match(body):
         from harness.report.spread import without_spread_secrets
 
@@ -65,7 +65,7 @@ def body_text(body: bytes, request: Request, mask: Mask) -> str:
 
 
 def printable(text: str) -> str:
-    """Text without control characters that a terminal would obey; a target must not paint our report."""
+    """Escape the control characters that a terminal would obey: a target must not paint our report."""
     return "".join(c if c in "\n\t" or c.isprintable() else repr(c)[1:-1] for c in text.replace("\r\n", "\n"))
 
 

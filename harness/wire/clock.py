@@ -1,6 +1,6 @@
-"""Time as a value: what moves it is an arriving request and a finished pause, never a reader's speed.
+"""Time as a value: only arriving requests and finished pauses move it, never a reader's speed.
 
-Layer 0. No module below `transport` may ask the operating system for the time; they are given a `Clock`.
+Layer 0. No module below `transport` may ask the operating system for the time; each is given a `Clock`.
 """
 
 from __future__ import annotations
@@ -8,11 +8,11 @@ from __future__ import annotations
 from typing import Protocol
 
 TICK = 0.002
-"""Seconds that one arriving request moves logical time; also what a socket carrier really sleeps for a tick."""
+"""Seconds by which an arriving request moves logical time; a socket carrier really sleeps this long for a tick."""
 
 
 class Clock(Protocol):
-    """Seconds since the clock's own start, never going back."""
+    """Counts seconds since its own start; never goes back."""
 
     @property
     def now(self) -> float: ...
@@ -21,14 +21,14 @@ class Clock(Protocol):
     def tick_seconds(self) -> float: ...
 
     def tick(self) -> None:
-        """A request arrived."""
+        """Record that a request arrived."""
 
     def reached(self, moment: float) -> None:
-        """A pause that should end at `moment` is over; several readers never count the same time twice."""
+        """Record that a pause due to end at `moment` is over; several readers never count the same time twice."""
 
 
 class LogicalClock:
-    """The clock of tests: deterministic, and free of waiting."""
+    """The clock of tests: deterministic, and never waits."""
 
     __slots__ = ("_now", "tick_seconds")
 
@@ -42,7 +42,7 @@ class LogicalClock:
 
     @property
     def now(self) -> float:
-        """Seconds since this clock was made."""
+        """Seconds since this clock was created."""
         return self._now
 
     def tick(self) -> None:

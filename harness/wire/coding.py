@@ -1,6 +1,6 @@
-"""Content codings undone while bytes arrive (RFC 9110, 8.4.1). Layer 0, sans-IO.
+"""Decodes content codings while bytes arrive (RFC 9110, 8.4.1). Layer 0, sans-IO.
 
-Knows gzip and deflate; how much may come of it is the caller's to say, at every step.
+Knows gzip and deflate. At every step the caller limits how many decoded bytes it accepts.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ from harness.wire.message import Headers
 
 CODINGS = frozenset({"gzip", "x-gzip", "deflate"})
 DECODED_BYTES = 64 * 1024 * 1024
-"""A body that is decoded as a whole may not grow beyond this."""
+"""Limit on the decoded size of a body that is decoded as a whole."""
 
 _GZIP_OR_ZLIB, _RAW = 47, -15
 
 
 def coding_of(headers: Headers) -> str:
-    """The content coding of a body, "" when there is none."""
+    """The content coding of a body; "" if there is none."""
     coding = headers.get("content-encoding").strip().lower()
     return "" if coding == "identity" else coding
 
 
 class Inflater:
-    """Undoes one of `CODINGS`; gzip members may follow each other."""
+    """Decodes one of `CODINGS`; several gzip members in a row are allowed."""
 
     def __init__(self, coding: str) -> None:
         self._may_be_raw = coding == "deflate"
@@ -33,11 +33,11 @@ class Inflater:
 
     @property
     def whole(self) -> bool:
-        """Whether the coding came to its end."""
+        """Whether the end of the coded data was reached."""
         return self._inflate.eof
 
     def feed(self, data: bytes, most: int) -> bytes:
-        """What these bytes decode to, cut after `most` and one more. Raises ValueError, what zlib says of them."""
+        """Decode these bytes; output stops at `most` + 1 bytes. Raises ValueError with zlib's message."""
         if len(self._start) < 2:
             data = self._start = self._start + data
             if len(data) < 2:
@@ -58,7 +58,10 @@ class Inflater:
 
 
 def undone(coding: str, body: bytes, sizes: Iterable[int]) -> Iterator[bytes]:
-    """What each piece decodes to. Raises ValueError for a broken coding and for a decompression bomb."""
+    """Decode a body piece by piece, by the sizes of its pieces.
+
+    Raises ValueError for a broken coding and for a decompression bomb.
+    """
     inflater, at, room = Inflater(coding), 0, DECODED_BYTES
     for size in sizes:
         try:
@@ -73,7 +76,7 @@ def undone(coding: str, body: bytes, sizes: Iterable[int]) -> Iterator[bytes]:
 
 
 def is_coded(coding: str, body: bytes) -> bool:
-    """Whether a body begins as one in this coding does: many recorders undo it and leave the header."""
+    """Whether a body begins like one in this coding: many recorders decode the body and leave the header."""
     if coding == "deflate":
         return len(body) > 1 and (
             _is_zlib(body) or not body.lstrip().startswith((b"{", b"[", b"event:", b"data:"))
@@ -82,5 +85,5 @@ def is_coded(coding: str, body: bytes) -> bool:
 
 
 def _is_zlib(body: bytes) -> bool:
-    """Whether a zlib header begins the body; many servers send raw deflate where they say deflate."""
+    """Whether the body begins with a zlib header; many servers send raw deflate and call it deflate."""
     return body[0] & 0x0F == zlib.DEFLATED and int.from_bytes(body[:2], "big") % 31 == 0

@@ -1,4 +1,4 @@
-"""How requests reach a target, as an interface: a socket, or a service in this process, look the same.
+"""The interface through which requests reach a target: a socket and an in-process service look the same.
 
 Layer 0. `harness.transport` implements it; the runner and the plugin use it. Nothing a target does raises:
 every failure is the `Ending` of an `Exchange`.
@@ -15,7 +15,7 @@ from harness.wire.message import Headers, Request
 
 
 class LiveStream(Protocol):
-    """A response that is being read as server-sent events, on demand and lazily."""
+    """A response that is read lazily, on demand, as server-sent events."""
 
     @property
     def status(self) -> int | None: ...
@@ -25,32 +25,32 @@ class LiveStream(Protocol):
 
     @property
     def ended(self) -> bool:
-        """Whether the body reached its `Ending`; nothing more can be read."""
+        """Whether the body reached its `Ending`, so that nothing more can be read."""
 
     def read(self, events: int) -> list[Frame]:
         """The next `events` frames; fewer when the body ended, was cut, or a limit was reached first."""
 
     def finish(self) -> Exchange:
-        """Read to the end and give the record."""
+        """Read to the end and return the record."""
 
     def close(self) -> Exchange:
-        """Hang up where we are and give the record; its ending is by the client unless the body had ended."""
+        """Hang up and return the record; its ending is by the client unless the body had ended."""
 
 
 class Driver(Protocol):
     """Sends requests whose targets start at the API's root (`/v1beta/interactions`)."""
 
     def send(self, request: Request, *, timeout: float | None = None) -> Exchange:
-        """One request and its whole answer, bounded by the driver's limits; `timeout` in seconds overrides one."""
+        """Send one request and read its answer within the driver's limits; `timeout` in seconds overrides one."""
 
     def open(self, request: Request, *, timeout: float | None = None) -> LiveStream:
-        """Send, read the response head, and leave the body to be pulled; `timeout` is as in `send`."""
+        """Send a request and read the response head; the body is left to be pulled. `timeout` is as in `send`."""
 
     def together(self, requests: Sequence[Request]) -> list[Exchange]:
-        """All at the same time; answers in the order of the requests."""
+        """Send all requests at the same time; the results are in the order of the requests."""
 
     def wait(self, seconds: float) -> None:
-        """Let time pass at the target: really on a socket, logically in this process."""
+        """Let time pass at the target: real time on a socket, logical time in this process."""
 
     def close(self) -> None:
-        """Give back connections and threads; open streams are hung up."""
+        """Release connections and threads; hang up open streams."""

@@ -1,4 +1,4 @@
-"""The finished record of one request and its answer, bounded in size whatever the other side sent.
+"""The finished record of one request and its answer; its size is bounded whatever the other side sends.
 
 Layer 0. Knows pieces and endings; must not know what the bytes mean.
 """
@@ -13,10 +13,10 @@ from harness.wire.message import Framing, Headers, Request, UntilClose
 from harness.wire.pieces import Chunk, Ending
 
 KEPT_BYTES = 8 * 1024 * 1024
-"""A record keeps this much of a body; of the rest only size, digest and count remain."""
+"""Bytes of a body that a record keeps; the rest is only counted and included in the digest."""
 
 KEPT_PIECES = 65_536
-"""Arrival times are kept for this many pieces."""
+"""Number of pieces whose arrival times are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +30,12 @@ class Arrivals:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Exchange:
-    """One request, what came back, and how it ended.
+    """One request, what came back, and how it ended. Exchanges compare by identity.
 
-    `status` is None when no complete response head arrived. `body` is what remained after the transfer coding
-    was undone and holds at most `KEPT_BYTES`; `size` and `sha256` speak of all of it. `reason` is the phrase of
-    the status line, "" where there is none or no line. Identity is equality. `notes` is no part of the record:
-    readers keep there, under their own name, what they computed from it.
+    `status` is None when no complete response head arrived. `body` is the body after transfer decoding, at most
+    `KEPT_BYTES` of it; `size` and `sha256` describe all of it. `reason` is the phrase of the status line, "" if
+    there is no phrase or no line. `notes` is not part of the record: readers keep there, under their own name,
+    what they computed from it.
     """
 
     request: Request
@@ -54,19 +54,20 @@ class Exchange:
 
     @property
     def complete(self) -> bool:
-        """Whether a whole response arrived, by the law of its framing."""
+        """Whether a whole response arrived according to its framing."""
         return self.status is not None and self.ending.complete
 
     @property
     def succeeded(self) -> bool:
-        """Whether the status says so: a 2xx."""
+        """Whether the status is a 2xx."""
         return self.status is not None and 200 <= self.status < 300
 
 
 class Recorder:
-    """Builds an `Exchange` while pieces pass; nothing is buffered beyond the documented bounds.
+    """Builds an `Exchange` while pieces pass; buffers nothing beyond `KEPT_BYTES` and `KEPT_PIECES`.
 
-    Where `most` is given it takes the place of both: so many bytes of the body, and the arrivals of all of them.
+    If `most` is given, it replaces both bounds: that many bytes of the body are kept, and the arrivals of all
+    their pieces.
     """
 
     __slots__ = (
@@ -99,14 +100,14 @@ class Recorder:
         self._moments: array[float] = array("d")
 
     def head(self, status: int, headers: Headers, framing: Framing, reason: str = "") -> None:
-        """The response head is complete."""
+        """Record the complete response head."""
         self.status = status
         self.headers = headers
         self.framing = framing
         self.reason = reason
 
     def chunk(self, piece: Chunk, moment: float) -> None:
-        """Bytes arrived `moment` seconds after the request was sent."""
+        """Record bytes that arrived `moment` seconds after the request was sent."""
         data = piece.data
         self._digest.update(data)
         self._size += len(data)
@@ -124,7 +125,7 @@ class Recorder:
         return self._size
 
     def finish(self, ending: Ending, seconds: float) -> Exchange:
-        """The record, `seconds` after the request was sent."""
+        """Build the record; the exchange ended `seconds` after the request was sent."""
         return Exchange(
             request=self._request,
             status=self.status,

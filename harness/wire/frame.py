@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 
 class Frame(NamedTuple):
-    """One dispatched event and the span of stream bytes that made it, blank line included.
+    """One dispatched event and the span of stream bytes that it came from, blank line included.
 
     `data` is the joined payload without its final newline, still encoded. `event` and `id` are None when the
     block had no such field (`id` of earlier blocks is not repeated here). `start` and `end` are byte offsets
-    from the first byte of the stream, the byte order mark counted.
+    from the first byte of the stream, byte order mark included.
     """
 
     data: bytes
@@ -24,9 +24,9 @@ class Frame(NamedTuple):
 
 
 class CutFrame(NamedTuple):
-    """What was left when the stream ended inside a block: it is never dispatched.
+    """The rest of a stream that ended inside a block; it is never dispatched.
 
-    `would_be` is the frame that one more blank line would have made, None when no `data:` had been completed.
+    `would_be` is the frame that one more blank line would have completed, None when no `data:` line was complete.
     """
 
     raw: bytes

@@ -1,7 +1,7 @@
-"""JSON that may be none: what the generic layers need to look into a body.
+"""Reads bytes that may or may not be JSON: what the generic layers need to look into a body.
 
-Layer 0. As lenient as the standard library, and never an exception on account of the bytes; whether they are good
-JSON is `harness.contract.json_read`'s to judge.
+Layer 0. As lenient as the standard library; never raises, whatever the bytes. `harness.contract.json_read` judges
+whether they are good JSON.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 
 def json_or_none(data: bytes) -> Any:
-    """The JSON value of `data`; None, which `null` is as well, where it has none or is nested too deep."""
+    """The JSON value of `data`; None for `null`, for what is not JSON, and for JSON nested too deeply."""
     try:
         return json.loads(data)
     except (ValueError, RecursionError):
@@ -19,6 +19,6 @@ def json_or_none(data: bytes) -> Any:
 
 
 def object_or_none(data: bytes) -> dict[str, Any] | None:
-    """The JSON object in `data`; None where there is another value or none."""
+    """The JSON object in `data`; None for any other value and for what is not JSON."""
     value = json_or_none(data)
     return value if isinstance(value, dict) else None

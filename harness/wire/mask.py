@@ -1,8 +1,8 @@
 """Keeps secrets out of everything that is shown: reports, messages, the emulator's log of requests.
 
-Layer 0. Knows what the run's own keys are and what stands where a secret was; what a secret looks like is
-`secrets`' business, and which fields of an API's bodies hold one is told by its `StreamProtocol`. A recording is
-redacted elsewhere (`harness.cassette`): there one secret keeps one placeholder.
+Layer 0. Knows the run's own keys and the text that replaces a secret. What a secret looks like is defined in
+`secrets`; which fields of an API's bodies hold one is defined by its `StreamProtocol`. Recordings are redacted
+elsewhere (`harness.cassette`): there, each secret has its own placeholder.
 """
 
 from __future__ import annotations
@@ -31,24 +31,24 @@ _PARAMETERS = frozenset(map(plain_name, SECRET_PARAMETERS))
 _PARAMETER = re.compile(r"(?P<start>[?&;#](?P<name>[\w.$%\-]{1,64})=)[^&#\s\"']+")
 _FORM = "application/x-www-form-urlencoded"
 _MEMBER = re.compile(r'("(?P<name>[^"\\]{1,64})"\s*:\s*")(?:[^"\\]|\\.)*+')
-"""A member of JSON whose value is a string, also in running text."""
+"""A JSON member with a string value, also inside other text."""
 
 _WORD = re.compile(r"[^\s\"]+")
 _CUT = re.compile(r"…|\.\.\.|['\"`()]|\Z")
-"""What stands next to a text that somebody cut."""
+"""What may stand at the place where somebody cut a text."""
 
 _PART = 6
-"""Characters of a known secret that are hidden where a text was cut inside it."""
+"""Fewest characters of a known secret that are recognised and hidden where a text was cut inside it."""
 
 _SHORTEST = 4
-"""A shorter key is hidden in headers only: masked everywhere it would turn ordinary text into stars."""
+"""Length below which a key is hidden in headers only: masked everywhere, it would turn plain text into stars."""
 
 
 class Mask:
     """Hides known secrets, and what looks like one.
 
-    `secrets` are the run's own, by the variable that stands for each; `fields` are the members of JSON that hold
-    one, whatever it looks like.
+    `secrets` are the run's own, by the name of the environment variable that stands for each. `fields` are the
+    JSON members that hold a secret, whatever it looks like.
     """
 
     def __init__(self, secrets: Mapping[str, str] | None = None, fields: SecretFields | None = None) -> None:
@@ -63,13 +63,13 @@ class Mask:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """The known secrets that are hidden wherever they stand."""
+        """The known secrets that are hidden wherever they occur."""
         return tuple(value for value in self._secrets.values() if len(value) >= _SHORTEST)
 
     def text(self, text: str, request: Request | None = None) -> str:
-        """Any text with its secrets hidden; everything printed passes here once.
+        """Hide the secrets in any text; everything that is printed passes through here once.
 
-        `request` is the one in whose exchange the text was a body.
+        `request` is the request of the exchange that has this text as a body.
         """
         text = self._plain(text)
         if "\\" in text or "%" in text:
@@ -82,7 +82,7 @@ class Mask:
         return self._shown(text)
 
     def _plain(self, text: str) -> str:
-        """Without the known secrets, also those in which the text was cut."""
+        """Hide the known secrets, also those inside which the text was cut."""
         if self._known is None:
             return text
         text = self._begun.hidden_in(self._known.sub(HIDDEN, text))
@@ -92,7 +92,7 @@ class Mask:
         return _without_sightings(_PARAMETER.sub(self._parameter, text))
 
     def _word(self, found: re.Match[str]) -> str:
-        """A word whose escapes may hide a secret: without them and the secret if they do, else as it is."""
+        """Unescape a word and hide the secret in it if there is one; otherwise leave the word as it is."""
         word = found[0]
         plain = unescaped(word) if "\\" in word or "%" in word else word
         if plain == word:
@@ -106,15 +106,15 @@ class Mask:
         return f"{found['start']}{HIDDEN}" if secret else found[0]
 
     def header(self, name: str, value: str) -> str:
-        """One header value: hidden whole when its name says so."""
+        """Mask one header value; hide it entirely if the name of the header says that it is a secret."""
         return HIDDEN if is_secret_header(name) else self.text(value)
 
     def variable(self, value: str) -> str | None:
-        """The name of the environment variable that stands for exactly this secret, None when it is no secret."""
+        """The name of the environment variable that stands for exactly this secret; None if it is not one."""
         return next((name for name, secret in self._secrets.items() if secret == value), None)
 
     def tree(self, value: Any) -> Any:
-        """Plain data with every string in it masked."""
+        """Mask every string in plain data."""
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, dict):
@@ -122,7 +122,7 @@ class Mask:
         return [self.tree(item) for item in value] if isinstance(value, list) else value
 
     def body(self, value: Any, request: Request) -> Any:
-        """A decoded body of a request: what is a secret by its place is hidden, every other string masked."""
+        """Mask a decoded request body: hide values whose place holds a secret, mask every other string."""
         return self._at(value, self._above(request))
 
     def _at(self, value: Any, path: tuple[str, ...]) -> Any:
@@ -139,7 +139,7 @@ class Mask:
         return self._fields.above(request.segments) if request is not None else ()
 
     def _without_values(self, text: str, above: tuple[str, ...]) -> str:
-        """A JSON text, which may be cut, without the strings that are secrets by their place."""
+        """Hide the strings of a JSON text, which may be cut, whose place holds a secret."""
         parts, at = [], 0
         for token in paired(tokens(text, above), self._fields.covers):
             if token.is_string and not token.is_name and self._fields.covers(token.path):
@@ -149,7 +149,7 @@ class Mask:
 
 
 class _Beginnings:
-    """Where a text was cut inside a secret, its beginning stands there; in a reversed text its end."""
+    """Finds the beginnings of secrets inside which a text was cut; in a reversed text, their ends."""
 
     def __init__(self, secrets: Collection[str]) -> None:
         self._secrets = secrets
@@ -159,7 +159,7 @@ class _Beginnings:
         return self._first is not None
 
     def hidden_in(self, text: str) -> str:
-        """The text without them."""
+        """Hide them in the text."""
         if self._first is None:
             return text
         parts, at = [], 0
@@ -173,13 +173,13 @@ class _Beginnings:
 
 
 def _any_of(texts: Collection[str]) -> re.Pattern[str] | None:
-    """Finds any of these in any case, the longest first; None where there are none."""
+    """A pattern that matches any of these, the longest first, ignoring case; None if there are none."""
     longest_first = sorted(texts, key=lambda text: (-len(text), text))
     return re.compile("|".join(map(re.escape, longest_first)), re.IGNORECASE) if texts else None
 
 
 def _common(secret: str, text: str, start: int) -> int:
-    """How many characters of `secret` stand in `text` from `start` on."""
+    """How many characters `secret` and `text` from `start` on have in common, ignoring case."""
     pairs = zip(secret, text[start : start + len(secret)], strict=False)
     return next(
         (n for n, (one, other) in enumerate(pairs) if one.lower() != other.lower()),
@@ -188,7 +188,7 @@ def _common(secret: str, text: str, start: int) -> int:
 
 
 def _without_sightings(text: str) -> str:
-    """What looks like a credential hidden; private addresses stay, a report names its target."""
+    """Hide what looks like a credential. Private addresses stay, because a report names its target."""
     parts, at = [], 0
     for _, start, end in sorted(sightings(text, CREDENTIALS), key=lambda seen: seen.start):
         if start >= at:

@@ -1,7 +1,7 @@
 """The two halves of an exchange: a `Request`, fully read, and a `Response`, lazy and single-use.
 
-Layer 0. Knows HTTP's vocabulary (method, target, headers, framing); must not know sockets or any API, and of a
-clock no more than whose it is.
+Layer 0. Knows HTTP's vocabulary (method, target, headers, framing); must not know sockets or any API. It passes a
+clock on, but never reads it.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from harness.wire.pieces import COMPLETE, Chunk, Ending, Piece
 
 EVENT_STREAM = "text/event-stream"
 TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-"""Names of methods and fields (RFC 9110, 5.6.2)."""
+"""The form of method and field names (RFC 9110, 5.6.2)."""
 
 MORE_THAN_A_LINE = re.compile(r"[\r\n\0]")
-"""What no value of a field and no reason phrase may hold."""
+"""Characters that neither a field value nor a reason phrase may contain."""
 
 
 def is_sendable(name: str, value: str) -> bool:
@@ -63,7 +63,7 @@ class Headers:
         return Headers((*self.without(name).items(), (name, value)))
 
     def with_length(self, size: int) -> Headers:
-        """A copy whose Content-Length, if there is one, says `size`, where it stood."""
+        """A copy in which Content-Length, if present, is `size`, in the same position."""
         return Headers((n, str(size) if n.lower() == "content-length" else v) for n, v in self._items)
 
     def without(self, *names: str) -> Headers:
@@ -72,7 +72,7 @@ class Headers:
         return Headers(item for item in self._items if item[0].lower() not in gone)
 
     def media_type(self) -> str:
-        """The lower-case media type of Content-Type without its parameters, `""` when absent."""
+        """The media type of Content-Type in lower case, without parameters; `""` when absent."""
         return self.get("content-type").partition(";")[0].strip().lower()
 
     def __contains__(self, name: object) -> bool:
@@ -110,7 +110,7 @@ class Request:
 
     @property
     def path(self) -> str:
-        """The path with its percent-encoding resolved; for matching, use `segments` (an id may hold `%2F`)."""
+        """The percent-decoded path. For matching, use `segments`: an id may contain `%2F`."""
         return unquote(self.raw_path)
 
     @property
@@ -135,14 +135,14 @@ class Chunked:
 
 @dataclass(frozen=True, slots=True)
 class Length:
-    """Content-Length: `size` bytes are promised; the body may hold fewer, and then ends with a fault."""
+    """Content-Length: `size` bytes are promised. A body that has fewer ends with a fault."""
 
     size: int
 
 
 @dataclass(frozen=True, slots=True)
 class UntilClose:
-    """No length at all: the end of the connection is the end of the body."""
+    """No length: the end of the connection is the end of the body."""
 
 
 Framing: TypeAlias = Chunked | Length | UntilClose
@@ -151,8 +151,8 @@ Framing: TypeAlias = Chunked | Length | UntilClose
 class Body(Protocol):
     """Pieces of a response, pulled one at a time; the last one is always an `Ending`.
 
-    `close` is idempotent, may come before the first piece, and is called exactly once by every carrier: it is
-    how a service learns that nobody listens any more. A body that raises is a fault of the harness.
+    `close` is idempotent, may be called before the first piece, and is called exactly once by every carrier: it
+    is how a service learns that nobody listens any more. A body that raises is a fault of the harness.
     """
 
     def __iter__(self) -> Iterator[Piece]: ...
@@ -163,7 +163,7 @@ class Body(Protocol):
 
 
 class PieceBody:
-    """A `Body` over any iterable of pieces; `on_close` runs once, whichever way the body ends."""
+    """A `Body` over any iterable of pieces; `on_close` runs once, however the body ends."""
 
     __slots__ = ("_iterator", "_on_close")
 
@@ -178,7 +178,7 @@ class PieceBody:
         return next(self._iterator)
 
     def close(self) -> None:
-        """Release what the pieces came from; safe to call again."""
+        """Release the source of the pieces; safe to call again."""
         on_close, self._on_close = self._on_close, None
         self._iterator = iter(())
         if on_close is not None:
@@ -190,10 +190,10 @@ JSON_HEADERS = Headers((("content-type", "application/json"),))
 
 @dataclass(slots=True)
 class Response:
-    """A response whose body is still to be pulled. Framing headers are the carrier's business, not listed.
+    """A response whose body is still to be pulled. `headers` do not list the framing: the carrier adds that.
 
-    `clock` is what its pauses move where one carrier serves several services, each in its own time; None: the
-    carrier's.
+    `clock` is the clock that the body's pauses move. It is set where one carrier serves several services, each
+    with a time of its own; None means the carrier's clock.
     """
 
     status: int
@@ -205,13 +205,13 @@ class Response:
 
     @classmethod
     def whole(cls, status: int, headers: Headers, data: bytes) -> Response:
-        """A response with a Content-Length and all its bytes at hand."""
+        """A response with a Content-Length whose bytes are all available."""
         pieces: tuple[Piece, ...] = (Chunk(data), COMPLETE) if data else (COMPLETE,)
         return cls(status, headers, Length(len(data)), PieceBody(pieces))
 
     @classmethod
     def json(cls, status: int, data: bytes, more: Iterable[tuple[str, str]] = ()) -> Response:
-        """A response whose bytes are JSON, labelled so; `more` header fields follow."""
+        """A response whose bytes are JSON, with a JSON Content-Type and then `more` header fields."""
         return cls.whole(status, Headers((*JSON_HEADERS, *more)) if more else JSON_HEADERS, data)
 
     @classmethod
@@ -221,4 +221,4 @@ class Response:
 
 
 Service: TypeAlias = Callable[[Request], Response]
-"""The emulator, a player, a mutant, a faulty wrapper: a request in, a response out, no IO."""
+"""Takes a request, returns a response, does no IO: the emulator, a player, a mutant, a faulty wrapper."""

@@ -1,7 +1,7 @@
-"""What a body is made of: bytes, pauses, and how it ended. A dropped connection is a value here.
+"""The pieces of a body: bytes, pauses and the ending. A dropped connection is a value here.
 
-Layer 0. An HTTP chunk, a TCP read, a piece and an event are four different things: a piece is what one side
-handed over at once, nothing more.
+Layer 0. An HTTP chunk, a TCP read, a piece and an event are four different things: a piece is just what one side
+handed over at once.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import TypeAlias
 class Chunk:
     """Bytes handed over together.
 
-    `declared`, with chunked framing only, is the size the chunk's header line promises when it is more than
-    what follows: the piece after such a chunk is an `Ending` at `At.IN_CHUNK`.
+    `declared` (with chunked framing only) is set when the chunk's header line promises more bytes than follow.
+    The piece after such a chunk is an `Ending` at `At.IN_CHUNK`.
     """
 
     data: bytes
@@ -25,7 +25,7 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Nothing for `seconds` of the carrier's clock."""
+    """No bytes for `seconds` of the carrier's clock."""
 
     seconds: float
 
@@ -65,7 +65,7 @@ class Ending:
     """The last piece of every body.
 
     `declared` and `sent` count bytes: of the body with a Content-Length, of the open chunk at `IN_CHUNK`, of
-    the response head at `IN_HEADERS` (there `declared` is None). `detail` is one line for a human.
+    the response head at `IN_HEADERS` (where `declared` is None). `detail` is one line for a human.
     """
 
     by: By = By.SERVER
@@ -82,7 +82,7 @@ class Ending:
 
     @property
     def words(self) -> str:
-        """How and where, for a message: `rst before headers`."""
+        """How and where the body ended, for a message: `rst before headers`."""
         return f"{self.how} {self.at.replace('_', ' ')}"
 
 

@@ -1,7 +1,7 @@
-"""What the generic layers must be told about an API that streams server-sent events.
+"""What the generic layers need to know about an API that streams server-sent events.
 
-Layer 0. The class is here, the value for the Interactions API is `harness.contract.PROTOCOL`; callers pass it
-down, so that `cassette`, `faults`, `transport` and `resume` serve any such API.
+Layer 0. The class is here; the value for the Interactions API is `harness.contract.PROTOCOL`. Callers pass it
+down, so that `cassette`, `faults`, `transport` and `resume` work for any such API.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ JsonObject = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamProtocol:
-    """One API's answers to the questions of record, replay, fault injection and resume.
+    """What record, replay, fault injection and resume need to know about one API.
 
-    Callables take the decoded JSON payload of an event unless they say otherwise, and never raise on odd input.
+    Callables take the decoded JSON payload of an event unless stated otherwise, and never raise on odd input.
     """
 
     name: str
     cursor: Callable[[JsonObject], str | None]
-    """The token that resumes after this event; None when it carries none."""
+    """The token that resumes after this event; None if the event carries none."""
     with_cursor: Callable[[JsonObject, str | None], dict[str, Any]]
     """The event with another cursor, or with none."""
     completes: Callable[[JsonObject], bool]
-    """Whether the stream's result is whole once this event was seen."""
+    """Whether the stream's result is complete after this event."""
     is_error: Callable[[JsonObject], bool]
     """Whether this is the API's in-stream error event."""
     sentinel: bytes
     """Payload of the final frame that is not JSON, `b""` when the API has none."""
     stream_id: Callable[[JsonObject], str | None]
-    """The id of the resource a stream belongs to, when this event tells it."""
+    """The id of the resource that the stream belongs to; None if this event does not contain it."""
     resume: Callable[[Request, str, str | None], Request]
     """(any request of the conversation, resource id, cursor) → the request that streams the rest."""
     is_resume: Callable[[Request], tuple[str, str | None] | None]
@@ -45,7 +45,7 @@ class StreamProtocol:
     error_body: Callable[[int, str, str], bytes]
     """(status, code, message) → the JSON body of an error response."""
     text_of: Callable[[JsonObject], tuple[str, str] | None]
-    """(join key, text) of an event that carries a fragment; fragments of one key concatenate."""
+    """(join key, text) of an event that carries a text fragment; fragments with the same key are concatenated."""
     id_fields: frozenset[str]
     """JSON field names, at any depth, whose values are ids that recordings may map."""
     opaque_fields: frozenset[str]

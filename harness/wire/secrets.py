@@ -1,8 +1,8 @@
-"""What a secret looks like in HTTP, URLs and text: the one table that recordings and reports share. Layer 0, pure.
+"""What a secret looks like in HTTP, URLs and text: one table for recordings and reports. Layer 0, pure.
 
-Knows no API (which members of its JSON hold secrets is told by its `StreamProtocol`, as `SecretFields`) and not
-what becomes of a secret. A pattern is here when its shape is a promise of whoever issues the secret, or when the
-words around it say what it is. Guesses by randomness alone are not: ids and signatures are random too.
+Knows no API: a `StreamProtocol` says, as `SecretFields`, which members of its JSON hold secrets. Must not know
+what is done with a secret. A pattern is listed if whoever issues the secret promises its shape, or if the words
+around it say what it is. Randomness alone is not enough: ids and signatures are random too.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from typing import NamedTuple
 
 
 class Look(NamedTuple):
-    """A kind of secret and where it shows; the group `secret` is what must not be written."""
+    """A kind of secret and the pattern that finds it; its group `secret` is what must not be written."""
 
     kind: str
     pattern: re.Pattern[str]
 
 
 class Sighting(NamedTuple):
-    """A secret seen in a text, at these offsets."""
+    """A secret found in a text, at these offsets."""
 
     kind: str
     start: int
@@ -44,20 +44,20 @@ SECRET_ENDS = (
     "refreshtoken", "idtoken", "authtoken", "bearertoken", "apitoken", "sessiontoken", "githubtoken",
     "authorization", "cookie",
 )  # fmt: skip
-"""What a field's name ends with, as `plain_name` has it, if the field holds a secret in any API. `token` alone is
-none: models count, page and continue with tokens."""
+"""Ends of field names, normalised by `plain_name`, that mean a secret in any API. `token` alone does not: models
+count, page and continue with tokens."""
 
 PAIR_NAMES = ("name", "key")
-"""What the name of a pair is called where a list of `{"name": …, "value": …}` stands for members."""
+"""Keys that hold the name of a pair where a list of `{"name": …, "value": …}` stands for members."""
 
 _HEADER_MAPS = frozenset({"headers", "header"})
-"""Members, as `plain_name` has them, whose own members are headers of HTTP."""
+"""Members, normalised by `plain_name`, whose own members are HTTP headers."""
 
 _LONGEST_NAME = 64
-"""Characters of a name whose plain form is remembered: the same few come again and again."""
+"""Length up to which the plain form of a name is cached: the same few names come again and again."""
 
 _NO_SECRETS = frozenset({"accept", "acceptencoding", "acceptlanguage", "contenttype", "useragent"})
-"""Headers, as `plain_name` has them, that hold no secret in any API."""
+"""Headers, normalised by `plain_name`, that hold no secret in any API."""
 
 _SECRET_HEADER = re.compile(
     r"\A(?!access-control-).*(?:auth(?!enticate)|api[_-]?key|(?<!ratelimit)(?<!rate-limit)token(?!s)|secret|cookie|passw"
@@ -67,7 +67,7 @@ _SECRET_HEADER = re.compile(
 )
 _WITH_DIGIT = r"(?=[\w\-+/.]{0,200}\d)"
 _SCHEME = r"(?<![a-z0-9+.\-])[a-z][a-z0-9+.\-]{0,30}://"
-"""Bounded, as all that repeats here: a text of a megabyte without a space must not take a minute."""
+"""Bounded, like all repetitions here: a megabyte of text without a space must not take a minute."""
 
 _PRIVATE_HOST = (
     r"10(?:\.\d{1,3}){3}|192\.168(?:\.\d{1,3}){2}|172\.(?:1[6-9]|2\d|3[01])(?:\.\d{1,3}){2}|169\.254(?:\.\d{1,3}){2}"
@@ -115,22 +115,22 @@ CREDENTIALS = tuple(
     Look(kind, re.compile(pattern if "(?P<secret>" in pattern else f"(?P<secret>{pattern})"))
     for kind, pattern in _TABLE
 )
-"""What opens something, wherever it is read."""
+"""Secrets that give access to something, wherever they are used."""
 
 _PRIVATE_URL = r"(?i:https?|wss?)://(?:[^/\s@\"']{0,1000}@)?(?P<secret>(?i:" + _PRIVATE_HOST + r"))(?![\w.])"
 PRIVATE_PLACES = (Look("private URL", re.compile(_PRIVATE_URL)),)
-"""What tells strangers about a network: out of place in a shared file, an ordinary target on a screen."""
+"""What reveals a private network: it must not be in a shared file, but on a screen it is an ordinary target."""
 
 _HINT = re.compile(
     r"AIza|AQ\.|ya29|GOCSPX|[bB][eE][aA][rR][eE][rR]|sk-|gh[pousr]_|github_pat|AKIA|ASIA|xox|hf_|eyJ|whsec|1//0|glpat-|k_live_|k_test_|npm_|pypi-"
     r"|PRIVATE KEY|://|[?&;#][\w\-]+=|(?i:(?:api|access)[_-]?key|secret|(?:access|refresh|auth)[_-]?token|passw"
     r"|form-data)"
 )
-"""A text in which this finds nothing has no look of a secret; cheaper than asking them all."""
+"""If this matches nothing in a text, no other pattern here does; cheaper than trying them all."""
 
 
 def is_placeholder(value: str) -> bool:
-    """Whether a value stands where a secret was, here or in another recorder's file."""
+    """Whether a value is what replaced a secret, here or in another recorder's file."""
     return _PLACEHOLDER.fullmatch(value.strip(_AROUND)) is not None
 
 
@@ -140,7 +140,10 @@ def hints(text: str) -> bool:
 
 
 def sightings(text: str, looks: Iterable[Look] = (*CREDENTIALS, *PRIVATE_PLACES)) -> Iterator[Sighting]:
-    """Everything in `text` that has one of the `looks` and is no placeholder, kind by kind; they may overlap."""
+    """Find everything in `text` that matches one of the `looks` and is not a placeholder, kind by kind.
+
+    Sightings may overlap.
+    """
     if not hints(text):
         return
     for kind, pattern in looks:
@@ -150,17 +153,17 @@ def sightings(text: str, looks: Iterable[Look] = (*CREDENTIALS, *PRIVATE_PLACES)
 
 
 def is_secret_header(name: str) -> bool:
-    """Whether a header's value is a secret by its name alone."""
+    """Whether the header's name alone says that its value is a secret."""
     return _SECRET_HEADER.search(name) is not None
 
 
 def is_secret_name(name: str) -> bool:
-    """Whether the value under this name, of a field or a parameter, is a secret in any API."""
+    """Whether the value of a field or parameter of this name is a secret in any API."""
     return plain_name(name).endswith(SECRET_ENDS)
 
 
 def plain_name(name: str) -> str:
-    """A field name as it is compared: without case, `-` and `_`."""
+    """A field name normalised for comparison: in lower case, without `-` and `_`."""
     return _plain(name) if len(name) <= _LONGEST_NAME else _plain.__wrapped__(name)
 
 
@@ -170,13 +173,13 @@ def _plain(name: str) -> str:
 
 
 class SecretFields:
-    """Which members of one API's JSON hold secrets, beside those whose names say so in any API.
+    """Which members of one API's JSON hold secrets, besides those whose names say so in any API.
 
-    `names` hold one wherever they appear. `inside` gives members below which there are secrets: those of these
-    names, or every value where it gives None (a map of variables, of headers). `spared` are members of such a
-    value that only refer to a secret. Names are compared as `plain_name` has them.
+    Members called one of `names` hold a secret wherever they appear. `inside` maps a member to the names below it
+    that hold secrets, or to None if every value below it is one (a map of variables, of headers). `spared` are
+    members of such a value that only refer to a secret. Names are compared after `plain_name`.
 
-    A place is a path of member names from the outermost; an object or a list that stands in a list adds "".
+    A place is a path of member names from the outermost; an object or a list inside a list adds "".
     """
 
     def __init__(
@@ -193,10 +196,10 @@ class SecretFields:
         }
         self._spared = frozenset(map(plain_name, spared))
         self.stems = self._names.union(SECRET_ENDS, self._inside, _HEADER_MAPS)
-        """One of these is in every text, as `plain_name` has it, that has a member which holds a secret."""
+        """Every text with a member that holds a secret contains one of these, once normalised by `plain_name`."""
 
     def names(self, name: str) -> bool:
-        """Whether the value under this name is a secret wherever it stands."""
+        """Whether the value under this name is a secret wherever it appears."""
         return plain_name(name) in self._names or is_secret_name(name)
 
     def covers(self, path: Sequence[str]) -> bool:
@@ -207,11 +210,11 @@ class SecretFields:
         )
 
     def above(self, segments: Iterable[str]) -> tuple[str, ...]:
-        """The place at which the body of a request to a path of these segments stands."""
+        """The place of the body of a request whose path has these segments."""
         return tuple(name for name in segments if plain_name(name) in self._inside)
 
     def _reaches(self, path: Sequence[str], at: int) -> bool:
-        """Whether the member at `at` is one below which the value at the end of the path is a secret."""
+        """Whether the member at `at` makes the value at the end of the path a secret."""
         plain, below = plain_name(path[at]), path[at + 1 :]
         if plain not in self._inside or not below:
             return False
@@ -230,7 +233,7 @@ def _is_header(path: Sequence[str], at: int) -> bool:
 
 
 def looks_random(text: str) -> bool:
-    """Whether a value is so unlike a word that it may be hidden wherever it turns up."""
+    """Whether a value is so unlike a word that it can be hidden wherever it turns up."""
     return (
         len(text) >= 10 and any(c.isdigit() for c in text) and any(c.isalpha() for c in text) and " " not in text
     )

@@ -1,6 +1,6 @@
 """How one secret may be written: in URLs, in JSON, inside base64, and in the headers that carry it. Layer 0, pure.
 
-Who hides a known secret looks for all of these. What an unknown secret looks like is `secrets`' business.
+To hide a known secret, look for all of these. What an unknown secret looks like is defined in `secrets`.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from urllib.parse import quote, quote_plus, unquote
 
 SCHEME = re.compile(r"(?i:bearer|basic|token)\s+")
-"""The name of an authorisation scheme before the secret that it goes with."""
+"""The name of an authorisation scheme in front of its secret."""
 
 _SHORTEST_CORE = 8
-"""Characters of base64 below which it is not looked for."""
+"""Fewest characters of base64 that are looked for."""
 
 _ESCAPE = re.compile("%[0-9A-F]{2}")
 _JSON_ESCAPE = re.compile(r"\\+u00([2-7][0-9A-Fa-f])")
@@ -24,7 +24,7 @@ _SLASH = re.compile(r"\\+/")
 
 
 def spellings(secret: str) -> Iterator[str]:
-    """A secret as it is, and as URLs, forms and JSON write it; some of them may be equal."""
+    """A secret unchanged, and as it is written in URLs, forms and JSON; some of these may be equal."""
     yield secret
     literal = json.dumps(secret)[1:-1]
     yield literal
@@ -35,7 +35,7 @@ def spellings(secret: str) -> Iterator[str]:
 
 
 def cores(secret: str) -> Iterator[str]:
-    """The characters of base64 that a secret alone decides, whatever stands before and behind it."""
+    """The base64 characters that depend on the secret alone, whatever is encoded before and after it."""
     data = secret.encode("utf-8", "surrogatepass")
     for before, start in enumerate((0, 2, 3)):
         end = (before + len(data)) // 3 * 4
@@ -46,15 +46,15 @@ def cores(secret: str) -> Iterator[str]:
 
 
 def unescaped(text: str) -> str:
-    """A text without the escapes of JSON and of URLs under which a printable ASCII character may hide."""
+    """Decode the JSON and URL escapes in a text that may hide printable ASCII characters."""
     text = _SLASH.sub("/", _JSON_ESCAPE.sub(lambda escape: chr(int(escape[1], 16)), text))
     return unquote(text) if "%" in text else text
 
 
 def secrets_in_header(name: str, value: str) -> list[str]:
-    """The secrets in the value of a header that holds some: the main one first, then what else is one by itself.
+    """The secrets in the value of a secret header: the main one first, then parts that are secrets by themselves.
 
-    Of `Bearer x` that is `x`; of `Basic x` also the password in it; of cookies all together, then each value.
+    For `Bearer x` that is `x`; for `Basic x` also the password in it; for cookies the whole value, then each one.
     """
     if "cookie" in name.lower():
         pairs = value.split(";")[: 1 if name.lower() == "set-cookie" else None]
@@ -70,7 +70,7 @@ def secrets_in_header(name: str, value: str) -> list[str]:
 
 
 def _password(credentials: str) -> str:
-    """What `user:password` in base64 holds behind the colon, "" where it is none."""
+    """The part after the colon of `user:password` in base64; "" if it is not that."""
     try:
         return b64decode(credentials, validate=True).decode("utf-8").partition(":")[2]
     except (binascii.Error, UnicodeDecodeError):

@@ -1,15 +1,15 @@
 r"""Server-sent events: bytes in, frames out, and back.
 
-Layer 0. Knows the event stream format of the WHATWG HTML standard, section 9.2.6, and nothing of what a payload
-means. The decoder is incremental, linear in the bytes whatever the pieces they come in, and bounded.
+Layer 0. Knows the event stream format of the WHATWG HTML standard, section 9.2.6; must not know what a payload
+means. The decoder is incremental and bounded, and takes linear time however the bytes are split into pieces.
 
-A block is dispatched at the byte that completes it: the first byte of its blank line's end. Where that is a CR
-and a LF follows, the LF belongs to no frame. So the frames of a stream, spans included, do not depend on how
-its bytes were cut into feeds, and no event waits for a byte that it does not need.
+A block is dispatched at the byte that completes it: the first byte of its blank line's end. If that is a CR and
+an LF follows, the LF belongs to no frame. So the frames of a stream, spans included, do not depend on how its
+bytes were split into feeds, and no event waits for a byte that it does not need.
 
-Two ways lead to the same frames. Real servers write `event: …\ndata: …\n\n` and nothing else, or `data: …\n\n`
-and nothing else; a whole feed of such blocks is taken apart by one regular expression. Everything else goes block
-by block. `tests/wire` holds both equal to a third decoder that reads line by line.
+There are two code paths with the same result. Real servers write `event: …\ndata: …\n\n` and nothing else, or
+`data: …\n\n` and nothing else; one regular expression splits a whole feed of such blocks. Everything else is
+decoded block by block. `tests/wire` compares both with a third decoder that reads line by line.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator
 from harness.wire.frame import CutFrame, Frame
 
 MAX_EVENT = 16 * 1024 * 1024
-"""Bytes that one block may have before it is dropped and counted instead of dispatched."""
+"""Most bytes of a block; a larger one is dropped and counted instead of dispatched."""
 
 _SLICE = 1024 * 1024
 _MARK = b"\xef\xbb\xbf"
@@ -35,10 +35,10 @@ _make = tuple.__new__
 
 
 class Decoder:
-    """Feeds of bytes in, whole events out, in order.
+    """Takes bytes and returns whole events, in order.
 
-    `oversized` counts the blocks that were dropped because they outgrew `max_event`, `retry` is the last valid
-    reconnection time in milliseconds, `received` counts the bytes that came in.
+    `oversized` counts the blocks that were dropped because they exceeded `max_event`, `retry` is the last valid
+    reconnection time in milliseconds, `received` counts the bytes that were fed.
     """
 
     __slots__ = (
@@ -61,16 +61,16 @@ class Decoder:
         self.retry: int | None = None
 
     def feed(self, data: bytes) -> list[Frame]:
-        """The events that these bytes complete."""
+        """Take in bytes and return the events that they complete."""
         return self._feed(data) if len(data) <= _SLICE else [*self.each(data)]
 
     def each(self, data: bytes) -> Iterator[Frame]:
-        """The same, never many at once: frames take many times the bytes that tiny events come in."""
+        """Like `feed`, but yield the events in batches: tiny events become frames many times their size."""
         for at in range(0, len(data), _SLICE):
             yield from self._feed(data[at : at + _SLICE])
 
     def end(self) -> CutFrame | None:
-        """What the end of the stream leaves unfinished, which no client may dispatch; None when nothing is."""
+        """End the stream. Return the unfinished rest, which no client may dispatch; None if there is none."""
         self._blocks()
         raw = bytes(self._pending)
         if not raw:
@@ -96,7 +96,7 @@ class Decoder:
         return self._canonical(end + 2) or self._blocks()
 
     def _strip_mark(self) -> bool:
-        """Drop one byte order mark at the very start; False while it cannot be told yet."""
+        """Drop one byte order mark at the very start; False as long as more bytes are needed to tell."""
         pending = self._pending
         if len(pending) < len(_MARK) and _MARK.startswith(pending):
             return False
@@ -107,7 +107,7 @@ class Decoder:
         return True
 
     def _canonical(self, size: int) -> list[Frame] | None:
-        """The frames of so many pending bytes if they are canonical blocks; None, and nothing done, if not."""
+        """Take the first `size` pending bytes as frames if they are canonical blocks; else take nothing: None."""
         frames = []
         start = self._start
         if self._pending.startswith(b"data"):
@@ -126,7 +126,7 @@ class Decoder:
         return frames
 
     def _blocks(self) -> list[Frame]:
-        """The frames of everything that is complete, one block after the other."""
+        """Take everything that is complete as frames, block by block."""
         pending = self._pending
         frames = []
         base, scan = 0, self._scanned
@@ -147,7 +147,7 @@ class Decoder:
         return frames
 
     def _past_blank_lines(self, at: int) -> int:
-        """The LF of a blank line that ended in CR LF is skipped here too: no field can begin with one."""
+        """The offset after any line ends at `at`, even the LF of a blank CR LF line: no field begins with one."""
         while at < len(self._pending) and self._pending[at] in _LINE_ENDS:
             at += 1
         return at
@@ -164,7 +164,7 @@ class Decoder:
         return self._interpret(lines, self._start + base, self._start + end)
 
     def _interpret(self, lines: Iterable[bytes], start: int, end: int) -> Frame | None:
-        """The frame of a block's lines, None when no `data` is among them; remembers `retry`."""
+        """The frame of a block's lines, None if there is no `data` among them; sets `retry`."""
         data: list[bytes] = []
         event = identity = None
         for line in lines:
@@ -182,14 +182,14 @@ class Decoder:
         return Frame(b"\n".join(data), event, identity, start, end) if data else None
 
     def _advance(self, count: int) -> None:
-        """`count` pending bytes belong to finished blocks."""
+        """Discard `count` pending bytes, which belong to finished blocks."""
         if count:
             del self._pending[:count]
             self._start += count
         self._scanned = max(0, len(self._pending) - 1)
 
     def _drop(self) -> None:
-        """Forget the open block but for the byte that its end may begin with."""
+        """Discard the open block except for its last byte, with which its end may begin."""
         if not self._dropping:
             self._dropping = True
             self.oversized += 1
@@ -203,9 +203,9 @@ def encode(
     id: str | None = None,  # noqa: A002 the standard's own word
     newline: bytes = b"\n",
 ) -> bytes:
-    """One frame; a payload of several lines becomes as many `data` fields. `event=None` leaves its line out.
+    """Encode one frame; each line of the payload becomes a `data` field. `event=None` omits the event line.
 
-    Raises ValueError when a name or id cannot be written in one line.
+    Raises ValueError if an event name or id does not fit in one line.
     """
     lines = []
     for name, value in ((b"event", event), (b"id", id)):

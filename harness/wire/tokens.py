@@ -1,6 +1,6 @@
-"""The strings of a JSON text with their places, also of a text that was cut anywhere. Layer 0, pure.
+"""Finds the strings of a JSON text and their places, even if the text was cut anywhere. Layer 0, pure.
 
-A parser would lose the places, and refuse the end of a dropped stream, where a secret is as much a secret.
+A parser would lose the places and reject the end of a dropped stream, which may hold a secret as well.
 """
 
 from __future__ import annotations
@@ -18,14 +18,15 @@ _HALF_ESCAPE = re.compile(r"\\(?:u[0-9A-Fa-f]{0,3})?")
 _OPENERS, _CLOSERS = "{[", "}]"
 _BEFORE_JSON = " \t\r\n\ufeff"
 _DEEPEST = 64
-"""Of a deeper place the outermost names are told, and its own: a text that nests must cost what it is long."""
+"""A deeper place has only this many outermost names, and its own: the cost must stay linear in the text."""
 
 
 class Token(NamedTuple):
     """A string or a number in a JSON text, quotes included in its span.
 
-    `path` holds the member names above it, "" for an object or a list in a list; for a member's own name, those
-    above the member. `text` is the decoded value. `closed` is False for the string in which the text ends.
+    `path` holds the member names above it, "" for an object or a list inside a list. The path of a member's name
+    holds only the names above the member. `text` is the decoded value. `closed` is False for the string in which
+    the text ends.
     """
 
     start: int
@@ -38,9 +39,9 @@ class Token(NamedTuple):
 
 
 def tokens(text: str, above: Iterable[str] = ()) -> Iterator[Token]:
-    """The strings and numbers of a JSON text in order; of what is no JSON, whatever looks like them.
+    """Yield the strings and numbers of a JSON text in order; in other text, whatever looks like them.
 
-    `above` are names under which the whole text stands.
+    `above` is the place of the whole text: the member names above it.
     """
     path = list(above)
     depth: list[bool] = []  # for each open container, whether it is an object
@@ -71,7 +72,7 @@ def tokens(text: str, above: Iterable[str] = ()) -> Iterator[Token]:
 
 
 def paired(found: Iterable[Token], is_secret: Callable[[tuple[str, ...]], bool]) -> Iterator[Token]:
-    """Literals, where `{"name": "x", "value": "y"}` is read as the member `x` that it is, if that is a secret."""
+    """Yield tokens, reading `{"name": "x", "value": "y"}` as a member `x` with value `y` if that is a secret."""
     names: dict[tuple[str, ...], str] = {}
     for token in found:
         above, last = token.path[:-1], token.path[-1] if token.path else ""
@@ -88,7 +89,7 @@ def _place(path: list[str], name: str | None) -> tuple[str, ...]:
 
 
 def _is_closed(word: str) -> bool:
-    """Whether the last quote really ends the string: an odd number of backslashes before it escapes it."""
+    """Whether the last quote ends the string: an odd number of backslashes before it would escape it."""
     if word[-1] != '"':
         return False
     body = word[:-1]
@@ -96,7 +97,7 @@ def _is_closed(word: str) -> bool:
 
 
 def decoded(word: str, *, closed: bool = True) -> str:
-    """The value of a JSON string literal; of one that was cut, what is there."""
+    """The value of a JSON string literal; if it was cut, the part that is there."""
     inner = word[1:-1] if closed else _without_half_escape(word[1:])
     if "\\" not in inner:
         return inner
@@ -107,25 +108,25 @@ def decoded(word: str, *, closed: bool = True) -> str:
 
 
 def _without_half_escape(text: str) -> str:
-    """A cut literal without the escape sequence in which it was cut, if it was cut in one."""
+    """A cut literal without its last escape sequence if the cut was inside that."""
     whole = _WHOLE.match(text)
     end = whole.end() if whole else 0
     return text[:end] if _HALF_ESCAPE.fullmatch(text, end) else text
 
 
 def encoded(value: str, like: str, *, closed: bool = True) -> str:
-    """The literal of `value`, in ASCII where the literal it replaces was."""
+    """The literal of `value`; in ASCII if `like`, the literal that it replaces, is."""
     literal = json.dumps(value, ensure_ascii=like.isascii())
     return literal if closed else literal[:-1]
 
 
 def seems_json(text: str) -> bool:
-    """Whether a text begins as a JSON object, array or string does."""
+    """Whether a text begins like a JSON object, array or string."""
     return text.lstrip(_BEFORE_JSON)[:1] in (*_OPENERS, '"')
 
 
 def closed_text(text: str) -> str:
-    """A cut JSON text with what would close it: readable wherever the cut left a whole value or string."""
+    """Close a cut JSON text; the result is valid if the cut was after a whole value or inside a string value."""
     stack: list[str] = []
     open_string = False
     for match in _TOKEN.finditer(text):
