@@ -21,10 +21,12 @@ if TYPE_CHECKING:
     from harness.plugin.served import InteractionsEmulator, Served
     from harness.plugin.session import Session
     from harness.plugin.sleeps import Sleeps
+    from harness.plugin.unchecked import Promise
 
 _ENVIRONMENT = pytest.StashKey[Environment]()
 _SESSION = pytest.StashKey["Session"]()
 _TOLD = pytest.StashKey[Callable[[], str]]()
+_PROMISES = pytest.StashKey[dict[str, "Promise"]]()
 
 _CASSETTE = "interactions_cassette"
 _OURS = frozenset({
@@ -37,8 +39,8 @@ _PARAMETRIZED = frozenset({"interaction_lifecycle", "dropped_stream"})
 _MARKERS = (
     "interactions_emulator(**settings): settings of the test's emulator, such as event_ids='sparse'",
     "interactions_lifecycle(*routes): the routes that interaction_lifecycle takes; 'all' for every one",
-    "interactions_dropped(cuts, first, endings, script, cassette, event_ids, mode): where dropped_stream is cut",
-    "interactions_cassette(path, record_mode, mode): the recording that interactions_cassette plays",
+    "interactions_dropped(cuts, first, endings, script, cassette, event_ids, resume, mode): where dropped_stream drops",
+    "interactions_cassette(path, record_mode, mode, upstream): the recording that interactions_cassette plays",
 )
 
 
@@ -109,7 +111,10 @@ def pytest_runtest_teardown(item: pytest.Item) -> None:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """A test that fails shows what its code asked and was answered; a call that was wrong, no more than words."""
+    """A test that fails shows what its code asked and was answered; a call that was wrong, no more than words.
+
+    One that passes without a look at what must come is told so.
+    """
     if call.excinfo is not None and call.excinfo.type.__module__.startswith("harness."):
         from harness.plugin.wording import reword
 
@@ -117,6 +122,10 @@ def pytest_runtest_makereport(
     report = yield
     if report.failed and (told := item.stash.get(_TOLD, None)) is not None and (text := told()):
         report.sections.append(("interactions", text))
+    if (promises := item.stash.get(_PROMISES, None)) is not None:
+        from harness.plugin.unchecked import follow
+
+        follow(item, report, promises)
     return report
 
 
@@ -204,8 +213,11 @@ def interaction_lifecycle(
 ) -> Lifecycle:
     """An interaction that will take one of the routes, and what must come of it."""
     from harness.plugin.lifecycle import Lifecycle
+    from harness.plugin.parametrize import parameter_of
 
-    return Lifecycle(interactions_emulator, request.param)
+    lifecycle = Lifecycle(interactions_emulator, parameter_of(request))
+    request.node.stash.setdefault(_PROMISES, {})["interaction_lifecycle"] = lifecycle
+    return lifecycle
 
 
 @pytest.fixture
@@ -220,9 +232,11 @@ def interaction_chain(interactions_emulator: InteractionsEmulator) -> Chain:
 def dropped_stream(request: pytest.FixtureRequest, interactions_emulator: InteractionsEmulator) -> DroppedStream:
     """An interaction whose stream drops where the test's parameter says."""
     from harness.plugin.drops import DroppedStream
+    from harness.plugin.parametrize import parameter_of
 
-    stream = DroppedStream(interactions_emulator, request.param, request.node.nodeid)
+    stream = DroppedStream(interactions_emulator, parameter_of(request), request.node.nodeid)
     request.node.stash[_TOLD] = stream.told
+    request.node.stash.setdefault(_PROMISES, {})["dropped_stream"] = stream
     return stream
 
 

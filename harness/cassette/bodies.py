@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from harness.cassette.deltas import DeltaReader
-from harness.cassette.places import Found, placed, text_of
+from harness.cassette.places import Found, placed, text_of, windows_of
 from harness.cassette.texts import TextReader
 from harness.cassette.vault import Vault
 from harness.wire import StreamProtocol
@@ -31,7 +31,8 @@ class BodyReader:
 
     def learn(self, body: bytes, *, above: tuple[str, ...] = ()) -> None:
         """Take in the values of secret fields that are unlike any word: they may turn up again elsewhere."""
-        self._texts.learn(text_of(body), above)
+        if above or self._texts.any_names_secrets(windows_of(body)):
+            self._texts.learn(text_of(body), above)
 
     def find(
         self,
@@ -50,6 +51,8 @@ class BodyReader:
             return []
         if stream or begins_a_stream(body):
             return _without_overlap(self._deltas.find(body, cut=cut, resumed=resumed))
+        if body.isascii():  # its places are those of its text, which need not outlive the search
+            return _without_overlap(placed(0, "", self._texts.changes(body.decode("ascii"), cut=cut, above=above)))
         text = text_of(body)
         return _without_overlap(placed(0, text, self._texts.changes(text, cut=cut, above=above)))
 

@@ -8,29 +8,56 @@ from __future__ import annotations
 
 import json
 import re
+from array import array
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from harness.cassette.fault import CassetteError
-from harness.cassette.places import Found, placed, text_of
+from harness.cassette.places import Found, bytes_of, placed, text_of
 from harness.cassette.texts import TextReader
 from harness.cassette.vault import Change, Vault, changed, without_overlap
 from harness.wire import Decoder, StreamProtocol
 from harness.wire.tokens import Token, closed_text, encoded, seems_json, tokens
 
+_FEW = 4096
+"""Fragments that are joined to one text: each takes many times the characters that it has."""
+
 _NOT_PAYLOAD = re.compile(r"(?:^|(?<=[\r\n]))(?:data: ?|(?!data)[^\r\n]+)")
 """In an event: what is not payload, the prefix of each data line and every other line."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Fragment:
-    """One event's share of a text, and the event as text with where it begins in the body."""
+class _Spread:
+    """A text whose fragments are spread over events, and where those are: a body may have millions of them."""
 
-    base: int
-    frame: str
-    key: str
-    text: str
+    def __init__(self, key: str) -> None:
+        self.key = key
+        self._starts, self._ends, self._sizes = array("Q"), array("Q"), array("Q")
+        self._parts: list[str] = []
+        self._latest: list[str] = []
+
+    def add(self, start: int, end: int, text: str) -> None:
+        """One event's share of the text, and where the event is in the body."""
+        self._starts.append(start)
+        self._ends.append(end)
+        self._sizes.append(len(text))
+        self._latest.append(text)
+        if len(self._latest) >= _FEW:
+            self._parts.append("".join(self._latest))
+            self._latest.clear()
+
+    def whole(self) -> str:
+        """The text, which is given away."""
+        parts, self._parts, self._latest = [*self._parts, *self._latest], [], []
+        return "".join(parts)
+
+    def touched(self, whole: str, changes: list[Change]) -> Iterator[tuple[int, int, str, list[Change]]]:
+        """Of each event whose fragment changes: start, end, the fragment, and the changes in it."""
+        at = 0
+        for start, end, size in zip(self._starts, self._ends, self._sizes, strict=True) if changes else ():
+            share = list(_share(changes, at, at + size))
+            if share:
+                yield start, end, whole[at : at + size], share
+            at += size
 
 
 class DeltaReader:
@@ -44,9 +71,9 @@ class DeltaReader:
     def find(self, body: bytes, *, cut: bool, resumed: bool) -> Iterator[Found]:
         """Everything to replace in a stream; places may overlap."""
         decoder = Decoder()
-        texts: dict[str, list[_Fragment]] = {}
+        texts: dict[str, _Spread] = {}
         at = 0
-        for frame in decoder.feed(body):
+        for frame in decoder.each(body):
             if frame.start > at:
                 yield from self._plain(at, body[at : frame.start])
             at = frame.end
@@ -56,16 +83,14 @@ class DeltaReader:
             at = rest.end
             yield from self._event(rest.start, text_of(rest.raw), None, texts)
         yield from self._plain(at, body[at:])
-        for fragments in texts.values():
-            yield from self._joined(fragments, cut, resumed)
+        for spread in texts.values():
+            yield from self._joined(body, spread, cut, resumed)
 
     def _plain(self, base: int, data: bytes) -> Iterator[Found]:
         text = text_of(data)
         yield from placed(base, text, self._vault.changes(text))
 
-    def _event(
-        self, base: int, frame: str, data: bytes | None, texts: dict[str, list[_Fragment]]
-    ) -> Iterator[Found]:
+    def _event(self, base: int, frame: str, data: bytes | None, texts: dict[str, _Spread]) -> Iterator[Found]:
         """One event: its fragment is put by for later, every other literal and line is dealt with.
 
         `data` is None for the event in which the stream ends.
@@ -73,7 +98,9 @@ class DeltaReader:
         payload = _payload(frame) if data is None else text_of(data)
         carried = self._carried(payload)
         if carried is not None and carried[1]:
-            texts.setdefault(carried[0], []).append(_Fragment(base, frame, *carried))
+            end = base + (len(frame) if frame.isascii() else len(bytes_of(frame)))
+            key, fragment = carried
+            (texts.get(key) or texts.setdefault(key, _Spread(key))).add(base, end, fragment)
         if data is not None and not self._is_suspicious(frame):
             return
         payload = _payload(frame)
@@ -82,7 +109,7 @@ class DeltaReader:
             yield from placed(base, frame, self._vault.changes(frame, cut=data is None))
             return
         own = self._literal(payload, literals, carried)
-        found = (self._texts.in_literal(payload[t.start : t.end], t) for t in literals if t is not own)
+        found = (self._texts.in_literal(payload, t) for t in literals if t is not own)
         yield from placed(base, frame, (change for change in found if change is not None))
         yield from placed(base, frame, self._texts.between(frame, literals))
 
@@ -121,30 +148,26 @@ class DeltaReader:
                 return None
         return self._protocol.text_of(event) if isinstance(event, dict) else None
 
-    def _joined(self, fragments: list[_Fragment], cut: bool, resumed: bool) -> Iterator[Found]:
-        whole = "".join(fragment.text for fragment in fragments)
+    def _joined(self, body: bytes, spread: _Spread, cut: bool, resumed: bool) -> Iterator[Found]:
+        whole = spread.whole()
         changes = without_overlap(self._texts.changes(whole, cut=cut, resumed=resumed))
         if seems_json(whole) and (cut or resumed):
             changes = without_overlap([*changes, *self._vault.changes(whole, cut=cut, resumed=resumed)])
-        at = 0
-        for fragment in fragments if changes else ():
-            share = list(_share(changes, at, at + len(fragment.text)))
-            at += len(fragment.text)
-            if share:
-                yield from self._replaced(fragment, share)
+        for start, end, fragment, share in spread.touched(whole, changes):
+            yield from self._replaced(start, text_of(body[start:end]), (spread.key, fragment), share)
 
-    def _replaced(self, fragment: _Fragment, share: list[Change]) -> Iterator[Found]:
+    def _replaced(self, base: int, frame: str, carried: tuple[str, str], share: list[Change]) -> Iterator[Found]:
         """The literal of a fragment without what is secret in it."""
-        payload = _payload(fragment.frame)
-        token = self._literal(payload, list(tokens(payload)), (fragment.key, fragment.text))
+        payload = _payload(frame)
+        token = self._literal(payload, list(tokens(payload)), carried)
         if token is None:
             raise CassetteError(
-                f"the event at byte {fragment.base} carries part of a secret outside of any "
+                f"the event at byte {base} carries part of a secret outside of any "
                 "literal: it cannot be redacted, so record something else"
             )
         literal = payload[token.start : token.end]
         new = encoded(changed(token.text, share), literal, closed=token.closed)
-        yield from placed(fragment.base, fragment.frame, [Change(token.start, token.end, new, share[0].kind)])
+        yield from placed(base, frame, [Change(token.start, token.end, new, share[0].kind)])
 
 
 def _payload(frame: str) -> str:

@@ -6,6 +6,7 @@ releases before 8.3 run whatever code a file names, and all of them hold the who
 
 from __future__ import annotations
 
+import binascii
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
@@ -23,7 +24,7 @@ def parse(path: Path, source: IO[bytes] | bytes) -> Any:
     """The document in `source`, which is what `path` holds. Raises CassetteError with the line of a fault."""
     import yaml
 
-    with _told_of(path):
+    with _told_of(path, source):
         return yaml.load(source, Loader=_loader())
 
 
@@ -31,12 +32,12 @@ def parse_all(path: Path, source: IO[bytes] | bytes) -> list[Any]:
     """Every document in `source` but empty ones: other recorders write several into a file."""
     import yaml
 
-    with _told_of(path):
+    with _told_of(path, source):
         return [document for document in yaml.load_all(source, Loader=_loader()) if document is not None]
 
 
 @contextmanager
-def _told_of(path: Path) -> Iterator[None]:
+def _told_of(path: Path, source: IO[bytes] | bytes) -> Iterator[None]:
     """What YAML says of a file, as a CassetteError."""
     import yaml
 
@@ -47,7 +48,8 @@ def _told_of(path: Path) -> Iterator[None]:
         place = f", line {mark.line + 1}" if mark is not None else ""
         raise CassetteError(f"{path}{place}: not readable as YAML: {wrong.problem}") from None
     except yaml.reader.ReaderError as wrong:
-        line = path.read_bytes().count(b"\n", 0, wrong.position) + 1
+        data = source if isinstance(source, bytes) else path.read_bytes()
+        line = data.count(b"\n", 0, wrong.position) + 1
         what = "not UTF-8" if "UTF-8" in wrong.reason or "utf" in wrong.encoding else f"not YAML: {wrong.reason}"
         raise CassetteError(f"{path}, line {line}: {what}: restore the file or delete it") from None
     except (yaml.YAMLError, ValueError, RecursionError) as wrong:
@@ -95,12 +97,25 @@ def _loader() -> Any:
         def ascend_resolver(self) -> None:
             self._depth -= 1
 
+    Loader.add_constructor("tag:yaml.org,2002:binary", _from_base64)
     for name in ("str", "unicode"):
         Loader.add_constructor(_TAG + name, Loader.construct_scalar)
     Loader.add_constructor(_TAG + "tuple", lambda loader, node: tuple(loader.construct_sequence(node, deep=True)))
     Loader.add_constructor(_TAG + "object/new:_io.BytesIO", lambda loader, node: _held(loader, node, "state"))
     Loader.add_constructor(_TAG + "object/apply:builtins.iter", lambda loader, node: _held(loader, node, "args"))
     return Loader
+
+
+def _from_base64(loader: Any, node: Any) -> bytes:
+    """What PyYAML makes of it, without a second copy of its text."""
+    import yaml
+
+    try:
+        return binascii.a2b_base64(loader.construct_scalar(node))
+    except ValueError as wrong:
+        raise yaml.constructor.ConstructorError(
+            None, None, f"failed to decode base64 data: {wrong}", node.start_mark
+        ) from None
 
 
 def _held(loader: Any, node: Any, name: str) -> bytes:

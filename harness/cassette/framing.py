@@ -160,11 +160,12 @@ def until(pieces: Pieces, offset: int) -> Pieces:
 
 def apply(body: bytes, edits: Sequence[Edit]) -> bytes:
     """The body after `edits`, which are in order and do not overlap."""
-    parts, at = [], 0
+    whole, at = memoryview(body), 0  # whose slices are no copies
+    parts: list[bytes | memoryview] = []
     for start, end, data in edits:
-        parts += [body[at:start], data]
+        parts += [whole[at:start], data]
         at = end
-    return b"".join((*parts, body[at:]))
+    return b"".join((*parts, whole[at:])) if parts else body
 
 
 def follow(pieces: Pieces, edits: Sequence[Edit]) -> Pieces:

@@ -11,8 +11,9 @@ import base64
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
@@ -20,6 +21,7 @@ from typing import IO, Any
 from harness.cassette.entry import as_entry
 from harness.cassette.fault import CassetteError
 from harness.cassette.layout import replace_file
+from harness.cassette.places import WINDOW, is_text, windows_of
 from harness.cassette.recording import Recording
 
 _NOT_PLAIN = re.compile(r"[^\x20-\x7e]")
@@ -39,31 +41,37 @@ class Journal:
 
     def append(self, recording: Recording) -> None:
         """Keep it; when this returns, it is on the disk."""
-        line = b"- " + flow(as_entry(recording)).encode("ascii") + b"\n"
+        line = chain((b"- ",), flowing(as_entry(recording)), (b"\n",))
         if self._file is None:
             self._file = self._begin(line)
             return
         file = self._file
         at = file.seek(0, os.SEEK_END)
-        self._write(file, _HIDDEN + line)
+        try:
+            self._write(file, chain((_HIDDEN,), line))
+        except BaseException:
+            with suppress(OSError):  # a part of a comment would swallow the next entry
+                file.truncate(at)
+            raise
         file.seek(at)
-        self._write(file, _SHOWN)
+        self._write(file, (_SHOWN,))
 
-    def _begin(self, line: bytes) -> IO[bytes]:
+    def _begin(self, line: Iterable[bytes]) -> IO[bytes]:
         """The file with its head and the first entry: there is no valid cassette without an entry."""
         if self.path.exists():
             raise CassetteError(
                 f"{self.path} exists: another recorder is at work, or one was killed; move it away"
             )
         metadata = f"metadata: {flow(self._metadata)}\n" if self._metadata else ""
-        replace_file(self.path, f"version: 1\n{metadata}interactions:\n".encode("ascii") + _SHOWN + line)
+        head = f"version: 1\n{metadata}interactions:\n".encode("ascii")
+        replace_file(self.path, chain((head, _SHOWN), line))
         file = self.path.open("r+b")
         lock(file, self.path)
         return file
 
     @staticmethod
-    def _write(file: IO[bytes], data: bytes) -> None:
-        file.write(data)
+    def _write(file: IO[bytes], data: Iterable[bytes]) -> None:
+        file.writelines(data)
         file.flush()
         os.fsync(file.fileno())
 
@@ -115,20 +123,44 @@ def alone(path: Path) -> Iterator[None]:
 
 def flow(value: Any) -> str:
     """Plain data as one line of ASCII that is YAML; bytes that are text become text, others `!!binary`."""
+    return b"".join(flowing(value)).decode("ascii")
+
+
+def flowing(value: Any) -> Iterator[bytes]:
+    """The same bit by bit, so that a long body is not in memory several times over."""
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{_quoted(str(key))}: {flow(item)}" for key, item in value.items()) + "}"
-    if isinstance(value, bytes):
-        try:
-            return _quoted(value.decode("utf-8"))
-        except UnicodeDecodeError:
-            return f'!!binary "{base64.b64encode(value).decode("ascii")}"'
-    if isinstance(value, str):
-        return _quoted(value)
-    if isinstance(value, Sequence):
-        return "[" + ", ".join(map(flow, value)) + "]"
-    return json.dumps(value)
+        members = (chain(_quoted((str(key),)), (b": ",), flowing(item)) for key, item in value.items())
+        yield from _listed(b"{}", members)
+    elif isinstance(value, bytes):
+        yield from _quoted(windows_of(value, "strict")) if is_text(value) else _binary(value)
+    elif isinstance(value, str):
+        yield from _quoted((value,))
+    elif isinstance(value, Sequence):
+        yield from _listed(b"[]", map(flowing, value))
+    else:
+        yield json.dumps(value).encode("ascii")
 
 
-def _quoted(text: str) -> str:
+def _listed(brackets: bytes, items: Iterable[Iterable[bytes]]) -> Iterator[bytes]:
+    yield brackets[:1]
+    for number, item in enumerate(items):
+        if number:
+            yield b", "
+        yield from item
+    yield brackets[1:]
+
+
+def _binary(data: bytes) -> Iterator[bytes]:
+    yield b'!!binary "'
+    for at in range(0, len(data), WINDOW):
+        yield base64.b64encode(data[at : at + WINDOW])
+    yield b'"'
+
+
+def _quoted(text: Iterable[str]) -> Iterator[bytes]:
     """A double-quoted scalar. JSON's own escapes will not do: YAML knows no surrogate pairs."""
-    return _NOT_PLAIN.sub(lambda found: f"\\U{ord(found[0]):08x}", json.dumps(text, ensure_ascii=False))
+    yield b'"'
+    for part in text:
+        spelled = json.dumps(part, ensure_ascii=False)[1:-1]
+        yield _NOT_PLAIN.sub(lambda found: f"\\U{ord(found[0]):08x}", spelled).encode("ascii")
+    yield b'"'

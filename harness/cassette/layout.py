@@ -6,9 +6,11 @@ of it, errors that name the line, and a save that replaces the old file at once 
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Protocol
 
@@ -17,15 +19,14 @@ from harness.cassette.entry import KEY, REQUEST_KEYS, from_entry
 from harness.cassette.fault import CassetteError
 from harness.cassette.provenance import Provenance
 from harness.cassette.recording import Recording
+from harness.cassette.scalars import dumper, lighten, release
 from harness.outcome import HarnessFault
 
 
 class Serializer(Protocol):
-    """What vcrpy means by a serializer, but that it reads from an open file: vcrpy only hands it through."""
+    """Half of what vcrpy means by a serializer, from an open file: vcrpy only hands it through."""
 
     def deserialize(self, source: IO[bytes]) -> Any: ...
-
-    def serialize(self, cassette_dict: dict[str, Any]) -> str: ...
 
 
 class Layout:
@@ -48,16 +49,16 @@ class Layout:
         self.metadata = dict(document.get("metadata") or {})
         return dict(document)
 
-    def serialize(self, cassette_dict: dict[str, Any]) -> str:
-        """The text: version, metadata, then the entries; header fields in the order in which they came."""
+    def dump(self, cassette_dict: Mapping[str, Any], file: IO[bytes]) -> None:
+        """Write version, metadata, then the entries; header fields in the order in which they came."""
         import yaml
 
-        dumper = getattr(yaml, "CDumper", yaml.Dumper)
         parts: list[dict[str, Any]] = [{"version": cassette_dict["version"]}]
         if self.metadata:
             parts.append({"metadata": self.metadata})
         parts.append({"interactions": cassette_dict["interactions"]})
-        return "".join(yaml.dump(part, Dumper=dumper, sort_keys=False) for part in parts)
+        for part in parts:
+            yaml.dump(part, file, Dumper=dumper(), sort_keys=False, encoding="utf-8")
 
     def provenance(self) -> Provenance | None:
         """What `metadata` says of where the file comes from."""
@@ -114,45 +115,74 @@ class AtomicFile:
             raise CassetteError(f"{cassette_path} cannot be read: {wrong.strerror}") from None
 
     @staticmethod
-    def save_cassette(cassette_path: str | Path, cassette_dict: Mapping[str, Any], serializer: Serializer) -> None:
-        """Write beside the old file and take its place; only what reads back as it was given replaces anything."""
+    def save_cassette(cassette_path: str | Path, cassette_dict: Mapping[str, Any], serializer: Layout) -> None:
+        """Write beside the old file and take its place; only what reads back as it was given replaces anything.
+
+        The bodies that it is given are gone afterwards: they may be most of what memory there is.
+        """
         from vcr.serialize import deserialize, serialize
-        from vcr.serializers import yamlserializer  # type: ignore[import-untyped]
 
         path = Path(cassette_path)
-        text = str(serialize(cassette_dict, serializer))
-        given = zip(cassette_dict["requests"], cassette_dict["responses"], strict=True)
-        read = zip(*deserialize(text, yamlserializer)[:2], strict=True)
-        if list(map(_essence, given)) != list(map(_essence, read)):
-            raise HarnessFault(
-                f"{path} would not read back as it was recorded: left as it was; please report this"
-            )
-        replace_file(path, text.encode("utf-8"))
+        requests, responses = cassette_dict["requests"], cassette_dict["responses"]
+        given = [_essence(*pair) for pair in zip(requests, responses, strict=True)]
+        with replacing(path) as file:
+            lighten(requests, responses)
+            serialize(cassette_dict, _Into(file, serializer))
+            release(requests, responses)
+            file.seek(0)
+            read = map(_essence, *deserialize(file, _OutOf(path))[:2])
+            if given != list(read):
+                raise HarnessFault(
+                    f"{path} would not read back as it was recorded: left as it was; please report this"
+                )
 
 
-def _essence(entry: tuple[Any, Mapping[str, Any]]) -> tuple[Any, ...]:
-    """What of an entry must survive being written."""
-    request, response = entry
+class _Into:
+    """The other half of a serializer, into an open file."""
+
+    def __init__(self, file: IO[bytes], layout: Layout) -> None:
+        self._file = file
+        self._layout = layout
+
+    def serialize(self, cassette_dict: dict[str, Any]) -> None:
+        self._layout.dump(cassette_dict, self._file)
+
+
+class _OutOf:
+    """A serializer that reads the plain document which is at `path`, or shall be."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def deserialize(self, source: IO[bytes]) -> Any:
+        return parse(self._path, source)
+
+
+def _essence(request: Any, response: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What of an entry must survive being written; of its body the digest, so that nobody has to keep it."""
     body = (response.get("body") or {}).get("string")
     data = body.encode("utf-8") if isinstance(body, str) else body
-    return request.method, request.uri, data, response.get(KEY)
+    digest = None if data is None else hashlib.sha256(data).digest()
+    return request.method, request.uri, digest, response.get(KEY)
 
 
-def replace_file(path: Path, data: bytes) -> None:
-    """Put `data` at `path` so that every reader sees the old file or the new one, whatever happens meanwhile.
+@contextmanager
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """A file that takes the place of `path` once the block ends, and is forgotten where it raises.
 
-    A link stays one: what it names is replaced. Permissions are those of the old file, or what the umask leaves.
+    Every reader sees the old file or the new one, whatever happens meanwhile. A link stays one: what it names is
+    replaced. Permissions are those of the old file, or what the umask leaves.
     """
     path = Path(os.path.realpath(path))
     beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        handle = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
     except OSError as wrong:
         raise CassetteError(f"{path} cannot be written: {wrong.strerror}") from None
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
+        with os.fdopen(handle, "w+b") as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
         if path.exists():
@@ -161,6 +191,12 @@ def replace_file(path: Path, data: bytes) -> None:
     except BaseException:
         beside.unlink(missing_ok=True)
         raise
+
+
+def replace_file(path: Path, data: bytes | Iterable[bytes]) -> None:
+    """Put `data`, whole or in parts, at `path` as `replacing` does."""
+    with replacing(path) as file:
+        file.writelines((data,) if isinstance(data, bytes) else data)
 
 
 def keep_copy(path: Path) -> Path:

@@ -7,6 +7,7 @@ given. An id from outside the cassette may be another one now, as long as it is 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections import ChainMap
@@ -26,6 +27,9 @@ HIDDEN = "<secret>"
 ABSENT = "<absent>"
 _SHOWN = 80
 _CACHED = 4096
+_LONG = 65_536
+"""Characters of a scalar beyond which its digest is compared: no id is so long, and cassettes hold many bodies."""
+
 _PLAIN = re.compile(r"[\w-]+")
 _BOUNDARY = re.compile(r"""(?i:^multipart/.*\bboundary=)(?:"([^"]+)"|([^\s;"]+))""")
 """What parts the parts of a form: clients draw another one each time."""
@@ -127,7 +131,7 @@ class Ids:
     def __init__(self, protocol: StreamProtocol) -> None:
         self._fields = protocol.id_fields
         names = "|".join(map(re.escape, sorted(protocol.id_fields)))
-        self._values = re.compile(rf'"(?:{names})"\s*:\s*("[^"\\]*(?:\\.[^"\\]*)*")')
+        self._values = re.compile(rf'"(?:{names})"\s*:\s*("[^"\\]*(?:\\.[^"\\]*)*")'.encode())
         self._known: set[str] = set()
         self._mine: set[str] = set()
         self._foreign: set[str] = set()
@@ -143,9 +147,9 @@ class Ids:
 
     def _in(self, body: bytes) -> Iterator[str]:
         """The values of id fields in a body, which may be JSON or a stream of it."""
-        for literal in self._values.findall(body.decode("utf-8", "replace")):
-            if literal != '""':
-                yield decoded(literal)
+        for found in self._values.finditer(body):
+            if found[1] != b'""':
+                yield decoded(found[1].decode("utf-8", "replace"))
 
     def is_field(self, field: str) -> bool:
         """Whether values under this name are ids."""
@@ -234,7 +238,20 @@ def _leaves(value: Any, place: str, field: str) -> Iterator[tuple[str, str, str]
         for number, item in enumerate(value):
             yield from _leaves(item, f"{place}[{number}]", field)
     else:
-        yield place, field, json.dumps(value, ensure_ascii=False)
+        yield place, field, _literal(value)
+
+
+def _literal(value: Any) -> str:
+    """The JSON of a scalar; of a very long text what is shown of it, NUL, and the digest of its JSON."""
+    if not isinstance(value, str) or len(value) <= _LONG:
+        return json.dumps(value, ensure_ascii=False)
+    digest, size = hashlib.sha256(), len('""')
+    for at in range(0, len(value), _LONG):
+        part = json.dumps(value[at : at + _LONG], ensure_ascii=False)[1:-1]
+        digest.update(part.encode("utf-8", "surrogatepass"))
+        size += len(_printable(part))
+    beginning = _printable(json.dumps(value[:_SHOWN], ensure_ascii=False))[:_SHOWN]
+    return f"{beginning}… ({size} characters)\0{digest.hexdigest()}"
 
 
 def _inner(literal: str) -> str:
@@ -242,5 +259,10 @@ def _inner(literal: str) -> str:
 
 
 def _shown(text: str) -> str:
-    text = text.encode("utf-8", "backslashreplace").decode("utf-8")  # half a surrogate pair cannot be printed
-    return measured(text, _SHOWN)
+    shown, long, _ = text.partition("\0")
+    return shown if long else measured(_printable(text), _SHOWN)
+
+
+def _printable(text: str) -> str:
+    """Half a surrogate pair cannot be printed."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -25,6 +25,7 @@ from harness.wire.secrets import (
     is_secret_header,
     plain_name,
 )
+from harness.wire.spellings import secrets_in_header
 
 _PARAMETERS = frozenset(map(plain_name, SECRET_PARAMETERS))
 _SHORTEST_LEARNED = 8
@@ -75,6 +76,11 @@ class Redactor:
         self._learn_request(recording.request)
         self._bodies.learn(recording.body, above=self._above(recording.request))
 
+    def hide(self, secrets: Iterable[str]) -> None:
+        """Take in values that only their owner knows to be secret."""
+        for secret in secrets:
+            self._learn(secret)
+
     def request(self, request: Request) -> Request:
         """A request without its secrets, by itself."""
         request = _decoded(request)
@@ -95,11 +101,10 @@ class Redactor:
 
     def _learn_headers(self, headers: Headers) -> None:
         for name, value in headers:
-            if "cookie" in name.lower():
-                for pair in value.split(";")[: 1 if name.lower() == "set-cookie" else None]:
-                    self._learn(pair.partition("=")[2].strip(), in_base64=False)  # there may be many
-            elif is_secret_header(name):
-                self._learn(value.partition(" ")[2] or value)
+            if is_secret_header(name):
+                once = name.lower() == "set-cookie"  # of which there may be many
+                for secret in secrets_in_header(name, value)[once:]:
+                    self._learn(secret, in_base64=not once)
 
     def is_secret_parameter(self, name: str) -> bool:
         """Whether a query parameter's value is a secret by its name alone."""

@@ -8,7 +8,7 @@ Recordings that are being made go through a `Journal` beside the file; the file 
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -54,6 +54,7 @@ class CassetteFile:
         self.interrupted: Path | None = None
         self.remarks: list[str] = []
         self.redactor = Redactor(protocol) if redact else None
+        self._protocol = protocol
         self._canon = Canon(protocol)
         self._index = Index(protocol)
         self._layout = Layout(self.path)
@@ -110,7 +111,14 @@ class CassetteFile:
                 self.remarks.append(f"what {self.path} held before is in {copy}: not all of it was recorded again")
         if self._provenance is not None and (self._loaded == 0 or numbers[0] >= self._loaded):
             self._layout.metadata = {**self._layout.metadata, KEY: self._provenance.as_metadata()}
-        write(self._layout, [self._cassette.data[number] for number in numbers])
+        pairs = [self._cassette.data[number] for number in numbers]
+        self._forget()
+        write(self._layout, pairs)
+
+    def _forget(self) -> None:
+        """Let all recordings go: nothing is played any more, and what writes them needs the memory."""
+        self._cassette.data.clear()
+        self._recordings, self._index, self._canon = [], Index(self._protocol), Canon(self._protocol)
 
     @property
     def may_record(self) -> bool:
@@ -130,14 +138,19 @@ class CassetteFile:
             self._cassette.play_counts[number] += 1
         return self._recordings[number]
 
-    def add(self, recording: Recording) -> Recording:
-        """Record; gives what was kept, secrets replaced. Raises CassetteError where the mode forbids it."""
+    def add(self, recording: Recording, *, secrets: Iterable[str] = ()) -> Recording:
+        """Record; gives what was kept, secrets replaced. Raises CassetteError where the mode forbids it.
+
+        `secrets` are values that the request was sent with and the recording leaves out: answers may repeat them.
+        """
         if not self.may_record:
             raise CassetteError(
                 f"{recording.request.method} {recording.request.raw_path} is not in {self.path}, and mode "
                 f"{self.mode!r} adds nothing to it: use new_episodes or all, or delete the file"
             )
         with self._redacting:
+            if self.redactor is not None:
+                self.redactor.hide(secrets)
             kept = recording if self.redactor is None else self.redactor.redact(recording)
         with self._lock:
             if self._journal is None:

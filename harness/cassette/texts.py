@@ -12,12 +12,16 @@ from collections.abc import Iterable, Iterator
 from harness.cassette.vault import Change, Vault, changed, without_overlap
 from harness.wire import StreamProtocol
 from harness.wire.secrets import is_placeholder, looks_random, plain_name
+from harness.wire.spellings import SCHEME
 from harness.wire.tokens import Token, encoded, paired, seems_json, tokens
 
 _DEPTH = 4
 """JSON inside JSON strings is followed so deep."""
 
-_SCHEME = re.compile(r"(?i:bearer|basic|token)\s+")
+_BLANK = " " * 65_536
+_FEW = 4096
+"""Parts of a text that are joined to one: each takes many times the characters that it has."""
+
 _FOLDED = re.compile(r"[,;] ")
 """What parts the values of a header that came several times, once a cassette holds it."""
 
@@ -33,12 +37,14 @@ class TextReader:
         self._secret = protocol.secret_fields
         stems = self._secret.stems
         self._stems = [stem for stem in stems if not any(other in stem for other in stems - {stem})]
+        self._longest = max(map(len, stems), default=1)
         self._exempt = frozenset(map(plain_name, protocol.opaque_fields | protocol.id_fields))
 
     def learn(self, text: str, above: tuple[str, ...] = ()) -> None:
-        """Take in the values of secret fields that are unlike any word: they may turn up again elsewhere."""
-        if not (above or self.names_secrets(text)):
-            return
+        """Take in the values of secret fields that are unlike any word: they may turn up again elsewhere.
+
+        Only worth its while for a text that names secrets, or stands below a name that does.
+        """
         for token in self.literals(text, above):
             if token.is_string and not token.is_name and token.closed and self._secret.covers(token.path):
                 value = _without_scheme(token.text)
@@ -57,9 +63,16 @@ class TextReader:
         """What to replace in a text, which may be JSON or hold none."""
         if not seems_json(text) or depth >= _DEPTH:
             return self._vault.changes(text, cut=cut, resumed=resumed)
-        taken = list(self.literals(text, above))
-        found = (self.in_literal(text[token.start : token.end], token, depth) for token in taken)
-        return [*(change for change in found if change is not None), *self.between(text, taken)]
+        found: list[Change] = []
+        outside = _Outside()
+        for token in self.literals(text, above):
+            outside.take(text, token)
+            change = self.in_literal(text, token, depth)
+            if change is not None:
+                found.append(change)
+        outside.end(text)
+        del text  # a long one is needed no more
+        return [*found, *self._vault.changes(outside.text())]
 
     def literals(self, text: str, above: tuple[str, ...] = ()) -> Iterator[Token]:
         """The literals of a JSON text, pairs of name and value read as members."""
@@ -67,20 +80,27 @@ class TextReader:
 
     def names_secrets(self, text: str) -> bool:
         """Whether a text may have a member that holds a secret; cheap, and never wrong about a no."""
-        low = plain_name(text)
-        return any(stem in low for stem in self._stems)
+        return self.any_names_secrets((text,))
+
+    def any_names_secrets(self, parts: Iterable[str]) -> bool:
+        """The same of a text that comes in parts, of which none is kept."""
+        low = ""
+        for part in parts:
+            low = low[-self._longest :] + plain_name(part)
+            if any(stem in low for stem in self._stems):
+                return True
+        return False
 
     def between(self, text: str, taken: Iterable[Token]) -> list[Change]:
         """Secrets outside of every literal: in comments, in event names, in text that only began like JSON."""
-        blank, at = [], 0
+        outside = _Outside()
         for token in taken:
-            if token.is_string:
-                blank += [text[at : token.start], " " * (token.end - token.start)]
-                at = token.end
-        return self._vault.changes("".join((*blank, text[at:])))
+            outside.take(text, token)
+        outside.end(text)
+        return self._vault.changes(outside.text())
 
-    def in_literal(self, literal: str, token: Token, depth: int = 0) -> Change | None:
-        """How a literal changes, None when it stays; `literal` is its spelling."""
+    def in_literal(self, text: str, token: Token, depth: int = 0) -> Change | None:
+        """How a literal of a text changes, None when it stays."""
         if self._is_exempt(token):
             return None
         if not token.is_string:
@@ -89,7 +109,8 @@ class TextReader:
         value, kind = self._value(token, depth)
         if value == token.text:
             return None
-        return Change(token.start, token.end, encoded(value, literal, closed=token.closed), kind)
+        new = encoded(value, text[token.start : token.end], closed=token.closed)
+        return Change(token.start, token.end, new, kind)
 
     def hidden(self, value: str) -> str:
         """The whole value replaced, but for the name of an authorisation scheme."""
@@ -111,5 +132,33 @@ class TextReader:
 
 
 def _without_scheme(value: str) -> str:
-    scheme = _SCHEME.match(value)
+    scheme = SCHEME.match(value)
     return value[scheme.end() :] if scheme else value
+
+
+class _Outside:
+    """A text whose strings are blanked, put together while they are found: a body may have millions."""
+
+    def __init__(self) -> None:
+        self._at = 0
+        self._parts: list[str] = []
+        self._latest: list[str] = []
+
+    def take(self, text: str, token: Token) -> None:
+        """Blank a literal that is a string."""
+        if not token.is_string:
+            return
+        blanks, rest = divmod(token.end - token.start, len(_BLANK))
+        self._latest += [text[self._at : token.start], " " * rest]
+        self._at = token.end
+        if blanks or len(self._latest) > _FEW:
+            self._parts += ["".join(self._latest), *[_BLANK] * blanks]
+            self._latest.clear()
+
+    def end(self, text: str) -> None:
+        """Take what follows the last string."""
+        self._latest.append(text[self._at :])
+
+    def text(self) -> str:
+        """As long as the text was, and the same but for its strings."""
+        return "".join((*self._parts, *self._latest))

@@ -6,14 +6,12 @@ cassette. A placeholder is a number and says nothing of the secret, not even its
 
 from __future__ import annotations
 
-import json
 import re
-from base64 import b64encode, urlsafe_b64encode
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import NamedTuple
-from urllib.parse import quote, quote_plus
 
 from harness.wire.secrets import hints, is_placeholder, sightings
+from harness.wire.spellings import cores, spellings
 
 SHORTEST = 4
 """A shorter secret is hidden where its name tells, never wherever the same letters turn up."""
@@ -21,14 +19,10 @@ SHORTEST = 4
 PREFIX = 6
 """Characters of a known secret that are hidden at the edge of a text that was cut there."""
 
-_SHORTEST_CORE = 8
-"""Characters of base64 below which it is not looked for."""
-
 _A_PATTERN = 64
 """Spellings that are looked for at once: with each new one their pattern is made anew, and no other."""
 
 _NOTHING = re.compile(r"(?!)")
-_ESCAPE = re.compile("%[0-9A-F]{2}")
 
 
 class Change(NamedTuple):
@@ -46,6 +40,7 @@ class Vault:
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         self._placeholders: dict[str, str] = {}
         self._spellings: dict[str, str] = {}
+        self._in_base64: set[str] = set()
         self._patterns: list[re.Pattern[str]] = []
         self._latest: list[str] = []
         for secret in secrets:
@@ -57,9 +52,12 @@ class Vault:
 
     def learn(self, secret: str, *, in_base64: bool = True) -> None:
         """Hide this value from now on, wherever it turns up: also in a URL, a form, a JSON string, in base64."""
-        if len(secret) < SHORTEST or is_placeholder(secret) or secret in self._spellings:
+        known = self._in_base64 if in_base64 else self._spellings
+        if len(secret) < SHORTEST or is_placeholder(secret) or secret in known:
             return
-        new = [*_spellings(secret), *(_cores(secret) if in_base64 else ())]
+        if in_base64:
+            self._in_base64.add(secret)
+        new = [*spellings(secret), *(cores(secret) if in_base64 else ())]
         new = [spelling for spelling in dict.fromkeys(new) if spelling not in self._spellings]
         self._spellings.update(dict.fromkeys(new, secret))
         if len(self._latest) + len(new) > _A_PATTERN or not self._patterns:
@@ -102,26 +100,6 @@ class Vault:
                 size = next((n for n in range(longest, PREFIX - 1, -1) if text.startswith(secret[-n:])), 0)
                 if size:
                     yield Change(0, size, self._mark(secret), "known secret")
-
-
-def _spellings(secret: str) -> Iterator[str]:
-    """A secret as URLs, forms and JSON write it."""
-    yield secret
-    yield json.dumps(secret)[1:-1]
-    for quoted in (quote(secret, safe=""), quote(secret), quote_plus(secret)):
-        yield quoted
-        yield _ESCAPE.sub(lambda escape: escape[0].lower(), quoted)
-
-
-def _cores(secret: str) -> Iterator[str]:
-    """The characters of base64 that a secret alone decides, whatever stands before and behind it."""
-    data = secret.encode("utf-8", "surrogatepass")
-    for before, start in enumerate((0, 2, 3)):
-        end = (before + len(data)) // 3 * 4
-        for encode in (b64encode, urlsafe_b64encode):
-            core = encode(b"\0" * before + data)[start:end].decode("ascii")
-            if len(core) >= _SHORTEST_CORE:
-                yield core
 
 
 def without_overlap(changes: Iterable[Change]) -> list[Change]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from harness.plugin.served import InteractionsEmulator, Served
     from harness.plugin.session import Session, Tenant
     from harness.plugin.sleeps import Sleeps, no_sleep
+    from harness.plugin.unchecked import UncheckedResultWarning
     from harness.runner.drops import cases_of
 
 _HOMES = {
@@ -45,6 +46,7 @@ _HOMES = {
     "Tenant": "session",
     "Sleeps": "sleeps",
     "no_sleep": "sleeps",
+    "UncheckedResultWarning": "unchecked",
 }
 
 __all__ = [
@@ -53,7 +55,7 @@ __all__ = [
     "Lifecycle", "ROUTES", "Chain", "Link",
     "DroppedStream", "cases_of", "CassetteFixture",
     "assert_conforms",
-    "no_sleep", "Sleeps", "loopback_only", "OutsideConnection",
+    "no_sleep", "Sleeps", "loopback_only", "OutsideConnection", "UncheckedResultWarning",
 ]  # fmt: skip
 
 

@@ -20,8 +20,20 @@ from harness.runner.drops import Case, Drop, Source, cases_of
 MOST_REQUESTS = 60
 """Requests for one dropped stream: who resumes sensibly needs three."""
 
+_PLAIN = Case(plan="pass")
 _MODES = ("tests", "loop")
 _OPTIONS = ("cuts", "first", "endings", "script", "cassette", "event_ids", "resume", "mode")
+
+
+def _options(case: Case) -> str:
+    """The options of a marker that asks for this case alone; what is long is left to copy."""
+    words = [f"cuts=[{case.plan!r}]"]
+    if case.event_ids != _PLAIN.event_ids:
+        words.append(f"event_ids=[{case.event_ids!r}]")
+    if case.resume != _PLAIN.resume:
+        words.append(f"resume={case.resume!r}")
+    words += [f"{name}=…" for name in ("script", "cassette") if getattr(case, name) != getattr(_PLAIN, name)]
+    return ", ".join(words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +75,9 @@ class DroppedStream:
         self._nodeid = nodeid
         self._loop = isinstance(wanted, Loop)
         self._cases = wanted.cases if isinstance(wanted, Loop) else (wanted,)
+        self._drop: Drop | None = None
         self._judged = False
+        self._asked = False
         emulator.bound(MOST_REQUESTS)
         if self._cases:
             self._source = Source(emulator.emulator, self._cases[0])
@@ -75,8 +89,8 @@ class DroppedStream:
             self._source = Source(self.emulator.emulator, case)
         if self._loop:
             self._source.whole_of(self._source.id)  # reading it through lets the run end
-        self._drop = Drop(self._source, case)
-        self.emulator.service = self._drop.service
+        self._drop = drop = Drop(self._source, case)
+        self.emulator.service = drop.service
         self.emulator.forget()
         self.emulator.explain = lambda: f"the stream was dropped at {case}"
 
@@ -87,14 +101,28 @@ class DroppedStream:
             yield self
 
     @property
+    def was_asked(self) -> bool:
+        """Whether the test called an assertion, read what is expected, or looked at what the client sent."""
+        return self._asked or self.emulator.was_looked_at
+
+    @property
+    def _turn(self) -> Drop:
+        """What drops now. Raises UsageFault before the first turn of a loop."""
+        if self._drop is None:
+            raise UsageFault(
+                'no stream has been dropped yet: with mode="loop", write `for stream in dropped_stream:`'
+            )
+        return self._drop
+
+    @property
     def case(self) -> Case:
         """What happens in this test or turn."""
-        return self._drop.case
+        return self._turn.case
 
     @property
     def id(self) -> str:
         """The interaction to read."""
-        return self._drop.id
+        return self._turn.id
 
     @property
     def plan(self) -> str:
@@ -104,23 +132,27 @@ class DroppedStream:
     @property
     def events(self) -> list[dict[str, Any]]:
         """The events of the whole stream; asking lets the run come to its end."""
-        return self._drop.events
+        self._asked = True
+        return self._turn.events
 
     @property
     def text(self) -> str:
         """The text that the client must end up with."""
-        return self._drop.text
+        self._asked = True
+        return self._turn.text
 
     def assert_seen_once(self, collected: Any) -> None:
         """What the code under test ended with (text, events, or interaction) is the whole, once and in order."""
         __tracebackhide__ = True
-        if problem := self._drop.problem(collected):
+        self._asked = True
+        if problem := self._turn.problem(collected):
             raise AssertionError(self._message(problem))
 
     def assert_patient(self, sleeps: Sleeps, *, least: float = 0.1) -> None:
         """Between connections that brought nothing new the client waited (with `interactions_no_sleep`)."""
         __tracebackhide__ = True
-        empty = [one for one in self._drop.streams if not one.events()]
+        self._asked = True
+        empty = [one for one in self._turn.streams if not one.events()]
         if len(empty) > 1 and sleeps.total < least * (len(empty) - 1):
             problem = f"asked {len(empty)} times in vain and slept {sleeps.total:g} s in all: it needs a delay"
             raise AssertionError(self._message(problem))
@@ -131,14 +163,15 @@ class DroppedStream:
 
     def _circumstances(self) -> str:
         """What was sent and taken at this cut, and how to have it once more."""
-        lines = ["  on the wire:", *(f"    {line}" for line in self._drop.wire() or ["nothing"])]
+        lines = ["  on the wire:", *(f"    {line}" for line in self._turn.wire() or ["nothing"])]
         if self._loop:
-            lines.append(f"  this one alone:  @pytest.mark.interactions_dropped(cuts=[{self.plan!r}])")
+            lines.append(f"  this one alone:  @pytest.mark.interactions_dropped({_options(self.case)})")
         elif self._nodeid:
             lines.append(f"  this one again:  pytest '{self._nodeid}'")
         return "\n".join(lines)
 
     def told(self) -> str:
         """What is worth knowing if the test fails at this cut, unless an assertion of ours has said it."""
-        cut_at = [] if self._judged else [f"dropped at {self.case}", self._circumstances()]
+        unsaid = self._drop is not None and not self._judged
+        cut_at = [f"dropped at {self.case}", self._circumstances()] if unsaid else []
         return "\n".join([*cut_at, *self.emulator.story.refusals()])

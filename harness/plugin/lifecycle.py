@@ -108,9 +108,10 @@ class Lifecycle:
     """
 
     def __init__(self, emulator: InteractionsEmulator, route: str) -> None:
-        self.route = route
         self.emulator = emulator
+        self._name = route
         self._route = ROUTES[route]
+        self._asked = False
         self._gets = 0
         self._shown: list[str] = []
         script = self._route.script
@@ -125,6 +126,17 @@ class Lifecycle:
         emulator.explain = self._now
 
     @property
+    def was_asked(self) -> bool:
+        """Whether the test asked for the outcome or the route, or looked at what the client sent."""
+        return self._asked or self.emulator.was_looked_at
+
+    @property
+    def route(self) -> str:
+        """Its name: who knows it knows what must come."""
+        self._asked = True
+        return self._name
+
+    @property
     def story(self) -> str:
         """What happens, in words."""
         return self._route.story
@@ -132,11 +144,13 @@ class Lifecycle:
     @property
     def expected_status(self) -> str | None:
         """What the code under test must end with."""
+        self._asked = True
         return self._route.status
 
     @property
     def expected_text(self) -> str | None:
         """The text that it must end with."""
+        self._asked = True
         return self._route.text
 
     @property
@@ -147,11 +161,12 @@ class Lifecycle:
     def assert_outcome(self, result: Any) -> None:
         """What the code under test ended with is right: a status, an interaction, or the exception it raised."""
         __tracebackhide__ = True
+        self._asked = True
         problem = self._wrong_requests() or self._wrong_result(result) or self._too_many_polls()
         if problem:
             calls = ", ".join(self.emulator.requests.calls)
             raise AssertionError(
-                f"on the route {self.route!r} ({self.story}) the client {problem}.\n  its calls: {calls}"
+                f"on the route {self._name!r} ({self.story}) the client {problem}.\n  its calls: {calls}"
             )
 
     # Inside
@@ -172,7 +187,7 @@ class Lifecycle:
     def _now(self) -> str:
         now = self.emulator.look(self.id)
         status = now["status"] if now else "deleted"
-        return f"the interaction is {status!r} by now (route {self.route!r}: {self.story})"
+        return f"the interaction is {status!r} by now (route {self._name!r}: {self.story})"
 
     def _wrong_result(self, result: Any) -> str:
         expected = self._route.status
@@ -210,7 +225,7 @@ class Lifecycle:
         body = bodies[-1]
         if body.get("previous_interaction_id") != self.id:
             return f"did not chain to it: previous_interaction_id is {body.get('previous_interaction_id')!r}"
-        return self._wrong_results(body) if self.route == "function_result" else self._wrong_token(body)
+        return self._wrong_results(body) if self._name == "function_result" else self._wrong_token(body)
 
     def _wrong_results(self, body: Mapping[str, Any]) -> str:
         """Source: the function calling section of the reference; every pending call needs its result."""

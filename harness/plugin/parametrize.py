@@ -5,6 +5,8 @@ Layer 6. A marker that cannot be meant is an error of that test, in words and wi
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from harness.outcome import UsageFault
@@ -28,6 +30,18 @@ def parametrize(metafunc: pytest.Metafunc) -> None:
         _cuts(metafunc)
     except UsageFault as fault:
         raise pytest.fail.Exception(f"In {metafunc.definition.nodeid}: {fault}", pytrace=False) from None
+
+
+def parameter_of(request: pytest.FixtureRequest) -> Any:
+    """The parameter of a fixture that makes one test into many. Raises UsageFault if pytest could not do that."""
+    try:
+        return request.param
+    except AttributeError:
+        raise UsageFault(
+            f"{request.fixturename} makes one test for each of its cases, which pytest can only do for a test "
+            "function that takes it, or a fixture that takes it, as an argument: not for unittest.TestCase, and "
+            "not with getfixturevalue()"
+        ) from None
 
 
 def _heeded(metafunc: pytest.Metafunc) -> None:

@@ -152,7 +152,7 @@ class _Kept:
 
 
 def _framed(headers: Headers, framing: Framing) -> Headers:
-    """With the fields that a carrier leaves to the framing, if they are not there: other tools read the file too."""
+    """With the fields that a carrier leaves to the framing, if they are missing: other tools read the file too."""
     if isinstance(framing, Length) and "content-length" not in headers:
         return Headers([*headers, ("content-length", str(framing.size))])
     if isinstance(framing, Chunked) and "transfer-encoding" not in headers:

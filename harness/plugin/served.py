@@ -54,6 +54,8 @@ class Served:
         self.explain: Callable[[], str] = str
         """What else is to be said when it is, and of any other failure."""
         self.story = Story()
+        self.was_looked_at = False
+        """Whether the test asked for the requests."""
         self._count = 0
         self._log = RequestLog(self.limit, body=sys.maxsize)  # a test asserts what was sent, not a part of it
         self._refusals: list[tuple[str, Response, bytes, int]] = []
@@ -114,6 +116,7 @@ class Served:
     @property
     def requests(self) -> Sent:
         """What the code under test sent so far."""
+        self.was_looked_at = True
         with self._lock:
             return Sent(self._log.shown())
 
@@ -221,7 +224,7 @@ class InteractionsEmulator(Served):
         super().__init__(self.emulator, self.emulator.clock, most_requests=most_requests)
 
     def reply(self, text: str | None = None, **script: Any) -> InteractionsEmulator:
-        """Queue an answer for the next create: a text, or any keys of a script (docs/control.md)."""
+        """Queue an answer for the next create: a text, or any keys of a script (docs/emulator.md)."""
         self.emulator.reply(text, **script)
         return self
 

@@ -35,6 +35,7 @@ class Asked:
     body: bytearray = field(default_factory=bytearray)
     sent: float | None = None
     too_large: bool = False
+    _whole: bytes | None = None
 
     @property
     def what(self) -> str:
@@ -44,7 +45,13 @@ class Asked:
     @property
     def request(self) -> Request:
         """What has passed of it so far."""
-        return Request(self.head.method, self.head.target, self.head.headers, bytes(self.body))
+        body = self._whole
+        if body is None:
+            body = bytes(self.body)
+            if self.sent is not None:  # nothing is added any more, and one copy is enough
+                self._whole = body
+                self.body.clear()
+        return Request(self.head.method, self.head.target, self.head.headers, body)
 
 
 @lru_cache(maxsize=128)

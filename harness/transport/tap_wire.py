@@ -17,7 +17,7 @@ from harness.transport.heads import ResponseHead
 from harness.transport.limits import RECORDED_BYTES, Limits
 from harness.transport.response_reader import Event, ResponseReader, begins_a_stream
 from harness.transport.tap_requests import Asked, RequestFollower
-from harness.wire import By, Chunk, Ending, Exchange, How, Recorder
+from harness.wire import By, Chunk, Ending, Exchange, How, Recorder, Request
 
 _UNBOUND = 1 << 60
 _LIMITS = Limits(head_bytes=1024 * 1024, head_fields=10_000, body_bytes=_UNBOUND)
@@ -51,7 +51,8 @@ class _Answer:
         self._notes = notes
         self.reader = ResponseReader(asked.head.method, _LIMITS)
         self._most = most
-        self._recorder = Recorder(asked.request, most=most)
+        self._request = Request(asked.head.method, asked.head.target, asked.head.headers)
+        self._recorder = Recorder(self._request, most=most)
         self._open: list[bytes] = []
         self._open_bytes = 0
         self._last = 0.0
@@ -86,13 +87,13 @@ class _Answer:
             self._recorder.chunk(Chunk(b"".join(self._open)), self._last)
             if self._recorder.size > self._most:
                 self.asked.too_large = True
-                self._recorder = Recorder(self.asked.request)
+                self._recorder = Recorder(self._request)
                 self._notes.append(f"{self.asked.what}: its answer exceeds {self._most} bytes")
         self._open.clear()
         self._open_bytes = 0
 
     def exchange(self, ending: Ending, now: float) -> Exchange:
-        """The record of what passed."""
+        """The record of what passed, with the request's body: that may still have been coming."""
         self._flush()
         return replace(self._recorder.finish(ending, self._moment(now)), request=self.asked.request)
 

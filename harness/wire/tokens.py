@@ -47,8 +47,8 @@ def tokens(text: str, above: Iterable[str] = ()) -> Iterator[Token]:
     depth: list[bool] = []  # for each open container, whether it is an object
     name: str | None = None  # the member whose value is being read
     for match in _TOKEN.finditer(text):
-        word = match[0]
-        first = word[0]
+        start, end = match.span()
+        first = text[start]
         if first in _OPENERS:
             depth.append(first == "{")
             path.append(name or "")
@@ -61,14 +61,15 @@ def tokens(text: str, above: Iterable[str] = ()) -> Iterator[Token]:
         elif first == ",":
             name = None
         elif first == '"':
-            closed = len(word) > 1 and _is_closed(word)
-            value = decoded(word, closed=closed)
+            closed = end - start > 1 and _is_closed(text, start, end)
             is_name = bool(depth) and depth[-1] and name is None
-            yield Token(*match.span(), value, _place(path, None if is_name else name), is_name, True, closed)
+            place = _place(path, None if is_name else name)
+            # No reference to the value is kept here while the caller looks at it: it may be most of the text.
+            yield Token(start, end, _value(text, start, end, closed), place, is_name, True, closed)
             if is_name:
-                name = value
+                name = _value(text, start, end, closed)
         elif first in "-0123456789":
-            yield Token(*match.span(), word, _place(path, name), False, False, True)
+            yield Token(start, end, text[start:end], _place(path, name), False, False, True)
 
 
 def paired(found: Iterable[Token], is_secret: Callable[[tuple[str, ...]], bool]) -> Iterator[Token]:
@@ -88,12 +89,21 @@ def _place(path: list[str], name: str | None) -> tuple[str, ...]:
     return tuple(above) if name is None else (*above, name)
 
 
-def _is_closed(word: str) -> bool:
+def _is_closed(text: str, start: int, end: int) -> bool:
     """Whether the last quote ends the string: an odd number of backslashes before it would escape it."""
-    if word[-1] != '"':
+    if text[end - 1] != '"':
         return False
-    body = word[:-1]
-    return (len(body) - len(body.rstrip("\\"))) % 2 == 0
+    before = end - 1
+    while before > start and text[before - 1] == "\\":
+        before -= 1
+    return (end - 1 - before) % 2 == 0
+
+
+def _value(text: str, start: int, end: int, closed: bool) -> str:
+    """The value of the string literal in `text[start:end]`, copied only once if nothing in it is escaped."""
+    if closed and text.find("\\", start, end) < 0:
+        return text[start + 1 : end - 1]
+    return decoded(text[start:end], closed=closed)
 
 
 def decoded(word: str, *, closed: bool = True) -> str:
@@ -135,7 +145,7 @@ def closed_text(text: str) -> str:
             stack.append(_CLOSERS[_OPENERS.index(word[0])])
         elif word[0] in _CLOSERS and stack:
             stack.pop()
-        elif word[0] == '"' and not (len(word) > 1 and _is_closed(word)):
+        elif word[0] == '"' and not (len(word) > 1 and _is_closed(word, 0, len(word))):
             open_string = True
             text = text[: match.start()] + _without_half_escape(word)
     return text + ('"' if open_string else "") + "".join(reversed(stack))

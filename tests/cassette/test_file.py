@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import IO, Any
 
 import httpx
 import pytest
@@ -199,8 +201,14 @@ def test_what_does_not_read_back_is_not_written(tmp_path: Path, monkeypatch: pyt
     path = tmp_path / "a.yaml"
     save(path, [HELLO])
     before = path.read_bytes()
-    real = Layout.serialize
-    monkeypatch.setattr(Layout, "serialize", lambda layout, data: real(layout, data).replace("Hel", "Hal"))
+    real = Layout.dump
+
+    def bent(layout: Layout, document: Any, file: IO[bytes]) -> None:
+        text = io.BytesIO()
+        real(layout, document, text)
+        file.write(text.getvalue().replace(b"Hel", b"Hal"))
+
+    monkeypatch.setattr(Layout, "dump", bent)
     with pytest.raises(HarnessFault, match="left as it was"):
         save(path, [DROPPED])
     assert path.read_bytes() == before

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO
@@ -54,9 +54,9 @@ def torn(journal: Journal, recording: Recording, monkeypatch: pytest.MonkeyPatch
     writes: list[tuple[int, bytes]] = []
     real = Journal._write
 
-    def noted(file: IO[bytes], data: bytes) -> None:
-        writes.append((file.tell(), data))
-        real(file, data)
+    def noted(file: IO[bytes], parts: Iterable[bytes]) -> None:
+        writes.append((file.tell(), b"".join(parts)))
+        real(file, writes[-1][1:])
 
     monkeypatch.setattr(Journal, "_write", staticmethod(noted))
     journal.append(recording)
@@ -145,3 +145,25 @@ def test_two_recorders(tmp_path: Path) -> None:
         with pytest.raises(CassetteError, match="another recorder"), CassetteFile(path, PROTOCOL):
             pass
     assert len(load(path).recordings) == 1
+
+
+def test_an_append_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an append wrote before it failed is taken back: the next entry is one, and no part of a comment."""
+    path = tmp_path / "a.yaml"
+    with Journal(path) as journal:
+        journal.append(HELLO)
+        before = path.read_bytes()
+        real = Journal._write
+
+        def half(file: IO[bytes], parts: Iterable[bytes]) -> None:
+            file.write(b"".join(parts)[:40])
+            file.flush()
+            raise OSError("disk full")
+
+        monkeypatch.setattr(Journal, "_write", staticmethod(half))
+        with pytest.raises(OSError, match="disk full"):
+            journal.append(DROPPED)
+        monkeypatch.setattr(Journal, "_write", staticmethod(real))
+        assert path.read_bytes() == before
+        journal.append(DROPPED)
+    assert [recording.body for recording in load(path).recordings] == [HELLO.body, DROPPED.body]

@@ -460,3 +460,24 @@ def test_data_in_several_lines() -> None:
         frame = encode("error", b'{"error":\n{"message": "' + KEY.encode() + b'"}}', newline=newline)
         recording = Recording(get(URL), 200, SSE, frame, pieces_of([(len(frame), 0)]))
         assert Redactor(PROTOCOL).redact(recording).body == frame.replace(KEY.encode(), b"REDACTED-1")
+
+
+ECHOED = (
+    ("authorization", "Basic " + b64encode(b"user:hunter-two-77").decode(), "hunter-two-77"),
+    ("authorization", "Digest username=u1, response=0f1e2d3c", "Digest username=u1, response=0f1e2d3c"),
+    ("x-secret-phrase", "correct9horse battery8staple", "correct9horse battery8staple"),
+    ("cookie", "a=first-cookie-1; b=second-cookie-2", b64encode(b"first-cookie-1").decode()[:16]),
+    ("cookie", "a=first-cookie-1; b=second-cookie-2", b64encode(b"a=first-cookie-1; b=second-cookie-2").decode()),
+)
+
+
+@pytest.mark.parametrize(("name", "value", "echo"), ECHOED)
+def test_what_a_header_gave_away_in_parts(name: str, value: str, echo: str) -> None:
+    """The password in Basic credentials, a value of several words, a cookie in base64: no body repeats it."""
+    fields = Headers([(name, value)])
+    recording = replace(answered(post({}), {"message": f"no {echo}."}), request=Request("POST", URL, fields))
+    seen_before = Headers([("set-cookie", "a=first-cookie-1; Path=/")])
+    redactor = Redactor(PROTOCOL)
+    redactor.redact(replace(answered(get(URL), {}), headers=seen_before))
+    body = redactor.redact(recording).body.decode()
+    assert [word for word in echo.split() if word in body] == []

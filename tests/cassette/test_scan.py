@@ -123,6 +123,15 @@ def test_place_in_a_text(tmp_path: Path) -> None:
         assert hit.place == "line 3"
 
 
+def test_what_is_not_text_is_scanned_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A broken file is looked through as text, wherever the command runs."""
+    (tmp_path / "a.yaml").write_bytes(b"version: 1\n\xff " + KEY.encode() + b"\n")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    (hit,) = scan_file(tmp_path / "a.yaml", PROTOCOL)
+    assert hit.place == "line 2"
+
+
 def test_unreadable(tmp_path: Path) -> None:
     """A file that cannot be read is an error and never a pass."""
     with pytest.raises(CassetteError, match="cannot be read"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import httpx
 import pytest
 
@@ -111,6 +113,50 @@ def test_a_loop_in_one_test(toy: pytest.Pytester) -> None:
     result.stdout.fnmatch_lines(["*dropped at event:0,rst, the client lost*", "*cuts=?'event:0,rst'?*"])
 
 
+def test_one_turn_of_a_loop_alone(toy: pytest.Pytester) -> None:
+    """The marker in the message asks for the very case that failed, its settings included."""
+    toy.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.interactions_dropped(
+            cuts=["event:8,rst"], event_ids=["sparse"], resume="inclusive", script={"text": "Hi."}, mode="loop"
+        )
+        def test_it(dropped_stream):
+            for stream in dropped_stream:
+                stream.assert_seen_once("")
+        """
+    )
+    marker = "cuts=['event:8,rst'], event_ids=['sparse'], resume='inclusive', script=…"
+    run(toy).stdout.re_match_lines([f".*this one alone:.*{re.escape(marker)}.*"])
+
+
+def test_what_pytest_cannot_make_many_tests_of(toy: pytest.Pytester) -> None:
+    """A TestCase, and a fixture that is looked up by name, are told in words what they cannot have."""
+    toy.makepyfile(
+        """
+        import unittest
+        import pytest
+
+        @pytest.mark.parametrize("name", ["dropped_stream", "interaction_lifecycle"])
+        def test_by_name(request, name):
+            request.getfixturevalue(name)
+
+        class TestOld(unittest.TestCase):
+            @pytest.fixture(autouse=True)
+            def begin(self, dropped_stream):
+                pass
+
+            def test_it(self):
+                pass
+        """
+    )
+    result = run(toy)
+    result.assert_outcomes(failed=2, errors=1)
+    assert result.stdout.str().count("makes one test for each of its cases") >= 3
+    result.stdout.no_fnmatch_line("*has no attribute*")
+
+
 def test_created_by_the_client(toy: pytest.Pytester) -> None:
     """Code that creates the interaction itself is judged by the one it made."""
     toy.makepyfile(
@@ -196,6 +242,7 @@ def test_lifecycle(toy: pytest.Pytester) -> None:
         @pytest.mark.interactions_lifecycle("all")
         def test_all(interaction_lifecycle):
             assert interaction_lifecycle.created["status"] in ("in_progress", "queued")
+            assert interaction_lifecycle.expected_status not in ("in_progress", "queued")
         """
     )
     run(toy).assert_outcomes(passed=6 + 2 + 11)

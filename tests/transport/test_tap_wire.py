@@ -1,4 +1,4 @@
-"""Which bytes may go on before they are looked at: none that make an answer whole."""
+"""Which bytes may be forwarded before they are parsed: none that complete a response."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from itertools import pairwise
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from harness.transport.tap_requests import RequestFollower
 from harness.transport.tap_wire import Wiretap
 from tests.transport.peers import get
 
@@ -27,7 +28,7 @@ TRAILERS = st.sampled_from([b"", b"x-sum: 1\r\n", b"0: 0\n"])
 
 @st.composite
 def answers(draw: st.DrawFn) -> bytes:
-    """An answer, whole and mostly right, then perhaps bytes that nobody asked for."""
+    """A complete, mostly valid response, then perhaps surplus bytes."""
     head, contents = draw(st.sampled_from(HEADS)), draw(CONTENTS)
     if b"%d" in head:
         return head % len(b"".join(contents)) + b"".join(contents)
@@ -39,7 +40,7 @@ def answers(draw: st.DrawFn) -> bytes:
 
 
 def pieces_of(data: bytes, cuts: list[int]) -> list[bytes]:
-    """`data` as it might arrive."""
+    """`data`, split at `cuts` as it might arrive."""
     places = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
     return [data[begin:end] for begin, end in pairwise(places) if begin != end]
 
@@ -50,7 +51,7 @@ def pieces_of(data: bytes, cuts: list[int]) -> list[bytes]:
 @example(HEADS[0] + b"0\r\nx: 1\r\n\r\n", [len(HEADS[0]) + 3], b"GET")
 @example(HEADS[0], [], b"HEAD")
 def test_what_passes_unseen_makes_no_answer_whole(answer: bytes, cuts: list[int], method: bytes) -> None:
-    """However an answer is cut up, the piece that completes it waits for its record."""
+    """However a response is split, the piece that completes it waits until the response is recorded."""
     wire = Wiretap("target")
     wire.upward(get(connection="close").replace(b"GET", method, 1), 0.0)
     for piece in pieces_of(answer, cuts):
@@ -60,7 +61,7 @@ def test_what_passes_unseen_makes_no_answer_whole(answer: bytes, cuts: list[int]
 
 
 def test_the_pieces_of_a_stream_pass_unseen() -> None:
-    """All but the last: head, chunk after chunk, a chunk that comes in two reads."""
+    """Every piece but the last is forwarded unparsed: the head, whole chunks, a chunk that comes in two reads."""
     wire = Wiretap("target")
     wire.upward(get(), 0.0)
     event = b"data: {}\n\n"
@@ -74,7 +75,19 @@ def test_the_pieces_of_a_stream_pass_unseen() -> None:
 
 
 def test_what_is_pipelined_is_looked_at() -> None:
-    """Where two answers are due, the end of the first may be anywhere."""
+    """If two responses are due, bytes are parsed first: the end of the first may be anywhere."""
     wire = Wiretap("target")
     wire.upward(get() * 2, 0.0)
     assert not wire.passes(HEADS[0] + b"A\r\n")
+
+
+def test_a_request_is_kept_once() -> None:
+    """However often a whole request is asked for, its body is one and the same, and what gathered it is empty."""
+    requests = RequestFollower("target")
+    requests.feed(b"POST /v1beta/interactions HTTP/1.1\r\nhost: x\r\ncontent-length: 6\r\n\r\nabc", 0.0)
+    [asked] = requests.asked
+    assert asked.request.body == b"abc"
+    requests.feed(b"def", 1.0)
+    assert asked.request.body == b"abcdef"
+    assert asked.request.body is asked.request.body
+    assert not asked.body

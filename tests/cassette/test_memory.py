@@ -1,0 +1,196 @@
+"""Claims about long bodies: what recording one takes in memory, and that nothing is written differently for it."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import random
+import tracemalloc
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.cassette import CassetteError, CassetteFile, Recording, load, matching, places, scalars
+from harness.cassette.framing import Edit, apply, pieces_of
+from harness.cassette.matching import Canon
+from harness.cassette.places import placed, text_of, windows_of
+from harness.cassette.redact import Redactor
+from harness.cassette.texts import TextReader
+from harness.cassette.vault import Change, Vault
+from harness.contract import PROTOCOL
+from harness.wire import Headers, Request
+
+SIZE = 3_000_000
+WORDS = "lorem ipsum dolor sit amet consectetur "
+SECRET = "AIza" + "S" * 35
+
+
+def delta(text: str) -> bytes:
+    """One event of a stream."""
+    event = {"event_type": "step.delta", "index": 0, "delta": {"type": "text", "text": text}}
+    return f"data: {json.dumps(event)}\n\n".encode()
+
+
+def step(text: str) -> str:
+    """One step of an interaction."""
+    return json.dumps({"type": "model_output", "content": [{"type": "text", "text": text}]})
+
+
+BODIES = {
+    "text/event-stream": delta(WORDS * 2) * (SIZE // len(delta(WORDS * 2))),
+    "application/json": f'{{"steps": [{", ".join([step(WORDS * 9)] * (SIZE // len(step(WORDS * 9))))}]}}'.encode(),
+    "text/plain": WORDS.encode() * (SIZE // len(WORDS)),
+    "image/x-bitmap": b"\xfe\xff" * (SIZE // 2),
+}
+
+
+def recording(body: bytes, kind: str, asked: bytes = b"") -> Recording:
+    """A body that came in one piece."""
+    request = Request("POST", "/v1beta/interactions", Headers([("content-type", kind)]), asked)
+    pieces = pieces_of([(len(body), 7)]) if body else pieces_of([])
+    return Recording(request, 200, Headers([("content-type", kind)]), body, pieces)
+
+
+@pytest.mark.parametrize("kind", BODIES)
+def test_what_a_body_takes(tmp_path: Path, kind: str) -> None:
+    """To redact, keep and write an answer takes twice its size beside it, three times where it is no text."""
+    path, made = tmp_path / "a.yaml", recording(BODIES[kind], kind)
+    with CassetteFile(tmp_path / "warm.yaml", PROTOCOL) as file:  # imports and patterns are not the body's
+        file.add(recording(BODIES[kind][:2000], kind))
+    tracemalloc.start()
+    try:
+        with CassetteFile(path, PROTOCOL) as file:
+            file.add(made)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak <= (3.1 if kind.startswith("image") else 2.2) * len(made.body)
+    assert load(path).recordings[0].body == made.body
+
+
+def test_what_a_request_leaves(tmp_path: Path) -> None:
+    """Of a long request that is in the file, nothing but its body stays in memory."""
+    asked = json.dumps({"input": [{"type": "image", "data": "A" * SIZE}]}).encode()
+    made = recording(b"{}", "application/json", asked)
+    with CassetteFile(tmp_path / "a.yaml", PROTOCOL) as file:
+        tracemalloc.start()
+        try:
+            file.add(made)
+            left = tracemalloc.get_traced_memory()[0]
+        finally:
+            tracemalloc.stop()
+    assert left < SIZE / 10
+
+
+TEXTS = [
+    "plain ",
+    "Zeile\n",
+    "- a: b # c\n",
+    "déjà 東京 🦊 ",
+    "\x00\x7f\x85\u2028\ufeff",
+    "1",
+    "true",
+    "~",
+    "'\"\\",
+]
+
+
+@pytest.mark.parametrize("text", TEXTS)
+@pytest.mark.parametrize("extra", [-1, 0, 1, 70_000])
+def test_long_texts_are_written_as_ever(text: str, extra: int) -> None:
+    """libyaml writes the same for the bytes of a body as for its text."""
+    body = (text * scalars._LONG).encode()[: scalars._LONG + extra].decode("utf-8", "ignore").encode()
+    assert written(body) == yaml.dump({"string": body.decode()}, Dumper=yaml.CDumper).encode()
+
+
+@pytest.mark.parametrize("size", [65_535, 65_536, 57 * 1024, 2 * 57 * 1024 + 1, 300_000])
+def test_long_binaries_are_written_as_ever(size: int) -> None:
+    """And the same base64 for one that is no text."""
+    body = b"\xff" + random.Random(size).randbytes(size)
+    assert written(body) == yaml.dump({"string": body}, Dumper=yaml.CDumper).encode()
+
+
+def written(body: bytes) -> bytes:
+    """What becomes of a body, by way of a scalar if it is long enough."""
+    response: dict[str, Any] = {"body": {"string": body}}
+    scalars.lighten([], [response])
+    if isinstance(response["body"]["string"], bytes):
+        with contextlib.suppress(UnicodeDecodeError):
+            response["body"]["string"] = body.decode()  # what vcrpy does
+    file = io.BytesIO()
+    yaml.dump(response["body"], file, Dumper=scalars.dumper(), encoding="utf-8")
+    return file.getvalue()
+
+
+@given(st.binary(max_size=40) | st.text(max_size=12).map(str.encode))
+def test_windows(data: bytes) -> None:
+    """Window by window a body has the text that it has as a whole, wherever characters are cut."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(places, "WINDOW", 3)
+        assert "".join(windows_of(data)) == text_of(data)
+
+
+@given(st.binary(max_size=40), st.data())
+def test_places_in_any_order(data: bytes, draw: st.DataObject) -> None:
+    """A change of a text is at its place in the bytes, in whatever order changes are asked for."""
+    text = text_of(data)
+    spots = draw.draw(st.lists(st.integers(0, len(text)), max_size=6))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(places, "WINDOW", 3)
+        found = list(placed(5, text, [Change(at, at, "é", "kind") for at in spots]))
+    starts = [5 + len(text[:at].encode("utf-8", "surrogateescape")) for at in spots]
+    assert [item.edit for item in found] == [Edit(start, start, "é".encode()) for start in starts]
+
+
+def test_edits() -> None:
+    """Edits give a new body, none the old one."""
+    assert apply(b"abcdef", [Edit(0, 1, b"xx"), Edit(3, 3, b"-"), Edit(5, 6, b"")]) == b"xxbc-de"
+    assert apply(b"abc", []) == b"abc"
+
+
+@given(st.lists(st.integers(1, 30), max_size=6))
+def test_names_across_windows(cuts: list[int]) -> None:
+    """The name of a secret is seen wherever a text is cut, also where nothing but dashes parts its letters."""
+    reader, text = TextReader(PROTOCOL, Vault()), 'x "P-a_s-----S__w-ord": "İ"'
+    parts = [text[start:end] for start, end in zip([0, *sorted(cuts)], [*sorted(cuts), None], strict=True)]
+    assert reader.any_names_secrets(parts)
+    assert not reader.any_names_secrets([part.replace("w", "q") for part in parts])
+
+
+def test_a_fragment_that_is_not_one_literal() -> None:
+    """A secret in a text that no literal of a payload spells, as it has several lines, is refused."""
+    stream = delta("Use " + SECRET).replace(b"Use ", b"Use\ndata: ")
+    with pytest.raises(CassetteError, match="outside of any literal"):
+        Redactor(PROTOCOL).redact(recording(stream, "text/event-stream"))
+
+
+@pytest.mark.parametrize("text", ["a" * 70_000, "\udc80é🦊\n" * 20_000, "x" * 65_535])
+def test_long_scalars_are_compared_and_shown_as_ever(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Requests that differ behind the first 65,536 characters differ, and are shown by beginning and length."""
+
+    def difference() -> matching.Difference | None:
+        bodies = [text.encode("utf-8", "surrogateescape") + end for end in (b"", b"", b"b")]
+        one, same, other = (Canon(PROTOCOL).of(recording(b"", "text/plain", body).request) for body in bodies)
+        assert one == same
+        return matching.difference(one, other, matching.Ids(PROTOCOL), {})
+
+    shortened = difference()
+    monkeypatch.setattr(matching, "_LONG", 1 << 60)
+    assert shortened == difference() is not None
+
+
+def test_pieces_are_those_of_the_body(tmp_path: Path) -> None:
+    """A long body whose secret is replaced keeps its pieces, in the file and beside it."""
+    body = BODIES["text/event-stream"] + delta(f"key {SECRET} end")
+    pieces = pieces_of([(len(body) - 50, 1), (50, 2)])
+    made = replace(recording(body, "text/event-stream"), pieces=pieces)
+    with CassetteFile(tmp_path / "a.yaml", PROTOCOL) as file:
+        kept = file.add(made)
+    assert SECRET.encode() not in kept.body
+    assert load(tmp_path / "a.yaml").recordings[0] == kept

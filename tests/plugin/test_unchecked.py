@@ -1,0 +1,264 @@
+"""A test that never asks its fixture what must come is told so, and a test that checks in any other way is not."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.plugin.toys import run
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+HEAD = """
+import json, unittest
+import httpx, pytest
+
+dropped, lifecycle = pytest.mark.interactions_dropped, pytest.mark.interactions_lifecycle
+PATH, CUTS = "/v1beta/interactions", ["event:9,rst", "event:9,end"]
+
+@pytest.fixture
+def client(interactions_emulator):
+    with httpx.Client(transport=interactions_emulator.transport, base_url="http://x.test",
+                      headers={"x-goog-api-key": "k"}) as client:
+        yield client
+
+def read(client, stream):
+    text = ""
+    try:
+        with client.stream("GET", f"{PATH}/{stream.id}?stream=true") as response:
+            for line in response.iter_lines():
+                if '"step.delta"' in line:
+                    text += json.loads(line[6:])["delta"].get("text", "")
+    except httpx.HTTPError:
+        pass
+    return text
+
+@pytest.fixture
+def judged_late(dropped_stream, client):
+    texts = []
+    yield texts
+    assert dropped_stream.text.startswith(texts[0])
+"""
+
+UNCHECKED = {
+    "nothing": """
+        @dropped(cuts=CUTS)
+        def test_it(dropped_stream, client):
+            read(client, dropped_stream)
+    """,
+    "any text will do": """
+        @dropped(cuts=CUTS)
+        def test_it(dropped_stream, client):
+            assert read(client, dropped_stream)
+    """,
+    "its own script, and no assertion": """
+        @dropped(cuts=CUTS, script={"text": "Short."})
+        def test_it(dropped_stream, client):
+            read(client, dropped_stream)
+    """,
+    "an assertion that is not reached": """
+        @dropped(cuts=CUTS)
+        def test_it(dropped_stream, client):
+            if (text := read(client, dropped_stream)) == "whole":
+                dropped_stream.assert_seen_once(text)
+    """,
+    "a loop without a turn": """
+        @dropped(cuts=[], mode="loop")
+        def test_it(dropped_stream, client):
+            for stream in dropped_stream:
+                stream.assert_seen_once(read(client, stream))
+    """,
+    "a class that another one inherits from": """
+        class Base:
+            cuts = CUTS
+            @dropped(cuts=CUTS)
+            def test_it(self, dropped_stream, client):
+                self.check(dropped_stream, read(client, dropped_stream))
+        class TestIt(Base):
+            def check(self, stream, text):
+                pass
+    """,
+    "async": """
+        @pytest.mark.asyncio
+        @dropped(cuts=CUTS)
+        async def test_it(dropped_stream, client):
+            read(client, dropped_stream)
+    """,
+    "an outcome that nobody wants to know": """
+        def test_it(interaction_lifecycle, client):
+            assert client.get(f"{PATH}/{interaction_lifecycle.id}") is not None
+    """,
+    "an xfail that is for other systems": """
+        @pytest.mark.xfail(False, reason="elsewhere")
+        @dropped(cuts=CUTS)
+        def test_it(dropped_stream, client):
+            read(client, dropped_stream)
+    """,
+}
+
+CHECKED = {
+    "the assertion": """
+        @dropped(cuts=["pass"])
+        def test_it(dropped_stream, client):
+            dropped_stream.assert_seen_once(read(client, dropped_stream))
+    """,
+    "its expected text": """
+        @dropped(cuts=CUTS)
+        def test_it(dropped_stream, client):
+            assert dropped_stream.text.startswith(read(client, dropped_stream))
+    """,
+    "its expected events": """
+        @dropped(cuts=CUTS)
+        def test_it(dropped_stream, client):
+            if len(dropped_stream.events) < 9: raise ValueError
+    """,
+    "a text of its own": """
+        @dropped(cuts=["pass"], script={"text": "Short."})
+        def test_it(dropped_stream, client):
+            assert read(client, dropped_stream) == "Short."
+    """,
+    "a fixture that checks when it is over": """
+        @dropped(cuts=CUTS)
+        def test_it(dropped_stream, client, judged_late):
+            judged_late.append(read(client, dropped_stream))
+    """,
+    "an exception that must come": """
+        @dropped(cuts=CUTS)
+        def test_it(dropped_stream, client):
+            with pytest.raises(ZeroDivisionError):
+                1 / len(read(client, dropped_stream)[:0])
+    """,
+    "what was sent": """
+        @dropped(cuts=CUTS)
+        def test_it(dropped_stream, interactions_emulator, client):
+            read(client, dropped_stream)
+            assert len(interactions_emulator.requests) == 1
+    """,
+    "how patient it was": """
+        @dropped(cuts=CUTS)
+        def test_it(dropped_stream, client, interactions_no_sleep):
+            read(client, dropped_stream)
+            interactions_no_sleep.assert_total(at_most=5)
+    """,
+    "a class that another one inherits from": """
+        class Base:
+            @dropped(cuts=CUTS)
+            def test_it(self, dropped_stream, client):
+                self.check(dropped_stream, read(client, dropped_stream))
+        class TestIt(Base):
+            def check(self, stream, text):
+                assert stream.text.startswith(text)
+    """,
+    "async": """
+        @pytest.mark.asyncio
+        @dropped(cuts=["pass"])
+        async def test_it(dropped_stream, client):
+            dropped_stream.assert_seen_once(read(client, dropped_stream))
+    """,
+    "only the first turn of a loop asks": """
+        @dropped(cuts=CUTS, mode="loop")
+        def test_it(dropped_stream, client):
+            whole = None
+            for stream in dropped_stream:
+                whole = whole or stream.text
+                assert whole.startswith(read(client, stream))
+    """,
+    "an outcome by the name of the route": """
+        def test_it(interaction_lifecycle):
+            assert interaction_lifecycle.route != "deleted"
+    """,
+    "an outcome that the marker names": """
+        @lifecycle("failed")
+        def test_it(interaction_lifecycle, client):
+            while client.get(f"{PATH}/{interaction_lifecycle.id}").json()["status"] != "failed":
+                pass
+            assert True
+    """,
+    "skipped on the way": """
+        @dropped(cuts=CUTS)
+        def test_it(dropped_stream, client):
+            read(client, dropped_stream)
+            pytest.skip("not now")
+    """,
+    "fails as it is expected to": """
+        @pytest.mark.xfail(strict=True)
+        @dropped(cuts=CUTS)
+        def test_it(dropped_stream, client):
+            raise ValueError
+    """,
+    "passes though it should not": """
+        @pytest.mark.xfail
+        @dropped(cuts=CUTS)
+        def test_it(dropped_stream, client):
+            read(client, dropped_stream)
+    """,
+    "ignored on purpose": """
+        @pytest.mark.filterwarnings("ignore::harness.plugin.UncheckedResultWarning")
+        @dropped(cuts=CUTS)
+        def test_it(dropped_stream, client):
+            read(client, dropped_stream)
+    """,
+    "a fixture that promises nothing": """
+        def test_it(interaction_chain, interactions_emulator, client):
+            interaction_chain.build(2)
+    """,
+}
+SHOWN = ("-W", "default::harness.plugin.UncheckedResultWarning")
+
+
+def toys(pytester: pytest.Pytester, cases: dict[str, str]) -> None:
+    """A module of its own for each case."""
+    for name, source in cases.items():
+        module = re.sub(r"\W", "_", name)
+        pytester.makepyfile(**{f"test_{module}": HEAD + "\n" + re.sub(r"(?m)^ {8}", "", source)})
+
+
+def test_who_is_warned(pytester: pytest.Pytester) -> None:
+    """Every test that cannot notice a loss is named once, however many cuts it has, with what to write."""
+    toys(pytester, UNCHECKED)
+    result = run(pytester, *SHOWN)
+    assert "failed" not in result.parseoutcomes()
+    told = [line for line in result.outlines if "UncheckedResultWarning:" in line]
+    warned = {re.search(r"test_(\w+)\.py::", line)[1] for line in told}  # type: ignore[index]
+    assert warned == {re.sub(r"\W", "_", name) for name in UNCHECKED}
+    assert len(told) == len(UNCHECKED)
+    assert "call dropped_stream.assert_seen_once(result)" in str(result.stdout)
+    assert "call interaction_lifecycle.assert_outcome(result)" in str(result.stdout)
+
+
+def test_who_is_not(pytester: pytest.Pytester) -> None:
+    """A test that checks, in whatever way, or that did not pass, has no warning, which here would be an error."""
+    toys(pytester, CHECKED)
+    outcomes = run(pytester).parseoutcomes()
+    assert outcomes.keys() == {"passed", "skipped", "xfailed", "xpassed"}
+
+
+def test_where_warnings_are_errors(pytester: pytest.Pytester) -> None:
+    """Such a test is then an error of its teardown, in words alone; one that fails anyway has no second error."""
+    failing = UNCHECKED["nothing"].replace("read(", "assert not read(")
+    toys(pytester, {"nothing": UNCHECKED["nothing"], "failing": failing})
+    result = run(pytester)
+    result.assert_outcomes(passed=2, errors=2, failed=2)
+    result.stdout.fnmatch_lines(["test_nothing.py::test_it passed without checking what its client received*"])
+    result.stdout.no_fnmatch_line("*INTERNALERROR*")
+    result.stdout.no_fnmatch_line("*unchecked.py*")
+
+
+def test_on_workers(pytester: pytest.Pytester) -> None:
+    """The warning comes through from a worker of pytest-xdist."""
+    toys(pytester, {"nothing": UNCHECKED["nothing"]})
+    result = run(pytester, "-n", "1", *SHOWN, process=True)
+    result.assert_outcomes(passed=2, warnings=2)
+    result.stdout.fnmatch_lines(["*UncheckedResultWarning: test_nothing.py::test_it passed without*"])
+
+
+@pytest.mark.parametrize("asks", ["assert False", "dropped_stream.text"])
+def test_before_the_first_turn(pytester: pytest.Pytester, asks: str) -> None:
+    """A loop test that fails before any stream was dropped fails as any other, and does not end the session."""
+    source = f'@dropped(cuts=CUTS, mode="loop")\ndef test_it(dropped_stream):\n    {asks}\n'
+    toys(pytester, {"early": source})
+    result = run(pytester)
+    result.assert_outcomes(failed=1)
+    if "text" in asks:
+        result.stdout.fnmatch_lines(["E *write `for stream in dropped_stream:`"])
