@@ -39,7 +39,7 @@ _PARAMETRIZED = frozenset({"interaction_lifecycle", "dropped_stream"})
 _MARKERS = (
     "interactions_emulator(**settings): settings of the test's emulator, such as event_ids='sparse'",
     "interactions_lifecycle(*routes): the routes that interaction_lifecycle takes; 'all' for every one",
-    "interactions_dropped(cuts, first, endings, script, cassette, event_ids, resume, mode): dropped_stream's drops",
+    "interactions_dropped(cuts, first, endings, script, cassette, event_ids, resume, mode): where it drops",
     "interactions_cassette(path, record_mode, mode, upstream): the recording that interactions_cassette plays",
 )
 
