@@ -142,8 +142,10 @@ def _confirm(arguments: argparse.Namespace, session: Session, scenarios: Sequenc
     estimate = sum(scenario.exercise.requests for scenario in ahead)
     creates = sum(scenario.exercise.interactions for scenario in ahead)
     session.budget = session.budget or estimate * _AMPLE
-    names = ", ".join(scenario.name for scenario in ahead) or "nothing is left to record"
-    cost = f"{names}: about {counted(estimate, 'request')}, {counted(creates, 'interaction')}"
+    for scenario in ahead:
+        say(f"  {scenario.name:<10} {scenario.shows}", to_errors=arguments.json)
+    what = counted(len(ahead), "scenario") if ahead else "nothing is left to record"
+    cost = f"{what}: about {counted(estimate, 'request')}, {counted(creates, 'interaction')}"
     cost += f", at most {counted(session.budget, 'request')}"
     say(f"{cost}; target {session.target.info.url} ({session.provenance.target})", to_errors=arguments.json)
     if not session.target.info.secrets:
