@@ -144,9 +144,12 @@ def _rewrite_baseline(arguments: argparse.Namespace, old: Baseline, results: Seq
         Path(arguments.baseline).write_text(new.text(), encoding="utf-8")
     except OSError as wrong:
         raise UsageFault(f"the baseline {arguments.baseline} cannot be written: {wrong.strerror}") from None
-    say(f"baseline {arguments.baseline}: {added} added, {gone} removed", to_errors=arguments.json)
     unjudged = any(result.unjudged and result.check.id not in new for result in results)
-    return exit_code((_seen_with(result, new) for result in results), unjudged=unjudged)
+    code = exit_code((_seen_with(result, new) for result in results), unjudged=unjudged)
+    changed = f"baseline {arguments.baseline}: {added} added, {gone} removed"
+    conforms = "conformant" if code == Exit.OK else "still not conformant"
+    say(f"{changed}; with it, this run is {conforms}", to_errors=arguments.json)
+    return code
 
 
 def _seen_with(result: Result, baseline: Baseline) -> Verdict:

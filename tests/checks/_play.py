@@ -1,6 +1,6 @@
-"""Plays one exercise against a service in this process, and makes exchanges by hand for judges.
+"""Play one exercise against a service in this process, and make exchanges by hand for judges.
 
-`harness.runner` plays exercises in earnest; this is the least that tests of checks need.
+`harness.runner` plays exercises in earnest; this is the minimum that the tests of checks need.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ TARGET = Target(key="harness-test-key", other_key="harness-other-key")
 
 @dataclass
 class Played:
-    """What one exercise brought and cost: requests below an API version, and creates that were accepted.
+    """What one exercise returned and what it cost: requests below an API version, and accepted creates.
 
     Requests to the control API cost nothing and are not counted.
     """
@@ -49,7 +49,7 @@ class Played:
     interactions: int = 0
 
     def count(self, request: Request, status: int | None) -> None:
-        """One more request, and what became of it."""
+        """Count one more request and its answer."""
         if request.target.startswith("/__harness__/"):
             return
         self.requests += 1
@@ -59,7 +59,7 @@ class Played:
 
 
 def play(exercise: Exercise, driver: Driver, target: Target = TARGET) -> Played:
-    """Run an exercise to its end; an `Unmet` is a result."""
+    """Run an exercise to its end; an `Unmet` becomes part of the result."""
     played = Played()
     steps = exercise.run(target)
     result: Any = None
@@ -112,7 +112,7 @@ def answer(
     framing: Framing | None = None,
     ending: Ending = COMPLETE,
 ) -> Exchange:
-    """A finished exchange; `status=None` is a connection that died before its head."""
+    """A finished exchange; `status=None` is a connection that died before the response head."""
     request = Request(method, target, Headers((request_headers or {}).items()), _bytes(sent))
     recorder = Recorder(request)
     if status is None:
@@ -126,7 +126,7 @@ def answer(
 
 
 def stream_of(*payloads: Any, status: int = 200) -> Exchange:
-    """An event stream of these payloads, each in a frame of its own."""
+    """An event stream with these payloads, each in a frame of its own."""
     frames = b"".join(b"data: " + _bytes(payload) + b"\n\n" for payload in payloads)
     return answer(status, frames, label=SSE)
 
@@ -137,7 +137,7 @@ def refusal(status: int, code: Any = "invalid_request", message: Any = "No.", **
 
 
 def interaction(**fields: Any) -> dict[str, Any]:
-    """A completed interaction that keeps every rule, with fields replaced; `None` leaves one out."""
+    """A completed interaction that keeps every rule, with some fields replaced; `None` omits a field."""
     whole = {
         "id": "v1_one",
         "object": "interaction",
@@ -156,7 +156,7 @@ def interaction(**fields: Any) -> dict[str, Any]:
 
 
 def shows(status: str, **fields: Any) -> Exchange:
-    """An answer that shows the run in this status."""
+    """An answer that shows the interaction with this status."""
     return answer(body=interaction(status=status, **fields))
 
 
@@ -166,7 +166,7 @@ def holding(text: str) -> Exchange:
 
 
 def judge(check_id: str, **exchanges: Any) -> Observation:
-    """What one check of the catalogue says of these exchanges."""
+    """The observation of one check of the catalogue on these exchanges."""
     return BY_ID[check_id].observe(exchanges)
 
 
@@ -175,5 +175,5 @@ def _bytes(value: Any) -> bytes:
 
 
 def case(check_id: str, outcome: str, why: str, **exchanges: Any) -> Any:
-    """One row of a table: what the check says of these exchanges, and the reason in words."""
+    """One row of a table: the outcome that the check must reach on these exchanges, and the reason in words."""
     return pytest.param(check_id, Outcome(outcome), exchanges, id=f"{check_id}: {why}")

@@ -1,4 +1,4 @@
-"""Streams made by hand: the events of one small answer, to be cut, bent and broken by tests."""
+"""Hand-made streams: the events of one small answer, for tests to cut, alter and break."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ CALL = {"type": "function_call", "id": "call_1", "name": "get_weather", "argumen
 
 
 def event(event_type: str, **fields: Any) -> Event:
-    """One event, its type last as the API has it."""
+    """One event, with its type last, as the API sends it."""
     return {**fields, "event_type": event_type}
 
 
 def text_events(*parts: str, status: str = "completed", found: str = "v1_one") -> list[Event]:
-    """The whole stream of a text answer, a thought before it; `parts` are its deltas."""
+    """The whole stream of a text answer that begins with a thought; `parts` are its text deltas."""
     return _between(
         [
             *_step(0, {"type": "thought"}, {"type": "thought_signature", "signature": "c2ln"}),
@@ -31,14 +31,14 @@ def text_events(*parts: str, status: str = "completed", found: str = "v1_one") -
 
 
 def call_events(*fragments: str, status: str = "requires_action", name: str = "get_weather") -> list[Event]:
-    """The whole stream of a function call whose arguments come in `fragments`."""
+    """The whole stream of a function call whose arguments arrive in `fragments`."""
     shell = {"type": "function_call", "id": "call_1", "name": name, "arguments": {}}
     deltas = ({"type": "arguments_delta", "arguments": part} for part in fragments)
     return _between(_step(0, shell, *deltas), status, "v1_one")
 
 
 def numbered(events: list[Event], *, only: str = "", name: str = "") -> list[Event]:
-    """The same events with an event_id each, or on the events of one type `only`; `name` is one id for all."""
+    """The same events, each with an event_id. `only` limits ids to one event type; `name` is one id for all."""
     return [
         {**one, "event_id": name or f"ev{place}"} if not only or one["event_type"] == only else one
         for place, one in enumerate(events)

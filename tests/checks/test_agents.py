@@ -1,4 +1,4 @@
-"""Judges of agents' runs and their environments, on exchanges made by hand."""
+"""The judges of the checks on agent runs and their environments, on hand-made exchanges."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from tests.checks._play import answer, case, interaction, refusal
 
 
 def turn(found="v1_one", environment="env1", **fields):
-    """A turn of an agent in an environment."""
+    """An agent's turn in an environment."""
     return answer(body=interaction(id=found, environment_id=environment, **fields))
 
 

@@ -1,4 +1,4 @@
-"""Judges of keys, on exchanges made by hand."""
+"""The judges of the checks on API keys, on hand-made exchanges."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NO_KEY = refusal(401, "authentication")
 
 
 def without(**changed):
-    """The answers to the calls without a key, as they are meant to be but for the changed ones."""
+    """The answers to calls without a key: correct ones, except those that are replaced."""
     plain = {"read_without": NO_KEY, "created_without": NO_KEY, "deleted_without": NO_KEY, "read_again": STORED}
     return {**plain, **changed}
 
@@ -53,6 +53,6 @@ CASES = [
     ids=["no key", "a bearer header", "a key header"],
 )
 def test_needs_a_key_that_can_be_left_out(target):
-    """Where every call carries a key, or none does, leaving it out proves nothing: untestable."""
+    """If every call carries a key, or none does, leaving the key out proves nothing: the checks are untestable."""
     with pytest.raises(Unmet):
         next(auth.one_interaction_many_keys.run(target))

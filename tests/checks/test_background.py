@@ -1,4 +1,4 @@
-"""Judges of background runs, on exchanges made by hand."""
+"""The judges of the checks on background runs, on hand-made exchanges."""
 
 from __future__ import annotations
 
@@ -64,5 +64,5 @@ CASES = [
 
 
 def test_a_fast_run_is_nobodys_fault():
-    """A run that was over at once where it could not be held is a race lost."""
+    """A run that could not be held and was over at once is reported as a lost race, not as a failure."""
     assert judge("bg.at-once", created=DONE, held=False).race_lost

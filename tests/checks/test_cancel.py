@@ -1,4 +1,4 @@
-"""Judges of cancels in time, too late, and of nothing, on exchanges made by hand."""
+"""The judges of the checks on cancelling: in time, too late, or something that does not exist."""
 
 from __future__ import annotations
 
@@ -101,13 +101,13 @@ CASES = [
 
 @pytest.mark.parametrize("check_id", ["cancel.ok", "cancel.state"])
 def test_a_lost_race_is_nobodys_fault(check_id):
-    """A run that was over before the cancel came is marked as a race."""
+    """If the run ended before the cancel arrived, the result is marked as a lost race."""
     seen = {"run": RUNNING, "held": False, "cancelled": REFUSED, "polled": [DONE]}
     assert judge(check_id, **seen).race_lost
 
 
 def test_an_accepted_cancel_is_not_said_to_have_come_too_late():
-    """Where the run ends otherwise after a cancel that was accepted, nobody knows which of the two came first."""
+    """If a run ends normally after an accepted cancel, the reason does not claim that the cancel came too late."""
     seen = judge("cancel.state", held=False, cancelled=RUNNING, polled=[RUNNING, DONE])
     assert seen.race_lost
     assert seen.reason == "the cancel was accepted, and the run ended as completed all the same"

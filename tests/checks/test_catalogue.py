@@ -1,4 +1,4 @@
-"""The catalogue as a whole: what it says of itself, and what it says of the reference emulator."""
+"""The catalogue as a whole: how its checks describe themselves, and their verdicts on the reference emulator."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ CLAIMS_A_LEVEL = re.compile(r"\b(must|shall|should|ought)\b", re.IGNORECASE)
 UNTESTABLE = {
     "store.false-chain": "the reference gives what it does not store no id to continue",
 }
-"""Checks that the reference gives no chance to look, and why that is right."""
+"""Checks that cannot be tested on the reference emulator, and why that is right."""
 
 OFFLINE = {
     "request.schema": "speaks of a client's recorded requests, which no target answers for",
 }
-"""Rules that no check asks of a target, and why."""
+"""Rules that no check tests against a target, and why."""
 
 OF_SEVERAL = {
     "stream.evid-delta": "a target without event ids breaks no promise, so its own check asks for one first",
 }
-"""Rules that the judges of one answer know and that no run asks of every answer, and why."""
+"""Rules that are judged from a single answer but not applied to every answer of a run, and why."""
 
 BY_EXERCISE: dict[str, list[Check]] = defaultdict(list)
 for _check in CATALOGUE:
@@ -46,12 +46,12 @@ for _check in CATALOGUE:
 
 
 def test_every_rule_has_its_check():
-    """No rule of the contract is without a check, bar those that only recordings can break."""
+    """Every rule of the contract has a check, except the rules that only recordings can break."""
     assert {check.id for check in CATALOGUE} == set(BY_ID) - set(OFFLINE)
 
 
 def test_what_one_answer_can_break_is_asked_of_every_answer():
-    """The rules that the contract finds broken in a single answer have checks that hold everywhere."""
+    """Every rule that a single answer can break has a check that is applied to every answer (`everywhere`)."""
     judges = (body, usage, errors, automaton, stream, operations)
     source = "".join(Path(str(module.__file__)).read_text("utf-8") for module in judges)
     named = {found for found in re.findall(r'"([a-z]+\.[a-z0-9-]+)"', source) if found in BY_ID}
@@ -61,7 +61,7 @@ def test_what_one_answer_can_break_is_asked_of_every_answer():
 
 @pytest.mark.parametrize("check", CATALOGUE, ids=lambda check: check.id)
 def test_says_what_it_is(check):
-    """A title is one short claim that leaves the level to the rule, what passes is told, and so is the source."""
+    """A title is one short claim that does not repeat the level; accepted outcomes and the source are stated."""
     assert 10 < len(check.title) < 90
     assert not check.title.endswith(".")
     assert not CLAIMS_A_LEVEL.search(check.title)
@@ -74,13 +74,13 @@ def test_says_what_it_is(check):
 
 
 def test_ids_are_words_and_a_dot():
-    """An id is an area and a name, so that globs and areas select what they say."""
+    """A check id is `area.name`, so that globs and areas select exactly what they say."""
     assert [check.id for check in CATALOGUE if not re.fullmatch(r"[a-z]+\.[a-z0-9-]+", check.id)] == []
 
 
 @pytest.mark.parametrize("name", BY_EXERCISE)
 def test_reference_keeps_every_rule(name):
-    """On the reference an exercise costs what it declares, and each of its checks is met."""
+    """Against the reference, each exercise costs what it declares, and all its checks are met."""
     exercise = BY_EXERCISE[name][0].exercise
     played = play(exercise, reference(), replace(TARGET, capabilities=frozenset(CAPABILITIES)))
     assert played.unmet is None
@@ -92,20 +92,20 @@ def test_reference_keeps_every_rule(name):
 
 
 def reference() -> ServiceDriver:
-    """A fresh emulator that knows two projects' keys."""
+    """A fresh emulator that knows the keys of two projects."""
     clock = LogicalClock()
     keys = {TARGET.key: "one", TARGET.other_key: "two"}
     return ServiceDriver(Emulator(Settings(keys=keys), clock=clock), clock)
 
 
 def test_two_checks_of_one_rule_are_refused():
-    """A rule has exactly one check."""
+    """A second check for the same rule is refused."""
     with pytest.raises(ValueError, match="create"):
         gather([[CHECKS_BY_ID["create.ok"]], [CHECKS_BY_ID["create.ok"]]])
 
 
 def test_two_exercises_of_one_name_are_refused():
-    """Exercises are known by name, so a name belongs to one."""
+    """Two exercises of the same name are refused, because exercises are identified by name."""
     check = CHECKS_BY_ID["create.ok"]
     twin = replace(CHECKS_BY_ID["create.id"], exercise=Exercise(check.exercise.run, 1, 1))
     with pytest.raises(ValueError, match="a_stored_interaction"):
@@ -113,7 +113,7 @@ def test_two_exercises_of_one_name_are_refused():
 
 
 def test_every_area_is_in_the_catalogue():
-    """No module that registers checks was forgotten in the catalogue."""
+    """The catalogue includes every module that registers checks."""
     modules = [import_module(f"harness.checks.{found.name}") for found in iter_modules(checks.__path__)]
     registered = [check for module in modules for check in getattr(module, "CHECKS", ())]
     assert sorted(check.id for check in registered) == sorted(check.id for check in CATALOGUE)

@@ -1,4 +1,4 @@
-"""Judges of chains, on exchanges made by hand."""
+"""The judges of the checks on chained interactions, on hand-made exchanges."""
 
 from __future__ import annotations
 
@@ -75,5 +75,5 @@ CASES = [
 
 
 def test_a_run_that_was_over_is_a_race_lost():
-    """A child that was accepted because the parent had finished first breaks nothing."""
+    """If a child was accepted because its parent had already finished, that is a lost race, not a failure."""
     assert judge("chain.running", early=CHILD, look=PARENT).race_lost

@@ -1,4 +1,4 @@
-"""What a check makes of its judge's words."""
+"""How a check turns the findings of its judge into an observation."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def check_of(judge) -> Check:
 
 
 def test_a_finding_gets_the_rule_and_the_only_exchange():
-    """A judge need not repeat its rule, nor name the one exchange it looks at."""
+    """A finding without a rule or place gets the rule of the check and its only exchange."""
     found = check_of(lambda created: [BROKEN]).observe({"created": 1}).findings[0]
     assert (found.rule, found.where.exchange) == ("create.ok", "created")
 
 
 def test_a_finding_is_about_what_the_check_names():
-    """Of several results, a finding without a place is about the one that the check was registered for."""
+    """If there are several exchanges, a finding without a place refers to the one named by `about`."""
     registry = Registry(BY_ID)
     details = {"title": "a title", "profile": "core", "about": "got"}
     registry.check("create.ok", nothing, **details)(lambda created, got: [BROKEN])
@@ -44,7 +44,7 @@ def test_a_finding_is_about_what_the_check_names():
 
 
 def test_a_place_that_is_named_stays():
-    """What the judge says of rule and place is kept."""
+    """A rule and place that the judge names itself are kept."""
     said = Finding("create.id", "wrong", where=Where(exchange="got"))
     assert check_of(lambda created, got: [said]).observe({"created": 1, "got": 2}).findings == (said,)
 
@@ -55,7 +55,7 @@ def test_a_place_that_is_named_stays():
     ids=["nothing", "information", "a breach"],
 )
 def test_an_unmet_judge_is_untestable_unless_something_was_broken(before, outcome):
-    """A prerequisite that is missing hides no breach that was found before it."""
+    """A missing prerequisite makes a check untestable, but never hides a breach that was found before it."""
 
     def judge(created):
         yield from before
@@ -67,14 +67,14 @@ def test_an_unmet_judge_is_untestable_unless_something_was_broken(before, outcom
 
 
 def test_a_stopped_exercise_is_still_judged_by_what_it_has():
-    """Checks that want what is there are judged; the others are untestable, for the exercise's reason."""
+    """After an exercise stops early, checks whose exchanges exist are judged; the others are untestable."""
     seen = stopped({"created": 1}, "the create brought no id")
     assert check_of(lambda created: []).observe(seen).outcome is Outcome.MET
     assert check_of(lambda created, got: []).observe(seen) == Observation.untestable("the create brought no id")
 
 
 def test_a_judge_that_wants_what_its_exercise_never_returns_is_our_fault():
-    """A misspelt parameter is a defect of the harness, not an untestable check."""
+    """A judge parameter that the exercise never returns is a defect of the harness, not an untestable check."""
     with pytest.raises(HarnessFault, match="craeted"):
         check_of(lambda craeted: []).observe({"created": 1})
 
@@ -85,6 +85,6 @@ def test_a_judge_that_wants_what_its_exercise_never_returns_is_our_fault():
     ids=["rule", "profile", "capability"],
 )
 def test_unknown_names_are_refused_at_import(rule, profile, requires):
-    """Registering under an unknown rule, profile or capability raises."""
+    """Registering a check under an unknown rule, profile or capability raises."""
     with pytest.raises(ValueError, match=r"okay|everything|magic"):
         Registry(BY_ID).check(rule, nothing, title="a title", profile=profile, requires=requires)(list)

@@ -1,4 +1,4 @@
-"""Judges of answers that pause, on exchanges made by hand."""
+"""The judges of the checks on answers that pause, on hand-made exchanges."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ CASES = [
 
 
 def test_an_answer_that_does_not_pause_is_no_lost_race():
-    """Who declares that answers pause is held to it: no luck is involved."""
+    """An answer that never pauses is not excused as a lost race, because pausing does not depend on timing."""
     played = play(a_paused_answer, ServiceDriver(Emulator()))
     assert played.unmet is not None
     assert not played.unmet.race_lost

@@ -1,4 +1,4 @@
-"""What the live service really answered is held against the checks: none may accuse it."""
+"""The checks accept what the live service really answered."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ ANSWER_CHECKS = [c for c in CATALOGUE if c.exercise.name == "a_stored_interactio
 @needs_corpus
 @pytest.mark.parametrize("path", files("response"), ids=lambda path: path.name)
 def test_recorded_answers_are_accepted(path):
-    """No check of a create's answer finds fault with a recording of the live service."""
+    """No check of a create's answer reports a finding for a recording of the live service."""
     body = json.loads(path.read_text("utf-8"))
     exchange = answer(body=body, method="POST", target="/v1beta/interactions")
-    # Without an id it was created with store=false, and create.id speaks of stored ones.
+    # A body without an id was created with store=false, and create.id applies to stored ones only.
     judged = [check for check in ANSWER_CHECKS if "id" in body or check.id != "create.id"]
     outcomes = {check.id: check.observe({"created": exchange}).outcome for check in judged}
     assert {i: o for i, o in outcomes.items() if o not in (Outcome.MET, Outcome.UNTESTABLE)} == {}

@@ -1,4 +1,4 @@
-"""Judges of a create's answer and of the forms of input, on exchanges made by hand."""
+"""The judges of the checks on a create's answer and on the forms of input, on hand-made exchanges."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ DEAD = answer(None)
 
 
 def created(**fields):
-    """A create's answer with fields replaced, or left out where they are None."""
+    """A create's answer with some fields replaced; `None` omits a field."""
     return answer(body=interaction(**fields), method="POST", target="/v1beta/interactions")
 
 
@@ -86,7 +86,7 @@ CASES = [
 
 
 def test_a_refused_create_fails_only_where_success_was_promised():
-    """A refused create breaks create.ok; what its body would have held is untestable."""
+    """A refused create fails only create.ok; the checks of its body are untestable."""
     outcomes = {c.id: c.observe({"created": REFUSED}).outcome for c in create.CHECKS if c.wants == ("created",)}
     assert outcomes.pop("create.ok") == "not_met"
     assert set(outcomes.values()) == {"untestable"}

@@ -1,4 +1,4 @@
-"""Judges of contradictions and options, on exchanges made by hand."""
+"""The judges of the checks on contradictory requests and on options, on hand-made exchanges."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Judges of unusual cursors, on exchanges made by hand."""
+"""The judges of the checks on unusual cursors, on hand-made exchanges."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PLAIN = [Resumed("ev3", 3, streamed(EVENTS[4:]))]
 
 
 def encoded(exchange, at=3):
-    """The resume with an escaped cursor."""
+    """A resume whose cursor is percent-encoded."""
     return Resumed(f"ev{at}", at, exchange)
 
 

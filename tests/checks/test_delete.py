@@ -1,4 +1,4 @@
-"""Judges of deleting, on exchanges made by hand."""
+"""The judges of the checks on deleting, on hand-made exchanges."""
 
 from __future__ import annotations
 

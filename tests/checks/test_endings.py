@@ -1,4 +1,4 @@
-"""Judges of background runs that begin or end unlike others, on exchanges made by hand."""
+"""The judges of the checks on background runs with an unusual start or end, on hand-made exchanges."""
 
 from __future__ import annotations
 
@@ -47,5 +47,5 @@ CASES = [
     ],
 )
 def test_luck_is_nobodys_fault(check_id, exchanges):
-    """What a target cannot be made to do is a race lost, also where it declared the capability."""
+    """A state that a target cannot be forced into is reported as a lost race, not as a failure."""
     assert judge(check_id, **exchanges).race_lost

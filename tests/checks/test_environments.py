@@ -1,4 +1,4 @@
-"""Judges of environments and their files, on exchanges made by hand."""
+"""The judges of the checks on environments and their files, on hand-made exchanges."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ def place(found="env1", **fields):
 
 
 def shapes(environment):
-    """Answers that all show one environment."""
+    """Answers that all show the same environment."""
     shown = answer(body=environment, target="/v1beta/environments/e")
     listed = answer(body={"environments": [environment]}, target="/v1beta/environments?page_size=1000")
     return {"made": shown, "fetched": shown, "listed": listed}
 
 
 def page(*names, token=None):
-    """One page of the list."""
+    """One page of the list of environments."""
     listed = {"environments": [{"id": name} for name in names]}
     return answer(body={**listed, "next_page_token": token} if token else listed)
 

@@ -1,4 +1,4 @@
-"""Judges of refusals, on exchanges made by hand."""
+"""The judges of the checks on error responses, on hand-made exchanges."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FRONT_END = {"error": {"code": 404, "message": "Method not found.", "status": "N
 
 
 def leaking(text):
-    """An error whose message is `text`, to a request that carried KEY."""
+    """An error with the message `text`, in answer to a request that carried KEY."""
     return refusal(400, message=text, request_headers={"x-goog-api-key": KEY})
 
 

@@ -1,4 +1,4 @@
-"""What is asked of the events in a stream."""
+"""How judges read the events of a stream."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def frame(data):
 
 
 def test_events_of_a_stream():
-    """A stream gives its events in order, without the sentinel."""
+    """`events_in` returns the events of a stream in order, without the `[DONE]` sentinel."""
     assert events.events_in(streamed(GOOD)) == GOOD
 
 
@@ -35,13 +35,13 @@ def test_events_of_a_stream():
     ],
 )
 def test_what_is_no_stream_has_no_events(exchange, why):
-    """Where there is nothing to look at, a judge is told why."""
+    """For an exchange that is not a stream, `events_in` raises Unmet with the reason."""
     with pytest.raises(Unmet, match=why):
         events.events_in(exchange)
 
 
 def test_a_wrong_label_hides_no_events():
-    """A stream under another label is one finding elsewhere, not a blind spot everywhere."""
+    """A stream with a wrong Content-Type is still read as a stream; another check reports the header."""
     assert events.is_stream(answer(body=streamed(GOOD).body, label="text/plain"))
 
 
@@ -56,25 +56,25 @@ def test_a_wrong_label_hides_no_events():
     ],
 )
 def test_where_a_stream_was_due(exchange, severities):
-    """Anything but a stream breaks the rule; a stream that was cut is noted."""
+    """Where a stream is required, anything else breaks the rule; a stream that was cut is only noted."""
     assert [finding.severity for finding in events.expect_stream(exchange)] == severities
 
 
 def test_frames_that_cannot_be_decoded_are_left_out():
-    """The sentinel, broken JSON, other values and endless nesting are no events."""
+    """The sentinel, broken JSON, values that are not objects and endless nesting are skipped."""
     odd = [b"[DONE]", b'{"a":', b"7", b"[{}]", b"\xff", b'{"a":' * 100_000, b'{"event_type": "x"}']
     assert events.decoded(map(frame, odd)) == [{"event_type": "x"}]
 
 
 def test_the_last_cursor_is_the_latest_one():
-    """A client goes on from the last event that had an id, however many came after it."""
+    """The last cursor is the latest event id, however many events without an id follow it."""
     some = [*numbered(GOOD)[:3], *GOOD[3:5]]
     assert events.last_cursor(some) == "ev2"
     assert events.last_cursor(GOOD) is None
 
 
 def test_deltas_of_one_type():
-    """Deltas are told apart by the type inside them."""
+    """`deltas` selects by the type inside the delta, and ignores a delta that is not an object."""
     assert len(events.deltas(GOOD, "text")) == 2
     assert len(events.deltas(call_events("{", "}"), "arguments_delta")) == 2
     assert events.deltas([event("step.delta", delta="text")], "text") == []
@@ -85,14 +85,14 @@ def test_deltas_of_one_type():
     [(GOOD, "completed"), (GOOD[:-1], None), ([event("interaction.completed", interaction=7)], None)],
 )
 def test_the_completion(stream, status):
-    """A completion without an interaction in it is still one, of nothing."""
+    """A completion event without an interaction still counts as the completion, with an empty interaction."""
     end = events.completion(stream)
     assert (end or {}).get("status") == status
     assert (end is None) is (stream == GOOD[:-1])
 
 
 def test_the_id_a_stream_tells():
-    """The first event that names an interaction tells whose stream it is."""
+    """The id of a stream comes from the first event that names an interaction; without one it is empty."""
     assert events.stream_id(GOOD) == "v1_one"
     assert events.stream_id(GOOD[1:]) == "v1_one"
     assert events.stream_id(GOOD[2:5]) == ""

@@ -1,4 +1,4 @@
-"""Exercises against targets that are anything but the reference: none of them raises more than `Unmet`."""
+"""Exercises against targets that differ from the reference: an exercise never raises anything but `Unmet`."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ for _check in CATALOGUE:
 
 
 def constant(status, body, label=JSON):
-    """A service that has one answer to everything."""
+    """A service that gives the same answer to every request."""
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     return lambda request: Response.whole(status, Headers((("content-type", label),)), data)
 
 
 def obedient(body, events=b"data: [DONE]\n\n"):
-    """A service that answers streams where they are asked for, and this body elsewhere."""
+    """A service that streams where a stream is requested, and answers everything else with this body."""
     plain, stream = constant(200, body), constant(200, events, SSE)
 
     def serve(request):
@@ -68,7 +68,7 @@ TARGETS = {
 
 
 def observe(name, driver, target):
-    """What every check of one exercise says of a target; one that was never reached says nothing."""
+    """The observations of all checks of one exercise on a target; a check that was never reached has none."""
     played = play(BY_EXERCISE[name][0].exercise, driver, target)
     if played.exchanges is None:
         return {}
@@ -77,14 +77,14 @@ def observe(name, driver, target):
 
 @pytest.mark.parametrize("what", TARGETS)
 def test_no_target_brings_an_exercise_down(what):
-    """Whatever answers, an exercise ends, and its judges come to observations."""
+    """Whatever a target answers, every exercise ends and every judge returns an observation."""
     for name in BY_EXERCISE:
         seen = observe(name, ServiceDriver(TARGETS[what], LogicalClock()), HASTY)
         assert all(isinstance(observation, Observation) for observation in seen.values())
 
 
 def everything(target=SCRIPTABLE, behind=lambda service, clock: service, **settings):
-    """What the whole catalogue says of an emulator with these settings, `behind` something: outcomes by check."""
+    """Outcomes by check id of the whole catalogue on an emulator with these settings, wrapped in `behind`."""
     found = {}
     for name in BY_EXERCISE:
         clock = LogicalClock()
@@ -96,7 +96,7 @@ def everything(target=SCRIPTABLE, behind=lambda service, clock: service, **setti
 
 
 def checks_with(observations, outcome):
-    """The ids that came to one outcome."""
+    """The ids of the checks with this outcome."""
     return {check for check, observation in observations.items() if observation.outcome is outcome}
 
 
@@ -105,7 +105,7 @@ LAG = 1.0
 
 
 class ReadsLate:
-    """A store in which nothing can be read until `LAG` after it was first asked for."""
+    """A store where each interaction answers 404 until `LAG` seconds after it was first read."""
 
     def __init__(self, service, clock):
         self._service, self._clock = service, clock
@@ -120,7 +120,7 @@ class ReadsLate:
 
 
 class DeletesLate:
-    """A store that says yes to a DELETE, and does it when `LAG` has passed."""
+    """A store that accepts a DELETE at once, but performs it only after `LAG` seconds."""
 
     def __init__(self, service, clock):
         self._service, self._clock = service, clock
@@ -144,13 +144,13 @@ class DeletesLate:
 
 
 def names_one(request):
-    """Whether it is about one interaction."""
+    """Whether the request addresses a single interaction."""
     return len(request.segments) == 3 and request.segments[1] == "interactions"
 
 
 @pytest.mark.parametrize("behind", [ReadsLate, DeletesLate])
 def test_a_store_that_lags_breaks_nothing(behind):
-    """A 404 that passes after a create, and a delete that is seen late, are waited out wherever one reads."""
+    """Exercises wait out a temporary 404 after a create, and a delete that takes effect late."""
     plain, lagging = everything(), everything(behind=behind)
     for outcome in (Outcome.NOT_MET, Outcome.NON_STRICT, Outcome.UNTESTABLE):
         assert checks_with(lagging, outcome) == checks_with(plain, outcome)
@@ -158,13 +158,13 @@ def test_a_store_that_lags_breaks_nothing(behind):
 
 @pytest.mark.parametrize("ids", ["all", "deltas", "sparse", "none"])
 def test_where_ids_are_breaks_nothing(ids):
-    """Ids on all events, on deltas, on some or on none: every choice of an implementation is allowed."""
+    """Event ids may be on all events, on deltas, on some events or on none: none of this is a failure."""
     broken = checks_with(everything(event_ids=ids), Outcome.NOT_MET)
     assert broken == ({"stream.evid-delta"} if ids == "sparse" else set())
 
 
 def test_without_ids_resume_is_untestable():
-    """A target without cursors cannot be resumed, which is no fault, and its replay is still judged."""
+    """Without event ids, resume checks are untestable rather than failed, and replay checks still run."""
     seen = everything(event_ids="none")
     untestable = checks_with(seen, Outcome.UNTESTABLE)
     assert {"resume.no-gap", "resume.exclusive", "resume.live", "resume.finished", "resume.encoded"} <= untestable
@@ -173,14 +173,14 @@ def test_without_ids_resume_is_untestable():
 
 
 def test_inclusive_resume_is_lenient():
-    """A server that repeats the event of the cursor is told so, and fails nothing."""
+    """A server that repeats the event of the cursor is reported as non-strict, and fails nothing."""
     seen = everything(resume="inclusive")
     assert checks_with(seen, Outcome.NOT_MET) == set()
     assert {"resume.exclusive", "resume.live"} <= checks_with(seen, Outcome.NON_STRICT)
 
 
 def test_without_scripts_nothing_is_broken():
-    """A target that takes no scripts is judged all the same, but for what it cannot be made to do."""
+    """A target that takes no scripts is still judged, and no check fails for lack of them."""
     seen = everything(target=TARGET)
     assert checks_with(seen, Outcome.NOT_MET) == set()
     assert {"cancel.ok", "cancel.state", "chain.running", "resume.live"} <= checks_with(seen, Outcome.MET)

@@ -1,4 +1,4 @@
-"""No judge ever raises, whatever a target sends."""
+"""No judge raises, whatever a target sends."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def serve(exchange):
 
 
 def judgeable():
-    """The checks whose judges take exchanges and lists of exchanges only."""
+    """The checks whose judges take only exchanges and lists of exchanges."""
     for check in CATALOGUE:
         kinds = {name: p.annotation for name, p in inspect.signature(check.judge).parameters.items()}
         if set(kinds.values()) <= {"Exchange", "list[Exchange]"}:
@@ -85,7 +85,7 @@ EXERCISES = {c.exercise.name: (c.exercise, [o for o in CATALOGUE if o.exercise i
 
 
 def feed(check, kinds, exchange):
-    """The observation of one check that sees the same exchange everywhere."""
+    """The observation of one check that gets the same exchange for every parameter."""
     seen = {name: exchange if kind == "Exchange" else [exchange, exchange] for name, kind in kinds.items()}
     observation = check.observe(seen)
     assert isinstance(observation, Observation)
@@ -93,13 +93,13 @@ def feed(check, kinds, exchange):
 
 
 def test_most_judges_are_fed():
-    """The filter below leaves out only judges of plain facts."""
+    """`judgeable` keeps more than three quarters of the catalogue, so the tests below cover most judges."""
     assert len(CHECKS) > 0.75 * len(CATALOGUE)
 
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_judges_bear_anything(name):
-    """Each judge comes to an observation, and its words can be printed."""
+    """Each judge returns an observation for every hostile exchange, and its findings can be encoded."""
     for check, kinds in CHECKS:
         for finding in feed(check, kinds, HOSTILE[name]).findings:
             (finding.message + finding.expected + finding.actual).encode()
@@ -107,7 +107,7 @@ def test_judges_bear_anything(name):
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_exercises_bear_anything(name):
-    """Each exercise comes to an end with a result or an Unmet, and its checks to observations."""
+    """Against every hostile service, each exercise ends with `Unmet` or with a result that can be judged."""
     target = replace(TARGET, wait=3.0, capabilities=frozenset(CAPABILITIES))
     for exercise, checks in EXERCISES.values():
         played = play(exercise, ServiceDriver(serve(HOSTILE[name])), target)
@@ -118,7 +118,7 @@ def test_exercises_bear_anything(name):
 @settings(max_examples=25, deadline=None)
 @given(body=st.fixed_dictionaries({}, optional=dict.fromkeys(FIELDS, VALUES)), status=st.sampled_from([200, 404]))
 def test_judges_bear_any_fields(body, status):
-    """Each judge comes to an observation of any values in the fields of an interaction."""
+    """Each judge returns an observation, whatever values the fields of an interaction have."""
     for method in ("GET", "POST"):
         exchange = answer(status, body, method=method)
         for check, kinds in CHECKS:
@@ -126,6 +126,6 @@ def test_judges_bear_any_fields(body, status):
 
 
 def test_nothing_hostile_passes_for_an_interaction():
-    """A dead connection meets nothing that was promised: each check fails or is untestable."""
+    """A dead connection passes no check: each one fails or is untestable."""
     passed = [check.id for check, kinds in CHECKS if feed(check, kinds, HOSTILE["dead"]).outcome == "met"]
     assert passed == []

@@ -1,4 +1,4 @@
-"""Judges of the transport, on exchanges made by hand."""
+"""The judges of the checks on HTTP itself, on hand-made exchanges."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ CASES = [
 
 
 def test_findings_name_the_answer_at_fault():
-    """A finding among several answers says which one it speaks of."""
+    """If several answers were judged, a finding names the one that it is about."""
     observation = judge("http.json-type", answers=[STORED, answer(body={}, label="text/html")])
     assert [finding.where.exchange for finding in observation.findings] == ["answers[1]"]
     assert observation.findings[0].rule == "http.json-type"

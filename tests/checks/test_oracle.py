@@ -1,4 +1,4 @@
-"""The resume oracle on streams made by hand: every cut, and every way to get one wrong."""
+"""The resume oracle on hand-made streams: every cut, and every kind of wrong resume."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ RESPLIT = text_events("He", "llo wor", "ld")[CUT + 1 :]
 
 @pytest.mark.parametrize("at", range(-1, len(WHOLE)))
 def test_the_exact_rest_is_right_at_every_cut(at):
-    """What follows a cut, and only that, is right; the ids are another rule's business."""
+    """At every cut, exactly the events after it are right; their ids are not compared (another rule does that)."""
     assert compare(WHOLE, at, [{**event, "event_id": "x"} for event in WHOLE[at + 1 :]]) == Rest()
 
 
 @pytest.mark.parametrize("at", range(len(WHOLE)))
 def test_the_boundary_event_may_come_once_more(at):
-    """The event of the cursor, repeated first, is told apart from a wrong rest at every cut."""
+    """At every cut, a resume that begins by repeating the cursor's event is `repeated`, not wrong."""
     assert compare(WHOLE, at, WHOLE[at:]).repeated
 
 
 @pytest.mark.parametrize("at", range(len(WHOLE) - 2))
 def test_one_event_too_few_is_a_loss(at):
-    """A resume that skips the event after its cursor lacks exactly that one."""
+    """A resume that skips the event after its cursor is missing exactly that event."""
     rest = compare(WHOLE, at, WHOLE[at + 2 :])
     assert rest.missing == (at + 1,)
     assert not rest.extra
@@ -36,7 +36,7 @@ def test_one_event_too_few_is_a_loss(at):
 
 @pytest.mark.parametrize("at", range(1, len(WHOLE)))
 def test_a_replay_from_the_start_is_extra(at):
-    """A server that ignores the cursor brings what the client has already."""
+    """If a server ignores the cursor and replays from the start, the events the client already has are `extra`."""
     rest = compare(WHOLE, at, WHOLE)
     assert len(rest.extra) == at + 1
     assert not rest.missing
@@ -57,32 +57,32 @@ def test_a_replay_from_the_start_is_extra(at):
     ],
 )
 def test_what_came_is_told_apart(came, expected):
-    """Each way to answer a resume after event 6 has its own description."""
+    """Each kind of wrong resume after event 6 gets a description of its own."""
     assert compare(WHOLE, CUT, came) == expected
 
 
 def test_other_text_is_not_a_resplit():
-    """Deltas that assemble to another text are a loss, however they are split."""
+    """Deltas that assemble to a different text are a loss, not a different split of the same text."""
     rest = compare(WHOLE, CUT, text_events("He", "llo wor", "lds")[CUT + 1 :])
     assert not rest.resplit
     assert rest.missing
 
 
 def test_a_later_status_in_created_is_no_difference():
-    """A replay after the end may show the end in its first event."""
+    """A replay after the end may already show the final status in its first event."""
     later = [{**WHOLE[0], "interaction": {"id": "v1_one", "status": "completed"}}, *WHOLE[1:]]
     assert compare(WHOLE, -1, later) == Rest()
 
 
 @pytest.mark.parametrize(("limit", "count"), [(2, 2), (3, 3), (8, 8), (99, len(WHOLE) - 1)])
 def test_cuts_keep_both_ends(limit, count):
-    """However few cuts are made, the first and the last cursor are among them, and never the final event."""
+    """However few cuts are chosen, they include the first and the last cursor, and never the final event."""
     found = cuts(WHOLE, limit)
     assert (found[0], found[-1], len(set(found))) == (0, len(WHOLE) - 2, count)
 
 
 def test_without_cursors_there_are_no_cuts():
-    """A stream without ids cannot be resumed anywhere."""
+    """A stream without event ids has no cuts, because it cannot be resumed."""
     assert cuts(text_events("Hi"), 8) == []
 
 
@@ -98,7 +98,7 @@ def test_without_cursors_there_are_no_cuts():
     ],
 )
 def test_findings_of_a_rest(rest, severities):
-    """Losses and additions break a rule; a repeated boundary and another split are non-strict."""
+    """Missing, extra and reordered events break a rule; a repeated boundary and another split are non-strict."""
     found = [*losses("it", WHOLE, rest), *additions("it", WHOLE, rest), *leniencies("it", rest)]
     assert [finding.severity for finding in found] == severities
 
@@ -111,12 +111,12 @@ def test_findings_of_a_rest(rest, severities):
     ],
 )
 def test_a_loss_in_words(missing, told):
-    """How much is missing and from where on, for one event as for several."""
+    """The message of a loss says how many events are missing and where the gap begins."""
     assert [finding.message for finding in losses("it", WHOLE, Rest(missing=missing))] == [told]
 
 
 def test_events_too_deep_to_compare_do_not_raise():
-    """A target that nests without end is judged, not obeyed."""
+    """Comparing events that are nested too deeply to compare does not raise."""
     deep: dict = {}
     inner = deep
     for _ in range(100_000):

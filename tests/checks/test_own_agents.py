@@ -1,4 +1,4 @@
-"""Judges of agents of one's own, on exchanges made by hand."""
+"""The judges of the checks on agents that the user defines, on hand-made exchanges."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ LIFE = {"made": [ONE, TWO], "fetched": ONE, "deleted": EMPTY, "gone": MISSING}
 
 
 def shapes(agent, **more):
-    """Answers that all show one agent."""
+    """Answers that all show the same agent."""
     shown = answer(body=agent, target="/v1beta/agents/a")
     listed = answer(body={"agents": [agent], **more}, target="/v1beta/agents")
     return {"made": [shown], "fetched": shown, "listed": listed}
 
 
 def page(*names, token=None, **fields):
-    """One page of the list."""
+    """One page of the list of agents."""
     listed = {"agents": [{"id": name} for name in names], **fields}
     return answer(body={**listed, "next_page_token": token} if token else listed)
 

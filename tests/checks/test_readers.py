@@ -1,4 +1,4 @@
-"""Judges of several readers of one run, on exchanges made by hand."""
+"""The judges of the checks on several readers of one run, on hand-made exchanges."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BACK = {"had": EVENTS[:5], "token": "ev4", "replay": WHOLE}
 
 
 def joined(text, found):
-    """One delta where another reading has several."""
+    """The same text in one delta, where another reader got several."""
     return {"event_id": found, **event("step.delta", index=1, delta={"type": "text", "text": text})}
 
 

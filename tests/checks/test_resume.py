@@ -1,4 +1,4 @@
-"""Judges of replay and resume on finished runs, on exchanges made by hand."""
+"""The judges of the checks on replaying and resuming finished runs, on hand-made exchanges."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DEAD = answer(None)
 
 
 def rests(*, skip=0, again=0, other=None):
-    """A resume after every event but the last, each beginning `skip` events late or `again` events early."""
+    """Resume after every event but the last; each begins `skip` events too late or `again` events too early."""
     return [
         Resumed(f"ev{at}", at, other or resumed(EVENTS[max(at + 1 + skip - again, 0) :]))
         for at in range(1, len(EVENTS) - 1)
@@ -76,7 +76,7 @@ CASES = [
 
 
 def test_a_cut_is_noted_beside_what_it_lost():
-    """A transport that fails in a resume is told, so that the loss is not blamed on the cursor alone."""
+    """If the connection drops during a resume, a finding says so, so that the loss is not blamed on the cursor."""
     half = stream_of(*EVENTS[4:6])
     cut = answer(200, half.body, label="text/event-stream", ending=Ending(By.SERVER, How.FIN))
     found = judge("resume.no-gap", events=EVENTS, rests=[Resumed("ev3", 3, cut)]).findings

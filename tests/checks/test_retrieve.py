@@ -1,4 +1,4 @@
-"""Judges of reading, of not storing and of ownership, on exchanges made by hand."""
+"""The judges of the checks on reading, on `store=false` and on ownership, on hand-made exchanges."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ RUNNING = answer(body=interaction(status="in_progress"))
 
 
 def apart(**changed):
-    """The answers to another project's calls, as they are meant to be but for the changed ones."""
+    """The answers to another project's calls: correct ones, except those that are replaced."""
     plain = {"looked": GONE, "chained": GONE, "cancelled": GONE, "deleted": GONE, "own": OK}
     return {**plain, **changed}
 

@@ -1,4 +1,4 @@
-"""Judges of the unusual, on exchanges made by hand."""
+"""The judges of the checks on unusual requests, on hand-made exchanges."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs that last, and lists in pages, as exercises get them."""
+"""The parts of exercises that hold a run open and that read lists page by page."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TAKEN = answer(body={"queued": 1})
 
 
 def drive(part, *answers: Exchange):
-    """The result of a part of an exercise that gets these answers, and the targets it asked."""
+    """Play a part of an exercise with these answers: its result, and the targets of its requests."""
     asked = []
     left = iter(answers)
     action = next(part, None)
@@ -37,7 +37,7 @@ def drive(part, *answers: Exchange):
 
 
 def test_a_scriptable_target_is_made_to_stand_still():
-    """The script is queued before the create, and the run is let go by its own id."""
+    """On a scriptable target the script is queued before the create, and the run can be released afterwards."""
     run, asked = drive(begin(SCRIPTABLE, "mark"), TAKEN, RUNNING)
     assert (run.id, run.held) == ("v1_one", True)
     assert asked == ["POST /__harness__/scripts", "POST /v1beta/interactions"]
@@ -45,21 +45,21 @@ def test_a_scriptable_target_is_made_to_stand_still():
 
 
 def test_any_other_target_is_asked_for_a_long_answer():
-    """Nothing of the harness's own is sent to a target that was not said to be scriptable."""
+    """A target that was not declared scriptable gets a prompt for a long answer, and no control requests."""
     run, asked = drive(begin(TARGET, "mark"), RUNNING)
     assert (run.held, asked) == (False, ["POST /v1beta/interactions"])
     assert drive(let_go(TARGET, run)) == (None, [])
 
 
 def test_a_run_that_is_over_at_once_is_a_race_lost():
-    """A target that finishes before it answers breaks no promise."""
+    """A run that finishes before the create is answered is a lost race, not a failure."""
     with pytest.raises(Unmet) as unmet:
         drive(begin(TARGET, "mark"), answer(body=interaction()))
     assert unmet.value.race_lost
 
 
 def test_a_create_that_is_refused_is_unmet():
-    """Without a run there is nothing to act on."""
+    """If the create is refused, the exercise stops with Unmet, and not as a lost race."""
     with pytest.raises(Unmet) as unmet:
         drive(begin(TARGET, "mark"), refusal(400))
     assert not unmet.value.race_lost
@@ -71,7 +71,7 @@ def test_a_create_that_is_refused_is_unmet():
     ids=["at once", "later", "too late", "over before", "no event"],
 )
 def test_a_reader_goes_on_to_a_cursor(cursors: str, read: int):
-    """Who hangs up without a cursor could not come back; a stream that has none is not read for ever."""
+    """A reader reads on until it has a cursor to resume from, up to a limit if the stream has none."""
     events = [{"event_id": "c"} if sign == "c" else {} for sign in cursors]
     left = iter([Frame(json.dumps(event).encode(), None, None, 0, 0) for event in events])
     part, had = read_to_a_cursor(None, 2, most=5), None
@@ -85,20 +85,20 @@ def test_a_reader_goes_on_to_a_cursor(cursors: str, read: int):
 
 
 def test_a_script_speaks_of_one_create():
-    """Exercises side by side do not take each other's scripts: the input's marker tells them apart."""
+    """A script applies only to the create with its marker, so parallel exercises do not mix up their scripts."""
     part = script(SCRIPTABLE, "mark", text="Hi.")
     assert b'"input_contains": "(mark)"' in next(part).request.body
 
 
 @pytest.mark.parametrize("taken", [refusal(404), answer(None)])
 def test_what_needs_a_script_is_unmet_without(taken):
-    """A target that was said to take scripts and does not is no error of ours."""
+    """If a target that was declared scriptable refuses a script, that is Unmet, not an error of the harness."""
     with pytest.raises(Unmet):
         drive(scripted(SCRIPTABLE, "mark"), taken)
 
 
 def test_pages_are_read_to_the_end():
-    """Each page is asked for with the token of the one before."""
+    """Each next page is requested with the token of the page before."""
     listed, asked = drive(
         pages(TARGET, "agents", 1), answer(body={"next_page_token": "a b"}), answer(body={"agents": []})
     )
@@ -107,6 +107,6 @@ def test_pages_are_read_to_the_end():
 
 
 def test_pages_without_end_are_left():
-    """A target whose pages never end cannot hold an exercise."""
+    """A list whose pages never end is read only up to a limit."""
     listed, _ = drive(pages(TARGET, "agents", 1), *[answer(body={"next_page_token": "more"})] * (MOST + 1))
     assert len(listed) == MOST

@@ -1,4 +1,4 @@
-"""Judges of searches, on exchanges made by hand."""
+"""The judges of the checks on search steps, on hand-made exchanges."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Judges of streams, on streams made by hand; that each rule of one stream is judged is the contract's test."""
+"""The judges of the checks on streams, on hand-made streams. The tests of `contract` cover each stream rule."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ DEAD = answer(None)
 
 
 def arrived(count):
-    """The text stream as it would be recorded had it come in `count` reads."""
+    """The text stream as it would be recorded if it had arrived in `count` reads."""
     return replace(TEXT, arrivals=Arrivals(array("Q", [1] * count), array("d", [0.0] * count), count))
 
 
 def without(*types):
-    """The text stream without the events of some types."""
+    """The text stream without the events of these types."""
     return streamed([one for one in GOOD if one["event_type"] not in types])
 
 
@@ -92,7 +92,7 @@ CASES = [
 
 
 def test_every_rule_of_a_stream_has_a_check():
-    """A rule that the contract adds to the area gets a check by itself."""
+    """Every rule in the contract's `stream` area has a check, also rules added later."""
     judged = {check.id for check in (*stream.CHECKS, *streaming.CHECKS)}
     assert {rule.id for rule in BY_ID.values() if rule.area == "stream"} <= judged
 
@@ -110,7 +110,7 @@ def test_every_rule_of_a_stream_has_a_check():
     ],
 )
 def test_findings_of_the_contract_arrive(rule, broken):
-    """What the contract finds in one stream of several is what its check reports, and where."""
+    """A check reports what the contract finds in one of several streams, and names that stream."""
     observation = judge(rule, text=TEXT, streams={**STREAMS, "replay": streamed(broken)})
     assert observation.outcome is Outcome.NOT_MET
     assert {finding.where.exchange for finding in observation.findings} == {"streams[replay]"}

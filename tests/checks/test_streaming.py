@@ -1,4 +1,4 @@
-"""Judges of streaming as a way to talk, on exchanges made by hand."""
+"""The judges of the checks on asking for and receiving a stream, on hand-made exchanges."""
 
 from __future__ import annotations
 

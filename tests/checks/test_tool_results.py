@@ -1,4 +1,4 @@
-"""Judges of the results of function calls, on exchanges made by hand."""
+"""The judges of the checks on function results, on hand-made exchanges."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CRASH = refusal(500)
 
 
 def forms(**changed):
-    """The answers to a result in each form, accepted but for the changed ones."""
+    """The answers to a function result in each form: accepted, except those that are replaced."""
     return {"string": NEXT, "object": NEXT, "list": NEXT, **changed}
 
 

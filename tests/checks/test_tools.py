@@ -1,4 +1,4 @@
-"""Judges of function calls, on exchanges made by hand."""
+"""The judges of the checks on function calls, on hand-made exchanges."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WHOLE = streamed(call_events('{"location":', '"Paris"}'))
 
 
 def bent(**fields):
-    """The call with fields replaced; None leaves one out."""
+    """The function call with some fields replaced; `None` omits a field."""
     return calls({name: value for name, value in {**CALL, **fields}.items() if value is not None})
 
 

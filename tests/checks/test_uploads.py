@@ -1,4 +1,4 @@
-"""Judges of uploads, on exchanges made by hand."""
+"""The judges of the checks on uploads, on hand-made exchanges."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Judges of token counts and of the fields of steps, on exchanges made by hand."""
+"""The judges of the checks on token counts and on the fields of steps, on hand-made exchanges."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def stepping(*steps):
 
 
 def citing(start, end):
-    """An answer of four bytes and three characters, cited between two indices."""
+    """An answer of three characters in four bytes, with a citation between two indices."""
     cited = [{"type": "url_citation", "url": "https://e.invalid", "start_index": start, "end_index": end}]
     return stepping({"type": "model_output", "content": [{"type": "text", "text": "né.", "annotations": cited}]})
 

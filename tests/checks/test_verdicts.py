@@ -1,6 +1,6 @@
-"""The tables of all areas: each judge says of hand-made exchanges what its row says, and each check can fail.
+"""The tables of all areas: each judge reaches the outcome in its row, and each check can fail.
 
-A module of this package that has `CASES` is a table; what is peculiar to an area is tested there.
+Each module of this package that has `CASES` is such a table; its other tests cover what is special to its area.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ CASES = [row for name in MODULES for row in getattr(import_module(f"tests.checks
 
 @pytest.mark.parametrize(("check_id", "outcome", "exchanges"), CASES)
 def test_verdicts(check_id: str, outcome: Outcome, exchanges: dict[str, Any]) -> None:
-    """The check says of these exchanges what the row says."""
+    """On the exchanges of a row, the check reaches the row's outcome."""
     assert judge(check_id, **exchanges).outcome is outcome
 
 
 def test_every_check_can_fail() -> None:
-    """For each check a table holds a target that breaks it; the contract's own stream rules are proved there."""
+    """Each check has a row in which it fails; the contract's tests prove this for its own stream rules."""
     broken = {row.values[0] for row in CASES if row.values[1] is Outcome.NOT_MET}
     the_contracts = {check.id for check in stream.CHECKS if check.rule.area != "resume"} - set(stream.ELSEWHERE)
     assert {check.id for check in CATALOGUE} - broken - the_contracts == set()

@@ -1,4 +1,4 @@
-"""Parts of exercises: taking ids, polling, and giving up in time."""
+"""The waiting parts of exercises: taking ids, polling, and giving up in time."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TARGET = Target(wait=10)
 
 
 def run(part, answers, target=TARGET):
-    """The result of a part that is given these answers in turn, the last one for ever; and what it waited."""
+    """Play a part with these answers in turn, repeating the last: its result, and the seconds it waited."""
     sent, waited = 0, 0.0
     steps = part(target, "v1_one")
     result = None
@@ -42,7 +42,7 @@ def run(part, answers, target=TARGET):
 
 
 def took(seen):
-    """Seconds that the answers themselves took."""
+    """The seconds that the answers themselves took."""
     return sum(exchange.seconds for exchange in seen) + 1e-9
 
 
@@ -60,19 +60,19 @@ def took(seen):
     ids=["at once", "all states", "a brief 404", "trouble", "a lost answer", "an unknown status", "a refusal"],
 )
 def test_polls_until_nothing_more_can_come(answers, count):
-    """Polling ends with the first answer that is settled or refused; what may pass is asked again."""
+    """Polling ends at the first settled or refused answer, and continues after temporary errors."""
     assert len(run(polls, answers)[0]) == count
 
 
 def test_polls_give_up_in_time():
-    """A run that never settles is looked at for as long as the user allowed, and no longer."""
+    """A run that never settles is polled for as long as the user allows, and no longer."""
     seen, waited = run(polls, [RUNNING])
     assert not settled(seen[-1])
     assert TARGET.wait <= waited + took(seen) < TARGET.wait + 0.2
 
 
 def test_settle_raises_unmet():
-    """Where an exercise cannot go on without a settled run, its absence is an Unmet."""
+    """`settle` raises Unmet if the run never settles."""
     with pytest.raises(Unmet, match="looks"):
         run(settle, [RUNNING])
 
@@ -87,33 +87,33 @@ def test_settle_raises_unmet():
     ],
 )
 def test_appear_and_vanish(part, answers, count):
-    """A create may be readable late and a delete be seen late, within seconds."""
+    """A create may become readable late and a delete may take effect late; the polls go on until then."""
     assert len(run(part, answers)[0]) == count
 
 
 @pytest.mark.parametrize("within", [5.0, 0.5, 0.0])
 @pytest.mark.parametrize("part", [appear, vanish])
 def test_appear_and_vanish_give_up(part, within):
-    """What never appears or vanishes is waited for as long as the target allows, and no longer."""
+    """An interaction that never appears or never vanishes is polled for `gone_within` seconds, and no longer."""
     seen, waited = run(part, [GONE if part is appear else DONE], replace(TARGET, gone_within=within))
     assert len(seen) < 15
     assert waited <= within <= waited + took(seen) < within + 0.2
 
 
 def test_nobody_waits_for_what_is_not_kept():
-    """Of a target that keeps nothing a 404 is believed at once."""
+    """If a target keeps nothing, a 404 is accepted without waiting."""
     assert len(run(appear, [GONE], replace(TARGET, keeps=False))[0]) == 1
 
 
 def test_a_404_that_lasts_ends_the_polling():
-    """A run that cannot be found is not polled for as long as one that goes on."""
+    """A run that stays 404 is polled only for about `gone_within` seconds, not for the full `wait`."""
     seen, waited = run(polls, [RUNNING, GONE], replace(TARGET, wait=60))
     assert seen[-1] is GONE
     assert waited <= TARGET.gone_within + 1
 
 
 def test_first_looks_are_quick_and_later_ones_slow():
-    """Pauses grow from milliseconds to seconds, wherever the target is: soon for most, sparing for the rest."""
+    """The pauses between polls grow from milliseconds to seconds, whatever the target."""
     done = actions(polls, RUNNING, replace(TARGET, wait=60))
     pauses = [action.seconds for action in done if isinstance(action, Wait)]
     assert pauses[0] < 0.1 < 1 < pauses[-2] <= 5
@@ -121,7 +121,7 @@ def test_first_looks_are_quick_and_later_ones_slow():
 
 
 def actions(part, answer, target):
-    """Everything a part does when every request gets the same answer."""
+    """All actions of a part that gets the same answer to every request."""
     done = []
     steps = part(target, "v1_one")
     action = next(steps)
@@ -134,7 +134,7 @@ def actions(part, answer, target):
 
 
 class Stream:
-    """As much of an open stream as its opener looks at."""
+    """The part of an open stream that its opener looks at."""
 
     def __init__(self, status):
         self.status = status
@@ -144,7 +144,7 @@ class Stream:
     ("statuses", "opens"), [([200], 1), ([404, 404, 200], 3), ([500], 1), ([404], 12)], ids=str
 )
 def test_a_stream_is_opened_again_while_it_cannot_be_found(statuses, opens):
-    """A brief 404 is waited out, each refusal is read to its end, and the last stream is the answer."""
+    """A stream that answers 404 is opened again after a pause, and each refusal is read to its end."""
     streams = [Stream(status) for status in statuses]
     did, found = drive(opened(TARGET, "v1_one"), streams)
     assert found is streams[-1]
@@ -153,7 +153,7 @@ def test_a_stream_is_opened_again_while_it_cannot_be_found(statuses, opens):
 
 
 def drive(steps, streams):
-    """The kinds of actions of a part that opens these streams in turn, the last one for ever; and its result."""
+    """Play a part with these streams in turn, repeating the last: the kinds of its actions, and its result."""
     did, result = [], None
     try:
         while True:
@@ -169,7 +169,7 @@ ODD = [DEAD, GONE, answer(body=[]), answer(body={"id": 7, "status": 7}), answer(
 
 @pytest.mark.parametrize("odd", ODD)
 def test_odd_answers_have_no_id_and_no_status(odd):
-    """Nothing a target sends makes these raise anything but Unmet."""
+    """Odd answers have no id, no status and are not settled; `need_id` raises only Unmet."""
     assert (id_of(odd), status_of(odd), settled(odd)) == ("", "", False)
     with pytest.raises(Unmet):
         need_id(odd)

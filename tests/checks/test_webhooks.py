@@ -1,4 +1,4 @@
-"""Judges of webhook resources, on exchanges made by hand."""
+"""The judges of the checks on webhooks, on hand-made exchanges."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from tests.checks._play import answer, case, judge, refusal
 
 
 def hook(**fields):
-    """A webhook as GET shows it."""
+    """A webhook as GET returns it."""
     return answer(body={"id": "wh1", "uri": URI, "subscribed_events": EVENTS, "name": "harness-check", **fields})
 
 
 def shapes(**fields):
-    """Answers that all show one webhook, and a new secret."""
+    """Answers that all show the same webhook, and a new secret."""
     body = {"id": "wh1", "uri": URI, "subscribed_events": EVENTS, **fields}
     shown = answer(body=body, target="/v1beta/webhooks/wh1")
     listed = answer(body={"webhooks": [body]}, target="/v1beta/webhooks")
@@ -22,7 +22,7 @@ def shapes(**fields):
 
 
 def page(*entries):
-    """One page of the list."""
+    """One page of the list of webhooks."""
     return answer(body={"webhooks": list(entries)})
 
 
@@ -76,7 +76,7 @@ CASES = [
 
 
 def test_secrets_are_not_repeated():
-    """What a finding says of a secret that was shown again is not the secret."""
+    """A finding about a secret that was shown again does not contain the secret."""
     listed = page({"new_signing_secret": "whsec_b25l"})
     found = judge("hook.secret-once", **{**SHOWN, "fetched": MADE, "listed": listed})
     assert all("whsec" not in part for f in found.findings for part in (f.message, f.expected, f.actual))

@@ -1,4 +1,4 @@
-"""Places to play in: the reference, and mutants of it, in this process."""
+"""Targets for the fuzzing tests: the reference emulator, and mutants of it, in this process."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from harness.strategies.operations import KINDS, Operation
 
 
 def reference() -> Place:
-    """The emulator as it is."""
+    """The unchanged emulator."""
     return Place(embedded(TargetOptions()), frozenset(CAPABILITIES))
 
 
 def mutant(name: str) -> Place:
-    """The emulator with one defect."""
+    """The emulator with one mutant applied."""
     build = MUTANTS[name].build
     return Place(embedded(TargetOptions(), lambda: build(embedded_settings())), frozenset(CAPABILITIES))
 
 
 def history(text: str) -> list[Operation]:
-    """`create background; open 0 x3; drop; resume 0 x2`: kind, then mode, subject, count if not the default."""
+    """Parse `create background; open 0 x3; drop; resume 0 x2`: each kind, then any mode, subject and count."""
     return [_operation(words.split()) for words in text.split(";")]
 
 

@@ -1,4 +1,4 @@
-"""`harness fuzz`: usage, exit codes, what it prints and writes."""
+"""`harness fuzz`: usage errors, exit codes, printed output and written files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ QUICK = ("--engine", "history", "--max-examples", "25", "--no-store")
 
 @pytest.fixture(autouse=True)
 def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """An empty folder as the current one, and an environment without keys."""
+    """Run in an empty folder, with no API key in the environment."""
     monkeypatch.chdir(tmp_path)
     for name in ("GEMINI_API_KEY", "OTHER_GEMINI_API_KEY"):
         monkeypatch.delenv(name, raising=False)
@@ -42,13 +42,13 @@ def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     ],
 )
 def test_wrong_usage_is_told_and_exits_2(words: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """What came, why it is wrong, what to do."""
+    """Wrong usage exits with 2 and a message about the wrong value or option."""
     assert main(["fuzz", *words]) == Exit.USAGE
     assert told in capsys.readouterr().err
 
 
 def test_the_reference_exits_0_and_says_what_was_played(capsys: pytest.CaptureFixture[str]) -> None:
-    """One line for the engine, no finding."""
+    """Fuzzing the reference exits with 0, counts what was played, and reports no finding."""
     assert main(["fuzz", "emulator", *QUICK]) == Exit.OK
     out = capsys.readouterr().out
     assert "history" in out
@@ -56,7 +56,7 @@ def test_the_reference_exits_0_and_says_what_was_played(capsys: pytest.CaptureFi
 
 
 def test_exhaustive_alone_prints_histories_and_states(capsys: pytest.CaptureFixture[str]) -> None:
-    """Without --engine it is the only one that runs."""
+    """With --exhaustive and without --engine, only the exhaustive engine runs."""
     assert main(["fuzz", "emulator", "--exhaustive", "2", "--no-store"]) == Exit.OK
     out = capsys.readouterr().out
     assert "states" in out
@@ -65,7 +65,7 @@ def test_exhaustive_alone_prints_histories_and_states(capsys: pytest.CaptureFixt
 
 
 def fuzz_mutant(name: str, capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, dict[str, object]]:
-    """A served mutant, fuzzed with --json."""
+    """Fuzz a mutant over a socket with --json: the exit code and the JSON record."""
     emulator = MUTANTS[name].build()
     with ServerThread(emulator, clock=emulator.clock) as server:
         key = ("--api-key", PRIMARY_KEY, "--capability", "-two-keys")
@@ -76,7 +76,7 @@ def fuzz_mutant(name: str, capsys: pytest.CaptureFixture[str], *words: str) -> t
 def test_a_broken_server_exits_1_and_is_described_by_the_schema(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    """Over a socket: found, written in three forms, stored, and played first the next time."""
+    """A defect found over a socket exits with 1, fits the schema, is written in three forms and is stored."""
     words = ("--engine", "history", "--max-examples", "40", "--level", "must", "-o", str(tmp_path / "out"))
     code, record = fuzz_mutant("delete-keeps", capsys, *words, "--report", f"junit={tmp_path}/x.xml")
     schema = json.loads((resources.folder("schemas") / "output" / "fuzz.schema.json").read_bytes())
@@ -98,7 +98,7 @@ def test_a_broken_server_exits_1_and_is_described_by_the_schema(
 
 
 def test_a_warning_fails_nobody_unless_strict(capsys: pytest.CaptureFixture[str]) -> None:
-    """A broken SHOULD is a warning; the profile `strict` makes it a failure."""
+    """A broken SHOULD is only a warning, unless the profile `strict` makes it a failure."""
     words = ("--engine", "history", "--max-examples", "25", "--no-store")
     assert fuzz_mutant("done-missing", capsys, *words)[0] == Exit.OK
     code, record = fuzz_mutant("done-missing", capsys, *words, "--profile", "smoke,strict")
@@ -107,12 +107,12 @@ def test_a_warning_fails_nobody_unless_strict(capsys: pytest.CaptureFixture[str]
 
 
 def test_a_dead_target_exits_4() -> None:
-    """Nothing answers: there is nothing to judge."""
+    """If nothing answers at the target, the exit code is 4."""
     assert main(["fuzz", "http://127.0.0.1:9", "--timeout", "2"]) == Exit.UNREACHABLE
 
 
 def test_databases_are_opened_by_name(tmp_path: Path) -> None:
-    """A directory, GitHub, nothing; an unreachable Redis is told."""
+    """An example database is a directory, GitHub or none; an unreachable Redis is a usage error."""
     assert open_database(None) is None
     assert open_database("none") is None
     assert type(open_database(str(tmp_path))).__name__ == "DirectoryBasedExampleDatabase"
@@ -122,7 +122,7 @@ def test_databases_are_opened_by_name(tmp_path: Path) -> None:
 
 
 def test_profiles_grow() -> None:
-    """Smoke is less than ci, ci less than nightly; the first two look at no clock: they are deterministic."""
+    """The budgets grow from smoke to ci to nightly; smoke and ci have no time limit, so they are deterministic."""
     smoke, ci, nightly = (BUDGETS[name] for name in ("smoke", "ci", "nightly"))
     assert smoke.histories < ci.histories < nightly.histories
     assert smoke.seconds is ci.seconds is None

@@ -1,4 +1,4 @@
-"""The schema engine: not vacuous on the reference, and told when it would be."""
+"""The schema engine: it really exercises the reference, and reports when a search exercised too little."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ FAMILIES = {family.collection: family for family in (INTERACTIONS, *NEIGHBOURS)}
 def searched(
     place: Place, monkeypatch: pytest.MonkeyPatch, *families: str, seconds: float | None = None
 ) -> EngineRun:
-    """A search of some resources only."""
+    """Search only some of the resources."""
     monkeypatch.setattr(engine, "served", lambda place: tuple(FAMILIES[name] for name in families))
     return document(place, replace(SMALL, seconds=seconds))
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_reference_stands_and_everything_was_reached(family: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each operation, each link, enough successes, no finding."""
+    """On the reference, every operation and link is reached, enough calls succeed, and nothing is found."""
     done = searched(reference(), monkeypatch, family)
     links = declared(OPENAPI, FAMILIES[family])
     assert [(failure.finding.message, failure.trail[-1].request, failure.trail[-1].body)
@@ -50,7 +50,7 @@ def test_the_reference_stands_and_everything_was_reached(family: str, monkeypatc
 
 
 def test_the_families_are_the_document() -> None:
-    """No operation belongs to none of them, and none to two."""
+    """Every operation of the OpenAPI document belongs to exactly one family."""
     labels = [label for family in FAMILIES.values() for label in declared(OPENAPI, family)]
     operations = [
         f"{method.upper()} {route}"
@@ -61,14 +61,14 @@ def test_the_families_are_the_document() -> None:
 
 
 def test_a_crash_is_found_with_its_requests(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The trail ends with the call that failed."""
+    """A server error is found, and its trail ends with the call that failed."""
     done = searched(mutant("malformed-json-crashes"), monkeypatch, "interactions")
     found = {failure.rule: failure for failure in done.failures}
     assert found["fuzz.no-5xx"].trail[-1].status == 500
 
 
 class Deep(Emulator):
-    """Every third answer is nested deeper than anybody reads."""
+    """An emulator whose every third answer is JSON nested 100,000 levels deep."""
 
     def __call__(self, request: Request) -> Response:
         self.answers = getattr(self, "answers", 0) + 1
@@ -81,7 +81,7 @@ class Deep(Emulator):
 
 @pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
 def test_json_that_is_too_deep_for_the_tool_is_found_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It reads in threads of its own, where an error would be a trace on the terminal; we judge what came."""
+    """Answers nested too deeply for schemathesis are still judged, and cause no exception in its threads."""
     resolved = embedded(TargetOptions(), lambda: Deep(embedded_settings()))
     done = searched(Place(resolved, frozenset(CAPABILITIES)), monkeypatch, "interactions")
     assert {failure.rule for failure in done.failures} >= {"create.schema"}
@@ -91,14 +91,14 @@ def test_json_that_is_too_deep_for_the_tool_is_found_all_the_same(monkeypatch: p
 
 @pytest.mark.parametrize("family", ["agents", "environments", "webhooks"])
 def test_a_neighbour_that_outlives_its_deletion_is_found(family: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The trail holds the delete, not only the read that shows it."""
+    """If a deleted resource can still be read, the trail of the finding includes the DELETE."""
     done = searched(mutant(f"{family}-delete-keeps"), monkeypatch, family)
     found = {failure.rule: failure for failure in done.failures}
     assert "DELETE" in [exchange.request.method for exchange in found["fuzz.kept"].trail]
 
 
 def heard(family: Family = INTERACTIONS) -> Hearing:
-    """A hearing that has proved everything."""
+    """A hearing that passes every test for vacuity."""
     hearing = Hearing(reference(), family, declared(OPENAPI, family))
     hearing.calls, hearing.meant, hearing.successes = 150, 100, 50
     hearing.reached = hearing.succeeded = set(hearing.declared)
@@ -119,7 +119,7 @@ def heard(family: Family = INTERACTIONS) -> Hearing:
     ],
 )
 def test_each_kind_of_vacuity_is_told(change: dict[str, object], told: str) -> None:
-    """A gate that is not passed says which."""
+    """Each reason why a search proves nothing has a message of its own."""
     hearing = heard()
     assert list(hearing.vacuity()) == []
     for name, value in change.items():
@@ -129,7 +129,7 @@ def test_each_kind_of_vacuity_is_told(change: dict[str, object], told: str) -> N
 
 @pytest.mark.parametrize(("positive", "meant"), [(True, 1), (False, 0)])
 def test_calls_that_are_wrong_on_purpose_count_for_no_share(positive: bool, meant: int) -> None:
-    """How many of them a phase makes depends on its luck, so the gate does not look at them."""
+    """Intentionally invalid calls do not count towards the share of successes, as their number is random."""
     hearing = heard()
     before = hearing.meant
     hearing.scenario(recorded("one", positive=positive, status=0))
@@ -139,7 +139,7 @@ def test_calls_that_are_wrong_on_purpose_count_for_no_share(positive: bool, mean
 def recorded(
     name: str, *, positive: bool, status: int, checks: dict[str, Any] | None = None, method: str = "POST"
 ) -> Any:
-    """What the tool records of one call to /agents; status 0: no answer came."""
+    """What schemathesis records of one call to /agents; `status=0` means that no answer came."""
     mode = SimpleNamespace(is_positive=positive)
     meta = SimpleNamespace(generation=SimpleNamespace(mode=mode))
     operation = SimpleNamespace(label=f"{method} /agents", method=method.lower())
@@ -167,7 +167,7 @@ def recorded(
 
 @pytest.mark.parametrize(("taken", "kept"), [(True, set()), (False, {"fuzz.shape"})])
 def test_what_a_lenient_service_shows_again_is_not_its_mistake(taken: bool, kept: set[str]) -> None:
-    """A wrong create that was accepted silences the rules of shape, and only then."""
+    """Once an invalid create was accepted, shape findings are dropped: answers may repeat its invalid value."""
     hearing = heard(FAMILIES["agents"])
     hearing.scenario(recorded("wrong", positive=False, status=200 if taken else 400))
     failure = SimpleNamespace(title="Response violates schema", message="null", related_case_ids=tuple)
@@ -178,7 +178,7 @@ def test_what_a_lenient_service_shows_again_is_not_its_mistake(taken: bool, kept
 
 @pytest.mark.parametrize(("method", "kept"), [("GET", {"get.ok"}), ("POST", set())])
 def test_what_is_not_offered_is_no_sign_that_it_is_not_there(method: str, kept: set[str]) -> None:
-    """The tool holds each 404 after a create against it; without cancel interactions are there all the same."""
+    """A 404 to a POST is no evidence that a created resource is missing; a 404 to its GET is."""
     hearing = heard()
     failure = SimpleNamespace(title="Resource is not available", message="404", related_case_ids=tuple)
     info = SimpleNamespace(failure_info=SimpleNamespace(failure=failure), name="ensure_resource_availability")
@@ -187,14 +187,14 @@ def test_what_is_not_offered_is_no_sign_that_it_is_not_there(method: str, kept: 
 
 
 def test_what_never_succeeded_is_noted() -> None:
-    """An operation that answered with refusals only was reached, and no more."""
+    """An operation that never succeeded is listed in the notes."""
     hearing = heard()
     hearing.succeeded = hearing.succeeded - {"DELETE /interactions/{id}"}
     assert list(hearing.notes()) == ["never succeeded: DELETE /interactions/{id}"]
 
 
 def test_what_is_not_served_or_denied_is_not_searched() -> None:
-    """The reference serves all; a denied capability takes its resource away."""
+    """Every resource of the reference is searched, except one whose capability was denied."""
     assert served(reference()) == tuple(FAMILIES.values())
     kept = {family.collection for family in served(replace(reference(), denied=frozenset({"webhooks"})))}
     assert kept == FAMILIES.keys() - {"webhooks"}
@@ -202,7 +202,7 @@ def test_what_is_not_served_or_denied_is_not_searched() -> None:
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_no_link_leads_out_of_an_act(family: str) -> None:
-    """One link out of cancel would make the stateful phase of the tool test nothing."""
+    """Only create, read and delete have OpenAPI links; one from cancel would make the stateful phase useless."""
     links = declared(OPENAPI, FAMILIES[family])
     leading = {label for label in links if links[label]}
     name = FAMILIES[family].collection
@@ -210,7 +210,7 @@ def test_no_link_leads_out_of_an_act(family: str) -> None:
 
 
 def test_the_tailored_document_asks_for_what_the_target_has() -> None:
-    """Names are the target's; what only a target can give is left out; the original is untouched."""
+    """The tailored document names the target's models, omits what only the target can supply, and is temporary."""
     before = OPENAPI.read_bytes()
     target = reference().resolved.target
     with tailored(target) as path:
@@ -223,7 +223,7 @@ def test_the_tailored_document_asks_for_what_the_target_has() -> None:
 
 
 def test_a_time_too_short_to_prove_anything_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was not reached for want of time, here all there is, is no mystery."""
+    """A search that ran out of time before it reached anything says so in its first note."""
     monkeypatch.setattr(engine, "_execute", lambda *arguments: None)
     done = searched(reference(), monkeypatch, "interactions", seconds=0.001)
     assert done.vacuous

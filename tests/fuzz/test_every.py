@@ -1,4 +1,4 @@
-"""Every short history: complete, merged up to renaming, and able to find."""
+"""Exhaustive search of short histories: it is complete, merges equal states, and finds defects."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.fuzz.places import history, mutant, reference
 
 
 def test_no_history_of_two_steps_breaks_the_reference() -> None:
-    """All of them are played; merged histories are counted."""
+    """No history of two steps breaks the reference; all are played, and histories with equal states are merged."""
     done = every(reference(), 2)
     assert done.failures == ()
     assert done.counts["depth"] == 2
@@ -26,27 +26,27 @@ def test_no_history_of_two_steps_breaks_the_reference() -> None:
 
 @pytest.mark.parametrize(("name", "rule", "depth"), [("delete-twice-crashes", "fuzz.no-5xx", 3)])
 def test_a_defect_is_found_with_its_shortest_history(name: str, rule: str, depth: int) -> None:
-    """Breadth first: nothing shorter shows it."""
+    """The search is breadth-first, so a defect is found with its shortest history."""
     found = {failure.rule: failure for failure in every(mutant(name), depth).failures}
     assert len(found[rule].history) == depth
 
 
 def test_time_says_which_depth_is_complete() -> None:
-    """A depth that was begun is not claimed."""
+    """If time runs out, the note names the last depth that was completed, not the one in progress."""
     done = every(reference(), 9, seconds=0.3)
     assert done.counts["depth"] < 9
     assert "is complete" in done.notes[0]
 
 
 def test_a_url_cannot_be_rewound() -> None:
-    """The engine says so before it sends anything."""
+    """A URL target cannot be rewound, so the engine refuses it before it sends anything."""
     target = resolve_target("http://127.0.0.1:9", TargetOptions())
     with pytest.raises(UsageFault, match="cannot be rewound"):
         every(Place(target, frozenset()), 2)
 
 
 def state_after(words: str) -> bytes:
-    """The state a history leads to."""
+    """The canonical state of the emulator after a history."""
     with reference().world(same_input=True) as world:
         for operation in history(words):
             move(world, operation)
@@ -66,12 +66,12 @@ def state_after(words: str) -> bytes:
     ],
 )
 def test_states_are_the_same_up_to_renaming(one: str, other: str, same: bool) -> None:
-    """Ids, times and the order of creation do not count; what happened to a run does."""
+    """States are equal if they differ only in ids, times or the order of creation; a run's own history counts."""
     assert (state_after(one) == state_after(other)) is same
 
 
 def test_ids_are_named_by_their_order() -> None:
-    """Two values that differ in ids only are one."""
+    """Ids are numbered in the order of their appearance, so values that differ only in ids are equal."""
     digests = []
     for number in ("0123456789abcdef", "fedcba9876543210"):
         walk = Canonical()
@@ -81,7 +81,7 @@ def test_ids_are_named_by_their_order() -> None:
 
 
 def test_what_is_left_out_of_a_state_exists(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every name that the walk passes over is a field of something it meets: a renamed field does not slip in."""
+    """Every ignored name is a field that the walk really meets, so renaming a field cannot go unnoticed."""
     met: set[str] = set()
     fields = canonical._fields
 

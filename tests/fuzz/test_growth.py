@@ -1,4 +1,4 @@
-"""Ten times the bytes are ten times the work, counted in calls and not timed: nothing is read again and again."""
+"""Decoding and judging a stream takes linear work, measured in function calls instead of time."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from harness.wire import Decoder, encode
 PIECE = 64
 SIZES = (2_000, 20_000)
 MOST = 12
-"""The work may grow so many times where the input grows ten times."""
+"""The highest factor by which the work may grow when the input grows tenfold."""
 
 
 def deltas(size: int) -> bytes:
-    """A step that grows by small deltas."""
+    """A step that grows by many small deltas."""
     event = b'{"index":0,"delta":{"type":"text","text":"x"},"event_type":"step.delta"}'
     return encode("step.delta", event) * (size // len(event))
 
@@ -37,12 +37,12 @@ STREAMS: dict[str, Callable[[int], bytes]] = {
 
 
 def pieces(stream: bytes) -> Iterator[bytes]:
-    """The stream as a connection may hand it over."""
+    """The stream in small pieces, as a connection might deliver it."""
     return (stream[at : at + PIECE] for at in range(0, len(stream), PIECE))
 
 
 def decode(stream: bytes) -> None:
-    """The decoder alone."""
+    """Run only the decoder."""
     decoder = Decoder()
     for piece in pieces(stream):
         decoder.feed(piece)
@@ -50,7 +50,7 @@ def decode(stream: bytes) -> None:
 
 
 def judge(stream: bytes) -> None:
-    """The contract's judge, which decodes for itself."""
+    """Run the contract's judge, which includes a decoder."""
     judge = StreamJudge()
     for piece in pieces(stream):
         judge.feed(piece)
@@ -58,7 +58,7 @@ def judge(stream: bytes) -> None:
 
 
 def work(act: Callable[[bytes], None], stream: bytes) -> int:
-    """Calls of functions, those written in C included."""
+    """The number of function calls, including those to functions written in C."""
     calls = 0
 
     def count(frame: Any, event: str, argument: Any) -> None:
@@ -77,13 +77,13 @@ def work(act: Callable[[bytes], None], stream: bytes) -> int:
 @pytest.mark.parametrize("act", [decode, judge], ids=lambda act: act.__name__)
 @pytest.mark.parametrize("name", STREAMS)
 def test_work_grows_with_the_bytes(name: str, act: Callable[[bytes], None]) -> None:
-    """Whatever the stream is made of, and in small pieces."""
+    """For every kind of stream, fed in small pieces, the work grows no faster than the input, within a factor."""
     small, large = (work(act, STREAMS[name](size)) for size in SIZES)
     assert large <= MOST * small, (small, large)
 
 
 def test_the_count_sees_what_is_quadratic() -> None:
-    """A reader that goes over everything again with each piece is told from one that does not."""
+    """The measurement itself detects a reader that scans everything again with each piece."""
 
     def naive(stream: bytes) -> None:
         pending = b""

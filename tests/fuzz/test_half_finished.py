@@ -1,4 +1,4 @@
-"""Gateways that are not finished yet: each is told for what it is, by one finding or none, and in time."""
+"""Fuzzing unfinished gateways: each gets the right exit code, findings and message, within the time limit."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ from harness.wire import At, Ending, Headers, How, Length, PieceBody, Request, R
 
 JSON = "application/json"
 GREETINGS = 16
-"""Requests that the ones who change their mind answer well: the first questions, and little else."""
+"""How many requests a gateway answers correctly before it changes: enough for the probe, and little else."""
 
 
 def answer(status: int, body: bytes, kind: str = JSON) -> Response:
-    """A whole answer."""
+    """A complete answer."""
     return Response.whole(status, Headers((("content-type", kind),)), body)
 
 
 def refusal(status: int, code: str) -> Response:
-    """An error in the right shape."""
+    """An error in the API's format."""
     return answer(status, json.dumps({"error": {"code": code, "message": code}}).encode())
 
 
 def dead(how: How) -> Response:
-    """No answer at all."""
+    """A connection that dies before the response head."""
     ending = Ending(how=how, at=At.BEFORE_HEADERS)
     return Response(200, Headers(), Length(0), PieceBody([ending]))
 
 
 def then(later: Callable[[], Response]) -> Service:
-    """A gateway that works for a while."""
+    """A gateway that works for the first requests, then always answers with `later`."""
     emulator, seen = Emulator(), [0]
 
     def serve(request: Request) -> Response:
@@ -48,7 +48,7 @@ def then(later: Callable[[], Response]) -> Service:
 
 
 def always(make: Callable[[], Response]) -> Service:
-    """A gateway with one answer to everything."""
+    """A gateway that gives the same answer to every request."""
     return lambda request: make()
 
 
@@ -68,7 +68,7 @@ CASES: dict[str, tuple[Service, Exit, set[str], str]] = {
 
 
 def searched(service: Service, capsys: pytest.CaptureFixture[str]) -> tuple[int, dict[str, Any], str]:
-    """Exit code, record and what was told of a search of at most 1.5 seconds."""
+    """Fuzz for at most 1.5 seconds: the exit code, the record, and everything printed."""
     words = ("--engine", "history", "--max-examples", "30", "--time", "1.5", "--no-store", "--api-key", "any-key")
     with ServerThread(service) as server:
         code = main(["fuzz", server.url, *words, "--json"])
@@ -80,7 +80,7 @@ def searched(service: Service, capsys: pytest.CaptureFixture[str]) -> tuple[int,
 def test_it_is_told_for_what_it_is(
     name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """The exit code, the rules that are broken, and the words."""
+    """Each unfinished gateway gets the expected exit code, broken rules and message."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("GEMINI_API_KEY", raising=False)
     service, exit_code, rules, told = CASES[name]

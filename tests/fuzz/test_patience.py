@@ -1,4 +1,4 @@
-"""A search ends when its time is up, though a request hangs: what our own clock cut off is never a finding."""
+"""A search ends when its time is up, even while a request hangs; a request that it cut off is never a finding."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CUT = Ending(by=By.LIMIT, how=How.TIMEOUT, detail="nothing came in time")
 
 
 class FakeTimer(Timer):
-    """So many seconds are left, whatever the clock says."""
+    """A timer with a given number of seconds left, whatever the real clock says."""
 
     def __init__(self, left: float) -> None:
         super().__init__(None)
@@ -28,7 +28,7 @@ class FakeTimer(Timer):
 
 
 class FakeStream:
-    """A stream that ends as it is told."""
+    """A stream that ends with the given ending."""
 
     status, headers, ended = 200, Headers(), True
 
@@ -46,7 +46,7 @@ class FakeStream:
 
 
 class FakeDriver:
-    """Answers each request with an ending, after some seconds of the fake clock, and notes its bounds."""
+    """Answer each request with one ending after some seconds of the fake clock, and record the timeouts."""
 
     def __init__(self, timer: FakeTimer, ending: Ending = COMPLETE, takes: float = 0.0) -> None:
         self.timer, self.ending, self.takes = timer, ending, takes
@@ -85,7 +85,7 @@ class FakeDriver:
     ],
 )
 def test_no_request_gets_more_time_than_there_is(left: float, asked: float | None, bound: float) -> None:
-    """The least of what is left, what was asked for, and what the user allows one request."""
+    """A request gets the smallest of the time left, the timeout it asked for, and the user's limit per request."""
     inner = FakeDriver(FakeTimer(left))
     driver = PatientDriver(inner, inner.timer, 60.0)
     driver.send(REQUEST, timeout=asked)
@@ -104,7 +104,7 @@ ACTS: dict[str, Callable[[PatientDriver], object]] = {
 
 @pytest.mark.parametrize("act", ACTS)
 def test_what_our_clock_cut_off_is_not_handed_on(act: str) -> None:
-    """The search is over instead."""
+    """If the search's own time limit cut a request off, `TimeUp` is raised instead of returning the exchange."""
     inner = FakeDriver(FakeTimer(7.0), CUT, takes=7.0)
     driver = PatientDriver(inner, inner.timer, 60.0)
     with pytest.raises(TimeUp, match=r"GET /v1beta/interactions/v1_a had gone unanswered for 7\.0 s"):
@@ -112,13 +112,13 @@ def test_what_our_clock_cut_off_is_not_handed_on(act: str) -> None:
 
 
 def test_what_the_target_let_hang_is_handed_on() -> None:
-    """With time left, a request that met the user's own bound is the target's doing."""
+    """If time is left, a request that reached the user's timeout is returned, as the target's doing."""
     inner = FakeDriver(FakeTimer(100.0), CUT, takes=60.0)
     assert PatientDriver(inner, inner.timer, 60.0).send(REQUEST).ending == CUT
 
 
 def test_waiting_ends_with_the_search() -> None:
-    """A pause is cut to what is left, and nothing comes behind it."""
+    """A pause is shortened to the time left, and nothing is sent after it."""
     inner = FakeDriver(FakeTimer(0.5))
     driver = PatientDriver(inner, inner.timer, 60.0)
     with pytest.raises(TimeUp):

@@ -1,4 +1,4 @@
-"""The least that shows a failure, in forms that work: curl against a served mutant, a test, a cassette."""
+"""A minimal reproduction of a failure in forms that work: a curl script, a test, a cassette."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def failure() -> Failure:
 
 
 def info(url: str = "") -> TargetInfo:
-    """The embedded emulator, or a URL."""
+    """Facts about the target: the embedded emulator, or the given URL."""
     secrets = {"GEMINI_API_KEY": PRIMARY_KEY}
     return TargetInfo(name="emulator", url=url, version="v1beta", model="m", agent="a", secrets=secrets)
 
 
 def test_the_script_shows_the_failure(failure: Failure, tmp_path: Path) -> None:
-    """Run as it stands against a served mutant, the last answer is the 200 that should be a 404."""
+    """The script, run unchanged against a served mutant, ends with the 200 that should have been a 404."""
     driver = mutant("delete-keeps").resolved.connect()
     assert isinstance(driver, ServiceDriver)
     with ServerThread(driver.service, clock=driver.clock) as server:
@@ -56,13 +56,13 @@ def test_the_script_shows_the_failure(failure: Failure, tmp_path: Path) -> None:
 
 
 def test_nothing_holds_the_key(failure: Failure, tmp_path: Path) -> None:
-    """Script, test and cassette are free of secrets."""
+    """The script, the test and the cassette do not contain the API key."""
     for path in write_all(failure, info(), Mask({"GEMINI_API_KEY": PRIMARY_KEY}), tmp_path):
         assert PRIMARY_KEY not in path.read_text(), path
 
 
 def test_the_cassette_holds_the_trail(failure: Failure, tmp_path: Path) -> None:
-    """Each exchange, in order."""
+    """The cassette holds each exchange of the trail, in order."""
     paths = write_all(failure, info(), Mask({"GEMINI_API_KEY": PRIMARY_KEY}), tmp_path)
     cassette = load(next(path for path in paths if path.suffix == ".yaml"))
     methods = [recording.request.method for recording in cassette.recordings]
@@ -70,7 +70,7 @@ def test_the_cassette_holds_the_trail(failure: Failure, tmp_path: Path) -> None:
 
 
 def test_the_test_plays_the_very_history(failure: Failure) -> None:
-    """Words of JSON inside texts and characters beyond the basic plane are what they were."""
+    """The generated test plays exactly the history found, even with `true`, `null` or an emoji inside a text."""
     odd = replace(failure.history[0], body={"input": "is it true or null? 🦊", "background": True, "x": None})
     module: dict[str, Any] = {}
     exec(pytest_module(replace(failure, history=(odd,)), info()), module)
@@ -78,7 +78,7 @@ def test_the_test_plays_the_very_history(failure: Failure) -> None:
 
 
 def test_the_test_passes_on_a_server_that_keeps_the_promise(failure: Failure, tmp_path: Path) -> None:
-    """The module is a test that pytest collects; the reference passes it."""
+    """The generated module is a test that pytest collects, and the reference passes it."""
     path = tmp_path / "test_found.py"
     path.write_text(pytest_module(failure, info()))
     done = subprocess.run(

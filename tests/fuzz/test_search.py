@@ -1,4 +1,4 @@
-"""The searches: they find, shrink, prove that they looked, and do the same with the same seed."""
+"""Random searches: they find and shrink defects, are not vacuous, and do the same again with the same seed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SMALL = Budget(histories=100, steps=25, laws=40, schema=1)
 
 
 def test_the_reference_stands_and_the_search_was_not_vacuous() -> None:
-    """No finding, every kind of operation played, most requests accepted."""
+    """On the reference, a search finds nothing, is not vacuous, and plays the whole budget of histories."""
     done = search(reference(), SMALL)
     assert done.failures == ()
     assert done.vacuous == ()
@@ -28,7 +28,7 @@ def test_the_reference_stands_and_the_search_was_not_vacuous() -> None:
 
 
 def test_laws_hold_on_the_reference() -> None:
-    """Streams, cuts and resumes are one answer."""
+    """On the reference, the stream laws (whole, cut and resumed streams agree) find nothing."""
     done = laws(reference(), SMALL)
     assert (done.failures, done.vacuous) == ((), ())
 
@@ -42,32 +42,32 @@ def test_laws_hold_on_the_reference() -> None:
     ],
 )
 def test_a_defect_is_found_and_shrunk(name: str, rule: str, steps: int) -> None:
-    """The history that remains has no step too many."""
+    """A defect is found, and its history is shrunk to the fewest steps."""
     done = search(mutant(name), replace(SMALL, histories=150), seed=1)
     lengths = {failure.rule: len(failure.history) for failure in done.failures}
     assert lengths.get(rule) == steps, lengths
 
 
 def test_a_law_finds_what_is_lost_after_a_drop() -> None:
-    """A resume that skips is found by reading in parts."""
+    """The stream laws find a resume that skips an event."""
     done = laws(mutant("resume-skips-one"), SMALL)
     assert {failure.rule for failure in done.failures} == {"resume.no-gap"}
 
 
 def test_what_is_known_is_passed_over() -> None:
-    """A rule that is known to be broken does not hide others, and is not found again."""
+    """A rule listed in `passed_over` is not reported again."""
     done = search(mutant("delete-keeps"), replace(SMALL, histories=80), passed_over=["del.gone"])
     assert "del.gone" not in {failure.key for failure in done.failures}
 
 
 def test_the_same_seed_does_the_same() -> None:
-    """Counts and findings are a function of the seed."""
+    """Two searches with the same seed have the same counts."""
     one, other = (search(reference(), replace(SMALL, histories=15), seed=7) for _ in range(2))
     assert one.counts == other.counts
 
 
 def test_long_searches_let_go_of_what_was_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rounds of a bounded size, each with a seed of its own, until all histories are played."""
+    """Long searches are split into rounds of bounded size, each with its own seed, so that memory is freed."""
     rounds: list[int] = []
 
     def told(examples: int, **options: Any) -> Any:
@@ -84,14 +84,14 @@ def test_long_searches_let_go_of_what_was_drawn(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_time_ends_a_search() -> None:
-    """A budget in seconds stops it long before the examples are spent."""
+    """A time limit stops a search long before its budget of histories is spent."""
     done = search(reference(), replace(BUDGETS["nightly"], seconds=0.5))
     assert done.counts["histories"] < BUDGETS["nightly"].histories
     assert done.failures == ()
 
 
 def test_time_that_ends_amidst_shrinking_keeps_what_was_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first find is reported as it is, marked as such, and nothing more is played."""
+    """If time runs out during shrinking, the first failure is reported unshrunk, and nothing more is played."""
     found: list[Broken] = []
     caught = Tally.caught
 
@@ -111,7 +111,7 @@ def test_time_that_ends_amidst_shrinking_keeps_what_was_found(monkeypatch: pytes
     ["delete-keeps", "cancel-settled", "cancelled-stream-goes-on", "resume-skips-one", "chain-background-refused"],
 )
 def test_no_shorter_history_is_known(name: str) -> None:
-    """What a search shrinks to is as short as the shortest of all histories that show the same."""
+    """A search shrinks a failure to as few steps as the exhaustive search needs for it."""
     least = {failure.key: len(failure.history) for failure in every(mutant(name), 3).failures}
     found = {failure.key: failure for failure in search(mutant(name), SMALL, seed=1).failures}
     both = least.keys() & found.keys()
@@ -121,13 +121,13 @@ def test_no_shorter_history_is_known(name: str) -> None:
 
 
 def test_a_target_that_refuses_everything_proves_nothing() -> None:
-    """A wall is told as such, even where each refusal is right."""
+    """If a target refuses everything, the search is reported as vacuous, even if the refusals are no findings."""
     done = search(mutant("create-crashes"), replace(SMALL, histories=20), passed_over=["fuzz.no-5xx", "create.ok"])
     assert any("succeeded" in why for why in done.vacuous)
 
 
 def test_examples_are_shared_through_a_database(tmp_path: Path) -> None:
-    """What one search found the next one plays first, though failures that are known were passed over since."""
+    """A later search replays the examples of an earlier one from a shared database and finds the failure again."""
     database = open_database(str(tmp_path / "examples"))
     one = search(mutant("delete-keeps"), SMALL, seed=1, database=database)
     again = search(mutant("delete-keeps"), replace(SMALL, histories=8), seed=999, database=database)

@@ -1,4 +1,4 @@
-"""The project fuzzes itself: whatever comes, nothing of ours raises, hangs, crashes or leaks."""
+"""The project fuzzes itself: on any input, its own code never raises, hangs, crashes or leaks a secret."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ JSON: Any = st.recursive(
 
 @st.composite
 def damaged_streams(draw: st.DrawFn) -> bytes:
-    """A legal stream with bytes changed, lost, doubled."""
+    """A legal stream with bytes changed, lost or doubled."""
     data = bytearray(draw(event_streams()).data())
     for _ in range(draw(st.integers(1, 4))):
         at = draw(st.integers(0, len(data)))
@@ -62,7 +62,7 @@ def recorded(request: Request, status: int, kind: str, body: bytes) -> Exchange:
 @quick
 @given(st.one_of(BYTES, damaged_streams()), st.data())
 def test_the_decoder_takes_any_bytes_in_any_pieces(stream: bytes, data: st.DataObject) -> None:
-    """It never raises, and what it gives does not depend on the pieces."""
+    """The decoder accepts any bytes without raising, and its result does not depend on how they are split."""
     whole = Decoder().feed(stream)
     decoder = Decoder()
     assert [frame for piece in data.draw(splits(stream)) for frame in decoder.feed(piece)] == whole
@@ -71,7 +71,7 @@ def test_the_decoder_takes_any_bytes_in_any_pieces(stream: bytes, data: st.DataO
 @quick
 @given(st.one_of(BYTES, damaged_streams()), st.sampled_from(("fresh", "replay", "resumed")), st.booleans())
 def test_the_judge_takes_any_stream(stream: bytes, start: str, background: bool) -> None:
-    """It gives a reading; byte by byte it gives the same findings."""
+    """The stream judge returns a reading for any stream, and the same findings when it is fed byte by byte."""
     whole, parts = (StreamJudge(start=start, background=background) for _ in range(2))
     whole.feed(stream)
     for at in range(len(stream)):
@@ -82,7 +82,7 @@ def test_the_judge_takes_any_stream(stream: bytes, start: str, background: bool)
 @quick
 @given(st.one_of(JSON, interactions(), interactions(legal=False)))
 def test_the_contract_takes_any_value(value: Any) -> None:
-    """A body is judged, whatever it is."""
+    """The contract judges any JSON value as a body without raising."""
     judge_interaction(value)
     for call in (PROTOCOL.cursor, PROTOCOL.completes, PROTOCOL.is_error, PROTOCOL.stream_id, PROTOCOL.text_of):
         if isinstance(value, dict):
@@ -99,7 +99,7 @@ ANSWERS = st.tuples(
 @quick
 @given(st.lists(ANSWERS, min_size=1, max_size=3), st.sampled_from(("POST", "GET", "DELETE")))
 def test_exchanges_are_judged_whatever_they_hold(answers: list[tuple[int, str, bytes]], method: str) -> None:
-    """Alone and in a history."""
+    """Any exchange can be judged, alone and as part of a history."""
     path = "/v1beta/interactions" + ("" if method == "POST" else "/v1_a")
     exchanges = [recorded(Request(method, path), *answer) for answer in answers]
     for exchange in exchanges:
@@ -126,7 +126,7 @@ BODIES = st.one_of(
 @given(st.lists(st.tuples(st.sampled_from(("POST", "GET", "DELETE", "PUT", "PATCH")), PATHS,
                           st.one_of(BODIES, BYTES)), min_size=1, max_size=4))  # fmt: skip
 def test_the_emulator_never_fails_and_always_answers_cleanly(calls: list[tuple[str, str, bytes]]) -> None:
-    """Never a 5xx, never a hang, and nothing in an error that the contract minds."""
+    """The emulator never answers with a 5xx, never hangs, and its errors have no findings by the contract."""
     emulator = Emulator()
     driver = ServiceDriver(emulator, emulator.clock)
     for method, target, body in calls:
@@ -142,7 +142,7 @@ def test_the_emulator_never_fails_and_always_answers_cleanly(calls: list[tuple[s
 @quick
 @given(create_requests())
 def test_what_the_schema_accepts_the_emulator_answers_by_the_contract(body: dict[str, Any]) -> None:
-    """A create is served or refused, and either way its answer is clean."""
+    """A create that fits the schema is served or refused, and either answer is clean by the contract."""
     emulator = Emulator()
     headers = Headers((("x-goog-api-key", "k"),))
     request = Request("POST", "/v1beta/interactions", headers, json.dumps(body).encode())
@@ -161,7 +161,7 @@ WORDS = (
 @settings(quick, max_examples=30)
 @given(st.lists(st.sampled_from(WORDS), max_size=4))
 def test_the_command_line_never_shows_a_stack_trace(words: list[str]) -> None:
-    """Every line of nonsense is a usage error or does what it says; nothing is a fault of the harness."""
+    """Random arguments end in a usage error or a result, never in an exception or an internal error."""
     lasting = {"check", "fuzz", "smoke", "mutants"}
     if words and words[0] in lasting:
         words = [words[0], "--no-such-flag", *words[1:]]
@@ -178,7 +178,7 @@ FAULTS = st.one_of(st.text(max_size=20), st.lists(st.sampled_from(FAULT_WORDS), 
 @settings(quick, max_examples=300)
 @given(FAULTS)
 def test_the_fault_grammar_refuses_in_words_or_spells_back(text: str) -> None:
-    """Any text is a plan, which spells back to itself, or a usage fault."""
+    """Any text is either a fault plan, which can be spelled back to itself, or a usage fault."""
     try:
         plan = parse_faults(text)
     except UsageFault:
@@ -199,7 +199,7 @@ YAML = st.one_of(
 @quick
 @given(YAML)
 def test_the_cassette_loader_refuses_in_words(data: bytes) -> None:
-    """Any file is a cassette or a cassette error."""
+    """Any file either loads as a cassette or raises a cassette error."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "any.yaml"
         path.write_bytes(data)
@@ -215,7 +215,7 @@ SECRET = "AIzaSyD-fuzz-secret-0123456789abcdefghi"
 @quick
 @given(JSON, st.sampled_from(("key", "api_key", "secret", "authorization")), st.booleans(), st.booleans())
 def test_redaction_never_leaks_what_it_was_told(value: Any, name: str, in_query: bool, streamed: bool) -> None:
-    """A known secret is nowhere in a redacted recording: not in targets, headers, bodies, events."""
+    """A known secret appears nowhere in a redacted recording: not in targets, headers, bodies or events."""
     held = json.dumps({"deep": [value, {name: SECRET, "text": f"so {SECRET} it is"}]})
     body = f"event: x\ndata: {held}\n\n".encode() if streamed else held.encode()
     target = "/v1beta/interactions" + (f"?key={SECRET}" if in_query else "")

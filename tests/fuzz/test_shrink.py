@@ -1,4 +1,4 @@
-"""A failing history becomes as small as it can be, and stays what it was where it does not fail again."""
+"""A failing history is shrunk as far as possible, and kept unchanged if it does not fail again."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from tests.fuzz.places import history, mutant, reference
     ],
 )
 def test_steps_go_and_those_left_get_simpler(name: str, long: str, least: str) -> None:
-    """Superfluous steps go, a chain becomes a create, counts and numbers shrink."""
+    """Shrinking removes superfluous steps, turns a chain into a create, and lowers counts and indices."""
     rule = {"delete-keeps": "del.gone", "cancel-noop": "cancel.state", "resume-skips-one": "resume.no-gap"}[name]
     found = {failure.rule: failure for failure in play(mutant(name), history(long), "history")}
     done = minimal(mutant(name), found[rule])
@@ -40,13 +40,13 @@ def test_steps_go_and_those_left_get_simpler(name: str, long: str, least: str) -
 
 
 def test_a_failure_that_does_not_return_is_kept_as_it_was() -> None:
-    """A target may have a bad day; what was seen was seen."""
+    """A failure that cannot be reproduced is kept unchanged."""
     failure = play(mutant("delete-keeps"), history("create; create; delete; poll"), "history")[0]
     assert minimal(reference(), failure) is failure
 
 
 def test_another_failure_is_no_substitute() -> None:
-    """Only a history that breaks the same rule in the same strictness replaces one."""
+    """A history is only replaced by one that breaks the same rule with the same strictness."""
     failure = play(mutant("delete-keeps"), history("create; delete; replay"), "history")[0]
     assert isinstance(failure, Failure)
     assert minimal(mutant("delete-keeps"), failure).key == "del.gone-stream"

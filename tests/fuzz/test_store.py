@@ -1,4 +1,4 @@
-"""What was found is kept, played first, and forgotten when it does not fail any more."""
+"""Failures are stored, replayed first in the next run, and removed once they no longer fail."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from tests.fuzz.places import history, mutant, reference
 
 
 def failure_of(name: str, words: str) -> Failure:
-    """The first failure of a history on a mutant."""
+    """The first failure that a history shows on a mutant."""
     return play(mutant(name), history(words), "history")[0]
 
 
 def test_a_kept_failure_is_played_again_and_known(tmp_path: Path) -> None:
-    """It fails again on the same target, and says that it is known."""
+    """A stored failure that fails again on the same target is reported as known."""
     store = Store(tmp_path, "emulator")
     kept = failure_of("delete-keeps", "create; delete; poll")
     assert store.keep(kept) is not None
@@ -31,7 +31,7 @@ def test_a_kept_failure_is_played_again_and_known(tmp_path: Path) -> None:
 
 
 def test_what_does_not_fail_any_more_is_forgotten(tmp_path: Path) -> None:
-    """On a target that was mended the file goes, and the note says so."""
+    """If a stored failure no longer fails, its file is removed and a note says so."""
     store = Store(tmp_path, "emulator")
     path = store.keep(failure_of("delete-keeps", "create; delete; poll"))
     done = store.replay(reference())
@@ -42,12 +42,12 @@ def test_what_does_not_fail_any_more_is_forgotten(tmp_path: Path) -> None:
 
 
 def test_targets_do_not_share_failures(tmp_path: Path) -> None:
-    """Two URLs that read alike have folders of their own."""
+    """Two similar URLs store their failures in separate folders."""
     assert Store(tmp_path, "http://a:1").folder != Store(tmp_path, "http://a-1").folder
 
 
 def test_a_damaged_file_is_told_and_passed_over(tmp_path: Path) -> None:
-    """Nothing breaks over a file that somebody edited."""
+    """A damaged file is skipped with a note."""
     store = Store(tmp_path, "emulator")
     store.folder.mkdir(parents=True)
     for number, text in enumerate(("{", "[]", '{"key": "x", "history": [{"kind": "dance"}], "requests": []}')):
@@ -58,7 +58,7 @@ def test_a_damaged_file_is_told_and_passed_over(tmp_path: Path) -> None:
 
 
 def test_a_stored_failure_holds_no_key(tmp_path: Path) -> None:
-    """Requests are kept without what authenticates them."""
+    """Stored requests do not contain the API key."""
     place = mutant("delete-twice-crashes")
     failure = play(place, history("create; delete; delete"), "schema")[0]
     bare = Failure(engine="schema", finding=failure.finding, trail=failure.trail)
@@ -69,14 +69,14 @@ def test_a_stored_failure_holds_no_key(tmp_path: Path) -> None:
 
 
 def test_stored_requests_hold_no_header_that_is_a_secret() -> None:
-    """Neither a cookie nor a proxy's credentials: the next run is told its own; other headers stay."""
+    """Cookies, proxy credentials and other secret headers are not stored; other headers are."""
     fields = [("Cookie", "a=b"), ("Proxy-Authorization", "Basic eDp5"), ("X-Session", "s"), ("api-revision", "1")]
     (template,) = templates([replace(exchange(), request=Request("GET", "/v1beta/x", Headers(fields)))])
     assert template.headers == [("api-revision", "1")]
 
 
 def test_requests_are_sent_again_with_new_ids() -> None:
-    """A trail fails again on a fresh service, whose ids are others."""
+    """A stored trail fails again on a fresh service, where ids are replaced by the new ones."""
     failure = play(mutant("delete-twice-crashes"), history("create; create; delete 1; delete 1"), "schema")[0]
     again = resend(mutant("delete-twice-crashes"), templates(failure.trail), "schema")
     assert [found.key for found in again] == ["fuzz.no-5xx"]

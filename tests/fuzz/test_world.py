@@ -1,4 +1,4 @@
-"""The model by its mutants: the least history of each shows what is broken, and nothing on the reference."""
+"""The fuzzer's model: the shortest history for each mutant shows its defect, and none accuses the reference."""
 
 from __future__ import annotations
 
@@ -65,12 +65,12 @@ LEAST: dict[str, tuple[str, str]] = {
     "call-renamed-when-stored": ("create tools; poll", "get.matches-post"),
     "result-orphan-accepted": ("answer orphan", "tool.result-orphan"),
 }
-"""Mutant → its least history, in words, and the rule that is found broken."""
+"""Mutant → its shortest history, and the rule that this history shows to be broken."""
 
 
 @pytest.mark.parametrize("name", LEAST)
 def test_the_least_history_shows_the_defect(name: str) -> None:
-    """On the mutant the rule is broken, with this history."""
+    """Played on its mutant, each history breaks the rule in the table."""
     words, rule = LEAST[name]
     found = {failure.rule for failure in play(mutant(name), history(words), "test")}
     assert rule in found, found
@@ -78,30 +78,30 @@ def test_the_least_history_shows_the_defect(name: str) -> None:
 
 @pytest.mark.parametrize("words", sorted({words for words, _ in LEAST.values()}))
 def test_the_reference_stands_every_such_history(words: str) -> None:
-    """None of the histories breaks anything on the reference."""
+    """Played on the reference, none of the histories finds anything."""
     assert play(reference(), history(words), "test") == []
 
 
 def test_at_least_ten_need_three_steps_or_more() -> None:
-    """The defects are those of histories, not of single requests."""
+    """At least ten defects need a history of three or more steps, so single requests would not find them."""
     assert sum(words.count(";") >= 2 for words, _ in LEAST.values()) >= 10
 
 
 def test_repeating_the_boundary_event_once_is_no_failure() -> None:
-    """The lenient reading of the cursor is noted as such and pollutes nothing that is read later."""
+    """A boundary event that is repeated once is reported as non-strict, and causes no later findings."""
     words = "create background; open x2; drop; resume x4; finish; settle; replay; poll"
     found = play(mutant("resume-inclusive"), history(words), "test")
     assert [failure.key for failure in found] == ["resume.exclusive?"]
 
 
 def test_a_target_that_takes_any_model_is_lenient_and_no_more() -> None:
-    """As its check has it: a name that nobody knows may be mapped to a model."""
+    """A target that maps an unknown model to a known one is non-strict, as in the check of the same rule."""
     found = play(mutant("unknown-model-mapped"), history("create unknown-model"), "test")
     assert [failure.key for failure in found] == ["err.unknown-model?"]
 
 
 def test_what_a_target_is_not_able_to_is_not_held_against_it() -> None:
-    """Without `store` nothing is read, deleted or continued: a service may well keep nothing."""
+    """Without the capability `store`, interactions that cannot be read, deleted or continued are no failure."""
     place = mutant("reads-nothing")
     words = "create; poll; replay; chain; delete; create background; cancel; settle"
     assert play(place, history(words), "test") != []
@@ -109,7 +109,7 @@ def test_what_a_target_is_not_able_to_is_not_held_against_it() -> None:
 
 
 class _Slow(Emulator):
-    """Answers the first two requests for a stream of an interaction with `status`."""
+    """An emulator that refuses the first two requests for a stream with `status`."""
 
     def __init__(self, status: int) -> None:
         super().__init__(embedded_settings())
@@ -124,7 +124,7 @@ class _Slow(Emulator):
 
 @pytest.mark.parametrize("status", [404, 408, 429, 503])
 def test_a_stream_that_is_not_there_yet_is_no_failure(status: int) -> None:
-    """Elsewhere than in this process an interaction may be found late, and a caller be told to wait."""
+    """On a remote target, a temporary 404, 408, 429 or 503 to a stream request is not a failure."""
     resolved = replace(embedded(TargetOptions(), lambda: _Slow(status)), throwaway=False)
     place = Place(resolved, frozenset(CAPABILITIES))
     assert play(place, history("create background; open x1; open x2; settle"), "test") == []

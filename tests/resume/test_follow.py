@@ -1,4 +1,4 @@
-"""The helper against the emulator through every kind of drop, with each client library, sync and async."""
+"""The resume helper against the emulator: every kind of drop, each client library, sync and async."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ID_SETTINGS = ("all", "deltas", "sparse", "none")
 
 
 class World:
-    """An emulator with one background interaction, and clients whose connections suffer from a plan."""
+    """An emulator with one background interaction, and clients whose connections follow a fault plan."""
 
     def __init__(self, plan: str = "pass", *, script: dict[str, Any] | None = None, **settings: Any) -> None:
         self.emulator = Emulator(Settings(**settings))
@@ -51,7 +51,7 @@ class World:
 
 
 def whole_body() -> bytes:
-    """The bytes of an undisturbed stream."""
+    """The bytes of an uninterrupted stream."""
     world = World(script={"text": TEXT})
     target = f"/v1beta/interactions/{world.create()}?stream=true"
     body = world.emulator(Request("GET", target, Headers(KEY.items()))).body
@@ -59,12 +59,12 @@ def whole_body() -> bytes:
 
 
 def deltas(events: list[Any]) -> str:
-    """The text that a reader of the events has."""
+    """The text assembled from the events."""
     return "".join(e["delta"]["text"] for e in events if e.get("delta", {}).get("type") == "text")
 
 
 def assert_whole(stream: Any, events: list[Any]) -> None:
-    """Everything once, in order, and the completion noticed."""
+    """Assert that the text came once and in order, and that the completion was noticed."""
     assert deltas(events) == TEXT == stream.text
     kinds = [event["event_type"] for event in events]
     assert kinds.count("interaction.completed") == 1
@@ -78,7 +78,7 @@ def assert_whole(stream: Any, events: list[Any]) -> None:
 @pytest.mark.parametrize("event_ids", ID_SETTINGS)
 @pytest.mark.parametrize("drop", ["rst", "end"])
 def test_every_event(drop: str, event_ids: str, resume: str) -> None:
-    """A drop after any number of events, with any ids and either resume, loses and doubles nothing."""
+    """A drop after any event loses and doubles nothing, wherever event ids are and however the server resumes."""
     for place in every_event(whole_body()):
         world = World(f"{place},{drop}", script={"text": TEXT}, event_ids=event_ids, resume=resume)
         stream = world.follow(world.create())
@@ -88,7 +88,7 @@ def test_every_event(drop: str, event_ids: str, resume: str) -> None:
 @pytest.mark.parametrize("event_ids", ["deltas", "none"])
 @pytest.mark.parametrize("drop", ["stall", "bad-chunk", "end"])
 def test_structural_cuts(drop: str, event_ids: str) -> None:
-    """A cut inside an event, a name, a character or a blank line is a drop like any other."""
+    """A cut inside an event, a name, a character or a blank line is handled like any other drop."""
     for place in structural(whole_body()):
         world = World(f"{place},{drop}", script={"text": TEXT}, event_ids=event_ids)
         stream = world.follow(world.create())
@@ -97,7 +97,7 @@ def test_structural_cuts(drop: str, event_ids: str) -> None:
 
 @pytest.mark.parametrize("plan", ["{},end/{},rst", "{},rst,times:3"])
 def test_every_byte_twice(plan: str) -> None:
-    """The second and the third connection may drop as well."""
+    """Drops on the second and third connection are handled like the first."""
     for place in list(every_byte(whole_body()))[::7]:
         world = World(plan.format(place, place), script={"text": TEXT}, event_ids="sparse")
         stream = world.follow(world.create())
@@ -124,14 +124,14 @@ def test_every_byte_twice(plan: str) -> None:
     ],
 )
 def test_odd_streams(plan: str) -> None:
-    """Errors, duplicates, noise and refusals on the way change nothing of what is handed on."""
+    """Errors, duplicates, noise and refusals on the way do not change the events that the caller gets."""
     world = World(plan, script={"text": TEXT})
     stream = world.follow(world.create())
     assert_whole(stream, list(stream))
 
 
 def test_error_event_is_no_cursor() -> None:
-    """The id of an error event is never asked for: the service would not know it."""
+    """The id of an error event is never used as a cursor, because the service would not know it."""
     world = World("error:5+id,event:6,end", script={"text": TEXT})
     stream = world.follow(world.create())
     list(stream)
@@ -141,7 +141,7 @@ def test_error_event_is_no_cursor() -> None:
 
 
 def test_streams_that_never_finish() -> None:
-    """Where every stream dies early the rest comes by GET, and the events end as they should."""
+    """If every stream dies early, the rest comes from GET, and the events still end with the completion."""
     for event_ids in ID_SETTINGS:
         world = World("event:2,rst,times:all", script={"text": TEXT}, event_ids=event_ids)
         stream = world.follow(world.create())
@@ -150,7 +150,7 @@ def test_streams_that_never_finish() -> None:
 
 
 def test_text_in_the_middle_comes_by_get() -> None:
-    """A text of which half was streamed is continued at its character from the fetched interaction."""
+    """If a text was streamed only in part, the fetched interaction supplies the rest, from the right character."""
     world = World("event:7,rst/status:400,times:all", script={"text": TEXT}, event_ids="none")
     stream = world.follow(world.create())
     assert_whole(stream, list(stream))
@@ -158,7 +158,7 @@ def test_text_in_the_middle_comes_by_get() -> None:
 
 @pytest.mark.parametrize("consistent", [True, False], ids=["get agrees", "get differs"])
 def test_another_replay(consistent: bool) -> None:
-    """A replay that differs is not joined to what was seen: the rest comes by GET, if that agrees."""
+    """A replay that differs is not joined to the events already seen; GET supplies the rest, if it agrees."""
     world = World("event:7,rst", script={"text": TEXT}, event_ids="none")
 
     def resplit(request: Request) -> Response:
@@ -179,7 +179,7 @@ def test_another_replay(consistent: bool) -> None:
 
 
 def test_gives_up_on_a_dead_service() -> None:
-    """Nothing but resets: bounded attempts with growing pauses, then an error that says so."""
+    """If every connection is reset, it makes a bounded number of attempts with growing pauses, then raises."""
     emulator = Emulator()
     service = cut(emulator, "all=before-headers,rst,times:all", PROTOCOL)
     slept: list[float] = []
@@ -205,7 +205,7 @@ def test_waits_only_so_long() -> None:
 
 @pytest.mark.parametrize(("status", "plan"), [(401, "status:401"), (403, "event:3,rst/status:403")])
 def test_refused_for_good(status: int, plan: str) -> None:
-    """A refused key is no drop: it is told at once."""
+    """A rejected key is reported at once, without a retry."""
     world = World(plan, script={"text": TEXT})
     stream = world.follow(world.create())
     with pytest.raises(Refused) as refused:
@@ -215,7 +215,7 @@ def test_refused_for_good(status: int, plan: str) -> None:
 
 
 def test_deleted_meanwhile() -> None:
-    """An interaction that was there and answers 404 is gone; nobody waits for it."""
+    """If a known interaction answers 404, it is reported as gone without waiting."""
     world = World("event:3,rst", script={"text": TEXT})
     found = world.create()
     stream = world.follow(found)
@@ -230,7 +230,7 @@ def test_deleted_meanwhile() -> None:
 
 @pytest.mark.parametrize("status", ["failed", "incomplete", "cancelled", "requires_action"])
 def test_other_ends(status: str) -> None:
-    """Following ends with whatever status the run ends in."""
+    """Following ends with any final status of the run."""
     world = World("event:3,rst/event:1,end", script={"text": TEXT, "status": status})
     stream = world.follow(world.create())
     list(stream)
@@ -239,7 +239,7 @@ def test_other_ends(status: str) -> None:
 
 
 def test_failed_with_an_error_event() -> None:
-    """A run that fails in its stream has no completion there; GET tells how it ended."""
+    """If a run fails in its stream without a completion event, GET supplies the final status."""
     world = World(script={"text": TEXT, "status": "failed", "error_event": {"after": 5}})
     stream = world.follow(world.create())
     kinds = [event["event_type"] for event in stream]
@@ -248,7 +248,7 @@ def test_failed_with_an_error_event() -> None:
 
 
 def test_create_streamed_and_dropped() -> None:
-    """A foreground create that drops after it told its id is resumed, and posted once."""
+    """A foreground create that drops after its id was received is resumed, and posted only once."""
     world = World("event:4,rst", script={"text": TEXT})
     stream = world.follow(create={"model": MODEL, "input": "Hi"})
     assert_whole(stream, list(stream))
@@ -256,7 +256,7 @@ def test_create_streamed_and_dropped() -> None:
 
 
 def test_create_without_an_id_is_not_repeated() -> None:
-    """A create that drops before its id is told is never posted again: it may exist already."""
+    """A create that drops before its id was received is not posted again, because it may already exist."""
     world = World("starts=event:0+9,rst", script={"text": TEXT})
     with pytest.raises(GaveUp, match="not sent again"):
         list(world.follow(create={"model": MODEL, "input": "Hi"}))
@@ -264,7 +264,7 @@ def test_create_without_an_id_is_not_repeated() -> None:
 
 
 def test_create_refused_for_a_moment() -> None:
-    """429 and 503 created nothing: the create is sent again after a pause."""
+    """A create refused with 429 or 503 created nothing, so it is sent again after a pause."""
     world = World("starts=status:503/status:429,retry-after:3", script={"text": TEXT})
     stream = world.follow(create={"model": MODEL, "input": "Hi"})
     assert_whole(stream, list(stream))
@@ -273,7 +273,7 @@ def test_create_refused_for_a_moment() -> None:
 
 @pytest.mark.parametrize("status", [400, 408, 409, 500, 502, 504])
 def test_create_that_may_have_been_made(status: int) -> None:
-    """Of any other refusal nobody knows whether it was created, and billed: it is posted once."""
+    """After any other refusal the interaction may exist and be billed, so the create is posted only once."""
     world = World(f"starts=status:{status},times:all", script={"text": TEXT})
     posted = []
     with world.client() as client:
@@ -286,7 +286,7 @@ def test_create_that_may_have_been_made(status: int) -> None:
 
 
 def test_no_pause_is_longer_than_the_longest() -> None:
-    """Pauses double up to `longest`, and a service that asks for an hour gets no more."""
+    """Pauses double up to `longest`, even if the service asks for an hour."""
     world = World("status:503,retry-after:3600/status:503", script={"text": TEXT})
     found = world.create()
     stream = world.follow(found, patience=Patience(delay=2.0, longest=3.0))
@@ -295,7 +295,7 @@ def test_no_pause_is_longer_than_the_longest() -> None:
 
 
 def test_service_that_does_not_stream() -> None:
-    """A gateway that drops `stream=true` answers JSON: then polling is the way."""
+    """If a gateway ignores `stream=true` and answers JSON, the helper polls."""
     world = World(script={"text": TEXT})
 
     def jsonly(request: Request) -> Any:
@@ -324,7 +324,7 @@ def genai_client(world: World) -> Any:
 @pytest.mark.parametrize("body", [b"no JSON", b"[]", b'"v1_x"', b'{"status":["completed"],"id":7,"steps":[1]}'])
 @pytest.mark.parametrize("library", ["httpx", "google-genai"])
 def test_a_get_that_cannot_be_read(library: str, body: bytes) -> None:
-    """Whatever a service answers, following ends in bounded time with `GaveUp`, and warns of nothing."""
+    """Whatever GET answers, following ends in bounded time with `GaveUp`, and without warnings."""
     world = World()
     world.service = lambda request: Response.whole(200, Headers([("content-type", "application/json")]), body)
     client = world.client() if library == "httpx" else genai_client(world)
@@ -336,18 +336,18 @@ def test_a_get_that_cannot_be_read(library: str, body: bytes) -> None:
 
 
 def httpx_client(world: World) -> Any:
-    """The library most people have."""
+    """A synchronous httpx client."""
     return world.client()
 
 
 def httpx2_client(world: World) -> Any:
-    """Its successor, which google-genai takes."""
+    """A synchronous client of httpx2, the library that google-genai uses."""
     served = transport(world.service, world.emulator.clock)
     return httpx2.Client(transport=served, base_url="http://emulator.test", headers=KEY)
 
 
 def async_httpx_client(world: World) -> Any:
-    """The async one."""
+    """An asynchronous httpx client."""
     served = transport(world.service, world.emulator.clock)
     return httpx.AsyncClient(transport=served, base_url="http://emulator.test", headers=KEY)
 
@@ -359,7 +359,7 @@ PLANS = ["event:5,rst/event:2+40,end", "event:6+30,fin", "error:5+id,event:6,end
 @pytest.mark.parametrize("plan", PLANS)
 @pytest.mark.parametrize("build", [httpx_client, httpx2_client, genai_client])
 def test_sync_clients(build: Callable[[World], Any], plan: str) -> None:
-    """Every sync client library is followed alike."""
+    """Every sync client library works with `follow`."""
     world = World(plan, script={"text": TEXT})
     found = world.create()
     client = build(world)
@@ -372,7 +372,7 @@ def test_sync_clients(build: Callable[[World], Any], plan: str) -> None:
 @pytest.mark.parametrize("plan", PLANS)
 @pytest.mark.parametrize("build", [async_httpx_client, genai_client])
 def test_async_clients(build: Callable[[World], Any], plan: str) -> None:
-    """Every async client library is followed alike."""
+    """Every async client library works with `follow_async`."""
     world = World(plan, script={"text": TEXT})
     found = world.create()
 
@@ -390,7 +390,7 @@ def test_async_clients(build: Callable[[World], Any], plan: str) -> None:
 
 
 def test_an_id_may_hold_anything() -> None:
-    """Half a surrogate pair is legal JSON: it is asked for as the bytes that it stands for, by either loop."""
+    """An id with an unpaired surrogate is legal JSON; both helpers request it by the bytes that it stands for."""
     world = World("event:5,rst", script={"text": TEXT})
     found, inner = world.create(), world.service
     world.service = lambda request: inner(replace(request, target=request.target.replace("a%2F%ED%A0%80", found)))
@@ -409,7 +409,7 @@ def test_an_id_may_hold_anything() -> None:
 
 
 def test_leaving_early_hangs_up() -> None:
-    """Closing closes the connection that is being read."""
+    """Closing the iterator early closes the connection that it was reading."""
     world = World(script={"text": TEXT})
     found = world.create()
     client = world.client()
@@ -429,13 +429,13 @@ def test_leaving_early_hangs_up() -> None:
     ],
 )
 def test_wrong_use(client: object, arguments: dict[str, Any], said: str) -> None:
-    """Wrong arguments are refused before anything is sent."""
+    """Wrong arguments are rejected before anything is sent."""
     with httpx.Client() as plain, pytest.raises(UsageFault, match=said):
         follow(client or plain, **arguments)
 
 
 def test_the_other_kind_of_client() -> None:
-    """An async client is refused by `follow`, a sync one of httpx by `follow_async`, which are named."""
+    """`follow` rejects an async client, `follow_async` a sync one, and the message names the other function."""
     genai = pytest.importorskip("google.genai")
     with pytest.raises(UsageFault, match=r"AsyncClient cannot be followed with.*`follow_async`"):
         follow(genai.Client(api_key="key").aio, "v1_x")
@@ -446,6 +446,6 @@ def test_the_other_kind_of_client() -> None:
 
 
 def test_patience_is_checked() -> None:
-    """A bound of nothing is refused by name."""
+    """A limit of zero is rejected, and the message names the argument."""
     with pytest.raises(ValueError, match="failures=0"):
         Patience(failures=0)

@@ -1,4 +1,4 @@
-"""A journey over damaged answers: nothing that a service says raises anything but `GaveUp`."""
+"""A journey over damaged answers: whatever the service sends, only `GaveUp` is raised."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ ODD: tuple[Any, ...] = (
     None, True, -1, 10**30, 1.5, "x", [], ["x"], [[1]], [None], {}, {"a": 1}, [{}], {"type": ["x"]},
     [{"type": ["x"]}], {"type": "text", "text": ["x"]},
 )  # fmt: skip
-"""What a field may hold in the place of what it should."""
+"""Unexpected values to put in place of a field."""
 
 Path = tuple[Any, ...]
 
 
 def paths(value: Any, path: Path = ()) -> Iterator[Path]:
-    """Every place in a JSON value, the value itself first."""
+    """The path of every place in a JSON value, its root first."""
     yield path
     if isinstance(value, dict | list):
         for key in value if isinstance(value, dict) else range(len(value)):
@@ -32,7 +32,7 @@ def paths(value: Any, path: Path = ()) -> Iterator[Path]:
 
 
 def damaged(value: Any) -> Iterator[Any]:
-    """The value with one of its places taken by each odd one."""
+    """Copies of the value, each with one place replaced by one of the odd values."""
     for path in paths(value):
         for odd in ODD:
             if not path:
@@ -47,7 +47,7 @@ def damaged(value: Any) -> Iterator[Any]:
 
 
 def travelled(journey: Journey, events: list[Any], interaction: Any) -> None:
-    """Stream twice what never completes, then look; read all that can be asked of it."""
+    """Read two streams that never complete, then a GET, and use everything that the journey offers."""
     for _ in range(2):
         journey.move()
         for event in events:
@@ -63,14 +63,14 @@ def travelled(journey: Journey, events: list[Any], interaction: Any) -> None:
 
 @pytest.fixture(scope="module")
 def told() -> tuple[list[Any], Any]:
-    """The events of a whole stream without its completion, and the interaction as GET has it."""
+    """The events of a whole stream without its completion, and the interaction that GET returns."""
     emulator = Emulator()
     source = Source(emulator, Case(plan="pass"))
     return source.whole_of(source.id)[:-1], emulator.look(source.id)
 
 
 def test_damaged_events(told: tuple[list[Any], Any]) -> None:
-    """Any field of any event may hold anything."""
+    """Any field of any event may hold any value."""
     events, interaction = told
     for number, event in enumerate(events):
         for other in damaged(event):
@@ -78,7 +78,7 @@ def test_damaged_events(told: tuple[list[Any], Any]) -> None:
 
 
 def test_damaged_interactions(told: tuple[list[Any], Any]) -> None:
-    """Any field of what GET answers may hold anything, after a part of the stream and without any."""
+    """Any field of the answer to GET may hold any value, both after part of a stream and without one."""
     events, interaction = told
     for other in damaged(interaction):
         for seen in (events[:6], []):
@@ -86,7 +86,7 @@ def test_damaged_interactions(told: tuple[list[Any], Any]) -> None:
 
 
 def unless_given_up(events: list[Any], interaction: Any) -> None:
-    """Travel; to give up is fine, anything else tells what was damaged."""
+    """Make the journey; `GaveUp` is allowed, and any other exception names the damaged value."""
     try:
         travelled(Journey(Patience(), "v1_x", None), events, interaction)
     except GaveUp:

@@ -1,4 +1,4 @@
-"""What a stream would still have sent, from an interaction fetched as a whole."""
+"""The events that a dropped stream would still have sent, computed from the fetched interaction."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ CALL = {"type": "function_call", "id": "1", "name": "f", "arguments": {}}
 
 
 def told(seen: list[Any], fetched: list[Any], *, open_steps: tuple[int, ...] = ()) -> list[str]:
-    """The missing events in short, without the completion that always comes last."""
+    """The missing events in short form, without the completion that always comes last."""
     *events, last = remainder(seen, open_steps.__contains__, {"status": "completed", "steps": fetched})
     assert last["event_type"] == "interaction.completed"
     return [f"{event['event_type'].partition('.')[2]} {event['index']}{said(event)}" for event in events]
 
 
 def said(event: dict[str, Any]) -> str:
-    """The text or type that an event brings."""
+    """The text or type of an event."""
     if "delta" in event:
         return f" {event['delta']['text']}"
     return f" {event['step']['type']}" if "step" in event else ""
@@ -49,7 +49,7 @@ def said(event: dict[str, Any]) -> str:
 def test_the_rest_is_what_was_not_seen(
     seen: list[Any], open_steps: tuple[int, ...], fetched: list[Any], events: list[str]
 ) -> None:
-    """Each step goes on where it was left; the indices are those of the stream."""
+    """Each step continues where the stream stopped, with the indices of the stream."""
     assert told(seen, fetched, open_steps=open_steps) == events
 
 
@@ -67,6 +67,6 @@ def test_the_rest_is_what_was_not_seen(
 def test_what_cannot_be_joined_is_refused(
     seen: list[Any], open_steps: tuple[int, ...], fetched: list[Any], why: str
 ) -> None:
-    """A reader never ends up with a text that differs from the interaction's."""
+    """An interaction that contradicts what was streamed is rejected, so that the reader gets no wrong text."""
     with pytest.raises(Contradiction, match=why):
         told(seen, fetched, open_steps=open_steps)

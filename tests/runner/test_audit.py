@@ -1,4 +1,4 @@
-"""What a run holds against a target that no check's own exercise saw."""
+"""Auditing all answers of a run: rules that hold everywhere also apply to what other exercises received."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.runner import toys
 
 
 class Misshapen(toys.ToyService):
-    """GET shows labels that are a number once `spoiled` says so, and `pages` refuses with web pages."""
+    """GETs of the exercises in `spoiled` have numeric labels; with `pages`, errors are web pages."""
 
     spoiled: tuple[str, ...] = ()
     pages = False
@@ -34,7 +34,7 @@ class Misshapen(toys.ToyService):
 
 
 def reading(name: str, *, front_end: bool = False, count: int = 1, found: str = "") -> Exercise:
-    """An exercise that creates one interaction and reads it `count` times, under a name of its own."""
+    """An exercise with a name of its own that creates one interaction and reads it `count` times."""
 
     @exercise(requests=1 + count, interactions=1, front_end=front_end)
     def run(t: Target) -> Steps:
@@ -50,22 +50,22 @@ def reading(name: str, *, front_end: bool = False, count: int = 1, found: str = 
 
 
 def created_id(exchange: Exchange) -> str:
-    """The id of what was created."""
+    """The id of the interaction that was created."""
     return exchange.body.decode().split('"id": "')[1].partition('"')[0]
 
 
 def own(got: Exchange) -> list[Finding]:
-    """A judge of the toy catalogue that finds nothing."""
+    """A judge of the toy catalogue without findings."""
     return []
 
 
 def broken(got: Exchange) -> list[Finding]:
-    """A judge of the toy catalogue that finds its rule broken."""
+    """A judge of the toy catalogue that always reports its rule as broken."""
     return [Finding("", "broken here")]
 
 
 def run(*exercises: Exercise, judge: Any = own, rule: str = "get.schema", **options: Any) -> Result:
-    """The result of one check that holds everywhere, after other exercises ran as well."""
+    """The result of one check that holds everywhere, after other exercises were run as well."""
     service = options.pop("service", Misshapen())
     first, *others = exercises
     held = toys.check(rule, first, judge, everywhere=True)
@@ -77,7 +77,7 @@ def run(*exercises: Exercise, judge: Any = own, rule: str = "get.schema", **opti
 
 
 def spoiling(*names: str) -> Misshapen:
-    """A service that spoils the reads of some exercises."""
+    """A service that spoils the reads of the given exercises."""
     service = Misshapen()
     service.spoiled = names
     return service
@@ -85,7 +85,7 @@ def spoiling(*names: str) -> Misshapen:
 
 @pytest.mark.parametrize("jobs", [1, 3])
 def test_what_another_exercise_brings_counts(jobs: int) -> None:
-    """A check whose own exercise is well fails by what another one brought, with the answer and its create."""
+    """A check fails if another exercise got a wrong answer; the evidence is that answer and its create."""
     result = run(reading("a"), reading("b"), reading("c"), service=spoiling("b"), jobs=jobs)
     assert result.verdict is Verdict.FAIL
     (finding,) = result.observation.findings
@@ -96,25 +96,25 @@ def test_what_another_exercise_brings_counts(jobs: int) -> None:
 
 
 def test_a_repeated_defect_is_told_once_and_counted() -> None:
-    """The same misfit in many answers is one finding that says how many."""
+    """The same defect in many answers is one finding with a count."""
     result = run(reading("a"), reading("b", count=5), reading("c", count=2), service=spoiling("b", "c"))
     (finding,) = result.observation.findings
     assert finding.message.endswith("in this answer and 6 more")
 
 
 def test_without_defects_nothing_is_added() -> None:
-    """A target whose answers fit passes."""
+    """If all answers are right, the check passes."""
     assert run(reading("a"), reading("b")).verdict is Verdict.PASS
 
 
 def test_a_broken_rule_needs_no_second_witness() -> None:
-    """What a check's own exercise broke stands alone, with its own exchanges."""
+    """A finding from the check's own exercise is not supplemented by findings from others."""
     result = run(reading("a"), reading("b"), judge=broken, service=spoiling("b"))
     assert [finding.message for finding in result.observation.findings] == ["broken here"]
 
 
 def test_a_front_end_may_have_errors_of_its_own() -> None:
-    """Web pages are held against the API only where nothing else could have answered."""
+    """Web pages as errors break the rule, except where a front end may have sent them."""
     service = Misshapen()
     service.pages = True
     pages = [reading("b", found="nothing", front_end=front_end) for front_end in (False, True)]
@@ -123,7 +123,7 @@ def test_a_front_end_may_have_errors_of_its_own() -> None:
 
 
 def test_an_untestable_check_learns_from_the_others() -> None:
-    """A check that saw nothing itself fails all the same when others saw its rule broken."""
+    """A check that is untestable by its own exercise fails if another exercise shows its rule broken."""
     unseen = toys.check("get.schema", toys.unmet, toys.nothing, everywhere=True)
     other = toys.check("get.other", reading("b"), own)
     events = check_target(toys.toy_target(spoiling("b")), (unseen, other), RunOptions())
@@ -132,7 +132,7 @@ def test_an_untestable_check_learns_from_the_others() -> None:
 
 
 def test_a_baseline_excuses_it() -> None:
-    """A failure that other exercises showed is baselined like any other."""
+    """A baseline entry also excuses a failure found in another exercise."""
     baseline = Baseline([Entry("get.schema", "known", "")])
     result = run(reading("a"), reading("b"), service=spoiling("b"), baseline=baseline)
     assert result.verdict is Verdict.XFAIL

@@ -1,4 +1,4 @@
-"""Claims about the baseline file: it only ratchets, keeps reasons, and never hides a typo."""
+"""The baseline file: it can only ratchet, keeps reasons, and never hides a typo."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ KNOWN = ["create.ok", "get.odd"]
 
 
 def result(check: toys.Check, verdict: Verdict) -> Result:
-    """A result with this verdict."""
+    """A result with the given verdict."""
     return Result(check, Observation(Outcome.MET), verdict)
 
 
 def read(text: str, folder: Path) -> Baseline:
-    """A baseline file with this text."""
+    """Read a baseline file with this text."""
     path = folder / "baseline.yaml"
     path.write_text(text, encoding="utf-8")
     return read_baseline(path, KNOWN)
 
 
 def test_round_trip(tmp_path: Path) -> None:
-    """What is written reads back the same."""
+    """A baseline that is written reads back the same."""
     before = Baseline([Entry("get.odd", "a reason: with a colon", "2026-11-20")])
     assert read(before.text(), tmp_path).entries == before.entries
     assert read(Baseline().text(), tmp_path).entries == {}
 
 
 def test_update_adds_failures_and_keeps_reasons() -> None:
-    """New failures come in unexplained; a known entry is not touched."""
+    """An update adds new failures without a reason, and leaves known entries unchanged."""
     old = Baseline([Entry("get.odd", "known", "2026-01-01")])
     new = old.updated([result(toys.CREATE, Verdict.FAIL), result(toys.ODD, Verdict.XFAIL)], "2026-11-20")
     assert new.entries["get.odd"] == old.entries["get.odd"]
@@ -42,7 +42,7 @@ def test_update_adds_failures_and_keeps_reasons() -> None:
 
 
 def test_prune_takes_out_stale_entries_only() -> None:
-    """An entry whose check passes goes, one that did not run stays."""
+    """Pruning removes an entry whose check passed, and keeps one whose check did not run."""
     old = Baseline([Entry("create.ok", "a", ""), Entry("get.odd", "b", "")])
     new = old.pruned([result(toys.CREATE, Verdict.STALE), result(toys.ODD, Verdict.NOT_RUN)])
     assert list(new.entries) == ["get.odd"]
@@ -59,12 +59,12 @@ def test_prune_takes_out_stale_entries_only() -> None:
     ],
 )
 def test_wrong_files_are_usage_faults(text: str, hint: str, tmp_path: Path) -> None:
-    """A mistake in the file is told, never passed over."""
+    """A mistake in the file is a usage fault, and never ignored."""
     with pytest.raises(UsageFault, match=hint):
         read(text, tmp_path)
 
 
 def test_missing_file(tmp_path: Path) -> None:
-    """A baseline that is not there is an error that says how to make it."""
+    """A missing baseline file is an error that says how to create one."""
     with pytest.raises(UsageFault, match="--baseline-update"):
         read_baseline(tmp_path / "none.yaml", KNOWN)

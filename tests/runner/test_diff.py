@@ -1,4 +1,4 @@
-"""What counts as drift of shape and what as drift of content, and that one change is one line."""
+"""Which differences are drift of shape and which are drift of content; one change is one line."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ SHAPE = {
 
 @pytest.mark.parametrize("name", SHAPE)
 def test_what_breaks_a_client_is_drift_of_shape(name: str) -> None:
-    """Fields, types, kinds, statuses and headers that matter are told by their place, before and after."""
+    """Changed fields, types, kinds, statuses and important headers are shape, with place, before and after."""
     after, told = SHAPE[name]
     assert told in [str(drift) for drift in diff(PLAIN, after).shape]
 
@@ -104,20 +104,20 @@ CONTENT = {
 
 @pytest.mark.parametrize("name", CONTENT)
 def test_what_two_honest_runs_may_differ_in_is_content(name: str) -> None:
-    """Text, usage, ids and numbers of things never count as shape, and are shown as content."""
+    """Text, usage, ids and counts may differ between two correct runs: they are content, never shape."""
     drifts = diff(PLAIN, CONTENT[name])
     assert not drifts.shape
     assert drifts.content
 
 
 def test_nothing_drifts_from_itself() -> None:
-    """The same twice gives two empty lists."""
+    """A recording compared with itself has no drift."""
     drifts = diff(PLAIN, PLAIN)
     assert (drifts.compared, drifts.shape, drifts.content) == (1, {}, {})
 
 
 def test_the_number_of_deltas_is_content_and_their_place_is_shape() -> None:
-    """More deltas of the same text are content; an event at another place is drift of the order."""
+    """A different number of deltas of the same text is content; an event in another place is shape."""
     before = stream(CREATED, delta("ab"), DONE)
     assert not diff(before, stream(CREATED, delta("a"), delta("b"), DONE)).shape
     (drift,) = diff(before, stream(CREATED, DONE, delta("ab"))).shape
@@ -126,7 +126,7 @@ def test_the_number_of_deltas_is_content_and_their_place_is_shape() -> None:
 
 
 def test_a_number_that_is_whole_by_chance_is_one() -> None:
-    """Where there were fractions, 1 after 0.5 says nothing; the reverse does."""
+    """An integer where fractions were seen is no drift of type; a fraction where integers were seen is."""
     before, after = interaction(usage={"score": 0.5}), interaction(usage={"score": 1})
     assert not diff(before, after).shape
     assert [str(drift) for drift in diff(after, before).shape] == ["body.usage.score: integer → number"]
@@ -147,18 +147,18 @@ def with_tail(tail: bytes) -> Recording:
     ],
 )
 def test_the_last_frame_is_part_of_the_shape(before: bytes, after: bytes, told: str) -> None:
-    """One that is new, comes twice or lost its name breaks clients that wait for it, or do not know it."""
+    """A final frame that is new, repeated or renamed is shape, because it breaks clients that wait for it."""
     assert told in [drift.place for drift in diff(with_tail(before), with_tail(after)).shape]
 
 
 def test_events_without_ids_are_drift_of_shape() -> None:
-    """A cursor that is not there any more is a field that is gone."""
+    """Event ids that are missing now are drift of shape."""
     drifts = diff(stream(CREATED, delta("a", event_id="e1"), DONE), stream(CREATED, delta("a"), DONE))
     assert [str(drift) for drift in drifts.shape] == ["step.delta(text).event_id: gone, was string"]
 
 
 def test_a_stream_that_was_cut_is_compared_as_far_as_it_goes() -> None:
-    """What a client that hung up did not see did not drift; the ending itself is content."""
+    """A stream that was cut is compared only as far as it goes; the ending itself is content."""
     cut = stream(CREATED, delta("a"), ending=Ending(By.CLIENT, How.FIN))
     drifts = diff(stream(CREATED, delta("a"), DONE), cut)
     assert not drifts.shape
@@ -166,7 +166,7 @@ def test_a_stream_that_was_cut_is_compared_as_far_as_it_goes() -> None:
 
 
 def test_polls_are_one_however_many_there_were() -> None:
-    """A run that took more polls is no drift, and neither is the other id in their path."""
+    """Neither a different number of polls nor another id in their path is drift."""
 
     def poll(identity: str, status: str) -> Recording:
         asked = Request("GET", f"/v1beta/interactions/{identity}")
@@ -179,7 +179,7 @@ def test_polls_are_one_however_many_there_were() -> None:
 
 
 def test_an_exchange_that_is_missing_is_drift_of_shape() -> None:
-    """What was asked before and is not now, or the reverse, is told."""
+    """An exchange that only one of the sessions has is drift of shape."""
     delete = answered(b"{}", JSON, request=Request("DELETE", "/v1beta/interactions/x"))
     drifts = diff_recordings([PLAIN, delete], [PLAIN], PROTOCOL)
     assert {str(d): labels for d, labels in drifts.shape.items()} == {
@@ -188,13 +188,13 @@ def test_an_exchange_that_is_missing_is_drift_of_shape() -> None:
 
 
 def test_one_change_in_many_exchanges_is_one_line() -> None:
-    """A field that every answer lost is a single entry with all the exchanges in it."""
+    """A field that is missing from every answer is a single entry that lists all the exchanges."""
     drifts = diff_recordings([PLAIN] * 5, [interaction(usage=None)] * 5, PROTOCOL)
     assert [len(labels) for labels in drifts.shape.values()] == [5]
 
 
 def test_folders_are_compared_by_the_names_in_them(tmp_path: Path) -> None:
-    """A cassette that only one folder has is drift of shape; a folder against a file is refused."""
+    """A cassette that only one folder has is drift of shape; comparing a folder with a file is refused."""
     for folder, names in {"a": ("x.yaml", "y.yaml"), "b": ("x.yaml",)}.items():
         for name in names:
             save(tmp_path / folder / name, [PLAIN])

@@ -1,4 +1,4 @@
-"""Claims about answers without an end: how long they are borne, who pays for them, and that nobody is blamed."""
+"""Answers that never end: how long the run waits for them, and that nobody is blamed for what was cut short."""
 
 from __future__ import annotations
 
@@ -44,19 +44,19 @@ DELETE = Request("DELETE", "/v1beta/interactions/x")
 
 
 def endless() -> Response:
-    """Bytes for ever, one a second."""
+    """An endless answer, one byte per second."""
     pieces: Iterator[Piece] = itertools.chain.from_iterable((Chunk(b" "), Pause(1.0)) for _ in itertools.repeat(0))
     return Response(200, toys.JSON, UntilClose(), PieceBody(pieces))
 
 
 def slow(seconds: float) -> Response:
-    """An answer that ends, in its own time."""
+    """An answer that ends after some seconds."""
     pieces = (Chunk(b"{"), Pause(seconds), Chunk(b"}"), Ending())
     return Response(200, toys.JSON, UntilClose(), PieceBody(pieces))
 
 
 class Service:
-    """Answers as `tell` says, by the request and its number."""
+    """Answers without an end where `endless` says so, by the request and its number."""
 
     def __init__(self) -> None:
         self.asked: list[Request] = []
@@ -68,7 +68,7 @@ class Service:
 
 
 class Run:
-    """A driver of a run with an endurance, in this process and without waiting."""
+    """A driver with an endurance, in this process and without real waiting."""
 
     def __init__(self) -> None:
         self.service = Service()
@@ -76,13 +76,13 @@ class Run:
         self.driver = EnduringDriver(ServiceDriver(self.service, limits=Limits().within(WHOLE)), self.endurance)
 
     def seconds(self, times: int, request: Request = GET) -> list[float]:
-        """What each of so many answers took."""
+        """The seconds that each of so many answers took."""
         return [self.driver.send(request).seconds for _ in range(times)]
 
 
 @pytest.mark.parametrize("way", ["send", "open"])
 def test_answers_without_an_end_get_less_time_and_then_none(way: str) -> None:
-    """A few times all of it, a few times a part, and what is asked after that is not sent."""
+    """The first endless answers get the whole timeout, the next ones a part, and after that nothing is sent."""
     run = Run()
     took = [
         (run.driver.send(GET) if way == "send" else run.driver.open(GET).finish()).seconds for _ in range(MOST + 5)
@@ -94,7 +94,7 @@ def test_answers_without_an_end_get_less_time_and_then_none(way: str) -> None:
 
 
 def test_who_is_slow_loses_nothing() -> None:
-    """Any number of answers that take nearly all of their time, and end, have it again and again."""
+    """Answers that take nearly the whole timeout but end never shorten it, however many there are."""
     endurance = Endurance(WHOLE)
     driver = EnduringDriver(ServiceDriver(lambda request: slow(59.0), limits=Limits().within(WHOLE)), endurance)
     assert all(driver.send(GET).complete for _ in range(100))
@@ -102,7 +102,7 @@ def test_who_is_slow_loses_nothing() -> None:
 
 
 def test_an_answer_that_ends_gives_the_whole_time_back() -> None:
-    """Only a row of them shortens anything: now and then one that is cut is no row."""
+    """An answer that ends restores the whole timeout, so only consecutive endless answers shorten it."""
     run = Run()
     run.service.endless = lambda request, number: number % (PATIENT + 2) != 0
     row = [WHOLE] * PATIENT + [LESS, 0.0]
@@ -111,7 +111,7 @@ def test_an_answer_that_ends_gives_the_whole_time_back() -> None:
 
 
 def test_streams_that_never_end_cost_nothing_else_its_time() -> None:
-    """Alike are answers that were to be streams, and those that were not; a refusal is no stream that ended."""
+    """Endless streams are counted separately, so they do not shorten the timeout of other requests."""
     run = Run()
     run.service.endless = lambda request, number: request is STREAM
     for _ in range(20):
@@ -123,7 +123,7 @@ def test_streams_that_never_end_cost_nothing_else_its_time() -> None:
 
 
 def test_a_refusal_is_no_stream_that_ended() -> None:
-    """It neither gives streams their time back nor counts against them."""
+    """A refused stream request neither restores the timeout of streams nor counts against them."""
     run = Run()
     refusals = ServiceDriver(lambda request: toys.answer({}, 400))
     for _ in range(20):
@@ -133,7 +133,7 @@ def test_a_refusal_is_no_stream_that_ended() -> None:
 
 
 def test_a_stream_is_asked_for_in_a_body_too() -> None:
-    """A create that streams is like another one, and unlike one that does not."""
+    """A create that streams is counted with the streams, and a plain create is not."""
     run = Run()
     run.service.endless = lambda request, number: request is CREATE
     plain = Request("POST", "/v1beta/interactions", Headers(), b"{}")
@@ -144,7 +144,7 @@ def test_a_stream_is_asked_for_in_a_body_too() -> None:
 
 
 def test_what_is_waited_for_at_the_same_time_counts_once() -> None:
-    """A burst that is too much for a target, or the workers of -j N, are no row."""
+    """Endless answers that were waited for at the same time count as one, as in a burst or with -j N."""
     run = Run()
     run.driver.together([GET] * 20)
     assert run.seconds(1) == [WHOLE]
@@ -157,7 +157,7 @@ def test_what_is_waited_for_at_the_same_time_counts_once() -> None:
 
 
 def test_what_is_sent_together_has_its_whole_time() -> None:
-    """So that what ends none of it then is no haste."""
+    """Requests sent together have the whole timeout, so that none of their endings counts as cut short."""
     run = Run()
     run.seconds(PATIENT)
     (exchange,) = run.driver.together([GET])
@@ -165,7 +165,7 @@ def test_what_is_sent_together_has_its_whole_time() -> None:
 
 
 def test_a_drop_and_our_own_hang_up_tell_nothing() -> None:
-    """Neither lengthens the row nor ends it."""
+    """A dropped connection and a hang-up of our own neither extend the count of endless answers nor reset it."""
     run = Run()
     run.seconds(PATIENT - 1)
     run.driver.open(GET).close()
@@ -178,7 +178,7 @@ def test_a_drop_and_our_own_hang_up_tell_nothing() -> None:
 
 
 def test_a_run_cleans_up_as_long_as_deletions_end() -> None:
-    """Whatever else was given up; and deletions that never end are given up as well."""
+    """Deletions are still sent after all else was given up, and are given up themselves if they never end."""
     run = Run()
     run.service.endless = lambda request, number: request is GET
     run.seconds(MOST)
@@ -190,7 +190,7 @@ def test_a_run_cleans_up_as_long_as_deletions_end() -> None:
 
 
 def test_a_shorter_time_of_the_callers_own_stays() -> None:
-    """Its end is no haste of ours."""
+    """A caller's own shorter timeout stays in force, and its end does not count as cut short by us."""
     run = Run()
     run.seconds(PATIENT)
     exchange = run.driver.send(GET, timeout=LESS / 2)
@@ -198,7 +198,7 @@ def test_a_shorter_time_of_the_callers_own_stays() -> None:
 
 
 def test_haste_is_told_from_patience() -> None:
-    """What had its whole time is the target's doing; what had less, or was not sent, is ours."""
+    """An answer that had the whole timeout is the target's doing; one that had less, or was not sent, is ours."""
     run = Run()
     exchanges = [run.driver.send(GET) for _ in range(MOST + 1)]
     assert [bool(hurried(exchange)) for exchange in exchanges] == [False] * PATIENT + [True] * (MOST - PATIENT + 1)
@@ -209,7 +209,7 @@ def test_haste_is_told_from_patience() -> None:
 
 
 class Endless(toys.ToyService):
-    """Answers the probe, and ends no answer to a GET after that."""
+    """A service that answers the probe, and after that ends no answer to a GET."""
 
     def _one(self, request: Request) -> Response:
         if request.method == "GET" and self.made > 1:
@@ -218,7 +218,7 @@ class Endless(toys.ToyService):
 
 
 def created(number: int) -> Exercise:
-    """A create, and a GET of what it made, under a name of its own."""
+    """An exercise with a name of its own: a create, and a GET of what it created."""
 
     def run(t: Target) -> Steps:
         made = yield Send(t.create(input="hi"))
@@ -229,18 +229,18 @@ def created(number: int) -> Exercise:
 
 
 def refused(got: Exchange) -> Iterator[Finding]:
-    """Blames whatever does not come whole."""
+    """Report a GET that did not end."""
     if not got.complete:
         yield Finding("x", "the GET did not end")
 
 
 def catalogue(*levels: Level) -> tuple[Check, ...]:
-    """A check of each level, in an exercise of its own."""
+    """One check per level, each with its own exercise."""
     return tuple(toys.check(f"get.n{n:02}", created(n), refused, level=level) for n, level in enumerate(levels))
 
 
 def finish(service: toys.ToyService, *levels: Level, **options: Any) -> RunFinished:
-    """The end of a run."""
+    """Run the catalogue and return the final event."""
     target = toys.toy_target(service, wait=WHOLE, **options)
     finished = list(check_target(target, catalogue(*levels), RunOptions()))[-1]
     assert isinstance(finished, RunFinished)
@@ -248,7 +248,7 @@ def finish(service: toys.ToyService, *levels: Level, **options: Any) -> RunFinis
 
 
 def test_a_run_judges_what_had_its_time_and_nothing_else() -> None:
-    """The rest is neither judged nor blamed, and what was created is deleted."""
+    """Only answers that had the whole timeout are judged, and everything created is deleted."""
     service = Endless()
     finished = finish(service, *[Level.MUST] * 16)
     said = [result.observation.outcome for result in finished.results]
@@ -260,7 +260,7 @@ def test_a_run_judges_what_had_its_time_and_nothing_else() -> None:
 
 
 def test_a_run_without_time_is_not_green() -> None:
-    """What was not asked is not judged, whatever its level; without any of it these warnings would be green."""
+    """A check whose request had no time is unjudged, whatever its level, and makes the run fail."""
     finished = finish(Endless(), *[Level.SHOULD] * (PATIENT + 1))
     assert finished.counts[Verdict.WARN] == PATIENT
     assert [result.check.id for result in finished.unjudged] == [f"get.n{PATIENT:02}"]
@@ -269,13 +269,13 @@ def test_a_run_without_time_is_not_green() -> None:
 
 
 def test_an_embedded_service_has_all_the_time_there_is() -> None:
-    """Its time is not real: a mutant that never ends anything is judged to the last check."""
+    """An embedded service needs no real time, so its endless answers are never cut short and all are judged."""
     finished = finish(Endless(), *[Level.MUST] * 16, throwaway=True)
     assert (finished.cut, finished.unjudged) == (Cut(), ())
 
 
 def test_a_hurried_exercise_ends_at_once_and_owes_its_deletions() -> None:
-    """No further request is sent for it, and what it had created is in the ledger."""
+    """After a shortened answer an exercise sends no further request, and what it created is in the ledger."""
     run = Run()
     run.seconds(PATIENT)
     run.service.endless = lambda request, number: request.method == "POST"
@@ -295,7 +295,7 @@ def test_a_hurried_exercise_ends_at_once_and_owes_its_deletions() -> None:
 
 
 def test_a_stream_that_is_left_open_is_looked_at_too() -> None:
-    """One that our haste ended while it was read says nothing of the target, though its exercise goes on."""
+    """A stream that we cut short while it was read is not blamed on the target, although the exercise goes on."""
     run = Run()
     run.seconds(PATIENT)
 

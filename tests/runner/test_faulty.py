@@ -1,4 +1,4 @@
-"""Claims about faults that are set while a service runs: who suffers, who is spared, and what is forgotten."""
+"""Faults that are set while a service runs: which requests they affect, which they spare, and when they end."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FAULTS = "/__harness__/faults"
 
 
 def ask(service: Callable[[Request], Response], method: str, target: str, value: Any = None) -> tuple[int, Any]:
-    """Status and JSON body of one request."""
+    """The status and JSON body of one request."""
     body = b"" if value is None else value if isinstance(value, bytes) else json.dumps(value).encode()
     response = service(Request(method, target, KEY, body))
     text = b"".join(piece.data for piece in response.body if isinstance(piece, Chunk))
@@ -29,7 +29,7 @@ def ask(service: Callable[[Request], Response], method: str, target: str, value:
 
 
 def emulated(**settings: Any) -> Faulty:
-    """Faults around a fresh emulator."""
+    """A fresh emulator wrapped in faults."""
     emulator = Emulator(Settings(**settings))
     return Faulty(emulator, PROTOCOL, control=emulator)
 
@@ -40,7 +40,7 @@ def opened(service: Faulty) -> str:
 
 
 def test_a_session_and_the_server_suffer_each_from_their_own_plan() -> None:
-    """The plan of one reaches neither the server nor another session, and the orders go through."""
+    """A session's fault plan affects only that session, and control requests are never affected."""
     service = emulated()
     one, two = opened(service), opened(service)
     assert ask(service, "POST", one + FAULTS, {"plan": REFUSE_ALL})[0] == 200
@@ -52,7 +52,7 @@ def test_a_session_and_the_server_suffer_each_from_their_own_plan() -> None:
 
 @pytest.mark.parametrize(("method", "value"), [("POST", {"plan": REFUSE_ALL}), ("GET", None), ("DELETE", None)])
 def test_a_session_that_does_not_exist_is_refused_as_everywhere(method: str, value: Any) -> None:
-    """404 with the way to a session, in the words of the rest of the control API."""
+    """A plan for an unknown session is refused with 404 and the same message as elsewhere in the control API."""
     service = emulated()
     nowhere = "/__harness__/sessions/s9"
     status, body = ask(service, method, nowhere + FAULTS, value)
@@ -62,7 +62,7 @@ def test_a_session_that_does_not_exist_is_refused_as_everywhere(method: str, val
 
 
 def test_the_plan_of_a_deleted_session_is_forgotten() -> None:
-    """With the session its plan ends."""
+    """Deleting a session also removes its fault plan."""
     service = emulated()
     session = opened(service)
     ask(service, "POST", session + FAULTS, {"plan": REFUSE_ALL})
@@ -72,7 +72,7 @@ def test_the_plan_of_a_deleted_session_is_forgotten() -> None:
 
 
 def test_plans_of_sessions_that_were_pushed_out_do_not_pile_up() -> None:
-    """A server that is never stopped keeps no more plans than a few times its sessions."""
+    """A long-running server keeps plans for only a few times as many sessions as it keeps."""
     service = emulated(max_sessions=2)
     sessions: list[str] = []
     for _ in range(300):
@@ -83,7 +83,7 @@ def test_plans_of_sessions_that_were_pushed_out_do_not_pile_up() -> None:
 
 
 def test_where_nobody_answers_the_control_api_faults_are_all_there_is() -> None:
-    """In front of a cassette a question to the control API is no request that was not recorded."""
+    """In front of a cassette, a control request is not reported as a request that was not recorded."""
 
     def never(request: Request) -> Response:
         raise AssertionError(f"{request.target} is an order, nothing to answer")
@@ -98,7 +98,7 @@ def test_where_nobody_answers_the_control_api_faults_are_all_there_is() -> None:
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{", b'{"plan": 3}', b'{"plan": "event:1,fim"}', b"[" * 9999])
 def test_what_is_no_plan_is_refused_and_changes_nothing(body: bytes) -> None:
-    """400, and the plan before it stays in force."""
+    """An invalid plan is refused with 400, and the previous plan stays in force."""
     service = emulated()
     ask(service, "POST", FAULTS, {"plan": "event:5,fin"})
     assert ask(service, "POST", FAULTS, body)[0] == 400
@@ -106,13 +106,13 @@ def test_what_is_no_plan_is_refused_and_changes_nothing(body: bytes) -> None:
 
 
 def test_a_query_that_looks_like_the_control_api_is_a_query() -> None:
-    """Only the path gives orders."""
+    """Only the path makes a request a control request, not its query."""
     service = emulated()
     ask(service, "POST", FAULTS, {"plan": REFUSE_ALL})
     assert ask(service, "GET", f"/v1beta/interactions/x?from={FAULTS}")[0] == 503
 
 
 def test_a_plan_that_is_none_is_refused_at_the_door() -> None:
-    """Before anything is served."""
+    """An invalid plan is refused before anything is served."""
     with pytest.raises(UsageFault, match="nonsense"):
         Faulty(Emulator(), PROTOCOL, plan="nonsense")

@@ -11,22 +11,22 @@ from harness.runner.matrix import Matrix, kill_matrix
 
 @pytest.fixture(scope="module")
 def matrix() -> Matrix:
-    """The whole matrix, in this process."""
+    """The whole matrix, computed in this process."""
     return kill_matrix(jobs=1)
 
 
 def test_every_mutant_is_noticed(matrix: Matrix) -> None:
-    """No defect of an emulator passes the catalogue."""
+    """Every mutant is noticed by at least one check."""
     assert matrix.survivors == ()
 
 
 def test_every_check_notices_a_mutant(matrix: Matrix) -> None:
-    """No check is without proof that it can fail."""
+    """Every check notices at least one mutant."""
     assert matrix.without_killer == ()
 
 
 def test_the_reference_breaks_nothing(matrix: Matrix) -> None:
-    """What the unchanged emulator does not meet is untestable on it, never broken."""
+    """On the unchanged emulator no check fails; checks that are not met are untestable."""
     assert [why for why in matrix.unmet.values() if not why.startswith("untestable")] == []
 
 
@@ -36,13 +36,13 @@ def test_nothing_went_wrong_on_our_side(matrix: Matrix) -> None:
 
 
 def test_processes_agree(matrix: Matrix) -> None:
-    """Split over two processes, the same mutants have the same killers."""
+    """Two processes find the same killers for the same mutants."""
     some = list(MUTANTS)[:2]
     assert kill_matrix(some, jobs=2).kills == {name: matrix.kills[name] for name in some}
 
 
 def test_asking_every_judge_changes_nothing(matrix: Matrix, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the comparison of exchanges, which spares the judges, the matrix is the same."""
+    """The matrix is the same without the shortcut that skips judges when the exchanges are equal."""
     some = list(MUTANTS)[::40]
     monkeypatch.setattr(matrices, "_fingerprint", lambda _: (object(),))
     assert kill_matrix(some, jobs=1).kills == {name: matrix.kills[name] for name in some}

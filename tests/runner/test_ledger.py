@@ -1,4 +1,4 @@
-"""Claims about cleaning up: what was created is deleted, whoever forgot it, and nothing else is touched."""
+"""Cleaning up: everything that was created is deleted, even if an exercise forgot it, and nothing else."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TARGET = Target(key="k")
 
 
 def noted(service: ToyService, *requests: Request) -> tuple[Ledger, ServiceDriver]:
-    """A ledger that saw these requests answered."""
+    """A ledger that has recorded these requests and their answers."""
     ledger, driver = Ledger(), ServiceDriver(service)
     for request in requests:
         ledger.note(driver.send(request))
@@ -23,7 +23,7 @@ def noted(service: ToyService, *requests: Request) -> tuple[Ledger, ServiceDrive
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_created_things_are_deleted(stream: bool) -> None:
-    """An interaction is found in a JSON answer and in a stream alike, and deleted with the key that made it."""
+    """An interaction from a JSON answer or a stream is deleted, with the key that created it."""
     service = ToyService()
     ledger, driver = noted(service, TARGET.create(input="hi", stream=stream))
     assert ledger.owed == ["/v1beta/interactions/i1"]
@@ -32,7 +32,7 @@ def test_created_things_are_deleted(stream: bool) -> None:
 
 
 def test_a_stream_under_another_label_is_deleted_too() -> None:
-    """What a stream created is owed, whatever its Content-Type says."""
+    """What a stream created is deleted, whatever the Content-Type of the stream says."""
     service = ToyService(mislabels=True)
     ledger, driver = noted(service, TARGET.create(input="hi", stream=True))
     assert ledger.clean(driver) == []
@@ -40,20 +40,20 @@ def test_a_stream_under_another_label_is_deleted_too() -> None:
 
 
 def test_nothing_is_deleted_twice() -> None:
-    """What an exercise deleted itself is no longer owed."""
+    """What an exercise deleted itself is not deleted again."""
     ledger, driver = noted(ToyService(), TARGET.create(input="hi"), TARGET.delete("i1"))
     assert ledger.owed == []
     assert ledger.clean(driver) == []
 
 
 def test_a_refused_create_owes_nothing() -> None:
-    """Only an answer in the two hundreds creates."""
+    """Only a 2xx answer to a create adds something to delete."""
     ledger, _ = noted(ToyService(refuse=403), TARGET.create(input="hi"))
     assert ledger.owed == []
 
 
 def test_what_will_not_go_is_cancelled_then_reported() -> None:
-    """A refused deletion is tried again after a cancel, then named."""
+    """If a deletion is refused, it is tried again after a cancel, and then reported."""
     service = ToyService(undeletable=True)
     ledger, driver = noted(service, TARGET.create(input="hi"))
     assert ledger.clean(driver) == ["/v1beta/interactions/i1"]
@@ -62,7 +62,7 @@ def test_what_will_not_go_is_cancelled_then_reported() -> None:
 
 @pytest.mark.parametrize(("identity", "path"), [("a/b?", "a%2Fb%3F"), ("\ud800", "%ED%A0%80")])
 def test_odd_ids_are_escaped(identity: str, path: str) -> None:
-    """An id is opaque: a slash in it becomes no path, half a surrogate pair no crash."""
+    """Ids are escaped: a slash does not change the path, and an unpaired surrogate raises nothing."""
     ledger = Ledger()
     service = ToyService(stored={identity: "completed"})
     driver = ServiceDriver(service)

@@ -1,4 +1,4 @@
-"""Claims about the kill matrix: who notices whom, told without asking judges twice."""
+"""The kill matrix: which check notices which mutant, without asking a judge twice about the same exchanges."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CATALOGUE = (toys.CREATE, toys.GET, toys.STREAM, toys.ODD)
 
 
 class ToyEmulator(toys.ToyService):
-    """A toy with the clock that an emulator has."""
+    """A toy service with a clock, as the emulator has."""
 
     def __init__(self, **defects: Any) -> None:
         super().__init__(**defects)
@@ -22,7 +22,7 @@ class ToyEmulator(toys.ToyService):
 
 
 def build(**defects: Any) -> Any:
-    """What makes one toy with these defects, again and again."""
+    """A factory for toys with these defects."""
     return lambda: ToyEmulator(**defects)
 
 
@@ -37,32 +37,32 @@ def build(**defects: Any) -> Any:
     ],
 )
 def test_killers(defect: dict[str, Any], killers: tuple[str, ...]) -> None:
-    """A check kills when it is broken by the mutant and was not by the reference; untestable kills nothing."""
+    """A check kills a mutant if it fails there and not on the reference; untestable does not kill."""
     assert Bench(CATALOGUE, build()).row("toy", build(**defect)).killers == killers
 
 
 def test_unmet_by_the_reference() -> None:
-    """A check that the reference itself breaks is named, with its reason."""
+    """A check that the reference itself does not meet is listed with its reason."""
     bench = Bench(CATALOGUE, build())
     assert bench.unmet == {"get.odd": "not_met: it is completed"}
 
 
 def test_equal_exchanges_ask_no_judge_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An exercise that a mutant answers like the reference keeps the reference's verdicts."""
+    """If a mutant answers an exercise like the reference does, the verdicts are reused without calling a judge."""
     bench = Bench((toys.STREAM,), build())
     monkeypatch.setattr("harness.runner.play.Played.observe", lambda *_: pytest.fail("a judge was asked"))
     assert bench.row("toy", build(forgets=True)).killers == ()
 
 
 def test_our_own_errors_are_told() -> None:
-    """A judge that falls over is an error of the matrix, not a kill."""
+    """A judge that raises is an error of the matrix, and not a kill."""
     row = Bench((toys.BUGGY,), build()).row("toy", build(status="failed"))
     assert row.killers == ()
     assert "fell over" in row.errors[0]
 
 
 def test_survivors_and_unproved_checks() -> None:
-    """What nobody notices, and what notices nobody, are read off the matrix."""
+    """Mutants that no check notices, and checks that notice no mutant, can be read from the matrix."""
     matrix = Matrix({"m1": ("a",), "m2": ()}, ("a", "b"), {}, {})
     assert matrix.survivors == ("m2",)
     assert matrix.without_killer == ("b",)

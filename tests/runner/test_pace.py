@@ -1,4 +1,4 @@
-"""Claims about the pace: no second holds more requests than the rate, however they are sent."""
+"""The pace: no second holds more requests than the rate, however they are sent."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ASK = Request("GET", "/v1beta/interactions/x")
 
 
 class Clock:
-    """Time that passes when somebody waits."""
+    """A clock whose time passes only by waiting."""
 
     now = 0.0
 
@@ -26,7 +26,7 @@ class Clock:
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("rate", [0.5, 3.0, 10.0])
 def test_no_second_holds_more_than_the_rate(rate: float, seed: int) -> None:
-    """No window that begins with a request holds more than were promised, with idle times or without."""
+    """No window of a second that begins with a request holds more than the rate, with or without idle times."""
     clock, chance = Clock(), random.Random(seed)
     pace = Pace(rate, clock)
     moments = []
@@ -41,7 +41,7 @@ def test_no_second_holds_more_than_the_rate(rate: float, seed: int) -> None:
 
 
 def test_the_first_request_need_not_wait() -> None:
-    """A run that is slower than its rate pays nothing."""
+    """A run that is slower than its rate never waits."""
     clock = Clock()
     pace = Pace(2.0, clock)
     assert pace.delay() == 0.0
@@ -51,7 +51,7 @@ def test_the_first_request_need_not_wait() -> None:
 
 
 class Waits(ServiceDriver):
-    """A driver that notes what it waits."""
+    """A driver that records its waits."""
 
     def __init__(self) -> None:
         super().__init__(ToyService(), LogicalClock())
@@ -63,7 +63,7 @@ class Waits(ServiceDriver):
 
 
 def test_every_way_of_sending_takes_its_turn() -> None:
-    """One request, an open stream, and several at once."""
+    """A request, an open stream and parallel requests all keep to the rate."""
     inside, clock = Waits(), Clock()
     driver = PacedDriver(inside, Pace(1.0, clock))
     answers: list[Exchange] = [driver.send(ASK), driver.open(ASK).finish(), *driver.together([ASK, ASK])]

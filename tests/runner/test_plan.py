@@ -1,4 +1,4 @@
-"""Claims about selection: nothing of the catalogue is dropped, and every fate has its reason."""
+"""Selecting checks: every check of the catalogue gets a result, and every exclusion has its reason."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ABLE = everything()
 
 
 def fates(selection: Selection, able: Capabilities = ABLE) -> dict[str, str]:
-    """Each check's outcome, `runs` for those that run."""
+    """Each check's outcome, or `runs` if it will run."""
     plan = make_plan(CATALOGUE, selection, able)
     return {p.check.id: p.skip.outcome if p.skip else "runs" for p in plan.checks}
 
@@ -35,7 +35,7 @@ def fates(selection: Selection, able: Capabilities = ABLE) -> dict[str, str]:
     ],
 )
 def test_selection(said: dict[str, Any], running: set[str]) -> None:
-    """Globs, areas, levels and profiles pick checks; all others are EXCLUDED, none vanishes."""
+    """Globs, areas, levels and profiles select checks; all others are EXCLUDED, and none is missing."""
     seen = fates(Selection(**said))
     assert {check for check, fate in seen.items() if fate == "runs"} == running
     assert {fate for fate in seen.values() if fate != "runs"} <= {Outcome.EXCLUDED}
@@ -43,7 +43,7 @@ def test_selection(said: dict[str, Any], running: set[str]) -> None:
 
 
 def test_profile_off_without_capability() -> None:
-    """By default a profile that the target shows nothing of is not applicable; core runs."""
+    """By default a profile whose capabilities the target lacks is not applicable, and core runs."""
     seen = fates(Selection(), Capabilities())
     assert seen["create.ok"] == "runs"
     assert seen["stream.any"] == Outcome.NOT_APPLICABLE
@@ -51,7 +51,7 @@ def test_profile_off_without_capability() -> None:
 
 
 def test_named_checks_still_need_capabilities() -> None:
-    """Naming a check switches profiles off as a filter, its own capabilities stay a condition."""
+    """Naming a check overrides the profiles, but not the capabilities that the check needs."""
     assert fates(Selection(checks=("stream.any",)), Capabilities())["stream.any"] == Outcome.NOT_APPLICABLE
 
 
@@ -65,27 +65,27 @@ def test_named_checks_still_need_capabilities() -> None:
     ],
 )
 def test_unknown_names_are_usage_faults(said: dict[str, Any], hint: str) -> None:
-    """A pattern or profile that names nothing is an error that suggests the nearest name."""
+    """A pattern or profile that matches nothing is an error that suggests the nearest name."""
     with pytest.raises(UsageFault, match=hint):
         fates(Selection(**said))
 
 
 def test_groups_share_exercises_and_cost_counts_them_once() -> None:
-    """Checks of one exercise are one group; the cost is that of the exercises that run."""
+    """Checks of one exercise form one group, whose cost counts once."""
     plan = make_plan(CATALOGUE, Selection(), ABLE)
     assert [(e.name, len(members)) for e, members in plan.groups] == [("create_and_get", 3), ("open_stream", 1)]
     assert plan.cost == (3, 2)
 
 
 def test_declared_needs_every_capability_and_at_least_one() -> None:
-    """Only a check whose every capability was declared counts as declared; one that needs none never does."""
+    """A check counts as declared only if it needs capabilities and all of them were declared."""
     able = Capabilities([*everything(), Capability("store", True, How.DECLARED)])
     declared = {p.check.id: p.declared for p in make_plan(CATALOGUE, Selection(), able).checks}
     assert declared == {"create.ok": False, "get.ok": True, "get.should": True, "stream.any": False}
 
 
 def test_needed_capabilities_follow_the_selection() -> None:
-    """A probe is asked only what the selected checks depend on."""
+    """Only the capabilities that the selected checks need are probed."""
     assert needed_capabilities(CATALOGUE, Selection(checks=("create.ok",))) == frozenset()
     assert needed_capabilities(CATALOGUE, Selection(checks=("get.ok",))) == {"store"}
     assert "stream" in needed_capabilities(CATALOGUE, Selection())
@@ -100,7 +100,7 @@ def test_needed_capabilities_follow_the_selection() -> None:
     ],
 )
 def test_capability_words(words: list[str], said: dict[str, bool]) -> None:
-    """`+x` claims, `-x` denies, a bare name claims, commas separate."""
+    """`+x` or a bare `x` declares a capability, `-x` denies it, and commas separate several."""
     assert {item.name: item.present for item in parse_capabilities(words)} == said
 
 
@@ -112,14 +112,14 @@ def test_wrong_capability_words(words: list[str], hint: str) -> None:
 
 
 def test_what_the_user_said_is_never_overruled() -> None:
-    """A probe that sees otherwise does not change a declared or denied capability."""
+    """A probe never overrides a capability that the user declared or denied."""
     found = Capabilities(parse_capabilities(["-stream"]))
     found.settle(Capability("stream", True, How.PROBED))
     assert "stream" not in found
 
 
 def test_an_id_is_not_a_prefix_of_a_longer_word() -> None:
-    """An area or id matches at dots only."""
+    """An area or id matches whole parts between dots, not any prefix."""
     assert matches("get.ok", "get")
     assert not matches("gets.ok", "get")
     assert not matches("get.okay", "get.ok")

@@ -1,4 +1,4 @@
-"""Claims about playing one exercise: whose fault it is, what is closed, what is kept as evidence."""
+"""Playing one exercise: who is to blame for a failure, which streams are closed, what is kept as evidence."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def played(exercise: Exercise, service: toys.ToyService | None = None, ledger: L
     ],
 )
 def test_observation(check: Check, outcome: Outcome, reason: str) -> None:
-    """An unmet need is untestable; any other exception of an exercise or a judge is our own error."""
+    """An unmet prerequisite makes a check untestable; any other exception of an exercise or judge is our ERROR."""
     observation = played(check.exercise).observe(check)
     assert observation.outcome is outcome
     assert reason in observation.reason
@@ -63,7 +63,7 @@ def test_open_streams_are_hung_up_and_noted() -> None:
 
 
 def test_a_stream_whose_reading_is_interrupted_is_hung_up_and_noted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ctrl-C in the middle of a stream does not lose what was created."""
+    """Ctrl-C while a stream is read closes the stream, and what it created is in the ledger."""
 
     def interrupted(stream: Stream) -> Exchange:
         stream.read(1)
@@ -78,12 +78,12 @@ def test_a_stream_whose_reading_is_interrupted_is_hung_up_and_noted(monkeypatch:
 
 @an_exercise(requests=1, interactions=1)
 def streamed(t: Target) -> Steps:
-    """A stream that is read to its end."""
+    """An exercise that reads a stream to its end."""
     return {"streamed": (yield from whole(t.create(input="hi", stream=True)))}
 
 
 def test_an_exercise_that_returns_nothing_is_our_error() -> None:
-    """Forgetting to return the exchanges by name is a fault of the harness, not of the target."""
+    """An exercise that does not return its exchanges by name is an ERROR of ours, not a failure of the target."""
 
     @toys.exercise(requests=0)
     def forgets(t: toys.Target) -> toys.Steps:
@@ -94,7 +94,7 @@ def test_an_exercise_that_returns_nothing_is_our_error() -> None:
 
 
 def test_evidence_is_what_the_judge_looked_at() -> None:
-    """A judge is explained by what it saw and the create behind it, a failed exercise by its whole trail."""
+    """The evidence is what the judge saw and the create behind it; for a failed exercise, its whole trail."""
     result = played(toys.create_and_get)
     create = result.observe(toys.CREATE)
     assert [e.request.method for e in result.evidence(toys.CREATE, create)] == ["POST"]
@@ -104,7 +104,7 @@ def test_evidence_is_what_the_judge_looked_at() -> None:
 
 
 def test_an_exercise_may_see_a_refusal() -> None:
-    """What it names is handed to it by a polite driver, everything else is waited out."""
+    """A polite driver returns the refusals that an exercise names in `sees`, and waits out all others."""
 
     @toys.exercise(requests=2)
     def sees(t: toys.Target) -> toys.Steps:
@@ -127,7 +127,7 @@ def test_an_exercise_may_see_a_refusal() -> None:
     ],
 )
 def test_checks_of_refusals_see_them(check_id: str, number: int, status: int, outcome: Outcome) -> None:
-    """A 429 or 503 that is the point of a check is not waited out, though it is gone at the next request."""
+    """A temporary 429 or 503 that a check is about is returned to the check instead of being waited out."""
     emulator, sent = reference(), count(1)
 
     def once(request: Request) -> Response:
@@ -143,7 +143,7 @@ def test_checks_of_refusals_see_them(check_id: str, number: int, status: int, ou
 
 
 class Twice(toys.ToyService):
-    """Refuses the first two requests for now."""
+    """A toy that refuses the first two requests with 429."""
 
     def __call__(self, request: Request) -> Response:
         self.refuse = 429 if len(self.log) < 2 else 0
@@ -165,7 +165,7 @@ ASK = Request("GET", "/v1beta/interactions/x")
     ],
 )
 def test_why_there_was_nothing_to_judge(wants: list[str], statuses: dict[str, int], cause: str) -> None:
-    """The cause is in what the judge looks at; where the exercise stopped before it had that, on the way there."""
+    """The cause is taken from what the judge looks at, or, if the exercise stopped early, from its trail."""
     results = {name: toys_driver(refuse=status).send(ASK) for name, status in statuses.items()}
     stop = {} if set(wants) <= statuses.keys() else {STOPPED: Unmet("nothing to go on with")}
     brought = Played({**results, **stop}, None, tuple(results.values()), 0.0)
@@ -176,24 +176,24 @@ def test_why_there_was_nothing_to_judge(wants: list[str], statuses: dict[str, in
 
 
 def cannot_judge(**exchanges: Exchange) -> tuple[Finding, ...]:
-    """A judge that lacks what it needs."""
+    """A judge that always lacks what it needs."""
     raise Unmet("nothing to look at")
 
 
 @dataclass
 class Carrier:
-    """What a check may keep an exchange in."""
+    """An object of a check that holds an exchange."""
 
     exchange: Exchange
 
 
 def exchange(name: str) -> Exchange:
-    """A finished exchange that can be told from others."""
+    """A finished exchange with a path of its own."""
     return toys_driver().send(Request("GET", f"/v1beta/interactions/{name}"))
 
 
 def toys_driver(**flags: Any) -> ServiceDriver:
-    """A driver to a toy."""
+    """A driver to a toy with these flags."""
     return ServiceDriver(toys.ToyService(**flags))
 
 
@@ -227,14 +227,14 @@ RESULTS: dict[str, Any] = {
     ],
 )
 def test_evidence_is_the_place_a_finding_names(place: str, named: list[Exchange]) -> None:
-    """An item of a list or mapping is shown alone; where a place leads nowhere the whole trail is."""
+    """A finding's place selects the exchanges to show; if the place does not exist, the whole trail is shown."""
     observation = Observation.of([Finding("x.y", "wrong").at(exchange=place)])
     brought = Played(RESULTS, None, (ONE, TWO, THREE, FOUR), 0.0)
     assert list(brought.evidence(toys.UNMET, observation)) == named
 
 
 def test_evidence_has_what_it_stands_on() -> None:
-    """The creates of the ids that are spoken of, and what changed them; a refused deletion changed nothing."""
+    """Evidence includes the creates of the ids in it and successful changes to them, but no refused deletions."""
     parent = made(sent={"input": "Hi"}, body={"id": "v1_a", "status": "completed"})
     other = made(sent={"input": "Hi"}, body={"id": "v1_b", "status": "completed"})
     child = made(
@@ -253,7 +253,7 @@ def test_evidence_has_what_it_stands_on() -> None:
 
 @pytest.mark.parametrize("mutant", list(MUTANTS)[::25])
 def test_every_place_the_catalogue_names_is_there(mutant: str) -> None:
-    """Whatever a check finds and wherever it says it found it, a person can be shown that exchange."""
+    """For every finding in the catalogue, the place that it names leads to an exchange."""
     target = embedded(TargetOptions()).able(everything()).target
     for exercise in {check.exercise.name: check.exercise for check in load_catalogue()}.values():
         emulator = MUTANTS[mutant].build(embedded_settings())

@@ -1,4 +1,4 @@
-"""Claims about politeness: what is waited out, how long, how often, what is told, and where patience ends."""
+"""The polite driver: which refusals it waits out, how long, how often, what it reports, and when it gives up."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from harness.transport import ServiceDriver
 from harness.wire import COMPLETE, At, By, Ending, Exchange, Headers, How, Recorder, Request, Response
 
 WAITS = 6
-"""That one request is repeated at the most, where the target limits its callers."""
+"""How often one request is repeated at most, if the target limits its callers."""
 
 ASK = Request("GET", "/v1beta/interactions/x")
 TOLD = "GET /v1beta/interactions/x was answered 429 (too_many_requests)"
 
 
 class Refusing:
-    """A service that refuses so many times, then answers."""
+    """A service that refuses the first `times` requests, then answers."""
 
     def __init__(self, times: int, status: int = 429, code: str = "too_many_requests", **fields: str) -> None:
         self.times = times
@@ -33,7 +33,7 @@ class Refusing:
 
 
 class Polite:
-    """A polite driver to a service in this process, and what it waited for."""
+    """A polite driver to a service in this process, and the waits that it reported."""
 
     def __init__(self, service: Refusing, most: float = 1000.0) -> None:
         self.waited: list[tuple[float, str]] = []
@@ -62,19 +62,19 @@ class Polite:
     ],
 )
 def test_what_is_worth_waiting_for(refusal: Refusing, number: int, seconds: float | None) -> None:
-    """A refusal for now, as long as it names or longer where it is repeated; never a quota gone for the day."""
+    """A temporary refusal is waited out for the time it names, or longer when repeated; a daily quota is not."""
     assert pause_of(ServiceDriver(refusal).send(ASK), number) == seconds
 
 
 def test_without_a_named_time_a_minute_is_waited_out() -> None:
-    """Quotas are counted by the minute: the pauses of one request add up to that."""
+    """If no time is named, the pauses add up to at least a minute, because quotas are counted by the minute."""
     refusal = ServiceDriver(Refusing(1)).send(ASK)
     assert 60 <= sum(pause_of(refusal, number) or 0.0 for number in range(WAITS)) <= 90
 
 
 @pytest.mark.parametrize("way", ["send", "open", "together"])
 def test_the_caller_sees_only_the_answer_that_came_in_the_end(way: str) -> None:
-    """Each refusal is told before the wait."""
+    """The caller gets only the final answer, and each refusal is reported before its wait."""
     polite = Polite(Refusing(2, retry_after_ms="1"))
     if way == "open":
         answer = polite.driver.open(ASK).finish()
@@ -86,7 +86,7 @@ def test_the_caller_sees_only_the_answer_that_came_in_the_end(way: str) -> None:
 
 
 def test_parallel_requests_of_which_some_were_answered_are_not_repeated() -> None:
-    """What came is the answer to the question how many at once are borne."""
+    """Parallel requests are not repeated if some were answered, because that is the result of the test."""
     service = Refusing(1)
     answers = Polite(service).driver.together([ASK] * 3)
     assert sorted(answer.status or 0 for answer in answers) == [200, 200, 429]
@@ -94,14 +94,14 @@ def test_parallel_requests_of_which_some_were_answered_are_not_repeated() -> Non
 
 
 def test_patience_ends() -> None:
-    """Who refuses for ever is asked a few times, and the refusal is the answer."""
+    """If a target refuses for ever, the request is repeated a few times, and then the refusal is returned."""
     service = Refusing(1000, retry_after_ms="1")
     assert Polite(service).driver.send(ASK).status == 429
     assert service.asked == 1 + WAITS
 
 
 def test_patience_that_was_in_vain_returns_with_the_next_answer() -> None:
-    """A target that went down is not waited for at each of the other requests, until it is up again."""
+    """After one request exhausted its waits, later requests do not wait until the target has answered again."""
     service = Refusing(1 + WAITS + 2, retry_after_ms="1")
     polite = Polite(service)
     assert [polite.driver.send(ASK).status for _ in range(4)] == [429, 429, 429, 200]
@@ -111,7 +111,7 @@ def test_patience_that_was_in_vain_returns_with_the_next_answer() -> None:
 
 
 def test_one_bound_for_all() -> None:
-    """Drivers that share a patience share what it may spend."""
+    """Drivers that share a patience share its limit."""
     polite = Polite(Refusing(1000, retry_after="2"), most=5.0)
     other = PoliteDriver(ServiceDriver(Refusing(1, retry_after="2")), polite.patience)
     assert polite.driver.send(ASK).status == 429
@@ -120,7 +120,7 @@ def test_one_bound_for_all() -> None:
 
 
 def test_who_wants_to_see_a_refusal_sees_it() -> None:
-    """Only the statuses that were named are handed on; a driver without manners is what it is."""
+    """Only the named statuses are returned to the caller; a driver that is not polite is returned unchanged."""
     service = Refusing(3, retry_after_ms="1")
     polite = Polite(service).driver
     assert showing(polite, frozenset({429})).send(ASK).status == 429
@@ -130,7 +130,7 @@ def test_who_wants_to_see_a_refusal_sees_it() -> None:
 
 
 def test_a_code_that_is_no_word_is_not_repeated() -> None:
-    """Whatever a service puts where a code belongs, a key say, stays out of what is printed."""
+    """An error code that is not a plain word, but perhaps a key, is not printed."""
     exchange = ServiceDriver(Refusing(1, code="AIzaSy not a code")).send(ASK)
     assert said(exchange) == "GET /v1beta/interactions/x was answered 429"
 
@@ -162,5 +162,5 @@ CUT = Ending(By.SERVER, How.RST, At.IN_BODY)
     ],
 )
 def test_what_is_no_answer(status: int | None, ending: Ending, word: str) -> None:
-    """A limit, a crash and a lost connection say nothing of what was asked; a clean refusal, or 501, does."""
+    """A limit, a crash or a lost connection counts as no answer; a clean refusal or a 501 is an answer."""
     assert unanswered(exchange(status, ending)) == word

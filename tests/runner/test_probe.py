@@ -1,4 +1,4 @@
-"""Claims about probing: few requests, honest words, nothing left behind, and no judging of a dead target."""
+"""Probing a target: few requests, true statements, nothing left behind, and no judging of a dead target."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ Rule = Callable[[Request, dict[str, Any]], bool]
 
 
 def probed(service: Service, *said: str, target: Target | None = None) -> Probing:
-    """Everything asked of a toy."""
+    """The result of probing a toy for every capability."""
     return probe(ServiceDriver(service), target or Target(), parse_capabilities(said), ALL)
 
 
 def present(found: Capabilities) -> set[str]:
-    """The names of what is there."""
+    """The names of the capabilities that are present."""
     return {item.name for item in found if item.present}
 
 
 def refusing(service: Service, where: Rule, status: int = 400) -> Service:
-    """The service, but for the requests of one kind, which it refuses."""
+    """The service, except that it refuses the requests that match."""
 
     def gate(request: Request) -> Response:
         body = json.loads(request.body or b"{}") if request.method == "POST" else {}
@@ -45,7 +45,7 @@ def refusing(service: Service, where: Rule, status: int = 400) -> Service:
 
 
 def test_finds_what_the_toy_can_do() -> None:
-    """What was seen decides: the toy stores, streams, thinks and runs in the background, and calls no function."""
+    """The probe reports what it saw: the toy stores, streams, thinks and runs in the background; no functions."""
     found = probed(ToyService()).capabilities
     assert {"store", "stream", "thoughts", "background"} <= present(found)
     assert not present(found) & {"functions", "search", "script", "event-ids", "webhooks", "two-keys"}
@@ -63,7 +63,7 @@ def test_finds_what_the_toy_can_do() -> None:
     ids=["sound", "streams unasked", "only streams", "only unstored, no agents"],
 )
 def test_never_more_requests_than_promised(service: Service) -> None:
-    """All questions together stay within the bound, and the count is true."""
+    """A full probe sends no more requests than promised, and counts them correctly."""
     sent = []
 
     def counted(request: Request) -> Response:
@@ -75,21 +75,21 @@ def test_never_more_requests_than_promised(service: Service) -> None:
 
 
 def test_leaves_nothing_behind() -> None:
-    """What a probe created is deleted."""
+    """Everything that a probe created is deleted."""
     service = ToyService()
     probed(service)
     assert service.stored == {}
 
 
 def test_declared_capabilities_are_not_asked() -> None:
-    """The user's word skips the question and stands."""
+    """A capability that the user declared is not probed, and stays as declared."""
     found = probed(ToyService(), *(f"+{name}" for name in CAPABILITIES))
     assert found.requests == 2
     assert {item.how for item in found.capabilities if item.name != "script"} == {How.DECLARED}
 
 
 def test_announced_capabilities_are_taken() -> None:
-    """A control API's list answers for the probes."""
+    """Capabilities that a control API announces are not probed."""
     found = probed(ToyService(announces=["stream", "continuation"]))
     assert found.requests == 2
     assert "continuation" in found.capabilities
@@ -99,19 +99,19 @@ def test_announced_capabilities_are_taken() -> None:
 
 
 def test_a_second_key_is_a_declaration() -> None:
-    """`two-keys` is present exactly when another key was given."""
+    """`two-keys` is present exactly if another key was given."""
     assert "two-keys" in probed(ToyService(), target=Target(other_key="k2")).capabilities
 
 
 @pytest.mark.parametrize(("status", "word"), [(401, "unauthorised"), (403, "may not"), (429, "quota")])
 def test_refused_altogether(status: int, word: str) -> None:
-    """A target that refuses a plain create is not judged."""
+    """If a target refuses a plain create, it is not judged."""
     with pytest.raises(TargetFault, match=word):
         probed(ToyService(refuse=status))
 
 
 def test_unreachable() -> None:
-    """No answer at all is a fault that says how it failed, after one request."""
+    """If the target gives no answer, the probe fails after one request and says how the connection failed."""
 
     def dead(request: Request) -> Response:
         return Response.dead(Ending(how=EndedHow.REFUSED, at=At.BEFORE_HEADERS, detail="nobody listens"))
@@ -130,7 +130,7 @@ def test_unreachable() -> None:
     ],
 )
 def test_who_answers_no_interaction_is_not_judged(service: ToyService, said: str) -> None:
-    """However a create is put: the fault has the status, the target's own words, and what may be wrong."""
+    """If no form of create returns an interaction, the fault shows the status, the body, and what may be wrong."""
     with pytest.raises(TargetFault) as raised:
         probed(service)
     assert said in str(raised.value)
@@ -139,7 +139,7 @@ def test_who_answers_no_interaction_is_not_judged(service: ToyService, said: str
 
 
 def test_who_claims_an_ability_is_judged_even_if_no_create_works() -> None:
-    """A refusal in this API's own words may be about the model alone; a crash or a web page is not."""
+    """With a declared capability, a target that cleanly refuses creates is judged; one that crashes is not."""
     found = probed(ToyService(refuse=400), "+agents")
     assert "agents" in found.capabilities
     for wrong in (ToyService(refuse=500), ToyService(page=True)):
@@ -167,7 +167,7 @@ NEEDS_UNSTORED: Rule = lambda _, body: bool(body) and body.get("store") is not F
     ids=["plain", "streams unasked", "only streams", "only unstored", "only unstored streams"],
 )
 def test_the_form_that_a_target_takes_is_found(service: Service, says: dict[str, Any], note: str) -> None:
-    """What it streams is seen, all other creates say what it takes, and the reader is told why."""
+    """The form of create that a target accepts is found and used in all other creates, and a note explains it."""
     found = probed(service)
     assert dict(found.says) == says
     assert "stream" in found.capabilities
@@ -180,7 +180,7 @@ LATE = 5
 
 
 class Late(ToyService):
-    """What it stores can be found only after a few looks."""
+    """A toy whose stored interactions answer 404 for the first few reads."""
 
     looks = 0
 
@@ -193,14 +193,14 @@ class Late(ToyService):
 
 
 def test_a_brief_404_is_waited_out() -> None:
-    """What was created and cannot be read at once is looked for again; a target that forgets is believed."""
+    """A temporary 404 after a create is waited out; a target that really keeps nothing lacks `store`."""
     assert "store" in probed(Late()).capabilities
     forgets = probed(ToyService(forgets=True))
     assert "store" not in forgets.capabilities
 
 
 def test_background_without_retrieval_is_told_once() -> None:
-    """Runs whose result nobody can read are no ability; one note says so."""
+    """Background runs that cannot be read do not count as a capability, and a single note says so."""
     found = probed(ToyService(forgets=True))
     assert not present(found.capabilities) & {"background", "background-slow", "event-ids"}
     assert [note for note in found.notes if "nobody can read" in note] == list(found.notes)
@@ -222,14 +222,14 @@ def test_background_without_retrieval_is_told_once() -> None:
     ids=["webhooks", "environments", "agents", "tools", "stream", "background", "reads", "v1"],
 )
 def test_a_crash_or_a_refusal_for_now_is_no_no(where: Rule, names: set[str], status: int) -> None:
-    """Nothing is settled by them: the capability is taken as present, and the checks say what comes."""
+    """After a crash or temporary refusal, the capability is assumed to be present, and the checks decide."""
     found = probed(refusing(ToyService(), where, status)).capabilities
     assert {item.name for item in found if item.how is How.ASSUMED} == names
     assert names <= present(found)
 
 
 def test_events_under_another_label_are_streamed() -> None:
-    """A wrong Content-Type does not hide that the target streams: the check of the label has to run."""
+    """A stream with a wrong Content-Type still counts as streaming, so that the check of the header runs."""
     found = probed(ToyService(mislabels=True)).capabilities
     assert (item := found.get("stream")) is not None
     assert item.present
@@ -237,13 +237,13 @@ def test_events_under_another_label_are_streamed() -> None:
 
 
 def test_not_implemented_is_a_no() -> None:
-    """501 says what it means."""
+    """A 501 means that the capability is absent."""
     found = probed(refusing(ToyService(), lambda _, body: body.get("stream") is True, 501)).capabilities
     assert "stream" not in found
 
 
 class Runs(ToyService):
-    """An API that has agents, and refuses some fields of their creates."""
+    """A toy that has agents, and refuses some fields in their creates."""
 
     def __init__(self, *refused: str) -> None:
         super().__init__()
@@ -266,7 +266,7 @@ class Runs(ToyService):
     ],
 )
 def test_what_agents_do_not_take_is_left_out(refused: tuple[str, ...], runs: bool, note: str) -> None:
-    """An agent that runs is found, whichever of environment and background it is refused with."""
+    """An agent is found even if it runs only without `environment`, but not if it also refuses `background`."""
     item = probed(Runs(*refused)).capabilities.get("agents")
     assert item is not None
     assert (item.present, note in item.note) == (runs, True), item.note
@@ -274,7 +274,7 @@ def test_what_agents_do_not_take_is_left_out(refused: tuple[str, ...], runs: boo
 
 @pytest.mark.parametrize("name", ["environments", "webhooks"])
 def test_a_collection_is_there_where_it_can_be_listed(name: str) -> None:
-    """One list is asked for; nothing is made."""
+    """A collection is present if it can be listed; nothing is created to find out."""
     toy = ToyService()
 
     def serves(request: Request) -> Response:
@@ -285,7 +285,7 @@ def test_a_collection_is_there_where_it_can_be_listed(name: str) -> None:
 
 
 def test_a_declared_word_is_never_overruled_by_silence() -> None:
-    """What the user denied stays denied where the target does not answer."""
+    """A capability that the user denied stays denied if the target does not answer."""
     service = refusing(ToyService(), lambda request, _: request.segments[-1] == "webhooks", 503)
     item = probed(service, "-webhooks").capabilities.get("webhooks")
     assert item is not None

@@ -1,4 +1,4 @@
-"""Claims about waiting for a target: it returns at the first answer, and gives up in time."""
+"""Waiting for a target: it returns at the first answer, and gives up in time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.runner import toys
 
 
 class Sleepy(toys.ToyService):
-    """Refuses connections a number of times before it answers."""
+    """A service that refuses a number of connections before it answers."""
 
     def __init__(self, refusals: int) -> None:
         super().__init__()
@@ -25,21 +25,21 @@ class Sleepy(toys.ToyService):
 
 
 def test_waits_for_the_first_answer() -> None:
-    """Refused twice, then up: any answer will do, a 404 too."""
+    """The first answer ends the waiting, whatever its status."""
     service = Sleepy(2)
     wait_until_up(toys.toy_target(service), 60.0)
     assert len(service.log) == 1
 
 
 def test_gives_up() -> None:
-    """A target that never answers is a fault of the target, with the time that was given to it."""
+    """A target that never answers is a fault of the target, and the message names the time allowed."""
     with pytest.raises(TargetFault, match=r"within 0\.01 seconds \(refused\)"):
         wait_until_up(toys.toy_target(Sleepy(1_000_000)), 0.01)
 
 
 @pytest.mark.parametrize("seconds", [0.0, -1.0])
 def test_no_waiting_sends_nothing(seconds: float) -> None:
-    """Without --wait the probe is the first to speak."""
+    """Without --wait nothing is sent before the probe."""
     service = toys.ToyService()
     wait_until_up(toys.toy_target(service), seconds)
     assert service.log == []

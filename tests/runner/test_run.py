@@ -1,4 +1,4 @@
-"""Claims about a whole run: each exercise once, one verdict a check, and the user's words obeyed."""
+"""A whole run: each exercise runs once, each check gets one verdict, and the user's options are obeyed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.runner import toys
 def run(
     catalogue: Sequence[Check], service: toys.ToyService | None = None, **options: Any
 ) -> tuple[list[Event], RunFinished]:
-    """All events of a run, and its end."""
+    """All events of a run, and its final event."""
     target = toys.toy_target(service or toys.ToyService())
     events = list(check_target(target, catalogue, RunOptions(**options)))
     assert isinstance(events[-1], RunFinished)
@@ -31,12 +31,12 @@ def run(
 
 
 def verdicts(finished: RunFinished) -> dict[str, Verdict]:
-    """By check id."""
+    """The verdicts by check id."""
     return {result.check.id: result.verdict for result in finished.results}
 
 
 def test_events_in_order() -> None:
-    """Start, probe, plan, then each exercise before its checks, then the end."""
+    """The events come in order: start, probe, plan, each exercise before its checks, end."""
     events, finished = run(toys.CATALOGUE)
     kinds = [type(event) for event in events]
     assert kinds[:3] == [RunStarted, Probed, Planned]
@@ -53,7 +53,7 @@ def test_events_in_order() -> None:
 
 @pytest.mark.parametrize("jobs", [1, 3])
 def test_each_exercise_runs_once_and_results_keep_the_catalogue_order(jobs: int) -> None:
-    """Checks that share an exercise share its requests, whatever the number of workers."""
+    """Each exercise runs once, and results keep the catalogue's order, whatever the number of workers."""
     service = toys.ToyService()
     catalogue = (toys.CREATE, toys.STREAM, toys.GET, toys.ODD, toys.SHOULD)
     _, finished = run(catalogue, service, jobs=jobs)
@@ -74,13 +74,13 @@ def test_each_exercise_runs_once_and_results_keep_the_catalogue_order(jobs: int)
     ],
 )
 def test_verdicts(options: dict[str, Any], expected: dict[str, Verdict]) -> None:
-    """Level, strictness and baseline decide, the check does not."""
+    """The verdict follows from the outcome together with level, strictness and baseline."""
     _, finished = run((toys.CREATE, toys.ODD, toys.SHOULD), **options)
     assert expected.items() <= verdicts(finished).items()
 
 
 def test_declared_but_broken_fails() -> None:
-    """Untestable counts as failed exactly where the capability was declared."""
+    """An untestable check fails only if the capability that it needs was declared."""
     catalogue = (toys.check("rob.declared", toys.unmet, toys.nothing, requires={"functions"}),)
     _, probed = run(catalogue, said=())
     _, declared = run(catalogue, said=tuple(parse_capabilities(["+functions"])))
@@ -93,14 +93,14 @@ def test_declared_but_broken_fails() -> None:
     [(toys.ToyService(), Verdict.FAIL), (toys.ToyService(forgets=True), Verdict.NOT_APPLICABLE)],
 )
 def test_one_declared_ability_is_a_promise(service: toys.ToyService, expected: Verdict) -> None:
-    """It counts where everything else that a check needs was found, and is no promise of what is not there."""
+    """A declared capability makes an untestable check fail only if the others that it needs were found."""
     catalogue = (toys.check("rob.declared", toys.unmet, toys.nothing, requires={"functions", "store"}),)
     _, finished = run(catalogue, service, said=tuple(parse_capabilities(["+functions"])))
     assert verdicts(finished) == {"rob.declared": expected}
 
 
 class Refusing(toys.ToyService):
-    """Answers the probe, then refuses each GET so many times before it answers."""
+    """A toy that answers the probe, then refuses the first `times` GETs."""
 
     def __init__(self, times: int, status: int = 429) -> None:
         super().__init__()
@@ -115,12 +115,12 @@ class Refusing(toys.ToyService):
 
 
 PROBED = 1
-"""Creates of a probe for which only `store` matters."""
+"""The number of creates that a probe sends when only `store` matters."""
 
 
 @toys.exercise(requests=2, interactions=1)
 def reads(t: toys.Target) -> toys.Steps:
-    """POST, then GET, which has to succeed before anything can be said."""
+    """POST, then GET; raises Unmet unless the GET succeeds."""
     created = yield toys.Send(t.create(input="hi"))
     got = yield toys.Send(t.get(json.loads(created.body)["id"]))
     if got.status != 200:
@@ -132,7 +132,7 @@ READS = toys.check("get.read", reads, toys.got_200, requires={"store"})
 
 
 def test_a_refusal_for_now_is_waited_out() -> None:
-    """The verdict is that of the answer in the end; each wait is told, and the end says what they cost."""
+    """The verdict is that of the final answer; each wait is reported, and the final event has their total."""
     told: list[int | None] = []
     manners = Manners(told=lambda _, refusal: told.append(refusal.status))
     _, finished = run((READS,), Refusing(3), manners=manners)
@@ -146,7 +146,7 @@ def test_a_refusal_for_now_is_waited_out() -> None:
     ("service", "cause"), [(Refusing(1000), "429"), (Refusing(1000, 503), "503"), (Refusing(1000, 500), "500")]
 )
 def test_a_must_without_an_answer_is_not_judged(service: Refusing, cause: str) -> None:
-    """However much passed beside it, such a run is not green, and the reason is kept."""
+    """If a MUST check got no answer, the run is not green, whatever else passed, and the reason is kept."""
     _, finished = run((toys.STREAM, READS), service)
     assert verdicts(finished) == {"stream.any": Verdict.PASS, "get.read": Verdict.UNTESTABLE}
     assert [(r.check.id, r.observation.unanswered) for r in finished.unjudged] == [("get.read", cause)]
@@ -154,7 +154,7 @@ def test_a_must_without_an_answer_is_not_judged(service: Refusing, cause: str) -
 
 
 def test_a_baseline_excuses_what_is_not_answered() -> None:
-    """An entry is the user's word that this is known."""
+    """A baseline entry excuses a check that got no answer."""
     _, finished = run(
         (toys.STREAM, READS), Refusing(1000, 500), baseline=Baseline([Entry("get.read", "known", "")])
     )
@@ -162,14 +162,14 @@ def test_a_baseline_excuses_what_is_not_answered() -> None:
 
 
 def test_lacking_a_prerequisite_is_no_silence() -> None:
-    """Untestable for any other reason than the target's silence leaves a run as it was."""
+    """A check that is untestable for another reason than a missing answer does not change the exit code."""
     _, finished = run((*toys.CATALOGUE, toys.UNMET))
     assert verdicts(finished)["rob.unmet"] is Verdict.UNTESTABLE
     assert (finished.unjudged, finished.exit) == ((), Exit.OK)
 
 
 def test_clean_up_is_polite() -> None:
-    """A deletion that is refused for now is asked for again."""
+    """A deletion that is temporarily refused is repeated."""
 
     class Busy(toys.ToyService):
         refused = False
@@ -186,33 +186,33 @@ def test_clean_up_is_polite() -> None:
 
 
 def test_fail_fast_leaves_the_rest_not_run() -> None:
-    """After the first failure no further exercise begins; its checks are shown as not run."""
+    """With fail-fast, no exercise starts after the first failure, and its checks are shown as not run."""
     service = toys.ToyService()
     _, finished = run((toys.ODD, toys.STREAM), service, fail_fast=True)
     assert verdicts(finished) == {"get.odd": Verdict.FAIL, "stream.any": Verdict.NOT_RUN}
 
 
 def test_an_error_of_ours_is_not_the_targets() -> None:
-    """A bug in an exercise gives ERROR and exit code 5, with the traceback as reason."""
+    """A bug in an exercise gives ERROR and exit code 5, with the traceback as the reason."""
     _, finished = run((toys.CREATE, toys.RAISES))
     assert verdicts(finished)["rob.raises"] is Verdict.ERROR
     assert finished.exit is Exit.HARNESS_ERROR
 
 
 def test_only_failures_carry_exchanges() -> None:
-    """A pass keeps no evidence, so that a long run does not hold every answer in memory."""
+    """A check that passes keeps no exchanges, so that a long run does not hold every answer in memory."""
     _, finished = run((toys.CREATE, toys.ODD))
     assert [bool(result.exchanges) for result in finished.results] == [False, True]
 
 
 def test_buckets_add_up() -> None:
-    """The counts of all verdicts are the size of the catalogue."""
+    """The counts of all verdicts add up to the size of the catalogue."""
     _, finished = run((*toys.CATALOGUE, toys.UNMET, toys.ODD), toys.ToyService(streams=False))
     assert sum(finished.counts.values()) == 5
 
 
 def test_exercises_know_the_capabilities() -> None:
-    """What was found is told to the exercises, so that they may script a target that can be scripted."""
+    """Exercises get the capabilities that were found, so that they can use scripts where the target takes them."""
     seen: list[frozenset[str]] = []
 
     @toys.exercise(requests=0)
@@ -226,7 +226,7 @@ def test_exercises_know_the_capabilities() -> None:
 
 
 def test_an_interrupt_cleans_up() -> None:
-    """Ctrl-C in the middle of a request still hangs up and deletes, and is not swallowed."""
+    """Ctrl-C during a request still closes streams and deletes what was created, and is raised again."""
     service = toys.ToyService()
 
     @toys.exercise(requests=2)
@@ -242,7 +242,7 @@ def test_an_interrupt_cleans_up() -> None:
 
 
 def test_closing_early_cleans_up() -> None:
-    """A run that is abandoned in the middle still deletes what it created."""
+    """A run that is closed early still deletes what it created."""
     service = toys.ToyService()
     events = check_target(toys.toy_target(service), (toys.CREATE, toys.STREAM), RunOptions())
     for event in events:

@@ -1,4 +1,4 @@
-"""Claims about sessions: workers of a scriptable target are kept apart, and nothing of them is left."""
+"""Sessions keep the workers on a scriptable target apart, and leave nothing behind."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.runner import toys
 
 
 def test_two_sessions_share_nothing() -> None:
-    """What one session stored is unknown in another, and both are forgotten at the end."""
+    """What one session stored is unknown in another, and gone once the sessions have ended."""
     from harness.emulator import Emulator
 
     emulator = Emulator()
@@ -28,6 +28,6 @@ def test_two_sessions_share_nothing() -> None:
 
 
 def test_a_target_without_sessions() -> None:
-    """A control API that gives no session is told, with the way out."""
+    """If a control API offers no sessions, the error suggests `-j 1`."""
     with pytest.raises(TargetFault, match="use -j 1"), session_of(toys.toy_target(toys.ToyService(announces=[]))):
         pytest.fail("there is no session to be in")

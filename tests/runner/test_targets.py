@@ -1,4 +1,4 @@
-"""Claims about naming a target: the version is found, nothing is never something, secrets are known."""
+"""Naming a target: the version is found in the URL, an empty target is refused, and secrets are known."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from harness.runner.targets import TargetOptions, resolve_target, split_version
     ],
 )
 def test_version_in_the_url(url: str, root: str, version: str) -> None:
-    """A last segment that is a version is taken as one; any other path belongs to the root."""
+    """A last path segment that looks like a version is the version; any other path belongs to the root."""
     assert split_version(url) == (root, version)
 
 
@@ -37,14 +37,14 @@ def test_version_in_the_url(url: str, root: str, version: str) -> None:
     ],
 )
 def test_chosen_version(url: str, said: str, chosen: str) -> None:
-    """The option overrides the URL, which overrides the default."""
+    """The option overrides the version in the URL, which overrides the default."""
     resolved = resolve_target(url, TargetOptions(api_version=said))
     assert resolved.target.version == resolved.info.version == chosen
 
 
 @pytest.mark.parametrize("text", [None, "", "   "])
 def test_no_target_names_the_embedded_one(text: str | None) -> None:
-    """An unset variable in CI is a usage fault, never a green run."""
+    """An empty target, as from an unset variable in CI, is a usage fault that suggests `emulator`."""
     with pytest.raises(UsageFault, match="harness check emulator"):
         resolve_target(text, TargetOptions())
 
@@ -63,13 +63,13 @@ def test_no_target_names_the_embedded_one(text: str | None) -> None:
     ],
 )
 def test_what_cannot_be_a_target(text: str, hint: str) -> None:
-    """Each wrong form is told apart and says what to write."""
+    """Each kind of invalid target has a message that says what to write instead."""
     with pytest.raises(UsageFault, match=hint):
         resolve_target(text, TargetOptions())
 
 
 def test_secrets_are_known_by_variable() -> None:
-    """Keys and secret headers are listed with what stands for them; ordinary headers are not."""
+    """Keys and secret headers are listed with their placeholders; ordinary headers are not."""
     options = TargetOptions(
         api_key="k1",
         other_api_key="k2",
@@ -85,7 +85,7 @@ def test_secrets_are_known_by_variable() -> None:
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.2", "[::1]", "gateway.example"])
 def test_patience_does_not_depend_on_the_name_of_the_host(host: str) -> None:
-    """What is said of a target is the same wherever it is, and however its address is spelled."""
+    """The settings for a target do not depend on its host name."""
     options = TargetOptions()
     assert (
         resolve_target(f"http://{host}:1", options).target == resolve_target("http://127.0.0.1:1", options).target
@@ -97,13 +97,13 @@ def test_patience_does_not_depend_on_the_name_of_the_host(host: str) -> None:
     [("", True, None), ("+store", True, None), ("-store", False, None), ("+environments", True, "remote")],
 )
 def test_exercises_are_told_what_the_target_lacks(said: str, keeps: bool, environment: str | None) -> None:
-    """A store that was not asked for is taken as there; an environment is asked for only where there are some."""
+    """Exercises assume a store unless it was denied, and use an environment only if environments are present."""
     told = resolve_target("http://h", TargetOptions()).able(Capabilities(parse_capabilities([said]))).target
     assert (told.keeps, told.environment) == (keeps, environment)
 
 
 def test_the_embedded_target_is_thrown_away() -> None:
-    """The emulator in this process has its two keys and needs no clean-up."""
+    """The embedded emulator has two keys of its own, never the user's, and needs no clean-up."""
     resolved = resolve_target("emulator", TargetOptions(api_key="real"))
     assert resolved.throwaway
     assert "real" not in resolved.info.secrets.values()
@@ -111,7 +111,7 @@ def test_the_embedded_target_is_thrown_away() -> None:
 
 
 def test_every_secret_of_a_header_is_known() -> None:
-    """Each cookie, each of two headers of a name, all words of a value, and names that reports hide by."""
+    """Secrets include each cookie, repeated headers and whole values of several words, by their report names."""
     headers = (("Cookie", "a=1st; b=2nd"), ("X-Token", "one"), ("x-token", "two"), ("X-Session", "of three words"))
     secrets = resolve_target("http://h", TargetOptions(headers=headers)).info.secrets
     assert {"a=1st; b=2nd", "1st", "2nd", "one", "two", "of three words"} <= set(secrets.values())

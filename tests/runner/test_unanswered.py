@@ -1,4 +1,4 @@
-"""Claims about telling what a service leaves without an answer."""
+"""Reporting requests that a service leaves unanswered."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from harness.wire import (
     ],
 )
 def test_only_an_answer_that_never_came_is_told(ending: Ending, told: bool) -> None:
-    """Pieces pass as they are, `close` arrives once, and what died later has an answer that shows it."""
+    """Only a connection that the server drops before the head is reported; pieces and `close` pass unchanged."""
     heard, closed = list[Ending](), list[bool]()
     body = PieceBody((Chunk(b"x"), ending), lambda: closed.append(True))
     service = telling(

@@ -1,4 +1,4 @@
-"""Claims about verifying recordings: all is judged or left out by name, and what is broken is red."""
+"""Verifying recordings: every entry is judged or listed as left out, and a broken file fails."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ BAD_STREAM = frames([created(), delta(0), *ANSWER])
 
 
 def case(method: str, uri: str, sent: Any, status: int, label: str, body: bytes) -> dict[str, Any]:
-    """One exchange, as plain facts."""
+    """One exchange as plain data."""
     asked = None if sent is None else json.dumps(sent)
     return {"method": method, "uri": uri, "sent": asked, "status": status, "label": label, "body": body}
 
@@ -52,7 +52,7 @@ def cassette(*cases: dict[str, Any], **extra: Any) -> bytes:
 
 
 def extension(body: bytes, end: dict[str, Any], **fields: Any) -> dict[str, Any]:
-    """What our recorder adds to an answer that came in one piece."""
+    """The extension that our recorder adds to a response whose body came in one piece."""
     digest = hashlib.sha256(body).hexdigest()
     pieces = f"{len(body)}@1" if body else ""
     return {
@@ -201,7 +201,7 @@ FILES: dict[str, tuple[str, bytes, tuple[int, int, int], set[str]]] = {
 
 @pytest.mark.parametrize(("name", "data", "judged", "rules"), FILES.values(), ids=FILES)
 def test_files(tmp_path: Path, name: str, data: bytes, judged: tuple[int, int, int], rules: set[str]) -> None:
-    """Each kind of file is judged as what it is, and its findings name it."""
+    """Each kind of file is judged by its own rules, and findings name the file."""
     path = tmp_path / name
     path.write_bytes(data)
     result = verify([path]).traffic
@@ -250,7 +250,7 @@ LEFT_OUT: dict[str, tuple[str, bytes, str]] = {
 
 @pytest.mark.parametrize(("name", "data", "reason"), LEFT_OUT.values(), ids=LEFT_OUT)
 def test_what_is_left_out_is_named(tmp_path: Path, name: str, data: bytes, reason: str) -> None:
-    """A file that cannot be judged is named with the reason, and breaks nothing."""
+    """A file that cannot be judged is listed with the reason, and fails nothing."""
     path = tmp_path / name
     path.write_bytes(data)
     result = verify([path]).traffic
@@ -264,7 +264,7 @@ CASES = (JSON_CASE, UNANSWERED_CASE, STREAM_CASE, REFUSED_CASE, DELETED_CASE)
 
 @pytest.mark.parametrize(("name", "data"), [("a.yaml", cassette(*CASES)), ("a.har", har(*CASES))])
 def test_the_totals_add_up(tmp_path: Path, name: str, data: bytes) -> None:
-    """Each entry of a file is either judged or left out by name, whatever else is in the file."""
+    """Each entry of a file is either judged or listed as left out, whatever else is in the file."""
     path = tmp_path / name
     path.write_bytes(data)
     result = verify([path]).traffic
@@ -273,7 +273,7 @@ def test_the_totals_add_up(tmp_path: Path, name: str, data: bytes) -> None:
 
 
 def test_a_strange_entry_hides_no_other(tmp_path: Path) -> None:
-    """An entry that cannot be read is left out by its number; those around it are judged."""
+    """An entry that cannot be read is listed by its number, and the entries around it are judged."""
     document = yaml.safe_load(cassette(BAD_CASE, JSON_CASE, BAD_CASE))
     del document["interactions"][1]["response"]["status"]
     path = tmp_path / "a.yaml"
@@ -309,7 +309,7 @@ BROKEN: dict[str, tuple[str, bytes, str]] = {
 def test_what_is_broken_is_red(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, data: bytes, reason: str
 ) -> None:
-    """A file that is not what it claims to be is named and fails, whatever good ones are beside it."""
+    """A file that is not what it claims to be is listed and fails, even if other files are good."""
     (tmp_path / name).write_bytes(data)
     (tmp_path / "good.yaml").write_bytes(WHOLE_ONE)
     ((file, said),) = verify([tmp_path]).unusable
@@ -319,7 +319,7 @@ def test_what_is_broken_is_red(
 
 
 def test_a_finding_names_its_entry(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Which entry of the file is wrong, by number and by what was asked."""
+    """A finding names the entry of the file by its number and request."""
     path = tmp_path / "a.yaml"
     path.write_bytes(cassette(JSON_CASE, BAD_CASE))
     main(["verify", str(path)])
@@ -327,7 +327,7 @@ def test_a_finding_names_its_entry(tmp_path: Path, capsys: pytest.CaptureFixture
 
 
 def test_each_file_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A long recording is not opened again for every question."""
+    """Each file is opened only once."""
     path = tmp_path / "a.yaml"
     path.write_bytes(cassette(JSON_CASE, STREAM_CASE))
     opened: list[Path] = []
@@ -342,7 +342,7 @@ def test_each_file_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     [(b'{"outputs":[]}', "`outputs`"), (b'{"error":{"code":"x","message":"m"}}', "refused")],
 )
 def test_a_request_is_known_by_the_answer_beside_it(tmp_path: Path, answer: bytes, reason: str) -> None:
-    """A request that was refused, or of the old generation, is not held to today's schema."""
+    """A request that was refused, or that is of the old API generation, is not judged by today's schema."""
     (tmp_path / "a.request.json").write_bytes(b'{"surprise":1}')
     (tmp_path / "a.json").write_bytes(answer)
     result = verify([tmp_path / "a.request.json"]).traffic
@@ -350,7 +350,7 @@ def test_a_request_is_known_by_the_answer_beside_it(tmp_path: Path, answer: byte
 
 
 def test_folders_are_walked(tmp_path: Path) -> None:
-    """Every file of a folder is judged or named, in order; hidden ones are not looked at."""
+    """Every file of a folder is judged or listed, in order; hidden files and folders are skipped."""
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "x.sse").write_bytes(STREAM)
     (tmp_path / "a.json").write_bytes(json.dumps(BODY).encode())
@@ -363,7 +363,7 @@ def test_folders_are_walked(tmp_path: Path) -> None:
 
 
 def test_findings_of_a_stream_have_their_bytes(tmp_path: Path) -> None:
-    """The span of a finding in an events file is the span of its line."""
+    """The byte span of a finding in an events file is the span of its line."""
     path = tmp_path / "a.events.jsonl"
     path.write_bytes(payload(created()) + b"\n" + b"nonsense\n")
     (finding, *_) = verify([path]).traffic.findings
@@ -372,7 +372,7 @@ def test_findings_of_a_stream_have_their_bytes(tmp_path: Path) -> None:
 
 
 def test_a_recorded_drop_is_a_fact_and_no_finding() -> None:
-    """Endings that were no whole answer are counted by who and how."""
+    """Responses that did not end completely are counted by how and by whom they were ended, and fail nothing."""
     path = SHIPPED / "dropped-twice.yaml"
     ends = (("fin by the server", 1), ("rst by the server", 1))
     assert verify([path]).facts == [CassetteFacts(str(path), 3, ends)]
@@ -380,7 +380,7 @@ def test_a_recorded_drop_is_a_fact_and_no_finding() -> None:
 
 
 def test_an_edited_entry_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A body changed by hand makes its pieces a guess, which is said and does not fail."""
+    """If a body was edited by hand, its recorded pieces no longer fit, which is reported but does not fail."""
     path = tmp_path / "edited.yaml"
     path.write_bytes(cassette(JSON_CASE, response={"x-stream": extension(b"as it was", {"how": "complete"})}))
     assert verify([path]).facts[0].edited == (1,)
@@ -389,7 +389,7 @@ def test_an_edited_entry_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[s
 
 
 def test_the_gate_finds_a_key_and_does_not_print_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A key in any file is a hit with its place and exit code 1; its text stays out of the output."""
+    """A key in any file is a hit with its place and exit code 1, and is not printed itself."""
     key = "AIzaSyD-canary0123456789abcdefghijklmno"
     (tmp_path / "a.json").write_text(f'{{"note": "{key}"}}', "utf-8")
     assert main(["verify", "--secrets", str(tmp_path)]) == 1
@@ -399,7 +399,7 @@ def test_the_gate_finds_a_key_and_does_not_print_it(tmp_path: Path, capsys: pyte
 
 
 def test_the_gate_has_no_hit_on_the_corpus(corpus: Path) -> None:
-    """Recordings of the live service are clean by it, and so is our own library."""
+    """There are no hits in the recordings of the live service, nor in our own cassettes."""
     scanned, hits = secrets_in([corpus, SHIPPED], PROTOCOL)
     assert scanned > 50
     assert hits == []

@@ -1,4 +1,4 @@
-"""A toy API and a toy catalogue: small enough to see at once what a run should say of it."""
+"""A toy API and a toy catalogue, small enough to see at once what a run should report about them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ KEY = "toy-secret-key"
 
 @dataclass
 class ToyService:
-    """Creates, gives, cancels and deletes interactions; each flag is one defect or one missing ability."""
+    """Creates, gets, cancels and deletes interactions; each flag is a defect or a missing capability."""
 
     refuse: int = 0
     page: bool = False
@@ -89,7 +89,7 @@ def answer(value: Any, status: int = 200) -> Response:
 
 
 def stream(interaction: dict[str, Any], label: Headers = SSE) -> Response:
-    """Created, then completed, as server-sent events."""
+    """An event stream of two events: created, then completed."""
     events = [
         ("interaction.created", {**interaction, "status": "in_progress"}),
         ("interaction.completed", interaction),
@@ -140,7 +140,7 @@ def check(rule_id: str, played: Exercise, judge: Judge, **kwargs: Any) -> Check:
 
 @exercise(requests=2, interactions=1)
 def create_and_get(t: Target) -> Steps:
-    """POST, then GET what came."""
+    """POST, then GET of what was created."""
     created = yield Send(t.create(input="hi"))
     found = _id(created)
     got = yield Send(t.get(found))
@@ -165,14 +165,14 @@ def leave_open(t: Target) -> Steps:
 
 @exercise(requests=1, interactions=0)
 def raises(t: Target) -> Steps:
-    """A bug of ours."""
+    """An exercise with a bug."""
     yield Send(t.get("x"))
     raise KeyError("a bug")
 
 
 @exercise(requests=1, interactions=0)
 def unmet(t: Target) -> Steps:
-    """The target gives no chance to look."""
+    """An exercise whose prerequisite is not met."""
     yield Send(t.get("x"))
     raise Unmet("the target has no x")
 
@@ -185,19 +185,19 @@ def _id(exchange: Exchange) -> str:
 
 
 def answers_200(created: Exchange) -> Iterator[Finding]:
-    """The create is accepted."""
+    """The create was accepted."""
     if created.status != 200:
         yield Finding("create.ok", "the create was refused", "200", str(created.status))
 
 
 def got_200(got: Exchange) -> Iterator[Finding]:
-    """What was created is there."""
+    """The created interaction can be read."""
     if got.status != 200:
         yield Finding("get.ok", "the GET was refused", "200", str(got.status))
 
 
 def says_completed(got: Exchange) -> Iterator[Finding]:
-    """Never true of the toy unless its status is odd."""
+    """Report a status of `completed`: the check is broken unless the toy's status is odd."""
     if json.loads(got.body).get("status") == "completed":
         yield Finding("get.odd", "it is completed", actual=f"status completed for {KEY}")
 
@@ -229,4 +229,4 @@ UNMET = check("rob.unmet", unmet, nothing)
 LEFT_OPEN = check("rob.open", leave_open, nothing)
 
 CATALOGUE = (CREATE, GET, STREAM)
-"""All met by a sound toy."""
+"""Checks that a toy without defects passes."""

@@ -1,4 +1,4 @@
-"""Draws from a strategy for tests: deterministic, without a database."""
+"""Draw values from a strategy in tests: deterministic, without an example database."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis.strategies import SearchStrategy
 
 
 def draws(strategy: SearchStrategy[Any], number: int = 150) -> list[Any]:
-    """So many values."""
+    """`count` values drawn from the strategy."""
     found: list[Any] = []
 
     @settings(
@@ -26,7 +26,7 @@ def draws(strategy: SearchStrategy[Any], number: int = 150) -> list[Any]:
 
 
 def least(strategy: SearchStrategy[Any], wanted: Callable[[Any], bool]) -> Any:
-    """What Hypothesis shrinks a wanted value to."""
+    """The value that Hypothesis shrinks to, among those that are wanted."""
     from hypothesis import find
 
     return find(strategy, wanted, settings=settings(database=None, max_examples=2000, derandomize=True))

@@ -1,4 +1,4 @@
-"""The same events in any dress: framings and cuts of streams."""
+"""The same events in any framing, and cuts of streams."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ DRESSED = event_streams().flatmap(lambda stream: st.tuples(st.just(stream), wire
 
 
 def decoded(pieces: list[bytes]) -> list[tuple[str, bytes]]:
-    """Names and payloads, fed piece by piece."""
+    """Event names and payloads, decoded from pieces."""
     decoder = Decoder()
     return [((frame.event or b"").decode(), frame.data) for piece in pieces for frame in decoder.feed(piece)]
 
 
 def test_a_framing_carries_the_same_events() -> None:
-    """Whatever the line ends, comments, fields and pieces, the decoder gives the stream's own payloads."""
+    """Whatever the line endings, comments, fields and pieces, the decoder returns the original payloads."""
     for stream, pieces in draws(DRESSED, 100):
         assert decoded(pieces) == stream.payloads()
 
 
 def test_framings_differ() -> None:
-    """Every line end, byte order marks and comments do occur."""
+    """Every line ending, byte order marks and comments are drawn."""
     data = [b"".join(pieces) for _, pieces in draws(DRESSED, 100)]
     assert any(b"\r\n" in stream for stream in data)
     assert any(b"\r" in stream and b"\n" not in stream for stream in data)
@@ -36,7 +36,7 @@ def test_framings_differ() -> None:
 
 @pytest.mark.parametrize("give", [EventStream.data, EventStream.payloads], ids=["bytes", "pairs"])
 def test_a_framing_takes_streams_bytes_or_pairs(give: object) -> None:
-    """The three forms of a stream are the same stream."""
+    """A stream may be given as a stream, as bytes or as pairs, with the same result."""
     stream = draws(event_streams(), 10)[-1]
     for pieces in draws(wire_framings(give(stream)), 10):  # type: ignore[operator]
         assert decoded(pieces) == stream.payloads()
@@ -45,13 +45,13 @@ def test_a_framing_takes_streams_bytes_or_pairs(give: object) -> None:
 @settings(database=None, derandomize=True, deadline=None)
 @given(st.data(), st.binary(max_size=80))
 def test_cuts_and_splits_stay_inside(data: st.DataObject, stream: bytes) -> None:
-    """A cut is an offset of the data; the pieces of a split join to it."""
+    """A cut is an offset inside the data, and the pieces of a split join to the data."""
     assert 0 <= data.draw(cuts(stream)) <= len(stream)
     assert b"".join(data.draw(splits(stream))) == stream
 
 
 def test_cuts_hit_the_middle_of_a_character() -> None:
-    """Places that matter are drawn often: here the inside of a character of four bytes."""
+    """Cuts inside a four-byte character are drawn often."""
     stream = b"data: " + b"a" * 500 + "🦊\n\n".encode()
     middle = set(range(507, 510))
     assert middle & set(draws(cuts(stream), 60))

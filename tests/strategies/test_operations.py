@@ -1,4 +1,4 @@
-"""Histories are data: they begin with a create, can be stored, and refuse what is no operation."""
+"""Histories are data: they begin with a create, can be stored as JSON, and reject unknown operations."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from tests.strategies.drawing import draws, least
 
 
 def test_histories_begin_with_a_create_and_keep_their_length() -> None:
-    """Nothing can be done before something exists."""
+    """Each history begins with a create and has the requested number of steps."""
     for history in draws(histories(steps=8), 80):
         assert history[0].kind == "create"
         assert 1 <= len(history) <= 8
 
 
 def test_every_kind_and_mode_is_drawn() -> None:
-    """No operation is out of reach."""
+    """Every kind and mode of operation is drawn."""
     seen = {(o.kind, o.mode) for history in draws(histories(steps=40), 400) for o in history}
     assert seen == {(kind, mode) for kind, modes in KINDS.items() for mode in modes}
 
 
 def test_legal_histories_hold_nothing_that_must_be_refused() -> None:
-    """`legal_only` leaves out wrong creates, unknown ids and foreign keys."""
+    """`legal_only` excludes invalid creates, unknown ids and foreign keys."""
     modes = {o.mode for history in draws(histories(legal_only=True), 100) for o in history}
     assert not modes & {"unknown", "foreign", "no-author", "wrong-id", "orphan", "bad-cursor"}
 
 
 def test_an_operation_survives_json() -> None:
-    """What is stored is what is played."""
+    """An operation survives a round trip through JSON."""
     for history in draws(histories(), 50):
         records = json.loads(json.dumps([operation.record() for operation in history]))
         assert [Operation(**record) for record in records] == history
@@ -39,19 +39,19 @@ def test_an_operation_survives_json() -> None:
 
 @pytest.mark.parametrize(("kind", "mode"), [("dance", ""), ("poll", "sideways")])
 def test_what_is_no_operation_is_refused_in_words(kind: str, mode: str) -> None:
-    """The error says what came and what there is."""
+    """An unknown operation is rejected with a message that says what came and what is allowed."""
     with pytest.raises(ValueError, match=r"is no operation: there are create|is none of poll: ") as caught:
         Operation(kind, mode=mode)
     assert kind in str(caught.value) or mode in str(caught.value)
 
 
 def test_a_history_needs_a_step() -> None:
-    """`steps=0` is refused at the door."""
+    """`steps=0` is rejected as an argument."""
     with pytest.raises(ValueError, match="steps=0"):
         histories(steps=0)
 
 
 def test_a_history_shrinks_to_what_is_wanted() -> None:
-    """Of a long history only the steps that matter remain."""
+    """Shrinking keeps only the steps of a history that matter."""
     wanted = least(histories(steps=30), lambda history: any(o.kind == "delete" for o in history))
     assert [operation.kind for operation in wanted] == ["create", "delete"]

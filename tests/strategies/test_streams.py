@@ -1,4 +1,4 @@
-"""Legal streams are judged without a finding, illegal ones break the rule they name."""
+"""Legal streams have no findings; illegal streams break the rule that they name."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from tests.strategies.drawing import draws, least
 
 
 def judged(stream: EventStream) -> StreamReading:
-    """The judge's word on a stream."""
+    """The stream judge's reading of a stream."""
     judge = StreamJudge(start=stream.start, background=stream.background)
     judge.feed(stream.data())
     return judge.finish()
 
 
 def test_legal_streams_have_no_findings() -> None:
-    """Nothing of any level is found, and nothing unknown."""
+    """A legal stream has no findings of any level, and nothing in it is unknown."""
     for stream in draws(event_streams()):
         reading = judged(stream)
         assert reading.findings == (), (stream, reading.findings)
@@ -29,14 +29,14 @@ def test_legal_streams_have_no_findings() -> None:
 
 
 def test_illegal_streams_break_the_rule_they_name() -> None:
-    """The judge, which shares no code with the generator, finds what was broken."""
+    """The stream judge, which shares no code with the generator, finds the rule that was broken."""
     for stream in draws(event_streams(legal=False), 200):
         assert stream.breaks in {finding.rule for finding in judged(stream).findings}, stream
 
 
 @pytest.mark.parametrize("rule", sorted(BREAKAGES))
 def test_each_breakage_breaks_its_rule(rule: str) -> None:
-    """Every entry of the table is a rule of the contract, and does what it says whatever stream it is given."""
+    """Every entry of the table breaks its rule of the contract in any stream that it is applied to."""
     assert rule in BY_ID
 
     @st.composite
@@ -50,7 +50,7 @@ def test_each_breakage_breaks_its_rule(rule: str) -> None:
 
 @pytest.mark.parametrize("background", [True, False])
 def test_background_is_as_asked(background: bool) -> None:
-    """`background` fixes the kind of run; its deltas then carry cursors."""
+    """`background` selects the kind of run; the deltas of a background run carry cursors."""
     for stream in draws(event_streams(background=background), 60):
         assert stream.background is background
         if background:
@@ -59,5 +59,5 @@ def test_background_is_as_asked(background: bool) -> None:
 
 
 def test_a_stream_shrinks_to_its_creation_and_its_end() -> None:
-    """The least stream has two events."""
+    """The smallest stream has two events: its creation and its completion."""
     assert len(least(event_streams(), lambda stream: True).events) == 2

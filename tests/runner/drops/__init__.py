@@ -1,1 +1,1 @@
-"""Claims about `harness.runner.drops`."""
+"""Tests of `harness.runner.drops`."""

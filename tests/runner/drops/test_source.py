@@ -1,4 +1,4 @@
-"""Where streams that shall drop come from."""
+"""The source of the streams that will be dropped: the emulator or a recording."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ RECORDINGS = resources.folder("cassettes") / "emulator"
 
 
 def kinds(name: str) -> tuple[Source, list[Any]]:
-    """A recording as a source, and the types of its events."""
+    """A recording as a source, and the types of the events in its stream."""
     source = Source(Emulator(), Case(plan="pass", cassette=str(RECORDINGS / f"{name}.yaml")))
     return source, [event["event_type"] for event in source.whole_of(source.id)]
 
@@ -34,7 +34,7 @@ PARTS = ("dropped-fin", "dropped-in-character", "dropped-rst", "dropped-twice", 
 
 @pytest.mark.parametrize("name", ["stream", "background-stream", *PARTS])
 def test_a_recording_is_cut_as_a_whole(name: str) -> None:
-    """A stream that was recorded in parts is joined: what it lost then it does not lose again."""
+    """A stream that was recorded in several parts is joined, so that only the planned drop happens."""
     source, events = kinds(name)
     assert events[0] == "interaction.created"
     assert events[-1] == "interaction.completed"
@@ -43,7 +43,7 @@ def test_a_recording_is_cut_as_a_whole(name: str) -> None:
 
 
 def test_a_drop_in_a_recording_does_not_happen_again(tmp_path: Path) -> None:
-    """Of a GET that broke off and was resumed, the source has the whole, the first time it is asked for, too."""
+    """If a recorded GET broke off and was resumed, the source serves the whole stream, even for the first GET."""
     emulator = Emulator()
     found = Source(emulator, Case(plan="pass")).id
     driver = ServiceDriver(cut(emulator, "event:5,rst", PROTOCOL), emulator.clock)
@@ -59,18 +59,18 @@ def test_a_drop_in_a_recording_does_not_happen_again(tmp_path: Path) -> None:
 
 
 def test_a_recording_without_a_stream() -> None:
-    """It is refused by name, with what to do."""
+    """A recording without a whole stream is refused by name, and the error says what to do."""
     with pytest.raises(UsageFault, match=r"lifecycle\.yaml holds no whole stream.*record one"):
         kinds("lifecycle")
 
 
 def places(cases: list[Case]) -> list[int]:
-    """The numbers in plans such as `event:3,rst`; those of cuts inside an event have another spelling."""
+    """The numbers in plans such as `event:3,rst`; cuts inside an event are spelled differently and ignored."""
     return [int(found[1]) for case in cases if (found := re.match(r"(?:event|byte):(\d+),", case.plan))]
 
 
 def test_first() -> None:
-    """Cuts before an event are left out, by the event as by the byte, and an event that is none is refused."""
+    """`first` skips the cuts before that event, by event or by byte; an event that does not exist is refused."""
     whole = whole_stream(Case(plan="pass"))
     third = [frame.end for frame in Decoder().feed(whole)][2]
     assert cases_of(first=3, endings="rst") == cases_of(first=3, endings=["rst"])

@@ -14,7 +14,7 @@ STREAM = (
 
 
 def seen(data: bytes) -> Seen:
-    """The record of a stream of which a client got `data`."""
+    """The record of a stream of which the client received `data`."""
     response = Response(200, Headers([("content-type", "text/event-stream")]), Chunked(), PieceBody([COMPLETE]))
     record = Seen(Request("GET", "/v1beta/interactions/a?stream=true"), response)
     record.data += data
@@ -23,7 +23,7 @@ def seen(data: bytes) -> Seen:
 
 @pytest.mark.parametrize(("missing", "completes"), [(0, True), (1, True), (2, True), (3, False), (40, False)])
 def test_a_completion_without_its_blank_line_can_be_known(missing: int, completes: bool) -> None:
-    """Clients may deliver an event whose data is whole; one byte less, and nobody can know."""
+    """A client can know the completion once its data is whole, even without its line ends, but no byte earlier."""
     record = seen(STREAM[: len(STREAM) - missing])
     assert record.completes is completes
     assert len(record.events()) == (2 if missing == 0 else 1)

@@ -1,1 +1,1 @@
-"""Claims about `harness.runner.gateway`."""
+"""Tests of `harness.runner.gateway`."""

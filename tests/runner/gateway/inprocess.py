@@ -1,4 +1,4 @@
-"""A gateway in this process, and what is said of it: no socket, no waiting."""
+"""Judge a gateway in this process, without a socket and without waiting."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ NOTICED = frozenset({Outcome.NOT_MET, Outcome.NON_STRICT})
 
 
 def line_through(gateway: Callable[[Service], Service] = lambda upstream: upstream, **options: Any) -> Line:
-    """A line through a gateway that answers at once."""
+    """A line (client, gateway, upstream) through a gateway that answers at once."""
     upstream = Upstream()
     driver = ServiceDriver(gateway(upstream), upstream.clock, limits=Limits().within(5.0))
     return Line(driver, upstream, Target(key="a-key"), watch=0.0, real=False, **options)
 
 
 def judged(gateway: Callable[[Service], Service], *only: str, **options: Any) -> dict[str, Judged]:
-    """What each rule says of a gateway."""
+    """The results of a gateway, by rule."""
     events = judge_gateway(line_through(gateway), GatewayOptions(only=only, **options))
     return {event.check.id: event for event in events if isinstance(event, Judged)}
 
 
 def noticing(results: dict[str, Judged]) -> set[str]:
-    """The rules that found something."""
+    """The rules that have a finding."""
     return {rule for rule, result in results.items() if result.observation.outcome in NOTICED}
 
 
 def words(result: Judged) -> str:
-    """All that was found, in one text."""
+    """The text of all findings."""
     return "\n".join(f"{f.message} | {f.expected} | {f.actual}" for f in result.observation.findings)

@@ -1,4 +1,4 @@
-"""What counts as lost, changed, added, doubled, moved or invented, and what is the same."""
+"""Comparing both sides of a gateway: what is lost, changed, added, doubled, moved, invented or the same."""
 
 from __future__ import annotations
 
@@ -39,24 +39,24 @@ LOST, CHANGED, ADDED = Kind.LOST, Kind.CHANGED, Kind.ADDED
     ],
 )
 def test_what_is_a_change(before: Any, after: Any, expected: list[tuple[Kind, str]]) -> None:
-    """Fields by fields, at any depth; ids may be others, one for one."""
+    """Bodies are compared field by field at any depth; ids may be replaced, but only one for one."""
     assert [(change.kind, change.pointer) for change in changes(before, after, Pairs())] == expected
 
 
 def test_known_pairs_hold() -> None:
-    """An id that was another one before is not a third one now."""
+    """An id that is known to be replaced by one id may not be replaced by another later."""
     known = Pairs([("a", "x")])
     assert list(changes({"id": "a"}, {"id": "x"}, known)) == []
     assert [change.after for change in changes({"id": "a"}, {"id": "y"}, known)] == ["y"]
 
 
 def test_without_pairs_every_id_fits() -> None:
-    """As long as it is looked for which event is which."""
+    """Without known pairs any id matches any other, as is needed to find out which events correspond."""
     assert list(changes({"id": "a", "call_id": "a"}, {"id": "b", "call_id": "c"}, None)) == []
 
 
 def frames(*texts: str) -> list[Frame]:
-    """A stream of deltas, one a word; `!` is the completion, `.` the sentinel, `{` broken JSON."""
+    """A stream of deltas, one per word; `!` is the completion, `.` the sentinel, `{` broken JSON."""
     special = {"!": b'{"event_type":"interaction.completed"}', ".": b"[DONE]", "{": b'{"event'}
     data = [special.get(text, json.dumps({"event_type": "step.delta", "text": text}).encode()) for text in texts]
     return Decoder().feed(b"".join(encode(None, one) for one in data))
@@ -86,7 +86,7 @@ def frames(*texts: str) -> list[Frame]:
     ],
 )
 def test_what_became_of_events(before: str, after: str, expected: dict[str, list[Any]]) -> None:
-    """Each event that is not where it was is told in one way only."""
+    """Each event that differs is reported in exactly one way."""
     found = compare_streams(frames(*before), frames(*after))
     told: dict[str, list[Any]] = {
         name: numbers
@@ -99,7 +99,7 @@ def test_what_became_of_events(before: str, after: str, expected: dict[str, list
 
 
 def test_more_in_an_event_is_the_same_event() -> None:
-    """A field that was added changes nothing of what was said."""
+    """An event with an added field is still the same event, but an event that lacks a field is not."""
     one = Decoder().feed(encode(None, b'{"event_type":"step.delta","text":"a","event_id":"1"}'))
     other = Decoder().feed(encode(None, b'{"event_type":"step.delta","text":"a","event_id":"2","model":"x"}'))
     found = compare_streams(one, other)

@@ -1,4 +1,4 @@
-"""Every rule can fail, every defect is noticed, and who does nothing wrong is not blamed."""
+"""Every rule can fail, every mutant is noticed, and a gateway that does nothing wrong is not blamed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.runner.gateway.variants import VARIANTS
 
 @pytest.mark.parametrize("mutant", MUTANTS.values(), ids=lambda mutant: mutant.id)
 def test_each_mutant_is_noticed_by_the_rule_it_is_made_for(mutant: Mutant) -> None:
-    """The defect is found by name, as bad as it is, and nothing of ours breaks over it."""
+    """The rule that a mutant breaks notices it, with the expected severity, and no judge raises."""
     results = judged(mutant.gateway)
     assert [r.observation.reason for r in results.values() if r.observation.outcome is Outcome.ERROR] == []
     expected = Outcome.NON_STRICT if mutant.mild else Outcome.NOT_MET
@@ -24,21 +24,21 @@ def test_each_mutant_is_noticed_by_the_rule_it_is_made_for(mutant: Mutant) -> No
 
 
 def test_each_rule_has_a_mutant() -> None:
-    """Nothing is called a rule that was never seen to fail."""
+    """Each rule has a mutant that breaks it."""
     assert {mutant.rule for mutant in MUTANTS.values()} == set(BY_ID)
 
 
 @pytest.mark.parametrize("gateway", VARIANTS.values(), ids=VARIANTS)
 def test_nothing_is_said_of_a_gateway_that_loses_nothing(gateway: Callable[[Service], Service]) -> None:
-    """Other ids, other names, other frames, other forms of the same: every rule but one is met."""
+    """A gateway that only renames ids or models, or rewrites frames and bodies, meets every rule but one."""
     outcomes = {rule: result.observation.outcome for rule, result in judged(gateway).items()}
     own_errors = outcomes.pop("gw.error-event")
-    assert own_errors is Outcome.NOT_APPLICABLE  # it told none
+    assert own_errors is Outcome.NOT_APPLICABLE  # not applicable, because this gateway sent no error of its own
     assert outcomes == dict.fromkeys(outcomes, Outcome.MET)
     assert len(outcomes) == len(CHECKS) - 1
 
 
 @pytest.mark.parametrize("mutant", MUTANTS.values(), ids=lambda mutant: mutant.id)
 def test_a_mutant_says_what_is_wrong_with_it(mutant: Mutant) -> None:
-    """A sentence."""
+    """The summary of each mutant is a sentence."""
     assert mutant.summary.endswith(".")

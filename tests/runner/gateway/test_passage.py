@@ -1,4 +1,4 @@
-"""What a request is, whatever version or form its path has."""
+"""Recognizing the operation of a request, whatever the version or form of its path."""
 
 from __future__ import annotations
 
@@ -28,5 +28,5 @@ from harness.wire import Request
     ],
 )
 def test_operation_of(method: str, target: str, expected: Operation) -> None:
-    """Method and path together say what is asked for."""
+    """Method and path together determine the operation."""
     assert operation_of(Request(method, target)) is expected

@@ -1,4 +1,4 @@
-"""A gateway that the run starts: it ends with the run, and with all it started."""
+"""A gateway process that a run starts: it ends with the run, together with all its child processes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ time.sleep(60)
 
 
 def until(holds: object, seconds: float = 10.0) -> bool:
-    """Whether something comes to hold in time."""
+    """Whether a condition becomes true in time."""
     assert callable(holds)
     end = time.monotonic() + seconds
     while not holds():
@@ -33,14 +33,14 @@ def until(holds: object, seconds: float = 10.0) -> bool:
 
 
 def test_its_words_are_kept() -> None:
-    """What it writes is there to be shown."""
+    """The output of the process is kept, so that it can be shown."""
     with started([sys.executable, "-c", CHILD], os.environ) as process:
         assert until(lambda: process.words == "here")
         assert process.ended() == ""
 
 
 def test_it_ends_with_its_children(tmp_path: Path) -> None:
-    """Nothing that it started is left."""
+    """Closing the process also ends its child processes."""
     note = tmp_path / "pid"
     with started([sys.executable, "-c", PARENT, str(note)], os.environ):
         assert until(lambda: note.exists() and note.read_text())
@@ -54,7 +54,7 @@ def _runs(pid: int) -> bool:
 
 
 def test_one_that_ended_says_why() -> None:
-    """Exit code and last words."""
+    """If the process ended, the error has its exit code and its last output."""
     command = [sys.executable, "-c", "print('no such config'); raise SystemExit(3)"]
     with started(command, os.environ) as process:
         assert until(lambda: process.ended())
@@ -62,7 +62,7 @@ def test_one_that_ended_says_why() -> None:
 
 
 def test_one_that_does_not_start() -> None:
-    """A command that is none is a usage error."""
+    """A command that cannot be started is a usage error."""
     with (
         pytest.raises(UsageFault, match="cannot run '/no/such/gateway'"),
         started(["/no/such/gateway"], os.environ),

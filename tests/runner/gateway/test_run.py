@@ -1,4 +1,4 @@
-"""A run: what is selected, what ends it, and what becomes of what the gateway does not have."""
+"""A run of the gateway rules: which rules are selected, what ends it, and how missing operations are treated."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ JSON = Headers((("content-type", "application/json"),))
 
 
 def answering(status: int) -> type[Gateway]:
-    """A gateway that never asks its upstream."""
+    """A gateway that answers itself and never contacts its upstream."""
 
     class Alone(Gateway):
         def __call__(self, request: Request) -> Response:
@@ -28,21 +28,21 @@ def answering(status: int) -> type[Gateway]:
 
 
 class Down(Gateway):
-    """Nobody is there."""
+    """A gateway that refuses connections."""
 
     def __call__(self, request: Request) -> Response:
         return Response.dead(Ending(by=By.SERVER, how=How.REFUSED, at=At.BEFORE_HEADERS))
 
 
 class Untrusted(Gateway):
-    """There is somebody, whom nobody vouches for."""
+    """A gateway whose TLS certificate is not trusted."""
 
     def __call__(self, request: Request) -> Response:
         return Response.dead(Ending(by=By.SERVER, how=How.TLS, at=At.BEFORE_HEADERS, detail="not trusted: why"))
 
 
 class HangsUp(Gateway):
-    """Hangs up on the creates that have a certain field, and on deletions."""
+    """A gateway that resets creates with a certain field, and deletions."""
 
     def __call__(self, request: Request) -> Response:
         if request.method == "DELETE" or b"system_instruction" in request.body:
@@ -51,7 +51,7 @@ class HangsUp(Gateway):
 
 
 def test_who_neither_answers_nor_asks_is_told() -> None:
-    """What did not arrive was not refused either."""
+    """A request that is neither forwarded nor answered is a finding, because it was not refused either."""
     results = judged(HangsUp)
     assert noticing(results) == {"gw.route", "gw.body-fields"}
     assert "gave no answer to delete, and nothing arrived" in words(results["gw.route"])
@@ -73,13 +73,13 @@ def test_who_neither_answers_nor_asks_is_told() -> None:
     ids=["untrusted", "down", "key", "misconfigured", "cache"],
 )
 def test_what_makes_a_run_pointless(gateway: type[Gateway], said: str) -> None:
-    """A gateway that does not stand between us is told so before anything is judged."""
+    """If requests cannot reach the upstream through the gateway, the run fails before anything is judged."""
     with pytest.raises(TargetFault, match=said):
         list(judge_gateway(line_through(gateway), GatewayOptions()))
 
 
 def test_only_what_is_asked_for() -> None:
-    """A glob selects rules, and only the trials that these want are made."""
+    """A glob selects rules, and only the trials that these rules need are run."""
     events = list(judge_gateway(line_through(), GatewayOptions(only=("gw.live", "gw.retry*"))))
     assert [event.name for event in events if isinstance(event, TrialStarted)] == ["stream", "live", "refused"]
     finished = events[-1]
@@ -89,13 +89,13 @@ def test_only_what_is_asked_for() -> None:
 
 
 def test_a_glob_of_nothing_is_refused() -> None:
-    """An unknown rule is a usage error that names a near one."""
+    """An unknown rule is a usage error that suggests the nearest name."""
     with pytest.raises(UsageFault, match=r"'gw\.evnts'.*gw\.events"):
         list(judge_gateway(line_through(), GatewayOptions(only=("gw.evnts",))))
 
 
 def lacking(*methods: str, background: bool = True) -> type[Gateway]:
-    """A gateway that does not have some of the operations."""
+    """A gateway that answers 404 for some of the operations."""
 
     class Lacking(Gateway):
         def __call__(self, request: Request) -> Response:
@@ -106,7 +106,7 @@ def lacking(*methods: str, background: bool = True) -> type[Gateway]:
 
 
 def test_a_gateway_without_get_is_told_once() -> None:
-    """What is not there is one lenient finding, and what needs it does not apply."""
+    """A missing operation is one lenient finding, and the rules that need it do not apply."""
     results = judged(lacking("GET"))
     assert noticing(results) == {"gw.route"}
     assert results["gw.route"].verdict is Verdict.WARN
@@ -115,7 +115,7 @@ def test_a_gateway_without_get_is_told_once() -> None:
 
 
 def test_a_gateway_without_background_runs() -> None:
-    """Nothing is held against it."""
+    """A gateway without background runs gets no finding; the rules that need them do not apply."""
     results = judged(lacking(background=False))
     assert noticing(results) == set()
     absent = {rule for rule, result in results.items() if result.observation.outcome is Outcome.NOT_APPLICABLE}
@@ -124,13 +124,13 @@ def test_a_gateway_without_background_runs() -> None:
 
 @pytest.mark.parametrize(("strict", "verdict"), [(False, Verdict.WARN), (True, Verdict.FAIL)])
 def test_strict(strict: bool, verdict: Verdict) -> None:
-    """A broken SHOULD fails where that is asked for."""
+    """A broken SHOULD fails only with `strict`."""
     results = judged(MUTANTS["names.dropped"].gateway, "gw.event-names", strict=strict)
     assert results["gw.event-names"].verdict is verdict
 
 
 def test_a_baseline_excuses() -> None:
-    """What is known does not fail, and what passes again does."""
+    """A failure in the baseline is XFAIL, and a baseline entry that passes is STALE."""
     entries = Baseline([Entry("gw.events", "issue 7", "2026-11-20"), Entry("gw.utf8", "issue 8", "2026-11-20")])
     results = judged(MUTANTS["events.uncompleted"].gateway, "gw.events", "gw.status", baseline=entries)
     assert (results["gw.events"].verdict, results["gw.events"].reason) == (Verdict.XFAIL, "issue 7")
@@ -138,14 +138,14 @@ def test_a_baseline_excuses() -> None:
 
 
 def test_evidence_is_what_the_findings_name() -> None:
-    """A verdict carries the passages that show it, and no others."""
+    """A result carries exactly the passages that its findings name."""
     result = judged(MUTANTS["once.lost"].gateway, "gw.once")["gw.once"]
     assert [passage.name for passage in result.passages] == ["lost.json", "lost.stream"]
     assert [len(passage.upstream) for passage in result.passages] == [2, 2]
 
 
 def test_a_gateway_that_raises_is_an_error_of_ours() -> None:
-    """In this process only we can be at fault for an exception; it fails nobody."""
+    """If a gateway raises in this process, that is an ERROR of ours, and not a failure of the gateway."""
 
     class Raises(Gateway):
         def __call__(self, request: Request) -> Response:
@@ -159,7 +159,7 @@ def test_a_gateway_that_raises_is_an_error_of_ours() -> None:
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.id)
 def test_every_rule_wants_what_is_made(check: GatewayCheck) -> None:
-    """The trials that a rule wants exist, and each of its globs finds passages."""
+    """The trials that a rule needs exist, and each of its globs matches a passage."""
     names = {trial.name for trial in TRIALS}
     assert check.trials <= names
     line = line_through()
@@ -169,6 +169,6 @@ def test_every_rule_wants_what_is_made(check: GatewayCheck) -> None:
 
 
 def test_a_resplit_text_is_met_leniently() -> None:
-    """The same text in other deltas is the same answer: a warning, no failure."""
+    """A text that arrives in different deltas is non-strict, because the answer is the same."""
     results = judged(JoinsDeltas, "gw.events")
     assert results["gw.events"].observation.outcome is Outcome.NON_STRICT

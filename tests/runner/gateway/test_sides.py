@@ -1,4 +1,4 @@
-"""Both ends of a gateway: what is written down of each, and what belongs together."""
+"""Both sides of a gateway: what is recorded on each, and which client and upstream requests belong together."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SCRIPT = {"deltas": ["a", "b", "c"], "thought": False, "times": 0}
 
 
 def test_both_sides_of_a_create() -> None:
-    """What the client got is what the upstream sent, and both are written down."""
+    """The client gets what the upstream sent, and both are recorded."""
     passage = line_through().create("x.create")
     assert passage.answer is not None
     assert passage.client.body == passage.answer.body
@@ -30,7 +30,7 @@ def test_both_sides_of_a_create() -> None:
 
 
 def test_a_hang_up_is_written_down() -> None:
-    """Of a stream that the client leaves the upstream's record has the part that was taken, and who ended it."""
+    """If the client hangs up, the upstream's record ends where the client did, with the part sent until then."""
     crossing = line_through().open("x.stream", script=SCRIPT)
     crossing.read(2)
     passage = crossing.hang_up()
@@ -41,7 +41,7 @@ def test_a_hang_up_is_written_down() -> None:
 
 
 def test_what_nobody_finished_is_told_apart() -> None:
-    """An answer that is still being read is nobody's hang-up."""
+    """An answer that is still being read is recorded as ended by a limit, not by anybody's hang-up."""
     line = line_through()
     line.driver.open(line.target.create({"input": "x", "stream": True}))
     (record,) = line.upstream.records(line.upstream.calls)
@@ -52,14 +52,14 @@ def test_what_nobody_finished_is_told_apart() -> None:
     ("plan", "status"), [("before-headers,rst", None), ("event:2,rst", 200)], ids=["no-head", "in-body"]
 )
 def test_a_fault_of_ours_is_the_upstreams(plan: str, status: int | None) -> None:
-    """A dropped answer is dropped in the upstream's record, with the head only where one went out."""
+    """A planned drop is in the upstream's record, with a status only if the response head was sent."""
     passage = line_through().create("x.stream", stream=True, script=SCRIPT, answer=suffering(plan))
     assert passage.answer is not None
     assert (passage.answer.status, passage.answer.ending.how) == (status, How.RST)
 
 
 def test_one_create_is_primed() -> None:
-    """What was ordered for a create is for that one, and not left for a later one."""
+    """A prepared answer applies to the next create only, and is discarded if another request comes first."""
     line = line_through()
     assert line.create("x.a", answer=refusing(503, "service_unavailable", "no")).client.status == 503
     assert line.create("x.b").client.status == 200
@@ -69,7 +69,7 @@ def test_one_create_is_primed() -> None:
 
 
 def test_early_events_are_kept_with_the_passage() -> None:
-    """A held stream tells what was there before it went on."""
+    """The record of a held stream says how many events the client had before the stream was released."""
     line = line_through()
     crossing = line.open("x.stream", script={**SCRIPT, "hold": {"after": 3}})
     crossing.note_early(len(crossing.read(3)), 3)
@@ -78,7 +78,7 @@ def test_early_events_are_kept_with_the_passage() -> None:
 
 
 class Busy(Gateway):
-    """Does something of its own before each request, and sends every create twice."""
+    """A gateway that makes a request of its own before each request, and sends every create twice."""
 
     def __call__(self, request: Request) -> Response:
         taken(self.upstream(Request("GET", "/v1beta/interactions/v1_own", request.headers)))
@@ -88,7 +88,7 @@ class Busy(Gateway):
 
 
 def test_what_belongs_to_a_request() -> None:
-    """Creates by their words, gets by their id; the rest belongs to nobody."""
+    """Creates are matched by their text and GETs by their id; requests of the gateway's own match nothing."""
     line = line_through(Busy)
     create = line.create("x.create")
     assert [call.request.method for call in create.upstream] == ["POST", "POST"]
@@ -99,7 +99,7 @@ def test_what_belongs_to_a_request() -> None:
 
 
 class Slow(Gateway):
-    """Looks first at what has come when the upstream stands still or has ended; a broken answer is none to it."""
+    """A gateway that buffers until the upstream pauses or ends, and discards it if the answer broke off."""
 
     def streamed(self, request: Request, body: Body) -> Body:
         come = list(takewhile(lambda piece: not isinstance(piece, Pause), body))
@@ -109,7 +109,7 @@ class Slow(Gateway):
 
 
 def test_a_slow_gateway_has_the_events_before_their_stream_breaks() -> None:
-    """What breaks off does so after the client has seen its beginning: that is no race."""
+    """A stream breaks only after the client has seen its beginning, even through a gateway that buffers."""
     passages = list(truncating(line_through(Slow)))
     broken = [passage for passage in passages if passage.answer and not passage.answer.ending.complete]
     streams = [passage.client for passage in broken if read(passage.client).is_stream]
@@ -118,7 +118,7 @@ def test_a_slow_gateway_has_the_events_before_their_stream_breaks() -> None:
 
 
 def test_what_arrives_instead_is_astray() -> None:
-    """A request that becomes another one upstream is found as that."""
+    """If a request reaches the upstream as a different one, it is found and recorded as astray."""
 
     class Elsewhere(Gateway):
         def passed(self, request: Request) -> Request:
@@ -131,7 +131,7 @@ def test_what_arrives_instead_is_astray() -> None:
 
 
 def test_every_documented_field_is_sent() -> None:
-    """The schema's fields and ours are the same, and each is in what is sent for it."""
+    """The fields sent are exactly those of the schema, and each field is in the request made for it."""
     documented = set(load().document("requests/create-interaction")["$defs"]["fields"]["properties"])
     assert set(FIELDS) == documented
     assert [name for name, extra in FIELDS.items() if name not in {*extra, "model"}] == []

@@ -1,4 +1,4 @@
-"""Claims about a gateway that stops answering: what that costs, what is said of it, and what is still judged."""
+"""A gateway that stops answering: how long it is tried, what is reported, and what is still judged."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ GONE = Ending(by=By.SERVER, how=How.REFUSED, at=At.BEFORE_HEADERS)
 
 
 class Stops(Gateway):
-    """Works for so many requests, and is asked for more."""
+    """A gateway that works for `after` requests; `asked` counts all requests."""
 
     asked = 0
     after = 12
@@ -37,18 +37,18 @@ class Stops(Gateway):
         return super().__call__(request) if self.asked <= self.after else self.last(request)
 
     def last(self, request: Request) -> Response:
-        """What it does from then on."""
+        """The answer to every request after those."""
         return Response.dead(self.ending)
 
 
 class Dies(Stops):
-    """Its process ends."""
+    """A gateway whose process ends, so that connections are refused."""
 
     ending = GONE
 
 
 class Drips(Stops):
-    """Begins an answer, and never comes to its end."""
+    """A gateway that begins each answer and never ends it."""
 
     def last(self, request: Request) -> Response:
         drip = (piece for _ in iter(int, 1) for piece in (Chunk(b" "), Pause(0.5)))
@@ -56,7 +56,7 @@ class Drips(Stops):
 
 
 class SwallowsAnswers(Stops):
-    """Asks the upstream, and gives the client nothing of what it said."""
+    """A gateway that asks the upstream, and never passes its answer on to the client."""
 
     def last(self, request: Request) -> Response:
         self.upstream(request).body.close()
@@ -64,7 +64,7 @@ class SwallowsAnswers(Stops):
 
 
 def run(gateway: type[Gateway], *only: str) -> tuple[Gateway, list[TrialStarted], GatewayFinished]:
-    """The gateway after a run, the trials that were begun, and the end."""
+    """Run the rules: the gateway, the trials that were started, and the last event."""
     made: list[Gateway] = []
 
     def build(upstream: Callable[[Request], Response]) -> Gateway:
@@ -78,7 +78,7 @@ def run(gateway: type[Gateway], *only: str) -> tuple[Gateway, list[TrialStarted]
 
 @pytest.mark.parametrize("kind", [Stops, Dies, Drips, SwallowsAnswers])
 def test_a_gateway_that_stopped_is_not_asked_for_ever(kind: type[Stops]) -> None:
-    """After a few passages without an answer and a create without one nothing is sent any more."""
+    """After a few unanswered passages and an unanswered plain create, nothing more is sent."""
     gateway, trials, finished = run(kind)
     assert isinstance(gateway, Stops)
     assert gateway.asked == kind.after + SILENT + 1
@@ -91,7 +91,7 @@ def test_a_gateway_that_stopped_is_not_asked_for_ever(kind: type[Stops]) -> None
 
 
 def test_what_was_not_tried_is_not_judged() -> None:
-    """What was judged before stands, all else is untestable whatever its level, and the run is not green."""
+    """Rules judged before the stop keep their verdict, all others are untestable, and the run is not green."""
     _, _, finished = run(Stops)
     verdicts = {result.check.id: result.verdict for result in finished.results}
     assert verdicts["gw.route"] is Verdict.PASS
@@ -102,7 +102,7 @@ def test_what_was_not_tried_is_not_judged() -> None:
 
 
 def test_a_failure_that_is_known_stays_one() -> None:
-    """What was broken before it stopped is told as that."""
+    """A rule that was broken before the gateway stopped is still a failure."""
 
     class Coded(Stops):
         def passed(self, request: Request) -> Request:
@@ -117,13 +117,13 @@ def test_a_failure_that_is_known_stays_one() -> None:
 
 
 def test_the_end_of_a_run_counts_as_well() -> None:
-    """One that stops just before the last passages is asked, too: a rule that wanted them is not met without."""
+    """A gateway that stops just before the last passages is noticed, and the rule that needs them is not met."""
 
     _, _, whole = run(Gateway, "gw.once")
     assert (whole.exit, whole.stopped) == (Exit.OK, None)
 
     class StopsWithTheLast(Stops):
-        after = 1 + 5 + 7  # the first create, plain, refused: neither of the two whose answers are lost
+        after = 1 + 5 + 7  # the first create, plain, refused: without the two whose answers are lost
 
     gateway, _, finished = run(StopsWithTheLast, "gw.once")
     assert isinstance(gateway, Stops)
@@ -140,7 +140,7 @@ def test_the_end_of_a_run_counts_as_well() -> None:
     ],
 )
 def test_one_kind_of_passage_that_hangs_is_the_gateways_own_doing(hangs_on: bytes, rules: set[str]) -> None:
-    """Whoever answers a plain create is judged on what it left unanswered, and on all the rest."""
+    """A gateway that hangs on one kind of request only is judged on that, and on everything else."""
 
     class Picky(Gateway):
         def __call__(self, request: Request) -> Response:
@@ -148,7 +148,7 @@ def test_one_kind_of_passage_that_hangs_is_the_gateways_own_doing(hangs_on: byte
 
     _, trials, finished = run(Picky)
     assert finished.stopped is None
-    assert len(trials) == 13 + 1  # the one that spans the others is told twice
+    assert len(trials) == 13 + 1  # the trial that spans the others is reported twice
     broken = {result.check.id for result in finished.results if result.verdict is Verdict.FAIL}
     assert broken & rules
     assert "gw.status" not in broken | {result.check.id for result in finished.unjudged}
@@ -156,7 +156,7 @@ def test_one_kind_of_passage_that_hangs_is_the_gateways_own_doing(hangs_on: byte
 
 
 def test_a_must_that_had_no_answer_is_not_judged() -> None:
-    """A gateway that lives and leaves the only passages of a rule without an answer is not green."""
+    """If only the passages of one MUST rule are unanswered, the rule is not judged and the run is not green."""
 
     class NoStreams(Gateway):
         def __call__(self, request: Request) -> Response:
@@ -169,7 +169,7 @@ def test_a_must_that_had_no_answer_is_not_judged() -> None:
 
 
 def test_a_baseline_excuses_what_was_not_tried() -> None:
-    """By hand, as everywhere."""
+    """A baseline entry excuses a rule that could not be judged."""
     excused = Baseline([Entry("gw.once", "it dies", "2026-11-20")])
     results = judged(Stops, "gw.once", baseline=excused)
     assert not results["gw.once"].unjudged
@@ -177,7 +177,7 @@ def test_a_baseline_excuses_what_was_not_tried() -> None:
 
 
 def test_a_gateway_that_comes_back_is_judged_on() -> None:
-    """A pause of a gateway, however often, is no end."""
+    """A gateway that only pauses, however often, is judged to the end."""
 
     class Naps(Stops):
         def __call__(self, request: Request) -> Response:
@@ -191,7 +191,7 @@ def test_a_gateway_that_comes_back_is_judged_on() -> None:
 
 
 def test_the_stop_is_told_before_the_verdicts() -> None:
-    """Whoever watches a run learns why the rest of it is missing."""
+    """`GatewayStopped` is emitted before the verdicts, so that a reader learns why the rest is missing."""
     events = list(judge_gateway(line_through(Stops), GatewayOptions()))
     kinds = [type(event) for event in events]
     assert kinds.index(GatewayStopped) < kinds.index(type(events[-2]))

@@ -1,4 +1,4 @@
-"""Gateways that change much and nothing that matters: none of them may be blamed for anything."""
+"""Gateways that change many things, but nothing that matters: no rule may blame them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _OURS, _THEIRS = re.compile(r"v1_"), re.compile(r"gw_")
 
 
 class RenamesIds(Gateway):
-    """Every id is another one for clients, the same one throughout."""
+    """Replaces every id for the client, consistently."""
 
     def passed(self, request: Request) -> Request:
         body = _THEIRS.sub("v1_", request.body.decode()).encode()
@@ -48,7 +48,7 @@ class _Renaming(Edit):
 
 
 class RenamesCursors(Gateway):
-    """Events have ids of the gateway's own, which it understands when they come back."""
+    """Gives events ids of its own, and translates them back when a client resumes with one."""
 
     def passed(self, request: Request) -> Request:
         return replace(request, target=request.target.replace("last_event_id=own-", "last_event_id="))
@@ -67,7 +67,7 @@ class _Marking(Edit):
 
 
 class NamesModels(Gateway):
-    """Clients see an alias of the model."""
+    """Shows clients an alias of the model."""
 
     def passed(self, request: Request) -> Request:
         body = sent(request)
@@ -75,7 +75,7 @@ class NamesModels(Gateway):
 
 
 class WritesInputsOut(Gateway):
-    """A text becomes a list of contents, a default is left out, the deprecated form of a format is the new one."""
+    """Turns a text input into a list of contents, and the deprecated form of a format into the new one."""
 
     def passed(self, request: Request) -> Request:
         body = sent(request)
@@ -87,7 +87,7 @@ class WritesInputsOut(Gateway):
 
 
 class RefusesStrangers(Gateway):
-    """A field that the gateway does not know is refused by the gateway."""
+    """Refuses requests with a field that it does not know."""
 
     def __call__(self, request: Request) -> Response:
         if any(name.startswith("harness_") for name in sent(request)):
@@ -97,7 +97,7 @@ class RefusesStrangers(Gateway):
 
 
 class RewritesFrames(Gateway):
-    """Frames are written anew: spaces in JSON, line ends, comments between them, everything in small pieces."""
+    """Rewrites frames in small pieces: with spaces in the JSON, other line endings, and comments in between."""
 
     def streamed(self, request: Request, body: Body) -> Body:
         return _Pieces(EditedBody(body, _Rewriting(request)))
@@ -131,12 +131,12 @@ class _Pieces:
         return Chunk(data)
 
     def close(self) -> None:
-        """Pass it on."""
+        """Close the inner body."""
         self._inner.close()
 
 
 class Hesitates(Gateway):
-    """Everything passes, a little later."""
+    """Forwards everything after a short delay."""
 
     def streamed(self, request: Request, body: Body) -> Body:
         return _Slow(body)
@@ -149,7 +149,7 @@ class _Slow(_Pieces):
 
 
 class JoinsDeltas(Gateway):
-    """Two deltas become one: the same text, and not the same events."""
+    """Merges two deltas into one: the same text in different events."""
 
     def streamed(self, request: Request, body: Body) -> Body:
         return EditedBody(body, _Joining(request))

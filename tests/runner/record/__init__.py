@@ -1,1 +1,1 @@
-"""Claims about `harness.runner.record`."""
+"""Tests of `harness.runner.record`."""

@@ -1,4 +1,4 @@
-"""The canary: secrets in every place a client or a server could put one, and a search of all that was written."""
+"""Canary secrets in every place a client or server could put one, and a search for them in all written output."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ IN_TEXT = "sk-canary0123456789abcdefghijklmnopqrstuvwxyz012345"
 PLACED = {name: f"zq{number}e8canary{name}0f1d2c3b" for number, name in enumerate((
     "token", "value", "variable", "variablevalue", "listed", "injected", "header", "zipped", "part", "oauth"
 ))}  # fmt: skip
-"""Secrets that look like nothing: only where they stand says what they are."""
+"""Secrets without a recognizable form: only their place identifies them."""
 
 ISSUED = (
     "1//0gcanary-0123456789ABCDEFGHIJ",
@@ -40,7 +40,7 @@ SECRETS = (API_KEY, BEARER, COOKIE, PASSWORD, IN_TEXT, *PLACED.values(), *ISSUED
 
 
 def leaky(request: Request) -> Response:
-    """A server that repeats whatever it was told: in headers, error messages and streams, split over deltas."""
+    """A server that repeats whatever it received, in headers, error messages and streams, split over deltas."""
     headers = [("content-type", "application/json"), ("set-cookie", f"session={COOKIE}; HttpOnly")]
     if request.parameter("stream") == "true" or b'"stream"' in request.body:
         return Response(200, Headers([("content-type", "text/event-stream"), *headers[1:]]), Chunked(), _stream())
@@ -67,7 +67,7 @@ def _stream() -> PieceBody:
 
 
 def requests() -> list[Request]:
-    """A secret in every part of a request."""
+    """Requests with a secret in every part."""
     basic = base64.b64encode(f"user:{PASSWORD}".encode()).decode()
     headers = Headers(
         (
@@ -103,7 +103,7 @@ def requests() -> list[Request]:
 
 
 def sent(path: str, body: object, **headers: str) -> Request:
-    """A request with this body, and the key in two headers of one name."""
+    """A request with this body, and the key in two headers of the same name."""
     fields = [("X-Goog-Api-Key", API_KEY), ("X-Goog-Api-Key", BEARER)]
     fields += [(name.replace("_", "-"), value) for name, value in headers.items()]
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -113,7 +113,7 @@ def sent(path: str, body: object, **headers: str) -> Request:
 def test_no_canary_survives(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Cassette, journal, state, reports, standard output and error: none holds a secret that was planted."""
+    """No planted secret is in the cassette, journal, state, reports, standard output or standard error."""
     monkeypatch.chdir(tmp_path)
     seen_while_recording: list[bytes] = []
     for name in ("a.yaml", "b.yaml"):
@@ -150,7 +150,7 @@ def test_no_canary_survives(
 
 
 def test_a_redacted_cassette_passes_the_gate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the recorder wrote has no hit for `verify --secrets`, whatever was sent."""
+    """Whatever was sent, the recorder's cassette has no hit for `verify --secrets`."""
     monkeypatch.chdir(tmp_path)
     with ServerThread(leaky) as server, Recorder(server.url, Path("a.yaml"), PROTOCOL, encoding="identity") as tap:
         driver = UrlDriver(tap.url)
@@ -161,7 +161,7 @@ def test_a_redacted_cassette_passes_the_gate(tmp_path: Path, monkeypatch: pytest
 
 
 def test_the_log_of_requests_shows_no_canary() -> None:
-    """What the emulator shows of the requests it got holds none of the secrets in them."""
+    """The emulator's log of the requests it received does not show the secrets in them."""
     log = RequestLog(100)
     for request in requests():
         log.add(request)
@@ -170,7 +170,7 @@ def test_the_log_of_requests_shows_no_canary() -> None:
 
 
 def test_reports_show_no_canary() -> None:
-    """Nor does a report, which prints bodies as text."""
+    """A report that prints bodies as text does not show the secrets in them."""
     mask = Mask(fields=PROTOCOL.secret_fields)
     bodies = [line for request in requests() for line in body_lines(request.body, request, mask)]
     assert [name for name, secret in PLACED.items() if secret in "\n".join(bodies)] == []

@@ -1,4 +1,4 @@
-"""Claims about the driver of recording sessions: what is sent is counted, and the budget holds."""
+"""The driver of recording sessions: every request is counted, and the budget is kept."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from tests.runner.test_polite import ASK, TOLD, Refusing
 
 
 def careful(service: Refusing, budget: int) -> tuple[CarefulDriver, list[str]]:
-    """A careful driver to a service in this process, and what it tells of its waits."""
+    """A careful driver to a service in this process, and the list of waits that it reports."""
     told: list[str] = []
     return CarefulDriver(ServiceDriver(service), budget, lambda _, refusal: told.append(said(refusal))), told
 
 
 def test_waits_are_told_and_repetitions_counted() -> None:
-    """A refusal for now costs a request, and the caller sees the answer only."""
+    """A temporary refusal counts as a request and its wait is reported; the caller sees only the final answer."""
     driver, told = careful(Refusing(2, retry_after_ms="1"), budget=3)
     assert driver.send(ASK).status == 200
     assert (driver.sent, told) == (3, [TOLD] * 2)
@@ -26,7 +26,7 @@ def test_waits_are_told_and_repetitions_counted() -> None:
 
 @pytest.mark.parametrize("times", [0, 1000])
 def test_the_budget_holds(times: int) -> None:
-    """Nothing is sent beyond it, whatever the reason."""
+    """No request is sent beyond the budget, not even a repetition."""
     service = Refusing(times, retry_after_ms="1")
     driver, _ = careful(service, budget=2)
     with pytest.raises(Unmet, match="--max-requests"):
@@ -35,7 +35,7 @@ def test_the_budget_holds(times: int) -> None:
 
 
 def test_parallel_requests_count_each() -> None:
-    """Those that go together are not sent at all where the budget is too small for them."""
+    """Parallel requests are not sent at all if the budget is too small for all of them."""
     service = Refusing(0)
     driver, _ = careful(service, budget=2)
     with pytest.raises(Unmet):

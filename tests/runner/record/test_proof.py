@@ -1,4 +1,4 @@
-"""What tells a replay from what was recorded, and what must not take an older recording's place."""
+"""Proof of a recording: when a replay differs from it, and when it must not replace an older recording."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def answered(body: bytes, *, status: int = 200, ending: Ending = COMPLETE) -> Ex
     ],
 )
 def test_a_replay_is_the_same_but_for_secrets(before: Exchange, after: Exchange, same: bool) -> None:
-    """A placeholder stands for the secret in its place, and for nothing else."""
+    """A replay equals its recording except that placeholders stand for secrets, and only in their places."""
     assert _same(before, after) is same
 
 
@@ -57,6 +57,6 @@ def test_a_replay_is_the_same_but_for_secrets(before: Exchange, after: Exchange,
     ],
 )
 def test_what_was_answered_and_is_refused_now(before: str, after: str, refused: bool) -> None:
-    """Only a success that turned into something else holds a recording back."""
+    """Only a success that is now refused or unanswered prevents replacing the older recording."""
     drifts = Drifts(shape={Drift("status", before, after): ["POST /v1beta/interactions"]})
     assert bool(refused_since(drifts)) is refused

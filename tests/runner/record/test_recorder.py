@@ -1,4 +1,4 @@
-"""A recorder: what passes is in the cassette, what is in it is played, whatever happens to the recorder."""
+"""The recorder: it records what passes and plays what it has, even after it was killed."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ BODY = b'{"model":"gemini-3.5-flash","input":"hi","stream":true}'
 
 
 def create(url: str, *, key: str = KEY, text: str = "hi") -> httpx.Response:
-    """One create over a real socket."""
+    """Send one create over a real socket."""
     body = {"model": "gemini-3.5-flash", "input": text, "stream": True}
     return httpx.post(f"{url}/v1beta/interactions", json=body, headers={"x-goog-api-key": key})
 
 
 def test_what_passes_is_in_the_cassette_without_its_secrets(tmp_path: Path) -> None:
-    """A stream is recorded whole, chunk by chunk; the key is nowhere in the file."""
+    """A stream is recorded whole, chunk by chunk, and the key is nowhere in the file."""
     path = tmp_path / "a.yaml"
     with ServerThread(Emulator()) as server, Recorder(server.url, path, PROTOCOL) as recorder:
         seen = create(recorder.url)
@@ -49,13 +49,13 @@ def test_what_passes_is_in_the_cassette_without_its_secrets(tmp_path: Path) -> N
 
 
 def port_of(recorder: Recorder) -> int:
-    """Where raw sockets find it."""
+    """The port of a server, for raw sockets."""
     return int(recorder.url.rpartition(":")[2])
 
 
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.closing in ("fin", "rst")])
 def test_a_replay_is_the_same_on_the_wire(name: str, tmp_path: Path) -> None:
-    """Recorded and replayed, an ending gives a raw socket the same bytes and the same close."""
+    """For every kind of ending, recording and replay give a raw socket the same bytes and the same close."""
     case = CASES[name]
     path = tmp_path / "a.yaml"
     with ServerThread(Serving(*case.pieces, framing=case.framing)) as server:
@@ -78,7 +78,7 @@ def test_a_replay_is_the_same_on_the_wire(name: str, tmp_path: Path) -> None:
 def test_record_modes_are_those_of_vcrpy(
     mode: str, asked: list[str], played: int, recorded: int, tmp_path: Path
 ) -> None:
-    """What is there is played, what is missing recorded, as far as the mode allows."""
+    """The record modes work as in vcrpy: play what is recorded, and record the rest if the mode allows it."""
     path = tmp_path / "a.yaml"
     emulator = Emulator()
     with ServerThread(emulator) as server:
@@ -93,7 +93,7 @@ def test_record_modes_are_those_of_vcrpy(
 
 
 def test_a_player_never_asks_the_target(tmp_path: Path) -> None:
-    """With `once` and a file a request that was not recorded is a miss, even while the target is there."""
+    """With the mode `once` and an existing file, an unrecorded request is a miss, even if the target is up."""
     path = tmp_path / "a.yaml"
     serving = Serving(Chunk(b"x"))
     with ServerThread(serving) as server:
@@ -109,7 +109,7 @@ def test_a_player_never_asks_the_target(tmp_path: Path) -> None:
 
 
 def test_a_client_that_left_is_in_the_cassette(tmp_path: Path) -> None:
-    """Its recording ends by the client, after what it had got."""
+    """If a client hangs up, its recording ends by the client, after what the client received."""
     path = tmp_path / "a.yaml"
     serving = Serving(Chunk(b"data: 1\n\n"), Ending(how=How.STALL))
     with ServerThread(serving) as server, Recorder(server.url, path, PROTOCOL) as recorder:
@@ -125,7 +125,7 @@ def test_a_client_that_left_is_in_the_cassette(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_recorded_is_said(tmp_path: Path) -> None:
-    """A coding that nobody here can undo passes, is not recorded, and the summary says what to do about it."""
+    """A response with an unsupported coding is forwarded but not recorded, and the summary says what to do."""
 
     class Brotli(Serving):
         def __call__(self, request: Request):  # type: ignore[no-untyped-def]
@@ -141,7 +141,7 @@ def test_what_cannot_be_recorded_is_said(tmp_path: Path) -> None:
 
 
 def test_the_live_service_is_known_by_its_name() -> None:
-    """No request is sent to find out what is live, and a name that only looks like it is not."""
+    """The live service is recognized by its exact host name, without sending a request."""
     assert target_class("https://generativelanguage.googleapis.com") is Target.LIVE
     assert target_class("https://googleapis.com.example.org") is Target.OTHER
 
@@ -157,12 +157,12 @@ EVENTS = [Chunk(b"data: 1\n\n")] * 20
 
 
 KILLS = int(os.environ.get("HARNESS_KILLS", "10"))
-"""`HARNESS_KILLS=100` is what the claim below was tried with."""
+"""Set `HARNESS_KILLS=100` for the number of kills with which this claim was first tested."""
 
 
 @pytest.mark.parametrize("round_", range(KILLS))
 def test_a_killed_recorder_loses_nothing_that_was_finished(round_: int, tmp_path: Path) -> None:
-    """`kill -9` under load: the file loads, and every answer that a client had seen whole is in it."""
+    """After `kill -9` under load, the file loads and has every answer that a client had received completely."""
     path = tmp_path / "a.yaml"
     with InThread(Server(Serving(*EVENTS, framing=Chunked()))) as server:
         command = ["record", "--target", server.url, "--cassette", str(path), "--port", "0", "--json"]
@@ -188,7 +188,7 @@ def test_a_killed_recorder_loses_nothing_that_was_finished(round_: int, tmp_path
 
 
 def load_it(url: str, client: int, finished: list[str]) -> None:
-    """Ask again and again until the recorder is dead."""
+    """Send requests until the recorder is dead."""
     number = 0
     driver = UrlDriver(url)
     while True:

@@ -1,1 +1,1 @@
-"""Claims about `harness.runner.torture`."""
+"""Tests of `harness.runner.torture`."""

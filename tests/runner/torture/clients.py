@@ -1,4 +1,4 @@
-"""Clients for the tests of `torture`: good and bad, in this process and as programs."""
+"""Good and bad clients for the tests of `torture`, in this process and as programs."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ Reads = Callable[[httpx.Client, str], Any]
 
 
 class InProcess:
-    """A client that is a function; what it raises is how it gives up."""
+    """A client that is a function; an exception from it means that it gave up."""
 
     def __init__(self, reads: Reads) -> None:
         self._reads = reads
 
     def read(self, task: Task, seconds: float) -> Ended:
-        """Let the function read."""
+        """Call the function."""
         with httpx.Client(base_url=task.base_url, headers={"x-goog-api-key": "key"}, timeout=seconds) as client:
             try:
                 return Ended(collected=self._reads(client, task.interaction))
@@ -33,13 +33,13 @@ class InProcess:
                 return Ended(error=type(error).__name__)
 
     def stop(self) -> None:
-        """A function ends by itself."""
+        """Do nothing, because a function ends by itself."""
 
     close = stop
 
 
 def good(client: httpx.Client, interaction: str) -> str:
-    """Uses the helper."""
+    """Follows the interaction with the resume helper, and returns the text."""
     stream = follow(client, interaction, sleep=lambda _: None)
     for _ in stream:
         pass
@@ -47,12 +47,12 @@ def good(client: httpx.Client, interaction: str) -> str:
 
 
 def good_events(client: httpx.Client, interaction: str) -> list[Any]:
-    """The same, and ends with events."""
+    """Follows the interaction with the resume helper, and returns the events."""
     return list(follow(client, interaction, sleep=lambda _: None))
 
 
 def creates_its_own(client: httpx.Client, interaction: str) -> str:
-    """Ignores the interaction that is there."""
+    """Ignores the given interaction and creates one of its own."""
     create = {"model": "gemini-3.5-flash", "input": "Mine.", "background": True}
     stream = follow(client, create=create, sleep=lambda _: None)
     for _ in stream:
@@ -61,7 +61,7 @@ def creates_its_own(client: httpx.Client, interaction: str) -> str:
 
 
 def never_back(client: httpx.Client, interaction: str) -> str:
-    """Reads one connection, and takes any end for the end."""
+    """Reads one connection, and takes any end of it for the end of the interaction."""
     text = ""
     try:
         for event in _events(client, f"/v1beta/interactions/{interaction}?stream=true"):
@@ -72,7 +72,7 @@ def never_back(client: httpx.Client, interaction: str) -> str:
 
 
 def honest(client: httpx.Client, interaction: str) -> str:
-    """Reads one connection, and says so when it was not enough."""
+    """Reads one connection, and raises if the stream was incomplete."""
     text, done = "", False
     for event in _events(client, f"/v1beta/interactions/{interaction}?stream=true"):
         text += _text(event)
@@ -83,7 +83,7 @@ def honest(client: httpx.Client, interaction: str) -> str:
 
 
 def doubles(client: httpx.Client, interaction: str) -> str:
-    """Starts from the beginning again, and keeps what it had."""
+    """Starts again from the beginning after a drop, and keeps what it had."""
     text = ""
     for _ in range(5):
         try:
@@ -97,7 +97,7 @@ def doubles(client: httpx.Client, interaction: str) -> str:
 
 
 def for_ever(client: httpx.Client, interaction: str) -> str:
-    """Never ends where the stream did not complete on the first connection."""
+    """Never ends if the first connection did not complete the stream."""
     url = f"/v1beta/interactions/{interaction}?stream=true"
     events = list(_events(client, url))
     while not any(event["event_type"] == "interaction.completed" for event in events):
@@ -159,5 +159,5 @@ for line in sys.stdin:
 
 
 def program(source: str) -> list[str]:
-    """The command line of a program; isolated, so that it starts fast."""
+    """The command line of a program, in isolated mode so that it starts fast."""
     return [sys.executable, "-I", "-S", "-c", source]

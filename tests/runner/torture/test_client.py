@@ -1,4 +1,4 @@
-"""Claims about clients as processes: what they say is understood, and none is left running."""
+"""Clients as processes: their output is understood, and none is left running."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TASK = Task("http://127.0.0.1:9", "v1_x", "event:3,rst")
 
 
 def environment(task: Task) -> dict[str, str]:
-    """What a one-shot client finds."""
+    """The environment variables of a one-shot client."""
     return {"INTERACTIONS_BASE_URL": task.base_url, "INTERACTION_ID": task.interaction}
 
 
@@ -30,12 +30,12 @@ def one_shot(source: str) -> OneShot:
 
 
 def talking(source: str) -> Talking:
-    """A client that is started once."""
+    """A client that is started once for all cases."""
     return Talking(program(source), {})
 
 
 def ends(client: Client, seconds: float = 20) -> Ended:
-    """What one task comes to."""
+    """Give a client one task, close it, and return the result."""
     try:
         return client.read(TASK, seconds)
     finally:
@@ -44,7 +44,7 @@ def ends(client: Client, seconds: float = 20) -> Ended:
 
 @pytest.mark.parametrize("new", [lambda: one_shot(ONE_SHOT), lambda: talking(LOOP)], ids=["one-shot", "loop"])
 def test_programs_survive(new: Callable[[], Client]) -> None:
-    """A program that resumes is exact, whichever way it is run."""
+    """A program that resumes correctly is exact, whichever way it is run."""
     _, *results = torture(cases_of(cuts=["event:3,rst", "event:9+20,end", "event:5,fin/event:1,rst"]), new)
     outcomes = [result.outcome for result in results if isinstance(result, CaseEnded)]
     assert outcomes == [Outcome.EXACT] * 3
@@ -63,7 +63,7 @@ def test_programs_survive(new: Callable[[], Client]) -> None:
     ],
 )  # fmt: skip
 def test_what_a_one_shot_says(source: str, expected: Ended) -> None:
-    """Its output is its text, its exit code whether it gave up."""
+    """The output of a one-shot client is its text, and its exit code says whether it gave up."""
     got = ends(one_shot(source))
     assert (got.collected, got.error, got.words) == (expected.collected, expected.error, expected.words)
     assert not got.stopped
@@ -79,7 +79,7 @@ def test_what_a_one_shot_says(source: str, expected: Ended) -> None:
     ],
 )
 def test_what_a_talking_one_says(source: str, collected: object, error: str) -> None:
-    """One line of JSON a task; ending before it is giving up."""
+    """A long-running client answers each task with one line of JSON; if it ends before that, it gave up."""
     got = ends(talking(source))
     assert got.collected == collected
     assert error in got.error
@@ -87,7 +87,7 @@ def test_what_a_talking_one_says(source: str, collected: object, error: str) -> 
 
 
 def test_a_talking_one_starts_again() -> None:
-    """A client that dies over one case is there for the next."""
+    """A long-running client that dies during one case is started again for the next."""
     client = talking("""
 import json, sys
 task = json.loads(input())
@@ -102,7 +102,7 @@ print('{"text": "fine"}')
 
 
 def test_one_that_does_not_read_its_task() -> None:
-    """It has ended before it could be asked: that is its failure, not ours."""
+    """If a client ended before it could read its next task, that is its failure, not an error of ours."""
     client = talking("""import os; input(); os.close(0); print('{"text": "one"}', flush=True)""")
     assert client.read(TASK, 20).collected == "one"
     assert client.read(TASK, 20).error == "the command ended (exit code 0) before it answered"
@@ -111,7 +111,7 @@ def test_one_that_does_not_read_its_task() -> None:
 
 @pytest.mark.parametrize("line", ["hello", "[1]", '{"tekst": 1}', '{"text": 1}'])
 def test_a_line_that_is_no_answer(line: str) -> None:
-    """It is quoted, beside what is expected."""
+    """A line that is not a valid answer is a usage fault that quotes it and says what is expected."""
     with pytest.raises(UsageFault, match="this one wrote") as refused:
         ends(talking(f"input(); print({line!r})"))
     assert line in str(refused.value)
@@ -119,7 +119,7 @@ def test_a_line_that_is_no_answer(line: str) -> None:
 
 @pytest.mark.parametrize("new", [one_shot, talking])
 def test_out_of_time(new: Callable[[str], Client]) -> None:
-    """A client that does not end is stopped, with what it started."""
+    """A client that does not end in time is stopped."""
     got = ends(
         new("import os, time; print(os.getpid(), file=__import__('sys').stderr, flush=True); time.sleep(60)"), 1
     )
@@ -133,19 +133,19 @@ FLOOD = "import sys\nwhile True: sys.stdout.write('y' * 65536)"
 
 @pytest.mark.parametrize("new", [one_shot, talking])
 def test_one_that_writes_for_ever(new: Callable[[str], Client]) -> None:
-    """Its output is read up to a bound, not until the memory is full."""
+    """A client that writes without end is stopped after 8 MiB, before memory is full."""
     assert ends(new(FLOOD), 60).stopped == "wrote more than 8 MiB to standard output"
 
 
 def test_what_a_flood_says_is_cut() -> None:
-    """A client that cannot read the stream at all is told with the start of what it wrote."""
+    """If a client cannot read even the whole stream, the error quotes only the start of its output."""
     with pytest.raises(UsageFault, match="wrote more than 8 MiB") as refused:
         list(torture(cases_of(cuts=["event:3,rst"]), lambda: one_shot(FLOOD)))
     assert len(str(refused.value)) < 2000
 
 
 def test_one_that_never_reads_its_tasks() -> None:
-    """More tasks than fit into a pipe do not block: its lines are taken for answers."""
+    """A client that never reads its tasks does not block us when the pipe is full; its lines count as answers."""
     client = talking("""import sys\nwhile True: print('{"text": "all"}', flush=True)""")
     long = Task("http://127.0.0.1:9", "v1_x", "event:3,rst" * 1000)
     assert {client.read(long, 20).collected for _ in range(20)} == {"all"}
@@ -161,14 +161,14 @@ print(found.pid, file=sys.stderr, flush=True)
 
 @pytest.mark.parametrize("new", [one_shot, talking])
 def test_a_descendant_that_left_the_group(new: Callable[[str], Client]) -> None:
-    """It holds the outputs open and is not killed with the rest: it gets the time of a client, no more."""
+    """A child outside the process group holds the outputs open; it is waited for only as long as for a client."""
     got = ends(new(ESCAPES), 1)
     os.kill(int(got.words), signal.SIGKILL)
     assert got.stopped or got.error
 
 
 def test_what_a_client_started_ends_with_it() -> None:
-    """Also when the client ends well, by itself: nothing is left behind every case."""
+    """Child processes of a client are stopped even if the client itself ended normally."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         source = f"""
 import socket, subprocess, sys
@@ -185,6 +185,6 @@ subprocess.Popen(sleep, pass_fds=[held.fileno()], stdout=subprocess.DEVNULL, std
 
 @pytest.mark.parametrize("new", [lambda: OneShot(["/no/such"], environment), lambda: Talking(["/no/such"], {})])
 def test_a_command_that_is_none(new: Callable[[], Client]) -> None:
-    """It is named, with the system's reason."""
+    """A command that cannot be run is a usage fault with the system's reason."""
     with pytest.raises(UsageFault, match="cannot run '/no/such': No such file"):
         ends(new())

@@ -1,4 +1,4 @@
-"""Claims about torture: who survives, who does not, and what is said of them."""
+"""Torture: which clients survive, which do not, and what is reported about them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.runner.torture.clients import InProcess, Reads
 
 
 def play(reads: Reads, **options: object) -> tuple[TortureStarted, list[CaseEnded]]:
-    """All cases, in the order of the stream."""
+    """Run all cases, and return their results in the order of the stream."""
     jobs = int(options.pop("jobs", 1))  # type: ignore[call-overload]
     started, *results = torture(cases_of(**options), lambda: InProcess(reads), jobs=jobs)  # type: ignore[arg-type]
     assert isinstance(started, TortureStarted)
@@ -24,9 +24,9 @@ def play(reads: Reads, **options: object) -> tuple[TortureStarted, list[CaseEnde
 
 @pytest.mark.parametrize("reads", [clients.good, clients.good_events, clients.creates_its_own])
 def test_the_helper_survives(reads: Reads) -> None:
-    """Every event, reset and orderly end, ids on all events or none: exact."""
+    """The resume helper is exact for a drop at every event, by reset or orderly end, with and without ids."""
     started, results = play(reads, event_ids=("all", "none"), jobs=2)
-    assert len(results) == started.cases == 2 * 2 * (started.events + 2)  # `[DONE]` is a frame, and no event
+    assert len(results) == started.cases == 2 * 2 * (started.events + 2)  # `[DONE]` is a frame, but no event
     assert {result.outcome for result in results} == {Outcome.EXACT}
 
 
@@ -44,7 +44,7 @@ def test_the_helper_survives(reads: Reads) -> None:
     ],
 )
 def test_what_is_said(reads: Reads, plan: str, outcome: Outcome, said: str) -> None:
-    """Each kind of client gets its outcome, and words that name what it did."""
+    """Each kind of client gets the expected outcome, and a message that says what it did wrong."""
     _, (result,) = play(reads, cuts=[plan])
     assert result.outcome is outcome
     assert said in result.problem
@@ -52,7 +52,7 @@ def test_what_is_said(reads: Reads, plan: str, outcome: Outcome, said: str) -> N
 
 
 def test_a_stall_ends_in_time() -> None:
-    """A client that waits for ever is stopped after its seconds."""
+    """A client that waits for ever is stopped after the time limit."""
     cases = cases_of(cuts=["event:3,stall"])
     *_, result = torture(cases, lambda: InProcess(clients.honest), seconds=0.3)
     assert isinstance(result, CaseEnded)
@@ -60,7 +60,7 @@ def test_a_stall_ends_in_time() -> None:
 
 
 def test_a_client_that_cannot_read_at_all() -> None:
-    """Where the undisturbed stream is not read, drops are not blamed."""
+    """If a client cannot read the stream without a drop, the run stops instead of blaming drops."""
     with pytest.raises(UsageFault, match="already without any drop the client has another text") as refused:
         next(torture(cases_of(), lambda: InProcess(lambda client, interaction: "nothing")))
     assert "it sent no request at all" in str(refused.value)
@@ -68,7 +68,7 @@ def test_a_client_that_cannot_read_at_all() -> None:
 
 
 def test_the_event_of_a_cut() -> None:
-    """Bytes and places inside an event belong to the event they cut."""
+    """A cut at a byte, or inside an event, is attributed to the event that it cuts."""
     _, results = play(clients.good, cuts="structural", endings=["end"], script={"text": "Brief."})
     events = [result.event for result in results]
     assert None not in events
@@ -79,7 +79,7 @@ def test_the_event_of_a_cut() -> None:
 
 
 def test_nothing_is_left_behind() -> None:
-    """Closing the run stops its workers, whatever they are at."""
+    """Closing the run stops its workers, whatever they are doing."""
     before = set(threading.enumerate())
     run = torture(cases_of(), lambda: InProcess(clients.good), jobs=2)
     next(run)
@@ -89,7 +89,7 @@ def test_nothing_is_left_behind() -> None:
 
 
 def test_what_a_worker_raises_is_raised() -> None:
-    """A usage fault in a client reaches the caller, not a log."""
+    """A usage fault that a client raises reaches the caller."""
     calls = []
 
     def strange(client: object, interaction: str) -> str:
