@@ -136,7 +136,7 @@ def additions(passages: Sequence[Passage]) -> Iterator[Finding]:
             if change.pointer not in pointers:
                 pointers.append(change.pointer)
     for place, (passage, pointers) in found.items():
-        yield notice(passage, f"added to {place}: {', '.join(pointers)}")
+        yield notice(passage, f"added to {place}: {', '.join(sorted(pointers))}")
 
 
 def _added(passage: Passage) -> Iterator[tuple[str, Change]]:
