@@ -1,7 +1,7 @@
 """Every benchmark, one after the other: `python -m benchmarks [NAME …]`, `python -m benchmarks --list`.
 
-Each runs in a process of its own with its own defaults; for its options run it alone, as
-`python -m benchmarks.NAME --help`. Ends with 1 when one broke or missed a bound that it sets for itself.
+Each runs in its own process with its default options; for its options run it alone, as in
+`python -m benchmarks.NAME --help`. The exit code is 1 if any of them failed or missed a bound of its own.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ FOLDER = Path(__file__).resolve().parent
 
 
 def benchmarks() -> dict[str, str]:
-    """What there is: name and first line of its docstring."""
+    """Return the name of each benchmark and the first line of its docstring."""
     found = {}
     for path in sorted(FOLDER.glob("*.py")):
         if not path.stem.startswith("_"):
@@ -24,7 +24,7 @@ def benchmarks() -> dict[str, str]:
 
 
 def main() -> int:
-    """Run what was named, or all."""
+    """Run the benchmarks that were named, or all."""
     known = benchmarks()
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"only these of {', '.join(known)}")

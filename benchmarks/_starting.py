@@ -1,4 +1,4 @@
-"""Servers in processes of their own: a port for each, and waiting until it listens."""
+"""Servers in processes of their own: a port for each, and waiting until it accepts connections."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ _PATIENCE = 20.0
 
 
 def free_port() -> int:
-    """A port that nobody listens on now."""
+    """Return a port that nobody listens on now."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])
 
 
 def wait_for(port: int, name: str, *, alive: Callable[[], bool] = lambda: True) -> None:
-    """Return once something listens; raises SystemExit when it is not `alive` any more, or takes too long."""
+    """Wait until something listens on the port; raise SystemExit if it is not `alive` or takes too long."""
     until = time.monotonic() + _PATIENCE
     while time.monotonic() < until and alive():
         with contextlib.suppress(OSError):

@@ -1,14 +1,15 @@
-"""What a cassette costs beside plain vcrpy: loading a long stream, and recording many exchanges.
+"""What a cassette costs next to plain vcrpy: loading a long stream, and recording many exchanges.
 
-`python -m benchmarks.cassette [--json] [--events N] [--rounds N]`. Loading: the same body in a file of plain vcrpy
-and in one with pieces, times and ending, read by vcrpy and by us; and, for the reason of the packed form, the
-pieces as a YAML list. Appending: the journal, and vcrpy's way, the whole file anew after each exchange. Rounds are
-interleaved so that noise hits all alike; figures are medians, and the best of each in brackets. A ratio is the
-median of those of the rounds.
+`python -m benchmarks.cassette [--json] [--events N] [--exchanges N] [--rounds N]`. Loading: vcrpy and we read the
+same body from a file of plain vcrpy and from one with pieces, times and ending; to justify the packed form, vcrpy
+also reads the pieces as a YAML list. Appending: the journal, and vcrpy's way, which writes the whole file again
+after each exchange. Handling: redaction, and a resume in the middle. Rounds are interleaved so that noise affects
+all alike; the YAML list and appending are measured once. Figures are medians, with the best in brackets; a ratio
+is the median of the ratios of the rounds.
 
-What "plain vcrpy" does: read the file, parse it, make bytes of the bodies. What we do beside it: check digest and
-pieces. Both spend most of it in libyaml; we give it the bytes of the file where vcrpy gives it a decoded text,
-which pays for the digest. Pieces are unpacked when first asked for, so there is a row with them as well.
+"Plain vcrpy" reads the file, parses it and makes bytes of the bodies. We also check the digest and the pieces.
+Both spend most of the time in libyaml; we pass it the bytes of the file where vcrpy passes a decoded text, which
+pays for the digest. Pieces are unpacked when first needed, so one row includes that.
 """
 
 from __future__ import annotations
@@ -32,13 +33,13 @@ from harness.contract import PROTOCOL
 from harness.wire import Chunked, Headers, Request, encode
 
 BOUND = 1.2
-"""Loading with pieces may take this many times what plain vcrpy takes for the body alone."""
+"""Loading with pieces may take up to this many times as long as plain vcrpy takes for the body alone."""
 
 Contender = tuple[str, Callable[[], Any]]
 
 
 def recording(events: int) -> Recording:
-    """A stream of so many events, each a piece of its own, 50 ms and something apart."""
+    """Make a recording of a stream of this many events, each a piece of its own, about 50 ms apart."""
     frames = [
         encode(
             "step.delta",
@@ -57,7 +58,7 @@ def recording(events: int) -> Recording:
 
 
 def plain_load(path: Path) -> Callable[[], Any]:
-    """vcrpy's own way to read a file."""
+    """Return vcrpy's own function to read a file."""
     from vcr.persisters.filesystem import FilesystemPersister
     from vcr.serializers import yamlserializer
 
@@ -65,7 +66,7 @@ def plain_load(path: Path) -> Callable[[], Any]:
 
 
 def loading(folder: Path, events: int) -> list[Contender]:
-    """Who reads what; the first is what the others are compared with."""
+    """Return the ways of loading; the others are compared with the first."""
     ours, plain, listed = folder / "ours.yaml", folder / "plain.yaml", folder / "listed.yaml"
     save(ours, [recording(events)])
     document = yaml.load(ours.read_bytes(), Loader=yaml.CSafeLoader)
@@ -86,7 +87,7 @@ def loading(folder: Path, events: int) -> list[Contender]:
 
 
 def appending(folder: Path, count: int) -> list[Contender]:
-    """Recording `count` exchanges so that each is on the disk before the next."""
+    """Return the ways of recording `count` exchanges so that each is on the disk before the next."""
     made = [replace(recording(20), request=Request("GET", f"/{n}")) for n in range(count)]
 
     def anew() -> None:
@@ -103,7 +104,7 @@ def appending(folder: Path, count: int) -> list[Contender]:
 
 
 def handling(events: int) -> list[Contender]:
-    """What redaction and a resume cost."""
+    """Return redaction and a resume, next to plain JSON decoding."""
     made = recording(events)
     started = encode("interaction.created", b'{"interaction":{"id":"v1_a"},"event_type":"interaction.created"}')
     pieces = pieces_of([(len(started), 0), *zip(made.pieces.sizes, made.pieces.waits, strict=True)])
@@ -118,7 +119,7 @@ def handling(events: int) -> list[Contender]:
 
 
 def timed(contenders: list[Contender], rounds: int) -> list[dict[str, Any]]:
-    """One row for each: seconds, median and best, and the ratio to the first."""
+    """Return one row for each contender: median and best seconds, and the ratio to the first."""
     times: dict[str, list[float]] = {name: [] for name, _ in contenders}
     for _ in range(rounds):
         for name, run in contenders:
@@ -138,7 +139,7 @@ def timed(contenders: list[Contender], rounds: int) -> list[dict[str, Any]]:
 
 
 def main() -> int:
-    """Print the tables; 1 when the bound is missed."""
+    """Print the tables; return 1 if the bound is missed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--events", type=int, default=100_000)

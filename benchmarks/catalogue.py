@@ -1,9 +1,9 @@
-"""How long the whole catalogue takes: in this process's emulator, over loopback, and against every mutant.
+"""How long the whole catalogue takes: against an emulator in process, over loopback, and against every mutant.
 
-`python -m benchmarks.catalogue [--rounds 5] [--json]`. Each run is a command in a process of its own, as a user
-starts it, so that importing and compiling the schemas count. Rounds are interleaved; figures are medians: seconds
-on the clock, and seconds of processor time, of all processes of the run, which a busy machine changes less. What
-each is meant to take is told beside it, never a gate.
+`python -m benchmarks.catalogue [--rounds 5] [--json]`. Each run is a command in its own process, as a user starts
+it, so importing and compiling the schemas count. Rounds are interleaved. Figures are medians of elapsed seconds
+and of processor seconds; the latter cover all processes of a run and change less on a busy machine. The intended
+time is printed next to each figure, and missing it is no failure.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ KEYS = {"GEMINI_API_KEY": "first", "OTHER_GEMINI_API_KEY": "second"}
 
 
 class Run(NamedTuple):
-    """A command, and what it is meant to take."""
+    """A command, and the time it is meant to take."""
 
     name: str
     words: tuple[str, ...]
@@ -34,7 +34,7 @@ class Run(NamedTuple):
 
 
 class Took(NamedTuple):
-    """Seconds on the clock, and of processor time (None where the system does not tell)."""
+    """Elapsed seconds, and processor seconds (None where the system does not report them)."""
 
     wall: float
     cpu: float | None
@@ -42,7 +42,7 @@ class Took(NamedTuple):
 
 @contextmanager
 def serving() -> Iterator[str]:
-    """The URL of an emulator in a process of its own, with two keys of two projects."""
+    """The URL of an emulator in its own process, with two keys of two projects."""
     keys = [word for number, key in enumerate(KEYS.values()) for word in ("--key", f"{key}=project-{number}")]
     command = [*HARNESS, "serve", "--port", "0", "--json", *keys]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
@@ -57,7 +57,7 @@ def serving() -> Iterator[str]:
 
 
 def timed(run: Run) -> Took:
-    """How long one run took; ends the program unless it went well."""
+    """Measure one run; exit the program if it fails."""
     spent, began = _cpu_of_children(), time.perf_counter()
     command = [*HARNESS, *run.words]
     done = subprocess.run(
@@ -79,7 +79,7 @@ def _cpu_of_children() -> float | None:
 
 
 def measure(rounds: int) -> list[dict[str, Any]]:
-    """One row for each run; the kill matrix, which is slow, is run in every third round only."""
+    """Return one row for each run; the kill matrix is slow and runs only in every third round."""
     with serving() as url:
         quick = [
             Run("in process", ("check", "emulator"), "about 0.5 s"),

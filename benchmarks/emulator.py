@@ -1,12 +1,12 @@
-"""The emulator over a socket beside aimock: creates, 500-event streams, and replays of a stored stream.
+"""The emulator over a socket next to aimock: creates, 500-event streams, and replays of a stored stream.
 
-`python -m benchmarks.emulator [--rounds 7] [--seconds 1] [--json]`. Each server is a process of its own; one raw
-client asks both, in short turns (ours, theirs, ours …), so that what else the machine does falls on both alike.
-Figures are medians of the turns; where the system tells it, also the processor time that the server spent on one
-unit, all its threads together, which a busy machine changes less. Every answer is checked: its status, that it is
-whole, and that it says `completed` or holds every event. Bodies of creates differ from one to the next, and the
-emulator validates each. aimock has no GET: replays are compared with its POST streams. aimock is taken from
-`.harness/peers/aimock` (`make peers` puts it there) and left out if it is not.
+`python -m benchmarks.emulator [--rounds 7] [--seconds 1] [--json]`. Each server is a process of its own. One raw
+client calls both in short turns (ours, theirs, ours …), so that other load on the machine affects both alike.
+Figures are medians of the turns and, where the system reports it, the processor time that the server spent on one
+unit, all its threads together, which changes less on a busy machine. Every answer is checked: its status, that it
+is whole, and that it says `completed` or has every event. The bodies of creates differ, and the emulator validates
+each. aimock has no GET, so replays are compared with its POST streams. aimock is expected in
+`.harness/peers/aimock` (`make peers` installs it there) and left out if it is missing.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ ROOT = Path(__file__).resolve().parents[1]
 AIMOCK = ROOT / ".harness" / "peers" / "aimock" / "node_modules" / "@copilotkit" / "aimock" / "dist" / "cli.js"
 CREATES, STREAMS, REPLAYS = "creates", "POST streams", "GET replays"
 WANTED = {CREATES: 2.0, STREAMS: 1.5, REPLAYS: 3.0}
-"""How many times as fast as aimock the emulator is meant to be; told beside the ratio, never a gate."""
+"""How many times as fast as aimock the emulator is meant to be; printed next to the ratio, never a gate."""
 
 CONNECTIONS = 16
 BODIES = 64
@@ -49,7 +49,7 @@ _TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 
 
 class Load(NamedTuple):
-    """What one client asks a server for, again and again: whole requests, taken in turn."""
+    """The requests that a client sends to a server in turn, again and again, and how to check an answer."""
 
     name: str
     wires: list[bytes]
@@ -67,7 +67,7 @@ class Contender(NamedTuple):
 
 
 class Turn(NamedTuple):
-    """What one turn measured: units a second, and the server's processor time for one in microseconds."""
+    """The result of one turn: units per second, and the server's processor time for one unit in microseconds."""
 
     rate: float
     cpu: float | None
@@ -78,7 +78,7 @@ class Turn(NamedTuple):
 
 @contextmanager
 def started(name: str, command: list[str], port: int) -> Iterator[Contender]:
-    """A server process that accepts on `port`."""
+    """Start a server process and wait until it accepts on `port`."""
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=ROOT) as process:
         try:
             wait_for(port, " ".join(command), alive=lambda: process.poll() is None)
@@ -88,7 +88,7 @@ def started(name: str, command: list[str], port: int) -> Iterator[Contender]:
 
 
 def harness(folder: Path) -> tuple[list[str], int]:
-    """`harness serve` with a script for the long stream; everything else is answered by default."""
+    """Return the command of `harness serve` and its port; only the long stream is scripted."""
     script = {"text": WORDS * DELTAS, "deltas": DELTAS, "thought": False, "times": 0,
               "match": {"input_contains": COUNT}}  # fmt: skip
     scenario = folder / "scenario.yaml"
@@ -99,7 +99,7 @@ def harness(folder: Path) -> tuple[list[str], int]:
 
 
 def aimock(folder: Path) -> tuple[list[str], int] | None:
-    """aimock with fixtures for the same requests; None where it is not installed."""
+    """Return the command of aimock, with fixtures for the same requests, and its port; None if not installed."""
     node = shutil.which("node")
     if node is None or not AIMOCK.exists():
         return None
@@ -112,7 +112,7 @@ def aimock(folder: Path) -> tuple[list[str], int] | None:
 
 
 def cpu_seconds(pid: int) -> float | None:
-    """Processor time of a process so far, all threads; None where there is no /proc."""
+    """Processor time of a process so far, all threads together; None without /proc."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
@@ -124,9 +124,9 @@ def cpu_seconds(pid: int) -> float | None:
 
 
 def loads(server: Contender) -> dict[str, Load]:
-    """The three loads, made for one server and one turn: the emulator forgets the oldest of what it stored.
+    """Return the three loads for one server and one turn, since the emulator forgets the oldest of what it stored.
 
-    What the answers hold is looked up here, thoroughly, so that the client only has to compare.
+    The answers are examined thoroughly here, so that the client only has to compare.
     """
     asks = [_create(server, f"What is {number} times {number * 7}?", stream=False) for number in range(BODIES)]
     stream = _create(server, COUNT, stream=True)
@@ -159,14 +159,14 @@ def _wire(server: Contender, method: str, target: str, body: bytes) -> bytes:
 
 
 class Answer(NamedTuple):
-    """A whole answer, read slowly and carefully."""
+    """A whole answer, read slowly and carefully: its body and its number of chunks."""
 
     body: bytes
     chunks: int
 
 
 def ask_once(server: Contender, wire: bytes) -> Answer:
-    """One exchange on a connection of its own; ends the program unless it is a whole 200."""
+    """Send one request on its own connection; exit the program unless the answer is a complete 200."""
     with socket.create_connection(("127.0.0.1", server.port), timeout=20) as sock:
         sock.sendall(wire)
         buffer = bytearray()
@@ -189,7 +189,7 @@ def ask_once(server: Contender, wire: bytes) -> Answer:
 
 
 def count_events(server: Contender, wire: bytes) -> int:
-    """JSON events in the stream that answers `wire`; ends the program unless each frame is a chunk of its own."""
+    """Count the JSON events in the stream that answers `wire`; exit unless each frame is a chunk of its own."""
     answer = ask_once(server, wire)
     frames = Decoder().feed(answer.body)
     if len(frames) != answer.chunks:
@@ -205,7 +205,7 @@ def count_events(server: Contender, wire: bytes) -> int:
 
 
 class Asker(asyncio.Protocol):
-    """Asks again as soon as it was answered, and checks every answer."""
+    """Sends the next request as soon as one is answered, and checks every answer."""
 
     def __init__(self, load: Load, wires: Iterator[bytes]) -> None:
         self._load = load
@@ -216,12 +216,12 @@ class Asker(asyncio.Protocol):
         self.wrong = b""
 
     def connection_made(self, transport: Any) -> None:
-        """Ask."""
+        """Send the first request."""
         self._transport = transport
         transport.write(next(self._wires))
 
     def data_received(self, data: bytes) -> None:
-        """Once the answer is whole: check it, and ask again."""
+        """Once the answer is complete, check it and send the next request."""
         buffer = self._buffer
         buffer += data
         if not self._whole():
@@ -245,12 +245,12 @@ class Asker(asyncio.Protocol):
         return end >= 0 and len(buffer) == end + 4 + int(buffer[at + 16 : buffer.index(b"\r\n", at)])
 
     def leave(self) -> None:
-        """Hang up."""
+        """Disconnect."""
         self._transport.abort()
 
 
 async def turn(server: Contender, load: Load, seconds: float) -> Turn:
-    """One turn of all connections; ends the program at a wrong answer."""
+    """Measure one turn of all connections; exit the program at a wrong answer."""
     loop = asyncio.get_running_loop()
     wires = itertools.cycle(load.wires)
     askers = [Asker(load, wires) for _ in range(CONNECTIONS)]
@@ -274,7 +274,7 @@ async def turn(server: Contender, load: Load, seconds: float) -> Turn:
 
 
 def measure(servers: list[Contender], rounds: int, seconds: float) -> list[dict[str, Any]]:
-    """One row for each load and server, after a round that nobody counts."""
+    """Return one row for each load and server, after a warm-up round that does not count."""
     turns: dict[tuple[str, str], list[Turn]] = {}
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         for number in range(rounds + 1):
@@ -287,7 +287,7 @@ def measure(servers: list[Contender], rounds: int, seconds: float) -> list[dict[
 
 
 def _row(load: str, server: str, turns: dict[tuple[str, str], list[Turn]]) -> dict[str, Any]:
-    """Medians, and how many times the median of the server the emulator's is."""
+    """Return the medians of a server, and how many times better the emulator's are."""
     rate, cpu = _medians(turns[load, server])
     own_rate, own_cpu = _medians(turns[load, "harness"])
     unit = "creates/s" if load == CREATES else "events/s"
@@ -303,7 +303,7 @@ def _medians(turns: list[Turn]) -> tuple[float, float | None]:
 
 
 def table(rows: list[dict[str, Any]]) -> Iterator[str]:
-    """The rows for people: the emulator is so many times as fast, and takes so many times less processor time."""
+    """Format the rows for people: how much faster the emulator is, and how much less processor time it needs."""
     yield f"{'':<14}{'':<10}{'rate':>12} {'':<10}{'harness is':>12}{'cpu us':>10}{'harness is':>12}{'wanted':>8}"
     for row in rows:
         cpu = f"{row['cpu_us']:>10.2f}{row['cpu_ratio']:>11.1f}x" if row["cpu_us"] else f"{'?':>10}{'?':>12}"

@@ -1,8 +1,8 @@
-"""What judging a stream costs, beside what merely parsing it costs, in one run and on one machine.
+"""What judging a stream costs next to merely parsing it, in one run and on one machine.
 
-`python -m benchmarks.judge [--json] [--events N] [--rounds N]`. Ours is everything: SSE frames, JSON, schema,
-order. The others do less: `json.loads` only the payloads, already cut out; google-genai its own stream parser.
-Rounds are interleaved so that noise hits all alike; figures are medians, and the best of each in brackets.
+`python -m benchmarks.judge [--json] [--events N] [--rounds N]`. We do everything: SSE frames, JSON, schema, order.
+The others do less: `json.loads` decodes only the payloads, already extracted; google-genai runs its own stream
+parser. Rounds are interleaved so that noise affects all alike; figures are medians, with the best in brackets.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ CHUNK = 64 * 1024
 
 
 def stream(size: int, events: int) -> tuple[bytes, list[bytes]]:
-    """A whole stream whose deltas have payloads of about `size` bytes, and those payloads."""
+    """Return a whole stream whose deltas have payloads of about `size` bytes, and those payloads."""
     head = [
         {
             "interaction": {"id": "v1_x", "status": "in_progress", "object": "interaction"},
@@ -55,7 +55,7 @@ def _payload(event: dict[str, object]) -> bytes:
 
 
 def ours(body: bytes, payloads: list[bytes]) -> None:
-    """Feed the bytes as a socket would."""
+    """Judge the bytes, fed as a socket would deliver them."""
     judge = StreamJudge()
     for at in range(0, len(body), CHUNK):
         judge.feed(body[at : at + CHUNK])
@@ -65,13 +65,13 @@ def ours(body: bytes, payloads: list[bytes]) -> None:
 
 
 def plain_json(body: bytes, payloads: list[bytes]) -> None:
-    """The standard library's parser and nothing else."""
+    """Decode the payloads with the standard library and do nothing else."""
     for payload in payloads:
         json.loads(payload)
 
 
 def google_genai() -> Callable[[bytes, list[bytes]], None] | None:
-    """The official client's stream parser, fed from memory; None when it is not installed."""
+    """Run the official client's stream parser from memory; None if it is not installed."""
     try:
         import httpx2
         from google.genai import Client, types
@@ -91,7 +91,7 @@ def google_genai() -> Callable[[bytes, list[bytes]], None] | None:
 
 
 def measure(size: int, events: int, rounds: int) -> Iterator[dict[str, object]]:
-    """One row per contender: microseconds an event, median and best, and the ratio to json.loads."""
+    """Return one row per contender: microseconds per event, median and best, and the ratio to json.loads."""
     body, payloads = stream(size, events)
     contenders: dict[str, Callable[[bytes, list[bytes]], None]] = {"json.loads": plain_json, "harness": ours}
     few = stream(size, min(events, 500))
@@ -118,7 +118,7 @@ def _timed(run: Callable[[bytes, list[bytes]], None], body: bytes, payloads: lis
 
 
 def main() -> int:
-    """Print the table; 1 when a bound is missed."""
+    """Print the table; return 1 if a bound is missed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--events", type=int, default=20_000)

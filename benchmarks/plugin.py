@@ -1,6 +1,6 @@
-"""What the pytest plugin costs: collecting an empty project beside pytest-recording, a fixture, dropped streams.
+"""What the pytest plugin costs: collecting an empty project next to pytest-recording, a fixture, dropped streams.
 
-Run it as `python -m benchmarks.plugin`; pytest-recording is measured where it is installed. POSIX only.
+Run it as `python -m benchmarks.plugin`; pytest-recording is measured if it is installed. POSIX only.
 """
 
 from __future__ import annotations
@@ -58,9 +58,9 @@ print(*(min(one) for one in seconds))
 
 
 def collecting(*plugins: str) -> list[float]:
-    """Processor seconds of `pytest --collect-only` in an empty folder: bare, and with each of the plugins.
+    """Processor seconds of `pytest --collect-only` in an empty folder: without plugins, and with each of them.
 
-    The best of many rounds, taken in turns in forks of one process that has imported pytest, and nothing else.
+    The best of many rounds, taken in turns in forks of one process that has imported only pytest.
     """
     alone = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONPATH": str(Path(__file__).parents[1])}
     environment = {**_environment(), **alone}
@@ -71,7 +71,7 @@ def collecting(*plugins: str) -> list[float]:
 
 
 def importing(module: str) -> float:
-    """Seconds that a process which has pytest already takes to import a plugin."""
+    """Seconds that importing a plugin takes in a process that has already imported pytest."""
     code = (
         "import sys, time, pytest, socket\n"
         "begin = time.perf_counter()\n"
@@ -107,7 +107,7 @@ print(first, again[100])
 
 
 def fixture() -> tuple[float, float]:
-    """Seconds until an emulator is ready on its socket: the first of a session, with imports, and each next."""
+    """Seconds until an emulator is ready on its socket: the first in a session, with imports, and later ones."""
     done = subprocess.run(
         [sys.executable, "-c", _FIRST_FIXTURE], cwd=Path(__file__).parents[1], env=_environment(),
         capture_output=True, text=True, check=True,
@@ -117,7 +117,7 @@ def fixture() -> tuple[float, float]:
 
 
 def _environment() -> dict[str, str]:
-    """An installed plugin is compiled, and so shall this be."""
+    """Let Python write bytecode, since an installed plugin is compiled, too."""
     return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
@@ -129,7 +129,7 @@ def timed(work: Callable[[], object]) -> float:
 
 
 def dropped_streams(client_of: Callable[[InteractionsEmulator], AbstractContextManager[Any]], count: int) -> float:
-    """Seconds of `count` cases in-process with the helper, each judged by the oracle."""
+    """Seconds for `count` cases in process with the helper, each judged by the oracle."""
     cases = cases_of(cuts="every-byte", endings=("rst",))[:count]
     emulator = InteractionsEmulator()
     with no_sleep(), client_of(emulator) as made:
@@ -142,7 +142,7 @@ def dropped_streams(client_of: Callable[[InteractionsEmulator], AbstractContextM
 
 
 def plain(emulator: InteractionsEmulator) -> httpx.Client:
-    """A client of httpx."""
+    """Return an httpx client of the emulator."""
     return httpx.Client(transport=emulator.transport, base_url="http://x.test", headers=_KEY)
 
 

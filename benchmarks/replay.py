@@ -1,9 +1,9 @@
-"""`harness replay` over a socket beside aimock's POST streams: replayed events a second of a 500-event stream.
+"""`harness replay` over a socket next to aimock's POST streams: replayed events per second of a 500-event stream.
 
 `python -m benchmarks.replay [--rounds 7] [--seconds 1] [--json]`. The cassette holds one stream of the emulator
-with the text that aimock's fixture has, and is replayed in resume mode, as often as asked; aimock has no GET, so
-its POST streams of as many events stand beside. Servers, client and turns are those of `benchmarks.emulator`.
-Without aimock (`make peers`) there is nothing to compare, and nothing is measured.
+with the text of aimock's fixture, and is replayed in resume mode as often as requested. aimock has no GET, so its
+POST streams with the same number of events are the comparison. Servers, client and turns are those of
+`benchmarks.emulator`. Without aimock (`make peers`) there is nothing to compare, and nothing is measured.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ REPLAY, PEER = "harness replay", "aimock"
 
 
 def cassette(path: Path) -> str:
-    """Write the recording of a long stream; the target that asks for it again."""
+    """Write the recording of a long stream and return the target that requests it again."""
     emulator = Emulator()
-    deltas = [WORDS] * (DELTAS - 2) + [WORDS * 2]  # one fewer: as many events as aimock makes of the text
+    deltas = [WORDS] * (DELTAS - 2) + [WORDS * 2]  # one delta fewer, to match aimock's number of events
     emulator.script({"text": WORDS * DELTAS, "deltas": deltas, "thought": False})
     body = json.dumps({"model": "gemini-3.5-flash", "input": COUNT, "stream": True, "background": True}).encode()
     headers = Headers((("x-goog-api-key", "any"), ("content-type", "application/json")))
@@ -59,21 +59,21 @@ def cassette(path: Path) -> str:
 
 
 def replay(path: Path) -> tuple[list[str], int]:
-    """`harness replay` of a cassette, as fast as it goes."""
+    """Return the command of `harness replay` for a cassette, at full speed, and its port."""
     port = free_port()
     words = ["-m", "harness", "replay", str(path), "--mode", "resume", "--port", str(port)]
     return [sys.executable, *words], port
 
 
 def replays(server: Contender, target: str) -> Load:
-    """Requests for the recorded stream, whose answer is looked at thoroughly first."""
+    """Return the requests for the recorded stream, after examining its answer thoroughly."""
     wire = f"GET {target} HTTP/1.1\r\nhost: 127.0.0.1:{server.port}\r\naccept: */*\r\n\r\n".encode()
     events = count_events(server, wire)
     return Load(REPLAY, [wire], events, b"data: {", events)
 
 
 def measure(asked: list[tuple[Contender, Load]], rounds: int, seconds: float) -> dict[str, list[Turn]]:
-    """The turns of each server, in alternation, after a round that nobody counts."""
+    """Return the turns of each server, taken in alternation after a warm-up round that does not count."""
     turns: dict[str, list[Turn]] = {server.name: [] for server, _ in asked}
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         for number in range(rounds + 1):
@@ -85,7 +85,7 @@ def measure(asked: list[tuple[Contender, Load]], rounds: int, seconds: float) ->
 
 
 def summary(turns: dict[str, list[Turn]], events: dict[str, int]) -> dict[str, Any]:
-    """Medians of rates and processor times, their ratio, and the ratios of single rounds from worst to best."""
+    """Return medians of rates and processor times, their ratio, and the ratios of the rounds, worst first."""
     rates = {name: statistics.median(seen.rate for seen in seens) for name, seens in turns.items()}
     cpu = {
         name: statistics.median(spent) if (spent := [seen.cpu for seen in seens if seen.cpu is not None]) else None

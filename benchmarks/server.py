@@ -1,7 +1,7 @@
-"""How fast the socket server is beside others: small answers and streams, each server in a process of its own.
+"""How fast the socket server is next to others: small answers and streams, each server in its own process.
 
-`python -m benchmarks.server [--seconds 3] [--json]`. Peers that are not installed are left out. The client is
-ours, raw, and the same for all; on a machine with few cores it takes its share, so that ratios say more than
+`python -m benchmarks.server [--seconds 3] [--json]`. Peers that are not installed are left out. The client is our
+own, raw, and the same for all. On a machine with few cores it takes its share of the time, so ratios say more than
 absolute numbers.
 """
 
@@ -31,7 +31,7 @@ EVENTS = 1000
 
 
 class Load(NamedTuple):
-    """What is asked for, by how many clients at once, and what one answer counts for."""
+    """A path, the number of clients that request it at once, and how many units one answer counts for."""
 
     path: str
     connections: int
@@ -64,7 +64,7 @@ def serve_ours(port: int) -> None:
 
 
 def serve_uvicorn(port: int) -> None:
-    """A bare ASGI application on uvicorn, with its fastest loop and parser."""
+    """A bare ASGI application on uvicorn with its fastest loop and parser."""
     import uvicorn
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -97,7 +97,7 @@ def serve_aiohttp(port: int) -> None:
         await response.write_eof()
         return response
 
-    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)  # the load ends amidst its last answers
+    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)  # the load stops amid its last answers
     app = web.Application()
     app.add_routes([web.get("/small", small), web.get("/stream", stream)])
     loop = (loop_factory() or asyncio.new_event_loop)()
@@ -126,7 +126,7 @@ def running(serve: Callable[[int], None]) -> Iterator[int]:
 
 
 def answer_bytes(port: int, wire: bytes) -> int:
-    """The size of one whole answer, head included."""
+    """Return the size of one whole answer, head included."""
     reader, size = ResponseReader("GET"), 0
     with socket.create_connection(("127.0.0.1", port), timeout=5) as sock:
         sock.sendall(wire)
@@ -138,7 +138,7 @@ def answer_bytes(port: int, wire: bytes) -> int:
 
 
 class Asker(asyncio.Protocol):
-    """Asks the same again as soon as it was answered, and counts bytes only."""
+    """Sends the same request again as soon as it is answered, and only counts bytes."""
 
     def __init__(self, wire: bytes, size: int) -> None:
         self._wire = wire
@@ -147,12 +147,12 @@ class Asker(asyncio.Protocol):
         self._transport: Any = None
 
     def connection_made(self, transport: Any) -> None:
-        """Ask."""
+        """Send the first request."""
         self._transport = transport
         transport.write(self._wire)
 
     def data_received(self, data: bytes) -> None:
-        """Count, and ask again."""
+        """Count the bytes, and send the next request."""
         self._left -= len(data)
         if self._left <= 0:
             self._left += self._size
@@ -160,12 +160,12 @@ class Asker(asyncio.Protocol):
             self._transport.write(self._wire)
 
     def close(self) -> None:
-        """Leave."""
+        """Disconnect."""
         self._transport.abort()
 
 
 async def ask(port: int, load: Load, seconds: float) -> float:
-    """Units a second under one load."""
+    """Return units per second under one load."""
     wire = f"GET {load.path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\naccept: */*\r\n\r\n".encode()
     size = answer_bytes(port, wire)
     loop = asyncio.get_running_loop()
@@ -182,7 +182,7 @@ async def ask(port: int, load: Load, seconds: float) -> float:
 
 
 def measure(seconds: float) -> dict[str, dict[str, float]]:
-    """Rates by load and server, of the servers that are installed."""
+    """Return rates by load and server, for the servers that are installed."""
     rates: dict[str, dict[str, float]] = {name: {} for name in LOADS}
     for server, (module, serve) in SERVERS.items():
         try:

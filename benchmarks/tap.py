@@ -1,12 +1,12 @@
-"""What a recording proxy adds to the time to the first byte: none, our tap, and others, asked in turn.
+"""How much a recording proxy adds to the time to the first byte: none, our tap, and others, called in turn.
 
-Twice each: on a connection that is new, where our tap opens another one upstream while others take one of their
-pool, and again on the same connection, as clients with a pool of their own do.
+Each is measured twice: on a new connection, where our tap opens a new one upstream while others take one from
+their pool, and again on the same connection, as a client with a pool would use it.
 
 `python -m benchmarks.tap [--rounds 60] [--json] [--python PATH] [--mitmdump PATH]`. The upstream sends eleven
-events five milliseconds apart. Each proxy is a process of its own; every round asks each of them once, so that
-what else the machine does falls on all alike. Ours also writes its cassette. Peers that are not installed are
-left out: `--python` names an interpreter that has starlette, uvicorn and httpx.
+events five milliseconds apart. Each proxy is a process of its own, and every round calls each of them once, so
+that other load on the machine affects all alike. Ours also writes its cassette. Peers that are not installed are
+left out; `--python` names an interpreter that has starlette, uvicorn and httpx.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ uvicorn.run(app, port=int(sys.argv[1]), log_level="error", access_log=False)
 
 
 def serve_upstream(port: int) -> None:
-    """Eleven events, a pause before each but the first."""
+    """Serve eleven events with a pause before each but the first."""
 
     def service(request: Request) -> Response:
         pieces: list[Any] = [Chunk(EVENT)]
@@ -67,7 +67,7 @@ def serve_upstream(port: int) -> None:
 
 @contextmanager
 def upstream() -> Iterator[int]:
-    """The port of the upstream, in a process of its own."""
+    """The port of the upstream, which runs in its own process."""
     port = free_port()
     process = multiprocessing.get_context("spawn").Process(target=serve_upstream, args=(port,), daemon=True)
     process.start()
@@ -81,7 +81,7 @@ def upstream() -> Iterator[int]:
 
 @contextmanager
 def proxy(command: list[str], port: int) -> Iterator[int]:
-    """A proxy as a process that listens on `port`."""
+    """Run a proxy as a process that listens on `port`."""
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
             wait_for(port, " ".join(command), alive=lambda: process.poll() is None)
@@ -91,7 +91,7 @@ def proxy(command: list[str], port: int) -> Iterator[int]:
 
 
 def commands(target: str, folder: Path, options: argparse.Namespace) -> dict[str, tuple[list[str], int]]:
-    """How each proxy that is installed is started, and its port."""
+    """Return the command of each proxy that is installed, and its port."""
     ports = [free_port() for _ in range(4)]
     cassette = str(folder / "bench.yaml")
     ours = [sys.executable, "-m", "harness", "record", "--target", target, "--cassette", cassette]
@@ -111,14 +111,14 @@ def commands(target: str, folder: Path, options: argparse.Namespace) -> dict[str
 
 
 def first_bytes(port: int) -> tuple[float, float]:
-    """Seconds from a request to the first byte of the body: on a new connection, and again on the same."""
+    """Seconds from a request to the first byte of the body: on a new connection, and again on the same one."""
     with socket.create_connection(("127.0.0.1", port), timeout=10) as sock:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return first_byte(sock), first_byte(sock)
 
 
 def first_byte(sock: socket.socket) -> float:
-    """Ask once and read the answer to its end."""
+    """Send one request, read the whole answer, and return the seconds until its first byte."""
     began = time.perf_counter()
     sock.sendall(b"GET /stream HTTP/1.1\r\nhost: x\r\n\r\n")
     received, at = b"", 0.0
@@ -135,7 +135,7 @@ def first_byte(sock: socket.socket) -> float:
 
 
 def measure(options: argparse.Namespace) -> dict[str, dict[str, float]]:
-    """Median time to the first byte, and what of it is added to the direct one, in milliseconds."""
+    """Median time to the first byte, and how much more that is than without a proxy, in milliseconds."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         port = stack.enter_context(upstream())
@@ -146,7 +146,7 @@ def measure(options: argparse.Namespace) -> dict[str, dict[str, float]]:
         for number in range(options.rounds + 5):
             for name, own in ports.items():
                 took = first_bytes(own)
-                if number >= 5:  # the first ones warm up
+                if number >= 5:  # the first rounds only warm up
                     times[name].append(took)
     medians = {
         name: [statistics.median(values) * 1000 for values in zip(*pairs, strict=True)]

@@ -1,4 +1,4 @@
-"""docs/api.md and the packages agree: what it lists can be imported, what a package exports is in it."""
+"""docs/api.md and the packages agree: what the page lists can be imported, what is exported is on the page."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _CODE = re.compile(r"`([\w.]+)`")
 
 
 def listed() -> dict[str, set[str]]:
-    """The public names of the page, by package."""
+    """Return the public names on the page, by package."""
     sections = re.findall(r"^## (harness[\w.]*)\n(.*?)(?=^## |\Z)", _PUBLIC, re.MULTILINE | re.DOTALL)
     cells = re.compile(r"^\| (`.*?) \|", re.MULTILINE)
     return {name: {n for cell in cells.findall(text) for n in _CODE.findall(cell)} for name, text in sections}
 
 
 def internal() -> dict[str, set[str]]:
-    """What the page calls internal, by package; `*` for all of it."""
+    """Return the names that the page calls internal, by package; `*` stands for the whole package."""
     found: dict[str, set[str]] = {}
     for line in re.findall(r"^- (.*?)(?=^- |\Z)", _INTERNAL, re.MULTILINE | re.DOTALL):
         packages, _, rest = line.partition(":")
@@ -33,7 +33,7 @@ def internal() -> dict[str, set[str]]:
 
 
 def exported() -> dict[str, set[str]]:
-    """What `__all__` says, by module."""
+    """Return the names in `__all__`, by module."""
     found: dict[str, set[str]] = {}
     for path in sorted((ROOT / "harness").rglob("*.py")):
         for node in ast.parse(path.read_text("utf-8")).body:
@@ -48,7 +48,7 @@ LISTED, INTERNAL, EXPORTED = listed(), internal(), exported()
 
 @pytest.mark.parametrize("package", LISTED)
 def test_what_is_listed_is_there(package: str) -> None:
-    """Each name can be imported from where the page says."""
+    """Each name on the page can be imported from the package that the page gives."""
     if package in ("harness.strategies", "harness.runner.fuzz"):
         pytest.importorskip("schemathesis", reason="the extra `fuzz` is not installed")
     for name in LISTED[package]:
@@ -58,7 +58,7 @@ def test_what_is_listed_is_there(package: str) -> None:
 
 @pytest.mark.parametrize("module", EXPORTED)
 def test_what_is_exported_is_listed(module: str) -> None:
-    """Every name of an `__all__` is on the page, once: in the table of its package, or as internal."""
+    """Each name in an `__all__` is on the page once: in the table of its package, or as internal."""
     hidden = INTERNAL.get(module, set())
     if hidden == {"*"}:
         return
@@ -70,14 +70,14 @@ def test_what_is_exported_is_listed(module: str) -> None:
 
 
 def test_nothing_internal_is_left_over() -> None:
-    """What the page calls internal exists."""
+    """Each name that the page calls internal exists."""
     assert set(INTERNAL) <= set(EXPORTED)
     left = {module: names - EXPORTED[module] - {"*"} for module, names in INTERNAL.items()}
     assert not {module: names for module, names in left.items() if names}
 
 
 def test_the_example(capsys: pytest.CaptureFixture[str]) -> None:
-    """It runs as it stands."""
+    """The example on the page runs unchanged."""
     (code,) = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
     exec(compile(code, "docs/api.md", "exec"), {})
     assert capsys.readouterr().out.endswith(" All of it, once.\n")

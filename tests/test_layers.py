@@ -1,7 +1,8 @@
-"""The layers of `harness/README.md`, enforced: every import of every module is read and held to the table.
+"""Enforces the layers of `harness/README.md`: every import of every module is checked against the table.
 
-An import inside a function counts like one at the top; one under `TYPE_CHECKING` too, since a type is knowledge.
-The generic packages are held to their words as well: what they do not import they must not spell out either.
+Imports inside functions count like those at the top of a module, and so do imports under `TYPE_CHECKING`, since a
+type is knowledge, too. The generic packages must also not use words of the API that they are not allowed to
+import.
 """
 
 from __future__ import annotations
@@ -34,22 +35,22 @@ LAYERS: dict[str, int] = {
     "suite": 7,
     "__main__": 7,
 }
-"""A package imports only lower ones, and none of its own layer but itself."""
+"""Layer of each package; a package imports only itself and packages of lower layers."""
 
 REACH: dict[str, frozenset[str]] = {
     "transport": frozenset({"wire", "outcome", "resources", "contract", "cassette", "faults"}),
     "resume": frozenset({"wire", "outcome", "resources", "contract", "cassette", "faults"}),
 }
-"""Packages that see less than their layer would let them."""
+"""Packages that may import less than their layer would allow."""
 
 GENERIC = ("wire", "outcome", "cassette", "faults", "transport")
-"""Packages that would serve any API that streams events."""
+"""Packages that would work for any API that streams events."""
 
 WORDS = (
     "interactions", "step.", "event_type", "event_id", "google", "x-goog", "gemini", "v1beta", "function_call",
     "requires_action",
 )  # fmt: skip
-"""What only this API says, in names and in constants."""
+"""Words that only this API uses, in names and in constants."""
 
 AGREED: dict[str, tuple[str, str]] = {
     "cassette/file.py": ("interactions", "a key of vcrpy's format"),
@@ -58,7 +59,7 @@ AGREED: dict[str, tuple[str, str]] = {
     "cassette/scan.py": ("interactions", "a key of vcrpy's format"),
     "wire/secrets.py": ("google x-goog", "a secret must be known by its looks, whoever issued it"),
 }
-"""Module → the words it may say all the same, and why."""
+"""Exceptions: the words that a generic module may use all the same, and why."""
 
 OURS = "interactions-harness"
 
@@ -66,13 +67,13 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
 def package_of(path: Path) -> str:
-    """The part of the package a module belongs to, `""` for `harness/__init__.py`."""
+    """Return the part of the package that a module belongs to, `""` for `harness/__init__.py`."""
     part = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
     return "" if part == "__init__" else part
 
 
 def imports_of(path: Path) -> Iterator[tuple[int, str]]:
-    """Line and absolute name of everything of ours that a module imports."""
+    """Yield line and absolute name of every import of our own modules."""
     inside = path.relative_to(PACKAGE.parent).with_suffix("").parts
     for node in ast.walk(ast.parse(path.read_text("utf-8"), str(path))):
         if isinstance(node, ast.Import):
@@ -87,7 +88,7 @@ def imports_of(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def allowed(importer: str, imported: str) -> bool:
-    """Whether one part of the package may know another."""
+    """Return whether one part of the package may import another."""
     if importer == imported:
         return True
     if importer in REACH:
@@ -97,7 +98,7 @@ def allowed(importer: str, imported: str) -> bool:
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_a_module_imports_only_lower_layers(path: Path) -> None:
-    """No import goes up, sideways, or to a part that the table does not name."""
+    """A module imports nothing from a higher layer, from the same layer, or from a part missing in the table."""
     importer = package_of(path)
     for line, name in imports_of(path):
         parts = name.split(".")
@@ -116,7 +117,7 @@ def _is_part(name: str) -> bool:
 
 
 def test_the_package_itself_imports_nothing_of_ours() -> None:
-    """`import harness` costs nothing: what is wanted is imported by name."""
+    """`import harness` imports no other module of ours, so it costs nothing."""
     assert list(imports_of(PACKAGE / "__init__.py")) == []
 
 
@@ -139,18 +140,18 @@ def test_the_package_itself_imports_nothing_of_ours() -> None:
     ],
 )
 def test_the_table_forbids_what_it_must(importer: str, imported: str) -> None:
-    """The table says no to the pairs that keep the oracles independent and the generic layers generic."""
+    """The table forbids the imports that would make the oracles dependent or the generic packages specific."""
     assert not allowed(importer, imported)
 
 
 def test_every_part_of_the_package_has_a_layer() -> None:
-    """A new package takes its place in the table, here and in the README."""
+    """Every package has a layer in the table; a new one must be added here and in the README."""
     parts = {package_of(path) for path in MODULES} - {""}
     assert parts <= LAYERS.keys()
 
 
 def said_in(path: Path) -> Iterator[tuple[int, str]]:
-    """Line and text of every name and constant of a module; docstrings and comments may give examples."""
+    """Yield line and text of every name and constant of a module; docstrings and comments do not count."""
     tree = ast.parse(path.read_text("utf-8"), str(path))
     prose = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     for node in ast.walk(tree):
@@ -164,7 +165,7 @@ def said_in(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def words_in(path: Path) -> Iterator[tuple[int, str]]:
-    """Line and word of everything that only this API says; our own package's name does not count."""
+    """Yield line and word of everything that only this API says; our own package's name does not count."""
     for line, text in said_in(path):
         yield from ((line, word) for word in WORDS if word in text.lower().replace(OURS, ""))
 
@@ -175,7 +176,7 @@ def words_in(path: Path) -> Iterator[tuple[int, str]]:
     ids=lambda path: str(path.relative_to(PACKAGE)),
 )
 def test_a_generic_module_does_not_spell_out_the_api(path: Path) -> None:
-    """It says no word of this API but those that are agreed, and an agreement that nothing needs any more goes."""
+    """A generic module uses only the words of this API that are agreed for it, and it uses all of these."""
     agreed = set(AGREED.get(path.relative_to(PACKAGE).as_posix(), ("", ""))[0].split())
     said = {word: line for line, word in words_in(path)}
     assert {word: line for word, line in said.items() if word not in agreed} == {}, path
@@ -183,6 +184,6 @@ def test_a_generic_module_does_not_spell_out_the_api(path: Path) -> None:
 
 
 def test_the_words_are_found_where_they_are_said() -> None:
-    """What the generic packages are held to is said by those that know the API, each word of it."""
+    """Each of the forbidden words is used in the packages that know the API, so it is still worth forbidding."""
     others = (path for path in MODULES if package_of(path) not in GENERIC)
     assert {word for path in others for _, word in words_in(path)} == set(WORDS)

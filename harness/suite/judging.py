@@ -20,6 +20,7 @@ from harness.runner.events import CheckFinished, Result
 from harness.runner.plan import Selection, load_catalogue, make_plan
 from harness.runner.run import RunOptions, check_target
 from harness.runner.targets import KEY_VARIABLE, OTHER_KEY_VARIABLE, TargetOptions, resolve_target
+from harness.wire.mask import Mask
 
 
 def selected(profiles: str | None, level: str | None) -> tuple[Check, ...]:
@@ -55,6 +56,7 @@ class Judge:
         self._wanted = ""
         self._results: dict[str, Result] = {}
         self._story = Story(PROTOCOL.secret_fields)
+        self._mask = Mask(target.info.secrets, PROTOCOL.secret_fields)
 
     def result(self, check: Check) -> Result:
         """Return a check's result; the first check of an exercise runs it for all the others."""
@@ -67,6 +69,10 @@ class Judge:
             if isinstance(event, CheckFinished):
                 self._results[event.result.check.id] = event.result
         return self._results[check.id]
+
+    def shown(self, text: str) -> str:
+        """Return the text without the secrets of the target."""
+        return self._mask.text(text)
 
     def explained(self, result: Result) -> str:
         """Format the requirement, source, findings, exchange and curl lines."""

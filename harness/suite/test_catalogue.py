@@ -49,11 +49,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     metafunc.parametrize("check", items)
 
 
-def _leave(fault: TargetFault | UsageFault) -> NoReturn:
+def _leave(fault: TargetFault | UsageFault, shown: Callable[[str], str] = str) -> NoReturn:
     """End the session with the exit code of `harness check`, since every item would fail in the same way."""
     if isinstance(fault, UsageFault):
-        pytest.exit(str(fault), returncode=Exit.USAGE)
-    pytest.exit(f"there is nothing to judge: {fault}", returncode=Exit.UNREACHABLE)
+        pytest.exit(shown(str(fault)), returncode=Exit.USAGE)
+    pytest.exit(f"there is nothing to judge: {shown(str(fault))}", returncode=Exit.UNREACHABLE)
 
 
 def _marks(check: Check) -> list[str]:
@@ -86,13 +86,14 @@ def test_conforms(check: Check, interactions_judge: Judge, record_property: Call
     try:
         result = interactions_judge.result(check)
     except (TargetFault, UsageFault) as fault:
-        _leave(fault)
-    told = result.verdict
+        _leave(fault, interactions_judge.shown)
+    told, reason = result.verdict, interactions_judge.shown(result.observation.reason)
     if result.unjudged:
-        pytest.fail(f"not judged, because there was no answer: {result.observation.reason}", pytrace=False)
+        pytest.fail(f"not judged, because there was no answer: {reason}", pytrace=False)
     if told in _SKIPPED:
-        pytest.skip(result.observation.reason or str(told))
+        pytest.skip(reason or str(told))
     if told is Verdict.WARN:
-        record_property(_REMARKS, f"{check.id}: {'; '.join(f.message for f in result.observation.findings[:1])}")
+        messages = "; ".join(finding.message for finding in result.observation.findings[:1])
+        record_property(_REMARKS, f"{check.id}: {interactions_judge.shown(messages)}")
     if told in (Verdict.FAIL, Verdict.XFAIL, Verdict.ERROR):
         pytest.fail(interactions_judge.explained(result), pytrace=False)

@@ -1,1 +1,1 @@
-"""Tests of recordings: file format, redaction, matching, player."""
+"""Tests of `harness.cassette`: file format, redaction, matching, player."""

@@ -21,14 +21,14 @@ SSE = Headers([("content-type", "text/event-stream")])
 
 
 def event(kind: str, cursor: str | None = None, **fields: Any) -> bytes:
-    """One frame as the API writes it."""
+    """One frame, as the API writes it."""
     identity = {} if cursor is None else {"event_id": cursor}
     payload = {**fields, **identity, "event_type": kind}
     return encode(kind, json.dumps(payload, separators=(",", ":"), ensure_ascii=False).encode())
 
 
 def text_delta(text: str, cursor: str | None = None, index: int = 0) -> bytes:
-    """One frame with a fragment of text."""
+    """One frame with a text fragment."""
     return event("step.delta", cursor, index=index, delta={"text": text, "type": "text"})
 
 
@@ -60,7 +60,7 @@ def get(target: str) -> Request:
 
 
 def answered(request: Request, value: Any, status: int = 200) -> Recording:
-    """A recording of a JSON answer."""
+    """A recording of a JSON response."""
     body = json.dumps(value, ensure_ascii=False).encode()
     return Recording(request, status, JSON, body, pieces_of([(len(body), 1500)]), framing=Length(len(body)))
 
@@ -68,7 +68,7 @@ def answered(request: Request, value: Any, status: int = 200) -> Recording:
 def streamed(
     request: Request, parts: Sequence[bytes], ending: Ending = COMPLETE, *, wait: int = 20_000
 ) -> Recording:
-    """A recording of a stream that came in these parts."""
+    """A recording of a stream that arrived in these parts."""
     pieces = pieces_of((len(part), wait) for part in parts)
     return Recording(request, 200, SSE, b"".join(parts), pieces, ending, Chunked(), unit=Unit.CHUNK)
 
@@ -88,12 +88,12 @@ def names(folder: Path) -> list[str]:
 
 
 def folded(headers: Headers) -> dict[str, list[str]]:
-    """What order and spelling leave of headers, which YAML mappings do not keep."""
+    """The headers by lower-case name: YAML mappings keep neither order nor spelling."""
     return {name.lower(): headers.all(name) for name, _ in headers}
 
 
 def comparable(recording: Recording) -> Recording:
-    """A recording with its headers made comparable: of a request's repeated ones the joined value."""
+    """A recording whose headers can be compared; repeated request headers are joined into one value."""
     asked = recording.request
     joined = Headers(sorted((name, ", ".join(values)) for name, values in folded(asked.headers).items()))
     came = Headers(sorted((name, v) for name, values in folded(recording.headers).items() for v in values))
@@ -102,7 +102,7 @@ def comparable(recording: Recording) -> Recording:
 
 @dataclass
 class Plain:
-    """A file as plain vcrpy reads it, and its way to write it again; old releases of it have no metadata."""
+    """A file as plain vcrpy reads it, with a way to save it again; old vcrpy releases drop the metadata."""
 
     requests: list[Any]
     responses: list[dict[str, Any]]
@@ -111,7 +111,7 @@ class Plain:
 
 
 def plain_vcr(path: Path) -> Plain:
-    """What vcrpy alone makes of a file; nothing of ours is involved."""
+    """What plain vcrpy reads from a file; none of our code is involved."""
     from vcr.persisters.filesystem import FilesystemPersister
     from vcr.serializers import yamlserializer
 
@@ -140,7 +140,7 @@ bodies = st.one_of(
 
 @st.composite
 def recordings(draw: st.DrawFn) -> Recording:
-    """Any recording that can be."""
+    """Any valid recording."""
     body = draw(bodies)
     cuts = sorted(draw(st.lists(st.integers(0, len(body)), max_size=4)))
     edges = [0, *cuts, len(body)]

@@ -1,4 +1,4 @@
-"""Claims on traffic that nobody here made: it goes through a cassette unchanged, and hides nothing."""
+"""Traffic that this project did not write survives a cassette unchanged and contains no secrets."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from tests.cassette.samples import SSE, URL, answered, plain_vcr, streamed
 
 
 def request_of(path: Path) -> Request:
-    """The recorded request beside an answer, or a made up one."""
+    """The recorded request for a response, or one made up from its file name."""
     beside = path.with_name(path.name.removesuffix(path.suffix) + ".request.json")
     return Request("POST", URL, body=beside.read_bytes() if beside.is_file() else path.name.encode())
 
 
 def streams(corpus: Path) -> dict[str, Recording]:
-    """The streams of the corpus: bodies, payloads framed anew, and those in the files of other recorders."""
+    """The streams of the corpus: raw bodies, payloads framed anew, and those in the files of other recorders."""
     found = {}
     for path in sorted((corpus / "files").glob("*.yaml")):
         for name, exchange in exchanges_in(parse_all(path, path.read_bytes())) or ():
@@ -42,7 +42,7 @@ def streams(corpus: Path) -> dict[str, Recording]:
 
 
 def played(pieces: Any) -> bytes:
-    """The bytes of an answer, which must end well."""
+    """The bytes of a response, whose ending must be complete."""
     body = b""
     while True:
         piece: Piece = next(pieces)
@@ -54,7 +54,7 @@ def played(pieces: Any) -> bytes:
 
 
 def test_streams_there_and_back(corpus: Path, tmp_path: Path) -> None:
-    """Every stream comes back unchanged, through redaction, a cassette, vcrpy's re-save and the player."""
+    """Every stream is unchanged after redaction, a cassette, a save by plain vcrpy and the player."""
     given = streams(corpus)
     assert {name.partition(" ")[0].rpartition(".")[2] for name in given} == {"sse", "jsonl", "yaml"}
     path = tmp_path / "corpus.yaml"
@@ -73,7 +73,7 @@ def test_streams_there_and_back(corpus: Path, tmp_path: Path) -> None:
 
 
 def test_bodies_come_through(corpus: Path) -> None:
-    """No body of the corpus is altered by redaction, and none is said to hold a secret."""
+    """No body of the corpus is changed by redaction or reported as containing a secret."""
     for path in sorted((corpus / "files").glob("*.json")):
         recording = answered(Request("POST", URL), None)
         body = path.read_bytes()
@@ -83,7 +83,7 @@ def test_bodies_come_through(corpus: Path) -> None:
 
 
 def test_scan_has_no_hit(corpus: Path) -> None:
-    """The gate for secrets passes the whole corpus, whatever the format of a file."""
+    """The scan for secrets finds nothing in any file of the corpus, whatever its format."""
     hits = {path.name: scan_file(path, PROTOCOL) for path in sorted((corpus / "files").iterdir())}
     assert {name: found for name, found in hits.items() if found} == {}
 
@@ -93,7 +93,7 @@ KEY = "AIza" + "SyA1b2C3d4E5f6G7h8I9j0K1l2M3n4O5p6Q"
 
 @pytest.mark.parametrize("suffix", [".sse", ".json", ".events.jsonl", ".yaml"])
 def test_planted_key_is_seen(corpus: Path, tmp_path: Path, suffix: str) -> None:
-    """A key planted into a text of the corpus is seen in every format, and never shown whole."""
+    """A key inserted into a file of the corpus is found in every format and never shown in full."""
     from tests.cassette.samples import text_delta
 
     path = next(path for path in sorted((corpus / "files").iterdir()) if path.name.endswith(suffix))

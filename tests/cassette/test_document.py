@@ -1,4 +1,4 @@
-"""Claims about the YAML of a cassette: data is read, code is never run, and what is wrong has its line."""
+"""A cassette's YAML is read as data, never executed, and errors name the line."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ CODE = ("!!python/object/apply:pathlib.Path.touch [%s]", "!!python/name:os.syste
 
 @pytest.mark.parametrize("written", CODE)
 def test_a_file_cannot_run_code(tmp_path: Path, written: str) -> None:
-    """A tag that names code is refused with its line, whatever release of vcrpy is installed."""
+    """A YAML tag that names code is refused with its line, with any installed version of vcrpy."""
     path, trace = tmp_path / "a.yaml", tmp_path / "trace"
     path.write_text(ENTRY % written.replace("%s", str(trace)), "utf-8")
     with pytest.raises(CassetteError, match=r"line 7: not readable as YAML: .*constructor"):
@@ -63,7 +63,7 @@ WRONG = (
 
 @pytest.mark.parametrize(("data", "line", "said"), WRONG)
 def test_what_cannot_be_read(tmp_path: Path, data: bytes, line: int, said: str) -> None:
-    """Bytes that are no text, text that is no YAML: the file, the line and the reason."""
+    """A file that is not valid text or YAML raises an error with file, line and reason."""
     path = tmp_path / "a.yaml"
     path.write_bytes(data)
     with pytest.raises(CassetteError) as wrong:
@@ -76,7 +76,7 @@ def test_what_cannot_be_read(tmp_path: Path, data: bytes, line: int, said: str) 
     "text", ["abc", "'1'", '"\\u00e9\\U0001f600"', '"a\\n\\x85b"', "|-\n        a\n        b"]
 )
 def test_scalars_as_plain_vcrpy_reads_them(tmp_path: Path, text: str) -> None:
-    """A body is the same bytes for plain vcrpy and for us, however it is written."""
+    """However a body is written in YAML, we read the same bytes as plain vcrpy."""
     path = tmp_path / "a.yaml"
     path.write_text(ENTRY.replace("{string: abc}", f"\n      string: {text}") % "null", "utf-8")
     given: dict[str, Any] = plain_vcr(path).responses[0]
@@ -88,7 +88,7 @@ NESTS = ("[" * 100_000, "{a: " * 100_000, "- " * 100_000, "? " * 100_000)
 
 @pytest.mark.parametrize("text", NESTS, ids=lambda text: text[:3])
 def test_a_deep_document_is_refused(tmp_path: Path, text: str) -> None:
-    """A document that only nests is an error: libyaml alone would end the process."""
+    """An extremely nested document is refused; libyaml alone would crash the process."""
     path = tmp_path / "a.yaml"
     path.write_text(f"version: 1\ninteractions:\n  {text}")
     with pytest.raises(CassetteError, match="levels deep"):

@@ -1,4 +1,4 @@
-"""Claims about cassette files: nothing is lost, vcrpy alone reads them, edits are noticed, errors say where."""
+"""Cassette files lose nothing, are readable by plain vcrpy, notice edits and name the line of an error."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ from tests.cassette.samples import (
 @given(recordings())
 @settings(max_examples=150, deadline=None)
 def test_round_trip(recording: Recording) -> None:
-    """Any recording is read back as it was saved, also after plain vcrpy wrote the file anew, byte for byte."""
+    """Any recording loads as it was saved, byte for byte, even after plain vcrpy rewrote the file."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / "a.yaml"
         save(path, [recording], PROVENANCE)
@@ -67,14 +67,14 @@ TARGETS = (("*", "http://target.invalid", "*"), ("http://h.example/x?y", "http:/
 
 @pytest.mark.parametrize(("target", "origin", "kept"), TARGETS)
 def test_targets_that_are_no_path(tmp_path: Path, target: str, origin: str, kept: str) -> None:
-    """A target that is a star is kept; one that names its own origin becomes that origin and its path."""
+    """The target `*` is kept; an absolute URL is split into an origin and a path."""
     save(tmp_path / "a.yaml", [answered(Request("OPTIONS", target), {})])
     (recording,) = load(tmp_path / "a.yaml").recordings
     assert (recording.origin, recording.request.target) == (origin, kept)
 
 
 def test_plain_entry_is_approximate(tmp_path: Path) -> None:
-    """A file of plain vcrpy is played by event, and says that this is a guess."""
+    """A file by plain vcrpy is played one event at a time and marked as approximate."""
     path = tmp_path / "plain.yaml"
     save(path, [streamed(post({}), frames())])
     text = re.sub(r"    x-stream:\n(?:      .*\n)+", "", path.read_text())
@@ -88,7 +88,7 @@ def test_plain_entry_is_approximate(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("new", ["Hello there, ", "Hal", ""])
 def test_edited_body_is_noticed(tmp_path: Path, new: str) -> None:
-    """A body that somebody edited is cut anew by event, marked approximate, and keeps its ending and its time."""
+    """An edited body is divided by event and marked approximate, but keeps its ending and total time."""
     path = tmp_path / "a.yaml"
     save(path, [DROPPED])
     path.write_text(path.read_text().replace("Hel", new))
@@ -101,7 +101,7 @@ def test_edited_body_is_noticed(tmp_path: Path, new: str) -> None:
 
 
 def test_plays_in_plain_vcrpy(tmp_path: Path) -> None:
-    """vcrpy alone plays a cassette to a client that it patches: status, headers and every byte."""
+    """Plain vcrpy plays a cassette to a patched client with its status, headers and every byte."""
     path = tmp_path / "a.yaml"
     save(path, [replace(DROPPED, origin="https://api.example.com")])
     with vcr.use_cassette(str(path), record_mode="none"), httpx.Client() as client:
@@ -158,7 +158,7 @@ RESPONSES = (
     ("text", "line", "said"), [*BROKEN, *((GOOD + response + "\n", 4, said) for response, said in RESPONSES)]
 )
 def test_malformed(tmp_path: Path, text: str, line: int, said: str) -> None:
-    """What is wrong with a file is said with the file, the line and the thing."""
+    """A malformed file raises an error with the file, the line and what is wrong."""
     path = tmp_path / "bad.yaml"
     path.write_text(text)
     with pytest.raises(CassetteError) as wrong:
@@ -168,7 +168,7 @@ def test_malformed(tmp_path: Path, text: str, line: int, said: str) -> None:
 
 
 def test_not_there_and_not_text(tmp_path: Path) -> None:
-    """A missing file and one that is no text are errors, never an empty cassette that gets overwritten."""
+    """A missing or non-text file is an error and never treated as an empty cassette to overwrite."""
     with pytest.raises(CassetteError, match="does not exist"):
         load(tmp_path / "none.yaml")
     path = tmp_path / "binary.yaml"
@@ -181,7 +181,7 @@ def test_not_there_and_not_text(tmp_path: Path) -> None:
 
 
 def test_failed_save_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A save that dies leaves the old file as it was and nothing beside it."""
+    """A save that fails leaves the old file unchanged and no temporary file."""
     path = tmp_path / "a.yaml"
     save(path, [HELLO])
     before = path.read_bytes()
@@ -197,7 +197,7 @@ def test_failed_save_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_what_does_not_read_back_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A recording is read back before it replaces an older one, and replaces it only if nothing got lost."""
+    """A saved file is read back, and replaces the old one only if nothing was lost."""
     path = tmp_path / "a.yaml"
     save(path, [HELLO])
     before = path.read_bytes()
@@ -216,14 +216,14 @@ def test_what_does_not_read_back_is_not_written(tmp_path: Path, monkeypatch: pyt
 
 
 def test_empty_is_refused(tmp_path: Path) -> None:
-    """A cassette without a recording is never written."""
+    """A cassette without recordings is never written."""
     with pytest.raises(CassetteError, match="nothing was recorded"):
         save(tmp_path / "a.yaml", [])
     assert names(tmp_path) == []
 
 
 def test_a_link_stays_one(tmp_path: Path) -> None:
-    """A cassette that is a link is recorded where it points to."""
+    """Saving to a symbolic link writes to its target and keeps the link."""
     link, path = tmp_path / "link.yaml", tmp_path / "a.yaml"
     save(path, [HELLO])
     link.symlink_to(path)
@@ -233,7 +233,7 @@ def test_a_link_stays_one(tmp_path: Path) -> None:
 
 
 def test_permissions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of an old file its own, of a new one those of any new file; the umask of the process is never touched."""
+    """An old file keeps its permissions, a new one gets the default ones, and the umask is never changed."""
     monkeypatch.setattr(os, "umask", None)
     path, other = tmp_path / "a.yaml", tmp_path / "other"
     other.touch()

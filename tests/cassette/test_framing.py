@@ -1,4 +1,4 @@
-"""Claims about pieces: packing loses nothing, wrong ones are quoted, cutting anew keeps bytes and time."""
+"""Pieces survive packing unchanged, malformed ones are quoted, and regrouping keeps bytes and time."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ PAIRS = st.lists(st.tuples(st.integers(0, 10**12), st.integers(0, 10**14)), max_
 @given(PAIRS)
 @example([(1, 1_009), (2, 1_023), (3, 10**15 - 1)])
 def test_packing(pairs: list[tuple[int, int]]) -> None:
-    """Unpacked, packed pieces are the same to the microsecond."""
+    """Packed pieces unpack to the same sizes and the same waits, to the microsecond."""
     pieces = pieces_of(pairs)
     assert unpack(pack(pieces)) == pieces
 
 
 def test_packed_form() -> None:
-    """The packed form is the documented one: bytes, milliseconds, no trailing zeros."""
+    """The packed form is as documented: bytes, `@` and milliseconds without trailing zeros."""
     assert pack(pieces_of([(277, 49_000), (118, 50_500), (0, 1), (1, 0)])) == "277@49 118@50.5 0@0.001 1@0"
     assert pack(pieces_of([])) == ""
 
@@ -37,14 +37,14 @@ def test_packed_form() -> None:
     ],
 )  # fmt: skip
 def test_malformed(packed: str, wrong: str) -> None:
-    """Anything else is refused, and the first wrong piece is quoted."""
+    """Any other form is refused with an error that quotes the first malformed piece."""
     with pytest.raises(ValueError, match="is no piece") as refusal:
         unpack(packed)
     assert wrong in str(refusal.value)
 
 
 def test_by_event() -> None:
-    """A piece an event, one more for what is unfinished; waits stay where the number is the same."""
+    """There is one piece for each event and one for an unfinished rest; waits are kept if the count matches."""
     frames = [encode("a", b"1"), encode(None, b"2\n3", newline=b"\r\n"), b": note\n\n" + encode("b", b"4")]
     body = b"".join(frames)
     assert list(by_event(body, [5, 6, 7]).waits) == [5, 6, 7]
@@ -56,7 +56,7 @@ def test_by_event() -> None:
 
 @given(st.lists(st.integers(0, 5), max_size=8), st.integers(0, 45))
 def test_after(sizes: list[int], offset: int) -> None:
-    """What comes after an offset is what is left, with the waits of its pieces."""
+    """The pieces after an offset have the remaining bytes and the waits of their original pieces."""
     pieces = pieces_of((size, number) for number, size in enumerate(sizes))
     rest = after(pieces, offset)
     assert rest.total == max(0, sum(sizes) - offset)

@@ -1,4 +1,4 @@
-"""Claims about finding recordings: the very same first, then with ids mapped, and at a price that stays."""
+"""Recordings are found by exact match first and then with ids mapped, at a cost independent of their number."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ CANON = Canon(PROTOCOL)
 
 
 def indexed(*recordings: Recording) -> Index:
-    """An index of these."""
+    """An index of these recordings."""
     made = Index(PROTOCOL)
     made.add(recordings, [CANON.of(recording.request) for recording in recordings])
     return made
 
 
 def chained(text: str, previous: str) -> Request:
-    """A create that follows another."""
+    """A create that continues a previous interaction."""
     return post({"input": text, "previous_interaction_id": previous})
 
 
 def test_in_order() -> None:
-    """Equal requests are answered in the order of the recordings, and each once."""
+    """Equal requests match their recordings in order, each one once."""
     known = indexed(*(answered(get(f"{URL}/v1_a"), {"n": number}) for number in range(3)))
     asked, found = CANON.of(get(f"{URL}/v1_a")), []
     while (number := known.match(asked)) is not None:
@@ -39,7 +39,7 @@ def test_in_order() -> None:
 
 @pytest.mark.parametrize("others", [10, 200])
 def test_a_look_up_compares_what_may_match(others: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many recordings there are, only those of the same shape are compared with a request."""
+    """A request is compared only with recordings of the same shape, however many others there are."""
     compared: list[object] = []
     really = index.difference
     monkeypatch.setattr(index, "difference", lambda *given: compared.append(given) or really(*given))
@@ -52,7 +52,7 @@ def test_a_look_up_compares_what_may_match(others: int, monkeypatch: pytest.Monk
 
 
 def test_what_is_added_later_is_found() -> None:
-    """Ids of recordings that came later count as those that were there from the start."""
+    """A recording added later is found, and the ids that it mentions follow the same rules."""
     known = indexed(answered(post({"input": "a"}), {"id": "v1_a"}))
     later = answered(chained("b", "v1_a"), {"id": "v1_b"})
     known.add([later], [CANON.of(later.request)])

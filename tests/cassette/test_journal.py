@@ -1,4 +1,4 @@
-"""Claims about the journal: whatever moment a recorder dies at, the file loads and holds all that was finished."""
+"""Whenever a recorder dies, its journal can be loaded and has every finished exchange."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ METADATA = {"harness": {"format": 1, "target": "emulator", "recorder": "tëst"}}
 @given(st.lists(recordings(), min_size=1, max_size=3))
 @settings(max_examples=60, deadline=None)
 def test_loads_after_every_append(made: list[Recording]) -> None:
-    """After each append the file holds everything appended, for us and for plain vcrpy, byte for byte."""
+    """After each append, we and plain vcrpy read every recording back byte for byte."""
     with TemporaryDirectory() as folder, Journal(Path(folder) / "a.yaml", METADATA) as journal:
         for number, recording in enumerate(made, 1):
             journal.append(recording)
@@ -49,7 +49,7 @@ def test_loads_after_every_append(made: list[Recording]) -> None:
 
 
 def torn(journal: Journal, recording: Recording, monkeypatch: pytest.MonkeyPatch) -> Iterator[bytes]:
-    """Every state of the file on the disk while `recording` is appended, each written byte by itself."""
+    """Every state of the file on disk while `recording` is appended byte by byte."""
     state = bytearray(journal.path.read_bytes())
     writes: list[tuple[int, bytes]] = []
     real = Journal._write
@@ -67,7 +67,7 @@ def torn(journal: Journal, recording: Recording, monkeypatch: pytest.MonkeyPatch
 
 
 def test_torn_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Cut after any byte of an append, the file is a cassette, and the new entry is there only as a whole."""
+    """After any byte of an append the file is a valid cassette, with the new entry only once it is complete."""
     second = answered(get("/ö😀"), {"x": "1 # no: 'comment'\n"})
     with Journal(tmp_path / "a.yaml", METADATA) as journal:
         journal.append(HELLO)
@@ -81,7 +81,7 @@ def test_torn_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_going_on_after_a_torn_write(tmp_path: Path) -> None:
-    """Nothing of a half written entry gets into the next one: a new recorder refuses the file of a dead one."""
+    """A new recorder refuses the journal of a killed one, so that no partial entry gets into the next."""
     path = tmp_path / "a.yaml"
     with Journal(path) as journal:
         journal.append(HELLO)
@@ -90,7 +90,7 @@ def test_going_on_after_a_torn_write(tmp_path: Path) -> None:
 
 
 def test_append_does_not_rewrite(tmp_path: Path) -> None:
-    """What is in the file stays where it is: an append costs what its entry costs, however long the file is."""
+    """An append leaves existing bytes in place, so its cost does not depend on the length of the file."""
     with Journal(tmp_path / "a.yaml") as journal:
         journal.append(streamed(post({}), frames() * 200))
         before = journal.path.read_bytes()
@@ -115,7 +115,7 @@ with CassetteFile(sys.argv[1], PROTOCOL, mode="all") as cassette:
 
 
 def test_killed_recorder(tmp_path: Path) -> None:
-    """A recorder that is killed loses no finished exchange, and the cassette it was to replace is untouched."""
+    """Killing a recorder loses no finished exchange and leaves the cassette to be replaced unchanged."""
     path = tmp_path / "a.yaml"
     with CassetteFile(path, PROTOCOL) as cassette:
         cassette.add(HELLO)
@@ -137,7 +137,7 @@ def test_killed_recorder(tmp_path: Path) -> None:
 
 
 def test_two_recorders(tmp_path: Path) -> None:
-    """A second recorder on the same cassette is refused while the first is at work."""
+    """A second recorder of the same cassette is refused while the first one is running."""
     pytest.importorskip("fcntl")
     path = tmp_path / "a.yaml"
     with CassetteFile(path, PROTOCOL) as first:
@@ -148,7 +148,7 @@ def test_two_recorders(tmp_path: Path) -> None:
 
 
 def test_an_append_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What an append wrote before it failed is taken back: the next entry is one, and no part of a comment."""
+    """A failed append is undone, so that the next append produces a valid entry."""
     path = tmp_path / "a.yaml"
     with Journal(path) as journal:
         journal.append(HELLO)

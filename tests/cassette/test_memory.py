@@ -1,4 +1,4 @@
-"""Claims about long bodies: what recording one takes in memory, and that nothing is written differently for it."""
+"""Recording a long body takes bounded memory and writes exactly the same as for a short one."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ BODIES = {
 
 
 def recording(body: bytes, kind: str, asked: bytes = b"") -> Recording:
-    """A body that came in one piece."""
+    """A recording whose body came in one piece."""
     request = Request("POST", "/v1beta/interactions", Headers([("content-type", kind)]), asked)
     pieces = pieces_of([(len(body), 7)]) if body else pieces_of([])
     return Recording(request, 200, Headers([("content-type", kind)]), body, pieces)
@@ -59,9 +59,9 @@ def recording(body: bytes, kind: str, asked: bytes = b"") -> Recording:
 
 @pytest.mark.parametrize("kind", BODIES)
 def test_what_a_body_takes(tmp_path: Path, kind: str) -> None:
-    """To redact, keep and write an answer takes twice its size beside it, three times where it is no text."""
+    """Recording a response takes at most about twice its size in extra memory, three times if it is binary."""
     path, made = tmp_path / "a.yaml", recording(BODIES[kind], kind)
-    with CassetteFile(tmp_path / "warm.yaml", PROTOCOL) as file:  # imports and patterns are not the body's
+    with CassetteFile(tmp_path / "warm.yaml", PROTOCOL) as file:  # imports and compiled patterns do not count
         file.add(recording(BODIES[kind][:2000], kind))
     tracemalloc.start()
     try:
@@ -75,7 +75,7 @@ def test_what_a_body_takes(tmp_path: Path, kind: str) -> None:
 
 
 def test_what_a_request_leaves(tmp_path: Path) -> None:
-    """Of a long request that is in the file, nothing but its body stays in memory."""
+    """After a long request was written, almost nothing but its body stays in memory."""
     asked = json.dumps({"input": [{"type": "image", "data": "A" * SIZE}]}).encode()
     made = recording(b"{}", "application/json", asked)
     with CassetteFile(tmp_path / "a.yaml", PROTOCOL) as file:
@@ -104,20 +104,20 @@ TEXTS = [
 @pytest.mark.parametrize("text", TEXTS)
 @pytest.mark.parametrize("extra", [-1, 0, 1, 70_000])
 def test_long_texts_are_written_as_ever(text: str, extra: int) -> None:
-    """libyaml writes the same for the bytes of a body as for its text."""
+    """A long text body is written exactly as plain PyYAML would write it."""
     body = (text * scalars._LONG).encode()[: scalars._LONG + extra].decode("utf-8", "ignore").encode()
     assert written(body) == yaml.dump({"string": body.decode()}, Dumper=yaml.CDumper).encode()
 
 
 @pytest.mark.parametrize("size", [65_535, 65_536, 57 * 1024, 2 * 57 * 1024 + 1, 300_000])
 def test_long_binaries_are_written_as_ever(size: int) -> None:
-    """And the same base64 for one that is no text."""
+    """A long binary body is written as the same base64 that plain PyYAML would write."""
     body = b"\xff" + random.Random(size).randbytes(size)
     assert written(body) == yaml.dump({"string": body}, Dumper=yaml.CDumper).encode()
 
 
 def written(body: bytes) -> bytes:
-    """What becomes of a body, by way of a scalar if it is long enough."""
+    """The YAML of a body, written through a scalar if it is long enough."""
     response: dict[str, Any] = {"body": {"string": body}}
     scalars.lighten([], [response])
     if isinstance(response["body"]["string"], bytes):
@@ -130,7 +130,7 @@ def written(body: bytes) -> bytes:
 
 @given(st.binary(max_size=40) | st.text(max_size=12).map(str.encode))
 def test_windows(data: bytes) -> None:
-    """Window by window a body has the text that it has as a whole, wherever characters are cut."""
+    """Decoding a body window by window gives the same text as at once, even if a window cuts a character."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(places, "WINDOW", 3)
         assert "".join(windows_of(data)) == text_of(data)
@@ -138,7 +138,7 @@ def test_windows(data: bytes) -> None:
 
 @given(st.binary(max_size=40), st.data())
 def test_places_in_any_order(data: bytes, draw: st.DataObject) -> None:
-    """A change of a text is at its place in the bytes, in whatever order changes are asked for."""
+    """A change in a text is mapped to its byte offset, in whatever order changes are given."""
     text = text_of(data)
     spots = draw.draw(st.lists(st.integers(0, len(text)), max_size=6))
     with pytest.MonkeyPatch.context() as patch:
@@ -149,14 +149,14 @@ def test_places_in_any_order(data: bytes, draw: st.DataObject) -> None:
 
 
 def test_edits() -> None:
-    """Edits give a new body, none the old one."""
+    """Edits produce a new body, and without edits the body is unchanged."""
     assert apply(b"abcdef", [Edit(0, 1, b"xx"), Edit(3, 3, b"-"), Edit(5, 6, b"")]) == b"xxbc-de"
     assert apply(b"abc", []) == b"abc"
 
 
 @given(st.lists(st.integers(1, 30), max_size=6))
 def test_names_across_windows(cuts: list[int]) -> None:
-    """The name of a secret is seen wherever a text is cut, also where nothing but dashes parts its letters."""
+    """A secret's name is found wherever the text is cut, even with long runs of dashes in it."""
     reader, text = TextReader(PROTOCOL, Vault()), 'x "P-a_s-----S__w-ord": "İ"'
     parts = [text[start:end] for start, end in zip([0, *sorted(cuts)], [*sorted(cuts), None], strict=True)]
     assert reader.any_names_secrets(parts)
@@ -164,7 +164,7 @@ def test_names_across_windows(cuts: list[int]) -> None:
 
 
 def test_a_fragment_that_is_not_one_literal() -> None:
-    """A secret in a text that no literal of a payload spells, as it has several lines, is refused."""
+    """A secret that spans several data lines, outside of any single JSON literal, is refused."""
     stream = delta("Use " + SECRET).replace(b"Use ", b"Use\ndata: ")
     with pytest.raises(CassetteError, match="outside of any literal"):
         Redactor(PROTOCOL).redact(recording(stream, "text/event-stream"))
@@ -172,7 +172,7 @@ def test_a_fragment_that_is_not_one_literal() -> None:
 
 @pytest.mark.parametrize("text", ["a" * 70_000, "\udc80é🦊\n" * 20_000, "x" * 65_535])
 def test_long_scalars_are_compared_and_shown_as_ever(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Requests that differ behind the first 65,536 characters differ, and are shown by beginning and length."""
+    """Long requests that differ only after 65,536 characters do not match, and the miss is worded as ever."""
 
     def difference() -> matching.Difference | None:
         bodies = [text.encode("utf-8", "surrogateescape") + end for end in (b"", b"", b"b")]
@@ -186,7 +186,7 @@ def test_long_scalars_are_compared_and_shown_as_ever(text: str, monkeypatch: pyt
 
 
 def test_pieces_are_those_of_the_body(tmp_path: Path) -> None:
-    """A long body whose secret is replaced keeps its pieces, in the file and beside it."""
+    """A long body in which a secret was replaced has the same pieces in the file and in memory."""
     body = BODIES["text/event-stream"] + delta(f"key {SECRET} end")
     pieces = pieces_of([(len(body) - 50, 1), (50, 2)])
     made = replace(recording(body, "text/event-stream"), pieces=pieces)

@@ -1,4 +1,4 @@
-"""Claims about the player: only what was recorded, in order; a resume from any event; misses that say why."""
+"""The player answers only what was recorded, in order; resumes at any event; and explains each miss."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ WHOLE = streamed(CREATE, STREAM)
 
 
 def pieces(response: Response) -> list[Piece]:
-    """All pieces of an answer."""
+    """All pieces of a response."""
     taken: list[Piece] = []
     while not taken or not isinstance(taken[-1], Ending):
         taken.append(next(response.body))
@@ -46,12 +46,12 @@ def pieces(response: Response) -> list[Piece]:
 
 
 def body(response: Response) -> bytes:
-    """All bytes of an answer."""
+    """All bytes of a response."""
     return b"".join(piece.data for piece in pieces(response) if isinstance(piece, Chunk))
 
 
 def player(*recordings: Recording, **options: Any) -> Player:
-    """A player over these."""
+    """A player of these recordings."""
     return Player(recordings, PROTOCOL, **options)
 
 
@@ -61,7 +61,7 @@ def poll(resource: str, status: str) -> Recording:
 
 
 def test_pieces_pauses_and_ending_come_back() -> None:
-    """A dropped stream is dropped again, at the byte, in the chunk and after the time that it was."""
+    """A dropped stream is dropped again at the same byte, within the same chunk and after the same time."""
     cut = Ending(how=How.RST, at=At.IN_CHUNK, declared=len(STREAM[2]), sent=9)
     recording = replace(streamed(CREATE, [*STREAM[:2], STREAM[2][:4], STREAM[2][4:9]], cut), wait=7000)
     response = player(recording, speed=1)(CREATE)
@@ -76,7 +76,7 @@ def test_pieces_pauses_and_ending_come_back() -> None:
     ("speed", "pauses"), [(1, [0.02] * 3), (4, [0.005] * 3), (0.5, [0.04] * 3), (math.inf, [])]
 )
 def test_speed(speed: float, pauses: list[float]) -> None:
-    """Pauses are those recorded, scaled, or none; the bytes are the same."""
+    """Pauses are played as recorded, scaled, or not at all; the bytes are the same."""
     response = player(streamed(CREATE, STREAM[:3]), speed=speed)(CREATE)
     came = pieces(response)
     assert [piece.seconds for piece in came if isinstance(piece, Pause)] == pytest.approx(pauses)
@@ -84,7 +84,7 @@ def test_speed(speed: float, pauses: list[float]) -> None:
 
 
 def test_dead_before_the_head() -> None:
-    """A connection that died before its head dies there again."""
+    """A connection that died before the response head does so again."""
     ending = Ending(how=How.REFUSED, at=At.BEFORE_HEADERS)
     recording = Recording(
         CREATE, None, WHOLE.headers.without("content-type"), b"", WHOLE.pieces.__class__(), ending
@@ -93,7 +93,7 @@ def test_dead_before_the_head() -> None:
 
 
 def test_same_request_in_order() -> None:
-    """Polls of one resource are answered in the order of the recording, each once."""
+    """Repeated polls of one resource get the recorded responses in order, each one once."""
     play = player(poll("v1_a", "in_progress"), poll("v1_b", "failed"), poll("v1_a", "completed"))
     statuses = [json.loads(body(play(get(f"{URL}/{name}"))))["status"] for name in ("v1_a", "v1_a", "v1_b")]
     assert statuses == ["in_progress", "completed", "failed"]
@@ -112,11 +112,11 @@ SAME = (  # requests that are the same as CREATE
 
 @pytest.mark.parametrize("request_", SAME)
 def test_same(request_: Request) -> None:
-    """Order, spacing and credentials do not make another request."""
+    """Member order, whitespace and credentials do not make a request different."""
     assert body(player(WHOLE)(request_)) == b"".join(STREAM)
 
 
-OTHERS = (  # a request, the field that differs, what was recorded
+OTHERS = (  # a request, and what the miss says about the field that differs
     (post({"model": "n", "input": "hi", "stream": True, "background": True}), 'body.model: recorded "m", got "n"'),
     (post({"model": "m", "input": "hi there", "stream": True, "background": True}), "body.input"),
     (post({"model": "m", "input": ["hi"], "stream": True, "background": True}), "body.input: recorded"),
@@ -132,7 +132,7 @@ OTHERS = (  # a request, the field that differs, what was recorded
 
 @pytest.mark.parametrize(("request_", "said"), OTHERS)
 def test_miss(request_: Request, said: str) -> None:
-    """Anything else is refused loudly, with the nearest recording and the first field that differs."""
+    """Any other request is refused with the nearest recording and the first field that differs."""
     play = player(poll("v1_z", "completed"), WHOLE)
     response = play(request_)
     told = json.loads(body(response))["error"]
@@ -143,12 +143,12 @@ def test_miss(request_: Request, said: str) -> None:
 
 
 def sent(body: bytes, **headers: str) -> Request:
-    """A request with this body, byte for byte."""
+    """A request with exactly these bytes as its body."""
     return Request("POST", URL, Headers((name.replace("_", "-"), value) for name, value in headers.items()), body)
 
 
 def parts(boundary: str, text: str = "hi", quote: str = "") -> Request:
-    """A form in parts, as clients write one: with another boundary each time."""
+    """A multipart form; clients use a different boundary each time."""
     body = f'--{boundary}\r\nContent-Disposition: form-data; name="a"\r\n\r\n{text}\r\n--{boundary}--\r\n'
     return sent(body.encode(), content_type=f"multipart/form-data; boundary={quote}{boundary}{quote}")
 
@@ -188,7 +188,7 @@ PAIRS = (  # a recorded request, another one, whether they are the same
 
 @pytest.mark.parametrize(("recorded", "asked", "same"), PAIRS)
 def test_pairs(recorded: Request, asked: Request, same: bool) -> None:
-    """What JSON, URLs and codings write in two ways is one request; what they tell apart are two."""
+    """Equivalent spellings in JSON, URLs and encodings match; values that these distinguish do not."""
     play = player(answered(recorded, {"ok": True}))
     assert (play(asked).status == 200) == same
     assert len(play.misses) == (not same)
@@ -196,12 +196,12 @@ def test_pairs(recorded: Request, asked: Request, same: bool) -> None:
 
 
 def test_empty() -> None:
-    """An empty cassette answers nothing, and says that it is empty."""
+    """An empty cassette refuses every request and says that it is empty."""
     assert b"the cassette is empty" in body(player()(CREATE))
 
 
 def test_miss_shows_no_secret() -> None:
-    """A miss quotes no credentials of the request."""
+    """The message of a miss contains none of the request's credentials."""
     key = "AIza" + "q1" * 18
     asked = post(
         {"input": f"my {key}", "password": "p4ssw0rd"}, target=f"{URL}?key={key}", authorization="tok-12345678"
@@ -213,7 +213,7 @@ def test_miss_shows_no_secret() -> None:
 
 
 def test_redacted_requests_match() -> None:
-    """A client that sends its real secrets gets what was recorded under placeholders."""
+    """A request with real secrets matches the recording in which they were replaced by placeholders."""
     key = "AIza" + "q1" * 18
     said = {
         "input": f"{key} or own-key-123 or told-before",
@@ -231,12 +231,12 @@ def test_redacted_requests_match() -> None:
 
 
 def chained(previous: str, text: str = "go on") -> Request:
-    """A create request that follows another."""
+    """A create request that continues a previous interaction."""
     return post({"model": "m", "input": text, "previous_interaction_id": previous})
 
 
 def test_ids_that_were_given_out_must_come_back() -> None:
-    """A client that chains to another id than the answer gave it is told so."""
+    """A client that chains to an id other than the one it was given is refused with both ids."""
     play = player(answered(post({"model": "m"}), {"id": "v1_a"}), answered(chained("v1_a"), {"id": "v1_b"}))
     assert play(post({"model": "m"})).status == 200
     assert play(chained("v1_x")).status == 400
@@ -245,7 +245,7 @@ def test_ids_that_were_given_out_must_come_back() -> None:
 
 
 def test_ids_from_outside_are_mapped() -> None:
-    """An id that the cassette never gave out may be another one, but the same one throughout."""
+    """An id that does not come from the cassette may differ, but must be the same throughout."""
     recorded = [
         answered(chained("old"), {"id": "v1_a"}),
         poll("old", "completed"),
@@ -260,7 +260,7 @@ def test_ids_from_outside_are_mapped() -> None:
 
 
 def test_two_new_ids_do_not_become_one() -> None:
-    """Two ids that were different stay different."""
+    """Two different recorded ids cannot both be mapped to the same new id."""
     play = player(answered(chained("old1"), {}), answered(chained("old2"), {}))
     assert play(chained("new")).status == 200
     assert play(chained("new")).status == 400
@@ -268,13 +268,13 @@ def test_two_new_ids_do_not_become_one() -> None:
 
 
 def resume(cursor: str | None, resource: str = "v1_a") -> Request:
-    """The request for the rest of a stream."""
+    """The request for the stream after `cursor`."""
     return PROTOCOL.resume(CREATE, resource, cursor)
 
 
 @pytest.mark.parametrize("parts", [STREAM, [b"".join(STREAM)], [bytes([b]) for b in b"".join(STREAM)]])
 def test_resume_at_every_event(parts: list[bytes]) -> None:
-    """From the start and every event, however the stream was cut: what was seen and the rest are all."""
+    """Resuming after any event yields exactly the rest, however the recorded stream was split."""
     play = player(streamed(CREATE, parts), mode="resume")
     for number in range(len(STREAM)):
         rest = body(play(resume(f"e{number}" if number else None)))
@@ -283,7 +283,7 @@ def test_resume_at_every_event(parts: list[bytes]) -> None:
 
 
 def test_resume_as_often_as_asked() -> None:
-    """The rest of a stream may be asked for any number of times, pauses and ending included."""
+    """The rest of a stream can be requested repeatedly, each time with its pauses and ending."""
     play = player(WHOLE, mode="resume", speed=1)
     for _ in range(3):
         came = pieces(play(resume("e5")))
@@ -293,7 +293,7 @@ def test_resume_as_often_as_asked() -> None:
 
 
 def test_strict_knows_no_other_resume() -> None:
-    """In strict mode a resume is answered where it was recorded and refused where it was not."""
+    """In strict mode a resume is answered only at a cursor that was recorded."""
     recorded = streamed(resume("e3"), STREAM[3:])
     play = player(WHOLE, recorded)
     assert play(resume("e2")).status == 400
@@ -301,7 +301,7 @@ def test_strict_knows_no_other_resume() -> None:
 
 
 def test_fullest_recording() -> None:
-    """Of several recordings of one stream the whole one is resumed, and all of them count as used."""
+    """Of several recordings of a stream the complete one is resumed, and its recorded resumes count as used."""
     dropped = streamed(CREATE, STREAM[:4], Ending(how=How.RST))
     play = player(dropped, streamed(resume("e4"), STREAM[4:]), streamed(resume(None), STREAM), mode="resume")
     assert body(play(resume("e1"))) == b"".join(STREAM[1:])
@@ -324,7 +324,7 @@ RESET = Ending(how=How.RST)
     ids=["resumed", "inclusive", "dropped-twice", "in-any-order", "after-nothing"],
 )
 def test_a_stream_that_was_cut_and_resumed_is_whole(rests: list[Recording]) -> None:
-    """A client that resumes somewhere else than the recorded one did, however often, comes to the end too."""
+    """A stream recorded in dropped and resumed parts can be resumed anywhere and reaches its end."""
     play = player(streamed(CREATE, TORN, RESET), *rests, mode="resume")
     assert body(play(CREATE)) == b"".join(TORN), "the create itself is cut as it was"
     for number in [*range(1, len(STREAM)), 4, 4]:
@@ -336,7 +336,7 @@ def test_a_stream_that_was_cut_and_resumed_is_whole(rests: list[Recording]) -> N
 
 
 def test_what_was_recorded_comes_first() -> None:
-    """A client that resumes where the recorded one did is dropped where that was; then the whole rest comes."""
+    """A resume where the recording resumed is dropped as recorded; the next one gets the whole rest."""
     twice = [streamed(resume("e4"), STREAM[4:6], RESET), streamed(resume("e6"), STREAM[6:])]
     play = player(streamed(CREATE, TORN, RESET), *twice, mode="resume")
     assert body(play(CREATE)) == b"".join(TORN)
@@ -350,7 +350,7 @@ def test_what_was_recorded_comes_first() -> None:
     "name", ["dropped-fin", "dropped-rst", "dropped-in-character", "dropped-twice", "stalled"]
 )
 def test_a_recorded_client_comes_to_its_end(name: str, mode: str) -> None:
-    """Whoever does what the recorded client did, and resumes at its last event, sees the stream completed."""
+    """A client that resumes at its last event, as the recorded one did, sees the stream complete."""
     recordings = load(folder("cassettes") / "emulator" / f"{name}.yaml").recordings
     play = player(*recordings, mode=mode)
     seen: list[dict[str, Any]] = []
@@ -365,14 +365,14 @@ def test_a_recorded_client_comes_to_its_end(name: str, mode: str) -> None:
 
 
 def test_a_stream_that_nobody_resumed_is_not_dropped_for_ever() -> None:
-    """Where nothing more was recorded there is nothing to answer: a client would come back for ever."""
+    """A resume at the end of a cut recording is refused, since clients would retry an empty answer forever."""
     play = player(streamed(CREATE, TORN, RESET), mode="resume")
     assert play(resume("e4")).status == 400
     assert "was cut after 'e4'" in str(play.misses[0])
 
 
 def test_a_stream_that_nobody_resumed_ends_where_it_was_cut() -> None:
-    """Nothing is made up: the rest of it is what was recorded, and its drop."""
+    """A recording that was cut and never continued is resumed only up to its recorded drop."""
     play = player(streamed(CREATE, TORN, RESET), streamed(resume("other"), STREAM[6:]), mode="resume")
     came = pieces(play(resume("e3")))
     assert came[-1].how is How.RST
@@ -380,7 +380,7 @@ def test_a_stream_that_nobody_resumed_ends_where_it_was_cut() -> None:
 
 
 def test_no_resume_of_a_part() -> None:
-    """Where only the rest of a stream was recorded, that rest is all that can be had."""
+    """If only the rest of a stream was recorded, it can be resumed only at that cursor."""
     play = player(streamed(resume("e3"), STREAM[3:]), mode="resume")
     assert play(resume(None)).status == 400
     assert play(resume("e4")).status == 400
@@ -388,20 +388,20 @@ def test_no_resume_of_a_part() -> None:
 
 
 def test_no_resume_of_a_refusal() -> None:
-    """An error that came as a stream is no recording of the resource."""
+    """An error response cannot be resumed, even if it was sent as a stream."""
     play = player(replace(WHOLE, status=503), mode="resume")
     assert play(resume("e1")).status == 400
 
 
 def test_resume_of_a_promised_length() -> None:
-    """The rest of a body with a Content-Length has the rest of the length."""
+    """A resumed body with a Content-Length declares the length of the rest."""
     size = sum(map(len, STREAM))
     play = player(replace(WHOLE, framing=Length(size)), mode="resume")
     assert play(resume("e2")).framing == Length(size - len(STREAM[0]) - len(STREAM[1]))
 
 
 def test_unknown_cursor() -> None:
-    """A cursor that the stream never gave is refused, with those that it gave."""
+    """A cursor that is not in the stream is refused with a list of those that are."""
     play = player(WHOLE, mode="resume")
     response = play(resume("nope"))
     assert response.status == 400
@@ -409,13 +409,13 @@ def test_unknown_cursor() -> None:
 
 
 def test_recorded_refusal_of_a_cursor() -> None:
-    """A refusal that was recorded is played, not invented."""
+    """If the refusal of a cursor was recorded, that recording is played."""
     play = player(WHOLE, answered(resume("nope"), {"error": {"message": "gone"}}, 404), mode="resume")
     assert play(resume("nope")).status == 404
 
 
 def test_without_event_ids() -> None:
-    """A stream without event ids cannot be resumed and says so; with assigned ones it can, and they are stable."""
+    """A stream without event ids cannot be resumed, unless the player assigns ids, which are stable."""
     bare = frames(cursors=False)
     play = player(streamed(CREATE, bare), mode="resume")
     assert play(resume("h1")).status == 400
@@ -445,13 +445,13 @@ WRONG: Iterable[tuple[dict[str, Any], str]] = (
 
 @pytest.mark.parametrize(("options", "said"), WRONG)
 def test_wrong_options(options: dict[str, Any], said: str) -> None:
-    """Options are checked at the door."""
+    """Invalid options are refused when the player is created."""
     with pytest.raises(CassetteError, match=said):
         player(WHOLE, **options)
 
 
 def test_no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither an answer nor a miss opens a socket."""
+    """Neither a response nor a miss opens a socket."""
 
     def refuse(*arguments: object, **named: object) -> None:
         raise AssertionError("a player opened a socket")
@@ -464,7 +464,7 @@ def test_no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_is_a_guess_is_told() -> None:
-    """A recording whose boundaries are a guess is named once it has answered, and not before."""
+    """A recording with approximate piece boundaries is listed only once it has been played."""
     play = player(replace(WHOLE, approximate=True), poll("v1_a", "completed"))
     assert play.approximate() == []
     play(get(f"{URL}/v1_a"))
@@ -474,13 +474,13 @@ def test_what_is_a_guess_is_told() -> None:
 
 
 def test_trailers_are_not_announced() -> None:
-    """They are not recorded, so a head that promises them would wait for what never comes."""
+    """The Trailer header is dropped, since trailers are not recorded and clients would wait for them."""
     headers = WHOLE.headers.having("trailer", "x-checksum")
     assert "trailer" not in player(replace(WHOLE, headers=headers))(CREATE).headers
 
 
 def test_others_are_answered_while_a_long_body_is_looked_into(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What costs time is done outside of the lock that all clients share."""
+    """A request is redacted outside the lock, so that other clients do not wait for it."""
     play = player(WHOLE)
     held: list[bool] = []
     really = Redactor.request

@@ -1,4 +1,4 @@
-"""Claims about recordings: what a driver saw is what they hold, and what they play a driver sees again."""
+"""A recording holds exactly what a driver saw, and playing it shows a driver the same again."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ ENDINGS = (
 
 
 def seen(exchange: Exchange) -> tuple[object, ...]:
-    """All that a client can tell of an exchange."""
+    """Everything that a client can observe of an exchange."""
     arrivals = exchange.arrivals
     moments = [round(moment, 6) for moment in arrivals.moments]
     return (
@@ -65,7 +65,7 @@ def seen(exchange: Exchange) -> tuple[object, ...]:
 
 @pytest.mark.parametrize(("name", "framing", "pieces"), ENDINGS, ids=[name for name, *_ in ENDINGS])
 def test_played_as_recorded(name: str, framing: Chunked, pieces: tuple[Piece, ...]) -> None:
-    """A client of the player sees what the recorder saw: bytes, pieces, times and ending."""
+    """A client of the player sees the same bytes, pieces, times and ending as the recorder did."""
     first = ServiceDriver(lambda _: Response(200, SSE, framing, PieceBody(pieces)), LogicalClock()).send(ASK)
     recording = Recording.of(first)
     again = ServiceDriver(Player([recording], PROTOCOL, speed=1), LogicalClock()).send(ASK)
@@ -74,7 +74,7 @@ def test_played_as_recorded(name: str, framing: Chunked, pieces: tuple[Piece, ..
 
 
 def test_emulator_there_and_back() -> None:
-    """A conversation with the emulator, played, is the same conversation; nothing is missing or left over."""
+    """A recorded conversation with the emulator plays back identically, with no misses and nothing unused."""
     emulator = ServiceDriver(Emulator())
     key = Headers([("x-goog-api-key", "k")])
     create = replace(post({"model": "gemini-3-flash-preview", "input": "hi", "stream": True}), headers=key)
@@ -89,7 +89,7 @@ def test_emulator_there_and_back() -> None:
 @given(recordings())
 @settings(max_examples=200, deadline=None)
 def test_any_recording_plays(recording: Recording) -> None:
-    """Whatever was recorded plays all its bytes and one ending, which comes right after an unfinished chunk."""
+    """Any recording plays all its bytes and a single ending, which directly follows an unfinished chunk."""
     body = recording.response().body
     pieces: list[Piece] = []
     while not pieces or not isinstance(pieces[-1], Ending):
@@ -104,7 +104,7 @@ def test_any_recording_plays(recording: Recording) -> None:
 
 
 def compressed(data: bytes, coding: str, cut: int | None = None) -> Recording:
-    """A recording of a compressed body that came byte by byte."""
+    """A recording of a compressed body that arrived byte by byte."""
     sent = data[:cut]
     ending = COMPLETE if cut is None else Ending(how=How.FIN, declared=len(data), sent=len(sent))
     headers = Headers([("content-encoding", coding), ("content-length", str(len(data)))])
@@ -125,7 +125,7 @@ RAW = zlib.compress(TEXT)[2:-4]
     ids=["gzip", "x-gzip", "deflate", "raw deflate", "two members"],
 )  # fmt: skip
 def test_decoded(data: bytes, coding: str) -> None:
-    """Compression is undone piece by piece, and the answer is the text that a client would have seen."""
+    """Decompression keeps the pieces and yields the text that a client would have seen."""
     plain = compressed(data, coding).decoded()
     assert plain.body == TEXT
     assert len(plain.pieces) == len(data)
@@ -135,7 +135,7 @@ def test_decoded(data: bytes, coding: str) -> None:
 
 
 def test_decoded_after_a_cut() -> None:
-    """Of a compressed body that was cut there is what could be read, and it is still short."""
+    """A truncated compressed body yields what could be decoded and remains incomplete."""
     plain = compressed(gzip.compress(TEXT), "gzip", cut=-9).decoded()
     assert TEXT.startswith(plain.body)
     assert isinstance(plain.framing, Length)
@@ -144,7 +144,7 @@ def test_decoded_after_a_cut() -> None:
 
 
 def test_bomb_and_broken() -> None:
-    """A decompression bomb and a broken coding are refused, in words."""
+    """A decompression bomb and invalid compressed data are refused with an explanation."""
     with pytest.raises(CassetteError, match="holds more than"):
         compressed(gzip.compress(bytes(65 * 1024 * 1024)), "gzip").decoded()
     with pytest.raises(CassetteError, match="gzip or deflate is broken"):
@@ -152,7 +152,7 @@ def test_bomb_and_broken() -> None:
 
 
 def test_driver_decoded_already() -> None:
-    """A body whose driver undid the coding is kept as text: its header would make clients undo it twice."""
+    """A body that its driver already decoded is kept as text, without its Content-Encoding header."""
     body = gzip.compress(TEXT)
     headers = Headers([("content-encoding", "gzip"), ("content-type", "text/event-stream")])
     response = Response(200, headers, Length(len(body)), PieceBody((Chunk(body[:9]), Chunk(body[9:]), COMPLETE)))
@@ -173,24 +173,24 @@ def exchange(**changes: object) -> Exchange:
 
 
 def test_truncated_exchange_is_refused() -> None:
-    """Half a body is no recording."""
+    """An exchange whose body was not kept in full cannot be made into a recording."""
     with pytest.raises(CassetteError, match="9 bytes, of which the record keeps 6"):
         Recording.of(exchange(truncated=True, size=9))
 
 
 def test_more_pieces_than_were_kept() -> None:
-    """Bytes whose arrival was not noted are there as one piece, and the recording says that it guesses."""
+    """Bytes without a noted arrival become one piece, and the recording is marked as approximate."""
     recording = Recording.of(exchange())
     assert (list(recording.pieces.sizes), recording.approximate) == ([2, 4], True)
 
 
 def test_pieces_must_add_up() -> None:
-    """A recording whose pieces do not make its body cannot be."""
+    """A recording whose piece sizes do not add up to its body cannot be created."""
     with pytest.raises(ValueError, match="hold 3 bytes but the body 6"):
         Recording(ASK, 200, Headers(), b"abcdef", pieces_of([(3, 0)]))
 
 
 def test_client_ending_is_kept() -> None:
-    """That a client hung up is on record as the client's doing."""
+    """That the client disconnected is kept in the recording."""
     ending = Ending(By.CLIENT, How.FIN, detail="enough")
     assert Recording.of(exchange(ending=ending)).ending == ending

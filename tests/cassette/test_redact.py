@@ -1,4 +1,4 @@
-"""Claims about redaction: no planted secret comes through, equal stays equal, and nothing else changes."""
+"""Redaction hides every secret, uses one placeholder for each, and changes nothing else."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ LOOKS = (
 
 
 def written(recording: Recording, tmp_path: Path) -> str:
-    """The file that a recording makes, and what can be read in it, as one text."""
+    """The file of a recording and everything that can be read from it, as one text."""
     path = tmp_path / "a.yaml"
     save(path, [recording])
     (kept,) = load(path).recordings
@@ -171,7 +171,7 @@ PLANTED = [(place, look) for place in PLACES for look in LOOKS if "\n" not in lo
 
 @pytest.mark.parametrize(("place", "secret"), PLANTED, ids=lambda word: word[:14])
 def test_looks_like_a_secret(place: str, secret: str, tmp_path: Path) -> None:
-    """What looks like a secret is in no file, wherever in an exchange it stood, and is reported."""
+    """Anything that looks like a secret is removed wherever in an exchange it occurs, and is reported."""
     redactor = Redactor(PROTOCOL)
     kept = redactor.redact(PLACES[place](secret))
     assert secret not in written(kept, tmp_path)
@@ -183,7 +183,7 @@ def test_looks_like_a_secret(place: str, secret: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("place", PLACES)
 def test_known_secret(place: str, tmp_path: Path) -> None:
-    """A secret that was told looks like nothing, and is hidden all the same."""
+    """A secret given to the redactor is hidden, even if it does not look like one."""
     kept = Redactor(PROTOCOL, secrets=[PLAIN]).redact(PLACES[place](PLAIN))
     text = written(kept, tmp_path)
     assert PLAIN not in text
@@ -198,7 +198,7 @@ SPELLINGS: tuple[Callable[[str], str], ...] = (
 
 @pytest.mark.parametrize("spell", SPELLINGS)
 def test_spellings(spell: Callable[[str], str]) -> None:
-    """A known secret is hidden in running text also as URLs and JSON spell it."""
+    """A known secret is hidden in running text also when escaped for URLs or JSON."""
     secret = 'a/b "c" d'
     kept = Redactor(PROTOCOL, secrets=[secret]).redact(_raw(f"see {spell(secret)}!".encode(), "text/plain"))
     assert kept.body == b"see REDACTED-1!"
@@ -207,7 +207,7 @@ def test_spellings(spell: Callable[[str], str]) -> None:
 @pytest.mark.parametrize("before", ["", "u", "us", "use", "user:"])
 @pytest.mark.parametrize("encode", [b64encode, urlsafe_b64encode])
 def test_known_secret_in_base64(before: str, encode: Callable[[bytes], bytes]) -> None:
-    """A known secret is hidden in base64, wherever in the encoded text it begins."""
+    """A known secret is hidden within base64, at whatever offset of the encoded text it starts."""
     text = encode(f"{before}{PLAIN}>?>".encode()).decode()
     kept = Redactor(PROTOCOL, secrets=[PLAIN]).redact(answered(post({"x": text}), {}))
     left = json.loads(kept.request.body)["x"]
@@ -217,7 +217,7 @@ def test_known_secret_in_base64(before: str, encode: Callable[[bytes], bytes]) -
 
 @pytest.mark.parametrize("target", ["/v1/a/b-9Zq/c", "/v1/a%2Fb-9Zq/c", "/v1/x?u=a%252Fb-9Zq"])
 def test_known_secret_with_a_slash_in_a_target(target: str) -> None:
-    """A secret that looks like two segments of a path, or was escaped twice, is hidden in a target."""
+    """A secret that contains a slash, or is escaped twice, is hidden in a request target."""
     kept = Redactor(PROTOCOL, secrets=["a/b-9Zq"]).redact(answered(get(target), {}))
     assert "9Zq" not in kept.request.target
 
@@ -276,7 +276,7 @@ def _thirds(text: str) -> list[str]:
 @pytest.mark.parametrize("place", NAMED)
 @pytest.mark.parametrize("secret", ["hunter2-Hunter2", "ab 1/ü?=", "µ"])
 def test_named_secret(place: str, secret: str) -> None:
-    """What a name gives away is hidden, whatever it looks like."""
+    """A value that is secret by its name or place is hidden, whatever it looks like."""
     kept = Redactor(PROTOCOL).redact(NAMED[place](secret))
     text = f"{kept.origin} {kept.request!r} {kept.headers!r} {assembled(kept.request.body)} {assembled(kept.body)}"
     assert secret not in text
@@ -286,7 +286,7 @@ def test_named_secret(place: str, secret: str) -> None:
 
 
 def test_innocent_headers() -> None:
-    """Permissions, and the attributes of a cookie, are no secrets: not there, nor where their words turn up."""
+    """Permission headers and cookie attributes are not secret, neither there nor where their words reappear."""
     fields = [
         ("access-control-allow-credentials", "true"),
         ("set-cookie", "a=0123456789; HttpOnly; SameSite=Strict"),
@@ -299,7 +299,7 @@ def test_innocent_headers() -> None:
 
 
 def test_learned_from_its_name() -> None:
-    """A key that a header gave away is hidden in a later error message, under the same placeholder."""
+    """A key learned from a header is hidden in later bodies under the same placeholder."""
     redactor = Redactor(PROTOCOL)
     first = redactor.redact(answered(post({}, x_goog_api_key="my-own-key-1"), {}))
     later = redactor.redact(answered(post({}), {"error": {"message": "the key my-own-key-1 is not valid"}}))
@@ -308,7 +308,7 @@ def test_learned_from_its_name() -> None:
 
 
 def test_consistent() -> None:
-    """One secret has one placeholder in all its places, and two secrets have two."""
+    """A secret has the same placeholder everywhere, and different secrets have different ones."""
     other = "ghp_" + "Z9y8" * 9
     recording = answered(get(f"{URL}?key={KEY}"), {"a": KEY, "b": other, "c": f"{other} {KEY}"})
     kept = Redactor(PROTOCOL).redact(recording)
@@ -319,7 +319,7 @@ def test_consistent() -> None:
 @given(st.data())
 @settings(max_examples=150, deadline=None)
 def test_split_over_events(data: st.DataObject) -> None:
-    """A secret cut into any fragments is hidden, and the text around it stays."""
+    """A secret split over events in any way is hidden, and the text around it is kept."""
     secret, known = data.draw(st.sampled_from([(KEY, False), (PLAIN, True), ("ghp_" + "A1b2" * 9, False)]))
     text = f"say {secret} “now”"
     cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=6)))
@@ -335,7 +335,7 @@ def test_split_over_events(data: st.DataObject) -> None:
 @given(st.integers(0, 4000))
 @settings(max_examples=150, deadline=None)
 def test_dropped_inside_a_known_secret(cut: int) -> None:
-    """Of a known secret not even a part is left at the place where a stream was cut, or goes on after a resume."""
+    """No part of a known secret is left where a stream was cut inside it, nor where a resume continues it."""
     body = b"".join(frames(texts=["it is cor", "rect horse", " 7 battery and", " more"]))
     cut %= len(body)
     head = streamed(post({}), [body[:cut]] if cut else [], Ending(how=How.RST))
@@ -349,7 +349,7 @@ def test_dropped_inside_a_known_secret(cut: int) -> None:
 
 
 def test_exempt_fields() -> None:
-    """Signatures, inline data and ids stay, also where they look like a key: altered they are no use."""
+    """Signatures, inline data and ids are kept even if they look like a key, since altered they are useless."""
     value = {"signature": KEY, "data": KEY, "id": KEY, "continuation_token": KEY, "previous_interaction_id": KEY}
     recording = answered(post(value), value)
     assert Redactor(PROTOCOL).redact(recording).request.body == recording.request.body
@@ -359,7 +359,7 @@ def test_exempt_fields() -> None:
 @given(recordings())
 @settings(max_examples=100, deadline=None)
 def test_only_secrets_change(recording: Recording) -> None:
-    """A recording without a secret comes out as it went in; one that was redacted is not changed again."""
+    """A recording without secrets is unchanged, and redacting twice changes nothing more."""
     redactor = Redactor(PROTOCOL)
     kept = redactor.redact(recording)
     if not redactor.report:
@@ -368,14 +368,14 @@ def test_only_secrets_change(recording: Recording) -> None:
 
 
 def test_bytes_around_stay() -> None:
-    """Spacing, escapes, number formats and doubled members survive beside a replaced value."""
+    """Whitespace, escapes, number formats and duplicate members around a replaced value are kept."""
     body = f'{{ "n" : 1.0e+5,"a":"\\u00e9\\/", "k" :"{KEY}" ,"n": 12345678901234567890123 }}'.encode()
     kept = Redactor(PROTOCOL).redact(_raw(body))
     assert kept.body == body.replace(KEY.encode(), b"REDACTED-1")
 
 
 def test_lengths_follow() -> None:
-    """Promised lengths, chunk counts and pieces fit the new bytes; what was missing before is missing still."""
+    """Lengths, chunk sizes and pieces match the new bytes, and a truncated body is still short by as much."""
     body = json.dumps({"message": KEY}).encode()
     headers = Headers([("content-type", "application/json"), ("Content-Length", str(len(body) + 5))])
     ending = Ending(how=How.FIN, declared=len(body) + 5, sent=len(body))
@@ -399,7 +399,7 @@ def test_lengths_follow() -> None:
     st.lists(st.integers(0, 40), max_size=5),
 )
 def test_follow(body: bytes, raw: list[tuple[int, int, bytes]], cuts: list[int]) -> None:
-    """However bytes are replaced, the pieces add up, and an untouched piece keeps its size."""
+    """After any edits the pieces add up to the new body, and pieces without an edit keep their size."""
     edits, at = [], 0
     for start, size, data in sorted(raw):
         if start >= at and start + size <= len(body):
@@ -417,7 +417,7 @@ def test_follow(body: bytes, raw: list[tuple[int, int, bytes]], cuts: list[int])
 
 
 def test_gzip_is_undone() -> None:
-    """A compressed answer is kept decoded, its coding noted, its pieces those of the text."""
+    """A compressed response is stored decoded, with its encoding noted and the pieces of the text."""
     body = json.dumps({"a": "x" * 500}).encode()
     kept = Redactor(PROTOCOL).redact(_gzipped(body))
     assert (kept.body, kept.coding) == (body, "gzip")
@@ -427,7 +427,7 @@ def test_gzip_is_undone() -> None:
 
 
 def test_unknown_coding_is_refused() -> None:
-    """What cannot be looked into is not recorded as clean."""
+    """A body in an encoding that cannot be decoded is refused instead of recorded unredacted."""
     fields = Headers([("content-encoding", "br")])
     with pytest.raises(CassetteError, match="identity or gzip"):
         Redactor(PROTOCOL).redact(replace(_raw(b"abc"), headers=fields))
@@ -437,7 +437,7 @@ def test_unknown_coding_is_refused() -> None:
 
 
 def test_gzip_that_was_sent_is_undone() -> None:
-    """A compressed request is kept decoded, its length with it."""
+    """A compressed request is stored decoded, with the matching length."""
     body = json.dumps({"a": "x" * 500}).encode()
     kept = Redactor(PROTOCOL).redact(answered(_sent(gzip.compress(body), "gzip"), {})).request
     assert (kept.body, kept.headers.get("content-length")) == (body, str(len(body)))
@@ -445,7 +445,7 @@ def test_gzip_that_was_sent_is_undone() -> None:
 
 
 def test_a_refusal_does_not_tell_the_key() -> None:
-    """What cannot be recorded is named by its path, not by the query that may hold a key."""
+    """A refusal names the path of the request, without the query that may contain a key."""
     recording = replace(
         _raw(b"abc"), headers=Headers([("content-encoding", "br")]), request=get(f"{URL}?key={KEY}")
     )
@@ -455,7 +455,7 @@ def test_a_refusal_does_not_tell_the_key() -> None:
 
 
 def test_data_in_several_lines() -> None:
-    """A payload written over several data lines, with any line end, is looked into."""
+    """A payload over several data lines, with any line endings, is redacted."""
     for newline in (b"\n", b"\r\n", b"\r"):
         frame = encode("error", b'{"error":\n{"message": "' + KEY.encode() + b'"}}', newline=newline)
         recording = Recording(get(URL), 200, SSE, frame, pieces_of([(len(frame), 0)]))
@@ -473,7 +473,7 @@ ECHOED = (
 
 @pytest.mark.parametrize(("name", "value", "echo"), ECHOED)
 def test_what_a_header_gave_away_in_parts(name: str, value: str, echo: str) -> None:
-    """The password in Basic credentials, a value of several words, a cookie in base64: no body repeats it."""
+    """A part of a secret header, such as the password of Basic credentials, is hidden in bodies too."""
     fields = Headers([(name, value)])
     recording = replace(answered(post({}), {"message": f"no {echo}."}), request=Request("POST", URL, fields))
     seen_before = Headers([("set-cookie", "a=first-cookie-1; Path=/")])

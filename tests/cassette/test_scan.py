@@ -1,4 +1,4 @@
-"""Claims about the gate: what would be a leak is seen in files of any recorder, what is none is not."""
+"""The scan finds secrets in files of any recorder and reports nothing else."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ LEAKS = {
 
 @pytest.mark.parametrize("place", LEAKS)
 def test_cassette(place: str, tmp_path: Path) -> None:
-    """A leak is seen in the recording, in its cassette and in the journal; after redaction there is none."""
+    """A secret is found in a recording, its cassette and its journal; after redaction none is found."""
     kept = Redactor(PROTOCOL).redact(LEAKS[place])
     for number, (recording, leaks) in enumerate([(LEAKS[place], True), (kept, False)]):
         path = tmp_path / f"{number}.yaml"
@@ -69,7 +69,7 @@ FILES = (
 
 @pytest.mark.parametrize(("name", "value", "place"), FILES)
 def test_other_files(tmp_path: Path, name: str, value: object, place: str) -> None:
-    """Other recorders' files are looked into, and the place is told."""
+    """Secrets are found in the files of other recorders and reported with their place."""
     (tmp_path / name).write_text(json.dumps(value))
     hits = scan_file(tmp_path / name, PROTOCOL)
     assert hits
@@ -91,7 +91,7 @@ WRITTEN = (
 
 @pytest.mark.parametrize("value", WRITTEN)
 def test_placeholders_in_headers(value: str, tmp_path: Path) -> None:
-    """What redaction leaves of a header that names its scheme is no leak, in a cassette nor in a HAR file."""
+    """A redacted header that still names its auth scheme is no secret, in a cassette or in a HAR file."""
     cassette = {"interactions": [{"request": {"headers": {"authorization": [value]}}}]}
     har = {"log": {"entries": [{"request": {"headers": [{"name": "Authorization", "value": value}]}}]}}
     for name, document in (("a.json", cassette), ("a.har", har)):
@@ -100,7 +100,7 @@ def test_placeholders_in_headers(value: str, tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_looked_into(tmp_path: Path) -> None:
-    """A body in a coding that nobody here undoes is told, and is no pass."""
+    """A body in an unsupported content encoding is reported, since it cannot be scanned."""
     coded = Recording(
         get(URL),
         200,
@@ -116,7 +116,7 @@ def test_what_cannot_be_looked_into(tmp_path: Path) -> None:
 
 
 def test_place_in_a_text(tmp_path: Path) -> None:
-    """In a file that is read as text, and in one that only claims to be JSON or YAML, the line is told."""
+    """In a text file, and in one that is not valid JSON or YAML, the line of a secret is reported."""
     for name in ("a.txt", "a.json", "a.yaml", "a.sse"):
         (tmp_path / name).write_text(f"some: [\n}} text\n{KEY}\n")
         (hit,) = scan_file(tmp_path / name, PROTOCOL)
@@ -124,7 +124,7 @@ def test_place_in_a_text(tmp_path: Path) -> None:
 
 
 def test_what_is_not_text_is_scanned_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A broken file is looked through as text, wherever the command runs."""
+    """An invalid file is scanned as text, whatever the current directory is."""
     (tmp_path / "a.yaml").write_bytes(b"version: 1\n\xff " + KEY.encode() + b"\n")
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
@@ -133,6 +133,6 @@ def test_what_is_not_text_is_scanned_from_any_folder(tmp_path: Path, monkeypatch
 
 
 def test_unreadable(tmp_path: Path) -> None:
-    """A file that cannot be read is an error and never a pass."""
+    """A file that cannot be read raises an error and never passes the scan."""
     with pytest.raises(CassetteError, match="cannot be read"):
         scan_file(tmp_path / "none.yaml", PROTOCOL)

@@ -1,4 +1,4 @@
-"""Claims about the schema of cassettes: it accepts what is written, and refuses what cannot be read."""
+"""The cassette schema accepts everything that is written and rejects only what cannot be loaded."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ VALIDATOR = Draft202012Validator(SCHEMA)
 
 
 def test_schema_is_one() -> None:
-    """The schema itself is valid 2020-12."""
+    """The schema is a valid JSON Schema of draft 2020-12."""
     Draft202012Validator.check_schema(SCHEMA)
 
 
 @given(recordings())
 @settings(max_examples=60, deadline=None)
 def test_what_is_written(recording: Recording) -> None:
-    """Every saved cassette and every journal is valid."""
+    """Every saved cassette and every journal matches the schema."""
     with TemporaryDirectory() as where:
         path = Path(where) / "a.yaml"
         save(path, [recording], PROVENANCE)
@@ -60,7 +60,7 @@ DAMAGE: tuple[tuple[str, list[Any], Any], ...] = (
 
 @pytest.mark.parametrize(("place", "value"), [damage[1:] for damage in DAMAGE], ids=[name for name, *_ in DAMAGE])
 def test_damage(tmp_path: Path, place: list[Any], value: Any) -> None:
-    """What the schema refuses, the reader refuses too, and says where."""
+    """Whatever the schema rejects, the loader rejects too, with the line."""
     path = tmp_path / "a.yaml"
     save(path, [DROPPED], PROVENANCE)
     document = copy.deepcopy(yaml.safe_load(path.read_text("utf-8")))

@@ -1,6 +1,6 @@
-"""A recorded stream, dropped at every byte, resumed and put together: nothing lost, nothing twice.
+"""A recorded stream dropped at any byte and resumed is complete: nothing is lost and nothing repeated.
 
-HARNESS_SWEEP=all cuts at every byte on the socket, too; else there the places are structural.
+On the socket only structural places are cut, unless HARNESS_SWEEP=all is set, which cuts at every byte.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from harness.wire import Decoder, Driver, Exchange, Headers, How, Request, Servi
 
 BYTES = 10_000
 DELTAS = {"all": 52, "sparse": 66}
-"""How many make a stream of that size."""
+"""The number of deltas that make a stream of that size."""
 TEXT = "Déjà vu in 東京 🦊, told in pieces that belong together. "
 HEADERS = Headers((("x-goog-api-key", "key"), ("content-type", "application/json")))
 CREATE = Request(
@@ -40,7 +40,7 @@ Carrier = Callable[[Service], AbstractContextManager[Driver]]
 
 @cache
 def recorded(event_ids: str) -> Recording:
-    """A stream of the emulator, 10 kB of it."""
+    """A recorded stream of the emulator, about 10 kB long."""
     emulator = Emulator(Settings(event_ids=event_ids))
     emulator.script({"text": TEXT * 30, "deltas": DELTAS[event_ids]})
     recording = Recording.of(ServiceDriver(emulator).send(CREATE))
@@ -49,27 +49,27 @@ def recorded(event_ids: str) -> Recording:
 
 
 def events(body: bytes) -> list[Event]:
-    """The whole events that a client has, without the sentinel."""
+    """The complete events in a body, without the sentinel."""
     return [loads(frame.data).value for frame in Decoder().feed(body) if frame.data != PROTOCOL.sentinel]
 
 
 @contextmanager
 def on_a_socket(service: Service) -> Iterator[Driver]:
-    """Over loopback, a connection a request."""
+    """A driver over loopback, with one connection per request."""
     with ServerThread(service) as server:
         driver = UrlDriver(server.url)
-        driver.close()  # keeps none: on those kernels acknowledge 40 ms late, and an exact reset waits for it
+        driver.close()  # no reuse: on reused connections ACKs come 40 ms late, and an exact reset waits for them
         yield driver
         assert server.errors == []
 
 
 def in_process(service: Service) -> AbstractContextManager[Driver]:
-    """Without a socket."""
+    """A driver without a socket."""
     return nullcontext(ServiceDriver(service))
 
 
 class Oracle:
-    """prefix(cursor) + resumed(cursor) is the whole stream, whatever came between."""
+    """The resume oracle: prefix(cursor) + resumed(cursor) is the whole stream, wherever it was cut."""
 
     def __init__(self, recording: Recording) -> None:
         self._whole = events(recording.body)
@@ -81,7 +81,7 @@ class Oracle:
         return PROTOCOL.resume(CREATE, self._identity, None)
 
     def resume(self, received: bytes) -> tuple[int, Request]:
-        """The number of the event that a client goes on from, -1 for none, and what it asks for."""
+        """The number of the last event with a cursor, or -1, and the request that resumes after it."""
         had = events(received)
         assert had == self._whole[: len(had)]
         at = max((number for number, event in enumerate(had) if PROTOCOL.cursor(event)), default=-1)
@@ -89,7 +89,7 @@ class Oracle:
         return at, PROTOCOL.resume(CREATE, self._identity, cursor)
 
     def is_whole(self, at: int, rest: Exchange) -> bool:
-        """Whether a resume after event `at` brought exactly what followed; the same answer is judged once."""
+        """Whether a resume after event `at` brought exactly the rest; equal answers are compared once."""
         key = (at, rest.body)
         if key not in self._right and compare(self._whole, at, events(rest.body)) == Rest():
             self._right.add(key)
@@ -97,7 +97,7 @@ class Oracle:
 
 
 def sweep(carried: Carrier, recording: Recording, places: Iterable[Place], drop: Drop) -> None:
-    """Cut at each place, resume, put together."""
+    """Cut the stream at each place, resume it and check that the parts make the whole."""
     oracle, listed = Oracle(recording), list(places)
     plan = Plan(tuple(c for place in listed for c in (Connection((Cut(place, drop),)), Connection())))
     with carried(cut(Player([recording], PROTOCOL, mode="resume"), plan, PROTOCOL)) as driver:
@@ -112,24 +112,24 @@ def sweep(carried: Carrier, recording: Recording, places: Iterable[Place], drop:
 
 @pytest.mark.parametrize("drop", [Drop.FIN, Drop.RST])
 def test_every_byte(drop: Drop) -> None:
-    """In-process, 10 kB: at every byte the prefix and the resumed rest are the whole stream."""
+    """In process, prefix and resumed rest make the whole stream for a cut at every byte."""
     sweep(in_process, recorded("all"), every_byte(recorded("all").body), drop)
 
 
 @pytest.mark.parametrize("drop", [Drop.FIN, Drop.RST])
 def test_sparse_ids(drop: Drop) -> None:
-    """Where few events have an id, those after the last one come again, and are not doubled."""
+    """If few events have an id, those after the last id are repeated on resume but not counted twice."""
     sweep(in_process, recorded("sparse"), structural(recorded("sparse").body), drop)
 
 
 @pytest.mark.parametrize("drop", [Drop.FIN, Drop.RST])
 def test_on_a_socket(drop: Drop) -> None:
-    """The same over loopback, where a reset is exact to the byte as well."""
+    """Over loopback, prefix and resumed rest make the whole stream too, and a reset is exact to the byte."""
     sweep(on_a_socket, recorded("all"), ON_SOCKET(recorded("all").body), drop)
 
 
 def test_a_wrong_rest_is_noticed() -> None:
-    """The sweep can fail: a player whose resume repeats the boundary event does not pass."""
+    """The sweep fails for a player whose resume repeats the event of the cursor."""
 
     def inclusive(service: Service) -> AbstractContextManager[Driver]:
         return in_process(cut(service, "resumes=pass/inclusive,times:all", PROTOCOL))

@@ -1,4 +1,4 @@
-"""Claims about recording into a cassette: vcrpy's modes, nothing old is lost, nothing is read twice."""
+"""Recording into a cassette follows vcrpy's modes, loses no older recording and decodes each entry once."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.cassette.samples import DROPPED, HELLO, PROVENANCE, URL, answered, co
 
 
 def test_poll_is_not_played_from_what_was_just_recorded(tmp_path: Path) -> None:
-    """With new_episodes a second equal request goes to the target again, as the first did."""
+    """With new_episodes, a repeated request goes to the target again and is not answered from this session."""
     path = tmp_path / "a.yaml"
     save(path, [HELLO])
     poll = answered(get(f"{URL}/v1_a"), {"id": "v1_a", "status": "in_progress"})
@@ -28,7 +28,7 @@ def test_poll_is_not_played_from_what_was_just_recorded(tmp_path: Path) -> None:
     assert len(load(path).recordings) == 3
 
 
-MODES = (  # mode, is there a file, what is played of it, may something be added
+MODES = (  # mode, whether there is a file, whether it is played, whether recordings may be added
     ("none", True, True, False),
     ("none", False, False, False),
     ("once", True, True, False),
@@ -42,7 +42,7 @@ MODES = (  # mode, is there a file, what is played of it, may something be added
 
 @pytest.mark.parametrize(("mode", "there", "plays", "records"), MODES)
 def test_record_modes(tmp_path: Path, mode: str, there: bool, plays: bool, records: bool) -> None:
-    """The record modes are vcrpy's."""
+    """The record modes play and record as vcrpy's do."""
     path = tmp_path / "a.yaml"
     if there:
         save(path, [HELLO], PROVENANCE)
@@ -65,7 +65,7 @@ def test_record_modes(tmp_path: Path, mode: str, there: bool, plays: bool, recor
 
 
 def test_all_replaces_what_it_records_again(tmp_path: Path) -> None:
-    """Recorded anew, a request has its new answer and not the old one as well."""
+    """In mode `all`, a new recording replaces the old one of the same request."""
     path = tmp_path / "a.yaml"
     save(path, [HELLO, DROPPED])
     with CassetteFile(path, PROTOCOL, mode="all") as cassette:
@@ -84,7 +84,7 @@ REFUSED = replace(
     ending=Ending(how=How.REFUSED),
 )
 DENIED = answered(HELLO.request, {"error": {"code": "denied"}}, 401)
-ANEW = (  # what the file holds, what is recorded, what it holds then, whether a copy is kept, what is said
+ANEW = (  # recordings before, new ones, recordings after, whether a copy is kept, what is reported
     ([HELLO, DROPPED], [HELLO], [DROPPED, HELLO], False, ""),
     ([HELLO, DROPPED], [REFUSED], [HELLO, DROPPED], False, "was not answered (refused)"),
     ([HELLO], [REFUSED, HELLO], [HELLO], False, "was not answered (refused)"),
@@ -98,7 +98,7 @@ ANEW = (  # what the file holds, what is recorded, what it holds then, whether a
 def test_what_becomes_of_older_recordings(
     tmp_path: Path, held: list[Recording], came: list[Recording], kept: list[Recording], copied: bool, said: str
 ) -> None:
-    """A failure replaces no answer, less does not replace more without a copy, and both are said."""
+    """A failure never replaces a response, less replaces more only after a copy is kept, and both are reported."""
     path = tmp_path / "a.yaml"
     save(path, held)
     before = path.read_bytes()
@@ -114,7 +114,7 @@ def test_what_becomes_of_older_recordings(
 
 @pytest.mark.parametrize("mode", ["new_episodes", "all"])
 def test_recordings_of_another_class_are_not_added(tmp_path: Path, mode: str) -> None:
-    """What an emulator answered does not get into a file of live recordings, whatever the mode."""
+    """Recordings of an emulator cannot be added to a cassette of live recordings, whatever the mode."""
     path = tmp_path / "a.yaml"
     save(path, [HELLO], replace(PROVENANCE, target=Target.LIVE))
     before = path.read_bytes()
@@ -129,7 +129,7 @@ def test_recordings_of_another_class_are_not_added(tmp_path: Path, mode: str) ->
 
 @pytest.mark.parametrize("held", [None, replace(PROVENANCE, recorded="2026-01-01")])
 def test_added_recordings_make_no_older_ones_new(tmp_path: Path, held: Provenance | None) -> None:
-    """As long as an older recording is there, the file says of it what it said, or nothing."""
+    """Adding to a cassette with older recordings leaves its provenance unchanged."""
     path = tmp_path / "a.yaml"
     save(path, [HELLO], held)
     with CassetteFile(path, PROTOCOL, mode="new_episodes", provenance=PROVENANCE) as cassette:
@@ -150,7 +150,7 @@ class Counted:
 
 
 def test_each_entry_is_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Adding and playing cost the same in a long cassette as in a short one: nothing of it is looked at again."""
+    """Each entry is decoded once, so adding and playing do not get slower with the size of a cassette."""
     decoded, compared = Counted(layout.from_entry), Counted(Canon._canonical)
     monkeypatch.setattr(layout, "from_entry", decoded)
     monkeypatch.setattr(Canon, "_canonical", lambda canon, request: compared(canon, request))
@@ -169,7 +169,7 @@ def test_each_entry_is_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_recorder_and_player_match_alike(tmp_path: Path) -> None:
-    """An id from outside of the cassette may be another one, while it is recorded into as while it is played."""
+    """An id from outside the cassette may differ while recording, just as while playing."""
     path = tmp_path / "a.yaml"
     recorded = answered(post({"input": "x", "previous_interaction_id": "old"}), {"id": "v1_b"})
     save(path, [recorded])
@@ -179,7 +179,7 @@ def test_recorder_and_player_match_alike(tmp_path: Path) -> None:
 
 
 def test_a_second_recorder_is_refused_at_its_start(tmp_path: Path) -> None:
-    """Before anything was recorded, so that nothing is spent on what could not be kept; afterwards it may."""
+    """A second recorder for the same file is refused before it sends anything; later it is allowed."""
     pytest.importorskip("fcntl")
     path = tmp_path / "a.yaml"
     with (
@@ -194,13 +194,13 @@ def test_a_second_recorder_is_refused_at_its_start(tmp_path: Path) -> None:
 
 
 def test_unknown_mode(tmp_path: Path) -> None:
-    """A mode that does not exist is refused with those that do."""
+    """An unknown mode is refused with a list of the known ones."""
     with pytest.raises(CassetteError, match="new_episodes"):
         CassetteFile(tmp_path / "a.yaml", PROTOCOL, mode="sometimes")
 
 
 def test_recording_redacts_unless_told(tmp_path: Path) -> None:
-    """A key in a header is not in the file by default, and is there when redaction is off."""
+    """An API key is redacted in the cassette and its journal by default, and kept with redact=False."""
     key = "AIza" + "b" * 35
     recording = answered(post({"input": "x"}, x_goog_api_key=key), {"error": {"message": f"{key} is bad"}})
     for redact, there in ((True, False), (False, True)):
@@ -212,7 +212,7 @@ def test_recording_redacts_unless_told(tmp_path: Path) -> None:
 
 
 def test_matching_ignores_host_and_order(tmp_path: Path) -> None:
-    """Played wherever it is served from: host, port and the order of a query do not matter."""
+    """Neither host and port nor the order of query parameters matters for matching."""
     path = tmp_path / "a.yaml"
     save(path, [replace(answered(get(f"{URL}/v1_a?b=2&a=1"), {"id": "v1_a"}), origin="https://live.example.com")])
     with CassetteFile(path, PROTOCOL, mode="none") as cassette:

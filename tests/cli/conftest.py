@@ -1,4 +1,4 @@
-"""What every test of the command line needs: no configuration and no key from outside, and a toy catalogue."""
+"""What all tests of the command line need: no configuration and no key from outside, and a toy catalogue."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.runner import toys
 
 
 class Done(NamedTuple):
-    """What a command left."""
+    """Exit code and output of a finished command."""
 
     code: int
     out: str
@@ -26,7 +26,7 @@ Harness = Callable[..., Done]
 
 @pytest.fixture(autouse=True)
 def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """An empty folder as the current one, and an environment without keys."""
+    """Run the test in an empty folder and without keys in the environment."""
     monkeypatch.chdir(tmp_path)
     for name in ("GEMINI_API_KEY", "OTHER_GEMINI_API_KEY", "GITHUB_STEP_SUMMARY"):
         monkeypatch.delenv(name, raising=False)
@@ -34,7 +34,7 @@ def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture
 def harness(capsys: pytest.CaptureFixture[str]) -> Harness:
-    """Runs one command line in this process."""
+    """A function that runs one command line in this process."""
 
     def run(*words: str) -> Done:
         capsys.readouterr()
@@ -46,13 +46,13 @@ def harness(capsys: pytest.CaptureFixture[str]) -> Harness:
 
 @pytest.fixture
 def toy_catalogue(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The toy catalogue in place of the real one."""
+    """Replace the real catalogue by the toy catalogue."""
     monkeypatch.setattr("harness.runner.plan.load_catalogue", lambda: toys.CATALOGUE)
 
 
 @pytest.fixture
 def toy() -> Iterator[tuple[toys.ToyService, str]]:
-    """A toy behind a socket, and its URL."""
+    """A toy service behind a socket, and its URL."""
     service = toys.ToyService()
     with ServerThread(service) as server:
         yield service, server.url

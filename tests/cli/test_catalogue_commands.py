@@ -1,4 +1,4 @@
-"""Claims about `list`, `explain` and `smoke`."""
+"""Tests of `list`, `explain` and `smoke`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Toy = tuple[toys.ToyService, str]
 
 
 def fits(text: str, name: str) -> Any:
-    """The JSON text, which the named output schema describes."""
+    """Parse the JSON text and validate it against the named output schema."""
     value = json.loads(text)
     jsonschema.validate(
         value, json.loads((folder("schemas") / "output" / f"{name}.schema.json").read_text("utf-8"))
@@ -26,7 +26,7 @@ def fits(text: str, name: str) -> Any:
 
 
 def test_the_real_catalogue_fits_its_schema(harness: Harness) -> None:
-    """`list --json` prints every record."""
+    """`list --json` prints every check of the real catalogue, in the form of its schema."""
     records = fits(harness("list", "--json").out, "list")
     assert len({record["id"] for record in records}) == len(records) > 100
 
@@ -42,7 +42,7 @@ def test_the_real_catalogue_fits_its_schema(harness: Harness) -> None:
     ],
 )
 def test_list(words: list[str], ids: list[str], harness: Harness) -> None:
-    """Globs, profile and level narrow the list; the last line counts it."""
+    """Globs, profile and level narrow the list; the last line counts what is listed."""
     lines = harness("list", *words).out.splitlines()
     assert [line.split()[0] for line in lines[:-1]] == ids
     assert lines[-1] == counted(len(ids), "check")
@@ -50,7 +50,7 @@ def test_list(words: list[str], ids: list[str], harness: Harness) -> None:
 
 @pytest.mark.usefixtures("toy_catalogue")
 def test_explain(harness: Harness) -> None:
-    """A check is explained by its rule, source, effect, needs and cost."""
+    """`explain` shows a check's rule, source, effect, needs and cost."""
     text = harness("explain", "get.ok").out
     for part in ("get.ok holds", "Toy manual", "toys break", "needs: store", "2 requests, 1 interaction created"):
         assert part in text
@@ -59,7 +59,7 @@ def test_explain(harness: Harness) -> None:
 @pytest.mark.usefixtures("toy_catalogue")
 @pytest.mark.parametrize("command", ["list", "explain"])
 def test_unknown_ids(command: str, harness: Harness) -> None:
-    """An id that nobody has is an error with a suggestion."""
+    """An unknown id is an error that suggests a known one."""
     done = harness(command, "get.okk")
     assert (done.code, "did you mean 'get.ok'" in done.err) == (2, True)
 
@@ -75,7 +75,7 @@ def test_unknown_ids(command: str, harness: Harness) -> None:
     ids=["sound", "page", "unauthorised", "refused"],
 )
 def test_smoke(defect: dict[str, Any], code: int, told: str, harness: Harness, toy: Toy) -> None:
-    """A target that answers no interaction is told apart, with its status and its own words."""
+    """`smoke` reports a target that answers no interactions, with its status and its own words."""
     for name, value in defect.items():
         setattr(toy[0], name, value)
     done = harness("smoke", toy[1])
@@ -84,14 +84,14 @@ def test_smoke(defect: dict[str, Any], code: int, told: str, harness: Harness, t
 
 
 def test_a_key_that_is_refused_is_not_asked_for_again(harness: Harness, toy: Toy) -> None:
-    """Who has given a key is told that it is not accepted, not to give one."""
+    """If a key was sent and refused, the message says that it is not accepted and does not ask for one."""
     toy[0].refuse = 401
     done = harness("smoke", toy[1], "--api-key", "k")
     assert (done.code, "the key that was sent is not accepted" in done.err) == (4, True)
 
 
 def test_smoke_json(harness: Harness, toy: Toy) -> None:
-    """With --probe every capability is settled, and what was created is gone."""
+    """With --probe, every capability is decided and everything created is deleted."""
     value = fits(harness("smoke", toy[1], "--probe", "--json").out, "smoke")
     assert value["answers"]
     assert {"stream", "store"} <= {c["name"] for c in value["capabilities"] if c["present"]}
@@ -99,6 +99,6 @@ def test_smoke_json(harness: Harness, toy: Toy) -> None:
 
 
 def test_dry_run_json(harness: Harness) -> None:
-    """The cost of a run as data."""
+    """--dry-run --json prints the cost of a run as data."""
     value = fits(harness("check", "emulator", "--dry-run", "--json").out, "dry-run")
     assert value["requests"] > value["interactions"] > 0

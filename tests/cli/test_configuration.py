@@ -1,4 +1,4 @@
-"""Claims about `[tool.harness]`: the nearest file counts, and what was said on the command line is kept."""
+"""Tests of `[tool.harness]`: the nearest pyproject.toml counts, and the command line overrides it."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from harness.outcome import UsageFault
 
 
 def write(folder: Path, text: str) -> Path:
-    """A pyproject.toml with this text; its folder."""
+    """Write a pyproject.toml with this text and return its folder."""
     folder.mkdir(exist_ok=True)
     (folder / "pyproject.toml").write_text(text, encoding="utf-8")
     return folder
 
 
 def test_the_nearest_file_counts(tmp_path: Path) -> None:
-    """A folder without the file looks upwards; one with the file looks no further."""
+    """The file is looked for upwards from the folder; the first one found counts, even without the table."""
     write(tmp_path, '[tool.harness]\nmodel = "outer"\n')
     (tmp_path / "a").mkdir()
     assert read_configuration(tmp_path / "a") == {"model": "outer"}
@@ -27,13 +27,13 @@ def test_the_nearest_file_counts(tmp_path: Path) -> None:
 
 
 def test_every_key_has_its_argument_name(tmp_path: Path) -> None:
-    """Dashes of the keys are underscores of the arguments; headers are split."""
+    """Keys have dashes where arguments have underscores; a header is split into name and value."""
     found = read_configuration(write(tmp_path, '[tool.harness]\nfail-fast = true\nheader = ["A: b"]\n'))
     assert found == {"fail_fast": True, "header": [("A", "b")]}
 
 
 def test_what_was_said_is_kept() -> None:
-    """Only arguments that are None are filled in; an empty target was said."""
+    """Only arguments that are None are filled in; an empty target counts as given."""
     arguments = Namespace(target="", model=None, jobs=2)
     fill_in(arguments, {"target": "http://h", "model": "m", "jobs": 8, "level": "must"})
     assert vars(arguments) == {"target": "", "model": "m", "jobs": 2}
@@ -41,13 +41,13 @@ def test_what_was_said_is_kept() -> None:
 
 @pytest.mark.parametrize("text", ["[tool.harness\n", "tool = {harness = 3}\n", '[tool.harness]\ncheck = "one"\n'])
 def test_wrong_files(text: str, tmp_path: Path) -> None:
-    """A file that cannot be read, or a value of another kind, is a usage fault."""
+    """A file that cannot be parsed, or a value of the wrong type, is a usage error."""
     with pytest.raises(UsageFault):
         read_configuration(write(tmp_path, text))
 
 
 def test_keys_are_flags_of_check() -> None:
-    """Whatever may stand in the table is an argument of `harness check`."""
+    """Every key allowed in the table is an argument of `harness check`."""
     from harness.cli.check import _parser
 
     flags = set(vars(_parser().parse([])))

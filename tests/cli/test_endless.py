@@ -1,4 +1,4 @@
-"""Claims about `harness check` against a target that ends no answer, over real sockets."""
+"""Tests of `harness check` against a target whose answers never end, over real sockets."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TINY = b"data: {}\n\n"
 
 
 class Endless:
-    """Answers everything with a stream of tiny events."""
+    """Answers every request with an endless stream of tiny events."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []
@@ -50,7 +50,7 @@ def target() -> Iterator[tuple[Endless, str]]:
 def test_the_whole_catalogue_costs_a_handful_of_requests(
     harness: Harness, target: tuple[Endless, str], tmp_path: Path
 ) -> None:
-    """Not one for each request: the rest is not judged, not green, and told in one sentence, in all formats."""
+    """After a few endless answers the other requests are not sent, and every report says what was not judged."""
     service, url = target
     reports = [f"{kind}={tmp_path}/x.{kind}" for kind in ("json", "junit", "markdown")]
     done = harness("check", url, "--timeout", "0.1", *(word for one in reports for word in ("--report", one)))
@@ -75,6 +75,6 @@ def test_the_whole_catalogue_costs_a_handful_of_requests(
 
 
 def test_what_was_not_asked_is_named_where_that_is_wanted(harness: Harness, target: tuple[Endless, str]) -> None:
-    """Each check with -v."""
+    """With -v, each check says that its requests were not sent."""
     done = harness("check", target[1], "--timeout", "0.1", "-v", "-c", "create.*", "-c", "chain.*", "-c", "err.*")
     assert "not sent: 8 answers in a row had not ended in time" in done.out

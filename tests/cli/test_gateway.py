@@ -1,4 +1,4 @@
-"""Claims about `harness gateway`, over real sockets: what it prints, what it gives back, what it refuses."""
+"""Tests of `harness gateway` over real sockets: its output, its exit codes, and what it refuses."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ with InThread(WaitingServer(kind(Upstream(os.environ["HARNESS_UPSTREAM_URL"])), 
 
 @pytest.fixture
 def port() -> int:
-    """A port nobody listens on now."""
+    """A port that nobody listens on now."""
     return free_port()
 
 
 def words(port: int, kind: str, *options: str) -> list[str]:
-    """A command line against a gateway that it starts itself."""
+    """Return the command line that starts a gateway and judges it."""
     own = [
         "gateway",
         f"http://127.0.0.1:{port}",
@@ -53,7 +53,7 @@ def words(port: int, kind: str, *options: str) -> list[str]:
 
 
 def test_a_gateway_that_passes_everything_on(harness: Harness, port: int) -> None:
-    """Exit code 0, every rule counted, the upstream's address first, and nothing left behind."""
+    """A correct gateway exits with 0; the upstream's address is printed first, and no process is left behind."""
     done = harness(*words(port, "faithful"))
     assert done.code == 0, done.out + done.err
     assert done.out.startswith("upstream: http://127.0.0.1:")
@@ -64,7 +64,7 @@ def test_a_gateway_that_passes_everything_on(harness: Harness, port: int) -> Non
 
 
 def test_the_projects_own_proxy_has_no_finding(harness: Harness, port: int) -> None:
-    """`harness proxy` without faults in front of the upstream: what we stand by as neutral is found to be."""
+    """`harness proxy` without faults passes every rule, so it is as transparent as we claim."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         upstream = int(listener.getsockname()[1])
     own = ["gateway", f"http://127.0.0.1:{port}", "--upstream-port", str(upstream), "--watch", "0"]
@@ -84,7 +84,7 @@ def test_the_projects_own_proxy_has_no_finding(harness: Harness, port: int) -> N
     ],
 )
 def test_a_gateway_that_does_not(harness: Harness, port: int, mutant: str, said: str) -> None:
-    """Exit code 1; the finding with its source, all four sides of the passage, a curl, and a way to ask again."""
+    """A failure shows source, all four sides of the passage, a curl line, and a command that repeats the rule."""
     done = harness(*words(port, mutant))
     assert done.code == 1, done.out + done.err
     assert f"finding: {said}" in done.out
@@ -98,13 +98,13 @@ def test_a_gateway_that_does_not(harness: Harness, port: int, mutant: str, said:
 
 @pytest.mark.parametrize(("mutant", "rule"), [("live.buffered", "gw.live"), ("hang-up.ignored", "gw.hang-up")])
 def test_what_depends_on_time_is_noticed_over_sockets(harness: Harness, port: int, mutant: str, rule: str) -> None:
-    """Buffering and deafness show where threads and kernels are between the two sides."""
+    """Buffering and ignored hang-ups are noticed over real sockets, with threads and kernels in between."""
     done = harness(*words(port, mutant, "--json", "--only", rule, "--strict"))
     assert (done.code, json.loads(done.out)["rules"][0]["verdict"]) == (1, "fail")
 
 
 def test_a_warning_is_one_line_each(harness: Harness, port: int) -> None:
-    """What a SHOULD asks for does not fail a run, and is explained when that is asked for."""
+    """A broken SHOULD does not fail the run; it is reported in short, and explained with -v."""
     done = harness(*words(port, "names.dropped", "--only", "gw.event-names"))
     assert done.code == 0
     assert "WARN       gw.event-names [SHOULD]" in done.out
@@ -115,7 +115,7 @@ def test_a_warning_is_one_line_each(harness: Harness, port: int) -> None:
 
 
 def test_json(harness: Harness, port: int) -> None:
-    """The whole result in the published shape, and nothing else on standard output."""
+    """--json prints the whole result in the published form and nothing else on standard output."""
     done = harness(*words(port, "answer.nulls", "--json", "--only", "gw.a*", "--only", "gw.live"))
     value = json.loads(done.out)
     jsonschema.validate(value, json.loads((folder("schemas") / "output/gateway.schema.json").read_text("utf-8")))
@@ -127,7 +127,7 @@ def test_json(harness: Harness, port: int) -> None:
 
 
 def test_reports(harness: Harness, port: int, tmp_path: Path) -> None:
-    """A case for each rule, with what is said of it on a terminal; and the JSON beside it."""
+    """The JUnit report has a case for each rule with the text from the terminal; JSON can be written beside it."""
     files = ("--report", f"junit={tmp_path}/x.xml", "--report", f"json={tmp_path}/x.json")
     done = harness(*words(port, "once.lost", "--only", "gw.once", "--only", "gw.status", *files))
     assert done.code == 1
@@ -143,7 +143,7 @@ def test_reports(harness: Harness, port: int, tmp_path: Path) -> None:
 
 
 def test_a_baseline(harness: Harness, port: int, tmp_path: Path) -> None:
-    """A known failure is excused with its reason; an id of no rule is refused."""
+    """A failure in the baseline is excused with its reason; an id that is not a rule's is refused."""
     path = tmp_path / "baseline.yaml"
     path.write_text("- {id: gw.events, reason: issue 7}\n")
     done = harness(*words(port, "events.uncompleted", "--only", "gw.events", "--baseline", str(path)))
@@ -155,7 +155,7 @@ def test_a_baseline(harness: Harness, port: int, tmp_path: Path) -> None:
 
 
 def test_the_key_is_not_printed(harness: Harness, port: int) -> None:
-    """Neither in passages nor in curl lines."""
+    """The key appears neither in passages nor in curl lines."""
     done = harness(*words(port, "cut.done", "--api-key", "very-secret-key-1", "-v", "--only", "gw.truncated"))
     assert done.code == 1
     assert "very-secret-key-1" not in done.out
@@ -163,7 +163,7 @@ def test_the_key_is_not_printed(harness: Harness, port: int) -> None:
 
 
 def test_a_gateway_that_ends_at_once(harness: Harness, port: int) -> None:
-    """Exit code 4, with its last words."""
+    """If the gateway's process ends at once, the exit code is 4 and its last output is shown."""
     own = ["gateway", f"http://127.0.0.1:{port}", "--upstream-port", "0"]
     done = harness(*own, "--", sys.executable, "-c", "raise SystemExit('no config')")
     assert done.code == 4
@@ -181,13 +181,13 @@ kind = Leaves if sys.argv[2] == "leaves" else """
 
 
 def leaving(port: int, deed: str, *options: str) -> list[str]:
-    """A command line against a gateway that does something else when it is to delete."""
+    """Return the command line for a gateway that does something else instead of passing on a DELETE."""
     program = PROGRAM.replace("kind = ", LEAVES.replace("LAST_DEED", deed).lstrip())
     return [program if word == PROGRAM else word for word in words(port, "leaves", *options)]
 
 
 def test_a_gateway_that_dies_on_the_way(harness: Harness, port: int) -> None:
-    """The run ends with the passage that had no answer first, its last words are told, and exit code 4."""
+    """If the gateway dies, the run stops with 4 and shows the first unanswered passage and the last output."""
     deed = "os.write(2, b'out of memory'), os._exit(9)"
     done = harness(*leaving(port, deed, "--only", "gw.route", "--only", "gw.status"))
     assert done.code == 4, done.out + done.err
@@ -199,7 +199,7 @@ def test_a_gateway_that_dies_on_the_way(harness: Harness, port: int) -> None:
 
 
 def test_a_gateway_that_hangs_on_the_way(harness: Harness, port: int, tmp_path: Path) -> None:
-    """A few time-outs, and it is over; JSON has the passage, JUnit an error for each rule that was not tried."""
+    """A gateway that hangs costs only a few time-outs; JSON has the passage, JUnit an error per untried rule."""
     files = ("--report", f"junit={tmp_path}/x.xml", "--json")
     hangs = "type(self).__call__ = lambda self, request: threading.Event().wait()"
     done = harness(*leaving(port, hangs, "--timeout", "0.5", *files))
@@ -218,7 +218,7 @@ def test_a_gateway_that_hangs_on_the_way(harness: Harness, port: int, tmp_path: 
 
 
 def test_a_gateway_that_is_not_there(harness: Harness, port: int) -> None:
-    """Exit code 4, and the address of the upstream was told before."""
+    """If the gateway is not running, the exit code is 4; the upstream's address is printed before."""
     done = harness("gateway", f"http://127.0.0.1:{port}", "--upstream-port", "0")
     assert (done.code, done.out.partition(" (")[0].rpartition(":")[0]) == (4, "upstream: http://127.0.0.1")
     assert "is it running?" in done.err
@@ -239,13 +239,13 @@ def test_a_gateway_that_is_not_there(harness: Harness, port: int) -> None:
     ],
 )
 def test_what_is_refused(harness: Harness, given: list[str], said: str) -> None:
-    """Each mistake is a usage error that says what to do."""
+    """Each mistake on the command line is a usage error that says what to do."""
     done = harness("gateway", *given)
     assert (done.code, said in done.err) == (2, True), done.err
 
 
 def test_what_a_gateway_is_told() -> None:
-    """The upstream under its own name and those of clients; a key of nobody's."""
+    """A gateway's environment names the upstream in every variable that clients read, and has no real key."""
     told = gateway_environment("http://u", {"GEMINI_API_KEY": "real", "PATH": "/bin"})
     assert told == {**command_environment("http://u", {"PATH": "/bin"}), "HARNESS_UPSTREAM_URL": "http://u"}
     assert told["GOOGLE_GEMINI_BASE_URL"] == "http://u"

@@ -1,4 +1,4 @@
-"""Claims about what commands say beside their reports: no key in it, whoever repeats the key."""
+"""Tests of what commands print besides their reports: it never contains a key, whatever repeats the key."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LOOKS = "sk-canary0123456789abcdefghijkl"
 
 
 def repeats(request: Request) -> Response:
-    """A server that refuses everything and says what it was sent, in several spellings."""
+    """A server that refuses every request and repeats the keys it was sent, in several encodings."""
     sent = [value for name, value in request.headers if name.lower() in ("x-goog-api-key", "authorization")]
     spelled = [*sent, *(quote(value, safe="") for value in sent), b64encode(" ".join(sent).encode()).decode()]
     return Response.json(400, json.dumps({"error": {"message": " ".join(spelled), "code": "no"}}).encode())
@@ -28,7 +28,7 @@ def repeats(request: Request) -> Response:
 
 @pytest.mark.parametrize("command", [["check"], ["smoke"], ["smoke", "--json"], ["fuzz", "--no-store"]])
 def test_a_target_that_repeats_the_key(harness: Harness, command: list[str]) -> None:
-    """The fault that ends a run quotes the target, and not the key that the target quotes."""
+    """An error message that quotes the target does not show a key that the target repeated."""
     name, *rest = command
     with ServerThread(repeats) as server:
         done = harness(
@@ -53,14 +53,14 @@ def test_a_target_that_repeats_the_key(harness: Harness, command: list[str]) -> 
     ],
 )
 def test_a_mistake_does_not_print_the_key(harness: Harness, words: tuple[str, ...]) -> None:
-    """A URL or a header that is refused is named without what is secret in it."""
+    """An error message about a wrong URL or header shows no secret in it."""
     done = harness(*words)
     assert done.code == 2
     assert BEARER not in done.out + done.err
 
 
 def test_a_configured_header_that_is_none(harness: Harness) -> None:
-    """Nor does one in a file."""
+    """An error message about a wrong header in pyproject.toml shows no secret in it, either."""
     Path("pyproject.toml").write_text(f'[tool.harness]\nheader = "Authorization: Bearer {BEARER}"\n')
     done = harness("check", "emulator")
     assert (done.code, BEARER in done.err) == (2, False)
@@ -68,7 +68,7 @@ def test_a_configured_header_that_is_none(harness: Harness) -> None:
 
 
 def test_a_bug_of_ours(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A traceback is shown without the key."""
+    """The traceback of a bug of ours does not show the key."""
     monkeypatch.setenv("GEMINI_API_KEY", KEY)
     monkeypatch.setattr("harness.cli.check._selection", _fails)
     done = harness("check", "emulator")
@@ -83,7 +83,7 @@ def _fails(arguments: object) -> object:
 
 @pytest.mark.parametrize("options", [(), ("-v",), ("--json",)])
 def test_a_client_that_prints_its_key(harness: Harness, options: tuple[str, ...]) -> None:
-    """What a tortured client writes to standard error, and the words that start it, are shown without secrets."""
+    """Neither the standard error of a client under torture nor its command line is shown with secrets."""
     careless = ONE_SHOT.replace("+ cursor", '+ ""').replace('"dropped:"', f'"key {LOOKS}"')
     client = [*program(careless.replace(LOOKS, '" + sys.argv[1] + "')), LOOKS]
     done = harness("torture", "--cuts", "event:9,rst", "--timeout", "10", *options, "--", *client)
@@ -93,7 +93,7 @@ def test_a_client_that_prints_its_key(harness: Harness, options: tuple[str, ...]
 
 
 def test_recordings_of_another_recorder(harness: Harness) -> None:
-    """What drifted is told without the keys that were never taken out."""
+    """`diff` shows no key from recordings whose recorder did not redact it."""
     for name, key in (("a.yaml", LOOKS), ("b.yaml", f"{LOOKS}x")):
         Path(name).write_text(_PLAIN.format(key=key))
     for words in (("diff", "a.yaml", "b.yaml"), ("diff", "a.yaml", "b.yaml", "--json")):

@@ -1,4 +1,4 @@
-"""Claims about the front door: help is quick, ends are clean, a module of the same name is noticed."""
+"""Tests of the entry point: help is fast, every exit is clean, another module named `harness` is noticed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.runner.toys import ToyService
 
 
 def test_help_names_every_command_and_exit_code(harness: Harness) -> None:
-    """`harness --help` is the map of the tool."""
+    """`harness --help` lists every command and the exit codes."""
     done = harness("--help")
     assert done.code == 0
     assert all(f"  {name} " in done.out for name in COMMANDS)
@@ -31,7 +31,7 @@ def test_help_names_every_command_and_exit_code(harness: Harness) -> None:
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))
 def test_every_command_explains_itself(name: str, harness: Harness) -> None:
-    """`--help` of each command is success, and an unknown flag a usage error."""
+    """Every command has --help, and an unknown flag is a usage error."""
     assert harness(name, "--help").code == 0
     done = harness(name, "--no-such-flag-at-all")
     assert done.code == 2
@@ -39,12 +39,12 @@ def test_every_command_explains_itself(name: str, harness: Harness) -> None:
 
 
 def test_version(harness: Harness) -> None:
-    """The version is the package's."""
+    """--version prints the package's version."""
     assert harness("--version").out == f"harness {__version__}\n"
 
 
 def test_help_imports_nothing_heavy() -> None:
-    """The top level imports neither the catalogue nor the emulator nor any engine."""
+    """`harness --help` imports neither the catalogue nor the emulator nor any engine."""
     code = (
         "import sys; from harness.cli import main; main(['--help']); "
         "heavy = {'harness.checks.catalogue', 'harness.emulator', 'jsonschema', 'hypothesis', 'yaml'}; "
@@ -69,7 +69,7 @@ def test_ends(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Ctrl-C and a closed pipe end quietly, a target paints no terminal, only a bug of ours shows a traceback."""
+    """Ctrl-C and a closed pipe end quietly, text from a target is escaped, and only a bug shows a traceback."""
 
     def run(words: object) -> int:
         raise raised
@@ -82,7 +82,7 @@ def test_ends(
 
 
 def test_a_reader_that_leaves(tmp_path: Path) -> None:
-    """`harness list | true` says nothing on standard error."""
+    """`harness list | true` writes nothing to standard error."""
     reader, writer = os.pipe()
     os.close(reader)
     with os.fdopen(writer, "wb") as out:
@@ -95,7 +95,7 @@ def test_a_reader_that_leaves(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("theirs", ["harness.py", "harness/__init__.py"])
 def test_a_module_of_the_same_name_is_noticed(theirs: str, tmp_path: Path, harness: Harness) -> None:
-    """A repository with its own `harness` is told which commands still work."""
+    """In a repository with its own `harness` module, a note says which commands still work."""
     path = tmp_path / theirs
     path.parent.mkdir(exist_ok=True)
     path.write_text("", encoding="utf-8")
@@ -104,14 +104,14 @@ def test_a_module_of_the_same_name_is_noticed(theirs: str, tmp_path: Path, harne
 
 
 def test_our_own_checkout_is_no_shadow() -> None:
-    """In this project's own folder there is nothing to warn of."""
+    """In this project's own folder there is no such note."""
     assert shadow_note(Path(__file__).parents[2]) == ""
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("words", [["check", "-j", "2"], ["fuzz", "--no-store"]], ids=["check", "fuzz"])
 def test_who_is_told_to_end_cleans_up(words: list[str], number: signal.Signals) -> None:
-    """A run that somebody stops deletes what it has created so far, and says in a line that it was stopped."""
+    """A run that is stopped by a signal deletes what it created and says in one line that it was interrupted."""
     service, found = ToyService(), threading.Event()
 
     def watched(request: Request) -> Response:
@@ -132,7 +132,7 @@ def test_who_is_told_to_end_cleans_up(words: list[str], number: signal.Signals) 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is full is /dev/full")
 def test_a_full_disk_is_told_in_a_line() -> None:
-    """That is nobody's bug, and it is not 0: the report that somebody wanted is not there."""
+    """If the disk is full and output cannot be written, the exit code is 2, with one line on standard error."""
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run([sys.executable, "-m", "harness", "list"], stdout=full, stderr=subprocess.PIPE)
     assert done.returncode == 2
@@ -141,14 +141,14 @@ def test_a_full_disk_is_told_in_a_line() -> None:
 
 @pytest.mark.skipif(os.name == "nt", reason="the shell is that of POSIX")
 def test_a_standard_output_that_is_closed() -> None:
-    """Who wants to hear nothing gets the exit code."""
+    """With standard output closed, the exit code is the usual one and nothing is written to standard error."""
     closed = ["sh", "-c", 'exec "$@" >&-', "sh", sys.executable, "-m", "harness", "list"]
     done = subprocess.run(closed, stderr=subprocess.PIPE)
     assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_a_current_folder_that_is_gone(harness: Harness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A script that deleted the folder it stands in is told so."""
+    """If the current folder was deleted, an error says so."""
     gone = tmp_path / "gone"
     gone.mkdir()
     monkeypatch.chdir(gone)

@@ -1,4 +1,4 @@
-"""Claims about `harness mutants`: the matrix as text and as data, red while anything is unproved."""
+"""Tests of `harness mutants`: the matrix as text and as data; the run fails while any check is unproved."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.cli.conftest import Harness
 
 @pytest.fixture
 def chosen(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
-    """Replaces the costly part; the list holds what was asked for."""
+    """Replace the slow kill matrix; the list collects the mutants that were asked for."""
     asked: list[list[str]] = []
 
     def matrix(names: list[str], *, jobs: int) -> Matrix:
@@ -27,7 +27,7 @@ def chosen(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
 
 
 def test_json(harness: Harness, chosen: list[list[str]]) -> None:
-    """A full run is red while a check has no killer, and the object fits its schema."""
+    """A full run fails if no mutant kills some check, and the JSON object fits its schema."""
     done = harness("mutants", "--json")
     value = json.loads(done.out)
     schema = json.loads((folder("schemas") / "output" / "mutants.schema.json").read_text(encoding="utf-8"))
@@ -38,7 +38,7 @@ def test_json(harness: Harness, chosen: list[list[str]]) -> None:
 
 
 def test_some_mutants(harness: Harness, chosen: list[list[str]]) -> None:
-    """Of some mutants only it is asked whether they are noticed."""
+    """A run of some mutants asks only whether these are noticed, and passes if they are."""
     name = next(iter(MUTANTS))
     done = harness("mutants", name)
     assert (done.code, chosen) == (0, [[name]])
@@ -46,17 +46,17 @@ def test_some_mutants(harness: Harness, chosen: list[list[str]]) -> None:
 
 
 def test_unknown_mutant(harness: Harness) -> None:
-    """A typo is an error."""
+    """An unknown name of a mutant is a usage error."""
     assert harness("mutants", "no-such-mutant").code == 2
 
 
 def test_list(harness: Harness) -> None:
-    """Every mutant with its one defect."""
+    """--list prints one line for each mutant."""
     assert len(harness("mutants", "--list").out.splitlines()) == len(MUTANTS)
 
 
 def test_one_real_row(harness: Harness) -> None:
-    """A real mutant is really noticed by the real catalogue."""
+    """A real mutant is noticed by the real catalogue."""
     name = next(name for name in MUTANTS)
     value = json.loads(harness("mutants", name, "--json", "-j", "1").out)
     assert value["matrix"][name], f"nobody notices {name}"

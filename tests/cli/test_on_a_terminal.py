@@ -1,4 +1,4 @@
-"""Claims about commands whose output is a terminal: what a person sees, which no captured stream shows."""
+"""Tests of commands whose output is a terminal: what a person sees, and a captured stream does not show."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ GREEN = "\x1b[32m"
 
 
 def on_a_terminal(*words: str, environment: Mapping[str, str] | None = None) -> tuple[int, str]:
-    """Exit code of `harness WORDS`, and all it drew."""
+    """Run `harness WORDS` on a terminal and return the exit code and everything drawn."""
     told, screen = pty.openpty()
     plain = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "CI")}
     command = [sys.executable, "-m", "harness", *words]
@@ -32,7 +32,7 @@ def on_a_terminal(*words: str, environment: Mapping[str, str] | None = None) -> 
         while True:
             try:
                 read = os.read(told, 65536)
-            except OSError:  # how Linux says that the other side is closed
+            except OSError:  # how Linux reports that the other side is closed
                 read = b""
             if not read:
                 break
@@ -42,7 +42,7 @@ def on_a_terminal(*words: str, environment: Mapping[str, str] | None = None) -> 
 
 
 def test_check_draws_progress_and_colour() -> None:
-    """Progress while it runs, colour in the end, success."""
+    """`check` draws progress while it runs, and colour in the end."""
     code, drawn = on_a_terminal("check", "emulator", "-c", "create.*")
     assert code == 0
     assert "\r" in drawn.replace("\r\n", "")
@@ -53,7 +53,7 @@ def test_check_draws_progress_and_colour() -> None:
     ("words", "environment"), [((), {"NO_COLOR": "1"}), (("--color", "never"), {}), ((), {"TERM": "dumb"})]
 )
 def test_colour_can_be_refused(words: tuple[str, ...], environment: dict[str, str]) -> None:
-    """NO_COLOR, a dumb terminal and --color never each mean: none. A dumb one gets no control sequence at all."""
+    """NO_COLOR, a dumb terminal and --color never turn colour off; a dumb one gets no control sequences at all."""
     code, drawn = on_a_terminal("check", "emulator", "-c", "create.ok", *words, environment=environment)
     assert code == 0
     assert GREEN not in drawn
@@ -73,14 +73,14 @@ def test_colour_can_be_refused(words: tuple[str, ...], environment: dict[str, st
     ids=" ".join,
 )
 def test_every_command_bears_a_terminal(words: tuple[str, ...]) -> None:
-    """No command fails because somebody looks."""
+    """Every command works on a terminal."""
     code, drawn = on_a_terminal(*words)
     assert code == 0, drawn
     assert "Traceback" not in drawn
 
 
 def test_a_gateway_is_judged_under_a_progress_line() -> None:
-    """Trials are counted while they are made; verdicts stay."""
+    """`gateway` counts the trials on a progress line and then prints the verdicts."""
     with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
         port, upstream = one.getsockname()[1], other.getsockname()[1]
     proxy = (sys.executable, "-m", "harness", "proxy", "--target", f"http://127.0.0.1:{upstream}")
@@ -92,7 +92,7 @@ def test_a_gateway_is_judged_under_a_progress_line() -> None:
 
 
 def test_a_recording_session_draws_progress_and_colour(tmp_path: Path) -> None:
-    """Which scenario is in work, and in the end a green word for each."""
+    """A recording session shows the scenario in progress, and a green word for each one recorded."""
     with ServerThread(Emulator()) as server:
         words = ("record", "--scenario", "errors", "--target", server.url, "--cassettes", str(tmp_path))
         code, drawn = on_a_terminal(*words, "--yes", "--max-requests", "9", "--api-key", "any-key")

@@ -1,4 +1,4 @@
-"""Claims about `harness record`, `replay`, `proxy` and `diff`, and the faults that `serve` takes."""
+"""Tests of `harness record`, `replay`, `proxy` and `diff`, and of `serve --fault`."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ print(u.urlopen(request).status)
 
 
 def ask(text: str) -> list[str]:
-    """The words of a client that creates one interaction."""
+    """Return the command line of a client that creates one interaction."""
     return [sys.executable, "-c", ASK, text]
 
 
@@ -50,12 +50,12 @@ def emulator() -> Iterator[str]:
 
 
 def last_object(out: str) -> Any:
-    """The JSON object that an output ends with."""
+    """Parse the JSON object at the end of an output."""
     return json.loads(out[out.index("{\n") :])
 
 
 def stream_from(url: str) -> Exchange:
-    """One streaming create."""
+    """Send one streaming create."""
     driver = UrlDriver(url)
     try:
         return driver.send(Request("POST", "/v1beta/interactions", HEADERS, CREATE))
@@ -65,7 +65,7 @@ def stream_from(url: str) -> Exchange:
 
 @contextmanager
 def standing(*words: str) -> Iterator[tuple[dict[str, Any], subprocess.Popen[str]]]:
-    """A command that listens: its first line, and the process, which SIGTERM ends."""
+    """Run a command that listens; yield its first line and its process, and end it with SIGTERM."""
     command = [sys.executable, "-m", "harness", *words, "--port", "0", "--json"]
     root = Path(__file__).parents[2]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=root) as process:
@@ -77,14 +77,14 @@ def standing(*words: str) -> Iterator[tuple[dict[str, Any], subprocess.Popen[str
 
 
 def valid(name: str, value: Any) -> Any:
-    """The value, which keeps to its schema."""
+    """Assert that the value fits its schema, and return it."""
     schema = json.loads((folder("schemas") / "output" / f"{name}.schema.json").read_text("utf-8"))
     jsonschema.validate(value, schema)
     return value
 
 
 def test_record_a_command_then_replay_it(emulator: str, harness: Harness) -> None:
-    """A client runs against the recorder, then the same client against its cassette, and nothing is missing."""
+    """A client runs against the recorder, then again against its cassette, which has every answer it needs."""
     done = harness(
         "record", "--target", emulator, "--cassette", "a.yaml", "--port", "0", "--json", "--", *ask("hi")
     )
@@ -98,7 +98,7 @@ def test_record_a_command_then_replay_it(emulator: str, harness: Harness) -> Non
 
 
 def test_a_miss_fails_a_replay_and_says_what_differs(emulator: str, harness: Harness) -> None:
-    """A request that was not recorded ends with 1 and names the nearest recording and the first difference."""
+    """A request that was not recorded exits with 1; the message names the nearest recording and the difference."""
     harness("record", "--target", emulator, "--cassette", "a.yaml", "--port", "0", "--", *ask("hi"))
     done = harness("replay", "a.yaml", "--port", "0", "--", *ask("ho"))
     assert done.code == 1
@@ -107,7 +107,7 @@ def test_a_miss_fails_a_replay_and_says_what_differs(emulator: str, harness: Har
 
 
 def test_a_replay_says_which_answers_are_a_guess(emulator: str, harness: Harness) -> None:
-    """A recording whose boundaries nobody knows is played, and told of by its number."""
+    """A recording without known chunk boundaries is replayed, and reported as approximate with its number."""
     harness("record", "--target", emulator, "--cassette", "a.yaml", "--port", "0", "--", *ask("hi"))
     (recording,) = load("a.yaml").recordings
     save("a.yaml", [replace(recording, approximate=True)])
@@ -119,7 +119,7 @@ def test_a_replay_says_which_answers_are_a_guess(emulator: str, harness: Harness
 
 
 def test_a_dead_target_replaces_no_recording(emulator: str, harness: Harness) -> None:
-    """Recorded anew from where nobody answers, a request keeps its answer, and that is said."""
+    """If the target does not answer while recording again, the old recording is kept, and a message says so."""
     harness("record", "--target", emulator, "--cassette", "a.yaml", "--port", "0", "--", *ask("hi"))
     (recording,) = load("a.yaml").recordings
     save("a.yaml", [recording], Provenance(recorder="mine", target=Target.OTHER))
@@ -130,7 +130,7 @@ def test_a_dead_target_replaces_no_recording(emulator: str, harness: Harness) ->
 
 
 def test_a_recorder_that_stands_ends_with_its_summary(emulator: str, tmp_path: Path) -> None:
-    """First the address, then on SIGTERM what was recorded."""
+    """A recorder prints its address first and, on SIGTERM, a summary of what it recorded."""
     path = tmp_path / "a.yaml"
     with standing("record", "--target", emulator, "--cassette", str(path)) as (first, process):
         assert stream_from(first["base_url"]).complete
@@ -143,7 +143,7 @@ def test_a_recorder_that_stands_ends_with_its_summary(emulator: str, tmp_path: P
 
 @pytest.mark.parametrize("command", ["serve", "proxy", "replay"])
 def test_a_fault_can_be_named_wherever_something_is_served(command: str, emulator: str, tmp_path: Path) -> None:
-    """The same plan cuts the same stream at the same byte, in front of emulator, cassette and any server."""
+    """The same fault plan cuts the same stream at the same byte in `serve`, `proxy` and `replay`."""
     path = tmp_path / "a.yaml"
     with standing("record", "--target", emulator, "--cassette", str(path)) as (first, _):
         whole = stream_from(first["base_url"]).body
@@ -156,7 +156,7 @@ def test_a_fault_can_be_named_wherever_something_is_served(command: str, emulato
 
 
 def test_faults_can_be_set_while_a_server_runs(emulator: str) -> None:
-    """`POST /__harness__/faults` takes a plan, `GET` tells what it did, and a wrong one is refused readably."""
+    """`POST /__harness__/faults` sets a plan, `GET` reports what it did, and a wrong plan gets a readable 400."""
     with standing("proxy", "--target", emulator) as (first, _):
         url = first["base_url"]
         assert stream_from(url).complete
@@ -171,7 +171,7 @@ def test_faults_can_be_set_while_a_server_runs(emulator: str) -> None:
 
 
 def test_diff_tells_shape_from_content(emulator: str, harness: Harness) -> None:
-    """The same client recorded twice drifts in content at most; a field less is drift of shape and exit code 1."""
+    """Recording a client twice gives no drift of shape; a missing field is drift of shape and exits with 1."""
     for name in ("a.yaml", "b.yaml"):
         harness("record", "--target", emulator, "--cassette", name, "--port", "0", "--", *ask("hi"))
     done = harness("diff", "a.yaml", "b.yaml")
@@ -217,7 +217,7 @@ def test_diff_tells_shape_from_content(emulator: str, harness: Harness) -> None:
     ],
 )
 def test_usage(words: list[str], told: str, harness: Harness) -> None:
-    """Mistakes are told with what to do, before anything listens."""
+    """A wrong command line is refused before anything listens, with a message that says what to do."""
     if words[:2] == ["replay", "none.yaml"] and "--speed" not in words:
         assert not Path("none.yaml").exists()
     done = harness(*words)
@@ -226,7 +226,7 @@ def test_usage(words: list[str], told: str, harness: Harness) -> None:
 
 
 def test_a_replay_that_nobody_asked_is_not_green(emulator: str, harness: Harness) -> None:
-    """Whoever forgot to point the client at the replay learns it: exit code 3, as for an empty cassette 2."""
+    """A replay that got no request exits with 3 instead of passing; an empty cassette exits with 2."""
     harness("record", "--target", emulator, "--cassette", "a.yaml", "--port", "0", "--", *ask("hi"))
     assert harness("replay", "a.yaml", "--port", "0", "--", sys.executable, "-c", "").code == 3
     Path("b.yaml").write_text("version: 1\ninteractions: []\n", "utf-8")
@@ -234,7 +234,7 @@ def test_a_replay_that_nobody_asked_is_not_green(emulator: str, harness: Harness
 
 
 def test_a_question_to_the_control_api_is_no_miss(emulator: str, harness: Harness) -> None:
-    """A recorder in front of a replay asks who it is; the replay does not count that as unrecorded."""
+    """A request to a replay's control API, such as a recorder sends, does not count as a miss."""
     harness("record", "--target", emulator, "--cassette", "a.yaml", "--port", "0", "--", *ask("hi"))
     look = "import os, sys, urllib.request as u; u.urlopen(os.environ['INTERACTIONS_BASE_URL'] + '/__harness__/')"
     done = harness("replay", "a.yaml", "--port", "0", "--json", "--", sys.executable, "-c", look)
@@ -242,7 +242,7 @@ def test_a_question_to_the_control_api_is_no_miss(emulator: str, harness: Harnes
 
 
 def test_a_target_that_is_not_there_is_told(harness: Harness) -> None:
-    """The recording says so, and so does the recorder: the reason, and exit code 4."""
+    """If the target is down, the recorder says why, at once and in its summary, and exits with 4."""
     look = "import os, urllib.request as u"
     look += "\ntry: u.urlopen(os.environ['INTERACTIONS_BASE_URL'] + '/x')\nexcept OSError: pass"
     words = ("record", "--target", "http://127.0.0.1:1", "--cassette", "a.yaml", "--port", "0")
@@ -258,7 +258,7 @@ def test_a_target_that_is_not_there_is_told(harness: Harness) -> None:
 
 
 def test_a_recorder_that_is_stopped_stops_its_command(emulator: str, tmp_path: Path) -> None:
-    """SIGTERM ends the client first, so that what it had is recorded and nobody is left behind."""
+    """On SIGTERM a recorder ends its client first: the exchange is recorded, and no process is left behind."""
     client = [*ask("hi")[:2], ASK + "print('asked', flush=True)\nimport time\ntime.sleep(60)", "hi"]
     path = tmp_path / "a.yaml"
     command = [sys.executable, "-m", "harness", "record", "--target", emulator, "--cassette", str(path)]
@@ -276,7 +276,7 @@ def test_a_recorder_that_is_stopped_stops_its_command(emulator: str, tmp_path: P
 
 
 def test_a_folder_that_cannot_be_is_told_before_anything_is_sent(emulator: str, harness: Harness) -> None:
-    """A file where the cassettes should go is a usage error, without a word about what was recorded."""
+    """A file in place of the cassettes' folder is a usage error, reported before anything is recorded."""
     Path("file").write_text("", "utf-8")
     unattended = ("--scenario", "errors", "--yes", "--max-requests", "9", "--cassettes", "file")
     for words in (unattended, ("--cassette", "file/a.yaml", "--port", "0", "--", *ask("hi"))):
@@ -287,7 +287,7 @@ def test_a_folder_that_cannot_be_is_told_before_anything_is_sent(emulator: str, 
 
 
 def test_a_proxy_in_front_of_nothing_says_so(harness: Harness) -> None:
-    """The client sees only that the proxy hung up; the proxy knows why, says it once, and counts in the end."""
+    """If the target is down, a proxy says why once, counts the failed requests at the end, and exits with 4."""
     look = "import os, urllib.request as u\nfor _ in range(3):"
     look += "\n  try: u.urlopen(os.environ['INTERACTIONS_BASE_URL'] + '/x')\n  except OSError: pass"
     words = ("proxy", "--target", "http://127.0.0.1:1", "--port", "0")
@@ -299,7 +299,7 @@ def test_a_proxy_in_front_of_nothing_says_so(harness: Harness) -> None:
 
 
 def test_a_fault_that_never_fired_is_told(emulator: str, harness: Harness) -> None:
-    """A plan that waits for more events than there are did nothing, in front of emulator and cassette alike."""
+    """`serve` and `replay` report a fault that never fired, for instance because the stream had too few events."""
     stream = [*ask("hi")[:2], ASK.replace('"input"', '"stream": True, "input"'), "hi"]
     harness("record", "--target", emulator, "--cassette", "a.yaml", "--", *stream)
     for words in (("serve",), ("replay", "a.yaml")):
@@ -308,7 +308,7 @@ def test_a_fault_that_never_fired_is_told(emulator: str, harness: Harness) -> No
 
 
 def test_commands_do_not_fight_for_a_port(emulator: str, harness: Harness) -> None:
-    """A command is told where its server is, so that two of them may run at once, whoever has 8000."""
+    """Two servers that each run a command do not compete for the default port."""
     look = "import os; print(os.environ['INTERACTIONS_BASE_URL'])"
     words = ("serve", "--", sys.executable, "-m", "harness", "serve", "--", sys.executable, "-c", look)
     done = harness(*words)
@@ -316,7 +316,7 @@ def test_commands_do_not_fight_for_a_port(emulator: str, harness: Harness) -> No
 
 
 def test_a_taken_port_names_the_option(emulator: str, harness: Harness) -> None:
-    """What to do is said, with the word for it."""
+    """The error for a port in use names the options that choose another."""
     port = emulator.rpartition(":")[2]
     done = harness("record", "--target", "http://h", "--cassette", "a.yaml", "--port", port, "--", "true")
     assert (done.code, "(Address already in use): choose another host or port (--host, --port;" in done.err) == (
@@ -326,7 +326,7 @@ def test_a_taken_port_names_the_option(emulator: str, harness: Harness) -> None:
 
 
 def test_a_page_may_call_a_replay_where_that_is_asked_for(emulator: str, tmp_path: Path) -> None:
-    """A recorded permission is neither lost nor said twice, which browsers refuse; `--cors` gives one."""
+    """A recorded CORS header is replayed once, since browsers refuse it twice; `--cors` replaces it by its own."""
     path = tmp_path / "a.yaml"
     with standing("record", "--target", emulator, "--cassette", str(path)) as (first, _):
         stream_from(first["base_url"])
@@ -344,7 +344,7 @@ def test_a_page_may_call_a_replay_where_that_is_asked_for(emulator: str, tmp_pat
 
 
 def test_a_recorder_that_only_plays_says_so(emulator: str, harness: Harness) -> None:
-    """What is asked besides what is there is a miss, with the modes that would have recorded it."""
+    """A recorder of an existing cassette only replays; a new request is a miss, with a mode to record it."""
     words = ("record", "--target", emulator, "--cassette", "a.yaml", "--port", "0")
     harness(*words, "--", *ask("hi"))
     done = harness(*words, "--", *ask("ho"))
@@ -353,7 +353,7 @@ def test_a_recorder_that_only_plays_says_so(emulator: str, harness: Harness) -> 
 
 
 def test_a_cassette_that_no_player_can_load_fails_its_verification(emulator: str, harness: Harness) -> None:
-    """Its traffic may be fine: what cannot be replayed is no recording."""
+    """`verify` fails for a cassette that no player can load, even if its traffic is fine."""
     harness("record", "--target", emulator, "--cassette", "a.yaml", "--port", "0", "--", *ask("hi"))
     assert harness("verify", "a.yaml").code == 0
     Path("a.yaml").write_text(Path("a.yaml").read_text("utf-8").replace("format: 1", "format: 7"), "utf-8")
@@ -363,7 +363,7 @@ def test_a_cassette_that_no_player_can_load_fails_its_verification(emulator: str
 
 
 def test_nothing_recorded_is_not_green(emulator: str, harness: Harness) -> None:
-    """A command that asked for nothing leaves no file and exit code 3."""
+    """A recorder whose command sent no request writes no file and exits with 3."""
     done = harness(
         "record", "--target", emulator, "--cassette", "a.yaml", "--port", "0", "--", sys.executable, "-c", ""
     )
@@ -372,7 +372,7 @@ def test_nothing_recorded_is_not_green(emulator: str, harness: Harness) -> None:
 
 
 def test_the_help_names_every_scenario(harness: Harness) -> None:
-    """Nobody has to guess one to be told the others."""
+    """`record --help` lists every scenario."""
     done = harness("record", "--help")
     assert done.code == 0
     listed = next(line for line in done.out.splitlines() if line.startswith("scenarios: "))

@@ -1,4 +1,4 @@
-"""A command beside a server: it gets the signals that end us, ends in time, and nothing outlives it."""
+"""A command run next to a server: it gets the signals sent to us, ends in time, and leaves no process behind."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ UP = "import time; print('up', flush=True); time.sleep({})"
 
 
 def told(number: int, *command: str, ignoring: bool = False) -> int:
-    """The exit code of `harness serve -- COMMAND` upon a signal that comes once the command is up.
+    """Send a signal to `harness serve -- COMMAND` once the command is up, and return the exit code.
 
-    Waits for all who hold its output, which a process that was left behind would do.
+    Waits for every process that holds its output, which includes any that was left behind.
     """
     words = [sys.executable, "-m", "harness", "serve", "--", *command]
     with subprocess.Popen(
@@ -48,31 +48,31 @@ def told(number: int, *command: str, ignoring: bool = False) -> int:
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT"])
 def test_a_signal_ends_the_command_and_all_it_started(name: str) -> None:
-    """A shell's child gets it as well, and the exit code names the signal."""
+    """A signal also ends the processes that the command started, and the exit code names the signal."""
     number = getattr(signal, name)
     assert told(number, "sh", "-c", f'"{sys.executable}" -c "{UP.format(60)}"; true') == 128 + number
 
 
 def test_who_does_not_hear_the_signal_is_not_left_behind() -> None:
-    """A shell has its jobs in the background ignore SIGINT."""
+    """A process that ignores SIGINT, such as a shell's background job, is ended all the same."""
     command = f'sleep 60 & exec "{sys.executable}" -c "{UP.format(60)}"'
     assert told(signal.SIGINT, "sh", "-c", command) == 128 + signal.SIGINT
 
 
 def test_nobody_outlives_a_command_that_ends_by_itself() -> None:
-    """What it left in the background would talk to a server that is no more."""
+    """If the command ends by itself, processes it left in the background are ended: their server is gone."""
     command = [sys.executable, "-m", "harness", "serve", "--", "sh", "-c", "sleep 60 & echo up"]
     ended = subprocess.run(command, stdout=subprocess.PIPE, cwd=ROOT, start_new_session=True, timeout=20)
     assert (ended.returncode, ended.stdout) == (0, b"up\n")
 
 
 def test_a_hang_up_that_is_ignored_stays_so() -> None:
-    """`nohup harness serve -- CMD` runs on when its terminal closes."""
+    """`nohup harness serve -- CMD` keeps running when its terminal closes."""
     assert told(signal.SIGHUP, sys.executable, "-c", UP.format(0.3), ignoring=True) == 0
 
 
 def test_a_command_that_does_not_listen_is_killed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """It has its time to end, and not more."""
+    """A command that ignores SIGTERM is killed after a time."""
     monkeypatch.setattr("harness.cli.running.PATIENCE", 0.1)
     running, up = Running(), tmp_path / "up"
 
@@ -88,7 +88,7 @@ def test_a_command_that_does_not_listen_is_killed(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_signal_before_the_command_keeps_it_from_starting() -> None:
-    """What was told to end does not begin."""
+    """If the signal comes before the command was started, the command is not started."""
     running = Running()
     running.heed(signal.SIGTERM)
     assert running.run(["/nowhere"], {}) == 128 + signal.SIGTERM

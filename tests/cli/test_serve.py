@@ -1,4 +1,4 @@
-"""Claims about `harness serve`: first the address, a command gets it by environment, ends are clean."""
+"""Tests of `harness serve`: it prints its address first, gives it to a command, and ends cleanly."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.transport.certificates import certificate_in
 
 
 def test_first_line_and_clean_end() -> None:
-    """The first line holds the base URL once the server answers; SIGTERM ends it with 0 and no words."""
+    """The first line has the base URL and comes once the server answers; SIGTERM ends it silently with 0."""
     command = [sys.executable, "-m", "harness", "serve", "--port", "0", "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -35,12 +35,12 @@ def test_first_line_and_clean_end() -> None:
 
 @pytest.mark.parametrize(("code", "expected"), [("raise SystemExit(7)", 7), ("pass", 0)])
 def test_a_commands_exit_code_is_ours(code: str, expected: int, harness: Harness) -> None:
-    """`-- CMD` runs against the server and its exit code is handed on."""
+    """The exit code of `-- CMD` is the exit code of `harness serve`."""
     assert harness("serve", "--port", "0", "--", sys.executable, "-c", code).code == expected
 
 
 def test_a_command_can_reach_the_server(harness: Harness) -> None:
-    """The environment leads to a server that answers."""
+    """The environment of a command leads to a server that answers."""
     code = (
         "import os, urllib.request as u; "
         "r = u.Request(os.environ['INTERACTIONS_BASE_URL'] + '/v1beta/interactions', method='POST', "
@@ -52,7 +52,7 @@ def test_a_command_can_reach_the_server(harness: Harness) -> None:
 
 
 def test_environment() -> None:
-    """Every base URL points here, no real key is left, and a proxy does not stand between."""
+    """In the environment of a command every base URL is ours, no real key is left, and no proxy applies."""
     real = {
         "GOOGLE_API_KEY": "real",
         "GEMINI_API_KEY": "real",
@@ -68,7 +68,7 @@ def test_environment() -> None:
 
 
 def test_keys_of_the_server_are_the_commands() -> None:
-    """A server that takes only some keys gives the first two to its command."""
+    """If the server accepts only some keys, its command gets the first two of them."""
     made = command_environment("http://127.0.0.1:1", {}, ["k1", "k2", "k3"])
     assert (made["GEMINI_API_KEY"], made["OTHER_GEMINI_API_KEY"]) == ("k1", "k2")
 
@@ -90,14 +90,14 @@ def test_keys_of_the_server_are_the_commands() -> None:
     ],
 )
 def test_usage(words: list[str], told: str, harness: Harness) -> None:
-    """Mistakes are told before anything is served."""
+    """A mistake on the command line is refused before anything is served."""
     done = harness("serve", *words)
     assert done.code == 2
     assert told in done.err
 
 
 def test_https(tmp_path: Path, harness: Harness) -> None:
-    """With a certificate the server speaks TLS, and `check --ca-file` trusts it and no other."""
+    """With a certificate the server speaks TLS; `check` accepts it only with that certificate as --ca-file."""
     certificate_in(tmp_path)
     files = ["--tls-cert", str(tmp_path / "cert.pem"), "--tls-key", str(tmp_path / "key.pem")]
     check = (
@@ -112,7 +112,7 @@ def test_https(tmp_path: Path, harness: Harness) -> None:
 
 @pytest.mark.parametrize("words", [[], ["--mutant", "call-ids-same"]], ids=["reference", "mutant"])
 def test_pace_is_of_real_time(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """A paced run of a served emulator goes on while its client only waits, and not because it asks often."""
+    """With a pace, a served run advances with real time and not with the number of polls."""
     now = [0.0]
     monkeypatch.setattr(wall_clock, "WallClock", partial(WallClock, source=lambda: now[0]))
     client = Api(serve._emulator(serve._parser().parse([*words, "--set", "pace=0.05"])))
@@ -124,7 +124,7 @@ def test_pace_is_of_real_time(words: list[str], monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.parametrize(("words", "origins"), [([], ["*"]), (["--no-cors"], [])], ids=["open", "closed"])
 def test_web_pages(words: list[str], origins: list[str], harness: Harness) -> None:
-    """Pages of any origin may call it unless told otherwise: asking first, and reading answers and refusals."""
+    """By default pages of any origin may call the server and read answers and refusals; --no-cors forbids it."""
     code = """
 import http.client, os, sys
 host = os.environ["INTERACTIONS_BASE_URL"].removeprefix("http://")
@@ -143,7 +143,7 @@ for method, headers, body in calls:
 
 
 def test_a_taken_port(harness: Harness) -> None:
-    """A port that cannot be had is a usage error, not a traceback."""
+    """A port in use is a usage error without a traceback."""
     import socket
 
     with socket.create_server(("127.0.0.1", 0)) as taken:

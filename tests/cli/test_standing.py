@@ -1,4 +1,4 @@
-"""What commands that stand on a port share."""
+"""What all commands that listen on a port have in common."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from harness.outcome import UsageFault
 
 
 def test_as_many_connections_as_the_system_allows() -> None:
-    """The soft limit of open files, which a hundred clients of a recorder come near, is raised to the hard one."""
+    """The soft limit of open files is raised to the hard one; a hundred clients of a recorder come close to it."""
     resource = pytest.importorskip("resource")
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     low = min(256, hard)

@@ -1,4 +1,4 @@
-"""Claims about `harness torture`: what it prints, what it gives back, what it refuses."""
+"""Tests of `harness torture`: its output, its exit codes, and what it refuses."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from tests.cli.conftest import Harness
 from tests.runner.torture.clients import LOOP, ONE_SHOT, program
 
 BAD = ONE_SHOT.replace('cursor = "&last', 'unused = "&last')
-"""Resumes from the start, and keeps what it had."""
+"""A client that resumes from the start and keeps the text it already had."""
 
 
 def test_a_client_that_survives(harness: Harness) -> None:
-    """Exit code 0, a strip of good signs, and a conclusion."""
+    """A client that survives exits with 0 and is reported case by case, with a conclusion."""
     done = harness("torture", "--cuts", "event:3,rst", "--cuts", "event:8,end", "--", *program(ONE_SHOT))
     assert done.code == 0, done.err
     assert "2 cases: 2 exact" in done.out
@@ -29,7 +29,7 @@ def test_a_client_that_survives(harness: Harness) -> None:
 
 
 def test_a_client_that_does_not(harness: Harness) -> None:
-    """Each kind of failure once: case, reason, wire, standard error, and a command that plays it alone."""
+    """Each kind of failure is shown once, with reason, wire, standard error and a command that repeats it."""
     done = harness("torture", "--cuts", "event:9,rst", "--cuts", "event:8,rst", "--", *program(BAD))
     assert done.code == 1
     assert "WRONG (2 cases) dropped at event:9,rst, the client has the text from event" in done.out
@@ -41,7 +41,7 @@ def test_a_client_that_does_not(harness: Harness) -> None:
 
 
 def test_the_reproduction_reproduces(harness: Harness) -> None:
-    """Every setting of a case is in its command line."""
+    """The command that repeats a case has all of its settings."""
     words = ("--cuts", "event:9,rst", "--event-ids", "none", "--resume", "inclusive", "--", *program(ONE_SHOT))
     done = harness("torture", *words)
     assert done.code == 1
@@ -49,7 +49,7 @@ def test_the_reproduction_reproduces(harness: Harness) -> None:
 
 
 def test_json(harness: Harness) -> None:
-    """The whole result in the published shape, and nothing else on standard output."""
+    """--json prints the whole result in the published form and nothing else on standard output."""
     done = harness("torture", "--json", "--loop", "--cuts", "event:3,rst", "--", *program(LOOP))
     value = json.loads(done.out)
     jsonschema.validate(value, json.loads((folder("schemas") / "output/torture.schema.json").read_text("utf-8")))
@@ -58,7 +58,7 @@ def test_json(harness: Harness) -> None:
 
 
 def test_reports(harness: Harness) -> None:
-    """A suite for each way to end, a case for each cut, and what a terminal says of a failure."""
+    """The JUnit report has a suite for each ending, a case for each cut, and the text from the terminal."""
     files = ("--report", "junit=x.xml", "--report", "json=x.json", "--report", "junit=again.xml")
     done = harness("torture", "--cuts", "event:9,rst", "--cuts", "event:1,rst", *files, "--", *program(BAD))
     suite = ET.parse("x.xml").getroot().find("testsuite")
@@ -74,7 +74,7 @@ def test_reports(harness: Harness) -> None:
 
 
 def test_giving_up_may_be_allowed(harness: Harness) -> None:
-    """A client that says that it failed passes when that is asked for."""
+    """With --allow-giving-up, a client passes if it reports its own failure."""
     source = ONE_SHOT.replace("range(5)", "range(1)")
     words = ("--cuts", "event:3,rst", "--", *program(source))
     assert harness("torture", *words).code == 1
@@ -83,7 +83,7 @@ def test_giving_up_may_be_allowed(harness: Harness) -> None:
 
 
 def test_fail_fast(harness: Harness) -> None:
-    """The first failure ends the run; what was not run is counted."""
+    """With --fail-fast, the first failure ends the run, and the cases not run are counted."""
     done = harness("torture", "--fail-fast", "-j", "1", "--endings", "rst", "--", *program(BAD))
     assert done.code == 1
     assert " 1 wrong, " in done.out
@@ -91,7 +91,7 @@ def test_fail_fast(harness: Harness) -> None:
 
 
 def test_dry_run(harness: Harness) -> None:
-    """The cases are listed as plans, and nothing is run."""
+    """--dry-run lists the cases as plans and runs nothing."""
     done = harness("torture", "--dry-run", "--endings", "fin", "--", "/no/such/command")
     assert done.code == 0
     plans = [str(parse(line)) for line in done.out.splitlines()]
@@ -114,13 +114,13 @@ def test_dry_run(harness: Harness) -> None:
     ],
 )
 def test_usage(harness: Harness, words: tuple[str, ...], said: str) -> None:
-    """What came, why it is wrong, what to do; exit code 2."""
+    """Each mistake exits with 2 and says what was given, why it is wrong and what to do."""
     done = harness("torture", *words)
     assert (done.code, said in done.err) == (2, True), done.err
 
 
 def test_no_real_key_reaches_the_client(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The command's environment names the case, and holds no key of the user's."""
+    """The client's environment names the case and contains none of the user's keys."""
     monkeypatch.setenv("GEMINI_API_KEY", "AIza-the-users-own")
     monkeypatch.setenv("GOOGLE_API_KEY", "AIza-another")
     found = environment_of(Task("http://127.0.0.1:1/case1", "v1_x", "event:3,rst"))

@@ -1,4 +1,4 @@
-"""Claims about `harness verify`: what was judged, what was left out and why, and where each finding is."""
+"""Tests of `harness verify`: what was judged, what was left out and why, and where each finding is."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ EVENTS = [
 
 
 def recording(events: list[dict[str, Any]]) -> str:
-    """A stream as on the wire."""
+    """Return a stream as it is on the wire."""
     frames = [f"event: {event['event_type']}\ndata: {json.dumps(event)}\n\n" for event in events]
     return "".join(frames) + "event: done\ndata: [DONE]\n\n"
 
 
 def test_a_clean_recording(harness: Harness) -> None:
-    """Judged and found clean: 0, with the counts as the last line."""
+    """A correct recording exits with 0 and has the counts in the last line."""
     Path("clean.sse").write_text(recording(EVENTS), encoding="utf-8")
     done = harness("verify", "clean.sse")
     assert done.code == 0, done.out
@@ -46,7 +46,7 @@ def test_a_clean_recording(harness: Harness) -> None:
 
 
 def test_the_totals_add_up(harness: Harness) -> None:
-    """Of a cassette each entry is judged or named: one that was never answered with who ended it and where."""
+    """Each entry of a cassette is judged or listed as left out; an unanswered one with who ended it, and where."""
     path = folder("cassettes") / "emulator" / "dropped-before-headers.yaml"
     done = harness("verify", str(path))
     assert ": no answer came: rst by the server, before headers" in done.out
@@ -56,7 +56,7 @@ def test_the_totals_add_up(harness: Harness) -> None:
 
 
 def test_a_broken_recording_names_event_and_bytes(harness: Harness) -> None:
-    """A delta after its stop is a broken MUST: file, event and byte span are told, the exit code is 1."""
+    """A delta after its stop is a broken MUST: the exit code is 1, and file, event and byte span are named."""
     broken = [*EVENTS[:2], EVENTS[3], EVENTS[2], EVENTS[4]]
     Path("broken.sse").write_text(recording(broken), encoding="utf-8")
     done = harness("verify", "broken.sse", "--json")
@@ -73,7 +73,7 @@ def test_a_broken_recording_names_event_and_bytes(harness: Harness) -> None:
 
 
 def test_nothing_to_judge_is_not_green(harness: Harness) -> None:
-    """A folder in which nothing could be judged is exit code 3, and every file is named with its reason."""
+    """If nothing in a folder could be judged, the exit code is 3 and every file is listed with its reason."""
     Path("notes.txt").write_text("hello", encoding="utf-8")
     done = harness("verify", ".")
     assert done.code == 3
@@ -81,7 +81,7 @@ def test_nothing_to_judge_is_not_green(harness: Harness) -> None:
 
 
 def test_missing_path(harness: Harness) -> None:
-    """A path that is not there is a usage error."""
+    """A path that does not exist is a usage error."""
     assert harness("verify", "nowhere").code == 2
 
 

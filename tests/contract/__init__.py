@@ -1,1 +1,1 @@
-"""Tests of the contract."""
+"""Tests of `harness.contract`."""

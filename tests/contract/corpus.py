@@ -1,4 +1,4 @@
-"""The recordings that other projects made, as the tests use them; absent, the tests that need them skip."""
+"""Recordings made by other projects, as the tests use them; without them, the tests that need them are skipped."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ needs_corpus = pytest.mark.skipif(
 
 @cache
 def manifest() -> tuple[dict[str, Any], ...]:
-    """The manifest's lines; empty without a corpus."""
+    """The entries of the manifest; empty without a corpus."""
     path = FOLDER / "MANIFEST.jsonl"
     return tuple(json.loads(line) for line in path.read_text("utf-8").splitlines()) if path.is_file() else ()
 
 
 def files(kind: str, generation: str = "steps", *, framing: str | None = None) -> list[Path]:
-    """The files of one kind and generation that look real."""
+    """The files of one kind and generation that look like real recordings."""
     return [
         FOLDER / line["file"]
         for line in manifest()

@@ -1,4 +1,4 @@
-"""Finished exchanges made by hand, with only what a test cares about."""
+"""Finished exchanges built by hand from only the parts that a test needs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Small streams to damage: events as a service sends them, and the bytes they make."""
+"""Small streams to damage: events as a service sends them, and their bytes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def start(index: int, kind: str = "model_output", **fields: Any) -> Event:
 
 
 def delta(index: int, kind: str = "text", **fields: Any) -> Event:
-    """step.delta; a text delta says "hi" unless told otherwise."""
+    """step.delta; a text delta says "hi" by default."""
     content = fields or ({"text": "hi"} if kind == "text" else {})
     return {"index": index, "delta": {"type": kind, **content}, "event_type": "step.delta"}
 
@@ -62,7 +62,7 @@ CALL = [
     stop(2),
 ]
 WHOLE: list[Event] = [created(), update(), *THOUGHT, *ANSWER, *CALL, completed(status="requires_action")]
-"""A clean stream with a thought, an answer and a call."""
+"""A valid stream with a thought, an answer and a function call."""
 
 
 def payload(event: Any) -> bytes:
@@ -71,7 +71,7 @@ def payload(event: Any) -> bytes:
 
 
 def frames(events: Iterable[Any], *, done: bool = True) -> bytes:
-    """Events as canonical frames; bytes among them pass as they are."""
+    """Events as canonical frames; items that are bytes are inserted unchanged."""
     parts = [e if isinstance(e, bytes) else encode(str(e.get("event_type", "x")), payload(e)) for e in events]
     return b"".join(parts) + (DONE if done else b"")
 
@@ -86,5 +86,5 @@ def judge(stream: bytes, *, ending: Ending = COMPLETE, feed: int = 0, **options:
 
 
 def broken(reading: StreamReading) -> set[str]:
-    """The rules that a reading finds broken, strictly."""
+    """The rules that a reading reports as broken, without those met under a lenient reading."""
     return {finding.rule for finding in reading.findings if finding.severity is Severity.BROKEN}

@@ -1,4 +1,4 @@
-"""From deltas to steps: each delta type, whole or in fragments, from the start or from the middle."""
+"""Steps are assembled from deltas of every type, whole or in fragments, from the start or from the middle."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.contract.test_stream_bounds import EVENTS
 
 
 def assemble(*events: dict[str, Any]) -> list[dict[str, Any]]:
-    """The steps of these events."""
+    """The steps assembled from these events."""
     assembler = Assembler()
     for event in events:
         assembler.event(event)
@@ -24,7 +24,7 @@ def assemble(*events: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def test_the_whole_stream() -> None:
-    """A thought, an answer and a call come out as GET would show them."""
+    """A thought, an answer and a call are assembled into the steps that GET would return."""
     assert assemble(*WHOLE) == [
         {"type": "thought", "signature": "c2ln"},
         {"type": "model_output", "content": [{"type": "text", "text": "hi there é 🎉"}]},
@@ -136,14 +136,14 @@ GROWTH: dict[str, tuple[str, list[dict[str, Any]], dict[str, Any]]] = {
 
 @pytest.mark.parametrize(("kind", "deltas", "fields"), GROWTH.values(), ids=GROWTH)
 def test_a_delta_grows_its_step(kind: str, deltas: list[dict[str, Any]], fields: dict[str, Any]) -> None:
-    """Each delta type adds to its step what the reference says, begun by a start or in the middle of the step."""
+    """Each delta type adds to its step what the reference says, with or without a preceding step.start."""
     assert assemble(start(0, kind), *deltas, stop(0)) == [{"type": kind, **fields}]
     if fields:
         assert assemble(*deltas) == [{"type": kind, **fields}]
 
 
 def test_a_start_may_bring_content() -> None:
-    """Deltas append to what the start already carried, and the event itself stays as it was."""
+    """Deltas append to the content of step.start, and the event itself is not modified."""
     begun = start(0, content=[{"type": "text", "text": "a"}])
     assert assemble(begun, delta(0, text="b"))[0]["content"] == [{"type": "text", "text": "ab"}]
     assert begun["step"]["content"] == [{"type": "text", "text": "a"}]
@@ -152,13 +152,13 @@ def test_a_start_may_bring_content() -> None:
 
 
 def test_the_arguments_of_the_start_stand_without_deltas() -> None:
-    """A call that comes whole on its start keeps its arguments; an empty fragment changes nothing."""
+    """Arguments that arrive whole in step.start are kept if no deltas follow."""
     begun = start(0, "function_call", id="c", name="f", arguments={"a": 1})
     assert assemble(begun)[0]["arguments"] == {"a": 1}
 
 
 def test_steps_may_be_asked_for_at_any_time() -> None:
-    """Looking does not disturb: what comes later is added to what was there."""
+    """Reading the steps in between does not affect how later deltas are added."""
     assembler = Assembler()
     for event in (start(0), delta(0, text="a")):
         assembler.event(event)
@@ -169,12 +169,12 @@ def test_steps_may_be_asked_for_at_any_time() -> None:
 
 @given(st.lists(EVENTS, max_size=8))
 def test_any_events_are_taken(events: Iterable[dict[str, Any]]) -> None:
-    """Whatever the events hold, assembling does not raise."""
+    """Assembling never raises, whatever the events contain."""
     assemble(*events)
 
 
 def test_growth_is_linear() -> None:
-    """A long answer in many deltas is not copied for each of them."""
+    """Adding a delta does not copy the text assembled so far."""
     assembler = Assembler()
     assembler.event(start(0))
     assembler.event(delta(0, text="x" * 1_000_000))

@@ -1,4 +1,4 @@
-"""Interaction bodies: what any of them must be, wherever it came from."""
+"""Interaction bodies are judged by the same rules, wherever they come from."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def output(*content: Any) -> dict[str, Any]:
 
 
 def cited(**span: Any) -> dict[str, Any]:
-    """An answer with one citation."""
+    """An interaction whose answer has one citation."""
     return {**DONE, "steps": [output({**TEXT, "annotations": [{"type": "url_citation", **span}]})]}
 
 
@@ -104,25 +104,25 @@ CASES: dict[str, tuple[Any, set[str]]] = {
 
 @pytest.mark.parametrize(("body", "rules"), CASES.values(), ids=CASES)
 def test_judge_interaction(body: Any, rules: set[str]) -> None:
-    """Each case breaks exactly the rules it is about."""
+    """Each body breaks exactly the rules listed with it."""
     assert {finding.rule for finding in judge_interaction(body)} == rules
 
 
 def test_findings_point_into_the_body() -> None:
-    """A finding names the place by index and field."""
+    """A finding has the JSON pointer of the wrong value."""
     body = {**DONE, "steps": [output(TEXT), {"type": "thought", "signature": "no base64!"}]}
     assert [finding.where.pointer for finding in judge_interaction(body)] == ["$.steps[1].signature"]
 
 
 def test_a_citation_may_lack_its_type() -> None:
-    """The file search guide shows a citation without a type, with a list of metadata: not strict, not wrong."""
+    """A citation without a type, as in the file search guide, is reported as lenient rather than wrong."""
     shown = {"custom_metadata": [{"key": "a", "string_value": "b"}], "page_number": 1}
     found = judge_interaction({**DONE, "steps": [output({**TEXT, "annotations": [shown]})]})
     assert [(f.rule, f.severity) for f in found] == [("steps.discriminator", Severity.NON_STRICT)]
 
 
 def test_another_operation_breaks_its_own_rule() -> None:
-    """The same misfit is GET's where GET answered it, an agent's where an agent was due."""
+    """The same invalid body breaks the rule of the operation that returned it."""
     for call, rule in (("GET /v1beta/interactions/x", "get.schema"), ("POST /v1beta/agents", "agents.schema")):
         operation = operation_of(Request(*call.split(" ")))
         assert operation is not None
@@ -131,7 +131,7 @@ def test_another_operation_breaks_its_own_rule() -> None:
 
 
 def test_a_summary_may_lack_its_type() -> None:
-    """The pieces of a thought's summary are no content parts: the discriminator rule leaves them alone."""
+    """Items of a thought's summary are not content parts, so the discriminator rule ignores them."""
     assert judge_steps([{"type": "thought", "summary": [{"text": "x"}]}]) == []
 
 
@@ -165,7 +165,7 @@ JSON = st.recursive(
 
 @given(JSON)
 def test_any_json_is_judged(value: Any) -> None:
-    """Whatever the JSON, the judges answer and do not raise."""
+    """Any JSON value is judged without raising."""
     judge_interaction(value)
     judge_steps([value])
 
@@ -175,5 +175,5 @@ def test_any_json_is_judged(value: Any) -> None:
     [({"outputs": []}, True), ({"outputs": [], "steps": []}, False), ({"steps": []}, False), ([], False)],
 )
 def test_is_legacy(body: Any, legacy: bool) -> None:
-    """A body with outputs and no steps is of the generation before."""
+    """A body with `outputs` but no `steps` belongs to the previous generation of the API."""
     assert is_legacy(body) is legacy

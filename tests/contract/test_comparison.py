@@ -1,4 +1,4 @@
-"""Two answers are the same when they mean the same, and differ where they do."""
+"""Two answers are equal if they mean the same, and otherwise the place of each difference is reported."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ THOUGHT = {"type": "thought", "signature": "c2ln"}
 
 
 def text(*pieces: str) -> dict[str, Any]:
-    """An answer in several parts."""
+    """An answer whose text has several parts."""
     return {"type": "model_output", "content": [{"type": "text", "text": piece} for piece in pieces]}
 
 
@@ -56,25 +56,25 @@ DIFFERENT: dict[str, tuple[list[Any], list[Any], str]] = {
 
 @pytest.mark.parametrize(("one", "other"), SAME.values(), ids=SAME)
 def test_the_same_answer(one: list[Any], other: list[Any]) -> None:
-    """How an answer was cut, and what input precedes it, makes no difference."""
+    """Neither how an answer was split into parts nor the input before it makes a difference."""
     assert compare_steps(one, other) == []
 
 
 @pytest.mark.parametrize(("one", "other", "pointer"), DIFFERENT.values(), ids=DIFFERENT)
 def test_another_answer(one: list[Any], other: list[Any], pointer: str) -> None:
-    """The first difference is named with its place."""
+    """The first difference is reported with its pointer."""
     difference, *_ = compare_steps(one, other)
     assert difference.pointer == pointer
     assert str(difference).startswith(pointer)
 
 
 def test_differences_are_bounded() -> None:
-    """Answers with nothing in common are told in a bounded list."""
+    """The number of reported differences is limited."""
     assert len(compare_steps([text(str(n)) for n in range(100)], [THOUGHT] * 100)) == LIMIT
 
 
 def test_deep_values_do_not_raise() -> None:
-    """Values that nest beyond what Python recurses are different, not an error."""
+    """Values nested deeper than Python's recursion limit are reported as different instead of raising."""
     deep: Any = []
     for _ in range(5000):
         deep = [deep]

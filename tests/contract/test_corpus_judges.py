@@ -1,4 +1,4 @@
-"""No recording of the live service is found guilty: the judges against traffic that nobody here wrote."""
+"""The judges find nothing wrong with recordings of the live service, which this project did not write."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ pytestmark = needs_corpus
 
 
 def binding(findings: list[Finding]) -> list[Finding]:
-    """Those that say more than MAY."""
+    """The findings whose level is above MAY."""
     return [finding for finding in findings if BY_ID[finding.rule].level is not Level.MAY]
 
 
 def paths(*kinds: str) -> list[Path]:
-    """Recordings of today's generation."""
+    """Recordings of the current generation of the API."""
     return [path for kind in kinds for path in files(kind)]
 
 
 @pytest.mark.parametrize("path", paths("sse", "response", "cassette"), ids=lambda path: path.name)
 def test_a_real_recording_breaks_no_binding_rule(path: Path) -> None:
-    """Streams, bodies and recorder files of the live service are judged, and nothing binding is found."""
+    """Streams, bodies and recorder files of the live service break no MUST and no SHOULD."""
     result = verify([path]).traffic
     assert binding(result.findings) == []
     assert sum(result.judged.values()) > 0
 
 
 def test_the_whole_corpus_is_judged_or_left_out_by_name() -> None:
-    """Legacy recordings and other files are named with their reason, everything else is judged."""
+    """Every file is judged, except legacy recordings and others, which are listed with a reason."""
     result = verify([FOLDER]).traffic
     assert binding(result.findings) == []
     legacy = {path.name for kind in ("sse", "response") for path in files(kind, "outputs")}
@@ -45,7 +45,7 @@ def test_the_whole_corpus_is_judged_or_left_out_by_name() -> None:
 
 
 def pairs() -> list[Path]:
-    """Streams with a body that answers the same prompt."""
+    """Streams that have a recorded body for the same prompt."""
     return [path for path in files("sse", framing="jsonl") if path.with_name(_body_of(path)).is_file()]
 
 
@@ -55,7 +55,7 @@ def _body_of(path: Path) -> str:
 
 @pytest.mark.parametrize("path", pairs(), ids=lambda path: path.name)
 def test_assembled_steps_are_steps_of_a_body(path: Path) -> None:
-    """What is assembled from a real stream passes the judge of bodies, and agrees with itself."""
+    """Steps assembled from a real stream are valid in a body, and equal to themselves after added input."""
     assembler = Assembler()
     for line in path.read_text("utf-8").splitlines():
         assembler.event(json.loads(line))

@@ -1,4 +1,4 @@
-"""The recordings of the live API against the schemas: a refusal here is a false positive."""
+"""Recordings of the live API match the schemas; a rejection here would be a false positive."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CREATE = "requests/create-interaction"
 
 
 def manifest(corpus: Path) -> list[dict[str, Any]]:
-    """What the corpus holds, real recordings only."""
+    """The manifest's entries that look like real recordings."""
     lines = (corpus / "MANIFEST.jsonl").read_text(encoding="utf-8").splitlines()
     return [entry for line in lines if (entry := json.loads(line))["looks_real"]]
 
@@ -36,12 +36,12 @@ def events(text: str) -> Iterator[Any]:
 
 
 def judge(name: str, where: str, value: Any) -> list[str]:
-    """The problems of one recorded value, one line for each."""
+    """The problems of one recorded value, one line each."""
     return [f"{where} {problem}" for problem in load().validator(name).problems(value)]
 
 
 def test_every_recorded_body_fits(corpus):
-    """Bodies of success are interactions, the others error bodies."""
+    """Each successful body matches the interaction schema, and each other one the error schema."""
     found = [*recordings(corpus, "response"), *recordings(corpus, "response", "unknown")]
     bodies = [(where, json.loads(text)) for where, text in found]
     assert len(bodies) >= 30
@@ -49,12 +49,12 @@ def test_every_recorded_body_fits(corpus):
 
 
 def name_of(body: Any) -> str:
-    """The schema of a response body."""
+    """The name of the schema for a response body."""
     return "error-body" if "error" in body else "interaction"
 
 
 def test_every_recorded_event_fits(corpus):
-    """Each event fits the union, and the schema of its own type."""
+    """Each event matches the union of all events and the schema of its own type."""
     streams = {where: list(events(text)) for where, text in recordings(corpus, "sse")}
     assert len(streams) >= 20
     assert all(streams.values())
@@ -65,7 +65,7 @@ def test_every_recorded_event_fits(corpus):
 
 
 def test_every_recorded_request_is_accepted_by_the_strict_schema(corpus):
-    """What the live service answered with 200 is never refused; requests of the legacy shape are history."""
+    """The strict schema accepts every recorded request, except those of the legacy generation."""
     legacy = {stem(entry) for entry in manifest(corpus) if entry["api_revision_or_generation"] == "outputs"}
     requests = [entry for entry in manifest(corpus) if entry["kind"] == "request" and stem(entry) not in legacy]
     strict = load().validator(CREATE, closed=True)
@@ -76,12 +76,12 @@ def test_every_recorded_request_is_accepted_by_the_strict_schema(corpus):
 
 
 def stem(entry: dict[str, Any]) -> str:
-    """The part of a file's name that a request shares with its answer."""
+    """The part of a file's name that a request shares with its response."""
     return str(entry["file"]).removeprefix("files/").partition(".")[0]
 
 
 def test_every_exchange_of_the_recorder_files_fits(corpus):
-    """Request, body and events inside the whole recorder files fit too."""
+    """Requests, bodies and events inside complete recorder files match their schemas too."""
     strict = load().validator(CREATE, closed=True)
     exchanges = [
         (where, exchange)
@@ -100,7 +100,7 @@ def test_every_exchange_of_the_recorder_files_fits(corpus):
 
 
 def test_the_recordings_hold_nothing_unknown(corpus):
-    """The schemas name all that the recordings show, so that anything new stands out."""
+    """The schemas name everything in the recordings, so that anything new stands out."""
     for where, text in recordings(corpus, "sse"):
         for event in events(text):
             assert load().validator("event").review(event).unknowns == (), where

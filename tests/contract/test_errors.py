@@ -1,4 +1,4 @@
-"""Error bodies: the API's shape, the gateway's shape, and everything else."""
+"""Error bodies in the API's shape, in the gateway's shape and in any other."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ CASES: dict[str, tuple[Any, int | None, list[str]]] = {
 
 @pytest.mark.parametrize(("body", "status", "rules"), CASES.values(), ids=CASES)
 def test_judge_error(body: Any, status: int | None, rules: list[str]) -> None:
-    """Each case breaks exactly the rules it is about."""
+    """Each error body breaks exactly the rules listed with it."""
     assert [finding.rule for finding in judge_error(body, status)] == rules
 
 
 def test_values_are_told_in_words_of_json() -> None:
-    """Nobody who reads a finding has to know what Python calls null, or that a field was not there."""
+    """A finding uses JSON's words, such as null or absent, and not Python's."""
     (finding,) = judge_error({"error": {"code": None}}, 404)
     assert finding.actual == "code: null, message: absent"
     (finding,) = judge_error([], 404)
@@ -43,7 +43,7 @@ def test_values_are_told_in_words_of_json() -> None:
 
 
 def test_only_the_gateway_is_tolerated() -> None:
-    """The shape of the gateway in front of the API is lenient, everything else that is wrong is broken."""
+    """Only the error shape of the gateway in front of the API is tolerated as lenient."""
     severities = {
         name: judge_error(body, status)[0].severity for name, (body, status, rules) in CASES.items() if rules
     }
@@ -53,7 +53,7 @@ def test_only_the_gateway_is_tolerated() -> None:
 
 @pytest.mark.parametrize(("code", "status"), STATUS_OF.items())
 def test_documented_codes_pass_with_their_status_only(code: str, status: int) -> None:
-    """Every code of the table is right with its own HTTP status and wrong with another."""
+    """Every documented code is valid with its own HTTP status and with no other."""
     body = {"error": {"code": code, "message": "x"}}
     assert judge_error(body, status) == []
     assert [finding.rule for finding in judge_error(body, 418)] == ["err.code-status"]
@@ -72,5 +72,5 @@ def test_documented_codes_pass_with_their_status_only(code: str, status: int) ->
     ],
 )
 def test_error_of(body: Any, expected: tuple[str, str] | None) -> None:
-    """Code and message are read out of any of the shapes."""
+    """Code and message are extracted from any of the known shapes."""
     assert error_of(body) == expected

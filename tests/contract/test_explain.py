@@ -1,4 +1,4 @@
-"""How the reasons are chosen and worded, on small schemas of our own."""
+"""How the reasons for a schema violation are chosen and worded, on small schemas made for these tests."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from harness.contract.explain import Problem, explain
 
 
 def kind(name, **properties):
-    """A branch of a union."""
+    """A branch of a union, identified by its `kind`."""
     return {
         "type": "object",
         "required": ["kind", *properties],
@@ -47,24 +47,24 @@ TOLD = {
 
 @pytest.mark.parametrize(("schema", "value", "pointer", "words"), TOLD.values(), ids=TOLD)
 def test_the_reason_is_told_from_the_branch_that_was_meant(schema, value, pointer, words):
-    """One readable problem at the place where the value goes wrong."""
+    """A violation in a union is explained by the branch that was meant, in one readable problem."""
     [problem] = explain(schema, value, limit=5)
     assert problem.pointer == pointer
     assert words in problem.message
 
 
 def test_every_missing_field_is_told():
-    """Two missing fields are two problems."""
+    """Each missing field is reported as a problem of its own."""
     problems = explain(UNION["oneOf"][0], {}, limit=5)
     assert [problem.message for problem in problems] == ['"kind" is required', '"size" is required']
 
 
 def test_a_long_value_is_shortened():
-    """A problem stays readable whatever the value."""
+    """A long value is shortened in the problem."""
     [problem] = explain({"type": "integer"}, "x" * 1000, limit=5)
     assert len(problem.actual) <= 80
 
 
 def test_a_problem_reads_as_one_line():
-    """Printing a problem gives the pointer and the message."""
+    """The text of a problem is its pointer and its message."""
     assert str(Problem("$.a", "is odd", "", "", "")) == "$.a: is odd"

@@ -1,4 +1,4 @@
-"""What several exchanges about one interaction say must agree."""
+"""Several exchanges about the same interaction must agree with each other."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ OTHER = [{"type": "model_output", "content": [{"type": "text", "text": "ho"}]}]
 
 
 def look(status: str, identity: str = "a", **fields: Any) -> Exchange:
-    """A GET."""
+    """A GET and its response."""
     return exchange("GET", f"{ROOT}/a", body={"id": identity, "status": status, **fields})
 
 
 def made(status: str, identity: str = "a", **fields: Any) -> Exchange:
-    """A create."""
+    """A create and its response."""
     return exchange(body={"id": identity, "status": status, **fields})
 
 
 def cancelled(status: str = "cancelled") -> Exchange:
-    """A cancel."""
+    """A cancel and its response."""
     return exchange("POST", f"{ROOT}/a/cancel", body={"id": "a", "status": status})
 
 
 def streamed(*events: dict[str, Any]) -> Exchange:
-    """A create that streams."""
+    """A create with a streamed response."""
     return exchange(label="text/event-stream", body=frames(events))
 
 
@@ -72,7 +72,7 @@ HISTORIES: dict[str, tuple[list[Exchange], list[str]]] = {
 
 @pytest.mark.parametrize(("exchanges", "rules"), HISTORIES.values(), ids=HISTORIES)
 def test_histories(exchanges: list[Exchange], rules: list[str]) -> None:
-    """Each history breaks exactly the rules it is about."""
+    """Each history breaks exactly the rules listed with it."""
     named = [(f"x{number}", subject) for number, subject in enumerate(exchanges)]
     findings = judge_history(named)
     assert [finding.rule for finding in findings] == rules

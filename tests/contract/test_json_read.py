@@ -1,4 +1,4 @@
-"""Bytes to JSON: strict, exact about the reason, and never an exception."""
+"""Parsing bytes as JSON is strict, names the reason for a failure and never raises."""
 
 from __future__ import annotations
 
@@ -26,30 +26,30 @@ FAULTS = {
 
 @pytest.mark.parametrize(("data", "fault"), FAULTS.items())
 def test_what_is_wrong_is_named(data: bytes, fault: str) -> None:
-    """Each kind of bad input has its own word, and a reason."""
+    """Each kind of invalid input has its own fault and a detail."""
     read = loads(data)
     assert read.fault == fault
     assert read.detail
 
 
 def test_half_a_pair_still_has_a_value() -> None:
-    """A value with lone surrogates can be judged on: the halves are replaced, the rest is as it was."""
+    """JSON with lone surrogates still has a value, in which they are replaced."""
     assert loads(b'{"a":["x\\ud83d",1]}').value == {"a": ["x?", 1]}
 
 
 @given(st.binary(max_size=40))
 def test_no_bytes_raise(data: bytes) -> None:
-    """Whatever the bytes, the outcome is a value or a reason."""
+    """Any bytes give a value or a reason, without raising."""
     loads(data)
 
 
 @given(st.recursive(st.none() | st.integers() | st.text(), lambda x: st.lists(x) | st.dictionaries(st.text(), x)))
 def test_agrees_with_the_standard_library(value: object) -> None:
-    """What the standard library writes is read back."""
+    """JSON written by the standard library is parsed back to the same value."""
     assert loads(json.dumps(value, ensure_ascii=False).encode()).value == value
 
 
 def test_huge_numbers_are_numbers() -> None:
-    """Integers and floats beyond the machine's are JSON all the same."""
+    """Integers and floats that are too large for a machine number are still valid JSON."""
     assert loads(b"9" * 400).fault == ""
     assert loads(b"1e999").fault == ""

@@ -1,4 +1,4 @@
-"""The lifecycle table: complete, closed, and no stricter than its sources."""
+"""The table of status transitions is complete, closed and no stricter than its sources."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from harness.outcome import Basis
 
 
 def test_every_status_has_its_row() -> None:
-    """Each listed status has its followers, and only listed ones."""
+    """Each listed status has a row of followers, which are listed statuses too."""
     assert TRANSITIONS.keys() == STATUSES
     assert all(followers.keys() <= STATUSES for followers in TRANSITIONS.values())
 
 
 def test_nothing_follows_a_settled_status() -> None:
-    """A settled interaction changes no more."""
+    """A settled status is never followed by another one."""
     assert all(may_follow(before, after) is (before == after) for before in SETTLED for after in STATUSES)
 
 
 def test_only_documented_ways_out_of_in_progress_are_called_documented() -> None:
-    """The documentation page names four; the rest is inference and must not be cited as more."""
+    """Only the four transitions that the documentation names are marked as documented."""
     documented = {after for after, basis in TRANSITIONS["in_progress"].items() if basis is Basis.DOCUMENTED}
     assert documented == {"completed", "failed", "requires_action", "cancelled"}
     assert all(basis is Basis.INFERRED for basis in TRANSITIONS["queued"].values())
@@ -40,7 +40,7 @@ def test_only_documented_ways_out_of_in_progress_are_called_documented() -> None
     ],
 )
 def test_may_follow(before: str, after: str, expected: bool | None) -> None:
-    """A poll may skip states, time never runs back, and of unlisted statuses nothing is claimed."""
+    """A poll may skip statuses but never go back, and nothing is claimed about unlisted ones."""
     assert may_follow(before, after) is expected
 
 
@@ -48,6 +48,6 @@ def test_may_follow(before: str, after: str, expected: bool | None) -> None:
     ("status", "settled"), [("completed", True), ("new", True), ("queued", False), ("", False), (None, False)]
 )
 def test_is_settled(status: object, settled: bool) -> None:
-    """Polling stops at anything but a running status, as the documentation's loop does."""
+    """Polling stops at any status except a running or missing one, as in the documentation's loop."""
     assert is_settled(status) is settled
     assert all(not is_settled(running) for running in RUNNING)

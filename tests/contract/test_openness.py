@@ -1,4 +1,4 @@
-"""The closed twin of a schema, and what an open one lets pass, on small schemas of our own."""
+"""The closed twin of a schema, and the unknowns that an open schema accepts, on small schemas of our own."""
 
 from __future__ import annotations
 
@@ -56,19 +56,19 @@ FOUND = {
 
 @pytest.mark.parametrize(("schema", "twin"), CLOSED.values(), ids=CLOSED)
 def test_closing_touches_exactly_what_the_marks_say(schema, twin):
-    """Listed properties and published values are closed; rules, conditions and open schemas are not."""
+    """Objects with listed properties and known values are closed; conditions and open schemas are not."""
     assert close(schema) == twin
 
 
 def test_closing_without_keeping_drops_every_branch_for_the_unknown():
-    """`keep=False` gives the twin in which nothing unknown fits."""
+    """With `keep=False`, every branch for unknown types is removed."""
     assert close({"oneOf": [KNOWN, {**OTHER, "x-keep": True}]}, keep=False) == {
         "oneOf": [{**KNOWN, "additionalProperties": False}]
     }
 
 
 def test_closing_leaves_the_open_schema_alone():
-    """The twin is a copy."""
+    """Closing a schema returns a copy and does not modify the original."""
     schema = {"oneOf": [LISTED, OTHER]}
     close(schema)
     assert schema == {"oneOf": [LISTED, OTHER]}
@@ -85,5 +85,5 @@ def test_the_unknown_is_found_where_it_stands(schema, value, expected):
     ("part", "pointer"), [("a", "$.a"), (0, "$[0]"), ("a b", '$["a b"]'), ("a.b", '$["a.b"]')]
 )
 def test_a_pointer_quotes_odd_names(part, pointer):
-    """A pointer can be read back unambiguously."""
+    """Names with spaces or dots are quoted in a pointer, so that it is unambiguous."""
     assert step_into("$", part) == pointer

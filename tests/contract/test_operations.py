@@ -1,4 +1,4 @@
-"""What an operation is known by: method and the tail of the path, whatever stands before it."""
+"""An operation is identified by its method and the end of its path, whatever comes before it."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ VERTEX = "/v1beta1/projects/p/locations/l"
     ],
 )
 def test_the_tail_of_a_path_names_the_operation(method: str, target: str, call: str | None) -> None:
-    """Versions, projects and prefixes change nothing; other methods, verbs and downloads are no operation."""
+    """Versions, projects and prefixes do not matter; other methods, verbs and downloads are no operation."""
     found = operation_of(Request(method, target))
     assert (found.call if found else None) == call
 
 
 def test_every_schema_and_rule_exists() -> None:
-    """The table names schemas that can be loaded and rules that are written down."""
+    """Every schema and rule that the table of operations names exists."""
     for operation in OPERATIONS:
         assert bool(operation.schema) == bool(operation.rule)
         if operation.schema:

@@ -1,4 +1,4 @@
-"""What of a timeline is the run's own: everything after the caller's words, whoever shows it."""
+"""The output of a run is every step after the caller's input."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ RESULT = {"type": "function_result", "call_id": "c", "result": "x"}
     ],
 )
 def test_given(steps: list[Any], leading: int) -> None:
-    """The caller's are all steps up to the last user_input and the results that lead what follows."""
+    """The caller's steps are those up to the last user_input and any results right after it."""
     assert given(steps) == leading
     assert output_steps({"steps": steps}) == [step for step in steps[leading:] if isinstance(step, dict)]
 
 
 def test_texts_are_joined() -> None:
-    """The text of an output is that of its text parts, in order; the input's is none of it."""
+    """The output text joins all text parts of the output in order and excludes the input."""
     assert output_text({"steps": [ASKED, SAID, SAID]}) == "HelloHello"
     assert text_of("bare") == "bare"
 
 
 @pytest.mark.parametrize("odd", [None, 7, "x", {}, [None, 7, "x", []]])
 def test_odd_steps_are_no_steps(odd: Any) -> None:
-    """What is no list of objects holds no steps and no text."""
+    """A value that is not a list of objects contains no steps and no text."""
     assert steps_of({"steps": odd}) == []
     assert output_text({"steps": [{"type": "model_output", "content": odd}]}) in ("", "x")

@@ -1,4 +1,4 @@
-"""The Interactions API's answers to the generic layers."""
+"""The Interactions API as the `StreamProtocol` that the generic packages use."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ ASKED = Request(
 
 
 def test_cursor_is_the_top_level_event_id() -> None:
-    """Only a non-empty string at the top counts; one inside the interaction does not."""
+    """The cursor is a non-empty event_id at the top level, never one inside the interaction."""
     assert PROTOCOL.cursor({**delta(0), "event_id": "e"}) == "e"
     for odd in (delta(0), {"event_id": ""}, {"event_id": 7}, completed(event_id="e")):
         assert PROTOCOL.cursor(odd) is None
 
 
 def test_with_cursor_replaces_and_removes() -> None:
-    """The cursor is set before the event_type, or taken away; the event itself stays as it was."""
+    """The cursor is set before event_type, replaced or removed, and the original event is not modified."""
     event = stop(0)
     assert list(PROTOCOL.with_cursor(event, "e")) == ["index", "event_id", "event_type"]
     assert PROTOCOL.with_cursor({**event, "event_id": "old"}, "new")["event_id"] == "new"
@@ -36,7 +36,7 @@ def test_with_cursor_replaces_and_removes() -> None:
 
 
 def test_completion_and_error_are_told_by_type() -> None:
-    """Only interaction.completed completes, only error is an error."""
+    """Only interaction.completed counts as the completion, and only error as an error."""
     assert [PROTOCOL.completes(e) for e in (created(), completed(status="requires_action"))] == [False, True]
     assert [PROTOCOL.is_error(e) for e in (completed(), error())] == [False, True]
 
@@ -46,14 +46,14 @@ def test_completion_and_error_are_told_by_type() -> None:
     [(created(), "v1_a"), (update(), "v1_a"), (created(""), None), (delta(0), None), ({"interaction": 7}, None)],
 )
 def test_stream_id(event: dict[str, Any], identity: str | None) -> None:
-    """The id comes from whichever event tells it; an unstored interaction has none."""
+    """The interaction id is found in any event that has one; an unstored interaction has none."""
     assert PROTOCOL.stream_id(event) == identity
 
 
 @pytest.mark.parametrize("cursor", [None, "a+/= b", ""])
 @pytest.mark.parametrize("identity", ["v1_a", "a/b c?"])
 def test_resume_round_trips(identity: str, cursor: str | None) -> None:
-    """The request that resumes is recognised as one, whatever the id and cursor hold."""
+    """A resume request is recognised as one, with its id and cursor, whatever characters these contain."""
     request = PROTOCOL.resume(ASKED, identity, cursor)
     assert PROTOCOL.is_resume(request) == (identity, cursor or None)
     assert request.method == "GET"
@@ -61,7 +61,7 @@ def test_resume_round_trips(identity: str, cursor: str | None) -> None:
 
 
 def test_resume_keeps_the_credentials() -> None:
-    """Key header, ?key= and version are those of the request, the body's headers are not."""
+    """A resume keeps key header, `key` parameter and API version, and drops the headers of the body."""
     request = PROTOCOL.resume(ASKED, "i", None)
     assert request.parameter("key") == "k"
     assert request.headers.get("x-goog-api-key") == "k"
@@ -75,7 +75,7 @@ VERTEX = "/v1beta1/projects/p/locations/l/interactions"
 
 @pytest.mark.parametrize("target", [VERTEX, f"{VERTEX}/x", f"{VERTEX}/x/cancel", f"{VERTEX}/interactions"])
 def test_resume_finds_the_root_from_any_request(target: str) -> None:
-    """Create, get and cancel of one conversation lead to the same resume, on Vertex paths too."""
+    """Create, get and cancel of one conversation lead to the same resume URL, on Vertex too."""
     assert PROTOCOL.resume(Request("GET", target), "i", None).raw_path == f"{VERTEX}/i"
 
 
@@ -90,12 +90,12 @@ def test_resume_finds_the_root_from_any_request(target: str) -> None:
     ],
 )
 def test_other_requests_are_no_resume(request_: Request) -> None:
-    """A create, a plain get and other resources are not taken for a resume."""
+    """A create, a plain get and requests for other resources are not taken for a resume."""
     assert PROTOCOL.is_resume(request_) is None
 
 
 def test_error_event_is_a_frame_of_the_api() -> None:
-    """The error frame decodes to an event that the contract accepts, its cursor included."""
+    """An error event decodes to one that the contract accepts, with its cursor."""
     (frame,) = Decoder().feed(PROTOCOL.error_event("api_error", "boom", "e1"))
     event = json.loads(frame.data)
     assert (PROTOCOL.is_error(event), PROTOCOL.cursor(event)) == (True, "e1")
@@ -103,7 +103,7 @@ def test_error_event_is_a_frame_of_the_api() -> None:
 
 
 def test_error_body_has_the_api_shape() -> None:
-    """An error body holds message and code."""
+    """An error body has a message and a code."""
     assert json.loads(PROTOCOL.error_body(404, "not_found", "none")) == {
         "error": {"message": "none", "code": "not_found"}
     }
@@ -123,5 +123,5 @@ def test_error_body_has_the_api_shape() -> None:
     ],
 )
 def test_text_of(event: dict[str, Any], expected: tuple[str, str] | None) -> None:
-    """Fragments of one step and kind share a join key; what is no text has none, and odd input raises nothing."""
+    """Text fragments of the same step and kind share a key; other events have none, and nothing raises."""
     assert PROTOCOL.text_of(event) == expected

@@ -1,4 +1,4 @@
-"""Reading an exchange: decoded once, judged once, raising never."""
+"""An exchange is decoded once, judged once and never raises."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ ANSWER = {"id": "v1_a", "status": "completed"}
 
 
 def test_a_json_answer() -> None:
-    """Body, id and status of an interaction are read out of JSON."""
+    """A JSON response yields the body, id and status of its interaction."""
     reading = read(exchange(body=ANSWER))
     assert (reading.json, reading.interaction, reading.id, reading.status) == (ANSWER, ANSWER, "v1_a", "completed")
     assert (reading.stream, reading.events, reading.error, reading.findings) == (None, [], None, ())
 
 
 def test_a_stream() -> None:
-    """Events, id and status are read out of a stream, whose findings are the exchange's."""
+    """A streamed response yields events, id and status, and the findings of the stream."""
     reading = read(exchange(label=f"{STREAM}; charset=utf-8", body=frames(WHOLE)))
     assert reading.stream is not None
     assert (reading.id, reading.status, reading.findings) == ("v1_a", "requires_action", ())
@@ -37,12 +37,12 @@ def test_a_stream() -> None:
 
 
 def test_a_stream_with_the_wrong_label_is_still_read() -> None:
-    """Its label is another rule's business; its events can be judged all the same."""
+    """A stream with the wrong Content-Type is still read, since another rule covers the type."""
     assert read(exchange(body=frames(WHOLE))).stream is not None
 
 
 def test_an_error_body() -> None:
-    """Errors are read in any shape and judged with their status."""
+    """An error is read in any shape and judged together with its HTTP status."""
     reading = read(exchange(status=400, body={"error": {"code": "not_found", "message": "m"}}))
     assert reading.error == ("not_found", "m")
     assert [finding.rule for finding in reading.findings] == ["err.code-status"]
@@ -71,7 +71,7 @@ BODIES = {
 @pytest.mark.parametrize("label", ["application/json", STREAM, "", "text/html"])
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
 def test_hostile_answers_are_read(body: bytes, label: str, status: int | None) -> None:
-    """No status, label or body makes any attribute raise."""
+    """No combination of status, Content-Type and body makes an attribute raise."""
     for method, target in (
         ("POST", ROOT),
         ("GET", f"{ROOT}/x"),
@@ -83,7 +83,7 @@ def test_hostile_answers_are_read(body: bytes, label: str, status: int | None) -
 
 @given(st.binary(max_size=60), st.binary(max_size=60))
 def test_any_bytes_are_read(sent: bytes, body: bytes) -> None:
-    """Neither the request's body nor the answer's makes any attribute raise."""
+    """No bytes in the request or the response make an attribute raise."""
     _touch(exchange(sent=sent, body=body, label=STREAM))
     _touch(exchange(sent=sent, body=body))
 
@@ -97,7 +97,7 @@ def _touch(subject: Any) -> None:
 
 
 def test_it_is_read_once_and_forgotten_with_the_exchange() -> None:
-    """The same reading every time, and none left when the exchange is gone."""
+    """The reading of an exchange is cached and is freed together with it."""
     subject = exchange(body=ANSWER)
     assert read(subject) is read(subject)
     reading = weakref.ref(read(subject))
@@ -120,14 +120,14 @@ STARTS: dict[str, tuple[str, list[dict[str, Any]], list[str]]] = {
 def test_the_request_tells_where_the_stream_begins(
     target: str, events: list[dict[str, Any]], rules: list[str]
 ) -> None:
-    """After a cursor a stream may begin inside a step, without one it may not."""
+    """Only a stream requested after a cursor may begin inside a step."""
     reading = read(exchange("GET", target, label=STREAM, body=frames(events)))
     assert sorted({finding.rule for finding in reading.findings}) == rules
 
 
 @pytest.mark.parametrize(("background", "found"), [(True, True), (False, False), ("true", False)])
 def test_the_request_tells_the_background(background: object, found: bool) -> None:
-    """Deltas are asked for ids only where the create asked for the background."""
+    """Deltas must have event ids only if the create requested a background run."""
     reading = read(exchange(sent={"background": background}, label=STREAM, body=frames(WHOLE)))
     assert ("stream.evid-delta" in {finding.rule for finding in reading.findings}) is found
 
@@ -141,7 +141,7 @@ def test_the_request_tells_the_background(background: object, found: bool) -> No
     ],
 )
 def test_a_cut_record_says_nothing_of_the_end(fields: dict[str, Any]) -> None:
-    """A record without its tail, or an answer cut by either side, is not asked for its completion."""
+    """A truncated or interrupted response is not required to have a completion."""
     reading = read(exchange(label=STREAM, body=frames([created(), start(0)], done=False), **fields))
     assert reading.findings == ()
     assert reading.stream is not None
@@ -160,7 +160,7 @@ def test_a_cut_record_says_nothing_of_the_end(fields: dict[str, Any]) -> None:
     ],
 )
 def test_only_interactions_are_judged_as_such(method: str, target: str, judged: bool) -> None:
-    """Create, get and cancel answer with an interaction; other routes do not."""
+    """Create, get and cancel return an interaction, and other routes do not."""
     reading = read(exchange(method, target, body={}))
     assert (reading.interaction is not None) is judged
     assert bool(reading.findings) is judged
@@ -179,5 +179,5 @@ OTHERS: dict[str, tuple[str, str, Any, list[str]]] = {
 
 @pytest.mark.parametrize(("method", "target", "body", "rules"), OTHERS.values(), ids=OTHERS)
 def test_each_operation_is_judged_by_its_own_rule(method: str, target: str, body: Any, rules: list[str]) -> None:
-    """Neighbours of the interactions have schemas too; what is no JSON breaks the rule of what was due."""
+    """Each resource has its own schema rule, which a response that is not JSON breaks as well."""
     assert [finding.rule for finding in read(exchange(method, target, body=body)).findings] == rules

@@ -1,4 +1,4 @@
-"""The rules as a whole: unique, sourced, and known to whoever finds them broken."""
+"""All rules are complete, cite a source and are known to the judges that name them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ RULES = pytest.mark.parametrize("rule", BY_ID.values(), ids=BY_ID)
 
 @RULES
 def test_a_rule_is_complete(rule: Rule) -> None:
-    """Each rule says what holds, what breaks and where that is written."""
+    """Each rule has an id, a statement, what breaks without it, and a source."""
     assert re.fullmatch(r"[a-z]+(\.[a-z0-9-]+)+", rule.id)
     assert rule.statement.endswith(".")
     assert rule.breaks.endswith((".", ".)"))
@@ -25,13 +25,13 @@ def test_a_rule_is_complete(rule: Rule) -> None:
 
 @RULES
 def test_a_rule_is_no_stricter_than_its_source(rule: Rule) -> None:
-    """What was only observed or inferred is never a MUST."""
+    """A rule that was only observed or inferred is never a MUST."""
     if rule.source.basis in (Basis.OBSERVED, Basis.INFERRED):
         assert rule.level is not Level.MUST
 
 
 def test_every_rule_cites_a_page_of_the_table() -> None:
-    """A document has one title and one address, and is cited by its constant."""
+    """Every rule cites a page of the table, and each page has one title and one URL."""
     table = {page.title: page.url for page in vars(pages).values() if isinstance(page, pages.Page)}
     assert {(rule.source.page, rule.source.url) for rule in BY_ID.values()} == set(table.items())
     assert all(url.startswith("https://") for url in table.values() if url)
@@ -40,7 +40,7 @@ def test_every_rule_cites_a_page_of_the_table() -> None:
 
 
 def test_every_rule_that_a_judge_names_exists() -> None:
-    """The ids in the judges' source are ids of rules."""
+    """Every rule id in the source of the judges is the id of a rule."""
     folder = Path(contract.__file__).parent
     areas = {rule.area for rule in BY_ID.values()}
     named = {

@@ -1,4 +1,4 @@
-"""The schema files themselves, how they are loaded, and that two validators read them alike."""
+"""The schema files are valid and consistent, load once, and mean the same to two validators."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ UNIONS = ("event", "step", "step-shell", "delta", "content", "annotation", "tool
 
 
 def nodes(value: Any) -> Iterator[dict[str, Any]]:
-    """Every object of a JSON document."""
+    """Every object within a JSON document."""
     if isinstance(value, dict):
         yield value
     for part in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
@@ -31,17 +31,17 @@ def nodes(value: Any) -> Iterator[dict[str, Any]]:
 
 
 def relative(path: Path) -> str:
-    """The name of a file in test ids."""
+    """The path of a file for test ids."""
     return path.relative_to(ROOT).as_posix()
 
 
 def read(path: Path) -> Any:
-    """A parsed file."""
+    """The parsed content of a file."""
     return json.loads(path.read_bytes())
 
 
 def follow(path: Path, ref: str) -> Any:
-    """What a reference in a file leads to; raises if it leads nowhere."""
+    """The target of a reference in a file; raises if it does not exist."""
     name, _, pointer = ref.partition("#")
     part = read((path.parent / name).resolve() if name else path)
     for key in pointer.split("/")[1:]:
@@ -60,7 +60,7 @@ def test_every_file_is_a_valid_schema():
 
 
 def test_every_reference_leads_somewhere():
-    """Each `$ref` resolves to a file of ours and a place in it."""
+    """Each `$ref` resolves to an existing place in one of our files."""
     found = [(path, node["$ref"]) for path in FILES for node in nodes(read(path)) if "$ref" in node]
     assert len(found) > 500
     for path, ref in found:
@@ -68,7 +68,7 @@ def test_every_reference_leads_somewhere():
 
 
 def test_patterns_mean_the_same_everywhere():
-    """Python's `$`, `\\s` and `\\d` are not those of ECMA: patterns do without them."""
+    """Patterns avoid `$`, `\\s`, `\\d` and `\\w`, which mean something else in Python than in ECMAScript."""
     found = [(path, node["pattern"]) for path in FILES for node in nodes(read(path)) if "pattern" in node]
     patterns = [(path, pattern) for path, pattern in found if isinstance(pattern, str)]
     assert patterns
@@ -77,7 +77,7 @@ def test_patterns_mean_the_same_everywhere():
 
 @pytest.mark.parametrize("path", SOURCES, ids=relative)
 def test_everything_is_described_in_one_line(path):
-    """A file, its definitions and its properties have one-line descriptions; constants speak for themselves."""
+    """Files, definitions and properties have one-line descriptions; constants need none."""
     document = read(path)
     described = [document, *document.get("$defs", {}).values()]
     for node in nodes(document):
@@ -89,14 +89,14 @@ def test_everything_is_described_in_one_line(path):
 
 
 def test_only_known_marks_are_used():
-    """A misspelt mark would silently open or close a schema."""
+    """Only known `x-` marks are used, since a misspelt one would silently open or close a schema."""
     marks = {key for path in SOURCES for node in nodes(read(path)) for key in node if key.startswith("x-")}
     assert marks == MARKS
 
 
 @pytest.mark.parametrize("name", UNIONS)
 def test_the_branch_for_the_unknown_excludes_exactly_the_known(name):
-    """A known type with a wrong shape must not slip through as unknown, nor an unknown one be refused."""
+    """A union's branch for unknown types excludes exactly the known ones."""
     document = load().document(name)
     path = ROOT / CURRENT / f"{name}.json"
     known, excluded = set(), set()
@@ -112,65 +112,65 @@ def test_the_branch_for_the_unknown_excludes_exactly_the_known(name):
 
 
 def test_names_are_unique_and_free_of_case():
-    """Names differ by more than case, and their bundle keys do not collide."""
+    """Schema names differ by more than case, and their bundle keys do not collide."""
     names = load().names()
     assert len({name.lower().replace("/", ".") for name in names}) == len(names)
     assert {"interaction", "event", "events/step-delta", "requests/create-interaction"} <= set(names)
 
 
 def test_revisions_are_the_folders():
-    """A revision is listed if and only if a folder has its date for a name."""
+    """The listed revisions are exactly the folders named by a date."""
     assert sorted(REVISIONS) == sorted(path.name for path in ROOT.glob("[0-9]*-[0-9]*-[0-9]*"))
     assert CURRENT in REVISIONS
 
 
 def test_schemas_and_validators_are_made_once():
-    """Loading again costs nothing."""
+    """Loading a revision or a validator again returns the same object."""
     assert load() is load()
     assert load().validator("event") is load().validator("event")
     assert load().validator("event") is not load().validator("event", closed=True)
 
 
 def test_an_unknown_revision_names_the_known_ones():
-    """The error says what there is."""
+    """An unknown revision raises a LookupError that names the known ones."""
     with pytest.raises(LookupError, match=CURRENT):
         load("1999-01-01")
 
 
 def test_an_unknown_name_suggests_a_near_one():
-    """The error says what was probably meant."""
+    """An unknown schema name raises a LookupError that suggests a similar one."""
     with pytest.raises(LookupError, match="events/step-delta"):
         load().validator("events/step-dleta")
 
 
 @pytest.mark.parametrize("closed", [False, True])
 def test_every_schema_compiles_without_a_resolver(closed):
-    """A bundle refers to nothing outside itself."""
+    """Every schema compiles, and its bundle refers to nothing outside itself."""
     for name in load().names():
         assert load().validator(name, closed=closed).name == name
         assert all(node.get("$ref", "#")[0] == "#" for node in nodes(load().bundle(name)))
 
 
 def test_the_generated_files_are_fresh():
-    """The strict request bodies on disk are what the sources give: `python -m harness.contract.strict`."""
+    """The strict files on disk are what `python -m harness.contract.strict` generates."""
     expected = strict_files()
     on_disk = {path: path.read_text(encoding="utf-8") for path in (ROOT / CURRENT / "strict").iterdir()}
     assert on_disk == expected
 
 
 def full_steps() -> dict[str, Any]:
-    """Each step type, with its file."""
+    """Each step type, with its schema."""
     return {follow_type(name): load().document(name) for name in load().names() if name.startswith("steps/")}
 
 
 def follow_type(name: str) -> str:
-    """The discriminator of a step file."""
+    """The step type that a schema describes."""
     return str(load().document(name)["$defs"]["shell"]["properties"]["type"]["const"])
 
 
 @pytest.mark.parametrize("kind", full_steps())
 def test_a_step_may_start_with_its_type_alone(kind):
-    """step.start takes a shell; a whole step needs what its file requires."""
+    """step.start accepts a step with only its type; a whole step needs the fields its schema requires."""
     shell = {"event_type": "step.start", "index": 0, "step": {"type": kind}}
     assert load().validator("event").problems(shell) == []
     whole = load().validator("step").is_valid({"type": kind})
@@ -232,7 +232,7 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 
 
 def mutants() -> Any:
-    """Hypothesis strategy: a schema name and a seed with up to three members replaced, removed or added."""
+    """Hypothesis strategy: a schema name and a value with up to three members replaced, removed or added."""
     from hypothesis import strategies as st
 
     leaves = st.sampled_from(
@@ -264,7 +264,7 @@ def mutants() -> Any:
 
 
 def test_both_validators_agree_on_mutated_messages():
-    """jsonschema-rs, its fast path included, and jsonschema give one verdict, open and closed."""
+    """jsonschema-rs, its fast path included, and jsonschema agree on every message, open and closed."""
     pytest.importorskip("hypothesis", reason="needs the fuzz extra")
     from hypothesis import given, settings
     from jsonschema import Draft202012Validator
@@ -284,7 +284,7 @@ def test_both_validators_agree_on_mutated_messages():
 
 
 def test_unknowns_are_exactly_what_the_closed_twin_refuses():
-    """A valid message has something unknown to report if and only if the fully closed twin refuses it."""
+    """A valid message has unknowns if and only if the fully closed twin refuses it."""
     pytest.importorskip("hypothesis", reason="needs the fuzz extra")
     from hypothesis import assume, given, settings
     from jsonschema import Draft202012Validator
@@ -309,7 +309,7 @@ def operations() -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def test_every_operation_declares_success_refusal_and_failure():
-    """200, 4XX and 5XX everywhere, and operation ids are unique."""
+    """Every operation declares 200, 4XX and 5XX responses and has a unique id."""
     found = dict(operations())
     assert {"POST /interactions", "GET /interactions/{id}", "POST /interactions/{id}/cancel"} <= found.keys()
     assert all(operation["responses"].keys() == {"200", "4XX", "5XX"} for operation in found.values())
@@ -317,7 +317,7 @@ def test_every_operation_declares_success_refusal_and_failure():
 
 
 def test_links_leave_create_get_and_delete_and_nothing_else():
-    """A link out of cancel, or of another act, would make it a root of the machine and hide every bug."""
+    """Only create, get and delete have links: any other would become a root of the state machine and hide bugs."""
     linked = {name for name, operation in operations() if operation["responses"]["200"].get("links")}
     resources = ("interactions", "agents", "environments", "credentials", "webhooks", "triggers")
     ways = ("POST /{}", "GET /{}/{{id}}", "DELETE /{}/{{id}}")
@@ -325,7 +325,7 @@ def test_links_leave_create_get_and_delete_and_nothing_else():
 
 
 def test_streams_are_declared_by_frame_and_as_a_whole():
-    """Create and get answer with JSON or with events."""
+    """Create and get declare JSON and an event stream, with a schema for the whole and for each event."""
     for name in ("POST /interactions", "GET /interactions/{id}"):
         content = dict(operations())[name]["responses"]["200"]["content"]
         assert content.keys() == {"application/json", "text/event-stream"}
@@ -333,9 +333,9 @@ def test_streams_are_declared_by_frame_and_as_a_whole():
 
 
 def test_schemathesis_loads_all_operations():
-    """`from_path` resolves every file, and a machine for one resource begins with its create.
+    """Schemathesis loads every operation, and a state machine for one resource begins with its create.
 
-    In one machine for all of them it would not: the tool prefers those creates that refer to nothing else.
+    A machine for all resources would not: Schemathesis prefers the creates that do not refer to other resources.
     """
     schemathesis = pytest.importorskip("schemathesis", reason="needs the fuzz extra")
     from schemathesis.config import SchemathesisConfig

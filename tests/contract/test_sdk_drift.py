@@ -1,8 +1,8 @@
-"""Our schemas beside the models of the installed google-genai: every difference is known and explained.
+"""Every difference between our schemas and the models of the installed google-genai is known and explained.
 
 The SDK's models are generated from a private, newer copy of the API's description, so they are a second
-opinion and not the truth. A difference that is not in EXPLAINED means that one of the two moved: look, then mend
-or explain. `pytest -s` prints all differences.
+opinion and not the truth. A difference that is not in EXPLAINED means that one of the two has changed: find out
+which, then fix the schema or explain the difference. `pytest -s` prints all differences.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ PACKAGES = ("interactions", "agents", "environments", "credentials", "triggers",
 WORDS = {"url": "URL", "mcp": "MCP"}
 SUFFIXES = {"steps": "Step", "deltas": "Delta", "contents": "Content", "tools": "", "annotations": ""}
 
-# Schemas whose SDK model has another name than the rule of `model_of` gives.
+# Schemas whose SDK model is not named as the rule in `model_of` expects.
 NAMED = {
     "annotations/speech-metadata": "SpeechAnnotation",
     "deltas/arguments-delta": "ArgumentsDelta",
@@ -197,7 +197,7 @@ EXPLAINED: dict[str, tuple[str, ...]] = {
 
 
 def model_of(location: str) -> str | None:
-    """The SDK's name for a schema, by table or by rule; None where it has no model of its own."""
+    """The SDK's name for a schema, by table or by rule; None if it has no model of its own."""
     folder, _, name = location.partition("/")
     if location in NAMED or folder not in SUFFIXES or not name:
         return NAMED.get(location)
@@ -250,7 +250,7 @@ def locate(location: str) -> tuple[str, Any]:
 
 
 def resolve(name: str, schema: Any) -> Any:
-    """The schema with what its `$ref` brings; what stands beside the reference is added to it."""
+    """The schema with its `$ref` resolved and merged with the keywords beside it."""
     if "$ref" not in schema:
         return schema
     file, part = follow(name, schema["$ref"])
@@ -261,7 +261,7 @@ def resolve(name: str, schema: Any) -> Any:
 
 
 def follow(name: str, ref: str) -> tuple[str, Any]:
-    """The file a reference leads to, and the part of it."""
+    """The file and the part of it that a reference points to."""
     path, _, pointer = ref.partition("#")
     beside = posixpath.join(posixpath.dirname(name), path.removesuffix(".json"))
     file = posixpath.normpath(beside) if path else name
@@ -272,7 +272,7 @@ def follow(name: str, ref: str) -> tuple[str, Any]:
 
 
 def ours_of(name: str, schema: Any) -> set[Any]:
-    """The values a property may have according to us, also in its list form."""
+    """The values that our schema allows for a property, also inside a list."""
     full = resolve(name, schema)
     name = full.get("file", name)
     values = {full["const"]} if "const" in full else set(full.get("x-known-values", full.get("enum", ())))
@@ -285,7 +285,7 @@ def ours_of(name: str, schema: Any) -> set[Any]:
 
 
 def literals(annotation: Any) -> typing.Iterator[Any]:
-    """The literal values of an SDK annotation; models inside it are compared for themselves."""
+    """The literal values of an SDK annotation; nested models are compared separately."""
     if typing.get_origin(annotation) is Literal:
         yield from typing.get_args(annotation)
     elif hasattr(annotation, "__value__"):
@@ -296,13 +296,13 @@ def literals(annotation: Any) -> typing.Iterator[Any]:
 
 
 def locations() -> dict[str, str]:
-    """Every place in our schemas that has a model in the SDK, with the model's name."""
+    """Every schema location that has a model in the SDK, with the model's name."""
     names = [*NAMED, *load().names()]
     return {name: model for name in dict.fromkeys(names) if (model := model_of(name))}
 
 
 def test_every_difference_from_the_sdk_is_explained(models):
-    """Names, required fields and enumerations differ from the SDK's only where EXPLAINED says why."""
+    """Names, required fields and enumerations differ from the SDK's only as EXPLAINED lists."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         drift = {line for where, model in locations().items() for line in drift_of(where, models.get(model))}

@@ -1,4 +1,4 @@
-"""The stream judge: each rule has a stream that breaks it, and the whole stream breaks none."""
+"""For each rule of the stream judge there is a stream that breaks it, and a valid stream breaks none."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ CLEAN = [created(), *ONE, completed()]
 
 
 def ids(*events: dict[str, Any]) -> list[dict[str, Any]]:
-    """The events with an event_id each."""
+    """The events, each with an event_id."""
     return [{**event, "event_id": f"e{number}"} for number, event in enumerate(events)]
 
 
 def without(event: dict[str, Any], name: str) -> dict[str, Any]:
-    """The event lacking one field."""
+    """The event without one field."""
     return {key: value for key, value in event.items() if key != name}
 
 
@@ -50,7 +50,7 @@ def drop_usage(event: dict[str, Any]) -> dict[str, Any]:
 
 
 def run(*events: Any) -> bytes:
-    """A stream that begins and ends as it should, with these events in between."""
+    """A stream with a proper beginning and end and these events in between."""
     return frames([created(), *events, completed()])
 
 
@@ -60,7 +60,7 @@ CALLS = start(0, "function_call", id="c", name="f", arguments={})
 
 @pytest.mark.parametrize("status", ["cancelled", "failed"])
 def test_a_run_that_is_broken_off_may_leave_a_step_open(status: str) -> None:
-    """Who cancels a run, or sees it fail, is owed no step.stop for what was under way."""
+    """A cancelled or failed run may end without a step.stop for the open step."""
     assert broken(judge(frames([created(), start(0), delta(0), completed(status=status)]))) == set()
 
 
@@ -153,7 +153,7 @@ BROKEN: dict[str, tuple[bytes, set[str]]] = {
 
 @pytest.mark.parametrize(("stream", "rules"), BROKEN.values(), ids=BROKEN)
 def test_each_breach_is_found_and_nothing_else(stream: bytes, rules: set[str]) -> None:
-    """A stream with one thing wrong breaks exactly the rules about it, at once and byte by byte."""
+    """A stream with one defect breaks exactly the rules about it, fed at once or byte by byte."""
     if rules == {"stream.evid-unique"}:
         stream = stream.replace(b'"event_id":"e0"', b'"event_id":"s"', 1)
     whole = judge(stream)
@@ -162,7 +162,7 @@ def test_each_breach_is_found_and_nothing_else(stream: bytes, rules: set[str]) -
 
 
 def test_every_rule_of_one_stream_is_broken_by_a_case() -> None:
-    """No rule that this judge owns goes without a stream that breaks it."""
+    """Each rule of the stream judge is broken by at least one case."""
     elsewhere = {
         "stream.opens",
         "stream.alt-sse",
@@ -203,12 +203,12 @@ CLEAN_STREAMS: dict[str, bytes] = {
 
 @pytest.mark.parametrize("stream", CLEAN_STREAMS.values(), ids=CLEAN_STREAMS)
 def test_what_may_be_is_not_a_finding(stream: bytes) -> None:
-    """Everything the sources allow, and everything they leave open, passes without a finding."""
+    """Everything that the sources allow or leave open passes without a finding."""
     assert judge(stream).findings == ()
 
 
 def test_the_reading_tells_the_stream() -> None:
-    """Ids, statuses, counts, cursors and the completion are in the reading."""
+    """A reading has the ids, statuses, counts, cursors and completion of its stream."""
     reading = judge(frames(ids(*WHOLE)))
     assert (reading.interaction_id, reading.status, reading.done, reading.whole) == (
         "v1_a",
@@ -227,7 +227,7 @@ def test_the_reading_tells_the_stream() -> None:
 
 
 def test_a_finding_has_its_place() -> None:
-    """A finding names the number of its event and the bytes that made it, and a schema's the pointer too."""
+    """A finding has the number and bytes of its event, and the JSON pointer of a schema violation."""
     stream = frames([created(), start(0), delta(0, "text", x=1), stop(0), completed()])
     (finding,) = judge(stream).findings
     assert finding.where.event == 2
@@ -239,7 +239,7 @@ CUT = Ending(by=By.SERVER, how=How.RST, at=At.IN_BODY)
 
 
 def test_a_cut_stream_is_not_asked_for_its_end() -> None:
-    """Where the transport failed, what is missing is the transport's fault: at every byte no finding appears."""
+    """A stream cut by the transport at any byte has no findings about what is missing."""
     stream = frames(WHOLE)
     for at in range(len(stream)):
         reading = judge(stream[:at], ending=CUT)
@@ -247,7 +247,7 @@ def test_a_cut_stream_is_not_asked_for_its_end() -> None:
 
 
 def test_the_sentinel_without_its_blank_line_is_lenient() -> None:
-    """A conforming client loses only the sentinel, which it can do without."""
+    """A missing blank line after the sentinel is only lenient, since clients do not need the sentinel."""
     reading = judge(frames(CLEAN)[:-1])
     assert [(f.rule, f.severity) for f in reading.findings] == [("stream.framing", Severity.NON_STRICT)]
     assert reading.done
@@ -269,12 +269,12 @@ RESUMED: dict[str, tuple[list[dict[str, Any]], set[str]]] = {
 
 @pytest.mark.parametrize(("events", "rules"), RESUMED.values(), ids=RESUMED)
 def test_a_resumed_stream_may_begin_inside_a_step(events: list[dict[str, Any]], rules: set[str]) -> None:
-    """After a cursor the beginning may be missing, until the first step starts; the end may not."""
+    """After a cursor a stream may begin inside a step, but it must still end properly."""
     assert broken(judge(frames(events), start="resumed")) == rules
 
 
 def test_a_replay_may_show_a_later_status() -> None:
-    """A stream read after the fact can be created as completed, one that was just asked for cannot."""
+    """A replayed stream may be created as completed; a new one may not."""
     stream = frames([created(status="completed"), *ONE, completed()])
     assert broken(judge(stream, start="replay")) == set()
 
@@ -283,18 +283,18 @@ def test_a_replay_may_show_a_later_status() -> None:
     ("events", "found"), [(ids(*CLEAN), False), (CLEAN, True), (ids(*CLEAN)[:2] + CLEAN[2:], True)]
 )
 def test_background_deltas_carry_ids(events: list[dict[str, Any]], found: bool) -> None:
-    """Deltas without event_id are a finding where the run is in the background, and only there."""
+    """Deltas without event_id are a finding only if the run is in the background."""
     assert ("stream.evid-delta" in broken(judge(frames(events), background=True))) is found
     assert broken(judge(frames(events))) == set()
 
 
 def test_an_id_inside_the_interaction_is_no_cursor() -> None:
-    """Vertex puts an event_id into the interaction of its completed event; it is not taken for one."""
+    """An event_id inside the interaction, as Vertex sends it, is not taken for a cursor."""
     assert judge(frames([created(), *ONE, completed(event_id="e")])).cursors.count == 0
 
 
 def test_unknowns_are_information() -> None:
-    """What the schemas do not name is listed with the number of its event."""
+    """Anything that the schemas do not name is listed with the number of its event."""
     reading = judge(frames([created(), {"event_type": "ping"}, {**start(0), "new": 1}, stop(0), completed()]))
     assert {(number, unknown.kind, unknown.name) for number, unknown in reading.unknowns} == {
         (1, "event", "ping"),
@@ -303,12 +303,12 @@ def test_unknowns_are_information() -> None:
 
 
 def test_stripped_framing_is_not_judged() -> None:
-    """Events that were kept without their frames are asked neither for names nor for the sentinel."""
+    """Events recorded without their frames need no event names and no sentinel."""
     assert judge(frames(WHOLE, done=False), framed=False).findings == ()
 
 
 def test_repeated_breaches_are_counted() -> None:
-    """One rule broken a thousand times keeps its first examples and a number."""
+    """For a rule broken many times, the first findings are kept and the rest are counted."""
     reading = judge(frames([created(), *[delta(9)] * 1000, completed()]))
     kept = [finding for finding in reading.findings if finding.rule == "stream.start-before"]
     assert len(kept) + reading.suppressed["stream.start-before"] == 1000
@@ -316,11 +316,11 @@ def test_repeated_breaches_are_counted() -> None:
 
 
 def test_an_unknown_start_is_refused() -> None:
-    """The start state is validated at the door."""
+    """An unknown start state is refused when the judge is created."""
     with pytest.raises(ValueError, match="start='middle'"):
         StreamJudge(start="middle")
 
 
 def test_answer_parts_are_what_the_cases_say() -> None:
-    """The shared parts fit together: no case is clean because its events are empty."""
+    """The shared events form a valid stream, so that no case passes because its events are wrong."""
     assert broken(judge(frames([created(), *THOUGHT, *ANSWER, *CALL, completed()]))) == set()

@@ -1,4 +1,4 @@
-"""The stream judge under hostile input: it never raises, keeps bounded state, and looks at each byte once."""
+"""Under hostile input the stream judge never raises, keeps bounded state and does bounded work."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ EVENTS = st.one_of(
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_judged(noise: bytes) -> None:
-    """Whatever the bytes, there is a reading."""
+    """Any bytes are judged without raising."""
     judge(noise)
 
 
 @given(st.lists(EVENTS, max_size=8), st.sampled_from(["fresh", "replay", "resumed"]))
 def test_any_events_are_judged_the_same_however_cut(events: list[object], begin: str) -> None:
-    """JSON of any shape in any order is judged, and byte by byte gives what the whole gives."""
+    """Any JSON events are judged, and byte by byte the result is the same as at once."""
     stream = frames(events)
     whole = judge(stream, start=begin)
     apart = judge(stream, start=begin, feed=1)
@@ -51,7 +51,7 @@ def test_any_events_are_judged_the_same_however_cut(events: list[object], begin:
 
 @given(st.data())
 def test_damaged_bytes_are_judged(data: st.DataObject) -> None:
-    """A real stream with some bytes overwritten is judged, not raised upon."""
+    """A valid stream with some bytes overwritten is judged without raising."""
     noisy = bytearray(STREAM)
     for _ in range(data.draw(st.integers(1, 5))):
         noisy[data.draw(st.integers(0, len(noisy) - 1))] = data.draw(st.integers(0, 255))
@@ -76,20 +76,20 @@ ODD = {
 
 @pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
 def test_odd_json_is_judged(odd: bytes) -> None:
-    """JSON at the edge of what parsers take does not raise, and the events after it are still judged."""
+    """JSON at the limits of parsers does not raise, and the events after it are still judged."""
     reading = judge(frames([created(), encode("x", odd), start(0), completed()]))
     assert "stream.stop-once" in broken(reading)
 
 
 def long_stream(events: int, *, cursors: bool) -> bytes:
-    """That many deltas."""
+    """A stream with this many deltas."""
     head, tail = [created(), start(0)], [stop(0), completed()]
     extra = ({"event_id": f"cursor-{number}"} if cursors else {} for number in range(events))
     return frames([*head, *({**delta(0), **more} for more in extra), *tail])
 
 
 def peak_of(stream: bytes, feed: int = 16_384) -> int:
-    """Bytes that judging takes at most, fed in pieces."""
+    """The peak memory, in bytes, of judging a stream in pieces of `feed` bytes."""
     judging = StreamJudge()
     judging.feed(frames([created()], done=False))  # validators are compiled once per process, not per stream
     judging = StreamJudge()
@@ -104,14 +104,14 @@ def peak_of(stream: bytes, feed: int = 16_384) -> int:
 
 
 def test_memory_does_not_grow_with_the_stream() -> None:
-    """Ten times the events take no more memory; with event ids only the capped set of hashes grows."""
+    """Memory does not grow with the number of events, except for a capped set of event id hashes."""
     few, many = peak_of(long_stream(2_000, cursors=False)), peak_of(long_stream(20_000, cursors=False))
     assert many < few * 1.5 + 10_000
     assert peak_of(long_stream(20_000, cursors=True)) - many < 20_000 * 250
 
 
 def test_memory_does_not_grow_with_one_feed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of a whole body at once there are never all frames in memory; they take many times its bytes."""
+    """Feeding a whole body at once does not hold all its frames in memory."""
     monkeypatch.setattr("harness.wire.sse._SLICE", 16_384)
     whole = long_stream(20_000, cursors=False)
     assert peak_of(whole, len(whole)) < peak_of(whole) + len(whole)
@@ -128,7 +128,7 @@ WRONG: dict[str, object] = {
 
 @pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG)
 def test_faults_beyond_the_kept_ones_are_only_counted(wrong: object, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A stream of them is not slow: where no finding is kept none is explained, nor given its place."""
+    """Once a rule has enough findings, further breaches are counted without being explained."""
     made = Counter[str]()
 
     def counting(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -149,7 +149,7 @@ def test_faults_beyond_the_kept_ones_are_only_counted(wrong: object, monkeypatch
 
 
 def test_uniqueness_is_judged_up_to_its_cap() -> None:
-    """Past the cap the reading says that it did not judge; below it a repeat is told."""
+    """Repeated event ids are detected up to a cap; past it the reading says that they are not judged."""
     log = CursorLog()
     assert not any(log.repeats(f"e{number}") for number in range(CURSORS))
     assert log.repeats("e7")
@@ -161,7 +161,7 @@ def test_uniqueness_is_judged_up_to_its_cap() -> None:
 
 
 def test_open_steps_are_bounded() -> None:
-    """A stream that starts steps for ever and stops none keeps a bounded number and some findings."""
+    """A stream that starts steps without stopping them keeps a bounded number of them and of findings."""
     many = [start(number) for number in range(OPEN_STEPS * 3)]
     reading = judge(frames([created(), *many, completed()]))
     told = sum(finding.rule == "stream.stop-once" for finding in reading.findings)
@@ -186,7 +186,7 @@ def test_event_names_are_bounded() -> None:
 
 
 def test_unknown_fields_everywhere_stay_quick_and_clean() -> None:
-    """A service with a field of its own on each event gets no finding, and a bounded list of unknowns."""
+    """An unknown field on every event is no finding and gives a bounded list of unknowns."""
     reading = judge(
         frames(
             [{**event, "vendor": 1} for event in [created(), start(0), *[delta(0)] * 500, stop(0), completed()]]
@@ -197,7 +197,7 @@ def test_unknown_fields_everywhere_stay_quick_and_clean() -> None:
 
 
 def test_oversized_events_are_named_not_judged(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An event beyond the decoder's bound is left out and the reading says so."""
+    """An event above the size limit is not judged, and the reading says so."""
     judging = StreamJudge()
     monkeypatch.setattr(judging._decoder, "_max_event", 500)
     judging.feed(frames([created(), start(0), delta(0, text="x" * 1000), stop(0), completed()]))

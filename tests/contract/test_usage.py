@@ -1,4 +1,4 @@
-"""Usage: counts are counts, totals add up in either published reading, shares fit their totals."""
+"""Token counts are valid, add up in either published reading, and modality shares do not exceed totals."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ CASES: dict[str, tuple[Any, list[str]]] = {
 
 @pytest.mark.parametrize(("usage", "rules"), CASES.values(), ids=CASES)
 def test_usage(usage: Any, rules: list[str]) -> None:
-    """Each case breaks exactly the rules it is about."""
+    """Each usage object breaks exactly the rules listed with it."""
     assert [finding.rule for finding in judge_usage(usage)] == rules
 
 
 def test_what_is_no_usage_is_told_in_words_of_json() -> None:
-    """Null is null to whoever reads the finding, not Python's name for it."""
+    """A finding says null, as in JSON, and not Python's None."""
     (finding,) = judge_usage(None)
     assert finding.actual == "null"
 
 
 def test_the_pointer_begins_where_the_caller_says() -> None:
-    """A finding points into the document the usage was found in."""
+    """The pointer of a finding starts with the prefix that the caller gives."""
     (finding,) = judge_usage({"total_tokens": -1}, "$.interaction.usage")
     assert finding.where.pointer == "$.interaction.usage.total_tokens"

@@ -1,4 +1,4 @@
-"""What the validator says: yes or no, why not, and what it did not know."""
+"""The validator says whether a value is valid, why not, and what in it is unknown."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def step(kind, **fields):
 
 
 def said(**content):
-    """An interaction whose model said one content."""
+    """An interaction whose model output has one content part."""
     return step("model_output", content=[content])
 
 
@@ -307,24 +307,24 @@ TOLERATED = [
 
 
 def test_the_tables_hold_enough_wrong_instances():
-    """At least sixty wrong instances are told apart."""
+    """The tables contain at least sixty invalid instances."""
     assert len(WRONG_RESPONSES) + len(WRONG_REQUESTS) >= 60
 
 
 @pytest.mark.parametrize(("name", "value", "pointer", "words"), WRONG_RESPONSES)
 def test_a_wrong_response_is_refused_with_a_readable_reason(name, value, pointer, words):
-    """The open schema refuses what a known type may not look like, and says where and why."""
+    """The open schema refuses a known type with a wrong shape, and says where and why."""
     assert_refused(load().validator(name), value, pointer, words)
 
 
 @pytest.mark.parametrize(("name", "value", "pointer", "words"), WRONG_REQUESTS)
 def test_a_wrong_request_is_refused_with_a_readable_reason(name, value, pointer, words):
-    """The strict schema refuses unknown names and broken rules between fields, and says where and why."""
+    """The strict schema refuses unknown names and violated rules between fields, and says where and why."""
     assert_refused(load().validator(name, closed=True), value, pointer, words)
 
 
 def assert_refused(validator, value, pointer, words):
-    """The first problem is the expected one, and none is a dump of a union."""
+    """Assert that the first problem is the expected one and that no message dumps a whole union."""
     problems = validator.problems(value)
     assert not validator.is_valid(value)
     assert problems[0].pointer == pointer
@@ -334,13 +334,13 @@ def assert_refused(validator, value, pointer, words):
 
 @pytest.mark.parametrize("request_body", RIGHT_REQUESTS.values(), ids=RIGHT_REQUESTS)
 def test_a_documented_request_is_accepted_by_the_strict_schema(request_body):
-    """Strict refuses what is undocumented, nothing else."""
+    """The strict schema accepts every documented request."""
     assert load().validator(CREATE, closed=True).problems(request_body) == []
 
 
 @pytest.mark.parametrize(("name", "value", "unknown"), TOLERATED)
 def test_what_the_revision_does_not_name_is_information(name, value, unknown):
-    """An unknown field, type or value is tolerated, and reported as exactly one unknown."""
+    """An unknown field, type or value is accepted and reported as exactly one unknown."""
     review = load().validator(name).review(value)
     assert review.problems == ()
     assert review.unknowns == (Unknown(*unknown),)
@@ -348,14 +348,14 @@ def test_what_the_revision_does_not_name_is_information(name, value, unknown):
 
 
 def test_a_known_value_leaves_nothing_to_report():
-    """What the closed twin accepts has neither problems nor unknowns."""
+    """A fully known value has neither problems nor unknowns."""
     review = load().validator("event").review({**DELTA, "delta": {"type": "text", "text": "a"}})
     assert review.problems == ()
     assert review.unknowns == ()
 
 
 def test_the_same_unknown_is_refused_by_the_closed_twin():
-    """Closed means closed: an unlisted event is refused, and the known ones are named."""
+    """The closed twin refuses an unlisted event, suggests a similar one and names the known ones."""
     [problem] = load().validator("event", closed=True).problems({"event_type": "step.dleta", "index": 0})
     assert problem.pointer == "$.event_type"
     assert 'did you mean "step.delta"?' in problem.message
@@ -363,7 +363,7 @@ def test_the_same_unknown_is_refused_by_the_closed_twin():
 
 
 def test_the_number_of_problems_is_limited():
-    """A value wrong in many places yields no more problems than asked for."""
+    """`limit` is the most problems that are reported for one value."""
     value = {"status": "completed", "steps": [{"type": "thought", "signature": 1}] * 20}
     assert len(load().validator("interaction").problems(value, limit=3)) == 3
 
@@ -374,7 +374,7 @@ def test_the_number_of_problems_is_limited():
     ids=["surrogate", "key", "bytes"],
 )
 def test_what_json_cannot_say_is_a_problem_and_not_an_exception(value):
-    """Nothing a target sends makes the validator raise."""
+    """A value that JSON cannot represent is reported as a problem instead of raising."""
     validator = load().validator("interaction")
     assert not validator.is_valid(value)
     assert [problem.keyword for problem in validator.problems(value)] == ["json"]
@@ -382,7 +382,7 @@ def test_what_json_cannot_say_is_a_problem_and_not_an_exception(value):
 
 
 def test_a_disagreement_of_the_libraries_is_reported(monkeypatch):
-    """If the explaining library sees nothing wrong, the refusal is still told."""
+    """If the explaining library finds no problem, the refusal is still reported."""
     monkeypatch.setattr("harness.contract.validate.explain", lambda schema, value, limit: [])
     [problem] = load().validator("interaction").problems({"status": 7})
     assert problem.keyword == "disagreement"

@@ -1,8 +1,8 @@
 """Makes `cassettes/emulator/`: real clients talk to the emulator through our own tap, over real sockets.
 
-`python -m tests.e2e.emulator_library cassettes/emulator` records all of it anew, or the cassettes that are named
-afterwards, each from a fresh emulator of the same seed. `tests/e2e/test_emulator_library.py` does so elsewhere and
-finds no drift.
+`python -m tests.e2e.emulator_library cassettes/emulator` records the whole library again, or only the cassettes
+named after the folder. Each one starts with a fresh emulator of the same seed.
+`tests/e2e/test_emulator_library.py` records the library into another folder and finds no drift.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ KEY = "harness-library-key"
 MODEL = "gemini-3.5-flash"
 AGENT = "antigravity-preview-09-2026"
 RECORDED = "2026-11-20"
-"""The day of the recordings in the repository; a new one belongs to new recordings."""
+"""The day the recordings in the repository were made; update it when recording again."""
 
 WEATHER = {
     "type": "function",
@@ -41,7 +41,7 @@ Script = Mapping[str, Any]
 
 
 class Entry(NamedTuple):
-    """A cassette: who makes it, what the emulator answers, and what the connections suffer meanwhile."""
+    """A cassette: the client that makes it, the emulator's scripts, and the fault plan for the connections."""
 
     drive: Callable[[str], None]
     scripts: tuple[Script, ...] = ()
@@ -52,9 +52,9 @@ LIBRARY: dict[str, Entry] = {}
 
 
 def cassette(*scripts: Script, fault: str = "") -> Callable[[Callable[[str], None]], Callable[[str], None]]:
-    """Register a function of the recorder's URL under its own name.
+    """Register a function that takes the recorder's URL as a cassette of the same name.
 
-    `scripts` are what the creates are answered with (docs/emulator.md), `fault` is a plan (docs/faults.md).
+    `scripts` are the answers to the creates (docs/emulator.md), `fault` is a fault plan (docs/faults.md).
     """
 
     def register(drive: Callable[[str], None]) -> Callable[[str], None]:
@@ -66,13 +66,13 @@ def cassette(*scripts: Script, fault: str = "") -> Callable[[Callable[[str], Non
 
 @contextlib.contextmanager
 def sdk(url: str) -> Iterator[Any]:
-    """google-genai's interactions, for the server at `url`."""
+    """The interactions of a google-genai client for the server at `url`."""
     with closing(genai.Client(api_key=KEY, http_options=genai.types.HttpOptions(base_url=url))) as client:
         yield client.interactions
 
 
 def settle(interactions: Any, identity: str) -> Any:
-    """Poll until the run is over; every poll moves the emulator."""
+    """Poll until the run has settled; every poll advances the emulator."""
     for _ in range(50):
         interaction = interactions.get(identity)
         if interaction.status not in ("in_progress", "queued"):
@@ -81,19 +81,19 @@ def settle(interactions: Any, identity: str) -> Any:
 
 
 def read(stream: Any) -> list[Any]:
-    """Every event of the SDK's stream."""
+    """Read all events of a stream of the SDK."""
     with closing(stream) as events:
         return list(events)
 
 
 def result_of(asked: Any) -> dict[str, Any]:
-    """The result of the function that an interaction stopped for."""
+    """Return a result for the function call that the interaction waits for."""
     call = next(step for step in asked.steps if step.type == "function_call")
     return {"type": "function_result", "call_id": call.id, "name": call.name, "result": {"sky": "sunny"}}
 
 
 class Wire:
-    """Plain httpx, for what the SDK would hide: errors, and streams that break."""
+    """A plain httpx client, for what the SDK would hide: errors, and streams that break."""
 
     def __init__(self, url: str) -> None:
         self._client = httpx.Client(base_url=f"{url}/v1beta", headers={"x-goog-api-key": KEY}, timeout=10)
@@ -105,11 +105,11 @@ class Wire:
         self._client.close()
 
     def ask(self, method: str, path: str, body: Any = None, **options: Any) -> httpx.Response:
-        """One request, read to its end."""
+        """Send one request and read the whole answer."""
         return self._client.request(method, path, json=body, **options)
 
     def stream(self, method: str, path: str, body: Any = None, **options: Any) -> bytes:
-        """What arrives of a stream, also of one that breaks."""
+        """Return the bytes that arrive of a stream, even if it breaks."""
         received = b""
         with (
             contextlib.suppress(httpx.TransportError),
@@ -120,14 +120,14 @@ class Wire:
         return received
 
     def resume(self, received: bytes) -> bytes:
-        """The rest of the stream whose beginning this is."""
+        """Resume the stream of which `received` is the beginning, and return the rest."""
         events = [value for value in _events(received) if PROTOCOL.cursor(value)]
         query = {"stream": "true", "last_event_id": PROTOCOL.cursor(events[-1])}
         return self.stream("GET", f"/interactions/{identity_of(received)}", params=query)
 
 
 def identity_of(received: bytes) -> str:
-    """The interaction whose stream this is the beginning of."""
+    """Return the id of the interaction whose stream begins with `received`."""
     return next(found for value in _events(received) if (found := PROTOCOL.stream_id(value)))
 
 
@@ -140,12 +140,12 @@ def _events(received: bytes) -> list[Any]:
     return [json.loads(frame.data) for frame in frames if frame.data != PROTOCOL.sentinel]
 
 
-# Lifecycle and chaining, by the SDK.
+# Lifecycle and chaining, with the SDK.
 
 
 @cassette()
 def lifecycle(url: str) -> None:
-    """Create, read, delete, read what is gone."""
+    """Create, read and delete an interaction, then try to read it again."""
     with sdk(url) as interactions:
         made = interactions.create(model=MODEL, input="Say hi.")
         interactions.get(made.id)
@@ -156,7 +156,7 @@ def lifecycle(url: str) -> None:
 
 @cassette()
 def background(url: str) -> None:
-    """A background run, polled until it is over."""
+    """A background run that is polled until it has settled."""
     with sdk(url) as interactions:
         settle(interactions, interactions.create(model=MODEL, input="Think.", background=True).id)
 
@@ -172,7 +172,7 @@ def cancelled(url: str) -> None:
 
 @cassette({"text": "Too late.", "ticks": 20, "cancel_lag": 3})
 def cancelled_late(url: str) -> None:
-    """A cancel that three polls do not show yet."""
+    """A background run whose cancel does not show in the next three polls."""
     with sdk(url) as interactions:
         made = interactions.create(model=MODEL, input="Think for long.", background=True)
         interactions.get(made.id)
@@ -189,21 +189,21 @@ def failed(url: str) -> None:
 
 @cassette({"text": "As far as it goes", "status": "incomplete"})
 def incomplete(url: str) -> None:
-    """A background run that stops at a limit, with what it has."""
+    """A background run that stops at a limit and keeps what it has."""
     with sdk(url) as interactions:
         settle(interactions, interactions.create(model=MODEL, input="Tell all.", background=True).id)
 
 
 @cassette({"text": "At last.", "queued": 2})
 def queued(url: str) -> None:
-    """A background run that two polls show queued before it begins."""
+    """A background run that two polls show as queued before it starts."""
     with sdk(url) as interactions:
         settle(interactions, interactions.create(model=MODEL, input="Think.", background=True).id)
 
 
 @cassette({"text": "Never read.", "ticks": 20})
 def deleted_while_running(url: str) -> None:
-    """A background run that somebody deletes: the next poll finds nothing."""
+    """A background run that is deleted while it runs: the next poll gets 404."""
     with sdk(url) as interactions:
         made = interactions.create(model=MODEL, input="Think for long.", background=True)
         interactions.get(made.id)
@@ -214,21 +214,21 @@ def deleted_while_running(url: str) -> None:
 
 @cassette({"text": "The first half, ", "status": "requires_continuation"}, {"text": "and the second."})
 def continuation(url: str) -> None:
-    """An answer in two parts, the second asked for by the SDK of its own accord."""
+    """An answer in two parts; the SDK requests the second one by itself."""
     with sdk(url) as interactions:
         interactions.create(model=MODEL, input="Tell all.")
 
 
 @cassette({"text": "The first half, ", "status": "requires_continuation"}, {"text": "and the second."})
 def continuation_stream(url: str) -> None:
-    """The same as one stream after the other."""
+    """An answer in two parts, each of them a stream."""
     with sdk(url) as interactions:
         read(interactions.create(model=MODEL, input="Tell all.", stream=True))
 
 
 @cassette()
 def requires_action(url: str) -> None:
-    """A background run that stops for a function's result, and the one that goes on with it."""
+    """A background run that waits for a function result, and a second run that continues with it."""
     with sdk(url) as interactions:
         question = {
             "model": MODEL,
@@ -243,7 +243,7 @@ def requires_action(url: str) -> None:
 
 @cassette()
 def chain(url: str) -> None:
-    """Three turns, each chained to the one before, the last one streamed."""
+    """Three turns, each chained to the one before; the last one is streamed."""
     with sdk(url) as interactions:
         one = interactions.create(model=MODEL, input="My name is Ada.")
         two = interactions.create(model=MODEL, input="What is my name?", previous_interaction_id=one.id)
@@ -252,7 +252,7 @@ def chain(url: str) -> None:
 
 @cassette()
 def background_chain(url: str) -> None:
-    """Two background runs, the second chained to the first once that is over."""
+    """Two background runs; the second is chained to the first once that has settled."""
     with sdk(url) as interactions:
         one = interactions.create(model=MODEL, input="My name is Ada.", background=True)
         settle(interactions, one.id)
@@ -264,7 +264,7 @@ def background_chain(url: str) -> None:
 
 @cassette()
 def tool_loop(url: str) -> None:
-    """A function call, its result, the answer."""
+    """A function call, its result, and the final answer."""
     with sdk(url) as interactions:
         asked = interactions.create(model=MODEL, input="How is the weather in Paris?", tools=[WEATHER])
         interactions.create(
@@ -274,7 +274,7 @@ def tool_loop(url: str) -> None:
 
 @cassette()
 def chain_fork(url: str) -> None:
-    """Two turns that go on from the same one, neither of which knows of the other."""
+    """Two turns chained to the same one, independent of each other."""
     with sdk(url) as interactions:
         one = interactions.create(model=MODEL, input="My name is Ada.")
         for question in ("What is my name?", "Spell it."):
@@ -283,7 +283,7 @@ def chain_fork(url: str) -> None:
 
 @cassette()
 def chain_tools(url: str) -> None:
-    """A chain with a function call inside: asked, answered, and talked about afterwards."""
+    """A chain with a function call in the middle: a call, its result, and a turn about the answer."""
     with sdk(url) as interactions:
         one = interactions.create(model=MODEL, input="I am in Paris.")
         asked = interactions.create(
@@ -297,7 +297,7 @@ def chain_tools(url: str) -> None:
 
 @cassette()
 def chain_running(url: str) -> None:
-    """A turn that comes too early is refused, and welcome once the one before it is over."""
+    """A turn chained to a running interaction is refused; once that has settled, it is accepted."""
     with sdk(url) as interactions:
         one = interactions.create(model=MODEL, input="My name is Ada.", background=True)
         turn = {"model": MODEL, "input": "What is my name?", "previous_interaction_id": one.id}
@@ -309,7 +309,7 @@ def chain_running(url: str) -> None:
 
 @cassette()
 def chain_deleted(url: str) -> None:
-    """A turn after one that was deleted is refused; its descendants remember what was said."""
+    """A turn chained to a deleted interaction is refused; one chained to its child still has the history."""
     with sdk(url) as interactions:
         one = interactions.create(model=MODEL, input="My name is Ada.")
         two = interactions.create(model=MODEL, input="Spell it.", previous_interaction_id=one.id)
@@ -321,7 +321,7 @@ def chain_deleted(url: str) -> None:
 
 @cassette()
 def agent(url: str) -> None:
-    """An agent's run in a fresh environment, and a second turn in the same one."""
+    """An agent's run in a fresh environment, and a second turn in the same environment."""
     with sdk(url) as interactions:
         made = interactions.create(agent=AGENT, input="Say hi.", environment="remote", background=True)
         place = settle(interactions, made.id).environment_id
@@ -331,7 +331,7 @@ def agent(url: str) -> None:
         settle(interactions, more.id)
 
 
-# Streams that are whole.
+# Complete streams.
 
 
 @cassette()
@@ -343,7 +343,7 @@ def stream(url: str) -> None:
 
 @cassette()
 def background_stream(url: str) -> None:
-    """A background run whose events all have ids: read from the start, and from the middle."""
+    """A background run whose events all have ids, streamed from the start and again from the middle."""
     with sdk(url) as interactions:
         made = interactions.create(model=MODEL, input="Think aloud.", background=True)
         events = read(interactions.get(made.id, stream=True))
@@ -354,33 +354,33 @@ def background_stream(url: str) -> None:
 
 @cassette()
 def tool_stream(url: str) -> None:
-    """A function call that is streamed."""
+    """A streamed function call."""
     with sdk(url) as interactions:
         read(interactions.create(model=MODEL, input="How is the weather in Paris?", tools=[WEATHER], stream=True))
 
 
-# Streams that break, and how a client goes on.
+# Streams that break, and how a client continues.
 
 BACKGROUND = {"model": MODEL, "input": "Count to three.", "background": True, "stream": True}
 
 
 @cassette(fault="event:5+60,rst")
 def dropped_rst(url: str) -> None:
-    """Reset inside the sixth event, resumed to the end."""
+    """Reset inside the sixth event, then resumed to the end."""
     with Wire(url) as wire:
         wire.resume(wire.stream("POST", "/interactions", BACKGROUND))
 
 
 @cassette(fault="event:5,fin")
 def dropped_fin(url: str) -> None:
-    """Closed after the fifth event, inside the framing, resumed to the end."""
+    """Closed after the fifth event without the end of the chunked body, then resumed to the end."""
     with Wire(url) as wire:
         wire.resume(wire.stream("POST", "/interactions", BACKGROUND))
 
 
 @cassette(fault="event:5+60,rst/event:2,fin")
 def dropped_twice(url: str) -> None:
-    """Reset, resumed, closed again, resumed to the end."""
+    """Reset, resumed, closed again, then resumed to the end."""
     with Wire(url) as wire:
         first = wire.stream("POST", "/interactions", BACKGROUND)
         second = wire.resume(first)
@@ -389,14 +389,14 @@ def dropped_twice(url: str) -> None:
 
 @cassette(fault="utf8:3,rst")
 def dropped_in_character(url: str) -> None:
-    """Reset in the middle of a character of several bytes."""
+    """Reset in the middle of a multi-byte character, then resumed to the end."""
     with Wire(url) as wire:
         wire.resume(wire.stream("POST", "/interactions", BACKGROUND))
 
 
 @cassette(fault="event:5,end")
 def truncated(url: str) -> None:
-    """A clean end without completion: nothing but the missing event tells; the client polls."""
+    """A clean end without completion: only the missing last event shows it, and the client polls."""
     with Wire(url) as wire:
         received = wire.stream("POST", "/interactions", BACKGROUND)
         for _ in range(50):
@@ -406,14 +406,14 @@ def truncated(url: str) -> None:
 
 @cassette(fault="event:5,stall")
 def stalled(url: str) -> None:
-    """Silence after the fifth event, until the client has waited long enough, hangs up and resumes."""
+    """Silence after the fifth event until the client times out, disconnects and resumes."""
     with Wire(url) as wire:
         wire.resume(wire.stream("POST", "/interactions", BACKGROUND, timeout=0.5))
 
 
 @cassette(fault="starts=before-headers,rst")
 def dropped_before_headers(url: str) -> None:
-    """A create whose answer is lost, and the same again."""
+    """A create whose answer is lost, and the same create again."""
     with Wire(url) as wire:
         for _ in range(2):
             wire.stream("POST", "/interactions", {"model": MODEL, "input": "Count to three.", "stream": True})
@@ -421,14 +421,14 @@ def dropped_before_headers(url: str) -> None:
 
 @cassette({"text": "Never all of it.", "error_event": {"after": 5, "code": "api_error", "message": "Try again."}})
 def error_in_stream(url: str) -> None:
-    """An error event instead of the rest; the run goes on, and is resumed from the last event that had an id."""
+    """An error event in place of the rest; the run goes on and is resumed from the last event that had an id."""
     with Wire(url) as wire:
         wire.resume(wire.stream("POST", "/interactions", BACKGROUND))
 
 
 @cassette({"status": "failed", "error_event": {"after": 5, "code": "api_error", "message": "It broke."}})
 def failed_stream(url: str) -> None:
-    """A stream whose run fails: the error, and what a poll says afterwards."""
+    """A stream whose run fails: its error event, and the answer of a poll afterwards."""
     with Wire(url) as wire:
         received = wire.stream("POST", "/interactions", BACKGROUND)
         wire.ask("GET", f"/interactions/{identity_of(received)}")
@@ -439,7 +439,7 @@ def failed_stream(url: str) -> None:
 
 @cassette(fault="all=pass,times:6/status:429,retry-after:2/status:503,retry-after-ms:250")
 def errors(url: str) -> None:
-    """Requests that are refused, and refusals that pass."""
+    """Requests that are refused for good, then temporary refusals."""
     create = {"model": MODEL, "input": "Say hi."}
     with Wire(url) as wire:
         wire.ask("GET", "/interactions/v1_bm90LXRoZXJl")
@@ -453,7 +453,7 @@ def errors(url: str) -> None:
 
 
 def record(name: str, folder: Path, *, port: int = 0) -> Path:
-    """Make one cassette of the library; `port` is the emulator's, which the recording names."""
+    """Record one cassette of the library; `port` is the emulator's, which is part of the recording."""
     entry, path = LIBRARY[name], folder / f"{name}.yaml"
     clients = "httpx" if entry.drive.__code__.co_names.count("Wire") else "google-genai"
     provenance = Provenance(

@@ -1,4 +1,4 @@
-"""Starts `harness serve` as its own process for tests of real clients, and stops it."""
+"""Starts and stops `harness serve` as a process of its own, for tests with real clients."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def serving(*arguments: str) -> Iterator[str]:
-    """The base URL of a fresh server process, started with extra command line `arguments`."""
+    """The base URL of a new server process, started with these extra command-line `arguments`."""
     command = [sys.executable, "-m", "harness", "serve", "--port", "0", "--json", *arguments]
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
@@ -26,7 +26,7 @@ def serving(*arguments: str) -> Iterator[str]:
 
 
 def control(base_url: str, path: str, body: object) -> dict[str, object]:
-    """POST to the server's control API."""
+    """Send a POST to the server's control API."""
     import httpx
 
     answer = httpx.post(f"{base_url}/__harness__/{path}", json=body)

@@ -1,4 +1,4 @@
-"""The shipped recordings are what the emulator says today, sound by the contract, and free of secrets."""
+"""The shipped recordings match today's emulator, keep the contract, and hold no secrets."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ ENDINGS = {
 
 @pytest.mark.parametrize("name", LIBRARY)
 def test_recording_it_again_finds_no_drift(name: str, tmp_path: Path) -> None:
-    """The same clients against today's emulator: no drift of shape, and not even of what was said."""
+    """Recording the cassette again with today's emulator gives no drift of shape and the same content."""
     again = record(name, tmp_path)
     drifts = diff_paths(SHIPPED / f"{name}.yaml", again, PROTOCOL)
     assert drifts.compared
@@ -46,7 +46,7 @@ def test_recording_it_again_finds_no_drift(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", LIBRARY)
 def test_it_keeps_the_contract(name: str) -> None:
-    """No finding but the one that a truncated stream is there to show."""
+    """The recording keeps the contract, except for the two rules that a truncated stream is there to break."""
     result = verify([SHIPPED / f"{name}.yaml"]).traffic
     assert any(result.judged.values())
     broken = {finding.rule for finding in result.findings if finding.severity is Severity.BROKEN}
@@ -55,7 +55,7 @@ def test_it_keeps_the_contract(name: str) -> None:
 
 @pytest.mark.parametrize("name", LIBRARY)
 def test_it_says_where_it_comes_from_and_holds_no_secret(name: str) -> None:
-    """Provenance names the emulator; nothing in the file looks like a key, not even the one that was used."""
+    """The provenance names the emulator, and nothing in the file looks like a secret, the key in use included."""
     path = SHIPPED / f"{name}.yaml"
     provenance = load(path).provenance
     assert provenance is not None
@@ -66,7 +66,7 @@ def test_it_says_where_it_comes_from_and_holds_no_secret(name: str) -> None:
 
 @pytest.mark.parametrize("name", ENDINGS)
 def test_the_first_stream_ended_as_its_name_says(name: str) -> None:
-    """A drop is in the recording as what it was."""
+    """The recording of a drop says who ended the connection, and how."""
     first = load(SHIPPED / f"{name}.yaml").recordings[0]
     assert (first.ending.by, first.ending.how) == ENDINGS[name]
 
@@ -89,7 +89,7 @@ def test_the_first_stream_ended_as_its_name_says(name: str) -> None:
     ],
 )
 def test_its_answers_take_the_route_that_its_name_says(name: str, statuses: str) -> None:
-    """Status after status, or what was refused."""
+    """The recorded statuses, or HTTP errors, follow each other as the name of the cassette says."""
     seen = []
     for recording in load(SHIPPED / f"{name}.yaml").recordings:
         said = json.loads(recording.body) if recording.body else {}
@@ -101,7 +101,7 @@ def test_its_answers_take_the_route_that_its_name_says(name: str, statuses: str)
     "name", ["dropped-rst", "dropped-fin", "dropped-twice", "dropped-in-character", "stalled", "error-in-stream"]
 )
 def test_what_was_dropped_and_resumed_makes_the_whole_stream(name: str) -> None:
-    """Cut and rest together hold every event once, and end with the completion."""
+    """The dropped stream and its resumed rest hold every event once and end with the completion."""
     cursors: list[str] = []
     for recording in load(SHIPPED / f"{name}.yaml").recordings:
         events = [json.loads(f.data) for f in Decoder().feed(recording.body) if f.data != PROTOCOL.sentinel]
@@ -112,7 +112,7 @@ def test_what_was_dropped_and_resumed_makes_the_whole_stream(name: str) -> None:
 
 @pytest.mark.parametrize("name", LIBRARY)
 def test_each_of_its_requests_is_answered_by_a_replay(name: str) -> None:
-    """A strict player answers the recorded requests in their order, byte for byte."""
+    """A strict player answers the recorded requests in their order."""
     recordings = load(SHIPPED / f"{name}.yaml").recordings
     player = Player(recordings, PROTOCOL)
     for recording in recordings:
@@ -122,11 +122,11 @@ def test_each_of_its_requests_is_answered_by_a_replay(name: str) -> None:
 
 
 def test_the_documentation_lists_the_library() -> None:
-    """Whoever looks for an example finds it by what it shows."""
+    """docs/recording.md names every cassette of the library."""
     page = (Path(__file__).parents[2] / "docs" / "recording.md").read_text("utf-8")
     assert [name for name in LIBRARY if f"`{name}`" not in page] == []
 
 
 def test_the_folder_holds_the_library_and_nothing_else() -> None:
-    """Every cassette there can be made again by its name."""
+    """The folder holds exactly the cassettes that the library can make."""
     assert {path.stem for path in SHIPPED.glob("*.yaml")} == set(LIBRARY)

@@ -1,4 +1,4 @@
-"""The unmodified Python SDK, sync and async, runs the documentation page's lifecycle against `harness serve`."""
+"""The unmodified Python SDK, sync and async, goes through the documented lifecycle against `harness serve`."""
 
 from __future__ import annotations
 
@@ -27,34 +27,34 @@ WEATHER = {
 
 @pytest.fixture(scope="module")
 def base_url() -> Iterator[str]:
-    """One server process for the module; every test creates interactions of its own."""
+    """One server process for the module; every test creates its own interactions."""
     with serving() as url:
         yield url
 
 
 class Sync:
-    """The sync client behind one small interface, so that both clients run the same tests."""
+    """The sync client, behind the small interface that both clients share, so that they run the same tests."""
 
     def __init__(self, base_url: str, **options: Any) -> None:
         http = genai.types.HttpOptions(base_url=base_url, **options)
         self._client = genai.Client(api_key="test-key", http_options=http)
 
     def call(self, name: str, *args: Any, **kwargs: Any) -> Any:
-        """One method of `client.interactions`."""
+        """Call a method of `client.interactions`."""
         return getattr(self._client.interactions, name)(*args, **kwargs)
 
     def stream(self, name: str, *args: Any, limit: int | None = None, **kwargs: Any) -> list[Any]:
-        """Events of a streaming call, hanging up after `limit`."""
+        """Return the events of a streaming call; disconnect after `limit` events."""
         with closing(getattr(self._client.interactions, name)(*args, stream=True, **kwargs)) as stream:
             return list(islice(stream, limit))
 
     def close(self) -> None:
-        """Give back the connections."""
+        """Close the connections."""
         self._client.close()
 
 
 class Async:
-    """The async client behind the same interface, on a loop of its own."""
+    """The async client behind the same interface, on its own event loop."""
 
     def __init__(self, base_url: str, **options: Any) -> None:
         http = genai.types.HttpOptions(base_url=base_url, **options)
@@ -62,11 +62,11 @@ class Async:
         self._loop = asyncio.new_event_loop()
 
     def call(self, name: str, *args: Any, **kwargs: Any) -> Any:
-        """One method of `client.aio.interactions`."""
+        """Call a method of `client.aio.interactions`."""
         return self._loop.run_until_complete(getattr(self._client.aio.interactions, name)(*args, **kwargs))
 
     def stream(self, name: str, *args: Any, limit: int | None = None, **kwargs: Any) -> list[Any]:
-        """Events of a streaming call, hanging up after `limit`."""
+        """Return the events of a streaming call; disconnect after `limit` events."""
         return self._loop.run_until_complete(self._stream(name, *args, limit=limit, **kwargs))
 
     async def _stream(self, name: str, *args: Any, limit: int | None, **kwargs: Any) -> list[Any]:
@@ -82,7 +82,7 @@ class Async:
         return events
 
     def close(self) -> None:
-        """Give back the connections and the loop."""
+        """Close the connections and the loop."""
         self._loop.run_until_complete(self._client.aio.aclose())
         self._client.close()
         self._loop.close()
@@ -90,13 +90,13 @@ class Async:
 
 @pytest.fixture(params=[Sync, Async], ids=["sync", "async"])
 def client(request: pytest.FixtureRequest, base_url: str) -> Iterator[Any]:
-    """Both clients in turn."""
+    """Each client in turn."""
     with closing(request.param(base_url)) as client:
         yield client
 
 
 def settled(client: Any, interaction_id: str) -> Any:
-    """Poll until the interaction leaves its running states; a poll moves the emulator, so no waiting is needed."""
+    """Poll until the interaction has settled; polls advance the emulator, so there is nothing to wait for."""
     for _ in range(50):
         interaction = client.call("get", interaction_id)
         if interaction.status not in ("in_progress", "queued"):
@@ -105,7 +105,7 @@ def settled(client: Any, interaction_id: str) -> Any:
 
 
 def test_single_response(client: Any) -> None:
-    """A create answers with an id, a settled status and text."""
+    """A create returns an id, a settled status and text."""
     interaction = client.call("create", model=MODEL, input="Say hi.")
     assert interaction.id
     assert interaction.status == "completed"
@@ -113,7 +113,7 @@ def test_single_response(client: Any) -> None:
 
 
 def test_stream(client: Any) -> None:
-    """A streamed create goes from created to completed and its text equals what GET returns."""
+    """A streamed create goes from created to completed, and its text equals the text of a GET."""
     events = client.stream("create", model=MODEL, input="Count to three.")
     assert [events[0].event_type, events[-1].event_type] == ["interaction.created", "interaction.completed"]
     text = "".join(e.delta.text for e in events if e.event_type == "step.delta" and e.delta.type == "text")
@@ -122,14 +122,14 @@ def test_stream(client: Any) -> None:
 
 
 def test_background_polling(client: Any) -> None:
-    """A background run starts in progress and completes under polling."""
+    """A background run is in progress first and completes after some polls."""
     started = client.call("create", model=MODEL, input="Think.", background=True)
     assert started.status == "in_progress"
     assert settled(client, started.id).status == "completed"
 
 
 def test_drop_and_resume(client: Any) -> None:
-    """Hanging up after any number of events and resuming from the cursor gives the whole stream once."""
+    """Disconnecting after any number of events and resuming at the cursor gives every event once."""
     started = client.call("create", model=MODEL, input="Think aloud.", background=True)
     whole = client.stream("get", started.id)
     for cut in range(1, len(whole)):
@@ -139,14 +139,14 @@ def test_drop_and_resume(client: Any) -> None:
 
 
 def test_cancel(client: Any) -> None:
-    """A running interaction that is cancelled shows as cancelled."""
+    """A running interaction that is cancelled has the status cancelled."""
     started = client.call("create", model=MODEL, input="Take your time.", background=True)
     client.call("cancel", started.id)
     assert settled(client, started.id).status == "cancelled"
 
 
 def test_chain(client: Any) -> None:
-    """A next turn chains to a completed one, and is refused on one still running."""
+    """A turn can be chained to a completed interaction but not to a running one."""
     first = client.call("create", model=MODEL, input="One.")
     second = client.call("create", model=MODEL, input="Two.", previous_interaction_id=first.id)
     assert second.status == "completed"
@@ -158,7 +158,7 @@ def test_chain(client: Any) -> None:
 
 
 def test_managed_agent(client: Any) -> None:
-    """A managed agent gets an environment and is chained with both fields; the name also works as `model`."""
+    """A managed agent gets an environment, is continued with both fields, and may also be named in `model`."""
     first = client.call("create", agent=AGENT, input="Make a file.", environment="remote", background=True)
     done = settled(client, first.id)
     assert done.environment_id
@@ -174,7 +174,7 @@ def test_managed_agent(client: Any) -> None:
 
 
 def test_function_call(client: Any) -> None:
-    """A forced function call waits with requires_action; its result completes the next turn."""
+    """A forced function call ends with requires_action, and its result completes the next turn."""
     asked = client.call(
         "create", model=MODEL, input="Weather?", tools=[WEATHER], generation_config={"tool_choice": "any"}
     )
@@ -186,7 +186,7 @@ def test_function_call(client: Any) -> None:
 
 
 def test_delete(client: Any) -> None:
-    """After a delete, GET is 404 with the API's own code."""
+    """After a delete, GET gets 404."""
     interaction = client.call("create", model=MODEL, input="Forget me.")
     client.call("delete", interaction.id)
     with pytest.raises(Exception, match="not") as missing:
@@ -196,7 +196,7 @@ def test_delete(client: Any) -> None:
 
 @pytest.mark.parametrize("streamed", [False, True], ids=["unary", "stream"])
 def test_automatic_continuation(client: Any, base_url: str, streamed: bool) -> None:
-    """The SDK follows requires_continuation by itself: two hops, one text."""
+    """The SDK follows requires_continuation by itself: two interactions give one text."""
     control(
         base_url,
         "scripts",
@@ -219,6 +219,6 @@ def test_automatic_continuation(client: Any, base_url: str, streamed: bool) -> N
 
 
 def test_v1beta(base_url: str) -> None:
-    """The other API version serves the same."""
+    """The other API version works the same way."""
     with closing(Sync(base_url, api_version="v1beta")) as client:
         assert client.call("create", model=MODEL, input="Say hi.").status == "completed"

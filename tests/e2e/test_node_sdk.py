@@ -1,4 +1,4 @@
-"""The unmodified Node SDK runs the documentation page's lifecycle against `harness serve`."""
+"""The unmodified Node SDK goes through the documented lifecycle against `harness serve`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FOLDER = Path(__file__).parent / "node"
 
 @pytest.fixture(scope="module")
 def seen() -> dict[str, Any]:
-    """What one run of `lifecycle.mjs` reported."""
+    """The report of one run of `lifecycle.mjs`."""
     node = shutil.which("node")
     if node is None:
         pytest.skip("no node on PATH")
@@ -35,13 +35,13 @@ def seen() -> dict[str, Any]:
 
 
 def test_single_response(seen: dict[str, Any]) -> None:
-    """A create answers with an id and a settled status."""
+    """A create returns an id and a settled status."""
     assert seen["single"]["id"]
     assert seen["single"]["status"] == "completed"
 
 
 def test_stream(seen: dict[str, Any]) -> None:
-    """A streamed create starts with created, ends with completed and carries text."""
+    """A streamed create begins with created, ends with completed and has text."""
     types = seen["stream"]["types"]
     assert (types[0], types[-1]) == ("interaction.created", "interaction.completed")
     assert seen["stream"]["text"]
@@ -49,35 +49,35 @@ def test_stream(seen: dict[str, Any]) -> None:
 
 
 def test_background(seen: dict[str, Any]) -> None:
-    """A background run is in progress first and settles under polling."""
+    """A background run is in progress first and settles after some polls."""
     assert seen["background"] == {"first": "in_progress", "last": "completed"}
 
 
 def test_resume(seen: dict[str, Any]) -> None:
-    """Four events, a hang-up and a resume make the same sequence as one reading."""
+    """Four events, a disconnection and a resume give the same sequence as reading without a break."""
     assert seen["resume"]["joined"] == seen["resume"]["whole"]
     assert len(seen["resume"]["whole"]) > 5
 
 
 def test_cancel(seen: dict[str, Any]) -> None:
-    """A cancelled run shows as cancelled."""
+    """A cancelled run has the status cancelled."""
     assert seen["cancelled"] == "cancelled"
 
 
 def test_chain(seen: dict[str, Any]) -> None:
-    """A chained turn completes under an id of its own."""
+    """A chained turn completes and has its own id."""
     assert seen["chained"]["status"] == "completed"
     assert seen["chained"]["id"] != seen["chained"]["previous"]
 
 
 def test_agent(seen: dict[str, Any]) -> None:
-    """A managed agent returns its environment, and both fields chain it."""
+    """A managed agent returns its environment and can be continued with both fields."""
     assert seen["agent"]["environment"]
     assert (seen["agent"]["first"], seen["agent"]["second"]) == ("completed", "completed")
 
 
 def test_function_call(seen: dict[str, Any]) -> None:
-    """A forced function call waits for its result and then completes."""
+    """A forced function call waits for its result, and then the run completes."""
     assert seen["tool"] == {
         "first": "requires_action",
         "name": "get_weather",

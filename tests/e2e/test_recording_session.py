@@ -1,4 +1,4 @@
-"""A re-recording of the live service, rehearsed with the commands themselves: `harness serve` behind TLS."""
+"""A rehearsal of recording the live service again, with the real commands and `harness serve` behind TLS."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ CREATE = "POST /v1beta/interactions"
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    """One for all tests of this file."""
+    """One certificate for all tests of this module."""
     return certificate_in(tmp_path_factory.mktemp("tls"))
 
 
 class Service:
-    """`harness serve` behind TLS, as a process."""
+    """A process of `harness serve` behind TLS."""
 
     def __init__(self, url: str, process: subprocess.Popen[str], ca_file: str) -> None:
         self.url = url
@@ -51,11 +51,11 @@ class Service:
         self._client.post("/faults", json={"plan": plan}).raise_for_status()
 
     def recover(self) -> None:
-        """End the fault plan."""
+        """Remove the fault plan."""
         self._client.delete("/faults").raise_for_status()
 
     def requests(self) -> list[str]:
-        """What was asked, oldest first."""
+        """Return method and target of every request so far, oldest first."""
         return [f"{r['method']} {r['target']}" for r in self._client.get("/requests").json()["requests"]]
 
     def close(self) -> None:
@@ -67,7 +67,7 @@ class Service:
 
 @contextmanager
 def service(certificate: Certificate, *words: str) -> Iterator[Service]:
-    """A fresh one."""
+    """A fresh service."""
     here = Path(certificate.ca_file).parent
     files = ("--tls-cert", str(here / "cert.pem"), "--tls-key", str(here / "key.pem"))
     command = [sys.executable, "-m", "harness", "serve", "--port", "0", "--json", *files, *words]
@@ -81,7 +81,7 @@ def service(certificate: Certificate, *words: str) -> Iterator[Service]:
 
 
 class Done(NamedTuple):
-    """What a session left."""
+    """Exit code and output of a session."""
 
     code: int
     out: str
@@ -89,7 +89,7 @@ class Done(NamedTuple):
 
 
 class Maintainer:
-    """Somebody with a key, who records into a folder; `said` is everything that any of the sessions printed."""
+    """A user with a key who records into a folder; `said` collects the output of all sessions."""
 
     def __init__(self, folder: Path, ca_file: str) -> None:
         self.folder = folder
@@ -97,7 +97,7 @@ class Maintainer:
         self._ca_file = ca_file
 
     def start(self, url: str, *words: str) -> subprocess.Popen[str]:
-        """Begin an unattended session."""
+        """Start an unattended session."""
         command = [sys.executable, "-m", "harness", "record", "--scenario", "all", "--target", url]
         command += ["--ca-file", self._ca_file, "--cassettes", str(self.folder), "--yes", "--max-requests", "120"]
         environment = {**os.environ, "GEMINI_API_KEY": KEY, "NO_PROXY": "*"}
@@ -105,24 +105,24 @@ class Maintainer:
         return subprocess.Popen([*command, *words], stdout=pipe, stderr=pipe, text=True, env=environment)
 
     def record(self, url: str, *words: str) -> Done:
-        """A session from beginning to end."""
+        """Run a session to its end."""
         return self.end(self.start(url, *words))
 
     def end(self, process: subprocess.Popen[str], said: str = "") -> Done:
-        """Wait for the end of a session of which `said` was read."""
+        """Wait for the end of a session whose output was read as far as `said`."""
         with process:
             out, err = process.communicate(timeout=120)
         self.said += said + out + err
         return Done(process.returncode, said + out, err)
 
     def cassettes(self) -> dict[str, bytes]:
-        """Every file of the folder, hidden ones too."""
+        """Return the content of every file in the folder, hidden ones included."""
         return {path.name: path.read_bytes() for path in self.folder.iterdir()} if self.folder.exists() else {}
 
 
 @pytest.fixture
 def maintainer(certificate: Certificate, tmp_path: Path) -> Iterator[Maintainer]:
-    """A maintainer with an empty folder; in the end the key is nowhere."""
+    """A maintainer with an empty folder; afterwards the key is in neither output nor files."""
     maintainer = Maintainer(tmp_path / "recordings", certificate.ca_file)
     yield maintainer
     assert KEY not in maintainer.said
@@ -133,7 +133,7 @@ WHOLE = {f"{name}.yaml" for name in SCENARIOS}
 
 
 def test_a_month_of_recordings(certificate: Certificate, maintainer: Maintainer) -> None:
-    """Recorded; again, with a quota that ends half way and a session that goes on; again, with a changed field."""
+    """A whole recording; a second one, cut short by a quota and continued; a third, finding a changed field."""
     with service(certificate) as served:
         first = maintainer.record(served.url)
         assert (first.code, first.err) == (0, "")
@@ -166,7 +166,7 @@ def test_a_month_of_recordings(certificate: Certificate, maintainer: Maintainer)
 
 
 def test_a_short_wait_is_waited_out(certificate: Certificate, maintainer: Maintainer) -> None:
-    """A rate limit is told and obeyed, and no recording shows it."""
+    """A session obeys a short rate limit and reports it, and no recording contains it."""
     with service(certificate) as served:
         served.suffer("all=pass,times:1/status:429,retry-after-ms:20,times:2")
         done = maintainer.record(served.url, "--json")
@@ -179,7 +179,7 @@ def test_a_short_wait_is_waited_out(certificate: Certificate, maintainer: Mainta
 
 
 def half_way(maintainer: Maintainer, url: str) -> tuple[subprocess.Popen[str], str]:
-    """A session whose first three scenarios are done and whose fourth is to hang; and what it said so far."""
+    """Start a session; return it and its output once three scenarios are done and the fourth is about to hang."""
     process = maintainer.start(url)
     assert process.stdout is not None
     said = ""
@@ -191,7 +191,7 @@ def half_way(maintainer: Maintainer, url: str) -> tuple[subprocess.Popen[str], s
 
 
 def kept(maintainer: Maintainer) -> set[str]:
-    """The cassettes that are there, and nothing half done beside them."""
+    """Return the cassettes in the folder, after asserting that there is no unfinished file beside them."""
     names = set(maintainer.cassettes())
     assert names - WHOLE <= {".recording.json"}
     return names & WHOLE
@@ -199,7 +199,7 @@ def kept(maintainer: Maintainer) -> set[str]:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_half_way(number: int, certificate: Certificate, maintainer: Maintainer) -> None:
-    """Finished scenarios stay, what was created is deleted, and the rest is recorded later."""
+    """After an interruption, finished scenarios stay, interactions are deleted, --continue records the rest."""
     with service(certificate) as served:
         served.suffer(HANGS)
         process, said = half_way(maintainer, served.url)
@@ -219,7 +219,7 @@ def test_interrupted_half_way(number: int, certificate: Certificate, maintainer:
 
 
 def test_a_service_that_goes_away_half_way(certificate: Certificate, maintainer: Maintainer) -> None:
-    """The session ends, says what could not be had and how to go on, and calls nothing unsupported."""
+    """If the service dies, the session says what is missing and how to continue, and calls nothing unsupported."""
     with service(certificate) as served:
         served.suffer(HANGS)
         process, said = half_way(maintainer, served.url)
@@ -235,7 +235,7 @@ def test_a_service_that_goes_away_half_way(certificate: Certificate, maintainer:
 
 
 def test_a_service_that_is_not_there(certificate: Certificate, maintainer: Maintainer) -> None:
-    """Exit code 4, the reason, no file."""
+    """If the service is not there, the exit code is 4, the reason is printed, and no file is written."""
     with service(certificate) as served:
         gone = served.url
     done = maintainer.record(gone)

@@ -1,7 +1,7 @@
-"""Every client behaves on a replayed drop as it does on the real one: same bytes, same exception, then the rest.
+"""A client sees the same on a replayed drop as on the real one: the same bytes, the same exception, the same rest.
 
-HARNESS_RUNS repeats each (default 2); the claim is that no run ever differs, and `HARNESS_RUNS=100` was and can be
-watched to hold (two minutes, of which Node starting 400 times is one).
+HARNESS_RUNS is the number of runs of each client (default 2). No run may differ from any other, which also holds
+with `HARNESS_RUNS=100` (two minutes, one of them for starting Node 400 times).
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ RUNS = int(os.environ.get("HARNESS_RUNS", "2"))
 BODY = {"model": "gemini-3.5-flash", "input": "Count to three.", "background": True, "stream": True}
 KEY = {"x-goog-api-key": "any-key-of-mine"}
 Seen = list[tuple[Any, str]]
-"""What each of the two requests gave: the bytes or events, and the name of what was raised, "" for nothing."""
+"""For each of the two requests: the bytes or events received, and the name of the exception, or ""."""
 
 
 def rest_of(received: bytes) -> str:
-    """The target that resumes the stream whose beginning this is."""
+    """Return the target that resumes the stream of which `received` is the beginning."""
     events = [json.loads(frame.data) for frame in Decoder().feed(received)]
     identity = next(found for event in events if (found := PROTOCOL.stream_id(event)))
     cursor = [found for event in events if (found := PROTOCOL.cursor(event))][-1]
@@ -46,7 +46,7 @@ def rest_of(received: bytes) -> str:
 
 
 def with_a_raw_socket(url: str) -> Seen:
-    """No client at all: every byte, head included, and how the connection closed where the answer is not whole."""
+    """A raw socket: all bytes, head included, and how the connection closed if the answer is incomplete."""
     port = int(url.rpartition(":")[2])
 
     def read(request: str, body: bytes = b"") -> tuple[tuple[bytes, str], bytes]:
@@ -237,7 +237,7 @@ CLIENTS: dict[str, Callable[[str], Seen]] = {
 
 
 def against(service: Service, client: Callable[[str], Seen]) -> Seen:
-    """What the client sees of a service behind a real port."""
+    """Return what the client sees of a service behind a real port."""
     with ServerThread(service) as server:
         return client(server.url)
 
@@ -245,7 +245,7 @@ def against(service: Service, client: Callable[[str], Seen]) -> Seen:
 @pytest.mark.parametrize("plan", ["event:5+60,rst", "event:5,fin"])
 @pytest.mark.parametrize("name", CLIENTS)
 def test_a_replay_is_to_a_client_what_the_server_was(name: str, plan: str, tmp_path: Path) -> None:
-    """Direct, while being recorded, and replayed: the client gets the same, run after run."""
+    """Directly, while being recorded, and on replay, a client gets the same, run after run."""
     client = CLIENTS[name]
     direct = against(cut(Emulator(), plan, PROTOCOL), client)
     path = tmp_path / "a.yaml"

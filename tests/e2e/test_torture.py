@@ -1,4 +1,4 @@
-"""The clients of docs/torture.md, in three languages, tortured as the page says."""
+"""The clients in docs/torture.md, in three languages, run under torture as the page describes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ EXAMPLES = dict(
 
 
 def torture(folder: Path, *words: str) -> tuple[int, dict[str, Any]]:
-    """Exit code and result of one run over the page's examples."""
+    """Return exit code and JSON result of torturing a client from the page's folder of examples."""
     for name, source in EXAMPLES.items():
         (folder / name).write_text(source, "utf-8")
     command = [sys.executable, "-m", "harness", "torture", "--json", *words]
@@ -33,7 +33,7 @@ def torture(folder: Path, *words: str) -> tuple[int, dict[str, Any]]:
 
 
 def needs(program: str) -> str:
-    """The path of a program; skips where it is missing."""
+    """Return the path of a program; skip the test if it is missing."""
     found = shutil.which(program)
     if found is None:
         pytest.skip(f"no {program} on PATH")
@@ -41,7 +41,7 @@ def needs(program: str) -> str:
 
 
 def test_python(tmp_path: Path) -> None:
-    """google-genai with the helper is exact at cuts of every kind."""
+    """google-genai with our helper is exact at cuts of every kind."""
     pytest.importorskip("google.genai", reason="pip install -e '.[sdk]'")
     cuts = (
         "event:0,rst",
@@ -56,14 +56,14 @@ def test_python(tmp_path: Path) -> None:
 
 
 def test_node(tmp_path: Path) -> None:
-    """The page's loop survives about ten cuts an event, twice over."""
+    """The loop from the page survives about ten cuts an event, each twice."""
     code, result = torture(tmp_path, "--cuts", "structural", "--loop", "--", needs("node"), "loop.mjs")
     assert (code, result["counts"]["exact"]) == (0, len(result["cases"])), result["counts"]
     assert len(result["cases"]) > 200
 
 
 def test_shell(tmp_path: Path) -> None:
-    """curl in a pipe never comes back: silent where the end is orderly."""
+    """curl in a pipe never recovers, and an orderly end makes it stop silently."""
     needs("curl")
     code, result = torture(tmp_path, "--cuts", "event:8,end", "--", "sh", "client.sh")
     assert (code, result["counts"]["wrong"]) == (1, 1)

@@ -1,4 +1,4 @@
-"""The smallest client of an emulator: requests as calls, answers as values, streams as events."""
+"""A minimal client of an emulator: requests as method calls, answers as values, streams as lists of events."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from harness.wire import Body, Chunk, Ending, Headers, Pause, Request
 MODEL = "gemini-3.5-flash"
 AGENT = "antigravity-preview-09-2026"
 PATIENCE = 300
-"""Pauses in a row after which a reader here gives up."""
+"""Number of consecutive pauses after which a reader in this module gives up."""
 
 
 @dataclass
 class Answer:
-    """One whole answer."""
+    """One complete answer."""
 
     status: int
     headers: Headers
@@ -34,17 +34,17 @@ class Answer:
 
     @property
     def error(self) -> tuple[int, str]:
-        """HTTP status and code of a refusal."""
+        """HTTP status and error code of a refusal."""
         return self.status, self.json["error"]["code"]
 
     @property
     def message(self) -> str:
-        """The message of a refusal."""
+        """Error message of a refusal."""
         return str(self.json["error"]["message"])
 
     @property
     def events(self) -> list[Any]:
-        """Payloads of a stream; the closing sentinel as a string."""
+        """Payloads of the stream's events; the closing sentinel is a string."""
         return list(payloads(self.data))
 
     @property
@@ -61,7 +61,7 @@ class Answer:
 
 @dataclass
 class Api:
-    """An emulator and a key."""
+    """An emulator together with the API key to call it with."""
 
     emulator: Emulator = field(default_factory=Emulator)
     key: str = "some-key"
@@ -69,24 +69,24 @@ class Api:
 
     @classmethod
     def with_settings(cls, **settings: Any) -> Api:
-        """Over a fresh emulator with other settings."""
+        """A client of a new emulator with these settings."""
         return cls(Emulator(Settings(**settings)))
 
     def request(self, method: str, target: str, body: Any = None, **headers: str) -> Request:
-        """A request with the key; `body` is bytes or a JSON value."""
+        """Build a request with the key; `body` is bytes or a JSON value."""
         data = b"" if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
         fields = {"x-goog-api-key": self.key} if self.key else {}
         return Request(method, target, Headers({**fields, **headers}.items()), data)
 
     def call(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
-        """One call below the version; an absolute path is left alone."""
+        """Send one request; a relative path goes below `root`, an absolute path is used as it is."""
         target = path if path.startswith("/") else f"{self.root}/{path}"
         response = self.emulator(self.request(method, target, body, **headers))
         data, ending = drain(self.emulator, response.body)
         return Answer(response.status, response.headers, b"".join(data), ending, len(data))
 
     def create(self, text: Any = "Say hi.", **fields: Any) -> Answer:
-        """A create; fields given as None are left out."""
+        """Create an interaction; fields given as None are left out."""
         body = {"model": MODEL, "input": text, **fields}
         if "agent" in fields:
             body.setdefault("model", None)
@@ -94,40 +94,40 @@ class Api:
         return self.call("POST", "interactions", {key: value for key, value in body.items() if value is not None})
 
     def created(self, text: Any = "Say hi.", **fields: Any) -> str:
-        """The id of a new interaction, which must be accepted."""
+        """Create an interaction, assert that it was accepted, and return its id."""
         answer = self.create(text, **fields)
         assert answer.status == 200, answer.data
         return str(answer.json["id"])
 
     def get(self, found: str, **query: Any) -> Answer:
-        """A read."""
+        """Get an interaction."""
         text = urlencode({name: str(value).lower() if value is True else value for name, value in query.items()})
         return self.call("GET", f"interactions/{quote(found, safe='')}" + (f"?{text}" if text else ""))
 
     def status(self, found: str) -> str:
-        """The status that one poll shows."""
+        """Poll once and return the status."""
         return str(self.get(found).json["status"])
 
     def cancel(self, found: str) -> Answer:
-        """A cancel."""
+        """Cancel an interaction."""
         return self.call("POST", f"interactions/{found}/cancel")
 
     def delete(self, found: str) -> Answer:
-        """A delete."""
+        """Delete an interaction."""
         return self.call("DELETE", f"interactions/{found}")
 
     def control(self, method: str, path: str, body: Any = None) -> Answer:
-        """A call to the control API."""
+        """Send a request to the control API."""
         return self.call(method, f"/__harness__/{path}", body)
 
     def open(self, found: str, **query: Any) -> Body:
-        """The body of a stream, unread."""
+        """Open a stream and return its body, still unread."""
         text = urlencode({"stream": "true", **query})
         return self.emulator(self.request("GET", f"{self.root}/interactions/{found}?{text}")).body
 
 
 def drain(emulator: Emulator, body: Body) -> tuple[list[bytes], Ending | None]:
-    """All chunks and the ending; None when the reader lost its patience. Pauses pass at once."""
+    """Return all chunks and the ending, or None for the ending if `PATIENCE` ran out. Pauses pass at once."""
     data, pauses = [], 0
     for piece in body:
         if isinstance(piece, Chunk):
@@ -146,7 +146,7 @@ def drain(emulator: Emulator, body: Body) -> tuple[list[bytes], Ending | None]:
 
 
 def read(body: Body, events: int) -> list[Any]:
-    """The next events of an open stream; every event is one chunk. Pauses pass at once."""
+    """Return the next events of an open stream, one event to a chunk. Pauses pass at once."""
     found: list[Any] = []
     pauses = 0
     while len(found) < events and pauses < PATIENCE:
@@ -161,7 +161,7 @@ def read(body: Body, events: int) -> list[Any]:
 
 
 def payloads(data: bytes) -> Iterator[Any]:
-    """The payloads of LF-only frames that have one line of data each."""
+    """Yield the payloads of frames that use LF only and have one line of data each."""
     for block in data.decode().split("\n\n"):
         for line in block.split("\n"):
             if line.startswith("data: "):
@@ -169,7 +169,7 @@ def payloads(data: bytes) -> Iterator[Any]:
 
 
 def without_ids(events: list[Any]) -> list[Any]:
-    """Events apart from their cursors."""
+    """Return the events without their cursors."""
     return [
         {key: value for key, value in event.items() if key != "event_id"} if isinstance(event, dict) else event
         for event in events

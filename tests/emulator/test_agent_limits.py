@@ -1,4 +1,4 @@
-"""What agents refuse that models take, each with the guide that says so."""
+"""What agents refuse although models accept it; each case names the guide that says so."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FUNCTION = {"type": "function", "name": "f", "parameters": {"type": "object"}}
 CALL = {"type": "function_call", "id": "c", "name": "f", "arguments": {}}
 RESULT = {"type": "function_result", "call_id": "c", "name": "f", "result": "x"}
 
-MANAGED = {  # the Antigravity guide unless a comment says otherwise
+MANAGED = {  # from the Antigravity guide unless a comment says otherwise
     "schema": ({"response_format": SCHEMA}, "structured output"),
     "schema in a list": ({"response_format": [SCHEMA]}, "structured output"),
     "JSON": ({"response_format": {"type": "text", "mime_type": "application/json"}}, "structured output"),
@@ -31,38 +31,38 @@ MANAGED = {  # the Antigravity guide unless a comment says otherwise
     "document": ({"input": [DOCUMENT]}, "no document"),
     "image by URI": ({"input": [LINKED]}, "inline only"),
     "stateless result": ({"input": [CALL, RESULT]}, "previous_interaction_id"),
-    "config": ({"agent_config": {"type": "deep-research"}}, "not 'deep-research'"),  # schema: one type an agent
+    "config": ({"agent_config": {"type": "deep-research"}}, "not 'deep-research'"),  # schema: one type per agent
     "config of a third": ({"agent_config": {"type": "code-mender"}}, "not 'code-mender'"),
 }
 
-DEEP = {  # the deep research guide unless a comment says otherwise
+DEEP = {  # from the deep research guide unless a comment says otherwise
     "schema": ({"response_format": SCHEMA}, "structured output"),
     "function": ({"tools": [FUNCTION]}, "no function tool"),
     "computer use": ({"tools": [{"type": "computer_use"}]}, "no computer_use tool"),
     "video": ({"input": [VIDEO]}, "no video"),
-    "instruction": ({"system_instruction": "Be brief."}, "'system_instruction'"),  # a third party's observation
-    "environment": ({"environment": "remote"}, "'environment'"),  # inferred: it has none
+    "instruction": ({"system_instruction": "Be brief."}, "'system_instruction'"),  # observed by a third party
+    "environment": ({"environment": "remote"}, "'environment'"),  # inferred: this agent has no environment
     "config": ({"agent_config": {"type": "antigravity"}}, "not 'antigravity'"),
     "foreground": ({"background": None}, "background"),
 }
 
 
 def ask(api: Api, agent: str, fields: dict):
-    """A create for an agent as it should be, but for `fields`."""
+    """Create an interaction with a valid request for the agent, changed by `fields`."""
     usual = {"background": True} if agent == RESEARCH else {"environment": "remote"}
     usual |= fields
     return api.create(usual.pop("input", "Say hi."), agent=agent, **usual)
 
 
 def saved(api: Api) -> str:
-    """An agent of one's own."""
+    """Save a custom agent and return its id."""
     assert api.call("POST", "agents", {"id": "mine", "base_agent": AGENT}).status == 200
     return "mine"
 
 
 @pytest.mark.parametrize(("fields", "words"), MANAGED.values(), ids=MANAGED)
 def test_managed_agents_refuse(api, fields, words):
-    """Antigravity and agents saved from it refuse alike, and say what."""
+    """Antigravity and agents saved from it refuse the same fields, and the message says which."""
     for agent in (AGENT, saved(api)):
         answer = ask(api, agent, fields)
         assert answer.error == (400, "invalid_request")
@@ -72,7 +72,7 @@ def test_managed_agents_refuse(api, fields, words):
 
 @pytest.mark.parametrize(("fields", "words"), DEEP.values(), ids=DEEP)
 def test_deep_research_refuses(api, fields, words):
-    """Deep research refuses what its guide rules out."""
+    """Deep research refuses everything that its guide rules out."""
     answer = ask(api, RESEARCH, fields)
     assert answer.error == (400, "invalid_request")
     assert words in answer.message
@@ -102,13 +102,13 @@ TAKEN = {
 
 @pytest.mark.parametrize(("agent", "fields"), TAKEN.values(), ids=TAKEN)
 def test_what_no_guide_rules_out_is_taken(api, agent, fields):
-    """Limits are those of the guides, and no others."""
+    """Agents refuse only what their guides rule out; everything else is accepted."""
     answer = ask(api, agent, fields)
     assert answer.status == 200, answer.data
 
 
 def test_a_stateful_result_is_taken(api):
-    """An agent's call is answered together with the interaction that made it."""
+    """An agent accepts a function result sent with the id of the interaction that made the call."""
     api.emulator.reply(steps=[CALL])
     first = ask(api, AGENT, {"tools": [FUNCTION]}).json
     fields = {"previous_interaction_id": first["id"], "input": [RESULT], "tools": [FUNCTION]}

@@ -1,4 +1,4 @@
-"""Agents that run: names, environments, and the neighbours they come from."""
+"""Running agents: names, environments, and the neighbouring resources they come from."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ RESEARCH = "deep-research-preview-04-2026"
 
 
 def test_agent_in_either_field(api):
-    """An agent's name is taken in `agent` and in `model`; the answer names the agent."""
+    """An agent's name is accepted in `agent` and in `model`; either way the answer has it in `agent`."""
     for fields in ({"agent": AGENT}, {"model": AGENT}):
         body = api.create(environment="remote", **fields).json
         assert body["agent"] == AGENT
@@ -19,12 +19,12 @@ def test_agent_in_either_field(api):
 
 
 def test_no_environment_no_id(api):
-    """Without an environment the interaction names none."""
+    """Without an environment, the interaction has no environment_id."""
     assert "environment_id" not in api.create(agent=AGENT).json
 
 
 def test_server_side_calls_do_not_wait(api):
-    """An agent's own file calls are answered by the service: completed, not requires_action."""
+    """The service answers an agent's own file calls itself, so the run is completed, not requires_action."""
     body = api.create(agent=AGENT, environment="remote").json
     types = [step["type"] for step in body["steps"]]
     assert types[1:3] == ["function_call", "function_result"]
@@ -32,7 +32,7 @@ def test_server_side_calls_do_not_wait(api):
 
 
 def test_pending_call_beside_answered_ones(api):
-    """A declared function is pending although the agent's own call is answered."""
+    """A call to a declared function is pending even if the agent's own call was answered."""
     function = {"type": "function", "name": "pay", "parameters": {}}
     body = api.create(agent=AGENT, environment="remote", tools=[function]).json
     assert body["status"] == "requires_action"
@@ -43,7 +43,7 @@ def test_pending_call_beside_answered_ones(api):
 
 
 def test_managed_agents_need_both_to_chain(api):
-    """A managed agent is continued with parent and environment; deep research has none."""
+    """Continuing a managed agent needs parent and environment; deep research needs only the parent."""
     first = api.create(agent=AGENT, environment="remote").json
     alone = api.create(agent=AGENT, previous_interaction_id=first["id"])
     assert alone.error == (400, "invalid_request")
@@ -57,7 +57,7 @@ def test_managed_agents_need_both_to_chain(api):
 
 
 def test_named_environment_is_kept(api):
-    """An environment named by id stays the same; `remote` is a new one."""
+    """An environment named by id is reused; `remote` creates a new one."""
     first = api.create(agent=AGENT, environment="remote").json["environment_id"]
     assert api.create(agent=AGENT, environment=first).json["environment_id"] == first
     assert api.create(agent=AGENT, environment="remote").json["environment_id"] != first
@@ -65,7 +65,7 @@ def test_named_environment_is_kept(api):
 
 
 def test_saved_agents_run(api):
-    """An agent saved over the API can be run, by its project only."""
+    """An agent saved over the API can be run, but only by its own project."""
     api = Api.with_settings(keys={"a": "one", "b": "two"})
     api.key = "a"
     assert api.call("POST", "agents", {"id": "helper", "base_agent": AGENT}).status == 200
@@ -89,12 +89,12 @@ REFUSED = [
 
 @pytest.mark.parametrize(("fields", "status"), REFUSED, ids=[str(case[0]) for case in REFUSED])
 def test_agents_that_cannot_run(api, fields, status):
-    """What an agent does not take is refused."""
+    """A create for an agent is refused if the agent is unknown or does not accept its fields."""
     assert api.create(**fields).status == status
 
 
 def test_streamed_agent_counts_as_it_goes(api):
-    """Every step of an agent's stream ends with the usage so far."""
+    """Each step.stop in an agent's stream has the usage so far."""
     events = api.create(agent=AGENT, environment="remote", stream=True).events
     totals = [event["usage"]["total_tokens"] for event in events[:-1] if event["event_type"] == "step.stop"]
     assert totals == sorted(totals)
@@ -102,7 +102,7 @@ def test_streamed_agent_counts_as_it_goes(api):
 
 
 def test_trigger_creates_an_interaction(api):
-    """A trigger's manual run creates an interaction that can be read."""
+    """Running a trigger manually creates an interaction that can be read."""
     trigger = {"schedule": "0 9 * * 1", "time_zone": "UTC",
                "interaction": {"agent": AGENT, "input": "Report.", "environment": "remote"}}  # fmt: skip
     made = api.call("POST", "triggers", trigger).json["id"]
@@ -111,12 +111,12 @@ def test_trigger_creates_an_interaction(api):
 
 
 def test_neighbours_are_reachable(api):
-    """Every neighbouring collection answers under the version."""
+    """Every neighbouring collection is served below the API version."""
     for name in ("agents", "environments", "credentials", "webhooks", "triggers"):
         assert api.call("GET", name).status == 200, name
     assert api.call("POST", "webhooks", b"{").error == (400, "invalid_request")
 
 
 def test_model_in_an_environment(api):
-    """A model takes an environment too, and names it."""
+    """A model also accepts an environment, and its answer has the environment_id."""
     assert "environment_id" in api.create(model=MODEL, environment="remote").json

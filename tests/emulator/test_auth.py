@@ -1,4 +1,4 @@
-"""Keys: where they may stand, and what they open."""
+"""API keys: where a request may carry them, and which interactions they give access to."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PLACES = [
 
 @pytest.mark.parametrize(("headers", "query", "status"), PLACES)
 def test_places_of_a_key(headers, query, status):
-    """A key is taken from three places, the header first; without a good one a call is a 401."""
+    """A key is accepted in either header or in the query, the API key header first; without a valid key, 401."""
     api = Api.with_settings(keys={"a": "one"})
     api.key = ""
     answer = api.call("POST", f"interactions{query}", BODY, **headers)
@@ -37,7 +37,7 @@ def test_places_of_a_key(headers, query, status):
 
 
 def test_any_key_by_default(api):
-    """Without a table every key opens the same project, and some key is needed."""
+    """Without a table of keys, every key opens the same project, but some key is required."""
     found = api.created()
     api.key = "another"
     assert api.get(found).status == 200
@@ -46,7 +46,7 @@ def test_any_key_by_default(api):
 
 
 def test_no_key_by_setting():
-    """With require_key=False a call without a key is served."""
+    """With require_key=False, a request without a key is served."""
     api = Api.with_settings(require_key=False)
     api.key = ""
     assert api.create().status == 200

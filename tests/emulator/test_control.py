@@ -1,4 +1,4 @@
-"""The control API: orders over HTTP, sessions, and what is remembered of requests."""
+"""The control API: commands over HTTP, sessions, and the log of requests."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .client import MODEL, Api
 
 
 def test_about(api):
-    """The root tells who answers and what it can do; no key is needed."""
+    """The root path names the server and its capabilities, without a key."""
     api.key = ""
     told = api.control("GET", "").json
     assert (told["harness"], told["session"]) == ("emulator", None)
@@ -20,12 +20,12 @@ def test_about(api):
 
 
 def test_capabilities_are_the_catalogues():
-    """Every word is one the catalogue knows, and none is missing."""
+    """The emulator's capabilities are exactly those that the catalogue knows."""
     assert set(control_module.CAPABILITIES) == set(CAPABILITIES)
 
 
 def test_capabilities_follow_the_settings():
-    """What a setting takes away is not announced."""
+    """A capability that a setting turns off is not announced."""
     two = Api.with_settings(keys={"a": "1", "b": "2"}).emulator.capabilities()
     assert two == set(CAPABILITIES)
     assert "two-keys" not in Api().emulator.capabilities()
@@ -36,7 +36,7 @@ def test_capabilities_follow_the_settings():
 
 
 def test_scripts_are_queued_all_or_none(api):
-    """One wrong script of a list queues none of them."""
+    """If one script of a list is wrong, none of the list is queued."""
     assert api.control("POST", "scripts", {"text": "a"}).json == {"queued": 1}
     refused = api.control("POST", "scripts", [{"text": "b"}, {"txt": "c"}])
     assert refused.error == (400, "invalid_request")
@@ -44,7 +44,7 @@ def test_scripts_are_queued_all_or_none(api):
 
 
 def test_release_over_http(api):
-    """A held run goes on after a release, by id or all."""
+    """A release lets one held run go on by id, or all of them."""
     api.control("POST", "scripts", {"hold": True, "ticks": 0, "times": 2})
     first, second = api.created(background=True), api.created(background=True)
     assert api.control("POST", "release", {"id": first}).json == {"released": 1}
@@ -53,7 +53,7 @@ def test_release_over_http(api):
 
 
 def test_hold_over_http(api):
-    """hold stops what comes."""
+    """After a hold, new runs do not advance."""
     api.control("POST", "hold", {})
     found = api.created(background=True)
     assert {api.status(found) for _ in range(5)} == {"in_progress"}
@@ -70,7 +70,7 @@ def test_reset_forgets(api):
 
 
 def test_settings_over_http(api):
-    """Settings change at once, and keys are not told."""
+    """Settings take effect at once; the answer shows the number of keys, not the keys."""
     shown = api.control("POST", "settings", {"event_ids": "all", "keys": {"secret-key": "one"}}).json
     assert (shown["event_ids"], shown["keys"]) == ("all", 1)
     api.key = "secret-key"
@@ -94,14 +94,14 @@ REFUSED = [
 
 @pytest.mark.parametrize(("method", "path", "body", "status", "words"), REFUSED, ids=[str(c[:2]) for c in REFUSED])
 def test_wrong_orders_are_explained(api, method, path, body, status, words):
-    """A wrong order says what is wrong."""
+    """The refusal of a wrong command says what is wrong."""
     answer = api.control(method, path, body)
     assert answer.status == status
     assert words in answer.message
 
 
 def test_sessions_are_isolated(api):
-    """Runs, scripts, settings, requests and resources of a session are its own."""
+    """A session has its own runs, scripts, settings, requests and resources."""
     made = api.control("POST", "sessions", {})
     assert made.status == 201
     prefix = made.json["base_url_path"]
@@ -122,14 +122,14 @@ def test_sessions_are_isolated(api):
 
 
 def test_sessions_are_bounded():
-    """The oldest session ends when there are too many."""
+    """If there are more than max_sessions sessions, the oldest ends."""
     api = Api.with_settings(max_sessions=2)
     paths = [api.control("POST", "sessions").json["base_url_path"] for _ in range(3)]
     assert [api.call("GET", f"{path}/__harness__/").status for path in paths] == [404, 200, 200]
 
 
 def test_requests_are_remembered_without_secrets(api):
-    """Headers, query and known fields that hold secrets are masked; the rest is as sent."""
+    """The log masks headers, query values and known fields that hold secrets; the rest is as it was sent."""
     api.call(
         "POST", "interactions?key=query-secret&x=1", {"model": MODEL, "input": "Hi"}, authorization="Bearer b"
     )
@@ -159,13 +159,13 @@ def test_requests_are_remembered_without_secrets(api):
     ],
 )
 def test_no_secret_is_remembered(api, target, headers, body):
-    """What any part of the project takes for a secret is masked here, too."""
+    """The log masks everything that any part of the project recognises as a secret."""
     api.call("POST", target, body, **headers)
     assert "secret-" not in str(api.emulator.requests)
 
 
 def test_looking_moves_nothing():
-    """An interaction of any project is seen as it is, as often as one looks."""
+    """Looking at an interaction does not advance it, and works for every project."""
     api = Api.with_settings(keys={"some-key": "acme"})
     made = api.create("Go.", background=True).json["id"]
     assert [api.emulator.look(made)["status"] for _ in range(5)] == ["in_progress"] * 5
@@ -173,14 +173,14 @@ def test_looking_moves_nothing():
 
 
 def test_a_header_that_comes_twice(api):
-    """No value of it is lost."""
+    """The log keeps all values of a header that was sent twice."""
     headers = Headers([("x-tag", "one"), ("x-tag", "two")])
     api.emulator(Request("GET", "/v1beta/interactions/v1_x", headers, b""))
     assert api.emulator.requests[-1]["headers"] == {"x-tag": "one, two"}
 
 
 def test_requests_are_bounded():
-    """Only the last requests are kept; a long body stays readable, its long texts cut."""
+    """Only the last requests are kept; a long body stays readable, with its long texts shortened."""
     api = Api.with_settings(max_requests=2)
     for text in ("a", "b", "c" * 200_000):
         api.create(text)

@@ -1,4 +1,4 @@
-"""What recordings of the live service agree on, the emulator does too: which fields are where."""
+"""The emulator's messages have the same fields in the same places as the recordings of the live service."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .client import Api
 
 Json = dict[str, Any]
 Shape = tuple[frozenset[str], frozenset[str]]
-"""The fields that every message of a kind has, and those that any of them has."""
+"""The fields that all messages of a kind have, and the fields that at least one of them has."""
 
 FUNCTION = {
     "type": "function",
@@ -29,20 +29,20 @@ CREATES: list[Json] = [
     {"store": False},
 ]
 OURS_ALONE = {
-    # the one recorded stream of a search is Gemini 2.5's: Gemini 3 signs it, as bodies and the guide show
+    # the only recorded stream with a search is from Gemini 2.5; Gemini 3 signs it, as bodies and the guide show
     ("delta google_search_call", "/signature"),
     ("delta google_search_result", "/signature"),
-    # … and counts them by query
+    # … and counts searches by query
     ("interaction.completed", "/interaction/usage/grounding_tool_count"),
     ("interaction.completed", "/interaction/usage/grounding_tool_count/*"),
     ("interaction.completed", "/interaction/usage/grounding_tool_count/*/count"),
     ("interaction.completed", "/interaction/usage/grounding_tool_count/*/type"),
 }
-"""What no recording has although it is right, each with its reason."""
+"""What the emulator rightly has although no recording does; the comments give the reasons."""
 
 
 def pointers(value: Any, place: str = "") -> Iterator[str]:
-    """Every place inside a value; what a caller names for itself (arguments) is not looked into."""
+    """Yield the path of every place inside a value, except inside `arguments`, whose names the caller chooses."""
     members: Iterable[tuple[str, Any]] = ()
     if isinstance(value, dict) and not place.endswith("/arguments"):
         members = value.items()
@@ -54,7 +54,7 @@ def pointers(value: Any, place: str = "") -> Iterator[str]:
 
 
 def parts_of_stream(events: Iterable[Json]) -> Iterator[tuple[str, Json]]:
-    """Kind and value of all that a stream is made of: shells and deltas apart from their envelopes."""
+    """Yield kind and value of each part of a stream; steps and deltas are separate from the events around them."""
     for event in events:
         kind = event["event_type"]
         part = {"step.start": "step", "step.delta": "delta"}.get(kind)
@@ -64,14 +64,14 @@ def parts_of_stream(events: Iterable[Json]) -> Iterator[tuple[str, Json]]:
 
 
 def parts_of_body(body: Json) -> Iterator[tuple[str, Json]]:
-    """The interaction, and its steps apart from it."""
+    """Yield the interaction without its steps, then each step."""
     yield "interaction", {name: value for name, value in body.items() if name != "steps"}
     for step in body.get("steps", ()):
         yield f"step {step['type']}", step
 
 
 def shapes(parts: Iterable[tuple[str, Json]]) -> dict[str, Shape]:
-    """The shape of each kind."""
+    """Return the shape of each kind."""
     found: dict[str, Shape] = {}
     for kind, value in parts:
         here = frozenset(pointers(value))
@@ -81,7 +81,7 @@ def shapes(parts: Iterable[tuple[str, Json]]) -> dict[str, Shape]:
 
 
 def recorded() -> dict[str, Shape]:
-    """The shapes in the corpus."""
+    """Return the shapes found in the corpus."""
     parts: list[tuple[str, Json]] = []
     for path in files("sse"):
         lines = (line.removeprefix("data: ") for line in path.read_text("utf-8").splitlines())
@@ -92,7 +92,7 @@ def recorded() -> dict[str, Shape]:
 
 
 def emulated() -> dict[str, Shape]:
-    """The shapes that the emulator makes of foreground creates, streamed and whole."""
+    """Return the shapes that the emulator produces for foreground creates, streamed and not streamed."""
     api, parts = Api(), list[tuple[str, Json]]()
     for fields in CREATES:
         parts += parts_of_body(api.create("Hi there.", **fields).json)
@@ -101,7 +101,7 @@ def emulated() -> dict[str, Shape]:
 
 
 def differing(ours: dict[str, Shape], theirs: dict[str, Shape]) -> Iterator[str]:
-    """Kind and place of each field that all recordings have and we miss, or that none has and we show."""
+    """Yield each field that all recordings have and we lack, or that no recording has and we have."""
     for kind in sorted(ours.keys() & theirs.keys()):
         (always, ever), (ours_always, ours_ever) = theirs[kind], ours[kind]
         yield from (f"{kind} lacks {place}" for place in sorted(always - ours_always))
@@ -110,7 +110,7 @@ def differing(ours: dict[str, Shape], theirs: dict[str, Shape]) -> Iterator[str]
 
 @needs_corpus
 def test_fields_are_those_of_recordings():
-    """What every recording has is always there, and nothing is there that no recording has."""
+    """The emulator always has the fields that every recording has, and never a field that no recording has."""
     ours, theirs = emulated(), recorded()
     compared = ours.keys() & theirs.keys()
     assert {"interaction", "interaction.completed", "start google_search_call", "step thought"} <= compared

@@ -1,4 +1,4 @@
-"""Creating interactions in the foreground: what is answered, and what is refused with which words."""
+"""Creating interactions in the foreground: what the answer holds, and what is refused with which words."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FUNCTION = {
 
 
 def test_answer_has_the_recorded_shape(api):
-    """A unary answer has the fields of recordings, and only those."""
+    """A unary answer has exactly the fields of the recordings."""
     body = api.create("Hello").json
     assert set(body) == {
         "id", "status", "usage", "created", "updated", "service_tier", "steps", "object", "model",
@@ -31,14 +31,14 @@ def test_answer_has_the_recorded_shape(api):
 
 
 def test_answer_is_the_same_in_every_run():
-    """Two emulators with one seed answer byte for byte the same; another seed brings other ids."""
+    """Two emulators with the same seed answer with the same bytes; another seed gives other ids."""
     first, second = Api().create("Hello").data, Api().create("Hello").data
     assert first == second
     assert Api(Emulator(seed=1)).create("Hello").json["id"] != json.loads(first)["id"]
 
 
 def test_default_text_has_every_utf8_length(api):
-    """The default text holds characters of one, two, three and four bytes."""
+    """The default text contains characters of one, two, three and four bytes."""
     text = api.create("Hello").json["steps"][1]["content"][0]["text"]
     assert {len(character.encode()) for character in text} == {1, 2, 3, 4}
 
@@ -54,7 +54,7 @@ INPUTS = {
 
 @pytest.mark.parametrize("given", INPUTS.values(), ids=INPUTS)
 def test_input_forms_are_stored_as_steps(api, given):
-    """Every form of input comes back as user_input in front of the timeline."""
+    """Every form of input is returned as a user_input step at the start of the timeline."""
     steps = api.get(api.created(given)).json["steps"]
     assert steps[0]["type"] == "user_input"
     assert "".join(part["text"] for part in steps[0]["content"]) == "Hello"
@@ -97,14 +97,14 @@ REFUSED = [
 
 @pytest.mark.parametrize(("fields", "code", "words"), REFUSED, ids=[str(case[0]) for case in REFUSED])
 def test_refusals_name_what_is_wrong(api, fields, code, words):
-    """A wrong create is a 400 with the API's code, and its message names the right thing."""
+    """A wrong create gets a 400 with the API's error code and a message that points to the right field."""
     answer = api.create(**fields)
     assert answer.error == (400, code)
     assert words in answer.message
 
 
 def test_missing_input_is_refused(api):
-    """A create without input and without a token is a 400."""
+    """A create with neither input nor continuation token gets a 400."""
     assert api.create(None).error == (400, "invalid_request")
 
 
@@ -123,7 +123,7 @@ MALFORMED = {
 
 @pytest.mark.parametrize("data", MALFORMED.values(), ids=MALFORMED)
 def test_malformed_bodies_are_400(api, data):
-    """What is no JSON object is a 400, and the next call works."""
+    """A body that is not a JSON object gets a 400, and the next request works."""
     assert api.call("POST", "interactions", data).error == (400, "invalid_request")
     assert api.create().status == 200
 
@@ -144,23 +144,23 @@ MODELS = [
 
 @pytest.mark.parametrize(("name", "status"), MODELS)
 def test_models_are_known_by_family(api, name, status):
-    """A family's new version is taken, a stranger is a 404."""
+    """A new version of a known model family is accepted; a model of an unknown family gets a 404."""
     assert api.create(model=name).status == status
 
 
 def test_every_known_model_of_the_schema_is_taken(api):
-    """No model that the schema lists is unknown here."""
+    """Every model that the schema lists is accepted."""
     for name in load().document("model-name")["x-known-values"]:
         assert api.create(model=name).status == 200, name
 
 
 def test_any_model_by_setting():
-    """With models=any every name is a model."""
+    """With models=any, every name is accepted as a model."""
     assert Api.with_settings(models="any").create(model="my-own").json["model"] == "my-own"
 
 
 def test_store_false_has_no_id_and_is_not_kept(api):
-    """What is not stored has no id as JSON, an empty one in a stream, and cannot be read."""
+    """An unstored interaction has no id in JSON, an empty id in a stream, and cannot be read."""
     assert "id" not in api.create(store=False).json
     events = api.create(store=False, stream=True).events
     assert {event["interaction"]["id"] for event in events if "interaction" in event} == {""}
@@ -168,21 +168,21 @@ def test_store_false_has_no_id_and_is_not_kept(api):
 
 
 def test_labels_and_parent_are_echoed(api):
-    """The documented echoes come back."""
+    """Labels and previous_interaction_id are returned as they were sent, as documented."""
     parent = api.created(labels={"team": "a-1"})
     body = api.create(labels={"team": ""}, previous_interaction_id=parent).json
     assert (body["labels"], body["previous_interaction_id"]) == ({"team": ""}, parent)
 
 
 def test_include_input_only_when_asked(api):
-    """GET shows `input` as it was sent, on request only."""
+    """GET shows `input` as it was sent, but only with include_input."""
     found = api.created("Hello")
     assert "input" not in api.get(found).json
     assert api.get(found, include_input="true").json["input"] == "Hello"
 
 
 def test_json_format_brings_fitting_json(api):
-    """A schema in response_format brings JSON that fits it."""
+    """A schema in response_format gives JSON that fits the schema."""
     schema = {"type": "object", "properties": {"n": {"type": "integer", "minimum": 5}}, "required": ["n"]}
     form = {"type": "text", "mime_type": "application/json", "schema": schema}
     text = api.create(response_format=form).json["steps"][-1]["content"][0]["text"]
@@ -193,7 +193,7 @@ def test_json_format_brings_fitting_json(api):
     ("kind", "magic"), [("image", b"\x89PNG"), ("audio", b"RIFF"), ("video", b"\0\0\0")], ids=str
 )
 def test_media_formats_bring_tiny_files(api, kind, magic):
-    """A medium in response_format or response_modalities brings a valid tiny file."""
+    """A medium in response_format or response_modalities gives a tiny valid file."""
     for fields in ({"response_format": {"type": kind}}, {"response_modalities": [kind]}):
         content = api.create(**fields).json["steps"][-1]["content"][0]
         assert content["type"] == kind
@@ -202,14 +202,14 @@ def test_media_formats_bring_tiny_files(api, kind, magic):
 
 @pytest.mark.parametrize(("limit", "kept"), [(1, ["thought"]), (26, ["thought", "model_output"])])
 def test_tiny_limit_is_incomplete(api, limit, kept):
-    """max_output_tokens below what is needed cuts the output; thoughts count."""
+    """If max_output_tokens is too low, the output is cut and the run is incomplete; thoughts count, too."""
     body = api.create(generation_config={"max_output_tokens": limit}).json
     assert body["status"] == "incomplete"
     assert [step["type"] for step in body["steps"]] == kept
 
 
 def test_thinking_summaries_on_request(api):
-    """A thought has a summary when it is asked for."""
+    """A thought has a summary only if the request asks for summaries."""
     plain = api.create().json["steps"][0]
     told = api.create(generation_config={"thinking_summaries": "auto"}).json["steps"][0]
     assert "summary" not in plain
@@ -229,7 +229,7 @@ SERVER_TOOLS = [
 
 @pytest.mark.parametrize(("tool", "stem"), SERVER_TOOLS)
 def test_server_tools_show_a_pair(api, tool, stem):
-    """Each server tool shows a call and the result that names it, and the run completes."""
+    """Each server tool gives a call and a result with the id of that call, and the run completes."""
     body = api.create(tools=[{"type": tool}]).json
     call, result = body["steps"][:2]
     assert (call["type"], result["type"]) == (f"{stem}_call", f"{stem}_result")
@@ -239,7 +239,7 @@ def test_server_tools_show_a_pair(api, tool, stem):
 
 @pytest.mark.parametrize("tool", ["google_search", "google_maps", "retrieval"])
 def test_grounding_is_counted_in_queries(api, tool):
-    """Tools that ground an answer are counted by their queries and cost no tool-use tokens (recordings)."""
+    """Grounding tools are counted by their queries and cost no tool-use tokens, as in recordings."""
     usage = api.create(tools=[{"type": tool}]).json["usage"]
     assert usage["grounding_tool_count"] == [{"type": tool, "count": 1}]
     assert usage["total_tool_use_tokens"] == 0
@@ -249,7 +249,7 @@ def test_grounding_is_counted_in_queries(api, tool):
     ("arguments", "count"), [({"queries": ["a", "b"]}, 2), ({}, 1), (7, 1)], ids=["two", "none", "no object"]
 )
 def test_every_query_of_a_call_counts(api, arguments, count):
-    """A recorded search with two queries counts twice; a script may say anything."""
+    """A search with two queries counts as two, as recorded; scripted arguments of any other form count as one."""
     call = {"type": "google_search_call", "id": "c", "arguments": arguments}
     api.emulator.reply(steps=[call, {"type": "google_search_result", "call_id": "c", "result": []}])
     assert api.create().json["usage"]["grounding_tool_count"] == [{"type": "google_search", "count": count}]
@@ -257,14 +257,14 @@ def test_every_query_of_a_call_counts(api, arguments, count):
 
 @pytest.mark.parametrize("tool", ["code_execution", "url_context", "file_search", "mcp_server"])
 def test_other_tools_cost_tokens(api, tool):
-    """What a tool that does not ground brings is counted in tokens."""
+    """A tool that does not ground the answer costs tool-use tokens and has no count of queries."""
     usage = api.create(tools=[{"type": tool}]).json["usage"]
     assert usage["total_tool_use_tokens"] > 0
     assert "grounding_tool_count" not in usage
 
 
 def test_search_type_is_in_bodies_only(api):
-    """A recorded search has its type in the body, and in no event of a stream."""
+    """A search has its type in the JSON body but in no event of a stream, as recorded."""
     search = {"tools": [{"type": "google_search"}]}
     assert api.create(**search).json["steps"][0]["search_type"] == "web_search"
     answer = api.create(stream=True, **search)
@@ -275,13 +275,13 @@ def test_search_type_is_in_bodies_only(api):
 
 @pytest.mark.parametrize("tier", [None, "flex", "priority"])
 def test_a_header_tells_the_tier(api, tier):
-    """Every create says which tier served it (priority page)."""
+    """A header of every create names the tier that served it (priority page)."""
     for mode in ({}, {"stream": True}, {"background": True}):
         assert api.create(service_tier=tier, **mode).headers.get("x-gemini-service-tier") == (tier or "standard")
 
 
 def test_annotations_count_bytes(api):
-    """A citation spans the text in bytes, not in characters."""
+    """The span of a citation counts bytes, not characters."""
     content = api.create("東京", tools=[{"type": "google_search"}]).json["steps"][-1]["content"][0]
     assert content["annotations"][0]["end_index"] == len(content["text"].encode()) > len(content["text"])
 
@@ -298,7 +298,7 @@ FUNCTIONS = [
 
 @pytest.mark.parametrize(("prompt", "choice", "names"), FUNCTIONS)
 def test_declared_functions_are_called(api, prompt, choice, names):
-    """The functions the prompt names, else the first one, are called with fitting arguments."""
+    """The functions named in the prompt, or else the first one, are called with fitting arguments."""
     config = {"generation_config": {"tool_choice": choice}} if choice else {}
     body = api.create(prompt, tools=[FUNCTION, {**FUNCTION, "name": "get_time"}], **config).json
     calls = [step for step in body["steps"] if step["type"] == "function_call"]
@@ -319,7 +319,7 @@ USAGE = {
 
 @pytest.mark.parametrize("fields", USAGE.values(), ids=USAGE)
 def test_usage_adds_up(api, fields):
-    """The total is the sum of its parts, and modalities add up to theirs."""
+    """Total usage is the sum of its parts, and each part is the sum of its modalities."""
     usage = api.create(**fields).json["usage"]
     parts = ("input", "output", "thought", "tool_use")
     assert usage["total_tokens"] == sum(usage[f"total_{part}_tokens"] for part in parts)
@@ -331,7 +331,7 @@ def test_usage_adds_up(api, fields):
 
 @pytest.mark.parametrize("version", ["/v1", "/v1beta", "/v1beta1", "/v1beta1/projects/p/locations/l"])
 def test_versions_are_one_service(api, version):
-    """Every version prefix reaches the same interactions."""
+    """Every version prefix gives access to the same interactions."""
     found = api.created()
     api.root = version
     assert api.get(found).json["id"] == found
@@ -356,7 +356,7 @@ PATHS = [
 
 @pytest.mark.parametrize(("method", "target", "status", "words"), PATHS, ids=[case[1][:40] for case in PATHS])
 def test_wrong_paths_are_told_the_right_one(api, method, target, status, words):
-    """A wrong path or method is refused, with what was probably meant."""
+    """A wrong path or method is refused with a message that suggests the right one."""
     answer = api.call(method, target)
     assert answer.error == (status, "not_found")
     assert words in answer.message

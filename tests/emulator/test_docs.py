@@ -1,4 +1,4 @@
-"""The pages that describe the emulator name what there is."""
+"""The documentation of the emulator names everything that there is."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 
 def first_cells(page: str) -> set[str]:
-    """Every word in backquotes in the first column of the page's tables."""
+    """Return every word in backquotes in the first column of the page's tables."""
     text = (DOCS / page).read_text(encoding="utf-8")
     return {
         word
@@ -39,8 +39,8 @@ def test_every_setting_is_described(name):
 
 
 def test_every_control_path_is_described():
-    """docs/control.md has a row for each request of the control API, and no other."""
+    """docs/control.md has a row for each request of the control API, and no others."""
     described = {row.replace("/__harness__/", "") for row in first_cells("control.md")}
     paths = {f"{method} {path}" for method, path in Control(Emulator())._paths}
-    served = {"GET faults", "DELETE faults"}  # `harness serve` answers them in front of the emulator
+    served = {"GET faults", "DELETE faults"}  # `harness serve` answers these before they reach the emulator
     assert described == paths | served | {"GET ", "POST sessions", "DELETE sessions/{id}"}

@@ -1,4 +1,4 @@
-"""Events of scripted outputs are written once and shared; everything else stays each run's own."""
+"""Events of scripted outputs are encoded once and shared; everything else belongs to a single run."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ SHARED: dict[str, dict[str, Any]] = {
 
 
 def runs(emulator: Emulator) -> list[Run]:
-    """What the default session has stored, oldest first."""
+    """Return the runs that the default session has stored, oldest first."""
     return emulator._default.store.all()
 
 
 def chunks(run: Run) -> list[int]:
-    """The identities of the frames of a run's text deltas."""
+    """Return the identities of the frames of a run's text deltas."""
     text = [index for index, event in enumerate(run.events) if event.get("delta", {}).get("type") == "text"]
     return [id(run.frames.chunk(index)) for index in text]
 
 
 @pytest.mark.parametrize("name", SHARED)
 def test_runs_of_one_script_share_the_frames_of_its_text(api: Api, name: str) -> None:
-    """They stream the same deltas, each encoded once, while ids and usage are those of each."""
+    """Runs of one script share the encoded frames of its text; ids and usage are each run's own."""
     api.emulator.reply(times=0, thought=False, **SHARED[name])
     first, second = api.create(stream=True), api.create("Again, and longer.", stream=True)
     assert first.text == second.text == "".join(PIECES)
@@ -44,7 +44,7 @@ def test_runs_of_one_script_share_the_frames_of_its_text(api: Api, name: str) ->
 
 
 def test_event_ids_are_never_shared(api: Api) -> None:
-    """With ids every run has frames of its own, whichever run of the script came first."""
+    """If events have ids, each run has its own frames, whichever run of the script came first."""
     api.emulator.reply(text="Hello", times=0)
     api.create(stream=True)
     api.emulator.change(event_ids="all")
@@ -53,7 +53,7 @@ def test_event_ids_are_never_shared(api: Api) -> None:
 
 
 def test_scripts_that_say_different_words_share_nothing(api: Api) -> None:
-    """Every script is told as it is written, also after more of them than are kept."""
+    """Each script's own text is streamed, even with more scripts than the cache keeps."""
     texts = [f"Text {number}." for number in range(KEPT_OUTPUTS + 3)]
     for text in texts:
         api.emulator.reply(text=text)
@@ -62,13 +62,13 @@ def test_scripts_that_say_different_words_share_nothing(api: Api) -> None:
 
 
 def test_default_answers_are_not_kept(api: Api) -> None:
-    """They differ with every input, so that keeping them would only cost memory."""
+    """Default answers are not cached: each input gives another one, so caching would only cost memory."""
     api.create(stream=True)
     assert not api.emulator._default.events._told
 
 
 def test_a_cancelled_run_leaves_the_shared_events_alone(api: Api) -> None:
-    """What is cut from one run is still whole in the next."""
+    """Cancelling one run does not shorten the shared events of the next run."""
     api.emulator.reply(deltas=PIECES, times=0, thought=False)
     run = api.created(background=True)
     api.get(run)

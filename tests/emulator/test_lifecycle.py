@@ -1,4 +1,4 @@
-"""Background runs: polls, queues, holds, cancels, deletes, and every status a run can end in."""
+"""Background runs: polls, queues, holds, cancels, deletes, and every status that a run can end in."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .client import AGENT, Api, read
 
 
 def statuses(api: Api, found: str, polls: int) -> list[str]:
-    """What the next polls show."""
+    """Return the statuses that the next polls show."""
     return [api.status(found) for _ in range(polls)]
 
 
@@ -31,7 +31,7 @@ POLLS = [
 
 @pytest.mark.parametrize(("script", "first", "after"), POLLS, ids=[str(case[0]) for case in POLLS])
 def test_polls_show_one_state_after_the_other(api, script, first, after):
-    """The create shows the first state, each poll the next; a settled run stays."""
+    """The create shows the first state and each poll the next one; a settled run stays as it is."""
     api.emulator.script(script)
     body = api.create(background=True).json
     assert body["status"] == first
@@ -43,7 +43,7 @@ def test_polls_show_one_state_after_the_other(api, script, first, after):
 @pytest.mark.parametrize("goal", FINAL_STATUSES)
 @pytest.mark.parametrize("background", [False, True], ids=["foreground", "background"])
 def test_every_final_status_can_be_reached(api, goal, background):
-    """A script ends a run in any settled status; JSON, stream and polls agree on it."""
+    """A script can end a run in any settled status, and JSON, stream and polls all show that status."""
     api.emulator.script({"status": goal, "ticks": 0, "times": 2})
     found = api.created(background=background)
     assert api.status(found) == goal
@@ -55,7 +55,7 @@ def test_every_final_status_can_be_reached(api, goal, background):
 
 
 def test_every_transition_is_legal(api):
-    """What polls show moves along the lifecycle table of the contract."""
+    """The statuses shown by polls follow the contract's lifecycle table."""
     api.emulator.reply(queued=2, ticks=2)
     found = api.created(background=True)
     seen = ["queued", *statuses(api, found, 6)]
@@ -63,7 +63,7 @@ def test_every_transition_is_legal(api):
 
 
 def test_requests_for_others_do_not_move_a_run(api):
-    """A run stands still however many other requests come."""
+    """Requests for other interactions do not advance a run, however many there are."""
     found = api.created(background=True)
     for _ in range(50):
         api.create()
@@ -71,7 +71,7 @@ def test_requests_for_others_do_not_move_a_run(api):
 
 
 def test_pulling_does_not_move_a_run(api):
-    """A reader gets what has happened and then a pause, not the rest."""
+    """Reading a stream does not advance a run: the reader gets the events so far, then a pause."""
     found = api.created(background=True)
     body = api.open(found)
     assert [event["event_type"] for event in read(body, 2)] == [
@@ -82,7 +82,7 @@ def test_pulling_does_not_move_a_run(api):
 
 
 def test_release_lets_a_held_run_go_on(api):
-    """A held run moves again when it is released."""
+    """A held run goes on once it is released."""
     api.emulator.reply(hold=True, ticks=0)
     found = api.created(background=True)
     assert statuses(api, found, 3) == ["in_progress"] * 3
@@ -91,7 +91,7 @@ def test_release_lets_a_held_run_go_on(api):
 
 
 def test_release_of_one(api):
-    """A release by id leaves other runs held."""
+    """Releasing one run by id leaves other runs held."""
     api.emulator.reply(hold=True, ticks=0, times=2)
     first, second = api.created(background=True), api.created(background=True)
     assert api.emulator.release(first) == 1
@@ -99,7 +99,7 @@ def test_release_of_one(api):
 
 
 def test_hold_stops_running_and_coming_runs(api):
-    """hold() stops what runs and what will run; release() ends that."""
+    """hold() stops current and future runs; release() lets them go on."""
     before = api.created(background=True)
     api.emulator.hold()
     after = api.created(background=True)
@@ -111,7 +111,7 @@ def test_hold_stops_running_and_coming_runs(api):
 
 @pytest.mark.parametrize("store", [True, False])
 def test_held_foreground_answers_after_release(api, store):
-    """A held foreground create gives its answer when it is released, stored or not."""
+    """A held foreground create answers once it is released, whether it is stored or not."""
     api.emulator.reply("Late.", hold=True)
     response = api.emulator(api.request("POST", "/v1beta/interactions", {
         "model": "gemini-3.5-flash", "input": "x", "store": store,
@@ -123,7 +123,7 @@ def test_held_foreground_answers_after_release(api, store):
 
 
 def test_cancel_stops_a_run(api):
-    """A cancel answers the cancelled interaction, and polls agree."""
+    """A cancel returns the cancelled interaction, and later polls show it as cancelled."""
     found = api.created(background=True)
     answer = api.cancel(found)
     assert (answer.status, answer.json["status"]) == (200, "cancelled")
@@ -131,7 +131,7 @@ def test_cancel_stops_a_run(api):
 
 
 def test_cancel_may_be_seen_late(api):
-    """With cancel_lag polls show the old status for a while, the cancel's own answer too."""
+    """With cancel_lag, the answer to the cancel and the next polls still show the old status."""
     api.emulator.reply(cancel_lag=2)
     found = api.created(background=True)
     assert api.cancel(found).json["status"] == "in_progress"
@@ -139,7 +139,7 @@ def test_cancel_may_be_seen_late(api):
 
 
 def test_cancel_twice_is_harmless(api):
-    """A second cancel answers the same."""
+    """A second cancel gets the same answer as the first."""
     found = api.created(background=True)
     assert api.cancel(found).data == api.cancel(found).data
 
@@ -149,7 +149,7 @@ CANCEL_REFUSED = {"foreground": False, "settled": True}
 
 @pytest.mark.parametrize("background", CANCEL_REFUSED.values(), ids=CANCEL_REFUSED)
 def test_cancel_of_what_does_not_run_is_refused(api, background):
-    """Only a running background run is cancelled; anything else keeps its result."""
+    """Only a running background run can be cancelled; a refused cancel leaves the stored result unchanged."""
     found = api.created(background=background)
     before = [api.get(found).json for _ in range(4)][-1]
     assert api.cancel(found).error == (400, "failed_precondition")
@@ -161,7 +161,7 @@ CUTS = range(2, 13)
 
 @pytest.mark.parametrize("after", CUTS)
 def test_cancel_anywhere_leaves_a_whole_stream(api, after):
-    """However far a run was, its cancelled stream is balanced and equals what GET stores."""
+    """Wherever a run is cancelled, its stream closes every step it began and has the same text as GET."""
     api.emulator.reply("One two three four five six.", hold={"after": after})
     found = api.created(background=True)
     body = api.open(found)
@@ -181,7 +181,7 @@ def test_cancel_anywhere_leaves_a_whole_stream(api, after):
 
 
 def test_cancel_completes_half_a_call(api):
-    """A function call whose arguments were under way is completed, not cut."""
+    """A cancel completes a function call whose arguments were still being streamed."""
     step = {"type": "function_call", "id": "c1", "name": "f", "arguments": {"city": "Paris", "days": 3}}
     api.emulator.reply(steps=[step], hold={"after": 4})
     found = api.created(background=True)
@@ -194,7 +194,7 @@ def test_cancel_completes_half_a_call(api):
 
 
 def test_delete_forgets(api):
-    """After a delete everything about the id is a 404, a second delete included."""
+    """After a delete, every request for the id gets 404, including a second delete."""
     found = api.created()
     assert api.delete(found).json == {}
     for answer in (api.get(found), api.get(found, stream="true"), api.cancel(found), api.delete(found)):
@@ -202,7 +202,7 @@ def test_delete_forgets(api):
 
 
 def test_delete_of_a_running_run_ends_its_streams(api):
-    """A reader of a run that is deleted comes to an end."""
+    """Deleting a running run ends the streams that are reading it."""
     api.emulator.reply(hold={"after": 4})
     found = api.created(background=True)
     body = api.open(found)
@@ -213,7 +213,7 @@ def test_delete_of_a_running_run_ends_its_streams(api):
 
 
 def test_ids_never_come_again(api):
-    """Neither a delete nor a reset brings an id back."""
+    """An id is never used again, not even after a delete or a reset."""
     seen = set()
     for _ in range(50):
         found = api.created()
@@ -224,7 +224,7 @@ def test_ids_never_come_again(api):
 
 
 def test_projects_do_not_see_each_other():
-    """Another project's key gets 404 for read, cancel and delete; its own key still works."""
+    """A key of another project gets 404 for read, cancel and delete; another key of the same project can read."""
     api = Api.with_settings(keys={"a": "one", "b": "two", "c": "one"})
     api.key = "a"
     found = api.created(background=True)
@@ -235,14 +235,14 @@ def test_projects_do_not_see_each_other():
 
 
 def test_the_oldest_run_is_forgotten():
-    """Memory is bounded by max_runs."""
+    """At most max_runs runs are kept; the oldest are forgotten first."""
     api = Api.with_settings(max_runs=3)
     found = [api.created() for _ in range(5)]
     assert [api.get(name).status for name in found] == [404, 404, 200, 200, 200]
 
 
 def test_pace_follows_the_clock():
-    """With `pace` the clock alone moves a run: polls do not."""
+    """With `pace`, only the clock advances a run; polls do not."""
     api = Api.with_settings(pace=1.0)
     found = api.created(background=True)
     assert statuses(api, found, 10)[-1] == "in_progress"
@@ -251,7 +251,7 @@ def test_pace_follows_the_clock():
 
 
 def test_running_statuses_are_those_of_the_contract(api):
-    """What a run shows before it settles is what the contract calls running."""
+    """The statuses that a run shows before it settles are among those that the contract calls running."""
     api.emulator.reply(queued=1)
     found = api.created(background=True)
     shown = {"queued", *statuses(api, found, 3)}
@@ -259,7 +259,7 @@ def test_running_statuses_are_those_of_the_contract(api):
 
 
 def test_agent_budget_ends_incomplete(api):
-    """An agent that runs over max_total_tokens ends incomplete."""
+    """An agent that exceeds max_total_tokens ends as incomplete."""
     config = {"type": "antigravity", "max_total_tokens": 5}
     body = api.create(agent=AGENT, agent_config=config, environment="remote").json
     assert body["status"] == "incomplete"

@@ -1,4 +1,4 @@
-"""What contents with bytes must be, and what is answered with."""
+"""Media: which content is accepted as input, and what the emulator returns."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ REFUSED = [
 @pytest.mark.parametrize(("content", "words"), REFUSED, ids=[f"{c['type']} {w[:12]}" for c, w in REFUSED])
 @pytest.mark.parametrize("wrap", [lambda c: c, lambda c: [{"type": "user_input", "content": [c]}]])
 def test_unusable_media_are_refused(api: Api, content, words, wrap):
-    """`data` is base64 (the schema's byte format), and one of data and uri is there."""
+    """Media are refused if `data` is not base64 (the schema's byte format), or without both `data` and `uri`."""
     answer = api.create(wrap(content))
     assert answer.error == (400, "invalid_request")
     assert words in answer.message
@@ -42,12 +42,12 @@ TAKEN = [
 
 @pytest.mark.parametrize("where", TAKEN, ids=[next(iter(where.values()))[:8] or "empty" for where in TAKEN])
 def test_usable_media_are_taken(api: Api, where):
-    """Both alphabets and missing padding are base64, as proto3 JSON has it; a URI is enough."""
+    """Either base64 alphabet is accepted, with or without padding, as in proto3 JSON; a URI alone is enough."""
     assert api.create({**PICTURE, **where}).status == 200
 
 
 @pytest.mark.parametrize("make", [media.picture, media.sound, media.clip])
 def test_made_media_are_base64(make):
-    """What is answered with would be taken as input."""
+    """The media that the emulator returns would be accepted as input."""
     assert media.is_base64(make())
     assert base64.b64decode(make(), validate=True)

@@ -1,6 +1,6 @@
-"""Mutants: each can be built, has a name and a summary, and differs from the reference in plain sight.
+"""Mutants: each can be built, has a name and a summary, and visibly differs from the reference.
 
-That every one is noticed by a check, and every check notices one, is the kill matrix's business.
+The kill matrix proves that every mutant is noticed by a check and that every check notices a mutant.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ RESEARCH = "deep-research-preview-04-2026"
 
 
 class Tour:
-    """One walk past everything a mutant may do wrong; `seen` is what came back."""
+    """One tour of everything that a mutant may do wrong; `seen` collects what came back."""
 
     def __init__(self, emulator: Emulator) -> None:
         self.api = Api(emulator, key="a")
         self.seen: list[Any] = []
 
     def note(self, answer: Answer) -> Any:
-        """Keep an answer; its JSON as far as it is a usable object."""
+        """Record an answer and return its JSON object, or `{}` if it has none."""
         self.seen.append((answer.status, answer.headers.items(), answer.data, answer.ending, answer.chunks))
         try:
             value = answer.json
@@ -42,15 +42,15 @@ class Tour:
         return value if isinstance(value, dict) else {}
 
     def ask(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
-        """One call."""
+        """Send one request."""
         return self.note(self.api.call(method, path, body, **headers))
 
     def new(self, text: Any = "Hello", **fields: Any) -> str:
-        """A create; an id that leads somewhere, whatever came back."""
+        """Create an interaction and return its id, or an id that does not exist if the answer has none."""
         return str(self.note(self.api.create(text, **fields)).get("id") or "none")
 
     def keys(self) -> None:
-        """Every way to call with a good, a bad and no key."""
+        """Call with a good, a bad and no key, in every place where a key may stand."""
         found = self.new()
         for headers in ({}, {"x-goog-api-key": "bad"}, {"authorization": "Bearer a"}, {"x-goog-api-key": "a"}):
             self.api.key = ""
@@ -63,7 +63,7 @@ class Tour:
         self.api.key = "a"
 
     def creates(self) -> None:
-        """Creates that are answered."""
+        """Send creates that are answered."""
         for fields in (
             {"tools": [{"type": "google_search"}]}, {"tools": [TOOL]}, {"response_format": FORM},
             {"tools": [TOOL], "generation_config": {"tool_choice": "none"}},
@@ -88,7 +88,7 @@ class Tour:
         self.new("What time is it?", tools=[{**TOOL, "name": "g"}, TOOL], generation_config=allowed)
 
     def refusals(self) -> None:
-        """Creates and paths that are refused."""
+        """Send creates and paths that are refused."""
         for fields in (
             {"zzz": 1}, {"model": None}, {"agent": AGENT, "model": "gemini-3.5-flash"}, {"input": ""},
             {"input": None}, {"model": "nope"}, {"agent": "nope"}, {"store": 5}, {"tools": [{"type": "nope"}]},
@@ -114,7 +114,7 @@ class Tour:
         self.new()
 
     def reads(self) -> None:
-        """A stored interaction read in every way, deleted, and read again."""
+        """Read a stored interaction in every way, delete it, and read it again."""
         first, found = self.new("One"), self.new("Two")
         self.ask("DELETE", f"interactions/{first}")
         for query in ("", "", "?include_input=true", "?stream=false", "?stream=true", "?last_event_id=x", "?odd=1",
@@ -126,7 +126,7 @@ class Tour:
         self.new(previous_interaction_id=found)
 
     def runs(self) -> None:
-        """Background runs polled, cancelled, deleted and streamed."""
+        """Poll, cancel, delete and stream background runs."""
         for script in SCRIPTS:
             for fields in ({"background": True}, {"background": True, "stream": True}):
                 self.api.emulator.script(script)
@@ -146,7 +146,7 @@ class Tour:
         self.ask("GET", f"interactions/{found}")
 
     def resumes(self, found: str) -> None:
-        """Every resume of a run's stream."""
+        """Resume a run's stream after each of its events."""
         answer = self.api.get(found, stream="true")
         self.note(answer)
         if answer.headers.media_type() != "text/event-stream":
@@ -159,7 +159,7 @@ class Tour:
                 self.ask("GET", f"interactions/{found}?stream=true&last_event_id={escaped}")
 
     def stopped_runs(self) -> None:
-        """Runs that are cancelled, deleted or hung up while somebody reads."""
+        """Cancel, delete and disconnect from runs while they are being read."""
         for method, path in (("POST", "/cancel"), ("DELETE", ""), ("GET", "")):
             found = self.new(background=True)
             bodies = [self.api.open(found) for _ in range(2)]
@@ -182,7 +182,7 @@ class Tour:
         self.ask("GET", f"interactions/{found}")
 
     def turns(self) -> None:
-        """Chains, results, steps sent back, continuations, agents' second turns."""
+        """Chain turns, send results, send steps back, continue paused answers, give agents a second turn."""
         first = self.new(tools=[{"type": "google_search"}])
         for _ in range(2):
             self.ask("GET", f"interactions/{self.new(previous_interaction_id=first)}")
@@ -217,7 +217,7 @@ class Tour:
         self.new(agent=AGENT, environment=here)
 
     def neighbours(self) -> None:
-        """Every neighbouring collection."""
+        """Use every neighbouring collection."""
         for number in (1, 2, 1):
             self.ask("POST", "agents", {"id": f"helper-{number}", "base_agent": AGENT})
         self.ask("POST", "agents", {"id": "gemini-x", "base_agent": AGENT})
@@ -243,7 +243,7 @@ class Tour:
         self.collection("webhooks", found)
 
     def collection(self, name: str, found: str) -> None:
-        """Read, page, delete, read again."""
+        """Read, page, delete and read again."""
         page = self.ask("GET", f"{name}?page_size=1")
         self.ask("GET", f"{name}?page_size=1&page_token={page.get('next_page_token', '')}")
         for method, path in (("GET", ""), ("GET", f"/{found}"), ("GET", "/nope"), ("DELETE", f"/{found}"),
@@ -251,7 +251,7 @@ class Tour:
             self.ask(method, f"{name}{path}")
 
     def walk(self) -> list[Any]:
-        """Everything; what a mutant makes impossible is part of the answer."""
+        """Do the whole tour; an exception caused by a mutant is recorded as part of the result."""
         for part in (self.keys, self.creates, self.refusals, self.reads, self.runs, self.turns, self.neighbours):
             self.api.emulator.reset()
             try:
@@ -262,7 +262,7 @@ class Tour:
 
 
 def id_in(answer: Answer) -> str:
-    """The id in a JSON answer or in the first event of a stream; one that leads nowhere without."""
+    """Return the id in a JSON answer or in a stream's first event, or an id that does not exist."""
     try:
         value = answer.json
     except ValueError:
@@ -273,24 +273,24 @@ def id_in(answer: Answer) -> str:
 
 @pytest.fixture(scope="module")
 def reference() -> list[Any]:
-    """What the reference answers."""
+    """What the reference answers on the tour."""
     return Tour(Emulator(SETTINGS)).walk()
 
 
 def test_the_reference_does_not_stumble(reference):
-    """The tour goes through on the reference, and twice the same way."""
+    """The tour raises nothing on the reference and gives the same result twice."""
     assert not [entry for entry in reference if len(entry) == 3 and isinstance(entry[0], str)]
     assert Tour(Emulator(SETTINGS)).walk() == reference
 
 
 @pytest.mark.parametrize("name", MUTANTS)
 def test_mutants_differ(name, reference):
-    """A mutant can be built and answers something else than the reference somewhere on the tour."""
+    """Each mutant can be built and gives a different answer than the reference somewhere on the tour."""
     assert Tour(MUTANTS[name].build(SETTINGS)).walk() != reference
 
 
 def test_mutants_are_many_and_described():
-    """There are mutants for every area, each with one sentence that ends with a full stop."""
+    """There are mutants in every area, each with a one-line summary that ends with a full stop."""
     assert len(MUTANTS) >= 420
     assert len({mutant.area for mutant in MUTANTS.values()}) >= 17
     for name, mutant in MUTANTS.items():
@@ -300,13 +300,13 @@ def test_mutants_are_many_and_described():
 
 
 def test_summaries_differ():
-    """No two mutants claim the same defect."""
+    """No two mutants have the same summary."""
     summaries = [mutant.summary for mutant in MUTANTS.values()]
     assert len(set(summaries)) == len(summaries)
 
 
 def test_a_part_of_nothing_is_refused():
-    """Registering what is no part of the emulator, or has no summary, fails at import."""
+    """Registering a class that is not a part of the emulator, or that has no summary, raises ValueError."""
     area = Area("x")
     with pytest.raises(ValueError, match="no part"):
         area.mutant("a")(type("Odd", (), {"__doc__": "Odd."}))

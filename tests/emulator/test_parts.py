@@ -1,4 +1,4 @@
-"""The small pure parts: samples, pieces of text, signatures, ids, media, names, routes."""
+"""The small pure parts of the emulator: samples, text splitting, signatures, ids, media, names, routes."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ SCHEMAS = [
 
 @pytest.mark.parametrize("schema", SCHEMAS, ids=str)
 def test_samples_fit_their_schema(schema):
-    """A sample is valid by an independent validator (types in capitals read as their lower case)."""
+    """An independent validator accepts each sample (types in capitals are read as lower case)."""
     import jsonschema
 
     lowered = {**schema, "type": schema["type"].lower()} if isinstance(schema.get("type"), str) else schema
@@ -86,14 +86,14 @@ JSON = st.recursive(
 @settings(max_examples=150, deadline=None)
 @given(JSON)
 def test_samples_survive_any_schema(schema):
-    """Whatever a caller declares, a sample is made."""
+    """Making a sample never fails, whatever schema the caller declares."""
     sample(schema)
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.text(max_size=60), st.integers(1, 12))
 def test_pieces_join_to_the_text(text, number):
-    """Pieces are not empty, not more than wanted, and join to the text."""
+    """The pieces are never empty, never more than requested, and join to the original text."""
     cuts = pieces(text, number)
     assert "".join(cuts) == text
     assert len(cuts) <= number
@@ -105,7 +105,7 @@ WHOLE = ["e\u0301", "👩\u200d👩\u200d👧", "🇩🇪", "👍🏽", "☎\ufe
 
 @pytest.mark.parametrize("character", WHOLE)
 def test_pieces_keep_characters_whole(character):
-    """What a reader sees as one character is never divided."""
+    """What a reader sees as one character is never split."""
     for number in range(1, 12):
         cuts = pieces(f"ab{character}cd{character}", number)
         assert sum(cut.count(character) for cut in cuts) == 2
@@ -114,7 +114,7 @@ def test_pieces_keep_characters_whole(character):
 @settings(max_examples=100, deadline=None)
 @given(st.integers(0, 2**64 - 1), st.integers(0, 30), st.sampled_from("ABCabc019+/"))
 def test_altered_signatures_are_recognised(number, place, character):
-    """A signature is base64 and unaltered; a changed character behind the mark is noticed."""
+    """A signature is base64 and counts as unaltered; a changed character after the mark is detected."""
     signature = sign(number)
     base64.b64decode(signature, validate=True)
     assert not altered(signature)
@@ -126,12 +126,12 @@ def test_altered_signatures_are_recognised(number, place, character):
 
 @pytest.mark.parametrize("foreign", ["", "c2ln", "signature_REDACTED_1", "CiQBDDnWxzCnKBoG0/vIUQ9fHy3J"])
 def test_foreign_signatures_are_not_judged(foreign):
-    """What did not begin as one of ours is let pass."""
+    """A signature without our mark at the beginning counts as unaltered."""
     assert not altered(foreign)
 
 
 def test_ids_do_not_repeat_and_follow_the_seed():
-    """A hundred thousand numbers differ; the same seed gives the same ones, another seed others."""
+    """A hundred thousand numbers are all different; the same seed repeats them, another seed gives others."""
     first, again, other = Ids(1), Ids(1), Ids(2)
     numbers = [first.number() for _ in range(100_000)]
     assert len(set(numbers)) == len(numbers)
@@ -140,14 +140,14 @@ def test_ids_do_not_repeat_and_follow_the_seed():
 
 
 def test_environments_have_32_hex_digits():
-    """The id of an environment looks as in every sample."""
+    """An environment id has the form of every documented sample: 32 hex digits."""
     name = Ids(0).named("environment")
     assert len(name) == 32
     assert set(name) <= set("0123456789abcdef")
 
 
 def test_media_are_valid_files():
-    """The picture's parts have right checksums, the sound's length is told right."""
+    """The PNG's image data has a valid checksum, the WAV states its true length, the MP4 begins with `ftyp`."""
     png = base64.b64decode(media.picture())
     size = int.from_bytes(png[33:37], "big")
     assert zlib.crc32(png[37 : 41 + size]) == int.from_bytes(png[41 + size : 45 + size], "big")
@@ -162,18 +162,18 @@ def test_media_are_valid_files():
     [("systemInstruction", "system_instruction"), ("input", "input"), ("topP", "top_p"), ("agent_id", "agent_id")],
 )
 def test_snake(name, expected):
-    """Humps become underscores."""
+    """Camel case becomes snake case."""
     assert snake(name) == expected
 
 
 def test_suggestions_only_when_near():
-    """A near name is suggested, a far one is not."""
+    """A similar name is suggested; one with nothing in common is not."""
     assert suggestion("stram", ["stream", "store"]) == " Did you mean 'stream'?"
     assert suggestion("xyzzy", ["stream", "store"]) == ""
 
 
 def test_hints_name_real_fields():
-    """No hint is about a name that exists, and none is empty."""
+    """Hints exist only for names that are not fields, and none is empty."""
     from harness.emulator.admission import known_fields
 
     assert not set(FIELDS) & known_fields()
@@ -191,7 +191,7 @@ CAMEL = [
 
 @pytest.mark.parametrize(("body", "place"), CAMEL, ids=str)
 def test_camel_case_is_found_where_names_are_ours(body, place):
-    """Names in camelCase are found with their place, but not inside what is the caller's own."""
+    """Names in camelCase are reported with their path, except inside values whose names the caller chooses."""
     told = camel_case(body)
     assert told is None if place is None else f"'{place}'" in (told or "")
 
@@ -219,12 +219,12 @@ ROUTES = [
 
 @pytest.mark.parametrize(("target", "expected"), ROUTES)
 def test_routes(target, expected):
-    """Every form of path leads to one route."""
+    """Every form of path is parsed into one route."""
     assert route(target)[:4] == expected
 
 
 def test_meter_counts_by_modality():
-    """Texts, media and thoughts are counted apart, and the history belongs to the input."""
+    """Text, media and thoughts are counted separately, and the history counts as input."""
     given = [{"type": "user_input", "content": [{"type": "text", "text": "12345"}, {"type": "image", "data": ""}]}]
     usage = Meter().usage(given, [{"type": "thought"}], context=10)
     assert usage["input_tokens_by_modality"] == [

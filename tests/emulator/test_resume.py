@@ -1,4 +1,4 @@
-"""Streams after the fact: replays, cursors, several readers, and the resume oracle at every cut."""
+"""Streams read later: replays, cursors, several readers, and the resume oracle at every cut."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from .client import Api, read, without_ids
 
 @pytest.fixture
 def finished(api) -> tuple[str, list]:
-    """A settled background run and its events."""
+    """The id of a settled background run, and its events."""
     events = api.create(background=True, stream=True).events
     return events[0]["interaction"]["id"], events
 
 
 def test_replay_is_the_stream(api, finished):
-    """Without a cursor a stream is the whole one again, ids included."""
+    """Without a cursor, GET streams all events again, with the same ids."""
     found, events = finished
     assert api.get(found, stream="true").events == events
 
 
 def test_resume_oracle_at_every_cut(api, finished):
-    """Up to every cursor plus the rest after it is the whole stream, nothing missing and nothing twice."""
+    """At every cursor, the events up to it plus the resumed events equal the whole stream: no gaps, no repeats."""
     found, events = finished
     for cut, event in enumerate(events[:-1]):
         rest = api.get(found, stream="true", last_event_id=event["event_id"]).events
@@ -29,7 +29,7 @@ def test_resume_oracle_at_every_cut(api, finished):
 
 
 def test_resume_inclusive_repeats_one():
-    """With resume=inclusive the event of the cursor comes again, once."""
+    """With resume=inclusive, a resumed stream begins with the event of the cursor."""
     api = Api.with_settings(resume="inclusive")
     events = api.create(background=True, stream=True).events
     rest = api.get(events[0]["interaction"]["id"], stream="true", last_event_id=events[4]["event_id"]).events
@@ -37,13 +37,13 @@ def test_resume_inclusive_repeats_one():
 
 
 def test_cursors_need_encoding(api, finished):
-    """Ids hold characters that a query must encode, so that a client that forgets is caught."""
+    """Event ids contain characters that must be escaped in a query, which exposes clients that do not escape."""
     _, events = finished
     assert all(set("+/=") <= set(event["event_id"]) for event in events[:-1])
 
 
 def test_resume_of_a_running_run(api):
-    """A reader that hung up in the middle of a running run gets exactly the rest."""
+    """A reader that disconnects from a running run and resumes gets exactly the remaining events."""
     whole = Api().create(background=True, stream=True).events
     for cut in range(1, len(whole) - 1):
         found = api.created(background=True)
@@ -59,7 +59,7 @@ def test_resume_of_a_running_run(api):
 
 
 def test_readers_share_a_run(api):
-    """Three interleaved readers, one of them late, each get everything."""
+    """Three interleaved readers, one of which starts late, each get every event."""
     found = api.created(background=True)
     bodies = [api.open(found), api.open(found)]
     seen = [read(body, 4) for body in bodies]
@@ -73,7 +73,7 @@ def test_readers_share_a_run(api):
 
 
 def test_readers_that_wait_together_move_a_run_once(api):
-    """Two readers that pause at the same time do not make a run twice as fast."""
+    """Five readers that pause at the same time advance a run by one event, not five."""
     found = api.created(background=True)
     bodies = [api.open(found) for _ in range(5)]
     for body in bodies:
@@ -83,7 +83,7 @@ def test_readers_that_wait_together_move_a_run_once(api):
 
 
 def read_ready(body) -> list:
-    """The chunks that come before the next pause."""
+    """Return the chunks that come before the next pause."""
     found = []
     while hasattr(piece := next(body), "data"):
         found.append(piece)
@@ -91,7 +91,7 @@ def read_ready(body) -> list:
 
 
 def test_polls_and_readers_see_one_run(api):
-    """After polls have settled a run its open reader gets the rest at once."""
+    """If polls settle a run, a reader that was already open gets all remaining events."""
     found = api.created(background=True)
     body = api.open(found)
     read(body, 2)
@@ -101,7 +101,7 @@ def test_polls_and_readers_see_one_run(api):
 
 
 def read_ready_until_end(body) -> list:
-    """All chunks up to the ending, without a pause among them but the one already begun."""
+    """Return all chunks up to the ending; pauses are skipped."""
     return [piece for piece in body if hasattr(piece, "data")]
 
 
@@ -115,14 +115,14 @@ REFUSED = [
 
 @pytest.mark.parametrize(("query", "words"), REFUSED, ids=[str(case[0]) for case in REFUSED])
 def test_wrong_queries_are_refused(api, finished, query, words):
-    """A wrong cursor or flag is a 400 that says why."""
+    """A wrong cursor or flag is refused with a 400 that says why."""
     answer = api.get(finished[0], **query)
     assert answer.error == (400, "invalid_request")
     assert words in answer.message
 
 
 def test_a_cursor_of_the_future_is_unknown(api, finished):
-    """An event that has not happened yet cannot be resumed after."""
+    """The id of an event that has not happened yet is refused as a cursor."""
     found, events = finished
     api.emulator.reply(hold={"after": 3})
     held = api.created(background=True)
@@ -134,12 +134,12 @@ def test_a_cursor_of_the_future_is_unknown(api, finished):
     "query", [{"stream": "false"}, {"extra": "1"}, {"last_event_id": ""}, {"stream": ""}], ids=str
 )
 def test_harmless_queries_bring_json(api, finished, query):
-    """stream=false, empty values and unknown parameters are a plain read."""
+    """With stream=false, empty values or unknown parameters, GET returns JSON as usual."""
     assert api.get(finished[0], **query).json["status"] == "completed"
 
 
 def test_foreground_streams_again(api):
-    """A stored foreground interaction streams what its POST streamed or would have streamed."""
+    """A stored foreground interaction can be streamed by GET, whether its POST was streamed or not."""
     unary = api.created("Hello")
     streamed = api.create("Hello", stream=True)
     again = api.get(streamed.events[0]["interaction"]["id"], stream="true")
@@ -148,7 +148,7 @@ def test_foreground_streams_again(api):
 
 
 def test_held_reader_pauses_longer_and_longer(api):
-    """A reader of a held run waits in growing pauses up to a bound, and gets no data."""
+    """A reader of a held run gets no data, only pauses that grow up to a limit."""
     api.emulator.reply(hold={"after": 3})
     body = api.open(api.created(background=True))
     assert len(read(body, 3)) == 3
@@ -159,13 +159,13 @@ def test_held_reader_pauses_longer_and_longer(api):
 
 
 def test_long_runs_are_bounded_in_pauses(api):
-    """A run of thousands of events is not thousands of pauses long."""
+    """A run with thousands of events has fewer than 250 pauses."""
     api.emulator.reply("word " * 1000, deltas=2000)
     pieces = list(api.open(api.created(background=True)))
     assert sum(type(piece).__name__ == "Pause" for piece in pieces) < 250
 
 
 def test_ids_apart_every_reader_sees_the_same(api):
-    """Payloads do not depend on the policy for ids."""
+    """Apart from their ids, events are the same with event_ids=none as by default."""
     plain = Api.with_settings(event_ids="none").create(background=True, stream=True).events
     assert without_ids(Api().create(background=True, stream=True).events) == plain

@@ -1,4 +1,4 @@
-"""Scripts and scenario files: what is taken, what is refused with which words, and which create gets which."""
+"""Scripts and scenario files: which are accepted, how the others are refused, which create gets which script."""
 
 from __future__ import annotations
 
@@ -55,11 +55,11 @@ REFUSED_BEYOND_SCHEMA = [
     ({"steps": [{"type": "model_output", "content": [{"type": "text"}]}]}, "steps[0].content"),
     ({"steps": [{"type": "thought", "summary": ["x"]}]}, "steps[0].summary"),
 ]
-"""What a schema does not say."""
+"""Scripts that the parser refuses although the schema accepts them."""
 
 
 def schema(name: str):
-    """A validator of one definition of the scenario's schema."""
+    """Return a validator for one definition of the scenario schema, or for the whole schema if `name` is empty."""
     import jsonschema_rs
 
     document = json.loads((resources.folder("schemas") / "scenario.schema.json").read_bytes())
@@ -69,14 +69,14 @@ def schema(name: str):
 
 @pytest.mark.parametrize("script", ACCEPTED, ids=str)
 def test_scripts_that_can_be_played(script):
-    """Parser and schema take it."""
+    """The parser and the schema both accept the script."""
     assert isinstance(parse(script), Script)
     assert schema("script").is_valid(script)
 
 
 @pytest.mark.parametrize(("script", "words"), REFUSED + REFUSED_BEYOND_SCHEMA, ids=str)
 def test_scripts_that_cannot_be_played(script, words):
-    """The parser says which key is wrong; the schema agrees as far as it can."""
+    """The parser names the wrong key; the schema also refuses the script if a schema can express the rule."""
     with pytest.raises(ScriptFault) as refused:
         parse(script)
     assert words in str(refused.value)
@@ -84,14 +84,14 @@ def test_scripts_that_cannot_be_played(script, words):
 
 
 def test_schema_names_every_key_and_setting():
-    """Script keys and settings of the code and of the schema are the same."""
+    """Code and schema have the same script keys and the same settings."""
     document = json.loads((resources.folder("schemas") / "scenario.schema.json").read_bytes())["$defs"]
     assert set(document["script"]["properties"]) == set(Script.__struct_fields__)
     assert set(document["settings"]["properties"]) == {field.name for field in fields_of(Settings)}
 
 
 def test_queue_gives_the_first_that_fits():
-    """A create takes the first waiting script whose match fits, and that one only."""
+    """Each create takes the first queued script whose match fits, and no other."""
     queue = ScriptQueue(10)
     for script in ({"text": "agent", "match": {"agent": AGENT}}, {"text": "hi", "match": {"input_contains": "hi"}},
                    {"text": "rest", "times": 2}):  # fmt: skip
@@ -102,7 +102,7 @@ def test_queue_gives_the_first_that_fits():
 
 
 def test_queue_keeps_what_stands_for_ever():
-    """times=0 is never used up."""
+    """A script with times=0 is never used up."""
     queue = ScriptQueue(1)
     queue.add(parse({"text": "always", "times": 0}))
     asked = {"model": MODEL, "agent": None, "previous": True, "text": ""}
@@ -112,7 +112,7 @@ def test_queue_keeps_what_stands_for_ever():
 
 
 def test_queue_is_bounded():
-    """A full queue refuses, and says which setting bounds it; of several scripts it takes all or none."""
+    """A full queue refuses scripts and names the setting that limits it; it adds all scripts of a call or none."""
     queue = ScriptQueue(2)
     queue.add(EMPTY)
     with pytest.raises(ScriptFault, match="max_queued"):
@@ -124,14 +124,14 @@ def test_queue_is_bounded():
 
 
 def test_refused_creates_use_no_script(api):
-    """A create that is refused leaves the script for the next one."""
+    """A create that is refused leaves the script to the next create."""
     api.emulator.reply("Mine.")
     assert api.create("").status == 400
     assert api.create().json["steps"][-1]["content"][0]["text"] == "Mine."
 
 
 def test_scripted_usage_and_environment(api):
-    """usage and environment_id of a script are shown as they are."""
+    """A script's usage and environment_id are returned unchanged."""
     api.emulator.reply("x", usage={"total_tokens": 99, "extra": 1}, environment_id="env-1")
     body = api.create().json
     assert (body["usage"]["total_tokens"], body["usage"]["extra"], body["environment_id"]) == (99, 1, "env-1")
@@ -147,7 +147,7 @@ replies:
 
 
 def test_scenario_files(tmp_path):
-    """A scenario queues its scripts and takes its settings; the schema fits it."""
+    """A scenario queues its scripts and applies its settings, and the schema accepts it."""
     path = tmp_path / "scenario.yaml"
     path.write_text(SCENARIO, encoding="utf-8")
     api = Api(Emulator().load_scenario(path))
@@ -162,7 +162,7 @@ def test_scenario_files(tmp_path):
 
 
 def test_scenario_as_a_list():
-    """A bare list of scripts is a scenario too."""
+    """A bare list of scripts is also a scenario."""
     assert [script.text for script in read("- text: a\n- {}\n").replies] == ["a", None]
 
 
@@ -178,13 +178,13 @@ WRONG_SCENARIOS = [
 
 @pytest.mark.parametrize(("text", "words"), WRONG_SCENARIOS)
 def test_wrong_scenarios_are_explained(text, words):
-    """A wrong scenario says what is wrong and where."""
+    """The error says what is wrong with a scenario, and where."""
     with pytest.raises(ScriptFault, match=words.replace("'", ".")):
         read(text)
 
 
 def test_wrong_scenario_files_are_named(tmp_path):
-    """The message names the file, also when there is none."""
+    """The error names the scenario file, even if the file does not exist."""
     path = tmp_path / "bad.yaml"
     with pytest.raises(ScriptFault, match=r"bad\.yaml"):
         Emulator().load_scenario(path)
@@ -194,7 +194,7 @@ def test_wrong_scenario_files_are_named(tmp_path):
 
 
 def test_scripted_calls_have_ids(api):
-    """A function call that a script leaves without an id gets one of its own; one that it names keeps it."""
+    """A scripted function call without an id gets a unique one; a call with an id keeps it."""
     call = {"type": "function_call", "name": "f", "arguments": {}}
     api.emulator.script({"steps": [call, call, {**call, "id": "mine"}]})
     found = [step["id"] for step in api.create().json["steps"] if step["type"] == "function_call"]

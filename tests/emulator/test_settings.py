@@ -1,4 +1,4 @@
-"""Settings are checked at the door."""
+"""Settings are validated when they are set."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ WRONG = [
 
 @pytest.mark.parametrize(("values", "words"), WRONG, ids=[str(case[0]) for case in WRONG])
 def test_wrong_settings_name_themselves(values, words):
-    """The message names the setting and what came, or the one that was meant."""
+    """The error names the setting and the value it got, or suggests the setting that was meant."""
     with pytest.raises(UsageFault) as refused:
         Settings().changed(values)
     assert words in str(refused.value)
 
 
 def test_change_keeps_the_rest():
-    """Changing one setting leaves the others."""
+    """Changing one setting leaves the others unchanged."""
     settings = Settings(ticks=5).changed({"resume": "inclusive", "chunking": 7})
     assert (settings.ticks, settings.resume, settings.chunking) == (5, "inclusive", 7)

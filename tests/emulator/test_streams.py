@@ -1,4 +1,4 @@
-"""Streams: their bytes, their events, and that every one of them is clean by the contract's own judge."""
+"""Streams: their bytes and events; the contract's own judge finds nothing wrong with any of them."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ STEPS = [
 
 
 def frame(name: str, payload: str) -> str:
-    """One frame as recordings have it."""
+    """One frame in the format of the recordings."""
     return f"event: {name}\ndata: {payload}\n\n"
 
 
 def test_stream_bytes_are_those_of_recordings(api):
-    """A foreground stream byte for byte: frames, order of events and of fields, the closing sentinel."""
+    """A foreground stream matches the recordings in every byte: frames, order of events and fields, sentinel."""
     api.emulator.reply("Hi.", deltas=["H", "i."], thought=False)
     answer = api.create("Say hi.", stream=True)
     found = answer.events[0]["interaction"]["id"]
@@ -100,7 +100,7 @@ STREAMS = {
 
 @pytest.mark.parametrize(("script", "fields"), STREAMS.values(), ids=STREAMS)
 def test_every_stream_is_clean(api, script, fields):
-    """No stream the reference emits, fresh or replayed, has a finding of the contract; the GET body neither."""
+    """The contract finds nothing wrong with any stream, fresh or replayed, nor with the body of the GET."""
     api.emulator.script({**script, "times": 0})
     answer = api.create(stream=True, **fields)
     replies = [answer]
@@ -121,7 +121,7 @@ CLOSED = {name: case for name, case in STREAMS.items() if name not in {"error", 
 
 @pytest.mark.parametrize(("script", "fields"), CLOSED.values(), ids=CLOSED)
 def test_streams_assemble_to_what_get_stores(api, script, fields):
-    """The steps put together from the deltas are the stored output steps."""
+    """Assembling the deltas gives exactly the output steps that GET returns."""
     api.emulator.script(script)
     events = api.create(stream=True, **fields).events
     assembler = Assembler()
@@ -132,7 +132,7 @@ def test_streams_assemble_to_what_get_stores(api, script, fields):
 
 
 def test_every_event_fits_its_closed_schema(api):
-    """No event carries a field the schema does not name."""
+    """No event has a field that the schema does not name."""
     validator = load().validator("event", closed=True)
     events = api.create(stream=True, background=True, tools=EVERY_TOOL).events
     assert [event for event in events[:-1] if not validator.is_valid(event)] == []
@@ -148,7 +148,7 @@ POLICIES = {
 
 @pytest.mark.parametrize("policy", POLICIES)
 def test_event_id_policies(policy):
-    """The setting says which events carry an id; ids never repeat and stand before event_type."""
+    """The setting decides which events have an id; ids are unique and stand directly before event_type."""
     api = Api.with_settings(event_ids=policy)
     events = api.create(stream=True).events[:-1]
     ids = [event["event_id"] for event in events if "event_id" in event]
@@ -158,20 +158,20 @@ def test_event_id_policies(policy):
 
 
 def test_event_ids_as_observed(api):
-    """By default background streams carry ids, foreground streams none."""
+    """By default, events of background streams have ids and events of foreground streams have none."""
     assert all("event_id" in event for event in api.create(stream=True, background=True).events[:-1])
     assert not any("event_id" in event for event in api.create(stream=True).events[:-1])
 
 
 def test_event_ids_are_unique_across_interactions(api):
-    """Two interactions never share an event id: they are no counter of the process."""
+    """Two interactions never share an event id, because ids do not come from a counter of the process."""
     first, second = ({event["event_id"] for event in api.create(stream=True, background=True).events[:-1]}
                      for _ in range(2))  # fmt: skip
     assert not first & second
 
 
 def test_each_event_is_a_chunk_of_its_own(api):
-    """By default every frame is handed over by itself."""
+    """By default each frame is a chunk of its own."""
     response = api.emulator(
         api.request("POST", "/v1beta/interactions", {"model": "gemini-3.5-flash", "input": "x", "stream": True})
     )
@@ -185,7 +185,7 @@ CHUNKINGS = [("ready", None), (1, 1), (7, 7), (100_000, None)]
 
 @pytest.mark.parametrize(("chunking", "size"), CHUNKINGS)
 def test_chunking_changes_only_the_cuts(chunking, size):
-    """The setting joins or cuts chunks; the bytes stay the same."""
+    """The chunking setting changes only where chunks are cut; the bytes stay the same."""
     plain = Api().create(stream=True).data
     api = Api.with_settings(chunking=chunking)
     body = api.emulator(
@@ -198,7 +198,7 @@ def test_chunking_changes_only_the_cuts(chunking, size):
 
 
 def test_fatal_error_ends_one_stream_only(api):
-    """A fatal error event ends the stream it happens in; the run is whole for the next reader."""
+    """A fatal error event ends only the stream it occurs in; the next reader gets the complete run."""
     api.emulator.reply("Hello.", error_event={"after": 4, "code": "gateway_timeout", "message": "Late."})
     answer = api.create(stream=True)
     found = answer.events[0]["interaction"]["id"]
@@ -210,7 +210,7 @@ def test_fatal_error_ends_one_stream_only(api):
 
 
 def test_fatal_error_breaks_the_first_reader_of_a_background_run(api):
-    """Of two readers of a run only the first to get there is cut off."""
+    """A fatal error event cuts off only the first of two readers that reaches it."""
     api.emulator.reply("Hello.", error_event={"after": 5})
     found = api.created(background=True)
     first, second = api.open(found), api.open(found)
@@ -219,7 +219,7 @@ def test_fatal_error_breaks_the_first_reader_of_a_background_run(api):
 
 
 def test_failed_run_ends_in_its_error(api):
-    """With status failed the run itself ends in the error, for every reader and for GET."""
+    """With status failed, the run itself ends in the error, for every reader and for GET."""
     api.emulator.reply("Hello.", status="failed", error_event={"after": 4, "code": "api_error", "message": "No."})
     answer = api.create(stream=True)
     found = answer.events[0]["interaction"]["id"]
@@ -230,7 +230,7 @@ def test_failed_run_ends_in_its_error(api):
 
 
 def test_empty_error_is_survived(api):
-    """A non-fatal error without words is one event among others."""
+    """A non-fatal error event without code and message does not stop the stream."""
     api.emulator.reply("Hello.", error_event={"after": 3, "fatal": False})
     answer = api.create(stream=True)
     assert answer.events[3] == {"event_type": "error"}
@@ -239,7 +239,7 @@ def test_empty_error_is_survived(api):
 
 
 def test_error_id_is_no_cursor(api):
-    """The id of a fatal error event is refused as a cursor, and no other event has it."""
+    """The id of a fatal error event is refused as a cursor."""
     api.emulator.reply("Hello.", error_event={"after": 4, "id": True})
     answer = api.create(stream=True, background=True)
     found, cursor = answer.events[0]["interaction"]["id"], answer.events[-1]["event_id"]
@@ -247,7 +247,7 @@ def test_error_id_is_no_cursor(api):
 
 
 def test_refused_stream_by_setting():
-    """A refused streaming create is an HTTP error, or by setting a stream with one error event."""
+    """A refused streaming create is an HTTP error or, if so set, a stream with one error event."""
     assert Api().create("", stream=True).error == (400, "invalid_request")
     answer = Api.with_settings(stream_refusals="event").create("", stream=True)
     assert (answer.status, answer.types) == (200, ["error", "[DONE]"])
@@ -255,7 +255,7 @@ def test_refused_stream_by_setting():
 
 
 def test_scripted_refusal(api):
-    """A script refuses one create with any error and headers; the next one is served."""
+    """A script can refuse one create with any error and headers; the next create is served."""
     api.emulator.reply(refuse={"status": 429, "code": "rate_limit_exceeded", "message": "Slow.",
                                "headers": {"retry-after": "1"}})  # fmt: skip
     refused = api.create()
@@ -265,7 +265,7 @@ def test_scripted_refusal(api):
 
 
 def test_hang_up_does_not_hurt_a_run(api):
-    """A reader that leaves a POST stream leaves a stored, readable interaction behind."""
+    """An interaction is stored and readable even if the client disconnects from its POST stream."""
     body = api.emulator(api.request("POST", "/v1beta/interactions", {
         "model": "gemini-3.5-flash", "input": "x", "stream": True,
     })).body  # fmt: skip
@@ -276,7 +276,7 @@ def test_hang_up_does_not_hurt_a_run(api):
 
 
 def test_closing_before_the_first_piece(api):
-    """Every kind of body may be closed before it was read."""
+    """A body can be closed before anything was read from it, and yields nothing afterwards."""
     found = api.created(background=True)
     for target in (f"/v1beta/interactions/{found}", f"/v1beta/interactions/{found}?stream=true"):
         body = api.emulator(api.request("GET", target)).body
@@ -285,7 +285,7 @@ def test_closing_before_the_first_piece(api):
 
 
 def test_arguments_stream_as_fragments(api):
-    """A call's arguments come as fragments of JSON text that join to the stored object."""
+    """A call's arguments are streamed as fragments of JSON text that join to the stored object."""
     answer = api.create(stream=True, tools=[FUNCTION])
     fragments = [event["delta"]["arguments"] for event in answer.events[:-1]
                  if event.get("delta", {}).get("type") == "arguments_delta"]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Several threads may share one emulator."""
+"""One emulator can be shared by several threads."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from .client import Api
 
 
 def test_creates_from_many_threads(api):
-    """Creates that come at once keep their own ids and texts."""
+    """Concurrent creates each keep their own id and text."""
 
     def one(number: int) -> tuple[str, str]:
         found = api.created(f"number {number}")
@@ -21,7 +21,7 @@ def test_creates_from_many_threads(api):
 
 
 def test_readers_in_many_threads(api):
-    """Readers of one running run in several threads each get all of it."""
+    """Readers of one running run in several threads each get the whole stream."""
     found = api.created(background=True)
     with ThreadPoolExecutor(6) as pool:
         answers = list(pool.map(lambda _: Api(api.emulator).get(found, stream="true").data, range(6)))

@@ -1,4 +1,4 @@
-"""Turns after the first: parents, tokens, function results, steps sent back."""
+"""Turns after the first: parents, continuation tokens, function results, and steps sent back."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def result(call_id: str, value: object = "sunny") -> dict:
 
 
 def asked(api: Api, *calls: dict) -> str:
-    """An interaction with pending calls."""
+    """Create an interaction that waits for the results of these calls, and return its id."""
     api.emulator.reply(steps=[*calls])
     return api.created("Weather?", tools=[WEATHER])
 
 
 def test_chain_carries_the_history(api):
-    """Each turn's input tokens hold all that was said before it."""
+    """The input tokens of each turn include everything said before it."""
     counts, parent = [], None
     for _ in range(4):
         body = api.create("Say hi.", previous_interaction_id=parent).json
@@ -43,7 +43,7 @@ def test_chain_carries_the_history(api):
 
 
 def test_chain_leaves_the_parent_alone(api):
-    """A parent reads the same after two children, and they have their own steps only."""
+    """A parent is unchanged after two turns chained to it, and each of these has only its own steps."""
     parent = api.created("One")
     before = api.get(parent).data
     for text in ("Two", "Three"):
@@ -54,14 +54,14 @@ def test_chain_leaves_the_parent_alone(api):
 
 
 def test_nothing_is_inherited(api):
-    """Tools are not inherited: a child without tools calls nothing."""
+    """Tools are not inherited: a chained turn without tools calls none."""
     parent = api.create(tools=[{"type": "google_search"}]).json["id"]
     child = api.create("More", previous_interaction_id=parent).json
     assert {step["type"] for step in child["steps"]} == {"thought", "model_output"}
 
 
 def broken_parents(api: Api) -> dict[str, tuple[str, tuple[int, str]]]:
-    """Parents that cannot be continued, and how they are refused."""
+    """Return parents that cannot be continued, each with the expected error."""
     gone = api.created()
     api.delete(gone)
     return {
@@ -73,19 +73,19 @@ def broken_parents(api: Api) -> dict[str, tuple[str, tuple[int, str]]]:
 
 
 def test_parents_that_cannot_be_continued(api):
-    """A parent must be stored and settled; a run in progress is a 400."""
+    """A parent must be stored and settled: others get 404, or 400 while still running."""
     for name, (parent, error) in broken_parents(api).items():
         assert api.create(previous_interaction_id=parent).error == error, name
 
 
 def test_queued_parent_is_refused(api):
-    """A queued run cannot be continued either."""
+    """A turn chained to a queued run is refused."""
     api.emulator.reply(queued=1)
     assert api.create(previous_interaction_id=api.created(background=True)).error == (400, "failed_precondition")
 
 
 def test_foreign_parent_does_not_exist():
-    """Another project's interaction cannot be continued."""
+    """A parent of another project gets 404."""
     api = Api.with_settings(keys={"a": "one", "b": "two"})
     api.key = "a"
     parent = api.created()
@@ -95,13 +95,13 @@ def test_foreign_parent_does_not_exist():
 
 @pytest.mark.parametrize("goal", ["completed", "failed", "cancelled", "incomplete"])
 def test_settled_parents_can_be_continued(api, goal):
-    """Whatever it settled in, a stored parent can be continued."""
+    """A stored parent can be continued whatever status it settled in."""
     api.emulator.reply("So far.", status=goal)
     assert api.create(previous_interaction_id=api.created()).status == 200
 
 
 def test_settled_background_parent(api):
-    """A background run can be continued as soon as it has settled."""
+    """A background run can be continued as soon as it has settled, and not before."""
     parent = api.created(background=True)
     while api.status(parent) == "in_progress":
         assert api.create(previous_interaction_id=parent).status == 400
@@ -113,7 +113,7 @@ RESULTS = {"string": "sunny", "object": {"sky": "blue"}, "contents": [{"type": "
 
 @pytest.mark.parametrize("value", RESULTS.values(), ids=RESULTS)
 def test_results_answer_a_call(api, value):
-    """A result may be a string, an object or contents; the run then completes."""
+    """A function result may be a string, an object or a list of contents; the run then completes."""
     parent = asked(api, CALLS[0])
     body = api.create([result("c1", value)], previous_interaction_id=parent, tools=[WEATHER]).json
     assert body["status"] == "completed"
@@ -121,13 +121,13 @@ def test_results_answer_a_call(api, value):
 
 
 def test_result_inside_user_input(api):
-    """A result inside a user_input step counts, as recordings show."""
+    """A function result inside a user_input step is accepted, as recordings show."""
     step = {"type": "user_input", "content": [result("c1")]}
     assert api.create([step], previous_interaction_id=asked(api, CALLS[0])).status == 200
 
 
 def test_parallel_results_in_any_order(api):
-    """All pending calls are answered in one request, in any order."""
+    """One request answers all pending calls, in any order."""
     given = [result("c2"), result("c1")]
     assert api.create(given, previous_interaction_id=asked(api, *CALLS)).status == 200
 
@@ -141,26 +141,26 @@ WRONG_RESULTS = {
 
 @pytest.mark.parametrize(("given", "words"), WRONG_RESULTS.values(), ids=WRONG_RESULTS)
 def test_wrong_results_are_refused(api, given, words):
-    """Results must name pending calls, each once, and all of them."""
+    """Results must name the pending calls: all of them, each once, and no others."""
     answer = api.create(given, previous_interaction_id=asked(api, *CALLS))
     assert answer.error == (400, "invalid_request")
     assert words in answer.message
 
 
 def test_orphan_result_is_refused(api):
-    """A result without a parent and without its call is a 400 that says what to send."""
+    """A result with neither a parent nor its call gets a 400 that says what to send."""
     answer = api.create([result("c1")])
     assert answer.error == (400, "invalid_request")
     assert "previous_interaction_id" in answer.message
 
 
 def test_text_after_a_pending_call(api):
-    """A turn that brings text instead of results is taken."""
+    """A turn after a pending call may bring text instead of results."""
     assert api.create("Never mind.", previous_interaction_id=asked(api, CALLS[0])).status == 200
 
 
 def stateless(api: Api) -> list[dict]:
-    """The steps of a first turn that called a function, as a stateless client keeps them."""
+    """Return the steps of a first turn with a function call and its result, as a stateless client sends them."""
     body = api.create("Weather?", tools=[WEATHER], store=False).json
     question = {"type": "user_input", "content": [{"type": "text", "text": "Weather?"}]}
     return [question, *body["steps"], result(body["steps"][-1]["id"])]
@@ -175,14 +175,14 @@ SEEN = {"type": "tool_call", "id": "c1", "signature": "c2ln"}
     ids=["as seen", "more", "another"],
 )
 def test_a_step_that_was_only_seen_is_taken_back(api, step, status):
-    """`tool_call` with id and signature, which third-party probes saw, may be sent back; strangers are refused."""
+    """`tool_call` with id and signature, seen by third-party probes, may be sent back; unknown steps may not."""
     asked = {"type": "user_input", "content": [{"type": "text", "text": "Hi."}]}
     answer = api.create([asked, step, asked], store=False)
     assert answer.status == status, answer.data
 
 
 def test_stateless_turn(api):
-    """All steps sent back with their signatures, and the result, bring an answer."""
+    """A stateless turn that sends back all steps with their signatures, and the result, is answered."""
     assert api.create(stateless(api), tools=[WEATHER], store=False).json["status"] == "completed"
 
 
@@ -197,14 +197,14 @@ DAMAGES = {
 
 @pytest.mark.parametrize(("damage", "code"), DAMAGES.values(), ids=DAMAGES)
 def test_damaged_signatures_are_noticed(api, damage, code):
-    """A thought that lost its signature, or came back with another, is refused."""
+    """A thought sent back without its signature, or with a changed one, is refused."""
     steps = stateless(api)
     damage(next(step for step in steps if step["type"] == "thought"))
     assert api.create(steps, tools=[WEATHER], store=False).error == (400, code)
 
 
 def test_dropped_thought_is_noticed(api):
-    """A call sent back without the thought before it is refused."""
+    """A function call sent back without the thought before it is refused."""
     steps = [step for step in stateless(api) if step["type"] != "thought"]
     for model in ("gemini-3.5-flash", "models/gemini-3.5-flash"):
         refused = api.create(steps, store=False, model=model)
@@ -212,14 +212,14 @@ def test_dropped_thought_is_noticed(api):
 
 
 def test_foreign_signatures_pass(api):
-    """Signatures of recordings and scripts are taken as they are."""
+    """Signatures from recordings and scripts are accepted without being verified."""
     for signature in ("signature_REDACTED_1", "CiQBDDnWxzCnKBoG0"):
         given = [{"type": "thought", "signature": signature}, {"type": "user_input", "content": "Hi"}]
         assert api.create(given).status == 200, signature
 
 
 def test_continuation_hops(api):
-    """Token and parent without input continue a paused answer, hop after hop, each with its own id."""
+    """Token and parent, without input, continue a paused answer repeatedly; each part has its own id."""
     api.emulator.reply("One ", continuation_token="dDE=").reply("two ", continuation_token="dDI=").reply("three")
     body, seen = api.create().json, []
     while body["status"] == "requires_continuation":
@@ -233,14 +233,14 @@ def test_continuation_hops(api):
 
 
 def test_continuation_unstored(api):
-    """Without storage the token comes with the original input."""
+    """An unstored answer is continued by the token together with the original input."""
     api.emulator.reply("One", continuation_token="dDE=")
     token = api.create(store=False).json["continuation_token"]
     assert api.create("Say hi.", store=False, continuation_token=token).status == 200
 
 
 def test_continuation_token_of_somebody_else():
-    """A token is good for its own project only."""
+    """A continuation token is valid only in its own project."""
     api = Api.with_settings(keys={"a": "one", "b": "two"})
     api.key = "a"
     api.emulator.reply("One", continuation_token="dDE=")
@@ -250,14 +250,14 @@ def test_continuation_token_of_somebody_else():
 
 
 def test_stream_hands_out_the_token(api):
-    """A stream that pauses says so in its last event."""
+    """The last event of a paused stream has the status requires_continuation and the token."""
     api.emulator.reply("One", continuation_token="dDE=")
     last = api.create(stream=True).events[-2]["interaction"]
     assert (last["status"], last["continuation_token"]) == ("requires_continuation", "dDE=")
 
 
 def test_agents_and_models_take_turns(api):
-    """A model may continue an agent's work, and an agent a model's."""
+    """A model can continue an agent's work, and an agent can continue a model's."""
     first = api.created(agent=AGENT, environment="remote")
     second = api.created(previous_interaction_id=first)
     assert api.create(agent=AGENT, environment="remote", previous_interaction_id=second).status == 200

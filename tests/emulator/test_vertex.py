@@ -1,4 +1,4 @@
-"""The Vertex form of paths: the same service, and the list that it alone has (Vertex reference)."""
+"""The Vertex form of paths: the same service, plus the list that only Vertex has (Vertex reference)."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ LIST = f"{ROOT}/interactions"
 
 
 def listed(api: Api, query: str = "") -> tuple[list[str], str]:
-    """The ids of one page and the token of the next."""
+    """Return the ids on one page and the token of the next page."""
     body = api.call("GET", f"{LIST}{query}").json
     assert set(body) <= {"interaction_metadatas", "next_page_token"}
     return [found["id"] for found in body.get("interaction_metadatas", ())], body.get("next_page_token", "")
 
 
 def test_stored_interactions_are_listed(api):
-    """Those that are stored and not deleted, whichever form of the path made them."""
+    """The list holds the stored interactions without the deleted ones, whichever form of path created them."""
     first, second, gone = api.created(), api.created(background=True), api.created()
     api.create(store=False)
     api.delete(gone)
@@ -28,7 +28,7 @@ def test_stored_interactions_are_listed(api):
 
 
 def test_pages(api):
-    """Ten a page unless asked otherwise; a token leads on, also where the last one seen was deleted."""
+    """A page has ten items by default; its token leads to the next page even if the last item seen was deleted."""
     ids = [api.created() for _ in range(12)]
     page, token = listed(api)
     assert page == ids[:10]
@@ -38,7 +38,7 @@ def test_pages(api):
 
 
 def test_a_page_holds_500_at_most():
-    """A larger page_size is that of the largest page."""
+    """A page has at most 500 items, even if page_size is larger."""
     api = Api(Emulator(Settings(max_runs=600)))
     for _ in range(501):
         api.created()
@@ -46,7 +46,7 @@ def test_a_page_holds_500_at_most():
 
 
 def test_projects_are_apart():
-    """Nobody's list shows what another project's key made."""
+    """A list shows only the interactions of the caller's own project."""
     api = Api.with_settings(keys={"a": "one", "b": "two"})
     api.key = "a"
     mine = api.created()
@@ -58,18 +58,18 @@ def test_projects_are_apart():
 
 @pytest.mark.parametrize("query", ["page_size=x", "page_token=x"])
 def test_bad_paging_is_refused(api, query):
-    """As in every other list."""
+    """A bad page_size or page_token gets a 400, as in every other list."""
     assert api.call("GET", f"{LIST}?{query}").error == (400, "invalid_request")
 
 
 def test_no_other_form_lists(api):
-    """The Gemini API has no list of interactions; both say what there is."""
+    """The Gemini API has no list of interactions; in both forms the refusal names the allowed methods."""
     assert "it takes POST." in api.call("GET", "/v1beta/interactions").message
     assert "POST and GET" in api.call("PUT", LIST).message
 
 
 def test_uploads_below_the_vertex_form(api):
-    """An upload keeps its word in front of the whole prefix; what it wrote is read by any form."""
+    """An upload path has `/upload` before the whole Vertex prefix; the file can be read by every form of path."""
     made = api.call("POST", f"{ROOT}/environments", {}).json["id"]
     assert api.call("PUT", f"/upload{ROOT}/environments/{made}/files/a.txt", b"hi").status == 200
     assert api.call("GET", f"environments/{made}/files/a.txt?alt=media").data == b"hi"

@@ -1,1 +1,1 @@
-"""Tests of fault plans; `streams` has the small streams they are done to."""
+"""Tests of fault plans; `streams` has the small streams they are applied to."""

@@ -1,4 +1,4 @@
-"""Small streams of the Interactions API and what it takes to send bytes through faults without a carrier."""
+"""Small streams of the Interactions API, and helpers that run bytes through faults without a carrier."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ POLL = Request("GET", "/v1beta/interactions/int_1")
 
 
 def resume(cursor: str | None) -> Request:
-    """The request that streams the rest after `cursor`."""
+    """The request for the part of the stream after `cursor`."""
     return PROTOCOL.resume(CREATE, "int_1", cursor)
 
 
 def event(number: int, kind: str = "step.delta", **fields: object) -> bytes:
-    """One event with the cursor `e<number>` and a character of several bytes."""
+    """One event with the cursor `e<number>` and a multi-byte character in its text."""
     payload = {"index": 0, "delta": {"type": "text", "text": f"é{number} "}, **fields, "event_id": f"e{number}"}
     data = json.dumps({**payload, "event_type": kind}, ensure_ascii=False, separators=(",", ":"))
     return encode(kind, data.encode())
@@ -47,34 +47,34 @@ CRLF_STREAM = tuple(block.replace(b"\n", b"\r\n") for block in STREAM)
 
 
 def after(count: int, stream: Sequence[bytes] = STREAM) -> int:
-    """The offset right after this many events."""
+    """The offset right after the first `count` events."""
     return sum(map(len, stream[:count]))
 
 
 def pieces_through(plan: str, pieces: Sequence[Piece], framing: Framing | None = None) -> list[Piece]:
-    """What the faults of the plan's first connection make of pieces, the ending included."""
+    """What the faults of the plan's first connection turn these pieces into, including the ending."""
     faults = parse(plan).faults(0)
     machine, _ = transducer(faults, PROTOCOL, framing_for(faults, framing or Chunked()))
     return [out for piece in pieces for out in machine.feed(piece)]
 
 
 def chunks(stream: Sequence[bytes]) -> list[Piece]:
-    """Each as a piece, and a complete ending."""
+    """Each event as a chunk, followed by a complete ending."""
     return [*map(Chunk, stream), COMPLETE]
 
 
 def bytes_of(pieces: Sequence[Piece]) -> bytes:
-    """All bytes of the pieces."""
+    """All bytes of the chunks."""
     return b"".join(piece.data for piece in pieces if isinstance(piece, Chunk))
 
 
 def through(plan: str, stream: Sequence[bytes] = STREAM) -> bytes:
-    """The bytes that a client gets of a stream, one event a piece."""
+    """The bytes that a client receives of a stream sent one event per chunk."""
     return bytes_of(pieces_through(plan, chunks(stream)))
 
 
 def slices(body: bytes, size: int) -> list[bytes]:
-    """The body in parts of `size` bytes."""
+    """The body split into parts of `size` bytes."""
     return [body[at : at + size] for at in range(0, len(body), size)]
 
 
@@ -89,7 +89,7 @@ def cursors(body: bytes) -> list[str | None]:
 
 
 class CountedBody(PieceBody):
-    """A body that says each time it is closed."""
+    """A body that calls back each time it is closed."""
 
     __slots__ = ("_closed",)
 
@@ -98,7 +98,7 @@ class CountedBody(PieceBody):
         self._closed = closed
 
     def close(self) -> None:
-        """Closed, perhaps again."""
+        """Call back, also if it was closed before."""
         self._closed()
         super().close()
 
@@ -112,7 +112,7 @@ class Live:
         self.closings = 0
 
     def __call__(self, request: Request) -> Response:
-        """The stream or its rest; a poll gets JSON."""
+        """Answer with the stream or its rest, or with JSON for a poll."""
         self.requests.append(request)
         asked = PROTOCOL.is_resume(request)
         if asked is None and request.method == "GET":

@@ -1,4 +1,4 @@
-"""Self-test over the carriers: on a real socket and in-process a plan does what it says, to the byte."""
+"""Over a real socket and in-process alike, a fault plan does exactly what it says, to the byte."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from tests.transport.peers import get, raw_exchange
 
 LIMITS = Limits()
 QUICK = Limits(head_seconds=0.3, idle_seconds=0.3)
-"""For stalls: what a client's patience ends."""
+"""For stalls: a client with these limits gives up quickly."""
 
 
 @contextmanager
 def in_process(service: Service, limits: Limits = LIMITS) -> Iterator[Driver]:
-    """The driver without a socket."""
+    """A driver without a socket."""
     driver = ServiceDriver(service, limits=limits)
     yield driver
     driver.close()
@@ -30,7 +30,7 @@ def in_process(service: Service, limits: Limits = LIMITS) -> Iterator[Driver]:
 
 @contextmanager
 def on_a_socket(service: Service, limits: Limits = LIMITS) -> Iterator[Driver]:
-    """The driver over loopback."""
+    """A driver over loopback."""
     with ServerThread(service) as server:
         driver = UrlDriver(server.url, limits)
         yield driver
@@ -45,14 +45,14 @@ SMALL_BODY = b"".join(SMALL)
 
 
 def each(places: Iterator[Place], drop: Drop) -> Plan:
-    """A plan whose connections are cut at one place after the other."""
+    """A plan with one connection for each place, cut there."""
     return Plan(tuple(Connection((Cut(place, drop),)) for place in places))
 
 
 @carriers
 @pytest.mark.parametrize("drop", [Drop.FIN, Drop.RST, Drop.END])
 def test_n_means_n(carried: Carrier, drop: Drop) -> None:
-    """For every byte of a stream: exactly N bytes arrive, and the connection ends as planned."""
+    """For every N, a cut at byte N delivers exactly N bytes and ends the connection as planned."""
     how = {Drop.FIN: How.FIN, Drop.RST: How.RST, Drop.END: How.COMPLETE}[drop]
     with carried(cut(Live(SMALL), each(every_byte(SMALL_BODY), drop), PROTOCOL)) as driver:
         for number in range(len(SMALL_BODY) + 1):
@@ -62,12 +62,12 @@ def test_n_means_n(carried: Carrier, drop: Drop) -> None:
 
 
 def server(how: How, at: At = At.IN_BODY, declared: int | None = None, sent: int | None = None) -> Ending:
-    """What the server did."""
+    """An ending caused by the server."""
     return Ending(By.SERVER, how, at, declared, sent)
 
 
 def timeout(at: At = At.IN_BODY, declared: int | None = None, sent: int | None = None) -> Ending:
-    """What a client makes of a stall."""
+    """The ending that a client records for a stalled response."""
     return Ending(By.LIMIT, How.TIMEOUT, at, declared, sent)
 
 
@@ -103,7 +103,7 @@ SEEN = {
 @carriers
 @pytest.mark.parametrize("plan", SEEN)
 def test_what_a_client_sees(carried: Carrier, plan: str) -> None:
-    """Every ending at every kind of place, as the table in docs/faults.md says."""
+    """Each kind of ending at each kind of place is seen as the table in docs/faults.md says."""
     size, ending = SEEN[plan]
     with carried(cut(Live(), plan, PROTOCOL), QUICK if "stall" in plan else LIMITS) as driver:
         exchange = driver.send(CREATE)
@@ -112,7 +112,7 @@ def test_what_a_client_sees(carried: Carrier, plan: str) -> None:
 
 
 def test_a_torn_chunk_is_torn_on_the_wire() -> None:
-    """The size line promises the whole event, as a server does that dies while it writes one."""
+    """A torn chunk declares the size of the whole event, as when a server dies while writing it."""
     head = b"\r\n\r\n%x\r\n" % len(STREAM[0])
     with ServerThread(cut(Live(), "event:0+9,rst", PROTOCOL)) as server:
         wire, closing = raw_exchange(server.port, get("/v1beta/interactions/int_1?stream=true"))
@@ -121,7 +121,7 @@ def test_a_torn_chunk_is_torn_on_the_wire() -> None:
 
 
 def read_on(driver: Driver, attempts: int = 9) -> list[bytes]:
-    """What a careful client has in the end: complete events, resumed after the last cursor, each once."""
+    """The events that a correct client ends up with: complete ones, resumed after the last cursor, each once."""
     events: list[bytes] = []
     cursor: str | None = None
     request = CREATE
@@ -138,7 +138,7 @@ def read_on(driver: Driver, attempts: int = 9) -> list[bytes]:
 
 @pytest.mark.parametrize("drop", [Drop.FIN, Drop.RST, Drop.END, Drop.STALL, Drop.BAD_CHUNK, Drop.SHORT_LENGTH])
 def test_every_structural_cut_can_be_resumed(drop: Drop) -> None:
-    """The resume oracle: prefix and rest make the whole stream at every place, though the resume is cut too."""
+    """At every structural cut, prefix and resumed rest make the whole stream, even if the resume is cut."""
     for place in structural(BODY):
         plan = Plan((Connection((Cut(place, drop),)), Connection(parse("event:1+9,fin").faults(0))))
         with in_process(cut(Live(), plan, PROTOCOL)) as driver:
@@ -151,7 +151,7 @@ NOISE = ["ping:all", "crlf", "chunks:1", "late:0.001", "pass", "ping:2,crlf,chun
 @carriers
 @pytest.mark.parametrize("plan", NOISE)
 def test_legal_noise_changes_no_event(carried: Carrier, plan: str) -> None:
-    """A reader of event streams gets the same events."""
+    """Comments, other line endings, small chunks and delays do not change the events a client reads."""
     with carried(cut(Live(), plan, PROTOCOL)) as driver:
         exchange = driver.send(CREATE)
     assert exchange.complete
@@ -159,7 +159,7 @@ def test_legal_noise_changes_no_event(carried: Carrier, plan: str) -> None:
 
 
 def test_a_status_arrives_with_its_header() -> None:
-    """Then the next attempt is served."""
+    """A planned error status arrives with its retry header, and the next attempt is served normally."""
     with on_a_socket(cut(Live(), "status:503,retry-after-ms:250", PROTOCOL)) as driver:
         refused, served = driver.send(CREATE), driver.send(CREATE)
     assert (refused.status, refused.headers.get("retry-after-ms"), refused.complete) == (503, "250", True)
@@ -169,7 +169,7 @@ def test_a_status_arrives_with_its_header() -> None:
 
 
 def test_a_hangup_reaches_the_service() -> None:
-    """A client that leaves in the middle closes the body below, once."""
+    """A client that disconnects in the middle closes the body of the service once."""
     live = Live()
     service: FaultyService = cut(live, "ping:all", PROTOCOL)
     driver = ServiceDriver(service)

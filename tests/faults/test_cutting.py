@@ -1,4 +1,4 @@
-"""Cuts: N means N, whatever the pieces; and how each one ends."""
+"""A cut at byte N delivers exactly N bytes for any chunking, and ends the connection as planned."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ SIZES = [1, 2, 3, 7, 64, 100_000]
 
 
 def test_every_byte_is_exact() -> None:
-    """`byte:N` delivers N bytes for every N, with pieces of one event."""
+    """`byte:N` delivers exactly N bytes for every N when each event is one chunk."""
     for place in every_byte(BODY):
         assert through(f"{place},end") == BODY[: place.at]
 
 
 @pytest.mark.parametrize("size", SIZES)
 def test_pieces_do_not_matter(size: int) -> None:
-    """Every structural place delivers the same bytes however the body is split."""
+    """A cut at a structural place delivers the same bytes however the body is split."""
     for body in (BODY, b"".join(CRLF_STREAM)):
         parts = slices(body, size)
         for place in structural(body):
@@ -63,7 +63,7 @@ PLACES = {
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("place", PLACES)
 def test_places(place: str, size: int) -> None:
-    """Each place leaves exactly these bytes, whatever the pieces; one that never comes leaves all."""
+    """A cut at each kind of place delivers exactly these bytes; if the place never comes, it delivers all."""
     assert through(f"{place},end", slices(BODY, size)) == PLACES[place]
 
 
@@ -80,20 +80,20 @@ CRLF_PLACES = {
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("place", CRLF_PLACES)
 def test_places_between_crlf(place: str, size: int) -> None:
-    """A CR LF is never taken for two line ends, nor cut in two at an event's end."""
+    """A CR LF is never counted as two line endings, nor split where an event ends."""
     body = b"".join(CRLF_STREAM)
     assert through(f"{place},end", slices(body, size)) == body[: CRLF_PLACES[place]]
 
 
 @pytest.mark.parametrize("place", ["event:3+9999", "blank:3", "data:3", "utf8:3", "event:3"])
 def test_the_event_that_is_cut_never_counts(place: str) -> None:
-    """Exactly three events are complete for any reader."""
+    """After a cut in or right before the fourth event, a reader sees exactly three complete events."""
     for stream in (STREAM, CRLF_STREAM):
         assert len(payloads(through(f"{place},end", stream))) == 3
 
 
 def test_the_sentinel_counts_as_an_event() -> None:
-    """`event:5` is everything but `[DONE]`."""
+    """`[DONE]` counts as an event: `event:5` delivers everything before it."""
     assert through("event:5,end") == BODY[: -len(STREAM[5])]
 
 
@@ -124,7 +124,7 @@ ENDINGS = {
 
 @pytest.mark.parametrize("plan", ENDINGS)
 def test_endings(plan: str) -> None:
-    """A cut inside a chunk leaves it torn, declared and sent; anywhere else the ending stands alone."""
+    """A cut inside a chunk leaves it torn, with declared and sent sizes; elsewhere there is only the ending."""
     framing, wanted = ENDINGS[plan]
     found = pieces_through(plan, chunks(STREAM), framing)
     assert bytes_of(found[:3]) == BODY[: after(3)]
@@ -136,19 +136,19 @@ def test_endings(plan: str) -> None:
 
 
 def test_a_cut_comes_at_once() -> None:
-    """After the last byte before it nothing more is waited for: no further piece is needed."""
+    """A cut happens right after its last byte, without waiting for the next piece."""
     assert len(pieces_through("event:2,rst", [*map(Chunk, STREAM[:2])])) == 3
     assert len(pieces_through("byte:10,rst", [Chunk(b"0123456789")])) == 2
     assert [type(piece) for piece in pieces_through("event:0,rst", [Pause(5)])] == [Ending]
 
 
 def test_pieces_before_a_cut_are_untouched() -> None:
-    """Pauses, empty chunks and piece boundaries stay."""
+    """Before a cut, pauses, empty chunks and chunk boundaries are unchanged."""
     pieces = [Chunk(STREAM[0] + STREAM[1][:3]), Pause(1), Chunk(b""), Chunk(STREAM[1][3:])]
     assert pieces_through("event:2,rst", [*pieces, Chunk(STREAM[2])])[:-1] == pieces
 
 
 def test_the_end_of_a_body_settles_a_last_cr() -> None:
-    """An event that ends in CR is complete when nothing follows: the cut after it happens."""
+    """An event that ends in CR is complete when the body ends, so the cut after it happens."""
     body = BODY.replace(b"\n", b"\r")
     assert pieces_through("event:6,rst", [Chunk(body), COMPLETE])[-1].how is How.RST  # type: ignore[union-attr]

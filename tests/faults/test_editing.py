@@ -1,4 +1,4 @@
-"""Edits of events: what comes out, byte by byte, in any line ends and pieces."""
+"""Faults that edit events produce exactly the expected bytes, for any line endings and chunking."""
 
 from __future__ import annotations
 
@@ -64,31 +64,31 @@ OUTPUTS = {
 @pytest.mark.parametrize("plan", OUTPUTS)
 @pytest.mark.parametrize("size", [1, 50, 100_000])
 def test_edits(plan: str, size: int) -> None:
-    """Exactly these events, whatever the pieces; faults count what those to their left let through."""
+    """Each plan yields exactly these events for any chunking; faults count what earlier faults emit."""
     assert through(plan, slices(BODY, size)) == b"".join(OUTPUTS[plan])
 
 
 @pytest.mark.parametrize("plan", [plan for plan in OUTPUTS if plan[-2:] not in (":0", "id")])
 def test_edits_keep_crlf(plan: str) -> None:
-    """What is added to a stream in CR LF is in CR LF."""
+    """Events added to a stream with CR LF line endings have CR LF line endings too."""
     assert through(plan, CRLF_STREAM) == b"".join(OUTPUTS[plan]).replace(b"\n", b"\r\n")
 
 
 def test_an_edit_waits_for_no_more_than_it_needs() -> None:
-    """What follows the K-th event comes with it, not with the next one."""
+    """Output added after event K is emitted together with it, without waiting for the next event."""
     assert bytes_of(pieces_through("dup:2", [Chunk(E1), Chunk(E2)])) == E1 + E2 + E2
     assert bytes_of(pieces_through("ping:0", [Pause(3)])) == PING
 
 
 def test_late_pauses_before_the_completion() -> None:
-    """The pause is right before the completing event, and the bytes are the same."""
+    """`late` pauses right before the completing event and changes no bytes."""
     pieces = pieces_through("late:2.5", chunks(STREAM))
     assert pieces[pieces.index(Pause(2.5)) + 1] == Chunk(DONE)
     assert bytes_of(pieces) == BODY
 
 
 def test_ids_leave_alone_what_has_none() -> None:
-    """Events without a cursor, or without JSON, pass byte by byte; a comment before an event stays."""
+    """Events without a cursor or without JSON pass unchanged, and so does a comment before an event."""
     odd = [b'data: {"a": 1}\n\n', b"data: nothing\n\n", b": hi\n\n" + E1]
     assert through("ids:none", odd) == odd[0] + odd[1] + b": hi\n\n" + bare(E1, 1)
     assert cursors(through("ids:none", [event(1, extra="\ud800".encode("utf-16", "surrogatepass").hex())])) == [
@@ -97,7 +97,7 @@ def test_ids_leave_alone_what_has_none() -> None:
 
 
 def test_a_stranger_speaks_like_its_neighbours() -> None:
-    """It says its type where they do; without an `event:` line it has none either."""
+    """An added unknown event has an `event:` line and a type field only if its neighbours have them."""
     openai = b'event: response.x\ndata: {"type":"response.x","n":1}\n\n'
     assert payloads(through("unknown:1", [openai]))[1] == b'{"type":"harness.unknown"}'
     plain = through("unknown:1", [b'data: {"choices":[]}\n\n'])
@@ -105,7 +105,7 @@ def test_a_stranger_speaks_like_its_neighbours() -> None:
 
 
 def test_made_up_ids_lead_back() -> None:
-    """An id of an added event stands for the real cursor before it, also when errors pile up."""
+    """The id of an added event maps to the real cursor before it, even when nested."""
     assert real_id(own_id("e2")) == "e2"
     assert real_id(own_id(own_id("e2"))) == "e2"
     assert real_id(own_id(None)) is None
@@ -113,7 +113,7 @@ def test_made_up_ids_lead_back() -> None:
 
 
 def test_what_never_became_an_event_comes_out_before_the_ending() -> None:
-    """A stream that was cut already keeps its last bytes and its ending."""
+    """An unfinished event at the end of a cut stream is still forwarded, before the ending."""
     rst = Ending(how=How.RST)
     found = pieces_through("ids:none", [Chunk(E1), Chunk(b"data: x"), rst])
     assert found == [Chunk(bare(E1, 1)), Chunk(b"data: x"), rst]
@@ -121,7 +121,7 @@ def test_what_never_became_an_event_comes_out_before_the_ending() -> None:
 
 @pytest.mark.parametrize(("held", "missing"), [(b"data: x", 5), (b"", 5)], ids=["inside an event", "at its end"])
 def test_a_torn_chunk_is_torn_anew(held: bytes, missing: int) -> None:
-    """The promise that was broken below is broken here too, by as many bytes."""
+    """A chunk that arrives torn leaves torn, with as many bytes missing as before."""
     sent = len(E1) + len(held)
     torn = [
         Chunk(E1 + held, sent + missing),
@@ -133,6 +133,6 @@ def test_a_torn_chunk_is_torn_anew(held: bytes, missing: int) -> None:
 
 
 def test_replay_at_the_end_of_a_cr_stream() -> None:
-    """An event that ends in CR is held until the end shows that no LF follows; then it counts."""
+    """An event that ends in CR is held until the end shows that no LF follows, and then counts."""
     body = E1.replace(b"\n", b"\r")
     assert bytes_of(pieces_through("dup:1", [Chunk(body), COMPLETE])) == body * 2

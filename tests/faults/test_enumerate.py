@@ -1,4 +1,4 @@
-"""Enumerated places: all there, in order, each a different byte of the body."""
+"""Enumerated places are complete, in order, and each cuts at a different byte."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ BODIES = {
 
 
 def test_every_event() -> None:
-    """One place before the first event and one after each."""
+    """`every_event` yields one place before the first event and one after each event."""
     assert [str(place) for place in every_event(BODY)] == [f"event:{number}" for number in range(7)]
 
 
 def test_every_byte() -> None:
-    """As many places as the body has bytes, and one."""
+    """`every_byte` yields one place more than the body has bytes."""
     assert [place.at for place in every_byte(b"abc")] == [0, 1, 2, 3]
 
 
 def cut_at(place: Place, body: bytes) -> int:
-    """How many bytes a cut there delivers."""
+    """The number of bytes that a cut at this place delivers."""
     return len(through(f"{place},end", [body]))
 
 
 @pytest.mark.parametrize("name", BODIES)
 def test_structural_places_differ_and_are_in_order(name: str) -> None:
-    """Each cuts at another byte; both ends of the body are among them."""
+    """Structural places cut at different, increasing offsets and include both ends of the body."""
     body = BODIES[name]
     offsets = [cut_at(place, body) for place in structural(body)]
     assert offsets == sorted(set(offsets))
@@ -45,7 +45,7 @@ def test_structural_places_differ_and_are_in_order(name: str) -> None:
 
 
 def test_structural_places_are_where_readers_break() -> None:
-    """Of an event: around its start, in both names, after both colons, mid JSON, in é, at both newlines."""
+    """Structural places include field names, colons, mid-JSON, multi-byte characters and both newlines."""
     start, block = after(1), STREAM[1]
     wanted = {0, 1, 3, 6, block.index(b"\n"), block.index(b"ata:") + 1, block.index(b"data:") + 5}
     wanted |= {block.index(b"\xc3") + 1, len(block) - 2, len(block) - 1}
@@ -55,7 +55,7 @@ def test_structural_places_are_where_readers_break() -> None:
 
 
 def test_recorded_streams_have_about_ten_places_an_event(corpus: Path) -> None:
-    """On real traffic too."""
+    """Recorded streams too have about ten structural places for each event."""
     for path in (corpus / "files").glob("*.sse"):
         body = path.read_bytes()
         events = len(list(every_event(body))) - 1

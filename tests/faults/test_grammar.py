@@ -1,4 +1,4 @@
-"""The grammar: exact round trips, and errors that point and suggest."""
+"""Fault plans survive a round trip through text, and errors point to the mistake and suggest a fix."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ PLANS = st.builds(
 
 @given(PLANS)
 def test_every_plan_survives_its_spelling(plan: Plan) -> None:
-    """`parse(str(plan))` is the plan, and spells the same."""
+    """`parse(str(plan))` returns an equal plan with the same text."""
     again = parse(str(plan))
     assert again == plan
     assert str(again) == str(plan)
@@ -83,7 +83,7 @@ def test_every_plan_survives_its_spelling(plan: Plan) -> None:
 
 @given(FROM_ZERO, st.integers(1, 500), st.sampled_from(Scope))
 def test_a_drawn_plan_survives_its_seed(seed: int, events: int, scope: Scope) -> None:
-    """The seed that a drawn plan prints draws it again, and it can be written out."""
+    """A random plan can be reproduced from the seed it prints, and can also be spelled out."""
     plan = random_plan(seed, events=events)
     assert parse(str(plan)) == plan
     assert parse(plan.spelled).connections == plan.connections
@@ -107,7 +107,7 @@ SPELLINGS = {
 
 @pytest.mark.parametrize("text", SPELLINGS)
 def test_spellings(text: str) -> None:
-    """Texts that people write, spaces and other ways to say the same included."""
+    """Spaces and equivalent notations, as people write them, parse to the expected plan."""
     assert parse(text) == SPELLINGS[text]
 
 
@@ -157,7 +157,7 @@ WRONG = {
 
 @pytest.mark.parametrize("text", WRONG)
 def test_an_error_points_and_suggests(text: str) -> None:
-    """Each names the column, draws an arrow to it, and says what to do."""
+    """Each error names the column, draws an arrow to it and says what to write instead."""
     column, hint = WRONG[text]
     with pytest.raises(UsageFault) as caught:
         parse(text)
@@ -172,7 +172,7 @@ DOCS = Path(__file__).parents[2] / "docs" / "faults.md"
 
 
 def test_the_documentation_can_be_typed() -> None:
-    """Each example in docs/faults.md is a plan, and none of the grammar's words is missing there."""
+    """Every example in docs/faults.md is a valid plan, and every keyword of the grammar is documented."""
     text = DOCS.read_text(encoding="utf-8")
     examples = [line.partition("  ")[0] for line in text.split("```plan\n")[1].split("```")[0].splitlines()]
     assert len(examples) > 5
@@ -187,6 +187,6 @@ def test_the_documentation_can_be_typed() -> None:
 
 @given(st.text(alphabet="event:rstfinpab,/=+0123456789.é \n", max_size=40))
 def test_no_text_breaks_the_parser(text: str) -> None:
-    """Any text is a plan or a usage fault."""
+    """Any text either parses as a plan or raises a UsageFault."""
     with contextlib.suppress(UsageFault):
         assert parse(str(parse(text))) == parse(text)

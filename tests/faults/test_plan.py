@@ -1,4 +1,4 @@
-"""Plans as values: which connection suffers what."""
+"""Plans are values that assign faults to connections."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ TABLE = {
 
 @pytest.mark.parametrize("text", TABLE)
 def test_connections_come_in_order(text: str) -> None:
-    """`times` repeats, `times:all` never ends, what is past the end is left alone."""
+    """Faults apply to connections in order: `times` repeats, `times:all` never ends, later ones are untouched."""
     plan = parse(text)
     assert [",".join(map(str, plan.faults(number))) for number in range(len(TABLE[text]))] == TABLE[text]
 
 
 def test_values_refuse_what_the_grammar_refuses() -> None:
-    """A plan built in code is checked at the same door."""
+    """A plan built in code is validated like one that is parsed."""
     with pytest.raises(ValueError, match="at least one connection"):
         Plan(())
     with pytest.raises(ValueError, match="times is 0"):

@@ -1,4 +1,4 @@
-"""Seeded plans: the same for ever, and every fault has its chance."""
+"""A seed always gives the same plan, and the plans cover every fault."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from harness.faults import (
 
 
 def test_a_seed_is_for_ever() -> None:
-    """A seed in an old report still draws the plan of that report."""
+    """A seed from an old report still gives the same plan."""
     assert str(random_plan(42)) == "random:42"
     assert random_plan(42).spelled == "blank:3,fin/unknown:all"
     assert random_plan(42, events=7).spelled == "before-headers,fin/status:408/event:2+55,bad-chunk"
 
 
 def test_every_fault_has_its_chance() -> None:
-    """All kinds of faults, places and drops appear among a few hundred seeds."""
+    """All kinds of faults, places and drops occur within a few hundred seeds."""
     plans = map(random_plan, range(600))
     faults = [fault for plan in plans for connection in plan.connections for fault in connection.faults]
     kinds = {Cut, Status, Replay, Ping, Unknown, ErrorEvent, Ids, Late, Inclusive, Crlf, Chunks}

@@ -1,4 +1,4 @@
-"""A service that suffers: which requests, in which order, closed once, and on the record."""
+"""A faulty service applies its plan to the right requests in order, closes bodies once and logs what it did."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ UNARY = Request("POST", "/v1beta/interactions", Headers(), b'{"model":"m","input
 
 
 def test_connections_suffer_in_order() -> None:
-    """The first two attempts fail as planned, the third is left alone."""
+    """The first two attempts fail as planned and the third one is untouched."""
     service = cut(Live(), "event:3+5,rst/event:2,fin", PROTOCOL)
     first, second, third = (read(service(request)) for request in (CREATE, resume("e3"), resume("e5")))
     assert (first[0], first[1].how, first[1].at) == (BODY[: after(3) + 5], How.RST, At.IN_CHUNK)
@@ -29,7 +29,7 @@ def test_connections_suffer_in_order() -> None:
 
 
 def test_what_is_over_is_let_go_of() -> None:
-    """A stream that was left holds none of its bytes in the log, which still tells what happened to it."""
+    """After a stream is closed the log keeps none of its bytes, only which faults fired."""
     service = cut(Live(), "dup:1,event:3,rst", PROTOCOL)
     body = service(CREATE).body
     assert service.log[0].stages
@@ -50,7 +50,7 @@ KINDS = {
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_kinds_of_requests(kind: str) -> None:
-    """A body decides by its `stream` field, a request without one by what it accepts."""
+    """A request with a body is classified by its `stream` field, one without by its Accept header."""
     assert [kind_of(request, PROTOCOL) for request in KINDS[kind]] == [kind] * len(KINDS[kind])
 
 
@@ -66,14 +66,14 @@ SCOPES = {
 
 @pytest.mark.parametrize("scope", SCOPES)
 def test_scopes(scope: str) -> None:
-    """Only the requests of the scope suffer, and only they are counted."""
+    """Only requests within the scope are affected, and only they are counted."""
     service = cut(Live(), f"{scope}status:503,times:all", PROTOCOL)
     assert [service(request).status for request in (CREATE, resume("e1"), POLL, UNARY)] == SCOPES[scope]
     assert service.connections == SCOPES[scope].count(503)
 
 
 def test_a_status_is_all_that_comes() -> None:
-    """The service never hears of the request; the answer is the API's error, with its waiting time."""
+    """A planned status answers with the API's error body and retry headers without calling the service."""
     live = Live()
     service = cut(live, "status:429,retry-after:2,retry-after-ms:1500/status:599", PROTOCOL)
     response = service(CREATE)
@@ -94,7 +94,9 @@ HEADS = {
 
 @pytest.mark.parametrize("plan", HEADS)
 def test_head_cuts(plan: str) -> None:
-    """The service was asked and did its work, the head never comes whole, the body is closed once."""
+    """For a cut in the head the service still handles the request, the head stays incomplete and the body is
+    closed once.
+    """
     live = Live()
     response = cut(live, plan, PROTOCOL)(CREATE)
     body, ending = read(response)
@@ -107,7 +109,7 @@ def test_head_cuts(plan: str) -> None:
 @pytest.mark.parametrize("plan", ["event:2,rst", "ping:all", "headers,fin", "inclusive"])
 @pytest.mark.parametrize("pulls", [0, 1, 2])
 def test_close_reaches_the_service_once(plan: str, pulls: int) -> None:
-    """Also before the first piece and when called again; then nothing more is pulled."""
+    """Closing closes the service's body exactly once, even before the first piece, and ends the iteration."""
     live = Live()
     body = cut(live, plan, PROTOCOL)(CREATE).body
     for _ in range(min(pulls, 1 if plan == "headers,fin" else 2)):
@@ -120,7 +122,7 @@ def test_close_reaches_the_service_once(plan: str, pulls: int) -> None:
 
 
 def test_reading_is_lazy() -> None:
-    """Pieces are pulled one at a time and only when asked for; none after the ending."""
+    """Pieces are pulled one at a time on demand, and none after the ending."""
     pulled: list[bytes] = []
 
     def pieces() -> object:
@@ -142,7 +144,7 @@ def test_reading_is_lazy() -> None:
 
 
 def test_other_answers_suffer_bytes_only() -> None:
-    """JSON has no events: it passes plans of events, and is cut at bytes; its length stays true."""
+    """A JSON response ignores event faults, is cut only at bytes and keeps its declared length."""
     whole = b'{"id":"int_1"}'
     for plan in ("event:0,rst", "ping:0", "completion,end", "ids:none"):
         assert read(cut(Live(), f"all={plan}", PROTOCOL)(POLL)) == (whole, COMPLETE)
@@ -151,7 +153,7 @@ def test_other_answers_suffer_bytes_only() -> None:
 
 
 def test_an_inclusive_resume_repeats_one_event() -> None:
-    """The event of the cursor comes first and counts; a start and a replay from the start are as ever."""
+    """`inclusive` repeats and counts the cursor's event on a resume; a create and a full replay are unaffected."""
     live = Live()
     service = cut(live, "inclusive,times:all", PROTOCOL)
     assert cursors(read(service(resume("e2")))[0]) == ["e2", "e3", "e4", "e5"]
@@ -162,7 +164,7 @@ def test_an_inclusive_resume_repeats_one_event() -> None:
 
 
 def test_an_inclusive_resume_of_a_stranger() -> None:
-    """A cursor the service refuses stays refused, and one that no replay shows adds nothing."""
+    """With `inclusive` an unknown cursor is still refused, and one missing from the replay adds no event."""
     response = cut(Live(), "inclusive", PROTOCOL)(resume("nobody"))
     assert response.status == 400
     endless = Response(200, EVENTS, Live()(CREATE).framing, PieceBody(iter(lambda: Pause(1), None)))
@@ -171,7 +173,7 @@ def test_an_inclusive_resume_of_a_stranger() -> None:
 
 
 def test_a_made_up_id_resumes_where_it_stood() -> None:
-    """The id of an added error leads the service to the real event before it, on any connection."""
+    """Resuming from the id of an added error continues after the real event before it, on any connection."""
     live = Live()
     service = cut(live, "error:2+id,event:3,rst", PROTOCOL)
     seen = cursors(read(service(CREATE))[0])
@@ -181,7 +183,7 @@ def test_a_made_up_id_resumes_where_it_stood() -> None:
 
 
 def test_the_record_tells_what_fired() -> None:
-    """Number, method, path without its query, and which faults found their place."""
+    """The log has number, method, path without query, and the faults that fired for each connection."""
     service = cut(Live(), "ping:1,event:99,rst/status:500/inclusive,headers,fin/pass", PROTOCOL)
     for request in (CREATE, CREATE, resume("e1"), CREATE):
         read(service(request))
@@ -192,7 +194,7 @@ def test_the_record_tells_what_fired() -> None:
 
 
 def test_counting_is_safe_between_threads() -> None:
-    """Of many requests at once exactly one gets each fault."""
+    """With concurrent requests each planned fault is applied to exactly one of them."""
     service = cut(Live(), "pass,times:50/status:500,times:20/pass", PROTOCOL)
     statuses: list[int] = []
     start = threading.Barrier(4)
@@ -212,14 +214,14 @@ def test_counting_is_safe_between_threads() -> None:
 
 
 def test_a_wrong_plan_is_refused_at_the_door() -> None:
-    """Not when the first request comes."""
+    """An invalid plan is refused when the service is wrapped, not at the first request."""
     with pytest.raises(UsageFault, match="column 9"):
         cut(Live(), "event:3,rts", PROTOCOL)
 
 
 @pytest.mark.parametrize("seed", range(200))
 def test_any_drawn_plan_keeps_the_law_of_bodies(seed: int) -> None:
-    """Every body ends with one ending, unfinished chunks come last, and closing reaches the service."""
+    """With any random plan each body has one final ending, torn chunks come last, and closing is forwarded."""
     live = Live()
     service = cut(live, f"random:{seed}+6", PROTOCOL)
     for request in (CREATE, resume("e2"), resume(None), CREATE):

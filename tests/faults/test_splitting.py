@@ -1,4 +1,4 @@
-"""Events with every byte that belongs to them, whatever the pieces they come in."""
+"""A stream is split into events with all bytes that belong to them, for any chunking."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ CR_STREAM = tuple(block.replace(b"\n", b"\r") for block in STREAM)
 @pytest.mark.parametrize("stream", [STREAM, CRLF_STREAM, CR_STREAM], ids=["lf", "crlf", "cr"])
 @pytest.mark.parametrize("size", [1, 2, 3, 50, 10_000])
 def test_events_do_not_depend_on_pieces(stream: tuple[bytes, ...], size: int) -> None:
-    """A LF after the CR that ends an event belongs to the event."""
+    """For any chunking the split events are the same, and an LF after a final CR belongs to the event."""
     splitter = Splitter()
     events = [event for part in slices(b"".join(stream), size) for event in splitter.feed(part)]
     last, rest = splitter.finish()
@@ -22,7 +22,7 @@ def test_events_do_not_depend_on_pieces(stream: tuple[bytes, ...], size: int) ->
 
 
 def test_comments_lead_the_event_they_precede() -> None:
-    """They are in `raw`, not in `block`; what is left of a cut stream is the rest."""
+    """A comment before an event is in its `raw` but not in its `block`; unfinished bytes are the rest."""
     splitter = Splitter()
     event = splitter.feed(b": ping\n\n" + STREAM[0] + b"data: x")[0]
     assert (event.raw, event.block) == (b": ping\n\n" + STREAM[0], STREAM[0])
@@ -30,7 +30,7 @@ def test_comments_lead_the_event_they_precede() -> None:
 
 
 def test_an_endless_event_is_given_up() -> None:
-    """Memory is bounded: its bytes come out, and events after it are found."""
+    """An event without end is spilled so that memory stays bounded, and later events are still found."""
     splitter = Splitter()
     out = 0
     for _ in range(40):

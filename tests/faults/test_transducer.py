@@ -1,4 +1,4 @@
-"""The machine: order of stages, framing, nothing after an ending."""
+"""The transducer applies its stages in order, adapts the framing and emits nothing after an ending."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ FRAMINGS: dict[str, tuple[Framing, Framing, Framing]] = {
 
 @pytest.mark.parametrize("plan", FRAMINGS)
 def test_framing(plan: str) -> None:
-    """A Content-Length is kept only where it stays true or shall be short."""
+    """A Content-Length is kept only if it stays correct or is meant to be too long."""
     found = tuple(framing_for(parse(plan).faults(0), framing) for framing in (Chunked(), Length(9), UntilClose()))
     assert found == FRAMINGS[plan]
 
 
 def test_nothing_follows_an_ending() -> None:
-    """Whatever is pushed after it gives nothing, and `ended` says so."""
+    """Anything fed after an ending produces nothing, and `ended` is true."""
     machine, _ = transducer(parse("event:1,rst").faults(0), PROTOCOL, Chunked())
     assert [type(piece) for piece in machine.feed(Chunk(STREAM[0] + STREAM[1]))] == [Chunk, Ending]
     assert machine.ended
@@ -42,13 +42,13 @@ def test_nothing_follows_an_ending() -> None:
 
 @pytest.mark.parametrize("plan", ["event:0,rst", "ping:0", "byte:0,end", "chunks:1"])
 def test_a_dead_connection_stays_dead(plan: str) -> None:
-    """Where there is no head there is no body to hurt."""
+    """A connection that died before the headers has no body, so no fault changes it."""
     dead = Ending(how=How.FIN, at=At.BEFORE_HEADERS)
     assert pieces_through(plan, [dead]) == [dead]
 
 
 def test_stages_tell_whether_they_fired() -> None:
-    """A fault whose place never came is known by it."""
+    """A stage reports whether its fault fired, so that a place that never came is known."""
     machine, stages = transducer(parse("ping:9,dup:1,event:1,rst").faults(0), PROTOCOL, Chunked())
     assert not any(stage.fired for _, stage in stages)
     machine.feed(Chunk(STREAM[0]))

@@ -1,1 +1,1 @@
-"""Tests of what is said about a target."""
+"""Tests of `harness.outcome`: rules, findings and verdicts."""

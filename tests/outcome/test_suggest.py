@@ -1,4 +1,4 @@
-"""What was probably meant."""
+"""Suggestions for misspelt words."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ WORDS = ["stream", "steam", "store", "background"]
     ],
 )
 def test_the_nearest_words_come_first(word: str, near: list[str]) -> None:
-    """Spelling decides, then the beginning; one that is far off stands alone, and nonsense is near nothing."""
+    """Close spellings are suggested, else words with that prefix, else one similar word, else none."""
     assert nearest(word, WORDS) == near
     assert nearest(word, WORDS, most=1) == near[:1]
 
 
 def test_a_message_ends_with_what_helps() -> None:
-    """The near words; else what the caller would say; else all words, if they are few."""
+    """A message suggests similar words, else the caller's text, else all words if they are few."""
     assert did_you_mean("stram", WORDS) == ": did you mean 'stream' or 'steam'?"
     assert did_you_mean("xyzzy", WORDS, otherwise=" (see --help)") == " (see --help)"
     assert did_you_mean("xyzzy", WORDS) == ": known are stream, steam, store, background"

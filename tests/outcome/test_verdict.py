@@ -1,4 +1,4 @@
-"""The one table from observations to verdicts, and from verdicts to an exit code."""
+"""One table maps observations to verdicts, and verdicts to an exit code."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ TABLE = {
 
 @pytest.mark.parametrize(("outcome", "expected"), TABLE.items())
 def test_the_table(outcome: Outcome, expected: tuple[Verdict, ...]) -> None:
-    """Level by level, each outcome has its verdict."""
+    """Each outcome has its documented verdict at each level."""
     assert tuple(verdict(Observation(outcome), level, DOCUMENTED) for level in (MUST, SHOULD, MAY)) == expected
 
 
 def test_every_outcome_is_in_the_table() -> None:
-    """No outcome is left to chance."""
+    """The table covers every outcome."""
     assert TABLE.keys() == set(Outcome)
 
 
@@ -58,13 +58,13 @@ def test_every_outcome_is_in_the_table() -> None:
     ],
 )
 def test_strict_never_fails_what_was_only_inferred(level: Level, basis: Basis, expected: Verdict) -> None:
-    """--strict makes a warning a failure, unless nobody ever stated the rule."""
+    """--strict turns a warning into a failure unless the rule is only inferred."""
     assert verdict(NOT_MET, level, basis, strict=True) is expected
 
 
 @pytest.mark.parametrize("strict", [False, True])
 def test_a_lenient_reading_never_fails(strict: bool) -> None:
-    """What keeps its rule in a lenient reading warns, strict or not."""
+    """A rule that is met only under a lenient reading warns, with or without --strict."""
     assert verdict(Observation(Outcome.NON_STRICT), MUST, DOCUMENTED, strict=strict) is Verdict.WARN
 
 
@@ -73,7 +73,7 @@ def test_a_lenient_reading_never_fails(strict: bool) -> None:
     [(False, False, Verdict.UNTESTABLE), (True, False, Verdict.FAIL), (True, True, Verdict.UNTESTABLE)],
 )
 def test_untestable_fails_only_where_it_was_promised(declared: bool, race_lost: bool, expected: Verdict) -> None:
-    """A declared capability that cannot be seen is a broken promise; a lost race is nobody's."""
+    """An untestable check fails if its capability was declared, unless the cause was a lost race."""
     observation = Observation.untestable("no ids", race_lost=race_lost)
     assert verdict(observation, MUST, DOCUMENTED, declared=declared) is expected
 
@@ -83,7 +83,7 @@ UNANSWERED = replace(Observation.untestable("it was refused for now"), unanswere
 
 @pytest.mark.parametrize("declared", [False, True])
 def test_what_was_not_answered_is_no_broken_promise(declared: bool) -> None:
-    """A target that limits our rate has broken nothing, whatever was declared."""
+    """A check that was rate-limited is untestable, even if its capability was declared."""
     assert verdict(UNANSWERED, MUST, DOCUMENTED, declared=declared) is Verdict.UNTESTABLE
 
 
@@ -100,7 +100,7 @@ def test_what_was_not_answered_is_no_broken_promise(declared: bool) -> None:
 def test_a_must_without_an_answer_was_not_judged(
     observation: Observation, level: Level, baselined: bool, expected: bool
 ) -> None:
-    """Only a MUST, only for want of an answer, and only where no baseline excuses it."""
+    """A check counts as not judged only if it is a MUST, had no answer and is not in the baseline."""
     assert not_judged(observation, level, baselined=baselined) is expected
 
 
@@ -115,7 +115,7 @@ def test_a_must_without_an_answer_was_not_judged(
     ],
 )
 def test_a_baseline_expects_the_failure(outcome: Outcome, level: Level, expected: Verdict) -> None:
-    """A baselined failure is expected; a baselined check that fails no more makes the baseline stale."""
+    """A failure in the baseline is expected; if its check no longer fails, the entry is stale."""
     assert verdict(Observation(outcome), level, DOCUMENTED, baselined=True) is expected
 
 
@@ -131,7 +131,7 @@ def test_a_baseline_expects_the_failure(outcome: Outcome, level: Level, expected
     ],
 )
 def test_exit_codes(verdicts: list[Verdict], code: Exit) -> None:
-    """A run is green only when something looked at the target and nothing failed."""
+    """A run exits with 0 only if at least one check was judged, none failed and none erred."""
     assert exit_code(verdicts) is code
 
 
@@ -145,7 +145,7 @@ def test_exit_codes(verdicts: list[Verdict], code: Exit) -> None:
     ],
 )
 def test_a_run_that_left_a_must_unjudged_is_never_green(verdicts: list[Verdict], code: Exit) -> None:
-    """It says so with the code of a target that refuses us, unless something is known to be wrong."""
+    """An unjudged MUST makes the run exit as unreachable, unless a failure or an error is known."""
     assert exit_code(verdicts, unjudged=True) is code
 
 
@@ -162,7 +162,7 @@ BROKEN, LENIENT, NOTE = Severity.BROKEN, Severity.NON_STRICT, Severity.INFORMATI
     ],
 )
 def test_the_worst_finding_decides(severities: list[Severity], outcome: Outcome) -> None:
-    """An observation is what the worst of its findings says, and keeps them all."""
+    """The outcome of an observation is that of its most severe finding, and all findings are kept."""
     findings = [Finding("r", "m", severity=severity) for severity in severities]
     observation = Observation.of(findings)
     assert (observation.outcome, len(observation.findings)) == (outcome, len(findings))

@@ -1,4 +1,4 @@
-"""How messages word long texts and numbers."""
+"""How messages shorten long texts and count things."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from harness.outcome.words import counted, measured, shortened
 
 @pytest.mark.parametrize(("text", "told"), [("", ""), ("12345", "12345"), ("123456", "1234…")])
 def test_a_text_is_cut_to_what_is_shown(text: str, told: str) -> None:
-    """The ellipsis counts, so nothing is longer than was asked for."""
+    """A shortened text, including its ellipsis, is never longer than the limit."""
     assert shortened(text, 5) == told
 
 
 def test_a_text_that_is_compared_tells_how_long_it_is() -> None:
-    """Two texts that begin alike may differ behind what is shown."""
+    """A shortened text states its full length, since two texts may differ after the part that is shown."""
     assert [measured("12345", 5), measured("123456", 5)] == ["12345", "12345… (6 characters)"]
 
 
 def test_numbers_and_nouns_agree() -> None:
-    """One thing, several things, none; with the plural that the noun has."""
+    """A count uses the singular or plural of its noun, and the plural can be given."""
     assert [counted(number, "event") for number in (0, 1, 2)] == ["0 events", "1 event", "2 events"]
     assert [counted(number, "reply", "replies") for number in (1, 2)] == ["1 reply", "2 replies"]

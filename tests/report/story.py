@@ -1,4 +1,4 @@
-"""A finished run with one result of every verdict that matters, for the tests of the formats."""
+"""A finished run with one result of each important verdict, for the tests of the formats."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from harness.wire.secrets import SecretFields
 from tests.runner import toys
 
 HOSTILE = '</script><b>&"\x1b[31m\x00\ud800 ]]> ```` | \u202e'
-"""What a target may put in an answer to spoil a report."""
+"""Text that a target may put into a response to break a report."""
 
 
 def hostile(got: Exchange) -> Iterator[Finding]:
@@ -26,7 +26,7 @@ CATALOGUE = (*toys.CATALOGUE, toys.ODD, toys.SHOULD, toys.RAISES, toys.UNMET, NA
 
 
 def told(service: toys.ToyService | None = None) -> Story:
-    """What the listeners have heard after a run over the toy catalogue."""
+    """What the listeners heard during a run over the toy catalogue."""
     story = Story(SecretFields({"secret"}))
     options = RunOptions(baseline=Baseline([Entry("create.ok", "was broken", "2026-01-01")]))
     for event in check_target(toys.toy_target(service or toys.ToyService()), CATALOGUE, options):

@@ -1,4 +1,4 @@
-"""Claims about reproducing: the line is what was sent, a shell takes it whole, no key is in it."""
+"""A curl line reproduces the request exactly, is safe to paste into a shell, and contains no key."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MASK = Mask({"GEMINI_API_KEY": "secret-one", "OTHER_GEMINI_API_KEY": "secret-two
 
 
 def line(body: bytes = b"", *headers: tuple[str, str], target: str = "/v1beta/interactions") -> str:
-    """The curl line of a POST."""
+    """The curl line of a POST request."""
     return curl(Request("POST", target, Headers(headers), body), "http://h:1", MASK)
 
 
@@ -35,26 +35,26 @@ def line(body: bytes = b"", *headers: tuple[str, str], target: str = "/v1beta/in
     ],
 )
 def test_headers(header: tuple[str, str], part: str) -> None:
-    """A secret is its variable, known or not; a key the check made up stays visible; nothing else is expanded."""
+    """A secret becomes a shell variable, a key made up by the check stays visible, and all else is quoted."""
     assert f"-H {part}" in line(b"", header)
 
 
 @pytest.mark.parametrize("body", [b'{"a":"it\'s $HOME `x` \\n"}', "héllo".encode(), b"@file", b'{\n"a": 1}'])
 def test_bodies_pass_the_shell_unchanged(body: bytes) -> None:
-    """What the shell hands to curl as data is the body, byte for byte."""
+    """The data that the shell passes to curl is the body, byte for byte."""
     words = shlex.split(line(body))
     assert words[words.index("--data-raw") + 1].encode() == body
 
 
 def test_binary_bodies_go_through_a_pipe() -> None:
-    """A body that is no text is decoded by the shell itself."""
+    """The command for a binary body makes the shell produce exactly its bytes."""
     command = line(b"\xff\x00\x01").partition("| curl")[0]
     done = subprocess.run(["sh", "-c", command], capture_output=True, check=True)
     assert done.stdout == b"\xff\x00\x01"
 
 
 def test_targets_are_quoted() -> None:
-    """A query does not reach the shell as an operator, and a key in it is hidden."""
+    """The query is quoted against the shell, and a key in it is hidden."""
     text = line(target="/v1/interactions?a=1&key=secret-one")
     assert "'http://h:1/v1/interactions?a=1&key=***'" in text
 
@@ -64,7 +64,7 @@ FAKE_CURL = """curl() { printf '%s\\n' "$@" >> asked; echo '{"object": "interact
 
 
 def test_ids_of_an_answer_are_taken_from_the_next_one(tmp_path: Path) -> None:
-    """What a shell sends has the new id wherever the old one stood, quotes before it or not, and nowhere else."""
+    """Run as a script, the lines use the new id wherever the old one was used, and nowhere else."""
     trail = [
         exchange(sent={"input": "hi"}, body={"id": "v1_old", "status": "completed"}),
         exchange("GET", f"{ROOT}/v1_old"),
@@ -83,7 +83,7 @@ def test_ids_of_an_answer_are_taken_from_the_next_one(tmp_path: Path) -> None:
 
 
 def test_who_names_an_id_did_not_make_it() -> None:
-    """The answer to a cancel, and one to nobody else, gives no variable."""
+    """A response that does not create its id, or whose id is not used later, gets no variable."""
     cancelled = exchange("POST", f"{ROOT}/v1_a/cancel", body={"id": "v1_a", "status": "cancelled"})
     alone = exchange(sent={"input": "hi"}, body={"id": "v1_b", "status": "completed"})
     assert "ID" not in "".join(curl_lines([cancelled, exchange("GET", f"{ROOT}/v1_a"), alone], "http://h", MASK))

@@ -1,4 +1,4 @@
-"""Which exchanges explain a verdict where there are many."""
+"""If a check has many exchanges, its failure shows those that explain the verdict."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from tests.runner import toys
 
 
 def made(name: str) -> Exchange:
-    """A create."""
+    """A create request and its response."""
     return exchange(sent={"input": "Hi"}, body={"id": name, "status": "completed"})
 
 
 def explained(*exchanges: Exchange, place: str) -> list[str]:
-    """The requests that are shown, and what is said of those that are not."""
+    """The requests that are shown, and the note about those that are not."""
     finding = Finding("get.odd", "it is odd", where=Where(place))
     observation = Observation(Outcome.NOT_MET, (finding,))
     text = failure_text(Result(toys.ODD, observation, Verdict.FAIL, exchanges=exchanges), Story())
@@ -34,7 +34,7 @@ def explained(*exchanges: Exchange, place: str) -> list[str]:
     ],
 )
 def test_many_exchanges(place: str, shown: list[str]) -> None:
-    """Where findings name theirs the first are shown, with the create they need; else the last."""
+    """The first exchanges named in findings are shown with the create they need; without names, the last ones."""
     reads = [exchange("GET", f"{ROOT}/v1_b?n={n}") for n in range(4)]
     told = "exchanges (3 of 7; the JSON and HTML reports have all):"
     found = explained(made("v1_c"), made("v1_b"), *reads, exchange("GET", f"{ROOT}/v1_c"), place=place)
@@ -42,7 +42,7 @@ def test_many_exchanges(place: str, shown: list[str]) -> None:
 
 
 def test_what_changed_it_comes_before_what_was_found() -> None:
-    """An act that the finding needs is no finding of its own."""
+    """An exchange that changed the state, such as a delete, is shown before the one with the finding."""
     deleted = exchange("DELETE", f"{ROOT}/v1_a", body={})
     child = exchange(sent={"input": "Hi", "previous_interaction_id": "v1_a"}, body={"id": "v1_c"})
     finding = Finding("get.odd", "it is odd", where=Where("child"))

@@ -1,4 +1,4 @@
-"""One finding in words."""
+"""A single finding is rendered as text."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ SECRET = "a-secret-of-the-run"
     ],
 )
 def test_a_place_is_told_as_far_as_it_is_known(where: Where, words: str) -> None:
-    """Zero is a place; a file is none of its words."""
+    """Only the known parts of a place are shown; 0 is a known part, and the file is left out."""
     assert place(where) == words
 
 
 def test_a_finding_is_its_message_and_what_was_compared() -> None:
-    """Secrets are hidden, control characters and line ends shown in every line; what was not compared has none."""
+    """A finding is shown with its comparison if there is one, secrets hidden and control characters escaped."""
     place = Where(pointer="$.id")
     finding = Finding("get.ok", f"lost {SECRET}", f"not {SECRET}", "data: 1\n\n\x1b[2J", where=place)
     assert list(finding_lines(finding, Mask({"KEY": SECRET}))) == [
@@ -40,6 +40,6 @@ def test_a_finding_is_its_message_and_what_was_compared() -> None:
 
 
 def test_a_finding_of_no_rule_is_not_passed_over() -> None:
-    """What nobody knows counts as a MUST."""
+    """A finding with an unknown rule id counts as a MUST."""
     assert level_of("no.such-rule") is Level.MUST
     assert {level_of(rule.id) for rule in BY_ID.values()} >= {Level.SHOULD, Level.MAY}

@@ -1,4 +1,4 @@
-"""Claims that hold for every format: secrets stay out, half a run is no report, hostile text does no harm."""
+"""Every format hides secrets, refuses an unfinished run and escapes hostile text."""
 
 from __future__ import annotations
 
@@ -26,27 +26,27 @@ def story() -> Story:
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_no_secret_in_any_format(name: str, story: Story) -> None:
-    """The key appears in a finding and in each request, and in no report."""
+    """The API key appears in a finding and in every request, but in no report."""
     assert toys.KEY not in render(name, story)
 
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_half_a_run_is_no_report(name: str) -> None:
-    """Before the run has finished nothing is rendered: a truncated report would look whole."""
+    """Rendering before the run has finished raises, since a truncated report would look complete."""
     with pytest.raises(RuntimeError, match="not finished"):
         render(name, Story())
 
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_text_can_always_be_written(name: str, story: Story) -> None:
-    """Whatever a target answered, the report is valid UTF-8 without control characters a terminal obeys."""
+    """Whatever the target sent, a report is valid UTF-8 without terminal control characters."""
     text = render(name, story)
     text.encode("utf-8")
     assert not set(text) & {"\x1b", "\x00"}
 
 
 def test_json_fits_its_schema_and_adds_up(story: Story) -> None:
-    """The JSON report is one object that its published schema describes; the buckets add up to the total."""
+    """The JSON report matches its published schema, and its counts add up to the total."""
     report = json.loads(render("json", story))
     schema = json.loads((folder("schemas") / "output" / "check.schema.json").read_text(encoding="utf-8"))
     jsonschema.validate(report, schema)
@@ -59,7 +59,7 @@ def test_json_fits_its_schema_and_adds_up(story: Story) -> None:
 
 
 def test_junit_counts_agree_with_the_cases(story: Story) -> None:
-    """The XML parses, every check is one case, and each suite's numbers are those of its cases."""
+    """The JUnit report is valid XML with one case for each check, and its counts match the cases."""
     root = ET.fromstring(render("junit", story))
     assert len(root.findall(".//testcase")) == len(CATALOGUE) == int(root.attrib["tests"])
     for suite in root.findall("testsuite"):
@@ -70,7 +70,7 @@ def test_junit_counts_agree_with_the_cases(story: Story) -> None:
 
 
 def test_html_is_self_contained_and_balanced(story: Story) -> None:
-    """The page refers to nothing outside itself, and a target's markup is text in it."""
+    """The HTML report loads nothing external, and markup from the target is escaped."""
     page = render("html", story)
     seen = _Tags()
     seen.feed(page)
@@ -81,7 +81,7 @@ def test_html_is_self_contained_and_balanced(story: Story) -> None:
 
 
 class _Tags(HTMLParser):
-    """Collects tags, and attributes that would load something."""
+    """Collects tags, and the attributes that would load something."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -94,7 +94,7 @@ class _Tags(HTMLParser):
 
 
 def test_markdown_fences_hold(story: Story) -> None:
-    """Backticks in an answer do not end the block that quotes it."""
+    """Backticks in a response do not end the Markdown block that quotes it."""
     lines = render("markdown", story).splitlines()
     fences = [line for line in lines if set(line.removesuffix("text")) == {"`"}]
     assert len(fences) % 2 == 0
@@ -107,7 +107,7 @@ def test_markdown_fences_hold(story: Story) -> None:
     [(toys.ToyService(), "lightgrey", "2/7 passed"), (toys.ToyService(forgets=True), "lightgrey", "1/3 passed")],
 )
 def test_badge_is_never_green_by_mistake(service: toys.ToyService, colour: str, message: str) -> None:
-    """A run with an error of ours is grey, and the message counts what ran."""
+    """The badge of a run with an internal error is grey, and its message counts the checks that ran."""
     badge = json.loads(render("badge", told(service)))
     assert (badge["color"], badge["message"]) == (colour, message)
     assert badge["schemaVersion"] == 1

@@ -1,4 +1,4 @@
-"""Claims about how a passage through a gateway is shown."""
+"""How a report shows a passage through a gateway."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ JSON, EVENTS = "application/json", "text/event-stream"
 
 
 def exchange(request: Request, status: int | None, body: bytes = b"", kind: str = JSON) -> Exchange:
-    """A finished exchange; without a status its connection was reset."""
+    """A finished exchange, or one whose connection was reset if there is no status."""
     recorder = Recorder(request)
     if status is not None:
         recorder.head(status, Headers((("content-type", kind),)), UntilClose())
@@ -31,13 +31,13 @@ STREAM = b'data: {"event_type":"step.stop"}\n\ndata: [DONE]\n\n'
 
 
 def lines(client: Exchange, *upstream: Exchange, astray: tuple[Exchange, ...] = ()) -> list[str]:
-    """How a passage is shown."""
+    """The lines that show a passage."""
     passage = Passage(name="x.y", client=client, upstream=upstream, astray=astray)
     return list(passage_lines(passage, Mask({"KEY": SECRET})))
 
 
 def test_all_four_sides_in_order() -> None:
-    """What went out and came back, upstream as often as it was asked."""
+    """Every request and response between client, gateway and upstream is shown in order, retries included."""
     lost, again = exchange(CREATE, None), exchange(CREATE, 200, STREAM, EVENTS)
     assert lines(exchange(CREATE, 200, b'{"id": "a"}'), lost, again) == [
         'client → gateway    POST /v1beta/interactions {"input": "hi"}',
@@ -50,7 +50,7 @@ def test_all_four_sides_in_order() -> None:
 
 
 def test_what_arrived_instead_is_shown() -> None:
-    """A request that went astray stands where its own should be; one that went nowhere is told so."""
+    """A misdirected request is shown in place of the expected one; if none arrived, that is said."""
     assert lines(exchange(CREATE, 404), astray=(exchange(COLON, 404),))[1].endswith(
         "POST /v1beta/interactions/a:cancel"
     )
@@ -59,7 +59,7 @@ def test_what_arrived_instead_is_shown() -> None:
 
 @pytest.mark.parametrize("body", [b'{"input": "%s"}', b"data: %s\n\n", b"%s"])
 def test_secrets_and_control_characters_are_not_shown(body: bytes) -> None:
-    """Neither the run's key, wherever it comes back, nor what a terminal would obey."""
+    """Neither the API key nor terminal control characters are shown, wherever they occur."""
     filled = body.replace(b"%s", SECRET.encode() + b"\x1b[2J")
     request = Request("POST", f"/v1beta/interactions?key={SECRET}", Headers(), filled)
     for kind in (JSON, EVENTS):

@@ -1,4 +1,4 @@
-"""Claims about what reports leave out: a key that a target repeats, in pieces, in an ending, in a comment."""
+"""Reports hide an API key that the target repeats, even split over events, in an ending or in a comment."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ GET = Request("GET", "/v1beta/interactions/v1_a?stream=true")
 
 
 def spread(secret: str) -> bytes:
-    """A stream whose model says a secret, a few characters an event."""
+    """A stream whose text deltas contain a secret, seven characters in each."""
     parts = [secret[at : at + 7] for at in range(0, len(secret), 7)]
     deltas = [{"index": 0, "delta": {"type": "text", "text": p}, "event_type": "step.delta"} for p in parts]
     return b"".join(encode("step.delta", json.dumps(delta).encode()) for delta in deltas)
@@ -36,7 +36,7 @@ def spread(secret: str) -> bytes:
 
 @pytest.mark.parametrize("secret", [KEY, GOOGLE])
 def test_a_key_that_is_spread_over_events(secret: str) -> None:
-    """No part of it is shown, whether it is known or only looks like one; the other events stay."""
+    """A known or recognisable key split over events is hidden entirely; the other events are shown."""
     body = encode("ping", b'{"event_type": "ping"}') + spread(secret)
     shown = body_text(body, GET, MASK)
     assert not any(secret[at : at + 7] in shown for at in range(0, len(secret) - 6, 7))
@@ -45,13 +45,13 @@ def test_a_key_that_is_spread_over_events(secret: str) -> None:
 
 
 def test_a_stream_without_a_secret_is_shown_as_it_came() -> None:
-    """Words that are spread over events stay in their pieces, and so does the address of a private network."""
+    """A stream without a secret is shown unchanged, private addresses included."""
     body = spread("just what the model says of http://10.1.2.3/x")
     assert body_text(body, GET, MASK) == body.decode()
 
 
 def test_an_ending_that_quotes_the_target() -> None:
-    """What was no HTTP is quoted without the key in it, and paints nothing."""
+    """An ending that quotes invalid HTTP hides the key and escapes control characters."""
     detail = f"'X-Echo {KEY}\x1b[2J' is not a header field"
     broken = replace(exchange(), ending=Ending(how=How.FIN, at=At.IN_HEADERS, detail=detail))
     line = ending_line(broken, MASK)
@@ -61,13 +61,13 @@ def test_an_ending_that_quotes_the_target() -> None:
 
 
 def test_the_place_of_a_finding() -> None:
-    """A member whose name is the key is no way around."""
+    """A key used as a member name is hidden in the place of a finding."""
     finding = Finding("r", "m", where=Where(pointer=f"$.{KEY}"))
     assert list(finding_lines(finding, MASK)) == [f"m (at $.{HIDDEN})"]
 
 
 def test_a_script_that_reproduces(tmp_path: Path) -> None:
-    """What a target said stands in a comment: without the key, and no line of it becomes a command."""
+    """In a reproduction script the target's text is a comment without the key, and no line of it is executed."""
     found = Finding("create.ok", f"it said {KEY}\ntouch owned\r\ntouch owned")
     failure = Failure(engine="schema", finding=found, trail=(exchange(),))
     target = TargetInfo(name="t", url="http://127.0.0.1:9", version="v1beta", model="m", agent="a")

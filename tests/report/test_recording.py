@@ -1,4 +1,4 @@
-"""Claims about the report of a recording session: a line a scenario, each drift once, no secret, how to go on."""
+"""The report of a recording session: one line per scenario, each drift once, no secrets, how to continue."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ RENAMED = Drifts(3, {Drift("body.usage", "object", "absent"): ["POST /v1/interac
 
 
 class Terminal(io.StringIO):
-    """A stream that is one."""
+    """A stream that claims to be a terminal."""
 
     def isatty(self) -> bool:
         return True
 
 
 def reported(*results: Recorded, out: io.StringIO | None = None, colour: bool = False) -> str:
-    """What a person sees of these results."""
+    """What the user sees of these results."""
     stream = out or io.StringIO()
     report = RecordingReport(stream, Mask({"GEMINI_API_KEY": KEY}), colour=colour)
     for number, result in enumerate(results, 1):
@@ -38,12 +38,12 @@ def reported(*results: Recorded, out: io.StringIO | None = None, colour: bool = 
 
 @pytest.fixture
 def session() -> Session:
-    """One whose target is never asked anything."""
+    """A session whose target is never contacted."""
     return Session(resolve_target("https://x.test", TargetOptions(api_key=KEY)), Path("cassettes/other"), 9)
 
 
 def test_a_drift_is_shown_once_however_many_scenarios_show_it() -> None:
-    """A field that went away is one line of the month's list; every scenario still says how many it has."""
+    """A drift seen in several scenarios is shown once, while each scenario states how many it has."""
     finding = Finding("usage.types", "a token count is no count")
     news = Recorded("a", State.RECORDED, exchanges=3, findings=(finding, finding), drifts=RENAMED)
     said = reported(news, Recorded("b", State.RECORDED, exchanges=1, findings=(finding,), drifts=RENAMED))
@@ -70,17 +70,17 @@ def test_a_drift_is_shown_once_however_many_scenarios_show_it() -> None:
     ],
 )
 def test_lines(result: Recorded, line: str) -> None:
-    """What became of a scenario, without its secrets and without what a terminal would obey."""
+    """A scenario's line states its result without secrets and without terminal control characters."""
     assert reported(result) == f"a: {line}\n"
 
 
 def test_what_was_not_begun_is_no_line_of_its_own() -> None:
-    """The end names it among what is missing."""
+    """A scenario that was not started gets no line; the summary lists it as missing."""
     assert reported(Recorded("a", State.STOPPED, NOT_BEGUN, had_predecessor=True)) == ""
 
 
 def test_progress_and_colour_only_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The scenario in work is drawn and wiped away again."""
+    """On a terminal the running scenario is shown and then erased; elsewhere there is no colour."""
     monkeypatch.setenv("TERM", "xterm")
     result = Recorded("tools", State.RECORDED)
     drawn = reported(result, out=Terminal(), colour=True)
@@ -89,14 +89,14 @@ def test_progress_and_colour_only_on_a_terminal(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_wait_is_told() -> None:
-    """Before it begins, with its length and its reason."""
+    """A wait is announced before it begins, with its length and its reason."""
     out = io.StringIO()
     RecordingReport(out, Mask()).hear(Waits(12.5, "GET /x was answered 429"))
     assert out.getvalue() == "waiting 12.5 s, as the target asks: GET /x was answered 429\n"
 
 
 def test_the_end_says_how_to_go_on(session: Session) -> None:
-    """What is missing is what a continued session records; what the target cannot do is not missing."""
+    """The summary lists the scenarios that --continue will record; unsupported ones are not missing."""
     out = io.StringIO()
     results = [
         Recorded("a", State.RECORDED), Recorded("b", State.UNSUPPORTED, "no agents"),
@@ -110,7 +110,7 @@ def test_the_end_says_how_to_go_on(session: Session) -> None:
 
 
 def test_the_data_hold_no_secret(session: Session) -> None:
-    """What the target said is masked there too."""
+    """Secrets from the target are masked in the session's data too."""
     told = session_record(session, [Recorded("a", State.FAILED, f"bad key {KEY}")], Mask({"GEMINI_API_KEY": KEY}))
     assert told["scenarios"][0]["reason"] == "bad key ***"
     assert KEY not in str(told)

@@ -1,4 +1,4 @@
-"""Claims about what a person reads: the block says all, colour and progress only on a terminal."""
+"""The terminal report shows everything a reader needs, with colour and progress only on a terminal."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Screen(io.StringIO):
 def watched(
     service: toys.ToyService | None = None, *, terminal: bool = False, colour: bool = False, verbose: bool = False
 ) -> str:
-    """What a run over the toy catalogue writes."""
+    """The output of a run over the toy catalogue."""
     screen, story = Screen(terminal=terminal), Story()
     report = TerminalReport(screen, story, colour=colour, verbose=verbose)
     options = RunOptions(manners=Manners(told=report.waiting))
@@ -59,17 +59,17 @@ def watched(
     ],
 )
 def test_lines(line: str) -> None:
-    """Each line that a reader needs is there: requirement, source, expected, actual, exchange, curl."""
+    """A failure is shown with requirement, source, expected, actual, exchange and curl lines."""
     assert line in watched().splitlines()
 
 
 def test_an_error_shows_our_traceback() -> None:
-    """A bug of ours is told with its place, so that it can be reported."""
+    """A bug in the harness is shown with its traceback, so that it can be reported."""
     assert "KeyError: 'a bug'" in watched()
 
 
 def test_totals_name_every_bucket_that_is_not_empty() -> None:
-    """The last lines count all checks and say what the run means."""
+    """The last lines count all checks by verdict and say what the result means."""
     lines = watched().splitlines()
     assert lines[-3].startswith("8 checks: 3 pass, 2 fail, 1 warn, 1 untestable, 1 error in ")
     assert lines[-2] == "-v explains each warning"
@@ -78,12 +78,12 @@ def test_totals_name_every_bucket_that_is_not_empty() -> None:
 
 
 def test_plain_text_without_a_terminal() -> None:
-    """A log file gets no escape sequence and no carriage return."""
+    """Output that is not a terminal contains no escape sequences and no carriage returns."""
     assert not set(watched()) & {"\x1b", "\r"}
 
 
 def test_progress_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A terminal sees the exercise that runs, and the line is wiped before the next one."""
+    """A terminal shows the running exercise and erases that line before the next one."""
     monkeypatch.setenv("TERM", "xterm")
     text = watched(terminal=True)
     assert "[1/4] create_and_get" in text
@@ -91,7 +91,7 @@ def test_progress_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Busy(toys.ToyService):
-    """Refuses two requests for now, and all that are about `x`."""
+    """Refuses two requests with 429, and every request whose last path segment is `x`."""
 
     def __call__(self, request: Request) -> Response:
         if len(self.log) in (5, 6) or request.segments[-1] == "x":
@@ -102,7 +102,7 @@ class Busy(toys.ToyService):
 
 @pytest.mark.parametrize("terminal", [False, True])
 def test_waits_are_announced(terminal: bool) -> None:
-    """The first is a line, every one is on the progress line of a terminal, and the end says what they cost."""
+    """The first wait gets a line, each one is shown in a terminal's progress, and the end sums them up."""
     text = watched(Busy(), terminal=terminal)
     assert text.count("the target asks us to wait: ") == 1
     assert "was answered 429 (rate_limit_exceeded)" in text
@@ -111,14 +111,14 @@ def test_waits_are_announced(terminal: bool) -> None:
 
 
 def test_what_had_no_answer_is_told_at_the_end() -> None:
-    """How many MUSTs, for which reason, and what to do; nothing is called conformant."""
+    """MUST checks without an answer are counted with their reason and what to do about it."""
     text = watched(Busy())
     assert "not judged: 1 MUST had no answer (429: 1); --rate N asks no faster" in text
     assert "not judged" not in watched()
 
 
 def test_verbose_names_every_check() -> None:
-    """With -v a pass is a line, too."""
+    """With -v, passed checks are listed too."""
     assert "PASS       create.ok [MUST] toy create.ok" in watched(verbose=True)
 
 
@@ -134,5 +134,5 @@ def test_verbose_names_every_check() -> None:
     ],
 )
 def test_colour(terminal: bool, environment: dict[str, str], choice: str, colour: bool) -> None:
-    """Colour on a terminal only, unless NO_COLOR is set or the user says otherwise."""
+    """Colour is used only on a terminal, unless NO_COLOR is set or the user chooses otherwise."""
     assert wants_colour(Screen(terminal=terminal), environment, choice) is colour

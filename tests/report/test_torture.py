@@ -1,4 +1,4 @@
-"""How a torture run is told: strips in the order that was asked for, and the words of a client that failed."""
+"""A torture report keeps the order of the cases and shows the error output of a failed client."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ def ended(number: int, plan: str, words: str = "") -> CaseEnded:
 
 
 def test_strips_are_in_the_order_of_the_cases() -> None:
-    """Whichever ended first."""
+    """Strips are in the order of the cases, whichever case ended first."""
     lines = list(strip_lines([ended(1, "event:0,end"), ended(0, "event:0,rst")], 1))
     assert [line.split()[0] for line in lines[:2]] == ["rst", "end"]
 
 
 def test_the_error_is_shown_that_a_dump_follows() -> None:
-    """Of standard error the last lines, and the first that is an error; where that is one of them, once."""
+    """The last lines of standard error are shown, preceded by the error line if they do not include it."""
     assert told(NODE) == ["TypeError: terminated", "…", "  }", "}", "Node.js v20.20.2"]
     assert told("  File x\n    y()\nValueError: odd\n") == ["  File x", "    y()", "ValueError: odd"]
 

@@ -1,1 +1,1 @@
-"""Tests of the wire's values and codecs."""
+"""Tests of the values and codecs in `harness.wire`."""

@@ -1,4 +1,4 @@
-"""Logical time: moved by requests and finished pauses, never back."""
+"""Logical time advances with requests and finished pauses and never runs backwards."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from harness.wire import TICK, LogicalClock
 
 
 def test_a_request_is_one_tick() -> None:
-    """Time stands still between requests."""
+    """Each request advances the clock by one tick; between requests time stands still."""
     clock = LogicalClock()
     clock.tick()
     clock.tick()
@@ -16,7 +16,7 @@ def test_a_request_is_one_tick() -> None:
 
 
 def test_readers_do_not_count_a_pause_twice() -> None:
-    """Two readers that wait for the same moment move time there once; an earlier moment moves nothing."""
+    """Reaching the same moment twice, or an earlier one, does not advance the clock again."""
     clock = LogicalClock()
     for moment in (1.0, 1.0, 0.5):
         clock.reached(moment)
@@ -25,6 +25,6 @@ def test_readers_do_not_count_a_pause_twice() -> None:
 
 @pytest.mark.parametrize("seconds", [0, -1.0])
 def test_a_tick_moves_time(seconds: float) -> None:
-    """A tick of nothing is refused at the door."""
+    """A clock whose tick is zero or negative cannot be created."""
     with pytest.raises(ValueError, match="must be positive"):
         LogicalClock(tick_seconds=seconds)

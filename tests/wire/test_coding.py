@@ -1,4 +1,4 @@
-"""Claims about content codings: undone in any parts, raw deflate and further members too, within a bound."""
+"""Decompression of bodies works for any chunking, for raw deflate and for several gzip members, up to a limit."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ BODIES = (
 
 @given(st.sampled_from(BODIES), st.lists(st.integers(0, 90), max_size=6))
 def test_in_any_parts(coded: tuple[str, bytes], cuts: list[int]) -> None:
-    """However the bytes are cut, what they decode to is the same, and its end is known."""
+    """A compressed body decodes to the same bytes however it is split, and its end is detected."""
     coding, body = coded
     edges = [0, *sorted(min(cut, len(body)) for cut in cuts), len(body)]
     inflater = Inflater(coding)
@@ -37,24 +37,24 @@ def test_in_any_parts(coded: tuple[str, bytes], cuts: list[int]) -> None:
 
 @pytest.mark.parametrize(("coding", "body"), BODIES[:4], ids=["gzip", "x-gzip", "members", "deflate"])
 def test_a_cut_body(coding: str, body: bytes) -> None:
-    """Of a body that was cut what came is told, and that its end did not."""
+    """A truncated compressed body yields what could be decoded and is reported as incomplete."""
     inflater = Inflater(coding)
     assert TEXT.startswith(inflater.feed(body[:-5], 10_000))
     assert not inflater.whole
 
 
 def test_a_bomb() -> None:
-    """No more is decoded than was allowed, and one byte by which the caller sees it."""
+    """Decoding stops one byte past the limit, so that the caller can tell the limit was exceeded."""
     assert len(Inflater("gzip").feed(gzip.compress(b"0" * 10_000_000), 1000)) == 1001
 
 
 @pytest.mark.parametrize("body", [b"{}", b'{"text": "hi"}', b"event: x\ndata: y\n\n", b""])
 def test_what_was_decoded_already(body: bytes) -> None:
-    """Text is not taken for what a header says it is in."""
+    """Plain text is not mistaken for compressed data, whatever coding a header names."""
     assert not any(is_coded(coding, body) for coding in ("gzip", "deflate"))
 
 
 def test_broken() -> None:
-    """What is no gzip is told as zlib tells it."""
+    """Invalid compressed data raises a ValueError with zlib's own message."""
     with pytest.raises(ValueError, match="incorrect header check"):
         Inflater("gzip").feed(b"no gzip", 99)

@@ -1,4 +1,4 @@
-"""The record of an exchange: exact about what passed, bounded in what it keeps."""
+"""The record of an exchange reports exactly what passed but keeps only a bounded part of it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ REQUEST = Request("GET", "/")
 
 
 def test_a_record_tells_what_passed() -> None:
-    """Body, size, digest, arrivals and ending are those of the pieces."""
+    """A record has the body, size, digest, arrivals and ending of the chunks it was given."""
     recorder = Recorder(REQUEST)
     recorder.head(200, Headers([("a", "b")]), Chunked())
     recorder.chunk(Chunk(b"ab"), 0.1)
@@ -25,7 +25,7 @@ def test_a_record_tells_what_passed() -> None:
 
 
 def test_a_record_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Beyond the bounds only size, digest and count go on."""
+    """Beyond the limits a record stops keeping bytes, but still updates size, digest and count."""
     monkeypatch.setattr(exchange, "KEPT_BYTES", 5)
     monkeypatch.setattr(exchange, "KEPT_PIECES", 2)
     recorder = Recorder(REQUEST)
@@ -39,13 +39,13 @@ def test_a_record_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_no_head_is_no_complete_answer() -> None:
-    """Without a response head there is no status, however orderly the connection ended."""
+    """Without a response head there is no status and no complete response, even after an orderly end."""
     record = Recorder(REQUEST).finish(COMPLETE, 0.0)
     assert (record.status, record.complete) == (None, False)
 
 
 def test_only_a_satisfied_framing_is_complete() -> None:
-    """An answer that was cut is not complete."""
+    """A response whose connection closed before its framing was satisfied is not complete."""
     recorder = Recorder(REQUEST)
     recorder.head(200, Headers(), Chunked())
     assert not recorder.finish(Ending(how=How.FIN), 0.0).complete
@@ -55,7 +55,7 @@ def test_only_a_satisfied_framing_is_complete() -> None:
     ("status", "succeeded"), [(None, False), (101, False), (200, True), (299, True), (300, False), (503, False)]
 )
 def test_a_2xx_is_a_success(status: int | None, succeeded: bool) -> None:
-    """Nothing else is, and no answer least of all."""
+    """Only a 2xx status is a success; an exchange without a response is not."""
     recorder = Recorder(REQUEST)
     if status is not None:
         recorder.head(status, Headers(), Chunked())
@@ -63,12 +63,12 @@ def test_a_2xx_is_a_success(status: int | None, succeeded: bool) -> None:
 
 
 def test_an_ending_in_words() -> None:
-    """How and where, as messages tell it."""
+    """The words of an ending say how and where the connection ended."""
     assert Ending(how=How.RST, at=At.BEFORE_HEADERS).words == "rst before headers"
 
 
 def test_the_reason_phrase_is_part_of_the_record() -> None:
-    """As it came with the head; without a head there is none."""
+    """A record keeps the reason phrase as it was received; without a head it is empty."""
     recorder = Recorder(REQUEST)
     assert recorder.finish(COMPLETE, 0.0).reason == ""
     recorder.head(404, Headers(), Chunked(), "Gone Fishing")
@@ -76,7 +76,7 @@ def test_the_reason_phrase_is_part_of_the_record() -> None:
 
 
 def test_identity_is_equality() -> None:
-    """Two records of the same bytes are two records, and their notes are their own."""
+    """Two records of the same bytes are not equal, and each has its own notes."""
     one, other = (Recorder(REQUEST).finish(COMPLETE, 0.0) for _ in range(2))
     assert one != other
     one.notes["reader"] = 1

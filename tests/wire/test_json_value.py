@@ -1,4 +1,4 @@
-"""JSON that may be none."""
+"""Parsing bytes that may not be JSON returns None instead of raising."""
 
 from __future__ import annotations
 
@@ -23,6 +23,6 @@ from harness.wire.json_value import json_or_none, object_or_none
     ids=["object", "array", "null", "empty", "cut", "not UTF-8", "nested too deep"],
 )
 def test_bytes_are_a_value_or_none(data: bytes, value: Any) -> None:
-    """Whatever the bytes are, nothing is raised; only an object is an object."""
+    """Any bytes give a value or None without raising, and only a JSON object counts as an object."""
     assert json_or_none(data) == value
     assert object_or_none(data) == (value if isinstance(value, dict) else None)

@@ -1,4 +1,4 @@
-"""Claims about secrets: known ones vanish everywhere, others where they look like one, ordinary text stays."""
+"""Masking hides known secrets everywhere and unknown ones by their look, and leaves ordinary text alone."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ MASK = Mask({"KEY": "the-secret", "LONGER": "the-secret-two", "TINY": "ab"}, FIE
     ],
 )
 def test_text(text: str, masked: str) -> None:
-    """The longest known secret first, then what looks like one; a two-letter key does not eat words."""
+    """The longest known secret is hidden first, then what looks like one; very short keys are ignored."""
     assert MASK.text(text) == masked
 
 
@@ -63,12 +63,12 @@ def test_text(text: str, masked: str) -> None:
     ],
 )
 def test_headers(name: str, secret: bool) -> None:
-    """A header is secret by its name, whatever it holds."""
+    """Whether a header is secret depends on its name, not on its value."""
     assert (MASK.header(name, "ab") == HIDDEN) is secret
 
 
 def test_trees() -> None:
-    """Every string in plain data is masked, other values are not touched."""
+    """Every string in a JSON-like value is masked; other values stay as they are."""
     assert MASK.tree({"a": ["the-secret", 1, None]}) == {"a": [HIDDEN, 1, None]}
 
 
@@ -81,12 +81,12 @@ BODIES = (
 
 @pytest.mark.parametrize(("body", "masked"), BODIES)
 def test_bodies(body: object, masked: object) -> None:
-    """What is a secret by its place in a body is hidden whole, what only refers to one is not."""
+    """A field that is secret by its place is hidden entirely; a field that only refers to a secret is kept."""
     assert MASK.body(body, Request("POST", "/v1/interactions")) == masked
 
 
 def test_where_a_body_stands() -> None:
-    """What is sent to a collection of credentials is one."""
+    """A body sent to a collection of credentials is treated as a credential."""
     assert MASK.body({"value": "hm", "id": "c1"}, Request("POST", "/v1/credentials")) == {
         "value": HIDDEN,
         "id": "c1",
@@ -114,12 +114,12 @@ KEYED = Mask({"KEY": KEY, "WORDS": "harness-primary-key"}, FIELDS)
     ],
 )
 def test_spellings(text: str, masked: str) -> None:
-    """A known key is hidden however it is written, also where it was cut; a word is no cut key."""
+    """A known key is hidden in any escaping and even when truncated; an ordinary word never is."""
     assert KEYED.text(text) == masked
 
 
 def test_base64_hides_the_key() -> None:
-    """The credentials of a Basic header hold the key, though no character of it is to be seen."""
+    """A key inside base64, as in a Basic header, is hidden although it does not appear literally."""
     packed = b64encode(f"user:{KEY}".encode()).decode()
     assert packed[8:24] not in KEYED.text(f"Basic-{packed}")
 
@@ -134,18 +134,18 @@ def test_base64_hides_the_key() -> None:
     ],
 )
 def test_parameters(text: str, masked: str) -> None:
-    """A parameter is secret by its name, whatever its case and hyphens, in a query and in a fragment."""
+    """A query or fragment parameter is secret by its name, ignoring case and hyphens."""
     assert MASK.text(text) == masked
 
 
 def test_forms() -> None:
-    """The first parameter of a form has nothing in front of it, and is hidden too."""
+    """The first parameter of a form body is hidden too, although no `?` or `&` precedes it."""
     form = Request("POST", "/token", Headers([("content-type", "application/x-www-form-urlencoded")]))
     assert MASK.text("client_secret=ab&a=1", form) == f"client_secret={HIDDEN}&a=1"
 
 
 def test_names_of_members() -> None:
-    """A key that stands where a name belongs is hidden there."""
+    """A secret used as the name of a JSON member is hidden."""
     assert MASK.tree({"the-secret": 1}) == {HIDDEN: 1}
 
 
@@ -153,7 +153,7 @@ def test_names_of_members() -> None:
     "text", ["k3y/wi" * 50_000, "\\u0061" * 50_000, "%61" * 50_000, "&key=" * 50_000, "…'" * 90_000]
 )
 def test_long_texts_cost_what_they_are_long(text: str) -> None:
-    """Four times the text costs about four times the time."""
+    """Masking takes time proportional to the length of the text."""
     short, long = (min(_seconds(text[: len(text) // parts]) for _ in range(3)) for parts in (4, 1))
     assert long < 10 * short + 0.05
 

@@ -1,4 +1,4 @@
-"""Claims about the looks of secrets: ordinary text and placeholders have none, what opens something has one."""
+"""Detection finds what looks like a credential and ignores ordinary text and placeholders."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ INNOCENT = (
 
 @pytest.mark.parametrize("text", INNOCENT)
 def test_innocent(text: str) -> None:
-    """Ordinary text, placeholders and loopback addresses are no secrets."""
+    """Ordinary text, placeholders and loopback addresses are not reported as secrets."""
     assert list(sightings(text)) == []
 
 
@@ -66,7 +66,7 @@ GUILTY = (
 
 @pytest.mark.parametrize(("text", "secret"), GUILTY)
 def test_guilty(text: str, secret: str) -> None:
-    """Credentials in URLs, private hosts and named secrets are seen, and exactly they."""
+    """Credentials in URLs, private hosts and values of secret names are found with their exact span."""
     assert secret in {text[seen.start : seen.end] for seen in sightings(text)}
 
 
@@ -94,7 +94,7 @@ HEADERS = (
 
 @pytest.mark.parametrize(("name", "secret"), HEADERS)
 def test_header_names(name: str, secret: bool) -> None:
-    """A header is a secret by its name, a limit on tokens is not."""
+    """A header is recognised as secret by its name; rate limits on tokens are not secret."""
     assert is_secret_header(name) == secret
 
 
@@ -107,7 +107,7 @@ NAMES = (
 
 @pytest.mark.parametrize(("name", "secret"), NAMES)
 def test_names_of_fields(name: str, secret: bool) -> None:
-    """A field is a secret by the end of its name; tokens that count or go on are none."""
+    """A field is recognised as secret by the end of its name; token counts and page tokens are not secret."""
     assert is_secret_name(name) == secret
 
 
@@ -124,18 +124,18 @@ PLACES = (
 
 @pytest.mark.parametrize(("path", "secret"), PLACES)
 def test_places(path: tuple[str, ...], secret: bool) -> None:
-    """A value is a secret by its name, or by what it stands in; what names or refers to one is none."""
+    """A value is secret by its own name or by what contains it, unless it is a name or a reference."""
     assert FIELDS.covers(path) == secret
 
 
 def test_where_a_body_stands() -> None:
-    """Only those segments of a path count in which there are secrets."""
+    """Of the segments of a path, only those that can contain secrets are returned."""
     assert FIELDS.above(["v1", "box", "token"]) == ("box",)
 
 
 @pytest.mark.parametrize("text", ["http://10.1.2.3:80/x", "https://db.corp.internal/"])
 def test_private_places_are_no_credentials(text: str) -> None:
-    """Where a server stands is kept out of shared files and may be shown on a screen."""
+    """A private host is kept out of shared files but may be shown on a screen."""
     assert list(sightings(text))
     assert not list(sightings(text, CREDENTIALS))
 
@@ -148,7 +148,7 @@ ENDLESS = (
 
 @pytest.mark.parametrize("text", ENDLESS, ids=lambda text: text[:12])
 def test_long_texts_cost_what_they_are_long(text: str) -> None:
-    """Twice the text costs about twice the time: no look tries every place with all that follows."""
+    """Detection takes time proportional to the length of the text, without backtracking."""
     short, long = (min(_seconds(text[: len(text) // parts]) for _ in range(3)) for parts in (4, 1))
     assert long < 8 * short + 0.05
 

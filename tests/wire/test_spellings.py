@@ -1,4 +1,4 @@
-"""Claims about spellings: what a header holds is told whole and in parts, and every way to write it is known."""
+"""The secrets in a header are extracted whole and in parts, and every way to write a secret is known."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ BASIC = b64encode(b"user:pass:word").decode()
     ],
 )
 def test_what_a_header_holds(name: str, value: str, secrets: list[str]) -> None:
-    """First all of it without the name of its scheme, then the password, each cookie, what follows a word."""
+    """A header yields its value without the auth scheme, then the password, each cookie or what follows a word."""
     assert secrets_in_header(name, value) == secrets
 
 
 def test_every_spelling_of_a_secret() -> None:
-    """URLs in either case of their hex digits, JSON with and without escaped slashes."""
+    """A secret is generated percent-encoded in either hex case, and with or without escaped slashes."""
     assert {"a/b+c=", "a%2Fb%2Bc%3D", "a%2fb%2bc%3d", "a/b%2Bc%3D", r"a\/b+c="} <= set(spellings("a/b+c="))
 
 
 @pytest.mark.parametrize("before", ["", "u", "u:", "u:v", "user:"])
 def test_base64_shows_a_core(before: str) -> None:
-    """Wherever a secret stands in what is encoded, one of its cores is in the code."""
+    """Wherever a secret starts within base64-encoded text, one of its cores appears in the result."""
     packed = b64encode(f"{before}canary-0123456789{before}".encode()).decode()
     assert any(core in packed for core in cores("canary-0123456789"))
 
 
 @pytest.mark.parametrize("text", [r"\u0061\u002Fb", r"\\u0061/b", r"a\/b", "%61%2Fb", "a%2fb"])
 def test_escapes_are_undone(text: str) -> None:
-    """Escapes of JSON, doubled ones too, and of URLs."""
+    """JSON escapes, doubled ones included, and percent-encoding are undone."""
     assert unescaped(text) == "a/b"

@@ -1,4 +1,4 @@
-"""The event stream codec against a decoder that reads line by line, as the standard's own algorithm does."""
+"""The event stream codec agrees with a line-by-line decoder that follows the algorithm of the standard."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from harness.wire.sse import Decoder, encode
 
 
 def line_by_line(stream: bytes) -> list[tuple[bytes, bytes | None, bytes | None]]:
-    """(data, event, id) of each dispatched event, by the letter of the standard and with no thought of speed."""
+    """(data, event, id) of each dispatched event, decoded literally as the standard says, without optimisation."""
     if stream.startswith(b"\xef\xbb\xbf"):
         stream = stream[3:]
     events, data, event, identity = [], [], None, None
@@ -38,7 +38,7 @@ def line_by_line(stream: bytes) -> list[tuple[bytes, bytes | None, bytes | None]
 
 
 def decode(*feeds: bytes, max_event: int = 1 << 20) -> tuple[list[Frame], CutFrame | None]:
-    """All frames of the feeds, and what was left."""
+    """All frames of the feeds, and the unfinished frame that was left, if any."""
     decoder = Decoder(max_event=max_event)
     frames = [frame for feed in feeds for frame in decoder.feed(feed)]
     return frames, decoder.end()
@@ -74,7 +74,7 @@ LAW = {
 
 @pytest.mark.parametrize(("stream", "expected"), LAW.values(), ids=LAW)
 def test_decodes_by_the_standard(stream: bytes, expected: list[bytes]) -> None:
-    """Line ends, marks, comments, fields and blank lines mean what the standard says, also byte by byte."""
+    """Line endings, byte order marks, comments, fields and blank lines follow the standard, also byte by byte."""
     assert payloads(stream) == expected
     assert payloads(*(stream[i : i + 1] for i in range(len(stream)))) == expected
 
@@ -109,7 +109,7 @@ STREAMS = st.one_of(
 
 @given(st.data(), STREAMS)
 def test_fast_path_agrees_with_line_by_line(data: st.DataObject, stream: bytes) -> None:
-    """Whatever the bytes and however they are cut, the frames are those of the plain algorithm."""
+    """For any bytes and any chunking, the frames equal those of the plain algorithm."""
     cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=6)))
     edges = [0, *cuts, len(stream)]
     feeds = [stream[a:b] for a, b in pairwise(edges)]
@@ -121,7 +121,7 @@ def test_fast_path_agrees_with_line_by_line(data: st.DataObject, stream: bytes) 
 
 @given(STREAMS)
 def test_spans_make_their_frames(stream: bytes) -> None:
-    """The bytes of a span decode to just that frame, and spans neither overlap nor go back."""
+    """The bytes of a frame's span decode to that frame alone, and spans are in order and do not overlap."""
     frames, _ = decode(stream)
     edge = 0
     for frame in frames:
@@ -132,13 +132,13 @@ def test_spans_make_their_frames(stream: bytes) -> None:
 
 @pytest.mark.parametrize("block", [CANONICAL, UNNAMED])
 def test_spans_of_a_canonical_stream_cover_it(block: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On the fast path, which nothing of it leaves, each span runs from its field to behind its blank line."""
+    """On the fast path each span runs from the first field of its event through its blank line."""
     monkeypatch.delattr(Decoder, "_block")
     assert [(f.start, f.end) for f in decode(block * 2)[0]] == [(0, len(block)), (len(block), 2 * len(block))]
 
 
 def test_each_takes_one_slice_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who takes frames one by one never has more of them in memory than come out of a slice."""
+    """Iterating over frames one by one decodes one slice at a time, not the whole input."""
     monkeypatch.setattr("harness.wire.sse._SLICE", 2 * len(UNNAMED))
     decoder = Decoder()
     frames = decoder.each(UNNAMED * 10)
@@ -158,7 +158,7 @@ CUTS = {
 
 @pytest.mark.parametrize(("rest", "would_be"), CUTS.items())
 def test_end_reports_the_unfinished_block(rest: bytes, would_be: bytes | None) -> None:
-    """A stream that ends inside a block leaves a cut frame, with what a blank line would have made of it."""
+    """A stream that ends inside a block yields a cut frame and what a blank line would have dispatched."""
     _, cut = decode(CANONICAL + rest)
     assert cut is not None
     assert (cut.raw, cut.start, cut.end) == (rest, len(CANONICAL), len(CANONICAL) + len(rest))
@@ -167,13 +167,13 @@ def test_end_reports_the_unfinished_block(rest: bytes, would_be: bytes | None) -
 
 @pytest.mark.parametrize("stream", [b"", CANONICAL, CANONICAL + b"\n", b"data: a\r\n\r\n", b"\n", b"\r\n"])
 def test_end_of_whole_blocks_leaves_nothing(stream: bytes) -> None:
-    """Blank lines after the last block are not an unfinished one."""
+    """Extra blank lines after the last block do not count as an unfinished block."""
     assert decode(stream)[1] is None
 
 
 @pytest.mark.parametrize("feeds", [(4096,), (1,), (7,)])
 def test_oversized_events_are_dropped_and_counted(feeds: tuple[int]) -> None:
-    """A block beyond the bound is dropped whole, the ones around it are not, and memory stays bounded."""
+    """An event above the size limit is dropped and counted; the events around it are decoded."""
     stream = CANONICAL + b"data: " + b"x" * 3000 + b"\n\n" + CANONICAL
     decoder = Decoder(max_event=100)
     frames = [f for i in range(0, len(stream), feeds[0]) for f in decoder.feed(stream[i : i + feeds[0]])]
@@ -185,7 +185,7 @@ def test_oversized_events_are_dropped_and_counted(feeds: tuple[int]) -> None:
 
 
 def test_an_endless_event_takes_no_memory() -> None:
-    """An event that never ends is forgotten as it comes."""
+    """An event that never ends is discarded as it arrives, so memory stays bounded."""
     decoder = Decoder(max_event=10_000)
     tracemalloc.start()
     for _ in range(2000):
@@ -198,7 +198,7 @@ def test_an_endless_event_takes_no_memory() -> None:
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n"])
 def test_byte_by_byte_is_linear(end: bytes) -> None:
-    """Each byte of a long event is looked at a bounded number of times: no copy of what is pending per feed."""
+    """Feeding a long event byte by byte does not copy the pending data for each feed."""
     decoder = Decoder()
     decoder.feed(b"data: a" + end + end)
     decoder.feed(b"data: " + b"z" * 1_000_000)
@@ -211,7 +211,7 @@ def test_byte_by_byte_is_linear(end: bytes) -> None:
 
 
 def test_retry_is_digits_only() -> None:
-    """A reconnection time counts when it is ASCII digits, whether or not its block has data."""
+    """A `retry` field counts only if it is ASCII digits, even in a block without data."""
     decoder = Decoder()
     decoder.feed(b"retry: 250\n\nretry: 1s\n\nretry: -4\n\nretry: 9999999999999999999999\n\n")
     assert decoder.retry == 250
@@ -223,7 +223,7 @@ def test_retry_is_digits_only() -> None:
     st.sampled_from([b"\n", b"\r\n"]),
 )
 def test_encode_round_trips(event: str | None, payload: bytes, newline: bytes) -> None:
-    """What is encoded decodes to the same event; line ends inside a payload become LF."""
+    """An encoded event decodes to the same event; line endings inside its payload become LF."""
     (frame,) = decode(encode(event, payload, id="7", newline=newline))[0]
     assert frame.data == payload.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     assert (frame.event, frame.id) == (event.encode() if event is not None else None, b"7")
@@ -231,12 +231,12 @@ def test_encode_round_trips(event: str | None, payload: bytes, newline: bytes) -
 
 @pytest.mark.parametrize("name", ["a\nb", "a\rb", "\0"])
 def test_encode_refuses_what_no_line_can_hold(name: str) -> None:
-    """A field that would break out of its line is refused with the value that did it."""
+    """An event name with a line ending or NUL is refused, since it would break out of its line."""
     with pytest.raises(ValueError, match="line end or NUL"):
         encode(name, b"{}")
 
 
 def test_decoder_refuses_a_bound_of_nothing() -> None:
-    """The bound is validated at the door."""
+    """A size limit of zero is refused when the decoder is created."""
     with pytest.raises(ValueError, match="max_event=0"):
         Decoder(max_event=0)

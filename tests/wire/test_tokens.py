@@ -1,4 +1,4 @@
-"""Claims about the strings of a JSON text: all are found with their names, also where the text was cut."""
+"""The strings of a JSON text are found with the names above them, even in truncated JSON."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ VALUES = st.recursive(
 
 
 def strings(value: Any, path: tuple[str, ...] = ()) -> list[tuple[str, tuple[str, ...], bool]]:
-    """(text, names above it, whether it is a name) of each string, in order."""
+    """(text, names above it, whether it is a name) of each string, in document order."""
     if isinstance(value, str):
         return [(value, path, False)]
     if isinstance(value, list):
@@ -32,7 +32,7 @@ def strings(value: Any, path: tuple[str, ...] = ()) -> list[tuple[str, tuple[str
 
 @given(VALUES, st.booleans(), st.sampled_from([None, 1]))
 def test_every_string(value: Any, ascii_only: bool, indent: int | None) -> None:
-    """Each string is found with its value, the names above it, and its place."""
+    """Each string is found with its value, the names above it and its position."""
     text = json.dumps(value, ensure_ascii=ascii_only, indent=indent)
     found = [token for token in tokens(text) if token.is_string]
     named = [(t.text, tuple(name for name in t.path if name), t.is_name) for t in found]
@@ -42,7 +42,7 @@ def test_every_string(value: Any, ascii_only: bool, indent: int | None) -> None:
 
 @given(VALUES, st.integers(0, 200))
 def test_cut_text(value: Any, cut: int) -> None:
-    """Cut anywhere, the strings before the cut are the same, the one it lies in is what is left of it."""
+    """In truncated JSON, strings before the cut are found whole, and a string that is cut is found up to there."""
     whole = json.dumps({"x": value})
     text = whole[: min(cut, len(whole) - 1)]
     before = [t for t in tokens(whole) if t.is_string]
@@ -69,7 +69,7 @@ def test_cut_text(value: Any, cut: int) -> None:
     ],
 )
 def test_where_a_string_ends(text: str, value: str, closed: bool) -> None:
-    """An escaped quote ends no string, and half an escape is no part of its value."""
+    """An escaped quote does not end a string, and an incomplete escape is not part of its value."""
     (token,) = tokens(text)
     assert (token.text, token.closed) == (value, closed)
 
@@ -81,20 +81,20 @@ def _whole(text: str) -> str:
 
 @given(st.dictionaries(st.text("abc", min_size=1), st.text(max_size=9), min_size=1))
 def test_closed(value: dict[str, str]) -> None:
-    """A text cut inside a value can be read once it is closed."""
+    """JSON that was cut inside a value can be parsed after it has been closed."""
     text = json.dumps(value)[:-2]
     assert list(json.loads(closed_text(text), strict=False)) == list(value)
 
 
 @given(st.text())
 def test_literals(text: str) -> None:
-    """A literal has the value that it was made of, in ASCII where the one before was."""
+    """An encoded literal decodes to the original text, and is ASCII if the literal it replaces was."""
     assert decoded(encoded(text, "é")) == text
     assert encoded(text, "e").isascii()
 
 
 def test_a_text_that_only_nests() -> None:
-    """A place has a bounded number of names: telling all of them would cost the square of the text."""
+    """The path of a token is limited in depth, so that deep nesting does not cost quadratic time."""
     found = list(tokens('{"a":' * 5_000 + '{"b":"c'))
     assert (len(found), found[-1].path[-1]) == (5_002, "b")
     assert max(len(token.path) for token in found) <= 65

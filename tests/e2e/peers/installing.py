@@ -1,4 +1,4 @@
-"""Environments of their own for third-party servers, made once under `.harness/peers` of the checkout."""
+"""Installs third-party servers once, each in an environment of its own below `.harness/peers`, and runs them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ AIMOCK = "@copilotkit/aimock@1.43.0"
 
 
 KEY = "sk-harness-Rk7wQz9pLm42vT8x"
-"""The master key of LiteLLM's proxy, which refuses weak ones."""
+"""The master key of LiteLLM's proxy, which refuses weak keys."""
 
 CONFIG = """
 model_list:
@@ -33,12 +33,12 @@ general_settings: {{master_key: {key}}}
 litellm_settings: {{num_retries: 0}}
 """
 FIXTURES = {"fixtures": [{"match": {"userMessage": "."}, "response": {"content": "a 19 byte prefix:  😀😀😀😀"}}]}
-"""An answer whose emoji stand where aimock cuts its pieces."""
+"""An answer with emoji at the places where aimock splits its pieces."""
 
 
 @contextmanager
 def litellm(folder: Path, upstream: str) -> Iterator[str]:
-    """The base URL of a LiteLLM proxy in front of `upstream` (800 MB to install, once)."""
+    """The base URL of a LiteLLM proxy in front of `upstream` (installed once, 800 MB)."""
     command = PEERS / "litellm" / "bin" / "litellm"
     if not command.exists():
         subprocess.run([sys.executable, "-m", "venv", str(PEERS / "litellm")], check=True)
@@ -61,7 +61,7 @@ def litellm(folder: Path, upstream: str) -> Iterator[str]:
 
 @contextmanager
 def aimock(folder: Path) -> Iterator[str]:
-    """The base URL of a fresh aimock."""
+    """The base URL of a new aimock."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
         pytest.skip("aimock needs node and npm")
@@ -84,7 +84,7 @@ def aimock(folder: Path) -> Iterator[str]:
 def running(
     command: list[str], port: int, *, log: Path, environment: Mapping[str, str], patience: float = 120
 ) -> Iterator[str]:
-    """Start a server and wait until its port accepts; gives its base URL and stops it at the end."""
+    """Start a server, wait until its port accepts connections, yield its base URL, and stop it at the end."""
     with (
         log.open("wb") as output,
         subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=dict(environment)) as process,

@@ -1,4 +1,4 @@
-"""Runs `harness check` and `harness gateway` against a third-party server and reads what they found by name."""
+"""Runs `harness check` and `harness gateway` against a third-party server and looks up results by name."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from tests.e2e.peers.installing import KEY
 
 NOTICED = frozenset({"fail", "warn"})
 LITELLM_OPTIONS = ("--api-key", KEY, "--capability", "+v1")
-"""The official SDK calls /v1 by default, so a gateway for it has to serve it."""
+"""A gateway for the official SDK has to serve /v1, which the SDK calls by default."""
 AIMOCK_OPTIONS = ("--api-key", "any", "--capability", "+store,+stream,+background")
-"""What a mock of this API has to do; the default profile would leave out what it does not even begin."""
+"""A mock of this API needs these; the default profile would skip a capability that is missing altogether."""
 
 
 @dataclass(frozen=True)
 class Judged:
-    """One run's report, and its checks by id."""
+    """The report of one run of `harness check`."""
 
     report: dict[str, Any]
 
@@ -33,7 +33,7 @@ class Judged:
 
 
 def judge(url: str, *options: str) -> Judged:
-    """One run of the catalogue; the exit code must say that something is wrong, not that we erred."""
+    """Run the catalogue and require exit code 1: something failed, but not the harness itself."""
     command = [sys.executable, "-m", "harness", "check", url, "--json", *options]
     done = subprocess.run(command, capture_output=True, text=True, timeout=600)
     assert done.returncode == 1, f"exit code {done.returncode}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
@@ -42,7 +42,7 @@ def judge(url: str, *options: str) -> Judged:
 
 @dataclass(frozen=True)
 class BothSides:
-    """One run of `harness gateway`, and its rules by id."""
+    """The report of one run of `harness gateway`."""
 
     report: dict[str, Any]
 
@@ -51,7 +51,7 @@ class BothSides:
         return str(self._rule(rule)["verdict"])
 
     def findings(self, rule: str) -> str:
-        """What was found, a line each."""
+        """Return the findings of one rule, one to a line."""
         found = self._rule(rule)["findings"]
         return "\n".join(f"{one['message']}: {one['expected']} | {one['actual']}" for one in found)
 
@@ -60,7 +60,7 @@ class BothSides:
 
 
 def judge_gateway(url: str, upstream_port: int) -> BothSides:
-    """One run from both sides of a LiteLLM proxy whose upstream is on that port."""
+    """Run `harness gateway` against a LiteLLM proxy whose upstream is on that port; require exit code 1."""
     command = [sys.executable, "-m", "harness", "gateway", url, "--json", "--api-key", KEY]
     command += ["--upstream-port", str(upstream_port)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=600)

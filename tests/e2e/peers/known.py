@@ -1,4 +1,4 @@
-"""Defects of third-party servers that a client can see: the check that names each, the curl that confirms it."""
+"""Defects of third-party servers that a client can see: the check that finds each, the curl that confirms it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 Step = tuple[str, str, Any]
-"""Method, path below the root, JSON body or None; `{id}` is the interaction id of the answer before."""
+"""Method, path below the root, JSON body or None; `{id}` stands for the id in the answer before."""
 
 PLAIN = {"model": "gemini-3.5-flash", "input": "Say hi.", "stream": False}
 CREATE = ("POST", "/v1beta/interactions", PLAIN)
@@ -17,9 +17,9 @@ CREATE = ("POST", "/v1beta/interactions", PLAIN)
 
 @dataclass(frozen=True)
 class Known:
-    """One defect: its number in our notes, the check that has to notice it, and how curl shows it.
+    """One defect: its number in our notes, the check that must notice it, and the requests that show it with curl.
 
-    `shows` is a pattern found in what the last curl prints, status line included.
+    `shows` is a pattern that matches the output of the last curl, status line included.
     """
 
     number: str
@@ -114,7 +114,7 @@ LITELLM = (
 
 @dataclass(frozen=True)
 class Seen:
-    """A defect seen from both sides: its number, the rule of `harness gateway`, what the findings have to say."""
+    """A defect seen from both sides: its number, the rule of `harness gateway`, and a pattern for its findings."""
 
     number: str
     rule: str
@@ -225,7 +225,7 @@ AIMOCK = (
 
 
 def curl(url: str, key: str, steps: tuple[Step, ...]) -> tuple[list[str], str]:
-    """The command lines of these steps, key hidden, and what the last one printed, headers included."""
+    """Run these steps with curl; return the command lines, without the key, and the last output with headers."""
     lines, printed, found = [], "", ""
     for method, path, body in steps:
         arguments = ["-X", method, url + path.replace("{id}", found)]

@@ -1,6 +1,6 @@
-"""Writes `docs/implementations.md`: what third-party servers do differently, from runs made now.
+"""Writes `docs/implementations.md`: how third-party servers differ, as found by runs made now.
 
-`python -m tests.e2e.peers.publish` from the root of the checkout; needs Node, PyPI, npm and curl.
+Run `python -m tests.e2e.peers.publish` in the root of the checkout; it needs Node, PyPI, npm and curl.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def main() -> None:
 
 
 def from_both_sides(both: BothSides) -> str:
-    """What a gateway loses on the way, which no client sees alone."""
+    """The section about what a gateway loses on the way and a client alone cannot see."""
     lines = ["### Findings as a gateway\n\n`harness gateway URL --api-key KEY --upstream-port PORT`, which acts "]
     lines.append("as the gateway's client and as its upstream.\n\n")
     lines.append("| Rule | Level | Verdict | What was seen | Source |\n|---|---|---|---|---|\n")
@@ -86,7 +86,7 @@ def row(title: str, judged: Judged) -> str:
 def section(
     title: str, judged: Judged, defects: tuple[known.Known, ...], url: str, key: str, options: tuple[str, ...]
 ) -> str:
-    """What one server does otherwise, and the curl lines that show it."""
+    """The section on one server: its defects, and the curl lines that show them."""
     sources = {check.id: str(check.rule.source) for check in CATALOGUE}
     lines = [f"\n## {title}\n\n`harness check URL --api-key KEY {' '.join(options)}`\n\n"]
     lines.append("| Check | Level | Verdict | What was seen | Source |\n|---|---|---|---|---|\n")
@@ -106,7 +106,7 @@ def section(
 
 
 def seen(entry: dict[str, object]) -> str:
-    """The first finding of a check, or why it could not look, in one line."""
+    """One line with the first finding of a check, or with the reason why the check could not look."""
     findings = entry["findings"]
     first = findings[0] if isinstance(findings, list) and findings else {"message": entry.get("reason", "")}
     actual = f": {first['actual']}" if first.get("actual") else ""

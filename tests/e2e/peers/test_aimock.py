@@ -1,6 +1,6 @@
-"""aimock: the defects of its Interactions API that a client can see are found by name.
+"""aimock: the checks that are expected to find the defects of its Interactions API do so.
 
-D9 … D11 number the known defects of version 1.43.0; those of its recorder are no client's to see.
+D9 … D11 number the known defects of version 1.43.0 that a client can see; those of its recorder are left out.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ pytestmark = [pytest.mark.e2e, pytest.mark.peers]
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The base URL of a fresh aimock."""
+    """The base URL of a new aimock."""
     with installing.aimock(tmp_path_factory.mktemp("aimock")) as url:
         yield url
 
 
 @pytest.fixture(scope="module")
 def judged(url: str) -> Judged:
-    """One run of the catalogue; aimock is told that it promises what a recorder of this API has to."""
+    """One run of the catalogue, with the capabilities declared that a recorder of this API must have."""
     return judge(url, *AIMOCK_OPTIONS)
 
 
@@ -38,6 +38,6 @@ def test_known_defects_are_found_by_name(judged: Judged, known: Known) -> None:
 
 @pytest.mark.parametrize("known", AIMOCK, ids=str)
 def test_curl_confirms(url: str, known: Known) -> None:
-    """What the check says can be seen without us."""
+    """curl alone shows the same defect that the check reports."""
     _, printed = curl(url, "any", known.steps)
     assert re.search(known.shows, printed, re.MULTILINE), printed

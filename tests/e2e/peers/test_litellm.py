@@ -1,7 +1,7 @@
-"""LiteLLM's proxy in front of our emulator: the defects that a client can see are found by name.
+"""LiteLLM's proxy in front of our emulator: the checks find the defects that a client can see.
 
-The upstream is the emulator, so whatever a check notices here is the gateway's doing: the same catalogue finds
-nothing on the upstream itself. The ids L1 … L12 number the known defects of version 1.106.2.
+The upstream is the emulator, in which the same catalogue finds nothing, so every finding here is caused by the
+proxy. The ids L1 … L12 number the known defects of version 1.106.2.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tests.e2e.peers.known import LITELLM, Known, curl
 pytestmark = [pytest.mark.e2e, pytest.mark.peers]
 
 UPSTREAM = Settings(ticks=12)
-"""Background runs that last long enough to act on them through a gateway."""
+"""Makes background runs long enough to act on them through a gateway."""
 
 
 @pytest.fixture(scope="module")
@@ -46,13 +46,13 @@ def test_known_defects_are_found_by_name(judged: Judged, known: Known) -> None:
 
 @pytest.mark.parametrize("known", LITELLM, ids=str)
 def test_curl_confirms(proxy: str, known: Known) -> None:
-    """What the check says can be seen without us."""
+    """curl alone shows the same defect that the check reports."""
     _, printed = curl(proxy, installing.KEY, known.steps)
     assert re.search(known.shows, printed, re.MULTILINE), printed
 
 
 def test_the_upstream_alone_is_clean() -> None:
-    """What the gateway is blamed for is not the emulator's doing."""
+    """The emulator alone has none of the defects that the gateway is blamed for."""
     with (
         ServerThread(Emulator(Settings(ticks=12, keys={installing.KEY: "one"}))) as server,
         pytest.raises(AssertionError) as said,

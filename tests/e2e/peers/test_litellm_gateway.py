@@ -1,6 +1,6 @@
-"""LiteLLM's proxy seen from both sides: what no client can see alone is found by name.
+"""LiteLLM's proxy seen from both sides: the rules find defects that a client alone cannot see.
 
-One run of `harness gateway`, which is the upstream itself. The ids L1 … L12 number the known defects of version
+One run of `harness gateway`, which acts as the upstream, too. The ids L1 … L12 number the known defects of version
 1.106.2.
 """
 
@@ -18,12 +18,12 @@ from tests.transport.peers import free_port
 pytestmark = [pytest.mark.e2e, pytest.mark.peers]
 
 PASSED_ON = ("gw.status", "gw.body", "gw.events", "gw.utf8", "gw.isolated", "gw.live", "gw.hang-up")
-"""What it does well."""
+"""Rules that LiteLLM's proxy keeps."""
 
 
 @pytest.fixture(scope="module")
 def both_sides(tmp_path_factory: pytest.TempPathFactory) -> BothSides:
-    """One run."""
+    """One run of `harness gateway`."""
     port = free_port()
     with installing.litellm(tmp_path_factory.mktemp("litellm"), f"http://127.0.0.1:{port}") as url:
         return judge_gateway(url, port)
@@ -31,12 +31,12 @@ def both_sides(tmp_path_factory: pytest.TempPathFactory) -> BothSides:
 
 @pytest.mark.parametrize("seen", LITELLM_GATEWAY, ids=str)
 def test_known_defects_are_found_by_name(both_sides: BothSides, seen: Seen) -> None:
-    """The rule takes notice, and its findings say what is known."""
+    """For each known defect, its rule has the expected verdict, and the findings match the description."""
     assert both_sides.verdict(seen.rule) in seen.verdicts
     assert re.search(seen.says, both_sides.findings(seen.rule)), both_sides.findings(seen.rule)
 
 
 @pytest.mark.parametrize("rule", PASSED_ON)
 def test_what_it_passes_on(both_sides: BothSides, rule: str) -> None:
-    """Nothing is said against what is in order."""
+    """The rules that the proxy keeps have no findings."""
     assert both_sides.verdict(rule) == "pass", both_sides.findings(rule)

@@ -1,1 +1,1 @@
-"""Tests of the neighbouring resources; they drive `Neighbours` directly, without the emulator around it."""
+"""Tests of the neighbouring resources; they call `Neighbours` directly, without the emulator around it."""

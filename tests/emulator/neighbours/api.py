@@ -1,4 +1,4 @@
-"""The smallest client of `Neighbours`: routes a target, reads the answer, turns refusals into values."""
+"""A minimal client of `Neighbours`: it routes a target, reads the answer and turns refusals into values."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NOON = "2026-09-21T12:00:00Z"
 
 @dataclass
 class Answer:
-    """Status, headers and whole body of one answer."""
+    """Status, headers and complete body of one answer."""
 
     status: int
     headers: Headers
@@ -41,7 +41,7 @@ class Answer:
 
 @dataclass
 class Api:
-    """A fresh `Neighbours`; `now` may be set, `project` is who calls."""
+    """A client of a new `Neighbours`; tests may set the time, `now`, and the calling project, `project`."""
 
     now: str = NOON
     project: str = "default"
@@ -52,7 +52,7 @@ class Api:
         self.neighbours = Neighbours(lambda prefix: f"{prefix}-{next(count):04d}", lambda: self.now)
 
     def send(self, method: str, target: str, body: Any = None, *, headers: dict[str, str] | None = None) -> Answer:
-        """One request below the root; dicts and lists are sent as JSON, bytes as they are."""
+        """Send one request; `body` is bytes, or a dict or list that is sent as JSON."""
         data = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
         request = Request(method, target, Headers((headers or {}).items()), data)
         way = route(target)
@@ -67,17 +67,17 @@ class Api:
         return Answer(response.status, response.headers, data)
 
     def ok(self, method: str, target: str, body: Any = None, **more: Any) -> Any:
-        """The parsed body of an answer that must be a 200."""
+        """Return the parsed body of an answer, which must be a 200."""
         answer = self.send(method, target, body, **more)
         assert answer.status == 200, answer.data
         return answer.json
 
     def refused(self, method: str, target: str, body: Any = None, **more: Any) -> tuple[int, str]:
-        """Status and code of an answer that must be a refusal."""
+        """Return status and code of an answer, which must be a refusal."""
         answer = self.send(method, target, body, **more)
         assert answer.status >= 400, answer.data
         return answer.status, answer.code
 
     def environment(self, **body: Any) -> str:
-        """The id of a new environment."""
+        """Create an environment and return its id."""
         return str(self.ok("POST", "/v1beta/environments", body)["id"])

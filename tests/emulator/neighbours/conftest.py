@@ -1,4 +1,4 @@
-"""A fresh API for every test."""
+"""A fresh client of empty neighbours for every test."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Saved agents: what may be created, and that what was saved comes back."""
+"""Saved agents: which can be created, and that they are returned as they were saved."""
 
 from typing import Any
 
@@ -13,12 +13,12 @@ AGENTS = "/v1beta/agents"
 
 
 def agent(**more: Any) -> dict[str, Any]:
-    """A body that can be created, with changes."""
+    """A valid body of a create, with changes."""
     return {"id": "csv-helper", "base_agent": BASE, **more}
 
 
 def test_an_agent_lives_and_goes(api: Api) -> None:
-    """Create answers the same fields; get and list show it; after delete it is 404 and its id free."""
+    """Create, get and list return the saved fields; after a delete the agent is 404 and its id is free again."""
     body = agent(
         description="d",
         agent_config={"type": "antigravity", "max_total_tokens": 9},
@@ -36,12 +36,12 @@ def test_an_agent_lives_and_goes(api: Api) -> None:
 
 
 def test_an_empty_list_has_no_array(api: Api) -> None:
-    """`{}` is the answer when there is nothing, as observed of the live service."""
+    """An empty list is answered with `{}`, as observed of the live service."""
     assert api.ok("GET", f"{AGENTS}?page_size=5") == {}
 
 
 def test_a_taken_id_is_409(api: Api) -> None:
-    """The same id twice in one project is `already_exists`; in another project it is free."""
+    """An id that is in use gets 409 `already_exists`, but another project may use it."""
     api.ok("POST", AGENTS, agent())
     assert api.refused("POST", AGENTS, agent()) == (409, "already_exists")
     api.project = "other"
@@ -51,7 +51,7 @@ def test_a_taken_id_is_409(api: Api) -> None:
 
 @pytest.mark.parametrize("prefix", RESERVED_PREFIXES)
 def test_reserved_prefixes_are_refused_in_any_case(api: Api, prefix: str) -> None:
-    """The provider's names cannot be taken."""
+    """Ids with the provider's own prefixes are refused, in any capitalisation."""
     assert api.refused("POST", AGENTS, agent(id=f"{prefix.title()}x")) == (400, "invalid_request")
 
 
@@ -75,13 +75,13 @@ def test_reserved_prefixes_are_refused_in_any_case(api: Api, prefix: str) -> Non
     ],
 )
 def test_what_cannot_be_saved_is_400(api: Api, body: Any) -> None:
-    """Missing, unknown and unfit fields are refused and nothing is kept."""
+    """Missing, unknown and invalid fields are refused, and nothing is saved."""
     assert api.refused("POST", AGENTS, body) == (400, "invalid_request")
     assert api.ok("GET", AGENTS) == {}
 
 
 def test_a_tool_may_name_only_a_credential_that_exists(api: Api) -> None:
-    """A credential that was never created is 404."""
+    """A tool that names a credential which does not exist gets 404."""
     tool = {"type": "mcp_server", "name": "docs", "url": "https://m.example", "credential": "key"}
     assert api.refused("POST", AGENTS, agent(tools=[tool])) == (404, "not_found")
     api.ok("POST", "/v1beta/credentials", {"id": "key", "type": "bearer_token", "token": "t"})
@@ -92,14 +92,14 @@ def test_a_tool_may_name_only_a_credential_that_exists(api: Api) -> None:
     ("method", "target"), [("PATCH", "csv-helper"), ("PUT", "csv-helper"), ("POST", "csv-helper")]
 )
 def test_there_is_no_update(api: Api, method: str, target: str) -> None:
-    """A saved agent cannot be changed: such a route does not exist."""
+    """A saved agent cannot be changed: there is no route for updates."""
     api.ok("POST", AGENTS, agent())
     assert api.refused(method, f"{AGENTS}/{target}", agent()) == (404, "not_found")
 
 
 @pytest.mark.parametrize("tool", [{}, 7, {"type": "mcp_server"}], ids=["no type", "no object", "no name"])
 def test_a_tool_without_its_fields_is_told_in_words_of_json(api: Api, tool: Any) -> None:
-    """What is missing is said to be missing, not to be None."""
+    """The refusal of an incomplete tool says which field is missing and does not mention Python's None."""
     answer = api.send("POST", AGENTS, agent(tools=[tool]))
     assert answer.code == "invalid_request"
     assert "None" not in answer.message

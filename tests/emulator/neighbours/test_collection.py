@@ -1,4 +1,4 @@
-"""Collections: isolation, bounds, order, and pages that survive change."""
+"""Collections: isolation between projects, limits, order, and pages that stay correct while items change."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from harness.emulator.neighbours.paging import page, parameter
 
 
 def filled(count: int, **options: object) -> Collection[str]:
-    """A collection of `count` things in project p."""
+    """A collection of `count` items in project p."""
     items: Collection[str] = Collection("thing", **options)  # type: ignore[arg-type]
     for number in range(count):
         items.add("p", f"t{number}", f"value {number}")
@@ -17,7 +17,7 @@ def filled(count: int, **options: object) -> Collection[str]:
 
 
 def walk(items: Collection[str], size: int) -> list[list[str]]:
-    """All pages of project p, of one size."""
+    """Return all pages of project p, each of this size."""
     pages, token = [], ""
     for _ in range(20):
         found, token = items.page("p", {"page_size": str(size), "page_token": token})
@@ -28,7 +28,7 @@ def walk(items: Collection[str], size: int) -> list[list[str]]:
 
 
 def test_projects_are_apart() -> None:
-    """An id of one project is unknown to another, and may be taken there again."""
+    """An id of one project is unknown in another project, which may use the same id itself."""
     items = filled(1)
     assert items.find("other", "t0") is None
     items.add("other", "t0", "mine")
@@ -36,7 +36,7 @@ def test_projects_are_apart() -> None:
 
 
 def test_a_taken_id_and_an_absent_one_are_refused() -> None:
-    """409 with the kind's own code, and 404 after removal."""
+    """Adding an id that is in use gets 409 with the collection's own code; a removed id gets 404."""
     items = filled(1, conflict="aborted")
     with pytest.raises(Refusal) as taken:
         items.add("p", "t0", "again")
@@ -47,7 +47,7 @@ def test_a_taken_id_and_an_absent_one_are_refused() -> None:
 
 
 def test_a_full_collection_refuses_or_evicts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """At the bound a new item is refused with 429; an evicting collection forgets its oldest instead."""
+    """A full collection refuses new items with 429, or forgets its oldest item if it evicts."""
     monkeypatch.setattr(collection, "MOST_ITEMS", 3)
     with pytest.raises(Refusal, match="at most 3"):
         filled(4)
@@ -56,14 +56,14 @@ def test_a_full_collection_refuses_or_evicts(monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.parametrize(("size", "lengths"), [(1, [1] * 5), (2, [2, 2, 1]), (5, [5]), (9, [5])])
 def test_pages_hold_everything_once_and_in_order(size: int, lengths: list[int]) -> None:
-    """Pages of any size join to the whole; the last one has no token, also when it is exactly full."""
+    """Pages of any size add up to all items in order; the last page has no token, even if it is exactly full."""
     pages = walk(filled(5), size)
     assert list(map(len, pages)) == lengths
     assert [item for one in pages for item in one] == [f"value {n}" for n in range(5)]
 
 
 def test_pages_survive_deletions_and_insertions() -> None:
-    """Deleting what was already listed, the boundary included, loses nothing; what is new comes last."""
+    """Deleting items already listed, even the last one seen, does not disturb later pages; new items come last."""
     items = filled(5)
     first, token = items.page("p", {"page_size": "2"})
     items.remove("p", "t0")
@@ -87,7 +87,7 @@ def test_pages_survive_deletions_and_insertions() -> None:
     ],
 )
 def test_bad_paging_is_refused(query: dict[str, str]) -> None:
-    """Sizes that are no whole number, and tokens that are broken or of another list, get 400."""
+    """A page_size that is not a whole number gets 400, as does a token that is broken or from another list."""
     with pytest.raises(Refusal) as refused:
         filled(2).page("p", query)
     assert (refused.value.status, refused.value.code) == (400, "invalid_request")
@@ -95,11 +95,11 @@ def test_bad_paging_is_refused(query: dict[str, str]) -> None:
 
 @pytest.mark.parametrize(("asked", "given"), [({}, 50), ({"page_size": "0"}, 50), ({"page_size": "9" * 30}, 1000)])
 def test_sizes_have_a_default_and_a_maximum(asked: dict[str, str], given: int) -> None:
-    """Without a size 50 items come; more than 1000 never do."""
+    """A page has 50 items by default and never more than 1000."""
     found, token = page(((number, number) for number in range(1001)), asked, "numbers")
     assert (len(found), bool(token)) == (given, True)
 
 
 def test_camel_case_parameters_are_read_too() -> None:
-    """`pageSize`, as one guide writes it, means page_size."""
+    """`pageSize`, the spelling of one guide, is read as page_size."""
     assert parameter({"pageSize": "3"}, "page_size") == "3"

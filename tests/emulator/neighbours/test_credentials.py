@@ -1,4 +1,4 @@
-"""Credentials: three types, partial updates, and secrets that never come out."""
+"""Credentials: three types, partial updates, and secrets that are never returned."""
 
 import re
 from typing import Any
@@ -30,7 +30,7 @@ BODIES: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("kind", BODIES)
 def test_a_credential_lives_and_goes_without_its_secret(api: Api, kind: str) -> None:
-    """Create, get, list and patch show five fields, never a secret; times have nine decimals."""
+    """Create, get, list and patch return five fields and never a secret; times have nine decimals."""
     created = api.ok("POST", CREDENTIALS, {"id": "mine", **BODIES[kind]})
     assert created == {
         "id": "mine",
@@ -49,21 +49,21 @@ def test_a_credential_lives_and_goes_without_its_secret(api: Api, kind: str) -> 
 
 
 def test_an_id_is_made_when_none_is_wished(api: Api) -> None:
-    """Generated ids are UUIDs, and no two are equal."""
+    """A credential created without an id gets a UUID of its own."""
     made = {api.ok("POST", CREDENTIALS, BODIES["oauth2"])["id"] for _ in range(2)}
     assert len(made) == 2
     assert all(re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", one) for one in made)
 
 
 def test_a_taken_id_is_aborted(api: Api) -> None:
-    """409 aborted, which differs from the `already_exists` of agents."""
+    """An id that is in use gets 409 `aborted`, unlike agents, which get `already_exists`."""
     body = {"id": "mine", **BODIES["bearer_token"]}
     api.ok("POST", CREDENTIALS, body)
     assert api.refused("POST", CREDENTIALS, body) == (409, "aborted")
 
 
 def without(kind: str, name: str) -> dict[str, Any]:
-    """A complete body that lacks one field."""
+    """A valid body without one of its fields."""
     return {key: value for key, value in BODIES[kind].items() if key != name}
 
 
@@ -90,7 +90,7 @@ def without(kind: str, name: str) -> dict[str, Any]:
     ],
 )
 def test_what_does_not_fit_its_type_is_400(api: Api, body: Any) -> None:
-    """Missing, unknown and unfit fields and a failed token exchange are refused, without repeating the secret."""
+    """Missing, unknown and invalid fields and a failed token exchange are refused without repeating the secret."""
     answer = api.send("POST", CREDENTIALS, body)
     assert (answer.status, answer.code) == (400, "invalid_request")
     assert SECRET not in answer.message
@@ -98,14 +98,14 @@ def test_what_does_not_fit_its_type_is_400(api: Api, body: Any) -> None:
 
 
 def test_a_wrong_name_is_answered_with_the_right_one(api: Api) -> None:
-    """Camel case is named and the snake-case field suggested."""
+    """A field in camel case is refused with the snake-case name as a suggestion."""
     answer = api.send("POST", CREDENTIALS, BODIES["bearer_token"] | {"headerName": "X"})
     assert "'headerName'" in answer.message
     assert "'header_name'" in answer.message
 
 
 def test_a_type_never_changes(api: Api) -> None:
-    """A complete body of another type is refused, and the message says which type it is."""
+    """Changing the type of a credential is refused, even with a complete body of the new type."""
     api.ok("POST", CREDENTIALS, {"id": "mine", **BODIES["bearer_token"]})
     assert "cannot become 'oauth2'" in api.send("PATCH", f"{CREDENTIALS}/mine", BODIES["oauth2"]).message
 
@@ -123,7 +123,7 @@ def test_a_type_never_changes(api: Api) -> None:
     ],
 )
 def test_a_patch_is_partial_and_names_the_type(api: Api, body: Any, query: str, status: int) -> None:
-    """The type is mandatory and cannot change, the id cannot either; what remains must still be complete."""
+    """A patch must name the type and can change neither type nor id; the result must still be complete."""
     api.ok("POST", CREDENTIALS, {"id": "mine", **BODIES["bearer_token"]})
     assert api.send("PATCH", f"{CREDENTIALS}/mine{query}", body).status == status
 
@@ -133,7 +133,7 @@ def test_a_patch_is_partial_and_names_the_type(api: Api, body: Any, query: str, 
     [({}, "needs a 'type'"), (None, "needs a 'type'"), ({"type": 7}, "is 7"), ({"type": "bearer"}, 'is "bearer"')],
 )
 def test_a_type_that_is_none_is_told_in_words_of_json(api: Api, body: Any, words: str) -> None:
-    """A missing or unknown type is told without Python's names for things, and with those there are."""
+    """The refusal of a missing or unknown type lists the valid ones and uses the words of JSON, not of Python."""
     answer = api.send("POST", CREDENTIALS, body)
     assert answer.code == "invalid_request"
     assert words in answer.message

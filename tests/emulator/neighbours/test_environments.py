@@ -1,4 +1,4 @@
-"""Environments: what they are made of, forks, reuse, and the room they share."""
+"""Environments: what they are made of, forks, reuse, and the storage that they share."""
 
 import base64
 from typing import Any
@@ -31,7 +31,7 @@ def content(api: Api, environment: str, path: str) -> bytes:
 
 
 def test_an_environment_lives_and_goes(api: Api) -> None:
-    """Create, get and list agree; counts are digit strings; after delete it is 404."""
+    """Create, get and list agree; counts are strings of digits; after a delete the environment is 404."""
     made = api.ok("POST", ENVIRONMENTS, {"sources": [inline("a/b.txt", "hello")], "network": "disabled"})
     assert made == {
         "id": made["id"],
@@ -52,13 +52,13 @@ def test_an_environment_lives_and_goes(api: Api) -> None:
 
 
 def test_create_takes_an_empty_or_absent_body(api: Api) -> None:
-    """Nothing is required; omitted network means all traffic and is not shown."""
+    """No field is required; without a network, all traffic is allowed and the answer has no network field."""
     for body in (None, {}):
         assert "network" not in api.ok("POST", ENVIRONMENTS, body)
 
 
 def test_sources_become_files_and_directories(api: Api) -> None:
-    """Inline content is written, decoded where it says so; what would be fetched is an empty directory."""
+    """Inline content becomes a file, decoded if encoded; a source to be fetched becomes an empty directory."""
     made = api.environment(
         sources=[
             inline("/.agents/AGENTS.md", "be kind"),
@@ -101,7 +101,7 @@ def test_sources_become_files_and_directories(api: Api) -> None:
     ],
 )
 def test_what_cannot_be_made_is_400(api: Api, body: Any) -> None:
-    """Rules on sources, network and env are kept, and a refused environment does not exist."""
+    """An environment that breaks the rules for sources, network or env is refused and does not exist."""
     status, code = api.refused("POST", ENVIRONMENTS, body)
     assert (status, code in ("invalid_request", "failed_precondition")) == (400, True)
     assert api.ok("GET", ENVIRONMENTS) == {}
@@ -109,13 +109,13 @@ def test_what_cannot_be_made_is_400(api: Api, body: Any) -> None:
 
 @pytest.mark.parametrize("domain", ["*", "pypi.org", "*.pypi.org", "localhost"])
 def test_allowlists_take_hosts_and_wildcards(api: Api, domain: str) -> None:
-    """An exact host, everything, or everything below a host; the rules are shown as given."""
+    """An allowlist accepts an exact host, every host, or all hosts below one; its rules are returned as given."""
     network = {"allowlist": [{"domain": domain, "transform": [{"x-team": "a"}]}]}
     assert api.ok("POST", ENVIRONMENTS, {"network": network})["network"] == network
 
 
 def test_inline_limits_are_inclusive(api: Api) -> None:
-    """Exactly 1 MB in a file and 2 MB in all are allowed."""
+    """Exactly 1 MB in a file and exactly 2 MB in total are allowed."""
     assert INLINE_BYTES == 2 * INLINE_FILE_BYTES
     made = api.ok("POST", ENVIRONMENTS, {"sources": [inline(name, "x" * INLINE_FILE_BYTES) for name in "ab"]})
     assert made["size_bytes"] == str(INLINE_BYTES)
@@ -123,7 +123,7 @@ def test_inline_limits_are_inclusive(api: Api) -> None:
 
 @pytest.mark.parametrize("form", ["{}", "environments/{}"])
 def test_a_fork_has_the_files_and_its_own_life(api: Api, form: str) -> None:
-    """from_environment copies files and rules; later changes on one side stay there."""
+    """A fork has the files and rules of its origin; later changes to one do not affect the other."""
     parent = api.environment(sources=[inline("a")], network="disabled")
     child = api.ok("POST", ENVIRONMENTS, {"from_environment": form.format(parent)})
     assert (child["id"] != parent, child["network"], child["file_count"]) == (True, "disabled", "1")
@@ -133,7 +133,7 @@ def test_a_fork_has_the_files_and_its_own_life(api: Api, form: str) -> None:
 
 
 def test_an_unknown_origin_is_404(api: Api) -> None:
-    """Forking or reusing what is not there, or another project's, is not found."""
+    """Forking or reusing an environment that does not exist, or is another project's, gets 404."""
     assert api.refused("POST", ENVIRONMENTS, {"from_environment": "nope"}) == (404, "not_found")
     mine = api.environment()
     with pytest.raises(Refusal) as refused:
@@ -142,7 +142,7 @@ def test_an_unknown_origin_is_404(api: Api) -> None:
 
 
 def test_an_interaction_gets_a_fresh_or_an_old_environment(api: Api) -> None:
-    """`remote` is new each time, an id is that one, an object with an id replaces its rules only."""
+    """`remote` makes a new environment, an id reuses that one, an object with an id replaces only its rules."""
     make = api.neighbours.create_environment
     first, second = make("remote", "default"), make({"type": "remote"}, "default")
     assert first["id"] != second["id"]
@@ -154,7 +154,7 @@ def test_an_interaction_gets_a_fresh_or_an_old_environment(api: Api) -> None:
 
 
 def test_a_repeated_source_is_echoed_once(api: Api) -> None:
-    """Sending the same source to the same environment again replaces it: nothing grows."""
+    """Sending the same source to an environment again replaces it, so that nothing grows."""
     make = api.neighbours.create_environment
     made = make("remote", "default")
     for text in ("1", "22"):
@@ -164,7 +164,7 @@ def test_a_repeated_source_is_echoed_once(api: Api) -> None:
 
 @pytest.mark.parametrize("base", ["id", "config"])
 def test_a_saved_agent_forks_its_base_environment(api: Api, base: str) -> None:
-    """Each run has a new environment with the base's files; new network rules replace all old ones."""
+    """Each run gets a new environment with the base's files; new network rules replace all old ones."""
     config: dict[str, Any] = {"sources": [inline("a")], "network": {"allowlist": [{"domain": "*"}]}}
     origin: Any = api.environment(**config) if base == "id" else config
     agent = {"id": "helper", "base_agent": "antigravity-preview-09-2026", "base_environment": origin}
@@ -178,7 +178,7 @@ def test_a_saved_agent_forks_its_base_environment(api: Api, base: str) -> None:
 
 
 def test_a_run_in_a_named_environment_forks_nothing(api: Api) -> None:
-    """An environment id wins over the agent's base environment."""
+    """If a run names an environment by id, the agent's base environment is not used."""
     api.ok(
         "POST",
         "/v1beta/agents",
@@ -189,7 +189,7 @@ def test_a_run_in_a_named_environment_forks_nothing(api: Api) -> None:
 
 
 def test_credentials_must_exist_to_be_named(api: Api) -> None:
-    """An allowlist or a variable that names an unknown credential is 404."""
+    """An allowlist or variable that names an unknown credential gets 404."""
     allow = {"network": {"allowlist": [{"domain": "x.example", "credential": "key"}]}}
     for body in (allow, {"env": {"TOKEN": {"credential": "key"}}}):
         assert api.refused("POST", ENVIRONMENTS, body) == (404, "not_found")
@@ -198,7 +198,7 @@ def test_credentials_must_exist_to_be_named(api: Api) -> None:
 
 
 def test_the_oldest_make_room(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When the bytes of all environments are used up the oldest expire; what fits in none is refused."""
+    """If the storage for all environments is full, the oldest expire; what can never fit is refused."""
     monkeypatch.setattr(environments, "STORED_BYTES", 10)
     old, newer = api.environment(sources=[inline("a", "12345")]), api.environment(sources=[inline("a", "1234")])
     api.ok("PUT", f"/upload/v1beta/environments/{newer}/files/b", b"12")
@@ -209,7 +209,7 @@ def test_the_oldest_make_room(api: Api, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_use_is_noted(api: Api) -> None:
-    """Reading files moves last_accessed and nothing else; writing moves updated too."""
+    """Reading files changes only last_accessed; writing also changes updated."""
     made = api.environment()
     seen = []
     for now, method, target in (

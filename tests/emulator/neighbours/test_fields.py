@@ -1,4 +1,4 @@
-"""Reading bodies: every refusal names what came and what to send instead."""
+"""Reading bodies: every refusal names what was sent and what to send instead."""
 
 from typing import Any
 
@@ -35,7 +35,7 @@ SHAPE = {
     ],
 )
 def test_what_does_not_fit_is_refused_with_a_reason(value: Any, told: str) -> None:
-    """400 invalid_request, and the message says what is wrong."""
+    """A value that does not fit gets 400 invalid_request and a message that says what is wrong."""
     with pytest.raises(Refusal) as refused:
         read(value, SHAPE, "the thing")
     assert (refused.value.status, refused.value.code) == (400, "invalid_request")
@@ -43,12 +43,12 @@ def test_what_does_not_fit_is_refused_with_a_reason(value: Any, told: str) -> No
 
 
 def test_null_counts_as_absent() -> None:
-    """An optional null is left out of what is read."""
+    """An optional field that is null is treated as absent."""
     assert read({"header_name": "x", "count": None}, SHAPE, "the thing") == {"header_name": "x"}
 
 
 def test_a_mask_selects_and_knows_its_names() -> None:
-    """Only masked fields are taken, a masked field that was not sent is no error, an unknown one is."""
+    """Only fields in the mask are read; one that was not sent is no error, but an unknown name is."""
     changes = {"count": 1, "kind": "a"}
     assert masked(changes, None, SHAPE) == changes
     assert masked(changes, "kind, list", SHAPE) == {"kind": "a"}
@@ -58,6 +58,6 @@ def test_a_mask_selects_and_knows_its_names() -> None:
 
 @pytest.mark.parametrize("text", ["", "a/b", "a:b", "a b", "a?b", "a#b", "50%"])
 def test_ids_that_no_path_can_hold_are_refused(text: str) -> None:
-    """An id must be one path segment, whole and unescaped."""
+    """An id is refused if it would need escaping, or more than one segment, in a path."""
     with pytest.raises(Refusal):
         usable_id(text, "the thing")

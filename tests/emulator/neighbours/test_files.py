@@ -1,4 +1,4 @@
-"""Reading files: metadata, listings, bytes, archives."""
+"""Reading files: metadata, listings, contents, archives."""
 
 import io
 import tarfile
@@ -10,14 +10,14 @@ from .api import NOON, Answer, Api
 
 @pytest.fixture
 def base(api: Api) -> str:
-    """The files of an environment that holds a.txt, src/b.py and src/deep/c.bin."""
+    """The path to the files of an environment that holds a.txt, src/b.py and src/deep/c.bin."""
     texts = {"a.txt": "one", "src/b.py": "two", "src/deep/c.bin": "three"}
     sources = [{"type": "inline", "target": path, "content": text} for path, text in texts.items()]
     return f"/v1beta/environments/{api.environment(sources=sources)}/files"
 
 
 def members(answer: Answer) -> dict[str, bytes | None]:
-    """Name to bytes, None for a directory."""
+    """Map each name in a tar to its bytes, or to None for a directory."""
     with tarfile.open(fileobj=io.BytesIO(answer.data), mode="r:") as archive:
         found = {}
         for member in archive:
@@ -41,12 +41,12 @@ def members(answer: Answer) -> dict[str, bytes | None]:
     ],
 )
 def test_a_directory_lists_its_children(api: Api, base: str, path: str, listed: list[str]) -> None:
-    """Immediate children, all descendants when asked, the one entry of a file; encoded slashes are slashes."""
+    """A directory lists its children, or all descendants if recursive; a file lists itself; `%2F` is a slash."""
     assert [entry["path"] for entry in api.ok("GET", base + path)["files"]] == listed
 
 
 def test_entries_say_what_they_are(api: Api, base: str) -> None:
-    """Files have a digit string as size, a media type and times; directories have neither size nor type."""
+    """A file has its size as a string of digits, a media type and times; a directory has neither size nor type."""
     assert api.ok("GET", base)["files"] == [
         {
             "name": "a.txt",
@@ -62,7 +62,7 @@ def test_entries_say_what_they_are(api: Api, base: str) -> None:
 
 
 def test_listings_have_pages(api: Api, base: str) -> None:
-    """Pages join to the whole, and a token of one directory is refused in another."""
+    """The pages add up to the whole listing; a token of one directory is refused in another."""
     first = api.ok("GET", f"{base}?recursive=true&page_size=3")
     token = first["next_page_token"]
     rest = api.ok("GET", f"{base}?recursive=true&page_token={token}")
@@ -74,7 +74,7 @@ def test_listings_have_pages(api: Api, base: str) -> None:
 
 
 def test_media_of_a_file_is_its_bytes(api: Api, base: str) -> None:
-    """`alt=media` gives exactly what was written, with the file's media type."""
+    """`alt=media` returns exactly the bytes that were written, with the file's media type."""
     answer = api.send("GET", f"{base}/src/b.py?alt=media")
     assert (answer.status, answer.headers.get("content-type"), answer.data) == (200, "text/x-python", b"two")
 
@@ -88,7 +88,7 @@ def test_media_of_a_file_is_its_bytes(api: Api, base: str) -> None:
     ],
 )
 def test_media_of_a_directory_is_a_tar(api: Api, base: str, path: str, expected: dict[str, bytes | None]) -> None:
-    """Direct files only, everything when recursive; uncompressed and the same bytes every time."""
+    """The media of a directory is an uncompressed, reproducible tar of its files, or of all descendants."""
     answer = api.send("GET", base + path)
     assert (answer.headers.get("content-type"), members(answer)) == ("application/x-tar", expected)
     assert answer.data == api.send("GET", base + path).data
@@ -116,5 +116,5 @@ def test_the_older_download_gives_everything(api: Api, base: str) -> None:
     ],
 )
 def test_what_is_not_there_is_refused(api: Api, base: str, method: str, path: str, status: int) -> None:
-    """Missing paths and operations are 404, a path that climbs is 400."""
+    """Missing paths and unknown operations get 404; a path that leads out of the environment gets 400."""
     assert api.refused(method, base + path)[0] == status

@@ -1,4 +1,4 @@
-"""Cron expressions: what they mean, in which zone, and what is refused."""
+"""Cron expressions: their meaning, their time zone, and what is refused."""
 
 from datetime import UTC, datetime
 from zoneinfo import available_timezones
@@ -32,13 +32,13 @@ MONDAY = datetime(2026, 9, 21, 12, 0, 30, tzinfo=UTC)
     ],
 )
 def test_the_next_due_minute(expression: str, due: str | None) -> None:
-    """Strictly after the moment; two restricted day fields mean either; some dates never come."""
+    """The next run is after the given moment; of two restricted day fields either counts; some dates never are."""
     found = parse(expression, "UTC").after(MONDAY)
     assert (found and f"{found:%Y-%m-%dT%H:%M}") == due
 
 
 def test_a_moment_that_is_due_is_not_its_own_next() -> None:
-    """At noon sharp, noon is tomorrow."""
+    """At exactly noon, the next noon is tomorrow's."""
     found = parse("0 12 * * *", "UTC").after(MONDAY.replace(second=0))
     assert f"{found:%Y-%m-%dT%H:%M}" == "2026-09-22T12:00"
 
@@ -53,7 +53,7 @@ def test_a_moment_that_is_due_is_not_its_own_next() -> None:
     ],
 )
 def test_zones_and_their_summer_time_count(moment: str, due: str) -> None:
-    """Nine o'clock in Paris is seven or eight in UTC, and the change of the clock is noticed."""
+    """Nine o'clock in Paris is seven or eight in UTC, depending on summer time."""
     found = parse("0 9 * * *", "Europe/Paris").after(datetime.fromisoformat(moment))
     assert f"{found:%Y-%m-%dT%H:%M}" == due
 
@@ -65,7 +65,7 @@ def test_zones_and_their_summer_time_count(moment: str, due: str) -> None:
      "²  * * * *"],
 )  # fmt: skip
 def test_what_is_no_schedule_is_refused(expression: str) -> None:
-    """400 for a wrong number of fields, values outside their range, empty ranges and steps of nothing."""
+    """A wrong number of fields, a value out of range, an empty range or a step of zero gets 400."""
     with pytest.raises(Refusal) as refused:
         parse(expression, "UTC")
     assert refused.value.status == 400
@@ -73,6 +73,6 @@ def test_what_is_no_schedule_is_refused(expression: str) -> None:
 
 @pytest.mark.parametrize("zone", ["", "Mars/Olympus", "../../etc/passwd", "Europe"])
 def test_unknown_zones_are_refused(zone: str) -> None:
-    """400 for a name that is no zone, also when it is a path."""
+    """A name that is not a time zone is refused, even if it is a path."""
     with pytest.raises(Refusal, match="IANA"):
         parse("* * * * *", zone)

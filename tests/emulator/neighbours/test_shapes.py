@@ -1,4 +1,4 @@
-"""The shapes of answers, and of requests that are accepted, against the schemas, which were written apart."""
+"""Answers and accepted requests fit the schemas, which were written independently of the emulator."""
 
 from typing import Any
 
@@ -41,14 +41,14 @@ CREATES = [
 
 
 def fits(name: str, value: Any) -> None:
-    """Assert that `value` fits a schema with nothing that the schema does not know."""
+    """Assert that `value` fits the schema and has no field that the schema does not know."""
     validator = load().validator(name, closed=True)
     assert validator.is_valid(value), validator.problems(value)
 
 
 @pytest.mark.parametrize(("resource", "body", "schema"), CREATES)
 def test_creates_gets_and_lists_fit(api: Api, resource: str, body: dict[str, Any], schema: str) -> None:
-    """What is accepted fits the strict request, and each answer its schema, also read again."""
+    """An accepted create fits the strict schema of requests, and create, get and list fit those of answers."""
     if body is not KEY:
         api.ok("POST", f"{V}/credentials", KEY)
     fits(f"requests/create-{resource.removesuffix('s')}", body)
@@ -70,28 +70,28 @@ def test_creates_gets_and_lists_fit(api: Api, resource: str, body: dict[str, Any
     ],
 )
 def test_updates_fit(api: Api, resource: str, first: dict[str, Any], change: dict[str, Any]) -> None:
-    """An accepted PATCH and its answer fit too."""
+    """An accepted PATCH and its answer fit their schemas."""
     fits(f"requests/update-{resource}", change)
     made = api.ok("POST", f"{V}/{resource}s", first)
     fits(f"{resource}s/{resource}", api.ok("PATCH", f"{V}/{resource}s/{made['id']}", change))
 
 
 def test_files_fit(api: Api) -> None:
-    """Answers to uploads and listings."""
+    """Answers to uploads and listings fit their schema."""
     environment = api.environment()
     fits("environments/files", api.ok("PUT", FILES.format(environment), b"x"))
     fits("environments/files", api.ok("GET", f"{V}/environments/{environment}/files?recursive=true"))
 
 
 def test_rotations_fit(api: Api) -> None:
-    """The new secret."""
+    """The answer with a rotated secret fits its schema."""
     hook = api.ok("POST", f"{V}/webhooks", HOOK)["id"]
     fits("webhooks/secret", api.ok("POST", f"{V}/webhooks/{hook}:rotateSigningSecret"))
 
 
 @pytest.mark.parametrize("status", ["completed", "failed"])
 def test_executions_fit(api: Api, status: str) -> None:
-    """One run and the list of runs, good or bad."""
+    """A run, the list of runs and the trigger fit their schemas, whether the run completed or failed."""
     api.neighbours.triggers.run = lambda body, project: {"id": "v1_x", "status": status, "environment_id": "e"}
     trigger = api.ok("POST", f"{V}/triggers", TRIGGER)["id"]
     fits("triggers/execution", api.ok("POST", f"{V}/triggers/{trigger}/executions"))

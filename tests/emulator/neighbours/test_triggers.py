@@ -1,4 +1,4 @@
-"""Triggers: their life, runs on demand, and what runs do to them."""
+"""Triggers: their lifecycle, runs on demand, and how runs affect them."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ BODY: dict[str, Any] = {
 
 
 class Engine:
-    """Stands for the interactions: remembers bodies, answers with a status that may be changed later."""
+    """A stand-in for interactions: it records bodies and answers with a status that tests may change later."""
 
     def __init__(self, api: Api, status: str = "completed") -> None:
         self.status = status
@@ -27,25 +27,25 @@ class Engine:
         api.neighbours.triggers.look_up = self.look_up
 
     def run(self, body: dict[str, Any], project: str) -> dict[str, Any]:
-        """As `Triggers.run`."""
+        """Stand in for `Triggers.run`."""
         if self.status == "refused":
             raise Refusal(404, "not_found", "no such agent")
         self.bodies.append(body)
         return {"id": f"v1_{len(self.bodies)}", "status": self.status, "environment_id": "env-of-run"}
 
     def look_up(self, interaction: str, project: str) -> dict[str, Any] | None:
-        """As `Triggers.look_up`."""
+        """Stand in for `Triggers.look_up`."""
         return None if self.status == "gone" else {"id": interaction, "status": self.status}
 
 
 @pytest.fixture
 def target(api: Api) -> str:
-    """The path of a new trigger."""
+    """Create a trigger and return its path."""
     return f"{TRIGGERS}/{api.ok('POST', TRIGGERS, BODY)['id']}"
 
 
 def test_a_trigger_lives_and_goes(api: Api) -> None:
-    """Create shows the defaults and when it is due; get and list agree; after delete it is 404."""
+    """Create returns the defaults and the next run time; get and list agree; after a delete the trigger is 404."""
     made = api.ok("POST", TRIGGERS, {**BODY, "display_name": "daily"})
     assert made == {
         **BODY,
@@ -81,13 +81,13 @@ def test_a_trigger_lives_and_goes(api: Api) -> None:
     ],
 )
 def test_what_cannot_be_triggered_is_400(api: Api, change: dict[str, Any]) -> None:
-    """Missing, unfit and unknown fields are refused and nothing is kept."""
+    """Missing, invalid and unknown fields are refused, and nothing is saved."""
     assert api.refused("POST", TRIGGERS, BODY | change) == (400, "invalid_request")
     assert api.ok("GET", TRIGGERS) == {}
 
 
 def test_pausing_stops_the_schedule_not_the_caller(api: Api, target: str) -> None:
-    """A paused trigger has no next run and still runs on demand; resuming brings the schedule back."""
+    """A paused trigger has no next run but can be run on demand; resuming restores the schedule."""
     Engine(api)
     api.now = "2026-09-21T13:00:00Z"
     paused = api.ok("PATCH", target, {"status": "paused", "display_name": "new"})
@@ -100,12 +100,12 @@ def test_pausing_stops_the_schedule_not_the_caller(api: Api, target: str) -> Non
 
 @pytest.mark.parametrize("body", [{"status": "disabled"}, {"schedule": "* * * * *"}])
 def test_only_name_and_status_can_change(api: Api, target: str, body: dict[str, Any]) -> None:
-    """Other fields and unknown statuses are refused."""
+    """A patch of any other field, or to an unknown status, is refused."""
     assert api.refused("PATCH", target, body) == (400, "invalid_request")
 
 
 def test_runs_share_one_environment(api: Api, target: str) -> None:
-    """The first run brings the environment, later ones are given it; a run never streams."""
+    """The first run creates the environment and later runs reuse it; a run is never streamed."""
     engine = Engine(api)
     first, second = (api.ok("POST", f"{target}/executions") for _ in range(2))
     assert first == {
@@ -139,7 +139,7 @@ def test_runs_share_one_environment(api: Api, target: str) -> None:
     ],
 )
 def test_a_run_follows_its_interaction(api: Api, target: str, later: str, status: str) -> None:
-    """A background run is in progress until its interaction settles; how that ends is how the run ends."""
+    """A background run is in progress until its interaction settles, and ends as the interaction does."""
     engine = Engine(api, "in_progress")
     assert api.ok("POST", f"{target}/executions")["status"] == "in_progress"
     engine.status = later
@@ -148,7 +148,7 @@ def test_a_run_follows_its_interaction(api: Api, target: str, later: str, status
 
 
 def test_a_run_is_skipped_while_one_goes_on(api: Api, target: str) -> None:
-    """Later runs start nothing until the first has settled, and do not hide how it ends."""
+    """While a run goes on, later ones are skipped; they start nothing and do not hide how the run ends."""
     engine = Engine(api, "queued")
     statuses = [api.ok("POST", f"{target}/executions")["status"] for _ in range(3)]
     engine.status = "completed"
@@ -159,7 +159,7 @@ def test_a_run_is_skipped_while_one_goes_on(api: Api, target: str) -> None:
 
 
 def test_a_running_one_is_never_forgotten(api: Api, target: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """At the bound skipped runs go first: the one that still goes on must be found when it settles."""
+    """If the list is full, skipped runs are forgotten first: a run in progress must be found once it settles."""
     monkeypatch.setattr(triggers, "MOST_ITEMS", 2)
     engine = Engine(api, "in_progress")
     first, *_ = (api.ok("POST", f"{target}/executions")["id"] for _ in range(4))
@@ -169,7 +169,7 @@ def test_a_running_one_is_never_forgotten(api: Api, target: str, monkeypatch: py
 
 
 def test_a_run_past_its_limit_is_timed_out(api: Api, target: str) -> None:
-    """After execution_timeout_seconds a run that still goes on has timed out, and counts as a failure."""
+    """A run still in progress after execution_timeout_seconds is timed_out and counts as a failure."""
     Engine(api, "in_progress")
     api.ok("POST", f"{target}/executions")
     seen = []
@@ -180,7 +180,7 @@ def test_a_run_past_its_limit_is_timed_out(api: Api, target: str) -> None:
 
 @pytest.mark.parametrize("how", ["failed", "refused"])
 def test_failures_in_a_row_stop_a_trigger(api: Api, how: str) -> None:
-    """A good run resets the count; at the limit the status is error; resuming starts the count again."""
+    """A good run resets the count of failures; at the limit the status is error; resuming resets the count."""
     target = f"{TRIGGERS}/{api.ok('POST', TRIGGERS, {**BODY, 'max_consecutive_failures': 2})['id']}"
     engine = Engine(api)
     counts = []
@@ -194,12 +194,12 @@ def test_failures_in_a_row_stop_a_trigger(api: Api, how: str) -> None:
 
 
 def test_without_interactions_a_run_is_unimplemented(api: Api, target: str) -> None:
-    """501 when nobody attached a way to run."""
+    """A run gets 501 if the neighbours have no way to run interactions."""
     assert api.refused("POST", f"{target}/executions") == (501, "unimplemented")
 
 
 def test_executions_have_pages_and_a_bound(api: Api, target: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pages join to the whole; past the bound the oldest runs are forgotten."""
+    """The pages add up to all runs; beyond the limit, the oldest runs are forgotten."""
     monkeypatch.setattr(triggers, "MOST_ITEMS", 3)
     Engine(api)
     ids = [api.ok("POST", f"{target}/executions")["id"] for _ in range(5)]
@@ -210,7 +210,7 @@ def test_executions_have_pages_and_a_bound(api: Api, target: str, monkeypatch: p
 
 
 def test_triggers_of_another_project_are_unknown(api: Api, target: str) -> None:
-    """Neither shown nor run."""
+    """A trigger of another project is neither listed nor run."""
     Engine(api)
     api.project = "other"
     assert api.ok("GET", TRIGGERS) == {}

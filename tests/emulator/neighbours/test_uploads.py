@@ -1,4 +1,4 @@
-"""Uploads: the plain form, both resumable ones, archives, and that a refused upload writes nothing."""
+"""Uploads: the plain form, both resumable forms, archives; a refused upload never writes anything."""
 
 import gzip
 import io
@@ -18,7 +18,7 @@ SPARSE = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.name": "
 
 @pytest.fixture
 def base(api: Api) -> str:
-    """Where uploads to a new, empty environment go."""
+    """The upload path of a new, empty environment."""
     return f"/upload/v1beta/environments/{api.environment()}/files"
 
 
@@ -34,7 +34,7 @@ def paths(api: Api, base: str) -> list[str]:
 
 
 def tar(files: dict[str, bytes | None], **attributes: Any) -> bytes:
-    """A tar of names and bytes, None for a directory; `attributes` are set on every member."""
+    """Make a tar from names and bytes, None for a directory; `attributes` are set on every member."""
     target = io.BytesIO()
     with tarfile.open(fileobj=target, mode="w") as archive:
         for name, data in files.items():
@@ -47,7 +47,7 @@ def tar(files: dict[str, bytes | None], **attributes: Any) -> bytes:
 
 
 def test_a_plain_put_writes_and_makes_parents(api: Api, base: str) -> None:
-    """The answer lists the file without times; the bytes and the media type are kept."""
+    """A plain PUT creates parent directories, keeps bytes and media type, and lists the file without times."""
     answer = api.ok("PUT", f"{base}/a/b.txt", b"hi", headers={"content-type": "text/x-own"})
     file = {"name": "b.txt", "path": "a/b.txt", "type": "FILE", "size_bytes": "2", "mime_type": "text/x-own"}
     assert answer == {"files": [file]}
@@ -55,7 +55,7 @@ def test_a_plain_put_writes_and_makes_parents(api: Api, base: str) -> None:
 
 
 def test_an_existing_file_needs_overwrite(api: Api, base: str) -> None:
-    """409 aborted and the old bytes stay; with overwrite=true the new ones and the time of creation stay."""
+    """An existing file is kept with 409 `aborted`; overwrite=true replaces its bytes but not its creation time."""
     api.ok("PUT", f"{base}/a", b"old")
     assert api.refused("PUT", f"{base}/a", b"new") == (409, "aborted")
     assert read(api, base, "a") == b"old"
@@ -67,7 +67,7 @@ def test_an_existing_file_needs_overwrite(api: Api, base: str) -> None:
 
 @pytest.mark.parametrize("path", ["d?overwrite=true", "d/f/below"])
 def test_files_and_directories_do_not_replace_each_other(api: Api, base: str, path: str) -> None:
-    """A file cannot go where a directory is, nor below a file; nothing is written."""
+    """A file cannot replace a directory or be placed below a file; nothing is written."""
     api.ok("PUT", f"{base}/d/f", b"x")
     assert api.refused("PUT", f"{base}/{path}", b"y") == (400, "failed_precondition")
     assert paths(api, base) == ["d", "d/f"]
@@ -75,7 +75,7 @@ def test_files_and_directories_do_not_replace_each_other(api: Api, base: str, pa
 
 @pytest.mark.parametrize("packed", [tar, lambda files: gzip.compress(tar(files))])
 def test_an_archive_is_unpacked_into_its_path(api: Api, base: str, packed: Any) -> None:
-    """Both kinds; every file written is listed, directories are made, and bytes are those of the archive."""
+    """A tar, also a compressed one, is unpacked: directories are created and every file written is listed."""
     answer = api.ok("PUT", f"{base}/in?extract=true", packed({"x.txt": b"1", "e": None, "d/y.txt": b"2"}))
     assert [entry["path"] for entry in answer["files"]] == ["in/d/y.txt", "in/x.txt"]
     assert paths(api, base) == ["in", "in/d", "in/d/y.txt", "in/e", "in/x.txt"]
@@ -83,7 +83,7 @@ def test_an_archive_is_unpacked_into_its_path(api: Api, base: str, packed: Any) 
 
 
 def test_an_archive_is_all_or_nothing(api: Api, base: str) -> None:
-    """One file that exists refuses the whole archive; overwrite and extract combine."""
+    """If one file of an archive exists, none is written; with overwrite=true all are."""
     api.ok("PUT", f"{base}/b", b"old")
     data = tar({"a": b"1", "b": b"2", "c": b"3"})
     assert api.refused("PUT", f"{base}?extract=true", data) == (409, "aborted")
@@ -108,14 +108,14 @@ def test_an_archive_is_all_or_nothing(api: Api, base: str) -> None:
     ids=["text", "cut tar", "not gzip", "cut gzip", "climbs", "sparse", "link", "device", "file as folder"],
 )
 def test_a_bad_archive_is_400_and_writes_nothing(api: Api, base: str, data: bytes) -> None:
-    """Broken archives, links, devices, sparse files and paths that climb are refused as a whole."""
+    """Broken archives, links, devices, sparse files and paths that lead out are refused as a whole."""
     status, code = api.refused("PUT", f"{base}/x?extract=true", data)
     assert (status, code in ("invalid_request", "failed_precondition")) == (400, True)
     assert paths(api, base) == []
 
 
 def test_a_gzip_bomb_is_given_up_on(api: Api, base: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What unpacks to more than an upload may hold is refused with 429."""
+    """An archive that unpacks to more than the limit of an upload gets 429."""
     monkeypatch.setattr(uploads, "UPLOAD_BYTES", 10_000)
     bomb = gzip.compress(tar({"a": bytes(50_000)}))
     assert len(bomb) < 10_000
@@ -123,7 +123,7 @@ def test_a_gzip_bomb_is_given_up_on(api: Api, base: str, monkeypatch: pytest.Mon
 
 
 def start(api: Api, target: str, **headers: str) -> str:
-    """Begin a resumable upload; the address for what follows."""
+    """Begin a resumable upload and return the address for its other requests."""
     joiner = "&" if "?" in target else "?"
     sent = {"host": "127.0.0.1:9", **{name.replace("_", "-"): value for name, value in headers.items()}}
     answer = api.send("PUT", f"{target}{joiner}uploadType=resumable", b"", headers=sent)
@@ -132,12 +132,12 @@ def start(api: Api, target: str, **headers: str) -> str:
 
 
 def piece(api: Api, address: str, span: str, data: bytes = b"") -> Answer:
-    """Send a span such as `0-2/6` of a resumable upload."""
+    """Send one part of a resumable upload, its span such as `0-2/6`."""
     return api.send("PUT", address, data, headers={"content-range": f"bytes {span}"})
 
 
 def test_a_resumable_upload_goes_piece_by_piece(api: Api, base: str) -> None:
-    """308 with what has arrived until the last piece, which answers with the file; extract and type are kept."""
+    """Each part gets 308 with what has arrived; the last gets the file, with the media type from the start."""
     address = start(api, f"{base}/a.bin", x_upload_content_type="x/own", x_upload_content_length="6")
     first, asked = piece(api, address, "0-2/6", b"abc"), piece(api, address, "*/6")
     assert [(one.status, one.headers.get("range")) for one in (first, asked)] == [(308, "bytes=0-2")] * 2
@@ -149,7 +149,7 @@ def test_a_resumable_upload_goes_piece_by_piece(api: Api, base: str) -> None:
 
 
 def test_the_total_may_come_late_or_never(api: Api, base: str) -> None:
-    """An open total is named by a later piece; a body without Content-Range is the whole file."""
+    """A later part may give the total size; a body without Content-Range is the whole file."""
     address = start(api, f"{base}/late")
     assert piece(api, address, "*/*").headers.get("range") == ""
     assert piece(api, address, "0-1/*", b"ab").status == 308
@@ -159,7 +159,7 @@ def test_the_total_may_come_late_or_never(api: Api, base: str) -> None:
 
 
 def test_the_first_request_decides(api: Api, base: str) -> None:
-    """overwrite and extract of the start hold for the end; a conflict shows there and writes nothing."""
+    """The first request decides on overwrite and extract; a conflict shows at the end and writes nothing."""
     api.ok("PUT", f"{base}/x", b"old")
     address = start(api, f"{base}/x")
     assert (api.refused("PUT", address, b"new"), read(api, base, "x")) == ((409, "aborted"), b"old")
@@ -180,20 +180,20 @@ def test_the_first_request_decides(api: Api, base: str) -> None:
     ],
 )
 def test_a_piece_that_does_not_fit_is_refused(api: Api, base: str, span: str, data: bytes, status: int) -> None:
-    """Gaps, wrong lengths and other totals are refused; the upload can go on afterwards."""
+    """A part that leaves a gap, has the wrong length or another total is refused; the upload can still go on."""
     address = start(api, f"{base}/a", x_upload_content_length="6")
     assert piece(api, address, span, data).status == status
     assert piece(api, address, "0-5/6", b"abcdef").status == 200
 
 
 def goog(api: Api, address: str, command: str, data: bytes = b"", **headers: str) -> Answer:
-    """Send a command of the header form."""
+    """Send a command in the header form of resumable uploads."""
     sent = {GOOG + "command": command} | {GOOG + name: value for name, value in headers.items()}
     return api.send("POST", address, data, headers=sent)
 
 
 def goog_start(api: Api, target: str) -> str:
-    """Begin an upload of four bytes in the header form; the address for what follows."""
+    """Begin an upload of four bytes in the header form and return the address for its other requests."""
     sent = {GOOG + "protocol": "resumable", GOOG + "command": "start", GOOG + "header-content-length": "4"}
     answer = api.send("PUT", target, b"", headers={**sent, GOOG + "header-content-type": "x/own"})
     assert answer.headers.get(GOOG + "status") == "active"
@@ -201,7 +201,7 @@ def goog_start(api: Api, target: str) -> str:
 
 
 def test_the_header_form_uploads_too(api: Api, base: str) -> None:
-    """start, upload, query, upload and finalize; the last answer lists the file and says final."""
+    """An upload in the header form goes from start to finalize; the last answer lists the file and says final."""
     address = goog_start(api, f"{base}/a")
     goog(api, address, "upload", b"ab", offset="0")
     assert goog(api, address, "query").headers.get(GOOG + "size-received") == "2"
@@ -215,19 +215,19 @@ def test_the_header_form_uploads_too(api: Api, base: str) -> None:
     ("command", "data", "status"), [("finalize", b"", 400), ("jump", b"", 400), ("upload", b"abcde", 400)]
 )
 def test_the_header_form_refuses_nonsense(api: Api, base: str, command: str, data: bytes, status: int) -> None:
-    """Ending early, unknown commands and too many bytes are refused."""
+    """Finalizing too early, unknown commands and too many bytes are refused."""
     assert goog(api, goog_start(api, f"{base}/a"), command, data).status == status
 
 
 def test_a_cancelled_upload_leaves_nothing(api: Api, base: str) -> None:
-    """After cancel the address is unknown and no file exists."""
+    """After a cancel, the address is unknown and no file exists."""
     address = goog_start(api, f"{base}/a")
     assert goog(api, address, "cancel").headers.get(GOOG + "status") == "cancelled"
     assert (goog(api, address, "query").status, paths(api, base)) == (404, [])
 
 
 def test_an_upload_address_is_its_own_permission(api: Api, base: str) -> None:
-    """The address needs no key while the upload is under way, and writes to the project that started it."""
+    """The address works without a key during the upload, and writes to the project that began the upload."""
     address = start(api, f"{base}/a")
     assert api.neighbours.keyless(Request("PUT", address, Headers()))
     assert not api.neighbours.keyless(Request("PUT", f"{base}/a?upload_id=guess", Headers()))
@@ -240,7 +240,7 @@ def test_an_upload_address_is_its_own_permission(api: Api, base: str) -> None:
 
 
 def test_the_address_keeps_a_session_prefix(api: Api) -> None:
-    """An upload started below a session's prefix goes on below it; without Host the address is a path."""
+    """The address keeps a session's prefix; without a Host header it is a path."""
     prefix = "/__harness__/sessions/s1"
     target = f"{prefix}/upload/v1beta/environments/{api.environment()}/files/a?uploadType=resumable"
     location = api.send("PUT", target, b"").headers.get("location")
@@ -262,7 +262,7 @@ def test_the_address_keeps_a_session_prefix(api: Api) -> None:
 def test_bad_beginnings_are_refused(
     api: Api, base: str, method: str, path: str, headers: dict[str, str], status: int
 ) -> None:
-    """No path, a path that climbs, other methods, a body on the first request of a resumable upload."""
+    """A bad first request is refused: no path, a path that leads out, a wrong method, an unexpected body."""
     assert api.refused(method, base + path, b"body", headers=headers)[0] == status
 
 
@@ -280,7 +280,7 @@ def test_memory_is_bounded(api: Api, base: str, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_uploads_to_an_unknown_environment_are_404(api: Api) -> None:
-    """Also when it is deleted while a resumable upload is under way."""
+    """An upload gets 404 if its environment does not exist or was deleted during the upload."""
     assert api.refused("PUT", "/upload/v1beta/environments/nope/files/a", b"x") == (404, "not_found")
     environment = api.environment()
     address = start(api, f"/upload/v1beta/environments/{environment}/files/a")

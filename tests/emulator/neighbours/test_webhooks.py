@@ -1,4 +1,4 @@
-"""Webhooks: subscriptions, secrets that are shown once, and rotation."""
+"""Webhooks: subscriptions, secrets that are shown only once, and rotation."""
 
 import base64
 from typing import Any
@@ -14,13 +14,13 @@ BODY = {"uri": "https://hooks.example/in", "subscribed_events": ["interaction.co
 
 
 def create(api: Api, **more: Any) -> tuple[str, str]:
-    """A new webhook's id and secret."""
+    """Create a webhook and return its id and secret."""
     made = api.ok("POST", WEBHOOKS, BODY | more)
     return made["id"], made["new_signing_secret"]
 
 
 def test_a_webhook_lives_and_goes(api: Api) -> None:
-    """Create shows the secret, every later answer only its beginning; after delete it is 404."""
+    """Only create shows the whole secret, later answers just its beginning; after a delete the webhook is 404."""
     made = api.ok("POST", WEBHOOKS, {**BODY, "name": "mine"})
     secret = made.pop("new_signing_secret")
     assert made == {
@@ -40,7 +40,7 @@ def test_a_webhook_lives_and_goes(api: Api) -> None:
 
 
 def test_secrets_can_sign_and_differ(api: Api) -> None:
-    """Each webhook has its own secret, in the form that signatures need: `whsec_` and a key in base64."""
+    """Each webhook has its own secret in the form that signatures need: `whsec_` and a base64 key."""
     secrets = {create(api)[1] for _ in range(3)}
     keys = {base64.b64decode(secret.removeprefix("whsec_"), validate=True) for secret in secrets}
     assert [len(key) for key in keys] == [32, 32, 32]
@@ -63,7 +63,7 @@ def test_secrets_can_sign_and_differ(api: Api) -> None:
     ],
 )
 def test_what_cannot_be_subscribed_is_400(api: Api, change: dict[str, Any]) -> None:
-    """Bad addresses, unknown events, missing and unknown fields; nothing is kept."""
+    """Invalid URIs, unknown events, and missing or unknown fields are refused, and nothing is saved."""
     assert api.refused("POST", WEBHOOKS, BODY | change) == (400, "invalid_request")
     assert api.ok("GET", WEBHOOKS) == {}
 
@@ -73,7 +73,7 @@ def test_what_cannot_be_subscribed_is_400(api: Api, change: dict[str, Any]) -> N
     [("", {"name": "new", "state": "disabled"}), ("?update_mask=state", {"state": "disabled"})],
 )
 def test_a_patch_changes_what_it_names(api: Api, query: str, changed: dict[str, Any]) -> None:
-    """All sent fields, or those of the mask; the rest stays, the secret too."""
+    """A PATCH changes the fields sent, or those in update_mask; all others stay, including the secret."""
     hook, _ = create(api, name="old")
     before = api.ok("GET", f"{WEBHOOKS}/{hook}")
     after = api.ok("PATCH", f"{WEBHOOKS}/{hook}{query}", {"name": "new", "state": "disabled"})
@@ -85,7 +85,7 @@ def test_a_patch_changes_what_it_names(api: Api, query: str, changed: dict[str, 
     "body", [{"state": "off"}, {"subscribed_events": []}, {"subscribed_events": ["x"]}, {"uri": "x"}, {"id": "x"}]
 )
 def test_a_bad_patch_is_400_and_changes_nothing(api: Api, body: dict[str, Any]) -> None:
-    """An update is judged as a create is."""
+    """A PATCH is validated like a create; a refused one changes nothing."""
     hook, _ = create(api)
     before = api.ok("GET", f"{WEBHOOKS}/{hook}")
     assert api.refused("PATCH", f"{WEBHOOKS}/{hook}", body) == (400, "invalid_request")
@@ -94,7 +94,7 @@ def test_a_bad_patch_is_400_and_changes_nothing(api: Api, body: dict[str, Any]) 
 
 @pytest.mark.parametrize("body", [None, {}])
 def test_ping_answers_empty(api: Api, body: Any) -> None:
-    """`:ping` of a webhook that exists is `{}`, of another one 404; there are no other verbs but rotation."""
+    """`:ping` gets `{}` for a webhook that exists and 404 for others; unknown verbs get 404."""
     hook, _ = create(api)
     assert api.ok("POST", f"{WEBHOOKS}/{hook}:ping", body) == {}
     assert api.refused("POST", f"{WEBHOOKS}/nope:ping", body) == (404, "not_found")
@@ -102,13 +102,13 @@ def test_ping_answers_empty(api: Api, body: Any) -> None:
 
 
 def valid_secrets(api: Api) -> int:
-    """How many secrets of the one webhook are valid now."""
+    """Return the number of secrets of the only webhook that are valid now."""
     (hook,) = api.ok("GET", WEBHOOKS)["webhooks"]
     return len(hook["signing_secrets"])
 
 
 def test_rotation_keeps_the_old_secret_for_a_day(api: Api) -> None:
-    """The new secret is shown once and valid at once; the old one too, until 24 hours have passed."""
+    """A new secret is shown once and valid at once; the old one stays valid for 24 hours."""
     hook, old = create(api)
     new = api.ok("POST", f"{WEBHOOKS}/{hook}:rotateSigningSecret")["secret"]
     assert new != old
@@ -121,7 +121,7 @@ def test_rotation_keeps_the_old_secret_for_a_day(api: Api) -> None:
 
 
 def test_a_second_rotation_extends_nothing(api: Api) -> None:
-    """An old secret expires a day after the rotation that replaced it, whatever comes later."""
+    """An old secret expires a day after the rotation that replaced it, even if others follow."""
     target = f"{WEBHOOKS}/{create(api)[0]}:rotateSigningSecret"
     for api.now, expected in ((NOON, 2), ("2026-09-22T00:00:00Z", 3), ("2026-09-22T12:00:00Z", 3)):
         api.ok("POST", target)
@@ -129,7 +129,7 @@ def test_a_second_rotation_extends_nothing(api: Api) -> None:
 
 
 def test_rotation_can_revoke_at_once_and_is_bounded(api: Api) -> None:
-    """Immediate revocation leaves one secret; rotating without end does not grow."""
+    """Immediate revocation leaves one valid secret; the number of valid secrets is limited."""
     hook, _ = create(api)
     target = f"{WEBHOOKS}/{hook}:rotateSigningSecret"
     for _ in range(MOST_SECRETS + 3):
