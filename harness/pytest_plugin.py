@@ -1,7 +1,7 @@
-"""The pytest plugin: options, markers and fixtures over `harness.plugin`. No logic; `docs/pytest.md` teaches it.
+"""The pytest plugin: options, markers and fixtures over `harness.plugin`. No logic; see `docs/pytest.md`.
 
-Layer 6. Loaded in every pytest session of whoever has the package installed, so that nothing heavy is imported at
-the top: what a fixture is made of comes with the first test that requests it.
+Layer 7. Loaded in every pytest session where the package is installed, so nothing heavy is imported at the top:
+the modules behind a fixture are imported by the first test that requests it.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Markers, and the base URL in the environment: a client that is built at import time finds it there."""
+    """Register the markers, and set the base URL in the environment, for clients built at import time."""
     for marker in _MARKERS:
         config.addinivalue_line("markers", marker)
     config.stash[_ENVIRONMENT] = environment = Environment(config.getini("interactions_environment"))
@@ -70,7 +70,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Leave nothing behind."""
+    """Stop the server and restore the environment."""
     if (session := config.stash.get(_SESSION, None)) is not None:
         session.close()
     if (environment := config.stash.get(_ENVIRONMENT, None)) is not None:
@@ -79,7 +79,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """A test that uses none of our fixtures sees the environment as it was; the marker of a cassette is enough."""
+    """Restore the environment for tests without our fixtures; the cassette marker adds the cassette fixture."""
     if (
         isinstance(item, pytest.Function)
         and item.get_closest_marker(_CASSETTE)
@@ -95,7 +95,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.hookimpl(optionalhook=True, tryfirst=True)
 def pytest_recording_configure(vcr: Any) -> None:
-    """pytest-recording's own hook: cassettes of ours play there too."""
+    """Let pytest-recording play our cassettes too. This is pytest-recording's own hook."""
     from harness.plugin.beside_vcr import bear_metadata
 
     bear_metadata(vcr)
@@ -103,7 +103,7 @@ def pytest_recording_configure(vcr: Any) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_teardown(item: pytest.Item) -> None:
-    """What is imported between tests finds us again."""
+    """Point the environment to our server again, for modules imported between tests."""
     item.config.stash[_ENVIRONMENT].route(True)
 
 
@@ -111,9 +111,9 @@ def pytest_runtest_teardown(item: pytest.Item) -> None:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """A test that fails shows what its code asked and was answered; a call that was wrong, no more than words.
+    """Add requests and answers to the report of a failing test; reduce a wrong call to its message.
 
-    One that passes without a look at what must come is told so.
+    Warn about a test that passes without checking the expected outcome.
     """
     if call.excinfo is not None and call.excinfo.type.__module__.startswith("harness."):
         from harness.plugin.wording import reword
@@ -130,7 +130,7 @@ def pytest_runtest_makereport(
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """One test for each route, and for each cut that is known now."""
+    """Make one test for each route, and for each known cut."""
     marked = any(marker.name.startswith("interactions_") for marker in metafunc.definition.own_markers)
     if marked or not _PARAMETRIZED.isdisjoint(metafunc.fixturenames):
         from harness.plugin.parametrize import parametrize
@@ -139,7 +139,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Recordings that nobody played or that are old, and SHOULD rules that a judged server breaks."""
+    """List recordings that were not played or are old, and SHOULD rules that a judged server breaks."""
     reports = [report for group in terminalreporter.stats.values() for report in group]
     if not any(getattr(report, "user_properties", ()) for report in reports):
         return
@@ -175,7 +175,7 @@ def interactions_emulator(request: pytest.FixtureRequest) -> Iterator[Interactio
 
 
 def _served(request: pytest.FixtureRequest) -> Served:
-    """What the clients of this test talk to: its recording if it has one, else its emulator."""
+    """The service behind this test's clients: its recording if it has one, otherwise its emulator."""
     recorded = _CASSETTE in request.fixturenames
     return cast("Served", request.getfixturevalue(_CASSETTE if recorded else "interactions_emulator"))
 
@@ -191,7 +191,7 @@ def interactions_client(request: pytest.FixtureRequest) -> Iterator[Any]:
 
 @pytest.fixture
 def interactions_async_client(request: pytest.FixtureRequest) -> Iterator[Any]:
-    """The async one: `google.genai.Client().aio`, or an `httpx.AsyncClient`."""
+    """The async client: `google.genai.Client().aio`, or an `httpx.AsyncClient` without google-genai."""
     from harness.plugin.clients import async_client
 
     with async_client(_served(request)) as made:
@@ -200,7 +200,7 @@ def interactions_async_client(request: pytest.FixtureRequest) -> Iterator[Any]:
 
 @pytest.fixture
 def interactions_no_sleep() -> Iterator[Sleeps]:
-    """Sleeps of the code under test are skipped and counted."""
+    """Skips and counts the sleeps of the code under test."""
     from harness.plugin.sleeps import no_sleep
 
     with no_sleep() as sleeps:
@@ -211,7 +211,7 @@ def interactions_no_sleep() -> Iterator[Sleeps]:
 def interaction_lifecycle(
     request: pytest.FixtureRequest, interactions_emulator: InteractionsEmulator
 ) -> Lifecycle:
-    """An interaction that will take one of the routes, and what must come of it."""
+    """An interaction that will take one of the routes, and its expected outcome."""
     from harness.plugin.lifecycle import Lifecycle
     from harness.plugin.parametrize import parameter_of
 
@@ -222,7 +222,7 @@ def interaction_lifecycle(
 
 @pytest.fixture
 def interaction_chain(interactions_emulator: InteractionsEmulator) -> Chain:
-    """Builds chains of interactions and says what each turn must have seen."""
+    """Builds chains of interactions and checks what each turn has seen."""
     from harness.plugin.chain import Chain
 
     return Chain(interactions_emulator)
@@ -242,7 +242,7 @@ def dropped_stream(request: pytest.FixtureRequest, interactions_emulator: Intera
 
 @pytest.fixture
 def interactions_cassette(request: pytest.FixtureRequest) -> Iterator[CassetteFixture]:
-    """The test's recording, played without a network or recorded anew."""
+    """The test's recording, played without a network or recorded from a service."""
     from harness.plugin.replay import cassette_of, guard_of
 
     session = _session(request.config)

@@ -15,14 +15,14 @@ _STREAM = re.compile(rb"\s*(?:\xef\xbb\xbf)?(?:event|data|id|retry)?:")
 
 
 def begins_a_stream(body: bytes) -> bool:
-    """Whether a body begins as a stream of events, whatever its label says."""
+    """Whether a body begins like an event stream, whatever its Content-Type says."""
     return _STREAM.match(body) is not None
 
 
 class BodyReader:
-    """Finds what must not be written in the bodies of one API; `vault` knows and names the secrets.
+    """Finds the secrets in the bodies of one API; `vault` holds the known secrets and their placeholders.
 
-    `above` is where the members of a body stand, by the path of its request (`SecretFields.above`).
+    `above` is the path under which the members of a body stand, derived from its request (`SecretFields.above`).
     """
 
     def __init__(self, protocol: StreamProtocol, vault: Vault) -> None:
@@ -30,7 +30,7 @@ class BodyReader:
         self._deltas = DeltaReader(protocol, vault, self._texts)
 
     def learn(self, body: bytes, *, above: tuple[str, ...] = ()) -> None:
-        """Take in the values of secret fields that are unlike any word: they may turn up again elsewhere."""
+        """Add the random-looking values of secret fields to the vault, because they may appear again elsewhere."""
         if above or self._texts.any_names_secrets(windows_of(body)):
             self._texts.learn(text_of(body), above)
 
@@ -43,21 +43,21 @@ class BodyReader:
         resumed: bool = False,
         above: tuple[str, ...] = (),
     ) -> list[Found]:
-        """Everything to replace in a body, in order, without overlap.
+        """Return everything to replace in a body, in order and without overlap.
 
-        `cut` says that it ends where a connection did, `resumed` that it begins where one did.
+        `cut` means that the body ends where a connection broke, `resumed` that it begins where one resumed.
         """
         if not body:
             return []
         if stream or begins_a_stream(body):
             return _without_overlap(self._deltas.find(body, cut=cut, resumed=resumed))
-        if body.isascii():  # its places are those of its text, which need not outlive the search
+        if body.isascii():  # byte offsets equal text offsets, so the text can be freed after the search
             return _without_overlap(placed(0, "", self._texts.changes(body.decode("ascii"), cut=cut, above=above)))
         text = text_of(body)
         return _without_overlap(placed(0, text, self._texts.changes(text, cut=cut, above=above)))
 
     def hidden(self, value: str) -> str:
-        """The whole value of a header replaced, but for the name of an authorisation scheme."""
+        """Replace the whole value of a header, except for the name of an authorisation scheme."""
         return self._texts.hidden(value)
 
 

@@ -1,7 +1,7 @@
-"""Secrets in a stream of events, also those whose text is spread over several of them. Layer 1.
+"""Find secrets in an event stream, including those whose text is split over several events. Layer 1.
 
-Text whose fragments are spread over events is looked at as the one text it is; what is found is replaced in the
-first fragment it touches and taken out of the others.
+The fragments of a split text are joined and searched as one text. A secret is replaced in the first fragment that
+it touches and removed from the others.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from harness.wire import Decoder, StreamProtocol
 from harness.wire.tokens import Token, closed_text, encoded, seems_json, tokens
 
 _FEW = 4096
-"""Fragments that are joined to one text: each takes many times the characters that it has."""
+"""How many fragments to hold before joining them: a short string takes many times the memory of its characters."""
 
 _NOT_PAYLOAD = re.compile(r"(?:^|(?<=[\r\n]))(?:data: ?|(?!data)[^\r\n]+)")
-"""In an event: what is not payload, the prefix of each data line and every other line."""
+"""Matches what is not payload in an event: the prefix of each data line, and every other line."""
 
 
 class _Spread:
-    """A text whose fragments are spread over events, and where those are: a body may have millions of them."""
+    """A text split over events, and the offsets of those events. Compact, because a body may have millions."""
 
     def __init__(self, key: str) -> None:
         self.key = key
@@ -36,7 +36,7 @@ class _Spread:
         self._latest: list[str] = []
 
     def add(self, start: int, end: int, text: str) -> None:
-        """One event's share of the text, and where the event is in the body."""
+        """Add one event's fragment of the text; `start` and `end` are the offsets of the event in the body."""
         self._starts.append(start)
         self._ends.append(end)
         self._sizes.append(len(text))
@@ -46,12 +46,12 @@ class _Spread:
             self._latest.clear()
 
     def whole(self) -> str:
-        """The text, which is given away."""
+        """Return the joined text and release the fragments."""
         parts, self._parts, self._latest = [*self._parts, *self._latest], [], []
         return "".join(parts)
 
     def touched(self, whole: str, changes: list[Change]) -> Iterator[tuple[int, int, str, list[Change]]]:
-        """Of each event whose fragment changes: start, end, the fragment, and the changes in it."""
+        """For each event whose fragment changes, yield start, end, the fragment, and the changes in it."""
         at = 0
         for start, end, size in zip(self._starts, self._ends, self._sizes, strict=True) if changes else ():
             share = list(_share(changes, at, at + size))
@@ -61,7 +61,7 @@ class _Spread:
 
 
 class DeltaReader:
-    """Finds what must not be written in the streams of one API; `vault` knows and names the secrets."""
+    """Finds the secrets in the streams of one API; `vault` holds the known secrets and their placeholders."""
 
     def __init__(self, protocol: StreamProtocol, vault: Vault, texts: TextReader) -> None:
         self._protocol = protocol
@@ -69,7 +69,7 @@ class DeltaReader:
         self._texts = texts
 
     def find(self, body: bytes, *, cut: bool, resumed: bool) -> Iterator[Found]:
-        """Everything to replace in a stream; places may overlap."""
+        """Yield everything to replace in a stream; places may overlap."""
         decoder = Decoder()
         texts: dict[str, _Spread] = {}
         at = 0
@@ -91,9 +91,9 @@ class DeltaReader:
         yield from placed(base, text, self._vault.changes(text))
 
     def _event(self, base: int, frame: str, data: bytes | None, texts: dict[str, _Spread]) -> Iterator[Found]:
-        """One event: its fragment is put by for later, every other literal and line is dealt with.
+        """Add an event's fragment to `texts` for later, and yield what to replace in its other literals and lines.
 
-        `data` is None for the event in which the stream ends.
+        `data` is None for the incomplete event at the end of the stream.
         """
         payload = _payload(frame) if data is None else text_of(data)
         carried = self._carried(payload)
@@ -114,13 +114,13 @@ class DeltaReader:
         yield from placed(base, frame, self._texts.between(frame, literals))
 
     def _is_suspicious(self, frame: str) -> bool:
-        """Whether an event may hold a secret beside its fragment: most do not, and need no closer look."""
+        """Whether an event may hold a secret outside its fragment. A cheap test: most events do not."""
         return (
             "\\u" in frame or "\\/" in frame or self._texts.names_secrets(frame) or self._vault.may_change(frame)
         )
 
     def _literal(self, payload: str, literals: list[Token], carried: tuple[str, str] | None) -> Token | None:
-        """The literal that holds an event's fragment; None where it cannot be told or there is none."""
+        """The literal that holds an event's fragment; None if it cannot be determined or there is none."""
         if carried is None or not carried[1]:
             return None
         key, text = carried
@@ -130,13 +130,13 @@ class DeltaReader:
         return candidates[0] if candidates else None
 
     def _carries(self, payload: str, token: Token, key: str) -> bool:
-        """Whether changing this literal changes the fragment: several may have the same value."""
+        """Whether changing this literal changes the fragment; several literals may have the same value."""
         probe = token.text + "?"
         literal = encoded(probe, "", closed=token.closed)
         return self._carried(payload[: token.start] + literal + payload[token.end :]) == (key, probe)
 
     def _carried(self, payload: str) -> tuple[str, str] | None:
-        """(join key, fragment) of an event, whose text may have been cut."""
+        """(join key, fragment) of an event, whose JSON may be truncated; None if it carries no text."""
         if not seems_json(payload):
             return None
         try:
@@ -157,7 +157,7 @@ class DeltaReader:
             yield from self._replaced(start, text_of(body[start:end]), (spread.key, fragment), share)
 
     def _replaced(self, base: int, frame: str, carried: tuple[str, str], share: list[Change]) -> Iterator[Found]:
-        """The literal of a fragment without what is secret in it."""
+        """Yield the replacement of a fragment's literal, with its secrets removed."""
         payload = _payload(frame)
         token = self._literal(payload, list(tokens(payload)), carried)
         if token is None:
@@ -171,12 +171,12 @@ class DeltaReader:
 
 
 def _payload(frame: str) -> str:
-    """An event with everything but its payload blanked, so that places stay."""
+    """An event with everything but its payload replaced by spaces, so that offsets stay the same."""
     return _NOT_PAYLOAD.sub(lambda prefix: " " * len(prefix[0]), frame)
 
 
 def _share(changes: Iterable[Change], start: int, end: int) -> Iterator[Change]:
-    """The changes of the fragment from `start` to `end`; the new text goes where a change begins."""
+    """The changes within the fragment from `start` to `end`; a change inserts its text only where it begins."""
     for change in changes:
         if change.start < end and change.end > start:
             first = change.start >= start

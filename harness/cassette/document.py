@@ -1,7 +1,7 @@
-"""The YAML of a cassette as plain data, and the line of any value in it. Layer 1.
+"""Parse a cassette's YAML into plain data, and find the line of any value in it. Layer 1.
 
-Knows YAML and the few tags of vcrpy's; must not know what the values mean. Two reasons not to ask vcrpy: its
-releases before 8.3 run whatever code a file names, and all of them hold the whole text twice to have it parsed.
+Knows YAML and the few tags that vcrpy uses; must not know what the values mean. vcrpy's own parser is not used for
+two reasons: releases before 8.3 run whatever code a file names, and all releases hold the whole text twice.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from harness.cassette.fault import CassetteError
 
 _TAG = "tag:yaml.org,2002:python/"
 _DEEPEST = 100
-"""Levels of a document. libyaml's composer calls itself for each, and ends the process where the stack does."""
+"""Maximum nesting of a document. libyaml's composer is recursive, and a stack overflow kills the process."""
 
 
 def parse(path: Path, source: IO[bytes] | bytes) -> Any:
-    """The document in `source`, which is what `path` holds. Raises CassetteError with the line of a fault."""
+    """Parse the document in `source`, the content of `path`. Raises CassetteError with the line of a fault."""
     import yaml
 
     with _told_of(path, source):
@@ -29,7 +29,7 @@ def parse(path: Path, source: IO[bytes] | bytes) -> Any:
 
 
 def parse_all(path: Path, source: IO[bytes] | bytes) -> list[Any]:
-    """Every document in `source` but empty ones: other recorders write several into a file."""
+    """Parse every non-empty document in `source`: other recorders write several into one file."""
     import yaml
 
     with _told_of(path, source):
@@ -38,7 +38,7 @@ def parse_all(path: Path, source: IO[bytes] | bytes) -> list[Any]:
 
 @contextmanager
 def _told_of(path: Path, source: IO[bytes] | bytes) -> Iterator[None]:
-    """What YAML says of a file, as a CassetteError."""
+    """Turn PyYAML's errors into a CassetteError."""
     import yaml
 
     try:
@@ -57,7 +57,7 @@ def _told_of(path: Path, source: IO[bytes] | bytes) -> Iterator[None]:
 
 
 def line_of(path: Path, place: tuple[str | int, ...]) -> str:
-    """`, line N` of the value at `place`; only asked for when something is wrong."""
+    """Return `, line N` for the value at `place`; "" if the file cannot be read. Only used in error messages."""
     import yaml
 
     try:
@@ -79,11 +79,11 @@ def line_of(path: Path, place: tuple[str | int, ...]) -> str:
 
 @cache
 def _loader() -> Any:
-    """PyYAML's safe loader, which also reads what vcrpy writes for bodies that were files or iterators."""
+    """PyYAML's safe loader, extended to read what vcrpy writes for bodies that were files or iterators."""
     import yaml
 
     class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-        """Of this module only: constructors are kept by class. Composers tell it when they enter a node."""
+        """Private to this module, because constructors are registered per class. Counts the depth of nodes."""
 
         _depth = 0
 
@@ -107,7 +107,7 @@ def _loader() -> Any:
 
 
 def _from_base64(loader: Any, node: Any) -> bytes:
-    """What PyYAML makes of it, without a second copy of its text."""
+    """Decode base64 as PyYAML does, but without a second copy of the text."""
     import yaml
 
     try:
@@ -119,7 +119,7 @@ def _from_base64(loader: Any, node: Any) -> bytes:
 
 
 def _held(loader: Any, node: Any, name: str) -> bytes:
-    """The bytes of a pickled file (`state` begins with them) or iterator (`args` begins with its parts)."""
+    """The bytes of a pickled file (first item of `state`) or iterator (its parts are the first item of `args`)."""
     value: Any = loader.construct_mapping(node, deep=True)
     first = next(iter(value.get(name) or ()), b"") if isinstance(value, Mapping) else b""
     return b"".join(map(_bytes, first)) if isinstance(first, (list, tuple)) else _bytes(first)

@@ -1,6 +1,6 @@
-"""Endings and framings as the plain mappings that a cassette holds. Layer 1, pure.
+"""Convert endings and framings to and from the plain mappings in a cassette. Layer 1, pure.
 
-A reader that knows only `how` still learns whether the body was complete. What equals the default is left out.
+A reader that knows only `how` can still tell whether the body was complete. Default values are omitted.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _Member = TypeVar("_Member", bound=StrEnum)
 
 
 def ending_as_data(ending: Ending, wait: int) -> dict[str, Any]:
-    """`x-stream.end`; `wait` is the microseconds between the last piece and the ending."""
+    """The value of `x-stream.end`; `wait` is the microseconds between the last piece and the ending."""
     data: dict[str, Any] = {"how": str(ending.how)}
     if ending.by is not By.SERVER:
         data["by"] = str(ending.by)
@@ -32,7 +32,7 @@ def ending_as_data(ending: Ending, wait: int) -> dict[str, Any]:
 
 
 def ending_from_data(data: object) -> tuple[Ending, int]:
-    """The ending and its wait in microseconds. Raises ValueError that names the wrong field."""
+    """The ending and its wait in microseconds. Raises ValueError naming the wrong field."""
     if not isinstance(data, Mapping):
         raise ValueError(f"end={data!r} is no mapping: write at least `end: {{how: complete}}`")
     ending = Ending(
@@ -47,14 +47,14 @@ def ending_from_data(data: object) -> tuple[Ending, int]:
 
 
 def framing_as_data(framing: Framing) -> dict[str, Any]:
-    """`x-stream.framing`, and the promised `length` where there is one."""
+    """The value of `x-stream.framing`, and the declared `length` if there is one."""
     if isinstance(framing, Length):
         return {"framing": "length", "length": framing.size}
     return {"framing": "chunked" if isinstance(framing, Chunked) else "close"}
 
 
 def framing_from_data(data: Mapping[str, Any]) -> Framing:
-    """The framing of an `x-stream` mapping. Raises ValueError that names the wrong field."""
+    """The framing of an `x-stream` mapping. Raises ValueError naming the wrong field."""
     kind = data.get("framing")
     if kind == "length":
         size = _count(data, "length")

@@ -1,8 +1,8 @@
-"""A recording as one entry of a vcrpy file, and back. Layer 1, pure.
+"""Convert a recording to an entry of a vcrpy file, and back. Layer 1, pure.
 
-vcrpy keeps any key of a response and refuses any extra key of a request; so all that is ours is in
-`response.x-stream`. An entry without it is a plain vcrpy recording: its pieces are a guess and say so. So are
-those of an entry whose body was edited since, which its digest tells.
+vcrpy preserves unknown keys of a response but rejects unknown keys of a request, so everything this project adds
+is in `response.x-stream`. An entry without it is a plain vcrpy recording: its pieces are a guess, and are marked
+`approximate`. The same holds if the body was edited since, which its digest reveals.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ KEY = "x-stream"
 VERSION = 1
 REQUEST_KEYS = frozenset({"method", "uri", "body", "headers"})
 NO_ANSWER = 0
-"""The status code of an entry whose connection died before a head came."""
+"""The status code of an entry whose connection ended before the response head arrived."""
 
 _STATUSES = range(200, 1000)
 _ORIGIN = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://[^/?#*]*)(.*)", re.DOTALL)
 
 
 def as_entry(recording: Recording) -> dict[str, Any]:
-    """The plain mapping with `request` and `response`; bodies are bytes, None when empty in a request."""
+    """The entry: a plain mapping of `request` and `response`. Bodies are bytes; an empty request body is None."""
     return {
         "request": request_entry(recording.request, recording.origin),
         "response": {
@@ -56,7 +56,7 @@ def request_entry(request: Request, origin: str) -> dict[str, Any]:
 
 
 def from_entry(entry: Mapping[str, Any]) -> Recording:
-    """The recording of one entry. Raises ValueError that says what is wrong and what belongs there."""
+    """Read the recording of one entry. Raises ValueError saying what is wrong and what belongs there."""
     asked, came = _mapping(entry, "request"), _mapping(entry, "response")
     extra = asked.keys() - REQUEST_KEYS
     if extra:
@@ -83,7 +83,7 @@ def from_entry(entry: Mapping[str, Any]) -> Recording:
 
 
 def _check_head(recording: Recording) -> None:
-    """Raises ValueError for an answer that no server could give."""
+    """Raise ValueError for a response head that no server could send."""
     for name, value in recording.headers:
         if not is_sendable(name, value):
             raise ValueError(
@@ -108,7 +108,7 @@ def _extension(recording: Recording) -> dict[str, Any]:
 
 
 def _as_recorded(plain: Recording, extension: object) -> Recording:
-    """What the extension adds: pieces, framing, ending; or, for a body that was edited since, a guess."""
+    """Add the extension's pieces, framing and ending; if the body was edited since, the pieces are a guess."""
     if not isinstance(extension, Mapping):
         raise ValueError(f"response.{KEY}={extension!r} is no mapping: delete it or record again")
     if extension.get("v") != VERSION:
@@ -137,7 +137,7 @@ def _as_recorded(plain: Recording, extension: object) -> Recording:
 
 
 def _guess(recording: Recording, waits: Sequence[int]) -> Pieces:
-    """One piece an event; of anything else one piece."""
+    """One piece per event; for anything but an event stream, a single piece."""
     if recording.events:
         return by_event(recording.body, waits)
     return _one(recording.body, sum(waits))
@@ -148,14 +148,14 @@ def _one(body: bytes, wait: int = 0) -> Pieces:
 
 
 def _likely_framing(headers: Headers, body: bytes) -> Framing:
-    """The framing that a plain recording's headers speak of; its body may be shorter or longer than they say."""
+    """The framing that a plain recording's headers name; a length is that of the body, whatever they say."""
     if "chunked" in headers.get("transfer-encoding").lower():
         return Chunked()
     return Length(len(body)) if "content-length" in headers else UntilClose()
 
 
 def _folded(headers: Headers) -> dict[str, list[str]]:
-    """One value a name, since vcrpy keeps no more of a request: repeated fields are joined as HTTP allows."""
+    """One value per name, since vcrpy keeps no more for a request: repeated fields are joined as HTTP allows."""
     folded: dict[str, list[str]] = {}
     for name, values in _grouped(headers).items():
         folded[name] = [("; " if name.lower() == "cookie" else ", ").join(values)]
@@ -163,7 +163,7 @@ def _folded(headers: Headers) -> dict[str, list[str]]:
 
 
 def _grouped(headers: Headers) -> dict[str, list[str]]:
-    """All values by name, under the spelling that came first."""
+    """All values by name, under the spelling that came first; names are compared without case."""
     spelling: dict[str, str] = {}
     grouped: dict[str, list[str]] = {}
     for name, value in headers:
@@ -194,7 +194,7 @@ def _mapping(entry: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 
 def _split(uri: object) -> tuple[str, str]:
-    """Origin and target of a URI; the target's bytes stay as they are."""
+    """Split a URI into origin and target; the target is kept as it is, without normalisation."""
     if not isinstance(uri, str) or not uri:
         raise ValueError(f"request.uri={uri!r} is no URI: write scheme, host, path and query")
     match = _ORIGIN.fullmatch(uri)

@@ -1,4 +1,4 @@
-"""What is raised for a cassette that cannot be read, written or made. Layer 1."""
+"""The error raised for a cassette that cannot be read, written or recorded. Layer 1."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ from harness.outcome import UsageFault
 
 
 class CassetteError(UsageFault):
-    """A cassette is not usable; the message says which, where in it, why, and what to do."""
+    """A cassette cannot be used; the message says which one, where in it, why, and what to do."""

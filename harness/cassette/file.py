@@ -1,6 +1,6 @@
-"""Cassette files, read and written. Layer 1.
+"""Read and write cassette files. Layer 1.
 
-Read here, by plain data alone; written by vcrpy, whose format it is.
+This module reads them itself, as plain data only. vcrpy, whose format it is, writes them.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from harness.cassette.provenance import KEY, Provenance
 from harness.cassette.recording import Recording
 
 Pair: TypeAlias = tuple[Any, dict[str, Any]]
-"""A request and a response as vcrpy has them."""
+"""A request and a response as vcrpy represents them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cassette:
-    """What a file holds; `provenance` is None where another tool made it."""
+    """The content of a file; `provenance` is None if another tool made it."""
 
     path: Path
     recordings: tuple[Recording, ...]
@@ -31,7 +31,7 @@ class Cassette:
 
 
 def load(path: str | Path) -> Cassette:
-    """Read a cassette. Raises CassetteError: no such file, or what is wrong in which line."""
+    """Read a cassette. Raises CassetteError if there is no such file, or naming the line that is wrong."""
     path = Path(path)
     if not path.is_file():
         raise CassetteError(f"{path} does not exist or is no file: name a cassette, or record one there")
@@ -46,14 +46,14 @@ def load(path: str | Path) -> Cassette:
 
 
 def read(path: Path, document: object) -> Cassette:
-    """The cassette at `path`, whose document was parsed already. Raises CassetteError as `load` does."""
+    """Return the cassette at `path` from its parsed document. Raises CassetteError as `load` does."""
     layout = Layout(path)
     entries = layout.checked(document)["interactions"]
     return Cassette(path, tuple(layout.recordings(entries)), layout.provenance())
 
 
 def save(path: str | Path, recordings: Sequence[Recording], provenance: Provenance | None = None) -> None:
-    """Write a cassette in place of whatever is there, as it is given: redact before. Raises CassetteError."""
+    """Write a cassette, replacing any file at `path`. Nothing is redacted: do that first. Raises CassetteError."""
     if not recordings:
         raise CassetteError(f"{path}: nothing was recorded, and an empty cassette replays nothing: not written")
     vcr_cassette()
@@ -64,13 +64,13 @@ def save(path: str | Path, recordings: Sequence[Recording], provenance: Provenan
 
 
 def write(layout: Layout, pairs: Iterable[Pair]) -> None:
-    """Write entries as vcrpy has them to the layout's file."""
+    """Write vcrpy's request-response pairs to the layout's file."""
     requests, responses = zip(*pairs, strict=True)
     AtomicFile.save_cassette(layout.path, {"requests": requests, "responses": responses}, layout)
 
 
 def as_pair(recording: Recording) -> Pair:
-    """A recording as vcrpy has it."""
+    """Convert a recording to vcrpy's request and response."""
     from vcr.request import Request  # type: ignore[import-untyped]
 
     entry = as_entry(recording)
@@ -79,7 +79,7 @@ def as_pair(recording: Recording) -> Pair:
 
 
 def from_pair(pair: Pair) -> Mapping[str, Any]:
-    """The entry of a request and a response as vcrpy has them; a body that is a file or an iterator is read."""
+    """Convert vcrpy's request and response to an entry; a body that is a file or an iterator is read."""
     request, response = pair
     body = request.body
     if body is not None and not isinstance(body, (bytes, str)):
@@ -89,7 +89,7 @@ def from_pair(pair: Pair) -> Mapping[str, Any]:
 
 
 def vcr_cassette() -> Any:
-    """The module of vcrpy that has its record modes. Raises CassetteError where vcrpy is not installed."""
+    """Import the vcrpy module that defines the record modes. Raises CassetteError if vcrpy is not installed."""
     try:
         import vcr.cassette  # type: ignore[import-untyped]
     except ImportError:

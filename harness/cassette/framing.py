@@ -1,8 +1,8 @@
-"""How a body was cut into pieces, and when each came: packed into one string, and cut anew. Layer 1, pure.
+"""The pieces in which a body arrived, and when: packing them into one string, and cutting them. Layer 1, pure.
 
-The packed form is one scalar, `"277@49 118@50"`: bytes, `@`, milliseconds since the piece before (of the first:
-since the request). A YAML list of pairs would cost a hundred times as much to load. Times are kept as whole
-microseconds, so that packing and unpacking lose nothing.
+The packed form is one scalar, `"277@49 118@50"`: bytes, `@`, milliseconds since the previous piece (for the first,
+since the request). A YAML list of pairs would take a hundred times as long to load. Times are whole microseconds,
+so that packing and unpacking lose nothing.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _decode_lines = msgspec.json.Decoder().decode_lines
 
 
 class Edit(NamedTuple):
-    """The bytes from `start` to `end` of a body give way to `data`."""
+    """Replaces the bytes from `start` to `end` of a body with `data`."""
 
     start: int
     end: int
@@ -34,16 +34,16 @@ class Edit(NamedTuple):
 
 
 class Pieces:
-    """How a body came: of each piece its bytes, `sizes`, and the microseconds since the one before, `waits`.
+    """The pieces of a body: `sizes` in bytes, and `waits`, the microseconds since the previous piece.
 
-    Two parallel arrays, not to be changed. Where they come from a packed scalar, which was checked whole when it
-    was read, they are made when first asked for: most readers of a long recording never ask.
+    The two arrays are parallel; do not modify them. A packed scalar is validated when it is read but only unpacked
+    on first access, because most readers of a long recording never need the arrays.
     """
 
     __slots__ = ("_arrays", "_packed", "total")
 
     total: int
-    """Bytes of all pieces."""
+    """Total bytes of all pieces."""
 
     def __init__(self, sizes: Iterable[int] = (), waits: Iterable[int] = ()) -> None:
         self._packed = ""
@@ -52,7 +52,7 @@ class Pieces:
 
     @classmethod
     def packed(cls, packed: str, total: int) -> Pieces:
-        """The pieces of a scalar that is known to be right and to add up to `total` bytes."""
+        """The pieces of a scalar that is known to be valid and to add up to `total` bytes."""
         pieces = cls()
         pieces._packed, pieces._arrays, pieces.total = packed, None, total
         return pieces
@@ -97,12 +97,12 @@ def pieces_of(pairs: Iterable[tuple[int, int]]) -> Pieces:
 
 
 def pack(pieces: Pieces) -> str:
-    """The one scalar that stands for these pieces."""
+    """Pack pieces into one scalar."""
     return " ".join(f"{size}@{_milliseconds(wait)}" for size, wait in zip(pieces.sizes, pieces.waits, strict=True))
 
 
 def unpack(packed: str) -> Pieces:
-    """The pieces of a packed scalar. Raises ValueError that quotes the first wrong piece."""
+    """Unpack a scalar into pieces. Raises ValueError quoting the first wrong piece."""
     if _PACKED.fullmatch(packed) is None:
         good = _FIRST_WRONG.match(packed)
         wrong = packed[good.end() if good else 0 :].partition(" ")[0]
@@ -111,7 +111,7 @@ def unpack(packed: str) -> Pieces:
 
 
 def _numbers(packed: str) -> list[Any]:
-    """Bytes and milliseconds in turn, of a scalar that is well formed."""
+    """Bytes and milliseconds, alternating, of a well-formed scalar."""
     return _decode_lines(packed.translate(_ONE_A_LINE))
 
 
@@ -121,10 +121,10 @@ def _milliseconds(microseconds: int) -> str:
 
 
 def by_event(body: bytes, waits: Sequence[int] = ()) -> Pieces:
-    """One piece for each server-sent event, and one for what follows the last; a guess at what was sent.
+    """One piece for each server-sent event, and one for the bytes after the last; a guess at what was sent.
 
-    `waits` are those of the pieces that the body had before: kept one to one where the number is the same, else
-    spread evenly, so that the whole takes as long as it took.
+    `waits` belong to the pieces that the body had before. If their number is the same they are kept one to one;
+    otherwise their total is spread evenly, so that the whole body takes as long as before.
     """
     ends = [frame.end for frame in Decoder().feed(body)]
     if body and (not ends or ends[-1] < len(body)):
@@ -137,7 +137,7 @@ def by_event(body: bytes, waits: Sequence[int] = ()) -> Pieces:
 
 
 def after(pieces: Pieces, offset: int) -> Pieces:
-    """The pieces from byte `offset` on; one that holds the offset gives its rest."""
+    """The pieces from byte `offset` on; a piece that contains the offset is cut there."""
     ends = list(accumulate(pieces.sizes))
     first = bisect_right(ends, offset)
     if first >= len(ends):
@@ -148,7 +148,7 @@ def after(pieces: Pieces, offset: int) -> Pieces:
 
 
 def until(pieces: Pieces, offset: int) -> Pieces:
-    """The pieces up to byte `offset`; one that holds the offset gives its beginning."""
+    """The pieces up to byte `offset`; a piece that contains the offset is cut there."""
     pairs, left = [], offset
     for size, wait in zip(pieces.sizes, pieces.waits, strict=True):
         if left <= 0:
@@ -159,8 +159,8 @@ def until(pieces: Pieces, offset: int) -> Pieces:
 
 
 def apply(body: bytes, edits: Sequence[Edit]) -> bytes:
-    """The body after `edits`, which are in order and do not overlap."""
-    whole, at = memoryview(body), 0  # whose slices are no copies
+    """Return the body after `edits`, which must be in order and must not overlap."""
+    whole, at = memoryview(body), 0  # slicing it copies nothing
     parts: list[bytes | memoryview] = []
     for start, end, data in edits:
         parts += [whole[at:start], data]
@@ -169,7 +169,7 @@ def apply(body: bytes, edits: Sequence[Edit]) -> bytes:
 
 
 def follow(pieces: Pieces, edits: Sequence[Edit]) -> Pieces:
-    """The pieces of the body that `edits` make; a boundary inside replaced bytes stays inside the new ones."""
+    """The pieces of the body after `edits`; a boundary inside replaced bytes stays inside the new bytes."""
     sizes = array("Q")
     shift = index = old = new = 0
     for size in pieces.sizes:

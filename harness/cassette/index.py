@@ -1,7 +1,7 @@
-"""Which recording answers a request: the next one of it that was not played, ids mapped. Layer 1.
+"""Find the recording that answers a request: the next unplayed one, with ids mapped. Layer 1.
 
-Player and recorder match by this. A recording is made comparable once, and found by its form: a look-up costs the
-same in a cassette of ten entries and of ten thousand.
+Both player and recorder match with this. Each recording is made comparable once and then found by its form, so a
+look-up costs the same in a cassette of ten entries and of ten thousand.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from harness.wire import StreamProtocol
 
 
 class Index:
-    """Recordings by the form of their requests; a position is the place in the order in which they were added.
+    """Recordings by the form of their requests; a position is a recording's index in the order of addition.
 
     Not safe to use from several threads.
     """
@@ -29,7 +29,7 @@ class Index:
         self._played: set[int] = set()
 
     def add(self, recordings: Sequence[Recording], forms: Iterable[Canonical]) -> None:
-        """Take in recordings with the forms of their requests."""
+        """Add recordings, with the forms of their requests."""
         self._ids.learn(recordings)
         for form in forms:
             number = len(self.forms)
@@ -38,19 +38,19 @@ class Index:
             self._alike[shape(form, self._ids)].append(number)
 
     def is_played(self, number: int) -> bool:
-        """Whether this recording has answered something."""
+        """Whether this recording has answered a request."""
         return number in self._played
 
     def play(self, number: int) -> None:
-        """Count a recording as played: it answers nothing any more."""
+        """Mark a recording as played, so that it answers no further request."""
         self._played.add(number)
 
     def next(self, asked: Canonical) -> int | None:
-        """The first recording of the very same request that was not played yet."""
+        """The first unplayed recording of exactly this request."""
         return next(iter(self._waiting(self._same, asked)), None)
 
     def match(self, asked: Canonical) -> int | None:
-        """The same, or the first of a request that is the same but for ids which the cassette did not give out."""
+        """Like `next`, with a fallback to a request that differs only in ids the cassette did not give out."""
         same = self.next(asked)
         if same is not None:
             return same
@@ -62,7 +62,7 @@ class Index:
         return None
 
     def _waiting(self, found: defaultdict[Any, list[int]], key: object) -> list[int]:
-        """What was not played of one group; what was is forgotten."""
+        """The unplayed recordings of one group; the played ones are dropped from it."""
         if key not in found:
             return []
         found[key] = [number for number in found[key] if number not in self._played]
@@ -73,7 +73,7 @@ class Index:
         return [n for n, form in enumerate(self.forms) if difference(asked, form, self._ids, {}) is None]
 
     def nearest(self, asked: Canonical) -> tuple[int, Difference]:
-        """The recording with the same path, then method, then the fewest differences; and the first of them."""
+        """The nearest recording and its first difference; ranked by same path, same method, fewest differences."""
         ranked = [
             (_rank(found := list(differences(asked, form, self._ids, {}))), number, found)
             for number, form in enumerate(self.forms)

@@ -1,8 +1,8 @@
-"""A cassette that is whole at every moment of its making, so that a killed recorder loses no finished exchange.
+"""A cassette that stays valid while it is written, so that a killed recorder loses no finished exchange.
 
-Layer 1. An entry is one line of flow YAML in ASCII. It is first written as a comment and flushed to the disk;
-then one single byte, `#` to a space, makes it an entry. A reader, vcrpy included, sees all of an
-entry or none of it, and what a kill leaves half written is a comment. An append costs what its entry costs.
+Layer 1. An entry is one line of flow YAML in ASCII. It is first written as a comment and flushed to disk. Then
+changing a single byte, `#` to a space, makes it an entry. Every reader, vcrpy included, sees all of an entry or
+none of it, and a half-written entry is a comment. The cost of an append depends only on its own entry.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ _HIDDEN, _SHOWN = b"#", b" "
 
 
 class Journal:
-    """Appends recordings to the file at `path`, which comes to be with the first of them.
+    """Appends recordings to the file at `path`, which is created with the first one.
 
-    One recorder at a time: a second one on the same file gets a CassetteError where the platform can lock files.
+    Allows one recorder at a time: a second one gets a CassetteError if the platform can lock files.
     """
 
     def __init__(self, path: Path, metadata: Mapping[str, Any] | None = None) -> None:
@@ -40,7 +40,7 @@ class Journal:
         self._file: IO[bytes] | None = None
 
     def append(self, recording: Recording) -> None:
-        """Keep it; when this returns, it is on the disk."""
+        """Append a recording; when this returns, it is on disk."""
         line = chain((b"- ",), flowing(as_entry(recording)), (b"\n",))
         if self._file is None:
             self._file = self._begin(line)
@@ -50,14 +50,14 @@ class Journal:
         try:
             self._write(file, chain((_HIDDEN,), line))
         except BaseException:
-            with suppress(OSError):  # a part of a comment would swallow the next entry
+            with suppress(OSError):  # the next entry would become part of an unfinished comment
                 file.truncate(at)
             raise
         file.seek(at)
         self._write(file, (_SHOWN,))
 
     def _begin(self, line: Iterable[bytes]) -> IO[bytes]:
-        """The file with its head and the first entry: there is no valid cassette without an entry."""
+        """Create the file with its head and the first entry: a cassette without an entry is not valid."""
         if self.path.exists():
             raise CassetteError(
                 f"{self.path} exists: another recorder is at work, or one was killed; move it away"
@@ -76,7 +76,7 @@ class Journal:
         os.fsync(file.fileno())
 
     def close(self) -> None:
-        """Let the file go; it stays where it is."""
+        """Close the file, without removing it."""
         if self._file is not None:
             self._file.close()
             self._file = None
@@ -91,7 +91,7 @@ class Journal:
 
 
 def lock(file: IO[bytes], path: Path) -> None:
-    """Keep other recorders off; without effect on platforms that cannot."""
+    """Lock the file against other recorders; no effect on platforms without `fcntl`."""
     try:
         import fcntl
     except ImportError:
@@ -105,7 +105,7 @@ def lock(file: IO[bytes], path: Path) -> None:
 
 @contextmanager
 def alone(path: Path) -> Iterator[None]:
-    """Keep other recorders off the cassette at `path` from the start. Raises CassetteError where there is one."""
+    """Lock the cassette at `path`, even before it exists. Raises CassetteError if another recorder has done so."""
     real = Path(os.path.realpath(path))
     guard = real.with_name(f".{real.name}.lock")
     try:
@@ -122,12 +122,12 @@ def alone(path: Path) -> Iterator[None]:
 
 
 def flow(value: Any) -> str:
-    """Plain data as one line of ASCII that is YAML; bytes that are text become text, others `!!binary`."""
+    """Plain data as one line of ASCII YAML; bytes that are UTF-8 become text, others `!!binary`."""
     return b"".join(flowing(value)).decode("ascii")
 
 
 def flowing(value: Any) -> Iterator[bytes]:
-    """The same bit by bit, so that a long body is not in memory several times over."""
+    """The same as `flow`, in parts, so that a long body is not in memory several times."""
     if isinstance(value, Mapping):
         members = (chain(_quoted((str(key),)), (b": ",), flowing(item)) for key, item in value.items())
         yield from _listed(b"{}", members)
@@ -158,7 +158,7 @@ def _binary(data: bytes) -> Iterator[bytes]:
 
 
 def _quoted(text: Iterable[str]) -> Iterator[bytes]:
-    """A double-quoted scalar. JSON's own escapes will not do: YAML knows no surrogate pairs."""
+    """A double-quoted scalar. JSON's own escapes do not work, because YAML has no surrogate pairs."""
     yield b'"'
     for part in text:
         spelled = json.dumps(part, ensure_ascii=False)[1:-1]

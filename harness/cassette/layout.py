@@ -1,7 +1,7 @@
-"""The text of a cassette file: what vcrpy calls a serializer and a persister, made strict and atomic. Layer 1.
+"""The text of a cassette file: a strict serializer and an atomic persister, in vcrpy's terms. Layer 1.
 
-The YAML is vcrpy's. This adds what it lacks: the order of header fields, metadata first and kept by every release
-of it, errors that name the line, and a save that replaces the old file at once or not at all.
+The YAML is vcrpy's. This module adds what vcrpy lacks: header fields in order, metadata at the top and kept with
+every release of vcrpy, errors that name the line, and a save that replaces the old file completely or not at all.
 """
 
 from __future__ import annotations
@@ -24,24 +24,24 @@ from harness.outcome import HarnessFault
 
 
 class Serializer(Protocol):
-    """Half of what vcrpy means by a serializer, from an open file: vcrpy only hands it through."""
+    """The reading half of a vcrpy serializer. It takes an open file, which vcrpy passes through unread."""
 
     def deserialize(self, source: IO[bytes]) -> Any: ...
 
 
 class Layout:
-    """vcrpy's YAML for the file at `path`; `metadata` is what was read, and what is written at the top."""
+    """vcrpy's YAML for the file at `path`. `metadata` holds what was read, and is written at the top."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.metadata: dict[str, Any] = {}
 
     def deserialize(self, source: IO[bytes]) -> dict[str, Any]:
-        """The document in the file, which is open. Raises CassetteError with the line of what is wrong."""
+        """Parse and check the document in an open file. Raises CassetteError with the line that is wrong."""
         return self.checked(parse(self.path, source))
 
     def checked(self, document: object) -> dict[str, Any]:
-        """The document that the file holds, if it is a cassette's. Raises CassetteError with the line."""
+        """Check that a parsed document is a cassette; keep its metadata. Raises CassetteError with the line."""
         problem = _problem(document)
         if problem is not None or not isinstance(document, Mapping):
             message, place = problem or ("", ())
@@ -50,7 +50,7 @@ class Layout:
         return dict(document)
 
     def dump(self, cassette_dict: Mapping[str, Any], file: IO[bytes]) -> None:
-        """Write version, metadata, then the entries; header fields in the order in which they came."""
+        """Write the version, the metadata, then the entries, with header fields in their original order."""
         import yaml
 
         parts: list[dict[str, Any]] = [{"version": cassette_dict["version"]}]
@@ -61,14 +61,14 @@ class Layout:
             yaml.dump(part, file, Dumper=dumper(), sort_keys=False, encoding="utf-8")
 
     def provenance(self) -> Provenance | None:
-        """What `metadata` says of where the file comes from."""
+        """The provenance in `metadata`, None if there is none. Raises CassetteError if it is wrong."""
         try:
             return Provenance.from_metadata(self.metadata)
         except ValueError as wrong:
             raise self.error(str(wrong), "metadata") from None
 
     def recordings(self, entries: Iterable[Mapping[str, Any]]) -> list[Recording]:
-        """The recordings of its entries. Raises CassetteError that names the entry and its line."""
+        """Convert entries to recordings. Raises CassetteError naming the entry and its line."""
         made = []
         for number, entry in enumerate(self.readings(entries)):
             if isinstance(entry, ValueError):
@@ -78,7 +78,7 @@ class Layout:
 
     @staticmethod
     def readings(entries: Iterable[Mapping[str, Any]]) -> Iterator[Recording | ValueError]:
-        """Of each entry the recording, or what is wrong with it."""
+        """For each entry, yield its recording or the ValueError that says what is wrong with it."""
         for entry in entries:
             try:
                 yield from_entry(entry)
@@ -86,7 +86,7 @@ class Layout:
                 yield wrong
 
     def entry_error(self, number: int, wrong: ValueError) -> CassetteError:
-        """A CassetteError for what is wrong with the entry at this position."""
+        """A CassetteError for the entry at position `number`, counted from 0."""
         return self.error(f"entry {number + 1}: {wrong}", "interactions", number)
 
     def error(self, message: str, *place: str | int) -> CassetteError:
@@ -99,7 +99,7 @@ class AtomicFile:
 
     @staticmethod
     def load_cassette(cassette_path: str | Path, serializer: Serializer) -> Any:
-        """Requests, responses and perhaps metadata, as vcrpy wants them."""
+        """Return requests, responses and, in releases that have it, metadata, as vcrpy expects."""
         from vcr.persisters.filesystem import CassetteNotFoundError  # type: ignore[import-untyped]
         from vcr.serialize import deserialize  # type: ignore[import-untyped]
 
@@ -116,9 +116,9 @@ class AtomicFile:
 
     @staticmethod
     def save_cassette(cassette_path: str | Path, cassette_dict: Mapping[str, Any], serializer: Layout) -> None:
-        """Write beside the old file and take its place; only what reads back as it was given replaces anything.
+        """Write a temporary file, and replace the old file only if the new one reads back as it was given.
 
-        The bodies that it is given are gone afterwards: they may be most of what memory there is.
+        Removes the bodies from the given requests and responses, because they may take up most of the memory.
         """
         from vcr.serialize import deserialize, serialize
 
@@ -138,7 +138,7 @@ class AtomicFile:
 
 
 class _Into:
-    """The other half of a serializer, into an open file."""
+    """The writing half of a serializer, which writes into an open file."""
 
     def __init__(self, file: IO[bytes], layout: Layout) -> None:
         self._file = file
@@ -149,7 +149,7 @@ class _Into:
 
 
 class _OutOf:
-    """A serializer that reads the plain document which is at `path`, or shall be."""
+    """A serializer that reads the unchecked document; `path` is only for error messages."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -159,7 +159,7 @@ class _OutOf:
 
 
 def _essence(request: Any, response: Mapping[str, Any]) -> tuple[Any, ...]:
-    """What of an entry must survive being written; of its body the digest, so that nobody has to keep it."""
+    """The parts of an entry that must survive writing; the response body as a digest, so that it can be freed."""
     body = (response.get("body") or {}).get("string")
     data = body.encode("utf-8") if isinstance(body, str) else body
     digest = None if data is None else hashlib.sha256(data).digest()
@@ -168,10 +168,10 @@ def _essence(request: Any, response: Mapping[str, Any]) -> tuple[Any, ...]:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """A file that takes the place of `path` once the block ends, and is forgotten where it raises.
+    """Open a file that replaces `path` when the block ends, and is deleted if the block raises.
 
-    Every reader sees the old file or the new one, whatever happens meanwhile. A link stays one: what it names is
-    replaced. Permissions are those of the old file, or what the umask leaves.
+    Every reader sees either the old file or the new one, whatever happens meanwhile. A symbolic link is kept, and
+    the file it points to is replaced. Permissions are those of the old file, or the default under the umask.
     """
     path = Path(os.path.realpath(path))
     beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
@@ -194,13 +194,13 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
 
 
 def replace_file(path: Path, data: bytes | Iterable[bytes]) -> None:
-    """Put `data`, whole or in parts, at `path` as `replacing` does."""
+    """Replace the file at `path` with `data`, given whole or in parts, as `replacing` does."""
     with replacing(path) as file:
         file.writelines((data,) if isinstance(data, bytes) else data)
 
 
 def keep_copy(path: Path) -> Path:
-    """A copy of a file beside it, under a name that is free."""
+    """Copy a file within its folder, under a free name; return the path of the copy."""
     number = 1
     while (copy := path.with_name(f"{path.stem}.before-{number}{path.suffix}")).exists():
         number += 1
@@ -209,7 +209,7 @@ def keep_copy(path: Path) -> Path:
 
 
 def _problem(document: object) -> tuple[str, tuple[str | int, ...]] | None:
-    """(message, place) of the first thing that vcrpy would stumble over without saying where."""
+    """(message, place) of the first problem on which vcrpy would fail without saying where, or None."""
     if not isinstance(document, Mapping) or "interactions" not in document:
         return ("not a cassette: `version: 1` and a list named `interactions` belong at its top", ())
     if document.get("version") != 1:

@@ -1,8 +1,8 @@
-"""When two requests are the same, and if they are not, where they first differ. Layer 1, pure.
+"""Decide whether two requests are the same, and if not, where they first differ. Layer 1, pure.
 
-Method, path, query without order, and the body as canonical JSON; never host or port, which differ at every
-replay, and never credentials. Ids that a recorded answer gave out must come back as they were
-given. An id from outside the cassette may be another one now, as long as it is the same other one throughout.
+Compares the method, the path, the query without order, and the body as canonical JSON; never host or port, which
+differ at every replay, and never credentials. Ids that a recorded answer gave out must be sent back unchanged. An
+id from outside the cassette may be replaced by another, as long as it is the same one throughout.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ ABSENT = "<absent>"
 _SHOWN = 80
 _CACHED = 4096
 _LONG = 65_536
-"""Characters of a scalar beyond which its digest is compared: no id is so long, and cassettes hold many bodies."""
+"""Characters above which a scalar is compared by digest, to save memory; no id is that long."""
 
 _PLAIN = re.compile(r"[\w-]+")
 _BOUNDARY = re.compile(r"""(?i:^multipart/.*\bboundary=)(?:"([^"]+)"|([^\s;"]+))""")
-"""What parts the parts of a form: clients draw another one each time."""
+"""The boundary between the parts of a multipart form; clients choose a new one for each request."""
 
 _PLACEHOLDER = re.compile(r"REDACTED-\d+")
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Where a request differs from a recorded one; `field` is `path`, `query.x`, `body.input[0]`."""
+    """Where a request differs from a recorded one; `field` is e.g. `path`, `query.x`, `body.input[0]`."""
 
     field: str
     recorded: str
@@ -51,7 +51,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Canonical:
-    """A request as it is compared. `body` says what it is, `leaves` are the scalars of it by their place."""
+    """A request in comparable form. `body` is the kind of body ("" for none), `leaves` its scalars by place."""
 
     method: str
     path: tuple[str, ...]
@@ -61,10 +61,10 @@ class Canonical:
 
 
 class Canon:
-    """Makes requests of one API comparable; `secrets` are those that the recorder had been told.
+    """Makes requests of one API comparable; `secrets` are those that the recorder was given.
 
-    A request loses its secrets as a recording does, and every placeholder is made the same: so it does not matter
-    which key a client uses, nor whether the recording was redacted.
+    Secrets are removed from a request as from a recording, and all placeholders are made equal. So it does not
+    matter which key a client uses, or whether the recording was redacted.
     """
 
     def __init__(self, protocol: StreamProtocol, *, secrets: Iterable[str] = ()) -> None:
@@ -73,7 +73,7 @@ class Canon:
         self._made: dict[Request, Canonical] = {}
 
     def of(self, request: Request) -> Canonical:
-        """The canonical form; what was asked for lately is remembered."""
+        """The canonical form of a request; recent results are cached."""
         made = self._made.get(request)
         if made is None:
             if len(self._made) >= _CACHED:
@@ -96,7 +96,7 @@ class Canon:
 
 
 def _value(request: Request) -> tuple[str, Any]:
-    """What a body is, "" for none, and its value; of one that is not JSON its text, any boundary made the same."""
+    """(kind, value) of a body; kind is "" for none. If not JSON, the value is its text with a fixed boundary."""
     if not request.body:
         return "", None
     try:
@@ -126,7 +126,7 @@ def _hidden(text: str) -> str:
 
 
 class Ids:
-    """Which ids the answers of a cassette gave out, and what stands for the others in this replay."""
+    """The ids that a cassette's answers gave out, and the substitutes for all other ids in this replay."""
 
     def __init__(self, protocol: StreamProtocol) -> None:
         self._fields = protocol.id_fields
@@ -138,7 +138,7 @@ class Ids:
         self._bound: dict[str, str] = {}
 
     def learn(self, recordings: Sequence[Recording]) -> None:
-        """Take in recordings that follow those known so far."""
+        """Learn the ids of recordings; they follow those learned so far."""
         values = [({*self._in(r.request.body)}, {*self._in(r.body)}) for r in recordings]
         self._known.update(*(value for pair in values for value in pair))
         for recording, (asked, told) in zip(recordings, values, strict=True):
@@ -146,17 +146,17 @@ class Ids:
             self._mine |= told - self._foreign
 
     def _in(self, body: bytes) -> Iterator[str]:
-        """The values of id fields in a body, which may be JSON or a stream of it."""
+        """The values of id fields in a body, which may be JSON or a stream of JSON events."""
         for found in self._values.finditer(body):
             if found[1] != b'""':
                 yield decoded(found[1].decode("utf-8", "replace"))
 
     def is_field(self, field: str) -> bool:
-        """Whether values under this name are ids."""
+        """Whether the values of a field with this name are ids."""
         return field in self._fields
 
     def may_stand(self, got: str, recorded: str, bound: dict[str, str]) -> bool:
-        """Whether `got` may be this replay's name for a recorded id; `bound` takes what that decides."""
+        """Whether `got` may be this replay's substitute for a recorded id; if so, the pair is added to `bound`."""
         if recorded not in self._foreign or got in self._mine or got in self._foreign:
             return False
         known = ChainMap(bound, self._bound)
@@ -166,23 +166,23 @@ class Ids:
         return True
 
     def bind(self, bound: dict[str, str]) -> None:
-        """A request matched with these ids standing for recorded ones: so they do from now on."""
+        """Keep the substitutes with which a request matched, for the rest of the replay."""
         self._bound.update(bound)
 
 
 def shape(form: Canonical, ids: Ids) -> tuple[Any, ...]:
-    """What is equal in every two forms between which there is no difference, whichever ids stand in."""
+    """A key that is equal for any two forms without a difference, whatever ids are substituted."""
     leaves = sorted((place, field, "" if ids.is_field(field) else value) for place, field, value in form.leaves)
     return form.method, len(form.path), form.query, form.body, tuple(leaves)
 
 
 def difference(got: Canonical, recorded: Canonical, ids: Ids, bound: dict[str, str]) -> Difference | None:
-    """The first difference that matters, None when there is none; `bound` takes the ids that stand in."""
+    """The first difference that matters, None if there is none; substituted ids are added to `bound`."""
     return next(iter(differences(got, recorded, ids, bound)), None)
 
 
 def differences(got: Canonical, recorded: Canonical, ids: Ids, bound: dict[str, str]) -> Iterator[Difference]:
-    """Every difference, in the order in which a person looks."""
+    """Every difference, in the order in which a person reads a request."""
     if got.method != recorded.method:
         yield Difference("method", recorded.method, got.method)
     if not _same_path(got.path, recorded.path, ids, bound):
@@ -217,7 +217,7 @@ def _paired(
 
 
 def _by_place(leaves: Iterable[tuple[str, str, str]]) -> dict[str, tuple[str, str]]:
-    """By place, numbered where a place comes twice, as a query parameter may."""
+    """Leaves by place; repeated places, such as of a query parameter, are numbered."""
     placed: dict[str, tuple[str, str]] = {}
     for place, field, value in leaves:
         number, name = 1, place
@@ -242,7 +242,7 @@ def _leaves(value: Any, place: str, field: str) -> Iterator[tuple[str, str, str]
 
 
 def _literal(value: Any) -> str:
-    """The JSON of a scalar; of a very long text what is shown of it, NUL, and the digest of its JSON."""
+    """The JSON of a scalar; for a very long text, its shown beginning, a NUL, and the digest of its JSON."""
     if not isinstance(value, str) or len(value) <= _LONG:
         return json.dumps(value, ensure_ascii=False)
     digest, size = hashlib.sha256(), len('""')
@@ -264,5 +264,5 @@ def _shown(text: str) -> str:
 
 
 def _printable(text: str) -> str:
-    """Half a surrogate pair cannot be printed."""
+    """Escape lone surrogates, which cannot be printed."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")

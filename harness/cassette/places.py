@@ -1,6 +1,6 @@
-"""Changes of a text as edits of the bytes that it was decoded from. Layer 1, pure.
+"""Convert changes of a text to edits of the bytes it was decoded from. Layer 1, pure.
 
-Bytes that are no UTF-8 pass through a text and come out again as they were.
+Bytes that are not valid UTF-8 survive decoding and encoding unchanged.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from harness.cassette.framing import Edit
 from harness.cassette.vault import Change
 
 WINDOW = 3 * 64 * 1024
-"""Bytes or characters that are looked at together where a whole body need not be; base64 cuts it evenly."""
+"""Bytes or characters processed at once where the whole body is not needed; a multiple of 3, for base64."""
 
 
 class Found(NamedTuple):
@@ -24,7 +24,7 @@ class Found(NamedTuple):
 
 
 def placed(base: int, text: str, changes: Iterable[Change]) -> Iterator[Found]:
-    """Changes of a text as edits of the bytes that it was decoded from, which begin at `base`."""
+    """Convert changes of a text to edits of the bytes that it was decoded from, which begin at `base`."""
     offset = _offsets(text)
     for change in changes:
         start = base + offset(change.start)
@@ -32,7 +32,7 @@ def placed(base: int, text: str, changes: Iterable[Change]) -> Iterator[Found]:
 
 
 def _offsets(text: str) -> Callable[[int], int]:
-    """How many bytes stand before a place in a text; cheapest for places that are asked for in order."""
+    """A function from a place in a text to its byte offset; cheapest if called with increasing places."""
     if text.isascii():
         return lambda place: place
     at = size = 0
@@ -41,7 +41,7 @@ def _offsets(text: str) -> Callable[[int], int]:
         nonlocal at, size
         if place < at:
             at = size = 0
-        for start in range(at, place, WINDOW):  # never a second copy of a long text
+        for start in range(at, place, WINDOW):  # in windows, to avoid a second copy of a long text
             size += len(bytes_of(text[start : min(start + WINDOW, place)]))
         at = place
         return size
@@ -50,7 +50,7 @@ def _offsets(text: str) -> Callable[[int], int]:
 
 
 def windows_of(data: bytes, errors: str = "surrogateescape") -> Iterator[str]:
-    """The text of `data` in order, a little at a time: for readers that need no more than that in memory."""
+    """Decode `data` window by window, for readers that do not need the whole text in memory."""
     decode = codecs.getincrementaldecoder("utf-8")(errors).decode
     for at in range(0, len(data), WINDOW):
         yield decode(data[at : at + WINDOW])
@@ -58,17 +58,17 @@ def windows_of(data: bytes, errors: str = "surrogateescape") -> Iterator[str]:
 
 
 def text_of(data: bytes) -> str:
-    """Bytes as a text that `bytes_of` turns back into them."""
+    """Decode bytes into a text that `bytes_of` turns back into the same bytes."""
     return data.decode("utf-8", "surrogateescape")
 
 
 def bytes_of(text: str) -> bytes:
-    """The bytes of a text."""
+    """Encode a text; the inverse of `text_of`."""
     return text.encode("utf-8", "surrogateescape")
 
 
 def is_text(data: bytes) -> bool:
-    """Whether bytes are UTF-8."""
+    """Whether `data` is valid UTF-8."""
     try:
         for _ in windows_of(data, "strict"):
             pass

@@ -1,9 +1,9 @@
-"""Recordings as a service: a request in, the recorded answer out, never the network. Layer 1.
+"""Play recordings as a service: a request in, the recorded answer out, never the network. Layer 1.
 
-`strict` answers each recorded request as often as it was recorded and in that order. `resume`, once that is used
-up, answers a request for the rest of a stream, from any of its events, out of one full recording, or of one that
-was cut and resumed. What was not recorded is answered with an error that names the nearest recording and the first
-field that differs, and kept in `misses`.
+`strict` answers each recorded request as often as it was recorded, in the recorded order. `resume` does the same,
+and then also answers requests for the rest of a stream, from any of its events, out of one full recording or one
+that was cut and resumed. A request that was not recorded gets an error that names the nearest recording and the
+first field that differs, and is kept in `misses`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from harness.wire import Request, Response, StreamProtocol
 
 MODES = ("strict", "resume")
 MISS_STATUS = 400
-"""Of all statuses the one that clients neither retry nor take for an ordinary outcome such as "not there"."""
+"""Chosen because clients neither retry it nor take it for an ordinary outcome such as "not found"."""
 
 MISS_CODE = "not_recorded"
 
@@ -45,8 +45,8 @@ class Player:
     """A `Service` over recordings; safe to call from several threads.
 
     `speed` divides every recorded pause: 1 is as recorded, infinity as fast as possible. `assign_ids` gives events
-    without a cursor a stable one, so that a stream can be resumed that really could not. `secrets` are those that
-    the recorder had been told, so that a client may send them again.
+    without a cursor a stable one, so that a stream can be resumed that the real service could not resume.
+    `secrets` are those that the recorder was given, so that a client may send them again.
     """
 
     def __init__(
@@ -75,8 +75,8 @@ class Player:
         self._lock = threading.Lock()
 
     def __call__(self, request: Request) -> Response:
-        """The recorded answer, or the error that says why there is none."""
-        asked = self._canon.of(request)  # a long body is looked into while others are answered
+        """Return the recorded answer, or an error response saying why there is none."""
+        asked = self._canon.of(request)  # before locking, so that a long body does not delay other requests
         with self._lock:
             recording = self._find(request, asked)
             if isinstance(recording, Miss):
@@ -86,12 +86,12 @@ class Player:
         return recording.response(scale=self._scale)
 
     def unused(self) -> list[tuple[int, Recording]]:
-        """The recordings that answered nothing, with their positions in the cassette."""
+        """The recordings that have answered no request, with their positions in the cassette."""
         with self._lock:
             return [(n, recording) for n, recording in enumerate(self.recordings) if not self._index.is_played(n)]
 
     def approximate(self) -> list[tuple[int, Recording]]:
-        """The recordings that answered something with boundaries and times that are a guess: edited, say."""
+        """The played recordings, with positions, whose boundaries and times are a guess (edited, for example)."""
         with self._lock:
             return [
                 (n, recording)
@@ -115,7 +115,7 @@ class Player:
         return stream.rest(cursor)
 
     def _use(self, resource: str, stream: Stream) -> None:
-        """A synthesised resume uses the full recording and every recorded resume of the same resource."""
+        """Mark the full recording as played, and every recorded resume of the same resource."""
         for number, recording in enumerate(self.recordings):
             resumed = self._protocol.is_resume(recording.request)
             if recording is stream.began or (resumed is not None and resumed[0] == resource):

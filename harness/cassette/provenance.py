@@ -1,6 +1,6 @@
 """Where a cassette comes from: what recorded it, from what, when, of which API. Layer 1, pure.
 
-It lives in the file's top-level `metadata`, the one slot beside the entries that vcrpy knows.
+It is stored in the file's top-level `metadata`, the only key besides the entries that vcrpy knows.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 class Target(StrEnum):
-    """The class of what answered; a recording of an emulator proves nothing about the live service."""
+    """What kind of target answered; a recording of an emulator proves nothing about the live service."""
 
     LIVE = "live"
     EMULATOR = "emulator"
@@ -29,7 +29,7 @@ class Target(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provenance:
-    """`recorded` is a date, `YYYY-MM-DD`, or "" when unknown; layer 1 has no clock, callers know the day."""
+    """Where a cassette comes from. `recorded` is `YYYY-MM-DD` or "" if unknown; layer 1 has no clock to set it."""
 
     recorder: str
     target: Target = Target.OTHER
@@ -44,13 +44,13 @@ class Provenance:
             raise ValueError(f"recorded={self.recorded!r} is no date: write YYYY-MM-DD")
 
     def as_metadata(self) -> dict[str, Any]:
-        """The value of `metadata.harness`; what is unknown is left out."""
+        """The value of `metadata.harness`; unknown fields are omitted."""
         known = {name: getattr(self, name) for name in _FIELDS if getattr(self, name)}
         return {"format": FORMAT, "target": str(self.target), **known}
 
     @classmethod
     def from_metadata(cls, metadata: object) -> Provenance | None:
-        """The provenance in a file's `metadata`, None where another tool made it. Raises ValueError."""
+        """Read the provenance in `metadata`; None if another tool made the file. Raises ValueError if wrong."""
         data = metadata.get(KEY) if isinstance(metadata, Mapping) else None
         if not isinstance(data, Mapping):
             return None

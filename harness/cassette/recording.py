@@ -1,4 +1,4 @@
-"""One request and its answer as a cassette keeps them: every byte, how it came, and how it ended.
+"""One request and its answer as a cassette keeps them: every byte, in which pieces it arrived, and how it ended.
 
 Layer 1. Knows exchanges and pieces; must not know files, secrets or what the bytes mean.
 """
@@ -36,7 +36,7 @@ from harness.wire.coding import CODINGS, coding_of, undone
 from harness.wire.message import EVENT_STREAM
 
 UNKNOWN_ORIGIN = "http://target.invalid"
-"""Scheme and host of a recording whose maker did not say where it sent the request."""
+"""Scheme and host of a recording that does not say where its request was sent."""
 
 
 class Unit(StrEnum):
@@ -49,11 +49,11 @@ class Unit(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """What happened once.
+    """One recorded exchange.
 
-    `status` is None when no complete head came. `pieces` add up to `body`; `wait` is the microseconds between the
-    last of them and `ending`. `approximate` says that the boundaries are a guess (edited, or recorded by a tool
-    that keeps none). `coding` names the content coding that was undone, "" when there was none.
+    `status` is None if no complete head arrived. `pieces` add up to `body`; `wait` is the microseconds between the
+    last piece and `ending`. `approximate` means that the boundaries are a guess (edited, or recorded by a tool
+    that keeps none). `coding` names the content coding that was removed, "" if there was none.
     """
 
     request: Request
@@ -83,10 +83,10 @@ class Recording:
         unit: Unit = Unit.PIECE,
         decoded: bool = True,
     ) -> Recording:
-        """The recording of a finished exchange.
+        """Make the recording of a finished exchange.
 
-        `decoded` says that the exchange's reader undid gzip and deflate, as all drivers do: the header is dropped
-        then, and kept as `coding`. Raises CassetteError when the exchange does not hold its whole body.
+        `decoded` means that gzip and deflate are already decoded in the exchange, as all drivers do. The
+        Content-Encoding header then becomes `coding`. Raises CassetteError if the exchange's body is truncated.
         """
         if exchange.truncated:
             raise CassetteError(
@@ -112,7 +112,7 @@ class Recording:
 
     @property
     def complete(self) -> bool:
-        """Whether a whole response was recorded, by the law of its framing."""
+        """Whether a whole response was recorded, according to its framing."""
         return self.status is not None and self.ending.complete
 
     @property
@@ -125,7 +125,7 @@ class Recording:
         return coding_of(self.headers) in CODINGS
 
     def decoded(self) -> Recording:
-        """The same with gzip or deflate undone, as far as the body goes; itself when it is not so coded.
+        """The same with gzip or deflate decoded, as far as the body goes; itself if it has no such coding.
 
         Raises CassetteError for a broken coding and for a decompression bomb.
         """
@@ -139,9 +139,9 @@ class Recording:
         return self._without_coding(b"".join(parts), Pieces(sizes, self.pieces.waits))
 
     def edited(self, body: bytes, pieces: Pieces, *, before: int | None = None) -> Recording:
-        """The same with another body; what the framing promised beyond the old one it promises beyond the new.
+        """The same with another body; a declared length exceeds the new body by as much as it did the old one.
 
-        `before` is the size of the old body, where this recording does not hold it any more.
+        `before` is the size of the old body, if this recording no longer holds it.
         """
         grown = len(body) - (len(self.body) if before is None else before)
         framing, ending = self.framing, self.ending
@@ -156,7 +156,7 @@ class Recording:
     def _without_coding(self, body: bytes, pieces: Pieces) -> Recording:
         coding = coding_of(self.headers)
         framing, ending, headers = self.framing, self.ending, self.headers.without("content-encoding")
-        if isinstance(framing, Length):  # how much longer the text would have become, nobody knows
+        if isinstance(framing, Length):  # the full decoded length of a cut body is unknown: say one byte more
             framing = Length(len(body) + (0 if ending.complete else 1))
             if "content-length" in headers:
                 headers = headers.having("content-length", str(framing.size))
@@ -167,7 +167,7 @@ class Recording:
         )
 
     def exchange(self) -> Exchange:
-        """The record that judges read."""
+        """The recording as an `Exchange`, the form that judges read."""
         moments = array("d", (moment / 1e6 for moment in accumulate(self.pieces.waits)))
         return Exchange(
             request=self.request,
@@ -184,14 +184,14 @@ class Recording:
         )
 
     def response(self, *, scale: float = 1.0) -> Response:
-        """The answer again; every pause is multiplied by `scale`, and 0 leaves none."""
+        """Replay the answer, with every pause multiplied by `scale`; 0 removes all pauses."""
         if self.status is None:
             return Response.dead(_dead(self.ending))
-        headers = self.headers.without("trailer")  # trailers are not recorded, so none shall be announced
+        headers = self.headers.without("trailer")  # trailers are not recorded, so do not announce any
         return Response(self.status, headers, self.framing, PieceBody(self._parts(scale)), self.reason)
 
     def _parts(self, scale: float) -> Iterator[Piece]:
-        """Chunks, the pauses before them, and the ending; an unfinished HTTP chunk is one piece, as it must be."""
+        """Chunks, the pauses before them, and the ending; an unfinished HTTP chunk is always one `Chunk`."""
         opened = self._open_bytes()
         whole = len(self.body) - opened
         at = owed = 0
@@ -209,7 +209,7 @@ class Recording:
         yield self.ending
 
     def _open_bytes(self) -> int:
-        """Bytes at the end that belong to an HTTP chunk which never ended."""
+        """The number of bytes at the end that belong to an unfinished HTTP chunk."""
         if self.ending.at is not At.IN_CHUNK or self.ending.declared is None:
             return 0
         return min(self.ending.sent or 0, len(self.body))
@@ -221,7 +221,7 @@ def _pause(microseconds: int, scale: float) -> Iterator[Piece]:
 
 
 def _dead(ending: Ending) -> Ending:
-    """The ending of an answer without a head, which is at least one before the headers."""
+    """The ending of an answer without a head; one that lies later is moved to before the headers."""
     if ending.at in (At.BEFORE_HEADERS, At.IN_HEADERS) and not ending.complete:
         return ending
     how = How.FIN if ending.complete else ending.how
@@ -229,7 +229,7 @@ def _dead(ending: Ending) -> Ending:
 
 
 def _pieces(exchange: Exchange) -> tuple[Pieces, bool]:
-    """The pieces of an exchange, and whether its record knew all of them."""
+    """The pieces of an exchange, and whether it has the arrival of every one."""
     arrivals = exchange.arrivals
     moments = [round(moment * 1e6) for moment in arrivals.moments]
     waits = [max(0, now - before) for before, now in zip([0, *moments], moments, strict=False)]

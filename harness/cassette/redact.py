@@ -1,8 +1,8 @@
-"""Recordings without their secrets: headers, query, path, bodies, error messages, the origin. Layer 1.
+"""Remove secrets from recordings: headers, query, path, bodies, error messages, the origin. Layer 1.
 
-On by default wherever something is recorded. What a name gives away (a header, a query parameter, a field) is
-replaced and remembered, so that the same secret is found in an error message, too. Then everything that looks like
-a secret is replaced and reported. Pieces and promised lengths follow the bytes.
+On by default wherever something is recorded. A value that its name marks as secret (a header, a query parameter, a
+field) is replaced and remembered, so that the same secret is also found in an error message. Then everything that
+looks like a secret is replaced and reported. Pieces and declared lengths are adjusted to the new bytes.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ from harness.wire.spellings import secrets_in_header
 
 _PARAMETERS = frozenset(map(plain_name, SECRET_PARAMETERS))
 _SHORTEST_LEARNED = 8
-"""A header's value that is shorter is hidden there and not looked for elsewhere."""
+"""A shorter value of a header or parameter is hidden in place, but not searched for elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
 class Replaced:
-    """One secret that was replaced: what kind, and where. Never the secret."""
+    """One secret that was replaced: its kind and its place, never the secret itself."""
 
     kind: str
     place: str
 
 
 class Redactor:
-    """Takes secrets out of recordings; one redactor for a session, so that a secret keeps its placeholder.
+    """Removes secrets from recordings. Use one redactor per session, so that each secret keeps its placeholder.
 
     `secrets` are values known from the start. `report` lists what was replaced, oldest first.
     """
@@ -54,7 +54,7 @@ class Redactor:
         self._bodies = BodyReader(protocol, self._vault)
 
     def redact(self, recording: Recording) -> Recording:
-        """The recording without its secrets. Raises CassetteError for a body that cannot be looked into."""
+        """Return the recording without its secrets. Raises CassetteError for a body that cannot be decoded."""
         recording = recording.decoded()
         recording = replace(recording, request=_decoded(recording.request))
         _must_be_readable(recording)
@@ -71,18 +71,18 @@ class Redactor:
         )
 
     def learn(self, recording: Recording) -> None:
-        """Take in what names give away, so that it is found in places without a name."""
+        """Learn the values that names mark as secret, so that they are also found in places without a name."""
         self._learn_headers(recording.headers)
         self._learn_request(recording.request)
         self._bodies.learn(recording.body, above=self._above(recording.request))
 
     def hide(self, secrets: Iterable[str]) -> None:
-        """Take in values that only their owner knows to be secret."""
+        """Learn values that cannot be recognised as secrets; only their owner knows."""
         for secret in secrets:
             self._learn(secret)
 
     def request(self, request: Request) -> Request:
-        """A request without its secrets, by itself."""
+        """Return a single request without its secrets."""
         request = _decoded(request)
         self._learn_request(request)
         return self._request(request)
@@ -96,7 +96,7 @@ class Redactor:
         self._bodies.learn(request.body, above=self._above(request))
 
     def _above(self, request: Request) -> tuple[str, ...]:
-        """Where the members of the bodies of an exchange stand."""
+        """The path under which the members of an exchange's bodies stand."""
         return self._fields.above(request.segments)
 
     def _learn_headers(self, headers: Headers) -> None:
@@ -107,7 +107,7 @@ class Redactor:
                     self._learn(secret, in_base64=not once)
 
     def is_secret_parameter(self, name: str) -> bool:
-        """Whether a query parameter's value is a secret by its name alone."""
+        """Whether a query parameter's name alone marks its value as a secret."""
         name = plain_name(name).strip("$")
         return name in _PARAMETERS or self._fields.names(name)
 
@@ -167,10 +167,10 @@ class Redactor:
         path, mark, query = target.partition("?")
         path = "/".join(self._part(segment, unquote(segment), "path") for segment in path.split("/"))
         whole = path + mark + self._pairs(query, "query")
-        return self._text(whole, "path")  # also what its parts only hold together
+        return self._text(whole, "path")  # also finds secrets that span several parts
 
     def _pairs(self, pairs: str, place: str) -> str:
-        """Parameters as a query or a form writes them."""
+        """Redact the parameters of a query or a form; `pairs` is in their encoded form."""
         return "&".join(self._pair(pair, place) for pair in pairs.split("&"))
 
     def _pair(self, pair: str, place: str) -> str:
@@ -185,13 +185,13 @@ class Redactor:
         return f"{name}{mark}{self._vault.placeholder(plain)}"
 
     def _part(self, part: str, plain: str, place: str) -> str:
-        """A segment of a path, a name or a value of a parameter; `plain` is what it means."""
+        """Redact a path segment, or the name or value of a parameter; `plain` is `part` decoded."""
         hidden = self._text(plain, place)
         return part if hidden == plain else quote(hidden, safe="")
 
 
 def _decoded(request: Request) -> Request:
-    """The request with gzip or deflate undone; itself where that cannot be."""
+    """The request with gzip or deflate decoded; unchanged if that is not possible."""
     coding = coding_of(request.headers)
     if coding not in CODINGS or not request.body:
         return request
@@ -204,7 +204,7 @@ def _decoded(request: Request) -> Request:
 
 
 def _must_be_readable(recording: Recording) -> None:
-    """What is left coded cannot be looked into, and is not recorded as clean."""
+    """Raise CassetteError for a body that is still encoded: it cannot be searched, so it is not known clean."""
     request = recording.request
     for what, headers, body in (
         ("answered", recording.headers, recording.body),

@@ -1,6 +1,6 @@
-"""What a cassette holds after its requests were recorded anew. Layer 1, pure.
+"""Decide what a cassette keeps after its requests were recorded again. Layer 1, pure.
 
-A new answer takes the place of an old one. A failure takes nobody's: a dead target proves nothing about the API.
+A new answer replaces an old one. A failure replaces no answer: a dead target proves nothing about the API.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from harness.cassette.matching import Canonical
 from harness.cassette.recording import Recording
 
 _REFUSED = 400
-"""From this status on an answer is less than one below it."""
+"""Answers with this status or above are worth less than answers below it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """Positions of what stays, in order; what a person must be told; whether old answers are gone for less."""
+    """The positions to keep, in order; remarks for the user; whether old answers were replaced by worse ones."""
 
     kept: list[int]
     remarks: list[str]
@@ -26,7 +26,7 @@ class Merged:
 
 
 def replaced(recordings: Sequence[Recording], forms: Sequence[Canonical], loaded: int) -> Merged:
-    """Put what was recorded anew, from position `loaded` on, in the place of what it matches."""
+    """Replace old recordings by matching new ones, which begin at position `loaded`."""
     old, new = _by_form(forms, range(loaded)), _by_form(forms, range(loaded, len(forms)))
     gone: set[int] = set()
     remarks: list[str] = []
@@ -52,7 +52,7 @@ def _by_form(forms: Sequence[Canonical], numbers: range) -> dict[Canonical, list
 
 
 def _worth(recordings: Sequence[Recording], numbers: Sequence[int]) -> tuple[int, int]:
-    """How many were answered well, and how many at all."""
+    """How many were answered with a status below 400, and how many were answered at all."""
     statuses = [status for number in numbers if (status := recordings[number].status) is not None]
     return sum(status < _REFUSED for status in statuses), len(statuses)
 

@@ -1,7 +1,8 @@
-"""Long bodies on their way into YAML, as the bytes that libyaml wants. Layer 1.
+"""Write long bodies to YAML as the bytes that libyaml needs, to save memory. Layer 1.
 
-vcrpy makes a text of every body and PyYAML bytes of every text, which libyaml copies: of a body of a hundred
-megabytes all of them would be in memory at once. PyYAML takes a scalar as bytes of UTF-8 too, and writes the same.
+vcrpy converts every body to text, PyYAML converts the text to bytes, and libyaml copies those. For a body of a
+hundred megabytes, all copies would be in memory at once. PyYAML also accepts a scalar as UTF-8 bytes, and writes
+the same file.
 """
 
 from __future__ import annotations
@@ -15,14 +16,14 @@ from typing import Any
 from harness.cassette.places import is_text
 
 _LONG = 64 * 1024
-"""Bytes of a body that is worth the trouble."""
+"""The size in bytes from which a body is handled this way."""
 
 _LINES = 57 * 1024
-"""Bytes that become whole lines of base64, as MIME has them."""
+"""Bytes encoded at once; a multiple of 57, so that they fill whole lines of MIME base64."""
 
 
 class Scalar:
-    """A scalar as libyaml will write it."""
+    """A scalar in the form in which libyaml will write it."""
 
     __slots__ = ("style", "tag", "value")
 
@@ -34,21 +35,21 @@ class Scalar:
 
 @cache
 def dumper() -> Any:
-    """PyYAML's dumper, which knows `Scalar` if it is libyaml's."""
+    """PyYAML's dumper; it supports `Scalar` if it is the one built on libyaml."""
     import yaml
 
     if not hasattr(yaml, "CDumper"):
         return yaml.Dumper
 
     class Dumper(yaml.CDumper):
-        """Of this module only: representers are kept by class."""
+        """Private to this module, because representers are registered per class."""
 
     Dumper.add_representer(Scalar, lambda _, one: yaml.ScalarNode(one.tag, one.value, style=one.style))
     return Dumper
 
 
 def lighten(requests: Iterable[Any], responses: Iterable[dict[str, Any]]) -> None:
-    """Put a `Scalar` in the place of each long body of what vcrpy shall serialize."""
+    """Replace each long body that vcrpy is about to serialize by a `Scalar`."""
     for request in requests:
         if isinstance(request.body, bytes):
             request.body = _scalar(request.body)
@@ -59,7 +60,7 @@ def lighten(requests: Iterable[Any], responses: Iterable[dict[str, Any]]) -> Non
 
 
 def release(requests: Iterable[Any], responses: Iterable[dict[str, Any]]) -> None:
-    """Let all bodies go."""
+    """Drop all bodies, to free their memory."""
     for request in requests:
         request.body = None
     for response in responses:
@@ -67,7 +68,7 @@ def release(requests: Iterable[Any], responses: Iterable[dict[str, Any]]) -> Non
 
 
 def _scalar(data: bytes) -> bytes | Scalar:
-    """A body for the dumper: itself where it is short, or where it might be read as something else than a text."""
+    """A body for the dumper: unchanged if it is short, or if YAML might read it as something other than text."""
     known = dumper()
     if len(data) < _LONG or Scalar not in known.yaml_representers:
         return data

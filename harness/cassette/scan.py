@@ -1,6 +1,6 @@
-"""Looks for secrets in what is written: recordings, and files of any recorder. Layer 1.
+"""Search for secrets in recordings, and in files of any recorder. Layer 1.
 
-The gate before a cassette is shared. It sees what redaction sees, and changes nothing.
+The check to run before a cassette is shared. It finds what redaction finds, and changes nothing.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from harness.wire.secrets import is_secret_header
 
 _HEADERS = frozenset({"headers", "header"})
 _MESSAGES = frozenset({"request", "response", "when", "then"})
-"""What recorders call the two halves of an exchange."""
+"""Names that recorders use for the two halves of an exchange."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,16 +36,16 @@ class Hit:
 
 
 def scan(recording: Recording, protocol: StreamProtocol) -> list[Hit]:
-    """What redaction would still replace in a recording."""
+    """Find what redaction would still replace in a recording."""
     redactor = Redactor(protocol)
     redactor.redact(recording)
     return [Hit(item.kind, item.place) for item in redactor.report]
 
 
 def scan_file(path: Path, protocol: StreamProtocol) -> list[Hit]:
-    """What looks like a secret in a file: YAML, JSON, lines of JSON, an event stream or text.
+    """Find what looks like a secret in a file: YAML, JSON, JSON Lines, an event stream or text.
 
-    Raises CassetteError when it cannot be read.
+    Raises CassetteError if the file cannot be read.
     """
     try:
         data = path.read_bytes()
@@ -78,7 +78,7 @@ class _Scan:
             yield from self._text(data, "")
 
     def _documents(self, documents: list[Any]) -> Iterator[Hit]:
-        """Documents as trees; where that finds nothing in an entry of a cassette, what redaction finds in it."""
+        """Scan documents as trees; if a cassette's entry yields nothing, also scan it as redaction does."""
         for number, document in enumerate(documents):
             entries = document.get("interactions") if isinstance(document, Mapping) else None
             if not isinstance(entries, list):
@@ -100,9 +100,9 @@ class _Scan:
         yield from (Hit(hit.kind, f"{place}, {hit.place}") for hit in hits)
 
     def _tree(self, value: Any, place: str, path: tuple[str, ...]) -> Iterator[Hit]:
-        """A document of any recorder: mappings, lists, bodies as strings; `path` is that of `SecretFields`.
+        """Scan a document of any recorder: mappings, lists, bodies as strings; `path` is as in `SecretFields`.
 
-        Headers of the recorder's own are looked at by their names, and no value below them for where it stands.
+        HTTP headers that the recorder stores are judged by their names, and the path above them is ignored.
         """
         own = path[-1:] and path[-1] in _HEADERS and (len(path) == 1 or path[-2] in _MESSAGES)
         if isinstance(value, Mapping):
@@ -158,5 +158,5 @@ def _is_body(data: bytes) -> bool:
 
 
 def _shown(text: str) -> str:
-    """Enough to find it again, too little to use it."""
+    """The first four characters and the length: enough to find a secret, too little to use it."""
     return f"{text[:4]}… ({len(text)} characters)"

@@ -1,7 +1,7 @@
-"""Resumes out of one full recording: the rest of a stream after any event that carries a cursor. Layer 1.
+"""Synthesise resumes from one full recording: the rest of a stream after any event with a cursor. Layer 1.
 
-A stream that was cut and resumed is a full recording too: each rest goes on where its request said. Knows the
-API only through its `StreamProtocol`.
+A stream that was cut and resumed also makes a full recording: each rest continues at the cursor that its request
+named. Knows the API only through its `StreamProtocol`.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from harness.wire.json_value import object_or_none
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """A stream of one resource as `recording` has it; `cursors` gives, for each, the offset after its event.
+    """A recorded stream of one resource; `cursors` maps each cursor to the offset after its event.
 
-    `end` is the offset after its last complete event. `began` is the recording in the cassette that the stream
-    began with: the same, unless rests were joined to it.
+    `end` is the offset after the last complete event. `began` is the recording in the cassette with which the
+    stream began. It is `recording` itself, unless rests were joined to it.
     """
 
     recording: Recording
@@ -34,11 +34,11 @@ class Stream:
 
     @property
     def reach(self) -> tuple[bool, int]:
-        """How far it goes, to be compared."""
+        """A comparable measure of how far the stream goes."""
         return self.whole, self.events
 
     def rest(self, cursor: str | None) -> Recording:
-        """What follows this cursor, all of it for None; the cursor must be one of `cursors`."""
+        """The recording of what follows `cursor`, which must be in `cursors`; None means the whole stream."""
         offset = 0 if cursor is None else self.cursors[cursor]
         full = self.recording
         if not offset:
@@ -48,9 +48,9 @@ class Stream:
 
 
 def streams_of(recordings: Iterable[Recording], protocol: StreamProtocol) -> dict[str, Stream]:
-    """The fullest stream of each resource, by the resource's id.
+    """The longest stream of each resource, by the resource's id.
 
-    One that was itself asked for from a cursor on only makes another longer.
+    A stream that was itself resumed at a cursor is only used to extend another.
     """
     streams: dict[str, Stream] = {}
     rests: list[_Rest] = []
@@ -73,7 +73,7 @@ def streams_of(recordings: Iterable[Recording], protocol: StreamProtocol) -> dic
 
 
 class _Rest(NamedTuple):
-    """What was recorded of a resource when it was resumed at a cursor."""
+    """The recording of a resource's stream that was resumed at `cursor`."""
 
     resource: str
     cursor: str
@@ -81,7 +81,7 @@ class _Rest(NamedTuple):
 
 
 def _joined(stream: Stream, rests: Sequence[_Rest], protocol: StreamProtocol) -> Stream:
-    """The stream and, as long as it is not whole, the rest that takes it furthest."""
+    """Extend the stream by the rest that takes it furthest, until it is whole or no rest helps."""
     while not stream.whole:
         longer = [_longer(stream, rest, protocol) for rest in rests if rest.cursor in stream.cursors]
         best = max(longer, key=lambda other: other.reach, default=stream)
@@ -92,7 +92,7 @@ def _joined(stream: Stream, rests: Sequence[_Rest], protocol: StreamProtocol) ->
 
 
 def _longer(stream: Stream, rest: _Rest, protocol: StreamProtocol) -> Stream:
-    """The stream up to the rest's cursor, then the rest; an inclusive one begins with the cursor's own event."""
+    """The stream up to the rest's cursor, then the rest, minus the cursor's own event if the rest repeats it."""
     cut, more, place = stream.recording, rest.recording, stream.cursors[rest.cursor]
     again = _read(more, protocol)[1].cursors.get(rest.cursor, 0)
     body = cut.body[:place] + more.body[again:]
@@ -116,7 +116,7 @@ def with_cursors(recording: Recording, protocol: StreamProtocol) -> Recording:
 
 
 def _rewritten(body: bytes, frame: Frame, event: dict[str, Any]) -> list[Edit]:
-    """The edit that gives a frame another payload; nothing where the payload is spread over several lines."""
+    """The edit that replaces a frame's payload; none if the payload is split over several lines."""
     at = body.find(frame.data, frame.start, frame.end)
     if at < 0:
         return []
@@ -142,7 +142,7 @@ def _read(recording: Recording, protocol: StreamProtocol) -> tuple[str | None, S
 
 
 def why_not(stream: Stream, cursor: str) -> str:
-    """Why a stream cannot be resumed at a cursor, and what to do; "" when it can."""
+    """Why a stream cannot be resumed at a cursor, and what to do; "" if it can."""
     if not stream.cursors:
         return (
             "the recorded stream carries no event ids, so there is no place to resume it at: record a stream that "

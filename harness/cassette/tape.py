@@ -1,8 +1,8 @@
-"""A cassette that is recorded into. Layer 1.
+"""A cassette to record into. Layer 1.
 
-vcrpy's `Cassette` does the record modes and keeps the entries. It is loaded and never entered as a context: that
-is when vcrpy patches, so no client library is touched. What answers a request is found as the player finds it.
-Recordings that are being made go through a `Journal` beside the file; the file is replaced when all is done.
+vcrpy's `Cassette` implements the record modes and keeps the entries. It is loaded but never entered as a context
+manager: that is when vcrpy patches, so no client library is touched. Requests are matched as the player matches
+them. New recordings go to a `Journal` beside the file, and the file is replaced at the end.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ MODES = ("none", "once", "new_episodes", "all")
 class CassetteFile:
     """A cassette opened in one of vcrpy's record modes; a context manager, safe to use from several threads.
 
-    `none` only plays; `once` records where there is no file and only plays where there is one; `new_episodes` adds
-    what is missing; `all` records everything anew. Until the end, what is added is in `<name>.part.yaml`, itself a
-    cassette; one that a killed recorder left is moved to `interrupted`. `remarks` say, at the end, what was not
-    taken and where a copy of the older file is. `redact=False` writes everything as it came.
+    `none` only plays; `once` records if there is no file, and otherwise only plays; `new_episodes` adds what is
+    missing; `all` records everything again. Until the end, new recordings are in `<name>.part.yaml`, itself a
+    valid cassette; one left by a killed recorder is moved to the path in `interrupted`. At the end, `remarks` say
+    which recordings were not kept and where a copy of the older file is. `redact=False` writes all unchanged.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class CassetteFile:
         self._recordings += recordings
 
     def _save(self) -> None:
-        """Write what the file shall hold; in mode `all` what was recorded anew replaces what it matches."""
+        """Write the file; in mode `all`, new recordings replace the old ones that they match."""
         numbers = list(range(len(self._recordings)))
         if self.mode == "all" and self._loaded:
             merged = replaced(self._recordings, self._index.forms, self._loaded)
@@ -116,17 +116,17 @@ class CassetteFile:
         write(self._layout, pairs)
 
     def _forget(self) -> None:
-        """Let all recordings go: nothing is played any more, and what writes them needs the memory."""
+        """Drop all recordings: nothing will be played any more, and writing needs the memory."""
         self._cassette.data.clear()
         self._recordings, self._index, self._canon = [], Index(self._protocol), Canon(self._protocol)
 
     @property
     def may_record(self) -> bool:
-        """Whether the record mode lets this cassette take what it does not hold."""
+        """Whether the record mode allows adding recordings to this cassette."""
         return not self._cassette.write_protected
 
     def play(self, request: Request) -> Recording | None:
-        """The next recording of this request that was not played yet; None when there is none."""
+        """Return the next unplayed recording of this request; None if there is none, and always in mode `all`."""
         if self.mode == "all":
             return None
         asked = self._canon.of(request)
@@ -139,9 +139,10 @@ class CassetteFile:
         return self._recordings[number]
 
     def add(self, recording: Recording, *, secrets: Iterable[str] = ()) -> Recording:
-        """Record; gives what was kept, secrets replaced. Raises CassetteError where the mode forbids it.
+        """Add a recording; return it as kept, with secrets replaced. Raises CassetteError if the mode forbids it.
 
-        `secrets` are values that the request was sent with and the recording leaves out: answers may repeat them.
+        `secrets` are values that were sent with the request but left out of the recording; the answer may repeat
+        them.
         """
         if not self.may_record:
             raise CassetteError(
@@ -159,12 +160,12 @@ class CassetteFile:
             self._journal.append(kept)
             self._cassette.append(*as_pair(kept))
             self._take([kept])
-            self._index.play(len(self._recordings) - 1)  # it was seen live: the next poll shall go there again
+            self._index.play(len(self._recordings) - 1)  # the client has this answer: the next poll must go live
         return kept
 
 
 def _must_be_of_one_class(path: Path, held: Provenance | None, made: Provenance | None) -> None:
-    """A file tells one class of what answered: recordings of another would pass for it."""
+    """Raise CassetteError for a second kind of target: the file states one, and would mislabel the other."""
     if held is not None and made is not None and held.target is not made.target:
         raise CassetteError(
             f"{path} was recorded from {held.target}, and this is {made.target}: record to another file, or "
@@ -173,7 +174,7 @@ def _must_be_of_one_class(path: Path, held: Provenance | None, made: Provenance 
 
 
 def _put_aside(part: Path) -> Path | None:
-    """Where the recordings of a killed recorder are now, None when there were none."""
+    """Move the recordings of a killed recorder out of the way; return their new path, None if there are none."""
     if not part.exists():
         return None
     number = 1

@@ -1,7 +1,7 @@
-"""Secrets inside a text: in JSON literals at any depth, and between them. Layer 1.
+"""Find secrets in a text: in JSON literals at any depth, and between them. Layer 1.
 
-Works on decoded values and answers with the places in the text, so that nothing but the secret changes. Knows
-nothing of bytes, streams or requests.
+Searches decoded values but returns places in the text, so that nothing but the secret changes. Knows nothing of
+bytes, streams or requests.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from harness.wire.spellings import SCHEME
 from harness.wire.tokens import Token, encoded, paired, seems_json, tokens
 
 _DEPTH = 4
-"""JSON inside JSON strings is followed so deep."""
+"""How many levels of JSON inside JSON strings are followed."""
 
 _BLANK = " " * 65_536
 _FEW = 4096
-"""Parts of a text that are joined to one: each takes many times the characters that it has."""
+"""How many parts to hold before joining them: a short string takes many times the memory of its characters."""
 
 _FOLDED = re.compile(r"[,;] ")
-"""What parts the values of a header that came several times, once a cassette holds it."""
+"""The separator between the values of a repeated header, as a cassette joins them."""
 
 
 class TextReader:
-    """Finds what must not be written in the texts of one API; `vault` knows and names the secrets.
+    """Finds the secrets in the texts of one API; `vault` holds the known secrets and their placeholders.
 
-    `above` is where a text stands: the names under which its members are (`SecretFields`).
+    `above` is the path of names under which the members of a text stand (`SecretFields`).
     """
 
     def __init__(self, protocol: StreamProtocol, vault: Vault) -> None:
@@ -41,9 +41,9 @@ class TextReader:
         self._exempt = frozenset(map(plain_name, protocol.opaque_fields | protocol.id_fields))
 
     def learn(self, text: str, above: tuple[str, ...] = ()) -> None:
-        """Take in the values of secret fields that are unlike any word: they may turn up again elsewhere.
+        """Add the random-looking values of secret fields to the vault, because they may appear again elsewhere.
 
-        Only worth its while for a text that names secrets, or stands below a name that does.
+        Only useful for a text that names secrets, or that stands below such a name.
         """
         for token in self.literals(text, above):
             if token.is_string and not token.is_name and token.closed and self._secret.covers(token.path):
@@ -60,7 +60,7 @@ class TextReader:
         cut: bool = False,
         resumed: bool = False,
     ) -> list[Change]:
-        """What to replace in a text, which may be JSON or hold none."""
+        """Return what to replace in a text, which may or may not be JSON."""
         if not seems_json(text) or depth >= _DEPTH:
             return self._vault.changes(text, cut=cut, resumed=resumed)
         found: list[Change] = []
@@ -71,19 +71,19 @@ class TextReader:
             if change is not None:
                 found.append(change)
         outside.end(text)
-        del text  # a long one is needed no more
+        del text  # free a long text early
         return [*found, *self._vault.changes(outside.text())]
 
     def literals(self, text: str, above: tuple[str, ...] = ()) -> Iterator[Token]:
-        """The literals of a JSON text, pairs of name and value read as members."""
+        """The literals of a JSON text; `{"name": …, "value": …}` objects are read as members."""
         return paired(tokens(text, above), self._secret.covers)
 
     def names_secrets(self, text: str) -> bool:
-        """Whether a text may have a member that holds a secret; cheap, and never wrong about a no."""
+        """Whether a text may have a member that holds a secret; cheap, with no false negatives."""
         return self.any_names_secrets((text,))
 
     def any_names_secrets(self, parts: Iterable[str]) -> bool:
-        """The same of a text that comes in parts, of which none is kept."""
+        """The same for a text given in parts, without keeping them."""
         low = ""
         for part in parts:
             low = low[-self._longest :] + plain_name(part)
@@ -92,7 +92,7 @@ class TextReader:
         return False
 
     def between(self, text: str, taken: Iterable[Token]) -> list[Change]:
-        """Secrets outside of every literal: in comments, in event names, in text that only began like JSON."""
+        """Secrets outside all literals: in comments, in event names, in text that only began like JSON."""
         outside = _Outside()
         for token in taken:
             outside.take(text, token)
@@ -100,7 +100,7 @@ class TextReader:
         return self._vault.changes(outside.text())
 
     def in_literal(self, text: str, token: Token, depth: int = 0) -> Change | None:
-        """How a literal of a text changes, None when it stays."""
+        """The change to a literal of a text, None if it stays."""
         if self._is_exempt(token):
             return None
         if not token.is_string:
@@ -113,14 +113,14 @@ class TextReader:
         return Change(token.start, token.end, new, kind)
 
     def hidden(self, value: str) -> str:
-        """The whole value replaced, but for the name of an authorisation scheme."""
+        """Replace the whole value, except for the name of an authorisation scheme."""
         if all(is_placeholder(part) or not part for part in map(_without_scheme, _FOLDED.split(value))):
             return value
         secret = _without_scheme(value)
         return value[: len(value) - len(secret)] + self._vault.placeholder(secret)
 
     def _value(self, token: Token, depth: int) -> tuple[str, str]:
-        """A literal's value with its secrets replaced, and why it had to be."""
+        """A literal's value with its secrets replaced, and the kind of the first secret."""
         if not token.is_name and self._secret.covers(token.path):
             return self.hidden(token.text), "secret field"
         changes = without_overlap(self.changes(token.text, depth=depth + 1, cut=not token.closed))
@@ -137,7 +137,7 @@ def _without_scheme(value: str) -> str:
 
 
 class _Outside:
-    """A text whose strings are blanked, put together while they are found: a body may have millions."""
+    """A text with its strings blanked, assembled while they are found, because a body may have millions."""
 
     def __init__(self) -> None:
         self._at = 0
@@ -145,7 +145,7 @@ class _Outside:
         self._latest: list[str] = []
 
     def take(self, text: str, token: Token) -> None:
-        """Blank a literal that is a string."""
+        """Blank a literal if it is a string."""
         if not token.is_string:
             return
         blanks, rest = divmod(token.end - token.start, len(_BLANK))
@@ -156,9 +156,9 @@ class _Outside:
             self._latest.clear()
 
     def end(self, text: str) -> None:
-        """Take what follows the last string."""
+        """Add what follows the last string."""
         self._latest.append(text[self._at :])
 
     def text(self) -> str:
-        """As long as the text was, and the same but for its strings."""
+        """The text with its strings blanked; it has the same length."""
         return "".join((*self._parts, *self._latest))

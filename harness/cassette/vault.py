@@ -1,7 +1,7 @@
-"""The secrets of one recording session and what stands for each. Layer 1.
+"""The secrets of one recording session, and the placeholder of each. Layer 1.
 
-One secret, one placeholder, for as long as the vault lives: so what was equal in the traffic is equal in the
-cassette. A placeholder is a number and says nothing of the secret, not even its length.
+Each secret has one placeholder for as long as the vault lives, so values that were equal in the traffic are equal
+in the cassette. A placeholder contains a number and reveals nothing about the secret, not even its length.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from harness.wire.secrets import hints, is_placeholder, sightings
 from harness.wire.spellings import cores, spellings
 
 SHORTEST = 4
-"""A shorter secret is hidden where its name tells, never wherever the same letters turn up."""
+"""A shorter secret is hidden where its name marks it, but not wherever the same characters occur."""
 
 PREFIX = 6
-"""Characters of a known secret that are hidden at the edge of a text that was cut there."""
+"""The least number of characters of a known secret that are hidden at the edge where a text was cut."""
 
 _A_PATTERN = 64
-"""Spellings that are looked for at once: with each new one their pattern is made anew, and no other."""
+"""Spellings per pattern. A new spelling recompiles only the latest pattern, which this keeps small."""
 
 _NOTHING = re.compile(r"(?!)")
 
 
 class Change(NamedTuple):
-    """Characters `start` to `end` of a text give way to `text`; `kind` says why."""
+    """Replaces the characters `start` to `end` of a text with `text`; `kind` says why."""
 
     start: int
     end: int
@@ -35,7 +35,7 @@ class Change(NamedTuple):
 
 
 class Vault:
-    """`secrets` are known from the start, such as the key of the run."""
+    """Knows secrets and their placeholders. `secrets` are known from the start, such as the key of the run."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         self._placeholders: dict[str, str] = {}
@@ -47,11 +47,11 @@ class Vault:
             self.learn(secret)
 
     def placeholder(self, secret: str) -> str:
-        """What stands for this secret."""
+        """The placeholder of a secret."""
         return self._placeholders.setdefault(secret, f"REDACTED-{len(self._placeholders) + 1}")
 
     def learn(self, secret: str, *, in_base64: bool = True) -> None:
-        """Hide this value from now on, wherever it turns up: also in a URL, a form, a JSON string, in base64."""
+        """Hide this value from now on, wherever it occurs: also in URLs, forms, JSON strings, and base64."""
         known = self._in_base64 if in_base64 else self._spellings
         if len(secret) < SHORTEST or is_placeholder(secret) or secret in known:
             return
@@ -67,14 +67,14 @@ class Vault:
         self._patterns[-1] = re.compile("|".join(map(re.escape, self._latest)))
 
     def may_change(self, text: str) -> bool:
-        """Whether `changes` could find anything; cheap, and never wrong about a no."""
+        """Whether `changes` could find anything; cheap, with no false negatives."""
         return hints(text) or any(pattern.search(text) for pattern in self._patterns)
 
     def changes(self, text: str, *, cut: bool = False, resumed: bool = False) -> list[Change]:
-        """What to replace in a text: in order, without overlap.
+        """Return what to replace in a text, in order and without overlap.
 
-        `cut` says that the text ends where a connection did, `resumed` that it begins where one did: there a part
-        of a known secret is hidden too.
+        `cut` means that the text ends where a connection broke, `resumed` that it begins where one resumed. At
+        such an edge, a part of a known secret is hidden too.
         """
         found: list[Change] = []
         for pattern in self._patterns:
@@ -103,18 +103,18 @@ class Vault:
 
 
 def without_overlap(changes: Iterable[Change]) -> list[Change]:
-    """The changes in order; of those that overlap the one that begins first, then the longest."""
+    """The changes in order; overlapping ones are merged into the first to begin (then the longest)."""
     kept: list[Change] = []
     for change in sorted(changes, key=lambda change: (change.start, -change.end)):
         if not kept or change.start >= kept[-1].end:
             kept.append(change)
-        elif change.end > kept[-1].end:  # what is left over of it is part of a secret as well
+        elif change.end > kept[-1].end:  # the remainder is part of a secret as well
             kept[-1] = kept[-1]._replace(end=change.end)
     return kept
 
 
 def changed(text: str, changes: Iterable[Change]) -> str:
-    """The text after `changes`, which are in order and do not overlap."""
+    """Return the text after `changes`, which must be in order and must not overlap."""
     parts, at = [], 0
     for change in changes:
         parts += [text[at : change.start], change.text]

@@ -1,7 +1,7 @@
-"""What the pytest fixtures are made of, usable without pytest's fixtures too. Layer 6.
+"""The building blocks of the pytest fixtures, usable without the fixtures too. Layer 6.
 
-Everything a fixture does is here; `harness.pytest_plugin` only wires it to markers, options and tests. Names are
-looked up on first use, so that the plugin costs nothing in a project that does not use it.
+Everything a fixture does is here; `harness.pytest_plugin` only connects it to markers, options and tests. Names
+are imported on first use, so that the plugin costs nothing in a project that does not use it.
 """
 
 from __future__ import annotations

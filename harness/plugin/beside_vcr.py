@@ -1,7 +1,7 @@
-"""A test that is marked `vcr` too: vcrpy plays other services there, and keeps away from ours.
+"""Support for tests that are also marked `vcr`: vcrpy plays other services, and is kept away from ours.
 
-Layer 6. Knows pytest-recording's places, fixture and persister, and the open cassette of vcrpy that it gives; of a
-file no more than its metadata and whether it holds a dropped stream.
+Layer 6. Knows pytest-recording's paths, fixture and persister, and the open vcrpy cassette that the fixture
+returns. Of a file, it knows only the metadata and whether a dropped stream is in it.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ import pytest
 from harness.plugin.guard import loopback_only
 
 SUFFIX = ".interactions"
-"""Follows the test's name in the name of our recording, where vcrpy's bears that name already."""
+"""Added to the test's name to name our recording, if vcrpy's cassette already has that name."""
 
 _STREAM = re.compile(rb"^\s*[\"']?x-stream[\"']?:", re.MULTILINE)
 
 
 def is_marked(item: Any) -> bool:
-    """Whether vcrpy takes part in a test."""
+    """Whether a test is marked `vcr`."""
     return item.get_closest_marker("vcr") is not None
 
 
@@ -36,9 +36,9 @@ def cassette_name(item: Any) -> str:
 def guard_beside(
     request: pytest.FixtureRequest, url: str, tell: Callable[[str], object], allow: tuple[str, ...] = ()
 ) -> AbstractContextManager[None]:
-    """The guard of a test with a fixture of ours, whose server is at `url`; it `tell`s what it refuses.
+    """The guard of a test with one of our fixtures, whose server is at `url`; `tell` is called for each refusal.
 
-    It is lifted while vcrpy records, as pytest-recording lifts its own. What goes to our server is not vcrpy's.
+    There is no guard while vcrpy records, as with pytest-recording's own. vcrpy ignores requests to our server.
     """
     cassette = _open_cassette(request)
     if cassette is not None:
@@ -59,21 +59,24 @@ def _open_cassette(request: pytest.FixtureRequest) -> Any:
 
 
 def _leave_out(cassette: Any, url: str) -> None:
-    """There is no public way: `ignore_hosts` knows no ports, and the user's own filters come first."""
+    """Make vcrpy ignore requests to `url`, before the user's own filters run.
+
+    There is no public way: `ignore_hosts` does not support ports, and the user's own filters come first.
+    """
     filtered = cassette._before_record_request
     cassette._before_record_request = lambda request: None if request.uri.startswith(url) else filtered(request)
 
 
 def bear_metadata(vcr: Any) -> None:
-    """Let pytest-recording, whose `VCR` this is, play files with a top-level `metadata`, as ours have."""
+    """Let pytest-recording, which owns `vcr`, play files with a top-level `metadata`, as ours have."""
     vcr.register_persister(_MetadataAside(vcr.persister))
 
 
 class _MetadataAside:
-    """pytest-recording's persister, without the metadata that vcrpy hands on since 9.4 and that it cannot take.
+    """Wraps pytest-recording's persister, which cannot handle the metadata that vcrpy passes on since 9.4.
 
-    It expects (requests, responses) of each file, however many it joins. What the test's own file says is put back
-    where vcrpy knows of metadata, or would be lost when vcrpy writes that file again.
+    That persister expects (requests, responses) from each file, however many it joins. If vcrpy supports metadata,
+    that of the test's own file is added again; otherwise it would be lost when vcrpy rewrites the file.
     """
 
     def __init__(self, persister: Any) -> None:
@@ -92,7 +95,7 @@ class _MetadataAside:
 
 
 class _Aside:
-    """A serializer that keeps the metadata of each file it reads in `found`, and says nothing of it."""
+    """A serializer that moves the metadata of each file it reads to `found`."""
 
     def __init__(self, serializer: Any) -> None:
         self._serializer = serializer
@@ -105,7 +108,7 @@ class _Aside:
 
 
 def refuse_plain_replay(item: Any) -> None:
-    """Fail a test that is marked for plain vcrpy, if its cassette holds a drop: there it would end in order."""
+    """Fail a test marked for plain vcrpy if its cassette has a dropped stream: vcrpy would end it normally."""
     folder = item.path.parent / "cassettes" / item.path.stem
     markers = [str(arg) for marker in item.iter_markers("vcr") for arg in marker.args]
     for path in [folder / f"{cassette_name(item)}.yaml", *(folder / name for name in markers)]:

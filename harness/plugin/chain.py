@@ -1,7 +1,7 @@
-"""Chains of interactions, built as somebody else would have, and what the next turn must send.
+"""Build chains of interactions outside the code under test, and check what its next turn sends.
 
 Layer 6. Source of the rules: the chaining sample and the overview (a chain needs a settled predecessor, an agent's
-chain its environment too, tools are not inherited, a replayed thought keeps its signature).
+chain also its environment; tools are not inherited; a replayed thought keeps its signature).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ AGENT = "antigravity-preview-09-2026"
 
 @dataclass(slots=True)
 class Link:
-    """One turn: what was sent, what was answered, and which turn it follows."""
+    """One turn: what was sent, what was answered, and the turn that it follows."""
 
     id: str
     input: str
@@ -36,23 +36,23 @@ class Link:
 
     @property
     def environment_id(self) -> str | None:
-        """The sandbox of an agent's turn."""
+        """The environment (sandbox) of an agent's turn; None for a model's."""
         return self.created.get("environment_id")
 
     @property
     def calls(self) -> list[dict[str, Any]]:
-        """The function calls that wait for a result."""
+        """The function calls that need a result."""
         return [step for step in self.created.get("steps", ()) if step["type"] == "function_call"]
 
     @property
     def history(self) -> list[str]:
-        """All that was said up to here, inputs and outputs in turn."""
+        """Everything said so far, inputs and outputs alternating."""
         before = self.parent.history if self.parent is not None else []
         return [*before, self.input, self.text]
 
 
 class Chain:
-    """`turn` adds one after `last` or another, which makes a fork; assertions speak of the client's own turns."""
+    """A chain of turns. `turn` adds one after `last` or, to fork, another; assertions judge the client's turns."""
 
     def __init__(self, emulator: InteractionsEmulator) -> None:
         self.emulator = emulator
@@ -62,13 +62,13 @@ class Chain:
 
     @property
     def last(self) -> Link:
-        """The turn that was added last. Raises UsageFault when there is none."""
+        """The turn that was added last. Raises UsageFault if there is none."""
         if not self.links:
             raise UsageFault("the chain is empty: call turn() or build() first")
         return self.links[-1]
 
     def build(self, length: int, *, agent: bool = False) -> Link:
-        """So many turns one after the other; the last of them."""
+        """Add `length` turns one after the other; return the last."""
         for _ in range(length):
             self.turn(agent=agent)
         return self.last
@@ -83,11 +83,11 @@ class Chain:
         running: bool = False,
         deleted: bool = False,
     ) -> Link:
-        """One more turn, answered with `text`.
+        """Add one turn, answered with `text`.
 
-        `after` names another turn than the last; `agent` takes an agent with an environment; `function_call` lets
-        the turn wait for a function's result; `running` leaves it in progress until `emulator.release()`;
-        `deleted` deletes it.
+        `after` is the turn to follow, by default the last; `agent` uses an agent with an environment;
+        `function_call` ends the turn with a function call that needs a result; `running` leaves the turn in
+        progress until `emulator.release()`; `deleted` deletes it.
         """
         parent = after if after is not None else (self.links[-1] if self.links else None)
         number = len(self.links) + 1
@@ -104,7 +104,7 @@ class Chain:
         return link
 
     def assert_continued(self, after: Link | None = None) -> dict[str, Any]:
-        """The client's latest create goes on from a turn (the last one) as it should; gives the body it sent."""
+        """Assert that the client's latest create correctly continues a turn (the last one); return its body."""
         __tracebackhide__ = True
         link = after or self.last
         bodies = self.emulator.requests.bodies("create")
@@ -115,7 +115,7 @@ class Chain:
         return body
 
     def assert_replayed(self, steps: Sequence[Any]) -> None:
-        """The client's latest create sends these steps back as they were, as a stateless client must."""
+        """Assert that the client's latest create sends these steps back, as a stateless client must."""
         __tracebackhide__ = True
         bodies = self.emulator.requests.bodies("create")
         given = bodies[-1].get("input") if bodies else None
@@ -126,7 +126,7 @@ class Chain:
                 raise AssertionError(f"the client {problem}.\n  it sent: {[item.get('type') for item in sent]}")
 
     def assert_history(self, interaction_id: str, *expected: str) -> None:
-        """What a turn of the client has seen and said, inputs and outputs in order from the chain's beginning."""
+        """Assert the texts of a turn's history: inputs and outputs in order, from the beginning of the chain."""
         __tracebackhide__ = True
         seen = self.history_of(interaction_id)
         if seen != list(expected):
@@ -135,7 +135,7 @@ class Chain:
             )
 
     def history_of(self, interaction_id: str) -> list[str]:
-        """The texts of a turn and of all before it. Raises UsageFault for an id that is not there."""
+        """The texts of a turn and of all before it. Raises UsageFault for an unknown id."""
         found = self.emulator.look(interaction_id)
         if found is None:
             raise UsageFault(f"there is no interaction {interaction_id!r}: was it deleted, or created elsewhere?")
@@ -157,7 +157,7 @@ class Chain:
         return fields
 
     def _watch(self, request: Request) -> None:
-        """Note what a create chained to, and what that was doing at the time."""
+        """Note the predecessor that a create named, and that predecessor's status at the time."""
         if request.method != "POST" or request.segments[-1] != "interactions":
             return
         body = object_or_none(request.body)

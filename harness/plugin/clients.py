@@ -1,6 +1,6 @@
-"""Ready clients of a test's service, in-process: google-genai where it is installed, else plain httpx.
+"""Ready-made in-process clients of a test's service: google-genai if it is installed, otherwise plain httpx.
 
-Layer 6. No socket and no waiting; code that needs a real connection takes `base_url`. In-process there is no
+Layer 6. No socket and no waiting; code that needs a real connection uses `base_url`. An in-process client has no
 connection that only its own event loop could close.
 """
 
@@ -16,12 +16,12 @@ from harness.plugin.environment import PLACEHOLDER_KEY
 from harness.plugin.served import Served
 
 BASE_URL = "http://interactions.test"
-"""Stands for the host, which an in-process transport never looks at."""
+"""A placeholder for the host, which an in-process transport ignores."""
 
 
 @contextmanager
 def client(served: Served) -> Iterator[Any]:
-    """A `google.genai.Client`, or an `httpx.Client` where that is not installed."""
+    """A `google.genai.Client`, or an `httpx.Client` if google-genai is not installed."""
     if has_genai():
         with _genai(served) as genai:
             yield genai
@@ -32,7 +32,7 @@ def client(served: Served) -> Iterator[Any]:
 
 @contextmanager
 def async_client(served: Served) -> Iterator[Any]:
-    """The `aio` of a `google.genai.Client`, or an `httpx.AsyncClient`."""
+    """The `aio` of a `google.genai.Client`, or an `httpx.AsyncClient` if google-genai is not installed."""
     if has_genai():
         with _genai(served) as genai:
             yield genai.aio
@@ -56,7 +56,7 @@ def _genai(served: Served) -> Iterator[Any]:
     with library.Client(transport=served.transport) as sync, _closing(asynchronous):
         options = genai.types.HttpOptions(
             base_url=BASE_URL, httpx_client=sync, httpx_async_client=asynchronous
-        )  # it closes no client that it was given
+        )  # google-genai does not close the clients it is given
         made = genai.Client(api_key=PLACEHOLDER_KEY, http_options=options)
         try:
             yield made
@@ -66,7 +66,7 @@ def _genai(served: Served) -> Iterator[Any]:
 
 @contextmanager
 def _closing(client: Any) -> Iterator[None]:
-    """Close an async client of ours without an event loop: its transport waits for nothing."""
+    """Close our async client without an event loop, which works because its transport never awaits anything."""
     try:
         yield
     finally:

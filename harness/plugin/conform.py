@@ -1,7 +1,7 @@
-"""`assert_conforms`: something that claims to be of the Interactions API, held to the contract.
+"""`assert_conforms`: check a value of the Interactions API against the contract.
 
-Layer 6. For those who implement the API: a response of httpx or httpx2, the bytes of a stream, events, an
-interaction, an exchange of the harness.
+Layer 6. For implementers of the API. The value may be a response of httpx or httpx2, the bytes of a stream,
+events, an interaction, or an exchange of the harness.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ _SHOWN = 10
 
 
 def assert_conforms(value: Any, *, level: str = "SHOULD", background: bool = False) -> None:
-    """Nothing in `value` breaks a rule of at least this `level` (MUST, SHOULD, MAY).
+    """Assert that nothing in `value` breaks a rule of at least this `level` (MUST, SHOULD, MAY).
 
-    `background=True` says that a stream belongs to a run in the background, whose deltas should carry cursors.
+    `background=True` says that a stream belongs to a background run, whose deltas should carry cursors.
     """
     __tracebackhide__ = True
     wanted = _levels(level)
@@ -42,7 +42,7 @@ def assert_conforms(value: Any, *, level: str = "SHOULD", background: bool = Fal
 
 
 def findings_of(value: Any, *, background: bool = False) -> list[Finding]:
-    """What the contract finds wrong with a response, stream, interaction or exchange. Raises UsageFault."""
+    """Judge a response, stream, interaction or exchange. Raises UsageFault for a value it cannot read."""
     if isinstance(value, Exchange):
         return list(read(value).findings)
     if isinstance(value, bytes):
@@ -86,7 +86,7 @@ def _of_stream(data: bytes, background: bool) -> list[Finding]:
 
 
 def _of_events(events: Iterable[Mapping[str, Any]], background: bool) -> list[Finding]:
-    """Events that lost their framing, which is then not judged."""
+    """Judge parsed events; their framing is unknown and not judged."""
     judge = StreamJudge(background=background, framed=False)
     for event in events:
         judge.feed(encode(str(event.get("event_type", "")), msgspec.json.encode(event)))

@@ -1,7 +1,7 @@
-"""Streams that drop, for tests: what the marker asks for as cases, one test or one turn of a loop for each.
+"""Dropped streams for tests: turns the marker into cases, each of them one test or one turn of a loop.
 
-Layer 6. Knows markers, node ids and assertion messages; a case, its stream and the judgement on a client are
-`harness.runner.drops`'.
+Layer 6. Knows markers, node ids and assertion messages; cases, their streams and the judgement of a client are in
+`harness.runner.drops`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from harness.plugin.sleeps import Sleeps
 from harness.runner.drops import Case, Drop, Source, cases_of
 
 MOST_REQUESTS = 60
-"""Requests for one dropped stream: who resumes sensibly needs three."""
+"""Maximum requests for one dropped stream; a client that resumes sensibly needs three."""
 
 _PLAIN = Case(plan="pass")
 _MODES = ("tests", "loop")
@@ -26,7 +26,7 @@ _OPTIONS = ("cuts", "first", "endings", "script", "cassette", "event_ids", "resu
 
 
 def _options(case: Case) -> str:
-    """The options of a marker that asks for this case alone; what is long is left to copy."""
+    """The marker options that select only this case; long values are shown as `…`, to be copied from the test."""
     words = [f"cuts=[{case.plan!r}]"]
     if case.event_ids != _PLAIN.event_ids:
         words.append(f"event_ids=[{case.event_ids!r}]")
@@ -47,7 +47,7 @@ class Loop:
 
 
 def parameters(definition: Any, seed: int = 0) -> list[Case | Loop]:
-    """What the `interactions_dropped` marker of a test asks for. Raises UsageFault."""
+    """The cases that a test's `interactions_dropped` marker asks for. Raises UsageFault for wrong options."""
     marker = definition.get_closest_marker("interactions_dropped")
     options = dict(marker.kwargs) if marker is not None else {}
     if marker is not None and marker.args:
@@ -65,9 +65,9 @@ def parameters(definition: Any, seed: int = 0) -> list[Case | Loop]:
 
 
 class DroppedStream:
-    """The stream of interaction `id`, dropped as `plan` says; iterate over it with `mode="loop"`.
+    """The stream of interaction `id`, dropped according to `plan`; iterate over it with `mode="loop"`.
 
-    In a loop each turn is a stream of its own over one interaction that has ended, so that thousands are cheap.
+    In a loop, each turn has a separate stream of the same finished interaction, so that thousands are cheap.
     """
 
     def __init__(self, emulator: InteractionsEmulator, wanted: Case | Loop, nodeid: str = "") -> None:
@@ -88,14 +88,14 @@ class DroppedStream:
         if not self._source.serves(case):
             self._source = Source(self.emulator.emulator, case)
         if self._loop:
-            self._source.whole_of(self._source.id)  # reading it through lets the run end
+            self._source.whole_of(self._source.id)  # reading the whole stream lets the run end
         self._drop = drop = Drop(self._source, case)
         self.emulator.service = drop.service
         self.emulator.forget()
         self.emulator.explain = lambda: f"the stream was dropped at {case}"
 
     def __iter__(self) -> Iterator[DroppedStream]:
-        """One turn for each cut."""
+        """Yield once for each cut."""
         for case in self._cases:
             self._begin(case)
             yield self
@@ -107,7 +107,7 @@ class DroppedStream:
 
     @property
     def _turn(self) -> Drop:
-        """What drops now. Raises UsageFault before the first turn of a loop."""
+        """The current drop. Raises UsageFault before the first turn of a loop."""
         if self._drop is None:
             raise UsageFault(
                 'no stream has been dropped yet: with mode="loop", write `for stream in dropped_stream:`'
@@ -116,40 +116,43 @@ class DroppedStream:
 
     @property
     def case(self) -> Case:
-        """What happens in this test or turn."""
+        """The case of this test or turn."""
         return self._turn.case
 
     @property
     def id(self) -> str:
-        """The interaction to read."""
+        """The id of the interaction to read."""
         return self._turn.id
 
     @property
     def plan(self) -> str:
-        """What the connections suffer, in the grammar of docs/faults.md."""
+        """The faults injected into the connections, in the grammar of docs/faults.md."""
         return self.case.plan
 
     @property
     def events(self) -> list[dict[str, Any]]:
-        """The events of the whole stream; asking lets the run come to its end."""
+        """The events of the whole stream; reading this lets the run finish."""
         self._asked = True
         return self._turn.events
 
     @property
     def text(self) -> str:
-        """The text that the client must end up with."""
+        """The text that the client must end with."""
         self._asked = True
         return self._turn.text
 
     def assert_seen_once(self, collected: Any) -> None:
-        """What the code under test ended with (text, events, or interaction) is the whole, once and in order."""
+        """Assert that `collected` (text, events, or interaction) is the whole stream, once and in order."""
         __tracebackhide__ = True
         self._asked = True
         if problem := self._turn.problem(collected):
             raise AssertionError(self._message(problem))
 
     def assert_patient(self, sleeps: Sleeps, *, least: float = 0.1) -> None:
-        """Between connections that brought nothing new the client waited (with `interactions_no_sleep`)."""
+        """Assert that the client waited between connections without new events (with `interactions_no_sleep`).
+
+        `least` is the seconds required for each such connection after the first.
+        """
         __tracebackhide__ = True
         self._asked = True
         empty = [one for one in self._turn.streams if not one.events()]
@@ -162,7 +165,7 @@ class DroppedStream:
         return f"dropped at {self.case}, the client {problem}.\n{self._circumstances()}"
 
     def _circumstances(self) -> str:
-        """What was sent and taken at this cut, and how to have it once more."""
+        """What was sent and received at this cut, and how to reproduce it."""
         lines = ["  on the wire:", *(f"    {line}" for line in self._turn.wire() or ["nothing"])]
         if self._loop:
             lines.append(f"  this one alone:  @pytest.mark.interactions_dropped({_options(self.case)})")
@@ -171,7 +174,7 @@ class DroppedStream:
         return "\n".join(lines)
 
     def told(self) -> str:
-        """What is worth knowing if the test fails at this cut, unless an assertion of ours has said it."""
+        """What helps if the test fails at this cut, unless one of our assertions has already said it."""
         unsaid = self._drop is not None and not self._judged
         cut_at = [f"dropped at {self.case}", self._circumstances()] if unsaid else []
         return "\n".join([*cut_at, *self.emulator.story.refusals()])

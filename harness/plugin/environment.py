@@ -1,7 +1,7 @@
-"""The environment variables that lead a client to this session's server, also one that is built at import time.
+"""The environment variables that direct clients to this session's server, even clients built at import time.
 
-Layer 6. Standard library only: it is used in every pytest session. It binds a socket without listening on it; the
-server of `session` takes it over when a test first needs one, so that nobody else can get the port in between.
+Layer 6. Standard library only, because it is used in every pytest session. It binds a socket without listening on
+it. The server of `session` takes the socket over when a test first needs it, so no other process can get the port.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from collections.abc import Sequence
 BASE_URL_VARIABLES = ("GOOGLE_GEMINI_BASE_URL",)
 KEY_VARIABLES = ("GEMINI_API_KEY", "GOOGLE_API_KEY")
 PLACEHOLDER_KEY = "interactions-harness"
-"""Goes into the first of `KEY_VARIABLES` where neither is set, and into ready clients, which all need some key."""
+"""The value of the first of `KEY_VARIABLES` if neither is set, and of the ready-made clients, which need a key."""
 
 _BEFORE = "INTERACTIONS_HARNESS_BEFORE"
-"""What the variables were without us, as JSON, for processes that inherit ours (the workers of xdist)."""
+"""The original values of the variables as JSON, for processes that inherit ours (the workers of xdist)."""
 
 
 class Environment:
-    """`install` puts the variables in place, `uninstall` takes them back; `route` switches in between."""
+    """Sets the variables with `install`, restores them with `uninstall`, and switches in between with `route`."""
 
     def __init__(self, variables: Sequence[str] = BASE_URL_VARIABLES) -> None:
         self._variables = tuple(variables)
@@ -29,19 +29,19 @@ class Environment:
         self._found: dict[str, str | None] = {}
         self._ours: dict[str, str] = {}
         self.reserved: socket.socket | None = None
-        """Bound, and nobody listens there yet; None where there is none to be had, or no more."""
+        """Bound but not listening; None if no socket could be bound, or after the server took it over."""
         self.port = 0
 
     @property
     def url(self) -> str:
-        """Where the session's server is, or will be."""
+        """The URL of the session's server, even before it listens."""
         return f"http://127.0.0.1:{self.port}"
 
     def install(self) -> None:
-        """Reserve the port and set the variables; where no port can be had, leave everything as it is."""
+        """Reserve the port and set the variables; if no port can be bound, change nothing."""
         try:
             self._reserve()
-        except OSError:  # a sandbox without a network: no reason to break a session that may not need us
+        except OSError:  # a sandbox without a network: do not break a session that may not need the server
             return
         if not self._variables:
             return
@@ -61,12 +61,12 @@ class Environment:
         self.port = reserved.getsockname()[1]
 
     def route(self, here: bool) -> None:
-        """Point clients that are built from now on here, or wherever they went without us."""
+        """Point clients built from now on to our server or, if not `here`, restore the original values."""
         for name, ours in self._ours.items():
             _put(name, ours if here else self._before[name])
 
     def taken(self, port: int) -> None:
-        """A server has taken the reserved socket over, or has got a port of its own where there was none."""
+        """Note that a server has taken over the reserved socket, or has bound its own if there was none."""
         self.reserved = None
         self.port = port
 
@@ -80,7 +80,7 @@ class Environment:
 
 
 def own_key() -> str | None:
-    """The key of whoever runs the tests, None where there is none but the placeholder."""
+    """The user's own key; None if there is only the placeholder or no key."""
     found = next(filter(None, map(os.environ.get, KEY_VARIABLES)), None)
     return None if found == PLACEHOLDER_KEY else found
 

@@ -1,8 +1,8 @@
-"""While a fixture is in use, nothing may connect to anything but this machine.
+"""Refuse connections to anything but this machine while a fixture is in use.
 
-Layer 6. Watches the standard library's sockets, which asyncio and trio use too, and the loops of uvloop, whose
-sockets are its own: there the methods that take an address are watched, once uvloop is imported (the server of a
-session imports it where it is installed).
+Layer 6. Patches the standard library's sockets, which asyncio and trio use too. uvloop has sockets of its own, so
+the methods of its loops that take an address are patched once uvloop is imported (the server of a session imports
+it if it is installed).
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from contextlib import contextmanager
 from typing import Any
 
 Patch = tuple[Any, str, Any]
-"""Whose attribute, its name, and what it becomes."""
+"""Owner of an attribute, its name, and its new value."""
 
 
 class OutsideConnection(RuntimeError):
-    """The code under test wanted to leave this machine."""
+    """The code under test tried to connect to another machine."""
 
 
 @contextmanager
 def loopback_only(*, allow: Collection[str] = (), tell: Callable[[str], object] = str) -> Iterator[None]:
-    """Refuse to connect to, and to look up, any host but this machine and `allow`: raises OutsideConnection.
+    """Raise OutsideConnection for connections to, and look-ups of, any host but this machine and those in `allow`.
 
-    `tell` is called with each message too: the code under test may swallow the exception.
+    `tell` is also called with each message, because the code under test may swallow the exception.
     """
     watch = _Watch(allow, tell)
     patched = [*_standard(watch), *_uvloop(watch)]
@@ -38,7 +38,7 @@ def loopback_only(*, allow: Collection[str] = (), tell: Callable[[str], object] 
     finally:
         for (owner, name, function), original in zip(patched, before, strict=True):
             if owner.__dict__.get(name) is not function:
-                continue  # another guard has taken its own back meanwhile, and ours with it
+                continue  # another guard was removed meanwhile, and ours with it
             if original is None:
                 delattr(owner, name)  # it was inherited
             else:
@@ -46,14 +46,14 @@ def loopback_only(*, allow: Collection[str] = (), tell: Callable[[str], object] 
 
 
 class _Watch:
-    """Hosts that may be reached, and the addresses that their names turn out to have."""
+    """The hosts that may be reached, and the addresses to which their names resolve."""
 
     def __init__(self, allow: Collection[str], tell: Callable[[str], object]) -> None:
         self._allowed = set(allow)
         self._tell = tell
 
     def check(self, host: Any) -> None:
-        """Let a host pass. Raises OutsideConnection."""
+        """Raise OutsideConnection unless the host may be reached."""
         if isinstance(host, bytes):
             host = host.decode("ascii", "replace")
         if not isinstance(host, str) or host in self._allowed or _is_here(host):
@@ -67,7 +67,7 @@ class _Watch:
         raise OutsideConnection(message)
 
     def learn(self, host: Any, found: Any) -> None:
-        """Addresses of an allowed name are allowed."""
+        """Allow the addresses of an allowed name."""
         if host in self._allowed:
             self._allowed.update(entry[4][0] for entry in found)
 
@@ -75,7 +75,7 @@ class _Watch:
 def _standard(watch: _Watch) -> Iterator[Patch]:
     for name in ("connect", "connect_ex"):
         yield socket.socket, name, _connecting(getattr(socket.socket, name), watch)
-    if socket.getaddrinfo.__module__ == "socket":  # a guard that is there already (pytest-socket) stays on top
+    if socket.getaddrinfo.__module__ == "socket":  # do not cover a guard that is already there (pytest-socket)
         yield socket, "getaddrinfo", _looking_up(socket.getaddrinfo, watch)
 
 
@@ -99,7 +99,7 @@ def _looking_up(original: Callable[..., Any], watch: _Watch) -> Any:
 
 
 def _uvloop(watch: _Watch) -> Iterator[Patch]:
-    """Its `sock_connect` goes through the standard library's socket and is seen there."""
+    """Patches for uvloop; not for `sock_connect`, which calls the standard library's patched socket."""
     uvloop = sys.modules.get("uvloop")
     if uvloop is None:
         return

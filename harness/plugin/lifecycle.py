@@ -1,6 +1,6 @@
-"""Interactions on their way: for each route that a run can take, a ready interaction and what must come of it.
+"""Interactions in progress: for each route a run can take, a ready interaction and the expected outcome.
 
-Layer 6. A route is data: how the emulator answers, who interferes when, and what code that waits must end with.
+Layer 6. A route is data: how the emulator answers, who interferes and when, and what waiting code must end with.
 """
 
 from __future__ import annotations
@@ -18,21 +18,22 @@ from harness.wire import Request
 
 TEXT = "All of the answer."
 MOST_REQUESTS = 100
-"""Requests of one test: who waits politely needs ten."""
+"""Maximum requests of one test; a client that waits politely needs ten."""
 
 TOOL = {
     "type": "function",
     "name": "get_weather",
     "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
 }
-_GRACE = 2  # requests after the end that nobody minds: the one that fetches the result, say
+_GRACE = 2  # requests tolerated after the end, such as the one that fetches the result
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """`script` answers the create, `then` the next one; `acts`: (number of the GET before which it happens, what).
+    """One way a run can go. `script` answers the first create, `then` the next one.
 
-    `status` is what the code under test must end with; None: the interaction is gone, and GET is 404.
+    `acts` is (n, action): the action (cancel or delete) happens before the n-th GET. `status` is what the code
+    under test must end with; None means that the interaction was deleted and GET returns 404.
     """
 
     story: str
@@ -86,11 +87,11 @@ ROUTES: dict[str, Route] = {
 }  # fmt: skip
 
 COMMON = ("completed", "failed", "cancelled", "requires_action", "incomplete", "queued")
-"""What is taken without a marker."""
+"""The routes used without a marker."""
 
 
 def routes_of(definition: Any) -> list[str]:
-    """The routes that the markers of a test name. Raises UsageFault for an unknown one."""
+    """The routes named by a test's markers, `COMMON` by default. Raises UsageFault for an unknown name."""
     names = [name for marker in definition.iter_markers("interactions_lifecycle") for name in marker.args]
     for name in names:
         if name != "all" and name not in ROUTES:
@@ -103,8 +104,8 @@ def routes_of(definition: Any) -> list[str]:
 class Lifecycle:
     """One interaction that was created in the background and will take `route`.
 
-    `id` is to be handed to the code under test; `expected_status` and `expected_text` are what must come (None:
-    it is gone, or there is no text to expect). `tools` are what it declared.
+    Pass `id` to the code under test; `expected_status` and `expected_text` are the expected outcome (None: it was
+    deleted, or no text is expected). `tools` are those that the interaction declared.
     """
 
     def __init__(self, emulator: InteractionsEmulator, route: str) -> None:
@@ -132,34 +133,34 @@ class Lifecycle:
 
     @property
     def route(self) -> str:
-        """Its name: who knows it knows what must come."""
+        """The name of the route. Reading it counts as a check, because the name implies the outcome."""
         self._asked = True
         return self._name
 
     @property
     def story(self) -> str:
-        """What happens, in words."""
+        """What happens on the route, in words."""
         return self._route.story
 
     @property
     def expected_status(self) -> str | None:
-        """What the code under test must end with."""
+        """The status that the code under test must end with; None if the interaction was deleted."""
         self._asked = True
         return self._route.status
 
     @property
     def expected_text(self) -> str | None:
-        """The text that it must end with."""
+        """The text that the code under test must end with; None if there is none to expect."""
         self._asked = True
         return self._route.text
 
     @property
     def tools(self) -> list[dict[str, Any]]:
-        """The tools that the interaction declares; they are sent again with a function's result."""
+        """The tools that the interaction declares; they must be sent again with a function's result."""
         return list(self._route.fields.get("tools", ()))
 
     def assert_outcome(self, result: Any) -> None:
-        """What the code under test ended with is right: a status, an interaction, or the exception it raised."""
+        """Assert that the code under test ended correctly, given its status, interaction or exception."""
         __tracebackhide__ = True
         self._asked = True
         problem = self._wrong_requests() or self._wrong_result(result) or self._too_many_polls()
@@ -172,7 +173,7 @@ class Lifecycle:
     # Inside
 
     def _watch(self, request: Request) -> None:
-        """Interfere when it is time, and note what each poll is about to show."""
+        """Perform the route's action when it is due, and note the status that each poll is about to show."""
         if request.method != "GET" or request.segments[-1] != self.id:
             return
         self._gets += 1
@@ -216,7 +217,7 @@ class Lifecycle:
         return f"ended with {result!r}, though the interaction was deleted: expected the 404, None or 'deleted'"
 
     def _wrong_requests(self) -> str:
-        """What a route with a second interaction asks of the create that makes it."""
+        """What is wrong with the second create, on routes that require one; "" if nothing is."""
         if self._route.then is None:
             return ""
         bodies = self.emulator.requests.bodies("create")
@@ -228,7 +229,7 @@ class Lifecycle:
         return self._wrong_results(body) if self._name == "function_result" else self._wrong_token(body)
 
     def _wrong_results(self, body: Mapping[str, Any]) -> str:
-        """Source: the function calling section of the reference; every pending call needs its result."""
+        """Check that every pending call has a result. Source: the function calling section of the reference."""
         now = self.emulator.look(self.id) or {}
         pending = [step["id"] for step in now.get("steps", ()) if step["type"] == "function_call"]
         given = body.get("input")
@@ -242,7 +243,7 @@ class Lifecycle:
         return ""
 
     def _wrong_token(self, body: Mapping[str, Any]) -> str:
-        """Source: the SDK; the token goes back unchanged, without input."""
+        """Check that the token is sent back unchanged, without input. Source: the SDK."""
         now = self.emulator.look(self.id) or {}
         if body.get("continuation_token") != now.get("continuation_token"):
             return "did not send the continuation_token back unchanged"

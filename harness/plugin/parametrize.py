@@ -1,6 +1,6 @@
-"""What the markers of a test function make of it: one test for each route, and for each cut that is known now.
+"""Parametrize a test function by its markers: one test for each route, and for each known cut.
 
-Layer 6. A marker that cannot be meant is an error of that test, in words and without a trace.
+Layer 6. A wrong marker is a collection error of that test, with a message and without a traceback.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _FIXTURES = {
         "interaction_chain", "dropped_stream",
     ),
 }  # fmt: skip
-"""The fixtures that look at a marker: without one of them it has no effect."""
+"""The fixtures that read a marker; without one of them, the marker has no effect."""
 
 
 def parametrize(metafunc: pytest.Metafunc) -> None:
@@ -33,7 +33,7 @@ def parametrize(metafunc: pytest.Metafunc) -> None:
 
 
 def parameter_of(request: pytest.FixtureRequest) -> Any:
-    """The parameter of a fixture that makes one test into many. Raises UsageFault if pytest could not do that."""
+    """The parameter of a fixture that parametrizes its tests. Raises UsageFault if pytest could not do that."""
     try:
         return request.param
     except AttributeError:
@@ -45,7 +45,10 @@ def parameter_of(request: pytest.FixtureRequest) -> Any:
 
 
 def _heeded(metafunc: pytest.Metafunc) -> None:
-    """Markers of a module or class may not be meant for each of its tests; those of the function are."""
+    """Raise UsageFault for a function's own marker that no fixture reads.
+
+    Markers of a module or class are not checked: they need not apply to each of its tests.
+    """
     for marker in metafunc.definition.own_markers:
         fixtures = _FIXTURES.get(marker.name)
         if fixtures is not None and not any(fixture in metafunc.fixturenames for fixture in fixtures):

@@ -1,6 +1,6 @@
-"""A service that is recorded while it answers: each piece goes on at once, the record is kept before the last one.
+"""Record a service while it answers: each piece is forwarded at once, and the record is kept before the last one.
 
-Layer 6. Knows a cassette that is open and the server behind it; what a test asked for is `replay`'s.
+Layer 6. Knows an open cassette and the server to record; what a test asked for is read in `replay`.
 """
 
 from __future__ import annotations
@@ -39,15 +39,15 @@ from harness.wire.spellings import secrets_in_header
 
 _KEY = "x-goog-api-key"
 _UNREACHED = (How.REFUSED, How.TLS)
-"""The service was not asked; played, that would only hide that nothing was recorded."""
+"""Endings not recorded: the service was not reached, and a replay would hide that nothing was recorded."""
 _HOP = ("host", "connection", "content-length", "transfer-encoding", "accept-encoding")
 
 
 class RecordingService:
-    """A `Service` that answers from the file what is there, and from the server at `url`, once, what is not.
+    """A `Service` that answers from the file if it can, and otherwise asks the server at `url` and records.
 
-    `key` goes in the place of the placeholder that ready clients send; without one their requests are refused.
-    `headers` and `parameters` of the query, in lower case, are sent and not written.
+    `key` replaces the placeholder that ready-made clients send; without a key, their requests are refused. The
+    `headers` and query `parameters` named here, in lower case, are sent but not written.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class RecordingService:
         self._parameters = parameters
 
     def __call__(self, request: Request) -> Response:
-        """The answer, as it comes."""
+        """Answer a request, forwarding each piece as it arrives."""
         headers = request.headers.without(*_HOP)
         if self._key is not None and headers.get(_KEY) == PLACEHOLDER_KEY:
             headers = headers.having(_KEY, self._key)
@@ -86,12 +86,12 @@ class RecordingService:
             self._file.add(Recording.of(exchange, origin=self._origin), secrets=secrets)
 
     def _left_out(self, request: Request) -> list[str]:
-        """The values that `vcr_config` keeps out of files, which the service may repeat in its answer."""
+        """The values that `vcr_config` keeps out of files; the service may repeat them in its answer."""
         headers = [secrets_in_header(n, v) for n, v in request.headers if n.lower() in self._headers]
         return [*chain.from_iterable(headers), *(v for n, v in request.query if n.lower() in self._parameters)]
 
     def _written(self, request: Request) -> Request:
-        """The request without what `vcr_config` keeps out of files; secrets are redacted besides."""
+        """The request without what `vcr_config` keeps out of files; secrets are redacted separately."""
         headers = Headers((n, v) for n, v in request.headers if n.lower() not in self._headers)
         path, mark, query = request.target.partition("?")
         if mark and self._parameters:
@@ -103,7 +103,7 @@ class RecordingService:
 class _Kept:
     """A body that is recorded while it is read.
 
-    A client that leaves once its interaction has completed has left nothing out: the rest is read for the record.
+    If the client leaves after its interaction has completed, the rest of the body is read for the record.
     """
 
     def __init__(self, response: Response, request: Request, keep: Callable[[Exchange], None]) -> None:
@@ -152,7 +152,7 @@ class _Kept:
 
 
 def _framed(headers: Headers, framing: Framing) -> Headers:
-    """With the fields that a carrier leaves to the framing, if they are missing: other tools read the file too."""
+    """Add the header fields that the framing implies, if they are missing, for other tools that read the file."""
     if isinstance(framing, Length) and "content-length" not in headers:
         return Headers([*headers, ("content-length", str(framing.size))])
     if isinstance(framing, Chunked) and "transfer-encoding" not in headers:

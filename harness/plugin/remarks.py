@@ -1,7 +1,7 @@
-"""What is told at the end of a run beside failures: recordings nobody played, rules a judged server should keep.
+"""Remarks in the terminal summary: recordings not played or old, SHOULD rules that a judged server breaks.
 
-Layer 6. Standard library only. Remarks travel in the reports' user_properties, so that workers of xdist have them
-too.
+Layer 6. Standard library only. Remarks travel in the reports' user_properties, so that they also arrive from
+workers of xdist.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ TITLES = {"interactions_cassette": "interactions cassettes", "interactions_remar
 
 
 def sections(reports: Iterable[Any]) -> Iterator[tuple[str, str]]:
-    """(title, lines) of each kind of remark that there is."""
+    """(title, lines) for each kind of remark found in the reports."""
     properties = [pair for report in reports for pair in getattr(report, "user_properties", ())]
     for name, title in TITLES.items():
         remarks = dict.fromkeys(str(value) for found, value in properties if found == name)

@@ -1,8 +1,8 @@
-"""The recording of one test: played from `cassettes/<module>/<test>.yaml`, or made there from a live service.
+"""The recording of one test: played from `cassettes/<module>/<test>.yaml`, or recorded there from a live service.
 
-Layer 6. Takes pytest-recording's place and its habits (record modes, `vcr_config`), and none of vcrpy's patches:
-clients come to us by transport or by URL. What is not recorded fails the test at its end, also where the code
-under test swallows the error.
+Layer 6. Uses the paths and conventions of pytest-recording (record modes, `vcr_config`), but none of vcrpy's
+patches: clients reach us by transport or by URL. A request that was not recorded fails the test at its end, even
+if the code under test swallows the error.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from harness.wire import LogicalClock, Service
 
 LIVE = "https://generativelanguage.googleapis.com"
 PROPERTY = "interactions_cassette"
-"""What a report's user_properties call a remark on a cassette."""
+"""The name of a remark on a cassette in a report's user_properties."""
 
 _MODES = ("none", "once", "new_episodes", "all", "rewrite")
 
 
 class CassetteFixture(Served):
-    """A recording that stands in for the API. `remarks` says what a person should look at, after the test."""
+    """A recording that stands in for the API. After the test, `remarks` says what the user should look at."""
 
     def __init__(self, path: Path, service: Service, *, waits: bool = False) -> None:
         super().__init__(service, LogicalClock())
@@ -47,7 +47,7 @@ class CassetteFixture(Served):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What the marker, the options and `vcr_config` say of a test's cassette."""
+    """The settings of a test's cassette, from the marker, the options and `vcr_config`."""
 
     path: Path
     record_mode: str = "none"
@@ -61,7 +61,7 @@ class Wanted:
 
 @contextmanager
 def cassette_of(request: pytest.FixtureRequest) -> Iterator[CassetteFixture]:
-    """The cassette of a test. Fails the test for what was not recorded; leaves remarks in its report."""
+    """The cassette of a test. Fails the test for requests that were not recorded; adds remarks to its report."""
     wanted = wanted_by(request)
     with opened(wanted) as cassette:
         yield cassette
@@ -72,7 +72,7 @@ def cassette_of(request: pytest.FixtureRequest) -> Iterator[CassetteFixture]:
 
 
 def wanted_by(request: pytest.FixtureRequest) -> Wanted:
-    """Read marker, options and `vcr_config`. Raises UsageFault for what cannot be."""
+    """Read the marker, the options and `vcr_config`. Raises UsageFault for wrong values."""
     marker = request.node.get_closest_marker("interactions_cassette")
     options = dict(marker.kwargs) if marker is not None else {}
     named = marker.args[0] if marker is not None and marker.args else options.pop("path", None)
@@ -97,7 +97,7 @@ def wanted_by(request: pytest.FixtureRequest) -> Wanted:
 
 
 def opened(wanted: Wanted) -> AbstractContextManager[CassetteFixture]:
-    """A cassette to play, or to record into."""
+    """Open a cassette, to play it or to record into it."""
     if wanted.record_mode == "rewrite":
         wanted.path.unlink(missing_ok=True)
     records = wanted.record_mode in ("all", "new_episodes", "rewrite") or (
@@ -107,14 +107,14 @@ def opened(wanted: Wanted) -> AbstractContextManager[CassetteFixture]:
 
 
 def outside_of(wanted: Wanted) -> str | None:
-    """The host that recording has to reach; None when nothing is recorded."""
+    """The host that recording must reach; None if nothing is recorded."""
     return None if wanted.record_mode == "none" else urlsplit(wanted.upstream).hostname
 
 
 def guard_of(
     request: pytest.FixtureRequest, url: str, tell: Callable[[str], object]
 ) -> AbstractContextManager[None]:
-    """The guard of a test with a cassette: this machine, and the service that is recorded."""
+    """The guard of a test with a cassette: allows this machine and the service to record."""
     outside = outside_of(wanted_by(request))
     return guard_beside(request, url, tell, (outside,) if outside else ())
 
@@ -159,7 +159,7 @@ def _stale(cassette: Cassette, wanted: Wanted) -> str | None:
 
 @contextmanager
 def _recording(wanted: Wanted) -> Iterator[CassetteFixture]:
-    from harness.runner.record import provenance_of  # brings the tap with it, and only who records pays for that
+    from harness.runner.record import provenance_of  # imports the tap, which only recording needs
 
     provenance = provenance_of(wanted.upstream, recorder="harness.pytest_plugin")
     wanted.path.parent.mkdir(parents=True, exist_ok=True)
@@ -187,7 +187,7 @@ def _path(request: pytest.FixtureRequest, named: object, config: Mapping[str, An
     path = Path(str(named))
     inside = not path.is_absolute() and path.parent == Path()
     if path.suffix not in (".yaml", ".yml"):
-        path = path.with_name(f"{path.name}.yaml")  # `gemini-3.5` has a dot, and no suffix
+        path = path.with_name(f"{path.name}.yaml")  # `gemini-3.5` has a dot but no suffix
     chosen = (folder if inside else request.path.parent) / path
     if chosen == theirs and is_marked(request.node):
         raise UsageFault(
@@ -198,7 +198,7 @@ def _path(request: pytest.FixtureRequest, named: object, config: Mapping[str, An
 
 
 def _folder(request: pytest.FixtureRequest) -> Path:
-    """Where pytest-recording looks too; its fixture `vcr_cassette_dir` moves both."""
+    """The folder that pytest-recording uses too; its fixture `vcr_cassette_dir` changes both."""
     try:
         return Path(request.getfixturevalue("vcr_cassette_dir"))
     except pytest.FixtureLookupError:

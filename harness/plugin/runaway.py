@@ -1,13 +1,13 @@
-"""Stops a test whose code would go on for ever, where no exception of an ordinary kind would get through.
+"""Stop a test whose code would run for ever, with an exception that ordinary handlers do not catch.
 
-Layer 6. Retry loops catch `Exception`, so that what ends them is no `Exception`: pytest's own failure.
+Layer 6. Retry loops catch `Exception`, so they are stopped by pytest's own failure, which is a `BaseException`.
 """
 
 from __future__ import annotations
 
 import ctypes
 
-from _pytest.outcomes import Failed  # what `pytest.fail` raises; its public alias is no type
+from _pytest.outcomes import Failed  # raised by `pytest.fail`; its public alias is not a type
 
 
 class Runaway(Failed):
@@ -15,11 +15,11 @@ class Runaway(Failed):
 
 
 def stop(thread: int, runaway: Runaway) -> None:
-    """Raise the failure in another thread of this process, at its next step in Python code."""
+    """Raise the failure in another thread of this process, at its next Python instruction."""
     message = str(runaway)
 
     class Stopped(Runaway):
-        def __init__(self) -> None:  # the interpreter makes the instance, and has no arguments for it
+        def __init__(self) -> None:  # the interpreter creates the instance without arguments
             super().__init__(message)
 
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(Stopped))

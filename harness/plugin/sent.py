@@ -1,6 +1,6 @@
 """The requests that the code under test sent, with assertions that show what differs.
 
-Layer 6. Knows the words of the API for a request; must not know where the requests were logged.
+Layer 6. Knows how the API names its requests; must not know where the requests were logged.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ from urllib.parse import parse_qs, urlsplit
 from harness.outcome.words import counted
 
 _SHOWN, _BEGINNING = 1000, 60
-"""Characters of a text that a diff shows whole, and of a longer one the first of them."""
+"""A diff shows texts of up to 1000 characters whole, and the first 60 characters of longer ones."""
 
 
 class Sent(list[dict[str, Any]]):
-    """Oldest first: `{"method", "target", "headers", "body"}` of each; secrets are masked, JSON bodies decoded."""
+    """Requests, oldest first: `{"method", "target", "headers", "body"}`; secrets masked, JSON bodies decoded."""
 
     @property
     def calls(self) -> list[str]:
-        """What each request asked for, in a few words."""
+        """The call that each request made, as `call_of` names it."""
         return [call_of(request) for request in self]
 
     def bodies(self, call: str = "create") -> list[Any]:
-        """The bodies of the requests of one kind; `create` means streamed ones too."""
+        """The bodies of the requests of one kind; `create` includes streamed ones."""
         return [request["body"] for request in self if call_of(request).startswith(call)]
 
     def assert_calls(self, *calls: str) -> None:
-        """Exactly these calls were made, in this order; `stream after …` may stand for any cursor."""
+        """Assert that exactly these calls were made, in this order; `stream after …` matches any cursor."""
         __tracebackhide__ = True
         made = [
             "stream after …" if "stream after …" in calls and c.startswith("stream after") else c
@@ -41,7 +41,7 @@ class Sent(list[dict[str, Any]]):
             raise AssertionError("the client made other calls than expected:\n" + _diff(list(calls), made))
 
     def assert_created(self, *bodies: Mapping[str, Any]) -> None:
-        """As many creates as given, each with at least these fields, at any depth."""
+        """Assert as many creates as given, each with at least these fields, at any depth."""
         __tracebackhide__ = True
         sent = self.bodies("create")
         shown = [_part(body, wanted) for body, wanted in zip(sent, bodies, strict=False)] + sent[len(bodies) :]
@@ -49,7 +49,7 @@ class Sent(list[dict[str, Any]]):
             raise AssertionError("the client created something else than expected:\n" + _diff(list(bodies), shown))
 
     def assert_count(self, call: str, *, at_most: int, at_least: int = 0) -> None:
-        """So many requests of one kind were made."""
+        """Assert how many requests of one kind were made."""
         __tracebackhide__ = True
         count = sum(made.startswith(call) for made in self.calls)
         if not at_least <= count <= at_most:
@@ -60,9 +60,9 @@ class Sent(list[dict[str, Any]]):
 
 
 def call_of(request: Mapping[str, Any]) -> str:
-    """The call that a logged request makes: create, create stream, get, stream, cancel, delete; others by path.
+    """The call that a logged request makes: create, create stream, get, stream, cancel, delete.
 
-    A stream that resumes is `stream after <last_event_id>`.
+    A resumed stream is `stream after <last_event_id>`; any other request is its method and path.
     """
     parts = urlsplit(request["target"])
     path = [segment for segment in parts.path.split("/") if segment]
@@ -83,7 +83,7 @@ def call_of(request: Mapping[str, Any]) -> str:
 
 
 def _part(sent: Any, wanted: Any) -> Any:
-    """Of what was sent, the part that is asked about; lists are compared item by item."""
+    """The part of what was sent that `wanted` names; lists of equal length are reduced item by item."""
     if isinstance(sent, list) and isinstance(wanted, list) and len(sent) == len(wanted):
         return [_part(one, asked) for one, asked in zip(sent, wanted, strict=True)]
     if not isinstance(sent, Mapping) or not isinstance(wanted, Mapping):
@@ -104,7 +104,7 @@ def _lines(value: Iterable[Any]) -> list[str]:
 
 
 def _readable(value: Any) -> Any:
-    """With long texts cut, so that an inline image fits a screen; a digest still tells two of them apart."""
+    """Cut long texts, so that an inline image fits on a screen; a digest still distinguishes two of them."""
     if isinstance(value, str) and len(value) > _SHOWN:
         digest = hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()[:8]
         return f"{value[:_BEGINNING]}… ({len(value)} characters, sha256 {digest}…)"

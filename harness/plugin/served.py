@@ -1,6 +1,6 @@
-"""What stands in for the API in one test: a service that is watched, made to fail, and bounded.
+"""The stand-in for the API in one test: a service whose requests are logged, limited, and can be made to fail.
 
-Layer 6. `Served` wraps any service (a recording's player too), `InteractionsEmulator` the emulator.
+Layer 6. `Served` wraps any service (also the player of a recording), `InteractionsEmulator` the emulator.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from harness.transport import Transport
 
 MOST_REQUESTS = 1000
-"""Requests of one test before it is stopped: a client that loops for ever must not hang the session."""
+"""Maximum requests of one test before it is stopped: a client that loops for ever must not hang the session."""
 
 _TRANSIENT = frozenset({408, 409, 429})
 _KINDS = ("any", "create", "get", "stream", "cancel", "delete")
@@ -47,17 +47,17 @@ class Served:
         self.before: list[Callable[[Request], None]] = []
         """Called with each request before it is answered."""
         self.limit = most_requests or MOST_REQUESTS
-        """Requests that are answered before the test is stopped."""
+        """How many requests are answered before the test is stopped."""
         self._asked_for = most_requests
         self.waits = False
-        """Whether an answer may take real time: it is then given on a thread of its own."""
+        """Whether answers may take real time; each is then given on a separate thread."""
         self.explain: Callable[[], str] = str
-        """What else is to be said when it is, and of any other failure."""
+        """Returns circumstances to add to the message if the test is stopped, and to the report of any failure."""
         self.story = Story()
         self.was_looked_at = False
-        """Whether the test asked for the requests."""
+        """Whether the test read `requests`."""
         self._count = 0
-        self._log = RequestLog(self.limit, body=sys.maxsize)  # a test asserts what was sent, not a part of it
+        self._log = RequestLog(self.limit, body=sys.maxsize)  # whole bodies, because tests assert on them
         self._refusals: list[tuple[str, Response, bytes, int]] = []
         self._lock = threading.Lock()
         self._session: Session | None = None
@@ -68,7 +68,7 @@ class Served:
     # As a service
 
     def __call__(self, request: Request) -> Response:
-        """Answer a request that came in-process. Raises Runaway past the bound."""
+        """Answer an in-process request. Raises Runaway above the limit."""
         with self._lock:
             self._count += 1
             self._log.add(request)
@@ -80,7 +80,7 @@ class Served:
         return self.story.heard(request, refusal or self.service(request))
 
     def over_socket(self, request: Request) -> Response:
-        """Answer a request that came over the socket; there the thread of the test is stopped instead."""
+        """Answer a request from the socket; above the limit, stop the thread of the test instead of raising."""
         try:
             return self(request)
         except Runaway as runaway:
@@ -132,8 +132,8 @@ class Served:
     ) -> None:
         """Refuse the next `times` requests (0: all) of a kind (any, create, get, stream, cancel, delete).
 
-        What an SDK tries again (408, 409, 429, 5xx) carries `retry-after-ms: 1` unless `headers` says otherwise,
-        else its back-off makes the test crawl.
+        Statuses that an SDK retries (408, 409, 429, 5xx) carry `retry-after-ms: 1` unless `headers` is given,
+        because otherwise the SDK's back-off makes the test slow.
         """
         if on not in _KINDS:
             raise UsageFault(f"on={on!r} is no kind of request: {', '.join(_KINDS)}")
@@ -150,27 +150,27 @@ class Served:
             self._refusals.append((on, head, body, times))
 
     def drop(self, plan: str | Plan) -> FaultyService:
-        """Let the streams to come suffer from a fault plan (`event:5,rst`; see docs/faults.md)."""
+        """Apply a fault plan to all further streams (`event:5,rst`; see docs/faults.md)."""
         self.service = faulty = cut(self._whole, plan, PROTOCOL)
         return faulty
 
     def bound(self, requests: int) -> None:
-        """Stop the test after so many requests, unless `most_requests` was given: that is the test's own word."""
+        """Stop the test after `requests` requests, unless the test set `most_requests` itself."""
         self.limit = self._asked_for or requests
 
     def forget(self) -> None:
-        """Forget the requests so far; the bound counts anew."""
+        """Forget the requests so far, and restart the count for the limit."""
         with self._lock:
             self._log.clear()
             self._count = 0
             self.story = Story()
 
     def refused(self, message: str) -> None:
-        """Note a connection to the outside that was not made."""
+        """Note a refused connection to another machine."""
         self.story.refused(message)
 
     def told(self) -> str:
-        """What is worth knowing of this test if it fails: the circumstances, and what was asked and answered."""
+        """What to report if this test fails: the circumstances, and the requests and answers."""
         circumstances = self.explain()
         return "\n".join([*([circumstances] if circumstances else []), *self.story.lines()])
 
@@ -178,7 +178,7 @@ class Served:
 
     @property
     def base_url(self) -> str:
-        """The URL of this test's service. Raises UsageFault where sockets are forbidden."""
+        """The URL of this test's service. Raises UsageFault if sockets are forbidden."""
         if self._session is None:
             raise UsageFault("there is no base_url: open it in a session first, as the fixtures do")
         return self._session.url + self._prefix
@@ -191,10 +191,10 @@ class Served:
         return transport(self, self.clock)
 
     async_transport = transport
-    """The same by the name that one looks for with an async client."""
+    """The same as `transport`, under the name expected for an async client."""
 
     def driver(self) -> ServiceDriver:
-        """Sends requests of the test's own, past the log and the faults."""
+        """A driver for the test's own requests, which bypass the log and the faults."""
         return ServiceDriver(self._whole, self.clock)
 
     def open(self, session: Session) -> AbstractContextManager[str]:
@@ -239,18 +239,18 @@ class InteractionsEmulator(Served):
         return self
 
     def hold(self) -> InteractionsEmulator:
-        """Background runs stand still until `release`."""
+        """Hold background runs until `release`."""
         self.emulator.hold()
         return self
 
     def release(self, interaction_id: str | None = None) -> int:
-        """Let one held run go on, or all; how many were held."""
+        """Let one held run, or all, continue; return how many were held."""
         return self.emulator.release(interaction_id)
 
     def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """A request of the test's own, which is not in `requests`; `path` starts after the API version.
+        """Send a request of the test's own, which is not in `requests`; `path` starts after the API version.
 
-        Raises UsageFault when the emulator refuses.
+        Raises UsageFault if the emulator refuses it.
         """
         import json
 
@@ -264,10 +264,10 @@ class InteractionsEmulator(Served):
         return found
 
     def create(self, **fields: Any) -> dict[str, Any]:
-        """Create an interaction as somebody else would; model, input and background=True are the defaults."""
+        """Create an interaction outside the code under test; model, input and background=True are defaults."""
         author = {} if "agent" in fields else {"model": "gemini-3.5-flash"}
         return self.call("POST", "interactions", {**author, "input": "Go.", "background": True, **fields})
 
     def look(self, interaction_id: str) -> dict[str, Any] | None:
-        """An interaction as it is now, without moving it on as a poll would; None when there is none."""
+        """An interaction in its current state, without advancing it as a poll would; None if there is none."""
         return self.emulator.look(interaction_id)

@@ -1,7 +1,7 @@
-"""One server for a whole pytest session, behind which each test has a service of its own.
+"""One server for a whole pytest session, which gives each test its own service.
 
-Layer 6. A test's own URL has a path prefix that no other test has, so that a client that outlives its test reaches
-nobody else's interactions; a client that found the URL in the environment reaches the test that is running.
+Layer 6. Each test's URL has a unique path prefix, so that a client that outlives its test cannot reach another
+test's interactions. A client that found the URL in the environment reaches the test that is running.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _OVER = "this URL belonged to a test that is over: build the client anew in each
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """What answers for a test; one that `waits` is called on threads, so that nobody else waits with it."""
+    """The service of a test; if it `waits`, it is called on threads, so that it does not block others."""
 
     service: Service
     clock: Clock
@@ -35,7 +35,7 @@ class Tenant:
 
 
 class Session:
-    """`serving(tenant)` while a test runs; the socket listens from the first use until `close`."""
+    """The session's server. Use `serving(tenant)` while a test runs; it listens from first use until `close`."""
 
     def __init__(self, environment: Environment) -> None:
         self.environment = environment
@@ -45,7 +45,7 @@ class Session:
 
     @contextmanager
     def serving(self, tenant: Tenant) -> Iterator[str]:
-        """The path prefix under which `tenant` answers; without a prefix it is the one that answers meanwhile."""
+        """Yield the path prefix under which `tenant` answers; requests without a prefix reach it too meanwhile."""
         number = self._router.enter(tenant)
         self._try_to_listen()
         try:
@@ -55,7 +55,7 @@ class Session:
 
     @property
     def url(self) -> str:
-        """The root of the server. Raises UsageFault where sockets are forbidden."""
+        """The root URL of the server. Raises UsageFault if sockets are forbidden."""
         if self._server is None:
             raise UsageFault(
                 f"there is no socket to serve on ({self._failure}): sockets seem to be forbidden in this test "
@@ -67,11 +67,11 @@ class Session:
         if self._server is not None:
             return
         try:
-            # First of all: an event loop's library that is imported while sockets are forbidden stays broken.
+            # Try this first: an event loop library that is imported while sockets are forbidden stays broken.
             socket.socket().close()
             self._server = self._listening()
         except Exception as error:
-            # Whatever forbids sockets (pytest-socket raises a RuntimeError) must not keep in-process use away.
+            # Whatever forbids sockets (pytest-socket raises a RuntimeError) must not prevent in-process use.
             self._failure = error
 
     def _listening(self) -> Any:
@@ -86,14 +86,14 @@ class Session:
         return thread
 
     def close(self) -> None:
-        """Stop listening; no thread and no socket is left."""
+        """Stop listening, leaving no thread and no socket."""
         server, self._server = self._server, None
         if server is not None:
             server.stop()
 
 
 class _Router:
-    """A service: the tests' services by prefix, the latest without one."""
+    """A service that routes by prefix to the tests' services, and without a prefix to the latest."""
 
     def __init__(self) -> None:
         self._count = 0
@@ -109,11 +109,11 @@ class _Router:
 
     @property
     def current(self) -> Tenant | None:
-        """What the running test opened last."""
+        """The service that was opened last, None if none is open."""
         return next(reversed(self._open.values()), None)
 
     def waits(self, request: Request) -> bool:
-        """Whether who answers a request may take its time."""
+        """Whether the service for a request may take real time to answer."""
         tenant, _ = self._found(request)
         return isinstance(tenant, Tenant) and tenant.waits
 
@@ -122,11 +122,11 @@ class _Router:
         if isinstance(tenant, str):
             return _refused(tenant)
         response = tenant.service(Request(request.method, target, request.headers, request.body))
-        response.clock = tenant.clock  # also when another test is current by the time it pauses
+        response.clock = tenant.clock  # even if another test is current when the response pauses
         return response
 
     def _found(self, request: Request) -> tuple[Tenant | str, str]:
-        """Who answers, or why nobody does, and the target without a prefix."""
+        """The tenant that answers, or the reason why none does; and the target without a prefix."""
         found = _PREFIX.match(request.target)
         if found is None:
             return self.current or _NO_TEST, request.target

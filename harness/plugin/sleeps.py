@@ -1,7 +1,7 @@
-"""Sleeps that cost nothing: `time.sleep`, `asyncio.sleep`, `anyio.sleep` and `trio.sleep` are skipped and counted.
+"""Skip and count sleeps: `time.sleep`, `asyncio.sleep`, `anyio.sleep` and `trio.sleep`.
 
-Layer 6. A loop that polls every five seconds then runs at once, and the test still sees how patient it was. Also
-reaches modules that imported the functions by name, as `sleep`. Sleeps of our own server thread stay real.
+Layer 6. A loop that polls every five seconds then runs at once, and the test can still see how long it would have
+slept. Modules that imported the functions by name, as `sleep`, are patched too. Our server thread still sleeps.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ class Sleeps(list[float]):
 
     @property
     def total(self) -> float:
-        """Seconds that the code under test would have slept."""
+        """The seconds that the code under test would have slept."""
         return sum(self)
 
     def assert_total(self, *, at_most: float = float("inf"), at_least: float = 0.0) -> None:
-        """The code under test was as patient as it should be."""
+        """Assert that the total of the skipped sleeps, in seconds, is within these bounds."""
         __tracebackhide__ = True
         if not at_least <= self.total <= at_most:
             shown = ", ".join(f"{seconds:g}" for seconds in self[:12]) + (" …" if len(self) > 12 else "")
@@ -43,7 +43,7 @@ class Sleeps(list[float]):
 
 @contextmanager
 def no_sleep() -> Iterator[Sleeps]:
-    """Skip sleeps until the block ends; what is given is the record."""
+    """Skip sleeps until the block ends; yield the record of them."""
     sleeps = Sleeps()
     swaps = list(_swaps(sleeps))
     for module, name, new, _ in swaps:
@@ -56,7 +56,7 @@ def no_sleep() -> Iterator[Sleeps]:
 
 
 def _swaps(sleeps: Sleeps) -> Iterator[tuple[Any, str, Any, Any]]:
-    """(module, name, replacement, original) wherever one of the functions is called `sleep`."""
+    """(module, name, replacement, original) for each module that has one of the functions as `sleep`."""
     replacements: dict[Any, Any] = {}
     for home in _PLACES:
         original = getattr(sys.modules.get(home), "sleep", None)
@@ -67,7 +67,7 @@ def _swaps(sleeps: Sleeps) -> Iterator[tuple[Any, str, Any, Any]]:
         found = getattr(module, "__dict__", {}).get("sleep")
         try:
             replacement = replacements.get(found)
-        except TypeError:  # something unhashable of that name
+        except TypeError:  # an unhashable object named `sleep`
             continue
         if replacement is not None:
             yield module, "sleep", replacement, found
@@ -100,5 +100,5 @@ def _skipping_async(original: Callable[..., Any], sleeps: Sleeps) -> Callable[..
 
 
 def _is_real(seconds: float) -> bool:
-    """Whether a sleep is not to be skipped: our own server's, and one without an end (`anyio.sleep_forever`)."""
+    """Whether a sleep must not be skipped: our own server's, or an infinite one (`anyio.sleep_forever`)."""
     return seconds == math.inf or threading.current_thread().name == _SERVER_THREAD

@@ -1,7 +1,6 @@
-"""What a test's code asked and was answered, in a few lines: for the report of a test that fails.
+"""The requests and answers of a test in a few lines, for the report of a failing test.
 
-Layer 6. Keeps no more of an answer than its status and its ending; of an error its body too, which says what was
-wrong.
+Layer 6. Keeps only the status and ending of an answer, and the body of an error, which says what was wrong.
 """
 
 from __future__ import annotations
@@ -21,40 +20,40 @@ _SHOWN = 15
 
 
 class Story:
-    """`heard(request, response)` as it goes, `refused(message)` for connections that were not made."""
+    """Collects answers with `heard(request, response)`, and refused connections with `refused(message)`."""
 
     def __init__(self) -> None:
         self._answers: list[_Answer] = []
         self._refused: list[str] = []
 
     def heard(self, request: Request, response: Response) -> Response:
-        """Note an answer, and give it on."""
+        """Note an answer, and return it."""
         self._answers.append(_Answer(request, response))
         return response
 
     def refused(self, message: str) -> None:
-        """Note a connection to the outside."""
+        """Note a refused connection to another machine."""
         self._refused.append(message)
 
     def lines(self) -> list[str]:
-        """The latest answers and all refusals, oldest first; nothing when there were none."""
+        """The latest answers, then all refusals, oldest first; empty if there were none."""
         told = grouped(map(str, self._answers))
         left_out = [f"… {len(told) - _SHOWN} more before"] if len(told) > _SHOWN else []
         return [*left_out, *told[-_SHOWN:], *self.refusals()]
 
     def refusals(self) -> list[str]:
-        """Connections that were refused, each once."""
+        """The refused connections, each once."""
         return list(dict.fromkeys(self._refused))
 
 
 def called(request: Request) -> str:
-    """What a request asks for: `create`, `stream after …`."""
+    """The call that a request makes, such as `create` or `stream after …`."""
     streamed = {"stream": b'"stream":true' in request.body.replace(b" ", b"")}
     return call_of({"method": request.method, "target": request.target, "body": streamed})
 
 
 class _Answer:
-    """One answer, in a line. Stands in front of its body, to see the ending."""
+    """One answer, shown in a line. Wraps the response's body, to see the ending."""
 
     def __init__(self, request: Request, response: Response) -> None:
         self._request = request
@@ -87,7 +86,7 @@ class _Answer:
 
 
 def _masked(request: Request, text: str) -> str:
-    """What a service said, without what its client had to keep secret."""
+    """A service's text without the secrets of the client's request."""
     held = (secrets_in_header(name, value) for name, value in request.headers if is_secret_header(name))
     secrets = [*chain.from_iterable(held), *(value for name, value in request.query if name == "key")]
     return Mask({str(n): secret for n, secret in enumerate(secrets)}, PROTOCOL.secret_fields).text(text)

@@ -1,7 +1,7 @@
-"""Tests that pass whatever became of the code under test: they never asked the fixture that knows what must come.
+"""Warn about tests that pass whatever the code under test does: they never asked the fixture for the outcome.
 
-Layer 6. Decided at the end of the teardown, when fixtures of the test's own had their turn to check as well. A
-test may check in its own way, which its source tells: it expects an exception, or compares with its marker.
+Layer 6. Decided at the end of the teardown, after the test's own fixtures have had a chance to check as well. A
+test may check in its own way, which its source shows: it expects an exception, or compares with its marker.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ _ADVICE = {
     ),
 }
 _OURS = frozenset({"assert_seen_once", "assert_patient", "assert_outcome"})
-"""Assertions that tell by themselves whether they were called: one that was never reached checks nothing."""
+"""Assertions that record their own calls; one that is in the source but never reached checks nothing."""
 
 
 class UncheckedResultWarning(UserWarning):
-    """A test passed that never checked its result against what its fixture expects."""
+    """A test passed without checking its result against what its fixture expects."""
 
-    __module__ = "harness.plugin"  # where filters of warnings import it from
+    __module__ = "harness.plugin"  # the module from which warning filters import it
 
 
 class Promise(Protocol):
-    """What a fixture that knows what must come tells of the test that uses it."""
+    """A fixture that knows the expected outcome, and whether the test has asked for it."""
 
     @property
     def was_asked(self) -> bool:
@@ -45,7 +45,7 @@ class Promise(Protocol):
 
 
 def follow(item: pytest.Item, report: pytest.TestReport, promises: Mapping[str, Promise]) -> None:
-    """Take note of a phase of a test; warn after the last one, or let it fail where warnings are errors."""
+    """Note a phase of a test; after the last one, warn, or fail the test if warnings are errors."""
     if report.when == "call":
         item.stash[_PASSED] = report.passed and not hasattr(report, "wasxfail")
     if report.when != "teardown" or not report.passed or not item.stash.get(_PASSED, False):
@@ -55,13 +55,13 @@ def follow(item: pytest.Item, report: pytest.TestReport, promises: Mapping[str, 
             continue
         try:
             item.warn(UncheckedResultWarning(_message(item, name)))
-        except UncheckedResultWarning as raised:  # a report is being made: what is raised here ends the session
+        except UncheckedResultWarning as raised:  # raising it while a report is made would end the session
             report.outcome = "failed"
             report.longrepr = str(raised)
 
 
 def _message(item: pytest.Item, name: str) -> str:
-    """The same for all parameters of a test, so that the summary of a run has it once."""
+    """The warning's text, the same for all parameters of a test, so that the summary of a run has it once."""
     test = item.nodeid.removesuffix(item.name) + getattr(item, "originalname", item.name)
     return (
         f"{test} {_ADVICE[name]}. If the test checks something else on purpose, ignore "
@@ -70,11 +70,11 @@ def _message(item: pytest.Item, name: str) -> str:
 
 
 def _checks_itself(item: pytest.Item) -> bool:
-    """Whether the test's own source expects an exception, or holds an assertion that can know what must come."""
+    """Whether the test's own source expects an exception, or has an assertion that can know the outcome."""
     try:
         source = inspect.getsource(item.function)  # type: ignore[attr-defined]
         nodes = list(ast.walk(ast.parse(textwrap.dedent(source))))
-    except (AttributeError, TypeError, OSError, SyntaxError):  # nothing to read: it has the benefit of the doubt
+    except (AttributeError, TypeError, OSError, SyntaxError):  # no source to read: assume that it checks
         return True
     called = {_name(node.func) for node in nodes if isinstance(node, ast.Call)} - _OURS
     if called & _EXPECTATIONS or any(name.startswith("assert_") for name in called):
@@ -88,7 +88,7 @@ def _name(function: ast.expr) -> str:
 
 
 def _says_what_must_come(item: pytest.Item) -> bool:
-    """Whether the markers of a test tell the outcome: the text of the stream, or the names of the routes."""
+    """Whether the markers of a test determine the outcome: the stream's text, or the names of the routes."""
     texts = any(
         {"script", "cassette"} & marker.kwargs.keys() for marker in item.iter_markers("interactions_dropped")
     )

@@ -1,4 +1,4 @@
-"""Reports without our own frames: of a call that was wrong, its author needs the words and the line of the test.
+"""Remove our own frames from reports of wrong calls: the author needs only the message and the line of the test.
 
 Layer 6.
 """
@@ -14,7 +14,7 @@ from harness.outcome import UsageFault
 
 
 def reword(call: pytest.CallInfo[Any]) -> None:
-    """Take our frames out of what a test, or one of our fixtures, raised by a call that was wrong."""
+    """Remove our frames from a UsageFault that a test, or one of our fixtures, raised for a wrong call."""
     excinfo = call.excinfo
     if excinfo is None or not isinstance(excinfo.value, UsageFault):
         return
@@ -26,7 +26,7 @@ def reword(call: pytest.CallInfo[Any]) -> None:
 
 
 def _cut(trace: TracebackType | None) -> None:
-    """End a trace with the last frame that is not ours."""
+    """Cut a traceback after the last frame that is not ours."""
     last = None
     while trace is not None:
         if str(trace.tb_frame.f_globals.get("__name__", "")).partition(".")[0] != "harness":

@@ -1,8 +1,8 @@
 """The recording tap: a raw pass-through proxy in front of any server, for clients in any language.
 
-Layer 3. Knows listening, dialling and what is kept of an exchange (a callable); what happens on a connection is
-`tap_link`'s. It forwards paths as they come and changes nothing but the Host field. It adds next to nothing
-to the first byte: what cannot be the end of an answer goes on before it is looked at.
+Layer 3. Knows how to listen, how to dial, and the sink of finished exchanges (a callable); `tap_link` handles each
+connection. Forwards paths unchanged and rewrites only the Host field (and Accept-Encoding, if asked to). Adds
+almost no latency to the first byte: data that cannot end an answer is forwarded before it is parsed.
 """
 
 from __future__ import annotations
@@ -23,28 +23,28 @@ from harness.transport.tap_link import Link
 from harness.wire import Exchange
 
 _MOST_LINKS = 4096
-"""Connections at once: a target that leads back here, through another tap say, would take all there are."""
+"""Maximum open connections: a target that leads back here, perhaps through another tap, would use up all."""
 
 _KEPT_NOTES = 100
 _GRACE_SECONDS = 1.0
 _WAITED_BYTES = 8 * 1024 * 1024
-"""No client waits for the record of more than this: to take secrets out of it lasts longer than clients do."""
+"""Clients do not wait for the record of an exchange above this size: redacting it could exceed their timeouts."""
 
 Sink: TypeAlias = Callable[[Exchange], Awaitable[object] | None]
-"""Gets every finished exchange, bodies as they were on the wire, content coding included.
+"""Receives every finished exchange, with bodies as they were on the wire, content coding included.
 
-An awaitable says when the exchange is kept; the client gets the last byte of the answer then, unless it is a very
-large one.
+A returned awaitable is done when the exchange is kept; only then does the client get the last byte of the answer,
+unless the exchange is very large.
 """
 
 
 class Tap:
-    """Listens between `start()` and `stop()`, or as `async with`; every client connection gets one upstream.
+    """Listens between `start()` and `stop()`, or as `async with`; each client gets its own upstream connection.
 
     `target` is `http[s]://host[:port]`. `encoding` replaces the clients' Accept-Encoding, None leaves it alone;
-    `ca_file` names certificates to trust besides the system's. Bodies of more than `most` bytes pass unrecorded.
-    `errors` are failures to keep a record, `unrecorded` the reasons why bytes passed that are in no record; `warn`
-    is told of either when it happens.
+    `ca_file` names certificates to trust in addition to the system's. Bodies of more than `most` bytes are
+    forwarded but not recorded. `errors` lists failures to keep a record, `unrecorded` the reasons why forwarded
+    bytes are in no record; `warn` is called with each when it happens.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class Tap:
 
     @property
     def authority(self) -> str:
-        """What the Host field says upstream."""
+        """The value of the Host field that is sent upstream."""
         return self._origin.authority
 
     @property
@@ -89,16 +89,16 @@ class Tap:
 
     @property
     def port(self) -> int:
-        """The port it listens on, once started."""
+        """The port that the tap listens on, once started."""
         return self._port
 
     @property
     def url(self) -> str:
-        """Where clients find it, without a trailing slash."""
+        """The URL for clients, without a trailing slash."""
         return url_of("http", self._host, self._port)
 
     async def start(self) -> None:
-        """Listen; raises `UsageFault` when the address cannot be had."""
+        """Start listening. Raises `UsageFault` if the address cannot be bound."""
         self._listener = await listen(self._link, self._host, self._port)
         self._port = port_of(self._listener)
 
@@ -118,7 +118,7 @@ class Tap:
             )
 
     async def stop(self) -> None:
-        """Stop listening; clients that are about to leave may, within a second, what is open then is cut off."""
+        """Stop listening. Waits up to a second for open requests to be answered, then aborts open connections."""
         if self._listener is None:
             return
         self._listener.close()
@@ -129,7 +129,7 @@ class Tap:
         for link in tuple(self._links):
             tasks += link.stop()
         await asyncio.gather(*tasks, *self._keeping, return_exceptions=True)
-        while self._links:  # connection_lost comes with the loop's next turns
+        while self._links:  # the loop calls connection_lost in its next iterations
             await asyncio.sleep(0)
         await self._listener.wait_closed()
         self._listener = None
@@ -143,14 +143,14 @@ class Tap:
     ) -> None:
         await self.stop()
 
-    # What links ask for.
+    # Called by links.
 
     async def dial(self, protocol: asyncio.Protocol) -> None:
-        """Connect upstream, through the environment's proxy where one applies; raises NoConnection."""
+        """Connect upstream, through the environment's proxy if one applies. Raises NoConnection."""
         await dial_upstream(protocol, self._origin, self._tls, self._limits)
 
     def keep(self, exchanges: Iterable[Exchange]) -> Awaitable[object] | None:
-        """Hand finished exchanges to the sink; whatever it raises is noted, and the bytes pass all the same."""
+        """Pass finished exchanges to the sink; what it raises is noted, and the bytes are forwarded regardless."""
         waits: list[Awaitable[object]] = []
         for exchange in exchanges:
             self.finished += 1
@@ -163,11 +163,11 @@ class Tap:
                 kept = self._watched(wait)
                 if exchange.size + len(exchange.request.body) <= _WAITED_BYTES:
                     waits.append(kept)
-        # Shielded, so that a link that is cut off meanwhile takes no record with it.
+        # Shielded, so that cancelling a link meanwhile does not cancel the keeping of its record.
         return asyncio.shield(asyncio.gather(*waits)) if waits else None
 
     def _watched(self, wait: Awaitable[object]) -> asyncio.Future[Any]:
-        """Done when `wait` is, without its error, which is noted; `stop` waits for it."""
+        """A future that is done when `wait` is. An error of `wait` is only noted; `stop` awaits the future."""
         kept = asyncio.gather(wait, return_exceptions=True)
         self._keeping.add(kept)
         kept.add_done_callback(self._kept)
@@ -181,11 +181,11 @@ class Tap:
                     self._note(result)
 
     def over(self, link: Link) -> None:
-        """A link is done."""
+        """Forget a link whose connections are closed."""
         self._links.discard(link)
 
     def lost(self, reason: str) -> None:
-        """Remember why something is in no record; the first hundred reasons."""
+        """Note why something is in no record; only the first hundred reasons are kept."""
         if len(self.unrecorded) < _KEPT_NOTES:
             self.unrecorded.append(reason)
             self._tell(reason)
@@ -196,5 +196,5 @@ class Tap:
             self._tell(str(error))
 
     def _tell(self, reason: str) -> None:
-        with contextlib.suppress(Exception):  # nobody who listens may stop what passes
+        with contextlib.suppress(Exception):  # a failing callback must not stop the forwarding
             self._warn(reason)

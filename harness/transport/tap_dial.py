@@ -1,7 +1,7 @@
-"""How the tap reaches the server it listens to: asynchronously, through the environment's proxy where one applies.
+"""Connect the tap to its target: asynchronously, and through the environment's proxy if one applies.
 
-Layer 3. Knows connections that are to come; must not know what is said on them. Proxies are found and asked for a
-tunnel by `dial`, whose blocking connect this cannot use because TLS is asyncio's here.
+Layer 3. Knows how to open connections; must not know what is sent on them. `dial` finds proxies and opens tunnels
+through them; its blocking connect cannot be used, because asyncio handles TLS here.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _ANY = frozenset({"0.0.0.0", "::"})
 
 
 def upstream_origin(target: str) -> Origin:
-    """The origin that `target` names; raises `UsageFault` where it holds more than scheme, host and port."""
+    """The origin that `target` names. Raises `UsageFault` if it has more than scheme, host and port."""
     origin = Origin.parse(target)
     if origin.prefix or "?" in target or "#" in target or "@" in target:
         raise UsageFault(
@@ -32,7 +32,7 @@ def upstream_origin(target: str) -> Origin:
 
 
 def refuse_itself(target: str, host: str, port: int) -> None:
-    """Raise `UsageFault` where `target` is, under whatever name, the address to listen on: it would ask itself."""
+    """Raise `UsageFault` if `target` is, under any name, the address to listen on: the tap would dial itself."""
     origin = upstream_origin(target)
     if origin.port != port:
         return
@@ -47,7 +47,7 @@ def refuse_itself(target: str, host: str, port: int) -> None:
 def _addresses(host: str) -> set[str]:
     try:
         return {str(found[4][0]) for found in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
-    except OSError:  # nothing that could be reached
+    except OSError:  # the name does not resolve
         return set()
 
 
@@ -62,10 +62,10 @@ def _is_of_this_machine(address: str) -> bool:
 async def dial_upstream(
     protocol: asyncio.Protocol, origin: Origin, tls: ssl.SSLContext | None, limits: Limits
 ) -> None:
-    """Connect `protocol` to `origin`; raises NoConnection, whose ending is what a direct client would see."""
+    """Connect `protocol` to `origin`. Raises NoConnection, whose ending is what a direct client would see."""
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
     assert task is not None
-    # What asyncio.timeout does, for a third of its time: every first byte waits for this.
+    # Like asyncio.timeout, at a third of its cost, which matters because every first byte waits for this.
     late = loop.call_later(limits.connect_seconds, task.cancel, _LATE)
     proxy, tunnel = None, None
     try:
@@ -96,7 +96,7 @@ async def dial_upstream(
 
 
 def _place(origin: Origin, proxy: Proxy | None, tunnel: socket.socket | None) -> str:
-    """What could not be reached, or through what."""
+    """The address that could not be reached; with a proxy, the proxy or the tunnel through it."""
     if proxy is None:
         return place_of(origin.host, origin.port)
     through = f"the proxy {place_of(proxy.host, proxy.port)}"

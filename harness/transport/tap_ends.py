@@ -1,6 +1,6 @@
-"""The two ends of a link as event loops call them: they hand over what happens, and tell how a connection ended.
+"""The two ends of a link as asyncio protocols: they report events and how a connection ended to the link.
 
-Layer 3. Knows asyncio's protocols and how TLS says goodbye; what follows from anything is `tap_link`'s.
+Layer 3. Knows asyncio's protocols and how TLS closes; how to react is decided in `tap_link`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class _End(asyncio.Protocol):
-    """One end: what the other one cannot take in is not read here."""
+    """One end of a link. While its write buffer is full, nothing is read from the other end."""
 
     other = ""
 
@@ -52,7 +52,7 @@ class ClientEnd(_End):
 
 
 class Refused(asyncio.Protocol):
-    """The client's end of no link: there are too many."""
+    """A client connection above the maximum: it is reset and gets no link."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         reset_now(cast("asyncio.Transport", transport))
@@ -86,16 +86,17 @@ class UpstreamEnd(_End):
         self._link.upstream_left(How.FIN, "TLS ended without close_notify" if torn else "", torn=torn)
 
     def _salvage(self) -> None:
-        """Hand over what came before a reset: where a write fails, event loops do not read on."""
+        """Hand over data that arrived before a reset: after a failed write, event loops do not read any more."""
         if self._transport.get_extra_info("ssl_object") is None:
             for data in unread(self._transport.get_extra_info("socket")):
                 self._link.from_upstream(data)
 
 
 def _torn(transport: asyncio.Transport) -> bool:
-    """Whether TLS ended without close_notify, so that somebody on the way may have cut what it carried.
+    """Whether TLS ended without close_notify, so that the data may have been truncated on the way.
 
-    Event loops do not tell, but its object does when it is read once more: nothing comes, or nothing yet.
+    Event loops do not report this, but one more read of the TLS object does: after close_notify it is at its end,
+    otherwise it still wants data.
     """
     tls = transport.get_extra_info("ssl_object")
     try:

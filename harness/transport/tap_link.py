@@ -1,8 +1,8 @@
-"""A client's connection and the one upstream that belongs to it: bytes pass, endings pass, a record stays.
+"""A client connection and its upstream connection: forwards bytes and endings in both directions and records them.
 
-Layer 3. Knows two asyncio transports and their back-pressure; must not know HTTP (`tap_wire`) nor who listens
-(`tap`). What arrives goes on at once. Only the last byte of an answer waits until its record is kept: so whoever
-has seen an answer whole finds it on the disk, whatever happens to the recorder.
+Layer 3. Knows two asyncio transports and their back-pressure; must not know HTTP (`tap_wire`) or the listener
+(`tap`). Data is forwarded as soon as it arrives. Only the last byte of an answer is held until its record is kept:
+so an answer that a client has received whole is on disk, whatever happens to the recorder.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ _EARLY_BYTES = 256 * 1024
 _DRAIN_SECONDS = 5.0
 _LINGER_SECONDS = 1.0
 _AFTER_SECONDS = 0.001
-"""When to take note of what went on unseen: whoever waits for it may need this processor first."""
+"""Delay before parsing data that was forwarded unparsed, so that its receiver gets the processor first."""
 
 
 class Switchboard(Protocol):
-    """What a link needs of the tap it belongs to."""
+    """What a link needs from its tap."""
 
     @property
     def authority(self) -> str: ...
@@ -38,20 +38,20 @@ class Switchboard(Protocol):
     def most(self) -> int: ...
 
     async def dial(self, protocol: asyncio.Protocol) -> None:
-        """Connect upstream; raises NoConnection."""
+        """Connect upstream. Raises NoConnection."""
 
     def keep(self, exchanges: Iterable[Exchange]) -> Awaitable[object] | None:
-        """Hand over what finished; the awaitable is done once it is kept, None: nothing to wait for. No raise."""
+        """Keep finished exchanges. Never raises. The awaitable is done once they are kept; None: do not wait."""
 
     def over(self, link: Link) -> None:
         """Both connections are closed."""
 
     def lost(self, reason: str) -> None:
-        """Something passes that will be in no record, because of `reason`."""
+        """Note that something is forwarded but in no record, and why."""
 
 
 class Link:
-    """The pair. Its two ends are in `tap_ends` and only hand over what happens to them."""
+    """The pair of connections. Its two ends are in `tap_ends` and only report their events to it."""
 
     def __init__(self, board: Switchboard) -> None:
         self._board = board
@@ -61,9 +61,9 @@ class Link:
         self._upstream: asyncio.Transport | None = None
         self._early = bytearray()
         self._failed: Ending | None = None
-        self._closed = False  # one side is over, so both are
-        self._ahead: tuple[bytes, float] | None = None  # what went on unseen, and when it came
-        self._noting = False  # `_note` comes soon
+        self._closed = False  # set when either side ends, which ends both
+        self._ahead: tuple[bytes, float] | None = None  # forwarded unparsed, and when it arrived
+        self._noting = False  # a call of `_note` is scheduled
         self._keeping = False  # a record is being kept, and `_later` waits for it
         self._later: deque[Callable[[], None]] = deque()
         self._quiet: dict[str, set[str]] = {"client": set(), "upstream": set()}
@@ -73,14 +73,14 @@ class Link:
 
     @property
     def waiting(self) -> list[str]:
-        """Requests without a whole answer."""
+        """Requests without a complete answer."""
         self._catch_up()
         return [] if self._closed else self._wire.waiting
 
     # From the client.
 
     def client_came(self, transport: asyncio.Transport) -> None:
-        """The client is connected; so shall we be upstream."""
+        """The client is connected: connect upstream too."""
         self._client = transport
         self._task(self._connect()).add_done_callback(self._dialled)
 
@@ -96,7 +96,7 @@ class Link:
             self.gone("upstream")
 
     def from_client(self, data: bytes) -> None:
-        """Bytes of requests."""
+        """Forward bytes of requests upstream; before there is a connection, buffer them."""
         if self._closed:
             return
         self._catch_up()
@@ -114,14 +114,14 @@ class Link:
             self.hush("client", "early")
 
     def _give_up(self) -> None:
-        """There is no upstream: every whole request ends before its headers, and with it the connection."""
+        """Dialling failed: once there is a request to answer, end the client's connection the same way."""
         failed = self._failed
         asked = self._wire.waiting or self._wire.lost or len(self._early) > _EARLY_BYTES
         if failed is not None and not self._closed and asked:
             self._close(failed.by, failed.how, failed.detail, self._end_client)
 
     def client_left(self, how: How) -> None:
-        """The client closed (`FIN`) or reset: so do we upstream. A half-closed client counts as gone."""
+        """The client closed (`FIN`) or reset: do the same upstream. A half-closed client counts as gone."""
         if self._closed:
             self._client.close()
         else:
@@ -130,7 +130,7 @@ class Link:
     # From upstream.
 
     def upstream_came(self, transport: asyncio.Transport) -> None:
-        """Connected: what the client said meanwhile goes out."""
+        """Connected upstream: send what the client has sent meanwhile."""
         self._upstream = transport
         write(transport, bytes(self._early))
         self._early.clear()
@@ -140,7 +140,7 @@ class Link:
             self.unhush("client", "early")
 
     def from_upstream(self, data: bytes) -> None:
-        """Bytes of answers."""
+        """Forward bytes of answers to the client; hold the last byte of an answer until its record is kept."""
         if self._keeping:
             self._later.append(lambda: self.from_upstream(data))
             return
@@ -169,16 +169,16 @@ class Link:
         self._catch_up()
 
     def _catch_up(self) -> None:
-        """Take note of what went on to the client unseen."""
+        """Parse the data that was forwarded to the client unparsed."""
         if self._ahead is not None:
             (data, when), self._ahead = self._ahead, None
             finished = self._wire.downward(data, when).finished
-            if finished:  # broken off here: it was no whole answer
+            if finished:  # a broken answer, not a complete one, so there is nothing to hold back
                 self._board.keep(finished)
             self._tell()
 
     def upstream_left(self, how: How, detail: str = "", *, torn: bool = False) -> None:
-        """Upstream closed or reset; `torn`: it closed without the goodbye that TLS demands."""
+        """Upstream closed or reset; `torn` means that it closed without TLS's close_notify."""
         if self._keeping:
             self._later.append(lambda: self.upstream_left(how, detail, torn=torn))
         elif not self._closed:
@@ -187,7 +187,7 @@ class Link:
     # The end.
 
     def _close(self, by: By, how: How, detail: str, action: Callable[[How], None], *, torn: bool = False) -> None:
-        """Record what is open, then pass the ending on by `action`."""
+        """Record what is open, then forward the ending with `action`."""
         self._catch_up()
         finished = self._wire.ended(by, how, self._loop.time(), detail, torn=torn)
         self._tell()
@@ -199,7 +199,7 @@ class Link:
             self._after(kept, lambda: action(how))
 
     def _after(self, kept: Awaitable[object], action: Callable[[], None]) -> None:
-        """Do `action` once `kept` is done, and whatever comes meanwhile after that."""
+        """Run `action` once `kept` is done, and handle whatever arrives meanwhile after that."""
         if self._keeping:
             self._later.append(lambda: self._after(kept, action))
             return
@@ -215,12 +215,12 @@ class Link:
         self._go_on()
 
     def _go_on(self) -> None:
-        """Do what waited, until something has to wait again."""
+        """Run the postponed calls, until one has to wait for a record again."""
         while self._later and not self._keeping:
             self._later.popleft()()
 
     def _end_client(self, how: How) -> None:
-        """Let the client see what we saw: a FIN, else a reset once everything before it has arrived."""
+        """Show the client what we saw: a FIN, or a reset once everything before it has arrived."""
         if how is not How.FIN:
             self._task(reset_after(self._client, b"", seconds=_DRAIN_SECONDS))
         elif self._client.can_write_eof() and not self._client.is_closing():
@@ -238,7 +238,7 @@ class Link:
     def _end_upstream(self, how: How) -> None:
         self._client.close()
         if self._upstream is None:
-            self._left = how  # what the client said before it left is still to be said
+            self._left = how  # what the client sent before it left must still be sent upstream
         elif how is How.FIN:
             self._upstream.close()
             self._loop.call_later(_LINGER_SECONDS, self._leave_upstream, self._upstream)
@@ -246,20 +246,20 @@ class Link:
             reset_now(self._upstream)
 
     def _leave_upstream(self, transport: asyncio.Transport) -> None:
-        """Over TLS closing waits for the other side's goodbye: no longer than it has bytes to take."""
+        """Abort a close that is still waiting for TLS's close_notify; unsent bytes get a few more seconds."""
         if transport.get_write_buffer_size():
             self._loop.call_later(_DRAIN_SECONDS, transport.abort)
         else:
             transport.abort()
 
     def gone(self, side: str) -> None:
-        """A connection is closed for good; the link is over with the second one."""
+        """Note that one connection is closed; the link is over when both are."""
         self._standing.discard(side)
         if not self._standing:
             self._board.over(self)
 
     def stop(self) -> set[asyncio.Task[None]]:
-        """Record what has come of answers and close both at once; the tasks that are still to end."""
+        """Record what has arrived of answers and abort both connections; return the tasks still to finish."""
         if not self._closed:
             self._catch_up()
             finished = self._wire.stopped(self._loop.time())
@@ -273,15 +273,15 @@ class Link:
             task.cancel()
         return set(self._tasks)
 
-    # Odds.
+    # Back-pressure and helpers.
 
     def hush(self, side: str, reason: str) -> None:
-        """Stop reading from one side as long as there is a `reason`."""
+        """Stop reading from one side until no `reason` is left."""
         self._quiet[side].add(reason)
         self._heed(side)
 
     def unhush(self, side: str, reason: str) -> None:
-        """One reason less not to read."""
+        """Remove one reason; reading resumes with the last."""
         if reason in self._quiet[side]:
             self._quiet[side].remove(reason)
             self._heed(side)

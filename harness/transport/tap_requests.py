@@ -1,7 +1,7 @@
-"""Requests that pass through: followed byte by byte, sent on as they came but for the name of the host.
+"""Follow the requests on a connection, and forward them unchanged except for the Host field (and Accept-Encoding).
 
-Layer 3, sans-IO. Knows request heads and bodies; must not know sockets or responses. Nothing is held back but a
-head, which cannot be sent on before its Host field was seen.
+Layer 3, sans-IO. Knows request heads and bodies; must not know sockets or responses. Only a head is held back,
+because it cannot be forwarded before its Host field has arrived.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ _ENCODING = re.compile(rb"(?im)^accept-encoding:[^\r\n]*\r?\n")
 
 @dataclass(slots=True, eq=False)
 class Asked:
-    """One request: known from its head on, `sent` (the moment it was whole) once its body passed as well.
+    """One request, created when its head is complete; `sent` is the moment at which its body was complete too.
 
-    `too_large`: its body or its answer's holds more than is recorded.
+    `too_large` means that its body or its answer's body exceeds what is recorded.
     """
 
     head: RequestHead
@@ -39,16 +39,16 @@ class Asked:
 
     @property
     def what(self) -> str:
-        """What was asked, in words that may be shown: queries hold keys."""
+        """The method and path, which are safe to show; the query is left out because it may contain keys."""
         return f"{self.head.method} {self.head.target.partition('?')[0]}"
 
     @property
     def request(self) -> Request:
-        """What has passed of it so far."""
+        """The request as far as it has passed."""
         body = self._whole
         if body is None:
             body = bytes(self.body)
-            if self.sent is not None:  # nothing is added any more, and one copy is enough
+            if self.sent is not None:  # complete: keep only one copy
                 self._whole = body
                 self.body.clear()
         return Request(self.head.method, self.head.target, self.head.headers, body)
@@ -56,7 +56,7 @@ class Asked:
 
 @lru_cache(maxsize=128)
 def _rewritten(raw: bytes, authority: str, encoding: str | None) -> tuple[bytes, RequestHead | BadHead]:
-    """The head that goes upstream, every other byte untouched, and what it says or why it says nothing."""
+    """The head to send upstream, otherwise unchanged byte by byte; and its parsed form or its fault."""
     head = _HOST.sub(rb"\1 " + authority.encode("ascii"), raw)
     if encoding is not None:
         first, end, rest = head.partition(b"\n")
@@ -69,10 +69,10 @@ def _rewritten(raw: bytes, authority: str, encoding: str | None) -> tuple[bytes,
 
 
 class RequestFollower:
-    """Bytes of one connection in, the bytes that go upstream out; what was asked gathers in `asked`.
+    """Takes the bytes of one connection and returns those to send upstream; collects the requests in `asked`.
 
-    `lost` is set, to a reason, where the bytes can no longer be told apart as requests: from there on everything
-    passes as it is. Of a body that holds more than `most` bytes nothing is kept, which `notes` say.
+    `lost` is set to a reason if the bytes can no longer be parsed as requests; from then on everything is
+    forwarded unchanged. A body of more than `most` bytes is not kept, and `notes` says so.
     """
 
     def __init__(self, authority: str, *, encoding: str | None = None, most: int = RECORDED_BYTES) -> None:
@@ -87,7 +87,7 @@ class RequestFollower:
         self._now = 0.0
 
     def feed(self, data: bytes, now: float) -> bytes:
-        """What these bytes let go upstream."""
+        """Process bytes from the client; return those to send upstream."""
         return data if self.lost else self._follow(data, now)
 
     def _follow(self, data: bytes, now: float) -> bytes:
@@ -104,8 +104,8 @@ class RequestFollower:
         return b"".join(out)
 
     def _pass_head(self, out: list[bytes]) -> bool:
-        """Send one head on; whether there was one."""
-        if self._buffer[0] in b"\r\n":  # RFC 9112, 2.2: empty lines before a request mean nothing
+        """Forward one head or a blank byte before it; return whether to go on with the buffer."""
+        if self._buffer[0] in b"\r\n":  # RFC 9112, 2.2: empty lines before a request are ignored
             out.append(bytes(self._buffer[:1]))
             del self._buffer[:1]
             return True
@@ -133,7 +133,7 @@ class RequestFollower:
         self._coming = asked, BodyReader(framing, self._buffer, most=_UNBOUND, most_trailers=HEAD_BYTES)
 
     def _pass_body(self, asked: Asked, body: BodyReader, out: list[bytes]) -> bool:
-        """Send on what belongs to the body; whether it ended."""
+        """Forward what belongs to the body; return whether it is complete and the next request can follow."""
         raw = bytes(self._buffer)
         for part in body.advance():
             if not asked.too_large:

@@ -1,8 +1,8 @@
-"""Both directions of one connection that is listened to, turned into exchanges.
+"""Turn both directions of one tapped connection into exchanges.
 
 Layer 3, sans-IO: bytes and moments in, finished exchanges out. Knows which answer belongs to which request; must
-not know sockets, nor what is done with an exchange. A piece of a chunked body is one HTTP chunk, in however many
-reads it came; of any other body, one read.
+not know sockets, or what is done with an exchange. A piece of a chunked body is one HTTP chunk, regardless of how
+many reads it took; a piece of any other body is one read.
 """
 
 from __future__ import annotations
@@ -21,30 +21,30 @@ from harness.wire import By, Chunk, Ending, Exchange, How, Recorder, Request
 
 _UNBOUND = 1 << 60
 _LIMITS = Limits(head_bytes=1024 * 1024, head_fields=10_000, body_bytes=_UNBOUND)
-"""What passes is not ours to refuse: bodies have no bound here, only their records have."""
+"""The tap must not refuse traffic, so bodies have no limit here; only their records have one."""
 
 STOPPED = "the recorder was stopped"
-"""Why the record of an answer ends where its answer did not."""
+"""The detail of a record that was cut short because the tap stopped before the answer ended."""
 
 _OPEN_CHUNK_BYTES = 8 * 1024 * 1024
 
 
 class Sent(NamedTuple):
-    """What goes upstream of an arrival, and the exchanges that it finished: answered before they were asked."""
+    """What to send upstream, and the exchanges that finished: those answered before their request was complete."""
 
     data: bytes
     finished: Sequence[Exchange]
 
 
 class Passed(NamedTuple):
-    """What an arrival finished; of its bytes, `safe` may go on before the first of `finished` is kept."""
+    """The exchanges that finished; the first `safe` bytes may be forwarded before the first exchange is kept."""
 
     finished: Sequence[Exchange]
     safe: int
 
 
 class _Answer:
-    """The answer to one request, while it passes."""
+    """The answer to one request, while it passes through."""
 
     def __init__(self, asked: Asked, most: int, notes: list[str]) -> None:
         self.asked = asked
@@ -59,16 +59,16 @@ class _Answer:
 
     @property
     def over(self) -> bool:
-        """Whether it has come to its end."""
+        """Whether the answer has ended."""
         return self.reader.ended is not None
 
     def _moment(self, now: float) -> float:
-        """Seconds since the request was whole; an answer that comes sooner comes at once."""
+        """Seconds since the request was complete; 0 for an answer that arrives sooner."""
         sent = self.asked.sent
         return 0.0 if sent is None else max(now - sent, 0.0)
 
     def feed(self, data: bytes, now: float) -> None:
-        """Bytes of the answer, possibly of the next one as well (`reader.excess`)."""
+        """Process bytes of the answer, and possibly of the next one (`reader.excess`)."""
         self._last = self._moment(now)
         for event in self.reader.feed(data):
             self._take(event)
@@ -93,15 +93,15 @@ class _Answer:
         self._open_bytes = 0
 
     def exchange(self, ending: Ending, now: float) -> Exchange:
-        """The record of what passed, with the request's body: that may still have been coming."""
+        """The record of what has passed, with the request's body, which was perhaps incomplete at the start."""
         self._flush()
         return replace(self._recorder.finish(ending, self._moment(now)), request=self.asked.request)
 
 
 class Wiretap:
-    """Listens to one connection. What holds more than `most` bytes passes unrecorded.
+    """Listens to one connection. Bodies of more than `most` bytes are forwarded but not recorded.
 
-    `lost` says why it no longer understands what passes, which it lets pass all the same; "" while it does.
+    `lost` says why the traffic can no longer be parsed, "" while it can; it is forwarded in any case.
     """
 
     def __init__(self, authority: str, *, encoding: str | None = None, most: int = RECORDED_BYTES) -> None:
@@ -113,7 +113,7 @@ class Wiretap:
 
     @property
     def lost(self) -> str:
-        """Why it no longer understands what passes."""
+        """Why the traffic can no longer be parsed; "" while it can."""
         return self._requests.lost or self._lost
 
     @property
@@ -122,11 +122,11 @@ class Wiretap:
 
     @property
     def waiting(self) -> list[str]:
-        """The whole requests that have no whole answer yet."""
+        """The complete requests that have no complete answer yet."""
         return [asked.what for asked in self._asked if asked.sent is not None]
 
     def notes(self) -> list[str]:
-        """Why something is in no record; each reason once."""
+        """The new reasons why something is in no record; each is returned once."""
         if not self._requests.notes and not self.lost:
             return []
         new = self._requests.notes.copy()
@@ -137,7 +137,7 @@ class Wiretap:
         return new
 
     def upward(self, data: bytes, now: float) -> Sent:
-        """Bytes from the client."""
+        """Process bytes from the client."""
         if self._lost:
             return Sent(data, ())
         out = self._requests.feed(data, now)
@@ -147,9 +147,9 @@ class Wiretap:
         return Sent(out, self._finish(answer, answer.reader.ended, now))
 
     def passes(self, data: bytes) -> bool:
-        """Whether these bytes from upstream may go on unseen, since they are sure to make no answer whole.
+        """Whether these bytes from upstream may be forwarded unparsed, because they certainly complete no answer.
 
-        Told at a glance, so that no byte of a stream waits until it is parsed.
+        The test is cheap, so that no byte of a stream has to wait for parsing.
         """
         if self._lost or not self._asked:
             return True
@@ -160,13 +160,13 @@ class Wiretap:
         return self._answer.reader.outlasts(data)
 
     def downward(self, data: bytes, now: float) -> Passed:
-        """Bytes from upstream, which go to the client as they are."""
+        """Process bytes from upstream, which are forwarded to the client unchanged."""
         finished: list[Exchange] = []
         safe, rest = len(data), data
         while rest and self._asked and not self._lost:
             answer = self._current()
             if answer.over:
-                break  # whole before its request is, which it waits for
+                break  # complete before its request is: wait for the request
             answer.feed(rest, now)
             ending = answer.reader.ended
             if ending is None or answer.asked.sent is None:
@@ -184,7 +184,7 @@ class Wiretap:
         return self._answer
 
     def _finish(self, answer: _Answer, ending: Ending, now: float) -> list[Exchange]:
-        """The record of an answer, if there is to be one."""
+        """Finish an answer; return its record, or nothing if it is too large."""
         self._asked.popleft()
         self._answer = None
         head, rest = answer.reader.head, f"what follows {answer.asked.what} on its connection"
@@ -198,7 +198,7 @@ class Wiretap:
         return [] if answer.asked.too_large else [record]
 
     def stopped(self, now: float) -> Sequence[Exchange]:
-        """Nobody listens any longer: what has come of answers. Requests without a head of one are only named."""
+        """The tap stops: return what has arrived of answers. Requests without a response head only get a note."""
         finished: list[Exchange] = []
         while self._asked and not self._lost:
             answer = self._current()
@@ -211,9 +211,9 @@ class Wiretap:
         return finished
 
     def ended(self, by: By, how: How, now: float, detail: str = "", *, torn: bool = False) -> Sequence[Exchange]:
-        """The connection is over on one side: what it leaves of every request that was whole or was answered.
+        """One side of the connection ended: return the exchange of every request that was complete or answered.
 
-        A `torn` FIN ends no body in order, not even one that lasts until the close.
+        A `torn` FIN completes no body, not even one that is delimited by the close.
         """
         finished: list[Exchange] = []
         while self._asked and not self._lost:

@@ -12,7 +12,7 @@ from harness.transport import ServerThread
 
 @pytest.fixture
 def live(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
-    """What is recorded from."""
+    """The service to record."""
     emulator = Emulator()
     with ServerThread(emulator, clock=emulator.clock) as server:
         monkeypatch.setenv("INTERACTIONS_RECORD_URL", server.url)

@@ -1,8 +1,8 @@
 """The plugin in one session with pytest-xdist, pytest-randomly, pytest-socket and pytest-recording.
 
-Each claim runs in a toy repository, with the plugins as a user has them, by entry point; and in a process of its
-own where the other plugin patches what all share. What another claim is about is switched off, so that a failure
-has one cause.
+Each claim runs in a toy repository, with the plugins loaded by entry point, as a user has them; and in a separate
+process if the other plugin patches global state. Plugins that other claims are about are disabled, so that a
+failure has one cause.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ OTHERS = {
     "socket": "pytest_socket",
     "recording": "pytest_recording",
 }
-"""What `-p no:` calls a plugin, and its package."""
+"""The name of each plugin for `-p no:`, and its package."""
 
 
 def beside(pytester: pytest.Pytester, other: str, *arguments: str, process: bool = True) -> pytest.RunResult:
-    """A run of the toy repository beside this one plugin; skips where that is missing."""
+    """Run the toy repository with only this other plugin; skip the test if it is not installed."""
     pytest.importorskip(OTHERS[other], reason=f"pytest-{other} is not installed: pip install -e '.[dev]'")
     installed = (name for name, package in OTHERS.items() if importlib.util.find_spec(package))
     off = (argument for name in installed if name != other for argument in ("-p", f"no:{name}"))
@@ -61,9 +61,9 @@ def test_one_of_many(number, interactions_emulator, worker_id):
 
 
 def test_workers_of_xdist(pytester: pytest.Pytester) -> None:
-    """Four workers serve at the same time, each on a port of its own, and a test sees only its own requests.
+    """Four workers serve at the same time, each on its own port, and a test sees only its own requests.
 
-    In the same run they share the items of the suite.
+    In the same run, the suite's items are distributed among the workers.
     """
     crowd = pytester.makepyfile(CROWD)
     suite = ("--pyargs", "harness.suite", "--interactions-url", "emulator", "--interactions-profile", "chaining")
@@ -169,7 +169,7 @@ def test_after():
 
 
 def allowed(pytester: pytest.Pytester, guard: str) -> None:
-    """A toy repository where loopback is allowed; `guard` is what the other plugin says of the outside."""
+    """A toy repository where loopback is allowed; `guard` is the other plugin's message about outside hosts."""
     pytester.makepyfile(ALLOWED.replace("GUARD", repr(guard)))
 
 
@@ -186,7 +186,7 @@ def test_no_guard_is_left():
 
 
 def test_socket_allows_loopback(pytester: pytest.Pytester) -> None:
-    """Under pytest-socket every way in works, outside is refused, and its own guard outlives our fixtures."""
+    """Under pytest-socket the emulator can be reached, outside hosts are refused, and its guard stays in place."""
     allowed(pytester, "tried to use socket.socket.connect")
     pytester.makepyfile(test_z_last=LET_OUT)
     beside(pytester, "socket", "--disable-socket", "--allow-hosts=127.0.0.1").assert_outcomes(passed=8)
@@ -218,7 +218,7 @@ def test_forbidden_again(interactions_emulator):
 
 
 def test_socket_forbids_all(pytester: pytest.Pytester) -> None:
-    """Under a bare `--disable-socket` in-process use works, and a test that is let out gets its socket."""
+    """Under a bare `--disable-socket` in-process use works, and a test that may use sockets gets one."""
     pytester.makepyfile(FORBIDDEN)
     quiet = ("-W", "ignore:A test tried to use socket")
     beside(pytester, "socket", "--disable-socket", *quiet).assert_outcomes(passed=3)
@@ -261,7 +261,7 @@ def test_recording_blocks_the_network(pytester: pytest.Pytester) -> None:
 
 
 def test_recording_allows_loopback(pytester: pytest.Pytester) -> None:
-    """Under `--block-network` with loopback allowed every way in works and outside is refused."""
+    """Under `--block-network` with loopback allowed, the emulator can be reached and outside hosts cannot."""
     allowed(pytester, "Network is disabled for host")
     result = beside(pytester, "recording", "--block-network", r"--allowed-hosts=127\.0\.0\.1")
     result.assert_outcomes(passed=6)
@@ -313,13 +313,13 @@ RECORDED = {
     "TestMarked.test_another_service_too.interactions.yaml": 1,
     "TestMarked.test_another_service_too.yaml": 1,
 }
-"""The files that come of it, and how many exchanges are in each."""
+"""The files that the run writes, and the number of exchanges in each."""
 
 
 def test_recording_together(pytester: pytest.Pytester, live: Emulator) -> None:
     """`--record-mode` governs our recordings and vcrpy's in one session; then both play without a network.
 
-    In a test with both, ours has a file of its own, vcrpy records other services and never our server.
+    In a test with both, our recording has a separate file, and vcrpy records other services but never our server.
     """
     pytest.importorskip("vcr", reason="cassettes need vcrpy: pip install -e '.[record]'")
     pytester.makepyfile(test_app=TOGETHER)
@@ -362,7 +362,7 @@ def test_more(vcr):
 
 
 def test_a_file_of_ours_under_the_marker_of_vcrpy(pytester: pytest.Pytester, live: Emulator) -> None:
-    """Where nothing was dropped pytest-recording plays it, alone or joined, and keeps where it comes from."""
+    """pytest-recording plays our cassette without drops, alone or joined, and keeps its provenance."""
     pytest.importorskip("vcr", reason="cassettes need vcrpy: pip install -e '.[record]'")
     pytester.makepyfile(test_app=OURS_MARKED)
     folder = pytester.path / "cassettes" / "test_app"
@@ -400,14 +400,14 @@ def test_not_marked(interactions_emulator):
 
 @pytest.mark.parametrize(("mode", "expected"), [("once", "OSError"), ("none", "OutsideConnection")])
 def test_the_guard_lets_vcrpy_record(pytester: pytest.Pytester, mode: str, expected: str) -> None:
-    """While vcrpy records, it may reach what it records; while it plays, and in other tests, nothing may."""
+    """While vcrpy records, it can reach outside hosts; while it plays, and in other tests, nothing can."""
     pytest.importorskip("vcr", reason="cassettes need vcrpy: pip install -e '.[record]'")
     pytester.makepyfile(VCR_RECORDS.replace("EXPECTED", expected))
     beside(pytester, "recording", f"--record-mode={mode}", process=False).assert_outcomes(passed=2)
 
 
 def test_one_file_for_two(pytester: pytest.Pytester) -> None:
-    """A name that vcrpy's recording has already is refused, before either writes."""
+    """A cassette name that vcrpy's recording also uses is refused, before either writes."""
     pytest.importorskip("vcr", reason="cassettes need vcrpy: pip install -e '.[record]'")
     pytester.makepyfile(
         """

@@ -42,12 +42,12 @@ def test_it(client, interactions_no_sleep):
 
 
 def toy(pytester: pytest.Pytester, arguments: str = "") -> None:
-    """The toy repository, its test marked with these arguments."""
+    """Make the toy repository, with its test marked with these arguments."""
     pytester.makepyfile(test_app=RECORDED.replace("MARK", f"@pytest.mark.interactions_cassette({arguments})"))
 
 
 def test_record_and_play(pytester: pytest.Pytester, live: Emulator) -> None:
-    """`once` records to pytest-recording's place without secrets; afterwards nothing is asked of the service."""
+    """`once` records to pytest-recording's path without secrets; later runs send nothing to the service."""
     toy(pytester, "record_mode='once'")
     run(pytester).assert_outcomes(passed=1)
     path = pytester.path / "cassettes" / "test_app" / "test_it.yaml"
@@ -72,7 +72,7 @@ def test_it(interactions_client):
 def test_the_key_of_a_recording(
     pytester: pytest.Pytester, live: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A ready client records with the key of the environment, and does not write it."""
+    """A ready-made client records with the key from the environment, and the key is not written."""
     pytest.importorskip("google.genai")
     live.change(keys={"the-key-of-a-user": "project"})
     monkeypatch.setenv("GEMINI_API_KEY", "the-key-of-a-user")
@@ -91,7 +91,7 @@ def test_the_key_of_a_recording(
 def test_nothing_to_record(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, upstream: str, said: str
 ) -> None:
-    """What never reached the service is said, and leaves no file that later runs would play."""
+    """A request that never reached the service is reported, and leaves no file for later runs to play."""
     pytest.importorskip("google.genai")
     for name in KEY_VARIABLES:
         monkeypatch.delenv(name, raising=False)
@@ -103,7 +103,7 @@ def test_nothing_to_record(
 
 
 def test_where_a_recording_is_from(pytester: pytest.Pytester, live: Emulator) -> None:
-    """A recording says of itself what one of `harness record` says, but for who made it."""
+    """A recording has the same provenance as one of `harness record`, except for the recorder."""
     toy(pytester, "record_mode='once'")
     run(pytester).assert_outcomes(passed=1)
     made = load(pytester.path / "cassettes" / "test_app" / "test_it.yaml").provenance
@@ -112,7 +112,7 @@ def test_where_a_recording_is_from(pytester: pytest.Pytester, live: Emulator) ->
 
 
 def test_no_recording(pytester: pytest.Pytester) -> None:
-    """Without a recording the test says how to make one."""
+    """Without a recording, the test's error says how to make one."""
     toy(pytester)
     result = run(pytester)
     result.assert_outcomes(errors=1)
@@ -120,7 +120,7 @@ def test_no_recording(pytester: pytest.Pytester) -> None:
 
 
 def test_what_was_not_recorded_fails(pytester: pytest.Pytester, live: Emulator) -> None:
-    """A request that no recording answers fails the test, with the field that differs."""
+    """A request that no recording answers fails the test and names the field that differs."""
     toy(pytester, "record_mode='once'")
     run(pytester).assert_outcomes(passed=1)
     source = (pytester.path / "test_app.py").read_text("utf-8")
@@ -132,7 +132,7 @@ def test_what_was_not_recorded_fails(pytester: pytest.Pytester, live: Emulator) 
 
 
 def test_unused_and_stale(pytester: pytest.Pytester, live: Emulator) -> None:
-    """Recordings that nobody plays, and old ones, are told at the end of the run."""
+    """Recordings that are not played, and old ones, are listed at the end of the run."""
     toy(pytester, "record_mode='once'")
     run(pytester)
     path = pytester.path / "cassettes" / "test_app" / "test_it.yaml"
@@ -149,7 +149,7 @@ def test_unused_and_stale(pytester: pytest.Pytester, live: Emulator) -> None:
 
 
 def test_filters_of_vcr_config(pytester: pytest.Pytester, live: Emulator) -> None:
-    """`vcr_config` is honoured: its record mode, and what it keeps out of files."""
+    """`vcr_config` is honoured: its record mode, and the values that it keeps out of files."""
     pytester.makeconftest(
         """
         import pytest
@@ -166,7 +166,7 @@ def test_filters_of_vcr_config(pytester: pytest.Pytester, live: Emulator) -> Non
 
 
 def test_dropped_recording_under_plain_vcrpy(pytester: pytest.Pytester, live: Emulator) -> None:
-    """A recorded drop would play as a clean end under plain vcrpy: a test marked `vcr` fails for it."""
+    """A test marked `vcr` fails if its cassette has a dropped stream, which plain vcrpy would end cleanly."""
     emulator = Emulator()
     driver = ServiceDriver(cut(emulator, "event:3,rst", PROTOCOL), emulator.clock)
     body = b'{"model": "gemini-3.5-flash", "input": "Hi", "stream": true}'
@@ -223,7 +223,7 @@ def test_the_marker_is_enough(pytester: pytest.Pytester, live: Emulator) -> None
 
 @pytest.mark.parametrize("name", ["gemini-3.5-flash", "gemini-3.5-flash.yaml"])
 def test_names_with_dots(pytester: pytest.Pytester, live: Emulator, name: str) -> None:
-    """A name may have dots; the file is YAML all the same."""
+    """A name may have dots, and the file still gets the suffix `.yaml`."""
     toy(pytester, f"{name!r}, record_mode='once'")
     run(pytester).assert_outcomes(passed=1)
     assert (pytester.path / "cassettes" / "test_app" / "gemini-3.5-flash.yaml").is_file()

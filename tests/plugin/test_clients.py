@@ -1,4 +1,4 @@
-"""The ready clients: they answer, and they are closed when their test is over."""
+"""The ready-made clients: they work, and they are closed when their test is over."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ BODY = {"model": "gemini-3.5-flash", "input": "Hi"}
 
 
 async def asked(client: Any) -> None:
-    """One create, by either library."""
+    """Send one create, with either library."""
     if hasattr(client, "interactions"):
         assert (await client.interactions.create(**BODY)).status == "completed"
     else:
@@ -22,7 +22,7 @@ async def asked(client: Any) -> None:
 
 @pytest.mark.parametrize("used", [True, False])
 def test_without_google_genai(monkeypatch: pytest.MonkeyPatch, used: bool) -> None:
-    """The clients of httpx are closed after the test, the async one too, whether they were used or not."""
+    """The httpx clients, sync and async, are closed after the test, whether they were used or not."""
     monkeypatch.setattr(clients, "has_genai", lambda: False)
     with client(InteractionsEmulator()) as sync, async_client(InteractionsEmulator()) as asynchronous:
         if used:
@@ -33,7 +33,7 @@ def test_without_google_genai(monkeypatch: pytest.MonkeyPatch, used: bool) -> No
 
 
 def test_with_google_genai() -> None:
-    """What the SDK was given it does not close, so that we do."""
+    """The clients given to the SDK are closed too, although the SDK does not close them."""
     genai = pytest.importorskip("google.genai")
     with async_client(InteractionsEmulator()) as made:
         asyncio.run(asked(made))

@@ -1,4 +1,4 @@
-"""`assert_conforms` on everything an implementer may hold in hand."""
+"""`assert_conforms` on every kind of value that an implementer may have."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_good_values(client: httpx.Client) -> None:
 
 
 def test_a_broken_interaction(client: httpx.Client) -> None:
-    """The finding has its rule, its place, what was expected, and the source."""
+    """The message has the rule, the place, what was expected, and the source."""
     body = client.post("/interactions", json=BODY).json()
     body["status"] = 7
     with pytest.raises(
@@ -54,7 +54,7 @@ def test_a_broken_interaction(client: httpx.Client) -> None:
 
 
 def test_a_broken_stream(client: httpx.Client) -> None:
-    """An event out of order is found in bytes and among events."""
+    """An event out of order is found both in bytes and in a list of events."""
     data = client.post("/interactions", json={**BODY, "stream": True}).content
     frames = data.split(b"\n\n")
     frames[0], frames[2] = frames[2], frames[0]
@@ -70,7 +70,7 @@ def test_a_body_that_is_no_json(status: int, rule: str) -> None:
 
 
 def test_level(client: httpx.Client) -> None:
-    """A weaker rule than asked for is left out."""
+    """A rule weaker than `level` is ignored."""
     body = client.post("/interactions", json=BODY).json()
     del body["created"], body["object"]
     assert_conforms(body, level="must")
@@ -79,6 +79,6 @@ def test_level(client: httpx.Client) -> None:
 
 
 def test_what_cannot_be_read() -> None:
-    """Anything else is refused in words."""
+    """Any other value is refused with a message."""
     with pytest.raises(UsageFault, match="cannot read a int"):
         assert_conforms(7)

@@ -1,4 +1,4 @@
-"""Every example of docs/pytest.md and docs/resume.md runs as it stands."""
+"""Every example of docs/pytest.md and docs/resume.md runs unchanged."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def examples(page: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("page", ["pytest.md", "resume.md"])
 def test_every_example_has_a_file_name(page: str) -> None:
-    """An example without a file name of its own would not be run."""
+    """Every example has a unique file name; without one it would not be run."""
     text = (DOCS / page).read_text("utf-8")
     assert text.count("```python\n") == len(_EXAMPLE.findall(text)) > 0
 
 
 def test_both_pages(pytester: pytest.Pytester) -> None:
-    """The application and the tests of both pages, in one repository."""
+    """The application and the tests of both pages run in one repository."""
     for name, source in (examples("pytest.md") | examples("resume.md")).items():
         (pytester.path / name).write_text(source, "utf-8")
     record(pytester.path / "cassettes" / "test_recorded" / "test_recorded.yaml")
@@ -44,7 +44,7 @@ def test_both_pages(pytester: pytest.Pytester) -> None:
 
 
 def test_the_message_on_the_page_is_the_real_one(pytester: pytest.Pytester) -> None:
-    """What the page shows of a failure is what a user sees."""
+    """The failure shown on the page is what a user sees."""
     for name, source in examples("pytest.md").items():
         (pytester.path / name).write_text(source, "utf-8")
     result = run(pytester, "--runxfail", "test_weaknesses.py::test_inclusive")

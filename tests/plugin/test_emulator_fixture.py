@@ -43,7 +43,7 @@ def test_async_client(interactions_async_client, interactions_emulator):
 
 
 def test_every_way_in(pytester: pytest.Pytester) -> None:
-    """Socket, both transports, both clients reach the test's emulator, without a warning."""
+    """The socket, both transports and both clients reach the test's emulator, without a warning."""
     pytester.makepyfile(BOTH_WAYS)
     run(pytester).assert_outcomes(passed=4)
 
@@ -129,7 +129,7 @@ def test_failures(pytester: pytest.Pytester) -> None:
 
 
 def test_hold_and_release(pytester: pytest.Pytester) -> None:
-    """A held run stays in progress for any number of polls, and goes on when it is released."""
+    """A held run stays in progress for any number of polls, and continues when it is released."""
     pytester.makepyfile(
         """
         def test_held(interactions_emulator, interactions_client):
@@ -145,7 +145,7 @@ def test_hold_and_release(pytester: pytest.Pytester) -> None:
 
 
 def test_assertions_ask_for_parts(pytester: pytest.Pytester) -> None:
-    """What an assertion does not name may be there, at any depth; how many items a list has is named."""
+    """`assert_created` ignores fields that it does not name, at any depth, but lists must have equal length."""
     pytester.makepyfile(
         """
         import httpx, pytest
@@ -165,7 +165,7 @@ def test_assertions_ask_for_parts(pytester: pytest.Pytester) -> None:
 
 
 def test_assertions_show_a_diff(pytester: pytest.Pytester) -> None:
-    """What was sent and what was expected stand side by side."""
+    """A failed assertion shows a diff of what was sent and what was expected."""
     pytester.makepyfile(
         """
         def test_it(interactions_emulator, interactions_client):
@@ -180,7 +180,7 @@ def test_assertions_show_a_diff(pytester: pytest.Pytester) -> None:
 
 @pytest.mark.parametrize("how", ["interactions_emulator.base_url", "None"], ids=["socket", "in-process"])
 def test_endless_client(pytester: pytest.Pytester, how: str) -> None:
-    """A client that loops for ever is stopped, also one that catches every Exception."""
+    """A client that loops for ever is stopped, even if it catches every Exception."""
     pytester.makepyfile(
         f"""
         import httpx, pytest
@@ -203,7 +203,7 @@ def test_endless_client(pytester: pytest.Pytester, how: str) -> None:
 
 
 def test_settings_and_seed(pytester: pytest.Pytester) -> None:
-    """The marker sets the emulator's settings; the seed option changes ids and nothing else does."""
+    """The marker sets the emulator's settings; ids depend on the seed option and nothing else."""
     pytester.makepyfile(
         """
         import pytest
@@ -249,7 +249,7 @@ def test_another_image(interactions_emulator, interactions_client):
 
 
 def test_an_inline_image(pytester: pytest.Pytester) -> None:
-    """A create with an image is compared whole, as any other; a diff tells two images apart in a line."""
+    """A create with an image is compared whole, as any other; a diff distinguishes two images in one line."""
     pytester.makepyfile(BIG)
     result = run(pytester)
     result.assert_outcomes(passed=2, failed=1)

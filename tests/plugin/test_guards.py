@@ -1,4 +1,4 @@
-"""What fixtures keep away: the network, real sleeps, leaks; and how they live with other plugins."""
+"""What the fixtures prevent: network access, real sleeps, leaks; and how they work with other plugins."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_guard_leaves_loopback_and_itself() -> None:
 
 
 def patchable() -> list[object]:
-    """What the guard replaces, and whether it is the class's own."""
+    """The attributes that the guard replaces, and whether each is defined on the class itself."""
     loop = vars(sys.modules["uvloop"].Loop) if "uvloop" in sys.modules else {}
     own = [
         vars(socket.socket).get("connect"),
@@ -54,7 +54,7 @@ def patchable() -> list[object]:
 
 
 def test_guard_lets_named_hosts_pass() -> None:
-    """A host that is allowed is tried; that nobody answers there is another matter."""
+    """A connection to an allowed host is attempted, here without an answer."""
     with loopback_only(allow=("192.0.2.1",)), socket.socket() as one:
         one.setblocking(False)
         with pytest.raises(OSError):
@@ -62,27 +62,27 @@ def test_guard_lets_named_hosts_pass() -> None:
 
 
 async def by_name(loop: asyncio.AbstractEventLoop) -> None:
-    """A look-up and a connection in one."""
+    """Look up and connect in one call."""
     await loop.create_connection(asyncio.Protocol, "example.org", 80)
 
 
 async def by_address(loop: asyncio.AbstractEventLoop) -> None:
-    """Nothing to look up."""
+    """Connect to an address, without a look-up."""
     await loop.create_connection(asyncio.Protocol, host="192.0.2.1", port=80)
 
 
 async def by_look_up(loop: asyncio.AbstractEventLoop) -> None:
-    """As a client with a connector of its own."""
+    """Connect as a client with its own connector does."""
     await loop.getaddrinfo("example.org", 80)
 
 
 async def by_datagram(loop: asyncio.AbstractEventLoop) -> None:
-    """As QUIC would."""
+    """Connect as QUIC does."""
     await loop.create_datagram_endpoint(asyncio.DatagramProtocol, remote_addr=("192.0.2.1", 80))
 
 
 async def by_socket(loop: asyncio.AbstractEventLoop) -> None:
-    """With a socket that the client brings."""
+    """Connect with the client's own socket."""
     with socket.socket() as one:
         one.setblocking(False)
         await loop.sock_connect(one, ("192.0.2.1", 80))
@@ -91,7 +91,7 @@ async def by_socket(loop: asyncio.AbstractEventLoop) -> None:
 @pytest.mark.parametrize("library", ["asyncio", "uvloop"])
 @pytest.mark.parametrize("connect", [by_name, by_address, by_look_up, by_datagram, by_socket])
 def test_guard_of_event_loops(library: str, connect: Callable[..., Coroutine[Any, Any, None]]) -> None:
-    """No way out of an event loop either, whoever makes its sockets; loopback stays open."""
+    """Event loops cannot connect to the outside either, whoever makes their sockets; loopback stays open."""
     new_event_loop = pytest.importorskip(library).new_event_loop
     said: list[str] = []
 
@@ -111,7 +111,7 @@ def test_guard_of_event_loops(library: str, connect: Callable[..., Coroutine[Any
 
 
 def test_no_sleep() -> None:
-    """Sync and async sleeps cost nothing and are counted, whatever name they were imported by."""
+    """Sync and async sleeps are skipped and counted, however they were imported."""
 
     async def waits() -> None:
         await asyncio.sleep(1000)
@@ -133,7 +133,7 @@ def test_no_sleep() -> None:
 
 @pytest.mark.parametrize("library", ["asyncio", "trio"])
 def test_no_sleep_ends_what_has_an_end(library: str) -> None:
-    """Under either library sleeps are counted once, deadlines hold, and a sleep without an end has none."""
+    """Under either library, sleeps are counted once, deadlines hold, and an infinite sleep stays infinite."""
     module = pytest.importorskip(library)
 
     named = next(iter(inspect.signature(module.sleep).parameters))
@@ -155,7 +155,7 @@ def test_no_sleep_ends_what_has_an_end(library: str) -> None:
 
 
 def test_environment_is_left_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was set comes back, what was not goes; a real key is never replaced."""
+    """`uninstall` restores variables that were set and removes the others; a real key is never replaced."""
     monkeypatch.setenv("GOOGLE_GEMINI_BASE_URL", "http://mine.test")
     monkeypatch.setenv("GOOGLE_API_KEY", "mine")
     monkeypatch.delenv("GEMINI_API_KEY", raising=False)
@@ -170,7 +170,7 @@ def test_environment_is_left_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_nobody_else_gets_the_port() -> None:
-    """From the start of a session to its end the port is ours, also while no server listens yet."""
+    """The port is reserved from the start of a session to its end, even before a server listens."""
     environment = Environment(())
     environment.install()
     session = Session(environment)
@@ -187,7 +187,7 @@ def test_nobody_else_gets_the_port() -> None:
 
 
 def taken(port: int) -> bool:
-    """Whether nobody can bind a port, not even one who would share it."""
+    """Whether a port cannot be bound, not even with address reuse."""
     with socket.socket() as other:
         other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -198,7 +198,7 @@ def taken(port: int) -> bool:
 
 
 def test_environment_of_a_child_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process that inherits our variables (a worker of xdist) knows what they were before."""
+    """A process that inherits our variables (a worker of xdist) knows their original values."""
     monkeypatch.delenv("GOOGLE_GEMINI_BASE_URL", raising=False)
     outer, inner = Environment(), Environment()
     outer.install()
@@ -243,13 +243,13 @@ def test_nothing_is_left_behind(pytester: pytest.Pytester) -> None:
     )
     run(pytester).assert_outcomes(passed=1)
     assert set(threading.enumerate()) == threads
-    assert open_sockets() <= sockets  # one of an earlier test may have gone meanwhile
+    assert open_sockets() <= sockets  # a socket of an earlier test may have been closed meanwhile
     left = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
     assert left == {name: environment[name] for name in environment if name != "PYTEST_CURRENT_TEST"}
 
 
 def open_sockets() -> int:
-    """Sockets of this process; skips where /proc does not tell."""
+    """The open sockets of this process; skip the test on platforms without /proc."""
     folder = Path("/proc/self/fd")
     if not folder.is_dir():
         pytest.skip("no /proc here")
@@ -327,7 +327,7 @@ def test_anyio_backends(pytester: pytest.Pytester, library: str) -> None:
 
 
 def test_sockets_forbidden(pytester: pytest.Pytester) -> None:
-    """Where sockets are forbidden the in-process ways work, and base_url says why it cannot."""
+    """If sockets are forbidden, in-process use works, and base_url says why it is not available."""
     pytester.makeconftest(
         """
         import pytest, socket
@@ -356,7 +356,7 @@ def test_sockets_forbidden(pytester: pytest.Pytester) -> None:
 
 
 def test_outside_connection_in_a_test(pytester: pytest.Pytester) -> None:
-    """Code under test that goes to the live service fails with the reason, also where it swallows it."""
+    """Code under test that connects to the live service fails its test with the reason, even if it swallows it."""
     pytester.makepyfile(
         """
         import httpx

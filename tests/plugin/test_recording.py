@@ -28,14 +28,14 @@ GOODBYE = b"data: [DONE]\n\n"
 
 
 class Slow:
-    """A service whose stream goes on only when its first event was `seen`, and says so when that took too long."""
+    """A service whose stream continues only after its first event was `seen`, and reports if that takes long."""
 
     def __init__(self) -> None:
         self.seen = threading.Event()
         self.targets: list[str] = []
 
     def __call__(self, request: Request) -> Response:
-        """A stream, or an interaction."""
+        """Answer with a stream or an interaction."""
         self.targets.append(request.target)
         if "stream=true" not in request.target:
             return Response.whole(200, kind("application/json"), b'{"status": "completed"}')
@@ -50,7 +50,7 @@ class Slow:
 
 
 def kind(media_type: str) -> Headers:
-    """What says what a body is."""
+    """The header fields that describe a body."""
     return Headers([("content-type", media_type)])
 
 
@@ -97,7 +97,7 @@ def asynchronous(service: Slow, **options: Any) -> bytes:
 
 
 def noted(service: Slow, data: bytes) -> bytes:
-    """Let the service go on once something has arrived."""
+    """Let the service continue once something has arrived."""
     if data:
         service.seen.set()
     return data
@@ -108,7 +108,7 @@ def noted(service: Slow, data: bytes) -> bytes:
 def test_a_stream_is_not_held_back(
     slow: tuple[Slow, str], tmp_path: Path, read: object, over_socket: bool
 ) -> None:
-    """The first event is there before the second was sent, and all of them are in the file."""
+    """The first event arrives before the second is sent, and all events are in the file."""
     service, url = slow
     with recording(tmp_path / "it.yaml", url) as cassette:
         options = {"base_url": cassette.base_url} if over_socket else {"transport": cassette.transport}
@@ -135,7 +135,7 @@ def test_nobody_waits_for_a_stream(slow: tuple[Slow, str], tmp_path: Path) -> No
 
 @pytest.mark.parametrize(("events", "kept", "complete"), [(1, FIRST, False), (2, FIRST + LAST + GOODBYE, True)])
 def test_leaving_early(slow: tuple[Slow, str], tmp_path: Path, events: int, kept: bytes, complete: bool) -> None:
-    """A client that leaves at the completion leaves a whole recording, one that leaves before does not."""
+    """If the client leaves at the completion, the recording is whole; if it leaves earlier, it is not."""
     service, url = slow
     with (
         recording(tmp_path / "it.yaml", url) as cassette,
@@ -153,7 +153,7 @@ def test_leaving_early(slow: tuple[Slow, str], tmp_path: Path, events: int, kept
 
 
 def test_a_url_with_a_path(slow: tuple[Slow, str], tmp_path: Path) -> None:
-    """Requests go below the path of the service's URL, and are recorded without it."""
+    """Requests are sent below the path of the service's URL, and recorded without that path."""
     service, url = slow
     with recording(tmp_path / "it.yaml", f"{url}/gateway/") as cassette:
         httpx.get(cassette.base_url + PATH)
@@ -165,7 +165,7 @@ def test_a_url_with_a_path(slow: tuple[Slow, str], tmp_path: Path) -> None:
     ("target", "field"), [(PATH, "content-length"), (f"{PATH}?stream=true", "transfer-encoding")]
 )
 def test_the_framing_is_recorded_once(slow: tuple[Slow, str], tmp_path: Path, target: str, field: str) -> None:
-    """Clients such as Node's fetch refuse a length that is there twice."""
+    """The framing's header field is recorded once: clients such as Node's fetch refuse a repeated length."""
     service, url = slow
     service.seen.set()
     with recording(tmp_path / "it.yaml", url) as cassette:

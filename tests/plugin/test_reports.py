@@ -1,4 +1,4 @@
-"""What is read when a test fails: what the code asked and was answered, and of a wrong call only the words."""
+"""Reports of failing tests: the requests and answers, and for a wrong call only the message."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_passing(client):
 
 
 def test_many_requests(pytester: pytest.Pytester) -> None:
-    """Of many requests the last are shown."""
+    """If there were many requests, the last ones are shown."""
     pytester.makepyfile(
         CLIENT
         + """
@@ -66,7 +66,7 @@ def test_failing(client):
 
 
 def test_how_answers_ended(pytester: pytest.Pytester) -> None:
-    """A connection that broke is told as one, whatever status was to come or had."""
+    """A broken connection is reported as such, whether or not a status had arrived."""
     pytester.makepyfile(
         CLIENT
         + """
@@ -89,7 +89,7 @@ def test_failing(interactions_emulator, client):
 
 @pytest.mark.parametrize("mode", ["tests", "loop"])
 def test_code_that_raises_at_a_cut(pytester: pytest.Pytester, mode: str) -> None:
-    """The cut is named too where no assertion of ours comes to speak, and said once where one does."""
+    """The cut is named even if none of our assertions failed, and only once if one did."""
     pytester.makepyfile(
         CLIENT
         + f"""
@@ -105,7 +105,7 @@ def test_asserting(dropped_stream):
     dropped_stream.assert_seen_once("")
 """
     )
-    result = run(pytester, "-rN")  # a summary repeats what was said, in CI all of it
+    result = run(pytester, "-rN")  # no summary, because it would repeat the message, in CI the whole of it
     result.assert_outcomes(failed=2)
     result.stdout.fnmatch_lines(
         ["E*JSONDecodeError*", "*- interactions -*", "dropped at event:3+40,end", "*GET stream → 3 events*"]
@@ -133,7 +133,7 @@ def test_a_wrong_call_in_a_test(pytester: pytest.Pytester) -> None:
 
 
 def test_a_fixture_that_is_used_wrongly(pytester: pytest.Pytester) -> None:
-    """An error at set-up is a sentence, without a trace."""
+    """An error at set-up is one sentence, without a traceback."""
     pytester.makepyfile(
         """
         import pytest

@@ -33,7 +33,7 @@ def test_it(interactions_cassette):
 
 
 def test_what_a_recording_leaves_out_is_not_in_an_answer(pytester: pytest.Pytester, live: Emulator) -> None:
-    """Filtered headers and parameters are written nowhere, also where the service repeats their values."""
+    """Filtered headers and parameters are written nowhere, even if the service repeats their values."""
     pytester.makepyfile(test_app=TOY)
     run(pytester).assert_outcomes(passed=1)
     text = (pytester.path / "cassettes" / "test_app" / "test_it.yaml").read_text("utf-8")
@@ -42,7 +42,7 @@ def test_what_a_recording_leaves_out_is_not_in_an_answer(pytester: pytest.Pytest
 
 
 def test_a_story_repeats_no_key() -> None:
-    """What a test's code was answered is told in the report of its failure without its credentials."""
+    """The report of a failing test shows the answers without the client's credentials."""
     headers = Headers([("x-goog-api-key", KEY), ("cookie", f"sid={PLAIN}")])
     request = Request("GET", f"/v1beta/interactions/a?key={QUERY}", headers)
     said = json.dumps({"error": {"message": f"no {KEY} {PLAIN} {QUERY}", "code": "x"}}).encode()

@@ -1,4 +1,4 @@
-"""One server for many tests: whose time passes, and who answers."""
+"""One server for many tests: whose clock advances, and which service answers."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def session() -> Iterator[Session]:
 
 
 def test_a_stream_moves_the_time_of_its_own_test(session: Session) -> None:
-    """A stream that one test left open passes its pauses in that test's time, whichever test is running."""
+    """The pauses of a stream that one test left open advance that test's clock, whichever test is running."""
     mine, running = LogicalClock(), LogicalClock()
     running.reached(100.0)
     with session.serving(Tenant(slow, mine)) as left_open, session.serving(Tenant(slow, running)):

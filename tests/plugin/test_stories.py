@@ -114,7 +114,7 @@ def test_a_loop_in_one_test(toy: pytest.Pytester) -> None:
 
 
 def test_one_turn_of_a_loop_alone(toy: pytest.Pytester) -> None:
-    """The marker in the message asks for the very case that failed, its settings included."""
+    """The marker in the message selects exactly the case that failed, including its settings."""
     toy.makepyfile(
         """
         import pytest
@@ -132,7 +132,7 @@ def test_one_turn_of_a_loop_alone(toy: pytest.Pytester) -> None:
 
 
 def test_what_pytest_cannot_make_many_tests_of(toy: pytest.Pytester) -> None:
-    """A TestCase, and a fixture that is looked up by name, are told in words what they cannot have."""
+    """A TestCase, and a fixture looked up by name, get a message that parametrized fixtures do not work there."""
     toy.makepyfile(
         """
         import unittest
@@ -158,7 +158,7 @@ def test_what_pytest_cannot_make_many_tests_of(toy: pytest.Pytester) -> None:
 
 
 def test_created_by_the_client(toy: pytest.Pytester) -> None:
-    """Code that creates the interaction itself is judged by the one it made."""
+    """Code that creates the interaction itself is judged by the interaction it created."""
     toy.makepyfile(
         """
         import pytest
@@ -186,7 +186,7 @@ def test_created_by_the_client(toy: pytest.Pytester) -> None:
     ],
 )
 def test_wrong_marker(toy: pytest.Pytester, marker: str, said: str) -> None:
-    """A marker that asks for nothing known is an error at collection, in words that name the test."""
+    """A marker with unknown options is an error at collection, with a message that names the test."""
     toy.makepyfile(f"import pytest\n@pytest.mark.{marker}\ndef test_it(dropped_stream): pass\n")
     result = run(toy)
     result.assert_outcomes(errors=1)
@@ -203,7 +203,7 @@ def test_wrong_marker(toy: pytest.Pytester, marker: str, said: str) -> None:
     ],
 )
 def test_a_marker_without_its_fixture(toy: pytest.Pytester, marker: str, fixture: str) -> None:
-    """A test whose marker would have no effect does not pass in silence; the marker of a module may."""
+    """A test whose own marker would have no effect does not pass silently; a module's marker may have none."""
     toy.makepyfile(f"import pytest\n@pytest.mark.{marker}\ndef test_it(): pass\n")
     result = run(toy)
     result.assert_outcomes(errors=1)
@@ -214,7 +214,7 @@ def test_a_marker_without_its_fixture(toy: pytest.Pytester, marker: str, fixture
 
 @pytest.mark.parametrize("cuts", ["every-event", "every-byte"])
 def test_first(cuts: str) -> None:
-    """`first=1` leaves out the cuts before the end of the first event, which tells the id, and no other."""
+    """`first=1` leaves out only the cuts before the end of the first event, which carries the id."""
     whole, later = cases_of(cuts=cuts, endings=["end"]), cases_of(cuts=cuts, endings=["end"], first=1)
     assert set(later) < set(whole)
     for case in whole[:: 1 if cuts == "every-event" else 40]:
@@ -226,7 +226,7 @@ def test_first(cuts: str) -> None:
 
 
 def test_lifecycle(toy: pytest.Pytester) -> None:
-    """The common routes without a marker, the named ones with it, all on request."""
+    """Without a marker the common routes run, with it the named ones, and with 'all' every route."""
     toy.makepyfile(
         """
         import app, pytest
@@ -249,7 +249,7 @@ def test_lifecycle(toy: pytest.Pytester) -> None:
 
 
 def test_unknown_route(toy: pytest.Pytester) -> None:
-    """A route that does not exist is named, with those that do."""
+    """The error for an unknown route names it, and lists the known ones."""
     toy.makepyfile(
         "import pytest\n@pytest.mark.interactions_lifecycle('canceled')\ndef test(interaction_lifecycle): pass\n"
     )
@@ -258,7 +258,7 @@ def test_unknown_route(toy: pytest.Pytester) -> None:
 
 
 def test_chain(toy: pytest.Pytester) -> None:
-    """A chain is built, gone on from, and its history is told."""
+    """A chain can be built and continued, and its history can be read."""
     toy.makepyfile(
         """
         def test_it(interaction_chain, client):

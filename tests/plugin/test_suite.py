@@ -20,10 +20,10 @@ SUITE = ("--pyargs", "harness.suite")
 
 
 class Terse(Emulator):
-    """Its 404 says nothing."""
+    """A server whose 404 has an empty error."""
 
     def __call__(self, request: Request) -> Response:
-        """The reference's answer without it."""
+        """The reference's answer, a 404 without its details."""
         response = super().__call__(request)
         if response.status == 404:
             return Response.whole(404, response.headers, b'{"error":{}}')
@@ -53,7 +53,7 @@ class Counting(Emulator):
 
 
 def test_all_answers_of_the_run_count(pytester: pytest.Pytester) -> None:
-    """What only another exercise saw fails the check that speaks of all answers; nothing is asked twice."""
+    """A defect seen only in another exercise fails the check about all answers; no request is sent twice."""
     emulator = Counting(Settings(require_key=False))
     asked: list[int] = []
     failed: list[int] = []
@@ -77,7 +77,7 @@ def broken() -> Iterator[str]:
 
 
 def test_the_reference_passes(pytester: pytest.Pytester) -> None:
-    """Every selected check is an item with its id, and all pass or say why they cannot run."""
+    """Every selected check is an item with its id; each passes or says why it cannot run."""
     result = run(pytester, *SUITE, "--interactions-url", "emulator", "--interactions-profile", "streaming", "-v")
     outcomes = result.parseoutcomes()
     assert outcomes["passed"] > 20
@@ -86,7 +86,7 @@ def test_the_reference_passes(pytester: pytest.Pytester) -> None:
 
 
 def test_markers_and_names_select(pytester: pytest.Pytester) -> None:
-    """Level and area are markers, the id is the name; an exercise runs for what is selected."""
+    """Level and area are markers, the id is the name; only the exercises of selected checks run."""
     named = run(
         pytester, *SUITE, "--interactions-url", "emulator", "-m", "interactions_must and interactions_area_del"
     )
@@ -110,7 +110,7 @@ def test_a_defect_fails_and_a_baseline_excuses_it(pytester: pytest.Pytester, bro
 
 
 def test_without_a_target(pytester: pytest.Pytester) -> None:
-    """Without a URL nothing is sent and the one item says what is missing."""
+    """Without a URL, nothing is sent, and the only item says what is missing."""
     result = run(pytester, *SUITE, "-rs")
     result.assert_outcomes(skipped=1)
     result.stdout.fnmatch_lines(["*--interactions-url URL*"])
@@ -133,7 +133,7 @@ def test_wrong_options(pytester: pytest.Pytester, option: tuple[str, str], said:
 
 
 def test_an_unreachable_target(pytester: pytest.Pytester) -> None:
-    """Where nobody answers the run ends at once, with the exit code that `harness check` has."""
+    """If the server cannot be reached, the run ends at once, with the same exit code as `harness check`."""
     result = run(pytester, *SUITE, "--interactions-url", "http://127.0.0.1:9")
     assert result.ret == Exit.UNREACHABLE
     result.stdout.fnmatch_lines(["*nothing to judge*127.0.0.1:9*"])
@@ -148,7 +148,7 @@ def test_not_collected_by_accident(pytester: pytest.Pytester) -> None:
 def test_what_a_target_repeats_is_shown_without_the_key(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A refusal that quotes the key ends the session without it."""
+    """If a refusal quotes the key, the message that ends the session does not contain it."""
     key = "zq1canary0123456789abc"
     monkeypatch.setenv("GEMINI_API_KEY", key)
     refusal = json.dumps({"error": {"code": "refused", "message": f"your key {key} did it"}}).encode()

@@ -1,4 +1,4 @@
-"""A test that never asks its fixture what must come is told so, and a test that checks in any other way is not."""
+"""A test that never asks its fixture for the outcome gets a warning; a test that checks otherwise does not."""
 
 from __future__ import annotations
 
@@ -208,14 +208,14 @@ SHOWN = ("-W", "default::harness.plugin.UncheckedResultWarning")
 
 
 def toys(pytester: pytest.Pytester, cases: dict[str, str]) -> None:
-    """A module of its own for each case."""
+    """Write a separate module for each case."""
     for name, source in cases.items():
         module = re.sub(r"\W", "_", name)
         pytester.makepyfile(**{f"test_{module}": HEAD + "\n" + re.sub(r"(?m)^ {8}", "", source)})
 
 
 def test_who_is_warned(pytester: pytest.Pytester) -> None:
-    """Every test that cannot notice a loss is named once, however many cuts it has, with what to write."""
+    """Every test that cannot notice a loss is named once, however many cuts it has, with what to write instead."""
     toys(pytester, UNCHECKED)
     result = run(pytester, *SHOWN)
     assert "failed" not in result.parseoutcomes()
@@ -228,14 +228,14 @@ def test_who_is_warned(pytester: pytest.Pytester) -> None:
 
 
 def test_who_is_not(pytester: pytest.Pytester) -> None:
-    """A test that checks, in whatever way, or that did not pass, has no warning, which here would be an error."""
+    """A test that checks in any way, or that did not pass, gets no warning, which would be an error here."""
     toys(pytester, CHECKED)
     outcomes = run(pytester).parseoutcomes()
     assert outcomes.keys() == {"passed", "skipped", "xfailed", "xpassed"}
 
 
 def test_where_warnings_are_errors(pytester: pytest.Pytester) -> None:
-    """Such a test is then an error of its teardown, in words alone; one that fails anyway has no second error."""
+    """If warnings are errors, such a test fails at teardown, without a traceback; a failed test does so once."""
     failing = UNCHECKED["nothing"].replace("read(", "assert not read(")
     toys(pytester, {"nothing": UNCHECKED["nothing"], "failing": failing})
     result = run(pytester)
@@ -246,7 +246,7 @@ def test_where_warnings_are_errors(pytester: pytest.Pytester) -> None:
 
 
 def test_on_workers(pytester: pytest.Pytester) -> None:
-    """The warning comes through from a worker of pytest-xdist."""
+    """The warning of a pytest-xdist worker is shown."""
     toys(pytester, {"nothing": UNCHECKED["nothing"]})
     result = run(pytester, "-n", "1", *SHOWN, process=True)
     result.assert_outcomes(passed=2, warnings=2)
@@ -255,7 +255,7 @@ def test_on_workers(pytester: pytest.Pytester) -> None:
 
 @pytest.mark.parametrize("asks", ["assert False", "dropped_stream.text"])
 def test_before_the_first_turn(pytester: pytest.Pytester, asks: str) -> None:
-    """A loop test that fails before any stream was dropped fails as any other, and does not end the session."""
+    """A loop test that fails before any stream was dropped fails normally, and does not end the session."""
     source = f'@dropped(cuts=CUTS, mode="loop")\ndef test_it(dropped_stream):\n    {asks}\n'
     toys(pytester, {"early": source})
     result = run(pytester)

@@ -1,4 +1,4 @@
-"""The built wheel in an environment of its own: the plugin is there by itself, with all it needs."""
+"""The built wheel in a separate environment: the plugin loads by itself, with everything it needs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs toy repositories with the plugin, the way a user's pytest would."""
+"""Run toy repositories with the plugin, as a user's pytest would."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ def options() -> list[str]:
 
 
 def run(pytester: pytest.Pytester, *arguments: str, process: bool = False) -> pytest.RunResult:
-    """One pytest run in the toy repository, warnings being errors.
+    """Run pytest once in the toy repository, with warnings as errors.
 
-    Modules that are first imported in a run of this process are forgotten after it. The libraries below httpx are
-    imported before, or httpx would go on with exceptions of theirs that nobody raises any more.
+    Modules that an in-process run imports first are removed after it. So the libraries below httpx are imported
+    before: otherwise httpx would keep exception classes of theirs that are no longer raised.
     """
     runner = pytester.runpytest_subprocess if process else pytester.runpytest_inprocess
     return runner(*options(), *arguments)

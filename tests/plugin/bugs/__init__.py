@@ -1,1 +1,1 @@
-"""Typical bugs of clients, each of which must fail the case meant for it."""
+"""Typical client bugs, each of which must fail the case meant for it."""

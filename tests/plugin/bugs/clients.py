@@ -1,7 +1,7 @@
-"""Small clients over httpx: a good one, and its broken brothers, each wrong in one way that is seen in the wild.
+"""Small clients over httpx: a good one, and broken variants, each with one bug that occurs in practice.
 
-A streaming client takes (client, interaction id) and gives the text it ended up with; a waiting client gives the
-interaction; a chaining client goes on from an interaction.
+A streaming client takes (client, interaction id) and returns its final text; a waiting client returns the
+interaction; a chaining client continues from an interaction.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def resuming(
     every_event_anew: bool = True,
     asking: Callable[[str | None], dict[str, Any]] = lambda cursor: {"params": asked(cursor)},
 ) -> str:
-    """A reconnect loop with its decisions left open."""
+    """A reconnect loop whose decisions are parameters."""
     cursor, text, seen = None, "", set[str]()
     for _ in range(attempts):
         try:
@@ -88,12 +88,12 @@ def asked(cursor: str | None, name: str = "last_event_id") -> dict[str, str]:
 
 
 def last_id(event: Event, cursor: str | None) -> str | None:
-    """The right cursor: the last id of an event that is none of an error."""
+    """The right cursor: the last id of an event that is not an error event."""
     return cursor if event["event_type"] == "error" else event.get("event_id", cursor)
 
 
 def documented(client: httpx.Client, interaction_id: str) -> str:
-    """The loop of the documentation page, bounded: each id is a cursor, also that of an error."""
+    """The loop of the documentation page, bounded: every id becomes a cursor, even that of an error."""
     return resuming(client, interaction_id, cursor_of=lambda event, cursor: event.get("event_id") or cursor)
 
 
@@ -110,19 +110,19 @@ def ignores_the_drop(client: httpx.Client, interaction_id: str) -> str:
 
 
 def takes_a_clean_end_for_completion(client: httpx.Client, interaction_id: str) -> str:
-    """Resumes after an error, and believes every end that is none."""
+    """Resumes after an error, and takes every end without an error for the completion."""
     return resuming(client, interaction_id, cursor_of=last_id, clean_end_is_the_end=True)
 
 
 def resumes_from_the_last_seen_event(client: httpx.Client, interaction_id: str) -> str:
-    """Makes a cursor of an event that has no id."""
+    """Makes a cursor from an event without an id."""
     return resuming(
         client, interaction_id, cursor_of=lambda event, _: str(event.get("event_id") or event.get("index") or 0)
     )
 
 
 def forgets_the_cursor_without_an_id(client: httpx.Client, interaction_id: str) -> str:
-    """An event without an id resets the cursor, so that all comes again."""
+    """Resets the cursor at an event without an id, so that everything is sent again."""
     return resuming(client, interaction_id, cursor_of=lambda event, _: event.get("event_id"))
 
 
@@ -132,12 +132,12 @@ def doubles_on_inclusive_resume(client: httpx.Client, interaction_id: str) -> st
 
 
 def doubles_without_ids(client: httpx.Client, interaction_id: str) -> str:
-    """Has no cursor, starts again, and appends."""
+    """Has no cursor: starts from the beginning and appends."""
     return resuming(client, interaction_id, cursor_of=lambda event, cursor: None)
 
 
 def sends_its_cursor_in_a_header(client: httpx.Client, interaction_id: str) -> str:
-    """As browsers do with every other event stream."""
+    """Sends the cursor the way browsers do for other event streams."""
 
     def asking(cursor: str | None) -> dict[str, Any]:
         return {"params": asked(None), "headers": {"last-event-id": cursor} if cursor else {}}
@@ -146,14 +146,14 @@ def sends_its_cursor_in_a_header(client: httpx.Client, interaction_id: str) -> s
 
 
 def misnames_its_cursor(client: httpx.Client, interaction_id: str) -> str:
-    """A parameter that nobody reads."""
+    """Sends the cursor in a parameter that the service ignores."""
     return resuming(
         client, interaction_id, cursor_of=last_id, asking=lambda cursor: {"params": asked(cursor, "lastEventId")}
     )
 
 
 def resumes_without_streaming(client: httpx.Client, interaction_id: str) -> str:
-    """A cursor, and no word of a stream."""
+    """Sends a cursor without asking for a stream."""
     return resuming(
         client,
         interaction_id,
@@ -163,12 +163,12 @@ def resumes_without_streaming(client: httpx.Client, interaction_id: str) -> str:
 
 
 def asks_nothing(client: httpx.Client, interaction_id: str) -> str:
-    """Talks to somebody else, say."""
+    """Sends no request, as if it talked to another server."""
     return ""
 
 
 def only_polls_once(client: httpx.Client, interaction_id: str) -> str:
-    """Never asks for the stream, nor waits for the end."""
+    """Neither asks for the stream nor waits for the end."""
     client.get(f"{PATH}/{interaction_id}")
     return ""
 
@@ -179,7 +179,7 @@ def poisons_its_cursor(client: httpx.Client, interaction_id: str) -> str:
 
 
 def loses_the_last_delta(client: httpx.Client, interaction_id: str) -> str:
-    """Moves the cursor before it has used the event: what dies in its hands is gone."""
+    """Moves the cursor before it has used the event, and loses an event during which it fails."""
     cursor, text, pending = None, "", ""
     for _ in range(10):
         try:
@@ -196,7 +196,7 @@ def loses_the_last_delta(client: httpx.Client, interaction_id: str) -> str:
 
 
 def skips_broken_events(client: httpx.Client, interaction_id: str) -> str:
-    """Reads on behind half an event as if it had not been there."""
+    """Ignores half an event and reads on after it."""
     cursor, text = None, ""
     for _ in range(10):
         query = {"stream": "true"} | ({"last_event_id": cursor} if cursor else {})
@@ -216,7 +216,7 @@ def skips_broken_events(client: httpx.Client, interaction_id: str) -> str:
 
 
 def posts_create_again(client: httpx.Client, interaction_id: str) -> str:
-    """Begins a new interaction where the old one could be resumed."""
+    """Begins a new interaction although the old one could be resumed."""
     for _ in range(5):
         text = ""
         try:
@@ -232,12 +232,12 @@ def posts_create_again(client: httpx.Client, interaction_id: str) -> str:
 
 
 def retries_for_ever(client: httpx.Client, interaction_id: str) -> str:
-    """No bound at all."""
+    """Reconnects without a limit."""
     return resuming(client, interaction_id, cursor_of=last_id, attempts=10**9, delay=0.0)
 
 
 def retries_without_delay(client: httpx.Client, interaction_id: str) -> str:
-    """Bounded, and as fast as it can."""
+    """Reconnects with a limit, but without a delay."""
     return resuming(client, interaction_id, cursor_of=last_id, delay=0.0)
 
 
@@ -273,18 +273,18 @@ def polls_until_completed(client: httpx.Client, interaction_id: str) -> Event:
 
 
 def believes_its_own_cancel(client: httpx.Client, interaction_id: str) -> str:
-    """Looks once, and says what it wants to see."""
+    """Polls once and returns that status, even if it is not final."""
     return str(client.get(f"{PATH}/{interaction_id}").json()["status"])
 
 
 def calls_incomplete_a_failure(client: httpx.Client, interaction_id: str) -> str:
-    """Knows two ends only."""
+    """Knows only two final statuses."""
     status = waits_well(client, interaction_id)["status"]
     return "completed" if status == "completed" else "failed"
 
 
 def answers(client: httpx.Client, interaction_id: str, tools: list[Event], **changes: Any) -> Event:
-    """Waits, gives every pending call its result, and waits for what comes of it."""
+    """Waits, sends a result for every pending call, and waits for the next interaction."""
     asked = waits_well(client, interaction_id)
     calls = [step for step in asked["steps"] if step["type"] == "function_call"]
     results = [
@@ -296,7 +296,7 @@ def answers(client: httpx.Client, interaction_id: str, tools: list[Event], **cha
 
 
 def continues(client: httpx.Client, interaction_id: str, **changes: Any) -> Event:
-    """Waits, and goes on with the token."""
+    """Waits, and continues with the token."""
     first = waits_well(client, interaction_id)
     token = first.get("continuation_token")
     body = {"model": MODEL, "continuation_token": token, "previous_interaction_id": interaction_id} | changes
@@ -308,7 +308,7 @@ def continues(client: httpx.Client, interaction_id: str, **changes: Any) -> Even
 
 
 def chains(client: httpx.Client, interaction_id: str, **changes: Any) -> Event:
-    """One more turn."""
+    """Add one more turn."""
     body = {"model": MODEL, "input": "And then?", "previous_interaction_id": interaction_id} | changes
     answer = client.post(PATH, json={name: value for name, value in body.items() if value is not None})
     return dict(answer.json())

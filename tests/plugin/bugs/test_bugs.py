@@ -1,4 +1,4 @@
-"""The good client passes every case; each broken one fails the case meant for it, told what it did wrong."""
+"""The good client passes every case; each broken one fails the case meant for it, with a message that says why."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def dropped(streaming: Streaming, case: Case) -> None:
 
 
 def test_the_good_client_passes_every_cut() -> None:
-    """Every event, ending, id setting and resume: whole, once, completed."""
+    """Under every cut, ending, id setting and resume, the good client gets the whole stream exactly once."""
     for resume in ("exclusive", "inclusive"):
         for case in cases_of(event_ids=EVENT_IDS, endings=("rst", "end", "fin"), resume=resume):
             dropped(clients.good, case)
@@ -84,7 +84,7 @@ STREAMING: list[tuple[Streaming, Case, str]] = [
     ("streaming", "case", "said"), STREAMING, ids=[f"{bug.__name__}-{case}" for bug, case, _ in STREAMING]
 )
 def test_streaming_bug(streaming: Streaming, case: Case, said: str) -> None:
-    """A broken streaming client is caught, in words; the good one passes the same case."""
+    """A broken streaming client fails with a message that says why; the good one passes the same case."""
     with pytest.raises(AssertionError, match=f"(?s)dropped at .*{said}") as caught:
         dropped(streaming, case)
     assert "pytest 'test_app.py::test_it[x]'" in str(caught.value)
@@ -92,14 +92,14 @@ def test_streaming_bug(streaming: Streaming, case: Case, said: str) -> None:
 
 
 def test_endless_retries() -> None:
-    """A client that never gives up is stopped, and told at which cut."""
+    """A client that never gives up is stopped, with a message that names the cut."""
     with pytest.raises(Runaway, match=r"more than 60 requests.*dropped at event:0,rst,times:all"):
         dropped(clients.retries_for_ever, Case(plan="event:0,rst,times:all"))
 
 
 @pytest.mark.parametrize("most", [7, 80])
 def test_the_bound_of_the_test_itself(most: int) -> None:
-    """`most_requests` that was given holds for a stream that drops and for a route, be it lower or higher."""
+    """A given `most_requests` applies to dropped streams and routes, whether below or above the default."""
     stream = DroppedStream(InteractionsEmulator(most_requests=most), Case(plan="event:0,rst,times:all"))
     with (
         no_sleep(),
@@ -117,7 +117,7 @@ def test_the_bound_of_the_test_itself(most: int) -> None:
 
 
 def test_impatient_retries() -> None:
-    """A client that retries without a delay is told so."""
+    """A client that retries without a delay fails with a message that says so."""
     stream = DroppedStream(InteractionsEmulator(), Case(plan="event:0,rst,times:5"))
     with no_sleep() as sleeps, client_of(stream.emulator) as client:
         clients.retries_without_delay(client, stream.id)
@@ -126,7 +126,7 @@ def test_impatient_retries() -> None:
 
 
 def test_patient_retries() -> None:
-    """The good client waits between connections that bring nothing."""
+    """The good client waits between connections without new events."""
     stream = DroppedStream(InteractionsEmulator(), Case(plan="event:0,rst,times:5"))
     with no_sleep() as sleeps, client_of(stream.emulator) as client:
         stream.assert_seen_once(clients.good(client, stream.id))
@@ -150,12 +150,12 @@ WAITED = [route for route, told in ROUTES.items() if told.then is None]
 
 @pytest.mark.parametrize("route", WAITED)
 def test_the_good_client_waits(route: str) -> None:
-    """Polling while it runs is right on every route."""
+    """Polling while the interaction runs is right on every route."""
     lifecycle(route, clients.waits_well)
 
 
 def test_the_good_client_goes_on() -> None:
-    """A function's result and a continuation are given as they should be."""
+    """The good client sends a function's result and a continuation correctly."""
     lifecycle("function_result", clients.answers, tools=True)
     lifecycle("requires_continuation", clients.continues)
 
@@ -185,7 +185,7 @@ WAITING: list[tuple[str, Callable[..., Any], dict[str, Any], str]] = [
     ids=[f"{route}-{bug.__name__}-{'-'.join(changes)}" for route, bug, changes, _ in WAITING],
 )
 def test_waiting_bug(route: str, broken: Callable[..., Any], changes: dict[str, Any], said: str) -> None:
-    """A broken waiting client is caught, in words."""
+    """A broken waiting client fails with a message that says why."""
     arguments = [[{"type": "function", "name": "get_weather"}]] if route == "function_result" else []
     story = Lifecycle(InteractionsEmulator(), route)
     if "tools" in changes:
@@ -200,14 +200,14 @@ def test_waiting_bug(route: str, broken: Callable[..., Any], changes: dict[str, 
 
 @pytest.mark.parametrize("route", ["failed", "cancelled", "requires_action"])
 def test_polls_for_ever(route: str) -> None:
-    """A client that waits for `completed` alone is stopped, and told what the interaction is."""
+    """A client that waits only for `completed` is stopped, with a message that gives the actual status."""
     status = ROUTES[route].status
     with pytest.raises(Runaway, match=f"more than 100 requests.*the interaction is '{status}' by now"):
         lifecycle(route, clients.polls_until_completed)
 
 
 def test_the_good_client_chains() -> None:
-    """A next turn with everything it needs, on every kind of chain."""
+    """A next turn with everything it needs passes on every kind of chain."""
     chain = Chain(InteractionsEmulator())
     with client_of(chain.emulator) as client:
         link = chain.build(3)
@@ -235,7 +235,7 @@ CHAINING: list[tuple[dict[str, Any], dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("turn", "changes", "said"), CHAINING)
 def test_chaining_bug(turn: dict[str, Any], changes: dict[str, Any], said: str) -> None:
-    """A broken chain is told for what it is."""
+    """A broken chain fails with a message that says why."""
     chain = Chain(InteractionsEmulator())
     chain.turn()
     link = chain.turn(**turn)
@@ -246,7 +246,7 @@ def test_chaining_bug(turn: dict[str, Any], changes: dict[str, Any], said: str) 
 
 
 def test_deleted_link() -> None:
-    """A deleted turn cannot be gone on from: the client sees the 404."""
+    """A deleted turn cannot be continued: the client sees the 404."""
     chain = Chain(InteractionsEmulator())
     link = chain.turn(deleted=True)
     with client_of(chain.emulator) as client:
