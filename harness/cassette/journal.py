@@ -108,17 +108,26 @@ def alone(path: Path) -> Iterator[None]:
     """Lock the cassette at `path`, even before it exists. Raises CassetteError if another recorder has done so."""
     real = Path(os.path.realpath(path))
     guard = real.with_name(f".{real.name}.lock")
-    try:
-        guard.parent.mkdir(parents=True, exist_ok=True)
-        file = guard.open("wb")
-    except OSError as wrong:
-        raise CassetteError(f"{path} cannot be written: {wrong.strerror}") from None
-    with file:
-        lock(file, path)
+    with _locked(guard, path):
         try:
             yield
         finally:
             guard.unlink(missing_ok=True)
+
+
+def _locked(guard: Path, path: Path) -> IO[bytes]:
+    """Open and lock the file `guard`. Raises CassetteError if another recorder holds it."""
+    while True:
+        try:
+            guard.parent.mkdir(parents=True, exist_ok=True)
+            file = guard.open("wb")
+        except OSError as wrong:
+            raise CassetteError(f"{path} cannot be written: {wrong.strerror}") from None
+        lock(file, path)
+        with suppress(OSError):
+            if os.path.samestat(os.fstat(file.fileno()), guard.stat()):
+                return file
+        file.close()  # its last owner deleted it meanwhile: the lock keeps nobody off
 
 
 def flow(value: Any) -> str:

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.cassette import CassetteError, CassetteFile, Journal, Recording, load
+from harness.cassette.journal import alone, lock
 from harness.contract import PROTOCOL
 from tests.cassette.samples import (
     DROPPED,
@@ -104,6 +105,7 @@ RECORDER = """
 import itertools, sys
 from dataclasses import replace
 from harness.cassette import CassetteFile
+from harness.cassette.journal import alone, lock
 from harness.contract import PROTOCOL
 from tests.cassette.samples import DROPPED
 
@@ -167,3 +169,20 @@ def test_an_append_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         assert path.read_bytes() == before
         journal.append(DROPPED)
     assert [recording.body for recording in load(path).recordings] == [HELLO.body, DROPPED.body]
+
+
+def test_a_lock_on_a_deleted_file_keeps_nobody_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the last owner deletes the lock file before it is locked, the recorder locks the one that is there."""
+    taken: list[Path] = []
+
+    def late(file: IO[bytes], path: Path) -> None:
+        if not taken:
+            taken.append(path)
+            Path(file.name).unlink()
+        lock(file, path)
+
+    monkeypatch.setattr("harness.cassette.journal.lock", late)
+    path = tmp_path / "a.yaml"
+    with alone(path), pytest.raises(CassetteError, match="another recorder"), alone(path):
+        pass
+    assert list(tmp_path.iterdir()) == []
