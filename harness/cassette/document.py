@@ -64,6 +64,8 @@ def line_of(path: Path, place: tuple[str | int, ...]) -> str:
         node: Any = yaml.compose(path.read_bytes(), Loader=_loader())
     except (OSError, yaml.YAMLError):
         return ""
+    if node is None:  # an empty file
+        return ""
     line = node.start_mark.line
     for step in place:
         if isinstance(step, int):

@@ -198,6 +198,8 @@ YAML = st.one_of(
 
 @quick
 @given(YAML)
+@example(b"")
+@example(b"# a comment")
 def test_the_cassette_loader_refuses_in_words(data: bytes) -> None:
     """Any file either loads as a cassette or raises a cassette error."""
     with tempfile.TemporaryDirectory() as folder:

@@ -103,7 +103,7 @@ def test_a_second_key_is_a_declaration() -> None:
     assert "two-keys" in probed(ToyService(), target=Target(other_key="k2")).capabilities
 
 
-@pytest.mark.parametrize(("status", "word"), [(401, "unauthorised"), (403, "may not"), (429, "quota")])
+@pytest.mark.parametrize(("status", "word"), [(401, "--api-key"), (403, "may not"), (429, "quota")])
 def test_refused_altogether(status: int, word: str) -> None:
     """If a target refuses a plain create, it is not judged."""
     with pytest.raises(TargetFault, match=word):
