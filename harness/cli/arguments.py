@@ -106,6 +106,18 @@ def header(text: str) -> tuple[str, str]:
     return name.strip(), value.strip()
 
 
+def add_header_argument(group: argparse._ArgumentGroup) -> None:
+    """Add the option for headers of the user's own."""
+    group.add_argument(
+        "-H",
+        "--header",
+        action="append",
+        type=header,
+        metavar="'N: V'",
+        help="header to send with every request (repeatable)",
+    )
+
+
 def level_named(text: str | None) -> Level:
     """The weakest level to include; without `text`, every level is included. Raises UsageFault."""
     levels = {level.lower(): level for level in Level}

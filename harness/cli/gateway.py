@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.cli.arguments import Parser, header, positive_seconds, some_seconds
+from harness.cli.arguments import Parser, add_header_argument, positive_seconds, some_seconds
 from harness.cli.hiding import hidden, hide
 from harness.cli.reporting import PLAIN_FORMATS, ReportFiles, say, write_json
 from harness.cli.serve import command_environment
@@ -97,14 +97,7 @@ def _parser() -> Parser:
         "--api-version", metavar="V", help="API version to use instead of the URL's (default: v1beta)"
     )
     group.add_argument("--api-key", metavar="KEY", help=f"key that the client sends (default: ${KEY_VARIABLE})")
-    group.add_argument(
-        "-H",
-        "--header",
-        action="append",
-        type=header,
-        metavar="'N: V'",
-        help="header to send with every request (repeatable)",
-    )
+    add_header_argument(group)
     group.add_argument("--model", help="model to ask for, by the gateway's name for it")
     group.add_argument("--agent", help="agent to ask for")
     group.add_argument("--ca-file", metavar="FILE", help="additional certificates to trust (PEM)")

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.cli.arguments import Parser, count, header, positive_seconds
+from harness.cli.arguments import Parser, add_header_argument, count, positive_seconds
 from harness.cli.hiding import hide
 from harness.cli.reporting import say, write_json
 from harness.cli.signals import told_like_interrupted
@@ -49,14 +49,7 @@ def add_scenario_arguments(parser: Parser) -> None:
     group.add_argument("--api-version", metavar="V", help="API version (default: v1beta)")
     group.add_argument("--model", help="model to ask for")
     group.add_argument("--agent", help="agent to ask for")
-    group.add_argument(
-        "-H",
-        "--header",
-        action="append",
-        type=header,
-        metavar="'N: V'",
-        help="header to send with every request (repeatable)",
-    )
+    add_header_argument(group)
     group.add_argument(
         "--timeout", type=positive_seconds, metavar="S", help="limit for one interaction to finish (default: 120)"
     )

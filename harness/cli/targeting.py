@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 
-from harness.cli.arguments import Parser, header, positive_number, positive_seconds, some_seconds
+from harness.cli.arguments import Parser, add_header_argument, positive_number, positive_seconds, some_seconds
 from harness.cli.configuration import fill_in, read_configuration
 from harness.cli.hiding import hide
 from harness.outcome import UsageFault
@@ -41,14 +41,7 @@ def add_target_arguments(parser: Parser) -> None:
     )
     group.add_argument("--model", help="model to ask for")
     group.add_argument("--agent", help="agent to ask for")
-    group.add_argument(
-        "-H",
-        "--header",
-        action="append",
-        type=header,
-        metavar="'N: V'",
-        help="header to send with every request (repeatable)",
-    )
+    add_header_argument(group)
     group.add_argument("--ca-file", metavar="FILE", help="additional certificates to trust (PEM)")
     group.add_argument(
         "--capability", action="append", metavar="+X|-Y", help="declare or deny a capability (repeatable)"

@@ -15,6 +15,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from harness.runner.around import StreamAround
 from harness.wire import At, By, Driver, Ending, Exchange, Frame, Headers, How, LiveStream, Recorder, Request
 
 PATIENT = 3
@@ -172,33 +173,18 @@ class EnduringDriver:
         self._driver.close()
 
 
-class _Heard:
+class _Heard(StreamAround):
     """A `LiveStream` that reports its finished exchange to `tell`, once."""
 
     def __init__(self, stream: LiveStream, tell: Callable[[Exchange], None]) -> None:
-        self._stream = stream
+        super().__init__(stream)
         self._tell: Callable[[Exchange], None] | None = tell
 
-    @property
-    def status(self) -> int | None:
-        return self._stream.status
-
-    @property
-    def headers(self) -> Headers:
-        return self._stream.headers
-
-    @property
-    def ended(self) -> bool:
-        return self._stream.ended
-
-    def read(self, events: int) -> list[Frame]:
-        return self._stream.read(events)
-
     def finish(self) -> Exchange:
-        return self._told(self._stream.finish())
+        return self._told(super().finish())
 
     def close(self) -> Exchange:
-        return self._told(self._stream.close())
+        return self._told(super().close())
 
     def _told(self, exchange: Exchange) -> Exchange:
         tell, self._tell = self._tell, None

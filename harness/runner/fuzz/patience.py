@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from harness.runner.around import StreamAround
 from harness.runner.fuzz.budget import Timer, TimeUp
-from harness.wire import By, Driver, Exchange, Frame, Headers, LiveStream, Request
+from harness.wire import By, Driver, Exchange, Frame, LiveStream, Request
 
 LEAST = 0.05
 """Least timeout of a request in seconds; also how early, by rounding, a timeout may end a request."""
@@ -63,33 +64,18 @@ class PatientDriver:
         return exchange
 
 
-class _PatientStream:
+class _PatientStream(StreamAround):
     """A `LiveStream` whose finished exchange is checked by `look` before it is returned."""
 
     def __init__(self, stream: LiveStream, look: Callable[[Exchange], Exchange]) -> None:
-        self._stream = stream
+        super().__init__(stream)
         self._look = look
 
-    @property
-    def status(self) -> int | None:
-        return self._stream.status
-
-    @property
-    def headers(self) -> Headers:
-        return self._stream.headers
-
-    @property
-    def ended(self) -> bool:
-        return self._stream.ended
-
     def read(self, events: int) -> list[Frame]:
-        frames = self._stream.read(events)
-        if self._stream.ended:
+        frames = super().read(events)
+        if self.ended:
             self.finish()
         return frames
 
     def finish(self) -> Exchange:
-        return self._look(self._stream.finish())
-
-    def close(self) -> Exchange:
-        return self._stream.close()
+        return self._look(super().finish())
