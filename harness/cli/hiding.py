@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ _told: set[str] = set()
 def begin() -> None:
     """Forget the secrets of earlier commands in this process."""
     _told.clear()
+    _mask_of.cache_clear()
 
 
 def hide(secrets: Mapping[str, str]) -> None:
@@ -37,10 +39,17 @@ def hidden_in(value: Any) -> Any:
 
 
 def _mask() -> Mask:
-    from harness.contract.protocol import PROTOCOL
     from harness.runner.targets import KEY_VARIABLE, OTHER_KEY_VARIABLE
-    from harness.wire.mask import Mask
 
     # Hide the environment's keys even if another key was chosen.
-    keys = [os.environ.get(name, "").strip() for name in (KEY_VARIABLE, OTHER_KEY_VARIABLE)]
-    return Mask({str(number): key for number, key in enumerate((*keys, *_told))}, PROTOCOL.secret_fields)
+    keys = (os.environ.get(name, "").strip() for name in (KEY_VARIABLE, OTHER_KEY_VARIABLE))
+    return _mask_of(frozenset((*keys, *_told)))
+
+
+@lru_cache(maxsize=1)
+def _mask_of(secrets: frozenset[str]) -> Mask:
+    """The mask for these secrets; kept, because making it takes far longer than masking a line with it."""
+    from harness.contract.protocol import PROTOCOL
+    from harness.wire.mask import Mask
+
+    return Mask({str(number): secret for number, secret in enumerate(secrets)}, PROTOCOL.secret_fields)
