@@ -3,7 +3,8 @@
 Importing this package is cheap; `harness.checks.catalogue` imports every area module.
 """
 
-from harness.checks.actions import (
+from harness.contract.requests import Target
+from harness.kit.actions import (
     Close,
     Finish,
     Open,
@@ -14,8 +15,7 @@ from harness.checks.actions import (
     Wait,
     stopped,
 )
-from harness.checks.check import CAPABILITIES, Check, Exercise, Registry, exercise
-from harness.checks.target import Target
+from harness.kit.check import CAPABILITIES, Check, Exercise, Registry, exercise
 
 __all__ = [
     "Check", "Exercise", "exercise", "Registry", "CAPABILITIES",

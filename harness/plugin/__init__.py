@@ -10,20 +10,20 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from harness.plugin.chain import Chain, Link
-    from harness.plugin.clients import async_client, client
-    from harness.plugin.conform import assert_conforms
-    from harness.plugin.drops import DroppedStream
-    from harness.plugin.environment import Environment
-    from harness.plugin.guard import OutsideConnection, loopback_only
-    from harness.plugin.lifecycle import ROUTES, Lifecycle
-    from harness.plugin.replay import CassetteFixture
-    from harness.plugin.sent import Sent
-    from harness.plugin.served import InteractionsEmulator, Served
-    from harness.plugin.session import Session, Tenant
-    from harness.plugin.sleeps import Sleeps, no_sleep
-    from harness.plugin.unchecked import UncheckedResultWarning
-    from harness.runner.drops import cases_of
+    from harness.benches.client.drop_cases import cases_of
+    from harness.plugin.cassette_fixture import CassetteFixture
+    from harness.plugin.environment_variables import Environment
+    from harness.plugin.interactions.assert_conforms import assert_conforms
+    from harness.plugin.interactions.chain import Chain, Link
+    from harness.plugin.interactions.clients import async_client, client
+    from harness.plugin.interactions.dropped_stream import DroppedStream
+    from harness.plugin.interactions.lifecycle import ROUTES, Lifecycle
+    from harness.plugin.network_guard import OutsideConnection, loopback_only
+    from harness.plugin.observed_service import InteractionsEmulator, Served
+    from harness.plugin.sent_requests import Sent
+    from harness.plugin.session_server import Session, Tenant
+    from harness.plugin.sleep_skipping import Sleeps, no_sleep
+    from harness.plugin.unused_result import UncheckedResultWarning
 
 _HOMES = {
     "Chain": "chain",

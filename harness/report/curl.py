@@ -11,12 +11,12 @@ import re
 import shlex
 from collections.abc import Sequence
 
-from harness.checks.target import KEY_HEADER
 from harness.contract import read
+from harness.contract.requests import KEY_HEADER
 from harness.wire import Exchange, Request
 from harness.wire.mask import Mask
-from harness.wire.secrets import is_secret_header
-from harness.wire.spellings import SCHEME
+from harness.wire.secret_forms import SCHEME
+from harness.wire.secret_patterns import is_secret_header
 
 _LEFT_TO_CURL = frozenset({"content-length", "host", "connection", "accept-encoding", "transfer-encoding"})
 

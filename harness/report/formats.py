@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from harness.report.story import Story
+from harness.report.run_state import Story
 
 FORMATS = ("json", "junit", "markdown", "html", "badge")
 

@@ -12,10 +12,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from harness.engine.events import Result
 from harness.outcome import Verdict
-from harness.report.explain import failure_text
-from harness.report.story import Story
-from harness.runner.events import Result
+from harness.report.explanation import failure_text
+from harness.report.run_state import Story
 
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 

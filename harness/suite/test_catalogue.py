@@ -13,7 +13,7 @@ from typing import NoReturn
 
 import pytest
 
-from harness.checks.check import Check
+from harness.kit.check import Check
 from harness.outcome import Exit, TargetFault, UsageFault, Verdict
 from harness.suite.judging import Judge, baseline_of, selected
 

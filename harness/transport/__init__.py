@@ -10,14 +10,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from harness.transport.client import UrlDriver
-    from harness.transport.client_transport import Transport, transport
-    from harness.transport.inprocess import ServiceDriver
-    from harness.transport.limits import Limits, ServerLimits
-    from harness.transport.server import Server, ServerThread
-    from harness.transport.tap import Tap
-    from harness.transport.tee import async_tee_transport, tee_transport
-    from harness.transport.wall_clock import WallClock
+    from harness.transport.client.url_driver import UrlDriver
+    from harness.transport.http1.limits import Limits, ServerLimits
+    from harness.transport.inprocess.any_transport import Transport, transport
+    from harness.transport.inprocess.service_driver import ServiceDriver
+    from harness.transport.inprocess.tee import async_tee_transport, tee_transport
+    from harness.transport.server.server import Server, ServerThread
+    from harness.transport.server.wall_clock import WallClock
+    from harness.transport.tap.tap import Tap
 
 _HOMES = {
     "Limits": "limits",

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from harness.benches.recordings.verify import verify
 from harness.contract import Assembler, compare_steps, judge_interaction
 from harness.contract.rules import BY_ID
 from harness.outcome import Finding, Level
-from harness.runner.verify_cassettes import verify
 from tests.contract.corpus import FOLDER, files, needs_corpus
 
 pytestmark = needs_corpus

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from harness.contract.schemas import load
+from harness.contract.schema.schemas import load
 
 CREATE = "requests/create-interaction"
 

@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 import pytest
 
-from harness.contract.schemas import load
+from harness.contract.schema.schemas import load
 
 PACKAGES = ("interactions", "agents", "environments", "credentials", "triggers", "webhooks")
 WORDS = {"url": "URL", "mcp": "MCP"}

@@ -7,10 +7,9 @@ import json
 
 import pytest
 
-from harness.contract.schemas import load
+from harness.contract.schema.schemas import load
 from harness.emulator import Emulator
-
-from .client import AGENT, MODEL, Api
+from tests.emulator.client import AGENT, MODEL, Api
 
 FUNCTION = {
     "type": "function",
