@@ -1,6 +1,6 @@
 """The pytest plugin: options, markers and fixtures over `harness.plugin`. No logic; see `docs/pytest.md`.
 
-Layer 7. Loaded in every pytest session where the package is installed, so nothing heavy is imported at the top:
+Layer 8. Loaded in every pytest session where the package is installed, so nothing heavy is imported at the top:
 the modules behind a fixture are imported by the first test that requests it.
 """
 

@@ -3,6 +3,7 @@
 Importing this package is cheap; `harness.checks.catalogue` imports every area module.
 """
 
+from harness.checks.capabilities import CAPABILITIES
 from harness.contract.requests import Target
 from harness.kit.actions import (
     Close,
@@ -15,7 +16,7 @@ from harness.kit.actions import (
     Wait,
     stopped,
 )
-from harness.kit.check import CAPABILITIES, Check, Exercise, Registry, exercise
+from harness.kit.check import Check, Exercise, Registry, exercise
 
 __all__ = [
     "Check", "Exercise", "exercise", "Registry", "CAPABILITIES",

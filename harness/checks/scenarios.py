@@ -1,6 +1,6 @@
 """What a library of recordings holds: short exercises of lifecycle, streams, resumes, chains, tools and agents.
 
-Layer 4. The exercises are like those of the checks, but small and the same on every target: nothing is scripted
+Layer 2. The exercises are like those of the checks, but small and the same on every target: nothing is scripted
 and nothing races, so two recordings of one scenario can be compared. Whatever a scenario creates is deleted
 afterwards, without being recorded.
 """

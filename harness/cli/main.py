@@ -1,6 +1,6 @@
 """Finds the command, runs it, and turns whatever happens into an exit code and a readable line.
 
-Layer 6. The only place that catches faults of every kind. Usage and target problems never show a stack trace;
+Layer 7. The only place that catches faults of every kind. Usage and target problems never show a stack trace;
 unexpected exceptions, which are bugs of ours, do. Commands are imported when they are called, so that
 `harness --help` stays fast.
 """

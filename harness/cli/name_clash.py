@@ -1,6 +1,6 @@
 """Detects a `harness` module of the user's own, which Python would confuse with this package.
 
-Layer 6. If theirs comes first on the path, none of our code runs and nothing can warn them. So we warn while ours
+Layer 7. If theirs comes first on the path, none of our code runs and nothing can warn them. So we warn while ours
 still runs.
 """
 

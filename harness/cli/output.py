@@ -1,6 +1,6 @@
 """Writes the output of the commands: to standard output, and to the files that `--report` names.
 
-Layer 6.
+Layer 7.
 """
 
 from __future__ import annotations

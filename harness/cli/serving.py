@@ -1,6 +1,6 @@
 """Shared by the commands that listen on a port: the address, the announcement, and how long they serve.
 
-Layer 6. Must not know what is served.
+Layer 7. Must not know what is served.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The arguments that name a target and how to talk to it, shared by `check`, `fuzz` and `smoke`.
 
-Layer 6.
+Layer 7.
 """
 
 from __future__ import annotations

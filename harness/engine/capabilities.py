@@ -9,7 +9,7 @@ from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from harness.kit.check import CAPABILITIES
+from harness.checks.capabilities import CAPABILITIES
 from harness.outcome import UsageFault
 from harness.outcome.suggest import did_you_mean
 

@@ -10,20 +10,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from harness.checks.capabilities import PROFILE_GATES, PROFILES
 from harness.engine.capabilities import Capabilities
-from harness.kit.check import PROFILES, Check, Exercise
+from harness.kit.check import Check, Exercise
 from harness.outcome import Level, Observation, Outcome, UsageFault
 from harness.outcome.suggest import did_you_mean
-
-PROFILE_GATES: dict[str, frozenset[str]] = {
-    "core": frozenset(),
-    "streaming": frozenset({"stream"}),
-    "background": frozenset({"background"}),
-    "chaining": frozenset({"store", "continuation"}),
-    "tools": frozenset({"functions", "search"}),
-    "agents": frozenset({"agents", "environments", "agents-crud", "webhooks"}),
-}
-"""Without `--profile`, a profile is on if any of these capabilities is present; `core` is always on."""
 
 _LEVELS = {Level.MUST: {Level.MUST}, Level.SHOULD: {Level.MUST, Level.SHOULD}, Level.MAY: set(Level)}
 

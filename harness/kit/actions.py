@@ -1,6 +1,6 @@
 """The actions that an exercise can yield to the runner.
 
-Layer 2. An exercise is a generator; each `yield` hands one of these to the runner and receives its result. The
+Layer 1. An exercise is a generator; each `yield` hands one of these to the runner and receives its result. The
 runner decides where requests go, closes open streams and deletes what was created.
 """
 

@@ -1,41 +1,17 @@
 """A check: one rule, an exercise that several checks may share, and a pure judge function.
 
-Layer 2. Registration happens at import of the area modules; `harness.checks.catalogue` collects them.
+Layer 1. Registration happens when the modules of a catalogue are imported.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
-from harness.contract.requests import Target
 from harness.kit.actions import STOPPED, Steps
 from harness.outcome import Finding, HarnessFault, Observation, Outcome, Rule, Unmet
-
-PROFILES = ("core", "streaming", "background", "chaining", "tools", "agents")
-
-CAPABILITIES: dict[str, str] = {
-    "v1": "serves /v1 beside its default version",
-    "auth": "checks API keys",
-    "two-keys": "is tested with a second key, of another project",
-    "store": "keeps interactions and serves GET",
-    "stream": "streams events",
-    "background": "runs in the background",
-    "background-slow": "background runs last long enough to act on them",
-    "event-ids": "gives the events of its background streams an event_id",
-    "functions": "calls a declared function when forced to",
-    "thoughts": "emits thought steps",
-    "search": "runs the google_search tool",
-    "agents": "runs agents",
-    "environments": "gives managed agents an environment",
-    "agents-crud": "lets this key create agents",
-    "webhooks": "lets this key create webhooks",
-    "continuation": "pauses with requires_continuation",
-    "script": "can be scripted through /__harness__/",
-}
-"""Every capability a check may require, with its meaning; declared by the user or probed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +23,7 @@ class Exercise:
     answered by a front end before the API, whose errors have a shape of their own.
     """
 
-    run: Callable[[Target], Steps]
+    run: Callable[[Any], Steps]
     requests: int
     interactions: int
     front_end: bool = False
@@ -57,6 +33,9 @@ class Exercise:
         """The function's name, unique in the catalogue."""
         return self.run.__name__
 
+
+T = TypeVar("T")
+"""The class that builds an exercise's requests."""
 
 Judge = Callable[..., Observation | Iterable[Finding]]
 
@@ -126,10 +105,10 @@ class Check:
 
 def exercise(
     *, requests: int, interactions: int = 0, front_end: bool = False
-) -> Callable[[Callable[[Target], Steps]], Exercise]:
+) -> Callable[[Callable[[T], Steps]], Exercise]:
     """Declare an exercise and its cost on the reference; see `Exercise`."""
 
-    def declare(function: Callable[[Target], Steps]) -> Exercise:
+    def declare(function: Callable[[T], Steps]) -> Exercise:
         return Exercise(function, requests, interactions, front_end)
 
     return declare
@@ -138,8 +117,12 @@ def exercise(
 class Registry:
     """The checks of one area module, in the order in which they are shown."""
 
-    def __init__(self, rules: Mapping[str, Rule]) -> None:
+    def __init__(
+        self, rules: Mapping[str, Rule], *, profiles: Container[str], capabilities: Iterable[str]
+    ) -> None:
         self._rules = rules
+        self._profiles = profiles
+        self._capabilities = frozenset(capabilities)
         self.checks: list[Check] = []
 
     def check(
@@ -157,8 +140,8 @@ class Registry:
         """Register the decorated judge for a rule. Raises ValueError if rule, profile or capability is unknown."""
         needed = frozenset(requires)
         if rule_id not in self._rules:
-            raise ValueError(f"no rule {rule_id!r} in harness.contract.rules: write the rule first")
-        if profile not in PROFILES or not needed <= CAPABILITIES.keys():
+            raise ValueError(f"no rule {rule_id!r} among the rules of the contract: write the rule first")
+        if profile not in self._profiles or not needed <= self._capabilities:
             raise ValueError(f"{rule_id}: unknown profile {profile!r} or capability in {sorted(needed)}")
 
         def register(judge: Judge) -> Judge:

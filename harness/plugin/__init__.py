@@ -1,4 +1,4 @@
-"""The building blocks of the pytest fixtures, usable without the fixtures too. Layer 6.
+"""The building blocks of the pytest fixtures, usable without the fixtures too. Layer 7.
 
 Everything a fixture does is here; `harness.pytest_plugin` only connects it to markers, options and tests. Names
 are imported on first use, so that the plugin costs nothing in a project that does not use it.
@@ -26,27 +26,27 @@ if TYPE_CHECKING:
     from harness.plugin.unused_result import UncheckedResultWarning
 
 _HOMES = {
-    "Chain": "chain",
-    "Link": "chain",
-    "client": "clients",
-    "async_client": "clients",
-    "assert_conforms": "conform",
-    "DroppedStream": "drops",
-    "cases_of": "drops",
-    "Environment": "environment",
-    "OutsideConnection": "guard",
-    "loopback_only": "guard",
-    "Lifecycle": "lifecycle",
-    "ROUTES": "lifecycle",
-    "CassetteFixture": "replay",
-    "Sent": "sent",
-    "InteractionsEmulator": "served",
-    "Served": "served",
-    "Session": "session",
-    "Tenant": "session",
-    "Sleeps": "sleeps",
-    "no_sleep": "sleeps",
-    "UncheckedResultWarning": "unchecked",
+    "Chain": "interactions.chain",
+    "Link": "interactions.chain",
+    "client": "interactions.clients",
+    "async_client": "interactions.clients",
+    "assert_conforms": "interactions.assert_conforms",
+    "DroppedStream": "interactions.dropped_stream",
+    "cases_of": "interactions.dropped_stream",
+    "Environment": "environment_variables",
+    "OutsideConnection": "network_guard",
+    "loopback_only": "network_guard",
+    "Lifecycle": "interactions.lifecycle",
+    "ROUTES": "interactions.lifecycle",
+    "CassetteFixture": "cassette_fixture",
+    "Sent": "sent_requests",
+    "InteractionsEmulator": "observed_service",
+    "Served": "observed_service",
+    "Session": "session_server",
+    "Tenant": "session_server",
+    "Sleeps": "sleep_skipping",
+    "no_sleep": "sleep_skipping",
+    "UncheckedResultWarning": "unused_result",
 }
 
 __all__ = [

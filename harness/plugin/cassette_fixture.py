@@ -1,6 +1,6 @@
 """The recording of one test: played from `cassettes/<module>/<test>.yaml`, or recorded there from a live service.
 
-Layer 6. Uses the paths and conventions of pytest-recording (record modes, `vcr_config`), but none of vcrpy's
+Layer 7. Uses the paths and conventions of pytest-recording (record modes, `vcr_config`), but none of vcrpy's
 patches: clients reach us by transport or by URL. A request that was not recorded fails the test at its end, even
 if the code under test swallows the error.
 """

@@ -1,6 +1,6 @@
 """The environment variables that direct clients to this session's server, even clients built at import time.
 
-Layer 6. Standard library only, because it is used in every pytest session. It binds a socket without listening on
+Layer 7. Standard library only, because it is used in every pytest session. It binds a socket without listening on
 it. The server of `session` takes the socket over when a test first needs it, so no other process can get the port.
 """
 

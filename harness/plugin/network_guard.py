@@ -1,6 +1,6 @@
 """Refuse connections to anything but this machine while a fixture is in use.
 
-Layer 6. Patches the standard library's sockets, which asyncio and trio use too. uvloop has sockets of its own, so
+Layer 7. Patches the standard library's sockets, which asyncio and trio use too. uvloop has sockets of its own, so
 the methods of its loops that take an address are patched once uvloop is imported (the server of a session imports
 it if it is installed).
 """

@@ -1,6 +1,6 @@
 """The stand-in for the API in one test: a service whose requests are logged, limited, and can be made to fail.
 
-Layer 6. `Served` wraps any service (also the player of a recording), `InteractionsEmulator` the emulator.
+Layer 7. `Served` wraps any service (also the player of a recording), `InteractionsEmulator` the emulator.
 """
 
 from __future__ import annotations

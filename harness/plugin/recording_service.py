@@ -1,6 +1,6 @@
 """Record a service while it answers: each piece is forwarded at once, and the record is kept before the last one.
 
-Layer 6. Knows an open cassette and the server to record; what a test asked for is read in `replay`.
+Layer 7. Knows an open cassette and the server to record; what a test asked for is read in `replay`.
 """
 
 from __future__ import annotations

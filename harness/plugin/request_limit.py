@@ -1,6 +1,6 @@
 """Stop a test whose code would run for ever, with an exception that ordinary handlers do not catch.
 
-Layer 6. Retry loops catch `Exception`, so they are stopped by pytest's own failure, which is a `BaseException`.
+Layer 7. Retry loops catch `Exception`, so they are stopped by pytest's own failure, which is a `BaseException`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Skip and count sleeps: `time.sleep`, `asyncio.sleep`, `anyio.sleep` and `trio.sleep`.
 
-Layer 6. A loop that polls every five seconds then runs at once, and the test can still see how long it would have
+Layer 7. A loop that polls every five seconds then runs at once, and the test can still see how long it would have
 slept. Modules that imported the functions by name, as `sleep`, are patched too. Our server thread still sleeps.
 """
 

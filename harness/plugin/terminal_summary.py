@@ -1,6 +1,6 @@
 """Remarks in the terminal summary: recordings not played or old, SHOULD rules that a judged server breaks.
 
-Layer 6. Standard library only. Remarks travel in the reports' user_properties, so that they also arrive from
+Layer 7. Standard library only. Remarks travel in the reports' user_properties, so that they also arrive from
 workers of xdist.
 """
 

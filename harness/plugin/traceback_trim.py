@@ -1,6 +1,6 @@
 """Remove our own frames from reports of wrong calls: the author needs only the message and the line of the test.
 
-Layer 6.
+Layer 7.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The requests and answers of a test in a few lines, for the report of a failing test.
 
-Layer 6. Keeps only the status and ending of an answer, and the body of an error, which says what was wrong.
+Layer 7. Keeps only the status and ending of an answer, and the body of an error, which says what was wrong.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Warn about tests that pass whatever the code under test does: they never asked the fixture for the outcome.
 
-Layer 6. Decided at the end of the teardown, after the test's own fixtures have had a chance to check as well. A
+Layer 7. Decided at the end of the teardown, after the test's own fixtures have had a chance to check as well. A
 test may check in its own way, which its source shows: it expects an exception, or compares with its marker.
 """
 

@@ -1,6 +1,6 @@
 """Support for tests that are also marked `vcr`: vcrpy plays other services, and is kept away from ours.
 
-Layer 6. Knows pytest-recording's paths, fixture and persister, and the open vcrpy cassette that the fixture
+Layer 7. Knows pytest-recording's paths, fixture and persister, and the open vcrpy cassette that the fixture
 returns. Of a file, it knows only the metadata and whether a dropped stream is in it.
 """
 

@@ -1,6 +1,6 @@
 """A shields.io endpoint badge: how many of the checks that ran have passed.
 
-Layer 5.
+Layer 6.
 """
 
 from __future__ import annotations

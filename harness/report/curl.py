@@ -1,6 +1,6 @@
 """Requests as curl commands that reproduce them in a POSIX shell; the key is taken from the environment.
 
-Layer 5. An id that an answer returns and a later request needs becomes a shell variable: a new run returns a new
+Layer 6. An id that an answer returns and a later request needs becomes a shell variable: a new run returns a new
 id.
 """
 

@@ -1,6 +1,6 @@
 """What changed between two recordings, as lines for a person and as plain data.
 
-Layer 5. The shape of the data is published in `schemas/output/diff.schema.json`.
+Layer 6. The shape of the data is published in `schemas/output/diff.schema.json`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """An exchange as lines for a person: request, answer, ending; cut to a useful size, secrets hidden.
 
-Layer 5.
+Layer 6.
 """
 
 from __future__ import annotations

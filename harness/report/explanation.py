@@ -1,6 +1,6 @@
 """The block that explains one verdict: requirement with its source, expected, actual, exchange, curl.
 
-Layer 5. Plain text without colour, shared by the terminal, JUnit, Markdown and HTML reports.
+Layer 6. Plain text without colour, shared by the terminal, JUnit, Markdown and HTML reports.
 """
 
 from __future__ import annotations

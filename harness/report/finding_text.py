@@ -1,6 +1,6 @@
 """One finding in words: what is wrong, where, what was expected and what came.
 
-Layer 5. The only place that words a finding for people; must not know what a run, a file or a test does with it.
+Layer 6. The only place that words a finding for people; must not know what a run, a file or a test does with it.
 """
 
 from __future__ import annotations

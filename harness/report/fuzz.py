@@ -1,6 +1,6 @@
 """A fuzz run as text and as data: what each engine did, and each failure with its shortest history.
 
-Layer 5.
+Layer 6.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A run against a gateway as text and as data: each verdict, and what passed on both sides of the gateway.
 
-Layer 5.
+Layer 6.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The HTML report: one file that needs no network, with the wire log of every verdict that it explains.
 
-Layer 5.
+Layer 6.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The JSON report: one object, described by `schemas/output/check.schema.json`.
 
-Layer 5.
+Layer 6.
 """
 
 from __future__ import annotations

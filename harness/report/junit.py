@@ -1,6 +1,6 @@
 """JUnit reports, readable by the usual CI systems, of a run of checks or of any run given as cases.
 
-Layer 5. FAIL and STALE are failures. ERROR and a MUST that had no answer are errors. What did not run or is
+Layer 6. FAIL and STALE are failures. ERROR and a MUST that had no answer are errors. What did not run or is
 excused is skipped.
 """
 

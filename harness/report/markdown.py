@@ -1,6 +1,6 @@
 """The Markdown report, made for `$GITHUB_STEP_SUMMARY`: totals, what failed and why, the rest folded away.
 
-Layer 5.
+Layer 6.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The report on a session that records scenarios: text while it runs, and the session as plain data.
 
-Layer 5. Colour and the progress line appear only on a terminal. What a target says is masked before it is shown.
+Layer 6. Colour and the progress line appear only on a terminal. What a target says is masked before it is shown.
 The shape of the data is published in `schemas/output/record-scenarios.schema.json`.
 """
 

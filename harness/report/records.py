@@ -1,6 +1,6 @@
 """A result or a run as plain data: the JSON report prints it, and other machine formats are made from it.
 
-Layer 5. The shape is published in `schemas/output/check.schema.json`.
+Layer 6. The shape is published in `schemas/output/check.schema.json`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A minimal reproduction of a failure in three forms: a shell script of curl lines, a pytest module, a cassette.
 
-Layer 5. Keys come from the environment.
+Layer 6. Keys come from the environment.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The state of a run, collected from its events; it is complete once the run has finished.
 
-Layer 5. The formats that can only be written after the end (JSON, JUnit, HTML, Markdown, badge) are functions of
+Layer 6. The formats that can only be written after the end (JSON, JUnit, HTML, Markdown, badge) are functions of
 a finished `Story`.
 """
 

@@ -1,14 +1,15 @@
 """Removes secrets from a stream even if their text is spread over several events.
 
-Layer 5. Finds them in the way recordings are redacted. Secrets in one piece are left to the `Mask`.
+Layer 6. Finds them in the way recordings are redacted. Secrets in one piece are left to the `Mask`.
 """
 
 from __future__ import annotations
 
 from harness.cassette import CassetteError
+from harness.cassette.format.byte_edits import TextEdit
 from harness.cassette.format.framing import apply
 from harness.cassette.redaction.body_secrets import BodyReader
-from harness.cassette.redaction.placeholders import Change, Vault
+from harness.cassette.redaction.placeholders import Vault
 from harness.contract.tables.protocol import PROTOCOL
 from harness.wire.mask import HIDDEN, Mask
 
@@ -21,7 +22,7 @@ class _Stars(Vault):
     def placeholder(self, secret: str) -> str:
         return HIDDEN
 
-    def changes(self, text: str, *, cut: bool = False, resumed: bool = False) -> list[Change]:
+    def changes(self, text: str, *, cut: bool = False, resumed: bool = False) -> list[TextEdit]:
         found = super().changes(text, cut=cut, resumed=resumed)
         return [change for change in found if change.kind != "private URL"]
 

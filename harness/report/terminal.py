@@ -1,6 +1,6 @@
 """The report that a person watches: what was probed, a progress line, a block for each failure, the totals.
 
-Layer 5. Drawing on the terminal is left to `screen`.
+Layer 6. Drawing on the terminal is left to `screen`.
 """
 
 from __future__ import annotations

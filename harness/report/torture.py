@@ -1,6 +1,6 @@
 """A torture run as text and as data: a strip of the stream for each ending, and the failures in groups.
 
-Layer 5.
+Layer 6.
 """
 
 from __future__ import annotations

@@ -13,8 +13,8 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from harness.contract.judge.stream_state import DELTAS_OF
 from harness.contract.tables.lifecycle import CANCELLED, FAILED, SETTLED
+from harness.contract.tables.steps import DELTAS_OF
 from harness.strategies import values
 from harness.strategies.from_schema import objects
 from harness.strategies.messages import shapes, usages

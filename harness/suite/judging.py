@@ -1,6 +1,6 @@
 """Takes the result of each test item from one run of the catalogue; the exercise an item needs is run next.
 
-Layer 7. The runner does the work; `test_catalogue` turns a verdict into the outcome of an item.
+Layer 8. The runner does the work; `test_catalogue` turns a verdict into the outcome of an item.
 """
 
 from __future__ import annotations

@@ -20,18 +20,18 @@ if TYPE_CHECKING:
     from harness.transport.tap.tap import Tap
 
 _HOMES = {
-    "Limits": "limits",
-    "ServerLimits": "limits",
-    "ServiceDriver": "inprocess",
-    "UrlDriver": "client",
-    "Server": "server",
-    "ServerThread": "server",
-    "transport": "client_transport",
-    "Transport": "client_transport",
-    "Tap": "tap",
-    "tee_transport": "tee",
-    "async_tee_transport": "tee",
-    "WallClock": "wall_clock",
+    "Limits": "http1.limits",
+    "ServerLimits": "http1.limits",
+    "ServiceDriver": "inprocess.service_driver",
+    "UrlDriver": "client.url_driver",
+    "Server": "server.server",
+    "ServerThread": "server.server",
+    "transport": "inprocess.any_transport",
+    "Transport": "inprocess.any_transport",
+    "Tap": "tap.tap",
+    "tee_transport": "inprocess.tee",
+    "async_tee_transport": "inprocess.tee",
+    "WallClock": "server.wall_clock",
 }
 
 __all__ = [

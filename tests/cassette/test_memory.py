@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 
 from harness.cassette import CassetteError, CassetteFile, Recording, load
 from harness.cassette.format import byte_edits, yaml_scalars
-from harness.cassette.format.byte_edits import placed, text_of, windows_of
+from harness.cassette.format.byte_edits import TextEdit, placed, text_of, windows_of
 from harness.cassette.format.framing import Edit, apply, pieces_of
-from harness.cassette.redaction.placeholders import Change, Vault
+from harness.cassette.redaction.placeholders import Vault
 from harness.cassette.redaction.redactor import Redactor
 from harness.cassette.redaction.text_secrets import TextReader
 from harness.cassette.replay import matching
@@ -145,7 +145,7 @@ def test_places_in_any_order(data: bytes, draw: st.DataObject) -> None:
     spots = draw.draw(st.lists(st.integers(0, len(text)), max_size=6))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(byte_edits, "WINDOW", 3)
-        found = list(placed(5, text, [Change(at, at, "é", "kind") for at in spots]))
+        found = list(placed(5, text, [TextEdit(at, at, "é", "kind") for at in spots]))
     starts = [5 + len(text[:at].encode("utf-8", "surrogateescape")) for at in spots]
     assert [item.edit for item in found] == [Edit(start, start, "é".encode()) for start in starts]
 

@@ -11,8 +11,7 @@ from pkgutil import iter_modules
 
 import pytest
 
-from harness import checks
-from harness.checks import CAPABILITIES, Check, Exercise
+from harness.checks import CAPABILITIES, Check, Exercise, areas
 from harness.checks.catalogue import CATALOGUE, gather
 from harness.contract.judge import body, errors, stream, stream_state, usage
 from harness.contract.rules import BY_ID
@@ -115,6 +114,6 @@ def test_two_exercises_of_one_name_are_refused():
 
 def test_every_area_is_in_the_catalogue():
     """The catalogue includes every module that registers checks."""
-    modules = [import_module(f"harness.checks.{found.name}") for found in iter_modules(checks.__path__)]
+    modules = [import_module(f"harness.checks.areas.{found.name}") for found in iter_modules(areas.__path__)]
     registered = [check for module in modules for check in getattr(module, "CHECKS", ())]
     assert sorted(check.id for check in registered) == sorted(check.id for check in CATALOGUE)

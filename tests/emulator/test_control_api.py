@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from harness.checks.capabilities import CAPABILITIES
 from harness.emulator import control_api as control_module
-from harness.kit.check import CAPABILITIES
 from harness.wire import Headers, Request
 from tests.emulator.client import MODEL, Api
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from harness.checks import Check, Registry, exercise, stopped
-from harness.contract.rules import BY_ID
+from harness.checks import Check, exercise, stopped
+from harness.checks.capabilities import new_registry
 from harness.outcome import Finding, HarnessFault, Observation, Outcome, Severity, Unmet, Where
 
 BROKEN = Finding("", "wrong")
@@ -21,7 +21,7 @@ def nothing(t):
 
 def check_of(judge) -> Check:
     """A check whose judge is `judge`."""
-    registry = Registry(BY_ID)
+    registry = new_registry()
     registry.check("create.ok", nothing, title="a title", profile="core")(judge)
     return registry.checks[0]
 
@@ -34,7 +34,7 @@ def test_a_finding_gets_the_rule_and_the_only_exchange():
 
 def test_a_finding_is_about_what_the_check_names():
     """If there are several exchanges, a finding without a place refers to the one named by `about`."""
-    registry = Registry(BY_ID)
+    registry = new_registry()
     details = {"title": "a title", "profile": "core", "about": "got"}
     registry.check("create.ok", nothing, **details)(lambda created, got: [BROKEN])
     observation = registry.checks[0].observe({"created": 1, "got": 2})
@@ -87,4 +87,4 @@ def test_a_judge_that_wants_what_its_exercise_never_returns_is_our_fault():
 def test_unknown_names_are_refused_at_import(rule, profile, requires):
     """Registering a check under an unknown rule, profile or capability raises."""
     with pytest.raises(ValueError, match=r"okay|everything|magic"):
-        Registry(BY_ID).check(rule, nothing, title="a title", profile=profile, requires=requires)(list)
+        new_registry().check(rule, nothing, title="a title", profile=profile, requires=requires)(list)

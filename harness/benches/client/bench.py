@@ -1,6 +1,6 @@
 """Plays the cases, one after another on each worker: begin it, let the client read, judge what it ended up with.
 
-Layer 4.
+Layer 5.
 """
 
 from __future__ import annotations

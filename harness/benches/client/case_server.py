@@ -1,6 +1,6 @@
 """The server that one worker's clients connect to: one case at a time, each under its own path.
 
-Layer 4.
+Layer 5.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A command in its own process group, whose outputs are read within limits of time and size.
 
-Layer 4. Its outputs are not always read to the end: they may be endless, and a child that has left the group may
+Layer 5. Its outputs are not always read to the end: they may be endless, and a child that has left the group may
 keep them open.
 """
 

@@ -1,4 +1,4 @@
-"""One stream that is known in advance, and the faults applied to it. Layer 4, a value."""
+"""One stream that is known in advance, and the faults applied to it. Layer 5, a value."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The cases of a stream that is known in advance: one for each cut, ending, and setting of event ids.
 
-Layer 4, pure except for the cassette it may read. `harness.faults` defines what happens at a cut.
+Layer 5, pure except for the cassette it may read. `harness.faults` defines what happens at a cut.
 """
 
 from __future__ import annotations

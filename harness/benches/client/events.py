@@ -1,6 +1,6 @@
 """The events of a torture run; reports listen to them.
 
-Layer 4, values only.
+Layer 5, values only.
 """
 
 from __future__ import annotations

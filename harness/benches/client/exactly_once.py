@@ -1,6 +1,6 @@
 """The resume oracle for clients: nothing lost, nothing twice, order kept, completion noticed.
 
-Layer 4, pure. Compares what the code under test ended up with to the whole stream. It describes what is wrong and,
+Layer 5, pure. Compares what the code under test ended up with to the whole stream. It describes what is wrong and,
 from what went over the wire, what the client did. Only the assembled result counts: differently split deltas are
 fine.
 """

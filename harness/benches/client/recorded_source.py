@@ -1,6 +1,6 @@
 """Takes a whole stream from a cassette, which can then be cut anywhere and resumed from any event.
 
-Layer 4.
+Layer 5.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The source of a stream that will drop: an interaction of the emulator, or a recording.
 
-Layer 4. Knows how to create a background interaction and read it whole; must not know plans or clients.
+Layer 5. Knows how to create a background interaction and read it whole; must not know plans or clients.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Judges a gateway from both sides at once: the emulator is its upstream, and the harness its client.
 
-Layer 4. `upstream` and `line` are the two sides, and `trials` sends the requests. `compare` and the judges in
+Layer 5. `upstream` and `line` are the two sides, and `trials` sends the requests. `compare` and the judges in
 `calls`, `streams` and `endings` find what was lost on the way. `rules` sets the level of each loss, and `mutants`
 prove that each rule can fail.
 """

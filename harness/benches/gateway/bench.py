@@ -1,6 +1,6 @@
 """Both ends of a gateway: sends requests as its client, and pairs them with what arrives upstream as passages.
 
-Layer 4. Knows which requests upstream belong to which request of the client; must not know what is right.
+Layer 5. Knows which requests upstream belong to which request of the client; must not know what is right.
 Requests are sent one after another, so what arrives belongs to the current one. Where possible it is matched by
 the words of its input or by its id, since a gateway may still be busy with an earlier request. Except for the
 watch at the end, every wait is for a condition and is bounded.

@@ -1,6 +1,6 @@
 """The events that a run against a gateway emits; reports listen to them.
 
-Layer 4, values only.
+Layer 5, values only.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A gateway that the run starts itself: its command, its output, and its end, child processes included.
 
-Layer 4. Knows processes; must not know what a gateway does.
+Layer 5. Knows processes; must not know what a gateway does.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Makes the trials of a run, and notices when the gateway has stopped answering.
 
-Layer 4. A gateway that stops answering costs the whole timeout for each remaining passage, and none of these says
+Layer 5. A gateway that stops answering costs the whole timeout for each remaining passage, and none of these says
 anything about a rule. So after a few passages without an answer, the gateway is sent a plain create, which it
 answered before. If it answers that, the run goes on, and what it left unanswered is held against it. If it does
 not, the run stops, and only what came before is judged. Must not know what is right.

@@ -1,4 +1,4 @@
-"""A passage: one request through a gateway, seen from both sides. Layer 4, values only.
+"""A passage: one request through a gateway, seen from both sides. Layer 5, values only.
 
 Must not know how a request is sent or what is right.
 """

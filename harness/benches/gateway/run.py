@@ -1,6 +1,6 @@
 """One run against a gateway: see that a create comes through, make the trials, judge the passages.
 
-Layer 4. Knows the order of things; must not know how anything is printed.
+Layer 5. Knows the order of things; must not know how anything is printed.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The gateway's upstream: the emulator, and a record of each request and of how much of its answer was read.
 
-Layer 4. Knows services and bodies; must not know the client's side. A carrier may call it from any thread.
+Layer 5. Knows services and bodies; must not know the client's side. A carrier may call it from any thread.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Decides whether the result of a scenario may become a cassette: nothing failed, and its replay is the same.
 
-Layer 4, pure. Must not know where files are or what is sent next.
+Layer 5, pure. Must not know where files are or what is sent next.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Records scenarios, one cassette each, and replaces a cassette only with one that was proved.
 
-Layer 4. A session has a budget of requests, waits out short refusals, stops at an exhausted quota or a lost
+Layer 5. A session has a budget of requests, waits out short refusals, stops at an exhausted quota or a lost
 connection, keeps what is finished and can be continued. Each recording is replayed and compared with what was
 seen, judged against the contract, and compared with its predecessor. Recordings of the live service and of the
 emulator never replace each other.

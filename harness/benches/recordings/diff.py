@@ -1,6 +1,6 @@
 """Compares two recordings of the same session: drift in shape breaks clients, drift in content does not.
 
-Layer 4, pure except for reading files. Knows how exchanges are paired and how their drifts are merged into one
+Layer 5, pure except for reading files. Knows how exchanges are paired and how their drifts are merged into one
 short list; `diff_shape` defines what shape is.
 """
 

@@ -1,6 +1,6 @@
 """Judges recorded traffic for `harness verify`, without sending anything.
 
-Layer 1. Takes the contents of files, and opens none. Every entry of a recorder's file, and every other file, is
+Layer 5. Takes the contents of files, and opens none. Every entry of a recorder's file, and every other file, is
 either judged or left out with a reason; the two add up to all there is.
 Recordings of the generation before `steps` are recognised and left out: they were correct in their time.
 """

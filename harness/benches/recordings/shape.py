@@ -1,6 +1,6 @@
 """Separates the shape of a recorded answer from its content, which may differ between two correct runs.
 
-Layer 4, pure. The shape of a body is its fields with their types, the values that name a kind or a state, and the
+Layer 5, pure. The shape of a body is its fields with their types, the values that name a kind or a state, and the
 order of a stream's events. The number of deltas, their text and their ids are content.
 """
 

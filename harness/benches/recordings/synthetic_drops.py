@@ -1,6 +1,6 @@
 """Presents a client's hang-up as a drop by the server, to rehearse drops that no live service makes on demand.
 
-Layer 4, pure. The recording itself never changes; the ending that is presented says that it is synthetic.
+Layer 5, pure. The recording itself never changes; the ending that is presented says that it is synthetic.
 """
 
 from __future__ import annotations

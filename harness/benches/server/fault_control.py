@@ -1,6 +1,6 @@
 """Faults that can be set while a service runs: `POST /__harness__/faults`, for the whole server or one session.
 
-Layer 4. Knows the path under which plans arrive and which requests they spare; `harness.faults` applies them.
+Layer 5. Knows the path under which plans arrive and which requests they spare; `harness.faults` applies them.
 The control API itself never suffers from a plan, or no plan could be removed.
 """
 

@@ -1,6 +1,6 @@
 """Waits until a target answers at all, because a server that was just started needs a moment.
 
-Layer 4.
+Layer 5.
 """
 
 from __future__ import annotations

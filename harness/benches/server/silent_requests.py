@@ -1,6 +1,6 @@
 """Wraps a service and reports the requests that it left without an answer.
 
-Layer 4. Knows endings; must not know how a request travels. Without the report, whatever stands between client and
+Layer 5. Knows endings; must not know how a request travels. Without the report, whatever stands between client and
 service would be taken for the cause.
 """
 

@@ -10,10 +10,18 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from harness.cassette.format.framing import Edit
-from harness.cassette.redaction.placeholders import Change
 
 WINDOW = 3 * 64 * 1024
 """Bytes or characters processed at once where the whole body is not needed; a multiple of 3, for base64."""
+
+
+class TextEdit(NamedTuple):
+    """Replaces the characters `start` to `end` of a text with `text`; `kind` says why."""
+
+    start: int
+    end: int
+    text: str
+    kind: str
 
 
 class Found(NamedTuple):
@@ -23,7 +31,7 @@ class Found(NamedTuple):
     kind: str
 
 
-def placed(base: int, text: str, changes: Iterable[Change]) -> Iterator[Found]:
+def placed(base: int, text: str, changes: Iterable[TextEdit]) -> Iterator[Found]:
     """Convert changes of a text to edits of the bytes that it was decoded from, which begin at `base`."""
     offset = _offsets(text)
     for change in changes:

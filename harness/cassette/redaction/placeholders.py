@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import NamedTuple
 
+from harness.cassette.format.byte_edits import TextEdit
 from harness.wire.secret_forms import cores, spellings
 from harness.wire.secret_patterns import hints, is_placeholder, sightings
 
@@ -23,15 +23,6 @@ _A_PATTERN = 64
 """Spellings per pattern. A new spelling recompiles only the latest pattern, which this keeps small."""
 
 _NOTHING = re.compile(r"(?!)")
-
-
-class Change(NamedTuple):
-    """Replaces the characters `start` to `end` of a text with `text`; `kind` says why."""
-
-    start: int
-    end: int
-    text: str
-    kind: str
 
 
 class Vault:
@@ -70,41 +61,41 @@ class Vault:
         """Whether `changes` could find anything; cheap, with no false negatives."""
         return hints(text) or any(pattern.search(text) for pattern in self._patterns)
 
-    def changes(self, text: str, *, cut: bool = False, resumed: bool = False) -> list[Change]:
+    def changes(self, text: str, *, cut: bool = False, resumed: bool = False) -> list[TextEdit]:
         """Return what to replace in a text, in order and without overlap.
 
         `cut` means that the text ends where a connection broke, `resumed` that it begins where one resumed. At
         such an edge, a part of a known secret is hidden too.
         """
-        found: list[Change] = []
+        found: list[TextEdit] = []
         for pattern in self._patterns:
             found += [
-                Change(*match.span(), self._mark(match[0]), "known secret") for match in pattern.finditer(text)
+                TextEdit(*match.span(), self._mark(match[0]), "known secret") for match in pattern.finditer(text)
             ]
         found += self._edges(text, cut, resumed)
         for kind, start, end in sightings(text):
-            found.append(Change(start, end, self.placeholder(text[start:end]), kind))
+            found.append(TextEdit(start, end, self.placeholder(text[start:end]), kind))
         return without_overlap(found)
 
     def _mark(self, spelling: str) -> str:
         return self.placeholder(self._spellings[spelling])
 
-    def _edges(self, text: str, cut: bool, resumed: bool) -> Iterable[Change]:
+    def _edges(self, text: str, cut: bool, resumed: bool) -> Iterable[TextEdit]:
         for secret in self._spellings:
             longest = min(len(secret) - 1, len(text))
             if cut:
                 size = next((n for n in range(longest, PREFIX - 1, -1) if text.endswith(secret[:n])), 0)
                 if size:
-                    yield Change(len(text) - size, len(text), self._mark(secret), "known secret")
+                    yield TextEdit(len(text) - size, len(text), self._mark(secret), "known secret")
             if resumed:
                 size = next((n for n in range(longest, PREFIX - 1, -1) if text.startswith(secret[-n:])), 0)
                 if size:
-                    yield Change(0, size, self._mark(secret), "known secret")
+                    yield TextEdit(0, size, self._mark(secret), "known secret")
 
 
-def without_overlap(changes: Iterable[Change]) -> list[Change]:
+def without_overlap(changes: Iterable[TextEdit]) -> list[TextEdit]:
     """The changes in order; overlapping ones are merged into the first to begin (then the longest)."""
-    kept: list[Change] = []
+    kept: list[TextEdit] = []
     for change in sorted(changes, key=lambda change: (change.start, -change.end)):
         if not kept or change.start >= kept[-1].end:
             kept.append(change)
@@ -113,7 +104,7 @@ def without_overlap(changes: Iterable[Change]) -> list[Change]:
     return kept
 
 
-def changed(text: str, changes: Iterable[Change]) -> str:
+def changed(text: str, changes: Iterable[TextEdit]) -> str:
     """Return the text after `changes`, which must be in order and must not overlap."""
     parts, at = [], 0
     for change in changes:

@@ -12,9 +12,9 @@ from array import array
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from harness.cassette.format.byte_edits import Found, bytes_of, placed, text_of
+from harness.cassette.format.byte_edits import Found, TextEdit, bytes_of, placed, text_of
 from harness.cassette.format.errors import CassetteError
-from harness.cassette.redaction.placeholders import Change, Vault, changed, without_overlap
+from harness.cassette.redaction.placeholders import Vault, changed, without_overlap
 from harness.cassette.redaction.text_secrets import TextReader
 from harness.wire import Decoder, StreamProtocol
 from harness.wire.tokens import Token, closed_text, encoded, seems_json, tokens
@@ -50,7 +50,7 @@ class _Spread:
         parts, self._parts, self._latest = [*self._parts, *self._latest], [], []
         return "".join(parts)
 
-    def touched(self, whole: str, changes: list[Change]) -> Iterator[tuple[int, int, str, list[Change]]]:
+    def touched(self, whole: str, changes: list[TextEdit]) -> Iterator[tuple[int, int, str, list[TextEdit]]]:
         """For each event whose fragment changes, yield start, end, the fragment, and the changes in it."""
         at = 0
         for start, end, size in zip(self._starts, self._ends, self._sizes, strict=True) if changes else ():
@@ -156,7 +156,7 @@ class DeltaReader:
         for start, end, fragment, share in spread.touched(whole, changes):
             yield from self._replaced(start, text_of(body[start:end]), (spread.key, fragment), share)
 
-    def _replaced(self, base: int, frame: str, carried: tuple[str, str], share: list[Change]) -> Iterator[Found]:
+    def _replaced(self, base: int, frame: str, carried: tuple[str, str], share: list[TextEdit]) -> Iterator[Found]:
         """Yield the replacement of a fragment's literal, with its secrets removed."""
         payload = _payload(frame)
         token = self._literal(payload, list(tokens(payload)), carried)
@@ -167,7 +167,7 @@ class DeltaReader:
             )
         literal = payload[token.start : token.end]
         new = encoded(changed(token.text, share), literal, closed=token.closed)
-        yield from placed(base, frame, [Change(token.start, token.end, new, share[0].kind)])
+        yield from placed(base, frame, [TextEdit(token.start, token.end, new, share[0].kind)])
 
 
 def _payload(frame: str) -> str:
@@ -175,12 +175,12 @@ def _payload(frame: str) -> str:
     return _NOT_PAYLOAD.sub(lambda prefix: " " * len(prefix[0]), frame)
 
 
-def _share(changes: Iterable[Change], start: int, end: int) -> Iterator[Change]:
+def _share(changes: Iterable[TextEdit], start: int, end: int) -> Iterator[TextEdit]:
     """The changes within the fragment from `start` to `end`; a change inserts its text only where it begins."""
     for change in changes:
         if change.start < end and change.end > start:
             first = change.start >= start
-            yield Change(
+            yield TextEdit(
                 max(change.start, start) - start, min(change.end, end) - start, change.text if first else "",
                 change.kind,
             )  # fmt: skip

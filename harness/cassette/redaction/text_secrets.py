@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from harness.cassette.redaction.placeholders import Change, Vault, changed, without_overlap
+from harness.cassette.format.byte_edits import TextEdit
+from harness.cassette.redaction.placeholders import Vault, changed, without_overlap
 from harness.wire import StreamProtocol
 from harness.wire.secret_forms import SCHEME
 from harness.wire.secret_patterns import is_placeholder, looks_random, plain_name
@@ -59,11 +60,11 @@ class TextReader:
         depth: int = 0,
         cut: bool = False,
         resumed: bool = False,
-    ) -> list[Change]:
+    ) -> list[TextEdit]:
         """Return what to replace in a text, which may or may not be JSON."""
         if not seems_json(text) or depth >= _DEPTH:
             return self._vault.changes(text, cut=cut, resumed=resumed)
-        found: list[Change] = []
+        found: list[TextEdit] = []
         outside = _Outside()
         for token in self.literals(text, above):
             outside.take(text, token)
@@ -91,7 +92,7 @@ class TextReader:
                 return True
         return False
 
-    def between(self, text: str, taken: Iterable[Token]) -> list[Change]:
+    def between(self, text: str, taken: Iterable[Token]) -> list[TextEdit]:
         """Secrets outside all literals: in comments, in event names, in text that only began like JSON."""
         outside = _Outside()
         for token in taken:
@@ -99,18 +100,18 @@ class TextReader:
         outside.end(text)
         return self._vault.changes(outside.text())
 
-    def in_literal(self, text: str, token: Token, depth: int = 0) -> Change | None:
+    def in_literal(self, text: str, token: Token, depth: int = 0) -> TextEdit | None:
         """The change to a literal of a text, None if it stays."""
         if self._is_exempt(token):
             return None
         if not token.is_string:
             secret = len(token.text) > 3 and self._secret.covers(token.path)
-            return Change(token.start, token.end, "0", "secret field") if secret else None
+            return TextEdit(token.start, token.end, "0", "secret field") if secret else None
         value, kind = self._value(token, depth)
         if value == token.text:
             return None
         new = encoded(value, text[token.start : token.end], closed=token.closed)
-        return Change(token.start, token.end, new, kind)
+        return TextEdit(token.start, token.end, new, kind)
 
     def hidden(self, value: str) -> str:
         """Replace the whole value, except for the name of an authorisation scheme."""

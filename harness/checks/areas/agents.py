@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.checks.areas.chain import a_chain
+from harness.checks.capabilities import new_registry
 from harness.checks.vocabulary.expect import (
     CLIENT_ERROR,
     SUCCESS,
@@ -22,13 +23,12 @@ from harness.checks.vocabulary.polling import expect_id, id_of, polls, settled, 
 from harness.checks.vocabulary.stored import HELLO
 from harness.contract import read
 from harness.contract.requests import Target
-from harness.contract.rules import BY_ID
 from harness.kit.actions import Exchanges, Send, Steps, stopped
-from harness.kit.check import Registry, exercise
+from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
 
-_AGENTS = Registry(BY_ID)
+_AGENTS = new_registry()
 CHECKS = _AGENTS.checks
 
 DEEP_RESEARCH = "deep-research-preview-04-2026"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from harness.checks.capabilities import new_registry
 from harness.checks.vocabulary.expect import (
     CLIENT_ERROR,
     at,
@@ -20,13 +21,12 @@ from harness.checks.vocabulary.expect import (
 from harness.checks.vocabulary.polling import appear, id_of
 from harness.checks.vocabulary.stored import HELLO, WRONG_KEY
 from harness.contract.requests import KEY_HEADER, Target, segment
-from harness.contract.rules import BY_ID
 from harness.kit.actions import Send, Steps, stopped
-from harness.kit.check import Registry, exercise
+from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
 
-_AUTH = Registry(BY_ID)
+_AUTH = new_registry()
 CHECKS = _AUTH.checks
 
 _REFUSED = frozenset({400, 401, 403})

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
+from harness.checks.capabilities import new_registry
 from harness.checks.vocabulary.background_runs import HELD_AFTER, LONG, Running, let_go, script
 from harness.checks.vocabulary.expect import (
     SUCCESS,
@@ -26,13 +27,12 @@ from harness.checks.vocabulary.stored import HELLO
 from harness.contract import RUNNING, SETTLED, STATUSES, may_follow
 from harness.contract.data.output import output_steps
 from harness.contract.requests import Target, segment
-from harness.contract.rules import BY_ID
 from harness.kit.actions import Exchanges, Send, Steps, stopped
-from harness.kit.check import Registry, exercise
+from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
 
-_BACKGROUND = Registry(BY_ID)
+_BACKGROUND = new_registry()
 CHECKS = _BACKGROUND.checks
 
 HTTP_PATIENCE = 60.0

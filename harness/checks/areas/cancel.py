@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.checks.areas.background import a_run_that_lasts
+from harness.checks.capabilities import new_registry
 from harness.checks.vocabulary.background_runs import begin
 from harness.checks.vocabulary.expect import (
     CLIENT_ERROR,
@@ -28,13 +29,12 @@ from harness.checks.vocabulary.stored import HELLO, UNKNOWN_ID
 from harness.checks.vocabulary.stream_events import completion, events_in, expect_stream, of_kind
 from harness.contract.data.output import output_steps
 from harness.contract.requests import Target, segment
-from harness.contract.rules import BY_ID
 from harness.kit.actions import Exchanges, Finish, Read, Send, Steps, Wait, stopped
-from harness.kit.check import Registry, exercise
+from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
 from harness.wire import By, Exchange
 
-_CANCEL = Registry(BY_ID)
+_CANCEL = new_registry()
 CHECKS = _CANCEL.checks
 
 _A_MOMENT = 1.0

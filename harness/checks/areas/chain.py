@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from harness.checks.capabilities import new_registry
 from harness.checks.vocabulary.background_runs import begin, let_go
 from harness.checks.vocabulary.expect import (
     CLIENT_ERROR,
@@ -24,14 +25,13 @@ from harness.checks.vocabulary.polling import appear, expect_id, id_of, need_id,
 from harness.checks.vocabulary.stored import HELLO, UNKNOWN_ID
 from harness.contract.data.output import output_steps, steps_of
 from harness.contract.requests import Target
-from harness.contract.rules import BY_ID
 from harness.kit.actions import Exchanges, Send, Steps, stopped
-from harness.kit.check import Registry, exercise
+from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
 from harness.outcome.words import counted
 from harness.wire import Exchange
 
-_CHAIN = Registry(BY_ID)
+_CHAIN = new_registry()
 CHECKS = _CHAIN.checks
 
 

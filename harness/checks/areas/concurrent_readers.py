@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from harness.checks.capabilities import new_registry
 from harness.checks.vocabulary.background_runs import HELD_AFTER, begin, let_go, read_to_a_cursor, whole
 from harness.checks.vocabulary.expect import at
 from harness.checks.vocabulary.polling import opened
@@ -21,14 +22,13 @@ from harness.checks.vocabulary.stream_events import (
     last_cursor,
 )
 from harness.contract.requests import Target
-from harness.contract.rules import BY_ID
 from harness.kit.actions import Close, Exchanges, Finish, Open, Read, Steps, stopped
-from harness.kit.check import Registry, exercise
+from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
 from harness.outcome.words import counted
 from harness.wire import Exchange
 
-_READERS = Registry(BY_ID)
+_READERS = new_registry()
 CHECKS = _READERS.checks
 
 _READ_BEFORE_CUT = 5

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from harness.checks.capabilities import new_registry
 from harness.checks.vocabulary.background_runs import script, whole
 from harness.checks.vocabulary.expect import (
     CLIENT_ERROR,
@@ -24,13 +25,12 @@ from harness.checks.vocabulary.polling import id_of, need_id, status_of
 from harness.checks.vocabulary.stored import HELLO
 from harness.checks.vocabulary.stream_events import completion, events_in, expect_stream, of_kind
 from harness.contract.requests import Target
-from harness.contract.rules import BY_ID
 from harness.kit.actions import Exchanges, Send, Steps
-from harness.kit.check import Registry, exercise
+from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
 
-_CONTINUATION = Registry(BY_ID)
+_CONTINUATION = new_registry()
 CHECKS = _CONTINUATION.checks
 
 PAUSED = "requires_continuation"

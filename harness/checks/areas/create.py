@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from harness.checks.capabilities import new_registry
 from harness.checks.vocabulary.expect import (
     CLIENT_ERROR,
     SUCCESS,
@@ -26,14 +27,13 @@ from harness.checks.vocabulary.stored import HELLO, a_stored_interaction, severa
 from harness.contract import read
 from harness.contract.data.output import steps_of
 from harness.contract.requests import Target
-from harness.contract.rules import BY_ID
 from harness.contract.tables.lifecycle import STATUSES
 from harness.kit.actions import Send, Steps
-from harness.kit.check import Registry, exercise
+from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
 
-_CREATE = Registry(BY_ID)
+_CREATE = new_registry()
 CHECKS = _CREATE.checks
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from unicodedata import normalize
 
+from harness.checks.capabilities import new_registry
 from harness.checks.vocabulary.expect import (
     CLIENT_ERROR,
     SUCCESS,
@@ -27,13 +28,12 @@ from harness.checks.vocabulary.stored import HELLO, UNKNOWN_ID
 from harness.contract.data import json_parse
 from harness.contract.data.output import output_text
 from harness.contract.requests import Target
-from harness.contract.rules import BY_ID
 from harness.kit.actions import Send, Steps
-from harness.kit.check import Registry, exercise
+from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
 
-_OPTIONS = Registry(BY_ID)
+_OPTIONS = new_registry()
 CHECKS = _OPTIONS.checks
 
 UNUSUAL_TEXT = "Say hi. Zażółć, 日本語, e\u0301, שלום, 👩\u200d👩\u200d👧, \U0001d11e, tab\t, line\n, \u2028 end."

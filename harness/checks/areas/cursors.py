@@ -1,6 +1,6 @@
 """Checks of unusual cursors: percent-encoded, of the final event, or unknown; and of streams of an unknown id.
 
-Layer 2. `harness.checks.areas.resume` checks ordinary cursors; its exercise obtains most of the exchanges used here.
+Layer 2. `resume` checks ordinary cursors; its exercise obtains most of the exchanges used here.
 """
 
 from __future__ import annotations
@@ -8,20 +8,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.checks.areas.resume import Resumed, a_finished_run_resumed
+from harness.checks.capabilities import new_registry
 from harness.checks.vocabulary.background_runs import whole
 from harness.checks.vocabulary.expect import CLIENT_ERROR, SUCCESS, broken, expect_status, shown
 from harness.checks.vocabulary.stored import UNKNOWN_ID
 from harness.checks.vocabulary.stream_diff import Rest, compare
 from harness.checks.vocabulary.stream_events import events_in, expect_stream, is_stream, of_kind, of_the_run
 from harness.contract.requests import Target
-from harness.contract.rules import BY_ID
 from harness.kit.actions import Steps
-from harness.kit.check import Registry, exercise
+from harness.kit.check import exercise
 from harness.outcome import Finding
 from harness.outcome.words import counted
 from harness.wire import Exchange
 
-_CURSORS = Registry(BY_ID)
+_CURSORS = new_registry()
 CHECKS = _CURSORS.checks
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from harness.checks.capabilities import new_registry
 from harness.checks.vocabulary.background_runs import LONG
 from harness.checks.vocabulary.expect import (
     CLIENT_ERROR,
@@ -23,13 +24,12 @@ from harness.checks.vocabulary.polling import id_of, need_id, settled, vanish
 from harness.checks.vocabulary.stored import UNKNOWN_ID, a_stored_interaction, several_interactions
 from harness.contract import read
 from harness.contract.requests import Target
-from harness.contract.rules import BY_ID
 from harness.kit.actions import Send, Steps
-from harness.kit.check import Registry, exercise
+from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
 
-_DELETE = Registry(BY_ID)
+_DELETE = new_registry()
 CHECKS = _DELETE.checks
 
 

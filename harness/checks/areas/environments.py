@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from harness.checks.capabilities import new_registry
 from harness.checks.vocabulary.expect import (
     CLIENT_ERROR,
     SUCCESS,
@@ -25,13 +26,12 @@ from harness.checks.vocabulary.pages import each_once, entries, pages
 from harness.checks.vocabulary.polling import expect_id, id_of
 from harness.contract import read
 from harness.contract.requests import Target, segment
-from harness.contract.rules import BY_ID
 from harness.kit.actions import Exchanges, Send, Steps, stopped
-from harness.kit.check import Registry, exercise
+from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
 
-_ENVIRONMENTS = Registry(BY_ID)
+_ENVIRONMENTS = new_registry()
 CHECKS = _ENVIRONMENTS.checks
 
 NOTE = "harness check\n"

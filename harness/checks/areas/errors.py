@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
 from functools import partial
 
+from harness.checks.capabilities import new_registry
 from harness.checks.vocabulary.expect import (
     CLIENT_ERROR,
     SUCCESS,
@@ -26,13 +27,12 @@ from harness.checks.vocabulary.expect import (
 from harness.checks.vocabulary.stored import HELLO, UNKNOWN_ID, WRONG_KEY, all_of
 from harness.contract import read
 from harness.contract.requests import KEY_HEADER, Target
-from harness.contract.rules import BY_ID
 from harness.kit.actions import Send, Steps
-from harness.kit.check import Registry, exercise
+from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
 
-_ERRORS = Registry(BY_ID)
+_ERRORS = new_registry()
 CHECKS = _ERRORS.checks
 
 TRACE = re.compile(

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.checks.areas.background import moves
+from harness.checks.capabilities import new_registry
 from harness.checks.vocabulary.background_runs import script, scripted, whole
 from harness.checks.vocabulary.expect import at, broken, interaction_in, shown
 from harness.checks.vocabulary.polling import need_id, polls, settle, settled, status_of
@@ -15,13 +16,12 @@ from harness.checks.vocabulary.stored import HELLO
 from harness.checks.vocabulary.stream_events import completion, events_in, expect_stream, is_stream, of_kind
 from harness.contract.data.output import output_steps
 from harness.contract.requests import Target
-from harness.contract.rules import BY_ID
 from harness.kit.actions import Send, Steps
-from harness.kit.check import Registry, exercise
+from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
 
-_ENDINGS = Registry(BY_ID)
+_ENDINGS = new_registry()
 CHECKS = _ENDINGS.checks
 
 ERROR = {"code": "api_error", "message": "The run failed on purpose."}

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+from harness.checks.capabilities import new_registry
 from harness.checks.vocabulary.expect import (
     CLIENT_ERROR,
     SUCCESS,
@@ -29,13 +30,12 @@ from harness.checks.vocabulary.stored import HELLO, a_stored_interaction
 from harness.checks.vocabulary.streamed import streams_of_all_kinds
 from harness.contract import read
 from harness.contract.requests import Target
-from harness.contract.rules import BY_ID
 from harness.kit.actions import Exchanges, Send, Steps
-from harness.kit.check import Registry, exercise
+from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
 from harness.wire import By, Exchange, How, Length, Request
 
-_HTTP = Registry(BY_ID)
+_HTTP = new_registry()
 CHECKS = _HTTP.checks
 
 _OLD = "2026-05-07"

@@ -1,7 +1,7 @@
 """Checks of replay and resume on a finished run: after every cut the stream must continue exactly there.
 
-Layer 2. `harness.checks.vocabulary.stream_diff` makes the comparison. `harness.checks.areas.concurrent_readers` checks runs in progress,
-`harness.checks.areas.cursors` unusual cursors. Without event ids only replay is testable.
+Layer 2. `vocabulary.stream_diff` makes the comparison. `concurrent_readers` checks runs in progress, `cursors`
+unusual cursors. Without event ids only replay is testable.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from harness.checks.capabilities import new_registry
 from harness.checks.vocabulary.background_runs import whole
 from harness.checks.vocabulary.expect import at, broken
 from harness.checks.vocabulary.polling import Part, need_id, opened
@@ -26,13 +27,12 @@ from harness.checks.vocabulary.stream_events import (
 )
 from harness.contract import read
 from harness.contract.requests import Target
-from harness.contract.rules import BY_ID
 from harness.kit.actions import Exchanges, Finish, Send, Steps, stopped
-from harness.kit.check import Registry, exercise
+from harness.kit.check import exercise
 from harness.outcome import Finding, Severity, Unmet
 from harness.wire import Exchange, Request
 
-_RESUME = Registry(BY_ID)
+_RESUME = new_registry()
 CHECKS = _RESUME.checks
 
 CUTS = 8

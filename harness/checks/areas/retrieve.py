@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from harness.checks.capabilities import new_registry
 from harness.checks.vocabulary.expect import (
     CLIENT_ERROR,
     SUCCESS,
@@ -28,14 +29,13 @@ from harness.checks.vocabulary.stored import HELLO, UNKNOWN_ID, a_stored_interac
 from harness.contract import read
 from harness.contract.data.output import output_steps, steps_of
 from harness.contract.requests import Target, segment
-from harness.contract.rules import BY_ID
 from harness.contract.tables.lifecycle import is_settled
 from harness.kit.actions import Send, Steps
-from harness.kit.check import Registry, exercise
+from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
 
-_RETRIEVE = Registry(BY_ID)
+_RETRIEVE = new_registry()
 CHECKS = _RETRIEVE.checks
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
+from harness.checks.capabilities import new_registry
 from harness.checks.vocabulary.expect import (
     CLIENT_ERROR,
     OVERLOADED,
@@ -26,13 +27,12 @@ from harness.checks.vocabulary.expect import (
 from harness.checks.vocabulary.polling import id_of
 from harness.checks.vocabulary.stored import HELLO, UNKNOWN_ID
 from harness.contract.requests import Target
-from harness.contract.rules import BY_ID
 from harness.kit.actions import Send, Steps, Together
-from harness.kit.check import Registry, exercise
+from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
 
-_ROBUSTNESS = Registry(BY_ID)
+_ROBUSTNESS = new_registry()
 CHECKS = _ROBUSTNESS.checks
 
 PROMPTS = tuple(f"Say {word}." for word in ("one", "two", "three", "four", "five", "six", "seven", "eight"))

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
+from harness.checks.capabilities import new_registry
 from harness.checks.vocabulary.expect import (
     CLIENT_ERROR,
     SUCCESS,
@@ -28,13 +29,12 @@ from harness.checks.vocabulary.polling import appear, expect_id, id_of
 from harness.checks.vocabulary.stored import HELLO
 from harness.contract import read
 from harness.contract.requests import Target
-from harness.contract.rules import BY_ID
 from harness.kit.actions import Exchanges, Send, Steps, stopped
-from harness.kit.check import Registry, exercise
+from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
 
-_OWN = Registry(BY_ID)
+_OWN = new_registry()
 CHECKS = _OWN.checks
 
 NOBODY = "harness-no-such-agent"

@@ -8,17 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.checks.areas.tools import calls_in
+from harness.checks.capabilities import new_registry
 from harness.checks.vocabulary.expect import briefly, broken, expect_offered, interaction_in
 from harness.checks.vocabulary.polling import status_of
 from harness.contract.data.output import output_steps
 from harness.contract.requests import Target
-from harness.contract.rules import BY_ID
 from harness.kit.actions import Send, Steps
-from harness.kit.check import Registry, exercise
+from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
 
-_SEARCH = Registry(BY_ID)
+_SEARCH = new_registry()
 CHECKS = _SEARCH.checks
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from harness.checks.capabilities import new_registry
 from harness.checks.vocabulary.expect import (
     CLIENT_ERROR,
     SUCCESS,
@@ -37,11 +38,10 @@ from harness.contract import compare_steps
 from harness.contract.data.assembly import assembled
 from harness.contract.data.output import output_steps
 from harness.contract.rules import BY_ID
-from harness.kit.check import Registry
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
 
-_STREAM = Registry(BY_ID)
+_STREAM = new_registry()
 CHECKS = _STREAM.checks
 
 

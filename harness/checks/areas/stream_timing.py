@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from harness.checks.capabilities import new_registry
 from harness.checks.vocabulary.background_runs import scripted, whole
 from harness.checks.vocabulary.expect import (
     CLIENT_ERROR,
@@ -23,13 +24,12 @@ from harness.checks.vocabulary.polling import appear
 from harness.checks.vocabulary.stored import HELLO
 from harness.checks.vocabulary.stream_events import events_in, expect_stream, is_stream, of_kind, stream_id
 from harness.contract.requests import Target
-from harness.contract.rules import BY_ID
 from harness.kit.actions import Close, Exchanges, Open, Read, Send, Steps
-from harness.kit.check import Registry, exercise
+from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
 
-_STREAMING = Registry(BY_ID)
+_STREAMING = new_registry()
 CHECKS = _STREAMING.checks
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from harness.checks.areas.tools import QUESTION, a_tool_loop, calls_in, first_call, result_of
+from harness.checks.capabilities import new_registry
 from harness.checks.vocabulary.background_runs import script
 from harness.checks.vocabulary.expect import (
     CLIENT_ERROR,
@@ -24,14 +25,13 @@ from harness.checks.vocabulary.polling import id_of
 from harness.checks.vocabulary.streamed import FORCED, WEATHER
 from harness.contract.data.output import output_steps
 from harness.contract.requests import Target
-from harness.contract.rules import BY_ID
 from harness.kit.actions import Exchanges, Send, Steps, stopped
-from harness.kit.check import Registry, exercise
+from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
 from harness.outcome.words import counted
 from harness.wire import Exchange
 
-_RESULTS = Registry(BY_ID)
+_RESULTS = new_registry()
 CHECKS = _RESULTS.checks
 
 _TWO_CALLS = [

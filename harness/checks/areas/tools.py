@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from harness.checks.capabilities import new_registry
 from harness.checks.vocabulary.expect import (
     at,
     briefly,
@@ -25,13 +26,12 @@ from harness.contract import compare_steps
 from harness.contract.data.assembly import assembled
 from harness.contract.data.output import output_steps
 from harness.contract.requests import Target
-from harness.contract.rules import BY_ID
 from harness.kit.actions import Exchanges, Send, Steps, stopped
-from harness.kit.check import Registry, exercise
+from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
 
-_TOOLS = Registry(BY_ID)
+_TOOLS = new_registry()
 CHECKS = _TOOLS.checks
 
 QUESTION = "How is the weather in Paris?"

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from harness.checks.capabilities import new_registry
 from harness.checks.vocabulary.expect import CLIENT_ERROR, SUCCESS, at, broken, expect_object, expect_status, shown
 from harness.checks.vocabulary.polling import id_of
 from harness.contract.requests import Target, segment
-from harness.contract.rules import BY_ID
 from harness.kit.actions import Exchanges, Send, Steps
-from harness.kit.check import Registry, exercise
+from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange, Request
 
-_UPLOADS = Registry(BY_ID)
+_UPLOADS = new_registry()
 CHECKS = _UPLOADS.checks
 
 FIRST, SECOND = b"first\n", b"second, and longer\n"

@@ -9,15 +9,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from harness.checks.areas.search import a_search
+from harness.checks.capabilities import new_registry
 from harness.checks.vocabulary.expect import at, interaction_in, of_rule
 from harness.checks.vocabulary.stored import a_stored_interaction
 from harness.contract.data.output import output_steps
-from harness.contract.rules import BY_ID
-from harness.kit.check import Registry
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
 
-_USAGE = Registry(BY_ID)
+_USAGE = new_registry()
 CHECKS = _USAGE.checks
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from harness.checks.capabilities import new_registry
 from harness.checks.vocabulary.expect import (
     CLIENT_ERROR,
     SUCCESS,
@@ -24,13 +25,12 @@ from harness.checks.vocabulary.pages import entries
 from harness.checks.vocabulary.polling import expect_id, id_of
 from harness.contract import read
 from harness.contract.requests import Target, segment
-from harness.contract.rules import BY_ID
 from harness.kit.actions import Exchanges, Send, Steps, stopped
-from harness.kit.check import Registry, exercise
+from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
 
-_WEBHOOKS = Registry(BY_ID)
+_WEBHOOKS = new_registry()
 CHECKS = _WEBHOOKS.checks
 
 URI = "https://example.com/interactions-harness"

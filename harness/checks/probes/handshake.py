@@ -1,6 +1,6 @@
 """The first creates of a run find out whether a target serves interactions at all, and in which form.
 
-Layer 4. If the target accepts no form of create, a TargetFault says what it answered instead: it is not this API
+Layer 2. If the target accepts no form of create, a TargetFault says what it answered instead: it is not this API
 or it refuses everybody, so there is nothing to judge.
 """
 

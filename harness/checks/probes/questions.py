@@ -1,6 +1,6 @@
 """What a probe asks a target: one function for each question, which settles the capabilities listed with it.
 
-Layer 4. Knows requests and what their answers mean for a capability; must not know when a question is worth it.
+Layer 2. Knows requests and what their answers mean for a capability; must not know when a question is worth it.
 A crash or a temporary refusal is no answer: the capability is then assumed present, and the checks decide.
 """
 

@@ -1,6 +1,6 @@
 """`harness check TARGET`: judge a server against the contract.
 
-Layer 6.
+Layer 7.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """`harness diff A B`: what changed between two recordings. Drift of shape fails; drift of content only informs.
 
-Layer 6.
+Layer 7.
 """
 
 from __future__ import annotations

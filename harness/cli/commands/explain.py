@@ -1,19 +1,20 @@
 """`harness explain ID…`: everything that is known about a check.
 
-Layer 6.
+Layer 7.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from harness.checks.capabilities import CAPABILITIES
 from harness.cli.arguments import Parser
 from harness.cli.output import say
 from harness.engine import plan as planning
 from harness.engine.capabilities import everything
 from harness.engine.plan import Selection, make_plan
 from harness.engine.search.rules import RULES
-from harness.kit.check import CAPABILITIES, Check
+from harness.kit.check import Check
 from harness.outcome import Rule
 from harness.outcome.words import counted
 

@@ -1,6 +1,6 @@
 """`harness fuzz TARGET`: search a server for requests and histories that break its promises.
 
-Layer 6.
+Layer 7.
 """
 
 from __future__ import annotations

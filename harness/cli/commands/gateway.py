@@ -1,6 +1,6 @@
 """`harness gateway URL`: judge a gateway from both sides at once, with the emulator as its upstream.
 
-Layer 6.
+Layer 7.
 """
 
 from __future__ import annotations

@@ -1,18 +1,19 @@
 """`harness list [GLOB…]`: the catalogue.
 
-Layer 6.
+Layer 7.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from harness.checks.capabilities import PROFILES
 from harness.cli.arguments import Parser, level_named
 from harness.cli.output import say, write_json
 from harness.engine import plan as planning
 from harness.engine.capabilities import everything
 from harness.engine.plan import Selection, make_plan
-from harness.kit.check import PROFILES, Check
+from harness.kit.check import Check
 from harness.outcome.words import counted
 from harness.report.records import check_record
 

@@ -1,6 +1,6 @@
 """`harness mutants`: the kill matrix, the proof that each check can fail.
 
-Layer 6.
+Layer 7.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """`harness proxy --target URL --fault PLAN`: forward to any server and drop connections by a fault plan.
 
-Layer 6.
+Layer 7.
 """
 
 from __future__ import annotations

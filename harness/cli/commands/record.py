@@ -1,6 +1,6 @@
 """`harness record`: record what passes through a tap in front of a server; with `-- CMD`, while CMD runs.
 
-Layer 6.
+Layer 7.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """`harness record --scenario NAME…`: the harness itself runs scenarios and keeps the recordings.
 
-Layer 6.
+Layer 7.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """`harness replay FILE`: serve a cassette on a port, byte for byte, with faults on request.
 
-Layer 6.
+Layer 7.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """`harness serve`: serve the reference emulator, or one of its mutants, on a port; with `-- CMD`, while CMD runs.
 
-Layer 6.
+Layer 7.
 """
 
 from __future__ import annotations

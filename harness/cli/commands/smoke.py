@@ -1,6 +1,6 @@
 """`harness smoke TARGET`: one plain create, to tell a dead or refusing target from a failing one.
 
-Layer 6.
+Layer 7.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from contextlib import closing
 from functools import partial
 
 from harness.benches.server.reachability import wait_until_up
+from harness.checks.capabilities import CAPABILITIES
 from harness.cli.arguments import Parser
 from harness.cli.output import say, write_json
 from harness.cli.target_options import (
@@ -24,7 +25,6 @@ from harness.contract.tables.protocol import PROTOCOL
 from harness.engine.probe import probe
 from harness.engine.traffic.retries import said
 from harness.engine.traffic.timeout_budget import Endurance
-from harness.kit.check import CAPABILITIES
 from harness.outcome import Exit
 from harness.report.records import capability_records, target_record
 from harness.wire import Exchange

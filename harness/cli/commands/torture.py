@@ -1,6 +1,6 @@
 """`harness torture -- CMD`: run a client in any language once for each place where its connection can drop.
 
-Layer 6.
+Layer 7.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """`harness verify PATH…`: judge recorded traffic offline; nothing is sent.
 
-Layer 6.
+Layer 7.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeGuard
 
 from harness.contract.data.json_parse import loads
-from harness.contract.judge.stream_state import DELTAS_OF
+from harness.contract.tables.steps import DELTAS_OF
 
 _STEP_OF = {delta: step for step, deltas in DELTAS_OF.items() for delta in deltas}
 

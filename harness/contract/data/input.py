@@ -1,6 +1,6 @@
 """Normalises the forms that `input` may have to one, a list of steps.
 
-Layer 2. Source: the create request's schema (string, content, list of contents, list of steps) and recordings, in
+Layer 1. Source: the create request's schema (string, content, list of contents, list of steps) and recordings, in
 which a function result is also found inside a user_input step. Must not refuse anything; `admission` does that.
 """
 
@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from harness.emulator.values.media import KINDS
-
 Json = dict[str, Any]
 
-CONTENT_TYPES = frozenset({"text"}) | KINDS
+MEDIA_TYPES = frozenset({"image", "audio", "video", "document"})
+"""Types of contents that hold bytes, or say where the bytes are."""
+
+CONTENT_TYPES = frozenset({"text"}) | MEDIA_TYPES
 _OBSERVED = {"tool_call": frozenset({"type", "id", "signature"})}
 """Step types that no published schema lists, with their fields; third parties got them and could resend them."""
 

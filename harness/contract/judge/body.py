@@ -13,10 +13,10 @@ from datetime import datetime
 from typing import Any
 
 from harness.contract.data.output import given
-from harness.contract.judge.stream_state import STEP_TYPES
 from harness.contract.judge.usage import judge_usage
 from harness.contract.schema.schemas import Schemas, load
 from harness.contract.tables.operations import INTERACTION, Operation
+from harness.contract.tables.steps import STEP_TYPES
 from harness.outcome import Finding, Severity, Where
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]*={0,2}")

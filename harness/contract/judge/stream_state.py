@@ -15,33 +15,11 @@ from typing import Any
 
 from harness.contract.data.json_parse import loads
 from harness.contract.tables import lifecycle
+from harness.contract.tables.steps import DELTAS_OF, KNOWN_DELTAS
 from harness.outcome import Finding, Severity
 from harness.outcome.words import counted
 
 STARTS = ("fresh", "replay", "resumed")
-
-_MODEL_DELTAS = frozenset({"text", "image", "audio", "video", "document", "text_annotation_delta"})
-_SELF_NAMED = frozenset(
-    f"{tool}_{half}"
-    for tool in (
-        "code_execution", "url_context", "google_search", "google_maps", "file_search", "retrieval",
-        "mcp_server_tool", "processing",
-    )
-    for half in ("call", "result")
-) | {"function_result"}  # fmt: skip
-DELTAS_OF: dict[str, frozenset[str]] = {
-    "model_output": _MODEL_DELTAS,
-    "thought": frozenset({"thought_summary", "thought_signature"}),
-    "function_call": frozenset({"arguments_delta"}),
-    **{name: frozenset({name}) for name in sorted(_SELF_NAMED)},
-}
-"""The delta types that each step type allows."""
-
-STEP_TYPES = frozenset(DELTAS_OF) | {"user_input"}
-"""Every step type the reference lists."""
-
-KNOWN_DELTAS = frozenset().union(*DELTAS_OF.values())
-"""Every delta type the reference lists."""
 
 _SPECIAL = frozenset({"arguments_delta", "thought_signature"})
 _NONE: frozenset[str] = frozenset()

@@ -1,8 +1,8 @@
 """Generates the strict request schemas, for people and tools that want one closed schema in one file.
 
 `strict/` contains each `requests/*.json` of a revision, bundled and closed. The files are generated and checked
-in; a test fails if they are out of date, and `python -m harness.contract.schema.strict_files` rewrites them. Layer 1. Knows
-where the files are; must not know what a schema says or how it is closed (`openness`).
+in; a test fails if they are out of date, and `python -m harness.contract.schema.strict_files` rewrites them.
+Layer 1. Knows where the files are; must not know what a schema says or how it is closed (`openness`).
 """
 
 from __future__ import annotations

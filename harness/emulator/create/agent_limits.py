@@ -11,10 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from harness.contract.data.input import items, results
+from harness.contract.data.input import MEDIA_TYPES, items, results
 from harness.emulator.values.call import invalid
 from harness.emulator.values.create_request import Order
-from harness.emulator.values.media import KINDS
 
 Json = dict[str, Any]
 
@@ -130,7 +129,7 @@ def _wants_json(body: Json) -> bool:
 def _contents(given: list[Json], limits: Limits) -> Iterator[str]:
     for item in items(given):
         kind = item.get("type")
-        if kind not in KINDS:
+        if kind not in MEDIA_TYPES:
             continue
         if limits.contents and kind not in limits.contents:
             yield f"takes no {kind} in its input, only {' and '.join(sorted(limits.contents))}."

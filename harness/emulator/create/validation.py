@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from harness.contract.data.input import as_steps, items, published, text_of
+from harness.contract.data.input import MEDIA_TYPES, as_steps, items, published, text_of
 from harness.contract.schema.schemas import load
 from harness.contract.schema.validator import Problem, Validator
 from harness.emulator.create import agent_limits
@@ -238,7 +238,7 @@ class Admission(Turns):
     def media(self, order: Order) -> None:
         """Media contents must hold their bytes in base64, or say where the bytes are."""
         for item in items(order.given):
-            told = media.fault(item) if item.get("type") in media.KINDS else None
+            told = media.fault(item) if item.get("type") in MEDIA_TYPES else None
             if told is not None:
                 raise invalid(f"Invalid content in 'input': {told}.")
 

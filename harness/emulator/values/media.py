@@ -13,15 +13,12 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-KINDS = frozenset({"image", "audio", "video", "document"})
-"""Types of contents that hold bytes, or say where the bytes are."""
-
 # both alphabets, padding optional: what proto3 JSON accepts as bytes
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]*={0,2}")
 
 
 def fault(content: Mapping[str, Any]) -> str | None:
-    """Return what is wrong with a content of one of `KINDS`, or None.
+    """Return what is wrong with a content of one of `MEDIA_TYPES`, or None.
 
     Source: the schema's byte format of `data`; that one of data and uri is required is inferred.
     """

@@ -5,8 +5,6 @@ Layer 4. The only module that knows Hypothesis's settings.
 
 from __future__ import annotations
 
-import math
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -47,39 +45,6 @@ BUDGETS: dict[str, Budget] = {
     "ci": Budget(histories=500, steps=50, laws=300, schema=40),
     "nightly": Budget(histories=20_000, steps=300, laws=5_000, schema=500, seconds=3600.0),
 }
-
-
-class TimeUp(BaseException):
-    """Ends a search at once: Hypothesis neither counts nor shrinks what is not an `Exception`.
-
-    Its message, if any, says what the search was waiting for, and `waited` for how many seconds.
-    """
-
-    def __init__(self, message: str = "", waited: float = 0.0) -> None:
-        super().__init__(message)
-        self.waited = waited
-
-
-class Timer:
-    """Counts down from a number of seconds; with None it never ends."""
-
-    def __init__(self, seconds: float | None) -> None:
-        self._began = time.perf_counter()
-        self._seconds = seconds
-
-    @property
-    def spent(self) -> float:
-        """Seconds since the beginning."""
-        return time.perf_counter() - self._began
-
-    @property
-    def left(self) -> float:
-        """Seconds until the end; infinite if there is no limit."""
-        return math.inf if self._seconds is None else self._seconds - self.spent
-
-    def over(self) -> bool:
-        """Whether time is up."""
-        return self.left <= 0
 
 
 def hypothesis_settings(

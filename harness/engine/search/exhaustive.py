@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from harness.emulator import Emulator
-from harness.engine.search.budget import Timer
 from harness.engine.search.failure import EngineRun, Failure
 from harness.engine.search.playing.operations_table import move
 from harness.engine.search.search_target import Place
 from harness.engine.search.state_digest import state
 from harness.engine.search.world import World
+from harness.engine.traffic.deadline import Timer
 from harness.outcome import HarnessFault, UsageFault
 from harness.strategies.operations import Operation
 from harness.transport import ServiceDriver

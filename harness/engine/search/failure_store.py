@@ -14,10 +14,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from harness.engine.search.budget import Timer, TimeUp
 from harness.engine.search.failure import EngineRun, Failure
 from harness.engine.search.request_templates import Template, resend, templates
 from harness.engine.search.search_target import Place, play
+from harness.engine.traffic.deadline import Timer, TimeUp
 from harness.outcome import UsageFault
 from harness.strategies.operations import Operation
 

@@ -10,12 +10,13 @@ from collections.abc import Callable, Iterable
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from harness.engine.search.budget import Budget, Timer, TimeUp, hypothesis_settings, write_only
+from harness.engine.search.budget import Budget, hypothesis_settings, write_only
 from harness.engine.search.failure import Broken, EngineRun, Failure, key_of
 from harness.engine.search.playing.operations_table import able_to
 from harness.engine.search.search_target import Muted, Place
 from harness.engine.search.shrink import minimal, shortest
 from harness.engine.search.tally import Tally
+from harness.engine.traffic.deadline import Timer, TimeUp
 from harness.outcome import Finding
 from harness.strategies.operations import KINDS, Operation
 

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.checks.capabilities import CAPABILITIES
 from harness.engine.capabilities import Capability
 from harness.engine.probe import probe
-from harness.engine.search.budget import Budget, Timer, TimeUp
+from harness.engine.search.budget import Budget
 from harness.engine.search.exhaustive import ENGINE as EXHAUSTIVE
 from harness.engine.search.exhaustive import every
 from harness.engine.search.failure import EngineRun
@@ -23,8 +24,7 @@ from harness.engine.search.openapi import document
 from harness.engine.search.rounds import HISTORY, LAWS, laws, search
 from harness.engine.search.search_target import Place
 from harness.engine.targets import ResolvedTarget
-from harness.engine.traffic.deadline import PatientDriver
-from harness.kit.check import CAPABILITIES
+from harness.engine.traffic.deadline import PatientDriver, Timer, TimeUp
 from harness.outcome import Exit, Level, TargetFault, Verdict
 from harness.wire import Driver
 

@@ -10,13 +10,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from harness.engine.cleanup import Ledger
-from harness.engine.search.budget import Timer, TimeUp
 from harness.engine.search.failure import Failure, key_of
 from harness.engine.search.playing.operations_table import move
 from harness.engine.search.rules import rule_of
 from harness.engine.search.world import World
 from harness.engine.targets import ResolvedTarget
-from harness.engine.traffic.deadline import PatientDriver
+from harness.engine.traffic.deadline import PatientDriver, Timer, TimeUp
 from harness.outcome import Finding, Level
 from harness.strategies.operations import Operation
 from harness.wire import Driver

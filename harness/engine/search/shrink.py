@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from harness.engine.search.budget import TimeUp
 from harness.engine.search.exhaustive import every
 from harness.engine.search.failure import Failure
 from harness.engine.search.search_target import Place, play
+from harness.engine.traffic.deadline import TimeUp
 from harness.strategies.operations import KINDS, ON_READERS, Operation
 
 _LOOKS = ("poll", "settle", "replay")

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 
-from harness.engine.search.budget import TimeUp
 from harness.engine.search.failure import Broken, broken, key_of
 from harness.engine.search.playing.answer import BUSY
 from harness.engine.search.playing.operations_table import move
 from harness.engine.search.search_target import Muted
 from harness.engine.search.shrink import size
 from harness.engine.search.world import World
+from harness.engine.traffic.deadline import TimeUp
 from harness.strategies.operations import Operation
 
 

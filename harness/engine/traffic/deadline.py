@@ -6,14 +6,48 @@ that our own time limit cut short says nothing about the target, so it is never 
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Sequence
 
-from harness.engine.search.budget import Timer, TimeUp
 from harness.engine.traffic.governed_driver import StreamAround
 from harness.wire import By, Driver, Exchange, Frame, LiveStream, Request
 
 LEAST = 0.05
 """Least timeout of a request in seconds; also how early, by rounding, a timeout may end a request."""
+
+
+class TimeUp(BaseException):
+    """Ends a search at once: Hypothesis neither counts nor shrinks what is not an `Exception`.
+
+    Its message, if any, says what the search was waiting for, and `waited` for how many seconds.
+    """
+
+    def __init__(self, message: str = "", waited: float = 0.0) -> None:
+        super().__init__(message)
+        self.waited = waited
+
+
+class Timer:
+    """Counts down from a number of seconds; with None it never ends."""
+
+    def __init__(self, seconds: float | None) -> None:
+        self._began = time.perf_counter()
+        self._seconds = seconds
+
+    @property
+    def spent(self) -> float:
+        """Seconds since the beginning."""
+        return time.perf_counter() - self._began
+
+    @property
+    def left(self) -> float:
+        """Seconds until the end; infinite if there is no limit."""
+        return math.inf if self._seconds is None else self._seconds - self.spent
+
+    def over(self) -> bool:
+        """Whether time is up."""
+        return self.left <= 0
 
 
 class PatientDriver:

@@ -1,6 +1,6 @@
 """Ready-made in-process clients of a test's service: google-genai if it is installed, otherwise plain httpx.
 
-Layer 6. No socket and no waiting; code that needs a real connection uses `base_url`. An in-process client has no
+Layer 7. No socket and no waiting; code that needs a real connection uses `base_url`. An in-process client has no
 connection that only its own event loop could close.
 """
 

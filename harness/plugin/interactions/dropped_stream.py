@@ -1,7 +1,7 @@
 """Dropped streams for tests: turns the marker into cases, each of them one test or one turn of a loop.
 
-Layer 6. Knows markers, node ids and assertion messages; cases, their streams and the judgement of a client are in
-`harness.benches.client.drops_init`.
+Layer 7. Knows markers, node ids and assertion messages; cases, their streams and the judgement of a client are in
+`harness.benches.client`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Parametrize a test function by its markers: one test for each route, and for each known cut.
 
-Layer 6. A wrong marker is a collection error of that test, with a message and without a traceback.
+Layer 7. A wrong marker is a collection error of that test, with a message and without a traceback.
 """
 
 from __future__ import annotations

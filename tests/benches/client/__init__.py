@@ -1,1 +1,1 @@
-"""Tests of `harness.benches.client.drops_init`."""
+"""Tests of `harness.benches.client`."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from harness.checks.capabilities import CAPABILITIES
 from harness.emulator.mutants import MUTANTS
 from harness.engine.search.search_target import Place
 from harness.engine.targets import TargetOptions, embedded, embedded_settings
-from harness.kit.check import CAPABILITIES
 from harness.strategies.operations import KINDS, Operation
 
 

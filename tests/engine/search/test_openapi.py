@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from harness import resources
+from harness.checks.capabilities import CAPABILITIES
 from harness.contract.schema.schemas import CURRENT
 from harness.emulator import Emulator
 from harness.engine.search.budget import Budget
@@ -20,7 +21,6 @@ from harness.engine.search.openapi.resources import INTERACTIONS, NEIGHBOURS, Fa
 from harness.engine.search.openapi.scenario_collector import Hearing
 from harness.engine.search.search_target import Place
 from harness.engine.targets import TargetOptions, embedded, embedded_settings
-from harness.kit.check import CAPABILITIES
 from harness.wire import Headers, Request, Response
 from tests.engine.search.places import mutant, reference
 

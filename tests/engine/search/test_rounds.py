@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from harness.engine.search.budget import BUDGETS, Budget, Timer, hypothesis_settings, open_database
+from harness.engine.search.budget import BUDGETS, Budget, hypothesis_settings, open_database
 from harness.engine.search.exhaustive import every
 from harness.engine.search.failure import Broken
 from harness.engine.search.rounds import laws, search
 from harness.engine.search.tally import Tally
+from harness.engine.traffic.deadline import Timer
 from tests.engine.search.places import mutant, reference
 
 SMALL = Budget(histories=100, steps=25, laws=40, schema=1)

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
+from harness.checks.capabilities import CAPABILITIES
 from harness.contract import PROTOCOL
 from harness.emulator import Emulator
 from harness.engine.search.search_target import Place, play
 from harness.engine.targets import TargetOptions, embedded, embedded_settings
-from harness.kit.check import CAPABILITIES
 from harness.wire import Request, Response
 from tests.engine.search.places import history, mutant, reference
 

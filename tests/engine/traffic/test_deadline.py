@@ -7,8 +7,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from harness.engine.search.budget import Timer, TimeUp
-from harness.engine.traffic.deadline import LEAST, PatientDriver
+from harness.engine.traffic.deadline import LEAST, PatientDriver, Timer, TimeUp
 from harness.wire import COMPLETE, By, Ending, Exchange, Frame, Headers, How, Length, LiveStream, Recorder, Request
 
 REQUEST = Request("GET", "/v1beta/interactions/v1_a")

@@ -1,6 +1,6 @@
 """The trials: what is sent through the gateway, and how the upstream behaves meanwhile.
 
-Layer 4. A trial yields its passages as they are made, and assumes nothing about the content of an answer. It
+Layer 5. A trial yields its passages as they are made, and assumes nothing about the content of an answer. It
 raises `NotApplicable` if the gateway does not offer what it needs, and `Unmet` if an earlier answer does not allow
 it to go on. Must not know what is right: that is in `rules`.
 """

@@ -1,6 +1,6 @@
 """Helpers of the judges: make findings about passages, choose passages, and format values and requests.
 
-Layer 4, pure. The check whose judge made a finding fills in its rule.
+Layer 5, pure. The check whose judge made a finding fills in its rule.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Compares what went into a gateway with what came out: values field by field, streams event by event.
 
-Layer 4, pure. Ids may differ as long as they correspond one to one, and names of models and agents may be aliases;
+Layer 5, pure. Ids may differ as long as they correspond one to one, and names of models and agents may be aliases;
 everything else has to arrive unchanged. Losing a field that is null is no change. The cursors of events are not
 compared here.
 """

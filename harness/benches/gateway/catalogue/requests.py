@@ -1,6 +1,6 @@
 """Judges of requests and of answers that are not streams: what arrived upstream, how often, what came back.
 
-Layer 4, pure.
+Layer 5, pure.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The rules of a gateway, each with its level, its source, the passages it wants and its judge.
 
-Layer 4. `Basis.COMPARED` bounds the level of a rule that rests on a comparison of both sides. The levels below
+Layer 5. `Basis.COMPARED` bounds the level of a rule that rests on a comparison of both sides. The levels below
 follow one principle. MUST: the client is told what was never sent, is not told what was sent, or pays twice.
 SHOULD: the client can notice the loss or do without. MAY: something was merely added.
 """

@@ -1,6 +1,6 @@
 """Judges of a stream's life: when its events arrive, how it ends, and whether it can be resumed.
 
-Layer 4, pure.
+Layer 5, pure.
 """
 
 from __future__ import annotations

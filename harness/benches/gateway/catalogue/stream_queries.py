@@ -1,6 +1,6 @@
 """What judges of streams ask about a passage: what each side got, and what became of the events on the way.
 
-Layer 4, pure.
+Layer 5, pure.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Judges of what streams contain: events, their ids and names, their text, and whose stream they belong to.
 
-Layer 4, pure.
+Layer 5, pure.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Answers of the upstream that a trial sets up: streams that are cut, delayed or edited, and refusals.
 
-Layer 4. Each function or class makes an `Answer` for creates; the emulator runs the create in all but refusals.
+Layer 5. Each function or class makes an `Answer` for creates; the emulator runs the create in all but refusals.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Gateways with one defect each: the proof that every rule can fail. Layer 4.
+"""Gateways with one defect each: the proof that every rule can fail. Layer 5.
 
 A mutant names the rule it is made for; other rules may notice it too.
 """

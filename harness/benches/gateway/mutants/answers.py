@@ -1,4 +1,4 @@
-"""Gateways with defects in whole answers: status, errors, fields. Layer 4."""
+"""Gateways with defects in whole answers: status, errors, fields. Layer 5."""
 
 from __future__ import annotations
 

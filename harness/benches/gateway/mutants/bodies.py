@@ -1,4 +1,4 @@
-"""Gateways with defects in how bodies pass: chunks, hang-ups, and whose body it is. Layer 4."""
+"""Gateways with defects in how bodies pass: chunks, hang-ups, and whose body it is. Layer 5."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Defines gateways that run in this process, and how defective ones are declared.
 
-Layer 4. A gateway is a service around its upstream. The faithful one passes everything on; a mutant overrides one
+Layer 5. A gateway is a service around its upstream. The faithful one passes everything on; a mutant overrides one
 method. Streams are edited frame by frame as they pass, so pauses and hang-ups still go through.
 """
 

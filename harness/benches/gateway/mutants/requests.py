@@ -1,4 +1,4 @@
-"""Gateways with defects in requests: where they go, what is in them, how often they are sent. Layer 4."""
+"""Gateways with defects in requests: where they go, what is in them, how often they are sent. Layer 5."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Gateways with defects in streams: events, their names and ids, their timing, their end. Layer 4."""
+"""Gateways with defects in streams: events, their names and ids, their timing, their end. Layer 5."""
 
 from __future__ import annotations
 

@@ -10,13 +10,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from harness.engine.search.budget import Budget, Timer
+from harness.engine.search.budget import Budget
 from harness.engine.search.failure import EngineRun, Failure
 from harness.engine.search.openapi.contract_check import MOST_SECONDS, OURS, judging
 from harness.engine.search.openapi.document import tailored
 from harness.engine.search.openapi.resources import INTERACTIONS, NEIGHBOURS, Family, declared, served
 from harness.engine.search.openapi.scenario_collector import ENGINE, Hearing
 from harness.engine.search.search_target import Place
+from harness.engine.traffic.deadline import Timer
 from harness.outcome import HarnessFault
 
 MORE_ROUNDS = 4

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.engine.search.budget import TimeUp
 from harness.engine.search.rules import KEPT, SHAPE
 from harness.engine.search.search_target import Place
+from harness.engine.traffic.deadline import TimeUp
 from harness.wire.json_value import object_or_none
 
 OWN_CHECKS: Mapping[str, str] = {
