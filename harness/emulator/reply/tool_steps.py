@@ -1,13 +1,15 @@
 """The steps of tools: call and result for tools that the service executes, only the call for the client's tools.
 
-Layer 2. Source: the step tables of the SDK, and recordings for the field order; that an MCP call needs no action
-by the client, and that computer use is answered like a function call, is inferred. Must not know runs or streams.
+Layer 2. Source: the step tables of the SDK, and recordings for the field order and MCP; that computer use is
+answered like a function call is inferred. Must not know runs or streams.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+
+import msgspec
 
 from harness.emulator.values.ids import Ids
 from harness.emulator.values.samples import sample
@@ -60,9 +62,20 @@ def _mcp_server(tool: Json, prompt: str) -> tuple[Json, Json]:
     allowed = tool.get("allowed_tools") or [{}]
     first = allowed[0] if isinstance(allowed, list) else {}
     names = first.get("tools") if isinstance(first, dict) else [first]
-    name = names[0] if names else "lookup"
-    call = {"name": name, "server_name": server, "arguments": {"query": _query(prompt)}}
-    return call, {"name": name, "server_name": server, "result": "one match"}
+    who = {"name": f"{server}:{names[0] if names else 'lookup'}", "server_name": server}
+    result = _mcp_result({"results": ["one match"]})
+    return {**who, "arguments": {"query": _query(prompt)}}, {**who, "result": result}
+
+
+def _mcp_result(content: Json) -> Json:
+    """The three forms in which recordings give the result of an MCP server; two are JSON in a string."""
+    text = msgspec.json.encode(content).decode()
+    whole = {"content": [{"type": "text", "text": text}], "structuredContent": content}
+    return {
+        "structured_content": content,
+        "result": text,
+        "call_tool_result_json": msgspec.json.encode(whole).decode(),
+    }
 
 
 _PAIRS: dict[str, tuple[str, Callable[[Json, str], tuple[Json, Json]]]] = {
@@ -74,8 +87,6 @@ _PAIRS: dict[str, tuple[str, Callable[[Json, str], tuple[Json, Json]]]] = {
     "retrieval": ("retrieval", _retrieval),
     "mcp_server": ("mcp_server_tool", _mcp_server),
 }
-_UNSIGNED = frozenset({"mcp_server"})
-"""Types of tools whose steps have no `signature`."""
 
 
 def server_pair(tool: Json, prompt: str, ids: Ids) -> list[Json]:
@@ -86,11 +97,10 @@ def server_pair(tool: Json, prompt: str, ids: Ids) -> list[Json]:
     stem, build = _PAIRS[kind]
     call, result = build(tool, prompt)
     call_id = ids.call()
-    first: Json = {"id": call_id, **call, "type": f"{stem}_call"}
-    second: Json = {"call_id": call_id, **result, "type": f"{stem}_result"}
-    if kind not in _UNSIGNED:
-        first["signature"], second["signature"] = sign(ids.number()), sign(ids.number())
-    return [first, second]
+    return [
+        {"id": call_id, **call, "type": f"{stem}_call", "signature": sign(ids.number())},
+        {"call_id": call_id, **result, "type": f"{stem}_result", "signature": sign(ids.number())},
+    ]
 
 
 def annotation(tools: list[Json], text: str) -> Json | None:

@@ -141,7 +141,7 @@ class Events:
         if not _known(kind):
             return step
         shell: Json = {key: step[key] for key in _SHELL if key in step}
-        if kind == "function_call" or kind == "mcp_server_tool_call":
+        if kind == "function_call":
             shell["arguments"] = {}
         if "signature" in step:
             shell["signature"] = step["signature"] if kind == "function_call" else ""
