@@ -4,6 +4,8 @@ Layer 2. Every check of the catalogue must notice at least one mutant, and every
 one check (`harness mutants`). A new mutant is a subclass in the module of its area; a new area goes into `_AREAS`.
 """
 
+from typing import Any
+
 from harness.emulator.mutants import (
     agents,
     auth,
@@ -36,13 +38,13 @@ from harness.emulator.mutants.mutant import Area, Mutant
 
 __all__ = ["MUTANTS"]
 
-_AREAS: tuple[Area, ...] = (
-    http.HTTP,
-    auth.AUTH,
-    errors.ERRORS,
-    create.CREATE,
-    inputs.INPUTS,
-    crashes.CRASHES,
+_AREAS: tuple[Any, ...] = (
+    http,
+    auth,
+    errors,
+    create,
+    inputs,
+    crashes,
     content.CONTENT,
     shapes.SHAPES,
     storage.STORAGE,
@@ -69,7 +71,7 @@ _AREAS: tuple[Area, ...] = (
 def _registry() -> dict[str, Mutant]:
     mutants: dict[str, Mutant] = {}
     for area in _AREAS:
-        for mutant in area.mutants:
+        for mutant in area.mutants if isinstance(area, Area) else area.MUTANTS:
             if mutant.id in mutants:
                 raise ValueError(f"two mutants are named {mutant.id!r}")
             mutants[mutant.id] = mutant
