@@ -95,10 +95,12 @@ def drop(*names: str) -> Change:
 
 
 def inside(name: str, change: Change) -> Change:
-    """Change the object in a field, in place."""
+    """Change the value of a field."""
 
     def edit(value: Json, *context: Any) -> None:
-        change(value[name], *context)
+        other = change(value[name], *context)
+        if other is not None:
+            value[name] = other
 
     return edit
 
@@ -121,7 +123,7 @@ def assign(**values: Any) -> Change:
 # Editing steps and events
 
 
-def each(kind: str, change: Change) -> Change:
+def each(kind: str, change: Change) -> Callable[..., list[Json]]:
     """Change each step of one type, in a copy of the steps."""
 
     def edit(steps: list[Json], *context: Any) -> list[Json]:
