@@ -7,7 +7,18 @@ from typing import Any
 
 from harness.emulator.call import Call
 from harness.emulator.engine import Engine
-from harness.emulator.mutants.changes import Json, altered, assign, drop, not_found, put, refuse, skip, turn, when
+from harness.emulator.mutants.changes import (
+    Json,
+    assign,
+    drop,
+    edit_json,
+    not_found,
+    put,
+    refuse,
+    skip,
+    turn,
+    when,
+)
 from harness.emulator.mutants.hooks import body, create, request, response, status, steps
 from harness.emulator.mutants.parts import after, before, part
 from harness.emulator.mutants.rows import row
@@ -73,7 +84,7 @@ class _PollRegresses(Engine):
         if not run.settled or not run.background:
             return response
         self.polls[run.id] += 1
-        return altered(response, put(status="in_progress")) if self.polls[run.id] % 2 == 0 else response
+        return edit_json(response, put(status="in_progress")) if self.polls[run.id] % 2 == 0 else response
 
 
 class _FailedStreamedCompleted(Run):

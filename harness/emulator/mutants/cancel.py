@@ -8,7 +8,18 @@ from typing import Any
 
 from harness.emulator.call import Call, json_response
 from harness.emulator.engine import Engine
-from harness.emulator.mutants.changes import Json, altered, crash, inside, not_found, refuse, skip, turn, when
+from harness.emulator.mutants.changes import (
+    Json,
+    crash,
+    edit_json,
+    inside,
+    is_unknown,
+    not_found,
+    refuse,
+    skip,
+    turn,
+    when,
+)
 from harness.emulator.mutants.hooks import request, response, status
 from harness.emulator.mutants.parts import before, instead, part
 from harness.emulator.mutants.rows import row
@@ -17,10 +28,6 @@ from harness.emulator.run import Run
 from harness.emulator.streams import Streams
 from harness.outcome.mutant import table
 from harness.wire import Body, Piece, Response
-
-
-def _is_unknown(call: Call, engine: Engine) -> bool:
-    return engine.find(call.segments[1], call.project) is None
 
 
 def _is_late(engine: Engine, run: Run) -> bool:
@@ -60,7 +67,7 @@ def _by_colon(call: Call, engine: Engine) -> Call:
 
 
 def _accept_unknown(call: Call, engine: Engine) -> Response | None:
-    if not _is_unknown(call, engine):
+    if not is_unknown(call, engine):
         return None
     return json_response({"id": call.segments[1], "status": "cancelled", "object": "interaction"})
 
@@ -75,7 +82,7 @@ class _CancelledComesBack(Engine):
         response = super().get(call, interaction_id)
         if self.polls[interaction_id] == 1:
             return response
-        return altered(response, inside("status", turn(cancelled="completed")))
+        return edit_json(response, inside("status", turn(cancelled="completed")))
 
 
 class _Deaf(Reader):
@@ -144,7 +151,7 @@ MUTANTS = table(
     row("cancel-unknown-200", "A cancel of an unknown id is answered with 200.",
         request("POST interactions/*/cancel", _accept_unknown)),
     row("cancel-unknown-crashes", "A cancel of an unknown id is answered with 500.",
-        request("POST interactions/*/cancel", when(_is_unknown, crash))),
+        request("POST interactions/*/cancel", when(is_unknown, crash))),
     row("cancel-colon", "`{id}:cancel` is a route too.",
         request("POST interactions/*:cancel", _by_colon)),
     row("cancel-deletes", "A cancel deletes the interaction.",

@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 import msgspec
 
 from harness.emulator.call import Call, Refusal, json_response
+from harness.emulator.engine import Engine
 from harness.emulator.mutants.parts import SKIP, Change
 from harness.wire import COMPLETE, Chunk, Chunked, Headers, Length, PieceBody, Response
 from harness.wire.json_value import object_or_none
@@ -127,12 +128,22 @@ def each(kind: str, change: Change) -> Callable[..., list[Json]]:
     """Change each step of one type, in a copy of the steps."""
 
     def edit(steps: list[Json], *context: Any) -> list[Json]:
-        return [changed(step, change) if step["type"] == kind else step for step in steps]
+        return [edit_copy(step, change) if step["type"] == kind else step for step in steps]
 
     return edit
 
 
-def changed(value: Json, change: Change) -> Json:
+def lose_first(name: str) -> Change:
+    """Remove the first item of a list in every page but the first one."""
+
+    def edit(page: Json, call: Call) -> None:
+        if "page_token" in call.query:
+            page[name] = page.get(name, [])[1:]
+
+    return edit
+
+
+def edit_copy(value: Json, change: Change) -> Json:
     """Return a changed copy of a JSON object."""
     copy = dict(value)
     other: Json | None = change(copy)
@@ -157,7 +168,17 @@ def each_step(change: Callable[[list[Json]], list[Json]]) -> Change:
 # Looking into calls and responses
 
 
-def sent(call: Call) -> Json:
+def is_unknown(call: Call, engine: Engine) -> bool:
+    """Whether a call names an interaction that is not stored, or is another project's."""
+    return engine.find(call.segments[1], call.project) is None
+
+
+def is_missing(refusal: Refusal, call: Call) -> bool:
+    """Whether a call is refused with 404."""
+    return refusal.status == 404
+
+
+def read_json(call: Call) -> Json:
     """Return the body of a call as an object, `{}` if it is not one."""
     return object_or_none(call.request.body) or {}
 
@@ -167,7 +188,7 @@ def without_query(call: Call, *names: str) -> Call:
     return replace(call, query=without(dict(call.query), *names))
 
 
-def bytes_of(response: Response) -> bytes:
+def read_bytes(response: Response) -> bytes:
     """Read a whole response and return its body."""
     return b"".join(piece.data for piece in response.body if isinstance(piece, Chunk))
 
@@ -182,10 +203,10 @@ def is_json(response: Response) -> bool:
     return isinstance(response.framing, Length) and response.headers.media_type() == "application/json"
 
 
-def altered(response: Response, change: Callable[[Any], Any]) -> Response:
+def edit_json(response: Response, change: Callable[[Any], Any]) -> Response:
     """Apply a change to the value of a whole JSON response; any other response is left as it is."""
     if not is_json(response):
         return response
-    value = msgspec.json.decode(bytes_of(response))
+    value = msgspec.json.decode(read_bytes(response))
     other = change(value)
     return with_bytes(response, msgspec.json.encode(value if other is None else other))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from harness.emulator.mutants.changes import Json, crash, sent, when
+from harness.emulator.mutants.changes import Json, crash, read_json, when
 from harness.emulator.mutants.hooks import request
 from harness.emulator.mutants.parts import Defect
 from harness.emulator.mutants.rows import row
@@ -12,7 +12,7 @@ from harness.outcome.mutant import table
 
 
 def _crash_on(asks: Callable[[Json], object]) -> Defect:
-    return request("POST interactions", when(lambda call, _: asks(sent(call)), crash))
+    return request("POST interactions", when(lambda call, _: asks(read_json(call)), crash))
 
 
 def _declares(body: Json, kind: str) -> bool:

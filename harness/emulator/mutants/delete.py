@@ -6,17 +6,13 @@ from typing import Any
 
 from harness.emulator.call import Call, json_response
 from harness.emulator.engine import Engine
-from harness.emulator.mutants.changes import answer, crash, refuse, when
+from harness.emulator.mutants.changes import answer, crash, is_unknown, refuse, when
 from harness.emulator.mutants.hooks import request
 from harness.emulator.mutants.parts import after, part
 from harness.emulator.mutants.rows import row
 from harness.emulator.run import Run
 from harness.outcome.mutant import table
 from harness.wire import Response
-
-
-def _is_unknown(call: Call, engine: Engine) -> bool:
-    return engine.find(call.segments[1], call.project) is None
 
 
 def _is_running(call: Call, engine: Engine) -> bool:
@@ -85,7 +81,7 @@ MUTANTS = table(
     row("delete-refused", "Every delete is refused.",
         request("DELETE interactions/*", refuse("DELETE is not implemented.", 501, "unimplemented"))),
     row("delete-keeps", "A delete is answered with 200 but deletes nothing.",
-        request("DELETE interactions/*", when(lambda *context: not _is_unknown(*context), answer({})))),
+        request("DELETE interactions/*", when(lambda *context: not is_unknown(*context), answer({})))),
     row("deleted-streams-on", "A deleted interaction can still be streamed.",
         part(_DeletedStreamsOn)),
     row("deleted-chains-on", "A deleted interaction can still be continued.",
@@ -97,9 +93,9 @@ MUTANTS = table(
     row("delete-takes-all", "A delete removes all interactions.",
         after(Engine.delete, lambda response, engine, *_: engine.store.clear())),
     row("delete-unknown-crashes", "A delete of an unknown id is answered with 500.",
-        request("DELETE interactions/*", when(_is_unknown, crash))),
+        request("DELETE interactions/*", when(is_unknown, crash))),
     row("delete-unknown-403", "A delete of an unknown id is answered with 403.",
-        request("DELETE interactions/*", when(_is_unknown, refuse("Not yours.", 403, "permission_denied")))),
+        request("DELETE interactions/*", when(is_unknown, refuse("Not yours.", 403, "permission_denied")))),
     row("delete-running-crashes", "A delete of a run in progress is answered with 500.",
         request("DELETE interactions/*", when(_is_running, crash))),
     row("delete-running-ignored", "A delete of a run in progress is answered with 200 but the run is kept.",

@@ -7,18 +7,20 @@ from typing import Any
 
 import msgspec
 
-from harness.emulator.call import Call, Refusal
+from harness.emulator.call import Call
 from harness.emulator.engine import Engine
 from harness.emulator.mutants.changes import (
     Json,
     answer,
-    bytes_of,
     crash,
     drop,
+    is_missing,
+    lose_first,
     not_found,
     put,
+    read_bytes,
+    read_json,
     refuse,
-    sent,
     when,
     with_bytes,
     without,
@@ -32,7 +34,7 @@ from harness.outcome.mutant import table
 from harness.wire import Response
 
 
-def _shown(change: Change) -> Defect:
+def _change_shown(change: Change) -> Defect:
     """Change every environment that an answer shows, one or a list."""
 
     def edit(value: Json, call: Call) -> None:
@@ -44,20 +46,11 @@ def _shown(change: Change) -> Defect:
 
 
 def _fork_alone(call: Call, engine: Engine) -> Call:
-    body = sent(call)
+    body = read_json(call)
     if "from_environment" not in body:
         return call
     data = msgspec.json.encode(without(body, "sources", "env"))
     return replace(call, request=replace(call.request, body=data))
-
-
-def _lose_first(page: Json, call: Call) -> None:
-    if "page_token" in call.query:
-        page["environments"] = page.get("environments", [])[1:]
-
-
-def _is_missing(refusal: Refusal, call: Call) -> bool:
-    return refusal.status == 404
 
 
 def _is_listing(value: Any, call: Call) -> bool:
@@ -72,7 +65,7 @@ def _hide_paths(listing: Json, call: Call) -> None:
 def _change_line_ends(response: Response | None, neighbours: Neighbours, call: Call) -> Response | None:
     if response is None or call.query.get("alt") != "media" or call.segments[0] != "environments":
         return None
-    return with_bytes(response, bytes_of(response).replace(b"\n", b"\r\n") + b"\r\n")
+    return with_bytes(response, read_bytes(response).replace(b"\n", b"\r\n") + b"\r\n")
 
 
 MUTANTS = table(
@@ -83,28 +76,29 @@ MUTANTS = table(
         "A delete of an environment is answered with 200 but the environment is kept.",
         request("DELETE environments/*", answer({}))),
     row("environments-without-id", "Environments have no id.",
-        _shown(drop("id"))),
+        _change_shown(drop("id"))),
     row("environments-list-bare", "The list of environments is a bare array.",
         response("GET environments", lambda page, _: page.get("environments", []))),
     row("environments-need-a-network", "An environment with its network disabled cannot be created.",
         request("POST environments", when(
-            lambda call, _: sent(call).get("network") == "disabled", refuse("'network' must be an object.")))),
+            lambda call, _: read_json(call).get("network") == "disabled",
+            refuse("'network' must be an object.")))),
     row("environments-status-missing", "Environments have no status.",
-        _shown(drop("status"))),
+        _change_shown(drop("status"))),
     row("environments-status-number", "The status of an environment is a number.",
-        _shown(put(status=1))),
+        _change_shown(put(status=1))),
     row("environments-count-words", "Sizes are text such as `2 KB`.",
-        _shown(put(size_bytes="2 KB", file_count="two"))),
+        _change_shown(put(size_bytes="2 KB", file_count="two"))),
     row("environments-fork-with-sources", "A fork may have sources of its own.",
         request("POST environments", _fork_alone)),
     row("environments-unknown-200", "A read of an environment that does not exist is answered with 200.",
-        error("GET environments/*", when(_is_missing, answer({})))),
+        error("GET environments/*", when(is_missing, answer({})))),
     row("environments-unknown-crashes", "A read of an environment that does not exist is answered with 500.",
-        error("GET environments/*", when(_is_missing, crash))),
+        error("GET environments/*", when(is_missing, crash))),
     row("environments-page-repeats", "Every page of environments is the first one.",
         request("GET environments", lambda call, _: without_query(call, "page_token"))),
     row("environments-page-loses-one", "Every page of environments after the first lacks its first item.",
-        response("GET environments", _lose_first)),
+        response("GET environments", lose_first("environments"))),
     row("files-without-path", "Listed files have no path.",
         response("GET environments/*/files/**", when(_is_listing, _hide_paths))),
     row("files-list-empty", "The list of an environment's files is always empty.",
@@ -116,7 +110,7 @@ MUTANTS = table(
     row("files-download-json", "alt=media is ignored: a download returns the metadata of the file.",
         request("GET environments/*/files/**", lambda call, _: without_query(call, "alt"))),
     row("files-missing-200", "A read of a file that does not exist is answered with an empty list of files.",
-        error("GET environments/*/files/**", when(_is_missing, answer({"files": []})))),
+        error("GET environments/*/files/**", when(is_missing, answer({"files": []})))),
     row("files-missing-crashes", "A read of a file that does not exist is answered with 500.",
-        error("GET environments/*/files/**", when(_is_missing, crash))),
+        error("GET environments/*/files/**", when(is_missing, crash))),
 )  # fmt: skip

@@ -9,13 +9,13 @@ from harness.emulator.call import Call, Refusal, json_response
 from harness.emulator.engine import Engine
 from harness.emulator.mutants.changes import (
     Json,
-    altered,
     crash,
+    edit_json,
     empty_stream,
     html,
     inside,
     put,
-    sent,
+    read_json,
     skip,
     when,
     with_status,
@@ -45,12 +45,12 @@ _TYPES: dict[str, Any] = {
 
 def _error_with(refusal: Refusal, **fields: object) -> Response:
     """Return the error response with some fields replaced."""
-    return altered(refusal.response(), inside("error", put(**fields)))
+    return edit_json(refusal.response(), inside("error", put(**fields)))
 
 
 def _error_as(refusal: Refusal, body: Json) -> Response:
     """Return the error response with another body."""
-    return altered(refusal.response(), lambda _: body)
+    return edit_json(refusal.response(), lambda _: body)
 
 
 def _invent_a_create(admission: Admission, data: bytes) -> Json:
@@ -60,13 +60,13 @@ def _invent_a_create(admission: Admission, data: bytes) -> Json:
         return {"model": "gemini-3.5-flash", "input": "?"}
 
 
-def _wrongly_typed(body: Json) -> list[str]:
+def _find_wrongly_typed(body: Json) -> list[str]:
     return [name for name, value in body.items() if name in _TYPES and not isinstance(value, _TYPES[name])]
 
 
 def _drop_wrongly_typed(admission: Admission, body: Json) -> None:
     admission.unknown_fields(body)
-    for name in _wrongly_typed(body):
+    for name in _find_wrongly_typed(body):
         del body[name]
     body.setdefault("input", "?")
     if "agent" not in body:
@@ -85,7 +85,7 @@ def _drop_unknown_level(body: Json) -> None:
 
 
 def _asks_for_a_stream(engine: Engine, call: Call, refusal: Refusal) -> bool:
-    return sent(call).get("stream") is True
+    return read_json(call).get("stream") is True
 
 
 def _say_soon(refusal: Refusal, call: Call) -> Response | None:
@@ -129,7 +129,7 @@ MUTANTS = table(
     row("wrong-type-accepted", "Known fields may have any type.",
         before(Admission.shape, _drop_wrongly_typed)),
     row("wrong-type-crashes", "A known field with the wrong type is answered with 500.",
-        admit("shape", when(_wrongly_typed, crash))),
+        admit("shape", when(_find_wrongly_typed, crash))),
     row("array-body-crashes", "A body that is an array is answered with 500.",
         admit("parse", when(lambda data: data.lstrip()[:1] == b"[", crash))),
     row("unknown-field-dropped", "Unknown fields are silently dropped.",
@@ -151,7 +151,7 @@ MUTANTS = table(
     row("refused-stream-silent",
         "A streaming create that is refused is answered with an empty stream, without an error.",
         instead(Engine.refused_create, lambda engine, call, refusal: (
-            empty_stream() if sent(call).get("stream") is True
+            empty_stream() if read_json(call).get("stream") is True
             else Engine.refused_create(engine, call, refusal)))),
     row("refused-stream-crashes", "A streaming create that is refused is answered with 500.",
         before(Engine.refused_create, when(_asks_for_a_stream, crash))),

@@ -38,7 +38,7 @@ from harness.emulator.admission import Admission
 from harness.emulator.call import Call, Refusal
 from harness.emulator.engine import Engine
 from harness.emulator.events import Events
-from harness.emulator.mutants.changes import Json, altered
+from harness.emulator.mutants.changes import Json, edit_json
 from harness.emulator.mutants.parts import Change, Defect, after, around, before
 from harness.emulator.order import Order
 from harness.emulator.render import Bodies
@@ -90,7 +90,7 @@ def arrival(change: Callable[[Request, Route], Request | Response | None]) -> De
 
 def request(calls: str, change: Callable[[Call, Engine], Call | Response | None]) -> Defect:
     """Change a call, or answer it."""
-    concerns = _matcher(calls)
+    concerns = _compile(calls)
 
     def perform(inner: Change, _: Emulator, engine: Engine, call: Call) -> Any:
         changed = change(call, engine) if concerns(call) else None
@@ -103,21 +103,21 @@ def request(calls: str, change: Callable[[Call, Engine], Call | Response | None]
 
 def response(calls: str, change: Callable[[Any, Call], Any]) -> Defect:
     """Change the JSON value of an answer; streams, downloads and refusals stay as they are."""
-    concerns = _matcher(calls)
+    concerns = _compile(calls)
 
-    def changed(response: Response | None, _: Emulator, engine: Engine, call: Call) -> Response | None:
+    def edit(response: Response | None, _: Emulator, engine: Engine, call: Call) -> Response | None:
         if response is None or not concerns(call):
             return None
-        return altered(response, lambda value: change(value, call))
+        return edit_json(response, lambda value: change(value, call))
 
-    return after(Emulator.perform, changed)
+    return after(Emulator.perform, edit)
 
 
 def error(calls: str, change: Callable[[Refusal, Call], Response | None]) -> Defect:
     """Answer a refused call in another way; if the change itself refuses, that refusal is sent."""
-    concerns = _matcher(calls)
+    concerns = _compile(calls)
 
-    def refused(inner: Change, _: Emulator, refusal: Refusal, request: Request, where: Route) -> Response:
+    def refuse(inner: Change, _: Emulator, refusal: Refusal, request: Request, where: Route) -> Response:
         call = Call(request, where.segments, where.query)
         try:
             changed = change(refusal, call) if concerns(call) else None
@@ -125,7 +125,7 @@ def error(calls: str, change: Callable[[Refusal, Call], Response | None]) -> Def
             changed = other.response()
         return changed if changed is not None else inner(refusal, request, where)
 
-    return around(Emulator.refused, refused)
+    return around(Emulator.refused, refuse)
 
 
 def admit(step: str, change: Change) -> Defect:
@@ -146,20 +146,20 @@ def create(change: Callable[[Order, Engine], object]) -> Defect:
 def run(change: Callable[[Run, Order, Engine], object]) -> Defect:
     """Change a run that has just been made, or what is stored."""
 
-    def opened(made: tuple[Run, Order], engine: Engine, order: Order) -> None:
+    def begin(made: tuple[Run, Order], engine: Engine, order: Order) -> None:
         change(*made, engine)
 
-    return after(Engine.open, opened)
+    return after(Engine.open, begin)
 
 
 def output(change: Callable[[list[Json], Order], list[Json] | None]) -> Defect:
     """Change the steps that a run will have, in its body and in its streams."""
 
-    def steps(made: tuple[list[Json], bool], _: Replies, order: Order, script: object) -> tuple[list[Json], bool]:
+    def edit(made: tuple[list[Json], bool], _: Replies, order: Order, script: object) -> tuple[list[Json], bool]:
         changed = change(made[0], order)
         return made if changed is None else (changed, made[1])
 
-    return after(Replies.steps, steps)
+    return after(Replies.steps, edit)
 
 
 def usage(change: Change) -> Defect:
@@ -184,7 +184,7 @@ def steps(change: Callable[[list[Json], Run, bool], list[Json]]) -> Defect:
 
 def event(name: str, change: Callable[[Json], Json | None]) -> Defect:
     """Change every event of one type."""
-    return after(_known(_MAKERS, name, "type of event"), lambda event, *_: change(event))
+    return after(_look_up(_MAKERS, name, "type of event"), lambda event, *_: change(event))
 
 
 def events(change: Callable[[list[Json], Run], list[Json]]) -> Defect:
@@ -194,18 +194,18 @@ def events(change: Callable[[list[Json], Run], list[Json]]) -> Defect:
 
 def deltas(kind: str, change: Callable[[list[Any], Any], list[Any]]) -> Defect:
     """Change the pieces of a `text`, or the deltas of a `thought` or of `arguments`."""
-    return after(_known(_DELTAS, kind, "kind of deltas"), lambda deltas, _, run, source: change(deltas, source))
+    return after(_look_up(_DELTAS, kind, "kind of deltas"), lambda deltas, _, run, source: change(deltas, source))
 
 
 def payload(change: Callable[[Json], Json | None]) -> Defect:
     """Change what an event says, as late as possible; runs share events, so the change gets a copy."""
 
-    def frame(inner: Change, _: Events, payload: Json) -> Any:
+    def write(inner: Change, _: Events, payload: Json) -> Any:
         copy = dict(payload)
         changed = change(copy)
         return inner(copy if changed is None else changed)
 
-    return around(Events.frame, frame)
+    return around(Events.frame, write)
 
 
 def frame(change: Callable[[bytes, bytes], bytes]) -> Defect:
@@ -218,13 +218,13 @@ def stream(change: Callable[[Body, Run, int], Body]) -> Defect:
     return after(Streams.body, lambda body, _, run, position: change(body, run, position))
 
 
-def _known(methods: dict[str, Callable[..., Any]], name: str, what: str) -> Callable[..., Any]:
+def _look_up(methods: dict[str, Callable[..., Any]], name: str, what: str) -> Callable[..., Any]:
     if name not in methods:
         raise ValueError(f"there is no {what} {name!r}: use one of {', '.join(methods)}")
     return methods[name]
 
 
-def _matcher(calls: str) -> Callable[[Call], bool]:
+def _compile(calls: str) -> Callable[[Call], bool]:
     """Return the test for calls that are written as `METHOD path`. Raises ValueError for one that never comes."""
     method, _, path = calls.partition(" ")
     parts = path.split("/")

@@ -7,7 +7,7 @@ import json
 
 from harness.emulator.call import Call
 from harness.emulator.engine import Engine
-from harness.emulator.mutants.changes import Json, bytes_of, crash, is_json, refuse, when, with_bytes
+from harness.emulator.mutants.changes import Json, crash, is_json, read_bytes, refuse, when, with_bytes
 from harness.emulator.mutants.hooks import arrival, request, response
 from harness.emulator.mutants.parts import Defect, after, before, instead
 from harness.emulator.mutants.rows import row
@@ -21,7 +21,7 @@ _READ_PARAMETERS = {"stream", "last_event_id", "include_input", "key"}
 _REVISION = "2026-05-20"
 
 
-def _labelled(media_type: str) -> Headers:
+def _label_as(media_type: str) -> Headers:
     return Headers((("content-type", media_type),))
 
 
@@ -51,7 +51,7 @@ def _show_outputs(body: Json, call: Call) -> None:
 def _encode_twice(response: Response | None, *context: object) -> Response | None:
     if response is None or not is_json(response):
         return None
-    return with_bytes(response, json.dumps(bytes_of(response).decode()).encode())
+    return with_bytes(response, json.dumps(read_bytes(response).decode()).encode())
 
 
 def _lose(version: str) -> Defect:
@@ -65,7 +65,7 @@ def _lose(version: str) -> Defect:
 MUTANTS = table(
     "http",
     row("json-labelled-html", "JSON responses are labelled text/html.",
-        instead(Engine.json, lambda _, data: Response.whole(200, _labelled("text/html; charset=utf-8"), data))),
+        instead(Engine.json, lambda _, data: Response.whole(200, _label_as("text/html; charset=utf-8"), data))),
     row("content-type-missing", "JSON responses have no Content-Type.",
         instead(Engine.json, lambda _, data: Response.whole(200, Headers(), data))),
     row("json-cut-short", "JSON responses lack their last byte, and Content-Length does not count it.",
@@ -92,9 +92,9 @@ MUTANTS = table(
     row("v1beta-missing", "There are no routes under /v1beta, which the documentation uses.",
         _lose("v1beta")),
     row("stream-labelled-json", "Streams are labelled application/json.",
-        instead(Streams.headers, lambda _: _labelled("application/json"))),
+        instead(Streams.headers, lambda _: _label_as("application/json"))),
     row("stream-labelled-plain", "Streams are labelled text/plain.",
-        instead(Streams.headers, lambda _: _labelled("text/plain"))),
+        instead(Streams.headers, lambda _: _label_as("text/plain"))),
     row("json-has-bom", "JSON responses begin with a byte order mark.",
         instead(Engine.json, lambda _, data: Response.json(200, b"\xef\xbb\xbf" + data))),
     row("json-twice-encoded", "JSON responses are encoded twice: a JSON string that contains JSON.",

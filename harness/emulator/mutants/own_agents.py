@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from harness.emulator.call import Call, Refusal, json_response
 from harness.emulator.engine import Engine
-from harness.emulator.mutants.changes import Json, answer, crash, not_found, sent, when, without_query
+from harness.emulator.mutants.changes import (
+    answer,
+    crash,
+    is_missing,
+    lose_first,
+    not_found,
+    read_json,
+    when,
+    without_query,
+)
 from harness.emulator.mutants.hooks import error, request, response
 from harness.emulator.mutants.parts import instead
 from harness.emulator.mutants.rows import row
@@ -14,16 +23,11 @@ from harness.wire import Response
 
 
 def _is_taken(call: Call, engine: Engine) -> bool:
-    return engine.neighbours.agent(sent(call).get("id", ""), call.project) is not None
+    return engine.neighbours.agent(read_json(call).get("id", ""), call.project) is not None
 
 
 def _accept_reserved(refusal: Refusal, call: Call) -> Response | None:
-    return json_response(sent(call)) if "reserved" in refusal.message else None
-
-
-def _lose_first(page: Json, call: Call) -> None:
-    if "page_token" in call.query:
-        page["agents"] = page.get("agents", [])[1:]
+    return json_response(read_json(call)) if "reserved" in refusal.message else None
 
 
 def _forget_runs_of_deleted(engine: Engine, interaction_id: str, project: str) -> Run | None:
@@ -43,15 +47,15 @@ MUTANTS = table(
         response("GET agents/*", lambda agent, _: {"name": agent.get("id")})),
     row("agents-overwrite", "An agent whose id is in use replaces the existing agent.",
         request("POST agents", lambda call, engine: (
-            json_response(sent(call)) if _is_taken(call, engine) else None))),
+            json_response(read_json(call)) if _is_taken(call, engine) else None))),
     row("agents-duplicate-crashes", "A create of an agent whose id is in use is answered with 500.",
         request("POST agents", when(_is_taken, crash))),
     row("agents-reserved-accepted", "An agent's id may begin with a reserved prefix.",
         error("POST agents", _accept_reserved)),
     row("agents-unknown-200", "A read of an agent that does not exist is answered with 200.",
-        error("GET agents/*", when(lambda refusal, _: refusal.status == 404, answer({})))),
+        error("GET agents/*", when(is_missing, answer({})))),
     row("agents-unknown-crashes", "A read of an agent that does not exist is answered with 500.",
-        error("GET agents/*", when(lambda refusal, _: refusal.status == 404, crash))),
+        error("GET agents/*", when(is_missing, crash))),
     row("agents-list-object", "The list of agents is an object by id.",
         response("GET agents", lambda page, _: (
             {"agents": {agent["id"]: agent for agent in page.get("agents", [])}}))),
@@ -60,7 +64,7 @@ MUTANTS = table(
     row("agents-page-repeats", "Every page of agents is the first one.",
         request("GET agents", lambda call, _: without_query(call, "page_token"))),
     row("agents-page-loses-one", "Every page of agents after the first lacks its first item.",
-        response("GET agents", _lose_first)),
+        response("GET agents", lose_first("agents"))),
     row("agents-list-bare", "The list of agents is a bare array.",
         response("GET agents", lambda page, _: page.get("agents", []))),
     row("agents-create-crashes", "A create of an agent saves it but is answered with 500.",

@@ -55,7 +55,7 @@ def part(defective: type) -> Defect:
     """Use `defective`, a subclass of one part, in place of that part: for defects that remember something."""
     for base in PARTS:
         if issubclass(defective, base):
-            return partial(_with_part, base=base, derive=lambda current: _joined(defective, current))
+            return partial(_with_part, base=base, derive=lambda current: _join(defective, current))
     raise ValueError(f"{defective.__name__} is no part of the emulator: derive it from one of {_names()}")
 
 
@@ -121,7 +121,7 @@ def _with_part(emulator: type[Emulator], *, base: type, derive: Callable[[type],
     return type(emulator.__name__, (emulator,), {"engine_type": engine})
 
 
-def _joined(defective: type, current: type) -> type:
+def _join(defective: type, current: type) -> type:
     """Return the defective part on top of the defects that the current one has already."""
     return defective if issubclass(defective, current) else type(defective.__name__, (defective, current), {})
 

@@ -8,7 +8,7 @@ from itertools import chain, repeat
 
 from harness.emulator.call import Call, Refusal
 from harness.emulator.engine import Engine
-from harness.emulator.mutants.changes import crash, empty_stream, refuse, when, without_query
+from harness.emulator.mutants.changes import crash, empty_stream, is_unknown, refuse, when, without_query
 from harness.emulator.mutants.hooks import request, stream
 from harness.emulator.mutants.parts import after, instead
 from harness.emulator.mutants.rows import row
@@ -23,7 +23,7 @@ def _streams(call: Call, engine: Engine) -> bool:
 
 
 def _streams_unknown(call: Call, engine: Engine) -> bool:
-    return _streams(call, engine) and engine.find(call.segments[1], call.project) is None
+    return _streams(call, engine) and is_unknown(call, engine)
 
 
 def _streams_foreground(call: Call, engine: Engine) -> bool:
@@ -55,7 +55,7 @@ def _without_end(body: Body, run: Run, position: int) -> Body:
     return PieceBody(chain(run.frames.all()[position:-2], (COMPLETE,)))
 
 
-def _reworded(body: Body, old: bytes, new: bytes) -> Body:
+def _replace_text(body: Body, old: bytes, new: bytes) -> Body:
     """Replace one text in each chunk."""
     return PieceBody(_reword(body, old, new), body.close)
 
@@ -71,7 +71,7 @@ def _with_first(first: Chunk, body: Body) -> Body:
 
 def _renumber(body: Body, run: Run, position: int) -> Body:
     field, tag = b'"event_id":"', run.tag.encode()
-    return _reworded(body, field + tag, field + b"again-" + tag)
+    return _replace_text(body, field + tag, field + b"again-" + tag)
 
 
 def _repeat_at_end(position: int, streams: Streams, run: Run, cursor: str | None) -> int:
@@ -99,7 +99,7 @@ def _hang_on_unknown_cursor(streams: Streams, run: Run, cursor: str | None = Non
 
 def _name_another(response: Response, engine: Engine, call: Call, interaction_id: str) -> None:
     if _streams(call, engine):
-        response.body = _reworded(response.body, f'"{interaction_id}"'.encode(), b'"v1_0000000000000000"')
+        response.body = _replace_text(response.body, f'"{interaction_id}"'.encode(), b'"v1_0000000000000000"')
 
 
 MUTANTS = table(

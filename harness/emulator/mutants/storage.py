@@ -9,12 +9,13 @@ from harness.emulator.call import Call
 from harness.emulator.engine import Engine
 from harness.emulator.mutants.changes import (
     Json,
-    altered,
     answer,
     assign,
     crash,
     drop,
+    edit_json,
     inside,
+    is_unknown,
     not_found,
     refuse,
     turn,
@@ -37,7 +38,7 @@ def _read_newest(call: Call, engine: Engine) -> Call:
 
 
 def _is_poll_of_unknown(call: Call, engine: Engine) -> bool:
-    return call.query.get("stream") != "true" and engine.find(call.segments[1], call.project) is None
+    return call.query.get("stream") != "true" and is_unknown(call, engine)
 
 
 def _lacks_last_step(steps: list[Json], run: Run, timeline: bool) -> list[Json]:
@@ -84,7 +85,7 @@ class _ReadsChangeStatus(Engine):
         self._reads += 1
         response = super().get(call, interaction_id)
         return (
-            altered(response, inside("status", turn(completed="in_progress")))
+            edit_json(response, inside("status", turn(completed="in_progress")))
             if self._reads % 2 == 0
             else response
         )

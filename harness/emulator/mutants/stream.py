@@ -21,7 +21,7 @@ _HIGH, _LOW = "\ue000", "\ue001"
 """Placeholders from the private use area for surrogate halves, which cannot be encoded."""
 
 
-def _framed(name: bytes, data: bytes) -> bytes:
+def _write_frame(name: bytes, data: bytes) -> bytes:
     return b"event: %b\ndata: %b\n\n" % (name, data)
 
 
@@ -105,23 +105,23 @@ class _Tripwire:
 MUTANTS = table(
     "stream",
     row("frames-run-together", "Frames are not separated by a blank line.",
-        frame(lambda name, data: _framed(name, data)[:-1])),
+        frame(lambda name, data: _write_frame(name, data)[:-1])),
     row("frames-ndjson", "The stream is newline-delimited JSON, not server-sent events.",
         frame(lambda name, data: data + b"\n")),
     row("frames-latin1", "Streams are encoded in Latin-1.",
-        frame(lambda name, data: _framed(name, data).decode().encode("latin-1", "replace"))),
+        frame(lambda name, data: _write_frame(name, data).decode().encode("latin-1", "replace"))),
     row("event-name-wrong", "Every frame is named `message`.",
-        frame(lambda name, data: _framed(b"message", data))),
+        frame(lambda name, data: _write_frame(b"message", data))),
     row("payload-not-json", "The payload of step.stop is broken JSON.",
-        frame(lambda name, data: _framed(name, data[:-1] if name == b"step.stop" else data))),
+        frame(lambda name, data: _write_frame(name, data[:-1] if name == b"step.stop" else data))),
     row("payload-list", "Every payload is a list of one event.",
-        frame(lambda name, data: _framed(name, b"[" + data + b"]"))),
+        frame(lambda name, data: _write_frame(name, b"[" + data + b"]"))),
     row("characters-split",
         "The surrogate halves of a character beyond the basic multilingual plane are split between two deltas.",
         deltas("text", _split_character),
         after(Events.frame, _write_halves)),
     row("event-type-missing", "The event step.stop has no event_type.",
-        frame(lambda name, data: _framed(name, data.replace(b',"event_type":"step.stop"', b"")))),
+        frame(lambda name, data: _write_frame(name, data.replace(b',"event_type":"step.stop"', b"")))),
     row("index-string", "The index of a delta is a string.",
         payload(_write_index_as_text)),
     row("delta-text-missing", "Text deltas have their text in `content`.",

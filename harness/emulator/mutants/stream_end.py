@@ -13,7 +13,7 @@ from harness.outcome.mutant import table
 _ANOTHER_OUTPUT = {"content": [{"text": "Something else.", "type": "text"}], "type": "model_output"}
 
 
-def _completed(run: Run) -> Json:
+def _make_completed(run: Run) -> Json:
     interaction = {"id": run.public_id, "status": "completed", "usage": run.usage}
     return {"interaction": interaction, "event_type": "interaction.completed"}
 
@@ -23,9 +23,9 @@ MUTANTS = table(
     row("completed-id-changes", "interaction.completed names another interaction.",
         event("interaction.completed", inside("interaction", put(id="v1_other")))),
     row("completed-not-last", "interaction.completed comes before the last step.",
-        events(lambda events, run: [*events[:-1], _completed(run), events[-1]])),
+        events(lambda events, run: [*events[:-1], _make_completed(run), events[-1]])),
     row("completed-twice", "interaction.completed is sent twice.",
-        events(lambda events, run: [*events, _completed(run)])),
+        events(lambda events, run: [*events, _make_completed(run)])),
     row("completed-missing", "Streams end without interaction.completed.",
         before(Run._close, skip)),
     row("completed-still-running", "interaction.completed reports the interaction as in progress.",

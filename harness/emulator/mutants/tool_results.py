@@ -7,7 +7,7 @@ from typing import Any
 from harness.emulator.admission import Admission
 from harness.emulator.engine import Engine
 from harness.emulator.inputs import results
-from harness.emulator.mutants.changes import Json, altered, crash, put, refuse, skip, when
+from harness.emulator.mutants.changes import Json, crash, edit_json, put, refuse, skip, when
 from harness.emulator.mutants.hooks import admit, error
 from harness.emulator.mutants.parts import Change, after, instead
 from harness.emulator.mutants.rows import row
@@ -35,7 +35,7 @@ def _show_as(status: str) -> Change:
     """Give another status to the interaction that answers a result."""
 
     def edit(response: Response, engine: Engine, opened: tuple[Run, Order]) -> Any:
-        return altered(response, put(status=status)) if results(opened[1].given) else None
+        return edit_json(response, put(status=status)) if results(opened[1].given) else None
 
     return edit
 

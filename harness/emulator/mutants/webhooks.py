@@ -7,13 +7,14 @@ from dataclasses import replace
 from harness.emulator.call import Call, Refusal, json_response
 from harness.emulator.mutants.changes import (
     Json,
-    altered,
     answer,
     crash,
     drop,
+    edit_json,
+    is_missing,
     not_found,
+    read_json,
     refuse,
-    sent,
     when,
 )
 from harness.emulator.mutants.hooks import error, request, response
@@ -24,16 +25,12 @@ from harness.outcome.mutant import table
 from harness.wire import Response
 
 
-def _is_missing(refusal: Refusal, call: Call) -> bool:
-    return refusal.status == 404
-
-
 def _is_invalid(refusal: Refusal, call: Call) -> bool:
     return refusal.status == 400
 
 
 def _clear_others(hook: Json, call: Call) -> None:
-    hook.update({"name": "", "uri": "", "subscribed_events": [], **sent(call)})
+    hook.update({"name": "", "uri": "", "subscribed_events": [], **read_json(call)})
 
 
 def _show_secrets(value: Json, call: Call) -> None:
@@ -42,7 +39,7 @@ def _show_secrets(value: Json, call: Call) -> None:
 
 
 def _accept_any_event(refusal: Refusal, call: Call) -> Response:
-    return json_response({"id": "webhook-0", "state": "enabled", **sent(call)})
+    return json_response({"id": "webhook-0", "state": "enabled", **read_json(call)})
 
 
 class _RotationKeepsSecret(Neighbours):
@@ -52,7 +49,7 @@ class _RotationKeepsSecret(Neighbours):
         response = super().handle(call)
         if response is None or call.segments[0] != "webhooks" or call.request.method != "POST":
             return response
-        return altered(response, self._keep)
+        return edit_json(response, self._keep)
 
     def _keep(self, value: Json) -> None:
         self.secret = value.get("new_signing_secret", self.secret)
@@ -82,9 +79,9 @@ MUTANTS = table(
     row("webhooks-any-event-crashes", "A subscription to an unknown event is answered with 500.",
         error("POST webhooks/**", when(_is_invalid, crash))),
     row("webhooks-unknown-200", "A read of a webhook that does not exist is answered with 200.",
-        error("GET webhooks/*", when(_is_missing, answer({})))),
+        error("GET webhooks/*", when(is_missing, answer({})))),
     row("webhooks-unknown-crashes", "A read of a webhook that does not exist is answered with 500.",
-        error("GET webhooks/*", when(_is_missing, crash))),
+        error("GET webhooks/*", when(is_missing, crash))),
     row("webhooks-ping-missing", "There is no ping operation.",
         request("POST webhooks/*:ping", refuse("Method not found.", 404, "not_found"))),
     row("webhooks-rotate-keeps", "A rotation returns the old secret.",
