@@ -1,6 +1,6 @@
 """The report that a person watches: what was probed, a progress line, a block for each failure, the totals.
 
-Layer 5. Drawing on the terminal is left to `screen`.
+Layer 6. Drawing on the terminal is left to `screen`.
 """
 
 from __future__ import annotations
@@ -9,15 +9,8 @@ import threading
 from collections import Counter
 from typing import TextIO
 
-from harness.outcome import Exit, Level, Verdict
-from harness.outcome.words import counted
-from harness.report.explain import failure_text
-from harness.report.screen import Screen
-from harness.report.story import Story
-from harness.report.wirelog import printable
-from harness.runner.capabilities import Capabilities
-from harness.runner.endurance import NO_TIME, Cut
-from harness.runner.events import (
+from harness.engine.capabilities import Capabilities
+from harness.engine.events import (
     CheckFinished,
     Event,
     ExerciseStarted,
@@ -27,7 +20,14 @@ from harness.runner.events import (
     RunFinished,
     RunStarted,
 )
-from harness.runner.polite import Waited, said
+from harness.engine.traffic.retries import Waited, said
+from harness.engine.traffic.timeout_budget import NO_TIME, Cut
+from harness.outcome import Exit, Level, Verdict
+from harness.outcome.words import counted
+from harness.report.exchange_text import printable
+from harness.report.explanation import failure_text
+from harness.report.run_state import Story
+from harness.report.screen import Screen
 from harness.wire import Exchange
 
 COLOUR = {

@@ -13,8 +13,8 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from harness.engine.traffic.timeout_budget import MOST, PATIENT
 from harness.resources import folder
-from harness.runner.endurance import MOST, PATIENT
 from harness.transport import ServerThread
 from harness.wire import Chunk, Chunked, Headers, Pause, Piece, PieceBody, Request, Response
 from tests.cli.conftest import Harness

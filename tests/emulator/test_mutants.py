@@ -13,8 +13,8 @@ from harness.emulator import Emulator, Settings
 from harness.emulator.mutants import MUTANTS, hooks, parts
 from harness.emulator.mutants.changes import answer, put, skip, turn
 from harness.emulator.mutants.rows import row
-from harness.emulator.render import Bodies
-from harness.outcome.mutant import table
+from harness.emulator.run.interaction_body import Bodies
+from harness.kit.mutant import table
 from harness.wire import Headers
 
 from .client import AGENT, Answer, Api, read

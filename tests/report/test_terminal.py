@@ -6,14 +6,14 @@ import io
 
 import pytest
 
+from harness.engine.run import RunOptions, check_target
+from harness.engine.traffic.policy import Manners
+from harness.report.run_state import Story
 from harness.report.screen import wants_colour
-from harness.report.story import Story
 from harness.report.terminal import TerminalReport
-from harness.runner.manners import Manners
-from harness.runner.run import RunOptions, check_target
 from harness.wire import Request, Response
+from tests.engine import toys
 from tests.report.story import CATALOGUE
-from tests.runner import toys
 
 
 class Screen(io.StringIO):

@@ -33,7 +33,7 @@ from harness.emulator.mutants import (
     webhooks,
 )
 from harness.emulator.mutants.rows import EmulatorMutant
-from harness.outcome.mutant import collect
+from harness.kit.mutant import collect
 
 __all__ = ["MUTANTS"]
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from harness.emulator.admission import Admission
-from harness.emulator.call import Call, Refusal
+from harness.emulator.create.validation import Admission
 from harness.emulator.mutants.changes import Json, crash, drop, put, refuse, skip, when
 from harness.emulator.mutants.hooks import admit, body, error, status
 from harness.emulator.mutants.parts import after, before, instead
 from harness.emulator.mutants.rows import row
-from harness.emulator.order import Order
-from harness.outcome.mutant import table
+from harness.emulator.values.call import Call, Refusal
+from harness.emulator.values.create_request import Order
+from harness.kit.mutant import table
 
 
 def _runs_research(body: Json) -> bool:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from harness.emulator.auth import KEY_HEADER, Auth
-from harness.emulator.call import Call, Refusal
+from harness.emulator.http.auth import KEY_HEADER, Auth
 from harness.emulator.mutants.changes import crash, html, not_found, when
 from harness.emulator.mutants.hooks import EVERY, error
 from harness.emulator.mutants.parts import before, instead
 from harness.emulator.mutants.rows import row
-from harness.outcome.mutant import table
+from harness.emulator.values.call import Call, Refusal
+from harness.kit.mutant import table
 from harness.wire import Request
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from harness.emulator.call import Call
 from harness.emulator.engine import Engine
 from harness.emulator.mutants.changes import (
     Json,
@@ -22,10 +21,11 @@ from harness.emulator.mutants.changes import (
 from harness.emulator.mutants.hooks import body, create, request, response, status, steps
 from harness.emulator.mutants.parts import after, before, part
 from harness.emulator.mutants.rows import row
-from harness.emulator.order import Order
-from harness.emulator.render import Bodies
-from harness.emulator.run import Run
-from harness.outcome.mutant import table
+from harness.emulator.run.interaction_body import Bodies
+from harness.emulator.run.run import Run
+from harness.emulator.values.call import Call
+from harness.emulator.values.create_request import Order
+from harness.kit.mutant import table
 from harness.wire import COMPLETE, Chunk, Chunked, Pause, Piece, PieceBody, Response
 from harness.wire.message import JSON_HEADERS
 

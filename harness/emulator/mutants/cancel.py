@@ -6,7 +6,6 @@ from collections import Counter
 from dataclasses import replace
 from typing import Any
 
-from harness.emulator.call import Call, json_response
 from harness.emulator.engine import Engine
 from harness.emulator.mutants.changes import (
     Json,
@@ -23,10 +22,11 @@ from harness.emulator.mutants.changes import (
 from harness.emulator.mutants.hooks import request, response, status
 from harness.emulator.mutants.parts import before, instead, part
 from harness.emulator.mutants.rows import row
-from harness.emulator.reader import Reader
-from harness.emulator.run import Run
-from harness.emulator.streams import Streams
-from harness.outcome.mutant import table
+from harness.emulator.run.run import Run
+from harness.emulator.run.stream_body import Reader
+from harness.emulator.run.stream_response import Streams
+from harness.emulator.values.call import Call, json_response
+from harness.kit.mutant import table
 from harness.wire import Body, Piece, Response
 
 

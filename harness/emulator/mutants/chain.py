@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.emulator.admission import Admission
-from harness.emulator.call import Call, invalid
+from harness.emulator.create.validation import Admission
 from harness.emulator.engine import Engine
 from harness.emulator.mutants.changes import Json, crash, drop, inside, put, refuse, skip, turn, when
 from harness.emulator.mutants.hooks import admit, body, create, event, response, run
 from harness.emulator.mutants.parts import before, instead, part
 from harness.emulator.mutants.rows import row
-from harness.emulator.order import Order
-from harness.emulator.run import Run
-from harness.outcome.mutant import table
+from harness.emulator.run.run import Run
+from harness.emulator.values.call import Call, invalid
+from harness.emulator.values.create_request import Order
+from harness.kit.mutant import table
 
 
 def _repeat_parents_steps(run: Run, order: Order, engine: Engine) -> None:

@@ -12,9 +12,9 @@ from typing import Any, NoReturn
 
 import msgspec
 
-from harness.emulator.call import Call, Refusal, json_response
 from harness.emulator.engine import Engine
 from harness.emulator.mutants.parts import SKIP, Change
+from harness.emulator.values.call import Call, Refusal, json_response
 from harness.wire import COMPLETE, Chunk, Chunked, Headers, Length, PieceBody, Response
 from harness.wire.json_value import object_or_none
 from harness.wire.message import EVENT_STREAM

@@ -6,11 +6,11 @@ from harness.emulator.mutants.changes import Json, each, put, without
 from harness.emulator.mutants.hooks import output, steps, usage
 from harness.emulator.mutants.parts import after, instead
 from harness.emulator.mutants.rows import row
-from harness.emulator.order import Order
-from harness.emulator.render import Bodies
-from harness.emulator.replies import Replies
-from harness.emulator.usage import Meter
-from harness.outcome.mutant import table
+from harness.emulator.reply.replies import Replies
+from harness.emulator.run.interaction_body import Bodies
+from harness.emulator.values.create_request import Order
+from harness.emulator.values.usage import Meter
+from harness.kit.mutant import table
 
 
 def _as_strings(usage: Json) -> None:

@@ -8,7 +8,7 @@ from harness.emulator.mutants.changes import Json, crash, read_json, when
 from harness.emulator.mutants.hooks import request
 from harness.emulator.mutants.parts import Defect
 from harness.emulator.mutants.rows import row
-from harness.outcome.mutant import table
+from harness.kit.mutant import table
 
 
 def _crash_on(asks: Callable[[Json], object]) -> Defect:

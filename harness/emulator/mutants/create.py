@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from harness.emulator.engine import Engine
-from harness.emulator.ids import Ids
 from harness.emulator.mutants.changes import Json, assign, crash, drop, put, when, with_status
 from harness.emulator.mutants.hooks import body, create, output, request, response, status, steps
 from harness.emulator.mutants.parts import after, before, instead, part
 from harness.emulator.mutants.rows import row
-from harness.emulator.order import Order
-from harness.emulator.render import Bodies
-from harness.emulator.replies import Replies
-from harness.emulator.run import Run
-from harness.outcome.mutant import table
+from harness.emulator.reply.replies import Replies
+from harness.emulator.run.interaction_body import Bodies
+from harness.emulator.run.run import Run
+from harness.emulator.values.create_request import Order
+from harness.emulator.values.ids import Ids
+from harness.kit.mutant import table
 
 
 def _number_steps(body: Json, run: Run) -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.emulator.call import Call, json_response
 from harness.emulator.engine import Engine
 from harness.emulator.mutants.changes import answer, crash, is_unknown, refuse, when
 from harness.emulator.mutants.hooks import request
 from harness.emulator.mutants.parts import after, part
 from harness.emulator.mutants.rows import row
-from harness.emulator.run import Run
-from harness.outcome.mutant import table
+from harness.emulator.run.run import Run
+from harness.emulator.values.call import Call, json_response
+from harness.kit.mutant import table
 from harness.wire import Response
 
 

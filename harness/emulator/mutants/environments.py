@@ -7,7 +7,6 @@ from typing import Any
 
 import msgspec
 
-from harness.emulator.call import Call
 from harness.emulator.engine import Engine
 from harness.emulator.mutants.changes import (
     Json,
@@ -29,8 +28,9 @@ from harness.emulator.mutants.changes import (
 from harness.emulator.mutants.hooks import error, request, response
 from harness.emulator.mutants.parts import Change, Defect, after
 from harness.emulator.mutants.rows import row
-from harness.emulator.neighbours import Neighbours
-from harness.outcome.mutant import table
+from harness.emulator.resources import Neighbours
+from harness.emulator.values.call import Call
+from harness.kit.mutant import table
 from harness.wire import Response
 
 

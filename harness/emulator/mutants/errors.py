@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.emulator.admission import Admission, known_fields
-from harness.emulator.call import Call, Refusal, json_response
+from harness.emulator.create.validation import Admission, known_fields
 from harness.emulator.engine import Engine
 from harness.emulator.mutants.changes import (
     Json,
@@ -24,7 +23,8 @@ from harness.emulator.mutants.hooks import EVERY, admit, error
 from harness.emulator.mutants.parts import before, instead
 from harness.emulator.mutants.rows import row
 from harness.emulator.service import Emulator
-from harness.outcome.mutant import table
+from harness.emulator.values.call import Call, Refusal, json_response
+from harness.kit.mutant import table
 from harness.wire import Headers, Response
 
 _TRACE = 'Traceback (most recent call last):\n  File "/srv/app/main.py", line 12, in handle\nValueError: bad'

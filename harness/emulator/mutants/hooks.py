@@ -34,20 +34,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from harness.emulator.admission import Admission
-from harness.emulator.call import Call, Refusal
+from harness.emulator.create.validation import Admission
 from harness.emulator.engine import Engine
-from harness.emulator.events import Events
+from harness.emulator.http.routing import Route, route
 from harness.emulator.mutants.changes import Json, edit_json
 from harness.emulator.mutants.parts import Change, Defect, after, around, before
-from harness.emulator.order import Order
-from harness.emulator.render import Bodies
-from harness.emulator.replies import Replies
-from harness.emulator.routing import Route, route
-from harness.emulator.run import Run
+from harness.emulator.reply.replies import Replies
+from harness.emulator.run.event_writer import Events
+from harness.emulator.run.interaction_body import Bodies
+from harness.emulator.run.run import Run
+from harness.emulator.run.stream_response import Streams
 from harness.emulator.service import Emulator
-from harness.emulator.streams import Streams
-from harness.emulator.usage import Meter
+from harness.emulator.values.call import Call, Refusal
+from harness.emulator.values.create_request import Order
+from harness.emulator.values.usage import Meter
 from harness.outcome.suggest import did_you_mean
 from harness.wire import Body, Request, Response
 

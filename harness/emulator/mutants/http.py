@@ -5,16 +5,16 @@ from __future__ import annotations
 import gzip
 import json
 
-from harness.emulator.call import Call
 from harness.emulator.engine import Engine
+from harness.emulator.http.routing import Route
 from harness.emulator.mutants.changes import Json, crash, is_json, read_bytes, refuse, when, with_bytes
 from harness.emulator.mutants.hooks import arrival, request, response
 from harness.emulator.mutants.parts import Defect, after, before, instead
 from harness.emulator.mutants.rows import row
-from harness.emulator.routing import Route
+from harness.emulator.run.stream_response import Streams
 from harness.emulator.service import Emulator
-from harness.emulator.streams import Streams
-from harness.outcome.mutant import table
+from harness.emulator.values.call import Call
+from harness.kit.mutant import table
 from harness.wire import At, By, Chunk, Ending, Headers, How, Length, PieceBody, Request, Response
 
 _READ_PARAMETERS = {"stream", "last_event_id", "include_input", "key"}

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from harness.emulator.inputs import CONTENT_TYPES
+from harness.contract.data.input import CONTENT_TYPES
 from harness.emulator.mutants.changes import Json, assign, crash, drop, put, refuse, when
 from harness.emulator.mutants.hooks import admit, create, request
 from harness.emulator.mutants.rows import row
-from harness.emulator.order import Order
-from harness.outcome.mutant import table
+from harness.emulator.values.create_request import Order
+from harness.kit.mutant import table
 
 
 def _is_contents(given: Any) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from harness.emulator.call import Call, Refusal, json_response
 from harness.emulator.engine import Engine
 from harness.emulator.mutants.changes import (
     answer,
@@ -17,8 +16,9 @@ from harness.emulator.mutants.changes import (
 from harness.emulator.mutants.hooks import error, request, response
 from harness.emulator.mutants.parts import instead
 from harness.emulator.mutants.rows import row
-from harness.emulator.run import Run
-from harness.outcome.mutant import table
+from harness.emulator.run.run import Run
+from harness.emulator.values.call import Call, Refusal, json_response
+from harness.kit.mutant import table
 from harness.wire import Response
 
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 from itertools import chain
 from typing import Any
 
-from harness.emulator.call import Call, Refusal
 from harness.emulator.engine import Engine
 from harness.emulator.mutants.changes import when
 from harness.emulator.mutants.hooks import stream
 from harness.emulator.mutants.parts import instead, part
 from harness.emulator.mutants.rows import row
-from harness.emulator.reader import Reader
-from harness.emulator.run import Run
-from harness.emulator.streams import Streams
-from harness.outcome.mutant import table
+from harness.emulator.run.run import Run
+from harness.emulator.run.stream_body import Reader
+from harness.emulator.run.stream_response import Streams
+from harness.emulator.values.call import Call, Refusal
+from harness.kit.mutant import table
 from harness.wire import COMPLETE, Body, Piece, PieceBody, Response
 
 

@@ -6,15 +6,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import chain, repeat
 
-from harness.emulator.call import Call, Refusal
 from harness.emulator.engine import Engine
 from harness.emulator.mutants.changes import crash, empty_stream, is_unknown, refuse, when, without_query
 from harness.emulator.mutants.hooks import request, stream
 from harness.emulator.mutants.parts import after, instead
 from harness.emulator.mutants.rows import row
-from harness.emulator.run import Run
-from harness.emulator.streams import Streams
-from harness.outcome.mutant import table
+from harness.emulator.run.run import Run
+from harness.emulator.run.stream_response import Streams
+from harness.emulator.values.call import Call, Refusal
+from harness.kit.mutant import table
 from harness.wire import COMPLETE, Body, Chunk, Chunked, Pause, Piece, PieceBody, Response
 
 

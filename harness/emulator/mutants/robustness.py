@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from harness.emulator.admission import known_fields
-from harness.emulator.call import Call, Refusal, json_response
+from harness.emulator.create.validation import known_fields
 from harness.emulator.engine import Engine
-from harness.emulator.ids import Ids
+from harness.emulator.http.routing import Route
 from harness.emulator.mutants.changes import Json, answer, crash, refuse, when
 from harness.emulator.mutants.hooks import admit, arrival, error, request
 from harness.emulator.mutants.parts import before, instead, part
 from harness.emulator.mutants.rows import row
-from harness.emulator.nearest import snake
-from harness.emulator.order import Order
-from harness.emulator.routing import Route
-from harness.emulator.run import Run
-from harness.outcome.mutant import table
+from harness.emulator.run.run import Run
+from harness.emulator.values.call import Call, Refusal, json_response
+from harness.emulator.values.create_request import Order
+from harness.emulator.values.ids import Ids
+from harness.emulator.values.suggestions import snake
+from harness.kit.mutant import table
 from harness.wire import Request, Response
 
 

@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from harness.emulator.mutants.parts import Defect
 from harness.emulator.service import Emulator
-from harness.outcome.mutant import Mutant
+from harness.kit.mutant import Mutant
 
 EmulatorMutant: TypeAlias = Mutant[type[Emulator]]
 

@@ -5,12 +5,12 @@ A test that looks only at the response to one create does not notice them.
 
 from __future__ import annotations
 
-from harness.emulator.call import Call
 from harness.emulator.mutants.changes import Json, html, inside, put, when
 from harness.emulator.mutants.hooks import error, event, response
 from harness.emulator.mutants.parts import Change
 from harness.emulator.mutants.rows import row
-from harness.outcome.mutant import table
+from harness.emulator.values.call import Call
+from harness.kit.mutant import table
 
 
 def _each_step(kind: str, change: Change) -> Change:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from harness.emulator.call import Call
 from harness.emulator.engine import Engine
 from harness.emulator.mutants.changes import (
     Json,
@@ -24,10 +23,11 @@ from harness.emulator.mutants.changes import (
 from harness.emulator.mutants.hooks import admit, create, request, steps
 from harness.emulator.mutants.parts import before, instead, part
 from harness.emulator.mutants.rows import row
-from harness.emulator.render import Bodies
-from harness.emulator.run import Run
-from harness.emulator.store import Store
-from harness.outcome.mutant import table
+from harness.emulator.run.interaction_body import Bodies
+from harness.emulator.run.run import Run
+from harness.emulator.run.store import Store
+from harness.emulator.values.call import Call
+from harness.kit.mutant import table
 from harness.wire import Response
 
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.emulator.call import Call, Refusal
 from harness.emulator.engine import Engine
-from harness.emulator.events import Events
 from harness.emulator.mutants.changes import Json, assign, drop, inside, put, refuse, skip, when
 from harness.emulator.mutants.hooks import create, deltas, event, events, frame, payload, request, stream
 from harness.emulator.mutants.parts import after, before, instead, part
 from harness.emulator.mutants.rows import row
-from harness.emulator.order import Order
-from harness.emulator.reader import Regrouped
-from harness.emulator.run import Run
-from harness.outcome.mutant import table
+from harness.emulator.run.event_writer import Events
+from harness.emulator.run.run import Run
+from harness.emulator.run.stream_body import Regrouped
+from harness.emulator.values.call import Call, Refusal
+from harness.emulator.values.create_request import Order
+from harness.kit.mutant import table
 from harness.wire import Body, Ending, Piece, Response
 
 _HIGH, _LOW = "\ue000", "\ue001"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from harness.emulator.events import Events
 from harness.emulator.mutants.changes import Json, drop, inside, put, skip
 from harness.emulator.mutants.hooks import event, events
 from harness.emulator.mutants.parts import before, instead
 from harness.emulator.mutants.rows import row
-from harness.emulator.run import Run
-from harness.outcome.mutant import table
+from harness.emulator.run.event_writer import Events
+from harness.emulator.run.run import Run
+from harness.kit.mutant import table
 
 _ANOTHER_OUTPUT = {"content": [{"text": "Something else.", "type": "text"}], "type": "model_output"}
 

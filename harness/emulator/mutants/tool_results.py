@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.emulator.admission import Admission
+from harness.contract.data.input import results
+from harness.emulator.create.validation import Admission
 from harness.emulator.engine import Engine
-from harness.emulator.inputs import results
 from harness.emulator.mutants.changes import Json, crash, edit_json, put, refuse, skip, when
 from harness.emulator.mutants.hooks import admit, error
 from harness.emulator.mutants.parts import Change, after, instead
 from harness.emulator.mutants.rows import row
-from harness.emulator.order import Order
-from harness.emulator.run import Run
-from harness.outcome.mutant import table
+from harness.emulator.run.run import Run
+from harness.emulator.values.create_request import Order
+from harness.kit.mutant import table
 from harness.wire import Response
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from harness.emulator.events import Events
 from harness.emulator.mutants.changes import Json, each, inside, put, turn, without
 from harness.emulator.mutants.hooks import deltas, event, output, status, steps
 from harness.emulator.mutants.parts import after, before
 from harness.emulator.mutants.rows import row
-from harness.emulator.order import Order
-from harness.emulator.replies import Replies
-from harness.emulator.run import Run
-from harness.outcome.mutant import table
+from harness.emulator.reply.replies import Replies
+from harness.emulator.run.event_writer import Events
+from harness.emulator.run.run import Run
+from harness.emulator.values.create_request import Order
+from harness.kit.mutant import table
 
 
 def _hide_calls_in_reads(steps: list[Json], run: Run, timeline: bool) -> list[Json]:

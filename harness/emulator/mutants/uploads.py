@@ -7,7 +7,7 @@ from dataclasses import replace
 from harness.emulator.mutants.changes import answer, crash, without_query
 from harness.emulator.mutants.hooks import request
 from harness.emulator.mutants.rows import row
-from harness.outcome.mutant import table
+from harness.kit.mutant import table
 
 MUTANTS = table(
     "uploads",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from harness.emulator.call import Call, Refusal, json_response
 from harness.emulator.mutants.changes import (
     Json,
     answer,
@@ -20,8 +19,9 @@ from harness.emulator.mutants.changes import (
 from harness.emulator.mutants.hooks import error, request, response
 from harness.emulator.mutants.parts import part
 from harness.emulator.mutants.rows import row
-from harness.emulator.neighbours import Neighbours
-from harness.outcome.mutant import table
+from harness.emulator.resources import Neighbours
+from harness.emulator.values.call import Call, Refusal, json_response
+from harness.kit.mutant import table
 from harness.wire import Response
 
 

@@ -1,0 +1,39 @@
+"""An admitted create request: what the body asks for, resolved.
+
+Layer 2. The value that `admission` returns and that replies and runs are made from.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from harness.emulator.run.run import Run
+
+
+@dataclass(slots=True, eq=False)
+class Order:
+    """`given` is the input as steps, `text` the text in it; `agent` is also set if `model` held its name."""
+
+    body: dict[str, Any]
+    project: str
+    model: str | None
+    agent: str | None
+    given: list[dict[str, Any]]
+    text: str
+    stream: bool
+    store: bool
+    background: bool
+    previous: Run | None = None
+    environment_id: str | None = None
+
+    @property
+    def generation(self) -> dict[str, Any]:
+        """`generation_config`, or `{}`."""
+        return self.body.get("generation_config") or {}
+
+    @property
+    def tools(self) -> list[dict[str, Any]]:
+        """The tools that this request declares; none are inherited from a parent."""
+        return self.body.get("tools") or []
