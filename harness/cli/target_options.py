@@ -19,8 +19,8 @@ from harness.engine.targets import (
     TargetOptions,
     resolve_target,
 )
-from harness.engine.traffic.policy import Manners
-from harness.engine.traffic.retries import MOST_WAITING, Told
+from harness.engine.traffic.retries import MAX_TOTAL_WAIT, ReportWait
+from harness.engine.traffic.traffic_policy import TrafficPolicy
 from harness.outcome import UsageFault
 
 DEFAULT_TIMEOUT = 60.0
@@ -57,7 +57,7 @@ def add_target_arguments(parser: Parser) -> None:
     )
 
 
-def add_manners(parser: Parser) -> None:
+def add_traffic_arguments(parser: Parser) -> None:
     """Add the options for how fast to send requests and how long to wait out a 429 or 503."""
     group = parser.add_argument_group("rate limits")
     group.add_argument("--rate", type=positive_number, metavar="N", help="send at most N requests per second")
@@ -65,16 +65,16 @@ def add_manners(parser: Parser) -> None:
         "--max-wait",
         type=some_seconds,
         metavar="S",
-        help=f"wait out 429 and 503 for at most S seconds in total (default: {MOST_WAITING:.0f})",
+        help=f"wait out 429 and 503 for at most S seconds in total (default: {MAX_TOTAL_WAIT:.0f})",
     )
 
 
-def manners(arguments: argparse.Namespace, told: Told | None = None) -> Manners:
-    """The manners from the arguments; `told` is called for each wait. Raises UsageFault for a rate of 0."""
+def traffic_policy(arguments: argparse.Namespace, report_wait: ReportWait | None = None) -> TrafficPolicy:
+    """The policy from the arguments; `report_wait` is called for each wait. Raises UsageFault for a rate of 0."""
     if arguments.rate is not None and arguments.rate <= 0:
         raise UsageFault("a rate of 0 would send nothing: give requests a second, 0.5 for one every two seconds")
-    longest = MOST_WAITING if arguments.max_wait is None else arguments.max_wait
-    return Manners(rate=arguments.rate, max_wait=longest, told=told)
+    longest = MAX_TOTAL_WAIT if arguments.max_wait is None else arguments.max_wait
+    return TrafficPolicy(rate=arguments.rate, max_wait=longest, report_wait=report_wait)
 
 
 def parse_with_configuration(parser: Parser, words: list[str]) -> argparse.Namespace:

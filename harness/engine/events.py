@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from harness.engine.capabilities import Capabilities
 from harness.engine.traffic.retries import Waited
-from harness.engine.traffic.timeout_budget import Cut
+from harness.engine.traffic.timeout_budget import TimeoutLosses
 from harness.kit.check import Check
 from harness.outcome import Exit, Observation, Verdict, exit_code
 from harness.wire import Exchange
@@ -103,7 +103,7 @@ class RunFinished:
     seconds: float
     leftovers: tuple[str, ...] = ()
     waited: Waited = field(default_factory=Waited)
-    cut: Cut = field(default_factory=Cut)
+    cut: TimeoutLosses = field(default_factory=TimeoutLosses)
 
     @property
     def counts(self) -> dict[Verdict, int]:

@@ -18,8 +18,8 @@ from harness.checks.vocabulary.polling import Part
 from harness.contract.requests import Target
 from harness.engine.cleanup import Ledger
 from harness.engine.evidence import addressed, made_or_changed
-from harness.engine.traffic.retries import showing, unanswered
-from harness.engine.traffic.timeout_budget import hurried
+from harness.engine.traffic.governed_driver import GovernedDriver
+from harness.engine.traffic.retries import missing_answer
 from harness.kit.actions import Action, Close, Exchanges, Finish, Open, Read, Send, Together, Wait
 from harness.kit.check import Check, Exercise
 from harness.outcome import HarnessFault, Observation, Outcome, Unmet
@@ -66,7 +66,7 @@ class Played:
         results = self.results or {}
         looked = [exchange for name in check.wants for exchange in _exchanges_at(results, name)]
         stopped = not looked or any(name not in results for name in check.wants)
-        return next(filter(None, map(unanswered, self.trail if stopped else looked)), "")
+        return next(filter(None, map(missing_answer, self.trail if stopped else looked)), "")
 
     def evidence(self, check: Check, observation: Observation) -> tuple[Exchange, ...]:
         """The exchanges that a person needs to see, in the order in which they finished.
@@ -134,7 +134,7 @@ def play(exercise: Exercise, target: Target, driver: Driver, ledger: Ledger) -> 
             results = _named(drive(exercise.run(target), hand))
         finally:
             hand.hang_up()
-        _unhurried(hand.trail)
+        _refuse_excused(hand.trail)
     except Unmet as unmet:
         failure = Observation.untestable(unmet.reason, race_lost=unmet.race_lost)
     except Exception:
@@ -166,11 +166,11 @@ def _named(value: Any) -> Exchanges:
     return value
 
 
-def _unhurried(exchanges: Iterable[Exchange]) -> None:
+def _refuse_excused(exchanges: Iterable[Exchange]) -> None:
     """Raise Unmet if our own haste cut an answer short: then nothing may be held against the target."""
     for exchange in exchanges:
-        if why := hurried(exchange):
-            raise Unmet(f"{asked(exchange)} had no answer: {why}")
+        if exchange.excuse:
+            raise Unmet(f"{asked(exchange)} had no answer: {exchange.excuse}")
 
 
 class Hand:
@@ -191,13 +191,13 @@ class Hand:
         before = len(self.trail)
         brought = self._perform(action)
         if self._judged:
-            _unhurried(self.trail[before:])
+            _refuse_excused(self.trail[before:])
         return brought
 
     def _perform(self, action: Action) -> Any:
         match action:
             case Send(request, timeout, sees):
-                return self._keep(showing(self._driver, sees).send(request, timeout=timeout))
+                return self._keep(self._showing(sees).send(request, timeout=timeout))
             case Open(request):
                 stream = self._driver.open(request)
                 self._open[id(stream)] = stream
@@ -213,6 +213,10 @@ class Hand:
             case Together(requests):
                 return [self._keep(exchange) for exchange in self._driver.together(requests)]
         raise HarnessFault(f"an exercise yielded {action!r}, which is no action")
+
+    def _showing(self, statuses: frozenset[int]) -> Driver:
+        """The driver for a request that wants to see refusals; one without policies shows them anyway."""
+        return self._driver.show(statuses) if isinstance(self._driver, GovernedDriver) else self._driver
 
     def hang_up(self) -> None:
         """Close every stream that is still open; their exchanges go to the ledger and the trail too."""

@@ -20,7 +20,7 @@ from harness.contract.requests import Target
 from harness.engine.capabilities import Capabilities, Capability, How
 from harness.engine.cleanup import Ledger
 from harness.engine.execute import Hand, drive
-from harness.engine.traffic.retries import unanswered
+from harness.engine.traffic.retries import missing_answer
 from harness.kit.actions import Send
 from harness.wire import Driver, Exchange, Request
 
@@ -87,7 +87,7 @@ class Prober:
 
     def heard(self, exchange: Exchange, *names: str) -> bool:
         """Whether an exchange has an answer; if it has none, these capabilities are assumed present."""
-        if not unanswered(exchange):
+        if not missing_answer(exchange):
             return True
         for name in names:
             note = f"its question brought {shown(exchange)}: taken as present, the checks have to say"

@@ -31,8 +31,9 @@ from harness.engine.plan import Group, Plan, PlannedCheck, Selection, make_plan,
 from harness.engine.probe import probe
 from harness.engine.sessions import session_of
 from harness.engine.targets import ResolvedTarget
-from harness.engine.traffic.policy import Manners
-from harness.engine.traffic.timeout_budget import NO_TIME, Cut, Endurance
+from harness.engine.traffic.retries import NO_TIME
+from harness.engine.traffic.timeout_budget import TimeoutBudget, TimeoutLosses
+from harness.engine.traffic.traffic_policy import TrafficPolicy
 from harness.kit.check import Check
 from harness.outcome import Level, Observation, Outcome, Verdict, not_judged, verdict
 from harness.wire import Driver, Exchange
@@ -56,7 +57,7 @@ class RunOptions:
     fail_fast: bool = False
     jobs: int = 1
     choose: Callable[[Sequence[str]], str] | None = None
-    manners: Manners = field(default_factory=Manners)
+    traffic: TrafficPolicy = field(default_factory=TrafficPolicy)
 
 
 def check_target(
@@ -69,25 +70,25 @@ def check_target(
     begin = time.perf_counter()
     needed = needed_capabilities(catalogue, options.selection)
     yield RunStarted(target.info)
-    patience = options.manners.patience()
+    retries = options.traffic.new_retries()
     # The embedded emulator takes no real time, so there the checks themselves report answers that do not end.
-    endurance = None if target.throwaway else Endurance(target.target.wait)
-    polite = target.driven(options.manners.wrapper(patience, endurance))
-    with closing(polite.connect()) as driver:
+    timeouts = None if target.throwaway else TimeoutBudget(target.target.wait)
+    governed = target.driven(options.traffic.wrapper(retries, timeouts))
+    with closing(governed.connect()) as driver:
         found = probe(driver, target.target, options.said, needed)
     yield Probed(found.capabilities, found.requests, found.notes)
     plan = make_plan(catalogue, options.selection, found.capabilities)
     yield Planned(len(plan.checks), len(plan.groups))
     sessions = options.jobs > 1 and "script" in found.capabilities and not target.throwaway
-    conductor = _Conductor(polite.able(found.capabilities, found.says), options, sessions=sessions)
+    conductor = _Conductor(governed.able(found.capabilities, found.says), options, sessions=sessions)
     results: dict[str, Result] = {}
     for event in conductor.events(plan):
         if isinstance(event, CheckFinished):
             results[event.result.check.id] = event.result
         yield event
     ordered = tuple(results[planned.check.id] for planned in plan.checks)
-    cut = Cut() if endurance is None else endurance.cut
-    yield RunFinished(ordered, time.perf_counter() - begin, tuple(conductor.leftovers), patience.waited, cut)
+    cut = TimeoutLosses() if timeouts is None else timeouts.losses
+    yield RunFinished(ordered, time.perf_counter() - begin, tuple(conductor.leftovers), retries.waited, cut)
 
 
 class _Conductor:

@@ -11,11 +11,15 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from harness.outcome import UsageFault
 from harness.plugin.environment_variables import Environment
 from harness.wire import Clock, Request, Response, Service
+
+if TYPE_CHECKING:
+    from harness.benches.server.page_guard import PageGuard
 
 _PREFIX = re.compile(r"/t(\d+)(?=/|$)")
 _NO_TEST = (
@@ -75,11 +79,13 @@ class Session:
             self._failure = error
 
     def _listening(self) -> Any:
+        from harness.benches.server.page_guard import PageGuard
         from harness.transport.proxy.threaded_server import WaitingServer
         from harness.transport.server.server_thread import InThread
 
         router, environment = self._router, self.environment
-        server = WaitingServer(router, waits=router.waits, sock=environment.reserved)
+        service = partial(router.answer, PageGuard())
+        server = WaitingServer(service, waits=router.waits, sock=environment.reserved)
         thread = InThread(server)
         thread.start()
         environment.taken(server.port)
@@ -117,11 +123,13 @@ class _Router:
         tenant, _ = self._found(request)
         return isinstance(tenant, Tenant) and tenant.waits
 
-    def __call__(self, request: Request) -> Response:
+    def answer(self, guard: PageGuard, request: Request) -> Response:
+        """The answer of the test's service; `guard` keeps web pages away from its control API."""
         tenant, target = self._found(request)
         if isinstance(tenant, str):
             return _refused(tenant)
-        response = tenant.service(Request(request.method, target, request.headers, request.body))
+        inner = Request(request.method, target, request.headers, request.body)
+        response = guard.refusal_of_control(inner) or tenant.service(inner)
         response.clock = tenant.clock  # even if another test is current when the response pauses
         return response
 

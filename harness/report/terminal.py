@@ -20,8 +20,8 @@ from harness.engine.events import (
     RunFinished,
     RunStarted,
 )
-from harness.engine.traffic.retries import Waited, said
-from harness.engine.traffic.timeout_budget import NO_TIME, Cut
+from harness.engine.traffic.retries import NO_TIME, Waited, format_refusal
+from harness.engine.traffic.timeout_budget import TimeoutLosses
 from harness.outcome import Exit, Level, Verdict
 from harness.outcome.words import counted
 from harness.report.exchange_text import printable
@@ -85,7 +85,7 @@ class TerminalReport:
         """Report that the target said "later" and is asked again in `seconds`; may be called from any thread."""
         with self._lock:
             if not self._waits:
-                first = printable(self._story.mask.text(said(refusal)))
+                first = printable(self._story.mask.text(format_refusal(refusal)))
                 self._screen.line(f"the target asks us to wait: {first}; what it refuses for now is asked again")
             self._waits += 1
             where = f"[{self._begun}/{self._exercises}] " if self._exercises else ""
@@ -151,7 +151,7 @@ def _waits(waited: Waited) -> str:
     return f"waited {waited.seconds:.1f} s in {waited.times} pauses that the target asked for"
 
 
-def cut_words(cut: Cut) -> str:
+def cut_words(cut: TimeoutLosses) -> str:
     """What was not asked, or got too little time, because answers did not end; and what to do about it."""
     unsent = f"{counted(cut.unsent, 'request was', 'requests were')} not sent" if cut.unsent else ""
     hurried = f"{cut.hurried} got less time" if cut.hurried else ""

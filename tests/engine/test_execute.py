@@ -18,7 +18,8 @@ from harness.engine.cleanup import Ledger
 from harness.engine.execute import Played, _exchanges_at, play
 from harness.engine.plan import load_catalogue
 from harness.engine.targets import TargetOptions, embedded, embedded_settings, reference
-from harness.engine.traffic.retries import Patience, PoliteDriver
+from harness.engine.traffic.governed_driver import GovernedDriver
+from harness.engine.traffic.retries import Retries
 from harness.kit.actions import STOPPED, Steps
 from harness.kit.check import exercise as an_exercise
 from harness.outcome import Finding, Observation, Outcome, Unmet
@@ -112,7 +113,7 @@ def test_an_exercise_may_see_a_refusal() -> None:
         return {"seen": seen, "waited": (yield toys.Send(t.get("x")))}
 
     service = Twice()
-    trail = play(sees, Target(), PoliteDriver(ServiceDriver(service), Patience()), Ledger()).trail
+    trail = play(sees, Target(), GovernedDriver(ServiceDriver(service), [Retries()]), Ledger()).trail
     assert [exchange.status for exchange in trail] == [429, 404]
     assert len(service.log) == 3
 
@@ -138,7 +139,7 @@ def test_checks_of_refusals_see_them(check_id: str, number: int, status: int, ou
 
     check = next(check for check in load_catalogue() if check.id == check_id)
     target = embedded(TargetOptions()).able(everything()).target
-    driver = PoliteDriver(ServiceDriver(once, emulator.clock), Patience())
+    driver = GovernedDriver(ServiceDriver(once, emulator.clock), [Retries()])
     assert play(check.exercise, target, driver, Ledger()).observe(check).outcome is outcome
 
 

@@ -13,8 +13,8 @@ from harness.engine.baseline import Baseline, Entry
 from harness.engine.capabilities import parse_capabilities
 from harness.engine.events import CheckFinished, Event, ExerciseStarted, Planned, Probed, RunFinished, RunStarted
 from harness.engine.run import RunOptions, check_target
-from harness.engine.traffic.policy import Manners
 from harness.engine.traffic.retries import Waited
+from harness.engine.traffic.traffic_policy import TrafficPolicy
 from harness.outcome import Exit, Unmet, Verdict
 from harness.wire import Request, Response
 from tests.engine import toys
@@ -134,8 +134,8 @@ READS = toys.check("get.read", reads, toys.got_200, requires={"store"})
 def test_a_refusal_for_now_is_waited_out() -> None:
     """The verdict is that of the final answer; each wait is reported, and the final event has their total."""
     told: list[int | None] = []
-    manners = Manners(told=lambda _, refusal: told.append(refusal.status))
-    _, finished = run((READS,), Refusing(3), manners=manners)
+    manners = TrafficPolicy(report_wait=lambda _, refusal: told.append(refusal.status))
+    _, finished = run((READS,), Refusing(3), traffic=manners)
     assert verdicts(finished) == {"get.read": Verdict.PASS}
     assert told == [429] * 3
     assert finished.waited == Waited(3, 7.0)

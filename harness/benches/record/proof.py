@@ -19,7 +19,7 @@ from harness.engine.cleanup import Ledger
 from harness.engine.execute import Played, play
 from harness.engine.targets import ResolvedTarget
 from harness.engine.traffic.request_budget import BUDGET_SPENT
-from harness.engine.traffic.retries import LATER, said
+from harness.engine.traffic.retries import LATER, format_refusal
 from harness.outcome import Outcome
 from harness.outcome.words import counted
 from harness.transport import ServiceDriver
@@ -56,7 +56,7 @@ def problem_of(played: Played, summary: Summary, *, reached: bool) -> Problem | 
     trail = played.trail
     first = trail[0] if trail else None
     if first is not None and not reached and (first.status is None or first.status in _UNAUTHORISED):
-        how = said(first) if first.status else _lost(summary)
+        how = format_refusal(first) if first.status else _lost(summary)
         return Problem(State.STOPPED, f"the target cannot be used: {how}")
     for exchange in trail:
         if exchange.status is None:
@@ -81,9 +81,9 @@ def _problem_with(exchange: Exchange) -> Problem | None:
     if status == _EXHAUSTED:
         after = exchange.headers.get("retry-after")
         when = f", again after {after} s" if after.isdecimal() else ""
-        return Problem(State.STOPPED, f"the quota is exhausted: {said(exchange)}{when}")
+        return Problem(State.STOPPED, f"the quota is exhausted: {format_refusal(exchange)}{when}")
     if status is not None and (status >= 500 or status == _GAVE_UP):
-        return Problem(State.FAILED, f"the service failed: {said(exchange)}")
+        return Problem(State.FAILED, f"the service failed: {format_refusal(exchange)}")
     if not exchange.complete and exchange.ending.by is not By.CLIENT:
         request, how = exchange.request, exchange.ending.words
         return Problem(State.FAILED, f"the answer to {request.method} {request.raw_path} broke off: {how}")

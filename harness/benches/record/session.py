@@ -9,7 +9,7 @@ emulator never replace each other.
 from __future__ import annotations
 
 import json
-import sys
+import math
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
@@ -27,8 +27,9 @@ from harness.contract.tables.protocol import PROTOCOL
 from harness.engine.cleanup import Ledger
 from harness.engine.execute import Played, play
 from harness.engine.targets import ResolvedTarget
-from harness.engine.traffic.request_budget import CarefulDriver
-from harness.engine.traffic.retries import said
+from harness.engine.traffic.governed_driver import GovernedDriver
+from harness.engine.traffic.request_budget import RequestBudget
+from harness.engine.traffic.retries import Retries, format_refusal
 from harness.outcome import Finding, UsageFault
 from harness.outcome.words import counted
 from harness.transport import UrlDriver
@@ -227,20 +228,23 @@ class Session:
         )
         try:
             with recorder:
-                driver = CarefulDriver(UrlDriver(recorder.url), self.budget - self.spent, self._waits)
-                with closing(driver):
+                budget = RequestBudget(self.budget - self.spent)
+                with closing(self._governed(UrlDriver(recorder.url), budget)) as driver:
                     try:
                         played = play(scenario.exercise, self.target.target, driver, ledger)
                     finally:
-                        self.spent += driver.sent
+                        self.spent += budget.sent
         finally:
             direct = UrlDriver(self.target.info.url, ca_file=self.ca_file)
-            with closing(CarefulDriver(direct, sys.maxsize, self._waits)) as driver:
+            with closing(self._governed(direct)) as driver:
                 left += ledger.clean(driver)
         return played, recorder.summary, left
 
+    def _governed(self, driver: UrlDriver, *budgets: RequestBudget) -> GovernedDriver:
+        return GovernedDriver(driver, [Retries(math.inf, self._waits), *budgets])
+
     def _waits(self, seconds: float, refusal: Exchange) -> None:
-        self.hear(Waits(seconds, said(refusal)))
+        self.hear(Waits(seconds, format_refusal(refusal)))
 
 
 def refuse_foreign(path: Path, target: Target) -> None:

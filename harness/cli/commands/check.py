@@ -17,12 +17,12 @@ from harness.benches.server.reachability import wait_until_up
 from harness.cli.arguments import Parser, count, level_named
 from harness.cli.output import ReportFiles, say, write_json
 from harness.cli.target_options import (
-    add_manners,
     add_target_arguments,
-    manners,
+    add_traffic_arguments,
     parse_with_configuration,
     resolve,
     said_capabilities,
+    traffic_policy,
 )
 from harness.engine import plan as planning
 from harness.engine.baseline import Baseline, read_baseline
@@ -55,7 +55,7 @@ def run(words: Sequence[str]) -> int:
         strict=bool(arguments.strict),
         fail_fast=bool(arguments.fail_fast),
         jobs=arguments.jobs or 1,
-        manners=manners(arguments, screen.waiting if screen is not None else None),
+        traffic=traffic_policy(arguments, screen.waiting if screen is not None else None),
     )
     make_plan(catalogue, options.selection, Capabilities(said))  # report an unknown id before anything is sent
     if arguments.dry_run:
@@ -75,7 +75,7 @@ def run(words: Sequence[str]) -> int:
 def _parser() -> Parser:
     parser = Parser("check", "Judge a server against the contract of the Interactions API.", epilog=_EPILOG)
     add_target_arguments(parser)
-    add_manners(parser)
+    add_traffic_arguments(parser)
     group = parser.add_argument_group("selection")
     group.add_argument(
         "-c", "--check", action="append", metavar="GLOB", help="run only matching checks (repeatable)"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from harness.benches.server.silent_requests import telling
 from harness.cli.arguments import Parser
+from harness.cli.guarding import access, add_guard_arguments
 from harness.cli.masking import hidden
 from harness.cli.output import say
 from harness.cli.serving import (
@@ -48,13 +49,15 @@ def run(words: Sequence[str]) -> int:
     upstream = Upstream(arguments.target, ca_file=arguments.ca_file)
     notes = _Notes()
     faulty = Faulty(notes.taken_of(upstream), PROTOCOL, plan=arguments.fault, control=upstream)
-    server = WaitingServer(faulty, host=arguments.host, port=port)
-    welcome = f"in front of {arguments.target}, faults: {faulty.plan() or 'none yet (POST /__harness__/faults)'}"
+    granted = access(arguments)
+    server = WaitingServer(granted.guard.around(faulty), host=arguments.host, port=port)
+    faults = faulty.plan() or "none yet (POST /__harness__/faults)"
+    welcome = f"in front of {arguments.target}, faults: {faults}{granted.note}"
     code = stand(
         InThread(server),
-        lambda: announce(server.url, welcome, as_json=arguments.json),
+        lambda: announce(server.url, welcome, as_json=arguments.json, **granted.facts),
         command,
-        lambda: local_environment(server.url, os.environ),
+        lambda: {**local_environment(server.url, os.environ), **granted.environment},
     )
     for line in faulty.story():
         say(line, to_errors=arguments.json)
@@ -116,5 +119,6 @@ def _parser() -> Parser:
     parser.add_argument("--target", metavar="URL", help="server to forward to: http[s]://host[:port]")
     parser.add_argument("--fault", metavar="PLAN", help="fault plan, e.g. `event:5+60,rst` (docs/faults.md)")
     add_listen_arguments(parser)
+    add_guard_arguments(parser)
     parser.add_argument("--ca-file", metavar="FILE", help="additional certificates to trust (PEM)")
     return parser

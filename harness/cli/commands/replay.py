@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.cli.arguments import Parser
+from harness.cli.guarding import access, add_guard_arguments
 from harness.cli.masking import hidden, hidden_in
 from harness.cli.output import say, write_json
 from harness.cli.serving import add_listen_arguments, announce, port_to_take, split_command, stand
@@ -31,6 +32,7 @@ def run(words: Sequence[str]) -> int:
     arguments = _parser().parse(own)
     from harness.benches.recordings.synthetic_drops import presented
     from harness.benches.server.fault_control import Faulty
+    from harness.benches.server.page_guard import is_control
     from harness.cassette import Player, load
     from harness.cli.commands.serve import PAGE_FIELDS, command_environment
     from harness.contract.tables.protocol import PROTOCOL
@@ -44,19 +46,21 @@ def run(words: Sequence[str]) -> int:
         recordings, PROTOCOL, mode=arguments.mode, speed=arguments.speed, assign_ids=arguments.assign_ids
     )
     faulty = Faulty(player, PROTOCOL, plan=arguments.fault)
+    granted = access(arguments)
     server = ServerThread(
-        faulty,
+        granted.guard.around(faulty),
         host=arguments.host,
         port=port_to_take(arguments, command),
         cors=PAGE_FIELDS if arguments.cors else (),
+        cors_for=lambda request: not is_control(request),
     )
     recorded = counted(len(cassette.recordings), "recording")
-    welcome = f"replaying {recorded} of {arguments.cassette} ({arguments.mode})"
+    welcome = f"replaying {recorded} of {arguments.cassette} ({arguments.mode}){granted.note}"
     code = stand(
         server,
-        lambda: announce(server.url, welcome, as_json=arguments.json),
+        lambda: announce(server.url, welcome, as_json=arguments.json, **granted.facts),
         command,
-        lambda: command_environment(server.url, os.environ),
+        lambda: command_environment(server.url, os.environ) | granted.environment,
     )
     if arguments.json:
         write_json(replay_record(arguments.cassette, player))
@@ -76,6 +80,7 @@ def _parser() -> Parser:
     )
     parser.add_argument("cassette", metavar="FILE", help="cassette to serve")
     add_listen_arguments(parser)
+    add_guard_arguments(parser)
     parser.add_argument(
         "--mode",
         choices=("strict", "resume"),

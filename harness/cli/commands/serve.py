@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.cli.arguments import Parser
+from harness.cli.guarding import access, add_guard_arguments
 from harness.cli.output import say
 from harness.cli.serving import (
     add_listen_arguments,
@@ -49,27 +50,31 @@ def run(words: Sequence[str]) -> int:
     own, command = split_command(words, "serve")
     arguments = _parser().parse(own)
     emulator = _emulator(arguments)
+    from harness.benches.server.page_guard import is_control
     from harness.transport import ServerThread
 
+    granted = access(arguments, closed=arguments.no_cors)
     service = _service(emulator, arguments)
     server = ServerThread(
-        service,
+        granted.guard.around(service),
         host=arguments.host,
         port=port_to_take(arguments, command),
         clock=emulator.clock,
         tls=tls_context(arguments),
         cors=() if arguments.no_cors else PAGE_FIELDS,
+        cors_for=lambda request: not is_control(request),
     )
     keys = "only the given keys are" if emulator.settings.keys else "any key is"
     code = stand(
         server,
         lambda: announce(
             server.url,
-            f"serving the Interactions API at {server.url}/v1beta ({keys} welcome)",
+            f"serving the Interactions API at {server.url}/v1beta ({keys} welcome){granted.note}",
             as_json=arguments.json,
+            **granted.facts,
         ),
         command,
-        lambda: command_environment(server.url, os.environ, list(_keys(arguments))),
+        lambda: command_environment(server.url, os.environ, list(_keys(arguments))) | granted.environment,
     )
     for line in service.story():
         say(line, to_errors=arguments.json)
@@ -84,6 +89,7 @@ def _parser() -> Parser:
         epilog="exit codes: CMD's own, else 0 (also when Ctrl-C or SIGTERM ends it) · 2 usage",
     )
     add_listen_arguments(parser)
+    add_guard_arguments(parser)
     add_tls_arguments(parser)
     parser.add_argument("--mutant", metavar="ID", help="serve this mutant instead (`harness mutants --list`)")
     parser.add_argument("--scenario", metavar="FILE", help="scripted answers (YAML, docs/emulator.md)")
@@ -98,7 +104,7 @@ def _parser() -> Parser:
         "--set", action="append", metavar="NAME=VALUE", help="any other setting (repeatable, docs/emulator.md)"
     )
     parser.add_argument("--fault", metavar="PLAN", help="fault plan (docs/faults.md)")
-    parser.add_argument("--no-cors", action="store_true", help="refuse calls from web pages of other origins")
+    parser.add_argument("--no-cors", action="store_true", help="refuse all calls from web pages of other origins")
     return parser
 
 

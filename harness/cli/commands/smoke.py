@@ -14,17 +14,17 @@ from harness.checks.capabilities import CAPABILITIES
 from harness.cli.arguments import Parser
 from harness.cli.output import say, write_json
 from harness.cli.target_options import (
-    add_manners,
     add_target_arguments,
-    manners,
+    add_traffic_arguments,
     parse_with_configuration,
     resolve,
     said_capabilities,
+    traffic_policy,
 )
 from harness.contract.tables.protocol import PROTOCOL
 from harness.engine.probe import probe
-from harness.engine.traffic.retries import said
-from harness.engine.traffic.timeout_budget import Endurance
+from harness.engine.traffic.retries import format_refusal
+from harness.engine.traffic.timeout_budget import TimeoutBudget
 from harness.outcome import Exit
 from harness.report.records import capability_records, target_record
 from harness.wire import Exchange
@@ -35,7 +35,7 @@ def run(words: Sequence[str]) -> int:
     """Run the command. Exit code: 0 if the target answers an interaction, 4 if not, with what it answered."""
     parser = Parser("smoke", "Ask whether a server is up and authorised, and what it can do.")
     add_target_arguments(parser)
-    add_manners(parser)
+    add_traffic_arguments(parser)
     parser.add_argument("--probe", action="store_true", help="probe every capability (creates interactions)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     arguments = parse_with_configuration(parser, list(words))
@@ -43,8 +43,10 @@ def run(words: Sequence[str]) -> int:
     wait_until_up(target, arguments.wait or 0.0)
     needed = frozenset(CAPABILITIES) if arguments.probe else frozenset()
     mask = Mask(target.info.secrets, PROTOCOL.secret_fields)
-    how = manners(arguments, None if arguments.json else partial(_say_wait, mask))
-    with closing(target.driven(how.wrapper(how.patience(), Endurance(target.target.wait))).connect()) as driver:
+    how = traffic_policy(arguments, None if arguments.json else partial(_say_wait, mask))
+    with closing(
+        target.driven(how.wrapper(how.new_retries(), TimeoutBudget(target.target.wait))).connect()
+    ) as driver:
         found = probe(driver, target.target, said_capabilities(arguments), needed)
     records = mask.tree(capability_records(found.capabilities))
     if arguments.json:
@@ -67,4 +69,4 @@ def run(words: Sequence[str]) -> int:
 
 
 def _say_wait(mask: Mask, seconds: float, refusal: Exchange) -> None:
-    say(mask.text(f"{said(refusal)}: asked again in {seconds:.1f} s"))
+    say(mask.text(f"{format_refusal(refusal)}: asked again in {seconds:.1f} s"))

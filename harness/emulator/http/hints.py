@@ -6,6 +6,7 @@ neighbouring APIs for the wrong names, the create request's schema for the right
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Any
 
 from harness.emulator.values.suggestions import snake, suggestion
@@ -92,9 +93,9 @@ def unknown_field(name: str, known: frozenset[str]) -> str:
 
 def camel_case(value: Any, path: str = "") -> str | None:
     """Return a message for the first camelCase name in `value`, with its path and its snake_case form, or None."""
-    waiting: list[tuple[Any, str]] = [(value, path)]
+    waiting: deque[tuple[Any, str]] = deque([(value, path)])
     while waiting:
-        current, place = waiting.pop(0)
+        current, place = waiting.popleft()
         if isinstance(current, list):
             waiting.extend((item, f"{place}[{index}]") for index, item in enumerate(current[:100]))
         elif isinstance(current, dict):

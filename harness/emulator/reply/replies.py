@@ -17,8 +17,10 @@ from harness.contract.data.input import pending_calls, results
 from harness.emulator.reply import tool_steps
 from harness.emulator.script.scripts import Script
 from harness.emulator.values import media
+from harness.emulator.values.call import invalid
 from harness.emulator.values.create_request import Order
 from harness.emulator.values.ids import Ids
+from harness.emulator.values.sample_budget import MOST_CHARACTERS, MOST_STEPS, SampleTooLarge
 from harness.emulator.values.samples import sample
 from harness.emulator.values.signatures import sign
 from harness.emulator.values.usage import THOUGHT_TOKENS, tokens_by_modality
@@ -31,6 +33,12 @@ _MEDIA = {
     "audio": ("audio/wav", media.sound),
     "video": ("video/mp4", media.clip),
 }
+_TOO_LARGE = (
+    "A schema in this request ('response_format' or the 'parameters' of a function) asks for a larger answer than "
+    f"the emulator makes up: at most {MOST_CHARACTERS} characters and {MOST_STEPS} steps of work for one request. "
+    "Lower minLength, minItems and the numbers, let no required property lead back to its own schema, nest "
+    "constants less deeply, or script the answer."
+)
 _SPECIAL_MODELS = (("-image", "image"), ("nano-banana", "image"), ("tts", "audio"), ("lyria", "audio"))
 
 
@@ -51,8 +59,11 @@ class Replies:
         self._ids = ids
 
     def reply(self, order: Order, script: Script) -> Reply:
-        """Return the answer to an admitted create."""
-        steps, cut = self.steps(order, script)
+        """Return the answer to an admitted create. Raises Refusal if a schema in it asks for too much."""
+        try:
+            steps, cut = self.steps(order, script)
+        except SampleTooLarge:
+            raise invalid(_TOO_LARGE) from None
         status = script.status or self.status(steps, script, cut)
         if status == "requires_action" and not pending_calls(steps):
             steps.append({"id": self._ids.call(), "name": "lookup", "arguments": {}, "type": "function_call"})
@@ -106,7 +117,9 @@ class Replies:
         if order.agent is not None:
             steps += self.agent_work(order)
         choice = order.generation.get("tool_choice")
-        calls = [] if results(order.given) else tool_steps.client_calls(order.tools, choice, order.text, self._ids)
+        calls: list[Json] = []
+        if not results(order.given):
+            calls = tool_steps.client_calls(order.tools, choice, order.text, self._ids, order.budget)
         return [*steps, *calls] if calls else [*steps, self.output(order)]
 
     def thoughts(self, order: Order, script: Script) -> list[Json]:
@@ -149,7 +162,7 @@ class Replies:
         kind = str(wanted.get("type", "text"))
         if kind not in _MEDIA:
             if wanted.get("schema") is not None or wanted.get("mime_type") == "application/json":
-                value = sample(wanted.get("schema") or {"type": "object"})
+                value = sample(wanted.get("schema") or {"type": "object"}, budget=order.budget)
                 return self.text_content(order, msgspec.json.encode(value).decode())
             return self.text_content(order, self.words(order))
         mime, build = _MEDIA[kind]

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from harness.emulator.values.ids import Ids
+from harness.emulator.values.sample_budget import Budget
 from harness.emulator.values.samples import sample
 from harness.emulator.values.signatures import sign
 
@@ -119,8 +120,11 @@ def annotation(tools: list[Json], text: str) -> Json | None:
     return None
 
 
-def client_calls(tools: list[Json], choice: Any, prompt: str, ids: Ids) -> list[Json]:
-    """Return the function calls that a run ends with: functions named in the prompt, else the first declared."""
+def client_calls(tools: list[Json], choice: Any, prompt: str, ids: Ids, budget: Budget) -> list[Json]:
+    """Return the function calls that a run ends with: functions named in the prompt, else the first declared.
+
+    Raises SampleTooLarge.
+    """
     mode, allowed = _choice(choice)
     if mode == "none":
         return []
@@ -128,7 +132,7 @@ def client_calls(tools: list[Json], choice: Any, prompt: str, ids: Ids) -> list[
     if allowed:
         functions = [tool for tool in functions if tool["name"] in allowed]
     named = [tool for tool in functions if tool["name"] in prompt]
-    calls = [_call(tool["name"], sample(tool.get("parameters") or {"type": "object"}), ids)
+    calls = [_call(tool["name"], sample(tool.get("parameters") or {"type": "object"}, budget=budget), ids)
              for tool in named or functions[:1]]  # fmt: skip
     if not calls and any(tool.get("type") == "computer_use" for tool in tools):
         calls = [_call("navigate", {"url": PAGE, "intent": "open the page"}, ids)]

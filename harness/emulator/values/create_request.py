@@ -5,8 +5,10 @@ Layer 2. The value that `admission` returns and that replies and runs are made f
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from harness.emulator.values.sample_budget import Budget
 
 if TYPE_CHECKING:
     from harness.emulator.run.run import Run
@@ -14,7 +16,10 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True, eq=False)
 class Order:
-    """`given` is the input as steps, `text` the text in it; `agent` is also set if `model` held its name."""
+    """`given` is the input as steps, `text` the text in it; `agent` is also set if `model` held its name.
+
+    `budget` is what all samples for this create may cost together.
+    """
 
     body: dict[str, Any]
     project: str
@@ -27,6 +32,7 @@ class Order:
     background: bool
     previous: Run | None = None
     environment_id: str | None = None
+    budget: Budget = field(default_factory=Budget)
 
     @property
     def generation(self) -> dict[str, Any]:

@@ -24,7 +24,8 @@ from harness.engine.search.openapi import document
 from harness.engine.search.rounds import HISTORY, LAWS, laws, search
 from harness.engine.search.search_target import Place
 from harness.engine.targets import ResolvedTarget
-from harness.engine.traffic.deadline import PatientDriver, Timer, TimeUp
+from harness.engine.traffic.deadline import Deadline, Timer, TimeUp
+from harness.engine.traffic.governed_driver import GovernedDriver
 from harness.outcome import Exit, Level, TargetFault, Verdict
 from harness.wire import Driver
 
@@ -111,8 +112,8 @@ def _place(resolved: ResolvedTarget, options: FuzzOptions, timer: Timer) -> Iter
 
 def _probed(driver: Driver, resolved: ResolvedTarget, options: FuzzOptions, timer: Timer) -> ResolvedTarget:
     try:
-        patient = PatientDriver(driver, timer, resolved.target.wait)
-        found = probe(patient, resolved.target, options.said, _NEEDED)
+        bounded = GovernedDriver(driver, [Deadline(timer, resolved.target.wait)], owned=False)
+        found = probe(bounded, resolved.target, options.said, _NEEDED)
     except TimeUp:
         raise TargetFault(f"the target did not answer the first questions within {options.seconds:g} s") from None
     return resolved.able(found.capabilities, found.says)

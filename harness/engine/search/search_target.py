@@ -15,7 +15,8 @@ from harness.engine.search.playing.operations_table import move
 from harness.engine.search.rules import rule_of
 from harness.engine.search.world import World
 from harness.engine.targets import ResolvedTarget
-from harness.engine.traffic.deadline import PatientDriver, Timer, TimeUp
+from harness.engine.traffic.deadline import Deadline, Timer, TimeUp
+from harness.engine.traffic.governed_driver import GovernedDriver
 from harness.outcome import Finding, Level
 from harness.strategies.operations import Operation
 from harness.wire import Driver
@@ -58,7 +59,7 @@ class Place:
 
     def open(self, *, same_input: bool = False) -> World:
         """A new world for one history; end it with `done`."""
-        driver = self.resolved.connect() if self.shared is None else self._patient(self.shared, self.timer)
+        driver = self.resolved.connect() if self.shared is None else self._bounded(self.shared, self.timer)
         own = self.resolved.throwaway
         return World(driver, self.resolved.target, able=self.able, settled_by_us=own, same_input=same_input)
 
@@ -75,12 +76,12 @@ class Place:
         owed = ledger.owed
         try:
             grace = Timer(max(GRACE, min(self.timer.left, MOST_CLEANING)))
-            self.litter.extend(ledger.clean(self._patient(self.shared, grace)))
+            self.litter.extend(ledger.clean(self._bounded(self.shared, grace)))
         except TimeUp:
             self.litter.extend(owed)
 
-    def _patient(self, driver: Driver, timer: Timer) -> Driver:
-        return PatientDriver(driver, timer, self.resolved.target.wait)
+    def _bounded(self, driver: Driver, timer: Timer) -> Driver:
+        return GovernedDriver(driver, [Deadline(timer, self.resolved.target.wait)], owned=False)
 
     def notes(self) -> tuple[str, ...]:
         """Notes for the user on what was left behind."""

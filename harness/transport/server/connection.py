@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import cast
 
 from harness.outcome import HarnessFault
@@ -32,11 +32,20 @@ _METHODS = "GET, POST, DELETE, PATCH, PUT, OPTIONS"
 class Hub:
     """What the connections of one server share."""
 
-    def __init__(self, service: Service, clock: Clock, limits: ServerLimits, *, cors: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        service: Service,
+        clock: Clock,
+        limits: ServerLimits,
+        *,
+        cors: Sequence[str] = (),
+        cors_for: Callable[[Request], bool] | None = None,
+    ) -> None:
         self.service = service
         self.clock = clock
         self.limits = limits
         self.cors = cors
+        self.cors_for = cors_for
         self.heads = HeadCache()
         self.connections: set[Connection] = set()
         self.errors: list[HarnessFault] = []
@@ -48,21 +57,25 @@ class Hub:
 
     def answer(self, request: Request) -> Response:
         """The service's response. If the service raises, the fault is ours and the client gets a 500."""
-        if self.cors and request.method == "OPTIONS" and "access-control-request-method" in request.headers:
+        opened = self.opens(request)
+        if opened and request.method == "OPTIONS" and "access-control-request-method" in request.headers:
             return _preflight(self.cors)
         try:
             response = call(self.service, request)
         except HarnessFault as fault:
             self.note(fault)
             return _error(500, f"harness: {fault}")
-        if self.cors and "access-control-allow-origin" in response.headers:  # from a recording or another server
+        if opened and "access-control-allow-origin" in response.headers:  # from a recording or another server
             response.headers = response.headers.without(*_OPENING)
         return response
 
-    @property
-    def extra(self) -> bytes:
+    def opens(self, request: Request) -> bool:
+        """Whether pages of any origin may send this request."""
+        return bool(self.cors) and (self.cors_for is None or self.cors_for(request))
+
+    def extra(self, request: Request) -> bytes:
         """The carrier's own header lines. CORS fields are added only here, so none is sent twice."""
-        return _CORS if self.cors else b""
+        return _CORS if self.opens(request) else b""
 
 
 def _preflight(fields: Sequence[str]) -> Response:
@@ -189,7 +202,7 @@ class Connection(asyncio.Protocol):
             self._work(self._stream(writer, data, clock, start))
 
     def _writer(self, incoming: Incoming, response: Response) -> ResponseWriter:
-        head, extra = incoming.head, self._hub.extra
+        head, extra = incoming.head, self._hub.extra(incoming.request)
         if head.http10 and head.keep:
             extra += b"connection: keep-alive\r\n"
         return ResponseWriter(response, head.method, keep=head.keep, http10=head.http10, extra=extra)

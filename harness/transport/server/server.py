@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -18,7 +18,7 @@ from harness.transport.http1.response_writer import After
 from harness.transport.server.connection import Connection, Hub
 from harness.transport.server.listener import listen, port_of, url_of
 from harness.transport.server.server_thread import InThread
-from harness.wire import Clock, LogicalClock, Service
+from harness.wire import Clock, LogicalClock, Request, Service
 
 
 class Server:
@@ -26,7 +26,8 @@ class Server:
 
     `port=0` takes a free port. A bound `sock` replaces `host` and `port`, and the server owns it from then on.
     `clock` is the clock that pauses move (the service's own). `tls` makes it https. `cors` names request fields,
-    and lets web pages of any origin send requests with them. Faults of our own are kept in `errors`.
+    and lets web pages of any origin send requests with them; `cors_for` says which requests, by default all.
+    Faults of our own are kept in `errors`.
     """
 
     def __init__(
@@ -39,9 +40,10 @@ class Server:
         clock: Clock | None = None,
         tls: ssl.SSLContext | None = None,
         cors: Sequence[str] = (),
+        cors_for: Callable[[Request], bool] | None = None,
         limits: ServerLimits | None = None,
     ) -> None:
-        self._hub = Hub(service, clock or LogicalClock(), limits or ServerLimits(), cors=cors)
+        self._hub = Hub(service, clock or LogicalClock(), limits or ServerLimits(), cors=cors, cors_for=cors_for)
         self._host: str = host if sock is None else sock.getsockname()[0]
         self._port: int = port if sock is None else sock.getsockname()[1]
         self._sock = sock
@@ -128,10 +130,19 @@ class ServerThread:
         clock: Clock | None = None,
         tls: ssl.SSLContext | None = None,
         cors: Sequence[str] = (),
+        cors_for: Callable[[Request], bool] | None = None,
         limits: ServerLimits | None = None,
     ) -> None:
         self._server = Server(
-            service, host=host, port=port, sock=sock, clock=clock, tls=tls, cors=cors, limits=limits
+            service,
+            host=host,
+            port=port,
+            sock=sock,
+            clock=clock,
+            tls=tls,
+            cors=cors,
+            cors_for=cors_for,
+            limits=limits,
         )
         self._running = InThread(self._server)
 

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from harness.engine.traffic.deadline import LEAST, PatientDriver, Timer, TimeUp
+from harness.engine.traffic.deadline import MIN_TIMEOUT, Deadline, Timer, TimeUp
+from harness.engine.traffic.governed_driver import GovernedDriver
 from harness.wire import COMPLETE, By, Ending, Exchange, Frame, Headers, How, Length, LiveStream, Recorder, Request
 
 REQUEST = Request("GET", "/v1beta/interactions/v1_a")
@@ -80,20 +81,25 @@ class FakeDriver:
         (7.0, None, 7.0),
         (90.0, 5.0, 5.0),
         (3.0, 5.0, 3.0),
-        (0.001, None, LEAST),
+        (0.001, None, MIN_TIMEOUT),
     ],
 )
 def test_no_request_gets_more_time_than_there_is(left: float, asked: float | None, bound: float) -> None:
     """A request gets the smallest of the time left, the timeout it asked for, and the user's limit per request."""
     inner = FakeDriver(FakeTimer(left))
-    driver = PatientDriver(inner, inner.timer, 60.0)
+    driver = bounded(inner)
     driver.send(REQUEST, timeout=asked)
     driver.open(REQUEST, timeout=asked)
     driver.close()
     assert inner.bounds == [bound, bound]
 
 
-ACTS: dict[str, Callable[[PatientDriver], object]] = {
+def bounded(inner: FakeDriver) -> GovernedDriver:
+    """The driver with the deadline of its timer and a limit of 60 s per request."""
+    return GovernedDriver(inner, [Deadline(inner.timer, 60.0)], owned=False)
+
+
+ACTS: dict[str, Callable[[GovernedDriver], object]] = {
     "send": lambda driver: driver.send(REQUEST),
     "together": lambda driver: driver.together([REQUEST]),
     "read": lambda driver: driver.open(REQUEST).read(1),
@@ -105,7 +111,7 @@ ACTS: dict[str, Callable[[PatientDriver], object]] = {
 def test_what_our_clock_cut_off_is_not_handed_on(act: str) -> None:
     """If the search's own time limit cut a request off, `TimeUp` is raised instead of returning the exchange."""
     inner = FakeDriver(FakeTimer(7.0), CUT, takes=7.0)
-    driver = PatientDriver(inner, inner.timer, 60.0)
+    driver = bounded(inner)
     with pytest.raises(TimeUp, match=r"GET /v1beta/interactions/v1_a had gone unanswered for 7\.0 s"):
         ACTS[act](driver)
 
@@ -113,13 +119,13 @@ def test_what_our_clock_cut_off_is_not_handed_on(act: str) -> None:
 def test_what_the_target_let_hang_is_handed_on() -> None:
     """If time is left, a request that reached the user's timeout is returned, as the target's doing."""
     inner = FakeDriver(FakeTimer(100.0), CUT, takes=60.0)
-    assert PatientDriver(inner, inner.timer, 60.0).send(REQUEST).ending == CUT
+    assert bounded(inner).send(REQUEST).ending == CUT
 
 
 def test_waiting_ends_with_the_search() -> None:
     """A pause is shortened to the time left, and nothing is sent after it."""
     inner = FakeDriver(FakeTimer(0.5))
-    driver = PatientDriver(inner, inner.timer, 60.0)
+    driver = bounded(inner)
     with pytest.raises(TimeUp):
         driver.wait(30.0)
     assert inner.bounds == [0.5]

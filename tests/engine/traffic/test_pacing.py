@@ -6,7 +6,8 @@ import random
 
 import pytest
 
-from harness.engine.traffic.pacing import Pace, PacedDriver
+from harness.engine.traffic.governed_driver import GovernedDriver
+from harness.engine.traffic.pacing import Pacing
 from harness.transport import ServiceDriver
 from harness.wire import Exchange, LogicalClock, Request
 from tests.engine.toys import ToyService
@@ -28,12 +29,12 @@ class Clock:
 def test_no_second_holds_more_than_the_rate(rate: float, seed: int) -> None:
     """No window of a second that begins with a request holds more than the rate, with or without idle times."""
     clock, chance = Clock(), random.Random(seed)
-    pace = Pace(rate, clock)
+    pace = Pacing(rate, clock)
     moments = []
     for _ in range(50):
         clock.now += chance.choice([0.0, 0.0, 0.1, 2.0])
         together = chance.randint(1, max(1, int(rate)))
-        clock.now += pace.delay(together)
+        clock.now += pace.reserve(together)
         moments += [clock.now] * together
     window = max(1.0, 1.0 / rate)
     most = max(sum(begin <= moment < begin + window - 1e-6 for moment in moments) for begin in moments)
@@ -43,11 +44,11 @@ def test_no_second_holds_more_than_the_rate(rate: float, seed: int) -> None:
 def test_the_first_request_need_not_wait() -> None:
     """A run that is slower than its rate never waits."""
     clock = Clock()
-    pace = Pace(2.0, clock)
-    assert pace.delay() == 0.0
+    pace = Pacing(2.0, clock)
+    assert pace.reserve() == 0.0
     clock.now = 10.0
-    assert pace.delay() == 0.0
-    assert pace.delay() == 0.5
+    assert pace.reserve() == 0.0
+    assert pace.reserve() == 0.5
 
 
 class Waits(ServiceDriver):
@@ -65,7 +66,7 @@ class Waits(ServiceDriver):
 def test_every_way_of_sending_takes_its_turn() -> None:
     """A request, an open stream and parallel requests all keep to the rate."""
     inside, clock = Waits(), Clock()
-    driver = PacedDriver(inside, Pace(1.0, clock))
+    driver = GovernedDriver(inside, [Pacing(1.0, clock)])
     answers: list[Exchange] = [driver.send(ASK), driver.open(ASK).finish(), *driver.together([ASK, ASK])]
     assert [answer.status for answer in answers] == [404] * 4
     assert inside.waited == pytest.approx(0 + 1 + 3)

@@ -1,11 +1,12 @@
-"""The polite driver: which refusals it waits out, how long, how often, what it reports, and when it gives up."""
+"""Retries: which refusals it waits out, how long, how often, what it reports, and when it gives up."""
 
 from __future__ import annotations
 
 import pytest
 
 from harness.contract import PROTOCOL
-from harness.engine.traffic.retries import Patience, PoliteDriver, Waited, pause_of, said, showing, unanswered
+from harness.engine.traffic.governed_driver import GovernedDriver
+from harness.engine.traffic.retries import Retries, Waited, format_refusal, missing_answer, retry_delay
 from harness.transport import ServiceDriver
 from harness.wire import COMPLETE, At, By, Ending, Exchange, Headers, How, Recorder, Request, Response
 
@@ -32,13 +33,15 @@ class Refusing:
         return Response.whole(status, headers, PROTOCOL.error_body(status, code, "Not now."))
 
 
-class Polite:
-    """A polite driver to a service in this process, and the waits that it reported."""
+class Retrying:
+    """A driver with retries to a service in this process, and the waits that it reported."""
 
     def __init__(self, service: Refusing, most: float = 1000.0) -> None:
         self.waited: list[tuple[float, str]] = []
-        self.patience = Patience(most, lambda seconds, refusal: self.waited.append((seconds, said(refusal))))
-        self.driver = PoliteDriver(ServiceDriver(service), self.patience)
+        self.retries = Retries(
+            most, lambda seconds, refusal: self.waited.append((seconds, format_refusal(refusal)))
+        )
+        self.driver = GovernedDriver(ServiceDriver(service), [self.retries])
 
 
 @pytest.mark.parametrize(
@@ -63,32 +66,32 @@ class Polite:
 )
 def test_what_is_worth_waiting_for(refusal: Refusing, number: int, seconds: float | None) -> None:
     """A temporary refusal is waited out for the time it names, or longer when repeated; a daily quota is not."""
-    assert pause_of(ServiceDriver(refusal).send(ASK), number) == seconds
+    assert retry_delay(ServiceDriver(refusal).send(ASK), number) == seconds
 
 
 def test_without_a_named_time_a_minute_is_waited_out() -> None:
     """If no time is named, the pauses add up to at least a minute, because quotas are counted by the minute."""
     refusal = ServiceDriver(Refusing(1)).send(ASK)
-    assert 60 <= sum(pause_of(refusal, number) or 0.0 for number in range(WAITS)) <= 90
+    assert 60 <= sum(retry_delay(refusal, number) or 0.0 for number in range(WAITS)) <= 90
 
 
 @pytest.mark.parametrize("way", ["send", "open", "together"])
 def test_the_caller_sees_only_the_answer_that_came_in_the_end(way: str) -> None:
     """The caller gets only the final answer, and each refusal is reported before its wait."""
-    polite = Polite(Refusing(2, retry_after_ms="1"))
+    retrying = Retrying(Refusing(2, retry_after_ms="1"))
     if way == "open":
-        answer = polite.driver.open(ASK).finish()
+        answer = retrying.driver.open(ASK).finish()
     else:
-        answer = polite.driver.send(ASK) if way == "send" else polite.driver.together([ASK])[0]
+        answer = retrying.driver.send(ASK) if way == "send" else retrying.driver.together([ASK])[0]
     assert answer.status == 200
-    assert polite.waited == [(0.001, TOLD)] * 2
-    assert polite.patience.waited == Waited(2, 0.002)
+    assert retrying.waited == [(0.001, TOLD)] * 2
+    assert retrying.retries.waited == Waited(2, 0.002)
 
 
 def test_parallel_requests_of_which_some_were_answered_are_not_repeated() -> None:
     """Parallel requests are not repeated if some were answered, because that is the result of the test."""
     service = Refusing(1)
-    answers = Polite(service).driver.together([ASK] * 3)
+    answers = Retrying(service).driver.together([ASK] * 3)
     assert sorted(answer.status or 0 for answer in answers) == [200, 200, 429]
     assert service.asked == 3
 
@@ -96,43 +99,42 @@ def test_parallel_requests_of_which_some_were_answered_are_not_repeated() -> Non
 def test_patience_ends() -> None:
     """If a target refuses for ever, the request is repeated a few times, and then the refusal is returned."""
     service = Refusing(1000, retry_after_ms="1")
-    assert Polite(service).driver.send(ASK).status == 429
+    assert Retrying(service).driver.send(ASK).status == 429
     assert service.asked == 1 + WAITS
 
 
 def test_patience_that_was_in_vain_returns_with_the_next_answer() -> None:
     """After one request exhausted its waits, later requests do not wait until the target has answered again."""
     service = Refusing(1 + WAITS + 2, retry_after_ms="1")
-    polite = Polite(service)
-    assert [polite.driver.send(ASK).status for _ in range(4)] == [429, 429, 429, 200]
-    assert len(polite.waited) == WAITS
+    retrying = Retrying(service)
+    assert [retrying.driver.send(ASK).status for _ in range(4)] == [429, 429, 429, 200]
+    assert len(retrying.waited) == WAITS
     service.times = service.asked + 1
-    assert polite.driver.send(ASK).status == 200
+    assert retrying.driver.send(ASK).status == 200
 
 
 def test_one_bound_for_all() -> None:
     """Drivers that share a patience share its limit."""
-    polite = Polite(Refusing(1000, retry_after="2"), most=5.0)
-    other = PoliteDriver(ServiceDriver(Refusing(1, retry_after="2")), polite.patience)
-    assert polite.driver.send(ASK).status == 429
+    retrying = Retrying(Refusing(1000, retry_after="2"), most=5.0)
+    other = GovernedDriver(ServiceDriver(Refusing(1, retry_after="2")), [retrying.retries])
+    assert retrying.driver.send(ASK).status == 429
     assert other.send(ASK).status == 429
-    assert polite.patience.waited == Waited(2, 4.0)
+    assert retrying.retries.waited == Waited(2, 4.0)
 
 
 def test_who_wants_to_see_a_refusal_sees_it() -> None:
-    """Only the named statuses are returned to the caller; a driver that is not polite is returned unchanged."""
+    """Only the named statuses are returned to the caller; without any the driver stays as it is."""
     service = Refusing(3, retry_after_ms="1")
-    polite = Polite(service).driver
-    assert showing(polite, frozenset({429})).send(ASK).status == 429
-    assert showing(polite, frozenset({503})).send(ASK).status == 200
-    plain = ServiceDriver(service)
-    assert showing(plain, frozenset({429})) is plain
+    retrying = Retrying(service).driver
+    assert retrying.show(frozenset({429})).send(ASK).status == 429
+    assert retrying.show(frozenset({503})).send(ASK).status == 200
+    assert retrying.show(frozenset()) is retrying
 
 
 def test_a_code_that_is_no_word_is_not_repeated() -> None:
     """An error code that is not a plain word, but perhaps a key, is not printed."""
     exchange = ServiceDriver(Refusing(1, code="AIzaSy not a code")).send(ASK)
-    assert said(exchange) == "GET /v1beta/interactions/x was answered 429"
+    assert format_refusal(exchange) == "GET /v1beta/interactions/x was answered 429"
 
 
 def exchange(status: int | None, ending: Ending) -> Exchange:
@@ -163,4 +165,4 @@ CUT = Ending(By.SERVER, How.RST, At.IN_BODY)
 )
 def test_what_is_no_answer(status: int | None, ending: Ending, word: str) -> None:
     """A limit, a crash or a lost connection counts as no answer; a clean refusal or a 501 is an answer."""
-    assert unanswered(exchange(status, ending)) == word
+    assert missing_answer(exchange(status, ending)) == word

@@ -13,16 +13,14 @@ from harness.engine.cleanup import Ledger
 from harness.engine.events import RunFinished
 from harness.engine.execute import play
 from harness.engine.run import RunOptions, check_target
-from harness.engine.traffic.retries import unanswered
+from harness.engine.traffic.governed_driver import Attempt, GovernedDriver
+from harness.engine.traffic.retries import NO_TIME, missing_answer
 from harness.engine.traffic.timeout_budget import (
-    MOST,
-    NO_TIME,
+    FULL_TIMEOUTS,
+    MAX_CUT,
     PART,
-    PATIENT,
-    Cut,
-    Endurance,
-    EnduringDriver,
-    hurried,
+    TimeoutBudget,
+    TimeoutLosses,
 )
 from harness.kit.check import Exercise
 from harness.outcome import Exit, Finding, Level, Outcome, Verdict
@@ -77,12 +75,16 @@ class Service:
 
 
 class Run:
-    """A driver with an endurance, in this process and without real waiting."""
+    """A driver with a budget of timeouts, in this process and without real waiting."""
 
     def __init__(self) -> None:
         self.service = Service()
-        self.endurance = Endurance(WHOLE)
-        self.driver = EnduringDriver(ServiceDriver(self.service, limits=Limits().within(WHOLE)), self.endurance)
+        self.budget = TimeoutBudget(WHOLE)
+        self.driver = self.drive(ServiceDriver(self.service, limits=Limits().within(WHOLE)))
+
+    def drive(self, driver: ServiceDriver) -> GovernedDriver:
+        """Another driver of the same run."""
+        return GovernedDriver(driver, [self.budget])
 
     def seconds(self, times: int, request: Request = GET) -> list[float]:
         """The seconds that each of so many answers took."""
@@ -94,29 +96,32 @@ def test_answers_without_an_end_get_less_time_and_then_none(way: str) -> None:
     """The first endless answers get the whole timeout, the next ones a part, and after that nothing is sent."""
     run = Run()
     took = [
-        (run.driver.send(GET) if way == "send" else run.driver.open(GET).finish()).seconds for _ in range(MOST + 5)
+        (run.driver.send(GET) if way == "send" else run.driver.open(GET).finish()).seconds
+        for _ in range(MAX_CUT + 5)
     ]
-    assert took == [WHOLE] * PATIENT + [LESS] * (MOST - PATIENT) + [0.0] * 5
-    assert len(run.service.asked) == MOST
-    spent = PATIENT * WHOLE + (MOST - PATIENT) * LESS
-    assert run.endurance.cut == Cut(MOST, spent, MOST - PATIENT, 5, "GET /v1beta/interactions/x, after 60.0 s")
+    assert took == [WHOLE] * FULL_TIMEOUTS + [LESS] * (MAX_CUT - FULL_TIMEOUTS) + [0.0] * 5
+    assert len(run.service.asked) == MAX_CUT
+    spent = FULL_TIMEOUTS * WHOLE + (MAX_CUT - FULL_TIMEOUTS) * LESS
+    assert run.budget.losses == TimeoutLosses(
+        MAX_CUT, spent, MAX_CUT - FULL_TIMEOUTS, 5, "GET /v1beta/interactions/x, after 60.0 s"
+    )
 
 
 def test_who_is_slow_loses_nothing() -> None:
     """Answers that take nearly the whole timeout but end never shorten it, however many there are."""
-    endurance = Endurance(WHOLE)
-    driver = EnduringDriver(ServiceDriver(lambda request: slow(59.0), limits=Limits().within(WHOLE)), endurance)
+    budget = TimeoutBudget(WHOLE)
+    driver = GovernedDriver(ServiceDriver(lambda request: slow(59.0), limits=Limits().within(WHOLE)), [budget])
     assert all(driver.send(GET).complete for _ in range(100))
-    assert endurance.cut == Cut()
+    assert budget.losses == TimeoutLosses()
 
 
 def test_an_answer_that_ends_gives_the_whole_time_back() -> None:
     """An answer that ends restores the whole timeout, so only consecutive endless answers shorten it."""
     run = Run()
-    run.service.endless = lambda request, number: number % (PATIENT + 2) != 0
-    row = [WHOLE] * PATIENT + [LESS, 0.0]
+    run.service.endless = lambda request, number: number % (FULL_TIMEOUTS + 2) != 0
+    row = [WHOLE] * FULL_TIMEOUTS + [LESS, 0.0]
     assert run.seconds(50) == row * 10
-    assert run.endurance.cut.unsent == 0
+    assert run.budget.losses.unsent == 0
 
 
 def test_streams_that_never_end_cost_nothing_else_its_time() -> None:
@@ -127,8 +132,8 @@ def test_streams_that_never_end_cost_nothing_else_its_time() -> None:
         run.driver.send(STREAM)
         assert run.driver.send(GET).complete
     asked = run.service.asked
-    assert (asked.count(STREAM), asked.count(GET)) == (MOST, 20)
-    assert run.endurance.cut.seconds == PATIENT * WHOLE + (MOST - PATIENT) * LESS
+    assert (asked.count(STREAM), asked.count(GET)) == (MAX_CUT, 20)
+    assert run.budget.losses.seconds == FULL_TIMEOUTS * WHOLE + (MAX_CUT - FULL_TIMEOUTS) * LESS
 
 
 def test_a_refusal_is_no_stream_that_ended() -> None:
@@ -137,8 +142,8 @@ def test_a_refusal_is_no_stream_that_ended() -> None:
     refusals = ServiceDriver(lambda request: toys.answer({}, 400))
     for _ in range(20):
         run.driver.send(STREAM)
-        assert EnduringDriver(refusals, run.endurance).send(STREAM).status in (400, None)
-    assert run.service.asked.count(STREAM) == MOST
+        assert run.drive(refusals).send(STREAM).status in (400, None)
+    assert run.service.asked.count(STREAM) == MAX_CUT
 
 
 def test_a_stream_is_asked_for_in_a_body_too() -> None:
@@ -149,7 +154,7 @@ def test_a_stream_is_asked_for_in_a_body_too() -> None:
     for _ in range(20):
         run.driver.send(CREATE)
         run.driver.send(plain)
-    assert (run.service.asked.count(CREATE), run.service.asked.count(plain)) == (MOST, 20)
+    assert (run.service.asked.count(CREATE), run.service.asked.count(plain)) == (MAX_CUT, 20)
 
 
 def test_what_is_waited_for_at_the_same_time_counts_once() -> None:
@@ -157,30 +162,30 @@ def test_what_is_waited_for_at_the_same_time_counts_once() -> None:
     run = Run()
     run.driver.together([GET] * 20)
     assert run.seconds(1) == [WHOLE]
-    leaves = [run.endurance.leave(GET, None) for _ in range(8)]
+    attempts = [Attempt(GET) for _ in range(8)]
+    run.budget.before(attempts)
     cut = ServiceDriver(lambda request: endless(), limits=Limits().within(WHOLE)).send(GET)
-    for leave in leaves:
-        assert leave is not None
-        run.endurance.hear(cut, leave)
+    for attempt in attempts:
+        run.budget.after(attempt, cut)
     assert run.seconds(1) == [LESS], "that was the third"
 
 
 def test_what_is_sent_together_has_its_whole_time() -> None:
     """Requests sent together have the whole timeout, so that none of their endings counts as cut short."""
     run = Run()
-    run.seconds(PATIENT)
+    run.seconds(FULL_TIMEOUTS)
     (exchange,) = run.driver.together([GET])
-    assert (exchange.seconds, hurried(exchange)) == (WHOLE, "")
+    assert (exchange.seconds, exchange.excuse) == (WHOLE, "")
 
 
 def test_a_drop_and_our_own_hang_up_tell_nothing() -> None:
     """A dropped connection and a hang-up of our own neither extend the count of endless answers nor reset it."""
     run = Run()
-    run.seconds(PATIENT - 1)
+    run.seconds(FULL_TIMEOUTS - 1)
     run.driver.open(GET).close()
     run.service.endless = lambda request, number: True
-    dropped = EnduringDriver(
-        ServiceDriver(lambda request: Response.dead(Ending(By.SERVER, How.RST, At.BEFORE_HEADERS))), run.endurance
+    dropped = run.drive(
+        ServiceDriver(lambda request: Response.dead(Ending(By.SERVER, How.RST, At.BEFORE_HEADERS)))
     )
     dropped.send(GET)
     assert run.seconds(2) == [WHOLE, LESS]
@@ -190,31 +195,35 @@ def test_a_run_cleans_up_as_long_as_deletions_end() -> None:
     """Deletions are still sent after all else was given up, and are given up themselves if they never end."""
     run = Run()
     run.service.endless = lambda request, number: request is GET
-    run.seconds(MOST)
+    run.seconds(MAX_CUT)
     assert run.driver.send(DELETE).complete
     run.service.endless = lambda request, number: True
-    run.seconds(MOST)
-    assert sum(run.seconds(MOST + 3, DELETE)) <= MOST * WHOLE
-    assert run.service.asked.count(DELETE) == 1 + MOST
+    run.seconds(MAX_CUT)
+    assert sum(run.seconds(MAX_CUT + 3, DELETE)) <= MAX_CUT * WHOLE
+    assert run.service.asked.count(DELETE) == 1 + MAX_CUT
 
 
 def test_a_shorter_time_of_the_callers_own_stays() -> None:
     """A caller's own shorter timeout stays in force, and its end does not count as cut short by us."""
     run = Run()
-    run.seconds(PATIENT)
+    run.seconds(FULL_TIMEOUTS)
     exchange = run.driver.send(GET, timeout=LESS / 2)
-    assert (exchange.seconds, hurried(exchange)) == (LESS / 2, "")
+    assert (exchange.seconds, exchange.excuse) == (LESS / 2, "")
 
 
 def test_haste_is_told_from_patience() -> None:
     """An answer that had the whole timeout is the target's doing; one that had less, or was not sent, is ours."""
     run = Run()
-    exchanges = [run.driver.send(GET) for _ in range(MOST + 1)]
-    assert [bool(hurried(exchange)) for exchange in exchanges] == [False] * PATIENT + [True] * (MOST - PATIENT + 1)
-    assert [unanswered(exchange) for exchange in exchanges[PATIENT:]] == [NO_TIME] * (MOST - PATIENT + 1)
+    exchanges = [run.driver.send(GET) for _ in range(MAX_CUT + 1)]
+    assert [bool(exchange.excuse) for exchange in exchanges] == [False] * FULL_TIMEOUTS + [True] * (
+        MAX_CUT - FULL_TIMEOUTS + 1
+    )
+    assert [missing_answer(exchange) for exchange in exchanges[FULL_TIMEOUTS:]] == [NO_TIME] * (
+        MAX_CUT - FULL_TIMEOUTS + 1
+    )
     unsent = run.driver.open(GET)
     assert (unsent.status, unsent.ended, unsent.read(1)) == (None, True, [])
-    assert hurried(unsent.finish()) == hurried(unsent.close()) == hurried(run.driver.together([GET])[0])
+    assert unsent.finish().excuse == unsent.close().excuse == run.driver.together([GET])[0].excuse
 
 
 class Endless(toys.ToyService):
@@ -261,32 +270,32 @@ def test_a_run_judges_what_had_its_time_and_nothing_else() -> None:
     service = Endless()
     finished = finish(service, *[Level.MUST] * 16)
     said = [result.observation.outcome for result in finished.results]
-    assert said == [Outcome.NOT_MET] * PATIENT + [Outcome.UNTESTABLE] * (16 - PATIENT)
+    assert said == [Outcome.NOT_MET] * FULL_TIMEOUTS + [Outcome.UNTESTABLE] * (16 - FULL_TIMEOUTS)
     assert {result.observation.unanswered for result in finished.unjudged} == {NO_TIME}
-    assert len(finished.unjudged) == 16 - PATIENT
-    assert (finished.cut.answers, finished.cut.unsent) == (MOST, 16 - MOST)
+    assert len(finished.unjudged) == 16 - FULL_TIMEOUTS
+    assert (finished.cut.answers, finished.cut.unsent) == (MAX_CUT, 16 - MAX_CUT)
     assert (service.stored, finished.leftovers) == ({}, ())
 
 
 def test_a_run_without_time_is_not_green() -> None:
     """A check whose request had no time is unjudged, whatever its level, and makes the run fail."""
-    finished = finish(Endless(), *[Level.SHOULD] * (PATIENT + 1))
-    assert finished.counts[Verdict.WARN] == PATIENT
-    assert [result.check.id for result in finished.unjudged] == [f"get.n{PATIENT:02}"]
+    finished = finish(Endless(), *[Level.SHOULD] * (FULL_TIMEOUTS + 1))
+    assert finished.counts[Verdict.WARN] == FULL_TIMEOUTS
+    assert [result.check.id for result in finished.unjudged] == [f"get.n{FULL_TIMEOUTS:02}"]
     assert finished.exit is Exit.UNREACHABLE
-    assert finish(Endless(), *[Level.SHOULD] * PATIENT).exit is Exit.OK
+    assert finish(Endless(), *[Level.SHOULD] * FULL_TIMEOUTS).exit is Exit.OK
 
 
 def test_an_embedded_service_has_all_the_time_there_is() -> None:
     """An embedded service needs no real time, so its endless answers are never cut short and all are judged."""
     finished = finish(Endless(), *[Level.MUST] * 16, throwaway=True)
-    assert (finished.cut, finished.unjudged) == (Cut(), ())
+    assert (finished.cut, finished.unjudged) == (TimeoutLosses(), ())
 
 
 def test_a_hurried_exercise_ends_at_once_and_owes_its_deletions() -> None:
     """After a shortened answer an exercise sends no further request, and what it created is in the ledger."""
     run = Run()
-    run.seconds(PATIENT)
+    run.seconds(FULL_TIMEOUTS)
     run.service.endless = lambda request, number: request.method == "POST"
 
     @exercise(requests=2, interactions=1)
@@ -306,7 +315,7 @@ def test_a_hurried_exercise_ends_at_once_and_owes_its_deletions() -> None:
 def test_a_stream_that_is_left_open_is_looked_at_too() -> None:
     """A stream that we cut short while it was read is not blamed on the target, although the exercise goes on."""
     run = Run()
-    run.seconds(PATIENT)
+    run.seconds(FULL_TIMEOUTS)
 
     @exercise(requests=1, interactions=0)
     def leaves(t: Target) -> Steps:

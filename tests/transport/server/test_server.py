@@ -429,6 +429,20 @@ def test_a_browser_may_call_when_asked_for(serve: Serve) -> None:
     assert b"access-control" not in raw_exchange(serve(service).port, preflight)[0]
 
 
+def test_some_requests_can_be_kept_from_pages(serve: Serve) -> None:
+    """Requests outside `cors_for` get no CORS header, and their preflights reach the service."""
+    service = Serving(Chunk(b"a"))
+    server = serve(service, cors=("x-a",), cors_for=lambda request: request.target != "/closed")
+    for path, opened in (("/closed", False), ("/open", True)):
+        for method in ("GET", "OPTIONS"):
+            asking = (
+                f"{method} {path} HTTP/1.1\r\naccess-control-request-method: POST\r\nconnection: close\r\n\r\n"
+            )
+            received, _ = raw_exchange(server.port, asking.encode())
+            assert (b"access-control" in received) == opened
+    assert [request.method for request in service.requests] == ["GET", "OPTIONS", "GET"]
+
+
 OPEN = Headers((("Access-Control-Allow-Origin", "http://page"), ("access-control-expose-headers", "x-y")))
 
 

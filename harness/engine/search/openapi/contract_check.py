@@ -15,7 +15,7 @@ from harness.engine.search.failure import key_of
 from harness.engine.search.openapi.exchanges import exchange_of
 from harness.engine.search.playing.answer import alone
 from harness.engine.search.search_target import Place
-from harness.engine.traffic.deadline import LEAST
+from harness.engine.traffic.deadline import MIN_TIMEOUT
 from harness.outcome import Finding
 
 OURS = "harness_contract"
@@ -51,7 +51,7 @@ def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
     """Bound each call by the time left."""
     if _places:
         target, left = _places[-1].resolved.target, _places[-1].timer.left
-        kwargs["timeout"] = max(LEAST, min(MOST_SECONDS, target.wait, left))
+        kwargs["timeout"] = max(MIN_TIMEOUT, min(MOST_SECONDS, target.wait, left))
 
 
 def read_json(context: Any, response: Any) -> Any:
