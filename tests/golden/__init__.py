@@ -3,6 +3,6 @@
 `python -m tests.golden record DIR` runs every item of the catalogue in `items` and writes one file for each;
 `python -m tests.golden compare A B` shows what differs between two such folders.
 
-Only the command line is used, never an inner module, so a recording can be made before and after modules move. The one
-exception is `programs/gateways.py`, because no command serves a defective gateway.
+Only the command line is used, never an inner module, so a recording can be made before and after modules move. The
+one exception is `programs/gateways.py`, because no command serves a defective gateway.
 """

@@ -13,12 +13,24 @@ SEEDS = range(5)
 EXAMPLES = {"history": 30, "laws": 30, "schema": 4}
 PROFILES = ("core", "streaming", "background", "chaining", "tools", "agents")
 COMMANDS = (
-    "check", "list", "explain", "smoke", "serve", "torture", "gateway", "fuzz", "mutants", "record", "replay", "proxy",
-    "diff", "verify",
+    "check", "list", "explain", "smoke", "serve", "torture", "gateway", "fuzz", "mutants", "record", "replay",
+    "proxy", "diff", "verify",
 )  # fmt: skip
 
 SERVER_TIMES = mask(r"\b2026-06-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z", "<time>")
 """What the served emulator's clock says: it is the machine's, counted from a fixed day."""
+
+CASE_TIMES = mask(r"\(\d+\.\d\d s\)$", "(<seconds> s)")
+"""How long a case took, at the end of its line."""
+
+CASSETTE = (
+    mask(r"(\d+)@[\d.e-]+", r"\1@<ms>"),
+    mask(r"(after_us: )\d+", r"\1<us>"),
+    mask(r"(sha256: )[0-9a-f]{64}", r"\1<digest>"),
+    mask(r"(recorded: )'\d{4}-\d\d-\d\d'", r"\1<today>"),
+    SERVER_TIMES,
+)
+"""What a cassette says of time: when pieces came, which day it was, and the digest of a body that holds times."""
 
 TODAY = mask(r"(since: )'?\d{4}-\d\d-\d\d'?", r"\1<today>")
 """The day on which an entry of a baseline was made."""
@@ -72,7 +84,8 @@ def _served_checks() -> list[Item]:
         Item("check/served-parallel", (Step(serving(f"check {URL} --json -j 4")),), **served),
     ]
     for name in MUTANTS_SEEN_BY_CHECK:
-        words = serving(f"check {URL} -v {reports(ALL_REPORTS)}", "--mutant", name)
+        # Parallel creates take their ids in any order.
+        words = serving(f"check {URL} -v --exclude rob.concurrent {reports(ALL_REPORTS)}", "--mutant", name)
         made.append(Item(f"check/mutant-{name}", (Step(words, written(ALL_REPORTS)),), **served))
     return made
 
@@ -174,6 +187,7 @@ def _searches() -> list[Item]:
     made.append(Item("fuzz/exhaustive", steps("fuzz emulator --exhaustive 3 --json")))
     words = f"fuzz emulator -e history --max-examples 10 {reports(PLAIN_REPORTS)}"
     made.append(Item("fuzz/reports", (step(words, *written(PLAIN_REPORTS)),)))
+    made += _stored()
     made += [
         Item(
             f"fuzz/mutant-{name}",
@@ -183,6 +197,19 @@ def _searches() -> list[Item]:
         for name in FUZZED
     ]
     return made
+
+
+def _stored() -> list[Item]:
+    """A failure in full with what is written for it, and stored failures that are played again."""
+    mutant = ("--mutant", "resume-inclusive")
+    told = serving(_search("history", more="--no-store -v -o out"), *mutant)
+    # The second --port holds: stored failures belong to one URL.
+    again = serving(_search("history", more="--store kept --json"), *mutant, "--port", "{port}")
+    healed = serving(_search("history", more="--store kept --json"), "--port", "{port}")
+    return [
+        Item("fuzz/failure", (Step(told, ("out/**/*.*",)),), masks=CASSETTE),
+        Item("fuzz/stored", (Step(again), Step(again), Step(healed), Step(healed)), keep="broken-rules"),
+    ]
 
 
 def _search(*engines: str, more: str = "--no-store --json") -> str:
@@ -207,7 +234,11 @@ def _tortures() -> list[Item]:
             steps(f"torture --json -j 1 --cuts every-byte --endings rst --text Hello. --loop {loop}"),
         ),
         Item("torture/dry-run", steps(f"torture --dry-run {loop}", f"torture --dry-run --cuts structural {loop}")),
-        Item("torture/reports", (step(f"torture -v -j 1 --loop {files} {loop}", *written(PLAIN_REPORTS)),)),
+        Item(
+            "torture/reports",
+            (step(f"torture -v -j 1 --loop {files} {loop}", *written(PLAIN_REPORTS)),),
+            masks=(CASE_TIMES,),
+        ),
         Item("torture/allowed", steps(f"torture -j 1 --allow-giving-up --loop -- {client} gives-up loop")),
         Item(
             "torture/cassette",
@@ -236,7 +267,7 @@ TALK = """\
 ["DELETE", "/__harness__/faults", null]
 ["POST", "/v1beta/interactions", {"model": "gemini-3.5-flash", "input": 7, "strem": true}]
 ["POST", "/v1beta/interactions", {"model": "no-such-model", "input": "Hi"}]
-["POST", "/v1beta/interactions", {"model": "gemini-3.5-flash", "input": "Hi", "previous_interaction_id": "v1_none"}]
+["POST", "/v1beta/interactions", {"model": "gemini-3.5-flash", "input": "", "previous_interaction_id": "v1_no"}]
 ["GET", "/v1beta/interactions/v1_none", null]
 ["DELETE", "/v1beta/interactions/{id}", null]
 ["GET", "/v1beta/agents", null]
@@ -257,6 +288,7 @@ def _servers() -> list[Item]:
     played = "cassettes/emulator/lifecycle.yaml"
     quick = ("--port", "0", "--json")
     record = f"record --target {URL} --cassette a.yaml --port 0 --json -- {{python}} {{programs}}/talk.py"
+    scenarios = f"record --target {URL} --scenario all --yes --max-requests 300 --cassettes out --json"
     again = ("replay", "a.yaml", *quick, "--", *talk)
     return [
         Item(
@@ -266,18 +298,8 @@ def _servers() -> list[Item]:
             masks=(SERVER_TIMES,),
         ),
         Item("replay/miss", (Step(("replay", played, *quick, "--", *talk)),), folders=("cassettes",)),
-        Item("record/replay", (Step(serving(record)), Step(again)), masks=(SERVER_TIMES,)),
-        Item(
-            "record/scenarios",
-            (
-                Step(
-                    serving(
-                        f"record --target {URL} --scenario all --yes --max-requests 300 --cassettes out --json"
-                    )
-                ),
-            ),
-            masks=(SERVER_TIMES,),
-        ),
+        Item("record/replay", (Step(serving(record), ("a.yaml",)), Step(again)), masks=CASSETTE),
+        Item("record/scenarios", (Step(serving(scenarios), ("out/**/*.yaml",)),), masks=CASSETTE),
         Item(
             "proxy/fault",
             (Step(serving(f"proxy --target {URL} --fault event:3,rst {' '.join(quick)} -- {' '.join(talk)}")),),

@@ -1,14 +1,15 @@
-"""Compares two recordings and shows what differs, shortly: in JSON the path and both values, else changed lines."""
+"""Compares two recordings and shows what differs: in JSON the path and both values, else the changed lines."""
 
 from __future__ import annotations
 
 import difflib
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from tests.golden.sections import Section, read_sections
+from tests.golden.sections import read_sections
 
 _WIDTH = 240
 _NAMES = ("id", "rule", "name", "plan", "case", "file", "mutant", "engine")
@@ -35,25 +36,43 @@ def compare_texts(before: str, after: str) -> Iterator[str]:
     """Yield the lines that say how two recorded files differ, nothing for equal ones."""
     if before == after:
         return
-    one, other = read_sections(before), read_sections(after)
-    if [section.title for section in one] != [section.title for section in other]:
-        yield from _diff("", [s.title for s in one], [s.title for s in other])
-        return
-    command = ""
-    for first, second in zip(one, other, strict=True):
-        if first.title == "command":
-            command = first.text.strip()
-        if first.text != second.text:
-            yield f"in {first.title} of `{command[:_WIDTH]}`"
+    one, other = _places(before), _places(after)
+    for place in [*one, *(place for place in other if place not in one)]:
+        first, second = one.get(place), other.get(place)
+        if first == second:
+            continue
+        yield f"in {place.title} of `{place.command[:_WIDTH]}`"
+        if first is None or second is None:
+            yield "- only in the first recording" if second is None else "+ only in the second recording"
+        else:
             yield from _compare_sections(first, second)
 
 
-def _compare_sections(first: Section, second: Section) -> Iterator[str]:
-    one, other = _json(first.text), _json(second.text)
+class _Place(NamedTuple):
+    """Where a section stands: the command it belongs to (and which of several equal ones), and its title."""
+
+    command: str
+    number: int
+    title: str
+
+
+def _places(text: str) -> dict[_Place, str]:
+    command, seen, made = "", Counter[str](), dict[_Place, str]()
+    for title, content in read_sections(text):
+        if title == "command":
+            command = content.strip()
+            seen[command] += 1
+        else:
+            made[_Place(command, seen[command], title)] = content
+    return made
+
+
+def _compare_sections(first: str, second: str) -> Iterator[str]:
+    one, other = _json(first), _json(second)
     if one is not None and other is not None:
         yield from _compare_values("", one, other)
     else:
-        yield from _diff("", first.text.splitlines(), second.text.splitlines())
+        yield from _diff("", first.splitlines(), second.splitlines())
 
 
 def _json(text: str) -> Any:

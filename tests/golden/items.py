@@ -1,6 +1,7 @@
 """What is recorded: command lines, the files they find, and the files they write.
 
-Words in braces are filled in by the recorder: `{python}`, `{programs}` (this package's), `{port}` (a free one).
+Words in braces are filled in by the recorder: `{python}`, `{programs}` (this package's), `{port}` (a free
+one, the same in all steps of an item).
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ class Step:
 class Item:
     """One file of a recording: commands that run one after the other in a folder of their own.
 
-    `given` are texts of files in that folder, `folders` those copied into it: `cassettes`, or `corpus`, without which
-    the item is skipped. `unsure` are JSON fields of which only the type is kept. `keep` names a function of `reduce`
-    that leaves only a part of the output, where the rest is a matter of time or chance.
+    `given` are texts of files in that folder, `folders` those copied into it: `cassettes`, or `corpus`, without
+    which the item is skipped. `keep` names a function of `reduce` that leaves only a part of the output, where the
+    rest is a matter of time or chance.
     """
 
     name: str
@@ -34,7 +35,6 @@ class Item:
     given: Mapping[str, str] = field(default_factory=dict)
     folders: tuple[str, ...] = ()
     masks: tuple[Mask, ...] = ()
-    unsure: tuple[str, ...] = ()
     keep: str = ""
 
 

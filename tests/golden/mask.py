@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 
 class Mask(NamedTuple):
@@ -30,7 +30,7 @@ PORT = mask(r"(127\.0\.0\.1|localhost):\d{4,5}\b", r"\1:<port>")
 """The port of a server that was started for the run."""
 
 DURATIONS = (
-    mask(r'("(?:seconds|took)": )\d+(?:\.\d+)?', r'\1"<seconds>"'),
+    mask(r'("(?:seconds|took)": )\d+(?:\.\d+)?(?:e-\d+)?', r'\1"<seconds>"'),
     mask(r"\b(in )\d+(?:\.\d+)? s\b", r"\1<seconds> s"),
     mask(r'( time=")[\d.]+"', r'\1<seconds>"'),
 )
@@ -46,13 +46,3 @@ def mask_all(text: str, places: Mapping[str, str], masks: Iterable[Mask] = ()) -
     for each in (*EVERYWHERE, *masks):
         text = each.apply(text)
     return text
-
-
-def without(value: Any, fields: Iterable[str]) -> Any:
-    """A JSON value in which the value of each of these fields, at any depth, is only its type."""
-    names = frozenset(fields)
-    if isinstance(value, dict):
-        return {k: f"<{type(v).__name__}>" if k in names else without(v, names) for k, v in value.items()}
-    if isinstance(value, list):
-        return [without(item, names) for item in value]
-    return value

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.golden.items import Item, Step
-from tests.golden.mask import mask_all, without
+from tests.golden.mask import mask_all
 from tests.golden.reduce import REDUCE
 from tests.golden.sections import Section, write_sections
 
@@ -69,7 +69,8 @@ def record_item(item: Item) -> list[Section]:
         # Two levels: what a command writes beside its folder is not lost.
         folder = Path(name).resolve() / "work"
         _furnish(folder, item)
-        return [section for step in item.steps for section in _run(step, item, folder)]
+        port = _free_port()
+        return [section for step in item.steps for section in _run(step, item, folder, port)]
 
 
 def _furnish(folder: Path, item: Item) -> None:
@@ -89,23 +90,24 @@ def _source(name: str) -> Path:
     return corpus / "files"
 
 
-def _run(step: Step, item: Item, folder: Path) -> Iterable[Section]:
-    filled = {"{python}": sys.executable, "{programs}": str(PROGRAMS), "{port}": str(_free_port())}
+def _run(step: Step, item: Item, folder: Path, port: int) -> Iterable[Section]:
+    filled = {"{python}": sys.executable, "{programs}": str(PROGRAMS), "{port}": str(port)}
     words = [_filled(word, filled) for word in step.words]
     code, out, err = _finish([sys.executable, "-m", "harness", *words], folder)
 
     def shown(text: str, kind: str = "") -> str:
         places = {str(folder): "<work>", str(CHECKOUT): "<checkout>", sys.executable: "<python>"}
-        return mask_all(_tidy(text, item.unsure, kind), places, item.masks)
+        return mask_all(_tidy(text, kind), places, item.masks)
 
     yield Section("command", " ".join(step.words))
     yield Section("exit", str(code))
     yield Section("stderr", shown(err))
     yield Section("stdout", _reduced(out, item.keep) if item.keep else shown(out))
     for name in step.writes:
-        path = folder / name
-        text = path.read_text("utf-8") if path.exists() else "(not written)"
-        yield Section(f"file {name}", shown(text, path.suffix))
+        for path in sorted(folder.glob(name)) or [folder / name]:
+            text = path.read_text("utf-8") if path.exists() else "(not written)"
+            title = mask_all(str(path.relative_to(folder)), {})
+            yield Section(f"file {title}", shown(text, path.suffix))
 
 
 def _filled(word: str, values: dict[str, str]) -> str:
@@ -121,14 +123,14 @@ def _reduced(text: str, keep: str) -> str:
         return text  # another form than expected: the comparison shows it whole
 
 
-def _tidy(text: str, unsure: Sequence[str], kind: str) -> str:
+def _tidy(text: str, kind: str) -> str:
     """The text with one fact on a line: JSON is laid out with sorted keys, markup broken between tags."""
     if kind in (".html", ".xml"):
         return text.replace("><", ">\n<")
     if not text.startswith(("{", "[")):
         return text
     try:
-        return _pretty(without(json.loads(text), unsure))
+        return _pretty(json.loads(text))
     except ValueError:
         return text
 

@@ -10,13 +10,17 @@ Reduce = Callable[[str], Any]
 
 
 def broken_rules(text: str) -> Any:
-    """Of the JSON of `fuzz`: the exit code, what was vacuous, and which rule broke with which verdict."""
+    """Of the JSON of `fuzz`: exit code, what was vacuous, which rule broke with which verdict, known or new."""
     record = json.loads(text)
     return {
         "exit": record["exit"],
         "vacuous": sorted(reason for engine in record["engines"] for reason in engine["vacuous"]),
-        "failures": sorted({f"{failure['verdict']} {failure['rule']}" for failure in record["failures"]}),
+        "failures": sorted({_failure(failure) for failure in record["failures"]}),
     }
+
+
+def _failure(failure: dict[str, Any]) -> str:
+    return f"{failure['verdict']} {failure['rule']}{' (known)' if failure['known'] else ''}"
 
 
 REDUCE: dict[str, Reduce] = {"broken-rules": broken_rules}

@@ -1,7 +1,7 @@
 """Serves one gateway of the project: `faithful`, or a defective one by its id; with no argument, lists the ids.
 
-The only program here that imports inner modules, because no command serves these gateways. Whoever moves them changes
-the imports here, and nothing else.
+The only program here that imports inner modules, because no command serves these gateways. Whoever moves them
+changes the imports here, and nothing else.
 """
 
 import os

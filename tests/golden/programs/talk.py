@@ -1,7 +1,7 @@
-"""A client of the HTTP interface: sends the requests of a file of JSON lines to $INTERACTIONS_BASE_URL, prints answers.
+"""A client of the HTTP interface: sends the requests of a file to $INTERACTIONS_BASE_URL and prints the answers.
 
-A line is `[METHOD, TARGET, BODY]`. `{id}` in a target or a body is the id in the last answer that had one. Without a
-file, a plain create, its read and its stream.
+A line of the file is `[METHOD, TARGET, BODY]`; `{id}` in it stands for the id in the last answer that had one.
+Without a file, the requests are a plain create, its read and a stream.
 """
 
 import json

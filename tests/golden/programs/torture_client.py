@@ -1,8 +1,8 @@
 """Sample clients for `harness torture`, on the standard library alone so that they start fast.
 
-The first argument is the kind: `resumes` is right; `restarts` asks for the stream from the start and keeps what it had;
-`believes` takes any end for the end of the answer; `gives-up` reports a drop; `events` returns events, and repeats the
-one of its cursor. A second argument `loop` reads tasks from standard input.
+The first argument is the kind: `resumes` is right; `restarts` asks for the stream from the start and keeps what it
+had; `believes` takes any end for the end of the answer; `gives-up` reports a drop; `events` returns events, and
+repeats the one of its cursor. A second argument `loop` reads tasks from standard input.
 """
 
 import json
