@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.engine.baseline import UNEXPLAINED, Baseline, Entry, read_baseline
-from harness.engine.events import Result
+from harness.engine.results import Result
 from harness.outcome import Observation, Outcome, UsageFault, Verdict
 from tests.engine import toys
 
@@ -16,7 +16,7 @@ KNOWN = ["create.ok", "get.odd"]
 
 def result(check: toys.Check, verdict: Verdict) -> Result:
     """A result with the given verdict."""
-    return Result(check, Observation(Outcome.MET), verdict)
+    return Result(id=check.id, rule=check.rule, title="", observation=Observation(Outcome.MET), verdict=verdict)
 
 
 def read(text: str, folder: Path) -> Baseline:
