@@ -20,7 +20,7 @@ from harness.report.json_report import dump
 
 if TYPE_CHECKING:
     from harness.engine.events import RunEvent, RunFinished
-    from harness.report.presentation import Presentation
+    from harness.report.commands.presentation import Presentation
     from harness.report.terminal import TerminalReport
 
 _STEP_SUMMARY = "GITHUB_STEP_SUMMARY"

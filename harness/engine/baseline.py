@@ -13,6 +13,7 @@ excuses only that defect, and another one in the same result still fails.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from typing import Any
 from harness.engine.results import Result
 from harness.outcome import Observation, Outcome, Severity, UsageFault, Verdict
 from harness.outcome.suggest import did_you_mean
+from harness.resources import folder
 
 UNEXPLAINED = "not explained yet"
 _KEYS = ("id", "finding", "reason", "since")
@@ -110,6 +112,12 @@ def _is_stale(entry: Entry, result: Result | None) -> bool:
     return result.verdict is Verdict.STALE
 
 
+def _codes_of(rule: str) -> list[str]:
+    """The published codes of a rule; none if it is no rule of ours."""
+    published = json.loads((folder("schemas") / "output" / "codes.json").read_text(encoding="utf-8"))
+    return [code for codes in published.values() for code in codes if code.partition("/")[0] == rule]
+
+
 def read_baseline(
     path: Path, known: Collection[str], *, is_known: Callable[[str], bool] = lambda _: False
 ) -> Baseline:
@@ -143,4 +151,8 @@ def _entry(item: Any, path: Path, known: Collection[str], is_known: Callable[[st
             f"{path}: no check is named {item['id']!r}{did_you_mean(item['id'], known)} (remove the entry)"
         )
     reason, since, finding = (str(item.get(key) or "") for key in ("reason", "since", "finding"))
+    if finding and finding not in (codes := _codes_of(finding.partition("/")[0])) and codes:
+        raise UsageFault(
+            f"{path}: {item['id']}: no finding has the code {finding!r}{did_you_mean(finding, codes)}"
+        )
     return Entry(item["id"], reason or UNEXPLAINED, since, finding)

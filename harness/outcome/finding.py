@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import Any
 
 _INDEX = re.compile(r"\[\d+\]")
 
@@ -55,6 +56,12 @@ class Finding:
     code: str = ""
     cause: str = ""
     weight: int = 1
+
+    @classmethod
+    def coded(cls, code: str, message: str, expected: str = "", actual: str = "", **more: Any) -> Finding:
+        """A finding by its code, `rule` or `rule/word`."""
+        rule, slash, _ = code.partition("/")
+        return cls(rule, message, expected, actual, code=code if slash else "", **more)
 
     @property
     def stable_code(self) -> str:

@@ -30,6 +30,11 @@ def commands(result: Result, target: TargetInfo, mask: Mask) -> list[str]:
     return curl_lines(trail_of(result), target.url or EMBEDDED_ROOT, mask)
 
 
+def _key(result: Result) -> str:
+    """What tells the failure apart from others, in names of files and in tests."""
+    return (result.reproduction.key if result.reproduction is not None else "") or result.id
+
+
 def pytest_module(result: Result, target: TargetInfo) -> str:
     """A test that fails as long as the promise is broken; "" if no history is known."""
     history = result.reproduction.steps if result.reproduction is not None else ()
@@ -53,7 +58,7 @@ def test_{name}():
     """Nothing of {result.rule.id} is broken by: {" > ".join(map(str, history))}."""
     options = TargetOptions(api_version={target.version!r}, api_key=os.environ.get("GEMINI_API_KEY", ""))
     target = resolve_target(os.environ.get("HARNESS_TARGET", {(target.url or target.name)!r}), options)
-    assert {result.id!r} not in replay(target, HISTORY)
+    assert {_key(result)!r} not in replay(target, HISTORY)
 '''
 
 
@@ -73,7 +78,7 @@ def write_all(result: Result, target: TargetInfo, mask: Mask, folder: Path) -> l
     """Write script, test and cassette of one failure below `folder`; return the paths that were written."""
     from harness.cassette import CassetteError
 
-    stem = re.sub(r"[^a-z0-9]+", "_", result.id.lower()).strip("_")
+    stem = re.sub(r"[^a-z0-9]+", "_", _key(result).lower()).strip("_")
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     for suffix, text in (

@@ -20,7 +20,7 @@ from harness.engine.events import (
     TargetInfo,
 )
 from harness.engine.results import Result
-from harness.report.presentation import Presentation
+from harness.report.commands.presentation import Presentation
 from harness.wire.mask import Mask
 from harness.wire.secret_patterns import SecretFields
 

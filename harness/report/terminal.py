@@ -28,9 +28,9 @@ from harness.engine.traffic.retries import Waited, said
 from harness.engine.traffic.timeout_budget import NO_TIME, Cut
 from harness.outcome import Verdict
 from harness.outcome.words import counted
+from harness.report.commands.presentation import EXPLAINED
 from harness.report.evidence_text import count_evidence, logs
 from harness.report.exchange_text import printable
-from harness.report.presentation import EXPLAINED
 from harness.report.run_state import RunState
 from harness.report.screen import Screen
 from harness.wire import Exchange

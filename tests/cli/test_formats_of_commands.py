@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import xml.etree.ElementTree as ET
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack, redirect_stdout
 from html.parser import HTMLParser
 from io import StringIO
@@ -13,13 +14,13 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from harness.benches.codes import published
 from harness.benches.gateway.mutants import MUTANTS as GATEWAY_MUTANTS
 from harness.cli import main
 from harness.emulator.mutants import MUTANTS
-from harness.engine.targets import PRIMARY_KEY
+from harness.engine.targets import EMULATOR, PRIMARY_KEY, embedded_settings
 from harness.report.formats import FORMATS
 from harness.resources import folder
-from harness.transport import ServerThread
 from harness.transport.proxy.threaded_server import WaitingServer
 from harness.transport.proxy.upstream import Upstream
 from harness.transport.server.server_thread import InThread
@@ -41,7 +42,7 @@ WRONG = {
 
 def check(stack: ExitStack) -> list[str]:
     """A server that keeps what is deleted."""
-    return [_mutant(stack), "--api-key", PRIMARY_KEY, "--capability", "-two-keys", "-c", "del"]
+    return [_mutant(stack), "-c", "del"]
 
 
 def gateway(stack: ExitStack) -> list[str]:
@@ -62,8 +63,7 @@ def torture(stack: ExitStack) -> list[str]:
 
 def fuzz(stack: ExitStack) -> list[str]:
     """A server that keeps what is deleted."""
-    key = ["--api-key", PRIMARY_KEY, "--capability", "-two-keys"]
-    return [_mutant(stack), *key, "-e", "history", "--max-examples", "40", "--level", "must", "--no-store"]
+    return [_mutant(stack), "-e", "history", "--max-examples", "40", "--level", "must", "--no-store"]
 
 
 def verify(stack: ExitStack) -> list[str]:
@@ -87,8 +87,9 @@ def _some_checks(area: str) -> list[object]:
 
 
 def _mutant(stack: ExitStack) -> str:
-    emulator = MUTANTS["delete-keeps"].build()
-    return stack.enter_context(ServerThread(emulator, clock=emulator.clock)).url
+    patch = stack.enter_context(pytest.MonkeyPatch.context())
+    patch.setattr("harness.engine.targets.reference", lambda: MUTANTS["delete-keeps"].build(embedded_settings()))
+    return EMULATOR
 
 
 COMMANDS: dict[str, Callable[[ExitStack], list[str]]] = {
@@ -102,7 +103,7 @@ COMMANDS: dict[str, Callable[[ExitStack], list[str]]] = {
 
 
 @pytest.fixture(scope="module", params=COMMANDS)
-def ran(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+def ran(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
     """A command that has run once, and the folder with all of its formats; `terminal` is what it printed."""
     name, place = request.param, tmp_path_factory.mktemp(request.param)
     out = StringIO()
@@ -114,7 +115,7 @@ def ran(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
         stack.enter_context(redirect_stdout(out))
         assert main([name, *words[:own], *files, *words[own:]]) == FAILED
     (place / "terminal").write_text(out.getvalue(), encoding="utf-8")
-    yield name, place
+    return name, place
 
 
 @pytest.mark.parametrize("kind", ["terminal", *FORMATS])
@@ -137,6 +138,8 @@ def is_json(name: str, text: str) -> None:
     """An object that fits the command's schema."""
     schema = json.loads((folder("schemas") / "output" / f"{name}.schema.json").read_text(encoding="utf-8"))
     jsonschema.Draft202012Validator(schema).validate(json.loads(text))
+    codes, _ = published()
+    assert set(re.findall(r'"code": "([^"]+)"', text)) <= set(codes)
 
 
 def is_junit(name: str, text: str) -> None:

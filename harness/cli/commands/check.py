@@ -29,7 +29,7 @@ from harness.engine.run import RunOptions, check_target
 from harness.kit.check import Check
 from harness.outcome import Exit
 from harness.outcome.words import counted
-from harness.report.presentation import Presentation
+from harness.report.commands.presentation import Presentation
 
 
 def run(words: Sequence[str]) -> int:

@@ -52,7 +52,7 @@ def run(words: Sequence[str]) -> int:
         for event in events:
             vacuous |= isinstance(event, PhaseFinished) and bool(event.vacuous)
             if arguments.output and isinstance(event, CheckFinished):
-                presentation.written[event.result.id] = _write(event.result, target, Path(arguments.output))
+                presentation.written[id(event.result)] = _write(event.result, target, Path(arguments.output))
             listeners.handle(event)
     return finish(arguments, baseline, listeners.write(), vacuous=vacuous)
 

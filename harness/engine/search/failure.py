@@ -48,9 +48,9 @@ class Failure:
             rule_of(self.rule),
             Observation.of([self.finding]),
             policy,
-            result_id=self.key,
+            result_id=_strictly(self.finding, self.rule),
             show=lambda _: self.trail,
-            reproduction=Reproduction(steps=self.history, shrunk=self.shrunk, known=self.known),
+            reproduction=Reproduction(key=self.key, steps=self.history, shrunk=self.shrunk, known=self.known),
             phase=self.engine,
         )
 
@@ -113,8 +113,12 @@ class Broken(Exception):
 
 
 def key_of(finding: Finding) -> str:
-    """The rule, with `?` if it is broken only in a strict reading: the two cases count as different failures."""
-    return finding.rule if finding.severity is Severity.BROKEN else f"{finding.rule}?"
+    """The code, with `?` if it is broken only in a strict reading: the two cases count as different failures."""
+    return _strictly(finding, finding.stable_code)
+
+
+def _strictly(finding: Finding, name: str) -> str:
+    return name if finding.severity is Severity.BROKEN else f"{name}?"
 
 
 _KINDS: dict[str, type[Broken]] = {}

@@ -1,1 +1,1 @@
-"""What each command says in its own words; one `Presentation` a module. Layer 6."""
+"""What each command says in its own words; one `Presentation` for each. Layer 6."""

@@ -13,9 +13,9 @@ from harness.engine.results import Reproduction, Result
 from harness.engine.search.rules import SEARCHED
 from harness.outcome import Verdict
 from harness.outcome.words import counted
+from harness.report.commands.presentation import EXPLAINED, Paint, Presentation, Section
 from harness.report.exchange_text import printable
 from harness.report.explanation import reproduction_lines
-from harness.report.presentation import EXPLAINED, Paint, Presentation, Section
 from harness.report.records import code_record, target_record
 from harness.report.reproduction import commands, pytest_module
 from harness.wire.mask import Mask
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class FuzzPresentation(Presentation):
-    """The words of `harness fuzz`; `written` has the files of each failure, by the id of its result."""
+    """The words of `harness fuzz`; `written` has the files of each failure, by the identity of its result."""
 
     subject = "Interactions API, fuzzed"
     badge = "fuzzing"
@@ -36,7 +36,7 @@ class FuzzPresentation(Presentation):
 
     def __init__(self, seed: int = 0) -> None:
         self._seed = seed
-        self.written: dict[str, Sequence[Path]] = {}
+        self.written: dict[int, Sequence[Path]] = {}
 
     def record(self, state: RunState) -> dict[str, Any]:
         target, finished = state.whole()
@@ -80,7 +80,7 @@ class FuzzPresentation(Presentation):
         for result in failures(state.results):
             yield ""
             yield from failure_lines(result, state, verbose=verbose)
-            yield from (f"  written: {path}" for path in self.written.get(result.id, ()))
+            yield from (f"  written: {path}" for path in self.written.get(id(result), ()))
 
     def totals(self, state: RunState, paint: Paint) -> str | None:
         return f"\n{counted(len(failures(state.results)), 'finding')}, seed {self._seed}"

@@ -12,9 +12,9 @@ from harness import __version__
 from harness.engine.results import Evidence, Result
 from harness.outcome import Exit, Verdict
 from harness.outcome.words import counted
+from harness.report.commands.presentation import ERRED, Presentation, Section
 from harness.report.evidence_text import logs
 from harness.report.exchange_text import printable
-from harness.report.presentation import ERRED, Presentation, Section
 from harness.report.records import finding_record, source_record, target_record
 
 if TYPE_CHECKING:

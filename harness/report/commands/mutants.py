@@ -12,7 +12,7 @@ from harness.engine.kill_matrix import NOTICED, PROVED, REFERENCE, UNPROVED
 from harness.engine.results import KillRow, Result
 from harness.outcome import Exit
 from harness.outcome.words import counted
-from harness.report.presentation import Paint, Presentation, Section
+from harness.report.commands.presentation import Paint, Presentation, Section
 
 if TYPE_CHECKING:
     from harness.engine.events import PhaseFinished, Planned

@@ -13,9 +13,9 @@ from harness.benches.client.outcome import Outcome, outcome_of
 from harness.engine.results import ClientRun, Result
 from harness.outcome import Exit, Verdict
 from harness.outcome.words import counted
+from harness.report.commands.presentation import Paint, Presentation, Section
 from harness.report.evidence_text import client_lines
 from harness.report.exchange_text import printable
-from harness.report.presentation import Paint, Presentation, Section
 from harness.report.records import code_record
 
 if TYPE_CHECKING:

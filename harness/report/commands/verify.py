@@ -12,10 +12,10 @@ from harness.benches.recordings.run import USABLE
 from harness.engine.results import RecordedPlace, Result
 from harness.outcome import Finding
 from harness.outcome.words import counted
+from harness.report.commands.presentation import Paint, Presentation, Section
 from harness.report.evidence_text import place_line
 from harness.report.exchange_text import printable
 from harness.report.finding_text import compared_lines
-from harness.report.presentation import Paint, Presentation, Section
 from harness.report.records import code_record, place_record
 
 if TYPE_CHECKING:

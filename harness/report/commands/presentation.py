@@ -1,6 +1,6 @@
 """What a report says in other words for another command: nouns, headings, extra sections, the conclusion.
 
-Layer 6. `Presentation` itself is that of `harness check`; the other commands have theirs in `report/commands`. It
+Layer 6. `Presentation` itself is that of `harness check`; the other commands have theirs beside it. It
 only words what is in the state of a run; which format asks for it must not matter.
 """
 
