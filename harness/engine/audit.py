@@ -43,7 +43,7 @@ class _Sighting:
         if self.answers == 1:
             return named
         message = f"{named.message}, in this answer and {self.answers - 1} more"
-        return replace(named, message=message, weight=self.answers)
+        return replace(named, message=message, weight=named.weight - 1 + self.answers)
 
 
 @dataclass(slots=True)

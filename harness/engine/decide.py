@@ -7,7 +7,7 @@ level, declared capability, strictness and baseline are combined here and in the
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from harness.engine.baseline import Baseline
@@ -75,6 +75,18 @@ def decide_finding(finding: Finding, rule: Rule, policy: Policy) -> Verdict:
     if decided is Verdict.FAIL and policy.baseline.covers(rule.id, alone):
         return Verdict.XFAIL
     return Verdict.INFO if decided is Verdict.PASS else decided
+
+
+def with_cause(result: Result, cause: str) -> Result:
+    """The same result, with the code of the finding that made it unavoidable."""
+    return replace(result, observation=replace(result.observation, cause=cause))
+
+
+def with_weight(result: Result, more: int) -> Result:
+    """The same result, whose first finding weighs more because of what it caused."""
+    first, *rest = result.observation.findings
+    findings = (replace(first, weight=first.weight + more), *rest)
+    return replace(result, observation=replace(result.observation, findings=findings))
 
 
 def exit_of(results: Sequence[Result], *, vacuous: bool = False) -> Exit:

@@ -69,7 +69,8 @@ class Step(Protocol):
 class Reproduction:
     """How to see it again: a command line for this alone, or the steps of a history.
 
-    `key` tells it apart from what else a search found. Unless `shrunk`, fewer steps may show it too. `known`: an earlier run had found and kept it.
+    `key` tells it apart from what else a search found. Unless `shrunk`, fewer steps may show it too. `known`: an
+    earlier run had found and kept it.
     """
 
     key: str = ""

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from harness.engine.audit import SETTLED, Audit
 from harness.engine.baseline import Baseline
 from harness.engine.capabilities import Capability
+from harness.engine.causes import link, stopped_at
 from harness.engine.cleanup import Ledger
 from harness.engine.decide import Policy, decide, exit_of
 from harness.engine.events import (
@@ -86,7 +87,7 @@ def check_target(
         if isinstance(event, CheckFinished):
             results[event.result.id] = event.result
         yield event
-    ordered = tuple(results[planned.check.id] for planned in plan.checks)
+    ordered = link([results[planned.check.id] for planned in plan.checks], conductor.stops)
     cut = Cut() if endurance is None else endurance.cut
     seconds, left = time.perf_counter() - begin, tuple(conductor.leftovers)
     yield RunFinished(ordered, seconds, exit_of(ordered), left, patience.waited, cut)
@@ -103,6 +104,7 @@ class _Conductor:
         self._audit = Audit(frozenset())
         self._held: list[tuple[PlannedCheck, Played, Observation]] = []
         self.leftovers: list[str] = []
+        self.stops: dict[str, Exchange] = {}
 
     def events(self, plan: Plan) -> Iterator[RunEvent]:
         self._audit = Audit.of(planned.check for planned in plan.checks if planned.skip is None)
@@ -165,6 +167,8 @@ class _Conductor:
         self._audit.note(exercise, played)
         for planned in members:
             observation = played.observe(planned.check)
+            if observation.outcome is Outcome.UNTESTABLE and (stop := stopped_at(played.trail)) is not None:
+                self.stops[planned.check.id] = stop
             if planned.check.everywhere and observation.outcome not in SETTLED:
                 self._held.append((planned, played, observation))  # the rest of the run may add to it
                 continue

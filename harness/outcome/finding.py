@@ -99,6 +99,7 @@ class Observation:
 
     `race_lost` marks an untestable outcome for which no promise was broken: the run finished first. `unanswered`
     marks one whose cause is that the target did not answer; it says what came instead ("429", "no answer").
+    `cause` is the code of the finding that made the outcome unavoidable.
     """
 
     outcome: Outcome
@@ -106,6 +107,7 @@ class Observation:
     reason: str = ""
     race_lost: bool = False
     unanswered: str = ""
+    cause: str = ""
 
     @classmethod
     def of(cls, findings: Iterable[Finding]) -> Observation:

@@ -26,6 +26,9 @@ def explain(result: Result, state: RunState, *, evidence: bool = True, verbose: 
 
 def _lines(result: Result, state: RunState, evidence: bool, verbose: bool) -> Iterator[str]:
     observation = result.observation
+    if observation.cause:
+        yield f"a consequence of {observation.cause}, which is explained there"
+        evidence = False
     yield from rule_lines(result.rule, title=result.title)
     if observation.outcome in (Outcome.NOT_MET, Outcome.NON_STRICT) and result.accepts:
         yield f"accepted: {'; or '.join(result.accepts)}"
@@ -52,12 +55,15 @@ def rule_lines(rule: Rule, *, title: str = "") -> Iterator[str]:
 
 def findings_lines(findings: Sequence[Finding], mask: Mask) -> Iterator[str]:
     """The findings with secrets hidden; if there are many, only the first ones."""
-    for finding in findings[:_MOST_FINDINGS]:
+    roots = [finding for finding in findings if not finding.cause]
+    for finding in roots[:_MOST_FINDINGS]:
         headline, *details = finding_lines(finding, mask)
         yield f"finding: {headline}"
         yield from details
-    if len(findings) > _MOST_FINDINGS:
-        yield f"… and {counted(len(findings) - _MOST_FINDINGS, 'more finding')}"
+    if len(roots) > _MOST_FINDINGS:
+        yield f"… and {counted(len(roots) - _MOST_FINDINGS, 'more finding')}"
+    for finding in (finding for finding in findings if finding.cause):
+        yield f"finding: {next(finding_lines(finding, mask))}; a consequence of {finding.cause}"
 
 
 def reproduction_lines(reproduction: Reproduction, mask: Mask, *, noun: str = "") -> Iterator[str]:

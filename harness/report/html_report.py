@@ -16,15 +16,6 @@ from harness.report.explanation import explain
 from harness.report.run_state import RunState
 
 _WIRE_SHOWN = 20_000
-_FIRST = (
-    Verdict.ERROR,
-    Verdict.FAIL,
-    Verdict.STALE,
-    Verdict.WARN,
-    Verdict.XFAIL,
-    Verdict.INFO,
-    Verdict.UNTESTABLE,
-)
 _STYLE = """
 :root { color-scheme: light dark; }
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 72rem; padding: 0 1rem; }
@@ -53,7 +44,7 @@ def render(state: RunState) -> str:
         "</details>"
         for section in presentation.sections(state)
     )
-    rows = "".join(_row(result, state) for result in sorted(finished.results, key=_urgency))
+    rows = "".join(_row(result, state) for result in state.most_urgent_first)
     title = f"{presentation.subject}: {state.mask.text(target.url or target.name)}"
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
@@ -78,11 +69,6 @@ def _capabilities(state: RunState) -> str:
         for c in state.capabilities
     )
     return f"<details><summary>Capabilities</summary><ul>{items}</ul></details>"
-
-
-def _urgency(result: Result) -> int:
-    """Sort key: verdicts that need attention first, otherwise in the order of the catalogue."""
-    return _FIRST.index(result.verdict) if result.verdict in _FIRST else len(_FIRST)
 
 
 def _row(result: Result, state: RunState) -> str:

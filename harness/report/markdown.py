@@ -36,7 +36,7 @@ def render(state: RunState) -> str:
     for section in presentation.sections(state):
         lines += ["", f"### {section.title}", "", *_fenced("\n".join(section.lines))]
     for verdict in _TOLD:
-        results = [result for result in finished.results if result.verdict is verdict]
+        results = [result for result in state.most_urgent_first if result.verdict is verdict]
         if results:
             lines += ["", f"### {verdict.replace('_', ' ').capitalize()}", ""]
             lines += [line for result in results for line in _entry(result, state)]

@@ -88,6 +88,8 @@ def result_record(result: Result, target: TargetInfo, mask: Mask) -> dict[str, A
     }
     if result.observation.unanswered:
         record["unanswered"] = result.observation.unanswered
+    if result.observation.cause:
+        record["cause"] = result.observation.cause
     if result.excuse:
         record["baseline"] = mask.text(result.excuse)
     if result.evidence:

@@ -20,6 +20,7 @@ from harness.engine.events import (
     TargetInfo,
 )
 from harness.engine.results import Result
+from harness.outcome import Level, Verdict
 from harness.report.commands.presentation import Presentation
 from harness.wire.mask import Mask
 from harness.wire.secret_patterns import SecretFields
@@ -70,10 +71,33 @@ class RunState:
         return self.whole()[1].results
 
     @property
+    def most_urgent_first(self) -> list[Result]:
+        """The results by verdict, level and weight, otherwise in the order of the catalogue."""
+        return sorted(
+            self.results, key=lambda r: (_RANK.get(r.verdict, len(_RANK)), _LEVELS[r.rule.level], -r.weight)
+        )
+
+    @property
     def root(self) -> str:
         """The root of `curl` lines; where `harness serve --port 8000` listens if the target has no URL."""
         return (self.target.url if self.target else "") or EMBEDDED_ROOT
 
+
+_RANK = {
+    verdict: rank
+    for rank, verdict in enumerate(
+        (
+            Verdict.ERROR,
+            Verdict.FAIL,
+            Verdict.STALE,
+            Verdict.WARN,
+            Verdict.XFAIL,
+            Verdict.INFO,
+            Verdict.UNTESTABLE,
+        )
+    )
+}
+_LEVELS = {Level.MUST: 0, Level.SHOULD: 1, Level.MAY: 2}
 
 EMBEDDED_ROOT = "http://127.0.0.1:8000"
 """Where `harness serve --port 8000` listens: the root of the curl lines if the target is the embedded emulator."""

@@ -12,7 +12,7 @@ from tests.contract.streams import ANSWER, created, delta, frames, judge
 
 
 def test_every_code_is_published() -> None:
-    """What the judges can give is in the file, and nothing else (`python -m harness.benches.codes` rewrites it)."""
+    """The file has what the judges can give, nothing else (`python -m harness.benches.codes` rewrites it)."""
     codes, retired = published()
     assert codes == all_codes()
     assert not set(codes) & set(retired)

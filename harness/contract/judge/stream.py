@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from harness.contract.data.json_parse import REFUSALS, decode, loads
+from harness.contract.judge.causes import with_causes
 from harness.contract.judge.cursors import CursorLog
 from harness.contract.judge.finding_log import Ledger
 from harness.contract.judge.stream_state import Automaton, readable
@@ -137,7 +138,7 @@ class StreamJudge:
         counts = self._counts()
         return StreamReading(
             start=self._start,
-            findings=tuple(self._ledger.findings),
+            findings=with_causes(self._ledger.findings),
             suppressed=dict(self._ledger.suppressed),
             frames=self._frames,
             events=sum(counts.values()),
