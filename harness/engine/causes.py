@@ -1,4 +1,4 @@
-"""Links the results of a run: a refused create is why an exercise stopped, and the check that says so is the cause.
+"""Links the results of a run: an exercise stopped at a refused create, and the check that reports it is the cause.
 
 Layer 4, pure. A cause never changes a verdict; it tells a reader where to begin.
 """

@@ -1,7 +1,7 @@
 """Which defects of a stream make which others unavoidable: the second is no news once the first is known.
 
-Layer 1, a table. Codes as in `schemas/output/codes.json`; one that ends with a slash stands for all that begin so. It
-holds within one stream, from a cause to what follows it. A cause never changes a verdict.
+Layer 1, a table. Codes as in `schemas/output/codes.json`; one that ends with a slash stands for all that begin so.
+It holds within one stream, from a cause to what follows it. A cause never changes a verdict.
 """
 
 from __future__ import annotations

@@ -99,6 +99,10 @@ class TorturePresentation(Presentation):
             headline, *rest = group_lines(group, state, verbose=verbose)
             yield from ("", paint(_COLOUR[outcome_of(group[0])], headline), *rest)
 
+    def conclusion(self, state: RunState) -> str:
+        excused = state.whole()[1].counts[Verdict.XFAIL]
+        return f"{super().conclusion(state)}{', or is excused' if excused else ''}"
+
     def totals(self, state: RunState, paint: Paint) -> str | None:
         _, finished = state.whole()
         counts = Counter(map(outcome_of, finished.results))
