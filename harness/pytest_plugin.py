@@ -30,16 +30,17 @@ _PROMISES = pytest.StashKey[dict[str, "Promise"]]()
 
 _CASSETTE = "interactions_cassette"
 _OURS = frozenset({
-    "interactions_emulator", "interactions_client", "interactions_async_client", "interaction_lifecycle",
-    "interaction_chain", "dropped_stream", _CASSETTE,
+    "interactions_emulator", "interactions_client", "interactions_async_client", "interactions_lifecycle",
+    "interactions_chain", "interactions_dropped_stream", _CASSETTE,
 })  # fmt: skip
+_FIXTURES = _OURS | {"interactions_no_sleep"}
 
-_PARAMETRIZED = frozenset({"interaction_lifecycle", "dropped_stream"})
+_PARAMETRIZED = frozenset({"interactions_lifecycle", "interactions_dropped_stream"})
 
 _MARKERS = (
     "interactions_emulator(**settings): settings of the test's emulator, such as event_ids='sparse'",
-    "interactions_lifecycle(*routes): the routes that interaction_lifecycle takes; 'all' for every one",
-    "interactions_dropped(cuts, first, endings, script, cassette, event_ids, resume, mode): where it drops",
+    "interactions_lifecycle(*routes): the routes to take; 'all' for every one",
+    "interactions_dropped_stream(cuts, first, endings, script, cassette, event_ids, resume, mode): where it drops",
     "interactions_cassette(path, record_mode, mode, upstream): the recording that interactions_cassette plays",
 )
 
@@ -108,11 +109,25 @@ def pytest_runtest_teardown(item: pytest.Item) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Propose a marker where pytest refuses an unknown one."""
+    report = yield
+    if report.failed:
+        from harness.plugin.names import explain_missing_marker
+
+        explain_missing_marker(report, collector.config, _FIXTURES)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Add requests and answers to the report of a failing test; reduce a wrong call to its message.
 
+    Propose a fixture for one that does not exist.
     Warn about a test that passes without checking the expected outcome.
     """
     if call.excinfo is not None and call.excinfo.type.__module__.startswith("harness."):
@@ -122,6 +137,10 @@ def pytest_runtest_makereport(
     report = yield
     if report.failed and (told := item.stash.get(_TOLD, None)) is not None and (text := told()):
         report.sections.append(("interactions", text))
+    if call.excinfo is not None and call.excinfo.errisinstance(pytest.FixtureLookupError):
+        from harness.plugin.names import explain_missing_fixture
+
+        explain_missing_fixture(report, call.excinfo.value, _FIXTURES)
     if (promises := item.stash.get(_PROMISES, None)) is not None:
         from harness.plugin.unused_result import follow
 
@@ -141,11 +160,11 @@ def _release(item: pytest.Item) -> None:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Make one test for each route, and for each known cut."""
-    marked = any(marker.name.startswith("interactions_") for marker in metafunc.definition.own_markers)
+    marked = any(marker.name.startswith("interaction") for marker in metafunc.definition.iter_markers())
     if marked or not _PARAMETRIZED.isdisjoint(metafunc.fixturenames):
         from harness.plugin.interactions.parametrize import parametrize
 
-        parametrize(metafunc)
+        parametrize(metafunc, _FIXTURES)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -218,7 +237,7 @@ def interactions_no_sleep() -> Iterator[Sleeps]:
 
 
 @pytest.fixture
-def interaction_lifecycle(
+def interactions_lifecycle(
     request: pytest.FixtureRequest, interactions_emulator: InteractionsEmulator
 ) -> Lifecycle:
     """An interaction that will take one of the routes, and its expected outcome."""
@@ -226,12 +245,12 @@ def interaction_lifecycle(
     from harness.plugin.interactions.parametrize import parameter_of
 
     lifecycle = Lifecycle(interactions_emulator, parameter_of(request))
-    request.node.stash.setdefault(_PROMISES, {})["interaction_lifecycle"] = lifecycle
+    request.node.stash.setdefault(_PROMISES, {})["interactions_lifecycle"] = lifecycle
     return lifecycle
 
 
 @pytest.fixture
-def interaction_chain(interactions_emulator: InteractionsEmulator) -> Chain:
+def interactions_chain(interactions_emulator: InteractionsEmulator) -> Chain:
     """Builds chains of interactions and checks what each turn has seen."""
     from harness.plugin.interactions.chain import Chain
 
@@ -239,14 +258,16 @@ def interaction_chain(interactions_emulator: InteractionsEmulator) -> Chain:
 
 
 @pytest.fixture
-def dropped_stream(request: pytest.FixtureRequest, interactions_emulator: InteractionsEmulator) -> DroppedStream:
+def interactions_dropped_stream(
+    request: pytest.FixtureRequest, interactions_emulator: InteractionsEmulator
+) -> DroppedStream:
     """An interaction whose stream drops where the test's parameter says."""
     from harness.plugin.interactions.dropped_stream import DroppedStream
     from harness.plugin.interactions.parametrize import parameter_of
 
     stream = DroppedStream(interactions_emulator, parameter_of(request), request.node.nodeid)
     request.node.stash[_TOLD] = stream.told
-    request.node.stash.setdefault(_PROMISES, {})["dropped_stream"] = stream
+    request.node.stash.setdefault(_PROMISES, {})["interactions_dropped_stream"] = stream
     return stream
 
 

@@ -39,16 +39,16 @@ _KEY = ("x-goog-api-key", PLACEHOLDER_KEY)
 class Served:
     """A `Service` under observation. Use it as `with Served(…).open(session):` for a base URL."""
 
-    def __init__(self, service: Service, clock: Clock, *, most_requests: int | None = None) -> None:
-        if most_requests is not None and most_requests < 1:
-            raise UsageFault(f"most_requests={most_requests!r} must be at least 1: it ends tests that never would")
+    def __init__(self, service: Service, clock: Clock, *, max_requests: int | None = None) -> None:
+        if max_requests is not None and max_requests < 1:
+            raise UsageFault(f"max_requests={max_requests!r} must be at least 1: it ends tests that never would")
         self.service = self._whole = service
         self.clock = clock
         self.before: list[Callable[[Request], None]] = []
         """Called with each request before it is answered."""
-        self.limit = most_requests or MOST_REQUESTS
+        self.limit = max_requests or MOST_REQUESTS
         """How many requests are answered before the test is stopped."""
-        self._asked_for = most_requests
+        self._asked_for = max_requests
         self.waits = False
         """Whether answers may take real time; each is then given on a separate thread."""
         self.explain: Callable[[], str] = str
@@ -155,7 +155,7 @@ class Served:
         return faulty
 
     def bound(self, requests: int) -> None:
-        """Stop the test after `requests` requests, unless the test set `most_requests` itself."""
+        """Stop the test after `requests` requests, unless the test set `max_requests` itself."""
         self.limit = self._asked_for or requests
 
     def forget(self) -> None:
@@ -219,9 +219,9 @@ class _Open(AbstractContextManager[str]):
 class InteractionsEmulator(Served):
     """The emulator of one test. Settings are those of `harness.emulator.Settings`."""
 
-    def __init__(self, *, seed: int = 0, most_requests: int | None = None, **settings: Any) -> None:
+    def __init__(self, *, seed: int = 0, max_requests: int | None = None, **settings: Any) -> None:
         self.emulator = Emulator(Settings().changed(settings), seed=seed)
-        super().__init__(self.emulator, self.emulator.clock, most_requests=most_requests)
+        super().__init__(self.emulator, self.emulator.clock, max_requests=max_requests)
 
     def reply(self, text: str | None = None, **script: Any) -> InteractionsEmulator:
         """Queue an answer for the next create: a text, or any keys of a script (docs/emulator.md)."""

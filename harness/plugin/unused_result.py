@@ -17,13 +17,13 @@ import pytest
 _PASSED = pytest.StashKey[bool]()
 _EXPECTATIONS = frozenset({"raises", "RaisesGroup", "fail", "assertRaises", "assertRaisesRegex"})
 _ADVICE = {
-    "dropped_stream": (
+    "interactions_dropped_stream": (
         "passed without checking what its client received, so it would also pass if events were lost or repeated: "
-        "call dropped_stream.assert_seen_once(result), or compare with dropped_stream.text or .events"
+        "call interactions_dropped_stream.assert_seen_once(result), or compare with its .text or .events"
     ),
-    "interaction_lifecycle": (
+    "interactions_lifecycle": (
         "passed without checking what its code ended with, so it would also pass with a wrong status: call "
-        "interaction_lifecycle.assert_outcome(result), or compare with interaction_lifecycle.expected_status"
+        "interactions_lifecycle.assert_outcome(result), or compare with its .expected_status"
     ),
 }
 _OURS = frozenset({"assert_seen_once", "assert_patient", "assert_outcome"})
@@ -89,8 +89,7 @@ def _name(function: ast.expr) -> str:
 
 def _says_what_must_come(item: pytest.Item) -> bool:
     """Whether the markers of a test determine the outcome: the stream's text, or the names of the routes."""
-    texts = any(
-        {"script", "cassette"} & marker.kwargs.keys() for marker in item.iter_markers("interactions_dropped")
-    )
+    streams = item.iter_markers("interactions_dropped_stream")
+    texts = any({"script", "cassette"} & marker.kwargs.keys() for marker in streams)
     routes = [name for marker in item.iter_markers("interactions_lifecycle") for name in marker.args]
     return texts or (bool(routes) and "all" not in routes)

@@ -106,8 +106,8 @@ def test_settings_stay_here(interactions_emulator):
 def test_defaults(interactions_emulator):
     assert interactions_emulator.emulator.settings.event_ids != "none"
 
-def test_chain(interaction_chain):
-    assert len(interaction_chain.build(3).history) == 6
+def test_chain(interactions_chain):
+    assert len(interactions_chain.build(3).history) == 6
 
 def test_no_sleep(interactions_no_sleep):
     import time
@@ -237,15 +237,15 @@ def test_in_process(interactions_emulator):
     with httpx.Client(transport=interactions_emulator.transport, base_url="http://x.test") as client:
         assert client.post("/v1beta/interactions", json=BODY, headers=KEY).status_code == 200
 
-def test_chain(interaction_chain):
-    assert len(interaction_chain.build(2).history) == 4
+def test_chain(interactions_chain):
+    assert len(interactions_chain.build(2).history) == 4
 
-@pytest.mark.interactions_dropped(cuts=["event:3,rst"])
-def test_drop(dropped_stream, interactions_no_sleep):
+@pytest.mark.interactions_dropped_stream(cuts=["event:3,rst"])
+def test_drop(interactions_dropped_stream, interactions_no_sleep):
     from harness.resume import follow
-    transport = dropped_stream.emulator.transport
+    transport = interactions_dropped_stream.emulator.transport
     with httpx.Client(transport=transport, base_url="http://x.test", headers=KEY) as client:
-        dropped_stream.assert_seen_once(list(follow(client, dropped_stream.id)))
+        interactions_dropped_stream.assert_seen_once(list(follow(client, interactions_dropped_stream.id)))
 
 def test_socket(interactions_emulator):
     there = urlsplit(interactions_emulator.base_url)

@@ -183,7 +183,7 @@ def test_dropped_recording_under_plain_vcrpy(pytester: pytest.Pytester, live: Em
 
 
 def test_dropping_a_recording(pytester: pytest.Pytester, live: Emulator) -> None:
-    """dropped_stream cuts a recording as it cuts a script, with the recording's own text and ids."""
+    """interactions_dropped_stream cuts a recording as it cuts a script, with the recording's own text and ids."""
     toy(pytester, "record_mode='once'")
     run(pytester).assert_outcomes(passed=1)
     pytester.makepyfile(
@@ -191,13 +191,13 @@ def test_dropping_a_recording(pytester: pytest.Pytester, live: Emulator) -> None
         import httpx, pytest
         from harness.resume import follow
 
-        @pytest.mark.interactions_dropped(cassette="cassettes/test_app/test_it.yaml", endings=["rst"])
-        def test_it(dropped_stream, interactions_no_sleep):
-            transport = dropped_stream.emulator.transport
+        @pytest.mark.interactions_dropped_stream(cassette="cassettes/test_app/test_it.yaml", endings=["rst"])
+        def test_it(interactions_dropped_stream, interactions_no_sleep):
+            transport = interactions_dropped_stream.emulator.transport
             with httpx.Client(transport=transport, base_url="http://x.test") as client:
-                stream = follow(client, dropped_stream.id)
-                dropped_stream.assert_seen_once(list(stream))
-            assert "Hi" in dropped_stream.text
+                stream = follow(client, interactions_dropped_stream.id)
+                interactions_dropped_stream.assert_seen_once(list(stream))
+            assert "Hi" in interactions_dropped_stream.text
         """
     )
     assert run(pytester, "test_drops.py").parseoutcomes()["passed"] > 8

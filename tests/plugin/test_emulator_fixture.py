@@ -212,7 +212,7 @@ def test_endless_client(pytester: pytest.Pytester, how: str) -> None:
         f"""
         import httpx, pytest
 
-        @pytest.mark.interactions_emulator(most_requests=20)
+        @pytest.mark.interactions_emulator(max_requests=20)
         def test_it(interactions_emulator):
             url = {how}
             transport = None if url else interactions_emulator.transport
@@ -264,10 +264,10 @@ def test_created(interactions_emulator, interactions_client):
     interactions_emulator.requests.assert_calls("create")
     interactions_emulator.requests.assert_created({"model": MODEL, "input": said(IMAGE)})
 
-def test_continued(interaction_chain, interactions_client):
-    last = interaction_chain.build(2)
+def test_continued(interactions_chain, interactions_client):
+    last = interactions_chain.build(2)
     interactions_client.interactions.create(model=MODEL, input=said(IMAGE), previous_interaction_id=last.id)
-    assert interaction_chain.assert_continued()["input"] == said(IMAGE)
+    assert interactions_chain.assert_continued()["input"] == said(IMAGE)
 
 def test_another_image(interactions_emulator, interactions_client):
     interactions_client.interactions.create(model=MODEL, input=said(IMAGE))

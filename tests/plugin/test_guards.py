@@ -310,11 +310,12 @@ async def test_every_way_in(interactions_emulator, interactions_no_sleep, over_s
 
 # httpx leaves its own generators to the collector where a stream is left, and trio warns of that
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.interactions_dropped(cuts=["event:5,rst", "event:0,rst,times:3"])
-async def test_followed(dropped_stream, interactions_no_sleep):
-    transport = dropped_stream.emulator.async_transport
+@pytest.mark.interactions_dropped_stream(cuts=["event:5,rst", "event:0,rst,times:3"])
+async def test_followed(interactions_dropped_stream, interactions_no_sleep):
+    transport = interactions_dropped_stream.emulator.async_transport
     async with httpx.AsyncClient(transport=transport, base_url="http://x.test", headers=KEY) as client:
-        dropped_stream.assert_seen_once([event async for event in follow_async(client, dropped_stream.id)])
+        events = [event async for event in follow_async(client, interactions_dropped_stream.id)]
+        interactions_dropped_stream.assert_seen_once(events)
 """
 
 

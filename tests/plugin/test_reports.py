@@ -93,16 +93,16 @@ def test_code_that_raises_at_a_cut(pytester: pytest.Pytester, mode: str) -> None
     pytester.makepyfile(
         CLIENT
         + f"""
-@pytest.mark.interactions_dropped(cuts=["event:3+40,end"], mode={mode!r})
-def test_raising(dropped_stream, client):
-    for stream in (dropped_stream if {mode == "loop"} else [dropped_stream]):
+@pytest.mark.interactions_dropped_stream(cuts=["event:3+40,end"], mode={mode!r})
+def test_raising(interactions_dropped_stream, client):
+    for stream in (interactions_dropped_stream if {mode == "loop"} else [interactions_dropped_stream]):
         with client.stream("GET", f"{{PATH}}/{{stream.id}}?stream=true") as response:
             for line in response.iter_lines():
                 json.loads(line.removeprefix("data: ") or "0") if line.startswith("data: ") else None
 
-@pytest.mark.interactions_dropped(cuts=["event:3+40,end"])
-def test_asserting(dropped_stream):
-    dropped_stream.assert_seen_once("")
+@pytest.mark.interactions_dropped_stream(cuts=["event:3+40,end"])
+def test_asserting(interactions_dropped_stream):
+    interactions_dropped_stream.assert_seen_once("")
 """
     )
     result = run(pytester, "-rN")  # no summary, because it would repeat the message, in CI the whole of it

@@ -1,4 +1,4 @@
-"""`dropped_stream`, `interaction_lifecycle` and `interaction_chain` in toy repositories."""
+"""`interactions_dropped_stream`, `interactions_lifecycle` and `interactions_chain` in toy repositories."""
 
 from __future__ import annotations
 
@@ -66,15 +66,15 @@ def test_one_test_for_each_cut(toy: pytest.Pytester) -> None:
         import app, pytest
         from harness.resume import follow
 
-        @pytest.mark.interactions_dropped(endings=["rst"], event_ids=["all", "none"])
-        def test_helper(dropped_stream, client, interactions_no_sleep):
-            stream = follow(client, dropped_stream.id)
-            dropped_stream.assert_seen_once(list(stream))
-            assert stream.text == dropped_stream.text
+        @pytest.mark.interactions_dropped_stream(endings=["rst"], event_ids=["all", "none"])
+        def test_helper(interactions_dropped_stream, client, interactions_no_sleep):
+            stream = follow(client, interactions_dropped_stream.id)
+            interactions_dropped_stream.assert_seen_once(list(stream))
+            assert stream.text == interactions_dropped_stream.text
 
-        @pytest.mark.interactions_dropped(cuts=["event:7,rst"])
-        def test_naive(dropped_stream, client):
-            dropped_stream.assert_seen_once(app.naive(client, dropped_stream.id))
+        @pytest.mark.interactions_dropped_stream(cuts=["event:7,rst"])
+        def test_naive(interactions_dropped_stream, client):
+            interactions_dropped_stream.assert_seen_once(app.naive(client, interactions_dropped_stream.id))
         """
     )
     result = run(toy)
@@ -93,18 +93,20 @@ def test_a_loop_in_one_test(toy: pytest.Pytester) -> None:
         import app, pytest
         from harness.resume import follow
 
-        @pytest.mark.interactions_dropped(cuts="structural", endings=["end"], mode="loop", script={"text": "Hi."})
-        def test_helper(dropped_stream, client, interactions_no_sleep):
+        @pytest.mark.interactions_dropped_stream(
+            cuts="structural", endings=["end"], mode="loop", script={"text": "Hi."}
+        )
+        def test_helper(interactions_dropped_stream, client, interactions_no_sleep):
             turns = 0
-            for stream in dropped_stream:
+            for stream in interactions_dropped_stream:
                 turns += 1
                 events = list(follow(client, stream.id))
                 stream.assert_seen_once(events)
             assert turns > 50
 
-        @pytest.mark.interactions_dropped(cuts="structural", mode="loop")
-        def test_naive(dropped_stream, client):
-            for stream in dropped_stream:
+        @pytest.mark.interactions_dropped_stream(cuts="structural", mode="loop")
+        def test_naive(interactions_dropped_stream, client):
+            for stream in interactions_dropped_stream:
                 stream.assert_seen_once(app.naive(client, stream.id))
         """
     )
@@ -119,11 +121,11 @@ def test_one_turn_of_a_loop_alone(toy: pytest.Pytester) -> None:
         """
         import pytest
 
-        @pytest.mark.interactions_dropped(
+        @pytest.mark.interactions_dropped_stream(
             cuts=["event:8,rst"], event_ids=["sparse"], resume="inclusive", script={"text": "Hi."}, mode="loop"
         )
-        def test_it(dropped_stream):
-            for stream in dropped_stream:
+        def test_it(interactions_dropped_stream):
+            for stream in interactions_dropped_stream:
                 stream.assert_seen_once("")
         """
     )
@@ -138,13 +140,13 @@ def test_what_pytest_cannot_make_many_tests_of(toy: pytest.Pytester) -> None:
         import unittest
         import pytest
 
-        @pytest.mark.parametrize("name", ["dropped_stream", "interaction_lifecycle"])
+        @pytest.mark.parametrize("name", ["interactions_dropped_stream", "interactions_lifecycle"])
         def test_by_name(request, name):
             request.getfixturevalue(name)
 
         class TestOld(unittest.TestCase):
             @pytest.fixture(autouse=True)
-            def begin(self, dropped_stream):
+            def begin(self, interactions_dropped_stream):
                 pass
 
             def test_it(self):
@@ -164,11 +166,11 @@ def test_created_by_the_client(toy: pytest.Pytester) -> None:
         import pytest
         from harness.resume import follow
 
-        @pytest.mark.interactions_dropped(cuts=["event:4,rst", "event:9,end"], script={"text": "Made here."})
-        def test_it(dropped_stream, client, interactions_no_sleep):
+        @pytest.mark.interactions_dropped_stream(cuts=["event:4,rst", "event:9,end"], script={"text": "Mine."})
+        def test_it(interactions_dropped_stream, client, interactions_no_sleep):
             stream = follow(client, create={"model": "gemini-3.5-flash", "input": "Hi"})
-            dropped_stream.assert_seen_once(list(stream))
-            assert stream.id != dropped_stream.id
+            interactions_dropped_stream.assert_seen_once(list(stream))
+            assert stream.id != interactions_dropped_stream.id
         """
     )
     run(toy).assert_outcomes(passed=2)
@@ -177,17 +179,17 @@ def test_created_by_the_client(toy: pytest.Pytester) -> None:
 @pytest.mark.parametrize(
     ("marker", "said"),
     [
-        ("interactions_dropped(cut='every-event')", "no option 'cut'"),
-        ("interactions_dropped('every-event')", "by name"),
-        ("interactions_dropped(cuts='every')", "none of every-event"),
-        ("interactions_dropped(cuts=['evnt:5,rst'])", "evnt"),
-        ("interactions_dropped(mode='for')", "'tests' or 'loop'"),
-        ("interactions_dropped(first=15)", "the stream has the events 0 to 13"),
+        ("interactions_dropped_stream(cut='every-event')", "no option 'cut'"),
+        ("interactions_dropped_stream('every-event')", "by name"),
+        ("interactions_dropped_stream(cuts='every')", "none of every-event"),
+        ("interactions_dropped_stream(cuts=['evnt:5,rst'])", "evnt"),
+        ("interactions_dropped_stream(mode='for')", "'tests' or 'loop'"),
+        ("interactions_dropped_stream(first=15)", "the stream has the events 0 to 13"),
     ],
 )
 def test_wrong_marker(toy: pytest.Pytester, marker: str, said: str) -> None:
     """A marker with unknown options is an error at collection, with a message that names the test."""
-    toy.makepyfile(f"import pytest\n@pytest.mark.{marker}\ndef test_it(dropped_stream): pass\n")
+    toy.makepyfile(f"import pytest\n@pytest.mark.{marker}\ndef test_it(interactions_dropped_stream): pass\n")
     result = run(toy)
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines([f"In test_wrong_marker.py::test_it: *{said}*"])
@@ -197,8 +199,8 @@ def test_wrong_marker(toy: pytest.Pytester, marker: str, said: str) -> None:
 @pytest.mark.parametrize(
     ("marker", "fixture"),
     [
-        ("interactions_dropped(cuts='every-event')", "dropped_stream"),
-        ("interactions_lifecycle('queued')", "interaction_lifecycle"),
+        ("interactions_dropped_stream(cuts='every-event')", "interactions_dropped_stream"),
+        ("interactions_lifecycle('queued')", "interactions_lifecycle"),
         ("interactions_emulator(event_ids='none')", "interactions_emulator"),
     ],
 )
@@ -231,18 +233,18 @@ def test_lifecycle(toy: pytest.Pytester) -> None:
         """
         import app, pytest
 
-        def test_common(interaction_lifecycle, client, interactions_no_sleep):
-            interaction_lifecycle.assert_outcome(app.wait(client, interaction_lifecycle.id))
+        def test_common(interactions_lifecycle, client, interactions_no_sleep):
+            interactions_lifecycle.assert_outcome(app.wait(client, interactions_lifecycle.id))
 
         @pytest.mark.interactions_lifecycle("deleted", "cancelled_late")
-        def test_named(interaction_lifecycle, client, interactions_no_sleep):
-            interaction_lifecycle.assert_outcome(app.wait(client, interaction_lifecycle.id))
+        def test_named(interactions_lifecycle, client, interactions_no_sleep):
+            interactions_lifecycle.assert_outcome(app.wait(client, interactions_lifecycle.id))
             assert interactions_no_sleep.total >= 5
 
         @pytest.mark.interactions_lifecycle("all")
-        def test_all(interaction_lifecycle):
-            assert interaction_lifecycle.created["status"] in ("in_progress", "queued")
-            assert interaction_lifecycle.expected_status not in ("in_progress", "queued")
+        def test_all(interactions_lifecycle):
+            assert interactions_lifecycle.created["status"] in ("in_progress", "queued")
+            assert interactions_lifecycle.expected_status not in ("in_progress", "queued")
         """
     )
     run(toy).assert_outcomes(passed=6 + 2 + 11)
@@ -251,7 +253,7 @@ def test_lifecycle(toy: pytest.Pytester) -> None:
 def test_unknown_route(toy: pytest.Pytester) -> None:
     """The error for an unknown route names it, and lists the known ones."""
     toy.makepyfile(
-        "import pytest\n@pytest.mark.interactions_lifecycle('canceled')\ndef test(interaction_lifecycle): pass\n"
+        "import pytest\n@pytest.mark.interactions_lifecycle('canceled')\ndef test(interactions_lifecycle): pass\n"
     )
     result = run(toy)
     result.stdout.fnmatch_lines(["*'canceled'*completed, failed, cancelled*"])
@@ -261,12 +263,12 @@ def test_chain(toy: pytest.Pytester) -> None:
     """A chain can be built and continued, and its history can be read."""
     toy.makepyfile(
         """
-        def test_it(interaction_chain, client):
-            last = interaction_chain.build(2)
+        def test_it(interactions_chain, client):
+            last = interactions_chain.build(2)
             body = {"model": "gemini-3.5-flash", "input": "Next", "previous_interaction_id": last.id}
             answer = client.post("/v1beta/interactions", json=body).json()
-            assert interaction_chain.assert_continued()["input"] == "Next"
-            assert interaction_chain.history_of(answer["id"])[:5] == [*last.history, "Next"]
+            assert interactions_chain.assert_continued()["input"] == "Next"
+            assert interactions_chain.history_of(answer["id"])[:5] == [*last.history, "Next"]
         """
     )
     run(toy).assert_outcomes(passed=1)

@@ -14,7 +14,7 @@ HEAD = """
 import json, unittest
 import httpx, pytest
 
-dropped, lifecycle = pytest.mark.interactions_dropped, pytest.mark.interactions_lifecycle
+dropped, lifecycle = pytest.mark.interactions_dropped_stream, pytest.mark.interactions_lifecycle
 PATH, CUTS = "/v1beta/interactions", ["event:9,rst", "event:9,end"]
 
 @pytest.fixture
@@ -35,46 +35,46 @@ def read(client, stream):
     return text
 
 @pytest.fixture
-def judged_late(dropped_stream, client):
+def judged_late(interactions_dropped_stream, client):
     texts = []
     yield texts
-    assert dropped_stream.text.startswith(texts[0])
+    assert interactions_dropped_stream.text.startswith(texts[0])
 """
 
 UNCHECKED = {
     "nothing": """
         @dropped(cuts=CUTS)
-        def test_it(dropped_stream, client):
-            read(client, dropped_stream)
+        def test_it(interactions_dropped_stream, client):
+            read(client, interactions_dropped_stream)
     """,
     "any text will do": """
         @dropped(cuts=CUTS)
-        def test_it(dropped_stream, client):
-            assert read(client, dropped_stream)
+        def test_it(interactions_dropped_stream, client):
+            assert read(client, interactions_dropped_stream)
     """,
     "its own script, and no assertion": """
         @dropped(cuts=CUTS, script={"text": "Short."})
-        def test_it(dropped_stream, client):
-            read(client, dropped_stream)
+        def test_it(interactions_dropped_stream, client):
+            read(client, interactions_dropped_stream)
     """,
     "an assertion that is not reached": """
         @dropped(cuts=CUTS)
-        def test_it(dropped_stream, client):
-            if (text := read(client, dropped_stream)) == "whole":
-                dropped_stream.assert_seen_once(text)
+        def test_it(interactions_dropped_stream, client):
+            if (text := read(client, interactions_dropped_stream)) == "whole":
+                interactions_dropped_stream.assert_seen_once(text)
     """,
     "a loop without a turn": """
         @dropped(cuts=[], mode="loop")
-        def test_it(dropped_stream, client):
-            for stream in dropped_stream:
+        def test_it(interactions_dropped_stream, client):
+            for stream in interactions_dropped_stream:
                 stream.assert_seen_once(read(client, stream))
     """,
     "a class that another one inherits from": """
         class Base:
             cuts = CUTS
             @dropped(cuts=CUTS)
-            def test_it(self, dropped_stream, client):
-                self.check(dropped_stream, read(client, dropped_stream))
+            def test_it(self, interactions_dropped_stream, client):
+                self.check(interactions_dropped_stream, read(client, interactions_dropped_stream))
         class TestIt(Base):
             def check(self, stream, text):
                 pass
@@ -82,70 +82,70 @@ UNCHECKED = {
     "async": """
         @pytest.mark.asyncio
         @dropped(cuts=CUTS)
-        async def test_it(dropped_stream, client):
-            read(client, dropped_stream)
+        async def test_it(interactions_dropped_stream, client):
+            read(client, interactions_dropped_stream)
     """,
     "an outcome that nobody wants to know": """
-        def test_it(interaction_lifecycle, client):
-            assert client.get(f"{PATH}/{interaction_lifecycle.id}") is not None
+        def test_it(interactions_lifecycle, client):
+            assert client.get(f"{PATH}/{interactions_lifecycle.id}") is not None
     """,
     "an xfail that is for other systems": """
         @pytest.mark.xfail(False, reason="elsewhere")
         @dropped(cuts=CUTS)
-        def test_it(dropped_stream, client):
-            read(client, dropped_stream)
+        def test_it(interactions_dropped_stream, client):
+            read(client, interactions_dropped_stream)
     """,
 }
 
 CHECKED = {
     "the assertion": """
         @dropped(cuts=["pass"])
-        def test_it(dropped_stream, client):
-            dropped_stream.assert_seen_once(read(client, dropped_stream))
+        def test_it(interactions_dropped_stream, client):
+            interactions_dropped_stream.assert_seen_once(read(client, interactions_dropped_stream))
     """,
     "its expected text": """
         @dropped(cuts=CUTS)
-        def test_it(dropped_stream, client):
-            assert dropped_stream.text.startswith(read(client, dropped_stream))
+        def test_it(interactions_dropped_stream, client):
+            assert interactions_dropped_stream.text.startswith(read(client, interactions_dropped_stream))
     """,
     "its expected events": """
         @dropped(cuts=CUTS)
-        def test_it(dropped_stream, client):
-            if len(dropped_stream.events) < 9: raise ValueError
+        def test_it(interactions_dropped_stream, client):
+            if len(interactions_dropped_stream.events) < 9: raise ValueError
     """,
     "a text of its own": """
         @dropped(cuts=["pass"], script={"text": "Short."})
-        def test_it(dropped_stream, client):
-            assert read(client, dropped_stream) == "Short."
+        def test_it(interactions_dropped_stream, client):
+            assert read(client, interactions_dropped_stream) == "Short."
     """,
     "a fixture that checks when it is over": """
         @dropped(cuts=CUTS)
-        def test_it(dropped_stream, client, judged_late):
-            judged_late.append(read(client, dropped_stream))
+        def test_it(interactions_dropped_stream, client, judged_late):
+            judged_late.append(read(client, interactions_dropped_stream))
     """,
     "an exception that must come": """
         @dropped(cuts=CUTS)
-        def test_it(dropped_stream, client):
+        def test_it(interactions_dropped_stream, client):
             with pytest.raises(ZeroDivisionError):
-                1 / len(read(client, dropped_stream)[:0])
+                1 / len(read(client, interactions_dropped_stream)[:0])
     """,
     "what was sent": """
         @dropped(cuts=CUTS)
-        def test_it(dropped_stream, interactions_emulator, client):
-            read(client, dropped_stream)
+        def test_it(interactions_dropped_stream, interactions_emulator, client):
+            read(client, interactions_dropped_stream)
             assert len(interactions_emulator.requests) == 1
     """,
     "how patient it was": """
         @dropped(cuts=CUTS)
-        def test_it(dropped_stream, client, interactions_no_sleep):
-            read(client, dropped_stream)
+        def test_it(interactions_dropped_stream, client, interactions_no_sleep):
+            read(client, interactions_dropped_stream)
             interactions_no_sleep.assert_total(at_most=5)
     """,
     "a class that another one inherits from": """
         class Base:
             @dropped(cuts=CUTS)
-            def test_it(self, dropped_stream, client):
-                self.check(dropped_stream, read(client, dropped_stream))
+            def test_it(self, interactions_dropped_stream, client):
+                self.check(interactions_dropped_stream, read(client, interactions_dropped_stream))
         class TestIt(Base):
             def check(self, stream, text):
                 assert stream.text.startswith(text)
@@ -153,55 +153,55 @@ CHECKED = {
     "async": """
         @pytest.mark.asyncio
         @dropped(cuts=["pass"])
-        async def test_it(dropped_stream, client):
-            dropped_stream.assert_seen_once(read(client, dropped_stream))
+        async def test_it(interactions_dropped_stream, client):
+            interactions_dropped_stream.assert_seen_once(read(client, interactions_dropped_stream))
     """,
     "only the first turn of a loop asks": """
         @dropped(cuts=CUTS, mode="loop")
-        def test_it(dropped_stream, client):
+        def test_it(interactions_dropped_stream, client):
             whole = None
-            for stream in dropped_stream:
+            for stream in interactions_dropped_stream:
                 whole = whole or stream.text
                 assert whole.startswith(read(client, stream))
     """,
     "an outcome by the name of the route": """
-        def test_it(interaction_lifecycle):
-            assert interaction_lifecycle.route != "deleted"
+        def test_it(interactions_lifecycle):
+            assert interactions_lifecycle.route != "deleted"
     """,
     "an outcome that the marker names": """
         @lifecycle("failed")
-        def test_it(interaction_lifecycle, client):
-            while client.get(f"{PATH}/{interaction_lifecycle.id}").json()["status"] != "failed":
+        def test_it(interactions_lifecycle, client):
+            while client.get(f"{PATH}/{interactions_lifecycle.id}").json()["status"] != "failed":
                 pass
             assert True
     """,
     "skipped on the way": """
         @dropped(cuts=CUTS)
-        def test_it(dropped_stream, client):
-            read(client, dropped_stream)
+        def test_it(interactions_dropped_stream, client):
+            read(client, interactions_dropped_stream)
             pytest.skip("not now")
     """,
     "fails as it is expected to": """
         @pytest.mark.xfail(strict=True)
         @dropped(cuts=CUTS)
-        def test_it(dropped_stream, client):
+        def test_it(interactions_dropped_stream, client):
             raise ValueError
     """,
     "passes though it should not": """
         @pytest.mark.xfail
         @dropped(cuts=CUTS)
-        def test_it(dropped_stream, client):
-            read(client, dropped_stream)
+        def test_it(interactions_dropped_stream, client):
+            read(client, interactions_dropped_stream)
     """,
     "ignored on purpose": """
         @pytest.mark.filterwarnings("ignore::harness.plugin.UncheckedResultWarning")
         @dropped(cuts=CUTS)
-        def test_it(dropped_stream, client):
-            read(client, dropped_stream)
+        def test_it(interactions_dropped_stream, client):
+            read(client, interactions_dropped_stream)
     """,
     "a fixture that promises nothing": """
-        def test_it(interaction_chain, interactions_emulator, client):
-            interaction_chain.build(2)
+        def test_it(interactions_chain, interactions_emulator, client):
+            interactions_chain.build(2)
     """,
 }
 SHOWN = ("-W", "default::harness.plugin.UncheckedResultWarning")
@@ -223,8 +223,8 @@ def test_who_is_warned(pytester: pytest.Pytester) -> None:
     warned = {re.search(r"test_(\w+)\.py::", line)[1] for line in told}  # type: ignore[index]
     assert warned == {re.sub(r"\W", "_", name) for name in UNCHECKED}
     assert len(told) == len(UNCHECKED)
-    assert "call dropped_stream.assert_seen_once(result)" in str(result.stdout)
-    assert "call interaction_lifecycle.assert_outcome(result)" in str(result.stdout)
+    assert "call interactions_dropped_stream.assert_seen_once(result)" in str(result.stdout)
+    assert "call interactions_lifecycle.assert_outcome(result)" in str(result.stdout)
 
 
 def test_who_is_not(pytester: pytest.Pytester) -> None:
@@ -253,12 +253,12 @@ def test_on_workers(pytester: pytest.Pytester) -> None:
     result.stdout.fnmatch_lines(["*UncheckedResultWarning: test_nothing.py::test_it passed without*"])
 
 
-@pytest.mark.parametrize("asks", ["assert False", "dropped_stream.text"])
+@pytest.mark.parametrize("asks", ["assert False", "interactions_dropped_stream.text"])
 def test_before_the_first_turn(pytester: pytest.Pytester, asks: str) -> None:
     """A loop test that fails before any stream was dropped fails normally, and does not end the session."""
-    source = f'@dropped(cuts=CUTS, mode="loop")\ndef test_it(dropped_stream):\n    {asks}\n'
+    source = f'@dropped(cuts=CUTS, mode="loop")\ndef test_it(interactions_dropped_stream):\n    {asks}\n'
     toys(pytester, {"early": source})
     result = run(pytester)
     result.assert_outcomes(failed=1)
     if "text" in asks:
-        result.stdout.fnmatch_lines(["E *write `for stream in dropped_stream:`"])
+        result.stdout.fnmatch_lines(["E *write `for stream in interactions_dropped_stream:`"])

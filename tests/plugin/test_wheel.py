@@ -24,9 +24,9 @@ def test_it(interactions_emulator, interactions_client):
     answer = interactions_client.post("/v1beta/interactions", json=body).json()
     assert answer["steps"][-1]["content"][0]["text"] == "From the wheel."
 
-@pytest.mark.interactions_dropped(cuts=["event:7,rst", "event:5+20,end"])
-def test_drops(dropped_stream, interactions_client, interactions_no_sleep):
-    dropped_stream.assert_seen_once(list(follow(interactions_client, dropped_stream.id)))
+@pytest.mark.interactions_dropped_stream(cuts=["event:7,rst", "event:5+20,end"])
+def test_drops(interactions_dropped_stream, interactions_client, interactions_no_sleep):
+    interactions_dropped_stream.assert_seen_once(list(follow(interactions_client, interactions_dropped_stream.id)))
 """
 
 

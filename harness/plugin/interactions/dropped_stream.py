@@ -24,6 +24,9 @@ MOST_REQUESTS = 60
 """Maximum requests for one dropped stream; a client that resumes sensibly needs three."""
 
 _PLAIN = Case(plan="pass")
+NAME = "interactions_dropped_stream"
+"""The fixture, and the marker that configures it."""
+
 _MODES = ("tests", "loop")
 _OPTIONS = ("cuts", "first", "endings", "script", "cassette", "event_ids", "resume", "mode")
 
@@ -50,17 +53,17 @@ class Loop:
 
 
 def parameters(definition: Any, seed: int = 0) -> list[Case | Loop]:
-    """The cases that a test's `interactions_dropped` marker asks for. Raises UsageFault for wrong options."""
-    marker = definition.get_closest_marker("interactions_dropped")
+    """The cases that a test's marker asks for. Raises UsageFault for wrong options."""
+    marker = definition.get_closest_marker(NAME)
     options = dict(marker.kwargs) if marker is not None else {}
     if marker is not None and marker.args:
-        raise UsageFault("interactions_dropped takes its options by name: cuts='every-event', endings=['rst'], …")
+        raise UsageFault(f"{NAME} takes its options by name: cuts='every-event', endings=['rst'], …")
     for name in options:
         if name not in _OPTIONS:
-            raise UsageFault(f"interactions_dropped has no option {name!r}: it takes {', '.join(_OPTIONS)}")
+            raise UsageFault(f"{NAME} has no option {name!r}: it takes {', '.join(_OPTIONS)}")
     mode = options.pop("mode", "tests")
     if mode not in _MODES:
-        raise UsageFault(f"interactions_dropped(mode={mode!r}): write {' or '.join(map(repr, _MODES))}")
+        raise UsageFault(f"{NAME}(mode={mode!r}): write {' or '.join(map(repr, _MODES))}")
     if options.get("cassette") is not None:
         options["cassette"] = str(Path(definition.path).parent / options["cassette"])
     cases = cases_of(seed=seed, **options)
@@ -112,9 +115,7 @@ class DroppedStream:
     def _turn(self) -> Drop:
         """The current drop. Raises UsageFault before the first turn of a loop."""
         if self._drop is None:
-            raise UsageFault(
-                'no stream has been dropped yet: with mode="loop", write `for stream in dropped_stream:`'
-            )
+            raise UsageFault(f'no stream has been dropped yet: with mode="loop", write `for stream in {NAME}:`')
         return self._drop
 
     @property
@@ -171,7 +172,7 @@ class DroppedStream:
         """What was sent and received at this cut, and how to reproduce it."""
         lines = ["  on the wire:", *(f"    {line}" for line in self._turn.wire() or ["nothing"])]
         if self._loop:
-            lines.append(f"  this one alone:  @pytest.mark.interactions_dropped({_options(self.case)})")
+            lines.append(f"  this one alone:  @pytest.mark.{NAME}({_options(self.case)})")
         elif self._nodeid:
             lines.append(f"  this one again:  pytest '{self._nodeid}'")
         return "\n".join(lines)

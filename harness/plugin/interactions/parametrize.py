@@ -5,26 +5,32 @@ Layer 7. A wrong marker is a collection error of that test, with a message and w
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import pytest
 
 from harness.outcome import UsageFault
+from harness.plugin.names import refuse_unknown_markers
 
 _FIXTURES = {
-    "interactions_lifecycle": ("interaction_lifecycle",),
-    "interactions_dropped": ("dropped_stream",),
+    "interactions_lifecycle": ("interactions_lifecycle",),
+    "interactions_dropped_stream": ("interactions_dropped_stream",),
     "interactions_emulator": (
-        "interactions_emulator", "interactions_client", "interactions_async_client", "interaction_lifecycle",
-        "interaction_chain", "dropped_stream",
+        "interactions_emulator", "interactions_client", "interactions_async_client", "interactions_lifecycle",
+        "interactions_chain", "interactions_dropped_stream",
     ),
 }  # fmt: skip
 """The fixtures that read a marker; without one of them, the marker has no effect."""
 
 
-def parametrize(metafunc: pytest.Metafunc) -> None:
-    """Make as many tests as the markers ask for. Fails the collection of a function whose markers are wrong."""
+def parametrize(metafunc: pytest.Metafunc, fixtures: Collection[str]) -> None:
+    """Make as many tests as the markers ask for. Fails the collection of a function whose markers are wrong.
+
+    `fixtures` are the plugin's, for the message about a marker that does not exist.
+    """
     try:
+        refuse_unknown_markers(metafunc.definition, fixtures)
         _heeded(metafunc)
         _routes(metafunc)
         _cuts(metafunc)
@@ -59,15 +65,15 @@ def _heeded(metafunc: pytest.Metafunc) -> None:
 
 
 def _routes(metafunc: pytest.Metafunc) -> None:
-    if "interaction_lifecycle" in metafunc.fixturenames:
+    if "interactions_lifecycle" in metafunc.fixturenames:
         from harness.plugin.interactions.lifecycle import routes_of
 
-        metafunc.parametrize("interaction_lifecycle", routes_of(metafunc.definition), indirect=True)
+        metafunc.parametrize("interactions_lifecycle", routes_of(metafunc.definition), indirect=True)
 
 
 def _cuts(metafunc: pytest.Metafunc) -> None:
-    if "dropped_stream" in metafunc.fixturenames:
+    if "interactions_dropped_stream" in metafunc.fixturenames:
         from harness.plugin.interactions.dropped_stream import parameters
 
         cases = parameters(metafunc.definition, metafunc.config.getoption("--interactions-seed"))
-        metafunc.parametrize("dropped_stream", cases, indirect=True, ids=str)
+        metafunc.parametrize("interactions_dropped_stream", cases, indirect=True, ids=str)

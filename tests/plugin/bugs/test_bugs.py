@@ -98,15 +98,15 @@ def test_endless_retries() -> None:
 
 @pytest.mark.parametrize("most", [7, 80])
 def test_the_bound_of_the_test_itself(most: int) -> None:
-    """A given `most_requests` applies to dropped streams and routes, whether below or above the default."""
-    stream = DroppedStream(InteractionsEmulator(most_requests=most), Case(plan="event:0,rst,times:all"))
+    """A given `max_requests` applies to dropped streams and routes, whether below or above the default."""
+    stream = DroppedStream(InteractionsEmulator(max_requests=most), Case(plan="event:0,rst,times:all"))
     with (
         no_sleep(),
         client_of(stream.emulator) as client,
         pytest.raises(Runaway, match=f"more than {most} requests"),
     ):
         clients.retries_for_ever(client, stream.id)
-    story = Lifecycle(InteractionsEmulator(most_requests=most), "failed")
+    story = Lifecycle(InteractionsEmulator(max_requests=most), "failed")
     with (
         no_sleep(),
         client_of(story.emulator) as client,

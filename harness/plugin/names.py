@@ -1,0 +1,81 @@
+"""The names of fixtures and markers: a wrong one gets an error with the name that was probably meant.
+
+Layer 6. Knows the prefix and spelling; which fixtures there are is passed in, which markers there are is asked of
+pytest. A name that the user has defined or registered is never wrong.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+from harness.outcome import UsageFault
+from harness.outcome.suggest import nearest
+
+PREFIX = "interactions_"
+_SINGULAR = "interaction_"
+_SECTION = "interactions"
+_UNKNOWN_MARKER = re.compile(r"(?:Unknown pytest\.mark\.(\w+) - )|(?:'(\w+)' not found in `markers`)")
+"""pytest's own words, with warnings as errors and with strict markers."""
+
+
+def refuse_unknown_markers(definition: pytest.Item, fixtures: Iterable[str]) -> None:
+    """Raise UsageFault for a marker with our prefix that nobody has registered."""
+    known = _registered(definition.config)
+    for marker in definition.iter_markers():
+        if marker.name not in known and (hint := marker_hint(marker.name, known, fixtures)):
+            raise UsageFault(hint)
+
+
+def marker_hint(name: str, known: Iterable[str], fixtures: Iterable[str]) -> str:
+    """What to write instead of an unknown marker; "" if it has nothing to do with us."""
+    ours = [marker for marker in known if marker.startswith(PREFIX)]
+    if name in fixtures:
+        return f"the fixture {name} has no marker: add it to the test's arguments, and remove the marker"
+    if not name.startswith(PREFIX) and not (name.startswith(_SINGULAR) and _completed(name) in ours):
+        return ""
+    return f"there is no marker {name}: {_proposal(name, ours)}"
+
+
+def fixture_hint(name: str, fixtures: Iterable[str]) -> str:
+    """What to write instead of an unknown fixture; "" if it has nothing to do with us."""
+    ours = list(fixtures)
+    if not name.startswith((PREFIX, _SINGULAR)) and _completed(name) not in ours:
+        return ""
+    return f"there is no fixture {name}: {_proposal(name, ours)}"
+
+
+def explain_missing_fixture(report: pytest.TestReport, error: object, fixtures: Iterable[str]) -> None:
+    """Add a proposal to the report of a test whose fixture does not exist."""
+    if isinstance(error, pytest.FixtureLookupError) and (hint := fixture_hint(error.argname or "", fixtures)):
+        report.sections.append((_SECTION, hint))
+
+
+def explain_missing_marker(report: pytest.CollectReport, config: pytest.Config, fixtures: Iterable[str]) -> None:
+    """Add a proposal to the report of a module that pytest refused for an unknown marker."""
+    for names in _UNKNOWN_MARKER.findall(str(report.longrepr)):
+        if hint := marker_hint("".join(names), _registered(config), fixtures):
+            report.sections.append((_SECTION, hint))
+            return
+
+
+def _registered(config: pytest.Config) -> frozenset[str]:
+    lines: list[Any] = config.getini("markers")
+    return frozenset(re.split(r"[:(]", str(line), maxsplit=1)[0].strip() for line in lines)
+
+
+def _completed(name: str) -> str:
+    """The name with our prefix, if it has none or the singular."""
+    return PREFIX + name.removeprefix(PREFIX).removeprefix(_SINGULAR)
+
+
+def _proposal(name: str, ours: Iterable[str]) -> str:
+    """The similar names, or all. The prefix is not compared: it would make every name similar."""
+    known = sorted(word.removeprefix(PREFIX) for word in ours)
+    near = nearest(_completed(name).removeprefix(PREFIX), known)
+    if near:
+        return f"did you mean {' or '.join(PREFIX + word for word in near)}?"
+    return f"known are {', '.join(PREFIX + word for word in known)}"
