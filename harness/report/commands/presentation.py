@@ -144,7 +144,7 @@ class Presentation:
 
     def not_judged(self, finished: RunFinished) -> Iterator[str]:
         """What a reader has to know of results that say nothing."""
-        causes = Counter(result.observation.unanswered for result in finished.unjudged)
+        causes = Counter(result.observation.instead for result in finished.unjudged)
         listed = ", ".join(f"{cause}: {number}" for cause, number in causes.most_common())
         advice = f"; {_SLOWER}" if causes.keys() & {"429", "503"} else ""
         musts = all(result.rule.level is Level.MUST for result in finished.unjudged)
