@@ -45,7 +45,8 @@ class Section:
 class Presentation:
     """The words of one command; stateless, so that every format can ask in any order.
 
-    `live`: a terminal shows the results as they come. `schema` is what the results are about, for headings.
+    `subject` heads a page, `badge` labels a badge, `noun` is what one result is. `live`: a terminal shows the
+    results as they come; otherwise `closing` shows them.
     """
 
     subject = "Interactions API"
