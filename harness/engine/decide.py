@@ -12,13 +12,20 @@ from typing import Any
 
 from harness.engine.baseline import Baseline
 from harness.engine.results import Evidence, Result
-from harness.engine.traffic.retries import NO_TIME
-from harness.outcome import Exit, Finding, Level, Observation, Rule, Verdict, exit_code, not_judged, verdict
+from harness.outcome import (
+    Because,
+    Exit,
+    Finding,
+    Level,
+    Observation,
+    Rule,
+    Verdict,
+    exit_code,
+    not_judged,
+    verdict,
+)
 
-NOT_TRIED = "not tried"
-"""What `unanswered` says of a rule that the run did not come to."""
-
-_AT_ANY_LEVEL = frozenset({NOT_TRIED, NO_TIME})
+_AT_ANY_LEVEL = frozenset({Because.NOT_TRIED, Because.OUR_LIMIT})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +61,7 @@ def decide(
         strict=policy.strict,
         baselined=baselined,
     )
-    level = Level.MUST if observation.unanswered in _AT_ANY_LEVEL else rule.level
+    level = Level.MUST if observation.because in _AT_ANY_LEVEL else rule.level
     return Result(
         id=name,
         rule=rule,

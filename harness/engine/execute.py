@@ -19,10 +19,10 @@ from harness.contract.requests import Target
 from harness.engine.cleanup import Ledger
 from harness.engine.evidence import addressed, made_or_changed
 from harness.engine.traffic.governed_driver import GovernedDriver
-from harness.engine.traffic.retries import missing_answer
+from harness.engine.traffic.retries import NO_TIME, missing_answer
 from harness.kit.actions import Action, Close, Exchanges, Finish, Open, Read, Send, Together, Wait
 from harness.kit.check import Check, Exercise
-from harness.outcome import HarnessFault, Observation, Outcome, Unmet
+from harness.outcome import Because, HarnessFault, Observation, Outcome, Unmet
 from harness.wire import Driver, Exchange, LiveStream
 
 T = TypeVar("T")
@@ -48,9 +48,13 @@ class Played:
     def observe(self, check: Check) -> Observation:
         """The observation of one check of this exercise; never raises."""
         observation = self.failure or self._judged(check)
-        if observation.outcome is not Outcome.UNTESTABLE or observation.race_lost:
+        if observation.outcome is not Outcome.UNTESTABLE or observation.because is Because.RACE_LOST:
             return observation
-        return replace(observation, unanswered=self._unanswered(check))
+        instead = self._unanswered(check)
+        if not instead:
+            return observation
+        because = Because.OUR_LIMIT if instead == NO_TIME else Because.NO_ANSWER
+        return replace(observation, because=because, instead=instead)
 
     def _judged(self, check: Check) -> Observation:
         try:
@@ -136,7 +140,7 @@ def play(exercise: Exercise, target: Target, driver: Driver, ledger: Ledger) -> 
             hand.hang_up()
         _refuse_excused(hand.trail)
     except Unmet as unmet:
-        failure = Observation.untestable(unmet.reason, race_lost=unmet.race_lost)
+        failure = Observation.untestable(unmet.reason, unmet.because)
     except Exception:
         failure = error(f"the exercise {exercise.name} raised")
     return Played(results, failure, tuple(hand.trail), time.perf_counter() - begin)

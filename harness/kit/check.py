@@ -85,7 +85,7 @@ class Check:
                 found.append(self._placed(finding))  # noqa: PERF401  what was found before an Unmet counts
         except Unmet as unmet:
             if Observation.of(found).outcome is not Outcome.NOT_MET:
-                return Observation.untestable(unmet.reason, race_lost=unmet.race_lost)
+                return Observation.untestable(unmet.reason, unmet.because)
         return Observation.of(found)
 
     def _stopped(self, exchanges: Mapping[str, Any], absent: list[str]) -> Observation:
@@ -95,7 +95,7 @@ class Check:
                 f"check {self.id!r} wants {', '.join(absent)}, which its exercise {self.exercise.name!r} never "
                 "returned: name the judge's parameters after the exercise's results"
             )
-        return Observation.untestable(reason.reason, race_lost=reason.race_lost)
+        return Observation.untestable(reason.reason, reason.because)
 
     def _placed(self, finding: Finding) -> Finding:
         named = finding if finding.rule else replace(finding, rule=self.id)

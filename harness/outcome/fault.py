@@ -6,6 +6,8 @@ Layer 0. A fault of the target is normally a finding and is not raised. `Unmet` 
 
 from __future__ import annotations
 
+from harness.outcome.finding import Because
+
 
 class HarnessFault(Exception):
     """The harness itself failed; this says nothing about the target."""
@@ -29,3 +31,8 @@ class Unmet(Exception):
         super().__init__(reason)
         self.reason = reason
         self.race_lost = race_lost
+
+    @property
+    def because(self) -> Because:
+        """The kind of reason."""
+        return Because.RACE_LOST if self.race_lost else Because.LACKING

@@ -93,20 +93,38 @@ class Outcome(StrEnum):
     NOT_RUN = "not_run"
 
 
+class Because(StrEnum):
+    """Why nothing can be said of a rule."""
+
+    LACKING = "lacking"
+    """The target has not what the rule needs; a promise is broken if it was declared."""
+
+    RACE_LOST = "race_lost"
+    """No promise was broken: the run merely finished before the check could act."""
+
+    NO_ANSWER = "no_answer"
+    """The target gave no answer that could be judged."""
+
+    OUR_LIMIT = "our_limit"
+    """Our own time or budget ran out."""
+
+    NOT_TRIED = "not_tried"
+    """The run did not come to it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Observation:
     """The result of one check: an outcome and its findings, or a reason if there are none.
 
-    `race_lost` marks an untestable outcome for which no promise was broken: the run finished first. `unanswered`
-    marks one whose cause is that the target did not answer; it says what came instead ("429", "no answer").
-    `cause` is the code of the finding that made the outcome unavoidable.
+    `because` is the kind of reason for an untestable outcome. `instead` is what came in place of an answer ("429",
+    "no answer"). `cause` is the code of the finding that made the outcome unavoidable.
     """
 
     outcome: Outcome
     findings: tuple[Finding, ...] = ()
     reason: str = ""
-    race_lost: bool = False
-    unanswered: str = ""
+    because: Because = Because.LACKING
+    instead: str = ""
     cause: str = ""
 
     @classmethod
@@ -121,6 +139,6 @@ class Observation:
         return cls(Outcome.MET, found)
 
     @classmethod
-    def untestable(cls, reason: str, *, race_lost: bool = False) -> Observation:
-        """The observation that the target gave nothing to judge; `reason` says what was missing."""
-        return cls(Outcome.UNTESTABLE, reason=reason, race_lost=race_lost)
+    def untestable(cls, reason: str, because: Because = Because.LACKING, instead: str = "") -> Observation:
+        """The observation that there is nothing to judge; `reason` says what was missing."""
+        return cls(Outcome.UNTESTABLE, reason=reason, because=because, instead=instead)

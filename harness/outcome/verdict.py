@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import IntEnum, StrEnum
 
-from harness.outcome.finding import Observation, Outcome
+from harness.outcome.finding import Because, Observation, Outcome
 from harness.outcome.rule import Basis, Level
 
 
@@ -91,7 +91,7 @@ def _plain(observation: Observation, level: Level, basis: Basis, *, declared: bo
         return _MET[level]
     if outcome is Outcome.NON_STRICT:
         return _NON_STRICT[level]
-    excused = not declared or observation.race_lost or observation.unanswered
+    excused = not declared or observation.because is not Because.LACKING
     if outcome is Outcome.UNTESTABLE and excused:
         return Verdict.UNTESTABLE
     if strict and level is Level.SHOULD and basis is not Basis.INFERRED:
@@ -105,9 +105,12 @@ RAN = frozenset(
 """Verdicts of checks that actually ran against the target."""
 
 
+_UNJUDGED = frozenset({Because.NO_ANSWER, Because.OUR_LIMIT, Because.NOT_TRIED})
+
+
 def not_judged(observation: Observation, level: Level, *, baselined: bool = False) -> bool:
     """Whether this is a MUST that could not be judged for lack of an answer, and that no baseline excuses."""
-    return level is Level.MUST and bool(observation.unanswered) and not baselined
+    return level is Level.MUST and observation.because in _UNJUDGED and not baselined
 
 
 def exit_code(verdicts: Iterable[Verdict], *, unjudged: bool = False) -> Exit:

@@ -12,7 +12,7 @@ from harness.engine.capabilities import Capabilities
 from harness.engine.events import RunFinished, TargetInfo
 from harness.engine.results import Result
 from harness.kit.check import Check
-from harness.outcome import Finding, Rule, Where
+from harness.outcome import Finding, Observation, Outcome, Rule, Where
 from harness.report.evidence_text import logs
 from harness.report.run_state import EMBEDDED_ROOT
 from harness.wire.mask import Mask
@@ -86,8 +86,7 @@ def result_record(result: Result, target: TargetInfo, mask: Mask) -> dict[str, A
         "seconds": round(result.seconds, 6),
         "findings": [mask.tree(finding_record(finding)) for finding in result.observation.findings],
     }
-    if result.observation.unanswered:
-        record["unanswered"] = result.observation.unanswered
+    record |= unanswered_record(result.observation)
     if result.observation.cause:
         record["cause"] = result.observation.cause
     if result.excuse:
@@ -96,6 +95,14 @@ def result_record(result: Result, target: TargetInfo, mask: Mask) -> dict[str, A
         found = logs(result.evidence, target.url or EMBEDDED_ROOT, mask)
         record["exchanges"] = [{"log": list(log.lines), "curl": log.command} for log in found]
     return record
+
+
+def unanswered_record(observation: Observation) -> dict[str, str]:
+    """Why nothing could be said, and what came instead of an answer; empty if something was said."""
+    if observation.outcome is not Outcome.UNTESTABLE:
+        return {}
+    instead = {"unanswered": observation.instead} if observation.instead else {}
+    return {"because": str(observation.because), **instead}
 
 
 def summary_record(finished: RunFinished) -> dict[str, int]:

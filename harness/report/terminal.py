@@ -24,9 +24,9 @@ from harness.engine.events import (
     Waiting,
 )
 from harness.engine.results import Result
-from harness.engine.traffic.retries import NO_TIME, Waited, format_refusal
+from harness.engine.traffic.retries import Waited, format_refusal
 from harness.engine.traffic.timeout_budget import TimeoutLosses
-from harness.outcome import Verdict
+from harness.outcome import Because, Verdict
 from harness.outcome.words import counted
 from harness.report.commands.presentation import EXPLAINED
 from harness.report.evidence_text import count_evidence, logs
@@ -149,7 +149,8 @@ class TerminalReport:
     def _is_told(self, result: Result) -> bool:
         if self._verbose:
             return result.verdict is not Verdict.EXCLUDED
-        told_at_the_end = result.observation.unanswered == NO_TIME or (self._state.stopped and result.unjudged)
+        ours = result.observation.because is Because.OUR_LIMIT
+        told_at_the_end = ours or (self._state.stopped is not None and result.unjudged)
         return not told_at_the_end and not self._presentation.is_quiet(result, self._state)
 
     def _headline(self, result: Result) -> str:

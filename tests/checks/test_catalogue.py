@@ -54,7 +54,7 @@ def test_what_one_answer_can_break_is_asked_of_every_answer():
     """Every rule that a single answer can break has a check that is applied to every answer (`everywhere`)."""
     judges = (body, usage, errors, stream_state, stream, operations)
     source = "".join(Path(str(module.__file__)).read_text("utf-8") for module in judges)
-    named = {found for found in re.findall(r'"([a-z]+\.[a-z0-9-]+)"', source) if found in BY_ID}
+    named = {found for found in re.findall(r'"([a-z]+\.[a-z0-9-]+)(?:/[a-z0-9-]+)?"', source) if found in BY_ID}
     assert len(named) > 40
     assert {check.id for check in CATALOGUE if check.everywhere} == named - set(OF_SEVERAL)
 

@@ -9,8 +9,8 @@ import pytest
 
 import harness
 from harness.engine.baseline import Baseline, Entry
-from harness.engine.decide import NOT_TRIED, Policy, decide, decide_finding, exit_of, exit_with
-from harness.outcome import Exit, Finding, Level, Observation, Outcome, Severity, Verdict
+from harness.engine.decide import Policy, decide, decide_finding, exit_of, exit_with
+from harness.outcome import Because, Exit, Finding, Level, Observation, Outcome, Severity, Verdict
 from tests.engine.toys import rule
 
 PACKAGE = Path(harness.__file__).parent
@@ -69,10 +69,19 @@ def test_pruning_takes_out_a_code_that_was_not_seen_again() -> None:
     assert list(new.entries) == [f"get.odd {OTHER}"]
 
 
-@pytest.mark.parametrize(("unanswered", "unjudged"), [("429", False), (NOT_TRIED, True), ("", False)])
-def test_what_was_not_tried_counts_at_any_level(unanswered: str, unjudged: bool) -> None:
+@pytest.mark.parametrize(
+    ("because", "unjudged"),
+    [
+        (Because.LACKING, False),
+        (Because.RACE_LOST, False),
+        (Because.NO_ANSWER, False),
+        (Because.OUR_LIMIT, True),
+        (Because.NOT_TRIED, True),
+    ],
+)
+def test_what_was_not_tried_counts_at_any_level(because: Because, unjudged: bool) -> None:
     """A SHOULD without an answer is no reason to be red; one that was not tried is."""
-    observation = Observation(Outcome.UNTESTABLE, reason="r", unanswered=unanswered)
+    observation = Observation.untestable("r", because)
     result = decide(rule("get.should", Level.SHOULD), observation, Policy())
     assert result.unjudged is unjudged
     assert exit_of([result]) is (Exit.UNREACHABLE if unjudged else Exit.NOTHING_RAN)

@@ -173,7 +173,7 @@ def test_why_there_was_nothing_to_judge(wants: list[str], statuses: dict[str, in
     check = replace(toys.UNMET, judge=cannot_judge, wants=tuple(wants))
     observation = brought.observe(check)
     assert observation.outcome is Outcome.UNTESTABLE
-    assert observation.unanswered == cause
+    assert observation.instead == cause
 
 
 def cannot_judge(**exchanges: Exchange) -> tuple[Finding, ...]:

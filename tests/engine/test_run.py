@@ -157,7 +157,7 @@ def test_a_must_without_an_answer_is_not_judged(service: Refusing, cause: str) -
     """If a MUST check got no answer, the run is not green, whatever else passed, and the reason is kept."""
     _, finished = run((toys.STREAM, READS), service)
     assert verdicts(finished) == {"stream.any": Verdict.PASS, "get.read": Verdict.UNTESTABLE}
-    assert [(r.id, r.observation.unanswered) for r in finished.unjudged] == [("get.read", cause)]
+    assert [(r.id, r.observation.instead) for r in finished.unjudged] == [("get.read", cause)]
     assert finished.exit is Exit.UNREACHABLE
 
 

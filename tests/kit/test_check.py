@@ -6,7 +6,7 @@ import pytest
 
 from harness.checks import Check, exercise, stopped
 from harness.checks.capabilities import new_registry
-from harness.outcome import Finding, HarnessFault, Observation, Outcome, Severity, Unmet, Where
+from harness.outcome import Because, Finding, HarnessFault, Observation, Outcome, Severity, Unmet, Where
 
 BROKEN = Finding("", "wrong")
 INFORMATION = Finding("", "odd", severity=Severity.INFORMATION)
@@ -63,7 +63,7 @@ def test_an_unmet_judge_is_untestable_unless_something_was_broken(before, outcom
 
     observation = check_of(judge).observe({"created": 1})
     assert observation.outcome is outcome
-    assert observation.race_lost is (outcome is Outcome.UNTESTABLE)
+    assert (observation.because is Because.RACE_LOST) is (outcome is Outcome.UNTESTABLE)
 
 
 def test_a_stopped_exercise_is_still_judged_by_what_it_has():

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from harness.outcome import (
     Basis,
+    Because,
     Exit,
     Finding,
     Level,
@@ -74,11 +73,11 @@ def test_a_lenient_reading_never_fails(strict: bool) -> None:
 )
 def test_untestable_fails_only_where_it_was_promised(declared: bool, race_lost: bool, expected: Verdict) -> None:
     """An untestable check fails if its capability was declared, unless the cause was a lost race."""
-    observation = Observation.untestable("no ids", race_lost=race_lost)
+    observation = Observation.untestable("no ids", Because.RACE_LOST if race_lost else Because.LACKING)
     assert verdict(observation, MUST, DOCUMENTED, declared=declared) is expected
 
 
-UNANSWERED = replace(Observation.untestable("it was refused for now"), unanswered="429")
+UNANSWERED = Observation.untestable("it was refused for now", Because.NO_ANSWER, "429")
 
 
 @pytest.mark.parametrize("declared", [False, True])

@@ -52,9 +52,9 @@ services = []
 def test_uses_a_service(interactions_client, interactions_emulator, n):
     services.append(weakref.ref(interactions_emulator))
 
-def test_dropped(dropped_stream, interactions_emulator):
+def test_dropped(interactions_dropped_stream, interactions_emulator):
     services.append(weakref.ref(interactions_emulator))
-    dropped_stream.was_asked
+    interactions_dropped_stream.was_asked
 
 def test_nothing_is_left():
     gc.collect()

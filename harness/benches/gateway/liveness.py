@@ -16,17 +16,14 @@ from harness.benches.gateway.catalogue.exercises import Passages, Trial
 from harness.benches.gateway.catalogue.findings import NotApplicable
 from harness.benches.gateway.catalogue.rules import GatewayCheck
 from harness.benches.gateway.relayed_exchange import Passage
-from harness.engine.decide import NOT_TRIED
 from harness.engine.events import ExerciseStarted, RunStopped
 from harness.engine.execute import error
-from harness.outcome import Observation, Outcome, Unmet
+from harness.outcome import Because, Observation, Outcome, Unmet
 from harness.outcome.words import counted
 from harness.wire import By, Exchange
 
 SILENT = 3
 """Number of passages in a row without an answer after which a plain create checks that the gateway is there."""
-
-NO_ANSWER = "no answer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +120,10 @@ class Stage:
         if said.outcome in (Outcome.NOT_MET, Outcome.ERROR):
             return said
         if self._untried(check):
-            return Observation(Outcome.UNTESTABLE, reason="not tried", unanswered=NOT_TRIED)
+            return Observation.untestable("not tried", Because.NOT_TRIED, "not tried")
         silent = any(passage.client.status is None for passage in check.chosen(self.passages))
         if said.outcome is Outcome.UNTESTABLE and silent:
-            return Observation(said.outcome, reason=said.reason, unanswered=NO_ANSWER)
+            return Observation.untestable(said.reason, Because.NO_ANSWER, "no answer")
         return said
 
     def _said(self, check: GatewayCheck) -> Observation:

@@ -26,7 +26,7 @@ def run(words: Sequence[str]) -> int:
         "-j", "--jobs", type=count, default=2, metavar="N", help="number of processes (default: 2)"
     )
     parser.add_argument("--list", action="store_true", help="list the mutants and their defects, run nothing")
-    add_output_arguments(parser.add_argument_group("output"), verbose="(nothing more is known)")
+    add_output_arguments(parser.add_argument_group("output"), verbose="name every check that notices a mutant")
     arguments = parser.parse(words)
     from harness.emulator.mutants import MUTANTS
 

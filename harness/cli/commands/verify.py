@@ -42,7 +42,7 @@ def _parser() -> Parser:
     group = parser.add_argument_group("verdicts")
     group.add_argument("--strict", action="store_true", help="broken SHOULDs fail, too")
     add_baseline_arguments(group)
-    add_output_arguments(parser.add_argument_group("output"), verbose="show every place of a finding")
+    add_output_arguments(parser.add_argument_group("output"), verbose="list every rule that was looked at")
     return parser
 
 

@@ -12,7 +12,7 @@ from harness.engine.decide import Policy, decide
 from harness.engine.events import PhaseFinished
 from harness.engine.results import Reproduction, Result
 from harness.engine.search.rules import SEARCHED, rule_of
-from harness.outcome import Finding, Observation, Outcome, Severity
+from harness.outcome import Because, Finding, Observation, Outcome, Severity
 from harness.strategies.operations import Operation
 from harness.wire import Exchange
 
@@ -81,9 +81,7 @@ class EngineRun:
         """Whether the engine proves anything; that it found something is no failure of its own."""
         observation = Observation(Outcome.MET)
         if self.vacuous:
-            observation = Observation(
-                Outcome.UNTESTABLE, reason="; ".join(self.vacuous), unanswered="it proves nothing"
-            )
+            observation = Observation.untestable("; ".join(self.vacuous), Because.NOT_TRIED, "it proves nothing")
         return decide(
             SEARCHED,
             observation,

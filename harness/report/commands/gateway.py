@@ -15,7 +15,7 @@ from harness.outcome.words import counted
 from harness.report.commands.presentation import ERRED, Presentation, Section
 from harness.report.evidence_text import logs
 from harness.report.exchange_text import printable
-from harness.report.records import finding_record, source_record, target_record
+from harness.report.records import finding_record, source_record, target_record, unanswered_record
 
 if TYPE_CHECKING:
     from harness.engine.events import Planned, RunFinished
@@ -114,7 +114,7 @@ def _stopped_record(state: RunState) -> dict[str, Any] | None:
 
 
 def _result_record(result: Result, state: RunState) -> dict[str, Any]:
-    rule, unanswered, mask = result.rule, result.observation.unanswered, state.mask
+    rule, observation, mask = result.rule, result.observation, state.mask
     return {
         "id": rule.id,
         "level": str(rule.level),
@@ -122,10 +122,10 @@ def _result_record(result: Result, state: RunState) -> dict[str, Any]:
         "statement": rule.statement,
         "breaks": rule.breaks,
         "source": source_record(rule),
-        "reason": mask.text(result.observation.reason),
-        **({"unanswered": unanswered} if unanswered else {}),
+        "reason": mask.text(observation.reason),
+        **unanswered_record(observation),
         "baseline": mask.text(result.excuse),
-        "findings": [mask.tree(finding_record(finding)) for finding in result.observation.findings],
+        "findings": [mask.tree(finding_record(finding)) for finding in observation.findings],
         "passages": _passage_records(result.evidence, state),
     }
 

@@ -64,7 +64,7 @@ class MutantsPresentation(Presentation):
 
     def closing(self, state: RunState, paint: Paint, *, verbose: bool) -> Iterator[str]:
         rows = rows_of(state)
-        yield from matrix_lines(state, paint)
+        yield from matrix_lines(state, paint, whole=verbose)
         yield from (f"ERROR in {row.mutant}: {row.errors[0]}" for row in rows if row.errors)
         yield from (f"not met by the reference: {note}" for note in _phase(state, REFERENCE).notes)
         unproved = [result.title for result in state.results if result.rule is PROVED]
@@ -83,13 +83,13 @@ def rows_of(state: RunState) -> list[KillRow]:
     return [item for result in state.results for item in result.evidence if isinstance(item, KillRow)]
 
 
-def matrix_lines(state: RunState, paint: Paint = lambda _, text: text) -> Iterator[str]:
-    """A line for each mutant: who notices it."""
+def matrix_lines(state: RunState, paint: Paint = lambda _, text: text, *, whole: bool = False) -> Iterator[str]:
+    """A line for each mutant: who notices it; a long line is cut unless it is wanted `whole`."""
     rows = rows_of(state)
     width = max((len(row.mutant) for row in rows), default=0)
     for row in rows:
         text = ", ".join(row.killers) if row.killers else paint("31;1", "SURVIVES")
-        long = len(", ".join(row.killers)) > _WIDTH
+        long = len(", ".join(row.killers)) > _WIDTH and not whole
         yield f"{row.mutant:<{width}}  {f'{text[:_WIDTH]}… ({len(row.killers)} checks)' if long else text}"
 
 

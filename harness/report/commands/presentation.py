@@ -45,7 +45,8 @@ class Section:
 class Presentation:
     """The words of one command; stateless, so that every format can ask in any order.
 
-    `live`: a terminal shows the results as they come. `schema` is what the results are about, for headings.
+    `subject` heads a page, `badge` labels a badge, `noun` is what one result is. `live`: a terminal shows the
+    results as they come; otherwise `closing` shows them.
     """
 
     subject = "Interactions API"
@@ -144,7 +145,7 @@ class Presentation:
 
     def not_judged(self, finished: RunFinished) -> Iterator[str]:
         """What a reader has to know of results that say nothing."""
-        causes = Counter(result.observation.unanswered for result in finished.unjudged)
+        causes = Counter(result.observation.instead for result in finished.unjudged)
         listed = ", ".join(f"{cause}: {number}" for cause, number in causes.most_common())
         advice = f"; {_SLOWER}" if causes.keys() & {"429", "503"} else ""
         musts = all(result.rule.level is Level.MUST for result in finished.unjudged)

@@ -66,6 +66,9 @@ class VerifyPresentation(Presentation):
     def phase(self, phase: PhaseFinished, state: RunState) -> Iterator[str]:
         yield from (printable(state.mask.text(f"{phase.name}: {note}")) for note in phase.notes)
 
+    def named(self, result: Result, state: RunState, paint: Paint) -> str:
+        return f"{result.verdict.upper():<10} {result.id} [{result.rule.level}] {result.title}"
+
     def closing(self, state: RunState, paint: Paint, *, verbose: bool) -> Iterator[str]:
         for result, place, finding in found(state):
             kind = f"{place.verdict.upper()} {finding.rule} [{result.rule.level}]"

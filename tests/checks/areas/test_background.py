@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from harness.outcome import Because
 from tests.checks._play import answer, case, interaction, judge, refusal, shows
 
 DONE = shows("completed")
@@ -65,4 +66,4 @@ CASES = [
 
 def test_a_fast_run_is_nobodys_fault():
     """A run that could not be held and was over at once is reported as a lost race, not as a failure."""
-    assert judge("bg.at-once", created=DONE, held=False).race_lost
+    assert judge("bg.at-once", created=DONE, held=False).because is Because.RACE_LOST

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from harness.outcome import Because
 from harness.wire import By, Ending, How
 from tests.checks._play import answer, case, interaction, judge, refusal, shows
 from tests.checks._streams import event, streamed, text_events
@@ -103,11 +104,11 @@ CASES = [
 def test_a_lost_race_is_nobodys_fault(check_id):
     """If the run ended before the cancel arrived, the result is marked as a lost race."""
     seen = {"run": RUNNING, "held": False, "cancelled": REFUSED, "polled": [DONE]}
-    assert judge(check_id, **seen).race_lost
+    assert judge(check_id, **seen).because is Because.RACE_LOST
 
 
 def test_an_accepted_cancel_is_not_said_to_have_come_too_late():
     """If a run ends normally after an accepted cancel, the reason does not claim that the cancel came too late."""
     seen = judge("cancel.state", held=False, cancelled=RUNNING, polled=[RUNNING, DONE])
-    assert seen.race_lost
+    assert seen.because is Because.RACE_LOST
     assert seen.reason == "the cancel was accepted, and the run ended as completed all the same"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from harness.outcome import Because
 from tests.checks._play import answer, case, interaction, judge, refusal
 
 
@@ -76,4 +77,4 @@ CASES = [
 
 def test_a_run_that_was_over_is_a_race_lost():
     """If a child was accepted because its parent had already finished, that is a lost race, not a failure."""
-    assert judge("chain.running", early=CHILD, look=PARENT).race_lost
+    assert judge("chain.running", early=CHILD, look=PARENT).because is Because.RACE_LOST

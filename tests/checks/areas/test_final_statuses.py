@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from harness.outcome import Because
 from tests.checks._play import case, judge, shows
 from tests.checks._streams import event, streamed, text_events
 
@@ -48,4 +49,4 @@ CASES = [
 )
 def test_luck_is_nobodys_fault(check_id, exchanges):
     """A state that a target cannot be forced into is reported as a lost race, not as a failure."""
-    assert judge(check_id, **exchanges).race_lost
+    assert judge(check_id, **exchanges).because is Because.RACE_LOST

@@ -271,7 +271,7 @@ def test_a_run_judges_what_had_its_time_and_nothing_else() -> None:
     finished = finish(service, *[Level.MUST] * 16)
     said = [result.observation.outcome for result in finished.results]
     assert said == [Outcome.NOT_MET] * FULL_TIMEOUTS + [Outcome.UNTESTABLE] * (16 - FULL_TIMEOUTS)
-    assert {result.observation.unanswered for result in finished.unjudged} == {NO_TIME}
+    assert {result.observation.instead for result in finished.unjudged} == {NO_TIME}
     assert len(finished.unjudged) == 16 - FULL_TIMEOUTS
     assert (finished.cut.answers, finished.cut.unsent) == (MAX_CUT, 16 - MAX_CUT)
     assert (service.stored, finished.leftovers) == ({}, ())
