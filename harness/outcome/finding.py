@@ -36,7 +36,10 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that a judge noticed; `rule` is the id of the rule it concerns."""
+    """One thing that a judge noticed; `rule` is the id of the rule it concerns.
+
+    `code` tells several defects of one rule apart (`stream.equals-get/text`); "" stands for the rule itself.
+    """
 
     rule: str
     message: str
@@ -44,6 +47,12 @@ class Finding:
     actual: str = ""
     where: Where = field(default_factory=Where)
     severity: Severity = Severity.BROKEN
+    code: str = ""
+
+    @property
+    def stable_code(self) -> str:
+        """What identifies the defect from one version to the next: its sentence may change, this may not."""
+        return self.code or self.rule
 
     def at(self, **place: object) -> Finding:
         """Return a copy with the given fields of `where` filled in."""

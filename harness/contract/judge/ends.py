@@ -1,0 +1,121 @@
+"""Judges cancels and deletes: their answers here, their effects at the next look.
+
+Layer 1. `HistoryJudge` finds the interaction and calls these; they change its model.
+"""
+
+from __future__ import annotations
+
+from harness.contract.judge.answer import is_refusal, is_success
+from harness.contract.judge.history_state import HistoryState
+from harness.contract.judge.interaction_model import InteractionModel
+from harness.contract.judge.looks import judge_uncancelled
+from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS, Reply
+from harness.contract.judge.wording import format_answer, format_value
+from harness.contract.reading import read
+from harness.outcome import Finding, Severity
+from harness.wire import Exchange
+
+_UNDECIDED = ("in_progress", "queued", "cancelled")
+"""What the answer to a cancel that came in time may show: it may take effect a little later."""
+
+_LATE = Reply({*SUCCESS, *CLIENT_ERROR})
+
+
+# --- cancels
+
+
+def judge_cancel(state: HistoryState, model: InteractionModel, exchange: Exchange) -> None:
+    """Judge a cancel."""
+    if not model.there:
+        state.decide_reply("cancel.unknown", exchange)
+    elif model.running and model.background:
+        _judge_in_time(state, model, exchange)
+    elif model.settled:
+        _judge_late(state, model, exchange)
+
+
+def _judge_in_time(state: HistoryState, model: InteractionModel, exchange: Exchange) -> None:
+    """Judge the cancel of a run that was in progress at the last look: it is cancelled, or had just ended."""
+    if not is_success(exchange):
+        if state.is_certain(model) or not is_refusal(exchange):
+            state.decide("cancel.ok", [_refused(exchange)])
+        else:
+            model.suspicion = "cancel.ok"
+        return
+    status = read(exchange).status
+    state.decide("cancel.ok", judge_cancel_answer(exchange, model.id))
+    if status is None:
+        model.cancelled = True
+        return
+    if status in _UNDECIDED or state.is_certain(model):
+        model.cancelled = True
+        state.decide("cancel.state", [] if status in _UNDECIDED else [judge_uncancelled(status)])
+    if status == "cancelled":
+        model.status = status
+
+
+def judge_cancel_answer(exchange: Exchange, identity: str) -> list[Finding]:
+    """What is wrong with the body that answers an accepted cancel: it must be the interaction."""
+    reading = read(exchange)
+    if reading.status is None:
+        actual = format_answer(exchange)
+        return [Finding("cancel.ok", "the answer is no interaction", "an object with a status", actual)]
+    if reading.id not in (None, identity):
+        return [Finding("cancel.ok", "the answer is another interaction", identity, str(reading.id))]
+    return []
+
+
+def _refused(exchange: Exchange) -> Finding:
+    return Finding("cancel.ok", "a running run cannot be cancelled", "2xx", format_answer(exchange))
+
+
+def _judge_late(state: HistoryState, model: InteractionModel, exchange: Exchange) -> None:
+    """Judge the cancel of a run that was over: it is refused, or changes nothing."""
+    status = read(exchange).status
+    if model.status != "cancelled":
+        rule = "cancel.settled" if model.background else "cancel.foreground"
+        state.decide(rule, judge_late_cancel(rule, exchange))
+    if is_success(exchange) and status is not None:
+        rule = "cancel.keeps-background-result" if model.background else "cancel.keeps-result"
+        message = "a cancel changed what was over"
+        changed = Finding(rule, message, format_value(model.status), format_value(status))
+        state.decide(rule, [changed] if status != model.status else [])
+
+
+def judge_late_cancel(rule: str, exchange: Exchange) -> list[Finding]:
+    """A cancel that comes too late is refused, or answered with the interaction as it was."""
+    findings = list(_LATE.judge(exchange, rule))
+    status = read(exchange).status
+    actual = format_answer(exchange)
+    if status == "cancelled":
+        message = "a run that was over is answered as cancelled"
+        findings.append(Finding(rule, message, "a refusal", actual))
+    elif exchange.succeeded and status is None:
+        message = "accepted without an interaction"
+        findings.append(Finding(rule, message, "a refusal", actual, severity=Severity.INFORMATION))
+    return findings
+
+
+# --- deletes
+
+
+def judge_delete(state: HistoryState, model: InteractionModel, exchange: Exchange) -> None:
+    """Judge a delete."""
+    if not model.there:
+        state.decide_reply("del.twice" if model.gone else "del.unknown", exchange)
+        return
+    if model.running:
+        state.decide_reply("del.running", exchange)
+    else:
+        state.decide("del.ok", judge_deleted(exchange))
+    if is_success(exchange):
+        model.forget()
+
+
+def judge_deleted(exchange: Exchange) -> list[Finding]:
+    """A delete succeeds, and its answer need not say anything."""
+    findings = list(Reply(SUCCESS).judge(exchange, "del.ok"))
+    if exchange.succeeded and exchange.body.strip() and read(exchange).json != {}:
+        message, actual = "the answer says more than it has to", format_answer(exchange)
+        findings.append(Finding("del.ok", message, "{} or no body", actual, severity=Severity.NON_STRICT))
+    return findings
