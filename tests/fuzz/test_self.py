@@ -18,7 +18,7 @@ from harness.contract.protocol import PROTOCOL
 from harness.emulator import Emulator
 from harness.faults import parse as parse_faults
 from harness.outcome import UsageFault
-from harness.runner.fuzz.answers import alone
+from harness.runner.fuzz.answers import judge_exchange
 from harness.strategies import create_requests, event_streams, interactions, splits
 from harness.transport import ServiceDriver
 from harness.wire import Decoder, Exchange, Headers, Length, Recorder, Request
@@ -103,7 +103,7 @@ def test_exchanges_are_judged_whatever_they_hold(answers: list[tuple[int, str, b
     path = "/v1beta/interactions" + ("" if method == "POST" else "/v1_a")
     exchanges = [recorded(Request(method, path), *answer) for answer in answers]
     for exchange in exchanges:
-        list(alone(exchange, "some-secret-key"))
+        list(judge_exchange(exchange, "some-secret-key"))
         assert read(exchange) is read(exchange)
     judge_history([("one", exchange) for exchange in exchanges])
 
@@ -136,7 +136,7 @@ def test_the_emulator_never_fails_and_always_answers_cleanly(calls: list[tuple[s
         assert exchange.status < 500, exchange.body
         assert exchange.complete
         if exchange.status >= 400:
-            assert list(alone(exchange, "a-long-enough-key")) == []
+            assert list(judge_exchange(exchange, "a-long-enough-key")) == []
 
 
 @quick
@@ -148,7 +148,7 @@ def test_what_the_schema_accepts_the_emulator_answers_by_the_contract(body: dict
     request = Request("POST", "/v1beta/interactions", headers, json.dumps(body).encode())
     exchange = ServiceDriver(emulator, emulator.clock).send(request)
     assert exchange.status in (200, 400, 404), exchange.body
-    assert list(alone(exchange, "")) == []
+    assert list(judge_exchange(exchange, "")) == []
 
 
 WORDS = (

@@ -50,7 +50,7 @@ def is_refusal(exchange: Exchange) -> bool:
     return status is not None and (400 <= status < 500 or (exchange.succeeded and not is_success(exchange)))
 
 
-def judge_exchange(exchange: Exchange, key: str) -> Iterator[Finding]:
+def judge_response(exchange: Exchange, key: str) -> Iterator[Finding]:
     """All findings on one exchange; `key` is the caller's key, which no error may repeat."""
     if exchange.status is None:
         return
@@ -70,7 +70,9 @@ def is_file(exchange: Exchange) -> bool:
 
 
 def judge_json_type(exchange: Exchange) -> Iterator[Finding]:
-    """JSON must be labelled as JSON."""
+    """JSON must be labelled as JSON; what is labelled as a stream is judged as one."""
+    if read(exchange).is_stream:
+        return
     if exchange.body[:64].lstrip()[:1] in (b"{", b"[") and exchange.headers.media_type() != "application/json":
         label = exchange.headers.get("content-type") or "(none)"
         message = f"the JSON that answers {format_request(exchange)} has another label"

@@ -28,6 +28,7 @@ from harness.contract.judge.looks import (
 from harness.contract.judge.timeline import PartialReading
 from harness.contract.operations import operation_of
 from harness.contract.protocol import is_resume
+from harness.contract.reading import read
 from harness.outcome import Judgement
 from harness.wire import Exchange
 
@@ -75,7 +76,9 @@ class HistoryJudge:
     def finish(self, model: InteractionModel, reading: PartialReading, exchange: Exchange) -> Judgement:
         """Judge how a stream ended that was read in parts; `take` has had all its events."""
         judgement = self._begin()
-        if exchange.ending.complete:
+        if exchange.complete and not exchange.truncated and read(exchange).stream is None:
+            judge_unopened(self._state, model, exchange, reading.after, PLAIN)
+        elif exchange.ending.complete:
             judge_end(self._state, model, reading, exchange)
         return judgement
 

@@ -41,8 +41,8 @@ def judge_look(state: HistoryState, model: InteractionModel, exchange: Exchange,
         return
     before = model.status
     judge_status(state, model, read(exchange).status or "")
-    if intent.awaited:
-        _judge_awaited(state, model)
+    if state.sole_client and model.background:
+        _judge_awaited(state, model, intent)
     if state.sole_client and model.parent is not None and not model.echoed:
         model.echoed = not state.decide("chain.echo", agreement.judge_echo(model.parent.id, [body]))
     if model.settled and isinstance(body.get("steps"), list):
@@ -68,14 +68,6 @@ _SUSPICIONS = {
 }
 
 
-def judge_unsettled(state: HistoryState, model: InteractionModel) -> None:
-    """Judge a run that did not settle for as long as its caller waited."""
-    status = model.status or "no status"
-    state.decide(
-        "bg.settles", [Finding("bg.settles", "the run did not settle in time", "a settled status", status)]
-    )
-
-
 def _judge_missing(state: HistoryState, model: InteractionModel, exchange: Exchange, intent: Intent) -> None:
     if not state.sole_client or not intent.final:
         return
@@ -85,11 +77,12 @@ def _judge_missing(state: HistoryState, model: InteractionModel, exchange: Excha
         state.decide(rule, [Finding(rule, "a look brought no interaction", "the interaction", actual)])
 
 
-def _judge_awaited(state: HistoryState, model: InteractionModel) -> None:
-    if model.running:
-        judge_unsettled(state, model)
-    elif model.status in SETTLED:
+def _judge_awaited(state: HistoryState, model: InteractionModel, intent: Intent) -> None:
+    if model.status in SETTLED:
         state.decide("bg.settles")
+    elif intent.awaited and model.running:
+        message = "the run did not settle in time"
+        state.decide("bg.settles", [Finding("bg.settles", message, "a settled status", model.status)])
 
 
 def _judge_cancelled(state: HistoryState, model: InteractionModel, before: str) -> None:
@@ -145,7 +138,7 @@ def _wants_input(exchange: Exchange) -> bool:
 def open_reading(model: InteractionModel, cursor: str | None) -> PartialReading:
     """A reading that begins after `cursor`, or at the first event."""
     position = 0 if cursor is None else model.timeline.position_after(cursor)
-    return PartialReading(position, cursor, cursor)
+    return PartialReading(position, cursor)
 
 
 def judge_stream_look(state: HistoryState, model: InteractionModel, exchange: Exchange, intent: Intent) -> None:
@@ -179,7 +172,7 @@ def judge_end(state: HistoryState, model: InteractionModel, reading: PartialRead
     if exchange.truncated or stream is None or not model.there:
         return
     _judge_named(state, model, exchange)
-    over = stream.whole or stream.completed is not None
+    over = stream.completed is not None or (stream.whole and not reading.resumed)
     if (
         model.cancelled
         and over

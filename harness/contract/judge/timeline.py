@@ -46,13 +46,12 @@ class PartialReading:
     """One reading of a timeline, which may end anywhere.
 
     `position` is where its next event belongs; None once that is no longer known, and after a difference, because
-    all that follows would differ too. `after` is the cursor it was opened with, None for a reading from the start;
-    `cursor` is the last one it saw. It is `fresh` until its first events arrive.
+    all that follows would differ too. `after` is the cursor it was opened with, None for a reading from the start.
+    It is `fresh` until its first events arrive.
     """
 
     position: int | None
     after: str | None = None
-    cursor: str | None = None
     fresh: bool = True
 
     @property
@@ -64,8 +63,6 @@ class PartialReading:
 def take_events(timeline: Timeline, reading: PartialReading, events: Sequence[Event]) -> Judgement:
     """Compare the next events of a reading with the timeline, and append to it those that are new."""
     judgement = Judgement()
-    for event in events:
-        reading.cursor = PROTOCOL.cursor(event) or reading.cursor
     if reading.position is None:
         return judgement
     own = [event for event in events if is_of_the_run(event)]

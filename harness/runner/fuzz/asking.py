@@ -61,9 +61,6 @@ ILLEGAL: Mapping[str, tuple[str, Json]] = {
 }
 """For each illegal create, the rule that it must be refused and its changes to the plain body."""
 
-TOLERATED = frozenset({"unknown-model"})
-"""Illegal creates that a lenient target may accept: it maps every name to a model."""
-
 
 def result_of(call_id: str, name: str) -> Json:
     """The result of a function call."""

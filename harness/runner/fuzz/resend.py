@@ -13,7 +13,7 @@ from typing import Any
 
 from harness.checks.target import KEY_HEADER
 from harness.contract import read
-from harness.runner.fuzz.answers import alone
+from harness.runner.fuzz.answers import judge_exchange
 from harness.runner.fuzz.failure import Failure, key_of
 from harness.runner.fuzz.place import Place
 from harness.wire import Exchange, Headers, Request
@@ -79,7 +79,7 @@ def resend(place: Place, requests: Sequence[Template], engine: str) -> list[Fail
         for template in requests:
             exchange = world.send(_filled(template, ids, place.resolved.target.key, place.resolved.target.headers))
             ids.append(read(exchange).id or "")
-            for finding in alone(exchange, place.resolved.target.key):
+            for finding in judge_exchange(exchange, place.resolved.target.key):
                 if place.judged(finding):
                     failure = Failure(engine=engine, finding=finding, trail=tuple(world.trail))
                     found.setdefault(key_of(finding), failure)

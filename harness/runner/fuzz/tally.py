@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 
-from harness.runner.fuzz.answers import BUSY
+from harness.contract.judge.answer import BUSY
 from harness.runner.fuzz.budget import TimeUp
 from harness.runner.fuzz.failure import Broken, broken, key_of
 from harness.runner.fuzz.moves import move

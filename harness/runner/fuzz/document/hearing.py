@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from harness.contract.judge.answer import BUSY
 from harness.outcome import Finding
-from harness.runner.fuzz.answers import BUSY
 from harness.runner.fuzz.document.families import Family
 from harness.runner.fuzz.document.recorded import exchange_of, unanswered
 from harness.runner.fuzz.failure import Failure, key_of

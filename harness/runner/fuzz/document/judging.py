@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from harness.outcome import Finding
-from harness.runner.fuzz.answers import alone
+from harness.runner.fuzz.answers import judge_exchange
 from harness.runner.fuzz.document.recorded import exchange_of
 from harness.runner.fuzz.failure import key_of
 from harness.runner.fuzz.patience import LEAST
@@ -67,7 +67,7 @@ def harness_contract(ctx: Any, response: Any, case: Any) -> None:
     place = _places[-1]
     exchange = exchange_of(response.request, response, "")
     creates = exchange.request.method == "POST" and exchange.request.segments[-1] == "interactions"
-    for finding in alone(exchange, place.resolved.target.key):
+    for finding in judge_exchange(exchange, place.resolved.target.key):
         if place.judged(finding) and (creates or finding.rule not in ECHOED):
             raise _failure(finding, case)
 
