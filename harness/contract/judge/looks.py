@@ -45,7 +45,7 @@ def judge_look(state: HistoryState, model: InteractionModel, exchange: Exchange,
         _judge_awaited(state, model, intent)
     if state.sole_client and model.parent is not None and not model.echoed:
         model.echoed = not state.decide("chain.echo", agreement.judge_echo(model.parent.id, [body]))
-    if model.settled and isinstance(body.get("steps"), list):
+    if model.settled:
         _judge_output(state, model, before, body, _wants_input(exchange))
 
 
@@ -110,16 +110,21 @@ def _judge_output(
         _compare_output(state, model, body, with_input)
     if state.sole_client and model.background and model.status == "completed":
         state.decide("bg.result", agreement.judge_result(body))
-    model.steps, model.usage, model.source = body["steps"], body.get("usage"), "get.same"
+    steps = body.get("steps")
+    model.steps, model.usage, model.source = (
+        steps if isinstance(steps, list) else None,
+        body.get("usage"),
+        "get.same",
+    )
     model.with_input = with_input
 
 
 def _compare_output(state: HistoryState, model: InteractionModel, body: dict[str, Any], with_input: bool) -> None:
-    if model.steps is None:
+    if not model.source:
         if model.timeline.whole:
             state.decide("stream.equals-get", agreement.judge_assembled(model.timeline.events, body))
         return
-    known = {"steps": model.steps, "usage": model.usage}
+    known = {"status": model.status, "steps": model.steps, "usage": model.usage}
     if model.source == "get.same" and model.with_input == with_input:
         state.decide("get.same", agreement.judge_same("get.same", known, body, ("steps", "usage")))
     elif model.source == "stream.equals-get":
