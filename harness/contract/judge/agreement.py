@@ -13,7 +13,7 @@ from typing import Any
 from harness.contract.assembly import assembled
 from harness.contract.comparison import compare_steps
 from harness.contract.judge.wording import format_value
-from harness.contract.lifecycle import SETTLED, is_settled, may_follow
+from harness.contract.lifecycle import RUNNING, SETTLED, is_settled, may_follow
 from harness.contract.output import output_steps, steps_of
 from harness.contract.protocol import COMPLETED_EVENT, ERROR_EVENT, PROTOCOL
 from harness.outcome import Finding, Severity, Where
@@ -29,7 +29,7 @@ CUT_SHORT = frozenset({"failed", "cancelled", "incomplete", "budget_exceeded"})
 # --- identity and status
 
 
-def judge_identity(rule: str, asked: str, shown: object) -> Iterator[Finding]:
+def judge_identity(rule: str, asked: object, shown: object) -> Iterator[Finding]:
     """The interaction that is shown must be the one that was asked for."""
     if shown != asked:
         actual = format_value(shown) if shown else "no id"
@@ -62,23 +62,48 @@ def rule_of_change(before: str) -> str:
     return "bg.no-regress" if before in SETTLED else "bg.transition"
 
 
-def judge_changes(statuses: Iterable[str]) -> Iterator[Finding]:
-    """Each status must be able to follow the one before; nothing is claimed of one that is not listed."""
+def judge_changes(statuses: Iterable[str], rule: str = "") -> Iterator[Finding]:
+    """Each status must be able to follow the one before; nothing is claimed of one that is not listed.
+
+    Without `rule`, a finding is of `rule_of_change`.
+    """
     for before, after in pairwise(statuses):
         allowed = may_follow(before, after)
+        broken = rule or rule_of_change(before)
         if allowed is None and before != after:
             message = f"{after} follows {before}, one of which is not listed"
-            yield Finding(rule_of_change(before), message, "listed statuses", after, severity=Severity.INFORMATION)
+            yield Finding(broken, message, "listed statuses", after, severity=Severity.INFORMATION)
         elif allowed is False:
-            yield Finding(rule_of_change(before), f"{after} follows {before}", f"no {after} after {before}", after)
+            yield Finding(broken, f"{after} follows {before}", f"no {after} after {before}", after)
 
 
-def judge_settled(body: Body) -> Iterator[Finding]:
+def judge_settled(rule: str, body: Body) -> Iterator[Finding]:
     """A foreground create is answered when its run is over."""
     status = body.get("status")
     if isinstance(status, str) and not is_settled(status):
-        place = Where(pointer="$.status")
-        yield Finding("create.final", "the run is not over", "a settled status", status, place)
+        yield Finding(rule, "the run is not over", "a settled status", status, Where(pointer="$.status"))
+
+
+def judge_end_status(status: str) -> Iterator[Finding]:
+    """The last status that polling shows must be a settled one; one that is not listed is only worth a note."""
+    if status not in SETTLED:
+        severity = Severity.INFORMATION if status and status not in RUNNING else Severity.BROKEN
+        message = "the run did not settle in time"
+        yield Finding("bg.settles", message, "a settled status", status or "no status", severity=severity)
+
+
+def judge_cancelled(status: str) -> Iterator[Finding]:
+    """A run that was cancelled must show it."""
+    if status != "cancelled":
+        yield Finding("cancel.state", "a run was cancelled and is not", "cancelled", status or "no status")
+
+
+def judge_stays(statuses: Sequence[str]) -> Iterator[Finding]:
+    """Once it was seen, the status cancelled must stay."""
+    first = statuses.index("cancelled") if "cancelled" in statuses else len(statuses)
+    for status in statuses[first:]:
+        if status and status != "cancelled":
+            yield Finding("cancel.stays", "a cancelled run did not stay cancelled", "cancelled", status)
 
 
 # --- content

@@ -12,6 +12,7 @@ from harness.contract.judge.wording import format_answer, format_ending, format_
 from harness.contract.reading import read
 from harness.outcome import Finding, Severity
 from harness.wire import By, Exchange, How, Length
+from harness.wire.message import EVENT_STREAM
 
 BUSY = frozenset({408, 429, 503, 504})
 """Statuses that say nothing about the request, only to try again later."""
@@ -94,6 +95,20 @@ def judge_json_valid(exchange: Exchange) -> Iterator[Finding]:
         severity = Severity.BROKEN
     if fault:
         yield Finding("http.json-valid", message, "JSON", format_answer(exchange), severity=severity)
+
+
+def judge_json_object(exchange: Exchange) -> Iterator[Finding]:
+    """A create that asks for no stream must be answered with one JSON object."""
+    if not isinstance(read(exchange).json, dict):
+        message = "no JSON object, without stream=true"
+        yield Finding("create.no-stream-json", message, "an interaction", format_answer(exchange))
+
+
+def judge_stream_label(exchange: Exchange) -> Iterator[Finding]:
+    """A stream must be labelled as a stream of events."""
+    if exchange.headers.media_type() != EVENT_STREAM:
+        label = exchange.headers.get("content-type") or "(none)"
+        yield Finding("http.ct-stream", "a stream under another label", f"content-type: {EVENT_STREAM}", label)
 
 
 def judge_length(exchange: Exchange) -> Iterator[Finding]:

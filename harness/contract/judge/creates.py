@@ -11,7 +11,7 @@ from typing import Any
 from harness.contract import json_read
 from harness.contract.assembly import assembled
 from harness.contract.judge import agreement
-from harness.contract.judge.answer import is_success
+from harness.contract.judge.answer import is_success, judge_json_object, judge_stream_label
 from harness.contract.judge.history_state import HistoryState, Intent
 from harness.contract.judge.interaction_model import InteractionModel
 from harness.contract.judge.looks import open_reading
@@ -134,7 +134,8 @@ def _learn_stream(state: HistoryState, model: InteractionModel, events: list[Jso
 def _judge_accepted(state: HistoryState, exchange: Exchange, request: Json, model: InteractionModel) -> None:
     if not state.sole_client:
         return
-    _judge_form(state, exchange, request)
+    rule, form = ("http.ct-stream", judge_stream_label) if request.get("stream") is True else _JSON_FORM
+    state.decide(rule, form(exchange))
     if model.stored:
         rule = "bg.create" if model.background else "create.id"
         state.decide(rule, agreement.judge_id(rule, model.id))
@@ -142,21 +143,13 @@ def _judge_accepted(state: HistoryState, exchange: Exchange, request: Json, mode
     if model.parent is not None:
         _judge_child(state, model, model.parent, body)
     if body is not None and not model.background:
-        state.decide("create.final", agreement.judge_settled(body))
+        state.decide("create.final", agreement.judge_settled("create.final", body))
     if model.settled and agreement.pending_calls(model.steps or ()):
         rule = "tool.requires-action" if body is not None else "tool.stream-status"
         state.decide(rule, agreement.judge_waiting(rule, model.status, model.steps or ()))
 
 
-def _judge_form(state: HistoryState, exchange: Exchange, request: Json) -> None:
-    if request.get("stream") is True:
-        label = exchange.headers.media_type()
-        wrong = Finding("http.ct-stream", "a stream under another label", "text/event-stream", label or "none")
-        state.decide("http.ct-stream", [] if label == "text/event-stream" else [wrong])
-    else:
-        actual = format_answer(exchange)
-        wrong = Finding("create.no-stream-json", "no JSON object, without stream=true", "an interaction", actual)
-        state.decide("create.no-stream-json", [] if isinstance(read(exchange).json, dict) else [wrong])
+_JSON_FORM = ("create.no-stream-json", judge_json_object)
 
 
 def _judge_child(

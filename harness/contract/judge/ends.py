@@ -5,11 +5,13 @@ Layer 1. `HistoryJudge` finds the interaction and calls these; they change its m
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from harness.contract.judge.agreement import judge_cancelled
 from harness.contract.judge.answer import is_refusal, is_success
 from harness.contract.judge.history_state import HistoryState
 from harness.contract.judge.interaction_model import InteractionModel
-from harness.contract.judge.looks import judge_uncancelled
-from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS, Reply
+from harness.contract.judge.replies import judge_reply
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.reading import read
 from harness.outcome import Finding, Severity
@@ -17,8 +19,6 @@ from harness.wire import Exchange
 
 _UNDECIDED = ("in_progress", "queued", "cancelled")
 """What the answer to a cancel that came in time may show: it may take effect a little later."""
-
-_LATE = Reply({*SUCCESS, *CLIENT_ERROR})
 
 
 # --- cancels
@@ -49,20 +49,19 @@ def _judge_in_time(state: HistoryState, model: InteractionModel, exchange: Excha
         return
     if status in _UNDECIDED or state.is_certain(model):
         model.cancelled = True
-        state.decide("cancel.state", [] if status in _UNDECIDED else [judge_uncancelled(status)])
+        state.decide("cancel.state", [] if status in _UNDECIDED else judge_cancelled(status))
     if status == "cancelled":
         model.status = status
 
 
-def judge_cancel_answer(exchange: Exchange, identity: str) -> list[Finding]:
-    """What is wrong with the body that answers an accepted cancel: it must be the interaction."""
+def judge_cancel_answer(exchange: Exchange, identity: str) -> Iterator[Finding]:
+    """The body that answers an accepted cancel must be the interaction."""
     reading = read(exchange)
     if reading.status is None:
         actual = format_answer(exchange)
-        return [Finding("cancel.ok", "the answer is no interaction", "an object with a status", actual)]
-    if reading.id not in (None, identity):
-        return [Finding("cancel.ok", "the answer is another interaction", identity, str(reading.id))]
-    return []
+        yield Finding("cancel.ok", "the answer is no interaction", "an object with a status", actual)
+    elif reading.id not in (None, identity):
+        yield Finding("cancel.ok", "the answer is another interaction", identity, str(reading.id))
 
 
 def _refused(exchange: Exchange) -> Finding:
@@ -74,7 +73,7 @@ def _judge_late(state: HistoryState, model: InteractionModel, exchange: Exchange
     status = read(exchange).status
     if model.status != "cancelled":
         rule = "cancel.settled" if model.background else "cancel.foreground"
-        state.decide(rule, judge_late_cancel(rule, exchange))
+        state.decide(rule, [*judge_reply(rule, exchange), *judge_late_cancel(rule, exchange)])
     if is_success(exchange) and status is not None:
         rule = "cancel.keeps-background-result" if model.background else "cancel.keeps-result"
         message = "a cancel changed what was over"
@@ -82,18 +81,14 @@ def _judge_late(state: HistoryState, model: InteractionModel, exchange: Exchange
         state.decide(rule, [changed] if status != model.status else [])
 
 
-def judge_late_cancel(rule: str, exchange: Exchange) -> list[Finding]:
-    """A cancel that comes too late is refused, or answered with the interaction as it was."""
-    findings = list(_LATE.judge(exchange, rule))
-    status = read(exchange).status
-    actual = format_answer(exchange)
+def judge_late_cancel(rule: str, exchange: Exchange) -> Iterator[Finding]:
+    """The answer to a cancel that comes too late must not say that it succeeded."""
+    status, actual = read(exchange).status, format_answer(exchange)
     if status == "cancelled":
-        message = "a run that was over is answered as cancelled"
-        findings.append(Finding(rule, message, "a refusal", actual))
+        yield Finding(rule, "a run that was over is answered as cancelled", "a refusal", actual)
     elif exchange.succeeded and status is None:
-        message = "accepted without an interaction"
-        findings.append(Finding(rule, message, "a refusal", actual, severity=Severity.INFORMATION))
-    return findings
+        message, severity = "accepted without an interaction", Severity.INFORMATION
+        yield Finding(rule, message, "a refusal", actual, severity=severity)
 
 
 # --- deletes
@@ -107,15 +102,13 @@ def judge_delete(state: HistoryState, model: InteractionModel, exchange: Exchang
     if model.running:
         state.decide_reply("del.running", exchange)
     else:
-        state.decide("del.ok", judge_deleted(exchange))
+        state.decide("del.ok", [*judge_reply("del.ok", exchange), *judge_deleted(exchange)])
     if is_success(exchange):
         model.forget()
 
 
-def judge_deleted(exchange: Exchange) -> list[Finding]:
-    """A delete succeeds, and its answer need not say anything."""
-    findings = list(Reply(SUCCESS).judge(exchange, "del.ok"))
+def judge_deleted(exchange: Exchange) -> Iterator[Finding]:
+    """The answer to a delete need not say anything."""
     if exchange.succeeded and exchange.body.strip() and read(exchange).json != {}:
         message, actual = "the answer says more than it has to", format_answer(exchange)
-        findings.append(Finding("del.ok", message, "{} or no body", actual, severity=Severity.NON_STRICT))
-    return findings
+        yield Finding("del.ok", message, "{} or no body", actual, severity=Severity.NON_STRICT)

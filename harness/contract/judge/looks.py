@@ -81,26 +81,19 @@ def _judge_awaited(state: HistoryState, model: InteractionModel, intent: Intent)
     if model.status in SETTLED:
         state.decide("bg.settles")
     elif intent.awaited and model.running:
-        message = "the run did not settle in time"
-        state.decide("bg.settles", [Finding("bg.settles", message, "a settled status", model.status)])
+        state.decide("bg.settles", agreement.judge_end_status(model.status))
 
 
 def _judge_cancelled(state: HistoryState, model: InteractionModel, before: str) -> None:
     status = model.status
     if before == "cancelled":
-        came_back = Finding("cancel.stays", "a cancelled run did not stay cancelled", "cancelled", status)
-        state.decide("cancel.stays", [came_back] if status != "cancelled" else [])
+        state.decide("cancel.stays", agreement.judge_stays((before, status)))
     elif status == "cancelled":
         state.decide("cancel.state")
     else:
         model.looks_since_cancel += 1
         if is_settled(status) or model.looks_since_cancel > GRACE:
-            state.decide("cancel.state", [judge_uncancelled(status)])
-
-
-def judge_uncancelled(status: str) -> Finding:
-    """The finding on a run that was cancelled and shows another status."""
-    return Finding("cancel.state", "a run was cancelled and is not", "cancelled", status)
+            state.decide("cancel.state", agreement.judge_cancelled(status))
 
 
 def _judge_output(
@@ -124,9 +117,11 @@ def _compare_output(state: HistoryState, model: InteractionModel, body: dict[str
         if model.timeline.whole:
             state.decide("stream.equals-get", agreement.judge_assembled(model.timeline.events, body))
         return
-    known = {"status": model.status, "steps": model.steps, "usage": model.usage}
+    steps = body.get("steps")
+    known = {"steps": model.steps, "usage": model.usage}
+    shown = {"steps": steps if isinstance(steps, list) else None, "usage": body.get("usage")}
     if model.source == "get.same" and model.with_input == with_input:
-        state.decide("get.same", agreement.judge_same("get.same", known, body, ("steps", "usage")))
+        state.decide("get.same", agreement.judge_same("get.same", known, shown, known))
     elif model.source == "stream.equals-get":
         state.decide("stream.equals-get", agreement.judge_assembled(model.timeline.events, body))
     else:

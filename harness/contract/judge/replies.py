@@ -75,6 +75,8 @@ _BAD_REQUEST = Reply({400}, CLIENT_ERROR, in_stream=has_only_errors)
 _BAD_FIELD = Reply({400}, {422}, in_stream=has_only_errors)
 _NO_PARENT = Reply({400, 404}, CLIENT_ERROR, in_stream=has_only_errors)
 
+_ANY_ANSWER = Reply({*SUCCESS, *CLIENT_ERROR})
+
 FOREIGN_CHAIN = "store.isolation/chain"
 """The row for a create that continues another project's interaction."""
 
@@ -104,6 +106,8 @@ REPLIES: Mapping[str, Reply] = {
     "bg.settles": Reply(SUCCESS),
     "cancel.ok": Reply(SUCCESS),
     "cancel.get-after": Reply(SUCCESS),
+    "cancel.foreground": _ANY_ANSWER,
+    "cancel.settled": _ANY_ANSWER,
     "cancel.unknown": Reply({400, 404}, CLIENT_ERROR),
     "chain.ok": Reply(SUCCESS),
     "chain.after-settled": Reply(SUCCESS),
@@ -111,7 +115,7 @@ REPLIES: Mapping[str, Reply] = {
     "chain.unknown": _NO_PARENT,
     "resume.opens": Reply(SUCCESS),
     "resume.live": Reply(SUCCESS),
-    "resume.foreground": Reply({*SUCCESS, *CLIENT_ERROR}),
+    "resume.foreground": _ANY_ANSWER,
     "resume.unknown": Reply({400, 404}, CLIENT_ERROR, in_stream=has_error),
     "tool.result-ok": Reply(SUCCESS),
     "tool.result-bad-id": _BAD_REQUEST,
