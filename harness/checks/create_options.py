@@ -19,6 +19,7 @@ from harness.checks.judging import (
     broken,
     expect_interaction,
     expect_offered,
+    expect_reply,
     expect_status,
     input_text,
     interaction_in,
@@ -62,7 +63,7 @@ def contradictory_creates(t: Target) -> Steps:
     accepts=["400", "another 4xx (non-strict)"],
 )
 def _needs_a_model(neither: Exchange) -> Iterator[Finding]:
-    yield from expect_status(neither, accepts={400}, tolerates=CLIENT_ERROR)
+    yield from expect_reply("create.model-xor-agent", neither)
 
 
 @_OPTIONS.check(
@@ -73,7 +74,7 @@ def _needs_a_model(neither: Exchange) -> Iterator[Finding]:
     accepts=["400", "another 4xx (non-strict)"],
 )
 def _needs_one_of_two(both: Exchange) -> Iterator[Finding]:
-    yield from expect_status(both, accepts={400}, tolerates=CLIENT_ERROR)
+    yield from expect_reply("create.both", both)
 
 
 @_OPTIONS.check(
@@ -84,8 +85,8 @@ def _needs_one_of_two(both: Exchange) -> Iterator[Finding]:
     accepts=["400", "another 4xx (non-strict)"],
 )
 def _needs_input(no_input: Exchange, empty_input: Exchange) -> Iterator[Finding]:
-    yield from at("no_input", expect_status(no_input, accepts={400}, tolerates=CLIENT_ERROR))
-    yield from at("empty_input", expect_status(empty_input, accepts={400}, tolerates=CLIENT_ERROR))
+    yield from at("no_input", expect_reply("create.input-missing", no_input))
+    yield from at("empty_input", expect_reply("create.input-missing", empty_input))
 
 
 @_OPTIONS.check(

@@ -5,7 +5,6 @@ Layer 2. Every request here is refused by a conforming target before a model run
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
 from functools import partial
@@ -18,9 +17,9 @@ from harness.checks.judging import (
     TOO_MANY,
     among,
     answered,
-    asked,
     at,
     broken,
+    expect_reply,
     expect_status,
     of_rule,
     shown,
@@ -28,20 +27,13 @@ from harness.checks.judging import (
 from harness.checks.stored import HELLO, UNKNOWN_ID, WRONG_KEY, all_of
 from harness.checks.target import KEY_HEADER, Target
 from harness.contract import read
+from harness.contract.judge.answer import judge_error_shape, judge_leaks
 from harness.contract.rules import BY_ID
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
 
 _ERRORS = Registry(BY_ID)
 CHECKS = _ERRORS.checks
-
-TRACE = re.compile(
-    rb"Traceback \(most recent call last\)|\n\s+at [\w.$<>]+ ?\(|File \\?\"[^\"]+\\?\", line \d+|goroutine \d+ \["
-)
-"""The first lines of Python, JavaScript, Java and Go stack traces, in JSON strings too."""
-
-LEAKABLE = 8
-"""The shortest key to look for in errors; a shorter one might occur in any text."""
 
 
 @exercise(requests=12, front_end=True)
@@ -93,8 +85,8 @@ def _refuses_what_is_no_json(broken_json: Exchange, no_json: Exchange) -> Iterat
     accepts=["400", "422 (non-strict)"],
 )
 def _refuses_wrong_types(number_input: Exchange, text_tools: Exchange) -> Iterator[Finding]:
-    yield from at("number_input", expect_status(number_input, accepts={400}, tolerates={422}))
-    yield from at("text_tools", expect_status(text_tools, accepts={400}, tolerates={422}))
+    yield from at("number_input", expect_reply("err.wrong-type", number_input))
+    yield from at("text_tools", expect_reply("err.wrong-type", text_tools))
 
 
 @_ERRORS.check(
@@ -116,7 +108,7 @@ def _refuses_arrays(array: Exchange) -> Iterator[Finding]:
     accepts=["400 with any code", "422 (non-strict)"],
 )
 def _refuses_unknown_fields(unknown_field: Exchange) -> Iterator[Finding]:
-    yield from expect_status(unknown_field, accepts={400}, tolerates={422})
+    yield from expect_reply("err.unknown-field", unknown_field)
 
 
 @_ERRORS.check(
@@ -127,7 +119,7 @@ def _refuses_unknown_fields(unknown_field: Exchange) -> Iterator[Finding]:
     accepts=["404", "another 4xx", "2xx from a target that maps every name to a model (non-strict)"],
 )
 def _refuses_unknown_models(unknown_model: Exchange) -> Iterator[Finding]:
-    yield from expect_status(unknown_model, accepts=CLIENT_ERROR, tolerates=SUCCESS)
+    yield from expect_reply("err.unknown-model", unknown_model)
 
 
 @_ERRORS.check(
@@ -162,18 +154,7 @@ def _knows_its_routes(unknown_route: Exchange) -> Iterator[Finding]:
     everywhere=True,
 )
 def _shapes_errors(errors: list[Exchange]) -> Iterator[Finding]:
-    yield from among("errors", errors, _misshapen)
-
-
-def _misshapen(answer: Exchange) -> Iterator[Finding]:
-    if read(answer).json is None:
-        yield broken(
-            f"the error that answers {asked(answer)} is no JSON",
-            expected='{"error": {"code", "message"}}',
-            actual=shown(answer),
-        )
-    else:
-        yield from of_rule("err.shape", answer)
+    yield from among("errors", errors, judge_error_shape)
 
 
 @_ERRORS.check(
@@ -214,15 +195,7 @@ def _keeps_secrets(errors: list[Exchange], unknown_route: Exchange, wrong_key: E
 
 
 def _leaks(answer: Exchange) -> Iterator[Finding]:
-    key = answered(answer).request.headers.get(KEY_HEADER).encode()
-    if len(key) >= LEAKABLE and key in answer.body:
-        yield broken(f"the error that answers {asked(answer)} repeats the caller's key")
-    trace = TRACE.search(answer.body)
-    if trace:
-        yield broken(
-            f"the error that answers {asked(answer)} shows a stack trace",
-            actual=trace.group().decode("utf-8", "replace").strip(),
-        )
+    yield from judge_leaks(answered(answer), answer.request.headers.get(KEY_HEADER))
 
 
 @exercise(requests=1)

@@ -18,16 +18,17 @@ from harness.checks.events import (
     events_in,
     expect_stream,
     is_stream,
-    of_the_run,
     stream_id,
 )
 from harness.checks.judging import at, broken
-from harness.checks.oracle import Rest, additions, compare, cuts, leniencies, losses, same_event
+from harness.checks.oracle import Rest, additions, compare, cuts, leniencies, losses
 from harness.checks.running import whole
 from harness.checks.stored import HELLO
 from harness.checks.target import Target
 from harness.checks.waiting import Part, need_id, opened
 from harness.contract import read
+from harness.contract.judge.agreement import judge_identity
+from harness.contract.judge.run_events import is_of_the_run, is_same_event
 from harness.contract.rules import BY_ID
 from harness.outcome import Finding, Severity, Unmet
 from harness.wire import Exchange, Request
@@ -138,9 +139,8 @@ def _is_the_one_asked_for(asked_for: str, first: Exchange, replay: Exchange) -> 
     if not any(told.values()):
         raise Unmet("no event names its interaction")
     for name, found in told.items():
-        if found and found != asked_for:
-            stray = broken("the events are of another interaction", expected=asked_for, actual=found)
-            yield stray.at(exchange=name)
+        if found:
+            yield from at(name, judge_identity("resume.same-id", asked_for, found))
 
 
 @_RESUME.check(
@@ -264,9 +264,9 @@ def _flaws(stream: Exchange) -> Iterator[Finding]:
 
 
 def _moved_ids(name: str, these: Sequence[Event], those: Sequence[Event]) -> Iterator[Finding]:
-    pairs = zip(filter(of_the_run, these), filter(of_the_run, those), strict=False)
+    pairs = zip(filter(is_of_the_run, these), filter(is_of_the_run, those), strict=False)
     for number, (one, other) in enumerate(pairs):
-        if same_event(one, other) and cursor(one) != cursor(other):
+        if is_same_event(one, other) and cursor(one) != cursor(other):
             yield broken(
                 f"an event has another id in {name}", expected=repr(cursor(one)), actual=repr(cursor(other))
             ).at(event=number)

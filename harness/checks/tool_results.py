@@ -15,6 +15,7 @@ from harness.checks.judging import (
     at,
     broken,
     expect_interaction,
+    expect_reply,
     expect_settled,
     expect_status,
     interaction_in,
@@ -25,6 +26,7 @@ from harness.checks.streamed import FORCED, WEATHER
 from harness.checks.target import Target
 from harness.checks.tools import QUESTION, a_tool_loop, calls_in, first_call, result_of
 from harness.checks.waiting import id_of
+from harness.contract.judge.agreement import judge_own_id
 from harness.contract.output import output_steps
 from harness.contract.rules import BY_ID
 from harness.outcome import Finding, Unmet
@@ -152,7 +154,7 @@ def _takes_it_without_tools(bare: Exchange) -> Iterator[Finding]:
     accepts=["400", "any other 4xx: non-strict"],
 )
 def _refuses_a_stray_result(wrong_id: Exchange) -> Iterator[Finding]:
-    yield from expect_status(wrong_id, accepts={400}, tolerates=CLIENT_ERROR)
+    yield from expect_reply("tool.result-bad-id", wrong_id)
 
 
 @_RESULTS.check(
@@ -164,7 +166,7 @@ def _refuses_a_stray_result(wrong_id: Exchange) -> Iterator[Finding]:
     accepts=["any 4xx"],
 )
 def _refuses_a_lone_result(orphan: Exchange) -> Iterator[Finding]:
-    yield from expect_status(orphan, accepts=CLIENT_ERROR)
+    yield from expect_reply("tool.result-orphan", orphan)
 
 
 @_RESULTS.check(
@@ -221,7 +223,6 @@ def _accepted_result(asked: Exchange, answer: Exchange) -> Iterator[Finding]:
     yield from expect_interaction(answer)
     if answer.status not in SUCCESS:
         return
-    if id_of(answer) == id_of(asked):
-        yield broken("the turn with the result has the id of the call's", expected="a new id", actual=id_of(asked))
+    yield from judge_own_id("", id_of(answer), id_of(asked))
     if calls_in(answer):
         yield noted("the model called again")

@@ -6,7 +6,7 @@ Must not know in which order answers came, nor who else uses the target; the cal
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -43,11 +43,12 @@ def judge_own_id(rule: str, own: str, other: str) -> Iterator[Finding]:
         yield Finding(rule, "the turn has no id of its own", "a new id", actual)
 
 
-def judge_new_id(given: Iterable[str], identity: str) -> Iterator[Finding]:
+def judge_new_id(given: Container[object], identity: object) -> Iterator[Finding]:
     """An id must not have been given before."""
     if identity in given:
         message = "an id was given before"
-        yield Finding("create.id-unique", message, "a new id", identity, Where(pointer="$.id"))
+        place = Where(pointer="$.id")
+        yield Finding("create.id-unique", message, "a new id", format_value(identity), place)
 
 
 def judge_id(rule: str, identity: object) -> Iterator[Finding]:
@@ -62,19 +63,26 @@ def rule_of_change(before: str) -> str:
     return "bg.no-regress" if before in SETTLED else "bg.transition"
 
 
+def judge_end_stays(end: str, status: str, rule: str = "bg.no-regress") -> Iterator[Finding]:
+    """The status at which a run has settled must stay."""
+    if status != end:
+        yield Finding(rule, f"{status or 'no status'} follows {end}", f"no status but {end}", status or "none")
+
+
 def judge_changes(statuses: Iterable[str], rule: str = "") -> Iterator[Finding]:
     """Each status must be able to follow the one before; nothing is claimed of one that is not listed.
 
     Without `rule`, a finding is of `rule_of_change`.
     """
     for before, after in pairwise(statuses):
-        allowed = may_follow(before, after)
-        broken = rule or rule_of_change(before)
-        if allowed is None and before != after:
+        kept = rule or rule_of_change(before)
+        if before in SETTLED:
+            yield from judge_end_stays(before, after, kept)
+        elif (allowed := may_follow(before, after)) is False:
+            yield Finding(kept, f"{after} follows {before}", f"no {after} after {before}", after)
+        elif allowed is None and before != after:
             message = f"{after} follows {before}, one of which is not listed"
-            yield Finding(broken, message, "listed statuses", after, severity=Severity.INFORMATION)
-        elif allowed is False:
-            yield Finding(broken, f"{after} follows {before}", f"no {after} after {before}", after)
+            yield Finding(kept, message, "listed statuses", after, severity=Severity.INFORMATION)
 
 
 def judge_settled(rule: str, body: Body) -> Iterator[Finding]:

@@ -22,6 +22,7 @@ SUCCESS = range(200, 300)
 class Reply:
     """The statuses that keep a rule, those that keep it in a lenient reading, and those only worth a note.
 
+    The first of these that lists a status decides.
     `in_stream` tells of a successful answer whether its stream refuses the request as well as a status would.
     """
 
@@ -76,6 +77,7 @@ _BAD_FIELD = Reply({400}, {422}, in_stream=has_only_errors)
 _NO_PARENT = Reply({400, 404}, CLIENT_ERROR, in_stream=has_only_errors)
 
 _ANY_ANSWER = Reply({*SUCCESS, *CLIENT_ERROR})
+"""The answer may be a refusal or not; what it says is judged besides."""
 
 FOREIGN_CHAIN = "store.isolation/chain"
 """The row for a create that continues another project's interaction."""
@@ -89,7 +91,7 @@ REPLIES: Mapping[str, Reply] = {
     "err.wrong-type": _BAD_FIELD,
     "err.unknown-model": Reply(CLIENT_ERROR, SUCCESS, in_stream=has_only_errors),
     "get.ok": Reply({200}, SUCCESS),
-    "get.unknown": Reply({404}, CLIENT_ERROR, notes={400}),
+    "get.unknown": Reply({404}, frozenset(CLIENT_ERROR) - {400}, notes={400}),
     "store.false-get": Reply({404}, CLIENT_ERROR, in_stream=has_only_errors),
     "store.false-chain": _NO_PARENT,
     "store.false-bg": _BAD_REQUEST,
