@@ -14,6 +14,8 @@ from harness.cassette import CassetteError, Recording, Redactor
 from harness.cassette import load as load_cassette
 from harness.cli.main import main
 from harness.contract import StreamJudge, judge_history, judge_interaction, read
+from harness.contract.judge.history_judge import HistoryJudge
+from harness.contract.judge.history_state import Intent
 from harness.contract.protocol import PROTOCOL
 from harness.emulator import Emulator
 from harness.faults import parse as parse_faults
@@ -106,6 +108,9 @@ def test_exchanges_are_judged_whatever_they_hold(answers: list[tuple[int, str, b
         list(judge_exchange(exchange, "some-secret-key"))
         assert read(exchange) is read(exchange)
     judge_history([("one", exchange) for exchange in exchanges])
+    judge = HistoryJudge(sole_client=True)
+    for exchange in exchanges:
+        judge.note(exchange, Intent(legal=True, awaited=True))
 
 
 KNOWN_PATHS = (

@@ -34,8 +34,9 @@ def judge_look(state: HistoryState, model: InteractionModel, exchange: Exchange,
             state.decide_reply("del.gone" if model.gone else "store.false-get", exchange)
         return
     body = read(exchange).interaction
+    if state.sole_client and intent.final:
+        _judge_found(state, model, exchange)
     if not is_success(exchange) or body is None:
-        _judge_missing(state, model, exchange, intent)
         return
     if state.decide("bg.same-id", agreement.judge_identity("bg.same-id", model.id, body.get("id"))):
         return
@@ -68,9 +69,7 @@ _SUSPICIONS = {
 }
 
 
-def _judge_missing(state: HistoryState, model: InteractionModel, exchange: Exchange, intent: Intent) -> None:
-    if not state.sole_client or not intent.final:
-        return
+def _judge_found(state: HistoryState, model: InteractionModel, exchange: Exchange) -> None:
     rule = "cancel.get-after" if model.status == "cancelled" else "get.ok"
     if not state.decide_reply(rule, exchange) and read(exchange).interaction is None:
         actual = format_answer(exchange)
@@ -171,6 +170,7 @@ def judge_end(state: HistoryState, model: InteractionModel, reading: PartialRead
     stream = read(exchange).stream
     if exchange.truncated or stream is None or not model.there:
         return
+    state.decide(_rule_of_opening(model, reading.after))
     _judge_named(state, model, exchange)
     over = stream.completed is not None or (stream.whole and not reading.resumed)
     if (
@@ -196,14 +196,17 @@ def judge_unopened(
     """Judge a GET with stream=true that opened no stream of an interaction that is there."""
     if not intent.final or (cursor is not None and model.timeline.position_after(cursor) is None):
         return
-    if not model.background:
-        rule = "resume.foreground"
-    else:
-        rule = "resume.opens" if cursor is None else "resume.live"
+    rule = _rule_of_opening(model, cursor)
     refused = model.background or not is_refusal(exchange)
     if not state.decide_reply(rule, exchange) and refused:
         actual = format_answer(exchange)
         state.decide(rule, [Finding(rule, "no stream of an interaction that is there", "an event stream", actual)])
+
+
+def _rule_of_opening(model: InteractionModel, cursor: str | None) -> str:
+    if not model.background:
+        return "resume.foreground"
+    return "resume.opens" if cursor is None else "resume.live"
 
 
 def _judge_named(state: HistoryState, model: InteractionModel, exchange: Exchange) -> None:
