@@ -19,7 +19,7 @@ from typing import Any
 import httpx
 
 from harness.plugin import DroppedStream, InteractionsEmulator, cases_of, client, no_sleep
-from harness.plugin.drops import Loop
+from harness.plugin.interactions.dropped_stream import Loop
 from harness.resume import follow
 
 ROUNDS = 100
@@ -86,17 +86,17 @@ def importing(module: str) -> float:
 
 _FIRST_FIXTURE = """
 import time, pytest
-from harness.plugin.environment import Environment
+from harness.plugin.environment_variables import Environment
 environment = Environment(())
 environment.install()
 def opened():
     begin = time.perf_counter()
-    from harness.plugin.guard import loopback_only
-    from harness.plugin.served import InteractionsEmulator
+    from harness.plugin.network_guard import loopback_only
+    from harness.plugin.observed_service import InteractionsEmulator
     with InteractionsEmulator().open(session), loopback_only():
         return time.perf_counter() - begin
 begin = time.perf_counter()
-from harness.plugin.session import Session
+from harness.plugin.session_server import Session
 session = Session(environment)
 first = time.perf_counter() - begin + opened()
 again = sorted(opened() for _ in range(200))

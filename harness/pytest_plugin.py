@@ -1,6 +1,6 @@
 """The pytest plugin: options, markers and fixtures over `harness.plugin`. No logic; see `docs/pytest.md`.
 
-Layer 7. Loaded in every pytest session where the package is installed, so nothing heavy is imported at the top:
+Layer 8. Loaded in every pytest session where the package is installed, so nothing heavy is imported at the top:
 the modules behind a fixture are imported by the first test that requests it.
 """
 
@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from harness.plugin.environment import BASE_URL_VARIABLES, Environment
+from harness.plugin.environment_variables import BASE_URL_VARIABLES, Environment
 
 if TYPE_CHECKING:
-    from harness.plugin.chain import Chain
-    from harness.plugin.drops import DroppedStream
-    from harness.plugin.lifecycle import Lifecycle
-    from harness.plugin.replay import CassetteFixture
-    from harness.plugin.served import InteractionsEmulator, Served
-    from harness.plugin.session import Session
-    from harness.plugin.sleeps import Sleeps
-    from harness.plugin.unchecked import Promise
+    from harness.plugin.cassette_fixture import CassetteFixture
+    from harness.plugin.interactions.chain import Chain
+    from harness.plugin.interactions.dropped_stream import DroppedStream
+    from harness.plugin.interactions.lifecycle import Lifecycle
+    from harness.plugin.observed_service import InteractionsEmulator, Served
+    from harness.plugin.session_server import Session
+    from harness.plugin.sleep_skipping import Sleeps
+    from harness.plugin.unused_result import Promise
 
 _ENVIRONMENT = pytest.StashKey[Environment]()
 _SESSION = pytest.StashKey["Session"]()
@@ -88,7 +88,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         item.fixturenames.append(_CASSETTE)
     item.config.stash[_ENVIRONMENT].route(not _OURS.isdisjoint(getattr(item, "fixturenames", ())))
     if item.get_closest_marker("vcr") is not None:
-        from harness.plugin.beside_vcr import refuse_plain_replay
+        from harness.plugin.vcr_compat import refuse_plain_replay
 
         refuse_plain_replay(item)
 
@@ -96,7 +96,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 @pytest.hookimpl(optionalhook=True, tryfirst=True)
 def pytest_recording_configure(vcr: Any) -> None:
     """Let pytest-recording play our cassettes too. This is pytest-recording's own hook."""
-    from harness.plugin.beside_vcr import bear_metadata
+    from harness.plugin.vcr_compat import bear_metadata
 
     bear_metadata(vcr)
 
@@ -116,14 +116,14 @@ def pytest_runtest_makereport(
     Warn about a test that passes without checking the expected outcome.
     """
     if call.excinfo is not None and call.excinfo.type.__module__.startswith("harness."):
-        from harness.plugin.wording import reword
+        from harness.plugin.traceback_trim import reword
 
         reword(call)
     report = yield
     if report.failed and (told := item.stash.get(_TOLD, None)) is not None and (text := told()):
         report.sections.append(("interactions", text))
     if (promises := item.stash.get(_PROMISES, None)) is not None:
-        from harness.plugin.unchecked import follow
+        from harness.plugin.unused_result import follow
 
         follow(item, report, promises)
     return report
@@ -133,7 +133,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Make one test for each route, and for each known cut."""
     marked = any(marker.name.startswith("interactions_") for marker in metafunc.definition.own_markers)
     if marked or not _PARAMETRIZED.isdisjoint(metafunc.fixturenames):
-        from harness.plugin.parametrize import parametrize
+        from harness.plugin.interactions.parametrize import parametrize
 
         parametrize(metafunc)
 
@@ -143,7 +143,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     reports = [report for group in terminalreporter.stats.values() for report in group]
     if not any(getattr(report, "user_properties", ()) for report in reports):
         return
-    from harness.plugin.remarks import sections
+    from harness.plugin.terminal_summary import sections
 
     for title, lines in sections(reports):
         terminalreporter.section(title)
@@ -152,7 +152,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 def _session(config: pytest.Config) -> Session:
     if _SESSION not in config.stash:
-        from harness.plugin.session import Session
+        from harness.plugin.session_server import Session
 
         config.stash[_SESSION] = Session(config.stash[_ENVIRONMENT])
     return config.stash[_SESSION]
@@ -161,8 +161,8 @@ def _session(config: pytest.Config) -> Session:
 @pytest.fixture
 def interactions_emulator(request: pytest.FixtureRequest) -> Iterator[InteractionsEmulator]:
     """A fresh emulator of the API, on a socket (`.base_url`) and in-process (`.transport`)."""
-    from harness.plugin.beside_vcr import guard_beside
-    from harness.plugin.served import InteractionsEmulator
+    from harness.plugin.observed_service import InteractionsEmulator
+    from harness.plugin.vcr_compat import guard_beside
 
     settings: dict[str, Any] = {}
     for marker in request.node.iter_markers("interactions_emulator"):
@@ -183,7 +183,7 @@ def _served(request: pytest.FixtureRequest) -> Served:
 @pytest.fixture
 def interactions_client(request: pytest.FixtureRequest) -> Iterator[Any]:
     """A `google.genai.Client` of the test's emulator or recording; a plain `httpx.Client` without google-genai."""
-    from harness.plugin.clients import client
+    from harness.plugin.interactions.clients import client
 
     with client(_served(request)) as made:
         yield made
@@ -192,7 +192,7 @@ def interactions_client(request: pytest.FixtureRequest) -> Iterator[Any]:
 @pytest.fixture
 def interactions_async_client(request: pytest.FixtureRequest) -> Iterator[Any]:
     """The async client: `google.genai.Client().aio`, or an `httpx.AsyncClient` without google-genai."""
-    from harness.plugin.clients import async_client
+    from harness.plugin.interactions.clients import async_client
 
     with async_client(_served(request)) as made:
         yield made
@@ -201,7 +201,7 @@ def interactions_async_client(request: pytest.FixtureRequest) -> Iterator[Any]:
 @pytest.fixture
 def interactions_no_sleep() -> Iterator[Sleeps]:
     """Skips and counts the sleeps of the code under test."""
-    from harness.plugin.sleeps import no_sleep
+    from harness.plugin.sleep_skipping import no_sleep
 
     with no_sleep() as sleeps:
         yield sleeps
@@ -212,8 +212,8 @@ def interaction_lifecycle(
     request: pytest.FixtureRequest, interactions_emulator: InteractionsEmulator
 ) -> Lifecycle:
     """An interaction that will take one of the routes, and its expected outcome."""
-    from harness.plugin.lifecycle import Lifecycle
-    from harness.plugin.parametrize import parameter_of
+    from harness.plugin.interactions.lifecycle import Lifecycle
+    from harness.plugin.interactions.parametrize import parameter_of
 
     lifecycle = Lifecycle(interactions_emulator, parameter_of(request))
     request.node.stash.setdefault(_PROMISES, {})["interaction_lifecycle"] = lifecycle
@@ -223,7 +223,7 @@ def interaction_lifecycle(
 @pytest.fixture
 def interaction_chain(interactions_emulator: InteractionsEmulator) -> Chain:
     """Builds chains of interactions and checks what each turn has seen."""
-    from harness.plugin.chain import Chain
+    from harness.plugin.interactions.chain import Chain
 
     return Chain(interactions_emulator)
 
@@ -231,8 +231,8 @@ def interaction_chain(interactions_emulator: InteractionsEmulator) -> Chain:
 @pytest.fixture
 def dropped_stream(request: pytest.FixtureRequest, interactions_emulator: InteractionsEmulator) -> DroppedStream:
     """An interaction whose stream drops where the test's parameter says."""
-    from harness.plugin.drops import DroppedStream
-    from harness.plugin.parametrize import parameter_of
+    from harness.plugin.interactions.dropped_stream import DroppedStream
+    from harness.plugin.interactions.parametrize import parameter_of
 
     stream = DroppedStream(interactions_emulator, parameter_of(request), request.node.nodeid)
     request.node.stash[_TOLD] = stream.told
@@ -243,7 +243,7 @@ def dropped_stream(request: pytest.FixtureRequest, interactions_emulator: Intera
 @pytest.fixture
 def interactions_cassette(request: pytest.FixtureRequest) -> Iterator[CassetteFixture]:
     """The test's recording, played without a network or recorded from a service."""
-    from harness.plugin.replay import cassette_of, guard_of
+    from harness.plugin.cassette_fixture import cassette_of, guard_of
 
     session = _session(request.config)
     with cassette_of(request) as cassette, cassette.open(session):

@@ -1,16 +1,16 @@
 """Recordings: their file format over vcrpy, matching, redaction, and a service that plays them. Layer 1."""
 
-from harness.cassette.fault import CassetteError
-from harness.cassette.file import Cassette, load, save
-from harness.cassette.framing import Pieces, pack, unpack
-from harness.cassette.journal import Journal
-from harness.cassette.matching import Difference
-from harness.cassette.player import Miss, Player
-from harness.cassette.provenance import Provenance, Target
-from harness.cassette.recording import UNKNOWN_ORIGIN, Recording, Unit
-from harness.cassette.redact import Redactor, Replaced
-from harness.cassette.scan import Hit, scan, scan_file
-from harness.cassette.tape import CassetteFile
+from harness.cassette.format.errors import CassetteError
+from harness.cassette.format.file import Cassette, load, save
+from harness.cassette.format.framing import Pieces, pack, unpack
+from harness.cassette.format.provenance import Provenance, Target
+from harness.cassette.format.recording import UNKNOWN_ORIGIN, Recording, Unit
+from harness.cassette.record.cassette_writer import CassetteFile
+from harness.cassette.record.journal import Journal
+from harness.cassette.redaction.redactor import Redactor, Replaced
+from harness.cassette.redaction.scan import Hit, scan, scan_file
+from harness.cassette.replay.matching import Difference
+from harness.cassette.replay.player import Miss, Player
 
 __all__ = [
     "Recording", "Unit", "UNKNOWN_ORIGIN", "Pieces", "pack", "unpack",

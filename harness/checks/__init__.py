@@ -3,7 +3,9 @@
 Importing this package is cheap; `harness.checks.catalogue` imports every area module.
 """
 
-from harness.checks.actions import (
+from harness.checks.capabilities import CAPABILITIES
+from harness.contract.requests import Target
+from harness.kit.actions import (
     Close,
     Finish,
     Open,
@@ -14,8 +16,7 @@ from harness.checks.actions import (
     Wait,
     stopped,
 )
-from harness.checks.check import CAPABILITIES, Check, Exercise, Registry, exercise
-from harness.checks.target import Target
+from harness.kit.check import Check, Exercise, Registry, exercise
 
 __all__ = [
     "Check", "Exercise", "exercise", "Registry", "CAPABILITIES",

@@ -7,36 +7,36 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from harness.checks import (
+from harness.checks.areas import (
     agents,
     auth,
     background,
     cancel,
     chain,
+    concurrent_readers,
     continuation,
     create,
     create_options,
     cursors,
     delete,
-    endings,
     environments,
     errors,
+    final_statuses,
     http,
-    own_agents,
-    readers,
     resume,
     retrieve,
     robustness,
+    saved_agents,
     search,
     stream,
-    streaming,
+    stream_timing,
     tool_results,
     tools,
     uploads,
     usage,
     webhooks,
 )
-from harness.checks.check import Check
+from harness.kit.check import Check
 
 _AREAS = (
     http,
@@ -48,12 +48,12 @@ _AREAS = (
     retrieve,
     delete,
     stream,
-    streaming,
+    stream_timing,
     resume,
     cursors,
-    readers,
+    concurrent_readers,
     background,
-    endings,
+    final_statuses,
     cancel,
     chain,
     tools,
@@ -61,7 +61,7 @@ _AREAS = (
     search,
     continuation,
     agents,
-    own_agents,
+    saved_agents,
     environments,
     uploads,
     webhooks,

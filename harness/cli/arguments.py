@@ -1,6 +1,6 @@
 """Argument parsing for all commands: an argparse parser that reports mistakes as usage faults with suggestions.
 
-Layer 6.
+Layer 7.
 """
 
 from __future__ import annotations

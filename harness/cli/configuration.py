@@ -1,6 +1,6 @@
 """Defaults from `[tool.harness]` of the nearest pyproject.toml; the command line takes precedence.
 
-Layer 6. Keys are the long flags without their dashes. API keys are refused, because the file gets committed: they
+Layer 7. Keys are the long flags without their dashes. API keys are refused, because the file gets committed: they
 come from the environment.
 """
 

@@ -1,6 +1,6 @@
 """Finds the command, runs it, and turns whatever happens into an exit code and a readable line.
 
-Layer 6. The only place that catches faults of every kind. Usage and target problems never show a stack trace;
+Layer 7. The only place that catches faults of every kind. Usage and target problems never show a stack trace;
 unexpected exceptions, which are bugs of ours, do. Commands are imported when they are called, so that
 `harness --help` stays fast.
 """
@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import NamedTuple, Protocol, cast
 
 from harness import __version__
-from harness.cli.hiding import begin, hidden
-from harness.cli.shadow import shadow_note
-from harness.cli.signals import told_like_interrupted
+from harness.cli.masking import begin, hidden
+from harness.cli.name_clash import shadow_note
+from harness.cli.signal_handling import told_like_interrupted
 from harness.outcome import Exit, HarnessFault, TargetFault, UsageFault
 from harness.outcome.suggest import did_you_mean
 
@@ -43,20 +43,24 @@ class Entry(NamedTuple):
 
 
 COMMANDS: dict[str, Entry] = {
-    "check": Entry("harness.cli.check", "judge a server against the contract"),
-    "list": Entry("harness.cli.listing", "list the catalogue of checks"),
-    "explain": Entry("harness.cli.explain", "explain checks: rule, source, what breaks, what passes"),
-    "smoke": Entry("harness.cli.smoke", "ask whether a server is up and authorised, and what it can do"),
-    "serve": Entry("harness.cli.serve", "serve the reference emulator, or one of its mutants"),
-    "torture": Entry("harness.cli.torture", "run a client once for every place where its connection can drop"),
-    "gateway": Entry("harness.cli.gateway", "judge a gateway from both sides at once"),
-    "fuzz": Entry("harness.cli.fuzz", "search a server for requests and histories that break its promises"),
-    "mutants": Entry("harness.cli.mutants", "print the kill matrix: which check notices which mutant"),
-    "record": Entry("harness.cli.record", "record the traffic between clients and a server"),
-    "replay": Entry("harness.cli.replay", "serve a recording again, byte for byte"),
-    "proxy": Entry("harness.cli.proxy", "stand in front of any server and break connections as told"),
-    "diff": Entry("harness.cli.diff", "compare two recordings: drift of shape, drift of content"),
-    "verify": Entry("harness.cli.verify", "judge recorded traffic offline"),
+    "check": Entry("harness.cli.commands.check", "judge a server against the contract"),
+    "list": Entry("harness.cli.commands.list", "list the catalogue of checks"),
+    "explain": Entry("harness.cli.commands.explain", "explain checks: rule, source, what breaks, what passes"),
+    "smoke": Entry("harness.cli.commands.smoke", "ask whether a server is up and authorised, and what it can do"),
+    "serve": Entry("harness.cli.commands.serve", "serve the reference emulator, or one of its mutants"),
+    "torture": Entry(
+        "harness.cli.commands.torture", "run a client once for every place where its connection can drop"
+    ),
+    "gateway": Entry("harness.cli.commands.gateway", "judge a gateway from both sides at once"),
+    "fuzz": Entry(
+        "harness.cli.commands.fuzz", "search a server for requests and histories that break its promises"
+    ),
+    "mutants": Entry("harness.cli.commands.mutants", "print the kill matrix: which check notices which mutant"),
+    "record": Entry("harness.cli.commands.record", "record the traffic between clients and a server"),
+    "replay": Entry("harness.cli.commands.replay", "serve a recording again, byte for byte"),
+    "proxy": Entry("harness.cli.commands.proxy", "stand in front of any server and break connections as told"),
+    "diff": Entry("harness.cli.commands.diff", "compare two recordings: drift of shape, drift of content"),
+    "verify": Entry("harness.cli.commands.verify", "judge recorded traffic offline"),
 }
 
 _EXITS = (
@@ -85,7 +89,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UsageFault as fault:
         return _say(f"harness: {hidden(str(fault))}", Exit.USAGE)
     except TargetFault as fault:
-        from harness.report.wirelog import printable
+        from harness.report.exchange_text import printable
 
         return _say(f"harness: {printable(hidden(str(fault)))}", Exit.UNREACHABLE)
     except KeyboardInterrupt:

@@ -3,12 +3,17 @@
 Layer 1, sans-IO. The emulator, the checks and the runner take their vocabulary from here.
 """
 
-from harness.contract.assembly import Assembler
-from harness.contract.body import judge_interaction, judge_steps
-from harness.contract.comparison import Difference, compare_steps
-from harness.contract.errors import judge_error
-from harness.contract.history import judge_history
-from harness.contract.lifecycle import (
+from harness.contract.data.assembly import Assembler
+from harness.contract.data.step_diff import Difference, compare_steps
+from harness.contract.judge.body import judge_interaction, judge_steps
+from harness.contract.judge.errors import judge_error
+from harness.contract.judge.history import judge_history
+from harness.contract.judge.reading import Reading, read
+from harness.contract.judge.stream import StreamJudge
+from harness.contract.judge.stream_summary import StreamReading
+from harness.contract.judge.usage import judge_usage
+from harness.contract.schema.schemas import CURRENT, REVISIONS, load
+from harness.contract.tables.lifecycle import (
     RUNNING,
     SETTLED,
     STATUSES,
@@ -17,12 +22,7 @@ from harness.contract.lifecycle import (
     is_settled,
     may_follow,
 )
-from harness.contract.protocol import PROTOCOL
-from harness.contract.reading import Reading, read
-from harness.contract.schemas import CURRENT, REVISIONS, load
-from harness.contract.stream import StreamJudge
-from harness.contract.stream_reading import StreamReading
-from harness.contract.usage import judge_usage
+from harness.contract.tables.protocol import PROTOCOL
 
 __all__ = [
     "StreamJudge", "StreamReading", "Reading", "read",

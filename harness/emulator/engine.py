@@ -14,25 +14,25 @@ from typing import Any
 
 import msgspec
 
-from harness.emulator.admission import Admission
-from harness.emulator.auth import Auth
-from harness.emulator.call import Call, Refusal, invalid, json_response, not_found
-from harness.emulator.events import Events
-from harness.emulator.ids import Ids
-from harness.emulator.moments import Moments
-from harness.emulator.neighbours import Neighbours
-from harness.emulator.neighbours.paging import listing, page
-from harness.emulator.order import Order
-from harness.emulator.reader import HeldBody
-from harness.emulator.render import Bodies
-from harness.emulator.replies import Replies
-from harness.emulator.request_log import RequestLog
-from harness.emulator.run import Run
-from harness.emulator.scripts import Script, ScriptQueue
-from harness.emulator.settings import Settings
-from harness.emulator.store import Store
-from harness.emulator.streams import Streams
-from harness.emulator.usage import Meter
+from harness.emulator.create.validation import Admission
+from harness.emulator.http.auth import Auth
+from harness.emulator.http.request_log import RequestLog
+from harness.emulator.reply.replies import Replies
+from harness.emulator.resources import Neighbours
+from harness.emulator.resources.paging import listing, page
+from harness.emulator.run.event_writer import Events
+from harness.emulator.run.interaction_body import Bodies
+from harness.emulator.run.run import Run
+from harness.emulator.run.store import Store
+from harness.emulator.run.stream_body import HeldBody
+from harness.emulator.run.stream_response import Streams
+from harness.emulator.script.scripts import Script, ScriptQueue
+from harness.emulator.values.call import Call, Refusal, invalid, json_response, not_found
+from harness.emulator.values.create_request import Order
+from harness.emulator.values.ids import Ids
+from harness.emulator.values.settings import Settings
+from harness.emulator.values.timestamps import Moments
+from harness.emulator.values.usage import Meter
 from harness.wire import Chunked, Clock, Headers, PieceBody, Response
 from harness.wire.json_value import object_or_none
 from harness.wire.message import JSON_HEADERS

@@ -14,13 +14,14 @@ from pathlib import Path
 from threading import RLock
 from typing import Any
 
-from harness.emulator import hints, scenario
-from harness.emulator.call import Call, Refusal, decoded, not_found
-from harness.emulator.control import CAPABILITIES, Control
+from harness.emulator.control_api import CAPABILITIES, Control
 from harness.emulator.engine import Engine
-from harness.emulator.routing import Route, route
-from harness.emulator.scripts import Script, parse
-from harness.emulator.settings import Settings
+from harness.emulator.http import hints
+from harness.emulator.http.routing import Route, route
+from harness.emulator.script import scenario_file
+from harness.emulator.script.scripts import Script, parse
+from harness.emulator.values.call import Call, Refusal, decoded, not_found
+from harness.emulator.values.settings import Settings
 from harness.wire import Clock, LogicalClock, Request, Response
 
 
@@ -157,7 +158,7 @@ class Emulator:
 
     def load_scenario(self, path: str | Path) -> Emulator:
         """Queue the scripts of a scenario file and apply its settings. Raises ScriptFault or UsageFault."""
-        loaded = scenario.load(path)
+        loaded = scenario_file.load(path)
         self.change(**loaded.settings)
         for script in loaded.replies:
             self.script(script)

@@ -10,10 +10,10 @@ from collections import deque
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from harness.faults.asking import boundary_event, concerns, kind_of, with_real_cursor
-from harness.faults.cutting import ending_of
+from harness.faults.cut_faults import ending_of
 from harness.faults.grammar import parse
 from harness.faults.plan import HEAD_SPOTS, Chunks, Cut, Fault, Inclusive, Plan, Scope, Spot, Status
+from harness.faults.resume_requests import boundary_event, concerns, kind_of, with_real_cursor
 from harness.faults.transducer import Stage, Transducer, framing_for, transducer
 from harness.wire import Body, Piece, PieceBody, Request, Response, Service, StreamProtocol
 from harness.wire.message import EVENT_STREAM

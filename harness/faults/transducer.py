@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from harness.faults.cutting import Cutter
-from harness.faults.editing import (
+from harness.faults.cut_faults import Cutter
+from harness.faults.event_faults import (
     CompletionCutter,
     Delayer,
     Errer,
@@ -19,6 +19,7 @@ from harness.faults.editing import (
     Replayer,
     Stranger,
 )
+from harness.faults.framing_faults import LineEnds, Rechunker, ShortPromise
 from harness.faults.plan import (
     HEAD_SPOTS,
     Chunks,
@@ -36,7 +37,6 @@ from harness.faults.plan import (
     Status,
     Unknown,
 )
-from harness.faults.reshaping import LineEnds, Rechunker, ShortPromise
 from harness.wire import At, Chunk, Chunked, Ending, Framing, Length, Piece, StreamProtocol
 
 PROMISED = 2**30

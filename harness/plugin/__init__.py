@@ -1,4 +1,4 @@
-"""The building blocks of the pytest fixtures, usable without the fixtures too. Layer 6.
+"""The building blocks of the pytest fixtures, usable without the fixtures too. Layer 7.
 
 Everything a fixture does is here; `harness.pytest_plugin` only connects it to markers, options and tests. Names
 are imported on first use, so that the plugin costs nothing in a project that does not use it.
@@ -10,43 +10,43 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from harness.plugin.chain import Chain, Link
-    from harness.plugin.clients import async_client, client
-    from harness.plugin.conform import assert_conforms
-    from harness.plugin.drops import DroppedStream
-    from harness.plugin.environment import Environment
-    from harness.plugin.guard import OutsideConnection, loopback_only
-    from harness.plugin.lifecycle import ROUTES, Lifecycle
-    from harness.plugin.replay import CassetteFixture
-    from harness.plugin.sent import Sent
-    from harness.plugin.served import InteractionsEmulator, Served
-    from harness.plugin.session import Session, Tenant
-    from harness.plugin.sleeps import Sleeps, no_sleep
-    from harness.plugin.unchecked import UncheckedResultWarning
-    from harness.runner.drops import cases_of
+    from harness.benches.client.drop_cases import cases_of
+    from harness.plugin.cassette_fixture import CassetteFixture
+    from harness.plugin.environment_variables import Environment
+    from harness.plugin.interactions.assert_conforms import assert_conforms
+    from harness.plugin.interactions.chain import Chain, Link
+    from harness.plugin.interactions.clients import async_client, client
+    from harness.plugin.interactions.dropped_stream import DroppedStream
+    from harness.plugin.interactions.lifecycle import ROUTES, Lifecycle
+    from harness.plugin.network_guard import OutsideConnection, loopback_only
+    from harness.plugin.observed_service import InteractionsEmulator, Served
+    from harness.plugin.sent_requests import Sent
+    from harness.plugin.session_server import Session, Tenant
+    from harness.plugin.sleep_skipping import Sleeps, no_sleep
+    from harness.plugin.unused_result import UncheckedResultWarning
 
 _HOMES = {
-    "Chain": "chain",
-    "Link": "chain",
-    "client": "clients",
-    "async_client": "clients",
-    "assert_conforms": "conform",
-    "DroppedStream": "drops",
-    "cases_of": "drops",
-    "Environment": "environment",
-    "OutsideConnection": "guard",
-    "loopback_only": "guard",
-    "Lifecycle": "lifecycle",
-    "ROUTES": "lifecycle",
-    "CassetteFixture": "replay",
-    "Sent": "sent",
-    "InteractionsEmulator": "served",
-    "Served": "served",
-    "Session": "session",
-    "Tenant": "session",
-    "Sleeps": "sleeps",
-    "no_sleep": "sleeps",
-    "UncheckedResultWarning": "unchecked",
+    "Chain": "interactions.chain",
+    "Link": "interactions.chain",
+    "client": "interactions.clients",
+    "async_client": "interactions.clients",
+    "assert_conforms": "interactions.assert_conforms",
+    "DroppedStream": "interactions.dropped_stream",
+    "cases_of": "interactions.dropped_stream",
+    "Environment": "environment_variables",
+    "OutsideConnection": "network_guard",
+    "loopback_only": "network_guard",
+    "Lifecycle": "interactions.lifecycle",
+    "ROUTES": "interactions.lifecycle",
+    "CassetteFixture": "cassette_fixture",
+    "Sent": "sent_requests",
+    "InteractionsEmulator": "observed_service",
+    "Served": "observed_service",
+    "Session": "session_server",
+    "Tenant": "session_server",
+    "Sleeps": "sleep_skipping",
+    "no_sleep": "sleep_skipping",
+    "UncheckedResultWarning": "unused_result",
 }
 
 __all__ = [

@@ -1,13 +1,13 @@
 """A shields.io endpoint badge: how many of the checks that ran have passed.
 
-Layer 5.
+Layer 6.
 """
 
 from __future__ import annotations
 
 from harness.outcome import RAN, Exit, Verdict
-from harness.report.json import dump
-from harness.report.story import Story
+from harness.report.json_report import dump
+from harness.report.run_state import Story
 
 _COLOURS = {Exit.OK: "brightgreen", Exit.FAILED: "red"}
 

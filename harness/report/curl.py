@@ -1,6 +1,6 @@
 """Requests as curl commands that reproduce them in a POSIX shell; the key is taken from the environment.
 
-Layer 5. An id that an answer returns and a later request needs becomes a shell variable: a new run returns a new
+Layer 6. An id that an answer returns and a later request needs becomes a shell variable: a new run returns a new
 id.
 """
 
@@ -11,12 +11,12 @@ import re
 import shlex
 from collections.abc import Sequence
 
-from harness.checks.target import KEY_HEADER
 from harness.contract import read
+from harness.contract.requests import KEY_HEADER
 from harness.wire import Exchange, Request
 from harness.wire.mask import Mask
-from harness.wire.secrets import is_secret_header
-from harness.wire.spellings import SCHEME
+from harness.wire.secret_forms import SCHEME
+from harness.wire.secret_patterns import is_secret_header
 
 _LEFT_TO_CURL = frozenset({"content-length", "host", "connection", "accept-encoding", "transfer-encoding"})
 

@@ -1,18 +1,26 @@
 """The formats that a finished run can be written in, by name.
 
-Layer 5. Each format is imported only when it is needed.
+Layer 6. Each format is imported only when it is needed.
 """
 
 from __future__ import annotations
 
 from importlib import import_module
 
-from harness.report.story import Story
+from harness.report.run_state import Story
 
-FORMATS = ("json", "junit", "markdown", "html", "badge")
+_MODULES = {
+    "json": "json_report",
+    "junit": "junit",
+    "markdown": "markdown",
+    "html": "html_report",
+    "badge": "badge",
+}
+
+FORMATS = tuple(_MODULES)
 
 
 def render(name: str, story: Story) -> str:
     """Render a finished run in the named format, which must be one of FORMATS."""
-    text: str = import_module(f"harness.report.{name}").render(story)
+    text: str = import_module(f"harness.report.{_MODULES[name]}").render(story)
     return text

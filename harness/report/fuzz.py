@@ -1,6 +1,6 @@
 """A fuzz run as text and as data: what each engine did, and each failure with its shortest history.
 
-Layer 5.
+Layer 6.
 """
 
 from __future__ import annotations
@@ -8,15 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from harness.engine.events import TargetInfo
+from harness.engine.search.failure import EngineRun, Failure
+from harness.engine.search.rules import rule_of
 from harness.outcome import Verdict
 from harness.outcome.words import counted
 from harness.report import junit
-from harness.report.record import target_record
+from harness.report.exchange_text import printable
+from harness.report.records import target_record
 from harness.report.reproduction import commands, pytest_module
-from harness.report.wirelog import printable
-from harness.runner.events import TargetInfo
-from harness.runner.fuzz.failure import EngineRun, Failure
-from harness.runner.fuzz.rules import rule_of
 from harness.wire.mask import Mask
 
 _EXPLAINED = frozenset({Verdict.FAIL})

@@ -1,6 +1,6 @@
 """A run against a gateway as text and as data: each verdict, and what passed on both sides of the gateway.
 
-Layer 5.
+Layer 6.
 """
 
 from __future__ import annotations
@@ -9,18 +9,7 @@ from collections.abc import Iterator
 from typing import Any, TextIO
 
 from harness import __version__
-from harness.contract import read
-from harness.outcome import Verdict
-from harness.outcome.words import counted, shortened
-from harness.report import junit
-from harness.report.curl import curl
-from harness.report.explain import findings_lines, rule_lines
-from harness.report.record import finding_record, target_record
-from harness.report.screen import Screen
-from harness.report.terminal import COLOUR
-from harness.report.wirelog import ending_line, printable
-from harness.runner.events import TargetInfo
-from harness.runner.gateway import (
+from harness.benches.gateway import (
     GatewayEvent,
     GatewayFinished,
     GatewayStarted,
@@ -29,6 +18,17 @@ from harness.runner.gateway import (
     Passage,
     TrialStarted,
 )
+from harness.contract import read
+from harness.engine.events import TargetInfo
+from harness.outcome import Verdict
+from harness.outcome.words import counted, shortened
+from harness.report import junit
+from harness.report.curl import curl
+from harness.report.exchange_text import ending_line, printable
+from harness.report.explanation import findings_lines, rule_lines
+from harness.report.records import finding_record, target_record
+from harness.report.screen import Screen
+from harness.report.terminal import COLOUR
 from harness.wire import Exchange, Request
 from harness.wire.mask import Mask
 

@@ -1,6 +1,6 @@
 """JUnit reports, readable by the usual CI systems, of a run of checks or of any run given as cases.
 
-Layer 5. FAIL and STALE are failures. ERROR and a MUST that had no answer are errors. What did not run or is
+Layer 6. FAIL and STALE are failures. ERROR and a MUST that had no answer are errors. What did not run or is
 excused is skipped.
 """
 
@@ -12,10 +12,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from harness.engine.events import Result
 from harness.outcome import Verdict
-from harness.report.explain import failure_text
-from harness.report.story import Story
-from harness.runner.events import Result
+from harness.report.explanation import failure_text
+from harness.report.run_state import Story
 
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 

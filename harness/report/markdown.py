@@ -1,17 +1,17 @@
 """The Markdown report, made for `$GITHUB_STEP_SUMMARY`: totals, what failed and why, the rest folded away.
 
-Layer 5.
+Layer 6.
 """
 
 from __future__ import annotations
 
 import re
 
+from harness.engine.events import Result
 from harness.outcome import Verdict
 from harness.outcome.words import counted
-from harness.report.explain import failure_text
-from harness.report.story import Story
-from harness.runner.events import Result
+from harness.report.explanation import failure_text
+from harness.report.run_state import Story
 
 _TOLD = (Verdict.FAIL, Verdict.ERROR, Verdict.STALE, Verdict.WARN, Verdict.XFAIL, Verdict.UNTESTABLE)
 _OPEN = frozenset({Verdict.FAIL, Verdict.ERROR})

@@ -1,6 +1,6 @@
 """A minimal reproduction of a failure in three forms: a shell script of curl lines, a pytest module, a cassette.
 
-Layer 5. Keys come from the environment.
+Layer 6. Keys come from the environment.
 """
 
 from __future__ import annotations
@@ -8,13 +8,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from harness.contract.protocol import PROTOCOL
+from harness.contract.tables.protocol import PROTOCOL
+from harness.engine.events import TargetInfo
+from harness.engine.search.failure import Failure
+from harness.engine.search.rules import rule_of
 from harness.report.curl import curl_lines
-from harness.report.record import EMBEDDED_ROOT
-from harness.report.wirelog import printable
-from harness.runner.events import TargetInfo
-from harness.runner.fuzz.failure import Failure
-from harness.runner.fuzz.rules import rule_of
+from harness.report.exchange_text import printable
+from harness.report.records import EMBEDDED_ROOT
 from harness.wire.mask import Mask
 
 _SHOWN = 8
@@ -35,8 +35,8 @@ def pytest_module(failure: Failure, target: TargetInfo) -> str:
 
 import os
 
-from harness.runner.fuzz.run import replay
-from harness.runner.targets import TargetOptions, resolve_target
+from harness.engine.search.run import replay
+from harness.engine.targets import TargetOptions, resolve_target
 
 HISTORY = [
 {steps}

@@ -1,6 +1,6 @@
 """Writes lines to a terminal or a log, with colour and a progress line only where they are wanted.
 
-Layer 5. Must not know what is reported.
+Layer 6. Must not know what is reported.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The report that a person watches: what was probed, a progress line, a block for each failure, the totals.
 
-Layer 5. Drawing on the terminal is left to `screen`.
+Layer 6. Drawing on the terminal is left to `screen`.
 """
 
 from __future__ import annotations
@@ -9,15 +9,8 @@ import threading
 from collections import Counter
 from typing import TextIO
 
-from harness.outcome import Exit, Level, Verdict
-from harness.outcome.words import counted
-from harness.report.explain import failure_text
-from harness.report.screen import Screen
-from harness.report.story import Story
-from harness.report.wirelog import printable
-from harness.runner.capabilities import Capabilities
-from harness.runner.endurance import NO_TIME, Cut
-from harness.runner.events import (
+from harness.engine.capabilities import Capabilities
+from harness.engine.events import (
     CheckFinished,
     Event,
     ExerciseStarted,
@@ -27,7 +20,14 @@ from harness.runner.events import (
     RunFinished,
     RunStarted,
 )
-from harness.runner.polite import Waited, said
+from harness.engine.traffic.retries import NO_TIME, Waited, format_refusal
+from harness.engine.traffic.timeout_budget import TimeoutLosses
+from harness.outcome import Exit, Level, Verdict
+from harness.outcome.words import counted
+from harness.report.exchange_text import printable
+from harness.report.explanation import failure_text
+from harness.report.run_state import Story
+from harness.report.screen import Screen
 from harness.wire import Exchange
 
 COLOUR = {
@@ -85,7 +85,7 @@ class TerminalReport:
         """Report that the target said "later" and is asked again in `seconds`; may be called from any thread."""
         with self._lock:
             if not self._waits:
-                first = printable(self._story.mask.text(said(refusal)))
+                first = printable(self._story.mask.text(format_refusal(refusal)))
                 self._screen.line(f"the target asks us to wait: {first}; what it refuses for now is asked again")
             self._waits += 1
             where = f"[{self._begun}/{self._exercises}] " if self._exercises else ""
@@ -151,7 +151,7 @@ def _waits(waited: Waited) -> str:
     return f"waited {waited.seconds:.1f} s in {waited.times} pauses that the target asked for"
 
 
-def cut_words(cut: Cut) -> str:
+def cut_words(cut: TimeoutLosses) -> str:
     """What was not asked, or got too little time, because answers did not end; and what to do about it."""
     unsent = f"{counted(cut.unsent, 'request was', 'requests were')} not sent" if cut.unsent else ""
     hurried = f"{cut.hurried} got less time" if cut.hurried else ""

@@ -1,6 +1,6 @@
 """A torture run as text and as data: a strip of the stream for each ending, and the failures in groups.
 
-Layer 5.
+Layer 6.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Container, Iterator, Sequence
 from typing import Any, TextIO
 
+from harness.benches.client.drop_case import Case
+from harness.benches.client.events import CaseEnded, Outcome, TortureStarted
 from harness.faults import Cut, parse
 from harness.outcome.words import counted
 from harness.report import junit
+from harness.report.exchange_text import printable
 from harness.report.screen import Screen
-from harness.report.wirelog import printable
-from harness.runner.drops import Case
-from harness.runner.torture import CaseEnded, Outcome, TortureStarted
 
 _COLOUR = {Outcome.EXACT: "32", Outcome.GAVE_UP: "33", Outcome.WRONG: "31;1", Outcome.HUNG: "35;1"}
 SIGNS = {Outcome.EXACT: ".", Outcome.GAVE_UP: "g", Outcome.WRONG: "X", Outcome.HUNG: "T"}

@@ -13,8 +13,8 @@ from typing import Any, Protocol
 from urllib.parse import quote, urlencode
 
 from harness.outcome import UsageFault
-from harness.resume.faults import NotAStream, Refusal, retry_after
-from harness.resume.journey import Create, Stream
+from harness.resume.errors import NotAStream, Refusal, retry_after
+from harness.resume.state_machine import Create, Stream
 
 _EVENTS = {"accept": "text/event-stream"}
 

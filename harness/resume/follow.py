@@ -13,9 +13,9 @@ from typing import Any
 
 from harness.outcome import UsageFault
 from harness.resume.clients import async_client_of, client_of
-from harness.resume.faults import as_drop
-from harness.resume.journey import Create, Journey, Poll, Sleep, Stream
-from harness.resume.patience import Patience
+from harness.resume.errors import as_drop
+from harness.resume.limits import Patience
+from harness.resume.state_machine import Create, Journey, Poll, Sleep, Stream
 
 PATH = "/v1beta/interactions"
 """Path of the interactions below an httpx client's base_url."""

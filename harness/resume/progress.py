@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from harness.contract import PROTOCOL, Assembler
-from harness.contract.protocol import CREATED_EVENT, STATUS_EVENT
+from harness.contract.tables.protocol import CREATED_EVENT, STATUS_EVENT
 
 Event = Mapping[str, Any]
 

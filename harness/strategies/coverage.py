@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
-from harness.contract.openness import Schema
-from harness.strategies.shapes import ROOTS, definitions, pointer_of
+from harness.contract.schema.openness import Schema
+from harness.strategies.from_schema import ROOTS, definitions, pointer_of
 
 Place = tuple[str, str]
 """A part of the schemas, and what to see there: `+field` (present), `-field` (absent), or a branch."""

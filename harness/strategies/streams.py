@@ -13,12 +13,12 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from harness.contract.automaton import DELTAS_OF
-from harness.contract.lifecycle import CANCELLED, FAILED, SETTLED
+from harness.contract.tables.lifecycle import CANCELLED, FAILED, SETTLED
+from harness.contract.tables.steps import DELTAS_OF
 from harness.strategies import values
-from harness.strategies.bodies import shapes, usages
-from harness.strategies.breakage import BREAKAGES
-from harness.strategies.shapes import objects
+from harness.strategies.from_schema import objects
+from harness.strategies.messages import shapes, usages
+from harness.strategies.rule_breaks import BREAKAGES
 from harness.strategies.stream import EventStream
 
 Json = dict[str, Any]

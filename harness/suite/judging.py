@@ -1,6 +1,6 @@
 """Takes the result of each test item from one run of the catalogue; the exercise an item needs is run next.
 
-Layer 7. The runner does the work; `test_catalogue` turns a verdict into the outcome of an item.
+Layer 8. The runner does the work; `test_catalogue` turns a verdict into the outcome of an item.
 """
 
 from __future__ import annotations
@@ -9,17 +9,17 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from harness.checks.check import Check
 from harness.contract import PROTOCOL
+from harness.engine.baseline import Baseline, read_baseline
+from harness.engine.capabilities import everything
+from harness.engine.events import CheckFinished, Result
+from harness.engine.plan import Selection, load_catalogue, make_plan
+from harness.engine.run import RunOptions, check_target
+from harness.engine.targets import KEY_VARIABLE, OTHER_KEY_VARIABLE, TargetOptions, resolve_target
+from harness.kit.check import Check
 from harness.outcome import HarnessFault, Level, UsageFault
-from harness.report.explain import failure_text
-from harness.report.story import Story
-from harness.runner.baseline import Baseline, read_baseline
-from harness.runner.capabilities import everything
-from harness.runner.events import CheckFinished, Result
-from harness.runner.plan import Selection, load_catalogue, make_plan
-from harness.runner.run import RunOptions, check_target
-from harness.runner.targets import KEY_VARIABLE, OTHER_KEY_VARIABLE, TargetOptions, resolve_target
+from harness.report.explanation import failure_text
+from harness.report.run_state import Story
 from harness.wire.mask import Mask
 
 

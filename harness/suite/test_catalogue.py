@@ -1,6 +1,6 @@
 """One test item for each check. Collected by `pytest --pyargs harness.suite --interactions-url URL`.
 
-Layer 7. Markers: `interactions_must`, `interactions_should`, `interactions_may`, and `interactions_area_<area>`.
+Layer 8. Markers: `interactions_must`, `interactions_should`, `interactions_may`, and `interactions_area_<area>`.
 The checks of one exercise share an `xdist_group`, so that `--dist loadgroup` runs each exercise once. The checks
 that apply to every response share one too; their worker runs whatever exercises it has not run yet.
 """
@@ -13,7 +13,7 @@ from typing import NoReturn
 
 import pytest
 
-from harness.checks.check import Check
+from harness.kit.check import Check
 from harness.outcome import Exit, TargetFault, UsageFault, Verdict
 from harness.suite.judging import Judge, baseline_of, selected
 

@@ -10,28 +10,28 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from harness.transport.client import UrlDriver
-    from harness.transport.client_transport import Transport, transport
-    from harness.transport.inprocess import ServiceDriver
-    from harness.transport.limits import Limits, ServerLimits
-    from harness.transport.server import Server, ServerThread
-    from harness.transport.tap import Tap
-    from harness.transport.tee import async_tee_transport, tee_transport
-    from harness.transport.wall_clock import WallClock
+    from harness.transport.client.url_driver import UrlDriver
+    from harness.transport.http1.limits import Limits, ServerLimits
+    from harness.transport.inprocess.any_transport import Transport, transport
+    from harness.transport.inprocess.service_driver import ServiceDriver
+    from harness.transport.inprocess.tee import async_tee_transport, tee_transport
+    from harness.transport.server.server import Server, ServerThread
+    from harness.transport.server.wall_clock import WallClock
+    from harness.transport.tap.tap import Tap
 
 _HOMES = {
-    "Limits": "limits",
-    "ServerLimits": "limits",
-    "ServiceDriver": "inprocess",
-    "UrlDriver": "client",
-    "Server": "server",
-    "ServerThread": "server",
-    "transport": "client_transport",
-    "Transport": "client_transport",
-    "Tap": "tap",
-    "tee_transport": "tee",
-    "async_tee_transport": "tee",
-    "WallClock": "wall_clock",
+    "Limits": "http1.limits",
+    "ServerLimits": "http1.limits",
+    "ServiceDriver": "inprocess.service_driver",
+    "UrlDriver": "client.url_driver",
+    "Server": "server.server",
+    "ServerThread": "server.server",
+    "transport": "inprocess.any_transport",
+    "Transport": "inprocess.any_transport",
+    "Tap": "tap.tap",
+    "tee_transport": "inprocess.tee",
+    "async_tee_transport": "inprocess.tee",
+    "WallClock": "server.wall_clock",
 }
 
 __all__ = [

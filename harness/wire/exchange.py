@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from array import array
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from harness.wire.message import Framing, Headers, Request, UntilClose
 from harness.wire.pieces import Chunk, Ending
@@ -34,8 +34,8 @@ class Exchange:
 
     `status` is None when no complete response head arrived. `body` is the body after transfer decoding, at most
     `KEPT_BYTES` of it; `size` and `sha256` describe all of it. `reason` is the phrase of the status line, "" if
-    there is no phrase or no line. `notes` is not part of the record: readers keep there, under their own name,
-    what they computed from it.
+    there is no phrase or no line. `excuse` says why the exchange proves nothing about the target, "" if it does.
+    `notes` is not part of the record: readers keep there, under their own name, what they computed from it.
     """
 
     request: Request
@@ -50,12 +50,17 @@ class Exchange:
     ending: Ending
     seconds: float
     reason: str = ""
+    excuse: str = ""
     notes: dict[str, object] = field(default_factory=dict, repr=False)
 
     @property
     def complete(self) -> bool:
         """Whether a whole response arrived according to its framing."""
         return self.status is not None and self.ending.complete
+
+    def with_excuse(self, why: str) -> Exchange:
+        """A copy that is not to be held against the target."""
+        return replace(self, excuse=why, notes={})
 
     @property
     def succeeded(self) -> bool:

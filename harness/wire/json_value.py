@@ -1,7 +1,7 @@
 """Reads bytes that may or may not be JSON: what the generic layers need to look into a body.
 
-Layer 0. As lenient as the standard library; never raises, whatever the bytes. `harness.contract.json_read` judges
-whether they are good JSON.
+Layer 0. As lenient as the standard library; never raises, whatever the bytes. The contract judges whether they are
+good JSON.
 """
 
 from __future__ import annotations

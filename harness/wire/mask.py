@@ -13,7 +13,8 @@ from typing import Any
 from urllib.parse import unquote
 
 from harness.wire.message import Request
-from harness.wire.secrets import (
+from harness.wire.secret_forms import cores, spellings, unescaped
+from harness.wire.secret_patterns import (
     CREDENTIALS,
     SECRET_PARAMETERS,
     SecretFields,
@@ -22,7 +23,6 @@ from harness.wire.secrets import (
     plain_name,
     sightings,
 )
-from harness.wire.spellings import cores, spellings, unescaped
 from harness.wire.tokens import encoded, paired, seems_json, tokens
 
 HIDDEN = "***"

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from harness.wire.secrets import PAIR_NAMES
+from harness.wire.secret_patterns import PAIR_NAMES
 
 _TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)|[{}\[\],:]|[^\s{}\[\],:"]+', re.DOTALL)
 _WHOLE = re.compile(r"(?:[^\\]++|\\(?:u[0-9A-Fa-f]{4}|[^u]))*+", re.DOTALL)

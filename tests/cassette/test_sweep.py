@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from harness.cassette import Player, Recording
-from harness.checks.oracle import Rest, compare
+from harness.checks.vocabulary.stream_diff import Rest, compare
 from harness.contract import PROTOCOL
-from harness.contract.json_read import loads
+from harness.contract.data.json_parse import loads
 from harness.emulator import Emulator, Settings
 from harness.faults import Connection, Cut, Drop, Place, Plan, Spot, cut, every_byte, structural
 from harness.transport import ServerThread, ServiceDriver, UrlDriver

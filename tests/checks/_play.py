@@ -1,6 +1,6 @@
 """Play one exercise against a service in this process, and make exchanges by hand for judges.
 
-`harness.runner` plays exercises in earnest; this is the minimum that the tests of checks need.
+`harness.engine` plays exercises in earnest; this is the minimum that the tests of checks need.
 """
 
 from __future__ import annotations

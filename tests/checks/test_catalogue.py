@@ -11,11 +11,11 @@ from pkgutil import iter_modules
 
 import pytest
 
-from harness import checks
-from harness.checks import CAPABILITIES, Check, Exercise
+from harness.checks import CAPABILITIES, Check, Exercise, areas
 from harness.checks.catalogue import CATALOGUE, gather
-from harness.contract import automaton, body, errors, operations, stream, usage
+from harness.contract.judge import body, errors, stream, stream_state, usage
 from harness.contract.rules import BY_ID
+from harness.contract.tables import operations
 from harness.emulator import Emulator, Settings
 from harness.outcome import Outcome
 from harness.transport import ServiceDriver
@@ -52,7 +52,7 @@ def test_every_rule_has_its_check():
 
 def test_what_one_answer_can_break_is_asked_of_every_answer():
     """Every rule that a single answer can break has a check that is applied to every answer (`everywhere`)."""
-    judges = (body, usage, errors, automaton, stream, operations)
+    judges = (body, usage, errors, stream_state, stream, operations)
     source = "".join(Path(str(module.__file__)).read_text("utf-8") for module in judges)
     named = {found for found in re.findall(r'"([a-z]+\.[a-z0-9-]+)"', source) if found in BY_ID}
     assert len(named) > 40
@@ -114,6 +114,6 @@ def test_two_exercises_of_one_name_are_refused():
 
 def test_every_area_is_in_the_catalogue():
     """The catalogue includes every module that registers checks."""
-    modules = [import_module(f"harness.checks.{found.name}") for found in iter_modules(checks.__path__)]
+    modules = [import_module(f"harness.checks.areas.{found.name}") for found in iter_modules(areas.__path__)]
     registered = [check for module in modules for check in getattr(module, "CHECKS", ())]
     assert sorted(check.id for check in registered) == sorted(check.id for check in CATALOGUE)

@@ -11,12 +11,17 @@ from typing import Any
 
 import pytest
 
-from harness.checks import stream
+from harness.checks.areas import stream
 from harness.checks.catalogue import CATALOGUE
 from harness.outcome import Outcome
 from tests.checks._play import judge
 
-MODULES = sorted(path.stem for path in Path(__file__).parent.glob("test_*.py") if path.stem != Path(__file__).stem)
+FOLDER = Path(__file__).parent
+MODULES = sorted(
+    ".".join(path.relative_to(FOLDER).with_suffix("").parts)
+    for path in FOLDER.rglob("test_*.py")
+    if path != Path(__file__)
+)
 CASES = [row for name in MODULES for row in getattr(import_module(f"tests.checks.{name}"), "CASES", ())]
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from harness.cli import main
 from harness.transport import ServerThread
-from tests.runner import toys
+from tests.engine import toys
 
 
 class Done(NamedTuple):
@@ -47,7 +47,7 @@ def harness(capsys: pytest.CaptureFixture[str]) -> Harness:
 @pytest.fixture
 def toy_catalogue(monkeypatch: pytest.MonkeyPatch) -> None:
     """Replace the real catalogue by the toy catalogue."""
-    monkeypatch.setattr("harness.runner.plan.load_catalogue", lambda: toys.CATALOGUE)
+    monkeypatch.setattr("harness.engine.plan.load_catalogue", lambda: toys.CATALOGUE)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from harness.outcome.words import counted
 from harness.resources import folder
 from tests.cli.conftest import Harness
-from tests.runner import toys
+from tests.engine import toys
 
 Toy = tuple[toys.ToyService, str]
 

@@ -48,7 +48,7 @@ def test_wrong_files(text: str, tmp_path: Path) -> None:
 
 def test_keys_are_flags_of_check() -> None:
     """Every key allowed in the table is an argument of `harness check`."""
-    from harness.cli.check import _parser
+    from harness.cli.commands.check import _parser
 
     flags = set(vars(_parser().parse([])))
     assert {key.replace("-", "_") for key in KEYS} <= flags

@@ -13,8 +13,8 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from harness.engine.traffic.timeout_budget import FULL_TIMEOUTS, MAX_CUT
 from harness.resources import folder
-from harness.runner.endurance import MOST, PATIENT
 from harness.transport import ServerThread
 from harness.wire import Chunk, Chunked, Headers, Pause, Piece, PieceBody, Request, Response
 from tests.cli.conftest import Harness
@@ -56,18 +56,18 @@ def test_the_whole_catalogue_costs_a_handful_of_requests(
     done = harness("check", url, "--timeout", "0.1", *(word for one in reports for word in ("--report", one)))
     assert done.code in (1, 4), done.out + done.err
     deletions = service.asked.count("DELETE")
-    assert MOST <= len(service.asked) - deletions < 2 * MOST
-    assert deletions <= MOST
+    assert MAX_CUT <= len(service.asked) - deletions < 2 * MAX_CUT
+    assert deletions <= MAX_CUT
     told = re.findall(
         r"answers did not end in time .* so .* got less time and \d+ requests were not sent", done.out
     )
     assert len(told) == 1
     assert re.search(r"^not judged: \d\d\d checks had no answer \(.*no time: \d\d\d", done.out, re.MULTILINE)
-    assert "UNTESTABLE" not in done.out or done.out.count("UNTESTABLE") < 2 * MOST
+    assert "UNTESTABLE" not in done.out or done.out.count("UNTESTABLE") < 2 * MAX_CUT
     record = json.loads((tmp_path / "x.json").read_text("utf-8"))
     jsonschema.validate(record, json.loads((folder("schemas") / "output/check.schema.json").read_text("utf-8")))
-    assert record["cut"]["answers"] - record["cut"]["hurried"] >= PATIENT
-    assert record["cut"]["unsent"] > MOST
+    assert record["cut"]["answers"] - record["cut"]["hurried"] >= FULL_TIMEOUTS
+    assert record["cut"]["unsent"] > MAX_CUT
     assert len(record["not_judged"]) > 100
     errors = {case.get("name", "").partition(":")[0] for case in ET.parse(tmp_path / "x.junit").iter("testcase")
               if case.find("error") is not None}  # fmt: skip

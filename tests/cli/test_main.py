@@ -13,12 +13,12 @@ import pytest
 
 from harness import __version__
 from harness.cli.main import BROKEN_PIPE, COMMANDS, INTERRUPTED, main
-from harness.cli.shadow import shadow_note
+from harness.cli.name_clash import shadow_note
 from harness.outcome import TargetFault
 from harness.transport import ServerThread
 from harness.wire import Request, Response
 from tests.cli.conftest import Harness
-from tests.runner.toys import ToyService
+from tests.engine.toys import ToyService
 
 
 def test_help_names_every_command_and_exit_code(harness: Harness) -> None:
@@ -74,7 +74,7 @@ def test_ends(
     def run(words: object) -> int:
         raise raised
 
-    monkeypatch.setattr("harness.cli.listing.run", run)
+    monkeypatch.setattr("harness.cli.commands.list.run", run)
     assert main(["list"]) == code
     err = capsys.readouterr().err
     assert told in err

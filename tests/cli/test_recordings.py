@@ -17,9 +17,9 @@ import jsonschema
 import pytest
 
 from harness.cassette import Provenance, Target, load, save
+from harness.checks.scenarios import SCENARIOS
 from harness.emulator import Emulator
 from harness.resources import folder
-from harness.runner.record.scenarios import SCENARIOS
 from harness.transport import ServerThread, UrlDriver
 from harness.wire import Exchange, Headers, How, Request
 from tests.cli.conftest import Harness

@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 import pytest
 
-from harness.contract.schemas import load
+from harness.contract.schema.schemas import load
 
 PACKAGES = ("interactions", "agents", "environments", "credentials", "triggers", "webhooks")
 WORDS = {"url": "URL", "mcp": "MCP"}
@@ -170,6 +170,15 @@ EXPLAINED: dict[str, tuple[str, ...]] = {
     "recordings and live probes show them, and stateless turns need them back": (
         "no model: contents/function-result",
         "steps/function-call: only ours: signature",
+        "steps/function-result: only ours: signature",
+        "steps/mcp-server-tool-call: only ours: signature",
+        "steps/mcp-server-tool-result: only ours: signature",
+        "deltas/mcp-server-tool-call: only ours: signature",
+        "deltas/mcp-server-tool-result: only ours: signature",
+    ),
+    "recordings show them": (
+        "interaction-partial: only ours: environment_id",
+        "usage#grounding_tool_count: only ours: search_query_count",
     ),
     "the streaming guide's second example assembles to a result without items": (
         "steps/google-search-result: required only by SDK: result",

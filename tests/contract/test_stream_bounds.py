@@ -11,10 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.contract import StreamJudge, stream, validate
-from harness.contract.automaton import INDICES, OPEN_STEPS
-from harness.contract.cursors import CURSORS, CursorLog
-from harness.contract.ledger import PER_RULE
+from harness.contract import StreamJudge
+from harness.contract.judge import stream
+from harness.contract.judge.cursors import CURSORS, CursorLog
+from harness.contract.judge.finding_log import PER_RULE
+from harness.contract.judge.stream_state import INDICES, OPEN_STEPS
+from harness.contract.schema import validator
 from harness.wire import encode
 from tests.contract.streams import WHOLE, broken, completed, created, delta, frames, judge, payload, start, stop
 
@@ -139,8 +141,8 @@ def test_faults_beyond_the_kept_ones_are_only_counted(wrong: object, monkeypatch
         return counted
 
     for name in ("Finding", "replace"):
-        monkeypatch.setattr(f"harness.contract.stream.{name}", counting(name, getattr(stream, name)))
-    monkeypatch.setattr("harness.contract.validate.explain", counting("explain", validate.explain))
+        monkeypatch.setattr(f"harness.contract.judge.stream.{name}", counting(name, getattr(stream, name)))
+    monkeypatch.setattr("harness.contract.schema.validator.explain", counting("explain", validator.explain))
     again = encode("x", wrong) if isinstance(wrong, bytes) else frames([wrong], done=False)
     few, many = (judge(frames([created(), *[again] * times, completed()])) for times in (200, 1000))
     assert few.findings == many.findings

@@ -17,11 +17,11 @@ from typing import Any, NamedTuple
 import httpx
 from google import genai
 
+from harness.benches.record import Recorder
 from harness.cassette import Provenance, Target
 from harness.contract import CURRENT, PROTOCOL
 from harness.emulator import Emulator
 from harness.faults import cut
-from harness.runner.record import Recorder
 from harness.transport import ServerThread
 
 KEY = "harness-library-key"

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from harness.benches.recordings.diff import diff_paths
+from harness.benches.recordings.verify import verify
 from harness.cassette import Player, Target, load, scan_file
 from harness.contract import PROTOCOL
 from harness.outcome import Severity
 from harness.resources import folder
-from harness.runner.diff import diff_paths
-from harness.runner.verify_cassettes import verify
 from harness.wire import By, Decoder, How
 
 pytest.importorskip("google.genai", reason="google-genai is not installed: pip install -e '.[sdk]'")

@@ -18,8 +18,8 @@ import jsonschema
 import pytest
 
 from harness.cassette import load
+from harness.checks.scenarios import SCENARIOS
 from harness.resources import folder
-from harness.runner.record.scenarios import SCENARIOS
 from tests.transport.certificates import Certificate, certificate_in
 
 pytestmark = pytest.mark.e2e

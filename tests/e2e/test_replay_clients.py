@@ -17,14 +17,14 @@ from typing import Any
 
 import pytest
 
+from harness.benches.record import Recorder
 from harness.cassette import Player, load
 from harness.contract import PROTOCOL
 from harness.emulator import Emulator
 from harness.faults import cut
-from harness.runner.record import Recorder
 from harness.transport import ServerThread
-from harness.transport.body_reader import Data
-from harness.transport.response_reader import ResponseReader
+from harness.transport.http1.body_reader import Data
+from harness.transport.http1.response_reader import ResponseReader
 from harness.wire import Decoder, Service
 from tests.transport.peers import raw_exchange
 

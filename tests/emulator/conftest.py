@@ -2,7 +2,7 @@
 
 import pytest
 
-from .client import Api
+from tests.emulator.client import Api
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from .client import AGENT, MODEL, Api
+from tests.emulator.client import AGENT, MODEL, Api
 
 RESEARCH = "deep-research-preview-04-2026"
 

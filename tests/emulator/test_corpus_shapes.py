@@ -7,8 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from tests.contract.corpus import files, needs_corpus
-
-from .client import Api
+from tests.emulator.client import Api
 
 Json = dict[str, Any]
 Shape = tuple[frozenset[str], frozenset[str]]

@@ -7,10 +7,9 @@ import json
 
 import pytest
 
-from harness.contract.schemas import load
+from harness.contract.schema.schemas import load
 from harness.emulator import Emulator
-
-from .client import AGENT, MODEL, Api
+from tests.emulator.client import AGENT, MODEL, Api
 
 FUNCTION = {
     "type": "function",
@@ -234,6 +233,8 @@ def test_server_tools_show_a_pair(api, tool, stem):
     call, result = body["steps"][:2]
     assert (call["type"], result["type"]) == (f"{stem}_call", f"{stem}_result")
     assert result["call_id"] == call["id"]
+    assert call["signature"]
+    assert result["signature"]
     assert body["status"] == "completed"
 
 
@@ -253,6 +254,20 @@ def test_every_query_of_a_call_counts(api, arguments, count):
     call = {"type": "google_search_call", "id": "c", "arguments": arguments}
     api.emulator.reply(steps=[call, {"type": "google_search_result", "call_id": "c", "result": []}])
     assert api.create().json["usage"]["grounding_tool_count"] == [{"type": "google_search", "count": count}]
+
+
+def test_mcp_steps_are_those_of_recordings(api):
+    """The name holds the server's; a step starts without arguments and result, which one delta brings signed."""
+    tool = {"type": "mcp_server", "name": "shop", "allowed_tools": ["find"]}
+    events = api.create(stream=True, tools=[tool]).events[:-1]
+    starts = [event["step"] for event in events if event["event_type"] == "step.start"][:2]
+    call, result = [event["delta"] for event in events if event["event_type"] == "step.delta"][:2]
+    assert [start["signature"] for start in starts] == ["", ""]
+    assert not {"arguments", "result"} & {name for start in starts for name in start}
+    assert call["name"] == result["name"] == "shop:find"
+    assert call["signature"]
+    assert result["signature"]
+    assert result["result"].keys() == {"structured_content", "result", "call_tool_result_json"}
 
 
 @pytest.mark.parametrize("tool", ["code_execution", "url_context", "file_search", "mcp_server"])

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.emulator import Script, Settings
-from harness.emulator.control import Control
+from harness.emulator.control_api import Control
 from harness.emulator.service import Emulator
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"

@@ -7,9 +7,8 @@ from itertools import pairwise
 import pytest
 
 from harness.contract import RUNNING, may_follow
-from harness.emulator.scripts import FINAL_STATUSES
-
-from .client import AGENT, Api, read
+from harness.emulator.script.scripts import FINAL_STATUSES
+from tests.emulator.client import AGENT, Api, read
 
 
 def statuses(api: Api, found: str, polls: int) -> list[str]:

@@ -12,8 +12,7 @@ import pytest
 from harness.emulator import Emulator, Settings
 from harness.emulator.mutants import MUTANTS
 from harness.emulator.mutants.mutant import Area
-
-from .client import AGENT, Answer, Api, read
+from tests.emulator.client import AGENT, Answer, Api, read
 
 TOOL = {"type": "function", "name": "f", "parameters": {"properties": {"city": {"type": "string"}}}}
 FORM = {"type": "text", "mime_type": "application/json", "schema": {"type": "object"}}

@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.emulator import media
-from harness.emulator.hints import FIELDS, camel_case, unknown_field
-from harness.emulator.ids import Ids
-from harness.emulator.nearest import snake, suggestion
-from harness.emulator.routing import route
-from harness.emulator.samples import sample
-from harness.emulator.signatures import altered, sign
-from harness.emulator.splitting import pieces
-from harness.emulator.usage import Meter, count
+from harness.emulator.http.hints import FIELDS, camel_case, unknown_field
+from harness.emulator.http.routing import route
+from harness.emulator.values import media
+from harness.emulator.values.ids import Ids
+from harness.emulator.values.samples import sample
+from harness.emulator.values.signatures import altered, sign
+from harness.emulator.values.suggestions import snake, suggestion
+from harness.emulator.values.text_split import pieces
+from harness.emulator.values.usage import Meter, count
 
 SCHEMAS = [
     {"type": "string"},
@@ -174,7 +174,7 @@ def test_suggestions_only_when_near():
 
 def test_hints_name_real_fields():
     """Hints exist only for names that are not fields, and none is empty."""
-    from harness.emulator.admission import known_fields
+    from harness.emulator.create.validation import known_fields
 
     assert not set(FIELDS) & known_fields()
     assert all(FIELDS.values())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from .client import Api, read, without_ids
+from tests.emulator.client import Api, read, without_ids
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-from .client import Api
+from tests.emulator.client import Api
 
 
 def test_creates_from_many_threads(api):

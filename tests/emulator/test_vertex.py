@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.emulator import Emulator, Settings
-
-from .client import Api
+from tests.emulator.client import Api
 
 ROOT = "/v1beta1/projects/p/locations/l"
 LIST = f"{ROOT}/interactions"

@@ -7,12 +7,12 @@ import os
 
 import pytest
 
+from harness.benches.record import provenance_of
 from harness.cassette import Recording, Target, load, save
 from harness.contract import PROTOCOL
 from harness.emulator import Emulator
 from harness.faults import cut
-from harness.plugin.environment import KEY_VARIABLES
-from harness.runner.record import provenance_of
+from harness.plugin.environment_variables import KEY_VARIABLES
 from harness.transport import ServiceDriver
 from harness.wire import Headers, Request
 from tests.plugin.toys import run

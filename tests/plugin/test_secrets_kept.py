@@ -7,7 +7,7 @@ import json
 import pytest
 
 from harness.emulator import Emulator
-from harness.plugin.story import Story
+from harness.plugin.traffic_log import Story
 from harness.wire import Headers, Request, Response
 from tests.plugin.toys import run
 

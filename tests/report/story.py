@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from harness.engine.baseline import Baseline, Entry
+from harness.engine.run import RunOptions, check_target
 from harness.outcome import Finding
-from harness.report.story import Story
-from harness.runner.baseline import Baseline, Entry
-from harness.runner.run import RunOptions, check_target
+from harness.report.run_state import Story
 from harness.wire import Exchange
-from harness.wire.secrets import SecretFields
-from tests.runner import toys
+from harness.wire.secret_patterns import SecretFields
+from tests.engine import toys
 
 HOSTILE = '</script><b>&"\x1b[31m\x00\ud800 ]]> ```` | \u202e'
 """Text that a target may put into a response to break a report."""

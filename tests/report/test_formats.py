@@ -12,10 +12,10 @@ import pytest
 
 from harness.outcome import Verdict
 from harness.report.formats import FORMATS, render
-from harness.report.story import Story
+from harness.report.run_state import Story
 from harness.resources import folder
+from tests.engine import toys
 from tests.report.story import CATALOGUE, told
-from tests.runner import toys
 
 
 @pytest.fixture(scope="module")

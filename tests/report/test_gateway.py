@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from harness.benches.gateway import Passage
 from harness.report.gateway import passage_lines
-from harness.runner.gateway import Passage
 from harness.wire import COMPLETE, At, By, Chunk, Ending, Exchange, Headers, How, Recorder, Request, UntilClose
 from harness.wire.mask import Mask
 

@@ -10,16 +10,16 @@ from unittest import mock
 import pytest
 
 from harness.contract import PROTOCOL
+from harness.engine.events import TargetInfo
+from harness.engine.search.failure import Failure
 from harness.outcome import Finding, Where
-from harness.report.finding import finding_lines
+from harness.report.exchange_text import body_text, ending_line
+from harness.report.finding_text import finding_lines
 from harness.report.reproduction import write_all
-from harness.report.wirelog import body_text, ending_line
-from harness.runner.events import TargetInfo
-from harness.runner.fuzz.failure import Failure
 from harness.wire import At, Ending, How, Request, encode
 from harness.wire.mask import HIDDEN, Mask
 from tests.contract.exchanges import exchange
-from tests.runner import toys
+from tests.engine import toys
 
 KEY = "zq4canary0123456789abcdef"
 GOOGLE = "AIzaSyD-canary0123456789abcdefghijklmno"

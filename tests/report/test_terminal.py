@@ -6,14 +6,14 @@ import io
 
 import pytest
 
+from harness.engine.run import RunOptions, check_target
+from harness.engine.traffic.traffic_policy import TrafficPolicy
+from harness.report.run_state import Story
 from harness.report.screen import wants_colour
-from harness.report.story import Story
 from harness.report.terminal import TerminalReport
-from harness.runner.manners import Manners
-from harness.runner.run import RunOptions, check_target
 from harness.wire import Request, Response
+from tests.engine import toys
 from tests.report.story import CATALOGUE
-from tests.runner import toys
 
 
 class Screen(io.StringIO):
@@ -33,7 +33,7 @@ def watched(
     """The output of a run over the toy catalogue."""
     screen, story = Screen(terminal=terminal), Story()
     report = TerminalReport(screen, story, colour=colour, verbose=verbose)
-    options = RunOptions(manners=Manners(told=report.waiting))
+    options = RunOptions(traffic=TrafficPolicy(report_wait=report.waiting))
     for event in check_target(toys.toy_target(service or toys.ToyService()), CATALOGUE, options):
         story.hear(event)
         report.hear(event)

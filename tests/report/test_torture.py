@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from harness.benches.client.client_commands import Ended
+from harness.benches.client.drop_case import Case
+from harness.benches.client.events import CaseEnded, Outcome
 from harness.report.torture import group_lines, strip_lines
-from harness.runner.drops import Case
-from harness.runner.torture import CaseEnded, Outcome
-from harness.runner.torture.client import Ended
 
 NODE = """
 TypeError: terminated

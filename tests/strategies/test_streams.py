@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from harness.contract import StreamJudge, StreamReading
 from harness.contract.rules import BY_ID
 from harness.strategies import EventStream, event_streams
-from harness.strategies.breakage import BREAKAGES
+from harness.strategies.rule_breaks import BREAKAGES
 from harness.strategies.streams import _legal
 from tests.strategies.drawing import draws, least
 

@@ -8,8 +8,8 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 
-from harness.transport.in_thread import InThread
-from harness.transport.tap import Tap
+from harness.transport.server.server_thread import InThread
+from harness.transport.tap.tap import Tap
 from harness.wire import COMPLETE, Chunked, Ending, Exchange, Framing, Headers, Piece, PieceBody, Request, Response
 
 EVENTS = Headers((("content-type", "text/event-stream"),))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.transport.heads import BadHead, parse_fields
+from harness.transport.http1.heads import BadHead, parse_fields
 
 KEY = "zq1canary0123456789abc"
 

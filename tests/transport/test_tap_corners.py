@@ -12,10 +12,10 @@ import pytest
 
 from harness.cassette import Recording
 from harness.transport import ServerThread
-from harness.transport.in_thread import InThread
-from harness.transport.limits import RECORDED_BYTES
-from harness.transport.proxy import WaitingServer
-from harness.transport.proxy_upstream import Upstream
+from harness.transport.http1.limits import RECORDED_BYTES
+from harness.transport.proxy.threaded_server import WaitingServer
+from harness.transport.proxy.upstream import Upstream
+from harness.transport.server.server_thread import InThread
 from harness.wire import Chunk
 from tests.transport.peers import (
     RawConnection,

@@ -1,1 +1,1 @@
-"""Judges of what a target says: one exchange, one stream, or all that a client has seen. Layer 1, pure."""
+"""Judges answers, streams and histories by the rules. Layer 1."""

@@ -10,12 +10,12 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from harness.contract.assembly import assembled
-from harness.contract.comparison import compare_steps
+from harness.contract.data.assembly import assembled
+from harness.contract.data.output import output_steps, steps_of
+from harness.contract.data.step_diff import compare_steps
 from harness.contract.judge.wording import format_value
-from harness.contract.lifecycle import RUNNING, SETTLED, is_settled, may_follow
-from harness.contract.output import output_steps, steps_of
-from harness.contract.protocol import COMPLETED_EVENT, ERROR_EVENT, PROTOCOL
+from harness.contract.tables.lifecycle import RUNNING, SETTLED, is_settled, may_follow
+from harness.contract.tables.protocol import COMPLETED_EVENT, ERROR_EVENT, PROTOCOL
 from harness.outcome import Finding, Severity, Where
 from harness.outcome.words import counted
 

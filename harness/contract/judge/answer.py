@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from harness.contract.judge.reading import read
 from harness.contract.judge.wording import format_answer, format_ending, format_request
-from harness.contract.reading import read
 from harness.outcome import Finding, Severity
 from harness.wire import By, Exchange, How, Length
 from harness.wire.message import EVENT_STREAM

@@ -8,18 +8,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from harness.contract import json_read
-from harness.contract.assembly import assembled
+from harness.contract.data import json_parse
+from harness.contract.data.assembly import assembled
 from harness.contract.judge import agreement
 from harness.contract.judge.answer import is_success, judge_json_object, judge_stream_label
 from harness.contract.judge.history_state import HistoryState, Intent
 from harness.contract.judge.interaction_model import InteractionModel
 from harness.contract.judge.looks import open_reading
+from harness.contract.judge.reading import read
 from harness.contract.judge.replies import FOREIGN_CHAIN
 from harness.contract.judge.timeline import take_events
 from harness.contract.judge.wording import format_answer
-from harness.contract.lifecycle import RUNNING
-from harness.contract.reading import read
+from harness.contract.tables.lifecycle import RUNNING
 from harness.outcome import Finding
 from harness.wire import Exchange
 
@@ -165,5 +165,5 @@ def _judge_child(
 
 
 def _request_body(exchange: Exchange) -> Json:
-    body = json_read.loads(exchange.request.body).value
+    body = json_parse.loads(exchange.request.body).value
     return body if isinstance(body, dict) else {}

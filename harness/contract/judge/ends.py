@@ -11,9 +11,9 @@ from harness.contract.judge.agreement import judge_cancelled
 from harness.contract.judge.answer import is_refusal, is_success
 from harness.contract.judge.history_state import HistoryState
 from harness.contract.judge.interaction_model import InteractionModel
+from harness.contract.judge.reading import read
 from harness.contract.judge.replies import judge_reply
 from harness.contract.judge.wording import format_answer, format_value
-from harness.contract.reading import read
 from harness.outcome import Finding, Severity
 from harness.wire import Exchange
 

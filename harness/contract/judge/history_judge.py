@@ -25,10 +25,10 @@ from harness.contract.judge.looks import (
     judge_unopened,
     open_reading,
 )
+from harness.contract.judge.reading import read
 from harness.contract.judge.timeline import PartialReading
-from harness.contract.operations import operation_of
-from harness.contract.protocol import is_resume
-from harness.contract.reading import read
+from harness.contract.tables.operations import operation_of
+from harness.contract.tables.protocol import is_resume
 from harness.outcome import Judgement
 from harness.wire import Exchange
 

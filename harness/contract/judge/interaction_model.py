@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.contract.judge.agreement import pending_calls
 from harness.contract.judge.timeline import Timeline
-from harness.contract.lifecycle import RUNNING, is_settled
+from harness.contract.tables.lifecycle import RUNNING, is_settled
 
 Json = dict[str, Any]
 

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.contract.assembly import assembled
+from harness.contract.data.assembly import assembled
 from harness.contract.judge import agreement
 from harness.contract.judge.answer import is_refusal, is_success
 from harness.contract.judge.history_state import HistoryState, Intent
 from harness.contract.judge.interaction_model import InteractionModel
+from harness.contract.judge.reading import read
 from harness.contract.judge.timeline import PartialReading, judge_short, take_events
 from harness.contract.judge.wording import format_answer
-from harness.contract.lifecycle import SETTLED, is_settled
-from harness.contract.protocol import is_resume
-from harness.contract.reading import read
+from harness.contract.tables.lifecycle import SETTLED, is_settled
+from harness.contract.tables.protocol import is_resume
 from harness.outcome import Finding
 from harness.wire import Exchange
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass
 
+from harness.contract.judge.reading import read
 from harness.contract.judge.wording import format_answer, format_ending, format_request, format_statuses
-from harness.contract.reading import read
 from harness.outcome import Finding, Severity
 from harness.wire import Exchange
 

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from harness.contract.protocol import COMPLETED_EVENT, CREATED_EVENT, ERROR_EVENT, RUN_EVENTS, cursor_of
+from harness.contract.tables.protocol import COMPLETED_EVENT, CREATED_EVENT, ERROR_EVENT, RUN_EVENTS, cursor_of
 
 Event = Mapping[str, Any]
 

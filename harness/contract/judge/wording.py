@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Container
 
-from harness.contract.reading import read
+from harness.contract.judge.reading import read
 from harness.outcome.words import shortened
 from harness.wire import Exchange
 

@@ -1,6 +1,6 @@
 """Rules of background runs: what create returns at once, what polling may show, and how cancel ends them.
 
-Layer 1. Data only. The table of statuses and transitions itself is `harness.contract.lifecycle`.
+Layer 1. Data only. The table of statuses and transitions itself is `harness.contract.tables.lifecycle`.
 """
 
 from __future__ import annotations

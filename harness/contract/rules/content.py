@@ -1,7 +1,7 @@
 """Rules of the content of messages: usage, steps, and the body of a create. Layer 1. Data only.
 
-`harness.contract.body` judges usage and steps in any interaction body. `request.schema` is checked in recorded
-traffic only (`harness.contract.offline`), since a live check writes its requests itself.
+`contract.judge.body` judges usage and steps in any interaction body. `request.schema` is checked in recorded
+traffic only, since a live check writes its requests itself.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Rules of one stream of events, whichever request opened it. Layer 1. Data only.
 
-`harness.contract.stream` judges most of them from the bytes alone; those that need a second exchange
+`harness.contract.judge.stream` judges most of them from the bytes alone; those that need a second exchange
 (`stream.equals-get`, `stream.bg-and-stream`, `stream.hangup`, `stream.incremental`) are judged by checks.
 """
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from harness.emulator.admission import Admission
-from harness.emulator.call import Refusal, invalid
+from harness.emulator.create.validation import Admission
 from harness.emulator.mutants.mutant import Area
 from harness.emulator.mutants.surgery import Json
-from harness.emulator.order import Order
-from harness.emulator.render import Bodies
-from harness.emulator.run import Run
+from harness.emulator.run.interaction_body import Bodies
+from harness.emulator.run.run import Run
+from harness.emulator.values.call import Refusal, invalid
+from harness.emulator.values.create_request import Order
 
 AGENTS = Area("agents")
 

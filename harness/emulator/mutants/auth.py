@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from harness.emulator.auth import KEY_HEADER, Auth
-from harness.emulator.call import Refusal, not_found
 from harness.emulator.engine import Engine
+from harness.emulator.http.auth import KEY_HEADER, Auth
+from harness.emulator.http.routing import Route
 from harness.emulator.mutants.mutant import Area
 from harness.emulator.mutants.surgery import html
-from harness.emulator.routing import Route
 from harness.emulator.service import Emulator
+from harness.emulator.values.call import Refusal, not_found
 from harness.wire import Request, Response
 
 AUTH = Area("auth")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.emulator.call import Call, Refusal, not_found
 from harness.emulator.engine import Engine
 from harness.emulator.mutants.mutant import Area
 from harness.emulator.mutants.surgery import Json, altered
-from harness.emulator.order import Order
-from harness.emulator.render import Bodies
-from harness.emulator.run import Run
+from harness.emulator.run.interaction_body import Bodies
+from harness.emulator.run.run import Run
+from harness.emulator.values.call import Call, Refusal, not_found
+from harness.emulator.values.create_request import Order
 from harness.wire import COMPLETE, Chunk, Chunked, Pause, Piece, PieceBody, Response
 from harness.wire.message import JSON_HEADERS
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.emulator.call import Call, Refusal, invalid, json_response, not_found
 from harness.emulator.engine import Engine
 from harness.emulator.mutants.mutant import Area
 from harness.emulator.mutants.surgery import Json, altered
-from harness.emulator.reader import Reader
-from harness.emulator.render import Bodies
-from harness.emulator.run import Run
-from harness.emulator.streams import Streams
+from harness.emulator.run.interaction_body import Bodies
+from harness.emulator.run.run import Run
+from harness.emulator.run.stream_body import Reader
+from harness.emulator.run.stream_response import Streams
+from harness.emulator.values.call import Call, Refusal, invalid, json_response, not_found
 from harness.wire import Body, Piece, Response
 
 CANCEL = Area("cancel")

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import ClassVar
 
-from harness.emulator.call import Call, Refusal, json_response, not_found
 from harness.emulator.mutants.surgery import Json, altered, plain_error
-from harness.emulator.neighbours import Neighbours
+from harness.emulator.resources import Neighbours
+from harness.emulator.values.call import Call, Refusal, json_response, not_found
 from harness.wire import Response
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from harness.emulator.mutants.mutant import Area
 from harness.emulator.mutants.surgery import Json
-from harness.emulator.order import Order
-from harness.emulator.render import Bodies
-from harness.emulator.replies import Replies
-from harness.emulator.run import Run
-from harness.emulator.scripts import Script
-from harness.emulator.usage import Meter
+from harness.emulator.reply.replies import Replies
+from harness.emulator.run.interaction_body import Bodies
+from harness.emulator.run.run import Run
+from harness.emulator.script.scripts import Script
+from harness.emulator.values.create_request import Order
+from harness.emulator.values.usage import Meter
 
 CONTENT = Area("content")
 

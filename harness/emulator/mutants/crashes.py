@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from harness.emulator.call import Call
 from harness.emulator.engine import Engine
 from harness.emulator.mutants.mutant import Area
 from harness.emulator.mutants.surgery import Json, plain_error, sent
+from harness.emulator.values.call import Call
 from harness.wire import Response
 
 CRASHES = Area("crashes")

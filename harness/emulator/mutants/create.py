@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from harness.emulator.call import Call, Refusal
 from harness.emulator.engine import Engine
-from harness.emulator.ids import Ids
 from harness.emulator.mutants.mutant import Area
 from harness.emulator.mutants.surgery import Json, altered, plain_error
-from harness.emulator.order import Order
-from harness.emulator.render import Bodies
-from harness.emulator.replies import Replies
-from harness.emulator.run import Run
-from harness.emulator.scripts import Script
+from harness.emulator.reply.replies import Replies
+from harness.emulator.run.interaction_body import Bodies
+from harness.emulator.run.run import Run
+from harness.emulator.script.scripts import Script
+from harness.emulator.values.call import Call, Refusal
+from harness.emulator.values.create_request import Order
+from harness.emulator.values.ids import Ids
 from harness.wire import Response
 
 CREATE = Area("create")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.emulator.call import Call, Refusal, json_response
 from harness.emulator.engine import Engine
 from harness.emulator.mutants.mutant import Area
-from harness.emulator.run import Run
+from harness.emulator.run.run import Run
+from harness.emulator.values.call import Call, Refusal, json_response
 from harness.wire import Response
 
 DELETE = Area("delete")

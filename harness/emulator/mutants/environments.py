@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from harness.emulator.call import Call, invalid, json_response
 from harness.emulator.mutants.collection import (
     Collection,
     DeleteKeeps,
@@ -18,7 +17,8 @@ from harness.emulator.mutants.collection import (
 )
 from harness.emulator.mutants.mutant import Area
 from harness.emulator.mutants.surgery import Json, altered, bytes_of, plain_error, sent, with_bytes
-from harness.emulator.neighbours import Neighbours
+from harness.emulator.resources import Neighbours
+from harness.emulator.values.call import Call, invalid, json_response
 from harness.wire import Response
 
 ENVIRONMENTS = Area("environments")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.emulator.admission import Admission, known_fields
-from harness.emulator.call import Call, Refusal, json_response
+from harness.emulator.create.validation import Admission, known_fields
 from harness.emulator.engine import Engine
+from harness.emulator.http.routing import Route
 from harness.emulator.mutants.mutant import Area
 from harness.emulator.mutants.surgery import Json, altered, html, plain_error, sent
-from harness.emulator.routing import Route
 from harness.emulator.service import Emulator
+from harness.emulator.values.call import Call, Refusal, json_response
 from harness.wire import COMPLETE, Chunked, Headers, PieceBody, Request, Response
 
 ERRORS = Area("errors")

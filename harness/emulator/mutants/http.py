@@ -5,13 +5,13 @@ from __future__ import annotations
 import gzip
 import json
 
-from harness.emulator.call import Call, Refusal
 from harness.emulator.engine import Engine
+from harness.emulator.http.routing import Route
 from harness.emulator.mutants.mutant import Area
 from harness.emulator.mutants.surgery import Json, altered, bytes_of, is_json, with_bytes
-from harness.emulator.routing import Route
+from harness.emulator.run.stream_response import Streams
 from harness.emulator.service import Emulator
-from harness.emulator.streams import Streams
+from harness.emulator.values.call import Call, Refusal
 from harness.wire import At, By, Chunk, Ending, Headers, How, Length, PieceBody, Request, Response
 
 HTTP = Area("http")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.emulator.admission import Admission
-from harness.emulator.call import Call, Refusal, invalid
+from harness.contract.data.input import CONTENT_TYPES
+from harness.emulator.create.validation import Admission
 from harness.emulator.engine import Engine
-from harness.emulator.inputs import CONTENT_TYPES
 from harness.emulator.mutants.mutant import Area
 from harness.emulator.mutants.surgery import Json, plain_error
-from harness.emulator.order import Order
+from harness.emulator.values.call import Call, Refusal, invalid
+from harness.emulator.values.create_request import Order
 from harness.wire import Response
 
 INPUTS = Area("inputs")

@@ -10,20 +10,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from harness.emulator.admission import Admission
-from harness.emulator.auth import Auth
+from harness.emulator.create.validation import Admission
 from harness.emulator.engine import Engine
-from harness.emulator.events import Events
-from harness.emulator.ids import Ids
-from harness.emulator.neighbours import Neighbours
-from harness.emulator.render import Bodies
-from harness.emulator.replies import Replies
-from harness.emulator.run import Run
+from harness.emulator.http.auth import Auth
+from harness.emulator.reply.replies import Replies
+from harness.emulator.resources import Neighbours
+from harness.emulator.run.event_writer import Events
+from harness.emulator.run.interaction_body import Bodies
+from harness.emulator.run.run import Run
+from harness.emulator.run.store import Store
+from harness.emulator.run.stream_response import Streams
 from harness.emulator.service import Emulator
-from harness.emulator.settings import Settings
-from harness.emulator.store import Store
-from harness.emulator.streams import Streams
-from harness.emulator.usage import Meter
+from harness.emulator.values.ids import Ids
+from harness.emulator.values.settings import Settings
+from harness.emulator.values.usage import Meter
 from harness.wire import Clock
 
 _SLOTS: dict[type, str] = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from harness.emulator.call import Call, Refusal, json_response
 from harness.emulator.engine import Engine
 from harness.emulator.mutants.collection import (
     Collection,
@@ -17,7 +16,8 @@ from harness.emulator.mutants.collection import (
 )
 from harness.emulator.mutants.mutant import Area
 from harness.emulator.mutants.surgery import altered, plain_error, sent
-from harness.emulator.run import Run
+from harness.emulator.run.run import Run
+from harness.emulator.values.call import Call, Refusal, json_response
 from harness.wire import Response
 
 OWN_AGENTS = Area("own agents")

@@ -5,12 +5,12 @@ from __future__ import annotations
 from itertools import chain
 from typing import Any
 
-from harness.emulator.call import Call, Refusal
 from harness.emulator.engine import Engine
 from harness.emulator.mutants.mutant import Area
-from harness.emulator.reader import Reader
-from harness.emulator.run import Run
-from harness.emulator.streams import Streams
+from harness.emulator.run.run import Run
+from harness.emulator.run.stream_body import Reader
+from harness.emulator.run.stream_response import Streams
+from harness.emulator.values.call import Call, Refusal
 from harness.wire import COMPLETE, Body, Piece, PieceBody, Response
 
 READERS = Area("readers")

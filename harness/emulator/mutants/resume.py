@@ -7,11 +7,11 @@ from dataclasses import replace
 from itertools import chain
 from typing import Any
 
-from harness.emulator.call import Call, Refusal, not_found
 from harness.emulator.engine import Engine
 from harness.emulator.mutants.mutant import Area
-from harness.emulator.run import Run
-from harness.emulator.streams import Streams
+from harness.emulator.run.run import Run
+from harness.emulator.run.stream_response import Streams
+from harness.emulator.values.call import Call, Refusal, not_found
 from harness.wire import COMPLETE, Body, Chunk, Chunked, Pause, Piece, PieceBody, Response
 
 RESUME = Area("resume")

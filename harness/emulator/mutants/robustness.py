@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from harness.emulator.admission import Admission, known_fields
-from harness.emulator.call import Call, Refusal, json_response
+from harness.emulator.create.validation import Admission, known_fields
 from harness.emulator.engine import Engine
-from harness.emulator.ids import Ids
+from harness.emulator.http.routing import Route
 from harness.emulator.mutants.mutant import Area
 from harness.emulator.mutants.surgery import Json, plain_error
-from harness.emulator.nearest import snake
-from harness.emulator.order import Order
-from harness.emulator.routing import Route
-from harness.emulator.run import Run
+from harness.emulator.run.run import Run
 from harness.emulator.service import Emulator
+from harness.emulator.values.call import Call, Refusal, json_response
+from harness.emulator.values.create_request import Order
+from harness.emulator.values.ids import Ids
+from harness.emulator.values.suggestions import snake
 from harness.wire import Request, Response
 
 ROBUSTNESS = Area("robustness")

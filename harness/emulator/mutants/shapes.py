@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.emulator.call import Refusal
 from harness.emulator.engine import Engine
-from harness.emulator.events import Events
+from harness.emulator.http.routing import Route
 from harness.emulator.mutants.mutant import Area
 from harness.emulator.mutants.surgery import Json, altered, html
-from harness.emulator.routing import Route
-from harness.emulator.run import Run
+from harness.emulator.run.event_writer import Events
+from harness.emulator.run.run import Run
 from harness.emulator.service import Emulator
+from harness.emulator.values.call import Refusal
 from harness.wire import Request, Response
 
 SHAPES = Area("shapes")

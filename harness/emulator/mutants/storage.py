@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from harness.emulator.admission import Admission
-from harness.emulator.call import Call, Refusal, invalid, json_response, not_found
+from harness.emulator.create.validation import Admission
 from harness.emulator.engine import Engine
 from harness.emulator.mutants.mutant import Area
 from harness.emulator.mutants.surgery import Json, altered
-from harness.emulator.order import Order
-from harness.emulator.render import Bodies
-from harness.emulator.run import Run
-from harness.emulator.store import Store
+from harness.emulator.run.interaction_body import Bodies
+from harness.emulator.run.run import Run
+from harness.emulator.run.store import Store
+from harness.emulator.values.call import Call, Refusal, invalid, json_response, not_found
+from harness.emulator.values.create_request import Order
 from harness.wire import Response
 
 STORAGE = Area("storage")

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.emulator.call import Call, Refusal, invalid
 from harness.emulator.engine import Engine
-from harness.emulator.events import Events
 from harness.emulator.mutants.mutant import Area
 from harness.emulator.mutants.surgery import Json
-from harness.emulator.order import Order
-from harness.emulator.reader import Regrouped
-from harness.emulator.run import Run
-from harness.emulator.streams import Streams
+from harness.emulator.run.event_writer import Events
+from harness.emulator.run.run import Run
+from harness.emulator.run.stream_body import Regrouped
+from harness.emulator.run.stream_response import Streams
+from harness.emulator.values.call import Call, Refusal, invalid
+from harness.emulator.values.create_request import Order
 from harness.wire import Body, Ending, Piece, Response
 
 STREAM = Area("stream")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.emulator.events import Events
 from harness.emulator.mutants.mutant import Area
 from harness.emulator.mutants.surgery import Json
-from harness.emulator.run import Run
+from harness.emulator.run.event_writer import Events
+from harness.emulator.run.run import Run
 
 STEPS = Area("stream-steps")
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from harness.emulator.call import Call, Refusal
+from harness.emulator.values.call import Call, Refusal
 from harness.wire import Chunk, Headers, Length, Response
 from harness.wire.json_value import object_or_none
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from harness.emulator.admission import Admission
-from harness.emulator.call import Refusal, invalid
+from harness.contract.data.input import results
+from harness.emulator.create.validation import Admission
 from harness.emulator.engine import Engine
-from harness.emulator.inputs import results
 from harness.emulator.mutants.mutant import Area
 from harness.emulator.mutants.surgery import Json, altered
-from harness.emulator.order import Order
-from harness.emulator.run import Run
+from harness.emulator.run.run import Run
+from harness.emulator.values.call import Refusal, invalid
+from harness.emulator.values.create_request import Order
 from harness.wire import Response
 
 RESULTS = Area("tool results")

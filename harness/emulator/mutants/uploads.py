@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from harness.emulator.call import Call, json_response
 from harness.emulator.mutants.collection import Collection
 from harness.emulator.mutants.mutant import Area
 from harness.emulator.mutants.surgery import plain_error
+from harness.emulator.values.call import Call, json_response
 from harness.wire import Response
 
 UPLOADS = Area("uploads")

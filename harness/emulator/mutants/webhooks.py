@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from harness.emulator.call import Call, Refusal, json_response, not_found
 from harness.emulator.mutants.collection import (
     Collection,
     DeleteKeeps,
@@ -15,6 +14,7 @@ from harness.emulator.mutants.collection import (
 )
 from harness.emulator.mutants.mutant import Area
 from harness.emulator.mutants.surgery import Json, altered, plain_error
+from harness.emulator.values.call import Call, Refusal, json_response, not_found
 from harness.wire import Response
 
 WEBHOOKS = Area("webhooks")

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import pytest
 
 from harness.emulator import Emulator
-from harness.emulator.settings import Settings
+from harness.emulator.values.settings import Settings
 from harness.transport import ServerThread
 from tests.e2e.peers import installing
 from tests.e2e.peers.judging import LITELLM_OPTIONS, Judged, judge

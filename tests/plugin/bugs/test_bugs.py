@@ -9,11 +9,10 @@ from typing import Any
 import httpx
 import pytest
 
+from harness.benches.client.drop_case import TEXT, Case
 from harness.plugin import ROUTES, Chain, DroppedStream, InteractionsEmulator, Lifecycle, cases_of, no_sleep
-from harness.plugin.runaway import Runaway
-from harness.plugin.served import Served
-from harness.runner.drops import Case
-from harness.runner.drops.case import TEXT
+from harness.plugin.observed_service import Served
+from harness.plugin.request_limit import Runaway
 from tests.plugin.bugs import clients
 
 Streaming = Callable[[httpx.Client, str], str]

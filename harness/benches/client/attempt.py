@@ -1,0 +1,67 @@
+"""One client's attempt at one case: the service it talks to, what it received, and what it did wrong.
+
+Layer 5. A client is whatever sends requests to `service`: code under test in this process, or a command.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.benches.client.drop_case import Case
+from harness.benches.client.exactly_once import judge
+from harness.benches.client.observed_streams import Seen, Witness, grouped
+from harness.benches.client.stream_source import Source
+from harness.contract import PROTOCOL
+from harness.contract.data.assembly import assembled
+from harness.contract.data.output import steps_text
+from harness.faults import cut
+
+
+class Drop:
+    """A `case` applied to a source; give the client `service`, and `id` as the interaction to read."""
+
+    def __init__(self, source: Source, case: Case) -> None:
+        self.case = case
+        self.id = source.id
+        self.service = self._witness = Witness(cut(source.service, case.plan, PROTOCOL))
+        self._source = source
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """The events of the whole stream; reading them runs the interaction to its end."""
+        return self._source.whole_of(self._created())
+
+    @property
+    def text(self) -> str:
+        """The text that the client must end up with."""
+        return steps_text(assembled(self.events))
+
+    @property
+    def streams(self) -> list[Seen]:
+        """The responses to the client's requests for streams, refusals included."""
+        return self._witness.streams
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether giving up is right: the response to the client's own create broke off before the id.
+
+        Without the id nothing can be resumed, and another create would start a second interaction.
+        """
+        creates = [one for one in self._witness.seen if one.is_create]
+        return bool(creates) and not any(one.created() for one in creates)
+
+    def problem(self, collected: Any) -> str:
+        """What the client did wrong, as a phrase with the client as its subject; "" if nothing.
+
+        `collected` is what it ended up with: the text, the events, or the interaction.
+        """
+        return judge(self.events, collected, self._witness.seen)
+
+    def wire(self) -> list[str]:
+        """What went over the wire, one line per request; repeated lines are merged with a count."""
+        return grouped(map(str, self._witness.seen))
+
+    def _created(self) -> str:
+        """The id of the interaction that the client created, or else of the one it was given."""
+        made = (one.created() for one in self._witness.seen)
+        return next(filter(None, made), self.id)

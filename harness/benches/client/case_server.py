@@ -1,0 +1,89 @@
+"""The server that one worker's clients connect to: one case at a time, each under its own path.
+
+Layer 5.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable
+
+from harness.benches.client.attempt import Drop
+from harness.benches.client.drop_case import Case
+from harness.benches.client.stream_source import Source
+from harness.contract import PROTOCOL
+from harness.emulator import Emulator
+from harness.transport import ServerThread
+from harness.wire import LogicalClock, Request, Response
+
+MOST_REQUESTS = 60
+"""Limit on requests for one case, after which its client is stopped: a sensible client needs three."""
+
+_TICK = 0.0002
+"""Seconds between two events of a run: a tenth of the usual, as there are thousands of streams to read."""
+
+_PREFIX = re.compile(r"/case(\d+)(?=/|$)")
+
+
+class Stage:
+    """Listens within `with Stage() as stage:`; `begin` starts a case and returns what its client needs to know.
+
+    Requests of a stopped client that are still on their way do not reach a later case.
+    """
+
+    def __init__(self, *, seed: int = 0) -> None:
+        self._seed = seed
+        self._clock = LogicalClock(tick_seconds=_TICK)
+        self._server = ServerThread(self, clock=self._clock)
+        self._lock = threading.Lock()
+        self._number = 0
+        self._count = 0
+        self._drop: Drop | None = None
+        self._stop: Callable[[], None] = lambda: None
+
+    def __enter__(self) -> Stage:
+        self._server.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._server.stop()
+
+    def begin(self, case: Case, stop: Callable[[], None]) -> tuple[Drop, str]:
+        """Start a case; return its `Drop` and its base URL. `stop` is called after `MOST_REQUESTS` requests."""
+        emulator = Emulator(clock=self._clock, seed=self._seed)
+        drop = Drop(Source(emulator, case), case)
+        with self._lock:
+            self._number += 1
+            self._count = 0
+            self._drop = drop
+            self._stop = stop
+            return drop, f"{self._server.url}/case{self._number}"
+
+    def end(self) -> bool:
+        """End the case; return whether its client sent too many requests and had to be stopped."""
+        with self._lock:
+            self._drop = None
+            return self._count > MOST_REQUESTS
+
+    def __call__(self, request: Request) -> Response:
+        """Answer the client of the current case; a request without the path of the base URL is refused."""
+        found = _PREFIX.match(request.target)
+        if found is None:
+            return _refused(f"{request.target}: the path of the base URL is missing before it (/case1, say).")
+        with self._lock:
+            drop = self._drop if int(found[1]) == self._number else None
+            if drop is not None:
+                self._count += 1
+                runaway = self._count > MOST_REQUESTS
+        if drop is None:
+            return _refused("This case is over.")
+        if runaway:
+            self._stop()
+            return _refused(f"More than {MOST_REQUESTS} requests for one stream.")
+        target = request.target[found.end() :] or "/"
+        return drop.service(Request(request.method, target, request.headers, request.body))
+
+
+def _refused(message: str) -> Response:
+    return Response.json(400, PROTOCOL.error_body(400, "invalid_request", message))

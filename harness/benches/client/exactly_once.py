@@ -1,0 +1,209 @@
+"""The resume oracle for clients: nothing lost, nothing twice, order kept, completion noticed.
+
+Layer 5, pure. Compares what the code under test ended up with to the whole stream. It describes what is wrong and,
+from what went over the wire, what the client did. Only the assembled result counts: differently split deltas are
+fine.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from itertools import accumulate, pairwise, zip_longest
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from harness.benches.client.client_results import events_of, plain, text_in
+from harness.benches.client.observed_streams import Seen
+from harness.contract import PROTOCOL, compare_steps
+from harness.contract.data.assembly import assembled
+from harness.contract.data.output import steps_text
+from harness.outcome.words import counted, shortened
+from harness.wire import Request
+
+Event = Mapping[str, Any]
+_SHOWN = 40
+
+
+def judge(whole: Sequence[Event], collected: Any, seen: Sequence[Seen]) -> str:
+    """What the client did wrong; "" if nothing.
+
+    `whole` holds the events of the undisturbed stream, `collected` is what the code under test ended up with,
+    `seen` the responses it received.
+    """
+    again = _created_again(seen)
+    if again:
+        return again
+    wrong = _compare(whole, collected)
+    if wrong:
+        why = _why(whole, seen, doubled="twice" in wrong)
+        return f"{wrong}: {why}" if why else wrong
+    if not any(one.completes for one in seen):
+        return (
+            "took the end of a connection for the end of the interaction: neither interaction.completed nor a GET "
+            "with a final status ever reached it"
+        )
+    return ""
+
+
+# What differs
+
+
+def _compare(whole: Sequence[Event], collected: Any) -> str:
+    events = events_of(collected)
+    if events is not None:
+        return _compare_events(whole, events)
+    text = collected if isinstance(collected, str) else None
+    value = plain(collected)
+    if text is None and isinstance(value, Mapping) and isinstance(value.get("steps"), list):
+        different = compare_steps(assembled(whole), value["steps"])
+        return f"ended with other steps ({different[0]})" if different else ""
+    if text is None:
+        text = text_in(collected)
+    if text is None:
+        return f"ended with {collected!r}: give assert_seen_once the text, the events or the interaction"
+    return _compare_texts(whole, text)
+
+
+def _compare_events(whole: Sequence[Event], events: Sequence[Event]) -> str:
+    numbers = [number for number, event in enumerate(whole) if _is_step(event)]
+    expected = [_shape(whole[number]) for number in numbers]
+    got = [_shape(event) for event in events if _is_step(event)]
+    if got == expected or not compare_steps(assembled(whole), assembled(events)):
+        return "" if _starts(events) <= _starts(whole) else "got a step.start twice"
+    pairs = enumerate(zip_longest(expected, got))
+    at = next((number for number, (wanted, had) in pairs if wanted != had), len(expected))
+    if at < len(got) and got[at] in expected[:at]:
+        again = len(expected[:at]) - 1 - expected[:at][::-1].index(got[at])
+        return f"has event {numbers[again]} ({_show(whole[numbers[again]])}) twice"
+    if at < len(expected):
+        return f"lost event {numbers[at]} ({_show(whole[numbers[at]])})"
+    return f"has {counted(len(got) - at, 'event')} more than there are"
+
+
+def _compare_texts(whole: Sequence[Event], text: str) -> str:
+    """Find the pieces that `text` lacks or has twice; the difference in length tells how much to look for."""
+    pieces = [(number, _text(event)) for number, event in enumerate(whole) if _text(event)]
+    expected = "".join(piece for _, piece in pieces)
+    if text == expected:
+        return ""
+    bounds = list(accumulate((len(piece) for _, piece in pieces), initial=0))
+    surplus = len(text) - len(expected)
+    for place, (number, piece) in zip(bounds, pieces, strict=False):
+        again = place + surplus  # where the doubled part ends, or the lost one begins
+        if surplus > 0 and text == expected[:again] + expected[place:]:
+            return f"has the text from event {number} on ({_cut(expected[place:again])}) twice"
+        if surplus < 0 and text == expected[:place] + expected[place - surplus :]:
+            where = "in the middle" if place - surplus < len(expected) else "at the end"
+            return f"lost the text of event {number} ({_cut(piece)}) {where}"
+    at = next((i for i, pair in enumerate(zip_longest(expected, text)) if pair[0] != pair[1]), 0)
+    if surplus > len(expected) // 2:
+        return f"has {counted(surplus, 'character')} twice or more often: {_cut(text)} instead of {_cut(expected)}"
+    return f"has another text from character {at} on: {_cut(text[at:])} instead of {_cut(expected[at:])}"
+
+
+# Why it differs
+
+
+def _created_again(seen: Sequence[Seen]) -> str:
+    creates = [one for one in seen if one.is_create]
+    made = [one for one in creates if one.status < 400]
+    if len(made) < 2 or any(b"continuation_token" in one.request.body for one in creates):
+        return ""
+    times = len(made)
+    return f"posted the create {times} times: a second interaction runs and is billed; resume the first by its id"
+
+
+def _why(whole: Sequence[Event], seen: Sequence[Seen], *, doubled: bool) -> str:
+    streams = [one for one in seen if one.is_stream or PROTOCOL.is_resume(one.request) is not None]
+    asked = [one for one in streams if one.asked_after is not None]
+    errors = {PROTOCOL.cursor(e) for one in streams for e in one.events() if PROTOCOL.is_error(e)} - {None}
+    known = {PROTOCOL.cursor(event) for event in whole}
+    for one in asked:
+        if one.asked_after in errors:
+            return f"it resumed after {one.asked_after!r}, the id of an error event, which is no cursor"
+        if one.asked_after not in known:
+            return f"it resumed after {one.asked_after!r}, which is the id of no event"
+    if not any(one.completes for one in seen):
+        return _why_unfinished(seen, streams)
+    return _why_doubled(streams) if doubled else _why_lost(whole, streams)
+
+
+def _why_unfinished(seen: Sequence[Seen], streams: Sequence[Seen]) -> str:
+    if not streams:
+        return "it never asked for the stream" if seen else "it sent no request at all"
+    if seen[-1].status >= 400:
+        return f"what it asked for last was refused ({seen[-1].status}: {seen[-1].error})"
+    if len(streams) < 2:
+        return "it did not come back after the drop"
+    if all(one.asked_after is None for one in streams):
+        return "it gave up before the end"
+    return "it stopped asking before the interaction had ended"
+
+
+def _why_doubled(streams: Sequence[Seen]) -> str:
+    for before, after in pairwise(streams):
+        events = after.events()
+        if after.asked_after is None:
+            misplaced = _misplaced(after.request, before)
+            return misplaced or "it asked for the stream from the start again, and kept what it had already"
+        if events and PROTOCOL.cursor(events[0]) == after.asked_after:
+            return "the resumed stream began with the event of its cursor (inclusive), and it kept both"
+        cursors = [c for event in before.events() if (c := PROTOCOL.cursor(event)) is not None]
+        if cursors and after.asked_after in cursors and after.asked_after != cursors[-1]:
+            return f"it resumed after {after.asked_after!r}, though {cursors[-1]!r} had arrived"
+    ids = [c for one in streams for event in one.events() if (c := PROTOCOL.cursor(event)) is not None]
+    if len(ids) != len(set(ids)):
+        return "an event that came twice with one event_id was not recognised"
+    return "events after the cursor came again when it resumed, and it kept both"
+
+
+def _why_lost(whole: Sequence[Event], streams: Sequence[Seen]) -> str:
+    delivered = {_shape(event) for one in streams for event in one.events() if _is_step(event)}
+    if all(_shape(event) in delivered for event in whole if _is_step(event)):
+        return "it had been delivered, so it was dropped on the client's side"
+    return "it went on behind events that never reached it"
+
+
+def _misplaced(request: Request, before: Seen) -> str:
+    """The problem if a cursor was sent in the wrong place; "" if not."""
+    cursors = {PROTOCOL.cursor(event) for event in before.events()}
+    if request.headers.get("last-event-id") in cursors:
+        return "it sent its cursor in the header Last-Event-ID, which is not read: the parameter is last_event_id"
+    for name, value in parse_qsl(urlsplit(request.target).query):
+        if value in cursors:
+            return f"it sent its cursor as {name!r}, which is not read: the parameter is last_event_id"
+    return ""
+
+
+# Small readings
+
+
+def _is_step(event: Event) -> bool:
+    return str(event.get("event_type", "")).startswith("step.")
+
+
+def _starts(events: Sequence[Event]) -> int:
+    return sum(event.get("event_type") == "step.start" for event in events)
+
+
+def _shape(event: Event) -> str:
+    """The content of an event as JSON, without its id and usage."""
+    told = {
+        name: event.get(name) for name in ("event_type", "index", "step", "delta") if event.get(name) is not None
+    }
+    return json.dumps(told, sort_keys=True, default=str)
+
+
+def _text(event: Event) -> str:
+    """The output text in an event."""
+    return steps_text(assembled([event])) if event.get("event_type") in ("step.delta", "step.start") else ""
+
+
+def _show(event: Event) -> str:
+    text = _text(event)
+    return f"{event.get('event_type')} {_cut(text)}" if text else str(event.get("event_type"))
+
+
+def _cut(text: str) -> str:
+    return repr(shortened(text, _SHOWN))

@@ -1,0 +1,137 @@
+"""Records what a client actually received: the bytes of each response, connection by connection.
+
+Layer 5. Keeps bytes as they pass and decodes them only when a test asks, so that recording costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+from typing import Any
+
+from harness.contract import PROTOCOL, is_settled
+from harness.contract.data.json_parse import loads, objects
+from harness.outcome.words import counted
+from harness.wire import Body, Chunk, Decoder, Ending, Piece, Request, Response, Service
+from harness.wire.message import EVENT_STREAM
+
+
+class Seen:
+    """One response, as far as the client read it."""
+
+    def __init__(self, request: Request, response: Response) -> None:
+        self.request = request
+        self.status = response.status
+        self.is_stream = response.headers.media_type() == EVENT_STREAM
+        self.data = bytearray()
+        self.ending: Ending | None = None
+
+    def events(self) -> list[dict[str, Any]]:
+        """The complete events that were delivered."""
+        return events_in(bytes(self.data))
+
+    @property
+    def is_create(self) -> bool:
+        """Whether the request asks for a new interaction."""
+        return self.request.method == "POST" and self.request.segments[-1:] == ("interactions",)
+
+    def created(self) -> str | None:
+        """The id of the interaction that this exchange created; None if it created none."""
+        if not self.is_create:
+            return None
+        if self.is_stream:
+            return next(filter(None, map(PROTOCOL.stream_id, self.events())), None)
+        value = loads(bytes(self.data)).value
+        found = value.get("id") if isinstance(value, dict) else None
+        return found if isinstance(found, str) else None
+
+    @property
+    def asked_after(self) -> str | None:
+        """The cursor that the client sent; None if it sent none."""
+        resumed = PROTOCOL.is_resume(self.request)
+        return resumed[1] if resumed is not None else None
+
+    @property
+    def error(self) -> str:
+        """The message of a refusal; "" if it has none or the response is no refusal."""
+        value = loads(bytes(self.data)).value if self.status >= 400 else None
+        error = value.get("error") if isinstance(value, dict) else None
+        message = error.get("message") if isinstance(error, dict) else None
+        return str(message or "")
+
+    @property
+    def completes(self) -> bool:
+        """Whether the client can know from this response that the interaction has ended.
+
+        A completion that lacks only its blank line counts: some clients, google-genai among them, deliver it.
+        """
+        if self.is_stream:
+            return any(PROTOCOL.completes(event) for event in events_in(bytes(self.data) + b"\n\n"))
+        value = loads(bytes(self.data)).value
+        return isinstance(value, dict) and is_settled(value.get("status"))
+
+    def __str__(self) -> str:
+        after = f" after {self.asked_after}" if self.asked_after else ""
+        what = f"{self.request.method}{' stream' if self.is_stream else ''}{after}"
+        if not self.is_stream:
+            return f"{what} → {self.status}" + (f": {self.error}" if self.error else "")
+        how = "hung up by the client" if self.ending is None else self.ending.how.value
+        return f"{what} → {counted(len(self.events()), 'event')}, {how}"
+
+
+def watched(request: Request, response: Response) -> Seen:
+    """Wrap the body of `response`, and return the record of what the client will read of it."""
+    seen = Seen(request, response)
+    response.body = _Watched(response.body, seen)
+    return seen
+
+
+class Witness:
+    """A `Service` around another that records its responses."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self.seen: list[Seen] = []
+
+    def __call__(self, request: Request) -> Response:
+        response = self._service(request)
+        self.seen.append(watched(request, response))
+        return response
+
+    @property
+    def streams(self) -> list[Seen]:
+        """The responses to requests for streams, refusals included."""
+        return [one for one in self.seen if one.is_stream or PROTOCOL.is_resume(one.request) is not None]
+
+
+class _Watched:
+    __slots__ = ("_inner", "_seen")
+
+    def __init__(self, inner: Body, seen: Seen) -> None:
+        self._inner = inner
+        self._seen = seen
+
+    def __iter__(self) -> Iterator[Piece]:
+        return self
+
+    def __next__(self) -> Piece:
+        piece = next(self._inner)
+        if isinstance(piece, Chunk):
+            self._seen.data += piece.data
+        elif isinstance(piece, Ending):
+            self._seen.ending = piece
+        return piece
+
+    def close(self) -> None:
+        self._inner.close()
+
+
+def events_in(data: bytes) -> list[dict[str, Any]]:
+    """The decoded events in the bytes of a stream."""
+    return objects(frame.data for frame in Decoder().feed(data))
+
+
+def grouped(lines: Iterable[str]) -> list[str]:
+    """Merge consecutive equal lines into one with a count."""
+    groups = [(line, len(list(same))) for line, same in groupby(lines)]
+    return [f"{line} ({times} times)" if times > 1 else line for line, times in groups]

@@ -1,0 +1,24 @@
+"""Takes a whole stream from a cassette, which can then be cut anywhere and resumed from any event.
+
+Layer 5.
+"""
+
+from __future__ import annotations
+
+from harness.cassette import Player, load
+from harness.cassette.replay.resumable_streams import streams_of
+from harness.contract import PROTOCOL
+from harness.outcome import UsageFault
+
+
+def recorded_stream(path: str) -> tuple[Player, str]:
+    """A player of the first whole stream in a cassette, and its interaction's id. Raises UsageFault without one.
+
+    If the stream was recorded in parts, the player has the whole: only the faults of a case drop it.
+    """
+    recordings = [recording.decoded() for recording in load(path).recordings]
+    for found, stream in streams_of(recordings, PROTOCOL).items():
+        if stream.whole:
+            others = [recording for recording in recordings if not recording.events]
+            return Player([stream.recording, *others], PROTOCOL, mode="resume"), found
+    raise UsageFault(f"{path} holds no whole stream of a stored interaction: record one that was not dropped")

@@ -1,0 +1,69 @@
+"""The source of a stream that will drop: an interaction of the emulator, or a recording.
+
+Layer 5. Knows how to create a background interaction and read it whole; must not know plans or clients.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from harness.benches.client.drop_case import Case
+from harness.benches.client.observed_streams import events_in
+from harness.emulator import Emulator
+from harness.outcome import UsageFault
+from harness.wire import Chunk, Headers, Request, Service
+
+_HEADERS = Headers([("x-goog-api-key", "interactions-harness"), ("content-type", "application/json")])
+_CREATE = {"model": "gemini-3.5-flash", "input": "Go.", "background": True}
+
+
+class Source:
+    """The service and the interaction `id` for all cases that differ only in their plans."""
+
+    def __init__(self, emulator: Emulator, case: Case) -> None:
+        self._key = (case.event_ids, case.resume, case.cassette)
+        self._whole: dict[str, list[dict[str, Any]]] = {}
+        if case.cassette is not None:
+            from harness.benches.client.recorded_source import recorded_stream  # slow to import, and rare here
+
+            self.service: Service
+            self.service, self.id = recorded_stream(case.cassette)
+            return
+        self.service = emulator
+        emulator.change(event_ids=case.event_ids, resume=case.resume)
+        emulator.script({**case.script, "times": 0})
+        self.id = self._create()
+
+    def serves(self, case: Case) -> bool:
+        """Whether it can serve this case as well."""
+        return self._key == (case.event_ids, case.resume, case.cassette)
+
+    def whole_of(self, interaction_id: str) -> list[dict[str, Any]]:
+        """The events of the undisturbed stream; reading them runs the interaction to its end."""
+        if interaction_id not in self._whole:
+            self._whole[interaction_id] = events_in(self.stream(interaction_id))
+        return self._whole[interaction_id]
+
+    def stream(self, interaction_id: str) -> bytes:
+        """The bytes of an interaction's stream, without any faults."""
+        return self._call("GET", f"/v1beta/interactions/{interaction_id}?stream=true")
+
+    def _create(self) -> str:
+        answer = json.loads(self._call("POST", "/v1beta/interactions", json.dumps(_CREATE).encode()))
+        if "error" in answer:
+            raise UsageFault(f"the emulator refused to create: {answer['error']['message']}")
+        return str(answer["id"])
+
+    def _call(self, method: str, target: str, body: bytes = b"") -> bytes:
+        response = self.service(Request(method, target, _HEADERS, body))
+        try:
+            return b"".join(piece.data for piece in response.body if isinstance(piece, Chunk))
+        finally:
+            response.body.close()
+
+
+def whole_stream(case: Case, seed: int = 0) -> bytes:
+    """The bytes of a case's stream, without any faults."""
+    source = Source(Emulator(seed=seed), case)
+    return source.stream(source.id)

@@ -1,0 +1,78 @@
+"""Helpers of the judges: make findings about passages, choose passages, and format values and requests.
+
+Layer 5, pure. The check whose judge made a finding fills in its rule.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, TypeAlias
+
+from harness.benches.gateway.relayed_exchange import Passage
+from harness.outcome import Finding, Severity, Unmet, Where
+from harness.outcome.words import shortened
+from harness.wire import Exchange, Request
+
+Judge: TypeAlias = Callable[[Sequence[Passage]], Iterable[Finding]]
+"""Passages in the order they were made → what is wrong. Raises Unmet if they show nothing either way, and
+NotApplicable if there is nothing that could be wrong."""
+
+
+class NotApplicable(Exception):
+    """The gateway lacks what a trial or a judge is about, and nothing is wrong with that."""
+
+
+SHOWN = 200
+"""The number of characters of a value that a finding shows."""
+
+
+def notice(
+    passage: Passage,
+    message: str,
+    expected: str = "",
+    actual: str = "",
+    *,
+    severity: Severity = Severity.BROKEN,
+    pointer: str = "",
+    event: int | None = None,
+) -> Finding:
+    """A finding about one passage."""
+    where = Where(exchange=passage.name, pointer=pointer, event=event)
+    return Finding("", message, shortened(expected, SHOWN), shortened(actual, SHOWN), where, severity)
+
+
+def told_by(passages: Sequence[Passage], tells: Callable[[Passage], bool], otherwise: str) -> Iterator[Passage]:
+    """The passages for which `tells` is true. Raises Unmet with the reason `otherwise` if there is none."""
+    chosen = [passage for passage in passages if tells(passage)]
+    if not chosen:
+        raise Unmet(otherwise)
+    return iter(chosen)
+
+
+def named(passages: Sequence[Passage], name: str, otherwise: str) -> Passage:
+    """The passage with this name. Raises Unmet with the reason `otherwise` if there is none."""
+    return next(told_by(passages, lambda passage: passage.name == name, otherwise))
+
+
+def succeeded(exchange: Exchange | None) -> bool:
+    """Whether there is an exchange, and it succeeded."""
+    return exchange is not None and exchange.succeeded
+
+
+def shown(value: Any) -> str:
+    """A value as JSON."""
+    return shortened(json.dumps(value, ensure_ascii=False, default=str), SHOWN)
+
+
+def request_line(request: Request) -> str:
+    """Method and target."""
+    return f"{request.method} {request.target}"
+
+
+def answer_line(exchange: Exchange) -> str:
+    """Status and the beginning of the body, in one line."""
+    if exchange.status is None:
+        return f"no answer ({exchange.ending.words})"
+    body = exchange.body[: 2 * SHOWN].decode("utf-8", "replace")
+    return shortened(" ".join((str(exchange.status), *body.split())), SHOWN)

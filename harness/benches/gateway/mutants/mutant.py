@@ -1,0 +1,209 @@
+"""Defines gateways that run in this process, and how defective ones are declared.
+
+Layer 5. A gateway is a service around its upstream. The faithful one passes everything on; a mutant overrides one
+method. Streams are edited frame by frame as they pass, so pauses and hang-ups still go through.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from harness.wire import (
+    Body,
+    Chunk,
+    Decoder,
+    Ending,
+    Frame,
+    Length,
+    Piece,
+    PieceBody,
+    Request,
+    Response,
+    Service,
+    encode,
+)
+from harness.wire.json_value import object_or_none
+from harness.wire.message import EVENT_STREAM
+
+Json = dict[str, Any]
+
+
+class Gateway:
+    """A gateway that passes everything on unchanged."""
+
+    def __init__(self, upstream: Service) -> None:
+        self.upstream = upstream
+
+    def __call__(self, request: Request) -> Response:
+        return self.answered(request, self.upstream(self.passed(request)))
+
+    def passed(self, request: Request) -> Request:
+        """The request as it goes upstream."""
+        return request
+
+    def answered(self, request: Request, response: Response) -> Response:
+        """The answer as it goes to the client."""
+        if response.headers.media_type() == EVENT_STREAM:
+            response.body = self.streamed(request, response.body)
+        return response
+
+    def streamed(self, request: Request, body: Body) -> Body:
+        """A stream as it goes to the client."""
+        return body
+
+
+class Edit:
+    """Passes the frames of one stream on; each stream gets its own instance."""
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+
+    def frame(self, number: int, frame: Frame) -> Iterable[bytes]:
+        """What is sent for frame `number` (from 0)."""
+        yield raw(frame)
+
+    def end(self, rest: bytes, ending: Ending) -> tuple[bytes, Ending]:
+        """What is sent at the end, and the ending; `rest` is an incomplete last frame."""
+        return rest, ending
+
+
+class EditedBody:
+    """A body whose frames pass through an `Edit`."""
+
+    def __init__(self, inner: Body, edit: Edit) -> None:
+        self._inner = inner
+        self._edit = edit
+        self._decoder = Decoder()
+        self._number = 0
+        self._ready: deque[Piece] = deque()
+
+    def __iter__(self) -> Iterator[Piece]:
+        return self
+
+    def __next__(self) -> Piece:
+        while not self._ready:
+            self._take(next(self._inner))
+        return self._ready.popleft()
+
+    def close(self) -> None:
+        """Close the wrapped body."""
+        self._inner.close()
+
+    def _take(self, piece: Piece) -> None:
+        if isinstance(piece, Chunk):
+            for frame in self._decoder.feed(piece.data):
+                self._ready.extend(Chunk(data) for data in self._edit.frame(self._number, frame))
+                self._number += 1
+        elif isinstance(piece, Ending):
+            cut = self._decoder.end()
+            data, ending = self._edit.end(cut.raw if cut is not None else b"", piece)
+            if data:
+                self._ready.append(Chunk(data))
+            self._ready.append(ending)
+        else:
+            self._ready.append(piece)
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """One defective gateway: `summary` says what it does, `rule` is the rule it is made for.
+
+    `mild`: it only breaks the rule read strictly.
+    """
+
+    id: str
+    rule: str
+    summary: str
+    gateway: Callable[[Service], Service]
+    mild: bool = False
+
+
+Kind = TypeVar("Kind", type[Gateway], type[Edit])
+
+
+class Area:
+    """Collects the mutants of one module."""
+
+    def __init__(self) -> None:
+        self.mutants: list[Mutant] = []
+
+    def mutant(self, name: str, rule: str, *, mild: bool = False) -> Callable[[Kind], Kind]:
+        """Register a gateway, or an edit of every stream; its docstring becomes the summary."""
+
+        def register(kind: Kind) -> Kind:
+            gateway = kind if issubclass(kind, Gateway) else _editing(kind)
+            self.mutants.append(Mutant(name, f"gw.{rule}", (kind.__doc__ or "").strip(), gateway, mild))
+            return kind
+
+        return register
+
+
+def _editing(edit: type[Edit]) -> type[Gateway]:
+    class Editing(Gateway):
+        def streamed(self, request: Request, body: Body) -> Body:
+            return EditedBody(body, edit(request))
+
+    return Editing
+
+
+# Surgery
+
+
+def raw(frame: Frame) -> bytes:
+    """A frame as bytes."""
+    return encode(frame.event.decode() if frame.event is not None else None, frame.data)
+
+
+def event_of(frame: Frame) -> Json | None:
+    """The payload of a frame, or None if it is not a JSON object."""
+    return object_or_none(frame.data)
+
+
+def framed(frame: Frame, event: Json) -> bytes:
+    """The frame with another payload."""
+    return raw(frame._replace(data=packed(event)))
+
+
+def sent(request: Request) -> Json:
+    """The JSON object in a request, or `{}`."""
+    return object_or_none(request.body) or {}
+
+
+def resent(request: Request, body: Json) -> Request:
+    """The request with another JSON body, if it had one."""
+    return replace(request, body=packed(body)) if request.body else request
+
+
+def taken(response: Response) -> tuple[bytes, Ending]:
+    """Read and close a body that does not pause; return all its bytes and its ending."""
+    data, ending = b"", None
+    for piece in response.body:
+        if isinstance(piece, Chunk):
+            data += piece.data
+        elif isinstance(piece, Ending):
+            ending = piece
+            break
+    response.body.close()
+    assert ending is not None
+    return data, ending
+
+
+def altered(response: Response, change: Callable[[Json], Json]) -> Response:
+    """Apply `change` to an answer that is a whole JSON object; leave any other answer unchanged."""
+    if response.headers.media_type() != "application/json" or not isinstance(response.framing, Length):
+        return response
+    data, ending = taken(response)
+    if not ending.complete:
+        response.body = PieceBody((Chunk(data), ending) if data else (ending,))
+        return response
+    value = json.loads(data)
+    return Response.whole(response.status, response.headers, packed(change(value)))
+
+
+def packed(value: Any) -> bytes:
+    """JSON as bytes."""
+    return json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")

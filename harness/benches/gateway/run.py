@@ -1,0 +1,104 @@
+"""One run against a gateway: see that a create comes through, make the trials, judge the passages.
+
+Layer 5. Knows the order of things; must not know how anything is printed.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import time
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field
+
+from harness.benches.gateway.bench import Line
+from harness.benches.gateway.catalogue.exercises import TRIALS
+from harness.benches.gateway.catalogue.findings import answer_line
+from harness.benches.gateway.catalogue.rules import BY_ID, CHECKS, GatewayCheck
+from harness.benches.gateway.events import (
+    GatewayEvent,
+    GatewayFinished,
+    GatewayStarted,
+    Judged,
+)
+from harness.benches.gateway.liveness import NOT_TRIED, Stage
+from harness.engine.baseline import Baseline
+from harness.outcome import Level, Observation, TargetFault, UsageFault, not_judged, verdict
+from harness.outcome.suggest import did_you_mean
+from harness.wire import How
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayOptions:
+    """What is judged (`only`: globs over ids of checks, all if empty), and how strictly."""
+
+    only: tuple[str, ...] = ()
+    strict: bool = False
+    baseline: Baseline = field(default_factory=Baseline)
+
+
+def judge_gateway(line: Line, options: GatewayOptions) -> Generator[GatewayEvent, None, None]:
+    """Judge the gateway that `line` runs through.
+
+    Raises UsageFault for a glob that selects nothing, TargetFault when no create comes through at all.
+    """
+    checks = selected(options.only)
+    trials = [trial for trial in TRIALS if any(trial.name in check.trials for check in checks)]
+    begun = time.monotonic()
+    reach(line)
+    yield GatewayStarted(len(checks), len(trials))
+    stage = Stage(line)
+    yield from stage.play(trials)
+    results = []
+    for check in checks:
+        results.append(_judged(check, stage, options))
+        yield results[-1]
+    yield GatewayFinished(tuple(results), time.monotonic() - begun, stage.stopped)
+
+
+def selected(only: Sequence[str]) -> list[GatewayCheck]:
+    """The checks that the globs name, or all if there are no globs. Raises UsageFault if a glob names none."""
+    for glob in only:
+        if not fnmatch.filter(BY_ID, glob):
+            raise UsageFault(f"no rule is named {glob!r}{did_you_mean(glob, BY_ID)}")
+    return [check for check in CHECKS if not only or any(fnmatch.fnmatchcase(check.id, glob) for glob in only)]
+
+
+def reach(line: Line) -> None:
+    """See that a create comes through. Raises TargetFault that says where it stopped."""
+    passage = line.create("reach.create")
+    status = passage.client.status
+    if status is None:
+        ending = passage.client.ending
+        why = ending.detail if ending.how is How.TLS else "is it running?"
+        raise TargetFault(f"the gateway gave {answer_line(passage.client)}: {why}")
+    if passage.upstream or passage.astray:
+        return
+    if status in (401, 403):
+        raise TargetFault(f"the gateway refuses the key: {answer_line(passage.client)} (--api-key KEY)")
+    raise TargetFault(
+        f"a create was answered, but nothing arrived upstream: {answer_line(passage.client)}\n"
+        "is the gateway configured to ask the upstream that was printed?"
+    )
+
+
+def _judged(check: GatewayCheck, stage: Stage, options: GatewayOptions) -> Judged:
+    observation = stage.observe(check)
+    said = verdict(
+        observation,
+        check.rule.level,
+        check.rule.source.basis,
+        strict=options.strict,
+        baselined=check.id in options.baseline,
+    )
+    made = {passage.name: passage for passage in stage.passages}
+    named = dict.fromkeys(finding.where.exchange for finding in observation.findings)
+    evidence = tuple(made[name] for name in named)
+    excused = options.baseline.reason(check.id)
+    return Judged(check, observation, said, evidence, excused, _unjudged(check, observation, options))
+
+
+def _unjudged(check: GatewayCheck, observation: Observation, options: GatewayOptions) -> bool:
+    """Whether a check counts as unjudged: at any level if it was not tried, else only if it is a MUST."""
+    baselined = check.id in options.baseline
+    tried = observation.unanswered != NOT_TRIED
+    return not_judged(observation, check.rule.level if tried else Level.MUST, baselined=baselined)

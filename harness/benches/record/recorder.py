@@ -1,0 +1,236 @@
+"""A recorder: clients in any language talk to its address, and what the target answers ends up in a cassette.
+
+Layer 5. Combines tap, cassette and player according to vcrpy's record modes; must not know how bytes pass or how
+files are written. A finished exchange is on the disk before its client gets the last byte, unless it is so large
+that the tap does not make the client wait.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import os
+import threading
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from harness.cassette import CassetteFile, Player, Provenance, Recording, Target, Unit, load
+from harness.contract import CURRENT
+from harness.outcome import UsageFault
+from harness.transport import ServerThread, UrlDriver
+from harness.transport.client.dial import Origin
+from harness.transport.http1.limits import RECORDED_BYTES
+from harness.transport.proxy.threaded_server import WaitingServer
+from harness.transport.proxy.upstream import Upstream
+from harness.transport.server.server_thread import InThread
+from harness.transport.tap.dial import refuse_itself
+from harness.transport.tap.exchange_tracker import STOPPED
+from harness.transport.tap.tap import Tap
+from harness.wire import By, Chunked, Exchange, Request, Response, Service, StreamProtocol
+
+_LIVE = ("googleapis.com",)
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+@dataclass(slots=True)
+class Summary:
+    """The result of a recorder's run.
+
+    `replaced` counts redacted secrets by kind. `unrecorded` says what is missing and why. `unanswered` names
+    requests that the target did not answer, which are recorded too. `stopped` names requests whose answers were
+    still coming at the end.
+    """
+
+    cassette: str
+    mode: str
+    recorded: int = 0
+    played: int = 0
+    hung_up: int = 0
+    replaced: Counter[str] = field(default_factory=Counter)
+    unrecorded: list[str] = field(default_factory=list)
+    unanswered: list[str] = field(default_factory=list)
+    stopped: list[str] = field(default_factory=list)
+    misses: list[str] = field(default_factory=list)
+    interrupted: str = ""
+    remarks: list[str] = field(default_factory=list)
+
+    @property
+    def passed(self) -> int:
+        """The number of exchanges, wherever their answers came from."""
+        return self.recorded + self.played + len(self.unrecorded) + len(self.misses)
+
+
+class Recorder:
+    """A context manager; `url` is for the clients, `summary` is complete after the exit.
+
+    `mode` is vcrpy's: `all` records anew, `once` records if there is no file and otherwise only plays, `none` only
+    plays, `new_episodes` plays what is there and records the rest. With `all`, or if there is no file yet, clients
+    are connected directly to the tap. Exchanges that are not `wanted` pass unrecorded. So do bodies of more than
+    `most` bytes and what cannot be recorded; `warn` is called with these at once. `no_answer` is called with the
+    requests that the target does not answer. Raises CassetteError and UsageFault.
+    """
+
+    def __init__(
+        self,
+        target: str,
+        path: Path,
+        protocol: StreamProtocol,
+        *,
+        mode: str = "once",
+        host: str = "127.0.0.1",
+        port: int = 0,
+        encoding: str | None = None,
+        ca_file: str | None = None,
+        redact: bool = True,
+        provenance: Provenance | None = None,
+        wanted: Callable[[Exchange], bool] = lambda exchange: True,
+        most: int = RECORDED_BYTES,
+        warn: Callable[[str], object] = lambda reason: None,
+        no_answer: Callable[[str], object] = lambda what: None,
+    ) -> None:
+        refuse_itself(target, host, port)
+        self._wanted = wanted
+        self._no_answer = no_answer
+        self._target = target
+        self._path = path
+        self._protocol = protocol
+        self._address: dict[str, Any] = {"host": host, "port": port}
+        self._tapping: dict[str, Any] = {"encoding": encoding, "ca_file": ca_file, "most": most, "warn": warn}
+        self._adds = mode in ("all", "new_episodes") or (mode == "once" and not path.exists())
+        made = provenance or (provenance_of(target, ca_file=ca_file) if self._adds else None)
+        self._file = CassetteFile(path, protocol, mode=mode, provenance=made, redact=redact)
+        self._stack = ExitStack()
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="harness-recorder")
+        self._lock = threading.Lock()
+        self._tap: Tap | None = None
+        self._player: Player | None = None
+        self.url = ""
+        self.summary = Summary(str(path), mode)
+
+    def __enter__(self) -> Recorder:
+        if self._adds:
+            make_folder(self._path.parent)
+        with ExitStack() as stack:
+            front = self.summary.mode == "new_episodes" and self._path.exists()
+            stack.enter_context(self._file)
+            stack.callback(self._writer.shutdown)
+            if not self._adds:
+                self._player = Player(load(self._path).recordings, self._protocol)
+                self.url = stack.enter_context(ServerThread(self._player, **self._address)).url
+            elif front:
+                server = WaitingServer(self._known_or(Upstream(self._listen(stack, {}))), **self._address)
+                self.url = stack.enter_context(InThread(server)).url
+            else:
+                self.url = self._listen(stack, self._address)
+            self.summary.interrupted = str(self._file.interrupted or "")
+            self._stack = stack.pop_all()
+        return self
+
+    @property
+    def only_plays(self) -> bool:
+        """Whether nothing can be recorded, given the mode and the existing file."""
+        return not self._adds
+
+    def _listen(self, stack: ExitStack, address: dict[str, Any]) -> str:
+        """Start the tap and return its URL."""
+        self._tap = stack.enter_context(InThread(Tap(self._target, self._sink, **address, **self._tapping)))
+        return self._tap.url
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.__exit__(kind, error, trace)
+        summary, redactor = self.summary, self._file.redactor
+        summary.remarks += self._file.remarks
+        if redactor is not None:
+            summary.replaced.update(item.kind for item in redactor.report)
+        if self._tap is not None:
+            summary.unrecorded += [*map(str, self._tap.errors), *self._tap.unrecorded]
+        if self._player is not None:
+            summary.misses = [str(miss) for miss in self._player.misses]
+            summary.played = len(self._player.recordings) - len(self._player.unused())
+
+    # On the tap's loop, and on the one thread that writes.
+
+    def _sink(self, exchange: Exchange) -> Awaitable[object]:
+        return asyncio.get_running_loop().run_in_executor(self._writer, self._keep, exchange)
+
+    def _keep(self, exchange: Exchange) -> None:
+        if not self._wanted(exchange):
+            return
+        recording = recording_of(exchange, self._tap.origin if self._tap else "")
+        self._file.add(recording)
+        self.summary.recorded += 1
+        self.summary.hung_up += exchange.ending.by is By.CLIENT
+        if exchange.status is None and exchange.ending.by is not By.CLIENT:
+            self.summary.unanswered.append(unanswered(exchange))
+            self._no_answer(self.summary.unanswered[-1])
+        elif exchange.ending.detail == STOPPED:
+            self.summary.stopped.append(f"{exchange.request.method} {exchange.request.raw_path}")
+
+    def _known_or(self, upstream: Service) -> Service:
+        """A service that plays what is recorded and asks `upstream` for the rest."""
+
+        def service(request: Request) -> Response:
+            known = self._file.play(request)
+            if known is None:
+                return upstream(request)
+            with self._lock:
+                self.summary.played += 1
+            return known.response(scale=0)
+
+        return service
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder for cassettes, before any request whose answer could not be kept. Raises UsageFault."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as wrong:
+        raise UsageFault(f"no cassette can be written to {folder}: {wrong.strerror}") from None
+    if not os.access(folder, os.W_OK):
+        raise UsageFault(f"no cassette can be written to {folder}: it is not ours to write to")
+
+
+def unanswered(exchange: Exchange) -> str:
+    """One line: the request, and how its connection died."""
+    request, ending = exchange.request, exchange.ending
+    return f"{request.method} {request.raw_path}: {ending.detail or ending.words}"
+
+
+def recording_of(exchange: Exchange, origin: str) -> Recording:
+    """The recording of an exchange that the tap saw; its content coding is decoded, as far as the body goes."""
+    unit = Unit.CHUNK if isinstance(exchange.framing, Chunked) else Unit.PIECE
+    return Recording.of(exchange, origin=origin, unit=unit, decoded=False).decoded()
+
+
+def provenance_of(target: str, *, recorder: str = "harness record", ca_file: str | None = None) -> Provenance:
+    """The provenance of recordings of `target`; a server on this machine is asked whether it is our emulator."""
+    return Provenance(
+        recorder=recorder,
+        target=target_class(target, ca_file=ca_file),
+        recorded=datetime.datetime.now(datetime.UTC).date().isoformat(),
+        api="interactions",
+        revision=CURRENT,
+    )
+
+
+def target_class(target: str, *, ca_file: str | None = None) -> Target:
+    """Whether `target` is the live service, the emulator or another. Only a server on this machine is asked."""
+    host = Origin.parse(target).host
+    if any(host == name or host.endswith(f".{name}") for name in _LIVE):
+        return Target.LIVE
+    if host not in _LOOPBACK:
+        return Target.OTHER
+    driver = UrlDriver(target, ca_file=ca_file)
+    try:
+        answer = driver.send(Request("GET", "/__harness__/"), timeout=2.0)
+    finally:
+        driver.close()
+    return Target.EMULATOR if b'"emulator"' in answer.body else Target.OTHER

@@ -1,0 +1,1 @@
+"""Recorded traffic: judged offline, compared, cut where a connection died. Layer 5."""

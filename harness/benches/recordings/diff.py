@@ -1,0 +1,196 @@
+"""Compares two recordings of the same session: drift in shape breaks clients, drift in content does not.
+
+Layer 5, pure except for reading files. Knows how exchanges are paired and how their drifts are merged into one
+short list; `diff_shape` defines what shape is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from difflib import SequenceMatcher
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from harness.benches.recordings.shape import ABSENT, Content, Shape, content_of, shape_of
+from harness.cassette import CassetteError, Recording, load
+from harness.outcome.words import measured
+from harness.wire import Decoder, StreamProtocol
+from harness.wire.json_value import json_or_none
+
+_SUFFIXES = (".yaml", ".yml")
+_SHOWN = 100
+
+Key = tuple[str, str, tuple[str, ...], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """One difference: its place in an exchange, what was there before, what is there now."""
+
+    place: str
+    before: str
+    after: str
+
+    def __str__(self) -> str:
+        if self.before == ABSENT:
+            return f"{self.place}: new, {self.after}"
+        if self.after == ABSENT:
+            return f"{self.place}: gone, was {self.before}"
+        return f"{self.place}: {self.before} → {self.after}"
+
+
+@dataclass(slots=True)
+class Drifts:
+    """The drifts in shape and in content, each with the labels of all exchanges that have it."""
+
+    compared: int = 0
+    shape: dict[Drift, list[str]] = field(default_factory=dict)
+    content: dict[Drift, list[str]] = field(default_factory=dict)
+
+    def add(self, other: Drifts) -> None:
+        """Merge the drifts of another pair into these."""
+        self.compared += other.compared
+        for mine, theirs in ((self.shape, other.shape), (self.content, other.content)):
+            for drift, labels in theirs.items():
+                mine.setdefault(drift, []).extend(labels)
+
+
+def diff_paths(before: Path, after: Path, protocol: StreamProtocol) -> Drifts:
+    """Compare two cassettes, or the cassettes with the same names in two folders. Raises CassetteError."""
+    if before.is_dir() != after.is_dir():
+        raise CassetteError(f"{before} and {after}: compare two files or two folders")
+    if not before.is_dir():
+        return diff_recordings(load(before).recordings, load(after).recordings, protocol)
+    drifts = Drifts()
+    ours, theirs = _cassettes(before), _cassettes(after)
+    for name in sorted(ours | theirs):
+        if name in ours and name in theirs:
+            drifts.add(diff_paths(before / name, after / name, protocol))
+        else:
+            gone = Drift("cassette", "recorded", ABSENT) if name in ours else Drift("cassette", ABSENT, "recorded")
+            drifts.shape.setdefault(gone, []).append(name)
+    return drifts
+
+
+def _cassettes(folder: Path) -> set[str]:
+    found = (path for path in folder.rglob("*") if path.suffix in _SUFFIXES and path.is_file())
+    return {str(path.relative_to(folder)) for path in found}
+
+
+def diff_recordings(before: Sequence[Recording], after: Sequence[Recording], protocol: StreamProtocol) -> Drifts:
+    """Compare the exchanges of two sessions, paired in order by what was asked."""
+    drifts = Drifts()
+    old, new = list(_groups(before, protocol)), list(_groups(after, protocol))
+    matcher = SequenceMatcher(a=[key for key, _ in old], b=[key for key, _ in new], autojunk=False)
+    for tag, a, a_end, b, b_end in matcher.get_opcodes():
+        if tag == "equal":
+            for (key, mine), (_, theirs) in zip(old[a:a_end], new[b:b_end], strict=True):
+                _pair(_label(key), mine, theirs, drifts, protocol)
+            continue
+        for key, _ in old[a:a_end]:
+            drifts.shape.setdefault(Drift("exchange", "recorded", ABSENT), []).append(_label(key))
+        for key, _ in new[b:b_end]:
+            drifts.shape.setdefault(Drift("exchange", ABSENT, "recorded"), []).append(_label(key))
+    return drifts
+
+
+def _pair(
+    label: str, before: list[Recording], after: list[Recording], drifts: Drifts, protocol: StreamProtocol
+) -> None:
+    drifts.compared += 1
+    for drift in _shape_drifts(shape_of(before, protocol), shape_of(after, protocol)):
+        drifts.shape.setdefault(drift, []).append(label)
+    for drift in _content_drifts(content_of(before, protocol), content_of(after, protocol)):
+        drifts.content.setdefault(drift, []).append(label)
+
+
+def _shape_drifts(before: Shape, after: Shape) -> Iterator[Drift]:
+    partial = not (before.whole and after.whole)
+    for place in dict.fromkeys((*before.places, *after.places)):
+        old, new = before.places.get(place, set()), after.places.get(place, set())
+        parent = place.rpartition(".")[0]
+        if parent and (parent not in before.places) != (parent not in after.places):
+            continue  # the parent itself is new or gone, which is reported once
+        if "number" in old:  # a number without a fraction may come by chance
+            new = {"number" if what == "integer" else what for what in new}
+            old = old - {"integer"}
+        if old != new and not (partial and (not old or not new)):
+            yield Drift(place, _set(old), _set(new))
+    old_order, new_order = before.order, after.order
+    if partial:
+        shorter = min(len(old_order), len(new_order))
+        old_order, new_order = old_order[:shorter], new_order[:shorter]
+    if old_order != new_order:
+        yield Drift("order of events", *_first_difference(old_order, new_order))
+
+
+def _set(values: set[str]) -> str:
+    return " or ".join(sorted(values)) or ABSENT
+
+
+def _first_difference(old: list[str], new: list[str]) -> tuple[str, str]:
+    """Both orders, from the last event they share to one event after the first that differs."""
+    at = next((n for n, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new)))
+    start = max(at - 1, 0)
+    return tuple(", ".join(order[start : at + 2]) or "no event" for order in (old, new))  # type: ignore[return-value]
+
+
+def _content_drifts(before: Content, after: Content) -> Iterator[Drift]:
+    for place in dict.fromkeys((*before.lines, *after.lines)):
+        old, new = before.lines.get(place), after.lines.get(place)
+        if old is not None and new is not None and old != new:
+            yield Drift(place, measured(old, _SHOWN), measured(new, _SHOWN))
+
+
+def _groups(recordings: Sequence[Recording], protocol: StreamProtocol) -> Iterator[tuple[Key, list[Recording]]]:
+    """Group exchanges by what was asked. Consecutive polls are one group, because their number may vary."""
+    ids = _ids(recordings, protocol)
+    keyed = [(_key(recording, ids), recording) for recording in recordings]
+    for key, run in groupby(keyed, key=lambda pair: pair[0]):
+        members = [recording for _, recording in run]
+        if key[0] == "GET" and key[3] != "stream":
+            yield key, members
+        else:
+            yield from ((key, [member]) for member in members)
+
+
+def _key(recording: Recording, ids: set[str]) -> Key:
+    """Method, path without ids, names of query parameters, and the kind of answer that was asked for."""
+    request = recording.request
+    path = "/" + "/".join("{id}" if segment in ids else segment for segment in request.segments)
+    names = tuple(sorted({name for name, _ in request.query}))
+    body = json_or_none(request.body)
+    asked = body if isinstance(body, dict) else {}
+    streams = asked.get("stream") is True or request.parameter("stream") == "true"
+    background = " background" if asked.get("background") is True else ""
+    return request.method, path, names, ("stream" if streams else "") + background
+
+
+def _label(key: Key) -> str:
+    method, path, names, sort = key
+    query = "?" + "&".join(names) if names else ""
+    return f"{method} {path}{query}{f' ({sort.strip()})' if sort else ''}"
+
+
+def _ids(recordings: Sequence[Recording], protocol: StreamProtocol) -> set[str]:
+    """Every id that an answer contains."""
+    found: set[str] = set()
+    for recording in recordings:
+        bodies = [frame.data for frame in Decoder().feed(recording.body)] if recording.events else [recording.body]
+        for body in bodies:
+            found.update(_ids_in(json_or_none(body), protocol.id_fields))
+    return found
+
+
+def _ids_in(value: Any, fields: frozenset[str]) -> Iterator[str]:
+    if isinstance(value, dict):
+        for name, item in value.items():
+            if name in fields and isinstance(item, str):
+                yield item
+            else:
+                yield from _ids_in(item, fields)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _ids_in(item, fields)

@@ -1,0 +1,148 @@
+"""Verifies recordings: judges the traffic in files by the contract, and reports facts about the files.
+
+Layer 5. Opens each file once. The facts are how the streams in a cassette ended, which entries were edited since,
+and what looks like a secret. A recorded drop is a fact, never a finding. The pieces and times of an edited entry
+are only a guess. A file that is not what it claims to be is a fault, whatever else is right in it.
+"""
+
+from __future__ import annotations
+
+import json
+from array import array
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from harness.benches.recordings.file_judge import ANSWERS, Answer, FileJudge, Verification
+from harness.cassette import CassetteError, Hit, Recording, scan_file
+from harness.cassette.foreign.har import Unreadable, decoded, named
+from harness.cassette.format.document import parse_all
+from harness.cassette.format.layout import Layout
+from harness.wire import Arrivals, Exchange, StreamProtocol
+
+_SUFFIXES = (".yaml", ".yml")
+
+
+@dataclass(frozen=True, slots=True)
+class CassetteFacts:
+    """Facts about one cassette. `endings` counts the incomplete answers; `edited` are entry numbers, from 1."""
+
+    file: str
+    recordings: int = 0
+    endings: tuple[tuple[str, int], ...] = ()
+    edited: tuple[int, ...] = ()
+
+
+@dataclass(slots=True)
+class Verified:
+    """The result for all files. `unusable` pairs each file that is not what it claims to be with the reason."""
+
+    traffic: Verification = field(default_factory=Verification)
+    facts: list[CassetteFacts] = field(default_factory=list)
+    unusable: list[tuple[str, str]] = field(default_factory=list)
+
+
+class Secret(NamedTuple):
+    """Something in a file that looks like a secret."""
+
+    file: str
+    hit: Hit
+
+
+def verify(paths: Iterable[Path]) -> Verified:
+    """Judge files, and in folders every file except hidden ones. Raises OSError if one cannot be read."""
+    result = Verified()
+    for path in files_in(paths):
+        try:
+            _verify(path, path.read_bytes(), result)
+        except CassetteError as wrong:
+            result.unusable.append((str(path), str(wrong).removeprefix(str(path)).lstrip(":, ")))
+        except Unreadable as wrong:
+            result.unusable.append((str(path), str(wrong)))
+    return result
+
+
+def _verify(path: Path, data: bytes, result: Verified) -> None:
+    judge = FileJudge(str(path), result.traffic)
+    if path.suffix in _SUFFIXES:
+        documents = parse_all(path, data)
+        if len(documents) == 1 and _claims_to_be_a_cassette(documents[0]):
+            _cassette(path, documents[0], judge, result)
+        else:
+            judge.documents(documents)
+    elif path.suffix == ".json" and (document := _json_cassette(data)) is not None:
+        _cassette(path, document, judge, result)
+    else:
+        judge.judge(data, _answers(path) if path.name.endswith(".request.json") else ())
+
+
+def _claims_to_be_a_cassette(document: object) -> bool:
+    return isinstance(document, Mapping) and "interactions" in document and "version" in document
+
+
+def _json_cassette(data: bytes) -> Any:
+    """The document of a cassette that vcrpy's JSON serializer wrote, or None if it is something else."""
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError):
+        return None
+    return document if _claims_to_be_a_cassette(document) else None
+
+
+def _answers(request: Path) -> Iterator[Answer]:
+    """The recorded answers that lie beside the file of a request."""
+    stem = request.name.removesuffix(".request.json")
+    for path in (request.with_name(stem + suffix) for suffix in ANSWERS):
+        if path.is_file():
+            yield Answer(path.read_bytes(), path.suffix == ".json")
+
+
+def _cassette(path: Path, document: Any, judge: FileJudge, result: Verified) -> None:
+    """Judge the readable entries of a cassette, then raise CassetteError for the first unreadable one."""
+    layout = Layout(path)
+    entries = list(layout.readings(layout.checked(document)["interactions"]))
+    judge.exchanges(named(number, _exchange(entry)) for number, entry in enumerate(entries, 1))
+    good = [(number, entry) for number, entry in enumerate(entries, 1) if isinstance(entry, Recording)]
+    endings = Counter(f"{entry.ending.how} by the {entry.ending.by}" for _, entry in good if not entry.complete)
+    edited = tuple(number for number, entry in good if entry.approximate)
+    result.facts.append(CassetteFacts(str(path), len(good), tuple(sorted(endings.items())), edited))
+    layout.provenance()
+    for position, entry in enumerate(entries):
+        if isinstance(entry, ValueError):
+            raise layout.entry_error(position, entry)
+
+
+def _exchange(entry: Recording | ValueError) -> Exchange | Unreadable:
+    """An entry as judges read it, with its body decoded, or why that is impossible."""
+    if isinstance(entry, ValueError):
+        return Unreadable(str(entry))
+    exchange = entry.exchange()
+    try:
+        body = decoded(exchange.body, exchange.headers)
+    except Unreadable as wrong:
+        return wrong
+    if body is exchange.body:
+        return exchange
+    whole = Arrivals(array("Q"), array("d"), 0)
+    return replace(exchange, body=body, size=len(body), sha256=sha256(body).hexdigest(), arrivals=whole)
+
+
+def secrets_in(paths: Iterable[Path], protocol: StreamProtocol) -> tuple[int, list[Secret]]:
+    """How many files were looked at, and what looks like a secret in them."""
+    files = list(files_in(paths))
+    return len(files), [Secret(str(path), hit) for path in files for hit in scan_file(path, protocol)]
+
+
+def files_in(paths: Iterable[Path]) -> Iterator[Path]:
+    """The files, and in folders every file except hidden ones."""
+    for path in paths:
+        if not path.is_dir():
+            yield path
+            continue
+        for file in sorted(path.rglob("*")):
+            hidden = any(part.startswith(".") for part in file.relative_to(path).parts)
+            if file.is_file() and not hidden:
+                yield file

@@ -1,0 +1,1 @@
+"""A server at a URL, the embedded emulator or a mutant. Layer 5."""

@@ -1,0 +1,154 @@
+"""Faults that can be set while a service runs: `POST /__harness__/faults`, for the whole server or one session.
+
+Layer 5. Knows the path under which plans arrive and which requests they spare; `harness.faults` applies them.
+The control API itself never suffers from a plan, or no plan could be removed.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from typing import Any
+
+from harness.faults import FaultyService, Plan, Suffered, cut, parse
+from harness.outcome import UsageFault
+from harness.wire import Request, Response, Service, StreamProtocol
+
+_PLACE = re.compile(r"((?:/__harness__/sessions/[^/?]+)?)(/[^?]*)")
+_CONTROL = "/__harness__/"
+_FAULTS = "/__harness__/faults"
+_ROOM = 64
+"""Number of plans kept before the first removal of those whose sessions have ended."""
+
+
+class Faulty:
+    """A `Service` around another whose fault plan may change; each session has its own, `plan` is the server's.
+
+    `POST …/__harness__/faults` takes `{"plan": "event:5,rst"}`, `GET` returns the plan and the connections it has
+    applied to so far, and `DELETE` ends it. `control` answers everything else below `/__harness__/` and knows
+    which sessions exist; None if there is no such API. Raises UsageFault for an invalid plan.
+    """
+
+    def __init__(
+        self,
+        service: Service,
+        protocol: StreamProtocol,
+        *,
+        plan: str | None = None,
+        control: Service | None = None,
+    ) -> None:
+        self._service = service
+        self._protocol = protocol
+        self._control = control
+        self._lock = threading.Lock()
+        self._faulty: dict[str, FaultyService] = {}
+        self._room = _ROOM
+        if plan is not None:
+            self._set("", parse(plan))
+
+    def _set(self, session: str, plan: Plan) -> None:
+        if len(self._faulty) >= self._room:
+            self._forget_ended()
+        with self._lock:
+            self._faulty[session] = cut(self._service, plan, self._protocol)
+
+    def _forget_ended(self) -> None:
+        """Drop the plans of sessions that ended without a DELETE, as the oldest do when there are too many."""
+        ended = [session for session in tuple(self._faulty) if self._unknown(session) is not None]
+        with self._lock:
+            for session in ended:
+                self._faulty.pop(session, None)
+            self._room = _ROOM + 2 * len(self._faulty)
+
+    def plan(self, session: str = "") -> str:
+        """The plan in force, or `""`."""
+        faulty = self._faulty.get(session)
+        return "" if faulty is None else str(faulty.plan)
+
+    def story(self, session: str = "") -> list[str]:
+        """One line for each connection that the plan applied to: what was planned for it, and what happened."""
+        faulty = self._faulty.get(session)
+        return [] if faulty is None else [_line(suffered) for suffered in faulty.log]
+
+    def __call__(self, request: Request) -> Response:
+        """Return the service's answer, or what the plan makes of it."""
+        if _CONTROL not in request.target:
+            return (self._faulty.get("") or self._service)(request)
+        place = _PLACE.match(request.target)
+        session, path = (place[1], place[2]) if place else ("", request.target)
+        if path == _FAULTS:
+            return self._unknown(session) or self._ordered(session, request)
+        if path.startswith(_CONTROL):
+            return self._passed_on(request, path)
+        return (self._faulty.get(session) or self._service)(request)
+
+    def _unknown(self, session: str) -> Response | None:
+        """The refusal for a session that does not exist; None for the server itself and for existing sessions."""
+        if not session:
+            return None
+        response = self._passed_on(Request("GET", f"{session}{_CONTROL}"), _CONTROL)
+        if response.status == 200:
+            response.body.close()
+            return None
+        return response
+
+    def _passed_on(self, request: Request, path: str) -> Response:
+        """Forward a control request that is not about faults; deleting a session also ends its plan."""
+        if self._control is None:
+            return self._refuse(404, "not_found", f"The control API is {_FAULTS} here, and there are no sessions.")
+        response = self._control(request)
+        if request.method == "DELETE" and response.status == 200:
+            with self._lock:
+                self._faulty.pop(path, None)
+        return response
+
+    def _ordered(self, session: str, request: Request) -> Response:
+        if request.method == "POST":
+            return self._change(session, request.body)
+        if request.method == "DELETE":
+            with self._lock:
+                self._faulty.pop(session, None)
+            return _answer(200, {})
+        if request.method == "GET":
+            return _answer(200, self._record(session))
+        return self._refuse(405, "method_not_allowed", f"{request.method}: use POST, GET or DELETE here.")
+
+    def _change(self, session: str, body: bytes) -> Response:
+        try:
+            plan = parse(json.loads(body)["plan"])
+        except UsageFault as wrong:
+            return self._refuse(400, "invalid_request", str(wrong))
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+            return self._refuse(400, "invalid_request", 'Write {"plan": "event:5+60,rst"}, see docs/faults.md.')
+        self._set(session, plan)
+        return _answer(200, self._record(session))
+
+    def _record(self, session: str) -> dict[str, Any]:
+        faulty = self._faulty.get(session)
+        if faulty is None:
+            return {"plan": None, "connections": []}
+        log = [
+            {
+                "number": suffered.number,
+                "method": suffered.method,
+                "path": suffered.path,
+                "faults": [str(fault) for fault in suffered.faults],
+                "fired": [str(fault) for fault in suffered.fired],
+            }
+            for suffered in faulty.log
+        ]
+        return {"plan": str(faulty.plan), "connections": log}
+
+    def _refuse(self, status: int, code: str, message: str) -> Response:
+        return Response.json(status, self._protocol.error_body(status, code, message))
+
+
+def _line(suffered: Suffered) -> str:
+    planned, fired = (", ".join(map(str, faults)) for faults in (suffered.faults, suffered.fired))
+    what = f"{planned}; happened: {fired or 'nothing'}" if planned else "left alone"
+    return f"connection {suffered.number}: {suffered.method} {suffered.path}: {what}"
+
+
+def _answer(status: int, value: Any) -> Response:
+    return Response.json(status, json.dumps(value).encode())

@@ -1,0 +1,178 @@
+"""Keeps web pages away from a server that runs on a developer's machine.
+
+A page that a developer visits can send requests to 127.0.0.1. If its own name points at 127.0.0.1 (DNS rebinding),
+it can even read the answers. Browsers set `Origin`, `Sec-Fetch-Site` and `Host` themselves, and no page can forge
+them, so these three decide. Requests from outside a browser have the right ones, or none.
+
+Layer 4. Knows which requests are control calls. Must not know sockets, nor what is served.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+from harness.contract.tables.protocol import PROTOCOL
+from harness.emulator.http.routing import route
+from harness.outcome.words import shortened
+from harness.wire import Request, Response, Service
+
+TOKEN_HEADER = "x-harness-token"
+
+_AUTHORITY = re.compile(r"(?:\[([^\]\[]+)\]|([^:\[\]/@]+))(?::\d*)?")
+_OTHER_SITES = frozenset({"cross-site", "same-site"})
+"""Values of Sec-Fetch-Site for requests of pages of another origin; another port is another origin."""
+
+_SHOWN = 100
+
+
+def is_control(request: Request) -> bool:
+    """Whether a request is for the control API, of the server or of a session."""
+    return route(request.target).control
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a name or address is this machine's own, so that no other machine can reach it."""
+    address = _address(host)
+    return host.lower() == "localhost" if address is None else address.is_loopback
+
+
+class PageGuard:
+    """Refuses what a web page of another origin may not ask.
+
+    `host` is the address that the server listens on, `allowed_hosts` are further names it may be called by. With a
+    `token`, control calls need it. `closed` refuses pages of other origins everywhere, not only for control calls.
+    """
+
+    def __init__(
+        self,
+        *,
+        host: str = "127.0.0.1",
+        allowed_hosts: Iterable[str] = (),
+        token: str = "",
+        closed: bool = False,
+    ) -> None:
+        self._own = frozenset(name.lower() for name in (host, *allowed_hosts) if name)
+        self._token = token.encode()
+        self._closed = closed
+
+    def around(self, service: Service) -> Service:
+        """The service behind this guard."""
+
+        def guarded(request: Request) -> Response:
+            refusal = self.refusal(request)
+            return service(request) if refusal is None else refusal
+
+        return guarded
+
+    def refusal(self, request: Request) -> Response | None:
+        """The answer to a request that must not reach the service, None for any other."""
+        if is_control(request):
+            return self.refusal_of_control(request)
+        refusal = self._wrong_host(request, strict=False)
+        if refusal is None and self._closed:
+            refusal = _wrong_page(request, "started with --no-cors: leave that out to let pages call the API")
+        return refusal
+
+    def refusal_of_control(self, request: Request) -> Response | None:
+        """The same for a control call; None for any other request, too."""
+        if not is_control(request):
+            return None
+        return (
+            self._wrong_host(request, strict=not self._token)
+            or _wrong_page(request, "steered only by programs: send control calls from one, without these headers")
+            or self._wrong_token(request)
+            or _wrong_body(request)
+        )
+
+    def _wrong_host(self, request: Request, *, strict: bool) -> Response | None:
+        """The refusal of a name that is not known to mean this server. Only programs send no Host at all."""
+        named = request.headers.all("host")
+        if not named or (len(named) == 1 and self._is_ours(named[0], strict)):
+            return None
+        return _refused(
+            403,
+            "permission_denied",
+            f"The request came for Host {shortened(', '.join(named), _SHOWN)}. A page could point its own name "
+            "at this server, so only known names are served: call it by 127.0.0.1 or localhost, or start it with "
+            "--allow-host NAME.",
+        )
+
+    def _is_ours(self, authority: str, strict: bool) -> bool:
+        name = _name_in(authority)
+        return name in self._own or (is_loopback(name) if strict else _is_no_public_name(name))
+
+    def _wrong_token(self, request: Request) -> Response | None:
+        sent = request.headers.get(TOKEN_HEADER).encode("utf-8", "surrogateescape")
+        if not self._token or hmac.compare_digest(sent, self._token):
+            return None
+        came = "another token" if sent else "no token"
+        return _refused(
+            401,
+            "authentication",
+            f"The control call has {came}, and this server wants its own in each. Send the header {TOKEN_HEADER} "
+            "with the token that the server printed when it started.",
+        )
+
+
+def _wrong_page(request: Request, why: str) -> Response | None:
+    """The refusal of a page of another origin; `why` says what this server is."""
+    origin, site = request.headers.get("origin"), request.headers.get("sec-fetch-site").lower()
+    if "origin" in request.headers and not _is_own_origin(origin, request.headers.get("host")):
+        came = f"Origin {shortened(origin, _SHOWN)}"
+    elif site in _OTHER_SITES:
+        came = f"Sec-Fetch-Site {site}"
+    else:
+        return None
+    message = f"The request came from a web page of another origin ({came}), but this server is {why}."
+    return _refused(403, "permission_denied", message)
+
+
+def _wrong_body(request: Request) -> Response | None:
+    """The refusal of a body that a page can send without a preflight."""
+    if not request.body or request.headers.media_type() == "application/json":
+        return None
+    came = shortened(request.headers.get("content-type"), _SHOWN) or "missing"
+    return _refused(
+        415,
+        "invalid_request",
+        f"The Content-Type of the control call is {came}, which any web page may send. Send JSON, with the header "
+        "Content-Type: application/json.",
+    )
+
+
+def _is_own_origin(origin: str, host: str) -> bool:
+    return bool(host) and origin.partition("://")[2].lower() == host.lower()
+
+
+def _name_in(authority: str) -> str:
+    """The host in a Host header, in lower case and without brackets; `""` if it is none."""
+    match = _AUTHORITY.fullmatch(authority)
+    return (match[1] or match[2]).lower().removesuffix(".") if match else ""
+
+
+@lru_cache(maxsize=256)
+def _is_no_public_name(name: str) -> bool:
+    """Whether no public name server can answer for this name, so that no page can have it as its own.
+
+    These are addresses, names of one label (such as a container's), `.localhost`, and `.internal`, which is
+    reserved for private use: `host.docker.internal` and the like.
+    """
+    if not name:
+        return False
+    return _address(name) is not None or "." not in name or name.endswith((".localhost", ".internal"))
+
+
+def _address(host: str) -> IPv4Address | IPv6Address | None:
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def _refused(status: int, code: str, message: str) -> Response:
+    return Response.json(status, PROTOCOL.error_body(status, code, message))

@@ -1,0 +1,37 @@
+"""Waits until a target answers at all, because a server that was just started needs a moment.
+
+Layer 5.
+"""
+
+from __future__ import annotations
+
+import time
+
+from harness.engine.targets import ResolvedTarget
+from harness.outcome import TargetFault
+
+_PAUSE = 0.2
+
+
+def wait_until_up(target: ResolvedTarget, seconds: float) -> None:
+    """Return once the target answers anything. Raises TargetFault if it does not within `seconds`.
+
+    With 0 seconds nothing is sent; the probe then finds out whether the target is there.
+    """
+    if seconds <= 0 or target.throwaway:
+        return
+    deadline = time.monotonic() + seconds
+    driver = target.connect()
+    try:
+        while True:
+            left = deadline - time.monotonic()
+            exchange = driver.send(target.target.control("GET", ""), timeout=max(left, _PAUSE))
+            if exchange.status is not None:
+                return
+            if time.monotonic() + _PAUSE > deadline:
+                raise TargetFault(
+                    f"{target.info.url} gave no answer within {seconds:g} seconds ({exchange.ending.how})"
+                )
+            driver.wait(_PAUSE)
+    finally:
+        driver.close()

@@ -1,0 +1,231 @@
+"""The text of a cassette file: a strict serializer and an atomic persister, in vcrpy's terms. Layer 1.
+
+The YAML is vcrpy's. This module adds what vcrpy lacks: header fields in order, metadata at the top and kept with
+every release of vcrpy, errors that name the line, and a save that replaces the old file completely or not at all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+from harness.cassette.format.document import line_of, parse
+from harness.cassette.format.entry import KEY, REQUEST_KEYS, from_entry
+from harness.cassette.format.errors import CassetteError
+from harness.cassette.format.provenance import Provenance
+from harness.cassette.format.recording import Recording
+from harness.cassette.format.yaml_scalars import dumper, lighten, release
+from harness.outcome import HarnessFault
+
+
+class Serializer(Protocol):
+    """The reading half of a vcrpy serializer. It takes an open file, which vcrpy passes through unread."""
+
+    def deserialize(self, source: IO[bytes]) -> Any: ...
+
+
+class Layout:
+    """vcrpy's YAML for the file at `path`. `metadata` holds what was read, and is written at the top."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.metadata: dict[str, Any] = {}
+
+    def deserialize(self, source: IO[bytes]) -> dict[str, Any]:
+        """Parse and check the document in an open file. Raises CassetteError with the line that is wrong."""
+        return self.checked(parse(self.path, source))
+
+    def checked(self, document: object) -> dict[str, Any]:
+        """Check that a parsed document is a cassette; keep its metadata. Raises CassetteError with the line."""
+        problem = _problem(document)
+        if problem is not None or not isinstance(document, Mapping):
+            message, place = problem or ("", ())
+            raise self.error(message, *place)
+        self.metadata = dict(document.get("metadata") or {})
+        return dict(document)
+
+    def dump(self, cassette_dict: Mapping[str, Any], file: IO[bytes]) -> None:
+        """Write the version, the metadata, then the entries, with header fields in their original order."""
+        import yaml
+
+        parts: list[dict[str, Any]] = [{"version": cassette_dict["version"]}]
+        if self.metadata:
+            parts.append({"metadata": self.metadata})
+        parts.append({"interactions": cassette_dict["interactions"]})
+        for part in parts:
+            yaml.dump(part, file, Dumper=dumper(), sort_keys=False, encoding="utf-8")
+
+    def provenance(self) -> Provenance | None:
+        """The provenance in `metadata`, None if there is none. Raises CassetteError if it is wrong."""
+        try:
+            return Provenance.from_metadata(self.metadata)
+        except ValueError as wrong:
+            raise self.error(str(wrong), "metadata") from None
+
+    def recordings(self, entries: Iterable[Mapping[str, Any]]) -> list[Recording]:
+        """Convert entries to recordings. Raises CassetteError naming the entry and its line."""
+        made = []
+        for number, entry in enumerate(self.readings(entries)):
+            if isinstance(entry, ValueError):
+                raise self.entry_error(number, entry)
+            made.append(entry)
+        return made
+
+    @staticmethod
+    def readings(entries: Iterable[Mapping[str, Any]]) -> Iterator[Recording | ValueError]:
+        """For each entry, yield its recording or the ValueError that says what is wrong with it."""
+        for entry in entries:
+            try:
+                yield from_entry(entry)
+            except ValueError as wrong:
+                yield wrong
+
+    def entry_error(self, number: int, wrong: ValueError) -> CassetteError:
+        """A CassetteError for the entry at position `number`, counted from 0."""
+        return self.error(f"entry {number + 1}: {wrong}", "interactions", number)
+
+    def error(self, message: str, *place: str | int) -> CassetteError:
+        """A CassetteError for the value at `place` in the file, with its line."""
+        return CassetteError(f"{self.path}{line_of(self.path, place)}: {message}")
+
+
+class AtomicFile:
+    """vcrpy's persister interface: whole files only."""
+
+    @staticmethod
+    def load_cassette(cassette_path: str | Path, serializer: Serializer) -> Any:
+        """Return requests, responses and, in releases that have it, metadata, as vcrpy expects."""
+        from vcr.persisters.filesystem import CassetteNotFoundError  # type: ignore[import-untyped]
+        from vcr.serialize import deserialize  # type: ignore[import-untyped]
+
+        try:
+            with Path(cassette_path).open("rb") as file:
+                if all(line.isspace() for line in file):
+                    raise CassetteNotFoundError
+                file.seek(0)
+                return deserialize(file, serializer)
+        except FileNotFoundError:
+            raise CassetteNotFoundError from None
+        except OSError as wrong:
+            raise CassetteError(f"{cassette_path} cannot be read: {wrong.strerror}") from None
+
+    @staticmethod
+    def save_cassette(cassette_path: str | Path, cassette_dict: Mapping[str, Any], serializer: Layout) -> None:
+        """Write a temporary file, and replace the old file only if the new one reads back as it was given.
+
+        Removes the bodies from the given requests and responses, because they may take up most of the memory.
+        """
+        from vcr.serialize import deserialize, serialize
+
+        path = Path(cassette_path)
+        requests, responses = cassette_dict["requests"], cassette_dict["responses"]
+        given = [_essence(*pair) for pair in zip(requests, responses, strict=True)]
+        with replacing(path) as file:
+            lighten(requests, responses)
+            serialize(cassette_dict, _Into(file, serializer))
+            release(requests, responses)
+            file.seek(0)
+            read = map(_essence, *deserialize(file, _OutOf(path))[:2])
+            if given != list(read):
+                raise HarnessFault(
+                    f"{path} would not read back as it was recorded: left as it was; please report this"
+                )
+
+
+class _Into:
+    """The writing half of a serializer, which writes into an open file."""
+
+    def __init__(self, file: IO[bytes], layout: Layout) -> None:
+        self._file = file
+        self._layout = layout
+
+    def serialize(self, cassette_dict: dict[str, Any]) -> None:
+        self._layout.dump(cassette_dict, self._file)
+
+
+class _OutOf:
+    """A serializer that reads the unchecked document; `path` is only for error messages."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def deserialize(self, source: IO[bytes]) -> Any:
+        return parse(self._path, source)
+
+
+def _essence(request: Any, response: Mapping[str, Any]) -> tuple[Any, ...]:
+    """The parts of an entry that must survive writing; the response body as a digest, so that it can be freed."""
+    body = (response.get("body") or {}).get("string")
+    data = body.encode("utf-8") if isinstance(body, str) else body
+    digest = None if data is None else hashlib.sha256(data).digest()
+    return request.method, request.uri, digest, response.get(KEY)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file that replaces `path` when the block ends, and is deleted if the block raises.
+
+    Every reader sees either the old file or the new one, whatever happens meanwhile. A symbolic link is kept, and
+    the file it points to is replaced. Permissions are those of the old file, or the default under the umask.
+    """
+    path = Path(os.path.realpath(path))
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+    except OSError as wrong:
+        raise CassetteError(f"{path} cannot be written: {wrong.strerror}") from None
+    try:
+        with os.fdopen(handle, "w+b") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        if path.exists():
+            beside.chmod(path.stat().st_mode & 0o777)
+        beside.replace(path)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
+
+
+def replace_file(path: Path, data: bytes | Iterable[bytes]) -> None:
+    """Replace the file at `path` with `data`, given whole or in parts, as `replacing` does."""
+    with replacing(path) as file:
+        file.writelines((data,) if isinstance(data, bytes) else data)
+
+
+def keep_copy(path: Path) -> Path:
+    """Copy a file within its folder, under a free name; return the path of the copy."""
+    number = 1
+    while (copy := path.with_name(f"{path.stem}.before-{number}{path.suffix}")).exists():
+        number += 1
+    replace_file(copy, path.read_bytes())
+    return copy
+
+
+def _problem(document: object) -> tuple[str, tuple[str | int, ...]] | None:
+    """(message, place) of the first problem on which vcrpy would fail without saying where, or None."""
+    if not isinstance(document, Mapping) or "interactions" not in document:
+        return ("not a cassette: `version: 1` and a list named `interactions` belong at its top", ())
+    if document.get("version") != 1:
+        return (f"version={document.get('version')!r}: vcrpy's format 1 is the one there is", ("version",))
+    if not isinstance(document.get("metadata") or {}, Mapping):
+        return (f"metadata={str(document['metadata'])[:40]!r} is no mapping: delete it", ("metadata",))
+    if not isinstance(document["interactions"], list):
+        return ("`interactions` is no list: write one entry, `- request: …`, a recording", ("interactions",))
+    for number, entry in enumerate(document["interactions"]):
+        for part in ("request", "response"):
+            if not isinstance(entry, Mapping) or not isinstance(entry.get(part), Mapping):
+                return (f"entry {number + 1} has no `{part}` mapping", ("interactions", number))
+        extra = sorted(map(str, entry["request"].keys() - REQUEST_KEYS))
+        missing = sorted(REQUEST_KEYS - entry["request"].keys())
+        if extra or missing:
+            wrong = f"holds {', '.join(extra)}: delete it" if extra else f"lacks {', '.join(missing)}: write it"
+            place = ("interactions", number, "request")
+            return f"entry {number + 1}: its request {wrong}, or vcrpy cannot load the file", place
+    return None

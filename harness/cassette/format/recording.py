@@ -1,0 +1,238 @@
+"""One request and its answer as a cassette keeps them: every byte, in which pieces it arrived, and how it ended.
+
+Layer 1. Knows exchanges and pieces; must not know files, secrets or what the bytes mean.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from itertools import accumulate
+
+from harness.cassette.format.errors import CassetteError
+from harness.cassette.format.framing import Pieces, pieces_of
+from harness.wire import (
+    COMPLETE,
+    Arrivals,
+    At,
+    Chunk,
+    Ending,
+    Exchange,
+    Framing,
+    Headers,
+    How,
+    Length,
+    Pause,
+    Piece,
+    PieceBody,
+    Request,
+    Response,
+    UntilClose,
+)
+from harness.wire.coding import CODINGS, coding_of, undone
+from harness.wire.message import EVENT_STREAM
+
+UNKNOWN_ORIGIN = "http://target.invalid"
+"""Scheme and host of a recording that does not say where its request was sent."""
+
+
+class Unit(StrEnum):
+    """What one piece of a recording is."""
+
+    CHUNK = "chunk"
+    PIECE = "piece"
+    EVENT = "event"
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """One recorded exchange.
+
+    `status` is None if no complete head arrived. `pieces` add up to `body`; `wait` is the microseconds between the
+    last piece and `ending`. `approximate` means that the boundaries are a guess (edited, or recorded by a tool
+    that keeps none). `coding` names the content coding that was removed, "" if there was none.
+    """
+
+    request: Request
+    status: int | None
+    headers: Headers
+    body: bytes
+    pieces: Pieces
+    ending: Ending = COMPLETE
+    framing: Framing = field(default_factory=UntilClose)
+    wait: int = 0
+    unit: Unit = Unit.PIECE
+    approximate: bool = False
+    coding: str = ""
+    reason: str = ""
+    origin: str = UNKNOWN_ORIGIN
+
+    def __post_init__(self) -> None:
+        if self.pieces.total != len(self.body):
+            raise ValueError(f"the pieces hold {self.pieces.total} bytes but the body {len(self.body)}")
+
+    @classmethod
+    def of(
+        cls,
+        exchange: Exchange,
+        *,
+        origin: str = UNKNOWN_ORIGIN,
+        unit: Unit = Unit.PIECE,
+        decoded: bool = True,
+    ) -> Recording:
+        """Make the recording of a finished exchange.
+
+        `decoded` means that gzip and deflate are already decoded in the exchange, as all drivers do. The
+        Content-Encoding header then becomes `coding`. Raises CassetteError if the exchange's body is truncated.
+        """
+        if exchange.truncated:
+            raise CassetteError(
+                f"{exchange.request.method} {exchange.request.raw_path} answered {exchange.size} bytes, of which "
+                f"the record keeps {len(exchange.body)}: a recording must be whole; ask the target for less"
+            )
+        pieces, whole = _pieces(exchange)
+        recording = cls(
+            request=exchange.request,
+            status=exchange.status,
+            headers=exchange.headers,
+            body=exchange.body,
+            pieces=pieces,
+            ending=exchange.ending,
+            framing=exchange.framing,
+            wait=max(0, round(exchange.seconds * 1e6) - sum(pieces.waits)),
+            unit=unit,
+            approximate=not whole,
+            reason=exchange.reason,
+            origin=origin,
+        )
+        return recording._without_coding(exchange.body, pieces) if decoded and recording._coded else recording
+
+    @property
+    def complete(self) -> bool:
+        """Whether a whole response was recorded, according to its framing."""
+        return self.status is not None and self.ending.complete
+
+    @property
+    def events(self) -> bool:
+        """Whether the body is a stream of server-sent events."""
+        return self.headers.media_type() == EVENT_STREAM
+
+    @property
+    def _coded(self) -> bool:
+        return coding_of(self.headers) in CODINGS
+
+    def decoded(self) -> Recording:
+        """The same with gzip or deflate decoded, as far as the body goes; itself if it has no such coding.
+
+        Raises CassetteError for a broken coding and for a decompression bomb.
+        """
+        if not self._coded or not self.body:
+            return self
+        try:
+            parts = list(undone(coding_of(self.headers), self.body, self.pieces.sizes))
+        except ValueError as wrong:
+            raise CassetteError(f"{self.request.method} {self.request.raw_path}: {wrong}") from None
+        sizes = array("Q", map(len, parts))
+        return self._without_coding(b"".join(parts), Pieces(sizes, self.pieces.waits))
+
+    def edited(self, body: bytes, pieces: Pieces, *, before: int | None = None) -> Recording:
+        """The same with another body; a declared length exceeds the new body by as much as it did the old one.
+
+        `before` is the size of the old body, if this recording no longer holds it.
+        """
+        grown = len(body) - (len(self.body) if before is None else before)
+        framing, ending = self.framing, self.ending
+        if isinstance(framing, Length):
+            framing = Length(max(0, framing.size + grown))
+        headers = self.headers.with_length(framing.size if isinstance(framing, Length) else len(body))
+        if ending.declared is not None and ending.sent is not None and ending.at in (At.IN_BODY, At.IN_CHUNK):
+            sent = max(0, ending.sent + grown) if ending.at is At.IN_BODY else min(ending.sent, len(body))
+            ending = replace(ending, sent=sent, declared=sent + ending.declared - ending.sent)
+        return replace(self, body=body, pieces=pieces, framing=framing, headers=headers, ending=ending)
+
+    def _without_coding(self, body: bytes, pieces: Pieces) -> Recording:
+        coding = coding_of(self.headers)
+        framing, ending, headers = self.framing, self.ending, self.headers.without("content-encoding")
+        if isinstance(framing, Length):  # the full decoded length of a cut body is unknown: say one byte more
+            framing = Length(len(body) + (0 if ending.complete else 1))
+            if "content-length" in headers:
+                headers = headers.having("content-length", str(framing.size))
+            if ending.declared is not None:
+                ending = replace(ending, declared=framing.size, sent=len(body))
+        return replace(
+            self, body=body, pieces=pieces, framing=framing, ending=ending, headers=headers, coding=coding
+        )
+
+    def exchange(self) -> Exchange:
+        """The recording as an `Exchange`, the form that judges read."""
+        moments = array("d", (moment / 1e6 for moment in accumulate(self.pieces.waits)))
+        return Exchange(
+            request=self.request,
+            status=self.status,
+            headers=self.headers,
+            framing=self.framing,
+            body=self.body,
+            size=len(self.body),
+            sha256=hashlib.sha256(self.body).hexdigest(),
+            truncated=False,
+            arrivals=Arrivals(self.pieces.sizes, moments, len(self.pieces)),
+            ending=self.ending,
+            seconds=(sum(self.pieces.waits) + self.wait) / 1e6,
+        )
+
+    def response(self, *, scale: float = 1.0) -> Response:
+        """Replay the answer, with every pause multiplied by `scale`; 0 removes all pauses."""
+        if self.status is None:
+            return Response.dead(_dead(self.ending))
+        headers = self.headers.without("trailer")  # trailers are not recorded, so do not announce any
+        return Response(self.status, headers, self.framing, PieceBody(self._parts(scale)), self.reason)
+
+    def _parts(self, scale: float) -> Iterator[Piece]:
+        """Chunks, the pauses before them, and the ending; an unfinished HTTP chunk is always one `Chunk`."""
+        opened = self._open_bytes()
+        whole = len(self.body) - opened
+        at = owed = 0
+        for size, wait in zip(self.pieces.sizes, self.pieces.waits, strict=True):
+            owed += wait
+            end = min(at + size, whole)
+            if end > at:
+                yield from _pause(owed, scale)
+                yield Chunk(self.body[at:end])
+                owed = 0
+            at += size
+        yield from _pause(owed + self.wait, scale)
+        if opened:
+            yield Chunk(self.body[whole:], self.ending.declared)
+        yield self.ending
+
+    def _open_bytes(self) -> int:
+        """The number of bytes at the end that belong to an unfinished HTTP chunk."""
+        if self.ending.at is not At.IN_CHUNK or self.ending.declared is None:
+            return 0
+        return min(self.ending.sent or 0, len(self.body))
+
+
+def _pause(microseconds: int, scale: float) -> Iterator[Piece]:
+    if microseconds and scale > 0:
+        yield Pause(microseconds / 1e6 * scale)
+
+
+def _dead(ending: Ending) -> Ending:
+    """The ending of an answer without a head; one that lies later is moved to before the headers."""
+    if ending.at in (At.BEFORE_HEADERS, At.IN_HEADERS) and not ending.complete:
+        return ending
+    how = How.FIN if ending.complete else ending.how
+    return Ending(ending.by, how, At.BEFORE_HEADERS, detail=ending.detail)
+
+
+def _pieces(exchange: Exchange) -> tuple[Pieces, bool]:
+    """The pieces of an exchange, and whether it has the arrival of every one."""
+    arrivals = exchange.arrivals
+    moments = [round(moment * 1e6) for moment in arrivals.moments]
+    waits = [max(0, now - before) for before, now in zip([0, *moments], moments, strict=False)]
+    rest = len(exchange.body) - sum(arrivals.sizes)
+    known = zip(arrivals.sizes, waits, strict=True)
+    return pieces_of([*known, (rest, 0)] if rest > 0 else known), rest <= 0

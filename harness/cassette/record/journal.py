@@ -1,0 +1,175 @@
+"""A cassette that stays valid while it is written, so that a killed recorder loses no finished exchange.
+
+Layer 1. An entry is one line of flow YAML in ASCII. It is first written as a comment and flushed to disk. Then
+changing a single byte, `#` to a space, makes it an entry. Every reader, vcrpy included, sees all of an entry or
+none of it, and a half-written entry is a comment. The cost of an append depends only on its own entry.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from itertools import chain
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any
+
+from harness.cassette.format.byte_edits import WINDOW, is_text, windows_of
+from harness.cassette.format.entry import as_entry
+from harness.cassette.format.errors import CassetteError
+from harness.cassette.format.layout import replace_file
+from harness.cassette.format.recording import Recording
+
+_NOT_PLAIN = re.compile(r"[^\x20-\x7e]")
+_HIDDEN, _SHOWN = b"#", b" "
+
+
+class Journal:
+    """Appends recordings to the file at `path`, which is created with the first one.
+
+    Allows one recorder at a time: a second one gets a CassetteError if the platform can lock files.
+    """
+
+    def __init__(self, path: Path, metadata: Mapping[str, Any] | None = None) -> None:
+        self.path = path
+        self._metadata = dict(metadata or {})
+        self._file: IO[bytes] | None = None
+
+    def append(self, recording: Recording) -> None:
+        """Append a recording; when this returns, it is on disk."""
+        line = chain((b"- ",), flowing(as_entry(recording)), (b"\n",))
+        if self._file is None:
+            self._file = self._begin(line)
+            return
+        file = self._file
+        at = file.seek(0, os.SEEK_END)
+        try:
+            self._write(file, chain((_HIDDEN,), line))
+        except BaseException:
+            with suppress(OSError):  # the next entry would become part of an unfinished comment
+                file.truncate(at)
+            raise
+        file.seek(at)
+        self._write(file, (_SHOWN,))
+
+    def _begin(self, line: Iterable[bytes]) -> IO[bytes]:
+        """Create the file with its head and the first entry: a cassette without an entry is not valid."""
+        if self.path.exists():
+            raise CassetteError(
+                f"{self.path} exists: another recorder is at work, or one was killed; move it away"
+            )
+        metadata = f"metadata: {flow(self._metadata)}\n" if self._metadata else ""
+        head = f"version: 1\n{metadata}interactions:\n".encode("ascii")
+        replace_file(self.path, chain((head, _SHOWN), line))
+        file = self.path.open("r+b")
+        lock(file, self.path)
+        return file
+
+    @staticmethod
+    def _write(file: IO[bytes], data: Iterable[bytes]) -> None:
+        file.writelines(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+    def close(self) -> None:
+        """Close the file, without removing it."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def lock(file: IO[bytes], path: Path) -> None:
+    """Lock the file against other recorders; no effect on platforms without `fcntl`."""
+    try:
+        import fcntl
+    except ImportError:
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        raise CassetteError(f"{path} is being written by another recorder: give each its own cassette") from None
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Lock the cassette at `path`, even before it exists. Raises CassetteError if another recorder has done so."""
+    real = Path(os.path.realpath(path))
+    guard = real.with_name(f".{real.name}.lock")
+    with _locked(guard, path):
+        try:
+            yield
+        finally:
+            guard.unlink(missing_ok=True)
+
+
+def _locked(guard: Path, path: Path) -> IO[bytes]:
+    """Open and lock the file `guard`. Raises CassetteError if another recorder holds it."""
+    while True:
+        try:
+            guard.parent.mkdir(parents=True, exist_ok=True)
+            file = guard.open("wb")
+        except OSError as wrong:
+            raise CassetteError(f"{path} cannot be written: {wrong.strerror}") from None
+        lock(file, path)
+        with suppress(OSError):
+            if os.path.samestat(os.fstat(file.fileno()), guard.stat()):
+                return file
+        file.close()  # its last owner deleted it meanwhile: the lock keeps nobody off
+
+
+def flow(value: Any) -> str:
+    """Plain data as one line of ASCII YAML; bytes that are UTF-8 become text, others `!!binary`."""
+    return b"".join(flowing(value)).decode("ascii")
+
+
+def flowing(value: Any) -> Iterator[bytes]:
+    """The same as `flow`, in parts, so that a long body is not in memory several times."""
+    if isinstance(value, Mapping):
+        members = (chain(_quoted((str(key),)), (b": ",), flowing(item)) for key, item in value.items())
+        yield from _listed(b"{}", members)
+    elif isinstance(value, bytes):
+        yield from _quoted(windows_of(value, "strict")) if is_text(value) else _binary(value)
+    elif isinstance(value, str):
+        yield from _quoted((value,))
+    elif isinstance(value, Sequence):
+        yield from _listed(b"[]", map(flowing, value))
+    else:
+        yield json.dumps(value).encode("ascii")
+
+
+def _listed(brackets: bytes, items: Iterable[Iterable[bytes]]) -> Iterator[bytes]:
+    yield brackets[:1]
+    for number, item in enumerate(items):
+        if number:
+            yield b", "
+        yield from item
+    yield brackets[1:]
+
+
+def _binary(data: bytes) -> Iterator[bytes]:
+    yield b'!!binary "'
+    for at in range(0, len(data), WINDOW):
+        yield base64.b64encode(data[at : at + WINDOW])
+    yield b'"'
+
+
+def _quoted(text: Iterable[str]) -> Iterator[bytes]:
+    """A double-quoted scalar. JSON's own escapes do not work, because YAML has no surrogate pairs."""
+    yield b'"'
+    for part in text:
+        spelled = json.dumps(part, ensure_ascii=False)[1:-1]
+        yield _NOT_PLAIN.sub(lambda found: f"\\U{ord(found[0]):08x}", spelled).encode("ascii")
+    yield b'"'

@@ -1,0 +1,1 @@
+"""Removes secrets before anything is written, and finds those that were left. Layer 1."""

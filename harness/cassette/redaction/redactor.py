@@ -1,0 +1,222 @@
+"""Remove secrets from recordings: headers, query, path, bodies, error messages, the origin. Layer 1.
+
+On by default wherever something is recorded. A value that its name marks as secret (a header, a query parameter, a
+field) is replaced and remembered, so that the same secret is also found in an error message. Then everything that
+looks like a secret is replaced and reported. Pieces and declared lengths are adjusted to the new bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from urllib.parse import parse_qsl, quote, unquote, unquote_plus
+
+from harness.cassette.format.byte_edits import Found, bytes_of, text_of
+from harness.cassette.format.errors import CassetteError
+from harness.cassette.format.framing import Edit, apply, follow
+from harness.cassette.format.recording import Recording
+from harness.cassette.redaction.body_secrets import BodyReader
+from harness.cassette.redaction.placeholders import Vault, changed
+from harness.wire import Headers, Request, StreamProtocol
+from harness.wire.coding import CODINGS, coding_of, undone
+from harness.wire.secret_forms import secrets_in_header
+from harness.wire.secret_patterns import (
+    SECRET_PARAMETERS,
+    is_placeholder,
+    is_secret_header,
+    plain_name,
+)
+
+_PARAMETERS = frozenset(map(plain_name, SECRET_PARAMETERS))
+_SHORTEST_LEARNED = 8
+"""A shorter value of a header or parameter is hidden in place, but not searched for elsewhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replaced:
+    """One secret that was replaced: its kind and its place, never the secret itself."""
+
+    kind: str
+    place: str
+
+
+class Redactor:
+    """Removes secrets from recordings. Use one redactor per session, so that each secret keeps its placeholder.
+
+    `secrets` are values known from the start. `report` lists what was replaced, oldest first.
+    """
+
+    def __init__(self, protocol: StreamProtocol, *, secrets: Iterable[str] = ()) -> None:
+        self.report: list[Replaced] = []
+        self._protocol = protocol
+        self._fields = protocol.secret_fields
+        self._vault = Vault(secrets)
+        self._bodies = BodyReader(protocol, self._vault)
+
+    def redact(self, recording: Recording) -> Recording:
+        """Return the recording without its secrets. Raises CassetteError for a body that cannot be decoded."""
+        recording = recording.decoded()
+        recording = replace(recording, request=_decoded(recording.request))
+        _must_be_readable(recording)
+        self.learn(recording)
+        request, response = self._request(recording.request), self._answer(recording)
+        detail = self._text(recording.ending.detail, "ending")
+        return replace(
+            response,
+            request=request,
+            headers=self._headers(response.headers, "response header"),
+            ending=replace(response.ending, detail=detail),
+            reason=self._text(recording.reason, "status message"),
+            origin=self._text(recording.origin, "origin"),
+        )
+
+    def learn(self, recording: Recording) -> None:
+        """Learn the values that names mark as secret, so that they are also found in places without a name."""
+        self._learn_headers(recording.headers)
+        self._learn_request(recording.request)
+        self._bodies.learn(recording.body, above=self._above(recording.request))
+
+    def hide(self, secrets: Iterable[str]) -> None:
+        """Learn values that cannot be recognised as secrets; only their owner knows."""
+        for secret in secrets:
+            self._learn(secret)
+
+    def request(self, request: Request) -> Request:
+        """Return a single request without its secrets."""
+        request = _decoded(request)
+        self._learn_request(request)
+        return self._request(request)
+
+    def _learn_request(self, request: Request) -> None:
+        self._learn_headers(request.headers)
+        form = parse_qsl(text_of(request.body)) if _is_form(request) else ()
+        for name, value in (*request.query, *form):
+            if self.is_secret_parameter(name):
+                self._learn(value)
+        self._bodies.learn(request.body, above=self._above(request))
+
+    def _above(self, request: Request) -> tuple[str, ...]:
+        """The path under which the members of an exchange's bodies stand."""
+        return self._fields.above(request.segments)
+
+    def _learn_headers(self, headers: Headers) -> None:
+        for name, value in headers:
+            if is_secret_header(name):
+                once = name.lower() == "set-cookie"  # of which there may be many
+                for secret in secrets_in_header(name, value)[once:]:
+                    self._learn(secret, in_base64=not once)
+
+    def is_secret_parameter(self, name: str) -> bool:
+        """Whether a query parameter's name alone marks its value as a secret."""
+        name = plain_name(name).strip("$")
+        return name in _PARAMETERS or self._fields.names(name)
+
+    def _learn(self, value: str, *, in_base64: bool = True) -> None:
+        if len(value) >= _SHORTEST_LEARNED:
+            self._vault.learn(value, in_base64=in_base64)
+
+    def _request(self, request: Request) -> Request:
+        headers = self._headers(request.headers, "request header")
+        if _is_form(request):
+            body = bytes_of(self._pairs(text_of(request.body), "request body"))
+        else:
+            found = self._bodies.find(request.body, above=self._above(request))
+            body = apply(request.body, self._noted(found, "request body"))
+        if len(body) != len(request.body):
+            headers = headers.with_length(len(body))
+        return Request(request.method, self._target(request.target), headers, body)
+
+    def _answer(self, recording: Recording) -> Recording:
+        resumed = self._protocol.is_resume(recording.request)
+        found = self._bodies.find(
+            recording.body,
+            stream=recording.events,
+            cut=not recording.complete,
+            resumed=resumed is not None and resumed[1] is not None,
+            above=self._above(recording.request),
+        )
+        edits = self._noted(found, "response body")
+        return (
+            recording.edited(apply(recording.body, edits), follow(recording.pieces, edits)) if edits else recording
+        )
+
+    def _noted(self, found: Iterable[Found], place: str) -> list[Edit]:
+        edits = []
+        for item in found:
+            self.report.append(Replaced(item.kind, f"{place}, byte {item.edit.start}"))
+            edits.append(item.edit)
+        return edits
+
+    def _text(self, text: str, place: str) -> str:
+        changes = self._vault.changes(text)
+        self.report += [Replaced(change.kind, place) for change in changes]
+        return changed(text, changes)
+
+    def _headers(self, headers: Headers, place: str) -> Headers:
+        return Headers((name, self._header(name, value, f"{place} {name}")) for name, value in headers)
+
+    def _header(self, name: str, value: str, place: str) -> str:
+        if not is_secret_header(name):
+            return self._text(value, place)
+        hidden = self._bodies.hidden(value)
+        if hidden != value:
+            self.report.append(Replaced("secret header", place))
+        return hidden
+
+    def _target(self, target: str) -> str:
+        path, mark, query = target.partition("?")
+        path = "/".join(self._part(segment, unquote(segment), "path") for segment in path.split("/"))
+        whole = path + mark + self._pairs(query, "query")
+        return self._text(whole, "path")  # also finds secrets that span several parts
+
+    def _pairs(self, pairs: str, place: str) -> str:
+        """Redact the parameters of a query or a form; `pairs` is in their encoded form."""
+        return "&".join(self._pair(pair, place) for pair in pairs.split("&"))
+
+    def _pair(self, pair: str, place: str) -> str:
+        name, mark, value = pair.partition("=")
+        plain = unquote_plus(value)
+        if not (plain and self.is_secret_parameter(unquote_plus(name))):
+            shown = self._part(name, unquote_plus(name), place)
+            return shown + mark + self._part(value, plain, f"{place} {shown}")
+        if is_placeholder(plain):
+            return pair
+        self.report.append(Replaced("secret parameter", f"{place} {name}"))
+        return f"{name}{mark}{self._vault.placeholder(plain)}"
+
+    def _part(self, part: str, plain: str, place: str) -> str:
+        """Redact a path segment, or the name or value of a parameter; `plain` is `part` decoded."""
+        hidden = self._text(plain, place)
+        return part if hidden == plain else quote(hidden, safe="")
+
+
+def _decoded(request: Request) -> Request:
+    """The request with gzip or deflate decoded; unchanged if that is not possible."""
+    coding = coding_of(request.headers)
+    if coding not in CODINGS or not request.body:
+        return request
+    try:
+        body = b"".join(undone(coding, request.body, [len(request.body)]))
+    except ValueError:
+        return request
+    headers = request.headers.without("content-encoding").with_length(len(body))
+    return Request(request.method, request.target, headers, body)
+
+
+def _must_be_readable(recording: Recording) -> None:
+    """Raise CassetteError for a body that is still encoded: it cannot be searched, so it is not known clean."""
+    request = recording.request
+    for what, headers, body in (
+        ("answered", recording.headers, recording.body),
+        ("asked", request.headers, request.body),
+    ):
+        coding = coding_of(headers)
+        if coding and body:
+            raise CassetteError(
+                f"{request.method} {request.raw_path} was {what} in content-encoding {coding!r}, which cannot be "
+                "looked into: record with identity or gzip"
+            )
+
+
+def _is_form(request: Request) -> bool:
+    return request.headers.media_type() == "application/x-www-form-urlencoded"

@@ -1,0 +1,162 @@
+"""Search for secrets in recordings, and in files of any recorder. Layer 1.
+
+The check to run before a cassette is shared. It finds what redaction finds, and changes nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.cassette.format.document import parse_all
+from harness.cassette.format.entry import from_entry
+from harness.cassette.format.errors import CassetteError
+from harness.cassette.format.recording import Recording
+from harness.cassette.redaction.body_secrets import BodyReader, begins_a_stream
+from harness.cassette.redaction.placeholders import Vault
+from harness.cassette.redaction.redactor import Redactor
+from harness.wire import StreamProtocol
+from harness.wire.secret_patterns import is_secret_header
+
+_HEADERS = frozenset({"headers", "header"})
+_MESSAGES = frozenset({"request", "response", "when", "then"})
+"""Names that recorders use for the two halves of an exchange."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """Something that looks like a secret; `place` says where in the file, `shown` its first characters."""
+
+    kind: str
+    place: str
+    shown: str = ""
+
+
+def scan(recording: Recording, protocol: StreamProtocol) -> list[Hit]:
+    """Find what redaction would still replace in a recording."""
+    redactor = Redactor(protocol)
+    redactor.redact(recording)
+    return [Hit(item.kind, item.place) for item in redactor.report]
+
+
+def scan_file(path: Path, protocol: StreamProtocol) -> list[Hit]:
+    """Find what looks like a secret in a file: YAML, JSON, JSON Lines, an event stream or text.
+
+    Raises CassetteError if the file cannot be read.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as wrong:
+        raise CassetteError(f"{path} cannot be read: {wrong.strerror}") from None
+    return list(_Scan(protocol).file(path.name, data))
+
+
+class _Scan:
+    def __init__(self, protocol: StreamProtocol) -> None:
+        self._protocol = protocol
+        self._secret = protocol.secret_fields
+        self._bodies = BodyReader(protocol, Vault())
+
+    def file(self, name: str, data: bytes) -> Iterator[Hit]:
+        if name.endswith((".yaml", ".yml")):
+            try:
+                yield from self._documents(parse_all(Path(name), data))
+            except CassetteError:
+                yield from self._text(data, "")
+        elif name.endswith((".json", ".har")):
+            try:
+                yield from self._tree(json.loads(data), "", ())
+            except (ValueError, RecursionError):
+                yield from self._text(data, "")
+        elif name.endswith(".jsonl"):
+            lines = (line for line in data.splitlines() if line.strip())
+            yield from self._text(b"".join(b"data: " + line + b"\n\n" for line in lines), "")
+        else:
+            yield from self._text(data, "")
+
+    def _documents(self, documents: list[Any]) -> Iterator[Hit]:
+        """Scan documents as trees; if a cassette's entry yields nothing, also scan it as redaction does."""
+        for number, document in enumerate(documents):
+            entries = document.get("interactions") if isinstance(document, Mapping) else None
+            if not isinstance(entries, list):
+                yield from self._tree(document, f"[{number}]", ())
+                continue
+            yield from self._tree({**document, "interactions": None}, f"[{number}]", ())
+            for position, entry in enumerate(entries):
+                place = f"[{number}].interactions[{position}]"
+                yield from list(self._tree(entry, place, ())) or self._entry(entry, place)
+
+    def _entry(self, entry: Any, place: str) -> Iterator[Hit]:
+        try:
+            hits = scan(from_entry(entry), self._protocol)
+        except (ValueError, AttributeError):
+            return
+        except CassetteError as wrong:
+            yield Hit(f"cannot be looked into, {wrong}", place)
+            return
+        yield from (Hit(hit.kind, f"{place}, {hit.place}") for hit in hits)
+
+    def _tree(self, value: Any, place: str, path: tuple[str, ...]) -> Iterator[Hit]:
+        """Scan a document of any recorder: mappings, lists, bodies as strings; `path` is as in `SecretFields`.
+
+        HTTP headers that the recorder stores are judged by their names, and the path above them is ignored.
+        """
+        own = path[-1:] and path[-1] in _HEADERS and (len(path) == 1 or path[-2] in _MESSAGES)
+        if isinstance(value, Mapping):
+            if own:
+                yield from self._fields(value.items(), place)
+            for key, item in value.items():
+                yield from self._text(str(key).encode("utf-8", "replace"), f"{place}.{key}")
+                below = (str(key),) if own else (*path, str(key))
+                yield from self._tree(item, f"{place}.{key}".lstrip("."), below)
+        elif isinstance(value, list):
+            if own:
+                pairs = (item for item in value if isinstance(item, Mapping) and {"name", "value"} <= item.keys())
+                yield from self._fields(((item["name"], item["value"]) for item in pairs), place)
+            for number, item in enumerate(value):
+                below = () if own else (*path, "") if isinstance(item, (Mapping, list)) else path
+                yield from self._tree(item, f"{place}[{number}]", below)
+        elif isinstance(value, (str, bytes)) and value:
+            yield from self._leaf(value, place, path)
+
+    def _leaf(self, value: str | bytes, place: str, path: tuple[str, ...]) -> Iterator[Hit]:
+        data = value if isinstance(value, bytes) else value.encode("utf-8", "surrogatepass")
+        name = path[-1] if path else ""
+        if _is_body(data):
+            yield from self._text(data, place)
+        elif isinstance(value, str) and name:
+            if self._secret.covers(path) and self._bodies.hidden(value) != value:
+                yield Hit("secret field", place)
+            else:
+                yield from self._field(json.dumps({name: value}).encode(), place)
+        else:
+            yield from self._field(data, place)
+
+    def _fields(self, fields: Iterable[tuple[Any, Any]], place: str) -> Iterator[Hit]:
+        for name, values in fields:
+            for value in values if isinstance(values, list) else [values]:
+                text = str(value)
+                if is_secret_header(str(name)) and self._bodies.hidden(text) != text:
+                    yield Hit("secret header", f"{place}.{name}", _shown(text))
+
+    def _field(self, data: bytes, place: str) -> Iterator[Hit]:
+        for found in self._bodies.find(data):
+            yield Hit(found.kind, place)
+
+    def _text(self, data: bytes, place: str) -> Iterator[Hit]:
+        for found in self._bodies.find(data):
+            line = data.count(b"\n", 0, found.edit.start) + 1
+            shown = _shown(data[found.edit.start : found.edit.end].decode("utf-8", "replace"))
+            yield Hit(found.kind, f"{place}, line {line}".lstrip(", "), shown)
+
+
+def _is_body(data: bytes) -> bool:
+    return data.lstrip()[:1] in (b"{", b"[") or begins_a_stream(data)
+
+
+def _shown(text: str) -> str:
+    """The first four characters and the length: enough to find a secret, too little to use it."""
+    return f"{text[:4]}… ({len(text)} characters)"

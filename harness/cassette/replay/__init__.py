@@ -1,0 +1,1 @@
+"""Answers requests from what was recorded. Layer 1."""

@@ -1,0 +1,87 @@
+"""Find the recording that answers a request: the next unplayed one, with ids mapped. Layer 1.
+
+Both player and recorder match with this. Each recording is made comparable once and then found by its form, so a
+look-up costs the same in a cassette of ten entries and of ten thousand.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from harness.cassette.format.recording import Recording
+from harness.cassette.replay.matching import Canonical, Difference, Ids, difference, differences, shape
+from harness.wire import StreamProtocol
+
+
+class Index:
+    """Recordings by the form of their requests; a position is a recording's index in the order of addition.
+
+    Not safe to use from several threads.
+    """
+
+    def __init__(self, protocol: StreamProtocol) -> None:
+        self.forms: list[Canonical] = []
+        self._ids = Ids(protocol)
+        self._same: defaultdict[Canonical, list[int]] = defaultdict(list)
+        self._alike: defaultdict[tuple[Any, ...], list[int]] = defaultdict(list)
+        self._played: set[int] = set()
+
+    def add(self, recordings: Sequence[Recording], forms: Iterable[Canonical]) -> None:
+        """Add recordings, with the forms of their requests."""
+        self._ids.learn(recordings)
+        for form in forms:
+            number = len(self.forms)
+            self.forms.append(form)
+            self._same[form].append(number)
+            self._alike[shape(form, self._ids)].append(number)
+
+    def is_played(self, number: int) -> bool:
+        """Whether this recording has answered a request."""
+        return number in self._played
+
+    def play(self, number: int) -> None:
+        """Mark a recording as played, so that it answers no further request."""
+        self._played.add(number)
+
+    def next(self, asked: Canonical) -> int | None:
+        """The first unplayed recording of exactly this request."""
+        return next(iter(self._waiting(self._same, asked)), None)
+
+    def match(self, asked: Canonical) -> int | None:
+        """Like `next`, with a fallback to a request that differs only in ids the cassette did not give out."""
+        same = self.next(asked)
+        if same is not None:
+            return same
+        for number in self._waiting(self._alike, shape(asked, self._ids)):
+            bound: dict[str, str] = {}
+            if difference(asked, self.forms[number], self._ids, bound) is None:
+                self._ids.bind(bound)
+                return number
+        return None
+
+    def _waiting(self, found: defaultdict[Any, list[int]], key: object) -> list[int]:
+        """The unplayed recordings of one group; the played ones are dropped from it."""
+        if key not in found:
+            return []
+        found[key] = [number for number in found[key] if number not in self._played]
+        return found[key]
+
+    def times(self, asked: Canonical) -> list[int]:
+        """Every recording of a request, played or not."""
+        return [n for n, form in enumerate(self.forms) if difference(asked, form, self._ids, {}) is None]
+
+    def nearest(self, asked: Canonical) -> tuple[int, Difference]:
+        """The nearest recording and its first difference; ranked by same path, same method, fewest differences."""
+        ranked = [
+            (_rank(found := list(differences(asked, form, self._ids, {}))), number, found)
+            for number, form in enumerate(self.forms)
+        ]
+        _, number, found = min(ranked, key=lambda entry: entry[:2])
+        return number, found[0]
+
+
+def _rank(found: Sequence[Difference]) -> tuple[bool, bool, int]:
+    fields = {item.field for item in found}
+    return "path" in fields, "method" in fields, len(found)

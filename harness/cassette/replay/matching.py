@@ -1,0 +1,268 @@
+"""Decide whether two requests are the same, and if not, where they first differ. Layer 1, pure.
+
+Compares the method, the path, the query without order, and the body as canonical JSON; never host or port, which
+differ at every replay, and never credentials. Ids that a recorded answer gave out must be sent back unchanged. An
+id from outside the cassette may be replaced by another, as long as it is the same one throughout.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections import ChainMap
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote
+
+from harness.cassette.format.byte_edits import text_of
+from harness.cassette.format.recording import Recording
+from harness.cassette.redaction.redactor import Redactor
+from harness.outcome.words import measured
+from harness.wire import Request, StreamProtocol
+from harness.wire.tokens import decoded
+
+HIDDEN = "<secret>"
+ABSENT = "<absent>"
+_SHOWN = 80
+_CACHED = 4096
+_LONG = 65_536
+"""Characters above which a scalar is compared by digest, to save memory; no id is that long."""
+
+_PLAIN = re.compile(r"[\w-]+")
+_BOUNDARY = re.compile(r"""(?i:^multipart/.*\bboundary=)(?:"([^"]+)"|([^\s;"]+))""")
+"""The boundary between the parts of a multipart form; clients choose a new one for each request."""
+
+_PLACEHOLDER = re.compile(r"REDACTED-\d+")
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Where a request differs from a recorded one; `field` is e.g. `path`, `query.x`, `body.input[0]`."""
+
+    field: str
+    recorded: str
+    got: str
+
+    def __str__(self) -> str:
+        return f"{self.field}: recorded {self.recorded}, got {self.got}"
+
+
+@dataclass(frozen=True, slots=True)
+class Canonical:
+    """A request in comparable form. `body` is the kind of body ("" for none), `leaves` its scalars by place."""
+
+    method: str
+    path: tuple[str, ...]
+    query: tuple[tuple[str, str], ...]
+    body: str
+    leaves: tuple[tuple[str, str, str], ...]
+
+
+class Canon:
+    """Makes requests of one API comparable; `secrets` are those that the recorder was given.
+
+    Secrets are removed from a request as from a recording, and all placeholders are made equal. So it does not
+    matter which key a client uses, or whether the recording was redacted.
+    """
+
+    def __init__(self, protocol: StreamProtocol, *, secrets: Iterable[str] = ()) -> None:
+        self._protocol = protocol
+        self._secrets = tuple(secrets)
+        self._made: dict[Request, Canonical] = {}
+
+    def of(self, request: Request) -> Canonical:
+        """The canonical form of a request; recent results are cached."""
+        made = self._made.get(request)
+        if made is None:
+            if len(self._made) >= _CACHED:
+                self._made.clear()
+            made = self._made[request] = self._canonical(request)
+        return made
+
+    def _canonical(self, request: Request) -> Canonical:
+        redactor = Redactor(self._protocol, secrets=self._secrets)
+        clean = redactor.request(request)
+        kind, value = _value(clean)
+        kept = ((n, _hidden(v)) for n, v in clean.query if not redactor.is_secret_parameter(n))
+        return Canonical(
+            method=clean.method.upper(),
+            path=tuple(_hidden(unquote(segment)) for segment in clean.raw_path.split("/")[1:]),
+            query=tuple(sorted(kept)),
+            body=kind,
+            leaves=tuple(_leaves(value, "body", "")) if kind else (),
+        )
+
+
+def _value(request: Request) -> tuple[str, Any]:
+    """(kind, value) of a body; kind is "" for none. If not JSON, the value is its text with a fixed boundary."""
+    if not request.body:
+        return "", None
+    try:
+        return "JSON", _tree(json.loads(request.body))
+    except (ValueError, RecursionError):
+        text = text_of(request.body)
+    boundary = _BOUNDARY.search(request.headers.get("content-type"))
+    if boundary is not None:
+        text = text.replace(f"--{boundary[1] or boundary[2]}", "--boundary")
+    return "text that is no JSON", _hidden(text)
+
+
+def _tree(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {_hidden(name): _tree(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_tree(item) for item in value]
+    if isinstance(value, str):
+        return _hidden(value)
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value
+
+
+def _hidden(text: str) -> str:
+    return _PLACEHOLDER.sub(HIDDEN, text)
+
+
+class Ids:
+    """The ids that a cassette's answers gave out, and the substitutes for all other ids in this replay."""
+
+    def __init__(self, protocol: StreamProtocol) -> None:
+        self._fields = protocol.id_fields
+        names = "|".join(map(re.escape, sorted(protocol.id_fields)))
+        self._values = re.compile(rf'"(?:{names})"\s*:\s*("[^"\\]*(?:\\.[^"\\]*)*")'.encode())
+        self._known: set[str] = set()
+        self._mine: set[str] = set()
+        self._foreign: set[str] = set()
+        self._bound: dict[str, str] = {}
+
+    def learn(self, recordings: Sequence[Recording]) -> None:
+        """Learn the ids of recordings; they follow those learned so far."""
+        values = [({*self._in(r.request.body)}, {*self._in(r.body)}) for r in recordings]
+        self._known.update(*(value for pair in values for value in pair))
+        for recording, (asked, told) in zip(recordings, values, strict=True):
+            self._foreign |= (asked | (self._known & {*recording.request.segments})) - self._mine
+            self._mine |= told - self._foreign
+
+    def _in(self, body: bytes) -> Iterator[str]:
+        """The values of id fields in a body, which may be JSON or a stream of JSON events."""
+        for found in self._values.finditer(body):
+            if found[1] != b'""':
+                yield decoded(found[1].decode("utf-8", "replace"))
+
+    def is_field(self, field: str) -> bool:
+        """Whether the values of a field with this name are ids."""
+        return field in self._fields
+
+    def may_stand(self, got: str, recorded: str, bound: dict[str, str]) -> bool:
+        """Whether `got` may be this replay's substitute for a recorded id; if so, the pair is added to `bound`."""
+        if recorded not in self._foreign or got in self._mine or got in self._foreign:
+            return False
+        known = ChainMap(bound, self._bound)
+        if known.get(recorded, got) != got or (recorded not in known and got in known.values()):
+            return False
+        bound[recorded] = got
+        return True
+
+    def bind(self, bound: dict[str, str]) -> None:
+        """Keep the substitutes with which a request matched, for the rest of the replay."""
+        self._bound.update(bound)
+
+
+def shape(form: Canonical, ids: Ids) -> tuple[Any, ...]:
+    """A key that is equal for any two forms without a difference, whatever ids are substituted."""
+    leaves = sorted((place, field, "" if ids.is_field(field) else value) for place, field, value in form.leaves)
+    return form.method, len(form.path), form.query, form.body, tuple(leaves)
+
+
+def difference(got: Canonical, recorded: Canonical, ids: Ids, bound: dict[str, str]) -> Difference | None:
+    """The first difference that matters, None if there is none; substituted ids are added to `bound`."""
+    return next(iter(differences(got, recorded, ids, bound)), None)
+
+
+def differences(got: Canonical, recorded: Canonical, ids: Ids, bound: dict[str, str]) -> Iterator[Difference]:
+    """Every difference, in the order in which a person reads a request."""
+    if got.method != recorded.method:
+        yield Difference("method", recorded.method, got.method)
+    if not _same_path(got.path, recorded.path, ids, bound):
+        yield Difference("path", _shown("/" + "/".join(recorded.path)), _shown("/" + "/".join(got.path)))
+    yield from _paired(
+        ((f"query.{name}", "", value) for name, value in got.query),
+        ((f"query.{name}", "", value) for name, value in recorded.query),
+        ids,
+        bound,
+    )
+    if got.body == recorded.body:
+        yield from _paired(got.leaves, recorded.leaves, ids, bound)
+    else:
+        yield Difference("body", recorded.body or ABSENT, got.body or ABSENT)
+
+
+def _same_path(got: tuple[str, ...], recorded: tuple[str, ...], ids: Ids, bound: dict[str, str]) -> bool:
+    return len(got) == len(recorded) and all(
+        mine == theirs or ids.may_stand(mine, theirs, bound) for mine, theirs in zip(got, recorded, strict=True)
+    )
+
+
+def _paired(
+    got: Iterable[tuple[str, str, str]], recorded: Iterable[tuple[str, str, str]], ids: Ids, bound: dict[str, str]
+) -> Iterator[Difference]:
+    mine, theirs = _by_place(got), _by_place(recorded)
+    for place in [*theirs, *(place for place in mine if place not in theirs)]:
+        field, value = mine.get(place, ("", ABSENT))
+        _, other = theirs.get(place, ("", ABSENT))
+        if value != other and not (ids.is_field(field) and ids.may_stand(_inner(value), _inner(other), bound)):
+            yield Difference(place, _shown(other), _shown(value))
+
+
+def _by_place(leaves: Iterable[tuple[str, str, str]]) -> dict[str, tuple[str, str]]:
+    """Leaves by place; repeated places, such as of a query parameter, are numbered."""
+    placed: dict[str, tuple[str, str]] = {}
+    for place, field, value in leaves:
+        number, name = 1, place
+        while name in placed:
+            number += 1
+            name = f"{place}#{number}"
+        placed[name] = (field, value)
+    return placed
+
+
+def _leaves(value: Any, place: str, field: str) -> Iterator[tuple[str, str, str]]:
+    """(place, name of the field, JSON of the scalar) for each scalar and each empty container."""
+    if isinstance(value, dict) and value:
+        for name in sorted(value):
+            inner = f".{name}" if _PLAIN.fullmatch(name) else f"[{json.dumps(name, ensure_ascii=False)}]"
+            yield from _leaves(value[name], place + inner, name)
+    elif isinstance(value, list) and value:
+        for number, item in enumerate(value):
+            yield from _leaves(item, f"{place}[{number}]", field)
+    else:
+        yield place, field, _literal(value)
+
+
+def _literal(value: Any) -> str:
+    """The JSON of a scalar; for a very long text, its shown beginning, a NUL, and the digest of its JSON."""
+    if not isinstance(value, str) or len(value) <= _LONG:
+        return json.dumps(value, ensure_ascii=False)
+    digest, size = hashlib.sha256(), len('""')
+    for at in range(0, len(value), _LONG):
+        part = json.dumps(value[at : at + _LONG], ensure_ascii=False)[1:-1]
+        digest.update(part.encode("utf-8", "surrogatepass"))
+        size += len(_printable(part))
+    beginning = _printable(json.dumps(value[:_SHOWN], ensure_ascii=False))[:_SHOWN]
+    return f"{beginning}… ({size} characters)\0{digest.hexdigest()}"
+
+
+def _inner(literal: str) -> str:
+    return literal[1:-1]
+
+
+def _shown(text: str) -> str:
+    shown, long, _ = text.partition("\0")
+    return shown if long else measured(_printable(text), _SHOWN)
+
+
+def _printable(text: str) -> str:
+    """Escape lone surrogates, which cannot be printed."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")

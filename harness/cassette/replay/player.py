@@ -1,0 +1,135 @@
+"""Play recordings as a service: a request in, the recorded answer out, never the network. Layer 1.
+
+`strict` answers each recorded request as often as it was recorded, in the recorded order. `resume` does the same,
+and then also answers requests for the rest of a stream, from any of its events, out of one full recording or one
+that was cut and resumed. A request that was not recorded gets an error that names the nearest recording and the
+first field that differs, and is kept in `misses`.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from harness.cassette.format.errors import CassetteError
+from harness.cassette.format.recording import Recording
+from harness.cassette.replay.index import Index
+from harness.cassette.replay.matching import Canon, Canonical, Difference
+from harness.cassette.replay.resumable_streams import Stream, streams_of, why_not, with_cursors
+from harness.outcome.words import counted
+from harness.wire import Request, Response, StreamProtocol
+
+MODES = ("strict", "resume")
+MISS_STATUS = 400
+"""Chosen because clients neither retry it nor take it for an ordinary outcome such as "not found"."""
+
+MISS_CODE = "not_recorded"
+
+
+@dataclass(frozen=True, slots=True)
+class Miss:
+    """A request that no recording answers. `nearest` is the position in the cassette, from 0."""
+
+    request: Request
+    reason: str
+    nearest: int | None = None
+    difference: Difference | None = None
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+class Player:
+    """A `Service` over recordings; safe to call from several threads.
+
+    `speed` divides every recorded pause: 1 is as recorded, infinity as fast as possible. `assign_ids` gives events
+    without a cursor a stable one, so that a stream can be resumed that the real service could not resume.
+    `secrets` are those that the recorder was given, so that a client may send them again.
+    """
+
+    def __init__(
+        self,
+        recordings: Iterable[Recording],
+        protocol: StreamProtocol,
+        *,
+        mode: str = "strict",
+        speed: float = math.inf,
+        assign_ids: bool = False,
+        secrets: Iterable[str] = (),
+    ) -> None:
+        if mode not in MODES:
+            raise CassetteError(f"mode={mode!r} is none of the ways to play: write {' or '.join(MODES)}")
+        if not speed > 0:
+            raise CassetteError(f"speed={speed!r} must be above 0: 1 is as recorded, math.inf without any pause")
+        decoded = [recording.decoded() for recording in recordings]
+        self.recordings = [with_cursors(r, protocol) for r in decoded] if assign_ids else decoded
+        self.misses: list[Miss] = []
+        self._protocol = protocol
+        self._scale = 1 / speed
+        self._canon = Canon(protocol, secrets=secrets)
+        self._index = Index(protocol)
+        self._index.add(self.recordings, [self._canon.of(recording.request) for recording in self.recordings])
+        self._streams = streams_of(self.recordings, protocol) if mode == "resume" else {}
+        self._lock = threading.Lock()
+
+    def __call__(self, request: Request) -> Response:
+        """Return the recorded answer, or an error response saying why there is none."""
+        asked = self._canon.of(request)  # before locking, so that a long body does not delay other requests
+        with self._lock:
+            recording = self._find(request, asked)
+            if isinstance(recording, Miss):
+                self.misses.append(recording)
+                body = self._protocol.error_body(MISS_STATUS, MISS_CODE, recording.reason)
+                return Response.json(MISS_STATUS, body)
+        return recording.response(scale=self._scale)
+
+    def unused(self) -> list[tuple[int, Recording]]:
+        """The recordings that have answered no request, with their positions in the cassette."""
+        with self._lock:
+            return [(n, recording) for n, recording in enumerate(self.recordings) if not self._index.is_played(n)]
+
+    def approximate(self) -> list[tuple[int, Recording]]:
+        """The played recordings, with positions, whose boundaries and times are a guess (edited, for example)."""
+        with self._lock:
+            return [
+                (n, recording)
+                for n, recording in enumerate(self.recordings)
+                if recording.approximate and self._index.is_played(n)
+            ]
+
+    def _find(self, request: Request, asked: Canonical) -> Recording | Miss:
+        number = self._index.match(asked)
+        if number is not None:
+            self._index.play(number)
+            return self.recordings[number]
+        resumed = self._protocol.is_resume(request)
+        stream = None if resumed is None else self._streams.get(resumed[0])
+        if resumed is None or stream is None:
+            return self._miss(request, asked)
+        resource, cursor = resumed
+        if cursor is not None and (reason := why_not(stream, cursor)):
+            return Miss(request, f"not recorded: {reason}")
+        self._use(resource, stream)
+        return stream.rest(cursor)
+
+    def _use(self, resource: str, stream: Stream) -> None:
+        """Mark the full recording as played, and every recorded resume of the same resource."""
+        for number, recording in enumerate(self.recordings):
+            resumed = self._protocol.is_resume(recording.request)
+            if recording is stream.began or (resumed is not None and resumed[0] == resource):
+                self._index.play(number)
+
+    def _miss(self, request: Request, asked: Canonical) -> Miss:
+        what = f"not recorded: {asked.method} /{'/'.join(asked.path)}"
+        if not self.recordings:
+            return Miss(request, f"{what}; the cassette is empty")
+        same = self._index.times(asked)
+        if same:
+            times = counted(len(same), "time")
+            return Miss(request, f"{what} was recorded {times}, and each was played already", same[0])
+        number, first = self._index.nearest(asked)
+        return Miss(
+            request, f"{what}; the nearest is recording {number + 1}, which differs in {first}", number, first
+        )

@@ -1,0 +1,1 @@
+"""The catalogue: one module for each area of rules. Layer 2."""

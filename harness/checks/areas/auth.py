@@ -1,0 +1,149 @@
+"""Checks of API keys: where a key is accepted, and what happens without one.
+
+Layer 2. On a target that checks keys, creates without a valid key never run a model, so they cost nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from harness.checks.capabilities import new_registry
+from harness.checks.vocabulary.expect import (
+    CLIENT_ERROR,
+    at,
+    broken,
+    code_of,
+    expect_interaction,
+    expect_status,
+    lenient,
+    shown,
+)
+from harness.checks.vocabulary.polling import appear, id_of
+from harness.checks.vocabulary.stored import HELLO, WRONG_KEY
+from harness.contract.requests import KEY_HEADER, Target, segment
+from harness.kit.actions import Send, Steps, stopped
+from harness.kit.check import exercise
+from harness.outcome import Finding, Unmet
+from harness.wire import Exchange
+
+_AUTH = new_registry()
+CHECKS = _AUTH.checks
+
+_REFUSED = frozenset({400, 401, 403})
+_NOT_THERE = frozenset({404, 405, 501})
+
+
+@exercise(requests=10, interactions=1, front_end=True)
+def one_interaction_many_keys(t: Target) -> Steps:
+    """Create with the key; read, create and delete with wrong or no keys; read with the key again."""
+    _need_a_key_of_our_own(t)
+    created: Exchange = yield Send(t.create(input=HELLO))
+    found = id_of(created)
+    if not found:
+        return stopped({"created": created}, f"the create brought no id: {shown(created)}")
+    yield from appear(t, found)  # before it is readable, a 404 could be taken for a refusal
+    path = f"interactions/{segment(found)}"
+    bearer = [("authorization", f"Bearer {t.key}")]
+    return {
+        "created": created,
+        "read_without": (yield Send(t.request("GET", path, key=""))),
+        "created_without": (yield Send(t.request("POST", "interactions", _hello(t), key=""))),
+        "deleted_without": (yield Send(t.request("DELETE", path, key=""))),
+        "read_wrong": (yield Send(t.request("GET", path, key=WRONG_KEY))),
+        "created_wrong": (yield Send(t.request("POST", "interactions", _hello(t), key=WRONG_KEY))),
+        "read_bearer": (yield Send(t.request("GET", path, key="", headers=bearer))),
+        "read_query": (yield Send(t.request("GET", path, key="", query={"key": t.key}))),
+        "read_again": (yield Send(t.request("GET", path))),
+    }
+
+
+@_AUTH.check(
+    "auth.missing",
+    one_interaction_many_keys,
+    title="calls without a key are answered 401",
+    profile="core",
+    requires=["auth", "store"],
+    accepts=[
+        "401 with code authentication",
+        "401, 400 or 403 with any error body (non-strict)",
+        "404, 405 or 501 to the DELETE of a target that has none (non-strict)",
+    ],
+)
+def _refuses_no_key(
+    read_without: Exchange, created_without: Exchange, deleted_without: Exchange, read_again: Exchange
+) -> Iterator[Finding]:
+    yield from at("read_without", _unauthenticated(read_without))
+    yield from at("created_without", _unauthenticated(created_without))
+    if deleted_without.status in _NOT_THERE:
+        found = lenient("there is no DELETE to protect", expected="401", actual=shown(deleted_without))
+        yield found.at(exchange="deleted_without")
+    else:
+        yield from at("deleted_without", _unauthenticated(deleted_without))
+    if read_again.status == 404:
+        yield broken("the refused DELETE took effect", actual=shown(read_again)).at(exchange="read_again")
+
+
+@_AUTH.check(
+    "auth.wrong",
+    one_interaction_many_keys,
+    title="calls with a wrong key are refused",
+    profile="core",
+    requires=["auth", "store"],
+    accepts=["400, 401 or 403", "another 4xx (non-strict)"],
+)
+def _refuses_wrong_keys(read_wrong: Exchange, created_wrong: Exchange) -> Iterator[Finding]:
+    yield from at("read_wrong", expect_status(read_wrong, accepts=_REFUSED, tolerates=CLIENT_ERROR))
+    yield from at("created_wrong", expect_status(created_wrong, accepts=_REFUSED, tolerates=CLIENT_ERROR))
+
+
+@_AUTH.check(
+    "auth.header",
+    one_interaction_many_keys,
+    title="the key is accepted in x-goog-api-key",
+    profile="core",
+    accepts=["2xx"],
+)
+def _takes_the_header(created: Exchange) -> Iterator[Finding]:
+    yield from expect_interaction(created)
+
+
+@_AUTH.check(
+    "auth.bearer",
+    one_interaction_many_keys,
+    title="the key is accepted as a bearer token",
+    profile="core",
+    requires=["auth", "store"],
+    accepts=["2xx"],
+)
+def _takes_bearer(read_bearer: Exchange) -> Iterator[Finding]:
+    yield from expect_interaction(read_bearer)
+
+
+@_AUTH.check(
+    "auth.query",
+    one_interaction_many_keys,
+    title="the key is accepted in the key query parameter",
+    profile="core",
+    requires=["auth", "store"],
+    accepts=["2xx"],
+)
+def _takes_the_query(read_query: Exchange) -> Iterator[Finding]:
+    yield from expect_interaction(read_query)
+
+
+def _unauthenticated(answer: Exchange) -> Iterator[Finding]:
+    yield from expect_status(answer, accepts={401}, tolerates=_REFUSED)
+    if answer.status == 401 and code_of(answer) != "authentication":
+        yield lenient("401 under another code", expected="code authentication", actual=shown(answer))
+
+
+def _need_a_key_of_our_own(t: Target) -> None:
+    if not t.key:
+        raise Unmet("no key was given, so none can be left out")
+    given = {name.lower() for name, _ in t.headers} & {KEY_HEADER, "authorization"}
+    if given:
+        raise Unmet(f"the extra header {given.pop()} carries a key with every call")
+
+
+def _hello(t: Target) -> dict[str, str]:
+    return {"model": t.model, "input": HELLO}

@@ -1,0 +1,240 @@
+"""Checks of background runs: the immediate answer to the create, and what polling shows until the end.
+
+Layer 2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+from harness.checks.capabilities import new_registry
+from harness.checks.vocabulary.background_runs import HELD_AFTER, LONG, Running, let_go, script
+from harness.checks.vocabulary.expect import (
+    SUCCESS,
+    at,
+    broken,
+    expect_interaction,
+    expect_reply,
+    interaction_in,
+    noted,
+    shown,
+)
+from harness.checks.vocabulary.polling import id_of, polls, settled, status_of
+from harness.checks.vocabulary.stored import HELLO
+from harness.contract import STATUSES
+from harness.contract.judge.agreement import (
+    judge_changes,
+    judge_end_status,
+    judge_end_stays,
+    judge_id,
+    judge_identity,
+    judge_result,
+)
+from harness.contract.requests import Target, segment
+from harness.kit.actions import Exchanges, Send, Steps, stopped
+from harness.kit.check import exercise
+from harness.outcome import Finding, Unmet
+from harness.wire import Exchange
+
+_BACKGROUND = new_registry()
+CHECKS = _BACKGROUND.checks
+
+HTTP_PATIENCE = 60.0
+"""Seconds after which plain HTTP calls are typically cut off."""
+
+
+# --- exercises
+
+
+@exercise(requests=6, interactions=1)
+def a_background_run(t: Target) -> Steps:
+    """A background run, polled until it has settled and then read twice more."""
+    seen: Exchanges = {"created": (yield Send(t.create(input=HELLO, background=True)))}
+    found = id_of(seen["created"])
+    if not found:
+        return stopped(seen, f"the background create brought no id: {shown(seen['created'])}")
+    seen["polled"] = yield from polls(t, found)
+    if not settled(seen["polled"][-1]):
+        return stopped(seen, f"the run did not settle within {t.wait:g} s")
+    return {**seen, "later": [(yield Send(t.get(found))), (yield Send(t.get(found)))]}
+
+
+@exercise(requests=2, interactions=1)
+def a_run_that_lasts(t: Target) -> Steps:
+    """A run that is held if the target can be scripted, else one of some seconds; and a POST to `{id}:cancel`."""
+    held = yield from script(t, "lasts", hold={"after": HELD_AFTER})
+    created: Exchange = yield Send(t.create(input=f"{LONG} (lasts)", background=True))
+    found = id_of(created)
+    seen: Exchanges = {"created": created, "held": held}
+    if not found:
+        return stopped(seen, f"the background create brought no id: {shown(created)}")
+    seen["colon"] = yield Send(t.request("POST", f"interactions/{segment(found)}:cancel"))
+    yield from let_go(t, Running(found, created, held))
+    return seen
+
+
+# --- judges
+
+
+@_BACKGROUND.check(
+    "bg.create",
+    a_background_run,
+    title="a background create answers an interaction with an id",
+    profile="background",
+    requires=["background"],
+    accepts=["in_progress", "queued", "a settled status, when the run was that fast"],
+)
+def _answers_with_an_id(created: Exchange) -> Iterator[Finding]:
+    yield from expect_reply("bg.create", created)
+    if created.status not in SUCCESS:
+        return
+    yield from judge_id("bg.create", id_of(created))
+    status = status_of(created)
+    if not status:
+        yield broken("no status", expected="in_progress", actual=shown(created))
+    elif status not in STATUSES:
+        yield noted("an unknown status", expected="in_progress or queued", actual=status)
+
+
+@_BACKGROUND.check(
+    "bg.at-once",
+    a_run_that_lasts,
+    title="a background create does not wait for the run",
+    profile="background",
+    requires=["background"],
+    accepts=["in_progress", "queued"],
+)
+def _does_not_wait(created: Exchange, held: bool) -> Iterator[Finding]:
+    interaction_in(created)
+    if not settled(created):
+        return
+    if not held:
+        raise Unmet("the run was over when its create was answered", race_lost=True)
+    yield broken("the create answered when all was done", expected="in_progress", actual=status_of(created))
+
+
+@_BACKGROUND.check(
+    "bg.fast",
+    a_background_run,
+    title="a background create is answered before HTTP calls die",
+    profile="background",
+    requires=["background"],
+    accepts=["an answer within 60 s"],
+)
+def _answers_in_time(created: Exchange) -> Iterator[Finding]:
+    interaction_in(created)
+    if created.seconds >= HTTP_PATIENCE:
+        yield broken(
+            "the create took as long as the run", expected="well below 60 s", actual=f"{created.seconds:.1f} s"
+        )
+
+
+@_BACKGROUND.check(
+    "bg.settles",
+    a_background_run,
+    title="polling comes to an end",
+    profile="background",
+    requires=["background", "store"],
+    accepts=["any settled status within --wait"],
+)
+def _comes_to_an_end(polled: list[Exchange]) -> Iterator[Finding]:
+    last, place = polled[-1], f"polled[{len(polled) - 1}]"
+    yield from at(place, expect_interaction(last))
+    if last.status in SUCCESS:
+        yield from at(place, judge_end_status(status_of(last)))
+
+
+@_BACKGROUND.check(
+    "bg.result",
+    a_background_run,
+    title="a completed run holds its output",
+    profile="background",
+    requires=["background", "store"],
+    accepts=["a model_output step", "other steps of output, and no model_output (non-strict)"],
+)
+def _holds_its_output(polled: list[Exchange]) -> Iterator[Finding]:
+    body = interaction_in(polled[-1])
+    if body.get("status") != "completed":
+        raise Unmet(f"the run ended as {body.get('status')!r}, not completed")
+    yield from at(f"polled[{len(polled) - 1}]", judge_result(body))
+
+
+@_BACKGROUND.check(
+    "bg.same-id",
+    a_background_run,
+    title="every poll shows the interaction that was asked for",
+    profile="background",
+    requires=["background", "store"],
+    accepts=["the id that the create answered, in every poll that succeeds"],
+)
+def _shows_the_same_interaction(created: Exchange, polled: list[Exchange]) -> Iterator[Finding]:
+    interaction_in(polled[-1])
+    for number, answer in enumerate(polled):
+        if answer.status in SUCCESS:
+            yield from at(f"polled[{number}]", judge_identity("bg.same-id", id_of(created), id_of(answer)))
+
+
+@_BACKGROUND.check(
+    "bg.no-regress",
+    a_background_run,
+    title="a settled run stays as it is",
+    profile="background",
+    requires=["background", "store"],
+    accepts=["the status that ended the polling, in two later reads"],
+)
+def _stays_settled(polled: list[Exchange], later: list[Exchange]) -> Iterator[Finding]:
+    interaction_in(polled[-1])
+    end = status_of(polled[-1])
+    for number, answer in enumerate(later):
+        place = f"later[{number}]"
+        yield from at(place, expect_interaction(answer))
+        if answer.status in SUCCESS:
+            yield from at(place, judge_end_stays(end, status_of(answer)))
+
+
+@_BACKGROUND.check(
+    "bg.transition",
+    a_background_run,
+    title="a run moves along its lifecycle",
+    profile="background",
+    requires=["background", "store"],
+    accepts=["the transitions of the lifecycle", "skipped states", "unknown statuses (noted)"],
+)
+def _moves_along(created: Exchange, polled: list[Exchange]) -> Iterator[Finding]:
+    yield from moves("bg.transition", [created, *polled])
+
+
+@_BACKGROUND.check(
+    "bg.updated",
+    a_background_run,
+    title="the time of the last change never goes back",
+    profile="background",
+    requires=["background", "store"],
+    accepts=["equal or later", "no times at all"],
+)
+def _times_go_forward(polled: list[Exchange]) -> Iterator[Finding]:
+    interaction_in(polled[-1])
+    times = [body.get("updated") for body in map(_body, polled)]
+    known = [time for time in times if isinstance(time, str) and time.endswith("Z") and "." not in time]
+    for before, after in pairwise(known):
+        if after < before:
+            yield broken("`updated` went back", expected=f"{before} or later", actual=after)
+
+
+# --- what the judges share
+
+
+def _body(exchange: Exchange) -> dict[str, object]:
+    try:
+        return dict(interaction_in(exchange))
+    except Unmet:
+        return {}
+
+
+def moves(rule: str, history: Sequence[Exchange]) -> Iterator[Finding]:
+    """Yield a finding for every two consecutive statuses that the lifecycle does not allow."""
+    statuses = [status for status in map(status_of, history) if status]
+    if not statuses:
+        raise Unmet("no answer showed a status")
+    yield from judge_changes(statuses, rule)

@@ -1,0 +1,146 @@
+"""Checks of requires_continuation: an answer that stops at a token limit and continues in a new interaction.
+
+Layer 2. Only a scriptable target can be made to pause; elsewhere a run that does not pause is untestable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from harness.checks.capabilities import new_registry
+from harness.checks.vocabulary.background_runs import script, whole
+from harness.checks.vocabulary.expect import (
+    CLIENT_ERROR,
+    SUCCESS,
+    at,
+    briefly,
+    broken,
+    expect_interaction,
+    expect_status,
+    interaction_in,
+    shown,
+)
+from harness.checks.vocabulary.polling import id_of, need_id, status_of
+from harness.checks.vocabulary.stored import HELLO
+from harness.checks.vocabulary.stream_events import completion, events_in, expect_stream, of_kind
+from harness.contract.requests import Target
+from harness.kit.actions import Exchanges, Send, Steps
+from harness.kit.check import exercise
+from harness.outcome import Finding, Unmet
+from harness.wire import Exchange
+
+_CONTINUATION = new_registry()
+CHECKS = _CONTINUATION.checks
+
+PAUSED = "requires_continuation"
+TOKEN = "aGFybmVzcy1ob3A="
+OTHER_TOKEN = "aGFybmVzcy1ob3AtMg=="
+NOBODYS = "bm8tc3VjaC10b2tlbg=="
+
+
+@exercise(requests=6, interactions=5)
+def a_paused_answer(t: Target) -> Steps:
+    """An answer that pauses, its continuation in both forms and with an unknown token; a stream that pauses."""
+    yield from script(t, "paused", status=PAUSED, continuation_token=TOKEN)
+    paused: Exchange = yield Send(t.create(input=f"{HELLO} (paused)"))
+    if not _paused(paused):
+        raise Unmet(f"the answer did not pause, and nothing but the control API can make one: {shown(paused)}")
+    parent = need_id(paused)
+    seen: Exchanges = {"paused": paused}
+    token = _token(paused) or TOKEN
+    seen["next_hop"] = yield Send(t.create(continuation_token=token, previous_interaction_id=parent))
+    yield from script(t, "paused-again", status=PAUSED, continuation_token=OTHER_TOKEN)
+    original = {"input": f"{HELLO} (paused-again)", "store": False}
+    again: Exchange = yield Send(t.create(original))
+    second_hop = t.create(original, continuation_token=_token(again) or OTHER_TOKEN) if _paused(again) else None
+    seen["with_input"] = (yield Send(second_hop)) if second_hop is not None else None
+    seen["bad_token"] = yield Send(t.create(continuation_token=NOBODYS, previous_interaction_id=parent))
+    yield from script(t, "paused-stream", status=PAUSED, continuation_token=TOKEN)
+    return {**seen, "streamed": (yield from whole(t.create(input=f"{HELLO} (paused-stream)", stream=True)))}
+
+
+@_CONTINUATION.check(
+    "cont.token",
+    a_paused_answer,
+    title="an answer that pauses has a token",
+    profile="core",
+    requires=["continuation"],
+    accepts=["any non-empty string"],
+)
+def _has_a_token(paused: Exchange) -> Iterator[Finding]:
+    if not _token(paused):
+        token = interaction_in(paused).get("continuation_token")
+        yield broken("nothing to continue with", expected="a non-empty continuation_token", actual=briefly(token))
+
+
+@_CONTINUATION.check(
+    "cont.next",
+    a_paused_answer,
+    title="the token alone continues the answer",
+    profile="core",
+    requires=["continuation", "store"],
+    accepts=["2xx with a new id"],
+)
+def _continues(paused: Exchange, next_hop: Exchange) -> Iterator[Finding]:
+    yield from at("next_hop", expect_interaction(next_hop))
+    if next_hop.status in SUCCESS and id_of(next_hop) in ("", id_of(paused)):
+        shared = broken("the next hop has no id of its own", expected="a new id", actual=id_of(next_hop) or "none")
+        yield shared.at(exchange="next_hop")
+
+
+@_CONTINUATION.check(
+    "cont.with-input",
+    a_paused_answer,
+    title="the token with the request it continues goes on without storing",
+    profile="core",
+    requires=["continuation"],
+    accepts=["2xx and an interaction"],
+)
+def _continues_unstored(with_input: Exchange | None) -> Iterator[Finding]:
+    if with_input is None:
+        raise Unmet("the answer that was not stored did not pause")
+    yield from expect_interaction(with_input)
+
+
+@_CONTINUATION.check(
+    "cont.bad-token",
+    a_paused_answer,
+    title="a token of nobody is refused",
+    profile="core",
+    requires=["continuation", "store"],
+    accepts=["any 4xx"],
+)
+def _refuses_a_bad_token(bad_token: Exchange) -> Iterator[Finding]:
+    yield from expect_status(bad_token, accepts=CLIENT_ERROR)
+
+
+@_CONTINUATION.check(
+    "cont.stream",
+    a_paused_answer,
+    title="a stream that pauses says so, with its token",
+    profile="streaming",
+    requires=["continuation", "stream"],
+    accepts=["the token in interaction.completed", "the token in a status update"],
+)
+def _stream_says_so(streamed: Exchange) -> Iterator[Finding]:
+    yield from expect_stream(streamed)
+    events = events_in(streamed)
+    end = completion(events)
+    if end is None:
+        yield broken("no interaction.completed", expected=f"one with {PAUSED}", actual="none")
+        return
+    if end.get("status") != PAUSED:
+        yield broken("the pause is not told", expected=PAUSED, actual=briefly(end.get("status")))
+    places: list[Any] = [end, *of_kind(events, "interaction.status_update")]
+    if not any(place.get("continuation_token") for place in places):
+        yield broken("no token in the stream", expected="a non-empty continuation_token", actual="none")
+
+
+def _paused(exchange: Exchange) -> bool:
+    return status_of(exchange) == PAUSED
+
+
+def _token(exchange: Exchange) -> str:
+    token = interaction_in(exchange).get("continuation_token")
+    return token if isinstance(token, str) else ""

@@ -1,0 +1,251 @@
+"""Checks of the fields of a create: contradictions that are refused, and options that take effect.
+
+Layer 2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from unicodedata import normalize
+
+from harness.checks.capabilities import new_registry
+from harness.checks.vocabulary.expect import (
+    CLIENT_ERROR,
+    SUCCESS,
+    among,
+    at,
+    briefly,
+    broken,
+    expect_interaction,
+    expect_offered,
+    expect_reply,
+    expect_status,
+    input_text,
+    interaction_in,
+    lenient,
+)
+from harness.checks.vocabulary.polling import appear, id_of
+from harness.checks.vocabulary.stored import HELLO, UNKNOWN_ID
+from harness.contract.data import json_parse
+from harness.contract.data.output import output_text
+from harness.contract.requests import Target
+from harness.kit.actions import Send, Steps
+from harness.kit.check import exercise
+from harness.outcome import Finding, Unmet
+from harness.wire import Exchange
+
+_OPTIONS = new_registry()
+CHECKS = _OPTIONS.checks
+
+UNUSUAL_TEXT = "Say hi. Zażółć, 日本語, e\u0301, שלום, 👩\u200d👩\u200d👧, \U0001d11e, tab\t, line\n, \u2028 end."
+_MEGABYTE = 1_000_000
+
+
+@exercise(requests=6)
+def contradictory_creates(t: Target) -> Steps:
+    """Creates that lack a field or contradict themselves; they are refused before a model runs."""
+    hook = {"uris": ["https://harness.invalid/hook"]}
+    return {
+        "neither": (yield Send(t.create(input=HELLO, model=None))),
+        "both": (yield Send(t.create(input=HELLO, model=t.model, agent=t.agent))),
+        "no_input": (yield Send(t.create())),
+        "empty_input": (yield Send(t.create(input=[]))),
+        "agent_config": (yield Send(t.create(input=HELLO, agent_config={"type": "dynamic"}))),
+        "hook": (yield Send(t.create(input=HELLO, webhook_config=hook))),
+    }
+
+
+@_OPTIONS.check(
+    "create.model-xor-agent",
+    contradictory_creates,
+    title="a create that names neither model nor agent is answered 400",
+    profile="core",
+    accepts=["400", "another 4xx (non-strict)"],
+)
+def _needs_a_model(neither: Exchange) -> Iterator[Finding]:
+    yield from expect_reply("create.model-xor-agent", neither)
+
+
+@_OPTIONS.check(
+    "create.both",
+    contradictory_creates,
+    title="a create that names both model and agent is answered 400",
+    profile="core",
+    accepts=["400", "another 4xx (non-strict)"],
+)
+def _needs_one_of_two(both: Exchange) -> Iterator[Finding]:
+    yield from expect_reply("create.both", both)
+
+
+@_OPTIONS.check(
+    "create.input-missing",
+    contradictory_creates,
+    title="a create without input is answered 400",
+    profile="core",
+    accepts=["400", "another 4xx (non-strict)"],
+)
+def _needs_input(no_input: Exchange, empty_input: Exchange) -> Iterator[Finding]:
+    yield from at("no_input", expect_reply("create.input-missing", no_input))
+    yield from at("empty_input", expect_reply("create.input-missing", empty_input))
+
+
+@_OPTIONS.check(
+    "create.config-mismatch",
+    contradictory_creates,
+    title="agent_config beside a model is answered 400",
+    profile="core",
+    accepts=["400", "another 4xx (non-strict)"],
+)
+def _refuses_agent_config(agent_config: Exchange) -> Iterator[Finding]:
+    yield from expect_status(agent_config, accepts={400}, tolerates=CLIENT_ERROR)
+
+
+@_OPTIONS.check(
+    "create.webhook-bg",
+    contradictory_creates,
+    title="webhook_config without background is refused or accepted",
+    profile="background",
+    accepts=["400", "2xx", "another 4xx (non-strict)"],
+)
+def _bears_webhooks(hook: Exchange) -> Iterator[Finding]:
+    yield from expect_status(hook, accepts={*SUCCESS, 400}, tolerates=CLIENT_ERROR)
+
+
+@exercise(requests=1)
+def an_agent_with_a_models_config(t: Target) -> Steps:
+    """generation_config together with an agent; it is refused before the agent runs."""
+    config = {"thinking_level": "low"}
+    return {"refused": (yield Send(t.create(input=HELLO, agent=t.agent, generation_config=config)))}
+
+
+@_OPTIONS.check(
+    "create.config-agent",
+    an_agent_with_a_models_config,
+    title="generation_config beside an agent is answered 400",
+    profile="agents",
+    requires=["agents"],
+    accepts=["400", "another 4xx (non-strict)"],
+)
+def _refuses_generation_config(refused: Exchange) -> Iterator[Finding]:
+    yield from expect_status(refused, accepts={400}, tolerates=CLIENT_ERROR)
+
+
+@exercise(requests=2, interactions=1)
+def labelled_creates(t: Target) -> Steps:
+    """One create with valid labels, one with an invalid label key."""
+    return {
+        "labelled": (yield Send(t.create(input=HELLO, labels={"harness": "check-1", "empty": ""}))),
+        "mislabelled": (yield Send(t.create(input=HELLO, labels={"Not A Key!": "x"}))),
+    }
+
+
+@_OPTIONS.check(
+    "create.labels",
+    labelled_creates,
+    title="labels are accepted by their rules",
+    profile="core",
+    accepts=["2xx to good labels", "400 to a bad key"],
+)
+def _takes_labels(labelled: Exchange, mislabelled: Exchange) -> Iterator[Finding]:
+    yield from at("labelled", expect_interaction(labelled))
+    yield from at("mislabelled", expect_status(mislabelled, accepts={400}))
+
+
+@exercise(requests=1, interactions=1)
+def a_json_answer(t: Target) -> Steps:
+    """A create that requests JSON by a small schema."""
+    schema = {"type": "object", "properties": {"word": {"type": "string"}}, "required": ["word"]}
+    wanted = {"type": "text", "mime_type": "application/json", "schema": schema}
+    return {"formatted": (yield Send(t.create(input="Any word.", response_format=wanted)))}
+
+
+@_OPTIONS.check(
+    "create.response-format",
+    a_json_answer,
+    title="a JSON response_format brings text that parses as JSON",
+    profile="core",
+    accepts=["any JSON value", "a refusal, from a model without formats: untestable"],
+)
+def _formats(formatted: Exchange) -> Iterator[Finding]:
+    yield from expect_offered(formatted)
+    body = interaction_in(formatted)
+    if body.get("status") != "completed":
+        raise Unmet(f"the answer is not completed but {briefly(body.get('status'))}")
+    text = output_text(body)
+    if json_parse.loads(text.encode("utf-8", "replace")).fault not in ("", "surrogate"):
+        yield broken("the output text is no JSON", expected="JSON", actual=briefly(text)).at(pointer="$.steps")
+
+
+@exercise(requests=1, interactions=1)
+def a_tiny_limit(t: Target) -> Steps:
+    """A create with a limit of a few output tokens."""
+    limit = {"max_output_tokens": 8}
+    return {"limited": (yield Send(t.create(input="Count from 1 to 100.", generation_config=limit)))}
+
+
+@_OPTIONS.check(
+    "create.max-tokens",
+    a_tiny_limit,
+    title="a tiny max_output_tokens ends as incomplete or completed",
+    profile="core",
+    accepts=["incomplete", "completed", "400 to a limit below the model's own (non-strict)"],
+)
+def _bears_limits(limited: Exchange) -> Iterator[Finding]:
+    yield from expect_interaction(limited, tolerates={400})
+    if limited.status in SUCCESS:
+        status = interaction_in(limited).get("status")
+        if status not in ("incomplete", "completed"):
+            wanted = "incomplete or completed"
+            yield broken("another status", expected=wanted, actual=briefly(status)).at(pointer="$.status")
+
+
+@exercise(requests=2, interactions=1)
+def an_unusual_text(t: Target) -> Steps:
+    """Text in many scripts, created and read back; `got` is empty if there was no id to read."""
+    created: Exchange = yield Send(t.create(input=UNUSUAL_TEXT))
+    found = id_of(created)
+    return {"created": created, "got": (yield from appear(t, found))[-1:] if found else []}
+
+
+@_OPTIONS.check(
+    "create.unicode",
+    an_unusual_text,
+    title="text beyond ASCII survives in the stored input",
+    profile="core",
+    requires=["store"],
+    accepts=["the same characters", "the same text in another normal form (non-strict)"],
+)
+def _keeps_text(created: Exchange, got: list[Exchange]) -> Iterator[Finding]:
+    yield from at("created", expect_interaction(created))
+    yield from among("got", got, _shows_the_text)
+
+
+def _shows_the_text(got: Exchange) -> Iterator[Finding]:
+    yield from expect_interaction(got)
+    kept = input_text(interaction_in(got))
+    if kept is None:
+        raise Unmet("the stored interaction does not show its input")
+    if kept != UNUSUAL_TEXT:
+        say = lenient if _composed(kept) == _composed(UNUSUAL_TEXT) else broken
+        yield say("the text came back changed", expected=briefly(UNUSUAL_TEXT), actual=briefly(kept))
+
+
+def _composed(text: str) -> str:
+    return normalize("NFC", text)
+
+
+@exercise(requests=1, front_end=True)
+def a_large_create(t: Target) -> Steps:
+    """A megabyte of input with an unknown parent, so that it is refused before it costs a token."""
+    return {"large": (yield Send(t.create(input="hi " * (_MEGABYTE // 3), previous_interaction_id=UNKNOWN_ID)))}
+
+
+@_OPTIONS.check(
+    "create.large",
+    a_large_create,
+    title="a create of one megabyte is answered",
+    profile="core",
+    accepts=["2xx", "4xx"],
+)
+def _bears_size(large: Exchange) -> Iterator[Finding]:
+    yield from expect_status(large, accepts={*SUCCESS, *CLIENT_ERROR})

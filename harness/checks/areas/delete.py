@@ -1,0 +1,161 @@
+"""Checks of deleting: that it succeeds, that it is thorough, and that it affects nothing else.
+
+Layer 2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from harness.checks.capabilities import new_registry
+from harness.checks.vocabulary.background_runs import LONG
+from harness.checks.vocabulary.expect import (
+    SUCCESS,
+    asked,
+    at,
+    broken,
+    expect_interaction,
+    expect_reply,
+    shown,
+)
+from harness.checks.vocabulary.polling import id_of, need_id, settled, vanish
+from harness.checks.vocabulary.stored import UNKNOWN_ID, a_stored_interaction, several_interactions
+from harness.contract.judge.ends import judge_deleted
+from harness.contract.requests import Target
+from harness.kit.actions import Send, Steps
+from harness.kit.check import exercise
+from harness.outcome import Finding, Unmet
+from harness.wire import Exchange
+
+_DELETE = new_registry()
+CHECKS = _DELETE.checks
+
+
+@_DELETE.check(
+    "del.ok",
+    a_stored_interaction,
+    title="DELETE of a stored interaction succeeds",
+    profile="core",
+    requires=["store"],
+    accepts=["2xx with {} or no body", "2xx with any other body (non-strict)"],
+)
+def _deletes(deleted: Exchange) -> Iterator[Finding]:
+    yield from expect_reply("del.ok", deleted)
+    yield from judge_deleted(deleted)
+
+
+@_DELETE.check(
+    "del.gone",
+    a_stored_interaction,
+    title="a deleted interaction is answered 404",
+    profile="core",
+    requires=["store"],
+    accepts=["404 at once or within 5 seconds"],
+)
+def _is_gone(deleted: Exchange, gone: list[Exchange]) -> Iterator[Finding]:
+    _need_deleted(deleted)
+    yield from at(f"gone[{len(gone) - 1}]", expect_reply("del.gone", gone[-1]))
+
+
+@_DELETE.check(
+    "del.gone-stream",
+    a_stored_interaction,
+    title="a deleted interaction cannot be streamed",
+    profile="streaming",
+    requires=["store", "stream"],
+    accepts=["404", "a stream that holds nothing but an error event", "another 4xx (non-strict)"],
+)
+def _is_gone_as_a_stream(deleted: Exchange, gone_stream: Exchange) -> Iterator[Finding]:
+    _need_deleted(deleted)
+    yield from at("gone_stream", expect_reply("del.gone-stream", gone_stream))
+
+
+@_DELETE.check(
+    "del.twice",
+    a_stored_interaction,
+    title="a second DELETE is answered 404 or succeeds again",
+    profile="core",
+    requires=["store"],
+    accepts=["404", "2xx", "410 (non-strict)"],
+)
+def _deletes_twice(deleted: Exchange, deleted_again: Exchange) -> Iterator[Finding]:
+    _need_deleted(deleted)
+    yield from at("deleted_again", expect_reply("del.twice", deleted_again))
+
+
+@_DELETE.check(
+    "del.chain-after",
+    a_stored_interaction,
+    title="a deleted interaction cannot be continued",
+    profile="chaining",
+    requires=["store"],
+    accepts=["400 or 404", "another 4xx (non-strict)"],
+)
+def _cannot_be_continued(deleted: Exchange, chained: Exchange) -> Iterator[Finding]:
+    _need_deleted(deleted)
+    yield from at("chained", expect_reply("del.chain-after", chained))
+
+
+@_DELETE.check(
+    "del.isolated",
+    several_interactions,
+    title="deleting one interaction leaves others readable",
+    profile="core",
+    requires=["store"],
+    accepts=["2xx and the interaction that was not deleted"],
+)
+def _takes_nothing_else(deleted: Exchange, second: Exchange, other: Exchange) -> Iterator[Finding]:
+    _need_deleted(deleted)
+    yield from at("other", expect_interaction(other))
+    if other.status in SUCCESS and id_of(other) != id_of(second):
+        another = broken("another interaction", expected=id_of(second), actual=id_of(other) or "no id")
+        yield another.at(exchange="other")
+
+
+@exercise(requests=1)
+def an_unknown_id_deleted(t: Target) -> Steps:
+    """DELETE of an id that does not exist."""
+    return {"unknown": (yield Send(t.delete(UNKNOWN_ID)))}
+
+
+@_DELETE.check(
+    "del.unknown",
+    an_unknown_id_deleted,
+    title="DELETE of an id that names nothing is answered 404",
+    profile="core",
+    requires=["store"],
+    accepts=["404", "400 to what is not one of the target's ids (noted)", "2xx (noted)"],
+)
+def _deletes_nothing(unknown: Exchange) -> Iterator[Finding]:
+    yield from expect_reply("del.unknown", unknown)
+
+
+@exercise(requests=3, interactions=1)
+def a_running_one_deleted(t: Target) -> Steps:
+    """A background run, deleted while it is in progress."""
+    created: Exchange = yield Send(t.create(input=LONG, background=True))
+    found = need_id(created)
+    if settled(created):
+        raise Unmet("the background run was over when its create was answered", race_lost=True)
+    deleted: Exchange = yield Send(t.delete(found))
+    return {"deleted": deleted, "gone": (yield from vanish(t, found))}
+
+
+@_DELETE.check(
+    "del.running",
+    a_running_one_deleted,
+    title="a run in progress is deleted for good, or the delete is refused",
+    profile="background",
+    requires=["background", "background-slow"],
+    accepts=["2xx, then 404", "400 or 409", "another 4xx (non-strict)"],
+)
+def _stops_or_refuses(deleted: Exchange, gone: list[Exchange]) -> Iterator[Finding]:
+    yield from at("deleted", expect_reply("del.running", deleted))
+    if deleted.status in SUCCESS and gone[-1].status != 404:
+        last = f"gone[{len(gone) - 1}]"
+        yield broken("the deleted run is still there", expected="404", actual=shown(gone[-1])).at(exchange=last)
+
+
+def _need_deleted(answer: Exchange) -> None:
+    if answer.status not in SUCCESS:
+        raise Unmet(f"{asked(answer)} deleted nothing: {shown(answer)}")

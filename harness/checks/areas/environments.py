@@ -1,0 +1,276 @@
+"""Checks of environments: their life cycle, their files, and lists of them.
+
+Layer 2. Creates three environments, two of them with a file, and runs nothing in them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from harness.checks.capabilities import new_registry
+from harness.checks.vocabulary.expect import (
+    CLIENT_ERROR,
+    SUCCESS,
+    at,
+    briefly,
+    broken,
+    expect_object,
+    expect_status,
+    interaction_in,
+    noted,
+    of_rule,
+    shown,
+)
+from harness.checks.vocabulary.pages import each_once, entries, pages
+from harness.checks.vocabulary.polling import expect_id, id_of
+from harness.contract import read
+from harness.contract.requests import Target, segment
+from harness.kit.actions import Exchanges, Send, Steps, stopped
+from harness.kit.check import exercise
+from harness.outcome import Finding, Unmet
+from harness.wire import Exchange
+
+_ENVIRONMENTS = new_registry()
+CHECKS = _ENVIRONMENTS.checks
+
+NOTE = "harness check\n"
+NOTE_PATH = "notes/harness.txt"
+SOURCES = [{"type": "inline", "target": NOTE_PATH, "content": NOTE}]
+COUNTS = ("file_count", "size_bytes")
+
+
+# --- exercises
+
+
+@exercise(requests=11)
+def environments_of_our_own(t: Target) -> Steps:
+    """Create two environments; read, list, wrongly fork and delete them."""
+    seen: Exchanges = {"made": (yield Send(t.request("POST", "environments", {"sources": SOURCES})))}
+    one = id_of(seen["made"])
+    if not one:
+        return stopped(seen, f"no environment could be made: {shown(seen['made'])}")
+    path = f"environments/{segment(one)}"
+    seen["second"] = yield Send(t.request("POST", "environments", {"network": "disabled"}))
+    two = id_of(seen["second"])
+    fork = {"from_environment": one, "sources": SOURCES}
+    seen["forked"] = yield Send(t.request("POST", "environments", fork))
+    seen["unknown"] = yield Send(t.request("GET", "environments/harness-no-such-environment"))
+    seen["fetched"] = yield Send(t.request("GET", path))
+    seen["listed"] = yield Send(t.request("GET", "environments", query={"page_size": 1000}))
+    seen["paged"] = yield from pages(t, "environments", 1)
+    seen["expected"] = [found for found in (one, two) if found]
+    seen["deleted"] = yield Send(t.request("DELETE", path))
+    seen["gone"] = yield Send(t.request("GET", path))
+    if two:
+        yield Send(t.request("DELETE", f"environments/{segment(two)}"))
+    return seen
+
+
+@exercise(requests=5)
+def files_of_an_environment(t: Target) -> Steps:
+    """Create an environment with one file; list and download it, and read a file that does not exist."""
+    made: Exchange = yield Send(t.request("POST", "environments", {"sources": SOURCES}))
+    found = id_of(made)
+    if not found:
+        raise Unmet(f"no environment could be made: {shown(made)}")
+    path = f"environments/{segment(found)}"
+    seen: Exchanges = {"listing": (yield Send(t.request("GET", f"{path}/files", query={"recursive": True})))}
+    seen["content"] = yield Send(t.request("GET", f"{path}/files/{NOTE_PATH}", query={"alt": "media"}))
+    seen["missing"] = yield Send(t.request("GET", f"{path}/files/harness-no-such-file"))
+    yield Send(t.request("DELETE", path))
+    return seen
+
+
+# --- judges of environments
+
+
+@_ENVIRONMENTS.check(
+    "env.create",
+    environments_of_our_own,
+    title="an environment is made with an id",
+    profile="agents",
+    requires=["environments"],
+    accepts=["2xx and a non-empty string as id"],
+)
+def _is_made(made: Exchange) -> Iterator[Finding]:
+    yield from _has_an_id(made)
+
+
+@_ENVIRONMENTS.check(
+    "env.network",
+    environments_of_our_own,
+    title="an environment without a network can be made",
+    profile="agents",
+    requires=["environments"],
+    accepts=["2xx and a non-empty string as id"],
+)
+def _is_made_without_network(second: Exchange) -> Iterator[Finding]:
+    yield from _has_an_id(second)
+
+
+def _has_an_id(made: Exchange) -> Iterator[Finding]:
+    yield from expect_object(made)
+    yield from expect_id(made)
+
+
+@_ENVIRONMENTS.check(
+    "env.crud",
+    environments_of_our_own,
+    title="an environment can be made, read and deleted",
+    profile="agents",
+    requires=["environments"],
+    accepts=["2xx throughout, 404 in the end"],
+)
+def _can_be_managed(
+    made: Exchange, fetched: Exchange, listed: Exchange, deleted: Exchange, gone: Exchange
+) -> Iterator[Finding]:
+    for name, answer in (("made", made), ("fetched", fetched), ("listed", listed)):
+        yield from at(name, expect_object(answer))
+    yield from at("deleted", expect_status(deleted, accepts=SUCCESS))
+    if fetched.status in SUCCESS and id_of(fetched) != id_of(made):
+        stray = broken("another environment was read", expected=id_of(made), actual=shown(fetched))
+        yield stray.at(exchange="fetched")
+    yield from at("listed", _lists(listed, id_of(made)))
+    yield from at("gone", expect_status(gone, accepts={404}, tolerates=CLIENT_ERROR))
+
+
+def _lists(listed: Exchange, found: str) -> Iterator[Finding]:
+    body = read(listed).json
+    if listed.status not in SUCCESS or not isinstance(body, dict) or body.get("next_page_token"):
+        return
+    names = [entry.get("id") for entry in entries(listed, "environments")]
+    if found not in names:
+        yield broken("the environment is not in the list", expected=found, actual=briefly(names))
+
+
+@_ENVIRONMENTS.check(
+    "env.schema",
+    environments_of_our_own,
+    title="environments fit their schema, alone and in lists",
+    profile="agents",
+    requires=["environments"],
+    accepts=["additional fields", "values of open enumerations", "counts as digit strings"],
+    everywhere=True,
+)
+def _fits(made: Exchange, fetched: Exchange, listed: Exchange) -> Iterator[Finding]:
+    for name, answer in (("made", made), ("fetched", fetched), ("listed", listed)):
+        yield from at(name, of_rule("env.schema", answer))
+
+
+@_ENVIRONMENTS.check(
+    "env.status",
+    environments_of_our_own,
+    title="an environment says whether it can be used",
+    profile="agents",
+    requires=["environments"],
+    accepts=["active", "expired", "any other word (noted)"],
+)
+def _says_its_status(made: Exchange, fetched: Exchange) -> Iterator[Finding]:
+    for name, answer in (("made", made), ("fetched", fetched)):
+        status = interaction_in(answer).get("status")
+        if status not in ("active", "expired"):
+            say = noted if isinstance(status, str) and status else broken
+            odd = say("an unlisted status", expected="active or expired", actual=briefly(status))
+            yield odd.at(exchange=name)
+
+
+@_ENVIRONMENTS.check(
+    "env.fork",
+    environments_of_our_own,
+    title="a fork takes no sources of its own",
+    profile="agents",
+    requires=["environments"],
+    accepts=["400", "any other 4xx: non-strict"],
+)
+def _fork_takes_no_sources(forked: Exchange) -> Iterator[Finding]:
+    yield from expect_status(forked, accepts={400}, tolerates=CLIENT_ERROR)
+
+
+@_ENVIRONMENTS.check(
+    "env.int64",
+    environments_of_our_own,
+    title="counts are whole numbers, or digits",
+    profile="agents",
+    requires=["environments"],
+    accepts=["an integer", "a string of digits", "absent"],
+)
+def _counts_are_whole(fetched: Exchange) -> Iterator[Finding]:
+    body = interaction_in(fetched)
+    for name in COUNTS:
+        if name in body and not _is_count(body[name]):
+            yield broken(f"`{name}` is no count", expected="an integer or digits", actual=briefly(body[name]))
+
+
+@_ENVIRONMENTS.check(
+    "env.unknown",
+    environments_of_our_own,
+    title="an unknown environment is not found",
+    profile="agents",
+    requires=["environments"],
+    accepts=["404", "any other 4xx: non-strict"],
+)
+def _finds_no_stranger(unknown: Exchange) -> Iterator[Finding]:
+    yield from expect_status(unknown, accepts={404}, tolerates=CLIENT_ERROR)
+
+
+@_ENVIRONMENTS.check(
+    "page.token",
+    environments_of_our_own,
+    title="pages of environments hold each environment once",
+    profile="agents",
+    requires=["environments"],
+    accepts=["pages larger than asked for"],
+)
+def _pages_hold_each_once(paged: list[Exchange], expected: list[str]) -> Iterator[Finding]:
+    yield from each_once(paged, "environments", expected)
+
+
+# --- judges of files
+
+
+@_ENVIRONMENTS.check(
+    "env.files",
+    files_of_an_environment,
+    title="files are listed with their paths",
+    profile="agents",
+    requires=["environments"],
+    accepts=["a path with or without a leading slash"],
+)
+def _lists_files(listing: Exchange) -> Iterator[Finding]:
+    yield from expect_object(listing)
+    paths = [str(entry.get("path")).lstrip("/") for entry in entries(listing, "files")]
+    if not any(path.endswith(NOTE_PATH) for path in paths):
+        yield broken("the file of the environment is not listed", expected=NOTE_PATH, actual=briefly(paths))
+
+
+@_ENVIRONMENTS.check(
+    "env.file-content",
+    files_of_an_environment,
+    title="a file is downloaded as it was written",
+    profile="agents",
+    requires=["environments"],
+    accepts=["2xx and the bytes that were written, under any label"],
+)
+def _downloads_files(content: Exchange) -> Iterator[Finding]:
+    yield from expect_status(content, accepts=SUCCESS)
+    if content.status in SUCCESS and content.body != NOTE.encode():
+        yield broken("other bytes", expected=repr(NOTE.encode()), actual=repr(content.body[:80]))
+
+
+@_ENVIRONMENTS.check(
+    "env.file-missing",
+    files_of_an_environment,
+    title="a missing file is not found",
+    profile="agents",
+    requires=["environments"],
+    accepts=["404", "any other 4xx: non-strict"],
+)
+def _finds_no_missing_file(missing: Exchange) -> Iterator[Finding]:
+    yield from expect_status(missing, accepts={404}, tolerates=CLIENT_ERROR)
+
+
+def _is_count(value: Any) -> bool:
+    if isinstance(value, str):
+        return value.isascii() and value.isdigit()
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0

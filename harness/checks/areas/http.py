@@ -1,0 +1,236 @@
+"""Checks of the HTTP layer: media types, lengths, versions, and headers and queries that must not matter.
+
+Layer 2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from harness.checks.capabilities import new_registry
+from harness.checks.vocabulary.expect import (
+    CLIENT_ERROR,
+    SUCCESS,
+    among,
+    answered,
+    asked,
+    at,
+    briefly,
+    broken,
+    expect_interaction,
+    expect_object,
+    shown,
+)
+from harness.checks.vocabulary.polling import appear_as, id_of
+from harness.checks.vocabulary.stored import HELLO, a_stored_interaction
+from harness.checks.vocabulary.streamed import streams_of_all_kinds
+from harness.contract import read
+from harness.contract.judge.answer import judge_json_type, judge_json_valid, judge_length, judge_stream_label
+from harness.contract.requests import Target
+from harness.kit.actions import Exchanges, Send, Steps
+from harness.kit.check import exercise
+from harness.outcome import Finding, Unmet
+from harness.wire import Exchange, Request
+
+_HTTP = new_registry()
+CHECKS = _HTTP.checks
+
+_OLD = "2026-05-07"
+"""The revision that had `outputs` instead of `steps`; removed in June 2026."""
+
+
+@_HTTP.check(
+    "http.json-type",
+    a_stored_interaction,
+    title="JSON answers are labelled application/json",
+    profile="core",
+    accepts=["application/json with any parameters", "no body at all"],
+)
+def _labels_json(answers: list[Exchange]) -> Iterator[Finding]:
+    yield from _of_those_heard(answers, judge_json_type)
+
+
+@_HTTP.check(
+    "http.json-valid",
+    a_stored_interaction,
+    title="what is labelled JSON parses as JSON in UTF-8",
+    profile="core",
+    accepts=["any JSON value", "an empty body where there is nothing to say"],
+)
+def _parses(answers: list[Exchange]) -> Iterator[Finding]:
+    yield from _of_those_heard(answers, judge_json_valid)
+
+
+@_HTTP.check(
+    "http.ct-stream",
+    streams_of_all_kinds,
+    title="an accepted stream is labelled text/event-stream",
+    profile="streaming",
+    requires=["stream"],
+    accepts=["text/event-stream with or without a charset"],
+)
+def _labels_stream(text: Exchange) -> Iterator[Finding]:
+    if answered(text).status not in SUCCESS:
+        raise Unmet(f"the streaming create was refused: {shown(text)}")
+    yield from judge_stream_label(text)
+
+
+@_HTTP.check(
+    "http.length",
+    a_stored_interaction,
+    title="Content-Length and chunks agree with the bytes that come",
+    profile="core",
+    accepts=["Content-Length", "chunked coding", "the end of the connection where neither was announced"],
+)
+def _lengths_agree(answers: list[Exchange]) -> Iterator[Finding]:
+    yield from _of_those_heard(answers, judge_length)
+
+
+def _coding(answer: Exchange) -> str:
+    found = answer.headers.get("content-encoding").strip().lower()
+    return "" if found == "identity" else found
+
+
+@_HTTP.check(
+    "http.redirect",
+    a_stored_interaction,
+    title="API calls are answered without a redirect",
+    profile="core",
+    accepts=["any status but 3xx"],
+)
+def _stays(answers: list[Exchange]) -> Iterator[Finding]:
+    yield from _of_those_heard(answers, _redirected)
+
+
+def _redirected(answer: Exchange) -> Iterator[Finding]:
+    if answer.status in range(300, 400):
+        where = answer.headers.get("location") or "(no location)"
+        yield broken(f"{asked(answer)} is sent elsewhere", actual=f"{answer.status} to {where}")
+
+
+@_HTTP.check(
+    "http.unknown-query",
+    a_stored_interaction,
+    title="an unknown query parameter does not break a read",
+    profile="core",
+    requires=["store"],
+    accepts=["the interaction", "400 (noted)"],
+)
+def _bears_queries(odd_query: Exchange) -> Iterator[Finding]:
+    yield from expect_interaction(odd_query, notes={400})
+
+
+@_HTTP.check(
+    "http.gzip",
+    a_stored_interaction,
+    title="a body is compressed only when the request asks for it",
+    profile="core",
+    accepts=["no content-encoding", "any coding the request named"],
+)
+def _plain_unless_asked(answers: list[Exchange]) -> Iterator[Finding]:
+    yield from _of_those_heard(answers, _coded_unasked)
+
+
+def _coded_unasked(answer: Exchange) -> Iterator[Finding]:
+    wanted = answer.request.headers.get("accept-encoding").lower()
+    coding = _coding(answer)
+    if coding and coding not in wanted and "*" not in wanted:
+        yield broken(f"{asked(answer)} asked for no coding", expected="no content-encoding", actual=coding)
+
+
+@exercise(requests=3, interactions=2)
+def other_revisions(t: Target) -> Steps:
+    """Creates with an old and with an invalid Api-Revision header, and a read with the old one."""
+    created: Exchange = yield Send(_revised(t.create(input=HELLO), _OLD))
+    seen: Exchanges = {
+        "created_old": created,
+        "created_odd": (yield Send(_revised(t.create(input=HELLO), "harness"))),
+        "read_old": None,
+    }
+    if t.keeps and (found := id_of(created)):
+        seen["read_old"] = (yield from appear_as(t, _revised(t.get(found), _OLD)))[-1]
+    return seen
+
+
+def _revised(request: Request, revision: str) -> Request:
+    return replace(request, headers=request.headers.having("api-revision", revision))
+
+
+@_HTTP.check(
+    "http.revision-ignored",
+    other_revisions,
+    title="an old or odd Api-Revision header brings steps all the same",
+    profile="core",
+    accepts=["steps", "400 to the odd value (noted)"],
+)
+def _ignores_revisions(
+    created_old: Exchange, created_odd: Exchange, read_old: Exchange | None
+) -> Iterator[Finding]:
+    yield from at("created_old", _of_this_generation(created_old))
+    yield from at("created_odd", _of_this_generation(created_odd, notes=frozenset({400})))
+    if read_old is not None:
+        yield from at("read_old", _of_this_generation(read_old))
+
+
+def _of_this_generation(answer: Exchange, *, notes: frozenset[int] = frozenset()) -> Iterator[Finding]:
+    yield from expect_interaction(answer, notes=notes)
+    body = read(answer).json
+    if answer.status in SUCCESS and isinstance(body, dict):
+        bare = body.get("status") != "incomplete" and not isinstance(body.get("steps"), list)
+        if "outputs" in body or bare:
+            yield broken(
+                "another shape under another Api-Revision", expected="steps", actual=briefly(sorted(body))
+            )
+
+
+@exercise(requests=2)
+def both_versions(t: Target) -> Steps:
+    """A create with neither model nor agent under each version; it is refused where the route exists."""
+    body = {"input": HELLO}
+    return {
+        "own": t.version,
+        "v1beta": (yield Send(t.request("POST", "interactions", body, version="v1beta"))),
+        "v1": (yield Send(t.request("POST", "interactions", body, version="v1"))),
+    }
+
+
+@_HTTP.check(
+    "http.v1beta",
+    both_versions,
+    title="the interactions route exists under /v1beta",
+    profile="core",
+    accepts=[
+        "any answer that only an existing route gives",
+        "404, where another version is under test: untestable",
+    ],
+    about="v1beta",
+)
+def _has_v1beta(v1beta: Exchange, own: str) -> Iterator[Finding]:
+    if own != "v1beta" and v1beta.status in (404, 405):
+        raise Unmet(f"the version under test is {own}, and a proxy need not serve two")
+    yield from _route_exists(v1beta)
+
+
+@_HTTP.check(
+    "http.v1",
+    both_versions,
+    title="the interactions route exists under /v1",
+    profile="core",
+    requires=["v1"],
+    accepts=["any answer that only an existing route gives"],
+)
+def _has_v1(v1: Exchange) -> Iterator[Finding]:
+    yield from _route_exists(v1)
+
+
+def _of_those_heard(answers: list[Exchange], judge: Callable[[Exchange], Iterator[Finding]]) -> Iterator[Finding]:
+    if all(answer.status is None for answer in answers):
+        raise Unmet("nothing was answered")
+    yield from among("answers", answers, judge)
+
+
+def _route_exists(answer: Exchange) -> Iterator[Finding]:
+    if answer.status in (401, 403):
+        raise Unmet(f"the key was refused: {shown(answer)}")
+    yield from expect_object(answer, accepts={*SUCCESS, *CLIENT_ERROR} - {404, 405})

@@ -1,0 +1,273 @@
+"""Checks of replay and resume on a finished run: after every cut the stream must continue exactly there.
+
+Layer 2. `vocabulary.stream_diff` makes the comparison. `concurrent_readers` checks runs in progress, `cursors`
+unusual cursors. Without event ids only replay is testable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from harness.checks.capabilities import new_registry
+from harness.checks.vocabulary.background_runs import whole
+from harness.checks.vocabulary.expect import at, broken
+from harness.checks.vocabulary.polling import Part, need_id, opened
+from harness.checks.vocabulary.stored import HELLO
+from harness.checks.vocabulary.stream_diff import Rest, additions, compare, cuts, leniencies, losses
+from harness.checks.vocabulary.stream_events import (
+    Event,
+    completion,
+    cursor,
+    events_in,
+    expect_stream,
+    is_stream,
+    stream_id,
+)
+from harness.contract import read
+from harness.contract.judge.agreement import judge_identity
+from harness.contract.judge.run_events import is_of_the_run, is_same_event
+from harness.contract.requests import Target
+from harness.kit.actions import Exchanges, Finish, Send, Steps, stopped
+from harness.kit.check import exercise
+from harness.outcome import Finding, Severity, Unmet
+from harness.wire import Exchange, Request
+
+_RESUME = new_registry()
+CHECKS = _RESUME.checks
+
+CUTS = 8
+"""The number of places to resume a finished run from; each costs one request and runs no model."""
+
+_OPENINGS = (b"event", b"data", b"id", b"retry", b":", b"\n", b"\r", b"\xef\xbb\xbf")
+"""How a stream of server-sent events can begin; clients silently skip lines with other field names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """A stream resumed after `cursor`, the cursor of event number `at` of the whole stream."""
+
+    cursor: str
+    at: int
+    exchange: Exchange
+
+    @property
+    def name(self) -> str:
+        """The name of the exchange among the results of its exercise and in messages."""
+        return f"resume after event {self.at}"
+
+
+# --- exercises
+
+
+@exercise(requests=6 + CUTS, interactions=1)
+def a_finished_run_resumed(t: Target) -> Steps:
+    """A background run read to its end, replayed, and resumed after some of its events and after the last."""
+    found = need_id((yield Send(t.create(input=HELLO, background=True))))
+    first: Exchange = yield Finish((yield from opened(t, found)))
+    replay = yield from whole(t.get(found, stream=True))
+    seen: Exchanges = {"asked_for": found, "first": first, "replay": replay}
+    seen["bad_cursor"] = yield from whole(t.get(found, stream=True, last_event_id="no-such-cursor"))
+    events = next((events for events in map(_reference, (replay, first)) if cuts(events, CUTS)), [])
+    places = cuts(events, CUTS)
+    if not places:
+        return stopped(seen, "no complete reading of the run's stream had an event with an event_id")
+    seen["events"] = events
+    seen["rests"] = yield from _resumes(t, found, events, places)
+    seen.update({resumed.name: resumed.exchange for resumed in seen["rests"]})
+    middle = places[len(places) // 2]
+    encoded = yield from whole(_encoded(t, found, cursor(events[middle]) or ""))
+    seen["encoded"] = Resumed(cursor(events[middle]) or "", middle, encoded)
+    final = cursor(events[-1])
+    if final is None:
+        return stopped(seen, "the last event carries no event_id", race_lost=True)
+    return {**seen, "last": (yield from whole(t.get(found, stream=True, last_event_id=final)))}
+
+
+def _reference(reading: Exchange) -> list[Event]:
+    """Return a reading's events if it is complete, so that resumes can be compared with it, else none."""
+    events = events_in(reading) if is_stream(reading) and not reading.truncated else []
+    return events if completion(events) is not None else []
+
+
+def _resumes(t: Target, found: str, events: Sequence[Event], places: Sequence[int]) -> Part[list[Resumed]]:
+    rests = []
+    for place in places:
+        token = cursor(events[place]) or ""
+        exchange = yield from whole(t.get(found, stream=True, last_event_id=token))
+        rests.append(Resumed(token, place, exchange))
+    return rests
+
+
+def _encoded(t: Target, found: str, token: str) -> Request:
+    """Build the resume with every byte of the cursor percent-encoded, which is equivalent."""
+    plain = t.get(found, stream=True)
+    escaped = "".join(f"%{byte:02X}" for byte in token.encode("utf-8", "surrogatepass"))
+    return Request(plain.method, f"{plain.target}&last_event_id={escaped}", plain.headers, plain.body)
+
+
+# --- judges of finished runs
+
+
+@_RESUME.check(
+    "resume.opens",
+    a_finished_run_resumed,
+    title="GET with stream=true opens a stream",
+    profile="background",
+    requires=["background", "stream"],
+    accepts=["2xx and events, under text/event-stream", "a brief 404 right after the create"],
+)
+def _opens_a_stream(first: Exchange, replay: Exchange) -> Iterator[Finding]:
+    for name, reading in (("first", first), ("replay", replay)):
+        yield from at(name, expect_stream(reading))
+        label = reading.headers.media_type()
+        if is_stream(reading) and label != "text/event-stream":
+            wrong = broken("a stream under another label", expected="text/event-stream", actual=label or "none")
+            yield wrong.at(exchange=name)
+
+
+@_RESUME.check(
+    "resume.same-id",
+    a_finished_run_resumed,
+    title="the stream that GET opens is of the interaction asked for",
+    profile="background",
+    requires=["background", "stream"],
+    accepts=["the id that was asked for, wherever an event names one"],
+)
+def _is_the_one_asked_for(asked_for: str, first: Exchange, replay: Exchange) -> Iterator[Finding]:
+    told = {name: stream_id(events_in(reading)) for name, reading in (("first", first), ("replay", replay))}
+    if not any(told.values()):
+        raise Unmet("no event names its interaction")
+    for name, found in told.items():
+        if found:
+            yield from at(name, judge_identity("resume.same-id", asked_for, found))
+
+
+@_RESUME.check(
+    "resume.replay",
+    a_finished_run_resumed,
+    title="a stream without a cursor begins at the first event",
+    profile="background",
+    requires=["background", "stream"],
+    accepts=[
+        "the same events as the first reading",
+        "the same result from deltas split differently: non-strict",
+    ],
+    about="replay",
+)
+def _begins_at_the_first_event(first: Exchange, replay: Exchange) -> Iterator[Finding]:
+    due = events_in(first)
+    yield from expect_stream(replay)
+    if not is_stream(replay):
+        return
+    rest = compare(due, -1, events_in(replay))
+    yield from losses("the replay", due, rest)
+    yield from additions("the replay", events_in(replay), rest)
+    yield from leniencies("the replay", rest)
+
+
+@_RESUME.check(
+    "resume.no-gap",
+    a_finished_run_resumed,
+    title="nothing is missing after a cursor",
+    profile="background",
+    requires=["background", "stream", "event-ids"],
+    accepts=["every event after the cursor", "the same result from deltas split differently"],
+)
+def _lacks_nothing(events: list[Event], rests: list[Resumed]) -> Iterator[Finding]:
+    for resumed in rests:
+        yield from at(resumed.name, expect_stream(resumed.exchange))
+        if is_stream(resumed.exchange):
+            yield from at(resumed.name, losses(resumed.name, events, _rest(events, resumed)))
+
+
+@_RESUME.check(
+    "resume.exclusive",
+    a_finished_run_resumed,
+    title="a resume begins after its cursor",
+    profile="background",
+    requires=["background", "stream", "event-ids"],
+    accepts=[
+        "exactly the events after the cursor",
+        "the event of the cursor once more, first: non-strict",
+        "the same result from deltas split differently: non-strict",
+    ],
+)
+def _brings_nothing_twice(events: list[Event], rests: list[Resumed]) -> Iterator[Finding]:
+    for resumed in rests:
+        yield from at(resumed.name, expect_stream(resumed.exchange))
+        if is_stream(resumed.exchange):
+            rest = _rest(events, resumed)
+            yield from at(resumed.name, additions(resumed.name, events_in(resumed.exchange), rest))
+            yield from at(resumed.name, leniencies(resumed.name, rest))
+
+
+@_RESUME.check(
+    "resume.ids-stable",
+    a_finished_run_resumed,
+    title="events keep their ids from one reading to the next",
+    profile="background",
+    requires=["background", "stream", "event-ids"],
+    accepts=["the same event_id, or none, on the same event of each reading"],
+)
+def _keeps_its_ids(events: list[Event], rests: list[Resumed], first: Exchange) -> Iterator[Finding]:
+    if is_stream(first):
+        yield from _moved_ids("the first reading", events, events_in(first))
+    for resumed in rests:
+        if is_stream(resumed.exchange) and _rest(events, resumed) == Rest():
+            due = events[resumed.at + 1 :]
+            yield from at(resumed.name, _moved_ids(resumed.name, due, events_in(resumed.exchange)))
+
+
+@_RESUME.check(
+    "resume.finished",
+    a_finished_run_resumed,
+    title="a resume after the end still brings the completion",
+    profile="background",
+    requires=["background", "stream", "event-ids"],
+    accepts=["interaction.completed at the end of every resumed stream"],
+)
+def _still_completes(rests: list[Resumed]) -> Iterator[Finding]:
+    for resumed in rests:
+        if completion(events_in(resumed.exchange)) is None:
+            lost = broken(f"the {resumed.name} never completes", expected="interaction.completed", actual="none")
+            yield lost.at(exchange=resumed.name)
+
+
+@_RESUME.check(
+    "resume.well-formed",
+    a_finished_run_resumed,
+    title="a resumed stream is a stream like any other",
+    profile="background",
+    requires=["background", "stream", "event-ids"],
+    accepts=["whatever the rules of a stream accept", "a beginning in the middle of a step"],
+)
+def _is_well_formed(rests: list[Resumed]) -> Iterator[Finding]:
+    for resumed in rests:
+        if is_stream(resumed.exchange):
+            yield from at(resumed.name, _flaws(resumed.exchange))
+
+
+# --- what the judges share
+
+
+def _rest(events: Sequence[Event], resumed: Resumed) -> Rest:
+    return compare(events, resumed.at, events_in(resumed.exchange))
+
+
+def _flaws(stream: Exchange) -> Iterator[Finding]:
+    if not stream.body.startswith(_OPENINGS):
+        yield broken("begins in the middle of a frame", expected="event: or data:", actual=repr(stream.body[:40]))
+    for finding in read(stream).findings:
+        if finding.severity is Severity.BROKEN:
+            yield replace(finding, rule="", message=f"{finding.message} ({finding.rule})")
+
+
+def _moved_ids(name: str, these: Sequence[Event], those: Sequence[Event]) -> Iterator[Finding]:
+    pairs = zip(filter(is_of_the_run, these), filter(is_of_the_run, those), strict=False)
+    for number, (one, other) in enumerate(pairs):
+        if is_same_event(one, other) and cursor(one) != cursor(other):
+            yield broken(
+                f"an event has another id in {name}", expected=repr(cursor(one)), actual=repr(cursor(other))
+            ).at(event=number)
+            return

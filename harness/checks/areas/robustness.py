@@ -1,0 +1,223 @@
+"""Checks of robustness: parallel creates, hostile bodies, odd methods and ids.
+
+Layer 2. Unusual requests need only be refused cleanly; only the parallel creates must run a model.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from harness.checks.capabilities import new_registry
+from harness.checks.vocabulary.expect import (
+    CLIENT_ERROR,
+    OVERLOADED,
+    SUCCESS,
+    TOO_MANY,
+    among,
+    at,
+    briefly,
+    broken,
+    expect_alive,
+    expect_interaction,
+    expect_status,
+    input_text,
+    interaction_in,
+)
+from harness.checks.vocabulary.polling import id_of
+from harness.checks.vocabulary.stored import HELLO, UNKNOWN_ID
+from harness.contract.requests import Target
+from harness.kit.actions import Send, Steps, Together
+from harness.kit.check import exercise
+from harness.outcome import Finding, Unmet
+from harness.wire import Exchange
+
+_ROBUSTNESS = new_registry()
+CHECKS = _ROBUSTNESS.checks
+
+PROMPTS = tuple(f"Say {word}." for word in ("one", "two", "three", "four", "five", "six", "seven", "eight"))
+_DEPTH = 10_000
+_LONG = 6_000
+"""Length of an id: the whole request target stays below the 8000 bytes that RFC 9110 asks servers to support."""
+
+_INJECTIONS = ("a%2Fb", "..%2F..", "%2e%2e", "a%3Fb=c", "a%00b", "a%0d%0ab", "%ff%fe")
+
+
+@exercise(requests=16, interactions=8)
+def parallel_creates(t: Target) -> Steps:
+    """Eight creates at the same time, each with its own prompt, then a read of each that has an id."""
+    created = yield Together(tuple(t.create(input=prompt) for prompt in PROMPTS))
+    ids = [found for answer in created if (found := id_of(answer))]
+    return {"created": created, "got": (yield Together(tuple(t.get(found) for found in ids))) if ids else []}
+
+
+@_ROBUSTNESS.check(
+    "rob.concurrent",
+    parallel_creates,
+    title="parallel creates keep their own ids and inputs",
+    profile="core",
+    accepts=[
+        "2xx with different ids, readable or not yet",
+        "429 to some of them",
+        "503 to some of them (non-strict)",
+    ],
+)
+def _keeps_creates_apart(created: list[Exchange], got: list[Exchange]) -> Iterator[Finding]:
+    if all(answer.status == TOO_MANY for answer in created):
+        raise Unmet("every one of the parallel creates was answered 429")
+    yield from among("created", created, _created_or_limited)
+    made = [(found, prompt) for prompt, answer in zip(PROMPTS, created, strict=False) if (found := id_of(answer))]
+    ids = [found for found, _ in made]
+    if len(set(ids)) < len(ids):
+        yield broken("parallel creates share an id", actual=briefly(ids))
+    for number, ((_, prompt), answer) in enumerate(zip(made, got, strict=False)):
+        yield from at(f"got[{number}]", _readable_or_not_yet(answer))
+        kept = input_text(interaction_in(answer)) if answer.status in SUCCESS else None
+        if kept is not None and kept != prompt:
+            words = {"expected": briefly(prompt), "actual": briefly(kept)}
+            yield broken("the input of another create", **words).at(exchange=f"got[{number}]")
+
+
+def _created_or_limited(answer: Exchange) -> Iterator[Finding]:
+    if answer.status != TOO_MANY:
+        yield from expect_interaction(answer, tolerates={OVERLOADED})
+
+
+def _readable_or_not_yet(answer: Exchange) -> Iterator[Finding]:
+    if answer.status != TOO_MANY:
+        yield from expect_status(answer, accepts=SUCCESS, tolerates={OVERLOADED}, notes=CLIENT_ERROR)
+
+
+@exercise(requests=2, front_end=True)
+def a_deep_body(t: Target) -> Steps:
+    """A create whose input is nested ten thousand levels deep, then an ordinary call."""
+    head = json.dumps({"model": t.model})[:-1].encode()
+    body = head + b', "input": ' + b"[" * _DEPTH + b"]" * _DEPTH + b"}"
+    return {
+        "deep": (yield Send(t.request("POST", "interactions", body))),
+        "after": (yield Send(t.get(UNKNOWN_ID), sees=frozenset({OVERLOADED}))),
+    }
+
+
+@_ROBUSTNESS.check(
+    "rob.deep-json",
+    a_deep_body,
+    title="a body nested very deep is a client error, and the next call works",
+    profile="core",
+    accepts=["4xx, then any answer but a 5xx"],
+)
+def _bears_depth(deep: Exchange, after: Exchange) -> Iterator[Finding]:
+    yield from at("deep", expect_alive(deep, accepts=CLIENT_ERROR))
+    yield from at("after", expect_alive(after, accepts={*SUCCESS, *CLIENT_ERROR}))
+
+
+@exercise(requests=3, front_end=True)
+def odd_bodies(t: Target) -> Steps:
+    """Bodies that are empty, not UTF-8, or labelled text/plain; the last has no input, so that no model runs."""
+    model = json.dumps({"model": t.model})[:-1].encode()
+    label = [("content-type", "text/plain")]
+    return {
+        "empty": (yield Send(t.request("POST", "interactions", headers=[("content-type", "application/json")]))),
+        "bad_utf8": (yield Send(t.request("POST", "interactions", model + b', "input": "\xff\xfe"}'))),
+        "plain": (yield Send(t.request("POST", "interactions", model + b"}", headers=label))),
+    }
+
+
+@_ROBUSTNESS.check(
+    "rob.empty-body",
+    odd_bodies,
+    title="a create without a body is a client error",
+    profile="core",
+    accepts=["4xx"],
+)
+def _bears_nothing(empty: Exchange) -> Iterator[Finding]:
+    yield from expect_status(empty, accepts=CLIENT_ERROR)
+
+
+@_ROBUSTNESS.check(
+    "rob.bad-utf8",
+    odd_bodies,
+    title="a body that is not UTF-8 is a client error",
+    profile="core",
+    accepts=["4xx"],
+)
+def _bears_bad_text(bad_utf8: Exchange) -> Iterator[Finding]:
+    yield from expect_status(bad_utf8, accepts=CLIENT_ERROR)
+
+
+@_ROBUSTNESS.check(
+    "rob.content-type",
+    odd_bodies,
+    title="a create labelled text/plain is answered",
+    profile="core",
+    accepts=["2xx", "4xx"],
+)
+def _bears_labels(plain: Exchange) -> Iterator[Finding]:
+    yield from expect_status(plain, accepts={*SUCCESS, *CLIENT_ERROR})
+
+
+@exercise(requests=9, front_end=True)
+def odd_addresses(t: Target) -> Steps:
+    """A method that no route has, ids that try to escape their path segment, and a very long id."""
+    injected = []
+    for odd in _INJECTIONS:
+        injected.append((yield Send(t.request("GET", f"interactions/{odd}"))))  # noqa: PERF401  it yields
+    return {
+        "put": (yield Send(t.request("PUT", "interactions", {"model": t.model, "input": HELLO}))),
+        "injected": injected,
+        "long": (yield Send(t.get("x" * _LONG))),
+    }
+
+
+@_ROBUSTNESS.check(
+    "rob.method",
+    odd_addresses,
+    title="PUT on the collection is refused",
+    profile="core",
+    accepts=["404 or 405", "another 4xx, or 501 (non-strict)"],
+)
+def _bears_methods(put: Exchange) -> Iterator[Finding]:
+    yield from expect_status(put, accepts={404, 405}, tolerates={*CLIENT_ERROR, 501})
+
+
+@_ROBUSTNESS.check(
+    "rob.id-injection",
+    odd_addresses,
+    title="ids with encoded slashes, dots, question marks or NULs reach nothing",
+    profile="core",
+    accepts=["4xx", "a redirect that normalises the path (non-strict)"],
+)
+def _bears_ids(injected: list[Exchange]) -> Iterator[Finding]:
+    yield from among("injected", injected, _refused)
+
+
+def _refused(answer: Exchange) -> Iterator[Finding]:
+    yield from expect_status(answer, accepts=CLIENT_ERROR, tolerates=range(300, 400))
+
+
+@_ROBUSTNESS.check(
+    "rob.long-id",
+    odd_addresses,
+    title="an id of several thousand characters is a client error",
+    profile="core",
+    accepts=["4xx"],
+)
+def _bears_length(long: Exchange) -> Iterator[Finding]:
+    yield from expect_status(long, accepts=CLIENT_ERROR)
+
+
+@exercise(requests=1)
+def a_camel_case_create(t: Target) -> Steps:
+    """A create that spells a known field in camelCase, as in another API."""
+    return {"camel": (yield Send(t.create(input=HELLO, systemInstruction="Be brief.")))}
+
+
+@_ROBUSTNESS.check(
+    "rob.case",
+    a_camel_case_create,
+    title="camelCase names of body fields are answered 400",
+    profile="core",
+    accepts=["400"],
+)
+def _bears_camels(camel: Exchange) -> Iterator[Finding]:
+    yield from expect_status(camel, accepts={400})

@@ -1,0 +1,229 @@
+"""Checks of custom agents: create, read, list in pages, run, delete.
+
+Layer 2. Creates two agents and runs one of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+from harness.checks.capabilities import new_registry
+from harness.checks.vocabulary.expect import (
+    CLIENT_ERROR,
+    SUCCESS,
+    among,
+    at,
+    briefly,
+    broken,
+    expect_interaction,
+    expect_object,
+    expect_status,
+    noted,
+    of_rule,
+    shown,
+)
+from harness.checks.vocabulary.pages import each_once, entries, pages
+from harness.checks.vocabulary.polling import appear, expect_id, id_of
+from harness.checks.vocabulary.stored import HELLO
+from harness.contract import read
+from harness.contract.requests import Target
+from harness.kit.actions import Exchanges, Send, Steps, stopped
+from harness.kit.check import exercise
+from harness.outcome import Finding, Unmet
+from harness.wire import Exchange
+
+_OWN = new_registry()
+CHECKS = _OWN.checks
+
+NOBODY = "harness-no-such-agent"
+OWN = ("harness-check-one", "harness-check-two")
+"""Ids of the agents to create and delete; agents left over from an earlier, interrupted run are deleted first."""
+
+
+@exercise(requests=16, interactions=1)
+def agents_of_our_own(t: Target) -> Steps:
+    """Create two agents; read, list, run and delete them; try ids that are taken, reserved or unknown."""
+    for name in OWN:
+        yield Send(t.request("DELETE", f"agents/{name}"))
+    seen: Exchanges = {"made": []}
+    for name in OWN:
+        seen["made"].append((yield Send(t.request("POST", "agents", _agent(t, name)))))
+    if any(answer.status not in SUCCESS for answer in seen["made"]):
+        return stopped(seen, f"not all agents could be made: {shown(seen['made'][-1])}")
+    seen["twice"] = yield Send(t.request("POST", "agents", _agent(t, OWN[0])))
+    seen["reserved"] = yield Send(t.request("POST", "agents", _agent(t, "gemini-harness-check")))
+    seen["unknown"] = yield Send(t.request("GET", f"agents/{NOBODY}"))
+    seen["fetched"] = yield Send(t.request("GET", f"agents/{OWN[0]}"))
+    seen["listed"] = yield Send(t.request("GET", "agents", query={"page_size": 50}))
+    seen["paged"] = yield from pages(t, "agents", 1)
+    seen["ran"] = yield Send(t.create(agent=OWN[0], input=HELLO, environment=t.environment, background=True))
+    seen["deleted"] = yield Send(t.request("DELETE", f"agents/{OWN[0]}"))
+    seen["gone"] = yield Send(t.request("GET", f"agents/{OWN[0]}"))
+    ran = id_of(seen["ran"])
+    seen["left"] = (yield from appear(t, ran))[-1] if ran else None
+    yield Send(t.request("DELETE", f"agents/{OWN[1]}"))
+    return seen
+
+
+def _agent(t: Target, name: str) -> dict[str, Any]:
+    return {"id": name, "base_agent": t.agent, "system_instruction": "Answer in one word."}
+
+
+# --- judges
+
+
+@_OWN.check(
+    "agents.create",
+    agents_of_our_own,
+    title="an agent is made under its id",
+    profile="agents",
+    requires=["agents-crud"],
+    accepts=["2xx and the agent with the id that was asked for"],
+)
+def _are_made(made: list[Exchange]) -> Iterator[Finding]:
+    for number, (name, answer) in enumerate(zip(OWN, made, strict=False)):
+        yield from at(f"made[{number}]", _is_made(name, answer))
+
+
+def _is_made(name: str, answer: Exchange) -> Iterator[Finding]:
+    yield from expect_object(answer)
+    if answer.status in SUCCESS and id_of(answer) != name:
+        yield broken("the agent has another id", expected=name, actual=id_of(answer) or "none")
+
+
+@_OWN.check(
+    "agents.crud",
+    agents_of_our_own,
+    title="an agent can be made, read and deleted",
+    profile="agents",
+    requires=["agents-crud"],
+    accepts=["2xx throughout, 404 in the end"],
+)
+def _can_be_managed(
+    made: list[Exchange], fetched: Exchange, deleted: Exchange, gone: Exchange
+) -> Iterator[Finding]:
+    yield from at("made[0]", expect_status(made[0], accepts=SUCCESS))
+    yield from at("fetched", expect_object(fetched))
+    yield from at("deleted", expect_status(deleted, accepts=SUCCESS))
+    if fetched.status in SUCCESS and id_of(fetched) != OWN[0]:
+        yield broken("another agent was read", expected=OWN[0], actual=shown(fetched)).at(exchange="fetched")
+    yield from at("gone", expect_status(gone, accepts={404}, tolerates=CLIENT_ERROR))
+
+
+@_OWN.check(
+    "agents.run",
+    agents_of_our_own,
+    title="an agent of one's own can be run",
+    profile="agents",
+    requires=["agents-crud", "agents", "background"],
+    accepts=["2xx and an interaction with an id"],
+)
+def _can_be_run(ran: Exchange) -> Iterator[Finding]:
+    yield from expect_interaction(ran)
+    yield from expect_id(ran, "the run has no id")
+
+
+@_OWN.check(
+    "agents.runs-stay",
+    agents_of_our_own,
+    title="the runs of a deleted agent can still be read",
+    profile="agents",
+    requires=["agents-crud", "agents", "background", "store"],
+    accepts=["2xx and the interaction"],
+)
+def _leaves_its_runs(ran: Exchange, deleted: Exchange, left: Exchange | None) -> Iterator[Finding]:
+    if deleted.status not in SUCCESS:
+        raise Unmet(f"the agent was not deleted: {shown(deleted)}")
+    if left is None:
+        raise Unmet(f"the agent made no run that could be read: {shown(ran)}")
+    yield from at("left", expect_interaction(left))
+
+
+@_OWN.check(
+    "agents.dup",
+    agents_of_our_own,
+    title="an id is given once",
+    profile="agents",
+    requires=["agents-crud"],
+    accepts=["409", "400"],
+)
+def _refuses_a_duplicate(twice: Exchange) -> Iterator[Finding]:
+    yield from expect_status(twice, accepts={400, 409}, tolerates=CLIENT_ERROR)
+
+
+@_OWN.check(
+    "agents.reserved",
+    agents_of_our_own,
+    title="reserved prefixes are refused",
+    profile="agents",
+    requires=["agents-crud"],
+    accepts=["any 4xx"],
+)
+def _refuses_reserved_names(reserved: Exchange) -> Iterator[Finding]:
+    yield from expect_status(reserved, accepts=CLIENT_ERROR)
+
+
+@_OWN.check(
+    "agents.unknown",
+    agents_of_our_own,
+    title="an unknown agent is not found",
+    profile="agents",
+    requires=["agents-crud"],
+    accepts=["404", "any other 4xx: non-strict"],
+)
+def _finds_no_stranger(unknown: Exchange) -> Iterator[Finding]:
+    yield from expect_status(unknown, accepts={404}, tolerates=CLIENT_ERROR)
+
+
+@_OWN.check(
+    "agents.schema",
+    agents_of_our_own,
+    title="agents fit their schema, alone and in lists",
+    profile="agents",
+    requires=["agents-crud"],
+    accepts=["additional fields", "values of open enumerations"],
+    everywhere=True,
+)
+def _fits(made: list[Exchange], fetched: Exchange, listed: Exchange) -> Iterator[Finding]:
+    yield from among("made", made, partial(of_rule, "agents.schema"))
+    for name, answer in (("fetched", fetched), ("listed", listed)):
+        yield from at(name, of_rule("agents.schema", answer))
+
+
+@_OWN.check(
+    "agents.list",
+    agents_of_our_own,
+    title="agents are listed",
+    profile="agents",
+    requires=["agents-crud"],
+    accepts=["an array that holds the new agents", "a first page without them (noted)"],
+)
+def _lists_them(listed: Exchange) -> Iterator[Finding]:
+    yield from expect_status(listed, accepts=SUCCESS)
+    body = read(listed).json
+    if listed.status not in SUCCESS:
+        return
+    if not isinstance(body, dict):
+        yield broken("the list is no object", expected="an object with `agents`", actual=briefly(body))
+        return
+    if not isinstance(body.get("agents", []), list):
+        yield broken("`agents` is no array", expected="an array", actual=briefly(body.get("agents")))
+    names = [entry.get("id") for entry in entries(listed, "agents")]
+    for name in OWN:
+        if name not in names:
+            say = noted if body.get("next_page_token") else broken
+            yield say("a new agent is not in the list", expected=name, actual=briefly(names))
+
+
+@_OWN.check(
+    "page.agents",
+    agents_of_our_own,
+    title="pages of agents hold each agent once",
+    profile="agents",
+    requires=["agents-crud"],
+    accepts=["pages larger than asked for"],
+)
+def _pages_hold_each_once(paged: list[Exchange]) -> Iterator[Finding]:
+    yield from each_once(paged, "agents", OWN)

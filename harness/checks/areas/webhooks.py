@@ -1,0 +1,227 @@
+"""Checks of webhook resources. Deliveries, which need a receiver the target can reach, are not judged here.
+
+Layer 2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from harness.checks.capabilities import new_registry
+from harness.checks.vocabulary.expect import (
+    CLIENT_ERROR,
+    SUCCESS,
+    at,
+    briefly,
+    broken,
+    expect_object,
+    expect_status,
+    interaction_in,
+    noted,
+    of_rule,
+    shown,
+)
+from harness.checks.vocabulary.pages import entries
+from harness.checks.vocabulary.polling import expect_id, id_of
+from harness.contract import read
+from harness.contract.requests import Target, segment
+from harness.kit.actions import Exchanges, Send, Steps, stopped
+from harness.kit.check import exercise
+from harness.outcome import Finding, Unmet
+from harness.wire import Exchange
+
+_WEBHOOKS = new_registry()
+CHECKS = _WEBHOOKS.checks
+
+URI = "https://example.com/interactions-harness"
+"""A host that is reserved for examples, so that deliveries reach nobody."""
+
+EVENTS = ["interaction.completed", "interaction.failed"]
+SECRET = "new_signing_secret"
+
+
+@exercise(requests=10)
+def a_webhook_of_our_own(t: Target) -> Steps:
+    """Create a webhook; read, list, rename and ping it, rotate its secret, and delete it."""
+    wrong = {"uri": URI, "subscribed_events": ["interaction.harness"]}
+    seen: Exchanges = {"wrong": (yield Send(t.request("POST", "webhooks", wrong)))}
+    seen["unknown"] = yield Send(t.request("GET", "webhooks/harness-no-such-webhook"))
+    body = {"uri": URI, "subscribed_events": EVENTS, "name": "harness-check"}
+    seen["made"] = yield Send(t.request("POST", "webhooks", body))
+    found = id_of(seen["made"])
+    if not found:
+        return stopped(seen, f"no webhook could be made: {shown(seen['made'])}")
+    path = f"webhooks/{segment(found)}"
+    seen["fetched"] = yield Send(t.request("GET", path))
+    seen["listed"] = yield Send(t.request("GET", "webhooks", query={"page_size": 1000}))
+    renamed = {"name": "harness-renamed"}
+    seen["patched"] = yield Send(t.request("PATCH", path, renamed, query={"update_mask": "name"}))
+    seen["pinged"] = yield Send(t.request("POST", f"{path}:ping", {}))
+    seen["rotated"] = yield Send(t.request("POST", f"{path}:rotateSigningSecret", {}))
+    seen["deleted"] = yield Send(t.request("DELETE", path))
+    return {**seen, "gone": (yield Send(t.request("GET", path)))}
+
+
+@_WEBHOOKS.check(
+    "hook.create",
+    a_webhook_of_our_own,
+    title="a webhook is made with an id",
+    profile="agents",
+    requires=["webhooks"],
+    accepts=["2xx and a non-empty string as id"],
+)
+def _is_made(made: Exchange) -> Iterator[Finding]:
+    yield from expect_object(made)
+    yield from expect_id(made)
+
+
+@_WEBHOOKS.check(
+    "hook.crud",
+    a_webhook_of_our_own,
+    title="a webhook can be made, read, listed and deleted",
+    profile="agents",
+    requires=["webhooks"],
+    accepts=["2xx throughout, 404 in the end"],
+    about="fetched",
+)
+def _can_be_managed(
+    made: Exchange, fetched: Exchange, listed: Exchange, deleted: Exchange, gone: Exchange
+) -> Iterator[Finding]:
+    for name, answer in (("made", made), ("fetched", fetched), ("listed", listed)):
+        yield from at(name, expect_object(answer))
+    yield from at("deleted", expect_status(deleted, accepts=SUCCESS))
+    if fetched.status in SUCCESS:
+        shape = interaction_in(fetched)
+        for name, expected in (("id", id_of(made)), ("uri", URI), ("subscribed_events", EVENTS)):
+            if not _alike(shape.get(name), expected):
+                yield broken(f"`{name}` is another", expected=briefly(expected), actual=briefly(shape.get(name)))
+    if listed.status in SUCCESS and not interaction_in(listed).get("next_page_token"):
+        names = [entry.get("id") for entry in entries(listed, "webhooks")]
+        if id_of(made) not in names:
+            lost = broken("the webhook is not in the list", expected=id_of(made), actual=briefly(names))
+            yield lost.at(exchange="listed")
+    yield from at("gone", expect_status(gone, accepts={404}, tolerates=CLIENT_ERROR))
+
+
+@_WEBHOOKS.check(
+    "hook.schema",
+    a_webhook_of_our_own,
+    title="webhooks fit their schema, alone and in lists",
+    profile="agents",
+    requires=["webhooks"],
+    accepts=["additional fields", "values of open enumerations"],
+    everywhere=True,
+)
+def _fits(
+    made: Exchange, fetched: Exchange, listed: Exchange, patched: Exchange, rotated: Exchange
+) -> Iterator[Finding]:
+    answers = {"made": made, "fetched": fetched, "listed": listed, "patched": patched, "rotated": rotated}
+    for name, answer in answers.items():
+        yield from at(name, of_rule("hook.schema", answer))
+
+
+@_WEBHOOKS.check(
+    "hook.patch",
+    a_webhook_of_our_own,
+    title="a change touches what it names",
+    profile="agents",
+    requires=["webhooks"],
+    accepts=["2xx and the webhook with its new name; events in any order"],
+)
+def _changes_one_field(patched: Exchange) -> Iterator[Finding]:
+    yield from expect_object(patched)
+    body = interaction_in(patched)
+    for name, expected in (("name", "harness-renamed"), ("uri", URI), ("subscribed_events", EVENTS)):
+        if not _alike(body.get(name), expected):
+            yield broken(f"`{name}` after the change", expected=briefly(expected), actual=briefly(body.get(name)))
+
+
+@_WEBHOOKS.check(
+    "hook.secret-once",
+    a_webhook_of_our_own,
+    title="the signing secret is shown once",
+    profile="agents",
+    requires=["webhooks"],
+    accepts=["with the create, and in no later answer"],
+)
+def _shows_its_secret_once(
+    made: Exchange, fetched: Exchange, listed: Exchange, patched: Exchange
+) -> Iterator[Finding]:
+    if not _text(made, SECRET):
+        yield broken("the create shows no secret", expected=SECRET, actual="none").at(exchange="made")
+    for name, answer in (("fetched", fetched), ("patched", patched)):
+        if _text(answer, SECRET):
+            yield broken("the secret is shown again", expected="none", actual="a secret").at(exchange=name)
+    if listed.status in SUCCESS and any(entry.get(SECRET) for entry in entries(listed, "webhooks")):
+        yield broken("the secret is in the list", expected="none", actual="a secret").at(exchange="listed")
+
+
+@_WEBHOOKS.check(
+    "hook.event-enum",
+    a_webhook_of_our_own,
+    title="an event that does not exist is refused",
+    profile="agents",
+    requires=["webhooks"],
+    accepts=["400", "any other 4xx: non-strict"],
+)
+def _refuses_unknown_events(wrong: Exchange) -> Iterator[Finding]:
+    yield from expect_status(wrong, accepts={400}, tolerates=CLIENT_ERROR)
+
+
+@_WEBHOOKS.check(
+    "hook.unknown",
+    a_webhook_of_our_own,
+    title="an unknown webhook is not found",
+    profile="agents",
+    requires=["webhooks"],
+    accepts=["404", "any other 4xx: non-strict"],
+)
+def _finds_no_stranger(unknown: Exchange) -> Iterator[Finding]:
+    yield from expect_status(unknown, accepts={404}, tolerates=CLIENT_ERROR)
+
+
+@_WEBHOOKS.check(
+    "hook.ping",
+    a_webhook_of_our_own,
+    title="a ping is answered",
+    profile="agents",
+    requires=["webhooks"],
+    accepts=["2xx with an empty object or no body", "fields in the answer (noted)"],
+)
+def _answers_a_ping(pinged: Exchange) -> Iterator[Finding]:
+    yield from expect_status(pinged, accepts=SUCCESS)
+    if pinged.status in SUCCESS and pinged.body and read(pinged).json != {}:
+        yield noted("the answer is not empty", expected="{}", actual=shown(pinged))
+
+
+@_WEBHOOKS.check(
+    "hook.rotate",
+    a_webhook_of_our_own,
+    title="a secret can be replaced",
+    profile="agents",
+    requires=["webhooks"],
+    accepts=["a secret that is not the old one"],
+    about="rotated",
+)
+def _replaces_its_secret(made: Exchange, rotated: Exchange) -> Iterator[Finding]:
+    yield from expect_status(rotated, accepts=SUCCESS)
+    if rotated.status not in SUCCESS:
+        return
+    if not _text(rotated, "secret"):
+        yield broken("no new secret", expected="a non-empty `secret`", actual="none")
+    elif _text(rotated, "secret") == _text(made, SECRET):
+        yield broken("the secret is the old one", expected="a new secret", actual="the old one")
+
+
+def _text(exchange: Exchange, name: str) -> str:
+    try:
+        found = interaction_in(exchange).get(name)
+    except Unmet:
+        return ""
+    return found if isinstance(found, str) else ""
+
+
+def _alike(found: object, expected: object) -> bool:
+    if isinstance(expected, list):
+        return isinstance(found, list) and sorted(map(str, found)) == sorted(map(str, expected))
+    return found == expected

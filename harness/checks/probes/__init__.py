@@ -1,0 +1,1 @@
+"""The questions that tell what a target can do. Layer 2."""

@@ -1,0 +1,134 @@
+"""The first creates of a run find out whether a target serves interactions at all, and in which form.
+
+Layer 2. If the target accepts no form of create, a TargetFault says what it answered instead: it is not this API
+or it refuses everybody, so there is nothing to judge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.checks.vocabulary.expect import ended, shown
+from harness.contract import read
+from harness.contract.requests import Target
+from harness.outcome import TargetFault
+from harness.wire import Exchange, Request
+
+GREETING = "Say hi."
+
+_REFUSALS = {
+    401: "pass --api-key or set GEMINI_API_KEY",
+    402: "it wants a payment before it answers",
+    403: "this key may not use it",
+    429: "it limits the rate or the quota of this key, longer than was waited: try again later, with --rate N",
+}
+_MARKS = frozenset({"id", "status", "steps"})
+
+Send = Callable[[Request], Exchange]
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """One form of a create. `says` are the fields that every later create then needs; `told` explains why."""
+
+    fields: Mapping[str, Any]
+    told: str = ""
+    says: Mapping[str, Any] = field(default_factory=dict)
+
+
+FORMS = (
+    Form({}),
+    Form(
+        {"stream": True},
+        "it only answers creates with stream=true: what asks without fails, --profile streaming judges streams",
+    ),
+    Form(
+        {"store": False},
+        "it only answers creates with store=false, so creates say that: nothing is judged that has to be stored",
+        {"store": False},
+    ),
+    Form(
+        {"store": False, "stream": True},
+        "it only answers creates with store=false and stream=true: creates say store=false, what asks for no "
+        "stream fails, --profile streaming judges streams",
+        {"store": False},
+    ),
+)
+
+_UNASKED = Form(
+    {"stream": False},
+    "it streams when a create leaves `stream` out, so creates say stream=false",
+    {"stream": False},
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Greeted:
+    """The form to use and the answer to it; `refused` is the answer to a simpler create, if one was refused."""
+
+    form: Form
+    answer: Exchange
+    refused: Exchange | None = None
+
+    @property
+    def notes(self) -> Iterator[str]:
+        """What a reader of the verdicts needs to know."""
+        if self.form.told:
+            yield self.form.told + (
+                f" (a plain create was answered {shown(self.refused)})" if self.refused else ""
+            )
+
+
+def greet(target: Target, send: Send, *, insist: bool = False) -> Greeted:
+    """Try each form until one is accepted. Raises TargetFault if none is.
+
+    `insist`: the user declared capabilities, so the checks judge a refusal that has this API's error shape.
+    """
+    first = _answer(target, send, FORMS[0])
+    if _answered(first):
+        return _unasked(target, send, first) if read(first).is_stream else Greeted(FORMS[0], first)
+    for form in FORMS[1:]:
+        answer = _answer(target, send, form)
+        if _answered(answer) and read(answer).is_stream is bool(form.fields.get("stream")):
+            return Greeted(form, answer, first)
+    if insist and _refused_in_words(first):
+        return Greeted(Form({}, "no create brought an interaction, and what was claimed is judged"), first, first)
+    raise TargetFault(_nothing_there(target, first))
+
+
+def _unasked(target: Target, send: Send, streamed: Exchange) -> Greeted:
+    """Greet a target that streams if a create leaves `stream` out."""
+    answer = _answer(target, send, _UNASKED)
+    return Greeted(_UNASKED, answer) if _answered(answer) else Greeted(FORMS[1], streamed, answer)
+
+
+def _answer(target: Target, send: Send, form: Form) -> Exchange:
+    answer = send(target.create(form.fields, input=GREETING))
+    if answer.status is None:
+        raise TargetFault(f"the target gave no answer ({ended(answer)})")
+    if why := _REFUSALS.get(answer.status):
+        if answer.status == 401 and target.key:
+            why = "the key that was sent is not accepted (--api-key, GEMINI_API_KEY)"
+        raise TargetFault(f"a create was answered {shown(answer).rstrip('.')}: {why}")
+    return answer
+
+
+def _answered(answer: Exchange) -> bool:
+    reading = read(answer)
+    if reading.stream is not None:
+        return bool(reading.events)
+    return reading.interaction is not None and not _MARKS.isdisjoint(reading.interaction)
+
+
+def _refused_in_words(answer: Exchange) -> bool:
+    return answer.status in range(400, 500) and read(answer).error is not None
+
+
+def _nothing_there(target: Target, plain: Exchange) -> str:
+    return (
+        f"the target answers no interactions: POST {plain.request.raw_path} with a plain create was answered "
+        f"{shown(plain)!r}, and stream=true and store=false help nothing. Is this the API's root (with "
+        f"/{target.version} after it: --api-version), and does it know the model {target.model!r} (--model)?"
+    )

@@ -1,0 +1,230 @@
+"""What a probe asks a target: one function for each question, which settles the capabilities listed with it.
+
+Layer 2. Knows requests and what their answers mean for a capability; must not know when a question is worth it.
+A crash or a temporary refusal is no answer: the capability is then assumed present, and the checks decide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from harness.checks.probes.handshake import GREETING
+from harness.checks.vocabulary.expect import SUCCESS, shown
+from harness.checks.vocabulary.polling import Part, appear, id_of, opened, status_of
+from harness.contract import read
+from harness.contract.requests import Target, segment
+from harness.kit.actions import Close, Read
+from harness.outcome.words import counted
+from harness.wire import Exchange, Request
+from harness.wire.message import EVENT_STREAM
+
+SLOW_INPUT = "Write a story of about 300 words."
+_STREAM_LOOK = 6
+_UNSETTLED = frozenset({"in_progress", "queued"})
+
+
+class Asker(Protocol):
+    """The prober as the questions see it: sends requests and records findings and notes for the reader."""
+
+    target: Target
+    greeting: Exchange
+    notes: list[str]
+
+    def ask(self, request: Request, *names: str) -> Exchange | None:
+        """Send a request and return the answer; if none came, None, and these capabilities are assumed present."""
+
+    def heard(self, exchange: Exchange, *names: str) -> bool:
+        """Whether an exchange has an answer; if it has none, these capabilities are assumed present."""
+
+    def settle(self, name: str, present: bool, note: str) -> None:
+        """Record whether a capability is present, as observed."""
+
+    def perform(self, part: Part[Any]) -> Any:
+        """Play a part of an exercise and return its result."""
+
+    def lacks(self, name: str) -> bool:
+        """Whether the capability was probed and not found."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question: the capabilities that it settles, and the function that asks it."""
+
+    settles: tuple[str, ...]
+    ask: Callable[[Asker], None]
+
+
+def _thoughts(ask: Asker) -> None:
+    seen = "thought" in _step_types(ask.greeting)
+    ask.settle("thoughts", seen, "a thought step came" if seen else "no thought step came")
+
+
+def _storage(ask: Asker) -> None:
+    found = read(ask.greeting).id
+    if not found:
+        ask.settle("store", False, "the create answered no id")
+        return
+    looks = ask.perform(appear(ask.target, found))
+    note = f"GET of a new interaction answered {looks[-1].status}"
+    if len(looks) > 1:
+        note += f" after {len(looks)} looks"
+    if ask.heard(looks[-1], "store"):
+        ask.settle("store", looks[-1].status in SUCCESS, note)
+
+
+def _authentication(ask: Asker) -> None:
+    found = read(ask.greeting).id
+    path = f"interactions/{segment(found) if found else 'harness-probe'}"
+    answer = ask.ask(ask.target.request("GET", path, key="harness-wrong-key"), "auth")
+    if answer is not None:
+        # A 400 means a refused key only if the id exists.
+        refused = answer.status in (401, 403) or (answer.status == 400 and bool(found))
+        ask.settle("auth", refused, f"a wrong key got {answer.status}")
+
+
+def _version_one(ask: Asker) -> None:
+    if ask.target.version == "v1":
+        ask.settle("v1", False, "v1 is the version under test already")
+        return
+    answer = ask.ask(ask.target.request("POST", "interactions", {}, version="v1"), "v1")
+    if answer is not None:
+        served = answer.status not in (404, 405, 501) and isinstance(read(answer).json, dict)
+        ask.settle("v1", served, f"POST /v1/interactions without fields answered {answer.status}")
+
+
+def _streaming(ask: Asker) -> None:
+    answer = ask.ask(ask.target.create(input=GREETING, stream=True), "stream")
+    if answer is not None:
+        kind = answer.headers.media_type() or "without a type"
+        # Events with another content type are still a stream; the checks report the wrong type.
+        streams = answer.status == 200 and read(answer).is_stream
+        brought = f"{kind}, and events" if streams and kind != EVENT_STREAM else kind
+        ask.settle("stream", streams, f"stream=true answered {answer.status} {brought}")
+
+
+def _background(ask: Asker) -> None:
+    names = ("background", "background-slow", "event-ids")
+    answer = ask.ask(ask.target.create(input=SLOW_INPUT, background=True), *names)
+    if answer is None:
+        return
+    found, status = id_of(answer), status_of(answer)
+    runs = bool(found) and status in _UNSETTLED
+    if runs and ask.lacks("store"):
+        runs = False
+        ask.notes.append(
+            f"background=true begins runs ({status}) whose result nobody can read, because GET finds nothing: "
+            "background runs are not judged"
+        )
+        ask.settle("background", False, "runs begin, and GET finds none of them")
+    else:
+        ask.settle("background", runs, f"background=true answered {status or shown(answer)}")
+    events = ask.perform(_first_events(ask.target, found)) if runs else []
+    slow = runs and not any(event.get("event_type") == "interaction.completed" for event in events)
+    ask.settle("background-slow", slow, "still running when looked at" if slow else "over when looked at")
+    carried = any(isinstance(event.get("event_id"), str) for event in events)
+    ask.settle("event-ids", carried, f"{counted(len(events), 'event')} of a background stream looked at")
+
+
+def _first_events(t: Target, found: str) -> Part[list[dict[str, Any]]]:
+    stream = yield from opened(t, found)
+    yield Read(stream, _STREAM_LOOK)
+    return read((yield Close(stream))).events
+
+
+def _functions(ask: Asker) -> None:
+    tool = {
+        "type": "function",
+        "name": "get_weather",
+        "description": "Gives the weather of a city.",
+        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+    }
+    config = {"tool_choice": "any"}
+    request = ask.target.create(input="Weather in Paris?", tools=[tool], generation_config=config)
+    _by_step(ask, request, "functions", "function_call")
+
+
+def _search(ask: Asker) -> None:
+    request = ask.target.create(input="What is today's news?", tools=[{"type": "google_search"}])
+    _by_step(ask, request, "search", "google_search_call")
+
+
+def _by_step(ask: Asker, request: Request, name: str, kind: str) -> None:
+    answer = ask.ask(request, name)
+    if answer is not None:
+        came = kind in _step_types(answer)
+        ask.settle(name, came, f"a {kind} step came" if came else f"no {kind} step came{_refused(answer)}")
+
+
+def _agents(ask: Asker) -> None:
+    """Run the agent in an environment and in the background, as most agents require.
+
+    If that is refused, try again without the environment, then without both.
+    """
+    agent = ask.target.agent
+    whole = {"agent": agent, "input": GREETING, "environment": "remote", "background": True}
+    without: tuple[str, ...] = ()
+    first: Exchange | None = None
+    for without in ((), ("environment",), ("environment", "background")):
+        fields = {name: value for name, value in whole.items() if name not in without}
+        answer = ask.ask(ask.target.create(fields), "agents")
+        if answer is None:
+            return
+        first = first or answer
+        if status_of(answer):
+            break
+    else:
+        ask.settle("agents", False, f"agent {agent!r} did not run{_refused(first)}")
+        return
+    background = "background" not in without
+    note = f"agent {agent!r} ran" + (f" only without {' and '.join(without)}{_refused(first)}" if without else "")
+    ask.settle("agents", background, note if background else f"{note}: checks run agents in the background")
+
+
+def _refused(answer: Exchange | None) -> str:
+    return f": {shown(answer)}" if answer is not None and answer.status not in SUCCESS else ""
+
+
+def _environments(ask: Asker) -> None:
+    _by_list(ask, "environments")
+
+
+def _webhooks(ask: Asker) -> None:
+    _by_list(ask, "webhooks")
+
+
+def _by_list(ask: Asker, name: str) -> None:
+    """Settle whether a collection is there, which means that it can be listed."""
+    answer = ask.ask(ask.target.request("GET", name, query={"page_size": 1}), name)
+    if answer is not None:
+        listed = answer.status == 200 and isinstance(read(answer).json, dict)
+        ask.settle(name, listed, f"GET {name} answered {answer.status}")
+
+
+UNDISCOVERABLE = ("two-keys", "agents-crud", "continuation")
+"""Capabilities that no request can find out."""
+
+QUESTIONS: tuple[Question, ...] = (
+    Question(("thoughts",), _thoughts),
+    Question(("store",), _storage),
+    Question(("auth",), _authentication),
+    Question(("v1",), _version_one),
+    Question(("stream",), _streaming),
+    Question(("background", "background-slow", "event-ids"), _background),
+    Question(("functions",), _functions),
+    Question(("search",), _search),
+    Question(("agents",), _agents),
+    Question(("environments",), _environments),
+    Question(("webhooks",), _webhooks),
+)
+"""All questions, in the order in which they are asked."""
+
+
+def _step_types(answer: Exchange) -> set[str]:
+    reading = read(answer)
+    if reading.is_stream:
+        steps: Any = [event.get("step") for event in reading.events]
+    else:
+        steps = (reading.interaction or {}).get("steps")
+    return {str(s.get("type")) for s in steps if isinstance(s, dict)} if isinstance(steps, list) else set()

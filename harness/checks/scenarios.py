@@ -1,0 +1,161 @@
+"""What a library of recordings holds: short exercises of lifecycle, streams, resumes, chains, tools and agents.
+
+Layer 2. The exercises are like those of the checks, but small and the same on every target: nothing is scripted
+and nothing races, so two recordings of one scenario can be compared. Whatever a scenario creates is deleted
+afterwards, without being recorded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from harness.checks.areas.agents import environment_of
+from harness.checks.areas.tools import QUESTION, first_call, result_of
+from harness.checks.vocabulary.background_runs import LONG, read_to_a_cursor, whole
+from harness.checks.vocabulary.polling import appear, need_id, settle
+from harness.checks.vocabulary.stored import UNKNOWN_ID
+from harness.checks.vocabulary.stream_events import last_cursor, stream_id
+from harness.checks.vocabulary.streamed import FORCED, WEATHER
+from harness.contract.requests import Target
+from harness.kit.actions import Close, Open, Send, Steps
+from harness.kit.check import Exercise, exercise
+from harness.outcome import UsageFault
+from harness.outcome.suggest import did_you_mean
+from harness.wire import Exchange, LiveStream
+
+EVENTS_BEFORE_HANG_UP = 3
+"""How many events the resume scenario reads before it hangs up; it reads on until one has a cursor."""
+
+_MOST_EVENTS_BEFORE_HANG_UP = 40
+
+
+class Scenario(NamedTuple):
+    """A cassette of the library: what it shows, and how it is made."""
+
+    name: str
+    shows: str
+    exercise: Exercise
+
+
+@exercise(requests=4, interactions=1)
+def _lifecycle(t: Target) -> Steps:
+    """Create, read, delete, and read again what is deleted."""
+    created: Exchange = yield Send(t.create(input="Say hi."))
+    found = need_id(created)
+    read = yield from appear(t, found)
+    deleted = yield Send(t.delete(found))
+    return {"created": created, "read": read, "deleted": deleted, "gone": (yield Send(t.get(found)))}
+
+
+@exercise(requests=5, interactions=1)
+def _background(t: Target) -> Steps:
+    """A background run, polled until it has settled."""
+    created: Exchange = yield Send(t.create(input="Say hi.", background=True))
+    return {"created": created, "polled": (yield from settle(t, need_id(created)))}
+
+
+@exercise(requests=4, interactions=1)
+def _cancel(t: Target) -> Steps:
+    """A background run that is cancelled while it works."""
+    created: Exchange = yield Send(t.create(input=LONG, background=True))
+    found = need_id(created)
+    cancelled = yield Send(t.cancel(found))
+    return {"created": created, "cancelled": cancelled, "polled": (yield from settle(t, found))}
+
+
+@exercise(requests=2, interactions=2)
+def _streaming(t: Target) -> Steps:
+    """A stream of text, and one with a summary of its thoughts."""
+    plain = yield from whole(t.create(input="Count to twenty in words.", stream=True))
+    thinking = {"thinking_level": "low", "thinking_summaries": "auto"}
+    body = {"input": "What is 17 times 23?", "generation_config": thinking, "stream": True}
+    return {"plain": plain, "thought": (yield from whole(t.create(body)))}
+
+
+@exercise(requests=4, interactions=1)
+def _resume(t: Target) -> Steps:
+    """A background stream that is left after some events, resumed there, and read again from its start."""
+    stream: LiveStream = yield Open(t.create(input="Count to twenty in words.", background=True, stream=True))
+    had = yield from read_to_a_cursor(stream, EVENTS_BEFORE_HANG_UP, most=_MOST_EVENTS_BEFORE_HANG_UP)
+    left: Exchange = yield Close(stream)
+    found, cursor = stream_id(had), last_cursor(had)
+    if not found or cursor is None:
+        return {"left": left}
+    rest = yield from whole(t.get(found, stream=True, last_event_id=cursor))
+    polled = yield from settle(t, found)
+    return {"left": left, "rest": rest, "polled": polled, "all": (yield from whole(t.get(found, stream=True)))}
+
+
+@exercise(requests=3, interactions=3)
+def _chaining(t: Target) -> Steps:
+    """A conversation of three turns, the last of them streamed."""
+    first: Exchange = yield Send(t.create(input="My name is Ada."))
+    second: Exchange = yield Send(t.create(input="What is my name?", previous_interaction_id=need_id(first)))
+    third = yield from whole(t.create(input="Spell it.", previous_interaction_id=need_id(second), stream=True))
+    return {"first": first, "second": second, "third": third}
+
+
+@exercise(requests=3, interactions=3)
+def _tools(t: Target) -> Steps:
+    """A forced function call, the turn with its result, and a call that is streamed."""
+    asked: Exchange = yield Send(t.create(input=QUESTION, tools=[WEATHER], **FORCED))
+    turn = {"input": [result_of(first_call(asked))], "tools": [WEATHER], "previous_interaction_id": need_id(asked)}
+    answered = yield Send(t.create(turn))
+    streamed = yield from whole(t.create(input=QUESTION, tools=[WEATHER], stream=True, **FORCED))
+    return {"asked": asked, "answered": answered, "streamed": streamed}
+
+
+@exercise(requests=8, interactions=2)
+def _agent(t: Target) -> Steps:
+    """An agent's run in a fresh environment, and a second turn in the same one."""
+    body = {"agent": t.agent, "input": "Say hi.", "environment": "remote", "background": True}
+    created: Exchange = yield Send(t.create(body))
+    found = need_id(created)
+    polled = yield from settle(t, found)
+    turn = {**body, "previous_interaction_id": found, "environment": environment_of(polled[-1]) or "remote"}
+    chained: Exchange = yield Send(t.create(turn))
+    again = yield from settle(t, need_id(chained))
+    return {"created": created, "polled": polled, "chained": chained, "again": again}
+
+
+@exercise(requests=4)
+def _errors(t: Target) -> Steps:
+    """Requests that are refused: an unknown id, an unknown model, a wrong field, malformed JSON."""
+    return {
+        "unknown": (yield Send(t.get(UNKNOWN_ID))),
+        "model": (yield Send(t.create(model="harness-no-such-model", input="Say hi."))),
+        "field": (yield Send(t.create(input="Say hi.", temperature="warm"))),
+        "malformed": (yield Send(t.request("POST", "interactions", b'{"model": '))),
+    }
+
+
+SCENARIOS: Mapping[str, Scenario] = {
+    name: Scenario(name, (found.run.__doc__ or "").strip(), found)
+    for name, found in {
+        "lifecycle": _lifecycle,
+        "background": _background,
+        "cancel": _cancel,
+        "streaming": _streaming,
+        "resume": _resume,
+        "chaining": _chaining,
+        "tools": _tools,
+        "agent": _agent,
+        "errors": _errors,
+    }.items()
+}
+"""The scenarios by name, which is also the name of the cassette."""
+
+
+def chosen(names: list[str]) -> list[Scenario]:
+    """The scenarios with these names; `all` means every one. Raises UsageFault, with a suggestion, for others."""
+    wanted: dict[str, Scenario] = {}
+    for name in names:
+        if name == "all":
+            wanted.update(SCENARIOS)
+        elif name in SCENARIOS:
+            wanted[name] = SCENARIOS[name]
+        else:
+            hint = did_you_mean(name, SCENARIOS, otherwise=f": {', '.join(SCENARIOS)}, all")
+            raise UsageFault(f"no scenario is named {name!r}{hint}")
+    return list(wanted.values())

@@ -1,0 +1,85 @@
+"""Background runs that last long enough to act on, held in place if the target allows it.
+
+Layer 2. On a scriptable target a run is held until it is released, so that there is no race. Elsewhere the input
+asks for a long answer and the exercise acts at once; a run that is over first is a lost race, not a failure.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from harness.checks.vocabulary.expect import SUCCESS
+from harness.checks.vocabulary.polling import Part, need_id, settled
+from harness.checks.vocabulary.stream_events import Event, decoded, last_cursor
+from harness.contract.requests import Target
+from harness.kit.actions import Finish, Open, Read, Send
+from harness.outcome import Unmet
+from harness.wire import Exchange, LiveStream, Request
+
+LONG = "Write a story of two thousand words about a lighthouse."
+"""An input that keeps a live model busy for some seconds."""
+
+HELD_AFTER = 8
+"""Events that a held run sends before it stops: enough to cut it in the middle of a step."""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A background run that had not settled when its create was answered. `held`: it is held until `let_go`."""
+
+    id: str
+    created: Exchange
+    held: bool
+
+
+def script(t: Target, marker: str, **keys: Any) -> Part[bool]:
+    """Script the answer to the next create whose input contains `(marker)` → whether the target accepted it."""
+    if "script" not in t.capabilities:
+        return False
+    body = {**keys, "match": {"input_contains": f"({marker})"}}
+    answer: Exchange = yield Send(t.control("POST", "scripts", body))
+    return answer.status in SUCCESS
+
+
+def scripted(t: Target, marker: str, **keys: Any) -> Part[None]:
+    """Like `script`, for exercises that depend on it: raises `Unmet` if the target does not accept scripts."""
+    if not (yield from script(t, marker, **keys)):
+        raise Unmet("the target takes no scripts through /__harness__/")
+
+
+def begin(t: Target, marker: str, **fields: Any) -> Part[Running]:
+    """Begin a background run that is still in progress; `marker` separates its script from other exercises'.
+
+    Raises `Unmet` if the create brings no id, or, with `race_lost`, if the run was over at once.
+    """
+    held = yield from script(t, marker, hold={"after": HELD_AFTER})
+    answer: Exchange = yield Send(t.create(input=f"{LONG} ({marker})", background=True, **fields))
+    found = need_id(answer)
+    if settled(answer):
+        raise Unmet("the background run was over when its create was answered", race_lost=True)
+    return Running(found, answer, held)
+
+
+def let_go(t: Target, run: Running) -> Part[None]:
+    """Release a held run; do nothing for a run that is not held."""
+    if run.held:
+        yield Send(t.control("POST", "release", {"id": run.id}))
+
+
+def read_to_a_cursor(stream: LiveStream, count: int, *, most: int) -> Part[list[Event]]:
+    """Read `count` events of a stream, and more until one carries a cursor, at most `most`."""
+    had = decoded((yield Read(stream, count)))
+    while last_cursor(had) is None and len(had) < most:
+        more = decoded((yield Read(stream, 1)))
+        if not more:
+            break
+        had += more
+    return had
+
+
+def whole(request: Request) -> Part[Exchange]:
+    """Open a stream and read it to its end."""
+    stream = yield Open(request)
+    exchange: Exchange = yield Finish(stream)
+    return exchange

@@ -1,0 +1,199 @@
+"""Helpers shared by the judges: which statuses pass, what a body contains, how to build a finding.
+
+Layer 2. Pure, and safe on anything a target may send. If a prerequisite of a judge is missing, these helpers raise
+`Unmet`; `Check.observe` turns that into an untestable observation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from harness.contract import read
+from harness.contract.data.output import USER_INPUT, steps_of, text_of
+from harness.contract.judge.agreement import judge_settled
+from harness.contract.judge.replies import CLIENT_ERROR as CLIENT_ERROR
+from harness.contract.judge.replies import REPLIES, Reply
+from harness.contract.judge.replies import SUCCESS as SUCCESS
+from harness.contract.judge.wording import (
+    format_answer,
+    format_ending,
+    format_request,
+    format_statuses,
+    format_value,
+)
+from harness.outcome import Finding, Severity, Unmet
+from harness.wire import Exchange
+
+TOO_MANY = 429
+OVERLOADED = 503
+
+_MARKS = frozenset({"id", "status", "steps"})
+"""An object with any of these fields counts as an interaction; other rules judge its content."""
+
+
+def broken(message: str, *, expected: str = "", actual: str = "") -> Finding:
+    """Build a finding that the rule is broken; `Check.observe` fills in the rule."""
+    return Finding("", message, expected, actual)
+
+
+def lenient(message: str, *, expected: str = "", actual: str = "") -> Finding:
+    """Build a finding that the rule is kept only in a lenient reading."""
+    return Finding("", message, expected, actual, severity=Severity.NON_STRICT)
+
+
+def noted(message: str, *, expected: str = "", actual: str = "") -> Finding:
+    """Build a finding that is worth reporting but breaks no rule."""
+    return Finding("", message, expected, actual, severity=Severity.INFORMATION)
+
+
+def at(name: str, findings: Iterable[Finding]) -> Iterator[Finding]:
+    """Add the name of an exchange to findings about it."""
+    return (finding.at(exchange=name) for finding in findings)
+
+
+def expect_status(
+    exchange: Exchange, *, accepts: Container[int], tolerates: Container[int] = (), notes: Container[int] = ()
+) -> Iterator[Finding]:
+    """Yield nothing for an accepted status, a milder finding for a tolerated or noted one, else a broken rule.
+
+    A missing answer breaks the rule too; only this function turns a dead connection into a finding. Raises `Unmet`
+    for a 429, and for a 503 with an API error body if 503 is in none of the arguments: a target that limits our
+    rate or is overloaded has not looked at the request.
+    """
+    yield from _expect(exchange, Reply(accepts, tolerates, notes))
+
+
+def expect_reply(rule: str, exchange: Exchange) -> Iterator[Finding]:
+    """Like `expect_status`, with the statuses that the contract lists for a rule (`contract.judge.replies`)."""
+    yield from _expect(exchange, REPLIES[rule], rule)
+
+
+def _expect(exchange: Exchange, reply: Reply, code: str = "") -> Iterator[Finding]:
+    if exchange.status == TOO_MANY:
+        raise Unmet(f"{asked(exchange)} was answered {TOO_MANY}: the target limits our rate")
+    unheard = exchange.status == OVERLOADED and reply.severity(OVERLOADED) is Severity.BROKEN
+    if unheard and read(exchange).error is not None:
+        raise Unmet(f"{asked(exchange)} was answered {OVERLOADED}: the target is overloaded")
+    yield from reply.judge(exchange, code)
+
+
+def expect_alive(exchange: Exchange, *, accepts: Container[int]) -> Iterator[Finding]:
+    """Like `expect_status`, for a target that must have survived something: here a 503 breaks the rule."""
+    if exchange.status == OVERLOADED:
+        yield broken(f"{asked(exchange)} finds nobody", expected=format_statuses(accepts), actual=shown(exchange))
+    else:
+        yield from expect_status(exchange, accepts=accepts)
+
+
+def expect_object(
+    exchange: Exchange,
+    *,
+    accepts: Container[int] = SUCCESS,
+    tolerates: Container[int] = (),
+    notes: Container[int] = (),
+    marks: Iterable[str] = (),
+) -> Iterator[Finding]:
+    """Like `expect_status`; a 2xx answer that is not a JSON object, or has none of the `marks`, breaks the rule.
+
+    For the one check of an exercise that judges the answer as a whole; other checks judge the object's content.
+    """
+    yield from expect_status(exchange, accepts=accepts, tolerates=tolerates, notes=notes)
+    if exchange.status not in SUCCESS:
+        return
+    body, wanted = read(exchange).json, list(marks)
+    if not isinstance(body, dict) or (wanted and not any(mark in body for mark in wanted)):
+        lacks = f"an object with {' or '.join(sorted(wanted))}" if wanted else "a JSON object"
+        yield broken(f"{asked(exchange)} brought something else", expected=lacks, actual=shown(exchange))
+
+
+def expect_interaction(
+    exchange: Exchange, *, tolerates: Container[int] = (), notes: Container[int] = ()
+) -> Iterator[Finding]:
+    """Like `expect_object`, for an answer that must be an interaction."""
+    yield from expect_object(exchange, tolerates=tolerates, notes=notes, marks=_MARKS)
+
+
+def expect_offered(exchange: Exchange) -> Iterator[Finding]:
+    """Like `expect_interaction`, for an optional ability of a target or model: raises `Unmet` if it is refused.
+
+    A clean refusal means that the ability is absent; a crash, or a body that is not an interaction, that it is
+    broken.
+    """
+    if exchange.status in CLIENT_ERROR:
+        raise Unmet(f"{asked(exchange)} was refused: {shown(exchange)}")
+    yield from expect_interaction(exchange)
+
+
+def expect_settled(exchange: Exchange) -> Iterator[Finding]:
+    """A status that is not settled breaks the rule. Raises `Unmet` if the answer is not an interaction."""
+    yield from judge_settled("", interaction_in(exchange))
+
+
+def interaction_in(exchange: Exchange) -> Mapping[str, Any]:
+    """Return the JSON object of a successful answer. Raises `Unmet` if there is none."""
+    answered(exchange)
+    body = read(exchange).json
+    if exchange.status not in SUCCESS or not isinstance(body, dict):
+        raise Unmet(f"{asked(exchange)} brought no interaction: {shown(exchange)}")
+    return body
+
+
+def answered(exchange: Exchange) -> Exchange:
+    """Return the exchange if a response head arrived, else raise `Unmet`."""
+    if exchange.status is None:
+        raise Unmet(f"no answer to {asked(exchange)}: {ended(exchange)}")
+    return exchange
+
+
+def input_text(body: Mapping[str, Any]) -> str | None:
+    """Return the text of the caller's first input in a stored interaction, None if it shows no input."""
+    inputs = [step for step in steps_of(body) if step.get("type") == USER_INPUT]
+    if inputs:
+        return text_of(inputs[0].get("content"))
+    return text_of(body["input"]) if "input" in body else None
+
+
+def of_rule(rule: str, exchange: Exchange) -> Iterator[Finding]:
+    """Return the contract's findings under one rule. Raises `Unmet` if no answer arrived."""
+    answered(exchange)
+    return (finding for finding in read(exchange).findings if finding.rule == rule)
+
+
+def among(
+    name: str, answers: Sequence[Exchange], judge: Callable[[Exchange], Iterable[Finding]]
+) -> Iterator[Finding]:
+    """Apply one judge to a list of answers; each finding gets its answer's position in the list.
+
+    Raises `Unmet` for an empty list, since a check that looked at nothing must not pass.
+    """
+    if not answers:
+        raise Unmet(f"there are no {name} to look at")
+    for number, answer in enumerate(answers):
+        yield from at(f"{name}[{number}]", judge(answer))
+
+
+def code_of(exchange: Exchange) -> str:
+    """Return the code of an error body if it is a string, else `""`."""
+    error = read(exchange).error
+    return error[0] if error is not None and isinstance(error[0], str) else ""
+
+
+def asked(exchange: Exchange) -> str:
+    """Format the request's method and target for a message; a key in the query is masked."""
+    return format_request(exchange)
+
+
+def shown(exchange: Exchange) -> str:
+    """Format the status and the error or the beginning of the body, for a message."""
+    return format_answer(exchange)
+
+
+def ended(exchange: Exchange) -> str:
+    """Format how the answer ended, for a message."""
+    return format_ending(exchange)
+
+
+def briefly(value: object) -> str:
+    """Format a JSON value, shortened to fit a message; never raises, however deep or odd the value is."""
+    return format_value(value)

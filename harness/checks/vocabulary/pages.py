@@ -1,0 +1,75 @@
+"""Paged lists: reading all pages, and the entries of one page.
+
+Layer 2. Bounded: reading stops after `MOST` pages, in case a target's pages never end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from harness.checks.vocabulary.expect import SUCCESS, at, broken, expect_object, interaction_in
+from harness.checks.vocabulary.polling import Part
+from harness.contract import read
+from harness.contract.requests import Target
+from harness.kit.actions import Send
+from harness.outcome import Finding, Unmet
+from harness.outcome.words import counted
+from harness.wire import Exchange
+
+MOST = 20
+"""The most pages to read of one list; a longer list is not judged to its end."""
+
+
+def pages(t: Target, path: str, size: int) -> Part[list[Exchange]]:
+    """Read every page of a list in order, up to `MOST`, with page_size `size`."""
+    found: list[Exchange] = []
+    token = ""
+    while len(found) < MOST:
+        query = {"page_size": size, **({"page_token": token} if token else {})}
+        page: Exchange = yield Send(t.request("GET", path, query=query))
+        found.append(page)
+        token = next_token(page)
+        if not token:
+            break
+    return found
+
+
+def next_token(page: Exchange) -> str:
+    """Return the token of the next page, `""` after the last one."""
+    body = read(page).json
+    token = body.get("next_page_token") if page.status in SUCCESS and isinstance(body, dict) else None
+    return token if isinstance(token, str) else ""
+
+
+def entries(page: Exchange, field: str) -> list[dict[str, Any]]:
+    """Return the entries of one page, none if the array is absent. Raises `Unmet` if the answer is no page."""
+    found = interaction_in(page).get(field)
+    return [entry for entry in found if isinstance(entry, dict)] if isinstance(found, list) else []
+
+
+def ids(listed: Sequence[Exchange], field: str) -> list[str]:
+    """Return the ids of all entries of all pages."""
+    return [str(entry.get("id")) for page in listed for entry in entries(page, field)]
+
+
+def each_once(listed: Sequence[Exchange], field: str, expected: Sequence[str]) -> Iterator[Finding]:
+    """Yield findings for repeated entries, missing `expected` entries, and pages that are not objects.
+
+    In findings the pages are named `paged[n]`, after the result of their exercise. Raises `Unmet` if there are
+    more than `MOST` pages.
+    """
+    flaws = [found for number, page in enumerate(listed) for found in at(f"paged[{number}]", expect_object(page))]
+    yield from flaws
+    if flaws:
+        return
+    seen = ids(listed, field)
+    twice = sorted({one for one in seen if seen.count(one) > 1})
+    if twice:
+        yield broken("entries come more than once", expected="each once", actual=", ".join(twice[:5]))
+    if next_token(listed[-1]):
+        raise Unmet(f"the list has more than {MOST} pages")
+    lost = [one for one in expected if one not in seen]
+    if lost:
+        others = counted(len(seen), "other")
+        yield broken("entries do not come at all", expected=", ".join(lost[:5]), actual=others)

@@ -1,0 +1,162 @@
+"""Parts of exercises: taking the id from an answer, and polling until something has happened.
+
+Layer 2. Use every generator here with `yield from`; each is bounded by the target's `wait` or `gone_within`.
+Whatever the target fails to provide raises `Unmet`, never an error of our own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+from typing import Any, TypeAlias, TypeVar
+
+from harness.checks.vocabulary.expect import SUCCESS, TOO_MANY, asked, broken, shown
+from harness.contract import read
+from harness.contract.requests import Target
+from harness.contract.tables.lifecycle import is_settled
+from harness.kit.actions import Action, Finish, Open, Send, Wait
+from harness.outcome import Finding, Unmet
+from harness.outcome.words import counted
+from harness.wire import Exchange, LiveStream, Request
+
+T = TypeVar("T")
+Part: TypeAlias = Generator[Action, Any, T]
+"""A part of an exercise that yields actions and returns a `T`."""
+
+_FIRST, _GROWTH, _LONGEST = 0.02, 1.6, 5.0
+"""Pauses between polls: the first in seconds, the growth factor, the longest in seconds. Most things happen soon,
+on a nearby target within milliseconds; the others may take long."""
+
+_PASSING = frozenset({404, TOO_MANY, 503})
+"""Refusals that may be temporary: not readable yet, too many requests, overloaded. Others are final."""
+
+
+def id_of(exchange: Exchange) -> str:
+    """Return the id in a successful answer, `""` if it has none."""
+    body = read(exchange).json
+    found = body.get("id") if exchange.status in SUCCESS and isinstance(body, dict) else None
+    return found if isinstance(found, str) else ""
+
+
+def need_id(exchange: Exchange) -> str:
+    """Return the id in a successful answer. Raises `Unmet` if there is none."""
+    found = id_of(exchange)
+    if not found:
+        raise Unmet(f"{asked(exchange)} brought no id: {shown(exchange)}")
+    return found
+
+
+def expect_id(exchange: Exchange, message: str = "no id") -> Iterator[Finding]:
+    """A successful answer without an id breaks the rule; other checks judge the rest of it."""
+    if exchange.status in SUCCESS and not id_of(exchange):
+        yield broken(message, expected="a non-empty string", actual=shown(exchange))
+
+
+def status_of(exchange: Exchange) -> str:
+    """Return the interaction's status in a successful answer, `""` if it has none."""
+    body = read(exchange).json
+    found = body.get("status") if exchange.status in SUCCESS and isinstance(body, dict) else None
+    return found if isinstance(found, str) else ""
+
+
+def settled(exchange: Exchange) -> bool:
+    """Return whether the answer shows a run whose status will not change any more."""
+    return is_settled(status_of(exchange))
+
+
+def polls(t: Target, interaction_id: str, *, patient: bool = True) -> Part[list[Exchange]]:
+    """GET until the run has settled, the answer is a final refusal, or `wait` is over → every answer, in order.
+
+    A 404 is retried for at most `gone_within`. `patient=False`: GET once, for an exercise that has already waited
+    in vain for a 404 to pass.
+    """
+    return (yield from _repeat(t, t.get(interaction_id), _over, within=t.wait if patient else 0.0))
+
+
+def settle(t: Target, interaction_id: str) -> Part[list[Exchange]]:
+    """Like `polls`, but raises `Unmet` if the run did not settle in time."""
+    seen = yield from polls(t, interaction_id)
+    if not settled(seen[-1]):
+        raise Unmet(f"the run never settled: {counted(len(seen), 'look')}, the last {shown(seen[-1])}")
+    return seen
+
+
+def appear(t: Target, interaction_id: str, *, patient: bool = True) -> Part[list[Exchange]]:
+    """GET until the answer is no longer a 404, for at most `gone_within` → every answer, in order.
+
+    `patient` as in `polls`.
+    """
+    return (yield from appear_as(t, t.get(interaction_id), patient=patient))
+
+
+def appear_as(t: Target, request: Request, *, patient: bool = True) -> Part[list[Exchange]]:
+    """Like `appear`, with the caller's own GET request."""
+    within = t.gone_within if patient and t.keeps else 0.0
+    return (yield from _repeat(t, request, lambda seen: seen.status != 404, within=within))
+
+
+def vanish(t: Target, interaction_id: str) -> Part[list[Exchange]]:
+    """GET until the interaction is gone, for at most `gone_within` → every answer, in order."""
+    return (yield from _repeat(t, t.get(interaction_id), _gone, within=t.gone_within))
+
+
+def opened(t: Target, interaction_id: str) -> Part[LiveStream]:
+    """Open the event stream of an interaction; retry while the answer is a 404, for at most `gone_within`."""
+    spent, pause_after = 0.0, pauses()
+    while True:
+        stream: LiveStream = yield Open(t.get(interaction_id, stream=True))
+        if stream.status != 404 or spent >= t.gone_within:
+            return stream
+        refused: Exchange = yield Finish(stream)
+        pause = min(next(pause_after), t.gone_within - spent)
+        yield Wait(pause)
+        spent += refused.seconds + pause
+
+
+def _repeat(
+    t: Target, request: Request, enough: Callable[[Exchange], bool], *, within: float
+) -> Part[list[Exchange]]:
+    """Repeat a request until `enough`, until `within` is over, or until a 404 has lasted for `gone_within`.
+
+    The last request is sent at the very end of that time.
+    """
+    seen: list[Exchange] = []
+    spent = missing = 0.0
+    for pause in pauses():
+        answer: Exchange = yield Send(request)
+        seen.append(answer)
+        absent = answer.status == 404
+        spent += answer.seconds
+        missing = missing + answer.seconds if absent else 0.0
+        left = min(within - spent, t.gone_within - missing) if absent else within - spent
+        if enough(answer) or left <= 0:
+            break
+        yield Wait(min(pause, left))
+        spent += min(pause, left)
+        missing += min(pause, left) if absent else 0.0
+    return seen
+
+
+def pauses() -> Iterator[float]:
+    """Yield the seconds to wait before each next poll, endlessly."""
+    pause = _FIRST
+    while True:
+        yield pause
+        pause = min(pause * _GROWTH, _LONGEST)
+
+
+def pauses_within(seconds: float) -> Iterator[float]:
+    """Yield the same pauses until they add up to `seconds`; the last one is shortened to fit."""
+    for pause in pauses():
+        if seconds <= 0:
+            return
+        yield min(pause, seconds)
+        seconds -= pause
+
+
+def _over(answer: Exchange) -> bool:
+    refused = answer.status is not None and answer.status not in SUCCESS and answer.status not in _PASSING
+    return settled(answer) or refused
+
+
+def _gone(answer: Exchange) -> bool:
+    return answer.status is not None and answer.status not in SUCCESS

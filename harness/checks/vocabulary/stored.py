@@ -1,0 +1,74 @@
+"""Stored interactions from create to after delete: the exercises that most core checks share.
+
+Layer 2. Each create costs one short answer of the model; everything else here uses no tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from harness.checks.vocabulary.expect import asked, shown
+from harness.checks.vocabulary.polling import appear, id_of, vanish
+from harness.contract.requests import Target, segment
+from harness.kit.actions import Exchanges, Send, Steps, stopped
+from harness.kit.check import exercise
+from harness.wire import Exchange, Request
+
+HELLO = "Say hi."
+UNKNOWN_ID = "v1_aGFybmVzcy11bmtub3duLWludGVyYWN0aW9u"
+"""Has the form of the ids in the public recordings, but names no interaction."""
+
+WRONG_KEY = "harness-wrong-key"
+
+
+@exercise(requests=12, interactions=1)
+def a_stored_interaction(t: Target) -> Steps:
+    """Create, read in every way, delete, and request it again; `answers` holds all exchanges in order.
+
+    `reads` are the first reads, repeated while they are answered 404; `got` is the last of them.
+    """
+    seen: Exchanges = {"created": (yield Send(t.create(input=HELLO)))}
+    found = id_of(seen["created"])
+    if not found:
+        reason = f"{asked(seen['created'])} brought no id: {shown(seen['created'])}"
+        return stopped({**seen, "answers": all_of(seen)}, reason)
+    seen["reads"] = yield from appear(t, found)
+    seen["again"] = yield Send(t.get(found))
+    seen["with_input"] = yield Send(t.get(found, include_input=True))
+    seen["unstreamed"] = yield Send(_as_the_sdk_reads(t, found))
+    seen["with_cursor"] = yield Send(t.get(found, last_event_id="harness-cursor"))
+    seen["odd_query"] = yield Send(t.get(found, harness_unknown="1"))
+    seen["deleted"] = yield Send(t.delete(found))
+    seen["gone"] = yield from vanish(t, found)
+    seen["gone_stream"] = yield Send(t.get(found, stream=True))
+    seen["deleted_again"] = yield Send(t.delete(found))
+    seen["chained"] = yield Send(t.create(input=HELLO, previous_interaction_id=found))
+    return {**seen, "got": seen["reads"][-1], "answers": all_of(seen)}
+
+
+@exercise(requests=5, interactions=3)
+def several_interactions(t: Target) -> Steps:
+    """Create two, delete the first, create a third, read the second."""
+    seen: Exchanges = {"first": (yield Send(t.create(input=HELLO))), "second": (yield Send(t.create(input=HELLO)))}
+    one, other = id_of(seen["first"]), id_of(seen["second"])
+    if not one or not other:
+        return stopped(seen, "a create brought no id, so there is nothing to delete or read")
+    seen["deleted"] = yield Send(t.delete(one))
+    seen["third"] = yield Send(t.create(input=HELLO))
+    seen["other"] = (yield from appear(t, other))[-1]
+    return seen
+
+
+def all_of(seen: Mapping[str, Any]) -> list[Exchange]:
+    """Return every exchange among an exercise's results, in the order in which they were made."""
+    found: list[Exchange] = []
+    for value in seen.values():
+        several: Iterable[Any] = value if isinstance(value, list) else (value,)
+        found += [one for one in several if isinstance(one, Exchange)]
+    return found
+
+
+def _as_the_sdk_reads(t: Target, interaction_id: str) -> Request:
+    path = f"interactions/{segment(interaction_id)}"
+    return t.request("GET", path, query={"stream": False}, headers=[("accept", "application/json")])

@@ -1,0 +1,74 @@
+"""One stream of each kind that a target supports: the exercise that most checks of streams share.
+
+Layer 2. Costs four short answers of the model; reading them again uses no tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from harness.checks.vocabulary.background_runs import whole
+from harness.checks.vocabulary.polling import Part, appear
+from harness.checks.vocabulary.stored import HELLO
+from harness.checks.vocabulary.stream_events import events_in, is_stream, stream_id
+from harness.contract.requests import Target
+from harness.kit.actions import Steps
+from harness.kit.check import exercise
+from harness.wire import Exchange
+
+Streams = Mapping[str, Exchange]
+"""Accepted streams by kind."""
+
+WEATHER = {
+    "type": "function",
+    "name": "get_weather",
+    "description": "The weather of one place.",
+    "parameters": {
+        "type": "object",
+        "properties": {"location": {"type": "string", "description": "A city."}},
+        "required": ["location"],
+    },
+}
+"""The function that checks declare."""
+
+FORCED: Mapping[str, Any] = {"generation_config": {"tool_choice": "any"}}
+
+KINDS: Mapping[str, Mapping[str, Any]] = {
+    "background": {"input": HELLO, "background": True},
+    "tool": {"input": "How is the weather in Paris?", "tools": [WEATHER], **FORCED},
+    "thought": {
+        "input": "What is 17 times 23?",
+        "generation_config": {"thinking_level": "low", "thinking_summaries": "auto"},
+    },
+}
+"""The kinds of stream besides plain text, with the body that requests them."""
+
+
+@exercise(requests=9, interactions=4)
+def streams_of_all_kinds(t: Target) -> Steps:
+    """A stream of each kind, a GET of each interaction, and a replay of the text stream."""
+    text = yield from whole(t.create(input=HELLO, stream=True))
+    answers: dict[str, Exchange] = {"text": text}
+    for name, body in KINDS.items():
+        answers[name] = yield from whole(t.create(body, stream=True))
+    stored = yield from _stored(t, answers)
+    found = _told_id(text)
+    replay = (yield from whole(t.get(found, stream=True))) if found else None
+    streams = {name: answer for name, answer in answers.items() if is_stream(answer)}
+    if replay is not None and is_stream(replay):
+        streams["replay"] = replay
+    return {**answers, "streams": streams, "stored": stored, "replay": replay}
+
+
+def _stored(t: Target, answers: Streams) -> Part[dict[str, Exchange]]:
+    stored: dict[str, Exchange] = {}
+    for name, answer in answers.items():
+        found = _told_id(answer)
+        if found:
+            stored[name] = (yield from appear(t, found))[-1]
+    return stored
+
+
+def _told_id(answer: Exchange) -> str:
+    return stream_id(events_in(answer)) if is_stream(answer) and not answer.truncated else ""

@@ -1,0 +1,64 @@
+"""`harness explain ID…`: everything that is known about a check.
+
+Layer 7.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from harness.checks.capabilities import CAPABILITIES
+from harness.cli.arguments import Parser
+from harness.cli.output import say
+from harness.engine import plan as planning
+from harness.engine.capabilities import everything
+from harness.engine.plan import Selection, make_plan
+from harness.engine.search.rules import RULES
+from harness.kit.check import Check
+from harness.outcome import Rule
+from harness.outcome.words import counted
+
+
+def run(words: Sequence[str]) -> int:
+    """Run the command."""
+    parser = Parser("explain", "Explain checks: rule, source, what breaks without it, what passes, what it costs.")
+    parser.add_argument("ids", nargs="+", metavar="ID", help="check id, glob or area")
+    arguments = parser.parse(words)
+    own = [rule for rule in RULES if rule.id in arguments.ids]
+    others = [name for name in arguments.ids if name not in {rule.id for rule in own}]
+    say("\n\n".join(["\n".join(_rule_lines(rule)) for rule in own] + (_blocks(others) if others else [])))
+    return 0
+
+
+def _blocks(ids: Sequence[str]) -> list[str]:
+    plan = make_plan(planning.load_catalogue(), Selection(checks=tuple(ids)), everything())
+    return ["\n".join(_lines(planned.check)) for planned in plan.checks if planned.skip is None]
+
+
+def _rule_lines(rule: Rule) -> Iterator[str]:
+    """Explain a rule of the fuzzer, for which there is no check."""
+    yield f"{rule.id}: a rule of `harness fuzz`"
+    yield f"  requirement ({rule.level}): {rule.statement}"
+    yield f"  source: {rule.source}"
+    yield f"  what breaks: {rule.breaks}"
+
+
+def _lines(check: Check) -> Iterator[str]:
+    rule = check.rule
+    yield f"{check.id}: {check.title}"
+    yield f"  requirement ({rule.level}): {rule.statement}"
+    yield f"  source: {rule.source}{f' {rule.source.url}' if rule.source.url else ''}"
+    yield f"  what breaks: {rule.breaks}"
+    for outcome in check.accepts:
+        yield f"  passes: {outcome}"
+    if check.everywhere:
+        yield "  looks at: every answer of a run, whichever exercise brings it"
+    yield f"  profile: {check.profile}"
+    for name in sorted(check.requires):
+        yield f"  needs: {name} (a target that {CAPABILITIES[name]})"
+    if rule.since or rule.until:
+        yield f"  holds: from revision {rule.since or 'any'} until {rule.until or 'now'}"
+    exercise = check.exercise
+    cost = f"{counted(exercise.requests, 'request')}, {counted(exercise.interactions, 'interaction')} created"
+    yield f"  exercise: {exercise.name}, {cost}"
+    yield f"  run it alone: harness check TARGET -c {check.id}"

@@ -1,0 +1,171 @@
+"""`harness fuzz TARGET`: search a server for requests and histories that break its promises.
+
+Layer 7.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.benches.server.reachability import wait_until_up
+from harness.cli.arguments import Parser, count, level_named, positive_seconds
+from harness.cli.output import PLAIN_FORMATS, ReportFiles, say, write_json
+from harness.cli.target_options import add_target_arguments, parse_with_configuration, resolve, said_capabilities
+from harness.outcome import UsageFault
+from harness.outcome.suggest import did_you_mean
+from harness.outcome.words import counted
+
+if TYPE_CHECKING:
+    from harness.engine.search.run import FuzzOptions
+
+PROFILES = ("smoke", "ci", "nightly", "strict")
+_EXTRA = ("hypothesis", "schemathesis")
+
+
+def run(words: Sequence[str]) -> int:
+    """Run the command. Exit code: 0 no failure, 1 a promise is broken, 3 an engine proved nothing."""
+    arguments = parse_with_configuration(_parser(), list(words))
+    _need_the_extra()
+    from harness.contract.tables.protocol import PROTOCOL
+    from harness.engine.search.run import exit_of, fuzz
+    from harness.report.fuzz import engine_lines, failure_lines, fuzz_record, junit_cases, ordered
+    from harness.report.reproduction import write_all
+    from harness.wire.mask import Mask
+
+    target = resolve(arguments)
+    options = _options(arguments)
+    files = ReportFiles(arguments.report or (), PLAIN_FORMATS)
+    wait_until_up(target, arguments.wait or 0.0)
+    mask = Mask(target.info.secrets, PROTOCOL.secret_fields)
+    runs = []
+    for done in fuzz(target, options):
+        runs.append(done)
+        for line in engine_lines(done, mask) if not arguments.json else ():
+            say(line)
+    failures = ordered(runs, strict=options.strict)
+    for failure in failures:
+        paths = write_all(failure, target.info, mask, Path(arguments.output)) if arguments.output else []
+        if not arguments.json:
+            lines = failure_lines(failure, target.info, mask, strict=options.strict, verbose=arguments.verbose)
+            say("\n".join(["", *lines, *(f"  written: {path}" for path in paths)]))
+    code = exit_of(runs, strict=options.strict)
+    record = partial(fuzz_record, runs, target.info, mask, seed=options.seed, strict=options.strict, code=code)
+    files.write_plain(record, lambda: junit_cases(runs, target.info, mask, strict=options.strict))
+    if arguments.json:
+        write_json(record())
+    else:
+        say(f"\n{counted(len(failures), 'finding')}, seed {options.seed}")
+    return code
+
+
+def _parser() -> Parser:
+    parser = Parser("fuzz", "Search a server for requests and histories that break its promises.", epilog=_EPILOG)
+    add_target_arguments(parser)
+    group = parser.add_argument_group("search")
+    group.add_argument(
+        "-e",
+        "--engine",
+        action="append",
+        metavar="NAME",
+        help="history, laws, schema or exhaustive (repeatable)",
+    )
+    group.add_argument(
+        "--exhaustive", type=count, metavar="N", help="try every history of up to N operations (emulator only)"
+    )
+    group.add_argument(
+        "--profile",
+        metavar="NAME",
+        default="smoke",
+        help="smoke (default), ci or nightly; append `,strict` for stricter rules",
+    )
+    group.add_argument(
+        "--max-examples",
+        type=count,
+        metavar="N",
+        help="number of histories, of laws, and of examples per operation",
+    )
+    group.add_argument(
+        "--time", type=positive_seconds, metavar="S", help="time budget for all engines together, in seconds"
+    )
+    group.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="seed of the random generators (default: 0)"
+    )
+    group.add_argument(
+        "--database", metavar="WHERE", help="where Hypothesis keeps examples: DIR, redis://… or github:OWNER/REPO"
+    )
+    group = parser.add_argument_group("verdicts")
+    group.add_argument(
+        "--level", metavar="LEVEL", help="weakest level to judge: must, should or may (default: may)"
+    )
+    group.add_argument("--strict", action="store_true", default=None, help="broken SHOULDs fail, too")
+    group = parser.add_argument_group("output")
+    group.add_argument(
+        "--store",
+        metavar="DIR",
+        default=".harness/fuzz",
+        help="failures to replay first next time (default: .harness/fuzz)",
+    )
+    group.add_argument("--no-store", action="store_true", help="neither keep nor replay failures")
+    group.add_argument(
+        "-o", "--output", metavar="DIR", help="write each failure as a script, a test and a cassette"
+    )
+    group.add_argument("--report", action="append", metavar="FORMAT=PATH", help=", ".join(PLAIN_FORMATS))
+    group.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+    group.add_argument("-v", "--verbose", action="store_true", help="explain warnings")
+    return parser
+
+
+_EPILOG = """\
+With --exhaustive and no --engine, only that engine runs. The profile `strict` adds rules that lenient services
+break (such as refusing unknown fields) and makes broken SHOULDs fail. A live target is billed for what the
+search creates."""
+
+
+def _need_the_extra() -> None:
+    missing = [name for name in _EXTRA if importlib.util.find_spec(name) is None]
+    if missing:
+        verb = "are" if len(missing) > 1 else "is"
+        raise UsageFault(f"{' and '.join(missing)} {verb} not installed: pip install 'interactions-harness[fuzz]'")
+
+
+def _options(arguments: argparse.Namespace) -> FuzzOptions:
+    from harness.engine.search.budget import BUDGETS, open_database
+    from harness.engine.search.run import FuzzOptions
+
+    profiles = [name.strip() for name in arguments.profile.split(",") if name.strip()]
+    for name in profiles:
+        if name not in PROFILES:
+            raise UsageFault(f"unknown profile {name!r}{did_you_mean(name, PROFILES)}")
+    strict = bool(arguments.strict) or "strict" in profiles
+    sizes = [name for name in profiles if name != "strict"] or ["smoke"]
+    if len(sizes) > 1:
+        raise UsageFault(f"--profile {arguments.profile!r} names several sizes: keep one of {', '.join(sizes)}")
+    return FuzzOptions(
+        engines=_engines(arguments),
+        budget=BUDGETS[sizes[0]].limited(arguments.max_examples, None),
+        depth=arguments.exhaustive or 3,
+        seconds=arguments.time,
+        seed=arguments.seed,
+        level=level_named(arguments.level),
+        strict=strict,
+        said=said_capabilities(arguments),
+        database=open_database(arguments.database),
+        store=None if arguments.no_store else Path(arguments.store),
+    )
+
+
+def _engines(arguments: argparse.Namespace) -> tuple[str, ...]:
+    from harness.engine.search.run import ENGINES, EXHAUSTIVE, USUAL
+
+    chosen = [name.strip() for word in arguments.engine or () for name in word.split(",")]
+    for name in chosen:
+        if name not in ENGINES:
+            raise UsageFault(f"unknown engine {name!r}{did_you_mean(name, ENGINES)}")
+    if arguments.exhaustive and EXHAUSTIVE not in chosen:
+        chosen = [*chosen, EXHAUSTIVE]
+    return tuple(name for name in ENGINES if name in chosen) or USUAL

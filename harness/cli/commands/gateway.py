@@ -1,0 +1,235 @@
+"""`harness gateway URL`: judge a gateway from both sides at once, with the emulator as its upstream.
+
+Layer 7.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import ExitStack, closing
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.benches.server.reachability import wait_until_up
+from harness.cli.arguments import Parser, add_header_argument, positive_seconds, some_seconds
+from harness.cli.commands.serve import command_environment
+from harness.cli.masking import hidden, hide
+from harness.cli.output import PLAIN_FORMATS, ReportFiles, say, write_json
+from harness.cli.serving import port, split_command
+from harness.cli.signal_handling import ends_when_told
+from harness.engine.baseline import Baseline, read_baseline
+from harness.engine.targets import (
+    EMULATOR,
+    KEY_VARIABLE,
+    ResolvedTarget,
+    TargetOptions,
+    resolve_target,
+)
+from harness.outcome import HarnessFault, TargetFault, UsageFault
+from harness.report.screen import wants_colour
+
+if TYPE_CHECKING:
+    from harness.benches.gateway import GatewayEvent, GatewayFinished
+    from harness.benches.gateway.gateway_process import Started
+
+UPSTREAM_VARIABLE = "HARNESS_UPSTREAM_URL"
+UPSTREAM_PORT = 9100
+_STARTING = 120.0
+"""Seconds that a gateway started by CMD may take to come up."""
+_ONE_LOOK = 1.0
+_DYING = 0.5
+
+
+def run(words: Sequence[str]) -> int:
+    """Run the command."""
+    own, command = split_command(words, "gateway")
+    arguments = _parser().parse(own)
+    target = _target(arguments)
+    from harness.benches.gateway import GatewayOptions, Line, Upstream, judge_gateway
+    from harness.benches.gateway.gateway_process import started
+    from harness.benches.gateway.run import selected
+    from harness.transport import ServerThread
+
+    options = GatewayOptions(
+        only=tuple(arguments.only or ()), strict=arguments.strict, baseline=_baseline(arguments.baseline)
+    )
+    selected(options.only)  # report an unknown rule before anything is started
+    files = ReportFiles(arguments.report or (), PLAIN_FORMATS)
+    upstream = Upstream()
+    with ends_when_told(), ExitStack() as stack:
+        server = stack.enter_context(
+            ServerThread(
+                upstream, host=arguments.upstream_host, port=arguments.upstream_port, clock=upstream.clock
+            )
+        )
+        say(f"upstream: {server.url} (point your gateway's upstream there)", to_errors=arguments.json)
+        sys.stdout.flush()
+        process = None
+        if command is not None:
+            process = stack.enter_context(started(command, gateway_environment(server.url, os.environ)))
+        _wait(target, arguments.wait, process)
+        driver = stack.enter_context(closing(target.connect()))
+        line = Line(driver, upstream, target.target, patience=arguments.patience, watch=arguments.watch)
+        finished = _listen(judge_gateway(line, options), target, server.url, arguments, files)
+        # A dying process drops its connections a moment before its parent can see that it is dead.
+        if process is not None and (ended := process.ended(within=_DYING if finished.exit else 0.0)):
+            say(f"note: {hidden(ended)}", to_errors=True)
+        if server.errors:
+            raise HarnessFault(f"the upstream erred: {server.errors[0]}")
+    return finished.exit
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        "gateway",
+        "Judge a gateway from both sides at once: the harness is its client and, as the emulator, its upstream.",
+        usage="harness gateway URL [options] [-- CMD …]",
+        epilog=_EPILOG,
+    )
+    parser.add_argument("target", nargs="?", help="URL of the gateway, with or without an API version")
+    group = parser.add_argument_group("gateway")
+    group.add_argument(
+        "--api-version", metavar="V", help="API version to use instead of the URL's (default: v1beta)"
+    )
+    group.add_argument("--api-key", metavar="KEY", help=f"key that the client sends (default: ${KEY_VARIABLE})")
+    add_header_argument(group)
+    group.add_argument("--model", help="model to ask for, by the gateway's name for it")
+    group.add_argument("--agent", help="agent to ask for")
+    group.add_argument("--ca-file", metavar="FILE", help="additional certificates to trust (PEM)")
+    group = parser.add_argument_group("upstream")
+    group.add_argument(
+        "--upstream-port",
+        type=port,
+        default=UPSTREAM_PORT,
+        metavar="N",
+        help=f"port to listen on; 0 picks a free one (default: {UPSTREAM_PORT})",
+    )
+    group.add_argument(
+        "--upstream-host", default="127.0.0.1", metavar="HOST", help="address to listen on (default: 127.0.0.1)"
+    )
+    group = parser.add_argument_group("time")
+    group.add_argument(
+        "--wait",
+        type=some_seconds,
+        metavar="S",
+        help="wait up to S seconds for the gateway to come up (default: 0, or 120 with CMD)",
+    )
+    group.add_argument(
+        "--timeout", type=positive_seconds, default=30.0, metavar="S", help="limit for one request (default: 30)"
+    )
+    group.add_argument(
+        "--patience",
+        type=positive_seconds,
+        default=5.0,
+        metavar="S",
+        help="limit for what should happen at once (default: 5)",
+    )
+    group.add_argument(
+        "--watch",
+        type=some_seconds,
+        default=10.0,
+        metavar="S",
+        help="how long to watch for requests that no client made (default: 10)",
+    )
+    group = parser.add_argument_group("verdicts and output")
+    group.add_argument("--only", action="append", metavar="GLOB", help="judge only matching rules (repeatable)")
+    group.add_argument("--strict", action="store_true", help="broken SHOULDs fail, too")
+    group.add_argument("--baseline", metavar="FILE", help="file of known, explained failures")
+    group.add_argument("--report", action="append", metavar="FORMAT=PATH", help=", ".join(PLAIN_FORMATS))
+    group.add_argument("--json", action="store_true", help="print the result as JSON and nothing else")
+    group.add_argument("-v", "--verbose", action="store_true", help="list every rule and explain warnings")
+    group.add_argument("--color", choices=("auto", "always", "never"), default="auto")
+    return parser
+
+
+_EPILOG = f"""\
+CMD starts the gateway: it finds its upstream in ${UPSTREAM_VARIABLE} (also $GOOGLE_GEMINI_BASE_URL), and is
+stopped at the end with all it started. Without CMD, first configure your gateway to use http://127.0.0.1:{UPSTREAM_PORT}.
+Nothing is billed: the upstream is the built-in emulator."""
+
+
+def _target(arguments: argparse.Namespace) -> ResolvedTarget:
+    if arguments.target == EMULATOR:
+        raise UsageFault("the emulator is the upstream here: name the URL of the gateway in front of it")
+    key = os.environ.get(KEY_VARIABLE, "") if arguments.api_key is None else arguments.api_key
+    options = TargetOptions(
+        api_version=arguments.api_version or "",
+        api_key=key.strip(),
+        model=arguments.model or "",
+        agent=arguments.agent or "",
+        headers=tuple(arguments.header or ()),
+        timeout=arguments.timeout,
+        ca_file=arguments.ca_file,
+    )
+    found = resolve_target(arguments.target, options)
+    hide(found.info.secrets)
+    return found
+
+
+def _baseline(path: str | None) -> Baseline:
+    if path is None:
+        return Baseline()
+    from harness.benches.gateway import BY_ID
+
+    if not Path(path).exists():
+        raise UsageFault(f"no baseline at {path}: write a list of {{id, reason, since}}, `- id: gw.events` say")
+    return read_baseline(Path(path), list(BY_ID))
+
+
+def gateway_environment(upstream: str, environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a gateway: it has the URL of the upstream and no real Gemini API key."""
+    return {**command_environment(upstream, environment), UPSTREAM_VARIABLE: upstream}
+
+
+def _wait(target: ResolvedTarget, seconds: float | None, process: Started | None) -> None:
+    """Wait until the gateway answers. Raises TargetFault if it does not, or if its process has ended."""
+    if process is None:
+        wait_until_up(target, seconds or 0.0)
+        return
+    until = time.monotonic() + (_STARTING if seconds is None else seconds)
+    while True:
+        if ended := process.ended():
+            raise TargetFault(ended)
+        try:
+            wait_until_up(target, _ONE_LOOK)
+            break
+        except TargetFault as fault:
+            if time.monotonic() > until:
+                raise TargetFault(f"{fault}\nit said: {process.words or 'nothing'}") from None
+
+
+def _listen(
+    events: Generator[GatewayEvent, None, None],
+    target: ResolvedTarget,
+    upstream: str,
+    arguments: argparse.Namespace,
+    files: ReportFiles,
+) -> GatewayFinished:
+    from harness.benches.gateway import GatewayFinished
+    from harness.contract import PROTOCOL
+    from harness.report.gateway import GatewayReport, gateway_record, junit_cases
+    from harness.wire.mask import Mask
+
+    mask = Mask(target.info.secrets, PROTOCOL.secret_fields)
+    colour = wants_colour(sys.stdout, os.environ, arguments.color)
+    report = None
+    if not arguments.json:
+        report = GatewayReport(sys.stdout, target.info, mask, colour=colour, verbose=arguments.verbose)
+    finished: GatewayFinished | None = None
+    with closing(events):
+        for event in events:
+            if report is not None:
+                report.hear(event)
+            if isinstance(event, GatewayFinished):
+                finished = event
+    assert finished is not None
+    record = partial(gateway_record, target.info, upstream, finished, mask)
+    files.write_plain(record, partial(junit_cases, target.info, finished, mask))
+    if arguments.json:
+        write_json(record())
+    return finished

@@ -1,0 +1,52 @@
+"""`harness list [GLOB…]`: the catalogue.
+
+Layer 7.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.checks.capabilities import PROFILES
+from harness.cli.arguments import Parser, level_named
+from harness.cli.output import say, write_json
+from harness.engine import plan as planning
+from harness.engine.capabilities import everything
+from harness.engine.plan import Selection, make_plan
+from harness.kit.check import Check
+from harness.outcome.words import counted
+from harness.report.records import check_record
+
+
+def run(words: Sequence[str]) -> int:
+    """Run the command."""
+    parser = Parser("list", "List the catalogue of checks.")
+    parser.add_argument("globs", nargs="*", metavar="GLOB", help="list only matching checks")
+    parser.add_argument(
+        "--level", metavar="LEVEL", help="weakest level to list: must, should or may (default: may)"
+    )
+    parser.add_argument(
+        "--profile", action="append", metavar="NAME", help=f"list only this profile: {', '.join(PROFILES)}"
+    )
+    parser.add_argument("--json", action="store_true", help="print full records as JSON")
+    arguments = parser.parse(words)
+    selection = Selection(
+        checks=tuple(arguments.globs),
+        level=level_named(arguments.level),
+        profiles=tuple(arguments.profile or ()),
+    )
+    plan = make_plan(planning.load_catalogue(), selection, everything())
+    checks = [planned.check for planned in plan.checks if planned.skip is None]
+    if arguments.json:
+        write_json([check_record(check) for check in checks])
+    else:
+        _print(checks)
+    return 0
+
+
+def _print(checks: Sequence[Check]) -> None:
+    width = max((len(check.id) for check in checks), default=0)
+    for check in checks:
+        needs = f" (needs {', '.join(sorted(check.requires))})" if check.requires else ""
+        say(f"{check.id:<{width}}  {check.rule.level:<6}  {check.profile:<10}  {check.title}{needs}")
+    say(counted(len(checks), "check"))

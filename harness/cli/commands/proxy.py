@@ -1,0 +1,124 @@
+"""`harness proxy --target URL --fault PLAN`: forward to any server and drop connections by a fault plan.
+
+Layer 7.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from harness.benches.server.silent_requests import telling
+from harness.cli.arguments import Parser
+from harness.cli.guarding import access, add_guard_arguments
+from harness.cli.masking import hidden
+from harness.cli.output import say
+from harness.cli.serving import (
+    add_listen_arguments,
+    announce,
+    local_environment,
+    port_to_take,
+    split_command,
+    stand,
+)
+from harness.outcome import Exit, UsageFault
+from harness.report.exchange_text import printable
+
+if TYPE_CHECKING:
+    from harness.wire import Ending, Request, Response, Service
+
+
+def run(words: Sequence[str]) -> int:
+    """Run the command. The exit code is CMD's if CMD failed; else 0, or 4 if the target answered nothing."""
+    own, command = split_command(words, "proxy")
+    arguments = _parser().parse(own)
+    if not arguments.target:
+        raise UsageFault("name the server to stand in front of: --target http://127.0.0.1:8000")
+    from harness.benches.server.fault_control import Faulty
+    from harness.contract.tables.protocol import PROTOCOL
+    from harness.transport.proxy.threaded_server import WaitingServer
+    from harness.transport.proxy.upstream import Upstream
+    from harness.transport.server.server_thread import InThread
+    from harness.transport.tap.dial import refuse_itself
+
+    port = port_to_take(arguments, command)
+    refuse_itself(arguments.target, arguments.host, port)
+    upstream = Upstream(arguments.target, ca_file=arguments.ca_file)
+    notes = _Notes()
+    faulty = Faulty(notes.taken_of(upstream), PROTOCOL, plan=arguments.fault, control=upstream)
+    granted = access(arguments)
+    server = WaitingServer(granted.guard.around(faulty), host=arguments.host, port=port)
+    faults = faulty.plan() or "none yet (POST /__harness__/faults)"
+    welcome = f"in front of {arguments.target}, faults: {faults}{granted.note}"
+    code = stand(
+        InThread(server),
+        lambda: announce(server.url, welcome, as_json=arguments.json, **granted.facts),
+        command,
+        lambda: {**local_environment(server.url, os.environ), **granted.environment},
+    )
+    for line in faulty.story():
+        say(line, to_errors=arguments.json)
+    for line in notes.totals():
+        say(line, to_errors=arguments.json)
+    return code or int(notes.exit)
+
+
+class _Notes:
+    """Says on standard error why the target did not answer: each reason once, as soon as it occurs."""
+
+    def __init__(self) -> None:
+        self._reasons: Counter[str] = Counter()
+        self._asked = 0
+        self._lock = threading.Lock()
+
+    def taken_of(self, upstream: Service) -> Service:
+        """Wrap the service to count its requests and record those without an answer."""
+
+        def counted(request: Request) -> Response:
+            with self._lock:
+                self._asked += 1
+            return upstream(request)
+
+        return telling(counted, self)
+
+    @property
+    def exit(self) -> Exit:
+        """UNREACHABLE if there were requests and none was answered."""
+        dead = self._asked and self._reasons.total() == self._asked
+        return Exit.UNREACHABLE if dead else Exit.OK
+
+    def totals(self) -> Iterator[str]:
+        """How many requests the target did not answer, and why."""
+        for reason, times in self._reasons.items():
+            yield _shown(f"no answer to {times} of {self._asked} requests: {reason}")
+
+    def __call__(self, request: Request, ending: Ending) -> None:
+        reason = ending.detail or ending.words
+        with self._lock:
+            self._reasons[reason] += 1
+            first = self._reasons[reason] == 1
+        if first:
+            line = f"harness proxy: no answer to {request.method} {request.raw_path}: {reason}"
+            say(_shown(line), to_errors=True)
+
+
+def _shown(text: str) -> str:
+    return printable(hidden(text))
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        "proxy",
+        "Stand in front of any server and break its connections by a fault plan (docs/faults.md).",
+        usage="harness proxy --target URL [--fault PLAN] [options] [-- CMD …]",
+        epilog="exit codes: CMD's own if it failed, else 0 · 2 usage · 4 the target answered nothing",
+    )
+    parser.add_argument("--target", metavar="URL", help="server to forward to: http[s]://host[:port]")
+    parser.add_argument("--fault", metavar="PLAN", help="fault plan, e.g. `event:5+60,rst` (docs/faults.md)")
+    add_listen_arguments(parser)
+    add_guard_arguments(parser)
+    parser.add_argument("--ca-file", metavar="FILE", help="additional certificates to trust (PEM)")
+    return parser

@@ -1,0 +1,234 @@
+"""`harness record`: record what passes through a tap in front of a server; with `-- CMD`, while CMD runs.
+
+Layer 7.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.cli.arguments import Parser
+from harness.cli.commands.record_scenarios import SCENARIOS_ONLY, add_scenario_arguments, run_scenarios
+from harness.cli.masking import hidden
+from harness.cli.output import say, write_json
+from harness.cli.serving import (
+    BASE_URL_VARIABLES,
+    add_listen_arguments,
+    announce,
+    local_environment,
+    port_to_take,
+    split_command,
+    stand,
+)
+from harness.outcome import Exit, UsageFault
+from harness.outcome.words import counted
+from harness.report.exchange_text import printable
+
+if TYPE_CHECKING:
+    from harness.benches.record import Recorder, Summary
+
+_TOLD = 100
+_SHOWN = 5
+"""Most requests without an answer that are named: with a dead target they all look alike."""
+
+_ONLY_PLAYS = "an existing file is only replayed: --record-mode new_episodes adds to it, all records it anew"
+
+_EPILOG = """\
+scenarios: lifecycle, background, cancel, streaming, resume, chaining, tools, agent, errors; or all
+
+examples:
+  harness record --target https://generativelanguage.googleapis.com --cassette chat.yaml -- python my_client.py
+  harness record --target https://generativelanguage.googleapis.com --scenario all --yes --max-requests 120
+
+exit codes: CMD's own if it failed, else 0 recorded · 1 something is missing, drifted or breaks the contract ·
+2 usage · 3 nothing to record · 4 the target did not answer · 130 interrupted
+"""
+
+CLIENTS_ONLY = ("cassette", "port", "host", "record_mode", "accept_encoding", "no_redaction")
+"""Options that only apply when clients are recorded; those in `SCENARIOS_ONLY` only apply to scenarios."""
+
+MODES = ("none", "once", "new_episodes", "all")
+
+
+def run(words: Sequence[str]) -> int:
+    """Run the command. The exit code is CMD's if CMD failed.
+
+    Else 1 if something is missing, 4 if the target answered nothing, 3 if nothing passed, 0 otherwise.
+    """
+    own, command = split_command(words, "record")
+    parser = _parser()
+    arguments = parser.parse(own)
+    if arguments.scenario:
+        if command is not None:
+            raise UsageFault("--scenario drives the target itself: leave the command after `--` out")
+        parser.refuse(arguments, CLIENTS_ONLY, "is for recording clients: leave it out with --scenario")
+        return run_scenarios(arguments)
+    parser.refuse(arguments, SCENARIOS_ONLY, "only counts with --scenario")
+    from harness.benches.record import Recorder
+    from harness.contract.tables.protocol import PROTOCOL
+
+    recorder = Recorder(
+        _target(arguments),
+        _cassette(arguments),
+        PROTOCOL,
+        mode=arguments.record_mode,
+        host=arguments.host,
+        port=port_to_take(arguments, command),
+        encoding=arguments.accept_encoding,
+        ca_file=arguments.ca_file,
+        redact=not arguments.no_redaction,
+        most=arguments.max_body << 20,
+        warn=_Telling("not recorded"),
+        no_answer=_Telling("no answer"),
+    )
+    code = stand(
+        recorder,
+        lambda: announce(recorder.url, _welcome(arguments, recorder), as_json=arguments.json),
+        command,
+        lambda: local_environment(recorder.url, os.environ),
+    )
+    summary = recorder.summary
+    if arguments.json:
+        write_json(summary_record(summary))
+    else:
+        _print(summary)
+    return code or int(_exit(summary))
+
+
+class _Telling:
+    """Prints problems on standard error as they occur, each text once: a dead target is asked often."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._said: set[str] = set()
+
+    def __call__(self, text: str) -> None:
+        if text not in self._said and len(self._said) < _TOLD:
+            self._said.add(text)
+            say(printable(hidden(f"harness record: {self._what}: {text}")), to_errors=True)
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        "record",
+        "Record the traffic between a server and clients in any language, byte for byte.",
+        usage="harness record --target URL (--cassette FILE [-- CMD …] | --scenario NAME …) [options]",
+        epilog=_EPILOG,
+    )
+    parser.add_argument("--target", metavar="URL", help="server to record: http[s]://host[:port]")
+    parser.add_argument("--cassette", metavar="FILE", help="file to record to (.yaml)")
+    add_listen_arguments(parser)
+    parser.add_argument("--record-mode", choices=MODES, default="once", help="same modes as vcrpy (default: once)")
+    parser.add_argument(
+        "--accept-encoding",
+        metavar="CODINGS",
+        help="replace the clients' Accept-Encoding, e.g. with `identity`",
+    )
+    parser.add_argument("--ca-file", metavar="FILE", help="additional certificates to trust (PEM)")
+    parser.add_argument(
+        "--no-redaction", action="store_true", help="write secrets in the clear; never share such a file"
+    )
+    parser.add_argument(
+        "--max-body",
+        type=_mebibytes,
+        default=256,
+        metavar="MIB",
+        help="do not record bodies larger than this (default: 256)",
+    )
+    add_scenario_arguments(parser)
+    return parser
+
+
+def _mebibytes(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no size: a whole number of mebibytes, 1 or more")
+    return int(text)
+
+
+def _target(arguments: argparse.Namespace) -> str:
+    if not arguments.target:
+        raise UsageFault("name the server to record: --target https://generativelanguage.googleapis.com")
+    return str(arguments.target)
+
+
+def _cassette(arguments: argparse.Namespace) -> Path:
+    if not arguments.cassette:
+        raise UsageFault("name the file to record into: --cassette FILE")
+    path = Path(arguments.cassette)
+    if path.suffix not in (".yaml", ".yml"):
+        raise UsageFault(f"--cassette {str(path)!r}: a cassette is YAML, name it {path.with_suffix('.yaml').name}")
+    return path
+
+
+def _welcome(arguments: argparse.Namespace, recorder: Recorder) -> str:
+    if recorder.only_plays:
+        return f"playing {arguments.cassette} and nothing else ({_ONLY_PLAYS}); Ctrl-C ends it"
+    return f"recording {arguments.target} into {arguments.cassette}; Ctrl-C ends it"
+
+
+def _exit(summary: Summary) -> Exit:
+    if summary.unrecorded or summary.misses:
+        return Exit.FAILED
+    if _unreachable(summary):
+        return Exit.UNREACHABLE
+    return Exit.OK if summary.passed else Exit.NOTHING_RAN
+
+
+def _unreachable(summary: Summary) -> bool:
+    return bool(summary.passed) and len(summary.unanswered) == summary.passed
+
+
+def summary_record(summary: Summary) -> dict[str, Any]:
+    """A summary as `schemas/output/record.schema.json` describes it."""
+    texts = {
+        name: [hidden(text) for text in getattr(summary, name)]
+        for name in ("unrecorded", "unanswered", "stopped", "misses", "remarks")
+    }
+    return {
+        "cassette": summary.cassette,
+        "mode": summary.mode,
+        "recorded": summary.recorded,
+        "played": summary.played,
+        "hung_up": summary.hung_up,
+        "replaced": dict(sorted(summary.replaced.items())),
+        "interrupted": summary.interrupted or None,
+        **texts,
+    }
+
+
+def _tell(text: str) -> None:
+    """Print one line that may quote a target or a client."""
+    say(printable(hidden(text)))
+
+
+def _print(summary: Summary) -> None:
+    if summary.interrupted:
+        say(f"recordings of an interrupted recorder are in {summary.interrupted}")
+    if summary.passed:
+        exchanges = counted(summary.recorded, "exchange")
+        say(f"recorded {exchanges} to {summary.cassette}, replayed {summary.played} from it")
+    else:
+        say(f"no request came: {summary.cassette} is as it was (does the client use {BASE_URL_VARIABLES[0]}?)")
+    if summary.hung_up:
+        say(f"{summary.hung_up} of them ended because the client hung up")
+    for what in summary.stopped:
+        _tell(f"recorded as far as it came when the recorder was stopped: {what}")
+    if summary.replaced:
+        kinds = ", ".join(f"{kind} ({number})" for kind, number in sorted(summary.replaced.items()))
+        say(f"replaced {counted(sum(summary.replaced.values()), 'secret')}: {kinds}")
+    for what in list(dict.fromkeys(summary.unanswered))[:_SHOWN]:
+        _tell(f"no answer: {what}")
+    for reason in summary.unrecorded:
+        _tell(f"not recorded: {reason}")
+    for remark in summary.remarks:
+        _tell(remark)
+    for miss in summary.misses:
+        _tell(f"miss: {miss}")
+    if summary.misses or (summary.mode == "once" and summary.played and not summary.recorded):
+        say(f"nothing was recorded: {_ONLY_PLAYS}")
+    if _unreachable(summary):
+        say(f"{summary.cassette} holds no answer, and would be replayed: --record-mode all records it anew")

@@ -1,0 +1,165 @@
+"""`harness record --scenario NAME…`: the harness itself runs scenarios and keeps the recordings.
+
+Layer 7.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.cli.arguments import Parser, add_header_argument, count, positive_seconds
+from harness.cli.masking import hide
+from harness.cli.output import say, write_json
+from harness.cli.signal_handling import told_like_interrupted
+from harness.outcome import Exit, UsageFault
+from harness.outcome.words import counted
+from harness.report.screen import wants_colour
+
+if TYPE_CHECKING:
+    from harness.benches.record.session import Recorded, Session
+    from harness.checks.scenarios import Scenario
+    from harness.engine.targets import ResolvedTarget
+
+DEFAULT_TIMEOUT = 120.0
+
+SCENARIOS_ONLY = (
+    "cassettes", "api_key", "api_version", "model", "agent", "header", "timeout", "yes", "max_requests",
+    "continued",
+)  # fmt: skip
+
+_AMPLE = 10
+"""Factor from the estimate to the budget of requests if no bound was given: long runs are polled often."""
+
+
+def add_scenario_arguments(parser: Parser) -> None:
+    """Add the options that only apply together with `--scenario`."""
+    group = parser.add_argument_group("scenarios")
+    group.add_argument(
+        "--scenario", nargs="+", metavar="NAME", help="run these scenarios (or all) instead of waiting for clients"
+    )
+    group.add_argument(
+        "--cassettes", metavar="DIR", help="output folder (default: cassettes/live, /emulator or /other)"
+    )
+    group.add_argument("--api-key", metavar="KEY", help="API key (default: $GEMINI_API_KEY)")
+    group.add_argument("--api-version", metavar="V", help="API version (default: v1beta)")
+    group.add_argument("--model", help="model to ask for")
+    group.add_argument("--agent", help="agent to ask for")
+    add_header_argument(group)
+    group.add_argument(
+        "--timeout", type=positive_seconds, metavar="S", help="limit for one interaction to finish (default: 120)"
+    )
+    group.add_argument("--yes", action="store_true", help="do not ask for confirmation; needs --max-requests")
+    group.add_argument("--max-requests", type=count, metavar="N", help="send at most N requests")
+    group.add_argument("--continue", dest="continued", action="store_true", help="resume an interrupted session")
+
+
+def run_scenarios(arguments: argparse.Namespace) -> int:
+    """Run the command. Exit code: 0 recorded without drift; 1 drift of shape, findings, or something missing.
+
+    3 the target supports none of the scenarios; 4 it could not be used from the first request on; 130 interrupted.
+    """
+    from harness.benches.record.session import Session
+    from harness.checks.scenarios import chosen
+    from harness.contract.tables.protocol import PROTOCOL
+    from harness.report.recording_report import RecordingReport, session_record
+    from harness.wire.mask import Mask
+
+    scenarios = chosen(list(arguments.scenario))
+    target = _target(arguments)
+    session = Session(target, Path(), arguments.max_requests or 0, ca_file=arguments.ca_file)
+    session.folder = Path(arguments.cassettes or Path("cassettes") / session.provenance.target)
+    session.continued = arguments.continued
+    _confirm(arguments, session, scenarios)
+    mask = Mask(target.info.secrets, PROTOCOL.secret_fields)
+    out = sys.stderr if arguments.json else sys.stdout
+    report = RecordingReport(out, mask, colour=wants_colour(out, os.environ))
+    session.hear = report.hear
+    results: list[Recorded] = []
+
+    def ended() -> None:
+        report.end(session, results, [scenario.name for scenario in scenarios])
+        if arguments.json:
+            write_json(session_record(session, results, mask))
+
+    try:
+        with told_like_interrupted():
+            for result in session.run(scenarios):
+                results.append(result)
+                report.result(result)
+    except KeyboardInterrupt:
+        ended()
+        raise
+    ended()
+    return _exit(results)
+
+
+def _exit(results: Sequence[Recorded]) -> Exit:
+    from harness.benches.record.proof import State
+
+    if any(result.is_news for result in results):
+        first = results[0]
+        return Exit.UNREACHABLE if first.state is State.STOPPED and first.exchanges else Exit.FAILED
+    there = any(result.state in (State.RECORDED, State.SKIPPED) for result in results)
+    return Exit.OK if there else Exit.NOTHING_RAN
+
+
+def _target(arguments: argparse.Namespace) -> ResolvedTarget:
+    from harness.engine.targets import EMULATOR, KEY_VARIABLE, TargetOptions, resolve_target
+
+    if not arguments.target:
+        raise UsageFault("name the server to record: --target https://generativelanguage.googleapis.com")
+    if arguments.target == EMULATOR:
+        raise UsageFault("recordings are made over real sockets: start `harness serve` and name its URL")
+    options = TargetOptions(
+        api_version=arguments.api_version or "",
+        api_key=arguments.api_key or os.environ.get(KEY_VARIABLE, ""),
+        model=arguments.model or "",
+        agent=arguments.agent or "",
+        headers=tuple(arguments.header or ()),
+        timeout=arguments.timeout or DEFAULT_TIMEOUT,
+    )
+    found = resolve_target(arguments.target, options)
+    hide(found.info.secrets)
+    return found
+
+
+def _confirm(arguments: argparse.Namespace, session: Session, scenarios: Sequence[Scenario]) -> None:
+    """Print the cost and ask for confirmation; sets the session's budget. Raises UsageFault without a yes."""
+    _need_key(session)
+    ahead = session.waiting(scenarios)
+    estimate = sum(scenario.exercise.requests for scenario in ahead)
+    creates = sum(scenario.exercise.interactions for scenario in ahead)
+    session.budget = session.budget or estimate * _AMPLE
+    for scenario in ahead:
+        say(f"  {scenario.name:<10} {scenario.shows}", to_errors=arguments.json)
+    what = counted(len(ahead), "scenario") if ahead else "nothing is left to record"
+    cost = f"{what}: about {counted(estimate, 'request')}, {counted(creates, 'interaction')}"
+    cost += f", at most {counted(session.budget, 'request')}"
+    say(f"{cost}; target {session.target.info.url} ({session.provenance.target})", to_errors=arguments.json)
+    if not session.target.info.secrets:
+        say("no key is sent: GEMINI_API_KEY is not set, and no --api-key was named", to_errors=arguments.json)
+    if session.budget < estimate:
+        say("that is less than it takes: the session will stop half way", to_errors=arguments.json)
+    if arguments.yes:
+        if not arguments.max_requests:
+            raise UsageFault(f"--yes needs a bound: --max-requests {session.budget} would be ample")
+        return
+    if not sys.stdin.isatty():
+        raise UsageFault("nobody is there to confirm: say --yes --max-requests N for an unattended run")
+    say("Go on? [y/N]", to_errors=True)
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise UsageFault("not confirmed: nothing was sent")
+
+
+def _need_key(session: Session) -> None:
+    """Raise UsageFault if the live service would be asked without any credential."""
+    from harness.engine.targets import KEY_VARIABLE
+
+    target = session.target
+    if session.provenance.target == "live" and not target.info.secrets:
+        raise UsageFault(f"the live service wants a key: set {KEY_VARIABLE}, or name one with --api-key")

@@ -1,0 +1,153 @@
+"""`harness replay FILE`: serve a cassette on a port, byte for byte, with faults on request.
+
+Layer 7.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from harness.cli.arguments import Parser
+from harness.cli.guarding import access, add_guard_arguments
+from harness.cli.masking import hidden, hidden_in
+from harness.cli.output import say, write_json
+from harness.cli.serving import add_listen_arguments, announce, port_to_take, split_command, stand
+from harness.outcome import Exit, UsageFault
+from harness.outcome.words import counted
+
+if TYPE_CHECKING:
+    from harness.cassette import Player
+
+_SPEED = re.compile(r"(\d+(?:\.\d+)?)x?")
+
+
+def run(words: Sequence[str]) -> int:
+    """Run the command. Exit code: CMD's if it failed; else 1 if a request was not recorded, 3 if none came."""
+    own, command = split_command(words, "replay")
+    arguments = _parser().parse(own)
+    from harness.benches.recordings.synthetic_drops import presented
+    from harness.benches.server.fault_control import Faulty
+    from harness.benches.server.page_guard import is_control
+    from harness.cassette import Player, load
+    from harness.cli.commands.serve import PAGE_FIELDS, command_environment
+    from harness.contract.tables.protocol import PROTOCOL
+    from harness.transport import ServerThread
+
+    cassette = load(arguments.cassette)
+    if not cassette.recordings:
+        raise UsageFault(f"{arguments.cassette} holds no recordings: there is nothing to replay")
+    recordings = presented(cassette.recordings, arguments.hang_ups)
+    player = Player(
+        recordings, PROTOCOL, mode=arguments.mode, speed=arguments.speed, assign_ids=arguments.assign_ids
+    )
+    faulty = Faulty(player, PROTOCOL, plan=arguments.fault)
+    granted = access(arguments)
+    server = ServerThread(
+        granted.guard.around(faulty),
+        host=arguments.host,
+        port=port_to_take(arguments, command),
+        cors=PAGE_FIELDS if arguments.cors else (),
+        cors_for=lambda request: not is_control(request),
+    )
+    recorded = counted(len(cassette.recordings), "recording")
+    welcome = f"replaying {recorded} of {arguments.cassette} ({arguments.mode}){granted.note}"
+    code = stand(
+        server,
+        lambda: announce(server.url, welcome, as_json=arguments.json, **granted.facts),
+        command,
+        lambda: command_environment(server.url, os.environ) | granted.environment,
+    )
+    if arguments.json:
+        write_json(replay_record(arguments.cassette, player))
+    else:
+        _print(player)
+    for line in faulty.story():
+        say(line, to_errors=arguments.json)
+    return code or int(_exit(player))
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        "replay",
+        "Serve a cassette. Nothing reaches the network; what was not recorded is an error that names the nearest.",
+        usage="harness replay FILE [options] [-- CMD …]",
+        epilog="exit codes: CMD's own if it failed, else 0 · 1 an unrecorded request · 2 usage · 3 no requests",
+    )
+    parser.add_argument("cassette", metavar="FILE", help="cassette to serve")
+    add_listen_arguments(parser)
+    add_guard_arguments(parser)
+    parser.add_argument(
+        "--mode",
+        choices=("strict", "resume"),
+        default="strict",
+        help="strict: only what was recorded, in order; resume: also the rest of a stream from any event "
+        "(default: strict)",
+    )
+    parser.add_argument(
+        "--speed", type=speed, default=math.inf, help="as-recorded, fast, or a factor such as 2x (default: fast)"
+    )
+    parser.add_argument("--fault", metavar="PLAN", help="fault plan (docs/faults.md)")
+    parser.add_argument(
+        "--hang-ups",
+        choices=("stall", "fin", "rst"),
+        default="stall",
+        help="how to replay a stream that the recorded client left: go silent, or drop it as a server would "
+        "(default: stall)",
+    )
+    parser.add_argument("--cors", action="store_true", help="allow calls from web pages of any origin")
+    parser.add_argument("--assign-ids", action="store_true", help="add stable ids to events that have none")
+    return parser
+
+
+def _exit(player: Player) -> Exit:
+    if player.misses:
+        return Exit.FAILED
+    return Exit.NOTHING_RAN if len(player.unused()) == len(player.recordings) else Exit.OK
+
+
+def speed(text: str) -> float:
+    """Parse the factor that recorded pauses are divided by."""
+    named = {"fast": math.inf, "as-recorded": 1.0}
+    if text in named:
+        return named[text]
+    match = _SPEED.fullmatch(text)
+    if match is None or float(match[1]) <= 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no speed: write as-recorded, fast, or a factor such as 2x")
+    return float(match[1])
+
+
+def replay_record(path: str, player: Player) -> dict[str, Any]:
+    """The result of a replay as `schemas/output/replay.schema.json` describes it."""
+    record = {
+        "cassette": path,
+        "recordings": len(player.recordings),
+        "unused": [
+            {"number": number + 1, "request": f"{recording.request.method} {recording.request.target}"}
+            for number, recording in player.unused()
+        ],
+        "misses": [str(miss) for miss in player.misses],
+        "approximate": [number + 1 for number, _ in player.approximate()],
+    }
+    told: dict[str, Any] = hidden_in(record)
+    return told
+
+
+def _print(player: Player) -> None:
+    for miss in player.misses:
+        say(hidden(f"miss: {miss}"))
+    for number, recording in player.approximate():
+        request = hidden(f"{recording.request.method} {recording.request.target}")
+        say(
+            f"approximate: recording {number + 1}, {request}: edited, or recorded without pieces; they are a guess"
+        )
+    unused = player.unused()
+    for number, recording in unused:
+        say(hidden(f"unused: recording {number + 1}, {recording.request.method} {recording.request.target}"))
+    used = len(player.recordings) - len(unused)
+    missed = counted(len(player.misses), "request")
+    say(f"{used} of {len(player.recordings)} recordings used, {missed} without one")

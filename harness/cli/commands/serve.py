@@ -1,0 +1,179 @@
+"""`harness serve`: serve the reference emulator, or one of its mutants, on a port; with `-- CMD`, while CMD runs.
+
+Layer 7.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from harness.cli.arguments import Parser
+from harness.cli.guarding import access, add_guard_arguments
+from harness.cli.output import say
+from harness.cli.serving import (
+    add_listen_arguments,
+    add_tls_arguments,
+    announce,
+    local_environment,
+    port_to_take,
+    split_command,
+    stand,
+    tls_context,
+)
+from harness.engine.targets import KEY_VARIABLE, OTHER_KEY_VARIABLE
+from harness.outcome import UsageFault
+from harness.outcome.suggest import did_you_mean
+
+if TYPE_CHECKING:
+    from harness.benches.server.fault_control import Faulty
+    from harness.emulator import Emulator
+
+DUMMY_KEY = "harness-dummy-key"
+
+PAGE_FIELDS = ("content-type", "authorization", "x-goog-api-key", "x-goog-api-client", "x-goog-user-project")
+"""Headers that pages of other origins may send; the live service omits api-revision, too (third-party source)."""
+
+WITHHELD_VARIABLES = (
+    "GOOGLE_API_KEY",  # google-genai prefers it to GEMINI_API_KEY, so a real key would reach our log
+    "GOOGLE_GENAI_API_KEY",
+    "GOOGLE_GENAI_ACCESS_TOKEN",
+    "GOOGLE_GENAI_USE_VERTEXAI",
+    "GOOGLE_GENAI_USE_ENTERPRISE",
+)
+
+
+def run(words: Sequence[str]) -> int:
+    """Run the command; with `-- CMD`, return CMD's exit code."""
+    own, command = split_command(words, "serve")
+    arguments = _parser().parse(own)
+    emulator = _emulator(arguments)
+    from harness.benches.server.page_guard import is_control
+    from harness.transport import ServerThread
+
+    granted = access(arguments, closed=arguments.no_cors)
+    service = _service(emulator, arguments)
+    server = ServerThread(
+        granted.guard.around(service),
+        host=arguments.host,
+        port=port_to_take(arguments, command),
+        clock=emulator.clock,
+        tls=tls_context(arguments),
+        cors=() if arguments.no_cors else PAGE_FIELDS,
+        cors_for=lambda request: not is_control(request),
+    )
+    keys = "only the given keys are" if emulator.settings.keys else "any key is"
+    code = stand(
+        server,
+        lambda: announce(
+            server.url,
+            f"serving the Interactions API at {server.url}/v1beta ({keys} welcome){granted.note}",
+            as_json=arguments.json,
+            **granted.facts,
+        ),
+        command,
+        lambda: command_environment(server.url, os.environ, list(_keys(arguments))) | granted.environment,
+    )
+    for line in service.story():
+        say(line, to_errors=arguments.json)
+    return code
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        "serve",
+        "Serve the reference emulator. Control API: /__harness__/ (see docs/control.md).",
+        usage="harness serve [options] [-- CMD …]",
+        epilog="exit codes: CMD's own, else 0 (also when Ctrl-C or SIGTERM ends it) · 2 usage",
+    )
+    add_listen_arguments(parser)
+    add_guard_arguments(parser)
+    add_tls_arguments(parser)
+    parser.add_argument("--mutant", metavar="ID", help="serve this mutant instead (`harness mutants --list`)")
+    parser.add_argument("--scenario", metavar="FILE", help="scripted answers (YAML, docs/emulator.md)")
+    parser.add_argument("--key", action="append", metavar="KEY=PROJECT", help="accept only this key (repeatable)")
+    parser.add_argument(
+        "--event-ids", metavar="WHICH", help="events that carry an event_id: all, deltas, sparse or none"
+    )
+    parser.add_argument(
+        "--resume", metavar="HOW", help="where a resumed stream begins: exclusive (after the cursor) or inclusive"
+    )
+    parser.add_argument(
+        "--set", action="append", metavar="NAME=VALUE", help="any other setting (repeatable, docs/emulator.md)"
+    )
+    parser.add_argument("--fault", metavar="PLAN", help="fault plan (docs/faults.md)")
+    parser.add_argument("--no-cors", action="store_true", help="refuse all calls from web pages of other origins")
+    return parser
+
+
+def _service(emulator: Emulator, arguments: argparse.Namespace) -> Faulty:
+    """The emulator with the faults of the plan, and of plans that `POST /__harness__/faults` sets later."""
+    from harness.benches.server.fault_control import Faulty
+    from harness.contract.tables.protocol import PROTOCOL
+
+    return Faulty(emulator, PROTOCOL, plan=arguments.fault, control=emulator)
+
+
+def _emulator(arguments: argparse.Namespace) -> Emulator:
+    """Build the emulator on the machine's clock: `pace`, which may be set later, counts a client's real time."""
+    from harness.emulator import Emulator, Settings
+    from harness.transport import WallClock
+
+    settings, clock = Settings().changed(_settings(arguments)), WallClock()
+    make = _mutant(arguments.mutant) if arguments.mutant else Emulator
+    emulator = make(settings, clock=clock)
+    if arguments.scenario:
+        try:
+            emulator.load_scenario(arguments.scenario)
+        except OSError as wrong:
+            raise UsageFault(f"the scenario {arguments.scenario} cannot be read: {wrong.strerror}") from None
+    return emulator
+
+
+def _mutant(name: str) -> Callable[..., Emulator]:
+    from harness.emulator.mutants import MUTANTS
+
+    if name not in MUTANTS:
+        hint = did_you_mean(name, MUTANTS, otherwise=": `harness mutants --list` shows all")
+        raise UsageFault(f"no mutant is named {name!r}{hint}")
+    return MUTANTS[name].build
+
+
+def _settings(arguments: argparse.Namespace) -> dict[str, Any]:
+    import yaml
+
+    values: dict[str, Any] = {}
+    for word in arguments.set or ():
+        name, equals, text = word.partition("=")
+        if not equals:
+            raise UsageFault(f"--set {word!r} has no value: write NAME=VALUE")
+        try:
+            values[name.replace("-", "_")] = yaml.safe_load(text)
+        except yaml.YAMLError:
+            raise UsageFault(f"--set {word!r}: the value is not readable as YAML") from None
+    if arguments.event_ids is not None:
+        values["event_ids"] = arguments.event_ids
+    if arguments.resume is not None:
+        values["resume"] = arguments.resume
+    if keys := _keys(arguments):
+        values["keys"] = keys
+    return values
+
+
+def _keys(arguments: argparse.Namespace) -> dict[str, str]:
+    """Project by key, in the order given."""
+    pairs = (word.partition("=") for word in arguments.key or ())
+    return {key: project or "default" for key, _, project in pairs}
+
+
+def command_environment(url: str, environment: Mapping[str, str], keys: Sequence[str] = ()) -> dict[str, str]:
+    """The environment of a command that must talk only to `url`; it has no real Gemini API key.
+
+    `keys` are the keys that the server accepts; the command gets the first two. Without any, it gets a dummy key.
+    """
+    withheld = (*WITHHELD_VARIABLES, OTHER_KEY_VARIABLE)
+    kept = local_environment(url, {name: value for name, value in environment.items() if name not in withheld})
+    given = dict(zip((KEY_VARIABLE, OTHER_KEY_VARIABLE), keys or (DUMMY_KEY,), strict=False))
+    return {**kept, **given}

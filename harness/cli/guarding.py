@@ -1,0 +1,101 @@
+"""The options that say who may call a server, and who may steer it; shared by `serve`, `replay` and `proxy`.
+
+Layer 6. Must not know what is served.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from harness.cli.arguments import Parser
+from harness.outcome import UsageFault
+
+if TYPE_CHECKING:
+    from harness.benches.server.page_guard import PageGuard
+
+TOKEN_VARIABLE = "HARNESS_CONTROL_TOKEN"
+
+_TOKEN = re.compile(r"[!-~]+")
+_TOKEN_FORM = "use visible ASCII characters without spaces"
+_NAME = re.compile(r"[^\s/@*]+")
+
+
+def add_guard_arguments(parser: Parser) -> None:
+    """Add the options for the names that the server may be called by, and for the token of control calls."""
+    parser.add_argument(
+        "--allow-host",
+        action="append",
+        type=_host,
+        metavar="NAME",
+        help="name by which clients may call the server, besides addresses and local names (repeatable)",
+    )
+    parser.add_argument(
+        "--control-token",
+        type=_token,
+        metavar="TOKEN",
+        help="token that control calls must send as x-harness-token "
+        f"(default: none on this machine's own addresses; else ${TOKEN_VARIABLE}, or a random one)",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """The guard to put around a service, and the token that control calls need (`""`: none)."""
+
+    guard: PageGuard
+    token: str
+
+    @property
+    def note(self) -> str:
+        """What to print for the user on start, as the end of a sentence; `""` without a token."""
+        return f"; control calls need the header x-harness-token: {self.token}" if self.token else ""
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """The same for programs."""
+        return {"control_token": self.token} if self.token else {}
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The same for the command that the server runs for."""
+        return {TOKEN_VARIABLE: self.token} if self.token else {}
+
+
+def access(arguments: argparse.Namespace, *, closed: bool = False) -> Access:
+    """The access that the arguments grant; `closed` keeps out pages of other origins altogether."""
+    from harness.benches.server.page_guard import PageGuard
+
+    token = _token_for(arguments)
+    guard = PageGuard(host=arguments.host, allowed_hosts=arguments.allow_host or (), token=token, closed=closed)
+    return Access(guard, token)
+
+
+def _token_for(arguments: argparse.Namespace) -> str:
+    from harness.benches.server.page_guard import is_loopback
+
+    if arguments.control_token is not None:
+        return str(arguments.control_token)
+    if is_loopback(arguments.host):
+        return ""
+    given = os.environ.get(TOKEN_VARIABLE, "")
+    if given and _TOKEN.fullmatch(given) is None:
+        raise UsageFault(f"{TOKEN_VARIABLE} is no token: {_TOKEN_FORM}")
+    return given or secrets.token_urlsafe(24)
+
+
+def _token(text: str) -> str:
+    if _TOKEN.fullmatch(text) is None:
+        raise argparse.ArgumentTypeError(f"this is no token: {_TOKEN_FORM}")  # it is a secret, so it is not quoted
+    return text
+
+
+def _host(text: str) -> str:
+    name = text.lower().removesuffix(".")
+    if _NAME.fullmatch(name) is None or (":" in name and name.count(":") < 2):
+        raise argparse.ArgumentTypeError(f"{text!r} is no host: write its name alone, such as build7.example.com")
+    return name.strip("[]")

@@ -1,0 +1,55 @@
+"""Hides the target's secrets, and what looks like one, in everything a command prints.
+
+Layer 7. A fault that ends a run may quote the target, and the target may quote what it was sent. Reports have
+their own masks; this one is for everything that is printed outside reports.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from harness.wire.mask import Mask
+
+_told: set[str] = set()
+
+
+def begin() -> None:
+    """Forget the secrets of earlier commands in this process."""
+    _told.clear()
+    _mask_of.cache_clear()
+
+
+def hide(secrets: Mapping[str, str]) -> None:
+    """Hide these secrets from now on."""
+    _told.update(secrets.values())
+
+
+def hidden(text: str) -> str:
+    """Mask a text so that it may be shown."""
+    return _mask().text(text)
+
+
+def hidden_in(value: Any) -> Any:
+    """Mask every string in plain data so that it may be shown."""
+    return _mask().tree(value)
+
+
+def _mask() -> Mask:
+    from harness.engine.targets import KEY_VARIABLE, OTHER_KEY_VARIABLE
+
+    # Hide the environment's keys even if another key was chosen.
+    keys = (os.environ.get(name, "").strip() for name in (KEY_VARIABLE, OTHER_KEY_VARIABLE))
+    return _mask_of(frozenset((*keys, *_told)))
+
+
+@lru_cache(maxsize=1)
+def _mask_of(secrets: frozenset[str]) -> Mask:
+    """The mask for these secrets; kept, because making it takes far longer than masking a line with it."""
+    from harness.contract.tables.protocol import PROTOCOL
+    from harness.wire.mask import Mask
+
+    return Mask({str(number): secret for number, secret in enumerate(secrets)}, PROTOCOL.secret_fields)

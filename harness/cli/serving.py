@@ -1,0 +1,141 @@
+"""Shared by the commands that listen on a port: the address, the announcement, and how long they serve.
+
+Layer 7. Must not know what is served.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import ssl
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
+from typing import Any
+
+from harness.cli.arguments import Parser
+from harness.cli.child_command import Running
+from harness.cli.output import say
+from harness.cli.signal_handling import ENDING, INTERRUPT, heeding
+from harness.outcome import Exit, UsageFault
+
+BASE_URL_VARIABLES = ("INTERACTIONS_BASE_URL", "GOOGLE_GEMINI_BASE_URL", "GEMINI_BASE_URL")
+"""google-genai (Python and JavaScript) reads the second one; the others are for the user's own code."""
+
+_PORT = 8000
+_FILES = 65_536
+_LOCAL = "127.0.0.1,localhost,::1"
+
+
+def add_listen_arguments(parser: Parser) -> None:
+    """Add the options for where to listen and how to announce it."""
+    parser.add_argument(
+        "--port",
+        type=port,
+        help=f"port to listen on; 0 picks a free one (default: {_PORT}, or a free one with CMD)",
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
+    parser.add_argument("--json", action="store_true", help="print machine-readable lines")
+
+
+def add_tls_arguments(parser: Parser) -> None:
+    """Add the options for https."""
+    parser.add_argument("--tls-cert", metavar="FILE", help="serve https with this PEM certificate chain")
+    parser.add_argument("--tls-key", metavar="FILE", help="private key, if it is in a separate file (PEM)")
+
+
+def tls_context(arguments: argparse.Namespace) -> ssl.SSLContext | None:
+    """The server's TLS context, None for plain http. Raises UsageFault for an invalid certificate or key file."""
+    if arguments.tls_cert is None:
+        if arguments.tls_key is not None:
+            raise UsageFault("--tls-key without --tls-cert: name the certificate that the key belongs to")
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_cert_chain(arguments.tls_cert, arguments.tls_key)
+    except (OSError, ssl.SSLError) as wrong:
+        files = " and ".join(filter(None, (arguments.tls_cert, arguments.tls_key)))
+        raise UsageFault(f"{files}: no certificate with its private key in PEM ({wrong})") from None
+    return context
+
+
+def port(text: str) -> int:
+    """Parse a port number; 0 is allowed."""
+    if not text.isdecimal() or int(text) > 65_535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: 0 to 65535")
+    return int(text)
+
+
+def port_to_take(arguments: argparse.Namespace, command: Sequence[str] | None) -> int:
+    """The port to listen on: the one given, else the default, or a free one for a command."""
+    if arguments.port is not None:
+        return int(arguments.port)
+    return _PORT if command is None else 0
+
+
+def split_command(words: Sequence[str], name: str) -> tuple[list[str], list[str] | None]:
+    """The words before `--` and those after it, None without `--`. Raises UsageFault if nothing follows it."""
+    own = list(words)
+    if "--" not in own:
+        return own, None
+    place = own.index("--")
+    if not own[place + 1 :]:
+        raise UsageFault(f"harness {name}: nothing follows `--`: name the command to run")
+    return own[:place], own[place + 1 :]
+
+
+def announce(url: str, text: str, *, as_json: bool, **facts: Any) -> None:
+    """Print the address as the first line, followed by `text`, or as a JSON object with `facts`."""
+    if as_json:
+        say(json.dumps({"base_url": url, "pid": os.getpid(), **facts}))
+    else:
+        say(url)
+        say(text)
+    sys.stdout.flush()
+
+
+def stand(
+    serving: AbstractContextManager[Any],
+    started: Callable[[], None],
+    command: Sequence[str] | None,
+    environment: Callable[[], Mapping[str, str]],
+) -> int:
+    """Serve while a command runs, or until a signal comes; return the command's exit code, or 0.
+
+    `started` announces the server. With a command it is not called: it would mix with the command's output.
+    `serving` is exited properly, whatever signal comes.
+    """
+    _open_as_many_files_as_may_be()
+    if command is not None:
+        running = Running()
+        with heeding(running.heed, INTERRUPT, *ENDING), serving:
+            return running.run(command, environment())
+    stopped = threading.Event()
+    with heeding(lambda number: stopped.set(), INTERRUPT, *ENDING), serving:
+        started()
+        # With a timeout, because a wait without one cannot be interrupted on every platform.
+        while not stopped.wait(1.0):
+            pass
+    return int(Exit.OK)
+
+
+def _open_as_many_files_as_may_be() -> None:
+    """Raise the soft limit on open files, usually 1,024: a connection takes one, through a recorder two."""
+    try:
+        import resource
+    except ImportError:  # no such limit on this platform
+        return
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _FILES if most == resource.RLIM_INFINITY else min(most, _FILES)
+    with suppress(OSError, ValueError):  # some systems allow less than they report
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
+
+
+def local_environment(url: str, environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a command that must talk to `url`, bypassing any proxy; everything else stays."""
+    kept = dict(environment)
+    for name in ("NO_PROXY", "no_proxy"):
+        kept[name] = f"{kept[name]},{_LOCAL}" if kept.get(name) else _LOCAL
+    return {**kept, **dict.fromkeys(BASE_URL_VARIABLES, url)}

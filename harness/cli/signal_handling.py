@@ -1,0 +1,62 @@
+"""Handles the signals that end a command: one mechanism for all commands.
+
+Layer 7. Must not know what is ended.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+INTERRUPT = signal.SIGINT
+ENDING = (signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))
+"""The signals that service managers and closing terminals send."""
+
+
+@contextmanager
+def heeding(act: Callable[[int], object], *numbers: int) -> Iterator[None]:
+    """Call `act` with each of these signals that arrives before the block ends.
+
+    An ignored SIGHUP stays ignored: that is what `nohup` is for.
+    """
+    before = {}
+
+    def heed(number: int, frame: FrameType | None) -> None:
+        act(number)
+
+    for number in numbers:
+        if number in ENDING[1:] and signal.getsignal(number) is signal.SIG_IGN:
+            continue
+        before[number] = signal.signal(number, heed)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def ends_when_told() -> Iterator[None]:
+    """Unwind the block if somebody stops an unattended run, so that nothing it started is left behind.
+
+    Raises SystemExit with 128 plus the signal's number.
+    """
+
+    def end(number: int) -> None:
+        raise SystemExit(128 + number)
+
+    with heeding(end, *ENDING):
+        yield
+
+
+@contextmanager
+def told_like_interrupted() -> Iterator[None]:
+    """Like `ends_when_told`, but raise KeyboardInterrupt as for Ctrl-C."""
+
+    def interrupt(number: int) -> None:
+        raise KeyboardInterrupt
+
+    with heeding(interrupt, *ENDING):
+        yield

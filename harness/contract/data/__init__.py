@@ -1,0 +1,1 @@
+"""What the API sends, as values: decoded, assembled and compared. Layer 1."""

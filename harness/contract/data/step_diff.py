@@ -1,0 +1,105 @@
+"""Compares two lists of steps by what they mean, not by how that was split into parts.
+
+Layer 1. Adjacent text parts are joined, empty fields count as absent, and leading input and fields that streams
+never carry are left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+from typing import Any
+
+from harness.contract.data.output import given
+from harness.outcome.words import shortened
+
+LIMIT = 20
+"""The most differences that are returned."""
+
+_NEVER_STREAMED = frozenset({"search_type"})
+"""Fields of whole steps that no event of a recorded stream carries and no delta type lists."""
+
+_SHOWN = 80
+_ABSENT = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One place where two lists of steps differ; `pointer` counts the output steps from 0."""
+
+    pointer: str
+    assembled: str
+    got: str
+
+    def __str__(self) -> str:
+        return f"{self.pointer}: {self.assembled} against {self.got}"
+
+
+def compare_steps(assembled: Sequence[Any], got: Sequence[Any]) -> list[Difference]:
+    """The differences between steps assembled from a stream and steps that GET or POST returned."""
+    try:
+        one, other = ([_normal(step) for step in steps[given(steps) :]] for steps in (assembled, got))
+        if one == other:
+            return []
+        found = _differences(one, other, "$.steps")
+        return [difference for difference, _ in zip(found, range(LIMIT), strict=False)]
+    except RecursionError:
+        return [Difference("$.steps", "nested too deep to compare", "nested too deep to compare")]
+
+
+def _normal(step: Any) -> Any:
+    if not isinstance(step, dict):
+        return step
+    fields = dict(step)
+    for name in ("content", "summary"):
+        if isinstance(fields.get(name), list):
+            fields[name] = _joined(fields[name])
+    return {
+        name: value
+        for name, value in fields.items()
+        if value not in (None, "", [], {}) and name not in _NEVER_STREAMED
+    }
+
+
+def _joined(parts: list[Any]) -> list[Any]:
+    """The parts, with adjacent text parts joined and empty ones removed."""
+    joined: list[Any] = []
+    for part in parts:
+        if not isinstance(part, dict) or part.get("type", "text") != "text":
+            joined.append(part)
+            continue
+        piece = {"type": "text", "text": "", **{k: v for k, v in part.items() if v not in (None, [])}}
+        last = joined[-1] if joined else None
+        if isinstance(last, dict) and last.get("type") == "text" and _both_text(last, piece):
+            notes = [*last.get("annotations", ()), *piece.get("annotations", ())]
+            joined[-1] = {**last, **piece, "text": last["text"] + piece["text"]}
+            if notes:
+                joined[-1]["annotations"] = notes
+        else:
+            joined.append(piece)
+    return [part for part in joined if part != {"type": "text", "text": ""}]
+
+
+def _both_text(last: dict[str, Any], piece: dict[str, Any]) -> bool:
+    return isinstance(last.get("text"), str) and isinstance(piece.get("text"), str)
+
+
+def _differences(one: Any, other: Any, pointer: str) -> Iterator[Difference]:
+    if isinstance(one, dict) and isinstance(other, dict):
+        for name in sorted({*one, *other}):
+            yield from _differences(one.get(name, _ABSENT), other.get(name, _ABSENT), f"{pointer}.{name}")
+    elif isinstance(one, list) and isinstance(other, list):
+        for index, pair in enumerate(zip_longest(one, other, fillvalue=_ABSENT)):
+            yield from _differences(*pair, f"{pointer}[{index}]")
+    elif isinstance(one, str) and isinstance(other, str) and one != other:
+        at = next(
+            (i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other))
+        )
+        yield Difference(f"{pointer} from character {at}", _show(one[at:]), _show(other[at:]))
+    elif one != other:
+        yield Difference(pointer, _show(one), _show(other))
+
+
+def _show(value: Any) -> str:
+    return "absent" if value is _ABSENT else shortened(repr(value), _SHOWN)

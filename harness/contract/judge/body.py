@@ -1,0 +1,206 @@
+"""Judges the JSON body of a success: an interaction of any origin, an agent, an environment, a webhook.
+
+Layer 1. Takes any JSON value, even one that is nothing like the expected one. Judges only what holds for every
+such body; what depends on the request (a new id, no leading user_input) is left to checks.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from harness.contract.data.output import given
+from harness.contract.judge.usage import judge_usage
+from harness.contract.schema.schemas import Schemas, load
+from harness.contract.tables.operations import INTERACTION, Operation
+from harness.contract.tables.steps import STEP_TYPES
+from harness.outcome import Finding, Severity, Where
+
+_BASE64 = re.compile(r"[A-Za-z0-9+/_-]*={0,2}")
+_PLACEHOLDER = re.compile(r"REDACTED")  # a recorder put this in place of the target's value
+_OPAQUE = ("data", "signature")
+
+
+def is_legacy(value: Any) -> bool:
+    """Whether a body is of the generation before `steps`, which the service removed in June 2026."""
+    return isinstance(value, Mapping) and "outputs" in value and "steps" not in value
+
+
+def judge_answer(value: Any, operation: Operation) -> list[Finding]:
+    """Findings about the JSON response of an operation; none if the operation has no schema."""
+    if operation.schema == INTERACTION:
+        return judge_interaction(value, rule=operation.rule)
+    return _judge_shape(value, operation.schema, operation.rule, load()) if operation.schema else []
+
+
+def judge_interaction(value: Any, *, rule: str = "create.schema", schemas: Schemas | None = None) -> list[Finding]:
+    """Findings about an interaction body, in the order of the rules; a violation of the schema breaks `rule`."""
+    findings = _judge_shape(value, INTERACTION, rule, schemas or load())
+    status = value.get("status") if isinstance(value, Mapping) else None
+    if not isinstance(status, str):
+        findings.append(
+            _finding("create.status", "status is no string", "a string", repr(status)[:40], "$.status")
+        )
+    if not isinstance(value, Mapping):
+        return findings
+    findings += _judge_times(value)
+    if "usage" in value:
+        findings += judge_usage(value["usage"])
+    steps = value.get("steps")
+    if isinstance(steps, list):
+        findings += judge_steps(steps)
+    return findings
+
+
+def judge_steps(steps: list[Any], pointer: str = "$.steps") -> list[Finding]:
+    """Findings about a list of steps.
+
+    Leading steps may be the caller's own input, returned unchanged. Their values are not the target's fault.
+    """
+    findings: list[Finding] = []
+    told = given(steps)
+    for index, step in enumerate(steps):
+        place = f"{pointer}[{index}]"
+        findings += _judge_discriminators(step, place)
+        findings += _judge_kind(step, place)
+        if isinstance(step, Mapping) and index >= told:
+            findings += _judge_base64(step, place)
+            findings += _judge_annotations(step, place)
+    return findings + _judge_pairs(steps, told, pointer)
+
+
+def _judge_shape(value: Any, schema: str, rule: str, schemas: Schemas) -> list[Finding]:
+    """The places where a value does not fit a schema, as findings against `rule`."""
+    return [problem.finding(rule) for problem in schemas.validator(schema).review(value).problems]
+
+
+def _judge_times(value: Mapping[str, Any]) -> list[Finding]:
+    moments = {}
+    findings = []
+    for name in ("created", "updated"):
+        if name in value:
+            moments[name] = _moment(value[name])
+            if moments[name] is None:
+                actual = repr(value[name])[:40]
+                message = f"{name} is no ISO 8601 time with a zone"
+                findings.append(_finding("create.times", message, "YYYY-MM-DDThh:mm:ssZ", actual, f"$.{name}"))
+    created, updated = moments.get("created"), moments.get("updated")
+    if created is not None and updated is not None and updated < created:
+        message = "updated is before created"
+        findings.append(_finding("create.times", message, f">= {created}", str(updated), "$.updated"))
+    return findings
+
+
+def _moment(value: Any) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(value) if isinstance(value, str) and "T" in value else None
+    except ValueError:
+        return None
+    return moment if moment is not None and moment.tzinfo is not None else None
+
+
+def _judge_discriminators(step: Any, pointer: str) -> Iterator[Finding]:
+    yield from _typed(step, pointer, "step")
+    for place, content in _contents(step, pointer):
+        yield from _typed(content, place, "content")
+        annotations = content.get("annotations") if isinstance(content, Mapping) else None
+        for index, annotation in enumerate(annotations if isinstance(annotations, list) else ()):
+            yield from _tolerant(_typed(annotation, f"{place}.annotations[{index}]", "annotation"), annotation)
+
+
+def _typed(value: Any, pointer: str, what: str) -> Iterator[Finding]:
+    kind = value.get("type") if isinstance(value, Mapping) else None
+    if not isinstance(kind, str):
+        message = f"a {what} has no string type"
+        yield _finding("steps.discriminator", message, "a string", repr(kind)[:40], f"{pointer}.type")
+
+
+def _judge_kind(step: Any, pointer: str) -> Iterator[Finding]:
+    kind = step.get("type") if isinstance(step, Mapping) else None
+    if isinstance(kind, str) and kind not in STEP_TYPES:
+        message = "the step's type is not listed"
+        yield _finding("tool.step-unknown", message, "a listed type", kind[:40], f"{pointer}.type")
+
+
+def _tolerant(findings: Iterator[Finding], annotation: Any) -> Iterator[Finding]:
+    """Tolerate an annotation without a type: even the file search guide shows citations like that."""
+    absent = isinstance(annotation, Mapping) and "type" not in annotation
+    return (replace(found, severity=Severity.NON_STRICT) if absent else found for found in findings)
+
+
+def _contents(step: Any, pointer: str) -> Iterator[tuple[str, Any]]:
+    content = step.get("content") if isinstance(step, Mapping) else None
+    for index, item in enumerate(content if isinstance(content, list) else ()):
+        yield f"{pointer}.content[{index}]", item
+
+
+def _judge_base64(step: Mapping[str, Any], pointer: str) -> Iterator[Finding]:
+    for place, holder in ((pointer, step), *_contents(step, pointer)):
+        for name in _OPAQUE:
+            value = holder.get(name) if isinstance(holder, Mapping) else None
+            if isinstance(value, str) and not _is_base64(value):
+                yield _finding("steps.base64", f"{name} is not base64", "base64", value[:40], f"{place}.{name}")
+
+
+def _is_base64(value: str) -> bool:
+    """Whether this is base64 in either alphabet, padded or not."""
+    if _PLACEHOLDER.search(value, 0, 200):
+        return True
+    return _BASE64.fullmatch(value) is not None and len(value.rstrip("=")) % 4 != 1
+
+
+def _judge_annotations(step: Mapping[str, Any], pointer: str) -> Iterator[Finding]:
+    for place, content in _contents(step, pointer):
+        text = content.get("text") if isinstance(content, Mapping) else None
+        annotations = content.get("annotations") if isinstance(content, Mapping) else None
+        if not isinstance(text, str) or not isinstance(annotations, list):
+            continue
+        size = len(text.encode("utf-8", "surrogatepass"))
+        for index, annotation in enumerate(annotations):
+            span = _span(annotation)
+            if span is not None and not 0 <= span[0] < span[1] <= size:
+                message = "an annotation lies outside its text"
+                where = f"{place}.annotations[{index}]"
+                yield _finding(
+                    "steps.annotation-range",
+                    message,
+                    f"0 <= start < end <= {size}",
+                    f"{span[0]}..{span[1]}",
+                    where,
+                )
+
+
+def _span(annotation: Any) -> tuple[int, int] | None:
+    if not isinstance(annotation, Mapping):
+        return None
+    start, end = annotation.get("start_index", 0), annotation.get("end_index")
+    return (start, end) if isinstance(start, int) and isinstance(end, int) else None
+
+
+def _judge_pairs(steps: list[Any], told: int, pointer: str) -> list[Finding]:
+    """Check that each result has its call. Only a function_result may answer a call of an earlier interaction."""
+    findings = []
+    calls: set[str] = set()
+    for index, step in enumerate(steps):
+        kind = step.get("type") if isinstance(step, Mapping) else None
+        if not isinstance(kind, str):
+            continue
+        identity, call = step.get("id"), step.get("call_id")
+        if kind.endswith("_call") and isinstance(identity, str):
+            calls.add(identity)
+        server_result = kind.endswith("_result") and kind != "function_result"
+        known = not isinstance(call, str) or call in calls or _PLACEHOLDER.search(call)
+        if server_result and not known and index >= told:
+            message = f"a {kind} answers no earlier call"
+            expected = ", ".join(sorted(calls)[:4]) or "a call step before it"
+            findings.append(
+                _finding("steps.result-match", message, expected, str(call), f"{pointer}[{index}].call_id")
+            )
+    return findings
+
+
+def _finding(rule: str, message: str, expected: str, actual: str, pointer: str) -> Finding:
+    return Finding(rule, message, expected, actual, Where(pointer=pointer))

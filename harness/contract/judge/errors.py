@@ -1,0 +1,96 @@
+"""Error bodies: their shapes, which codes and statuses belong together, and their judge. Layer 1.
+
+The API's own shape is `{"error": {"message", "code"}}` with a code of words. The gateway in front of the API
+responds in another shape (a numeric code, a `status` in capitals, sometimes in a list of one): that is tolerated,
+but non-strict.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from harness.contract.schema.explain import json_type
+from harness.outcome import Finding, Severity, Where
+
+STATUS_OF: dict[str, int] = {
+    "invalid_request": 400,
+    "failed_precondition": 400,
+    "parameter_unknown": 400,
+    "authentication": 401,
+    "payment_required": 402,
+    "permission_denied": 403,
+    "not_found": 404,
+    "model_not_found": 404,
+    "already_exists": 409,
+    "aborted": 409,
+    "out_of_range": 416,
+    "rate_limit_exceeded": 429,
+    "quota_exceeded": 429,
+    "too_many_requests": 429,
+    "cancelled": 499,
+    "api_error": 500,
+    "unimplemented": 501,
+    "service_unavailable": 503,
+    "deadline_exceeded": 504,
+}
+"""The documented HTTP status of each documented code; the set of codes is open."""
+
+_CODE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+
+
+def error_of(value: Any) -> tuple[str, str] | None:
+    """(code, message) of an error body of either shape, None if it is not one; a numeric code becomes digits."""
+    error = _error(_unlisted(value))
+    if error is None:
+        return None
+    code, message = error.get("code"), error.get("message")
+    if isinstance(code, bool) or not isinstance(code, (str, int)):
+        code = error.get("status", "")
+    return str(code), message if isinstance(message, str) else ""
+
+
+def judge_error(value: Any, status: int | None) -> list[Finding]:
+    """Findings about the JSON body of a 4xx or 5xx response; pass `status=None` if the status was not recorded."""
+    error = _error(value)
+    if _is_gateway(value):
+        return [_shape("the error has the gateway's shape", "string code", "numeric code", Severity.NON_STRICT)]
+    if error is None:
+        return [_shape("the body has no error object", '{"error": {"code", "message"}}', json_type(value))]
+    wrong = [name for name in ("code", "message") if not isinstance(error.get(name), str)]
+    if wrong:
+        kinds = ", ".join(f"{name}: {json_type(error[name]) if name in error else 'absent'}" for name in wrong)
+        return [_shape("code and message of an error are strings", "string code, string message", kinds)]
+    return _judge_code(error["code"], status)
+
+
+def _judge_code(code: str, status: int | None) -> list[Finding]:
+    place = Where(pointer="$.error.code")
+    if not _CODE.fullmatch(code):
+        return [Finding("err.code-string", "the code is not a snake_case word", "words joined by _", code, place)]
+    documented = STATUS_OF.get(code, status)
+    if status is None or documented == status:
+        return []
+    message = f"the code {code} comes with another HTTP status"
+    return [Finding("err.code-status", message, str(documented), str(status), place)]
+
+
+def _is_gateway(value: Any) -> bool:
+    error = _error(_unlisted(value))
+    code = error.get("code") if error is not None else None
+    numeric = isinstance(code, int) and not isinstance(code, bool)
+    return numeric and error is not None and isinstance(error.get("message"), str)
+
+
+def _unlisted(value: Any) -> Any:
+    return value[0] if isinstance(value, list) and len(value) == 1 else value
+
+
+def _error(value: Any) -> Mapping[str, Any] | None:
+    error = value.get("error") if isinstance(value, Mapping) else None
+    return error if isinstance(error, Mapping) else None
+
+
+def _shape(message: str, expected: str, actual: str, severity: Severity = Severity.BROKEN) -> Finding:
+    return Finding("err.shape", message, expected, actual, Where(pointer="$.error"), severity)

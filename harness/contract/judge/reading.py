@@ -1,0 +1,156 @@
+"""What an exchange contains, decoded once and judged once for all callers. Layer 1.
+
+`read` never raises, whatever the target sent: no response, no JSON, a list, ten thousand brackets. Checks use it
+and never parse for themselves.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+from harness.contract.data import json_parse
+from harness.contract.judge.body import judge_answer
+from harness.contract.judge.errors import error_of, judge_error
+from harness.contract.judge.stream import StreamJudge
+from harness.contract.judge.stream_summary import StreamReading
+from harness.contract.tables.operations import INTERACTION, Operation, operation_of
+from harness.contract.tables.protocol import interaction_id, is_resume
+from harness.outcome import Finding
+from harness.wire import By, Decoder, Ending, Exchange, Frame, How
+from harness.wire.message import EVENT_STREAM
+
+_OPENINGS = (b"event:", b"data:", b"id:", b"retry:", b":", b"\xef\xbb\xbfevent:", b"\xef\xbb\xbfdata:")
+
+
+class Reading:
+    """One exchange, decoded lazily; every attribute is computed at most once."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self.exchange = exchange
+
+    @cached_property
+    def is_stream(self) -> bool:
+        """Whether the body is a stream of events: by its media type, or by how it begins if that is wrong."""
+        exchange = self.exchange
+        if exchange.status is None:
+            return False
+        return exchange.headers.media_type() == EVENT_STREAM or exchange.body.lstrip().startswith(_OPENINGS)
+
+    @cached_property
+    def _parsed(self) -> json_parse.Read:
+        exchange = self.exchange
+        if self.is_stream or not exchange.body or exchange.truncated:
+            return json_parse.Read(None, "absent", "no JSON body")
+        return json_parse.loads(exchange.body)
+
+    @property
+    def json(self) -> Any:
+        """The JSON value of a body that is not a stream; None if there is none, or if it is `null`."""
+        return self._parsed.value
+
+    @property
+    def json_fault(self) -> str:
+        """What is wrong with the JSON: "" if nothing, or `absent`, `encoding`, `syntax`, `depth`, `surrogate`."""
+        return self._parsed.fault
+
+    @property
+    def error(self) -> tuple[str, str] | None:
+        """(code, message) of an error body of either shape; None if it is not one."""
+        return error_of(self.json)
+
+    @cached_property
+    def operation(self) -> Operation | None:
+        """The operation of the API that was called; None if it was something else."""
+        return operation_of(self.exchange.request)
+
+    @cached_property
+    def interaction(self) -> dict[str, Any] | None:
+        """The interaction that a successful create, get or cancel returned as JSON; None for a stream."""
+        value, operation = self.json, self.operation
+        about_one = operation is not None and operation.schema == INTERACTION
+        return value if self.exchange.succeeded and about_one and isinstance(value, dict) else None
+
+    @cached_property
+    def stream(self) -> StreamReading | None:
+        """The judged stream of a successful response; None if the body is not a stream."""
+        exchange = self.exchange
+        if not self.is_stream or not self.exchange.succeeded:
+            return None
+        judge = StreamJudge(start=_start_of(exchange), background=_asked_for(exchange, "background"))
+        judge.feed(exchange.body)
+        return judge.finish(_kept_ending(exchange))
+
+    @cached_property
+    def frames(self) -> list[Frame]:
+        """The dispatched events of a stream, as far as its bytes were kept, with their spans."""
+        return Decoder().feed(self.exchange.body) if self.is_stream else []
+
+    @cached_property
+    def events(self) -> list[dict[str, Any]]:
+        """The payloads that are JSON objects; does not compute `frames`, which are rarely needed."""
+        frames = Decoder().each(self.exchange.body) if self.is_stream else ()
+        return json_parse.objects(frame.data for frame in frames)
+
+    @property
+    def id(self) -> str | None:
+        """The id of the interaction that was returned, as JSON or as a stream; None if it is "" or absent."""
+        if self.stream is not None:
+            return self.stream.interaction_id or None
+        return interaction_id({"interaction": self.interaction}) if self.interaction is not None else None
+
+    @property
+    def status(self) -> str | None:
+        """The last status of the interaction that the response shows."""
+        if self.stream is not None:
+            return self.stream.status
+        status = self.interaction.get("status") if self.interaction is not None else None
+        return status if isinstance(status, str) else None
+
+    @cached_property
+    def findings(self) -> tuple[Finding, ...]:
+        """Findings of the contract about the body alone."""
+        exchange = self.exchange
+        if self.stream is not None:
+            return self.stream.findings
+        if exchange.status is not None and exchange.status >= 400 and not self.is_stream:
+            return tuple(judge_error(self.json, exchange.status))
+        operation = self.operation
+        if not exchange.succeeded or operation is None or not operation.schema or not exchange.body:
+            return ()
+        if self.json_fault in ("", "surrogate"):
+            return tuple(judge_answer(self.json, operation))
+        return (self._no_json(operation),) if exchange.complete and not exchange.truncated else ()
+
+    def _no_json(self, operation: Operation) -> Finding:
+        shown = self.exchange.body[:80].decode("utf-8", "replace")
+        return Finding(operation.rule, f"the answer to {operation.call} is no JSON", operation.schema, shown)
+
+
+def read(exchange: Exchange) -> Reading:
+    """The reading of an exchange: the same object on every call, which lives as long as the exchange."""
+    reading = exchange.notes.get(__name__)
+    if not isinstance(reading, Reading):
+        reading = exchange.notes[__name__] = Reading(exchange)
+    return reading
+
+
+def _start_of(exchange: Exchange) -> str:
+    resumed = is_resume(exchange.request)
+    if resumed is None:
+        return "fresh"
+    return "replay" if resumed[1] is None else "resumed"
+
+
+def _asked_for(exchange: Exchange, field: str) -> bool:
+    if exchange.request.method != "POST":
+        return False
+    body = json_parse.loads(exchange.request.body).value
+    return isinstance(body, dict) and body.get(field) is True
+
+
+def _kept_ending(exchange: Exchange) -> Ending:
+    """The ending of the kept bytes: a truncated record cannot say how the stream ended."""
+    if not exchange.truncated:
+        return exchange.ending
+    return Ending(by=By.LIMIT, how=How.FIN, detail=f"only the first {len(exchange.body)} bytes were kept")

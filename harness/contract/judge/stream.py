@@ -1,0 +1,326 @@
+"""Judges one stream while its bytes arrive: frames, JSON, schema, order, cursors, and the way it ends.
+
+Layer 1, sans-IO and incremental: what is kept does not grow with the stream, except the capped set of cursors.
+`schemas` define the shape of events and `automaton` their order; this module applies both and gives findings their
+places. Events are checked against the closed schema first, because that is cheap and nearly all of them pass; only
+those that it rejects are examined further: are they wrong, or merely unknown?
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any
+
+from harness.contract.data.json_parse import REFUSALS, decode, loads
+from harness.contract.judge.cursors import CursorLog
+from harness.contract.judge.finding_log import Ledger
+from harness.contract.judge.stream_state import Automaton, readable
+from harness.contract.judge.stream_summary import StreamReading
+from harness.contract.judge.usage import judge_usage
+from harness.contract.schema.schemas import Schemas, load
+from harness.contract.schema.validator import Unknown, Validator
+from harness.contract.tables.protocol import DONE
+from harness.outcome import Finding, Severity
+from harness.wire import COMPLETE, Decoder, Ending, Frame
+from harness.wire.sse import MAX_EVENT
+
+UNKNOWNS = 64
+"""The most unknowns kept for a stream. An event type that failed the closed schema this often is then checked
+against the open one."""
+
+KINDS = 64
+"""The most unknown event types that are counted by name; further ones share the name `(other)`."""
+
+_SHOWN = 120
+
+
+class _Kind:
+    """The validator, handler and counters of one known event type."""
+
+    __slots__ = ("count", "fits", "handle", "kind", "misfits", "name", "resumable")
+
+    def __init__(self, kind: str, closed: Validator, handle: Callable[[dict[str, Any]], None]) -> None:
+        self.kind = kind
+        self.name = kind.encode()
+        self.fits: Callable[[Any], bool] = closed.is_valid
+        self.handle = handle
+        self.count = 0
+        self.resumable = 0
+        self.misfits = 0
+
+
+class StreamJudge:
+    """Call `feed` with the bytes of a stream as they come, then `finish` once.
+
+    `start` is one of `automaton.STARTS`. `background`: the run was created in the background, where each delta
+    should carry a cursor. `framed=False`: the events were recorded without their framing and come as made-up
+    `frames`, so the rules about framing do not apply.
+    """
+
+    def __init__(
+        self,
+        *,
+        start: str = "fresh",
+        background: bool = False,
+        framed: bool = True,
+        schemas: Schemas | None = None,
+    ) -> None:
+        self._start = start
+        self._background = background
+        self._framed = framed
+        self._schemas = schemas or load()
+        self._decoder = Decoder()
+        self._automaton = Automaton(start)
+        self._ledger = Ledger()
+        self._cursors = CursorLog()
+        self._kinds = {
+            kind: _Kind(kind, self._validator(kind, closed=True), handle)
+            for kind, handle in self._automaton.handlers.items()
+        }
+        self._strangers: dict[str, int] = {}
+        self._unknowns: list[tuple[int, Unknown]] = []
+        self._frames = 0
+        self._unnamed = 0
+        self._done_at: int | None = None
+
+    def feed(self, data: bytes) -> None:
+        """Judge the events that these bytes complete."""
+        self.frames(self._decoder.each(data))
+
+    def frames(self, frames: Iterable[Frame]) -> None:
+        """Judge frames that were decoded elsewhere.
+
+        Events without any irregularity, which are nearly all, are handled here; the others in `_event` and `_odd`.
+        """
+        automaton, kinds, repeats = self._automaton, self._kinds, self._cursors.repeats
+        found = automaton.found
+        number = self._frames
+        for frame in frames:
+            number += 1
+            try:
+                event = decode(frame[0])
+                known = kinds[event["event_type"]]
+                fit = known.fits(event)
+            except (*REFUSALS, LookupError, TypeError):
+                self._frames = number
+                self._odd(frame)
+                continue
+            if not fit or frame[1] != known.name or automaton.watching:
+                self._frames = number
+                self._event(frame, known, event, fit)
+                continue
+            known.count += 1
+            known.handle(event)
+            if cursor := event.get("event_id"):
+                known.resumable += 1
+                if repeats(cursor):
+                    self._frames = number
+                    self._repeated(frame, cursor)
+            if found:
+                self._frames = number
+                self._collect(frame)
+        self._frames = number
+
+    def finish(self, ending: Ending = COMPLETE) -> StreamReading:
+        """Return the reading. Missing events are reported only if the body ended in order."""
+        automaton = self._automaton
+        if ending.complete:
+            self._end_in_order()
+        if automaton.completed is not None and "usage" in automaton.completed:
+            for finding in judge_usage(automaton.completed["usage"], "$.interaction.usage"):
+                self._ledger.add(finding)
+        deltas = self._kinds["step.delta"]
+        if self._background and deltas.resumable < deltas.count:
+            message = "deltas of a background stream lack event_id"
+            self._note("stream.evid-delta", message, f"{deltas.count} event ids", str(deltas.resumable))
+        counts = self._counts()
+        return StreamReading(
+            start=self._start,
+            findings=tuple(self._ledger.findings),
+            suppressed=dict(self._ledger.suppressed),
+            frames=self._frames,
+            events=sum(counts.values()),
+            unnamed=self._unnamed,
+            deltas=deltas.count,
+            deltas_with_cursor=deltas.resumable,
+            counts=counts,
+            interaction_id=automaton.interaction_id,
+            statuses=tuple(automaton.statuses),
+            created=automaton.created,
+            completed=automaton.completed,
+            done=self._done_at is not None,
+            errors=tuple(automaton.errors),
+            cursors=self._cursors.summary(),
+            unknowns=tuple(self._unknowns),
+            unjudged=self._unjudged(),
+            whole=ending.complete,
+            ending=ending,
+            size=self._decoder.received,
+        )
+
+    # --- one event ------------------------------------------------------------------------------------------
+
+    def _event(self, frame: Frame, known: _Kind, event: dict[str, Any], fit: bool) -> None:
+        """Handle an event of a known type that needs more than the fast path."""
+        automaton = self._automaton
+        if self._done_at is not None:
+            self._after_done(frame)
+            return
+        known.count += 1
+        if frame.event != known.name:
+            self._misnamed(frame, known.kind)
+        if automaton.watching:
+            automaton.before(known.kind)
+        if fit or self._misfit(frame, known, event):
+            known.handle(event)
+        cursor = event.get("event_id")
+        if isinstance(cursor, str) and cursor:
+            known.resumable += 1
+            if self._cursors.repeats(cursor):
+                self._repeated(frame, cursor)
+        self._collect(frame)
+
+    def _odd(self, frame: Frame) -> None:
+        """Handle a frame that is not a known event."""
+        if self._done_at is not None:
+            self._after_done(frame)
+        elif frame.data.strip() == DONE:
+            self._done_at = self._frames - 1
+            self._automaton.watching = True
+        else:
+            read = loads(frame.data)
+            if read.fault == "depth":
+                self._automaton.unjudged["an event that is nested too deep"] = None
+            elif read.fault:
+                rule, message = _FAULTS[read.fault]
+                self._note(rule, message, "a JSON object in UTF-8", read.detail, frame)
+            if read.fault in ("", "surrogate"):
+                self._value(frame, read.value)
+
+    def _value(self, frame: Frame, event: Any) -> None:
+        """Handle the JSON value of a frame that the fast path could not handle."""
+        kind = event.get("event_type") if isinstance(event, dict) else None
+        if not isinstance(event, dict):
+            self._note("stream.json", "the data is no object", "a JSON object or [DONE]", _show(frame), frame)
+        elif not isinstance(kind, str):
+            self._note("stream.event-type", "the event has no string event_type", "a string", _show(frame), frame)
+            self._stranger(frame, "an event without event_type")
+        elif kind in self._kinds:
+            self._event(frame, self._kinds[kind], event, self._kinds[kind].fits(event))
+        else:
+            self._unknown(Unknown("$.event_type", "event", kind))
+            if frame.event != kind.encode("utf-8", "replace"):
+                self._misnamed(frame, kind)
+            self._stranger(frame, kind)
+
+    def _stranger(self, frame: Frame, name: str) -> None:
+        """Count an event that has no schema and no handler, and judge its place in the order."""
+        counted = name if name in self._strangers or len(self._strangers) < KINDS else "(other)"
+        self._strangers[counted] = self._strangers.get(counted, 0) + 1
+        self._automaton.before(name)
+        self._collect(frame)
+
+    def _misfit(self, frame: Frame, known: _Kind, event: dict[str, Any]) -> bool:
+        """Note why the schema rejects the event: faults or unknowns. Return whether the automaton can read it."""
+        rule = "stream.error-shape" if known.kind == "error" else "stream.schema"
+        if known.misfits >= UNKNOWNS and self._ledger.counted(rule):  # a fault, and explaining it is slow
+            return readable(known.kind, event)
+        review = self._validator(known.kind).review(event)
+        for problem in review.problems:
+            finding = Finding(rule, f"{known.kind}: {problem.message}", problem.expected, problem.actual)
+            self._place(finding.at(pointer=problem.pointer), frame)
+        for unknown in review.unknowns:
+            self._unknown(unknown)
+        known.misfits += 1
+        if known.misfits == UNKNOWNS:
+            known.fits = self._validator(known.kind).is_valid
+        return not review.problems or readable(known.kind, event)
+
+    def _validator(self, kind: str, *, closed: bool = False) -> Validator:
+        name = kind.replace(".", "-").replace("_", "-")
+        return self._schemas.validator(f"events/{name}", closed=closed)
+
+    def _counts(self) -> dict[str, int]:
+        known = {kind: entry.count for kind, entry in self._kinds.items() if entry.count}
+        return {**known, **self._strangers}
+
+    def _misnamed(self, frame: Frame, kind: str) -> None:
+        if frame.event is None:
+            self._unnamed += 1
+        elif self._framed:
+            name = frame.event.decode("utf-8", "replace")
+            self._note("stream.name-agrees", "the event: field is not the event_type", kind, name, frame)
+
+    def _repeated(self, frame: Frame, cursor: str) -> None:
+        self._note("stream.evid-unique", "an event_id comes again", "a new event_id", cursor[:_SHOWN], frame)
+
+    def _after_done(self, frame: Frame) -> None:
+        self._note("stream.done-final", "an event follows [DONE]", "the end of the body", _show(frame), frame)
+
+    # --- the end --------------------------------------------------------------------------------------------
+
+    def _end_in_order(self) -> None:
+        cut = self._decoder.end()
+        if cut is not None and cut.would_be is not None:
+            self._unfinished(cut.would_be)
+        automaton = self._automaton
+        events = sum(self._counts().values())
+        automaton.finish(events)
+        self._collect(None)
+        ended = automaton.completed is not None or not automaton.failed
+        if self._framed and events and self._done_at is None and ended:
+            self._note("stream.done", "the stream ends without its sentinel", "[DONE]", "the end of the body")
+
+    def _unfinished(self, frame: Frame) -> None:
+        """Note that the last block lacks its blank line, so that a conforming client never sees it."""
+        lost = frame.data.strip() == DONE
+        severity = Severity.NON_STRICT if lost else Severity.BROKEN
+        if lost and self._done_at is None:
+            self._done_at = self._frames
+        finding = Finding("stream.framing", "no blank line ends the last event", "a blank line", _show(frame))
+        self._place(replace(finding, severity=severity), frame, number=self._frames)
+
+    def _unjudged(self) -> tuple[str, ...]:
+        unjudged = [*self._automaton.unjudged]
+        if not self._cursors.summary().judged:
+            unjudged.append("stream.evid-unique")
+        if self._decoder.oversized:
+            unjudged.append(f"{self._decoder.oversized} events of more than {MAX_EVENT} bytes")
+        return tuple(unjudged)
+
+    # --- findings and their places --------------------------------------------------------------------------
+
+    def _note(self, rule: str, message: str, expected: str, actual: str, frame: Frame | None = None) -> None:
+        if not self._ledger.counted(rule):
+            self._place(Finding(rule, message, expected, actual), frame)
+
+    def _collect(self, frame: Frame | None) -> None:
+        for finding in self._automaton.found:
+            if not self._ledger.counted(finding.rule):
+                self._place(finding, frame)
+        self._automaton.found.clear()
+
+    def _place(self, finding: Finding, frame: Frame | None, *, number: int | None = None) -> None:
+        if frame is None:
+            self._ledger.add(finding)
+            return
+        event = self._frames - 1 if number is None else number
+        where = replace(finding.where, event=event, start=frame.start, end=frame.end)
+        self._ledger.add(replace(finding, where=where))
+
+    def _unknown(self, unknown: Unknown) -> None:
+        if len(self._unknowns) < UNKNOWNS:
+            self._unknowns.append((self._frames - 1, unknown))
+
+
+_FAULTS = {
+    "encoding": ("stream.framing", "the data is not UTF-8"),
+    "syntax": ("stream.json", "the data is not JSON"),
+    "surrogate": ("stream.surrogates", "a string holds half of a surrogate pair"),
+}
+
+
+def _show(frame: Frame) -> str:
+    text = frame.data[:_SHOWN].decode("utf-8", "replace")
+    return text if len(frame.data) <= _SHOWN else f"{text}… ({len(frame.data)} bytes)"

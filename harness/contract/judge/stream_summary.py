@@ -1,0 +1,52 @@
+"""What is known of one stream after it is judged. Layer 1, a value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from harness.contract.judge.cursors import Cursors
+from harness.contract.schema.validator import Unknown
+from harness.outcome import Finding
+from harness.wire import Ending
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamReading:
+    """The summary of a stream, in bounded space however long the stream was.
+
+    `frames` counts dispatched events, `events` the JSON ones among them, `unnamed` those without an `event:`
+    field, `deltas` the step.delta events and `deltas_with_cursor` those of them that carry a cursor.
+    `created` and `completed` are the interactions in those events, `errors` the `error` values of error events.
+    `suppressed` counts, by rule, findings beyond those kept. `unknowns` pairs the number of an event with
+    something in it that the schemas do not name. `whole` says that the body ended in order; if it did not, nothing
+    is claimed about its end. `unjudged` names what was not judged because of a limit.
+    """
+
+    start: str
+    findings: tuple[Finding, ...]
+    suppressed: Mapping[str, int]
+    frames: int
+    events: int
+    unnamed: int
+    deltas: int
+    deltas_with_cursor: int
+    counts: Mapping[str, int]
+    interaction_id: str | None
+    statuses: tuple[str, ...]
+    created: dict[str, Any] | None
+    completed: dict[str, Any] | None
+    done: bool
+    errors: tuple[dict[str, Any], ...]
+    cursors: Cursors
+    unknowns: tuple[tuple[int, Unknown], ...]
+    unjudged: tuple[str, ...]
+    whole: bool
+    ending: Ending
+    size: int
+
+    @property
+    def status(self) -> str | None:
+        """The last status in the stream."""
+        return self.statuses[-1] if self.statuses else None

@@ -1,0 +1,74 @@
+"""Judges a usage value: types, total and shares by modality. Layer 1; must not know where the usage came from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from harness.contract.schema.explain import json_type
+from harness.outcome import Finding, Where
+
+_TOTALS = {
+    "input_tokens_by_modality": "total_input_tokens",
+    "output_tokens_by_modality": "total_output_tokens",
+    "cached_tokens_by_modality": "total_cached_tokens",
+    "tool_use_tokens_by_modality": "total_tool_use_tokens",
+}
+_SUMMED = ("total_input_tokens", "total_output_tokens", "total_thought_tokens")
+
+
+def judge_usage(usage: Any, pointer: str = "$.usage") -> list[Finding]:
+    """Findings about a usage value; fields that are absent or not listed are not judged."""
+    if not isinstance(usage, Mapping):
+        return [_finding("usage.types", "usage is no object", "an object", json_type(usage), pointer)]
+    wrong = [
+        _finding("usage.types", "a token count is no count", "an integer >= 0", repr(count)[:40], place)
+        for place, count in _counts(usage, pointer)
+        if not _is_count(count)
+    ]
+    return wrong or [*_judge_sum(usage, pointer), *_judge_shares(usage, pointer)]
+
+
+def _counts(usage: Mapping[str, Any], pointer: str) -> Iterator[tuple[str, Any]]:
+    for name in (*_SUMMED, "total_tokens", "total_cached_tokens", "total_tool_use_tokens"):
+        if name in usage:
+            yield f"{pointer}.{name}", usage[name]
+    for name in _TOTALS:
+        for place, item in _items(usage, name, pointer):
+            if "tokens" in item:
+                yield f"{place}.tokens", item["tokens"]
+
+
+def _items(usage: Mapping[str, Any], name: str, pointer: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    values = usage.get(name)
+    for index, item in enumerate(values if isinstance(values, list) else ()):
+        if isinstance(item, Mapping):
+            yield f"{pointer}.{name}[{index}]", item
+
+
+def _judge_sum(usage: Mapping[str, Any], pointer: str) -> Iterator[Finding]:
+    """Check the total. Both published readings are accepted: it may include tool-use tokens or not."""
+    if not {"total_tokens", "total_input_tokens", "total_output_tokens"} <= usage.keys():
+        return
+    base = sum(usage.get(name, 0) for name in _SUMMED)
+    sums = sorted({base, base + usage.get("total_tool_use_tokens", 0)})
+    if usage["total_tokens"] not in sums:
+        expected = " or ".join(map(str, sums))
+        message = "total_tokens is not the sum of its parts"
+        yield _finding("usage.sum", message, expected, str(usage["total_tokens"]), f"{pointer}.total_tokens")
+
+
+def _judge_shares(usage: Mapping[str, Any], pointer: str) -> Iterator[Finding]:
+    for name, total in _TOTALS.items():
+        shares = sum(item.get("tokens", 0) for _, item in _items(usage, name, pointer))
+        if total in usage and shares > usage[total]:
+            message = f"{name} adds up to more than {total}"
+            yield _finding("usage.modality", message, f"<= {usage[total]}", str(shares), f"{pointer}.{name}")
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _finding(rule: str, message: str, expected: str, actual: str, pointer: str) -> Finding:
+    return Finding(rule, message, expected, actual, Where(pointer=pointer))

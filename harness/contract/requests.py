@@ -1,0 +1,116 @@
+"""Builds an exercise's requests to the target; never sends them.
+
+Layer 1. Knows the API's paths and where a key goes; must not know where the target is.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from harness.wire import Headers, Request
+
+KEY_HEADER = "x-goog-api-key"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """What is known of the target, and the requests that follow from it.
+
+    `version` is a path segment (`v1beta`), `wait` the seconds a background run may take to settle. `gone_within`
+    is the number of seconds until a created interaction must be readable and a deleted one gone; a 404 that lasts
+    longer is final. `keeps` is False if the target is known to store nothing that a GET could find, so that no
+    exercise waits for it. `environment` is the environment for agents to run in, None if the target has none.
+    `capabilities` are the `checks.CAPABILITIES` it is known to have; an exercise may use `script` to hold its
+    runs, but must work without it. `says` holds fields to add to every create that does not set them itself,
+    because this target needs them: for example `stream: false` for a target that streams by default.
+    """
+
+    version: str = "v1beta"
+    model: str = "gemini-3.5-flash"
+    agent: str = "antigravity-preview-09-2026"
+    key: str = ""
+    other_key: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
+    wait: float = 60.0
+    gone_within: float = 5.0
+    keeps: bool = True
+    capabilities: frozenset[str] = frozenset()
+    environment: str | None = "remote"
+    says: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        query: Mapping[str, Any] | Iterable[tuple[str, str]] = (),
+        headers: Iterable[tuple[str, str]] = (),
+        key: str | None = None,
+        version: str | None = None,
+    ) -> Request:
+        """Build a request below the API version. `path` has no leading slash and is already percent-encoded.
+
+        `body` is sent as JSON unless it is bytes or None; `key=""` sends no key.
+        """
+        pairs = dict(query).items() if isinstance(query, Mapping) else query
+        text = urlencode([(name, _plain(value)) for name, value in pairs], errors="surrogatepass")
+        target = f"/{version or self.version}/{path}" + (f"?{text}" if text else "")
+        payload = b"" if body is None else body if isinstance(body, bytes) else _json(body)
+        return Request(method, target, self._headers(payload, headers, self.key if key is None else key), payload)
+
+    def _headers(self, payload: bytes, extra: Iterable[tuple[str, str]], key: str) -> Headers:
+        fields = Headers(self.headers)
+        if payload and "content-type" not in fields:
+            fields = fields.having("content-type", "application/json")
+        if key:
+            fields = fields.having(KEY_HEADER, key)
+        for name, value in extra:
+            fields = fields.having(name, value)
+        return fields
+
+    def create(self, body: Mapping[str, Any] | None = None, **fields: Any) -> Request:
+        """POST interactions with the target's model unless `model` or `agent` is among the fields.
+
+        A field given as None is left out: `create(model=None)` sends neither, and `create(stream=None)` sends no
+        `stream` field even if `says` has one.
+        """
+        whole = {**self.says, **(body or {}), **fields}
+        if "model" not in whole and "agent" not in whole:
+            whole["model"] = self.model
+        return self.request("POST", "interactions", {k: v for k, v in whole.items() if v is not None})
+
+    def get(self, interaction_id: str, **query: Any) -> Request:
+        """GET one interaction; `stream=True, last_event_id=…` requests events."""
+        return self.request("GET", f"interactions/{segment(interaction_id)}", query=query)
+
+    def cancel(self, interaction_id: str) -> Request:
+        """POST …/cancel with no body."""
+        return self.request("POST", f"interactions/{segment(interaction_id)}/cancel")
+
+    def delete(self, interaction_id: str) -> Request:
+        """DELETE one interaction."""
+        return self.request("DELETE", f"interactions/{segment(interaction_id)}")
+
+    def control(self, method: str, path: str, body: Any = None) -> Request:
+        """A request to the harness's own control API (`docs/control.md`), which only scriptable targets have."""
+        payload = b"" if body is None else _json(body)
+        fields = (("content-type", "application/json"),) if payload else ()
+        return Request(method, f"/__harness__/{path}", Headers((*self.headers, *fields)), payload)
+
+
+def segment(text: str) -> str:
+    """Percent-encode one path segment fully; ids are opaque and may contain anything, even a lone surrogate."""
+    return quote(text, safe="", errors="surrogatepass")
+
+
+def _plain(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")

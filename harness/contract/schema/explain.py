@@ -1,0 +1,210 @@
+"""Explains to people why a value does not fit a schema.
+
+A union fails in as many ways as it has branches; only the branch that the value was meant for is worth reporting.
+It is found by elimination: first branches of another JSON type are ruled out, then those with another
+discriminator, then those with more errors. Runs only after the fast validator has rejected the value, so it may
+be slow; jsonschema is imported here and nowhere else. Layer 1. Knows JSON Schema; must not know any message of
+the API.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from harness.contract.schema.openness import Schema, step_into
+from harness.outcome import Finding, Where
+from harness.outcome.suggest import nearest
+from harness.outcome.words import shortened
+
+if TYPE_CHECKING:
+    from jsonschema.exceptions import ValidationError
+
+_SHOWN = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong with a value: where, what, and the schema keyword that it violates."""
+
+    pointer: str
+    message: str
+    expected: str
+    actual: str
+    keyword: str
+
+    def __str__(self) -> str:
+        return f"{self.pointer}: {self.message}"
+
+    def finding(self, rule: str) -> Finding:
+        """The problem as a finding against `rule`."""
+        return Finding(rule, self.message, self.expected, self.actual, Where(pointer=self.pointer))
+
+
+def explain(schema: Schema, value: Any, *, limit: int) -> list[Problem]:
+    """At most `limit` reasons why `value` does not fit the bundled `schema`, in the order of the schema."""
+    from jsonschema import Draft202012Validator
+
+    found: dict[Problem, None] = {}
+    for error in Draft202012Validator(schema).iter_errors(value):
+        for problem in _problems(error, "$"):
+            found.setdefault(problem)
+            if len(found) == limit:
+                return list(found)
+    return list(found)
+
+
+def _problems(error: ValidationError, base: str) -> Iterator[Problem]:
+    pointer = base
+    for part in error.relative_path:
+        pointer = step_into(pointer, part)
+    if _is_rule(error):
+        rule: Any = error.schema
+        yield _problem(error, pointer, rule["description"], "")
+    elif error.context:
+        yield from _branch_problems(error, pointer)
+    else:
+        yield _leaf(error, pointer)
+
+
+def _branch_problems(error: ValidationError, pointer: str) -> Iterator[Problem]:
+    branches = _by_branch(error.context or ())
+    if all(_wrong_type(errors) for errors in branches):
+        expected = _join(str(_wrong_type(errors)) for errors in branches)
+        yield _problem(error, pointer, f"should be {expected}, not {json_type(error.instance)}", expected)
+        return
+    best = min(branches, key=_distance)
+    constants = _other_constants(branches, best)
+    if constants:
+        name, values = constants
+        expected = _join(json.dumps(value) for value in values)
+        instance: Any = error.instance
+        message = f"unknown {name} {_show(instance[name])}{_suggest(instance[name], values)}"
+        yield Problem(step_into(pointer, name), message, expected, _show(instance[name]), "const")
+        return
+    for child in best:
+        yield from _problems(child, pointer)
+
+
+def _by_branch(context: Iterable[ValidationError]) -> list[list[ValidationError]]:
+    groups: defaultdict[Any, list[ValidationError]] = defaultdict(list)
+    for error in context:
+        groups[error.relative_schema_path[0]].append(error)
+    return list(groups.values())
+
+
+def _distance(errors: list[ValidationError]) -> tuple[bool, bool, int]:
+    """How far a branch is from the value; the smallest wins."""
+    excluded = any(error.validator == "not" and len(error.relative_path) <= 1 for error in errors)
+    return bool(_wrong_type(errors)), bool(_other_constant(errors)) or excluded, len(errors)
+
+
+def _wrong_type(errors: list[ValidationError]) -> str | None:
+    """The JSON type that the branch expects, if the value has another one."""
+    for error in errors:
+        if error.validator == "type" and not error.relative_path:
+            return str(error.validator_value)
+        if error.context and not error.relative_path:
+            inner = [_wrong_type(branch) for branch in _by_branch(error.context)]
+            if all(inner):
+                return _join(str(kind) for kind in inner)
+    return None
+
+
+def _other_constant(errors: list[ValidationError]) -> tuple[str, Any] | None:
+    """The discriminator that the branch expects, as name and value, if the value has another one."""
+    for error in errors:
+        if error.validator == "const" and len(error.relative_path) == 1 and not _is_rule(error):
+            return str(error.relative_path[0]), error.validator_value
+    return None
+
+
+def _other_constants(
+    branches: list[list[ValidationError]], best: list[ValidationError]
+) -> tuple[str, list[Any]] | None:
+    """The discriminator and all values it may have, if even the best branch expects another one."""
+    wanted = _other_constant(best)
+    if wanted is None:
+        return None
+    others = [constant for errors in branches if (constant := _other_constant(errors))]
+    return wanted[0], list(dict.fromkeys(value for name, value in others if name == wanted[0]))
+
+
+def _leaf(error: ValidationError, pointer: str) -> Problem:
+    value: Any = error.instance
+    wanted: Any = error.validator_value
+    match error.validator:
+        case "required":
+            missing = next(name for name in wanted if error.message.startswith(repr(name)))
+            return _problem(error, pointer, f'"{missing}" is required', f"a field {missing}")
+        case "type":
+            return _problem(error, pointer, f"should be {wanted}, not {json_type(value)}", str(wanted))
+        case "const" | "enum":
+            allowed = [wanted] if error.validator == "const" else wanted
+            expected = _join(json.dumps(item) for item in allowed)
+            return _problem(error, pointer, f"{_show(value)} is not allowed{_suggest(value, allowed)}", expected)
+        case "additionalProperties":
+            return _unlisted(error, pointer)
+        case "dependentRequired":
+            name, needed = next((n, m) for n, ms in wanted.items() if n in value for m in ms if m not in value)
+            return _problem(error, pointer, f'"{name}" goes only with "{needed}"', f"a field {needed}")
+        case "oneOf":
+            return _problem(error, pointer, "fits more than one of the forms allowed here", "one form")
+        case _:
+            limit = _show(wanted)
+            return _problem(error, pointer, f"{_show(value)} breaks {error.validator} {limit}", limit)
+
+
+def _unlisted(error: ValidationError, pointer: str) -> Problem:
+    """The first unlisted field; jsonschema reports all unlisted fields of an object as one error."""
+    schema: Any = error.schema
+    value: Any = error.instance
+    known = list(schema["properties"])
+    name = next(name for name in value if name not in known)
+    message = f'"{name}" is not a known field{_suggest(name, known)}'
+    return Problem(
+        step_into(pointer, name), message, _join(known or ["no field"]), _show(value[name]), "additionalProperties"
+    )
+
+
+def _is_rule(error: ValidationError) -> bool:
+    return isinstance(error.schema, dict) and "x-rule" in error.schema
+
+
+def _problem(error: ValidationError, pointer: str, message: str, expected: str) -> Problem:
+    return Problem(pointer, message, expected or message, _show(error.instance), str(error.validator))
+
+
+def _suggest(value: Any, known: Iterable[Any]) -> str:
+    names = [item for item in known if isinstance(item, str)]
+    close = nearest(value, names, most=1) if isinstance(value, str) else []
+    return f"; did you mean {json.dumps(close[0])}?" if close else ""
+
+
+def _join(items: Iterable[str]) -> str:
+    *most, last = dict.fromkeys(items)
+    return f"{', '.join(most)} or {last}" if most else last
+
+
+def _show(value: Any) -> str:
+    return shortened(json.dumps(value, ensure_ascii=False, default=repr), _SHOWN)
+
+
+def json_type(value: Any) -> str:
+    """The JSON name of a value's type."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "boolean"
+        case str():
+            return "string"
+        case int() | float():
+            return "number"
+        case list():
+            return "array"
+        case _:
+            return "object"

@@ -1,0 +1,1 @@
+"""What the API allows, as tables. Layer 1."""

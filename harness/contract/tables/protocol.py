@@ -1,0 +1,152 @@
+"""`PROTOCOL`: all that the generic layers know about the Interactions API. Layer 1.
+
+Record, replay, fault injection and resume use `PROTOCOL` and know nothing else of the API.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from harness.wire import Request, StreamProtocol, encode
+from harness.wire.message import EVENT_STREAM
+from harness.wire.secret_patterns import SecretFields
+
+DONE = b"[DONE]"
+COMPLETED_EVENT = "interaction.completed"
+CREATED_EVENT = "interaction.created"
+STATUS_EVENT = "interaction.status_update"
+ERROR_EVENT = "error"
+RUN_EVENTS = frozenset({CREATED_EVENT, STATUS_EVENT, COMPLETED_EVENT, "step.start", "step.delta", "step.stop"})
+"""The listed event types that tell what a run did; an error is left out, as it may concern the connection only."""
+
+COLLECTION = "interactions"
+
+Event = Mapping[str, Any]
+
+
+def cursor_of(event: Event) -> str | None:
+    """The top-level `event_id`. An `event_id` inside `interaction`, which Vertex sends, is not a cursor."""
+    cursor = event.get("event_id")
+    return cursor if isinstance(cursor, str) and cursor else None
+
+
+def with_cursor(event: Event, cursor: str | None) -> dict[str, Any]:
+    """A copy with this cursor in its usual place, before `event_type`; None: without a cursor."""
+    copy = {key: value for key, value in event.items() if key != "event_id"}
+    if cursor is None:
+        return copy
+    kind = {"event_type": copy.pop("event_type")} if "event_type" in copy else {}
+    return {**copy, "event_id": cursor, **kind}
+
+
+def completes(event: Event) -> bool:
+    """Whether this is interaction.completed, whatever its status."""
+    return event.get("event_type") == COMPLETED_EVENT
+
+
+def is_error(event: Event) -> bool:
+    """Whether this is an error event. One without an `error` field is a kind of keepalive and ends nothing."""
+    return event.get("event_type") == ERROR_EVENT
+
+
+def interaction_id(event: Event) -> str | None:
+    """The id of the interaction that an event names; None if it names none or an unstored one ("")."""
+    inner = event.get("interaction")
+    found = inner.get("id") if isinstance(inner, Mapping) else event.get("interaction_id")
+    return found if isinstance(found, str) and found else None
+
+
+def resume_request(request: Request, resource: str, cursor: str | None) -> Request:
+    """The GET of the interaction as a stream, with the credentials and the API version of `request`."""
+    query = [("stream", "true"), *([("last_event_id", cursor)] if cursor is not None else [])]
+    kept = [pair for pair in request.query if pair[0] in ("key", "alt")]
+    root = _root(request)
+    target = f"{root}/{COLLECTION}/{quote(resource, safe='')}?{urlencode(query + kept)}"
+    headers = request.headers.without("content-type", "content-length", "transfer-encoding", "content-encoding")
+    return Request("GET", target, headers.having("accept", EVENT_STREAM))
+
+
+def is_resume(request: Request) -> tuple[str, str | None] | None:
+    """(interaction id, cursor) of a GET with stream=true; None for any other request."""
+    segments = request.segments
+    if request.method != "GET" or len(segments) < 2 or segments[-2] != COLLECTION:
+        return None
+    if (request.parameter("stream") or "").lower() != "true":
+        return None
+    return segments[-1], request.parameter("last_event_id") or None
+
+
+def error_event(code: str, message: str, event_id: str | None) -> bytes:
+    """One complete in-stream error frame."""
+    identity = {} if event_id is None else {"event_id": event_id}
+    event = {"error": {"code": code, "message": message}, **identity, "event_type": ERROR_EVENT}
+    return encode(ERROR_EVENT, _compact(event))
+
+
+def error_body(status: int, code: str, message: str) -> bytes:
+    """The body of an error response; it does not contain the HTTP status."""
+    return _compact({"error": {"message": message, "code": code}})
+
+
+def _summary_text(delta: Event) -> object:
+    content = delta.get("content")
+    return content.get("text") if isinstance(content, Mapping) else None
+
+
+_TEXT_AT: dict[str, Callable[[Event], object]] = {
+    "text": lambda delta: delta.get("text"),
+    "arguments_delta": lambda delta: delta.get("arguments"),
+    "thought_summary": _summary_text,
+}
+
+
+def text_of(event: Event) -> tuple[str, str] | None:
+    """(join key, fragment) of a delta that carries text, arguments or a thought summary; otherwise None."""
+    delta = event.get("delta")
+    if not isinstance(delta, Mapping):
+        return None
+    kind = delta.get("type")
+    reader = _TEXT_AT.get(kind) if isinstance(kind, str) else None
+    text = reader(delta) if reader is not None else None
+    return (f"{event.get('index')}/{kind}", text) if isinstance(text, str) else None
+
+
+def _root(request: Request) -> str:
+    """The part of the path before the collection: the version, or Vertex's project and location."""
+    parts = request.raw_path.rstrip("/").split("/")
+    return "/".join(parts[: parts.index(COLLECTION)] if COLLECTION in parts else parts)
+
+
+def _compact(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+
+
+PROTOCOL = StreamProtocol(
+    name="gemini-interactions",
+    cursor=cursor_of,
+    with_cursor=with_cursor,
+    completes=completes,
+    is_error=is_error,
+    sentinel=DONE,
+    stream_id=interaction_id,
+    resume=resume_request,
+    is_resume=is_resume,
+    error_event=error_event,
+    error_body=error_body,
+    text_of=text_of,
+    id_fields=frozenset(
+        {
+            "id", "interaction_id", "previous_interaction_id", "event_id", "call_id", "environment_id",
+            "webhook_id", "trigger_id", "agent_id",
+        }
+    ),
+    opaque_fields=frozenset({"signature", "data", "continuation_token"}),
+    secret_fields=SecretFields(
+        {"key", "token", "new_signing_secret", "signing_secret"},
+        inside={"env": None, "transform": None, "headers": None, "credentials": {"value"}},
+        spared={"credential"},
+    ),
+)  # fmt: skip

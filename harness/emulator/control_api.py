@@ -1,0 +1,130 @@
+"""The control API under /__harness__/: scripts, requests, release, reset, settings, sessions.
+
+Layer 2. Knows the paths and bodies of `docs/control.md`; the engine does what they ask. Needs no API key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from harness import __version__
+from harness.emulator.engine import Engine
+from harness.emulator.http.routing import Route
+from harness.emulator.script.scripts import parse
+from harness.emulator.values.call import Refusal, decoded, invalid, json_response, not_found
+from harness.emulator.values.suggestions import suggestion
+from harness.outcome.fault import UsageFault
+from harness.wire import Request, Response
+
+if TYPE_CHECKING:
+    from harness.emulator.service import Emulator
+
+CAPABILITIES = (
+    "v1", "auth", "two-keys", "store", "stream", "background", "background-slow", "event-ids", "functions",
+    "thoughts", "search", "agents", "environments", "agents-crud", "webhooks", "continuation", "script",
+)  # fmt: skip
+"""What the emulator can do, as names of capabilities in the catalogue."""
+
+
+class Control:
+    """Answers control requests for one emulator, with one method per path."""
+
+    def __init__(self, emulator: Emulator) -> None:
+        self._emulator = emulator
+        self._paths: dict[tuple[str, str], Callable[[Engine, Any], Response]] = {
+            ("POST", "scripts"): self.scripts,
+            ("GET", "requests"): self.requests,
+            ("POST", "release"): self.release,
+            ("POST", "hold"): self.hold,
+            ("POST", "reset"): self.reset,
+            ("POST", "settings"): self.settings,
+            ("GET", "settings"): self.settings_now,
+            ("POST", "faults"): self.faults,
+            ("GET", "faults"): self.faults,
+            ("DELETE", "faults"): self.faults,
+        }
+
+    def handle(self, request: Request, route: Route) -> Response:
+        """Answer a control request. Raises Refusal."""
+        method, segments = request.method, route.segments
+        if not segments and method == "GET":
+            return self.about(route.session)
+        if segments[:1] == ("sessions",):
+            return self.sessions(method, segments[1:])
+        path = "/".join(segments)
+        handle = self._paths.get((method, path))
+        if handle is None:
+            known = sorted({name for _, name in self._paths} | {"sessions"})
+            methods = ", ".join(verb for verb, name in self._paths if name == path)
+            hint = f" It takes {methods}." if methods else suggestion(path, known)
+            raise not_found(f"The control API has no {method} /__harness__/{path}.{hint}")
+        try:
+            body = decoded(request.body) if request.body else None
+            return handle(self._emulator.engine(route.session), body)
+        except UsageFault as fault:
+            raise invalid(str(fault)) from None
+
+    def about(self, session: str | None) -> Response:
+        """Say what is running here, and what it can do."""
+        self._emulator.engine(session)
+        capabilities = sorted(self._emulator.capabilities(session))
+        return json_response(
+            {"harness": "emulator", "version": __version__, "capabilities": capabilities, "session": session}
+        )
+
+    def sessions(self, method: str, rest: tuple[str, ...]) -> Response:
+        """POST opens an isolated session, DELETE /{id} closes one."""
+        if method == "POST" and not rest:
+            name = self._emulator.open_session()
+            return json_response({"id": name, "base_url_path": f"/__harness__/sessions/{name}"}, 201)
+        if method == "DELETE" and len(rest) == 1:
+            self._emulator.close_session(rest[0])
+            return json_response({})
+        raise not_found("Sessions take POST /__harness__/sessions and DELETE /__harness__/sessions/{id}.")
+
+    def scripts(self, engine: Engine, body: Any) -> Response:
+        """Queue one script or a list of them, all or none."""
+        parsed = [parse(script) for script in (body if isinstance(body, list) else [body])]
+        engine.scripts.add(*parsed)
+        return json_response({"queued": len(engine.scripts)})
+
+    def requests(self, engine: Engine, body: Any) -> Response:
+        """Return the requests received, with secrets masked."""
+        return json_response({"requests": engine.log.shown()})
+
+    def release(self, engine: Engine, body: Any) -> Response:
+        """Let one held run continue, or all of them."""
+        wanted = body.get("id") if isinstance(body, dict) else None
+        if wanted is not None and not isinstance(wanted, str):
+            raise UsageFault(f"id={wanted!r} must be an interaction's id; leave it out to release all")
+        return json_response({"released": engine.release(wanted)})
+
+    def hold(self, engine: Engine, body: Any) -> Response:
+        """Hold all background runs, including future ones."""
+        engine.hold()
+        return json_response({})
+
+    def reset(self, engine: Engine, body: Any) -> Response:
+        """Forget runs, resources, scripts and requests."""
+        engine.reset()
+        return json_response({})
+
+    def settings(self, engine: Engine, body: Any) -> Response:
+        """Change settings of the session."""
+        if not isinstance(body, dict):
+            raise UsageFault('send an object of settings, such as {"event_ids": "none"}')
+        engine.change(engine.settings.changed(body))
+        return self.settings_now(engine, body)
+
+    def settings_now(self, engine: Engine, body: Any) -> Response:
+        """Return the settings of the session; of the keys only their number."""
+        shown = {name: getattr(engine.settings, name) for name in engine.settings.__dataclass_fields__}
+        shown["keys"] = len(engine.settings.keys) if engine.settings.keys is not None else None
+        return json_response(shown)
+
+    def faults(self, engine: Engine, body: Any) -> Response:
+        """Refuse: faults are injected around an emulator, never in it."""
+        raise Refusal(
+            501, "unimplemented", "The emulator itself injects no faults: put harness.faults.cut around it."
+        )

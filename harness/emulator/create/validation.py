@@ -1,0 +1,272 @@
+"""Admits create requests: parses them, checks them against schema and rules, resolves them to an `Order`.
+
+Layer 2. Where a rule is known, its message is better than the schema's: it says what came and what to do instead.
+Each method is one rule, with its source in the docstring (pages as in `harness/contract/rules`). Must not create
+anything but an environment, and that as the last step.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from harness.contract.data.input import MEDIA_TYPES, as_steps, items, published, text_of
+from harness.contract.schema.schemas import load
+from harness.contract.schema.validator import Problem, Validator
+from harness.emulator.create import agent_limits
+from harness.emulator.create.continuation import Turns
+from harness.emulator.http import hints
+from harness.emulator.resources import Neighbours
+from harness.emulator.resources.fields import json_name
+from harness.emulator.run.run import Run
+from harness.emulator.values import media
+from harness.emulator.values.call import Refusal, decoded, invalid, not_found
+from harness.emulator.values.create_request import Order
+from harness.emulator.values.settings import Settings
+from harness.emulator.values.suggestions import suggestion
+
+Json = dict[str, Any]
+
+AGENTS = re.compile(r"(antigravity|deep-research|code-mender)-[\w.-]+")
+"""Names of built-in agents; saved agents are looked up in the neighbours."""
+
+MODELS = re.compile(
+    r"(models/)?((gemini|gemma|lyria|nano-banana|veo|imagen)[a-z-]*-\d[\w.-]*"
+    r"|gemini-[a-z-]+-latest|gemini-(omni|robotics)[\w.-]+|nano-banana-pro-preview)"
+)
+"""Names of models, by family; any version is accepted, because the schema's list is open too."""
+
+TOOLS = frozenset({
+    "code_execution", "computer_use", "file_search", "function", "google_maps", "google_search", "mcp_server",
+    "retrieval", "url_context", "filesystem", "bash", "tool_search", "manage_task", "schedule",
+})  # fmt: skip
+"""Types of tools: those of the SDK, and those that the service itself or third-party probes named."""
+
+_LABEL_RULE = (
+    "Keys and values have at most 63 characters: lower-case letters of any script, digits, '_' and '-'; "
+    "a key begins with a letter, a value may be empty."
+)
+
+
+@cache
+def validator() -> Validator:
+    """Return the validator of the strict create request, compiled on first use."""
+    return load().validator("requests/create-interaction", closed=True)
+
+
+@cache
+def known_fields() -> frozenset[str]:
+    """Return the names of the top-level fields of the create request."""
+    document = load().document("requests/create-interaction")
+    return frozenset(document["$defs"]["fields"]["properties"])
+
+
+class Admission(Turns):
+    """Admits or refuses creates. `find(id, project)` returns a stored run or None."""
+
+    def __init__(self, settings: Settings, neighbours: Neighbours, find: Callable[[str, str], Run | None]) -> None:
+        super().__init__(find, settings.max_runs)
+        self.settings = settings
+        self._neighbours = neighbours
+
+    def admit(self, data: bytes, project: str) -> Order:
+        """Return the order in a request body. Raises Refusal."""
+        body = self.parse(data)
+        self.shape(body)
+        return self.resolve(body, project)
+
+    def parse(self, data: bytes) -> Json:
+        """Parse the body, which must be a JSON object (errors page: 400 invalid_request)."""
+        body = decoded(data)
+        if not isinstance(body, dict):
+            raise invalid(f"The body must be a JSON object, not {json_name(body)}.")
+        return body
+
+    def shape(self, body: Json) -> None:
+        """Check names and types against the strict schema, with a hint for names of other APIs."""
+        if validator().is_valid(body):
+            return
+        body = {**body, "input": published(body["input"])} if "input" in body else body
+        if validator().is_valid(body):
+            return
+        self.unknown_fields(body)
+        self.between_fields(body)
+        camel = hints.camel_case(body)
+        if camel is not None:
+            raise invalid(camel, "parameter_unknown")
+        problems = validator().problems(body, limit=1)
+        raise invalid(_told(problems[0]) if problems else "The body does not fit the create request.")
+
+    def unknown_fields(self, body: Json) -> None:
+        """An unknown top-level field is refused, naming it (errors page: parameter_unknown)."""
+        for name in body:
+            if name not in known_fields():
+                raise invalid(hints.unknown_field(name, known_fields()), "parameter_unknown")
+
+    def between_fields(self, body: Json) -> None:
+        """Apply the rules between fields, also to bodies that the schema accepts."""
+        self.one_author(body)
+        self.configs(body)
+        self.needs_input(body)
+        if "store" in body:
+            self.storage(body)
+        if "webhook_config" in body:
+            self.webhook(body)
+        if "tools" in body:
+            self.tool_types(body)
+
+    def resolve(self, body: Json, project: str) -> Order:
+        """Return the order, with everything it refers to looked up."""
+        self.between_fields(body)
+        model, agent = self.author(body, project)
+        words = body.get("input")
+        given = as_steps(words)
+        order = Order(
+            body, project, model, agent, given, words if isinstance(words, str) else text_of(given),
+            body.get("stream") is True, body.get("store") is not False, body.get("background") is True,
+        )  # fmt: skip
+        if agent is not None:
+            self.agent_rules(order)
+        if "previous_interaction_id" in body:
+            order.previous = self.parent(body["previous_interaction_id"], project)
+        if "continuation_token" in body:
+            self.continuation(order)
+        if not isinstance(words, str):
+            self.media(order)
+            self.function_results(order)
+            self.signatures(order)
+        if order.previous is not None or "environment" in body:
+            self.environment(order)
+        return order
+
+    def one_author(self, body: Json) -> None:
+        """Exactly one of model and agent (reference)."""
+        if "model" in body and "agent" in body:
+            raise invalid(
+                "Both 'model' and 'agent' were sent: an interaction is run by exactly one, leave out the other."
+            )
+        if "model" not in body and "agent" not in body:
+            raise invalid("Neither 'model' nor 'agent' was sent: name the one that shall answer.")
+
+    def configs(self, body: Json) -> None:
+        """generation_config and cached_content require a model, agent_config an agent (reference)."""
+        if "agent" in body:
+            for name in ("generation_config", "cached_content"):
+                if name in body:
+                    raise invalid(f"'{name}' belongs to a model, but 'agent' was sent: leave it out.")
+        elif "agent_config" in body:
+            raise invalid(
+                "'agent_config' belongs to an agent, but 'model' was sent: leave it out, or send 'agent'."
+            )
+
+    def needs_input(self, body: Json) -> None:
+        """Input is required, unless there is a continuation token (reference; SDK)."""
+        given = body.get("input")
+        if "input" not in body:
+            if "continuation_token" not in body:
+                raise invalid(
+                    "'input' is missing: send a string, a content, a list of contents or a list of steps."
+                )
+        elif given in ("", [], None):
+            raise invalid("'input' is empty: there is nothing to answer.")
+        elif isinstance(given, list) and any(
+            isinstance(item, dict) and "role" in item and "type" not in item for item in given
+        ):
+            raise invalid(
+                "The legacy form of 'input' (turns with 'role') is no longer supported: "
+                'send steps, {"type": "user_input", "content": […]}.'
+            )
+
+    def storage(self, body: Json) -> None:
+        """store=false rules out background (overview, retention)."""
+        if body.get("store") is False and body.get("background") is True:
+            raise invalid("'background' needs a stored interaction, but 'store' is false: leave out one of them.")
+
+    def webhook(self, body: Json) -> None:
+        """webhook_config requires background (webhook guide's sample; third-party probes)."""
+        if "webhook_config" in body and body.get("background") is not True:
+            raise invalid("'webhook_config' needs 'background': true, for only background runs report by webhook.")
+
+    def tool_types(self, body: Json) -> None:
+        """An unknown type of tool is refused, naming its place (errors page: bad enum values)."""
+        tools = body.get("tools")
+        for index, tool in enumerate(tools if isinstance(tools, list) else ()):
+            kind = tool.get("type") if isinstance(tool, dict) else None
+            if isinstance(kind, str) and kind not in TOOLS:
+                near = suggestion(kind, TOOLS)
+                raise invalid(f"Invalid value at 'tools[{index}].type': there is no tool '{kind}'.{near}")
+
+    def author(self, body: Json, project: str) -> tuple[str | None, str | None]:
+        """Return (model, agent), one of them None. An agent may also be named in `model` (background page)."""
+        if "agent" in body:
+            name = body["agent"]
+            if not self.is_agent(name, project):
+                raise not_found(f"There is no agent '{name}'.")
+            return None, name
+        name = body["model"]
+        if self.is_model(name):
+            return name, None
+        if self.is_agent(name, project):
+            return None, name
+        if self.settings.models == "any":
+            return name, None
+        raise Refusal(
+            404,
+            "model_not_found",
+            f"There is no model '{name}'; names look like 'gemini-3.5-flash'. "
+            "(The emulator's setting models=any takes every name.)",
+        )
+
+    def is_model(self, name: str) -> bool:
+        """Whether the name belongs to a family of models."""
+        return MODELS.fullmatch(name) is not None
+
+    def is_agent(self, name: str, project: str) -> bool:
+        """Whether the name is a built-in agent or one saved in this project."""
+        return AGENTS.fullmatch(name) is not None or self._neighbours.agent(name, project) is not None
+
+    def agent_rules(self, order: Order) -> None:
+        """Deep research runs only in the background (guide); `agent_limits` judges what else agents refuse."""
+        if (order.agent or "").startswith("deep-research") and not order.background:
+            raise invalid(
+                f"The agent '{order.agent}' takes minutes: send 'background': true and poll, or stream it."
+            )
+        agent_limits.judge(order)
+
+    def media(self, order: Order) -> None:
+        """Media contents must hold their bytes in base64, or say where the bytes are."""
+        for item in items(order.given):
+            told = media.fault(item) if item.get("type") in MEDIA_TYPES else None
+            if told is not None:
+                raise invalid(f"Invalid content in 'input': {told}.")
+
+    def environment(self, order: Order) -> None:
+        """Resolve the environment; continuing a managed agent needs it besides the parent (background page)."""
+        wanted = order.body.get("environment")
+        if wanted is None:
+            if order.previous is not None and self.needs_environment(order):
+                raise invalid(
+                    "A managed agent is continued with both 'previous_interaction_id' and 'environment': "
+                    'add "environment": "remote" or the environment_id of the earlier interaction.'
+                )
+            return
+        made = self._neighbours.create_environment(wanted, order.project, agent=order.agent or "")
+        order.environment_id = str(made["id"])
+
+    def needs_environment(self, order: Order) -> bool:
+        """Whether the agent has an environment; deep research has none."""
+        return order.agent is not None and not order.agent.startswith("deep-research")
+
+
+def _told(problem: Problem) -> str:
+    """Return one problem found by the schema as a sentence; a problem of the whole body has no place."""
+    place = problem.pointer.removeprefix("$").lstrip(".")
+    message = problem.message + ("" if problem.message.endswith("?") else ".")
+    if not place:
+        return message[0].upper() + message[1:]
+    if place.partition(".")[0] == "labels" and problem.keyword != "type":
+        what = "key" if place == "labels" else f"value at '{place}'"
+        return f"Invalid label: the {what} is {problem.actual}. {_LABEL_RULE}"
+    return f"Invalid value at '{place}': {message}"

@@ -1,0 +1,1 @@
+"""Routes, keys, hints and the log of requests. Layer 2."""

@@ -1,0 +1,56 @@
+"""Authentication: the API key of a request (header, bearer token or query) and the project it belongs to.
+
+Layer 2. Sources: the OpenAPI security scheme and the migration guide for the three places, the errors page for
+401 `authentication`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from harness.emulator.values.call import Refusal
+from harness.emulator.values.settings import Settings
+from harness.wire import Request
+
+KEY_HEADER = "x-goog-api-key"
+
+
+class Auth:
+    """Resolves the project of a request. Mutants override where a key may be, or which project it belongs to."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def project(self, request: Request, query: Mapping[str, str]) -> str:
+        """Return the caller's project. Raises Refusal 401 for an unknown key, or for a missing one if required."""
+        key = self.key(request, query)
+        if key:
+            return self.owner(key)
+        if self._settings.require_key:
+            raise Refusal(
+                401,
+                "authentication",
+                f"The call carries no API key: send it in the header {KEY_HEADER}, as a bearer token in "
+                "Authorization, or as the query parameter 'key'.",
+            )
+        return "default"
+
+    def key(self, request: Request, query: Mapping[str, str]) -> str:
+        """Return the first key found, or `""`."""
+        headers = request.headers
+        return headers.get(KEY_HEADER) or _bearer(headers.get("authorization")) or query.get("key", "")
+
+    def owner(self, key: str) -> str:
+        """Return the project of `key`. Raises Refusal 401 if there is none."""
+        keys = self._settings.keys
+        if keys is None:
+            return "default"
+        project = keys.get(key)
+        if project is None:
+            raise Refusal(401, "authentication", "The API key is not valid: no project knows it.")
+        return project
+
+
+def _bearer(value: str) -> str:
+    scheme, _, token = value.partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""

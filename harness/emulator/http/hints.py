@@ -1,0 +1,125 @@
+"""Hints for wrong names and paths that are found in articles, older guides and other APIs.
+
+Layer 2. Tables of wrong names with the right ones; must not refuse anything itself. Source: public articles and
+neighbouring APIs for the wrong names, the create request's schema for the right ones.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+from harness.emulator.values.suggestions import snake, suggestion
+
+_PARENT = "continue a conversation with 'previous_interaction_id'"
+_ENTRY = "use 'input'"
+
+FIELDS: dict[str, str] = {
+    "session_id": _PARENT,
+    "conversation_id": _PARENT,
+    "conversation": _PARENT,
+    "thread_id": _PARENT,
+    "parent_id": _PARENT,
+    "previous_response_id": _PARENT,
+    "previous_id": _PARENT,
+    "contents": _ENTRY,
+    "content": _ENTRY,
+    "messages": _ENTRY,
+    "prompt": _ENTRY,
+    "turns": _ENTRY,
+    "agent_id": "use 'agent'",
+    "agent_name": "use 'agent'",
+    "model_id": "use 'model'",
+    "model_name": "use 'model'",
+    "operation_id": "create answers the interaction itself: poll GET …/interactions/{id} with its 'id'",
+    "interaction_id": "an interaction gets its id from the service; to continue one use 'previous_interaction_id'",
+    "session_config": "it belongs inside the code-mender agent's 'agent_config'",
+    "schemaVersion": "the schema is not chosen in the body; leave it out",
+    "schema_version": "the schema is not chosen in the body; leave it out",
+    "config": "use 'generation_config'",
+    "parameters": "use 'generation_config'",
+    "temperature": "put it inside 'generation_config'",
+    "top_p": "put it inside 'generation_config'",
+    "max_tokens": "use 'max_output_tokens' inside 'generation_config'",
+    "max_output_tokens": "put it inside 'generation_config'",
+    "stop": "use 'stop_sequences' inside 'generation_config'",
+    "stop_sequences": "put it inside 'generation_config'",
+    "seed": "put it inside 'generation_config'",
+    "tool_choice": "put it inside 'generation_config'",
+    "tool_config": "use 'tool_choice' inside 'generation_config'",
+    "thinking_config": "use 'thinking_level' inside 'generation_config'",
+    "thinking_level": "put it inside 'generation_config'",
+    "reasoning": "use 'thinking_level' inside 'generation_config'",
+    "functions": 'use \'tools\' with {"type": "function", …}',
+    "function_declarations": 'use \'tools\' with {"type": "function", …}',
+    "instructions": "use 'system_instruction'",
+    "system": "use 'system_instruction'",
+    "system_prompt": "use 'system_instruction'",
+    "response_schema": 'use \'response_format\' with {"type": "text", "mime_type": …, "schema": …}',
+    "response_json_schema": 'use \'response_format\' with {"type": "text", "mime_type": …, "schema": …}',
+    "output_format": "use 'response_format'",
+    "modalities": "use 'response_format'",
+    "metadata": "use 'labels'",
+    "tags": "use 'labels'",
+    "async": "use 'background'",
+    "run_in_background": "use 'background'",
+    "environment_id": "use 'environment'",
+    "sandbox": "use 'environment'",
+    "webhook": "use 'webhook_config'",
+    "webhook_url": "use 'uris' inside 'webhook_config'",
+    "callback_url": "use 'uris' inside 'webhook_config'",
+    "last_event_id": "it is a query parameter of GET …/interactions/{id}?stream=true",
+    "stream_options": "leave it out: a stream's last event carries the usage",
+    "outputs": "it is the shape of responses before June 2026; send earlier turns as steps inside 'input'",
+    "steps": "send earlier steps inside 'input'",
+    "role": "it is the legacy shape; send steps ('user_input', 'model_output') inside 'input'",
+    "n": "one request makes one interaction; leave it out",
+}
+"""Top-level names of the create request that do not exist → what to do instead."""
+
+_FREE = frozenset({
+    "parameters", "schema", "labels", "arguments", "result", "user_metadata", "custom_metadata", "env", "headers",
+    "custom_config", "transform",
+})  # fmt: skip
+"""Fields in which the caller chooses the names of the keys."""
+
+
+def unknown_field(name: str, known: frozenset[str]) -> str:
+    """Return the message for an unknown top-level field of the create request."""
+    hint = FIELDS.get(name) or FIELDS.get(snake(name))
+    advice = suggestion(name, known) if snake(name) in known or not hint else f" Instead, {hint}."
+    return f"Unknown parameter '{name}'.{advice}"
+
+
+def camel_case(value: Any, path: str = "") -> str | None:
+    """Return a message for the first camelCase name in `value`, with its path and its snake_case form, or None."""
+    waiting: deque[tuple[Any, str]] = deque([(value, path)])
+    while waiting:
+        current, place = waiting.popleft()
+        if isinstance(current, list):
+            waiting.extend((item, f"{place}[{index}]") for index, item in enumerate(current[:100]))
+        elif isinstance(current, dict):
+            for name, inner in current.items():
+                where = f"{place}.{name}" if place else name
+                if snake(name) != name and name[:1].islower():
+                    return f"Unknown parameter '{where}'. Did you mean '{snake(name)}'?"
+                if name not in _FREE:
+                    waiting.append((inner, where))
+    return None
+
+
+def wrong_path(version: str, segments: tuple[str, ...]) -> str:
+    """Return a hint at what the caller of an unknown path probably wanted, or `""`."""
+    first = segments[0] if segments else ""
+    last = segments[-1] if segments else ""
+    if first == "operations":
+        return " There are no operations: create answers the interaction, poll GET /v1beta/interactions/{id}."
+    if first == "interactions" and ":cancel" in last:
+        return " The route has a slash: POST /v1beta/interactions/{id}/cancel."
+    if first == "interactions" and len(segments) == 3:
+        return f" An interaction has one sub-path: POST /v1beta/interactions/{{id}}/cancel, not /{last}."
+    if first in {"models", "chat", "openai", "responses", "completions"} or "generateContent" in last:
+        return " This service emulates the Interactions API: POST /v1beta/interactions."
+    if not version:
+        return " Paths start with a version: /v1beta/interactions (or /v1, /v1beta1)."
+    return suggestion(first, ("interactions", "agents", "environments", "credentials", "webhooks", "triggers"))

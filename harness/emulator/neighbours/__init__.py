@@ -1,5 +1,0 @@
-"""The other resources of the API: agents, environments and files, credentials, webhooks, triggers. Layer 2."""
-
-from harness.emulator.neighbours.service import Neighbours
-
-__all__ = ["Neighbours"]

@@ -1,0 +1,1 @@
+"""What the model says, as steps. Layer 2."""

@@ -1,0 +1,238 @@
+"""What a model or an agent answers: what the script says, or a default for everything that can be asked for.
+
+Layer 2. Knows steps, tools and formats; must not know runs, streams or time. The same request always gets the
+same answer, except for ids and signatures, which come from the counter.
+"""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+
+from harness.contract.data.input import pending_calls, results
+from harness.emulator.reply import tool_steps
+from harness.emulator.script.scripts import Script
+from harness.emulator.values import media
+from harness.emulator.values.call import invalid
+from harness.emulator.values.create_request import Order
+from harness.emulator.values.ids import Ids
+from harness.emulator.values.sample_budget import MOST_CHARACTERS, MOST_STEPS, SampleTooLarge
+from harness.emulator.values.samples import sample
+from harness.emulator.values.signatures import sign
+from harness.emulator.values.usage import THOUGHT_TOKENS, tokens_by_modality
+from harness.outcome.words import shortened
+
+Json = dict[str, Any]
+
+_MEDIA = {
+    "image": ("image/png", media.picture),
+    "audio": ("audio/wav", media.sound),
+    "video": ("video/mp4", media.clip),
+}
+_TOO_LARGE = (
+    "A schema in this request ('response_format' or the 'parameters' of a function) asks for a larger answer than "
+    f"the emulator makes up: at most {MOST_CHARACTERS} characters and {MOST_STEPS} steps of work for one request. "
+    "Lower minLength, minItems and the numbers, let no required property lead back to its own schema, nest "
+    "constants less deeply, or script the answer."
+)
+_SPECIAL_MODELS = (("-image", "image"), ("nano-banana", "image"), ("tts", "audio"), ("lyria", "audio"))
+
+
+@dataclass(slots=True)
+class Reply:
+    """The result of a run, unless it is cancelled."""
+
+    steps: list[Json]
+    status: str
+    errors: list[Json] = field(default_factory=list)
+    token: str | None = None
+
+
+class Replies:
+    """Decides what a run answers. Mutants override what the steps, the status or the texts are."""
+
+    def __init__(self, ids: Ids) -> None:
+        self._ids = ids
+
+    def reply(self, order: Order, script: Script) -> Reply:
+        """Return the answer to an admitted create. Raises Refusal if a schema in it asks for too much."""
+        try:
+            steps, cut = self.steps(order, script)
+        except SampleTooLarge:
+            raise invalid(_TOO_LARGE) from None
+        status = script.status or self.status(steps, script, cut)
+        if status == "requires_action" and not pending_calls(steps):
+            steps.append({"id": self._ids.call(), "name": "lookup", "arguments": {}, "type": "function_call"})
+        errors = script.errors
+        if status == "failed" and not errors:
+            errors = [{"code": "api_error", "message": "The run failed."}]
+        token = script.continuation_token
+        if status == "requires_continuation" and token is None:
+            token = base64.b64encode(self._ids.number().to_bytes(8, "big")).decode("ascii")
+        return Reply(steps, status, errors, token)
+
+    def steps(self, order: Order, script: Script) -> tuple[list[Json], bool]:
+        """Return the output steps, and whether a token limit was exceeded."""
+        if script.steps is not None:
+            return [self.scripted(step) for step in script.steps], False
+        text = script.text
+        if text is None and isinstance(script.deltas, list):
+            text = "".join(script.deltas)
+        if text is not None:
+            content: list[Json] = [{"text": text, "type": "text"}]
+            return [*self.thoughts(order, script), {"content": content, "type": "model_output"}], False
+        if script.status == "failed":
+            return self.thoughts(order, script), False
+        steps = self.default_steps(order, script)
+        if order.agent is not None:
+            return steps, self.over_budget(order, steps)
+        return self.within_limit(order, steps)
+
+    def scripted(self, step: Json) -> Json:
+        """Return a copy of a scripted step; a function call without an id gets one for its result to name."""
+        return (
+            {"id": self._ids.call(), **step}
+            if step["type"] == "function_call" and "id" not in step
+            else dict(step)
+        )
+
+    def status(self, steps: list[Json], script: Script, cut: bool) -> str:
+        """Return the final status of a run with these steps."""
+        if script.continuation_token is not None:
+            return "requires_continuation"
+        if cut:
+            return "incomplete"
+        return "requires_action" if pending_calls(steps) else "completed"
+
+    def default_steps(self, order: Order, script: Script) -> list[Json]:
+        """Return the pairs of server tools, a thought, then the client's calls or the output."""
+        if not order.body.get("tools") and order.agent is None:
+            return [*self.thoughts(order, script), self.output(order)]
+        steps = [step for tool in order.tools for step in tool_steps.server_pair(tool, order.text, self._ids)]
+        steps += self.thoughts(order, script)
+        if order.agent is not None:
+            steps += self.agent_work(order)
+        choice = order.generation.get("tool_choice")
+        calls: list[Json] = []
+        if not results(order.given):
+            calls = tool_steps.client_calls(order.tools, choice, order.text, self._ids, order.budget)
+        return [*steps, *calls] if calls else [*steps, self.output(order)]
+
+    def thoughts(self, order: Order, script: Script) -> list[Json]:
+        """Return one signed thought, with a summary if one was asked for; none if the script says so."""
+        if script.thought is False:
+            return []
+        step: Json = {"signature": sign(self._ids.number())}
+        summary = script.thought if isinstance(script.thought, str) else None
+        config = order.body.get("agent_config") or order.generation
+        if summary is None and config.get("thinking_summaries") == "auto":
+            summary = "**Reading the request**\n\nI look at what was asked and choose a short answer.\n"
+        if summary is not None:
+            step["summary"] = [{"text": summary, "type": "text"}]
+        step["type"] = "thought"
+        return [step]
+
+    def agent_work(self, order: Order) -> list[Json]:
+        """Return an agent's own work, without the client: deep research searches, others list their files."""
+        if (order.agent or "").startswith("deep-research"):
+            return tool_steps.server_pair({"type": "google_search"}, order.text, self._ids)
+        call_id = self._ids.call()
+        return [
+            {"id": call_id, "name": "list_files", "arguments": {"path": "."}, "type": "function_call"},
+            {"call_id": call_id, "name": "list_files", "result": {"files": []}, "type": "function_result"},
+        ]
+
+    def output(self, order: Order) -> Json:
+        """Return the model_output step, with contents in the formats asked for."""
+        return {"content": self.contents(order), "type": "model_output"}
+
+    def contents(self, order: Order) -> list[Json]:
+        """Return one content for each format or modality asked for, by default one text."""
+        formats = _formats(order)
+        if not formats:
+            return [self.text_content(order, self.words(order))]
+        return [self.formatted(order, wanted) for wanted in formats]
+
+    def formatted(self, order: Order, wanted: Json) -> Json:
+        """Return the content for one response format."""
+        kind = str(wanted.get("type", "text"))
+        if kind not in _MEDIA:
+            if wanted.get("schema") is not None or wanted.get("mime_type") == "application/json":
+                value = sample(wanted.get("schema") or {"type": "object"}, budget=order.budget)
+                return self.text_content(order, msgspec.json.encode(value).decode())
+            return self.text_content(order, self.words(order))
+        mime, build = _MEDIA[kind]
+        content: Json = {"mime_type": wanted.get("mime_type") or mime}
+        if wanted.get("delivery") == "uri":
+            content["uri"] = f"https://example.org/output.{kind}"
+        else:
+            content["data"] = build()
+        return {**content, "type": kind}
+
+    def text_content(self, order: Order, text: str) -> Json:
+        """Return a text, with a citation if a declared tool brings one."""
+        content: Json = {"text": text}
+        cited = tool_steps.annotation(order.tools, text) if order.body.get("tools") else None
+        if cited is not None:
+            content["annotations"] = [cited]
+        content["type"] = "text"
+        return content
+
+    def words(self, order: Order) -> str:
+        """Return the default text: short, derived from the input, with characters of every UTF-8 length."""
+        prompt = order.text
+        return f"This answers “{shortened(prompt, 80)}”: déjà vu, 東京, 🦊; {len(prompt)} characters were read."
+
+    def over_budget(self, order: Order, steps: list[Json]) -> bool:
+        """Whether an agent used more than `max_total_tokens`; that limit is best effort, so all steps are kept."""
+        most = (order.body.get("agent_config") or {}).get("max_total_tokens")
+        return most is not None and int(most) < sum(tokens_by_modality([*order.given, *steps]).values())
+
+    def within_limit(self, order: Order, steps: list[Json]) -> tuple[list[Json], bool]:
+        """Return the steps that fit in `max_output_tokens`, and whether it cut any; thoughts count too."""
+        most = order.generation.get("max_output_tokens")
+        if most is None:
+            return steps, False
+        left = most - THOUGHT_TOKENS * sum(step["type"] == "thought" for step in steps)
+        kept: list[Json] = []
+        for step in steps:
+            cost = sum(tokens_by_modality([step]).values())
+            if cost and cost > left:
+                cut = self.shortened(step, left)
+                return kept + ([cut] if cut else []), True
+            left -= cost
+            kept.append(step)
+        return kept, False
+
+    def shortened(self, step: Json, tokens: int) -> Json | None:
+        """Return the part of a step that fits in `tokens`, or None; only texts can be cut."""
+        content = step.get("content") or [{}]
+        text = content[0].get("text")
+        if tokens <= 0 or not isinstance(text, str):
+            return None
+        return {"content": [{"text": text[: tokens * 4], "type": "text"}], "type": "model_output"}
+
+
+def _formats(order: Order) -> list[Json]:
+    """Return the output asked for, as response formats; empty for plain text."""
+    body = order.body
+    wanted = body.get("response_format")
+    if wanted:
+        formats = wanted if isinstance(wanted, list) else [wanted]
+    elif body.get("response_modalities"):
+        formats = [{"type": kind} for kind in body["response_modalities"]]
+    elif body.get("response_mime_type") == "application/json":
+        formats = [{"type": "text", "mime_type": "application/json"}]
+    else:
+        formats = _formats_of_model(order.model or "")
+    return formats
+
+
+@lru_cache(maxsize=256)
+def _formats_of_model(model: str) -> list[Json]:
+    """Return the format of a model made for one medium; empty for other models."""
+    return [{"type": kind} for part, kind in _SPECIAL_MODELS if part in model][:1]

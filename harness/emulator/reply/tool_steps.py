@@ -1,0 +1,154 @@
+"""The steps of tools: call and result for tools that the service executes, only the call for the client's tools.
+
+Layer 2. Source: the step tables of the SDK, and recordings for the field order and MCP; that computer use is
+answered like a function call is inferred. Must not know runs or streams.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from harness.emulator.values.ids import Ids
+from harness.emulator.values.sample_budget import Budget
+from harness.emulator.values.samples import sample
+from harness.emulator.values.signatures import sign
+
+Json = dict[str, Any]
+
+PAGE = "https://example.org/page"
+
+
+def _query(prompt: str) -> str:
+    return " ".join(prompt.split())[:60] or "example"
+
+
+def _google_search(tool: Json, prompt: str) -> tuple[Json, Json]:
+    arguments = {"queries": [_query(prompt)]}
+    result = [{"search_suggestions": "<div>example query</div>"}]
+    return {"arguments": arguments, "search_type": "web_search"}, {"is_error": False, "result": result}
+
+
+def _code_execution(tool: Json, prompt: str) -> tuple[Json, Json]:
+    return {"arguments": {"code": "print(6 * 7)", "language": "python"}}, {"is_error": False, "result": "42\n"}
+
+
+def _url_context(tool: Json, prompt: str) -> tuple[Json, Json]:
+    urls = [word for word in prompt.split() if word.startswith(("http://", "https://"))] or [PAGE]
+    result = [{"status": "success", "url": url} for url in urls]
+    return {"arguments": {"urls": urls}}, {"is_error": False, "result": result}
+
+
+def _google_maps(tool: Json, prompt: str) -> tuple[Json, Json]:
+    place = {"name": "Example Square", "place_id": "place-1", "url": PAGE}
+    return {"arguments": {"queries": [_query(prompt)]}}, {"result": [{"places": [place]}]}
+
+
+def _file_search(tool: Json, prompt: str) -> tuple[Json, Json]:
+    return {}, {}
+
+
+def _retrieval(tool: Json, prompt: str) -> tuple[Json, Json]:
+    call: Json = {"arguments": {"queries": [_query(prompt)]}}
+    kinds = tool.get("retrieval_types")
+    if kinds:
+        call["retrieval_type"] = kinds[0]
+    return call, {"is_error": False}
+
+
+def _mcp_server(tool: Json, prompt: str) -> tuple[Json, Json]:
+    server = tool.get("name") or "server"
+    allowed = tool.get("allowed_tools") or [{}]
+    first = allowed[0] if isinstance(allowed, list) else {}
+    names = first.get("tools") if isinstance(first, dict) else [first]
+    who = {"name": f"{server}:{names[0] if names else 'lookup'}", "server_name": server}
+    result = _mcp_result({"results": ["one match"]})
+    return {**who, "arguments": {"query": _query(prompt)}}, {**who, "result": result}
+
+
+def _mcp_result(content: Json) -> Json:
+    """The three forms in which recordings give the result of an MCP server; two are JSON in a string."""
+    text = msgspec.json.encode(content).decode()
+    whole = {"content": [{"type": "text", "text": text}], "structuredContent": content}
+    return {
+        "structured_content": content,
+        "result": text,
+        "call_tool_result_json": msgspec.json.encode(whole).decode(),
+    }
+
+
+_PAIRS: dict[str, tuple[str, Callable[[Json, str], tuple[Json, Json]]]] = {
+    "google_search": ("google_search", _google_search),
+    "code_execution": ("code_execution", _code_execution),
+    "url_context": ("url_context", _url_context),
+    "google_maps": ("google_maps", _google_maps),
+    "file_search": ("file_search", _file_search),
+    "retrieval": ("retrieval", _retrieval),
+    "mcp_server": ("mcp_server_tool", _mcp_server),
+}
+
+
+def server_pair(tool: Json, prompt: str, ids: Ids) -> list[Json]:
+    """Return the call step and the result step of one server tool; empty for an unknown tool."""
+    kind = str(tool.get("type"))
+    if kind not in _PAIRS:
+        return []
+    stem, build = _PAIRS[kind]
+    call, result = build(tool, prompt)
+    call_id = ids.call()
+    return [
+        {"id": call_id, **call, "type": f"{stem}_call", "signature": sign(ids.number())},
+        {"call_id": call_id, **result, "type": f"{stem}_result", "signature": sign(ids.number())},
+    ]
+
+
+def annotation(tools: list[Json], text: str) -> Json | None:
+    """Return the citation that the tools add to all of `text`, or None: byte offsets, the end exclusive."""
+    kinds = {tool.get("type") for tool in tools}
+    end = len(text.encode())
+    if not end:
+        return None
+    span = {"start_index": 0, "end_index": end}
+    if kinds & {"google_search", "url_context"}:
+        return {**span, "url": PAGE, "title": "Example page", "type": "url_citation"}
+    if "file_search" in kinds:
+        return {**span, "file_name": "notes.txt", "page_number": 1, "type": "file_citation"}
+    if "google_maps" in kinds:
+        return {**span, "place_id": "place-1", "name": "Example Square", "url": PAGE, "type": "place_citation"}
+    return None
+
+
+def client_calls(tools: list[Json], choice: Any, prompt: str, ids: Ids, budget: Budget) -> list[Json]:
+    """Return the function calls that a run ends with: functions named in the prompt, else the first declared.
+
+    Raises SampleTooLarge.
+    """
+    mode, allowed = _choice(choice)
+    if mode == "none":
+        return []
+    functions = [tool for tool in tools if tool.get("type") == "function" and tool.get("name")]
+    if allowed:
+        functions = [tool for tool in functions if tool["name"] in allowed]
+    named = [tool for tool in functions if tool["name"] in prompt]
+    calls = [_call(tool["name"], sample(tool.get("parameters") or {"type": "object"}, budget=budget), ids)
+             for tool in named or functions[:1]]  # fmt: skip
+    if not calls and any(tool.get("type") == "computer_use" for tool in tools):
+        calls = [_call("navigate", {"url": PAGE, "intent": "open the page"}, ids)]
+    return calls
+
+
+def _call(name: str, arguments: Any, ids: Ids) -> Json:
+    fitting = arguments if isinstance(arguments, dict) else {}
+    return {"id": ids.call(), "name": name, "arguments": fitting, "type": "function_call"}
+
+
+def _choice(choice: Any) -> tuple[str, list[str]]:
+    """Return (mode, allowed names) of `tool_choice`, which is a word or `{allowed_tools: {mode, tools}}`."""
+    if isinstance(choice, str):
+        return choice, []
+    allowed = choice.get("allowed_tools") if isinstance(choice, dict) else None
+    if not isinstance(allowed, dict):
+        return "auto", []
+    return allowed.get("mode") or "auto", list(allowed.get("tools") or ())

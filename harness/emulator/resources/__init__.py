@@ -1,0 +1,5 @@
+"""The other resources of the API: agents, environments and files, credentials, webhooks, triggers. Layer 2."""
+
+from harness.emulator.resources.router import Neighbours
+
+__all__ = ["Neighbours"]

@@ -1,0 +1,113 @@
+"""The agents resource: saved agents with their tools, instructions and base environment.
+
+Layer 2. Knows what may be saved; must not know how an agent runs. The API has no update operation. Inferred from
+its documented errors: a reserved prefix or a missing field is answered with 400, an id in use with 409.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from harness.emulator.resources.collection import Collection
+from harness.emulator.resources.environment_config import Blueprints
+from harness.emulator.resources.fields import (
+    ARRAY,
+    INTEGER,
+    OBJECT,
+    STRING,
+    STRING_OR_OBJECT,
+    STRING_REQUIRED,
+    Field,
+    one_of,
+    read,
+    usable_id,
+)
+from harness.emulator.resources.paging import listing
+from harness.emulator.resources.refusals import no_operation
+from harness.emulator.values.call import Call, invalid, json_response
+from harness.wire import Response
+
+BASE_AGENTS = ("antigravity-preview-09-2026",)
+
+RESERVED_PREFIXES = (
+    "antigravity-", "veo-", "omni-", "lyria-", "imagen-", "gemma-", "gemini-", "google-",
+    "youtube-", "android-", "chrome-", "pixel-", "waze-", "fitbit-", "nest-", "kaggle-",
+)  # fmt: skip
+"""Prefixes of ids that are reserved for the provider; compared without regard to case."""
+
+_AGENT = {
+    "id": STRING_REQUIRED,
+    "base_agent": Field((str,), required=True, choices=BASE_AGENTS),
+    "agent_config": OBJECT,
+    "system_instruction": STRING,
+    "description": STRING,
+    "tools": ARRAY,
+    "base_environment": STRING_OR_OBJECT,
+}
+_CONFIG = {
+    "type": Field((str,), required=True, choices=("antigravity",)),
+    "model": STRING,
+    "max_total_tokens": INTEGER,
+}
+_TOOL_TYPES = ("code_execution", "function", "google_search", "mcp_server", "url_context")
+
+
+class Agents:
+    """Saved agents per project; `blueprints` validates their base environment and the credentials they name."""
+
+    def __init__(self, blueprints: Blueprints) -> None:
+        self._blueprints = blueprints
+        self._agents: Collection[dict[str, Any]] = Collection("agent")
+
+    def find(self, agent_id: str, project: str) -> dict[str, Any] | None:
+        """The agent as saved, or None."""
+        return self._agents.find(project, agent_id)
+
+    def handle(self, call: Call) -> Response:
+        """Create, list, get, delete."""
+        match call.request.method, call.segments[1:]:
+            case "POST", ():
+                return json_response(self._create(call))
+            case "GET", ():
+                return json_response(listing("agents", *self._agents.page(call.project, call.query)))
+            case "GET", (agent_id,):
+                return json_response(self._agents.get(call.project, agent_id))
+            case "DELETE", (agent_id,):
+                self._agents.remove(call.project, agent_id)
+                return json_response({})
+        raise no_operation(call, "create, list, get and delete; a saved agent cannot be changed")
+
+    def _create(self, call: Call) -> dict[str, Any]:
+        agent = read(call.body, _AGENT, "the agent")
+        agent_id = usable_id(agent["id"], "the agent")
+        for prefix in RESERVED_PREFIXES:
+            if agent_id.lower().startswith(prefix):
+                raise invalid(f"The agent id {agent_id!r} begins with the reserved {prefix!r}: choose another.")
+        if "agent_config" in agent:
+            _check_config(agent["agent_config"])
+        for tool in agent.get("tools", ()):
+            self._check_tool(tool, call.project)
+        if "base_environment" in agent:
+            self._blueprints.read(agent["base_environment"], call.project, "base_environment")
+        self._agents.add(call.project, agent_id, agent)
+        return agent
+
+    def _check_tool(self, tool: Any, project: str) -> None:
+        kind = one_of(tool.get("type") if isinstance(tool, dict) else None, _TOOL_TYPES, "an agent's tool")
+        if kind != "mcp_server":
+            return
+        name = tool.get("name")
+        # the guides disagree on "-" in names, so both forms are accepted; none of them allows capitals
+        if not isinstance(name, str) or re.fullmatch(r"[a-z0-9_-]+", name) is None:
+            came = f"but {name!r} was sent" if name else "but none was sent"
+            raise invalid(f"An mcp_server tool needs a name of a-z, 0-9, _ and -, {came}.")
+        if not isinstance(tool.get("url"), str):
+            raise invalid(f"The mcp_server tool {name!r} needs a url.")
+        self._blueprints.check_credential(tool.get("credential"), project)
+
+
+def _check_config(value: Any) -> None:
+    config = read(value, _CONFIG, "agent_config")
+    if config.get("max_total_tokens", 1) < 1:
+        raise invalid(f"max_total_tokens={config['max_total_tokens']} must be positive.")

@@ -1,0 +1,86 @@
+"""Routes calls to the neighbouring resources, and answers the emulator's questions about them.
+
+Layer 2. Knows which resource each first path segment belongs to. Not thread-safe by itself: the emulator holds its
+lock around every call, and an interaction that a trigger starts runs within such a call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from harness.emulator.resources.agents import Agents
+from harness.emulator.resources.collection import Stamps
+from harness.emulator.resources.credentials import Credentials
+from harness.emulator.resources.environment_config import Blueprints
+from harness.emulator.resources.environments import Environments
+from harness.emulator.resources.files import Files
+from harness.emulator.resources.triggers import Triggers
+from harness.emulator.resources.uploads import Uploads
+from harness.emulator.resources.webhooks import Webhooks
+from harness.emulator.values.call import Call
+from harness.wire import Request, Response
+
+Handler = Callable[[Call], Response]
+
+
+class Neighbours:
+    """Agents, environments and their files, credentials, webhooks and triggers, kept separately for each project.
+
+    `ids(prefix)` returns a new id that is never repeated, `now()` the time as RFC 3339 in UTC.
+    """
+
+    def __init__(self, ids: Callable[[str], str], now: Callable[[], str]) -> None:
+        stamps = Stamps(ids, now)
+        self._credentials = Credentials(stamps)
+        blueprints = Blueprints(self._credentials.has)
+        self._agents = Agents(blueprints)
+        self._environments = Environments(stamps, blueprints)
+        self._files = Files(self._environments)
+        self._uploads = Uploads(stamps, self._environments)
+        self._webhooks = Webhooks(stamps)
+        self.triggers = Triggers(stamps)
+        self._handlers: dict[str, Handler] = {
+            "agents": self._agents.handle,
+            "environments": self._environments.handle,
+            "credentials": self._credentials.handle,
+            "webhooks": self._webhooks.handle,
+            "triggers": self.triggers.handle,
+        }
+
+    def handle(self, call: Call) -> Response | None:
+        """Return the response, or None if the path belongs to none of these resources. Raises `Refusal`.
+
+        For a call to `/upload/{version}/…`, the first segment is `"upload"`, followed by the segments after the
+        version. Its body is read from the request as bytes, never parsed as JSON.
+        """
+        if call.segments and not call.segments[-1]:
+            call = replace(call, segments=call.segments[:-1])
+        match call.segments:
+            case ("upload", "environments", _, "files", *_):
+                return self._uploads.handle(call)
+            case ("environments", _, "files", *_):
+                return self._files.handle(call)
+            case ("files", *_):
+                return self._files.snapshot(call)
+            case (first, *_) if first in self._handlers:
+                return self._handlers[first](call)
+        return None
+
+    def keyless(self, request: Request) -> bool:
+        """Whether the request continues a resumable upload: its URL is the permission, so it carries no key."""
+        return self._uploads.knows(request)
+
+    def agent(self, agent_id: str, project: str) -> dict[str, Any] | None:
+        """A saved agent, or None."""
+        return self._agents.find(agent_id, project)
+
+    def create_environment(self, config: Any, project: str, *, agent: str = "") -> dict[str, Any]:
+        """The new or reused environment for an interaction's `environment` value; see `Environments`.
+
+        `agent` is the agent that runs: if it is a saved one, its base_environment is forked. Raises `Refusal`
+        400 or 404.
+        """
+        saved = self._agents.find(agent, project) or {}
+        return self._environments.for_interaction(config, project, saved.get("base_environment"))

@@ -1,0 +1,203 @@
+"""The triggers resource: saved interactions with a schedule, run on demand, and the record of their runs.
+
+Layer 2. Knows when a run may start and how its outcome changes the trigger; must not know how an interaction
+runs: that is injected. No run starts by itself; the schedule only determines `next_run_time`. Inferred: a run is
+`skipped` while the previous one is in progress, and an interaction that ends without completing is a failure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, TypeAlias
+
+from harness.emulator.resources.collection import MOST_ITEMS, Collection, Stamps
+from harness.emulator.resources.cron import Schedule, parse
+from harness.emulator.resources.fields import (
+    INTEGER,
+    OBJECT_REQUIRED,
+    STRING,
+    STRING_REQUIRED,
+    Field,
+    read,
+)
+from harness.emulator.resources.paging import listing, page
+from harness.emulator.resources.refusals import no_operation
+from harness.emulator.values.call import Call, Refusal, invalid, json_response
+from harness.wire import Response
+
+Run: TypeAlias = Callable[[dict[str, Any], str], Mapping[str, Any]]
+"""Creates an interaction from a body and a project, and returns it as a response would; may raise `Refusal`."""
+LookUp: TypeAlias = Callable[[str, str], Mapping[str, Any] | None]
+"""Returns an interaction's current state by id and project, None if it is deleted; must not advance its run."""
+
+RUNNING = ("queued", "in_progress")
+GOOD = ("completed", "requires_action", "requires_continuation")
+"""Interaction statuses that end a run successfully and reset the trigger's count of failures to zero."""
+
+_CREATE = {
+    "schedule": STRING_REQUIRED,
+    "time_zone": STRING_REQUIRED,
+    "interaction": OBJECT_REQUIRED,
+    "display_name": STRING,
+    "environment_id": STRING,
+    "max_consecutive_failures": INTEGER,
+    "execution_timeout_seconds": INTEGER,
+}
+_UPDATE = {"display_name": STRING, "status": Field((str,), choices=("active", "paused", "error"))}
+_DEFAULTS = {"max_consecutive_failures": 5, "execution_timeout_seconds": 600}
+
+
+@dataclass(slots=True, eq=False)
+class Trigger:
+    """A saved trigger and its runs.
+
+    `fields` is the resource as GET shows it, except for `next_run_time`. `latest` is the id of the last execution
+    that was not skipped.
+    """
+
+    fields: dict[str, Any]
+    schedule: Schedule
+    latest: str = ""
+    executions: dict[str, tuple[int, dict[str, Any]]] = field(default_factory=dict)
+
+
+class Triggers:
+    """Triggers per project; the owner of the interactions sets `run` and `look_up`."""
+
+    def __init__(self, stamps: Stamps) -> None:
+        self._stamps = stamps
+        self.run: Run | None = None
+        self.look_up: LookUp | None = None
+        self._kept: Collection[Trigger] = Collection("trigger")
+        self._started = 0
+
+    def handle(self, call: Call) -> Response:
+        """Create, list, get, patch, delete; start a run, and list the runs."""
+        match call.request.method, call.segments[1:]:
+            case "POST", ():
+                return json_response(self._view(self._create(call)))
+            case "GET", ():
+                found, token = self._kept.page(call.project, call.query)
+                for trigger in found:
+                    self._settle(trigger, call.project)
+                return json_response(listing("triggers", [self._view(item) for item in found], token))
+            case "GET", (trigger_id,):
+                return json_response(self._view(self._open(call.project, trigger_id)))
+            case "PATCH", (trigger_id,):
+                return json_response(self._view(self._update(self._open(call.project, trigger_id), call)))
+            case "DELETE", (trigger_id,):
+                self._kept.remove(call.project, trigger_id)
+                return json_response({})
+            case "POST", (trigger_id, "executions"):
+                return json_response(self._execute(self._open(call.project, trigger_id), call.project))
+            case "GET", (trigger_id, "executions"):
+                runs = self._open(call.project, trigger_id).executions.values()
+                return json_response(listing("trigger_executions", *page(runs, call.query, f"runs {trigger_id}")))
+        raise no_operation(call, "create, list, get, PATCH, delete, and executions")
+
+    def _create(self, call: Call) -> Trigger:
+        given = read(call.body, _CREATE, "the trigger")
+        for name in _DEFAULTS:
+            if given.get(name, 1) < 1:
+                raise invalid(f"{name}={given[name]} must be positive.")
+        schedule = parse(given["schedule"], given["time_zone"])
+        now = self._stamps.now()
+        fields = {"id": self._stamps.ids("trigger"), "status": "active", **_DEFAULTS, **given}
+        fields |= {"consecutive_failure_count": 0, "create_time": now, "update_time": now}
+        trigger = Trigger(fields, schedule)
+        self._kept.add(call.project, fields["id"], trigger)
+        return trigger
+
+    def _update(self, trigger: Trigger, call: Call) -> Trigger:
+        changes = read(call.body, _UPDATE, "the trigger")
+        now = self._stamps.now()
+        if changes.get("status", trigger.fields["status"]) != trigger.fields["status"]:
+            if changes["status"] == "active":
+                trigger.fields |= {"last_resume_time": now, "consecutive_failure_count": 0}
+            else:
+                trigger.fields["last_pause_time"] = now
+        trigger.fields |= {**changes, "update_time": now}
+        return trigger
+
+    def _open(self, project: str, trigger_id: str) -> Trigger:
+        trigger = self._kept.get(project, trigger_id)
+        self._settle(trigger, project)
+        return trigger
+
+    def _view(self, trigger: Trigger) -> dict[str, Any]:
+        due = None
+        if trigger.fields["status"] == "active":
+            due = trigger.schedule.after(datetime.fromisoformat(self._stamps.now()))
+        return {**trigger.fields, **({"next_run_time": f"{due:%Y-%m-%dT%H:%M:%SZ}"} if due else {})}
+
+    def _execute(self, trigger: Trigger, project: str) -> dict[str, Any]:
+        """Start a run whatever the trigger's status is: pausing stops the schedule, not a request to run."""
+        if self.run is None:
+            raise Refusal(501, "unimplemented", "Triggers cannot run here: no interactions are attached.")
+        now = self._stamps.now()
+        fields = trigger.fields
+        execution: dict[str, Any] = {"id": self._stamps.ids("execution"), "trigger_id": fields["id"]}
+        execution |= {"status": "in_progress", "scheduled_time": now}
+        busy = bool(trigger.latest) and trigger.executions[trigger.latest][1]["status"] == "in_progress"
+        if busy:
+            execution["status"] = "skipped"
+        else:
+            fields["last_run_time"] = execution["start_time"] = now
+            self._start(trigger, execution, project)
+        self._started += 1
+        trigger.executions[execution["id"]] = (self._started, execution)
+        if not busy:
+            trigger.latest = execution["id"]
+        if len(trigger.executions) > MOST_ITEMS:
+            oldest = next(name for name in trigger.executions if name != trigger.latest)
+            del trigger.executions[oldest]
+        return execution
+
+    def _start(self, trigger: Trigger, execution: dict[str, Any], project: str) -> None:
+        assert self.run is not None
+        body = {name: value for name, value in trigger.fields["interaction"].items() if name != "stream"}
+        if "environment_id" in trigger.fields:
+            body["environment"] = trigger.fields["environment_id"]
+        try:
+            interaction = self.run(body, project)
+        except Refusal as refusal:
+            self._end(trigger, execution, "failed", refusal.message)
+            return
+        execution["interaction_id"] = trigger.fields["previous_interaction_id"] = interaction.get("id", "")
+        if interaction.get("environment_id"):
+            # every later run uses the environment of the first
+            execution["environment_id"] = interaction["environment_id"]
+            trigger.fields.setdefault("environment_id", interaction["environment_id"])
+        self._take(trigger, execution, interaction)
+
+    def _settle(self, trigger: Trigger, project: str) -> None:
+        """Bring the latest run up to date with its interaction and with its time limit."""
+        entry = trigger.executions.get(trigger.latest)
+        if entry is None or entry[1]["status"] != "in_progress":
+            return
+        execution = entry[1]
+        if self.look_up is not None:
+            self._take(trigger, execution, self.look_up(execution["interaction_id"], project))
+        limit = timedelta(seconds=min(trigger.fields["execution_timeout_seconds"], 10**9))
+        started = datetime.fromisoformat(execution["start_time"])
+        running = execution["status"] == "in_progress"
+        if running and datetime.fromisoformat(self._stamps.now()) - started > limit:
+            self._end(trigger, execution, "timed_out", f"it ran longer than {limit.total_seconds():.0f} s")
+
+    def _take(self, trigger: Trigger, execution: dict[str, Any], interaction: Mapping[str, Any] | None) -> None:
+        status = "deleted" if interaction is None else str(interaction.get("status"))
+        if status in GOOD:
+            self._end(trigger, execution, "completed", "")
+        elif status not in RUNNING:
+            self._end(trigger, execution, "failed", f"its interaction is {status}")
+
+    def _end(self, trigger: Trigger, execution: dict[str, Any], status: str, error: str) -> None:
+        now = self._stamps.now()
+        execution |= {"status": status, "end_time": now, **({"error": error} if error else {})}
+        fields = trigger.fields
+        failures = fields["consecutive_failure_count"] + 1 if error else 0
+        fields["consecutive_failure_count"] = failures
+        if failures >= fields["max_consecutive_failures"] and fields["status"] == "active":
+            fields |= {"status": "error", "last_pause_time": now}

@@ -1,0 +1,185 @@
+"""The webhooks resource: subscriptions, signing secrets and their rotation.
+
+Layer 2. Nothing is ever sent to a webhook: the emulator makes no outgoing calls. A complete secret appears in only
+two responses: that to create and that to a rotation.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+from harness.emulator.resources.collection import Collection, Stamps
+from harness.emulator.resources.fields import (
+    ARRAY,
+    ARRAY_REQUIRED,
+    STRING,
+    STRING_REQUIRED,
+    Field,
+    masked,
+    read,
+    strings,
+)
+from harness.emulator.resources.paging import listing
+from harness.emulator.resources.refusals import no_operation
+from harness.emulator.values.call import Call, invalid, json_response
+from harness.wire import Response
+
+SECRET_PREFIX = "whsec_"
+
+EVENTS = (
+    "batch.succeeded", "batch.expired", "batch.failed",
+    "interaction.requires_action", "interaction.completed", "interaction.failed",
+    "video.generated",
+)  # fmt: skip
+"""The seven events that all sources of the API agree on."""
+
+REVOKE_LATER = "revoke_previous_secrets_after_h24"
+REVOKE_NOW = "revoke_previous_secrets_immediately"
+
+MOST_SECRETS = 8
+"""Limit on the secrets of one webhook; if they are rotated faster than they expire, the oldest are dropped."""
+
+STATES = ("enabled", "disabled", "disabled_due_to_failed_deliveries")
+"""States of a webhook; the published type of an update allows setting all three."""
+
+_CREATE = {"uri": STRING_REQUIRED, "subscribed_events": ARRAY_REQUIRED, "name": STRING}
+_UPDATE = {
+    "uri": STRING,
+    "subscribed_events": ARRAY,
+    "name": STRING,
+    "state": Field((str,), choices=STATES),
+}
+_ROTATE = {"revocation_behavior": Field((str,), choices=(REVOKE_LATER, REVOKE_NOW))}
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A signing secret; `expires` is RFC 3339, None for the current one."""
+
+    text: str
+    expires: str | None = None
+
+    def view(self) -> dict[str, Any]:
+        """What may be shown: enough to recognise the secret, too little to sign with it."""
+        shown = {"truncated_secret": f"{self.text[: len(SECRET_PREFIX) + 4]}…"}
+        return {**shown, "expire_time": self.expires} if self.expires else shown
+
+
+@dataclass(slots=True)
+class Webhook:
+    """One subscription; the first of its `secrets` is the current one."""
+
+    id: str
+    fields: dict[str, Any]
+    secrets: list[Secret]
+    created: str
+    updated: str
+
+    def view(self, now: str) -> dict[str, Any]:
+        """The resource as GET shows it at `now`, with the secrets that are valid then."""
+        return {
+            "id": self.id,
+            **self.fields,
+            "signing_secrets": [secret.view() for secret in _valid(self.secrets, now)],
+            "create_time": self.created,
+            "update_time": self.updated,
+        }
+
+
+class Webhooks:
+    """Webhooks per project."""
+
+    def __init__(self, stamps: Stamps) -> None:
+        self._stamps = stamps
+        self._kept: Collection[Webhook] = Collection("webhook")
+
+    def handle(self, call: Call) -> Response:
+        """Create, list, get, patch, delete, `:ping` and `:rotateSigningSecret`."""
+        match call.request.method, call.segments[1:]:
+            case "POST", ():
+                return json_response(self._create(call))
+            case "GET", ():
+                found, token = self._kept.page(call.project, call.query)
+                return json_response(listing("webhooks", [self._view(item) for item in found], token))
+            case "POST", (name,) if ":" in name:
+                return json_response(self._act(call, *name.rsplit(":", 1)))
+            case "GET", (webhook_id,):
+                return json_response(self._view(self._kept.get(call.project, webhook_id)))
+            case "PATCH", (webhook_id,):
+                return json_response(self._update(self._kept.get(call.project, webhook_id), call))
+            case "DELETE", (webhook_id,):
+                self._kept.remove(call.project, webhook_id)
+                return json_response({})
+        raise no_operation(call, "create, list, get, PATCH, delete, :ping and :rotateSigningSecret")
+
+    def _view(self, hook: Webhook) -> dict[str, Any]:
+        return hook.view(self._stamps.now())
+
+    def _create(self, call: Call) -> dict[str, Any]:
+        fields = read(call.body, _CREATE, "the webhook")
+        _judge(fields)
+        now = self._stamps.now()
+        secret = self._new_secret()
+        hook = Webhook(self._stamps.ids("webhook"), {**fields, "state": "enabled"}, [secret], now, now)
+        self._kept.add(call.project, hook.id, hook)
+        return {**self._view(hook), "new_signing_secret": secret.text}
+
+    def _update(self, hook: Webhook, call: Call) -> dict[str, Any]:
+        changes = read(call.body, _UPDATE, "the webhook")
+        changes = masked(changes, call.query.get("update_mask"), _UPDATE)
+        _judge(changes)
+        hook.fields = hook.fields | changes
+        hook.updated = self._stamps.now()
+        return self._view(hook)
+
+    def _act(self, call: Call, webhook_id: str, verb: str) -> dict[str, Any]:
+        hook = self._kept.get(call.project, webhook_id)
+        body = {} if call.body is None else call.body
+        if verb == "ping":
+            read(body, {}, "a ping")
+            return {}
+        if verb == "rotateSigningSecret":
+            return {"secret": self._rotate(hook, read(body, _ROTATE, "the rotation"))}
+        raise no_operation(call, ":ping and :rotateSigningSecret")
+
+    def _rotate(self, hook: Webhook, how: dict[str, Any]) -> str:
+        now = self._stamps.now()
+        kept: list[Secret] = []
+        if how.get("revocation_behavior", REVOKE_LATER) == REVOKE_LATER:
+            kept = [old if old.expires else replace(old, expires=_a_day_after(now)) for old in hook.secrets]
+        new = self._new_secret()
+        hook.secrets = [new, *_valid(kept, now)][:MOST_SECRETS]
+        hook.updated = now
+        return new.text
+
+    def _new_secret(self) -> Secret:
+        key = hashlib.sha256(self._stamps.ids("secret").encode()).digest()
+        return Secret(SECRET_PREFIX + base64.b64encode(key).decode("ascii"))
+
+
+def _judge(fields: dict[str, Any]) -> None:
+    for event in strings(fields.get("subscribed_events", [EVENTS[0]]), "subscribed_events") or [""]:
+        if event not in EVENTS:
+            raise invalid(f"There is no event {event!r} to subscribe to: there are {', '.join(EVENTS)}.")
+    try:
+        uri = urlsplit(fields.get("uri", "https://unchanged"))
+        usable = uri.scheme in ("http", "https") and bool(uri.hostname)
+    except ValueError:
+        usable = False
+    if not usable:
+        raise invalid(f"uri is {fields['uri']!r}: it must be an absolute http or https URL.")
+
+
+def _valid(secrets: list[Secret], now: str) -> list[Secret]:
+    moment = datetime.fromisoformat(now)
+    return [one for one in secrets if one.expires is None or datetime.fromisoformat(one.expires) > moment]
+
+
+def _a_day_after(moment: str) -> str:
+    later = datetime.fromisoformat(moment) + timedelta(hours=24)
+    return later.isoformat().replace("+00:00", "Z")

@@ -1,0 +1,247 @@
+"""The events of a run: their payloads, order, ids and bytes.
+
+Layer 2. Source: the streaming guide's examples and recordings (order of events and of fields, what step.start
+shows of a step, the closing `done` frame). Knows payloads; must not know who reads them or when. Mutants override
+one method per event.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from harness.emulator.script.scripts import Script
+from harness.emulator.values.text_split import pieces
+from harness.wire import Chunk
+
+if TYPE_CHECKING:
+    from harness.emulator.run.run import Run
+
+Json = dict[str, Any]
+
+DONE = b"event: done\ndata: [DONE]\n\n"
+DEFAULT_PIECES = 5
+"""The number of deltas that a text is split into, unless a script says otherwise."""
+KEPT_OUTPUTS = 64
+"""The number of scripted outputs whose deltas are cached; beyond it the cache is emptied."""
+
+_encode = msgspec.json.Encoder().encode
+_STAY = frozenset({"id", "call_id", "search_type"})
+"""Fields that are in no delta; `search_type` is in no event at all, only in bodies (recordings)."""
+_SHELL = ("id", "call_id", "name", "server_name")
+
+
+class Told(Json):
+    """An event that several runs share, with its encoded frame. Must not be modified."""
+
+    __slots__ = ("chunk",)
+
+    def __init__(self, payload: Json) -> None:
+        super().__init__(payload)
+        self.chunk: Chunk | None = None
+
+
+class Events:
+    """Builds and encodes the events of a run."""
+
+    def __init__(self) -> None:
+        self._told: dict[tuple[int, int], tuple[Script, Json, list[Told]]] = {}
+
+    def sequence(self, run: Run) -> list[Json]:
+        """Return all payloads before the closing one."""
+        return [
+            *self.opening(run),
+            *(event for i, step in enumerate(run.steps) for event in self.step(run, i, step)),
+        ]
+
+    def opening(self, run: Run) -> list[Json]:
+        """Return interaction.created, then the first status."""
+        return [self.created(run), self.status_update(run, "in_progress")]
+
+    def created(self, run: Run) -> Json:
+        """interaction.created."""
+        interaction = {
+            "id": run.public_id,
+            "status": run.created_status,
+            "object": "interaction",
+            **run.author,
+        }
+        return {"interaction": interaction, "event_type": "interaction.created"}
+
+    def status_update(self, run: Run, status: str) -> Json:
+        """interaction.status_update."""
+        return {"interaction_id": run.public_id, "status": status, "event_type": "interaction.status_update"}
+
+    def step(self, run: Run, index: int, step: Json) -> Iterator[Json]:
+        """Yield all events of one step."""
+        yield self.start(index, step)
+        if run.script.says_output and step["type"] == "model_output":
+            yield from self.told(run, index, step)
+        else:
+            for delta in self.deltas(run, step):
+                yield self.delta(index, delta)
+        yield self.stop(run, index)
+
+    def told(self, run: Run, index: int, step: Json) -> list[Told]:
+        """Return the deltas of an output that the script fixes word for word, built once for all of its runs.
+
+        The cache is keyed by the identity of the script, so it keeps the script alive as long as its deltas.
+        """
+        key = (id(run.script), index)
+        kept = self._told.get(key)
+        if kept is None or kept[1] != step:
+            if len(self._told) >= KEPT_OUTPUTS:
+                self._told.clear()
+            kept = run.script, step, [Told(self.delta(index, delta)) for delta in self.deltas(run, step)]
+            self._told[key] = kept
+        return kept[2]
+
+    def start(self, index: int, step: Json) -> Json:
+        """step.start, with the shell of the step."""
+        return {"index": index, "step": self.shell(step), "event_type": "step.start"}
+
+    def delta(self, index: int, delta: Json) -> Json:
+        """step.delta."""
+        return {"index": index, "delta": delta, "event_type": "step.delta"}
+
+    def stop(self, run: Run, index: int) -> Json:
+        """step.stop; for an agent with the usage so far."""
+        stop: Json = {"index": index}
+        if run.agent is not None:
+            stop["usage"] = run.usage_after(index + 1)
+        return {**stop, "event_type": "step.stop"}
+
+    def completed(self, run: Run) -> Json:
+        """interaction.completed, whatever status the run ended in; without steps, which came as deltas."""
+        interaction: Json = {"id": run.public_id, "status": run.status}
+        if run.token is not None:
+            interaction["continuation_token"] = run.token
+        interaction["usage"] = run.usage
+        interaction["created"] = run.created
+        interaction["updated"] = run.updated
+        interaction["service_tier"] = run.service_tier
+        interaction["object"] = "interaction"
+        interaction.update(run.author)
+        return {"interaction": interaction, "event_type": "interaction.completed"}
+
+    def error(self, code: str | None, message: str | None) -> Json:
+        """error; empty without code and message, as third parties have observed."""
+        if code is None and message is None:
+            return {"event_type": "error"}
+        told = {"message": message or "The stream broke.", "code": code or "api_error"}
+        return {"error": told, "event_type": "error"}
+
+    def shell(self, step: Json) -> Json:
+        """Return the shell of a step, which step.start shows: ids and names; the rest comes in deltas."""
+        kind = step["type"]
+        if kind in {"thought", "model_output"}:
+            return {"type": kind}
+        if not _known(kind):
+            return step
+        shell: Json = {key: step[key] for key in _SHELL if key in step}
+        if kind == "function_call":
+            shell["arguments"] = {}
+        if "signature" in step:
+            shell["signature"] = step["signature"] if kind == "function_call" else ""
+        return {**shell, "type": kind}
+
+    def deltas(self, run: Run, step: Json) -> list[Json]:
+        """Return the deltas that complete the shell to the step."""
+        kind = step["type"]
+        write = _WRITERS.get(kind)
+        if write is not None:
+            return write(self, run, step)
+        return [self.whole(step)] if _known(kind) else []
+
+    def thought(self, run: Run, step: Json) -> list[Json]:
+        """Return the deltas of a thought: first its summaries, then the signature."""
+        deltas: list[Json] = [{"content": item, "type": "thought_summary"} for item in step.get("summary") or ()]
+        if step.get("signature"):
+            deltas.append({"signature": step["signature"], "type": "thought_signature"})
+        return deltas
+
+    def output(self, run: Run, step: Json) -> list[Json]:
+        """Return the deltas of an output: each text in pieces, then its annotations; other contents whole."""
+        deltas: list[Json] = []
+        for content in step.get("content") or ():
+            if content.get("type") != "text":
+                deltas.append(content)
+                continue
+            deltas += [{"text": piece, "type": "text"} for piece in self.text_pieces(run, content["text"])]
+            if content.get("annotations"):
+                deltas.append({"annotations": content["annotations"], "type": "text_annotation_delta"})
+        return deltas
+
+    def text_pieces(self, run: Run, text: str) -> list[str]:
+        """Return the pieces of one text; pieces that a script lists are used if they join to it."""
+        plan = run.script.deltas
+        if isinstance(plan, list):
+            return plan if "".join(plan) == text else [text]
+        return pieces(text, plan or DEFAULT_PIECES) or [""]
+
+    def arguments(self, run: Run, step: Json) -> list[Json]:
+        """Return the deltas of the arguments as JSON text, in two fragments unless the text is very short."""
+        text = _encode(step.get("arguments") or {}).decode()
+        cuts = pieces(text, 2) if len(text) > 12 else [text]
+        return [{"arguments": cut, "type": "arguments_delta"} for cut in cuts]
+
+    def whole(self, step: Json) -> Json:
+        """Return one delta of the step's own type with all of its fields except `_STAY`."""
+        delta: Json = {key: value for key, value in step.items() if key not in _STAY}
+        if step["type"] == "file_search_result":
+            delta.setdefault("result", [])
+        return delta
+
+    def with_id(self, payload: Json, event_id: str | None) -> Json:
+        """Return the payload with its event id, placed before `event_type` as in official examples."""
+        if event_id is None:
+            return payload
+        rest = {key: value for key, value in payload.items() if key != "event_type"}
+        return {**rest, "event_id": event_id, "event_type": payload["event_type"]}
+
+    def event_id(self, run: Run, index: int, payload: Json) -> str | None:
+        """Return the id of event number `index`, or None by policy; opaque, needs percent-encoding in a URL."""
+        if not _CARRIES[run.event_ids](index, payload):
+            return None
+        return f"{run.tag}/{index:03x}+{(run.number >> 7) + index * 0x9E37 & 0xFFF:03x}="
+
+    def frame(self, payload: Json) -> bytes:
+        """Encode the payload as one server-sent event."""
+        return self.framed(payload["event_type"].encode(), _encode(payload))
+
+    def framed(self, name: bytes, data: bytes) -> bytes:
+        """Return one frame: a line with the name, a line with the data, a blank line, each ending in LF."""
+        return b"event: %b\ndata: %b\n\n" % (name, data)
+
+    def done(self) -> bytes:
+        """Return the closing frame."""
+        return DONE
+
+
+_WRITERS: dict[str, Callable[[Events, Any, Json], list[Json]]] = {
+    "thought": lambda events, run, step: events.thought(run, step),
+    "model_output": lambda events, run, step: events.output(run, step),
+    "function_call": lambda events, run, step: events.arguments(run, step),
+}
+
+_CARRIES: dict[str, Callable[[int, Json], bool]] = {
+    "all": lambda index, payload: True,
+    "none": lambda index, payload: False,
+    "deltas": lambda index, payload: payload["event_type"] == "step.delta",
+    "sparse": lambda index, payload: index % 3 == 0,
+}
+
+
+def _known(kind: str) -> bool:
+    """Whether steps of this type are streamed as deltas; other types arrive whole (third-party observation)."""
+    return kind in _STREAMED
+
+
+_STREAMED = frozenset({
+    "function_call", "function_result", "code_execution_call", "code_execution_result", "url_context_call",
+    "url_context_result", "google_search_call", "google_search_result", "google_maps_call", "google_maps_result",
+    "file_search_call", "file_search_result", "retrieval_call", "retrieval_result", "mcp_server_tool_call",
+    "mcp_server_tool_result", "processing_call", "processing_result",
+})  # fmt: skip

@@ -1,0 +1,73 @@
+"""The frames of one run: each event encoded once, shared by all readers.
+
+Layer 2. Knows bytes and cursors. The run decides how many of the frames a reader may have.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from harness.emulator.run.event_writer import Events, Told
+from harness.wire import Chunk
+
+if TYPE_CHECKING:
+    from harness.emulator.run.run import Run
+
+Json = dict[str, Any]
+
+
+class Frames:
+    """Frames by number. The frame after the last event closes the stream."""
+
+    __slots__ = ("_chunks", "_run", "cursors")
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._chunks: list[Chunk] = []
+        self.cursors: list[str | None] = []
+
+    def chunk(self, index: int) -> Chunk:
+        """Return frame number `index`."""
+        if len(self._chunks) <= index:
+            self._encode(index + 1)
+        return self._chunks[index]
+
+    def all(self) -> list[Chunk]:
+        """Return every frame that can be read now."""
+        if self._run.readable:
+            self.chunk(self._run.readable - 1)
+        return self._chunks
+
+    def interrupting(self) -> Chunk:
+        """Return the error event that ends one stream while the run goes on; its id is not a valid cursor."""
+        wanted, writer = self._run.script.error_event, self._run.writer
+        assert wanted is not None
+        payload = writer.error(wanted.code or "gateway_timeout", wanted.message)
+        return Chunk(writer.frame(writer.with_id(payload, f"{self._run.tag}/error=" if wanted.id else None)))
+
+    def _encode(self, count: int) -> None:
+        """Encode events until there are `count` frames."""
+        chunks, events, writer = self._chunks, self._run.events, self._run.writer
+        marked = self._run.event_ids != "none"
+        for index in range(len(chunks), min(count, len(events))):
+            payload = events[index]
+            cursor = self._cursor(index, payload) if marked else None
+            self.cursors.append(cursor)
+            if cursor is not None:
+                payload = writer.with_id(payload, cursor)
+            chunks.append(_told(writer, payload) if type(payload) is Told else Chunk(writer.frame(payload)))
+        if count > len(events):
+            chunks.append(Chunk(writer.done()))
+
+    def _cursor(self, index: int, payload: Json) -> str | None:
+        wanted = self._run.script.error_event
+        if payload["event_type"] == "error" and wanted is not None and not wanted.id:
+            return None
+        return self._run.writer.event_id(self._run, index, payload)
+
+
+def _told(writer: Events, payload: Told) -> Chunk:
+    """Return the frame of a shared event; the first run that needs it encodes it."""
+    if payload.chunk is None:
+        payload.chunk = Chunk(writer.frame(payload))
+    return payload.chunk

@@ -1,0 +1,89 @@
+"""Interactions as JSON bodies.
+
+Layer 2. Sources: recordings for the fields and their order, and for the missing id of an interaction that is not
+stored; the migration guide and the overview for the steps (GET returns the full timeline, beginning with the
+user's input, POST only output steps). Mutants override one method per group of fields.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from harness.emulator.run.run import Run
+
+Json = dict[str, Any]
+
+_ECHOED = ("previous_interaction_id", "labels", "webhook_config", "agent_config")
+_encode = msgspec.json.Encoder().encode
+
+
+class Bodies:
+    """Renders a run for the response to a POST (`timeline=False`), a GET or a cancel."""
+
+    def rendered(self, run: Run, *, timeline: bool, include_input: bool = False) -> bytes:
+        """Return the body as bytes. The timeline of a settled run is cached, because clients read it often."""
+        if not timeline:
+            return _encode(self.interaction(run, timeline=False, include_input=include_input))
+        final = self.final(run)
+        kept = run.bodies.get(include_input) if final else None
+        if kept is None:
+            kept = _encode(self.interaction(run, timeline=True, include_input=include_input))
+            if final:
+                run.bodies[include_input] = kept
+        return kept
+
+    def final(self, run: Run) -> bool:
+        """Whether the run has settled and polls may see it."""
+        return run.settled and run.visible_status == run.status
+
+    def interaction(self, run: Run, *, timeline: bool, include_input: bool = False) -> Json:
+        """Return the interaction. In progress it has no usage, and until its first step is complete no steps."""
+        settled = self.final(run)
+        body: Json = {"id": run.id} if run.stored else {}
+        body["status"] = self.status(run)
+        if settled:
+            body["usage"] = self.usage(run)
+        body["created"] = run.created
+        body["updated"] = run.updated
+        body["service_tier"] = run.service_tier
+        steps = self.steps(run, timeline=timeline)
+        if steps:
+            body["steps"] = steps
+        body["object"] = "interaction"
+        body.update(self.author(run))
+        self.extras(run, body, settled)
+        if include_input:
+            body["input"] = run.body.get("input", [])
+        return body
+
+    def status(self, run: Run) -> str:
+        """The status as polls see it."""
+        return run.visible_status
+
+    def usage(self, run: Run) -> Json:
+        """The token counts of a settled run."""
+        return run.usage
+
+    def author(self, run: Run) -> Json:
+        """The model or the agent, as a field."""
+        return run.author
+
+    def steps(self, run: Run, *, timeline: bool) -> list[Json]:
+        """Return the finished output steps, with the input before them if the whole timeline is asked for."""
+        done = run.finished_steps()
+        return [*run.given, *done] if timeline else done
+
+    def extras(self, run: Run, body: Json, settled: bool) -> None:
+        """Add the fields that only some interactions have."""
+        asked = run.body
+        for name in _ECHOED:
+            if name in asked:
+                body[name] = asked[name]
+        if run.environment_id is not None:
+            body["environment_id"] = run.environment_id
+        if settled and run.token is not None:
+            body["continuation_token"] = run.token
+        if settled and run.errors:
+            body["errors"] = run.errors

@@ -1,0 +1,327 @@
+"""The life of one interaction: which of its events have happened so far, and what moves it on.
+
+Layer 2. All state of an interaction is here and nowhere else. A run is moved on by polls (each shows the next
+visible state) and by finished pauses of its own readers (each shows the next events). Pulling a piece never moves
+it, and neither do requests for other interactions, so that parallel tests do not finish each other's runs. With
+the setting `pace` only the clock moves it. Must not know HTTP.
+
+Sources: the lifecycle of the background page; that queued comes first and that cancelling closes the open step is
+inferred. A background run that is in progress has always shown its first two events (created, in progress), so a
+hold never hides them.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from harness.emulator.reply.replies import Reply
+from harness.emulator.run.cancel_cut import cut, stopped
+from harness.emulator.run.event_writer import Events
+from harness.emulator.run.frames import Frames
+from harness.emulator.script.scripts import Script
+from harness.emulator.values.create_request import Order
+from harness.emulator.values.settings import Settings
+from harness.emulator.values.timestamps import Moments
+from harness.emulator.values.usage import Meter
+from harness.wire import Clock
+
+Json = dict[str, Any]
+
+LONGEST = 200
+"""The approximate maximum of pauses in a run; a run with more events shows several of them per pause."""
+
+
+class World(Protocol):
+    """What a run needs from its engine."""
+
+    settings: Settings
+    clock: Clock
+    moments: Moments
+    events: Events
+    meter: Meter
+
+
+class Run:
+    """An interaction.
+
+    `steps` are its output steps, `shown` is the number of events that have happened, `serial` the store's number.
+    """
+
+    __slots__ = (
+        "_ends_in_error", "_events", "_frames", "_goal", "_hold", "_lag", "_old_status", "_paced", "_polls",
+        "_queue", "_started", "_usage", "_world", "agent", "background", "bodies", "body", "context", "created",
+        "environment_id", "errors", "given", "id", "interruption", "model", "moves", "number", "project",
+        "script", "serial", "settled", "shown", "steps", "stored", "token", "updated", "waiting",
+    )  # fmt: skip
+
+    def __init__(
+        self, world: World, order: Order, script: Script, reply: Reply, *, run_id: str, number: int
+    ) -> None:
+        self._world = world
+        self.script = script
+        self.number = number
+        self.serial = 0
+        self.id = run_id
+        self.project = order.project
+        self.model, self.agent = order.model, order.agent
+        self.background, self.stored = order.background, order.store
+        self.body, self.given = order.body, order.given
+        self.environment_id = script.environment_id or order.environment_id
+        self.steps = reply.steps
+        self.errors = reply.errors
+        self.token = reply.token
+        self.context = order.previous.total_context() if order.previous is not None else 0
+        self.created = self.updated = world.moments.now()
+        self.bodies: dict[bool, bytes] = {}
+        self._goal = reply.status
+        self.settled = False
+        self._usage: Json | None = None
+        self._events: list[Json] | None = None
+        self._frames: Frames | None = None
+        self.interruption: int | None = None
+        self._start()
+
+    def _start(self) -> None:
+        script, world = self.script, self._world
+        self.waiting = self.background and script.queued > 0
+        self._queue = script.queued
+        self._polls = world.settings.ticks if script.ticks is None else script.ticks
+        self._hold = script.held_after if script.hold else None
+        self.moves = 0
+        self._paced = 0
+        self._lag = 0
+        self._old_status = ""
+        self._started = world.clock.now if self.background else 0.0
+        self._ends_in_error = False
+        if script.error_event is not None:
+            self._plan_error()
+        if self.background:
+            self.shown = 1 if self.waiting else 2
+        elif self._hold is None:
+            self.settle(self._goal)
+        else:
+            self.shown = min(self._hold, len(self.events))
+
+    # How clients see it
+
+    @property
+    def public_id(self) -> str:
+        """The id on the wire: empty if the interaction is not stored, as in recordings."""
+        return self.id if self.stored else ""
+
+    @property
+    def author(self) -> Json:
+        """The model or the agent, as a field of bodies and events."""
+        return {"agent": self.agent} if self.agent is not None else {"model": self.model}
+
+    @property
+    def tag(self) -> str:
+        """The prefix of this run's event ids."""
+        return f"{self.number:016x}"
+
+    @property
+    def event_ids(self) -> str:
+        """The policy for event ids, with `auto` resolved."""
+        policy = self._world.settings.event_ids
+        if policy != "auto":
+            return policy
+        return "all" if self.background else "none"
+
+    @property
+    def created_status(self) -> str:
+        """The status in interaction.created."""
+        if self.script.created_status is not None:
+            return self.script.created_status
+        return "queued" if self.background and self.script.queued else "in_progress"
+
+    @property
+    def status(self) -> str:
+        """The actual status at this moment."""
+        if self.settled:
+            return self._goal
+        return "queued" if self.waiting else "in_progress"
+
+    @property
+    def visible_status(self) -> str:
+        """The status that polls see; for a while after a cancel it may still be the old one."""
+        return self._old_status if self._lag else self.status
+
+    @property
+    def service_tier(self) -> str:
+        """The tier that served the request."""
+        return self.body.get("service_tier") or "standard"
+
+    @property
+    def usage(self) -> Json:
+        """Token counts of all `steps`; counts in the script replace them."""
+        if self._usage is None:
+            self._usage = self.usage_after(len(self.steps))
+            self._usage.update(self.script.usage)
+        return self._usage
+
+    def usage_after(self, steps: int) -> Json:
+        """Return the token counts after the first `steps` steps."""
+        system = self.body.get("system_instruction") or ""
+        return self._world.meter.usage(self.given, self.steps[:steps], context=self.context, system=system)
+
+    def total_context(self) -> int:
+        """Return how many tokens of context a child of this run starts with: its whole input and output."""
+        usage = self.usage
+        return int(usage.get("total_input_tokens", 0)) + int(usage.get("total_output_tokens", 0))
+
+    def finished_steps(self) -> list[Json]:
+        """Return the steps that are complete at this moment."""
+        if self.settled:
+            return self.steps
+        return self.steps[: stopped(self.events[: self.shown])]
+
+    # What moves it
+
+    def poll(self) -> None:
+        """Move to the next visible state, because a client has polled."""
+        self.keep_pace()
+        if self._lag:
+            self._lag -= 1
+        if self.settled or not self.background or self._world.settings.pace is not None:
+            return
+        if self.waiting and self._queue:
+            self._queue -= 1
+        elif self._polls:
+            self._leave_queue()
+            left, self._polls = self._polls, self._polls - 1
+            self._show(self.shown + (len(self.events) - self.shown) // (left + 1))
+        else:
+            self._leave_queue()
+            self._show(len(self.events) + 1)
+
+    def pause_finished(self, mark: int) -> None:
+        """End a pause that began when `moves` was `mark`; of several such pauses only the first moves the run."""
+        self.keep_pace()
+        if mark == self.moves and self._world.settings.pace is None:
+            self._move()
+
+    def keep_pace(self) -> None:
+        """With the setting `pace`: move the run as far as the clock says."""
+        pace = self._world.settings.pace
+        if pace is None or not self.background:
+            return
+        due = int((self._world.clock.now - self._started) / pace)
+        while self._paced < due and not self.settled:
+            self._paced += 1
+            self._move()
+
+    def release(self) -> bool:
+        """Let a held run continue; return whether it was held."""
+        held, self._hold = self._hold is not None and not self.settled, None
+        if held and not self.background:
+            self.settle(self._goal)
+        return held
+
+    def hold(self) -> None:
+        """Stop the run where it is, until it is released."""
+        if not self.settled and self._hold is None:
+            self._hold = self.shown
+
+    @property
+    def held(self) -> bool:
+        """Whether only a release or a cancel can move the run."""
+        return not self.settled and not self.waiting and self._hold is not None and self.shown >= self._hold
+
+    def cancel(self) -> None:
+        """Stop the run at this point; `cutting` defines what remains of it."""
+        self._old_status = self.status
+        self._stop_here()
+        self.token = None
+        self.settle("cancelled")
+        self._lag = self.script.cancel_lag and self.script.cancel_lag + 1
+
+    def settle(self, status: str) -> None:
+        """End the run with a final status."""
+        self._goal = status
+        self.settled = True
+        self.waiting = False
+        self.updated = self._world.moments.now()
+        self._usage = None
+        if self._events is not None:
+            self._close(self._events)
+
+    # Events and frames
+
+    @property
+    def writer(self) -> Events:
+        """The writer of the events."""
+        return self._world.events
+
+    @property
+    def events(self) -> list[Json]:
+        """The payloads in order; the closing one is appended when the run settles."""
+        if self._events is None:
+            self._events = self.writer.sequence(self)
+            if self.settled:
+                self._close(self._events)
+        return self._events
+
+    @property
+    def readable(self) -> int:
+        """How many frames a reader can get now, including the closing frame."""
+        return len(self.events) + 1 if self.settled else self.shown
+
+    @property
+    def frames(self) -> Frames:
+        """The events as bytes."""
+        if self._frames is None:
+            self._frames = Frames(self)
+        return self._frames
+
+    def _close(self, events: list[Json]) -> None:
+        if not self._ends_in_error:
+            events.append(self.writer.completed(self))
+
+    def _plan_error(self) -> None:
+        wanted = self.script.error_event
+        assert wanted is not None
+        after = min(wanted.after, len(self.events))
+        if wanted.fatal and self._goal != "failed":
+            self.interruption = wanted.after
+            return
+        if not wanted.fatal:
+            self.events.insert(after, self.writer.error(wanted.code, wanted.message))
+            return
+        payload = self.writer.error(wanted.code or "api_error", wanted.message)
+        self.errors = self.errors if self.script.errors else [payload["error"]]
+        self.steps = self.steps[: stopped(self.events[:after])]
+        self._events = [*self.events[:after], payload]
+        self._ends_in_error = True
+
+    # How it moves
+
+    def _move(self) -> None:
+        self.moves += 1
+        if self.settled:
+            return
+        if self.waiting and self._queue:
+            self._queue -= 1
+        elif self.waiting:
+            self._leave_queue()
+        else:
+            self._show(self.shown + max(1, len(self.events) // LONGEST))
+
+    def _leave_queue(self) -> None:
+        if self.waiting:
+            self.waiting = False
+            self.shown = 2
+
+    def _show(self, number: int) -> None:
+        last = len(self.events)
+        if self._hold is not None:
+            self.shown = max(self.shown, min(number, self._hold, last))
+        elif number > last:
+            self.settle(self._goal)
+        else:
+            self.shown = max(self.shown, number)
+
+    def _stop_here(self) -> None:
+        self._ends_in_error = False
+        self._events, self.steps, unstopped = cut(self.events, self.shown, self.steps)
+        if unstopped is not None:
+            self._events.append(self.writer.stop(self, unstopped))

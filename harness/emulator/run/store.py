@@ -1,0 +1,60 @@
+"""The stored interactions of one session, separated by project, up to a maximum number.
+
+Layer 2. Mutants override keep, find or forget.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator
+
+from harness.emulator.run.run import Run
+
+
+class Store:
+    """Interactions by id; beyond `most` the oldest is forgotten."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._kept = 0
+        self._runs: OrderedDict[str, Run] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._runs)
+
+    def keep(self, run: Run) -> None:
+        """Store an interaction, and give it the next serial number."""
+        self._kept += 1
+        run.serial = self._kept
+        self._runs[run.id] = run
+        if len(self._runs) > self._most:
+            self._runs.popitem(last=False)
+
+    def get(self, interaction_id: str) -> Run | None:
+        """Return an interaction of any project, or None."""
+        return self._runs.get(interaction_id)
+
+    def find(self, interaction_id: str, project: str) -> Run | None:
+        """Return an interaction that the project may see, or None."""
+        run = self.get(interaction_id)
+        return run if run is not None and self.may_see(run, project) else None
+
+    def may_see(self, run: Run, project: str) -> bool:
+        """Whether the project may see a run; runs of other projects do not exist for it."""
+        return run.project == project
+
+    def forget(self, run: Run) -> None:
+        """Remove an interaction."""
+        del self._runs[run.id]
+
+    def clear(self) -> None:
+        """Remove all interactions."""
+        self._runs.clear()
+
+    def of(self, project: str) -> Iterator[tuple[int, Run]]:
+        """Yield (serial number, run) for every run that the project may see, oldest first."""
+        return ((run.serial, run) for run in self._runs.values() if self.may_see(run, project))
+
+    def all(self) -> list[Run]:
+        """Return all interactions, oldest first."""
+        return list(self._runs.values())

@@ -1,0 +1,71 @@
+"""Scenario files: a list of scripts, and settings, in YAML (or JSON, which is YAML too).
+
+Layer 2. Knows the keys of the file; `scripts` checks the scripts themselves.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from harness.emulator.script.scripts import Script, ScriptFault, parse
+from harness.emulator.values.suggestions import suggestion
+
+_KEYS = ("replies", "settings", "description")
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """The content of a file: its scripts in order, and the settings to change."""
+
+    replies: tuple[Script, ...]
+    settings: dict[str, Any]
+
+
+def load(path: str | Path) -> Scenario:
+    """Read a scenario file. Raises ScriptFault that names the file and what is wrong in it."""
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as fault:
+        raise ScriptFault(f"the scenario {path} cannot be read: {fault}") from None
+    try:
+        return read(text)
+    except ScriptFault as fault:
+        raise ScriptFault(f"{path}: {fault}") from None
+
+
+def read(text: str) -> Scenario:
+    """Parse the text of a scenario. Raises ScriptFault."""
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as fault:
+        raise ScriptFault(f"this is not YAML: {' '.join(str(fault).split())}") from None
+    if isinstance(value, list):
+        value = {"replies": value}
+    if not isinstance(value, dict):
+        raise ScriptFault("a scenario is a list of scripts, or an object with 'replies' and 'settings'")
+    for key in value:
+        if key not in _KEYS:
+            raise ScriptFault(f"a scenario has no key {key!r}.{suggestion(str(key), _KEYS)}")
+    return Scenario(tuple(_replies(value.get("replies"))), _settings(value.get("settings")))
+
+
+def _replies(value: Any) -> list[Script]:
+    if value is not None and not isinstance(value, list):
+        raise ScriptFault(f"'replies' is a list of scripts, not {type(value).__name__}")
+    scripts = []
+    for number, item in enumerate(value or (), start=1):
+        try:
+            scripts.append(parse(item))
+        except ScriptFault as fault:
+            raise ScriptFault(f"reply {number}: {fault}") from None
+    return scripts
+
+
+def _settings(value: Any) -> dict[str, Any]:
+    if value is not None and not isinstance(value, dict):
+        raise ScriptFault(f"'settings' is an object, not {type(value).__name__}")
+    return value or {}

@@ -1,0 +1,219 @@
+"""Scripts, which say how the emulator answers the next creates: their parsing, their validation and their queue.
+
+Layer 2. Knows the keys of a script (`docs/emulator.md`) and which creates it matches; must not know how a script
+is played.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from harness.emulator.values.suggestions import suggestion
+from harness.outcome.fault import UsageFault
+from harness.wire.message import is_sendable
+
+FINAL_STATUSES = (
+    "completed", "failed", "cancelled", "incomplete", "budget_exceeded", "requires_action",
+    "requires_continuation",
+)  # fmt: skip
+
+
+class ScriptFault(UsageFault):
+    """A script that cannot be played; the message names the key."""
+
+
+class Refuse(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The create is refused with this error."""
+
+    status: int = 503
+    code: str = "service_unavailable"
+    message: str = "The script refuses this call."
+    headers: dict[str, str] = {}
+
+
+class ErrorEvent(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """An error event after `after` events.
+
+    If `fatal`, it ends one stream, once, and the run goes on; with `status: failed` the run itself ends there. If
+    not `fatal`, every reader gets it among the other events. `id` gives it an event id.
+    """
+
+    after: int = 2
+    code: str | None = None
+    message: str | None = None
+    id: bool = False
+    fatal: bool = True
+
+
+class Hold(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The run stops after `after` events until it is released or cancelled."""
+
+    after: int = 0
+
+
+class Match(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Which creates a script is for; a field that is None matches all."""
+
+    model: str | None = None
+    agent: str | None = None
+    previous: bool | None = None
+    input_contains: str | None = None
+
+    def fits(self, *, model: str | None, agent: str | None, previous: bool, text: str) -> bool:
+        """Whether a create with these properties matches."""
+        return (
+            (self.model is None or self.model == model)
+            and (self.agent is None or self.agent == agent)
+            and (self.previous is None or self.previous == previous)
+            and (self.input_contains is None or self.input_contains in text)
+        )
+
+
+class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One answer. Every key is optional; `docs/emulator.md` explains each."""
+
+    text: str | None = None
+    steps: list[dict[str, Any]] | None = None
+    deltas: int | list[str] | None = None
+    thought: bool | str | None = None
+    status: str | None = None
+    created_status: str | None = None
+    errors: list[dict[str, Any]] = []
+    usage: dict[str, Any] = {}
+    refuse: Refuse | None = None
+    error_event: ErrorEvent | None = None
+    queued: int = 0
+    ticks: int | None = None
+    hold: Hold | bool = False
+    cancel_lag: int = 0
+    continuation_token: str | None = None
+    environment_id: str | None = None
+    times: int = 1
+    match: Match | None = None
+
+    @property
+    def says_output(self) -> bool:
+        """Whether the script fixes the output, whatever the request asks for."""
+        return self.text is not None or self.steps is not None or isinstance(self.deltas, list)
+
+    @property
+    def held_after(self) -> int | None:
+        """The number of events after which the run is held, or None."""
+        if isinstance(self.hold, Hold):
+            return self.hold.after
+        return 0 if self.hold else None
+
+
+EMPTY = Script()
+"""Scripts nothing: `replies` answers with its defaults."""
+
+
+def parse(value: Any) -> Script:
+    """Parse decoded JSON or YAML. Raises ScriptFault that says which key is wrong, why, and what fits."""
+    if not isinstance(value, Mapping):
+        raise ScriptFault(f"a script is an object of keys such as 'text' or 'steps', not {type(value).__name__}")
+    for key in value:
+        if key not in Script.__struct_fields__:
+            raise ScriptFault(f"a script has no key {key!r}.{suggestion(str(key), Script.__struct_fields__)}")
+    try:
+        script = msgspec.convert(dict(value), Script)
+    except msgspec.ValidationError as refusal:
+        raise ScriptFault(f"the script does not fit: {refusal}; docs/emulator.md lists the keys") from None
+    _check(script)
+    return script
+
+
+def _check(script: Script) -> None:
+    """Check what types cannot express. Raises ScriptFault."""
+    counts = {
+        "queued": script.queued,
+        "ticks": script.ticks,
+        "times": script.times,
+        "cancel_lag": script.cancel_lag,
+        "hold.after": script.held_after,
+        "error_event.after": script.error_event.after if script.error_event else None,
+    }
+    for name, number in counts.items():
+        if number is not None and number < 0:
+            raise ScriptFault(f"{name}={number} must not be negative")
+    if script.status is not None and script.status not in FINAL_STATUSES:
+        raise ScriptFault(f"status={script.status!r} is not one a run can end in: {', '.join(FINAL_STATUSES)}")
+    if script.text is not None and script.steps is not None:
+        raise ScriptFault("'text' and 'steps' both say what the output is: give one of them")
+    for index, step in enumerate(script.steps or ()):
+        _check_step(f"steps[{index}]", step)
+    _check_deltas(script)
+    if script.continuation_token is not None and script.status not in (None, "requires_continuation"):
+        raise ScriptFault("continuation_token comes with the status requires_continuation only")
+    if script.refuse is not None:
+        _check_refuse(script.refuse)
+
+
+def _check_refuse(refuse: Refuse) -> None:
+    if not 400 <= refuse.status <= 599:
+        raise ScriptFault(f"refuse.status={refuse.status} is no error: use 400 to 599")
+    for name, value in refuse.headers.items():
+        if not is_sendable(name, value):
+            raise ScriptFault(
+                f"refuse.headers: {name!r}: {value!r} cannot be sent: a name is a token, a value one line"
+            )
+
+
+def _check_step(place: str, step: dict[str, Any]) -> None:
+    """Check only what streaming the step needs; a script may contain steps that the API does not have."""
+    if not isinstance(step.get("type"), str):
+        raise ScriptFault(f"{place} needs a string 'type', as GET would return it")
+    name = {"model_output": "content", "thought": "summary"}.get(step["type"])
+    for part in step.get(name, ()) if name else ():
+        if not isinstance(part, dict) or (part.get("type") == "text" and not isinstance(part.get("text"), str)):
+            raise ScriptFault(f"{place}.{name} must hold objects, a text among them with a string 'text'")
+
+
+def _check_deltas(script: Script) -> None:
+    if isinstance(script.deltas, int) and script.deltas < 1:
+        raise ScriptFault(f"deltas={script.deltas} must be at least 1, or a list of the pieces of the text")
+    if isinstance(script.deltas, list) and script.text is not None and "".join(script.deltas) != script.text:
+        raise ScriptFault("the pieces in 'deltas' do not join to 'text': leave out one of the two")
+
+
+class ScriptQueue:
+    """A queue of scripts. Each create takes the first that matches it; a script serves `times` creates."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._waiting: list[tuple[Script, int]] = []
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def add(self, *scripts: Script) -> None:
+        """Queue all scripts. If there is no room for all of them, queue none and raise ScriptFault."""
+        room = self._most - len(self._waiting)
+        if len(scripts) > room:
+            raise ScriptFault(
+                f"{len(scripts)} more scripts do not fit in the queue, where {len(self._waiting)} of at most "
+                f"{self._most} wait already (setting max_queued): reset, or raise the bound"
+            )
+        self._waiting += [(script, script.times) for script in scripts]
+
+    def clear(self) -> None:
+        """Remove all scripts."""
+        self._waiting.clear()
+
+    def take(self, *, model: str | None, agent: str | None, previous: bool, text: str) -> Script:
+        """Take the script for a create with these properties; `EMPTY` if none matches."""
+        for index, (script, left) in enumerate(self._waiting):
+            match = script.match
+            if match is None or match.fits(model=model, agent=agent, previous=previous, text=text):
+                self._used(index, script, left)
+                return script
+        return EMPTY
+
+    def _used(self, index: int, script: Script, left: int) -> None:
+        if left == 1:
+            del self._waiting[index]
+        elif left > 1:  # zero means without limit
+            self._waiting[index] = (script, left - 1)

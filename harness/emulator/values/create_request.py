@@ -1,0 +1,45 @@
+"""An admitted create request: what the body asks for, resolved.
+
+Layer 2. The value that `admission` returns and that replies and runs are made from.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from harness.emulator.values.sample_budget import Budget
+
+if TYPE_CHECKING:
+    from harness.emulator.run.run import Run
+
+
+@dataclass(slots=True, eq=False)
+class Order:
+    """`given` is the input as steps, `text` the text in it; `agent` is also set if `model` held its name.
+
+    `budget` is what all samples for this create may cost together.
+    """
+
+    body: dict[str, Any]
+    project: str
+    model: str | None
+    agent: str | None
+    given: list[dict[str, Any]]
+    text: str
+    stream: bool
+    store: bool
+    background: bool
+    previous: Run | None = None
+    environment_id: str | None = None
+    budget: Budget = field(default_factory=Budget)
+
+    @property
+    def generation(self) -> dict[str, Any]:
+        """`generation_config`, or `{}`."""
+        return self.body.get("generation_config") or {}
+
+    @property
+    def tools(self) -> list[dict[str, Any]]:
+        """The tools that this request declares; none are inherited from a parent."""
+        return self.body.get("tools") or []

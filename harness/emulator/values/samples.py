@@ -1,0 +1,235 @@
+"""Sample values that fit a JSON Schema: what a model might produce as arguments or structured output.
+
+Layer 2. Knows the keywords that the function-calling and structured-output guides list, and type names in capital
+letters, as in older samples. Must not know where a schema came from. Pure and deterministic. Everything is paid
+from a budget before it is made or read, because callers choose the schemas.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import Any, NamedTuple
+
+from harness.emulator.values.sample_budget import Budget, SampleTooLarge
+
+_DEEPEST = 12
+_OPTIONAL_LEVELS = 4
+_LARGEST = 2**64
+"""Readers of JSON have whole numbers up to this size; larger ones are written as floats."""
+_LONGEST_TYPE = 20
+
+_FORMATS = {
+    "date": "2026-06-09",
+    "time": "12:00:00Z",
+    "date-time": "2026-06-09T12:00:00Z",
+    "duration": "PT1H",
+    "email": "someone@example.org",
+    "uri": "https://example.org/",
+    "url": "https://example.org/",
+    "hostname": "example.org",
+    "ipv4": "192.0.2.1",
+    "ipv6": "2001:db8::1",
+    "uuid": "123e4567-e89b-42d3-a456-426614174000",
+}
+
+
+class _Document(NamedTuple):
+    """The schema that references point into, the budget, and how many levels show optional properties, too."""
+
+    root: Any
+    budget: Budget
+    optional: int
+
+
+def sample(schema: Any, hint: str = "sample", budget: Budget | None = None) -> Any:
+    """Return a small value for `schema`. An unconstrained string is `hint`; an unusual schema gets a guess.
+
+    Optional properties are left out if they take the budget's characters, or half of its work. Raises
+    SampleTooLarge if the rest is too much, too, or if a number is too large for JSON's readers.
+    """
+    budget = Budget() if budget is None else budget
+    trial = budget.for_trial()
+    try:
+        value = _sample(schema, hint, _Document(schema, trial, _OPTIONAL_LEVELS), 0)
+    except SampleTooLarge:
+        budget.settle(trial, kept=False)
+        return _sample(schema, hint, _Document(schema, budget, 0), 0)
+    budget.settle(trial, kept=True)
+    return value
+
+
+def _sample(schema: Any, hint: str, document: _Document, depth: int) -> Any:
+    budget = document.budget
+    if not isinstance(schema, Mapping) or depth > _DEEPEST:
+        return budget.copy_of(hint)
+    schema = _resolved(schema, document)
+    budget.work(1 + len(schema))
+    if "const" in schema:
+        return budget.copy_of(schema["const"])
+    for keyword in ("enum", "examples"):
+        values = schema.get(keyword)
+        if isinstance(values, list) and values:
+            return budget.copy_of(values[0])
+    for keyword in ("anyOf", "oneOf"):
+        branches = schema.get(keyword)
+        if isinstance(branches, list) and branches:
+            rest = {key: value for key, value in schema.items() if key != keyword}
+            both = [rest, _resolved(branches[0], document)]
+            return _sample(_merged(both, budget), hint, document, depth + 1)
+    if isinstance(schema.get("allOf"), list):
+        budget.work(len(schema["allOf"]))
+        parts = [_resolved(part, document) for part in schema["allOf"]]
+        whole = _merged([{k: v for k, v in schema.items() if k != "allOf"}, *parts], budget)
+        return _sample(whole, hint, document, depth + 1)
+    return _by_type(_type(schema, budget), schema, hint, document, depth)
+
+
+def _by_type(kind: str, schema: Mapping[str, Any], hint: str, document: _Document, depth: int) -> Any:
+    if kind == "object":
+        return _object(schema, document, depth)
+    if kind == "array":
+        return _array(schema, hint, document, depth)
+    if kind in {"integer", "number"}:
+        return _number(schema, kind, document.budget)
+    if kind == "boolean" or kind == "null":
+        return document.budget.copy_of(True if kind == "boolean" else None)
+    return _string(schema, hint, document.budget)
+
+
+def _object(schema: Mapping[str, Any], document: _Document, depth: int) -> dict[str, Any]:
+    """Fill every declared property, so that clients see them all; from some depth on only the required ones."""
+    properties = schema.get("properties")
+    properties = properties if isinstance(properties, Mapping) else {}
+    required = schema.get("required")
+    names = required if isinstance(required, list) else []
+    if depth < document.optional:
+        names = [*names, *properties]
+    document.budget.work(len(names))
+    value: dict[str, Any] = {}
+    for name in names:
+        if isinstance(name, str) and name not in value:
+            document.budget.write(len(name))
+            value[name] = _sample(properties.get(name, {}), name, document, depth + 1)
+    return value
+
+
+def _array(schema: Mapping[str, Any], hint: str, document: _Document, depth: int) -> list[Any]:
+    fixed = schema.get("prefixItems")
+    items = [_sample(item, hint, document, depth + 1) for item in fixed] if isinstance(fixed, list) else []
+    least, most = _count(schema.get("minItems")), _count(schema.get("maxItems"))
+    wanted = max(1 if least is None else least, len(items))
+    if most is not None:
+        wanted = min(wanted, most)
+    unique = schema.get("uniqueItems") is True
+    numbers = {item for item in items if isinstance(item, int | float)}
+    while len(items) < wanted:
+        number = len(items)
+        value = _sample(schema.get("items", {}), f"{hint}-{number}" if unique else hint, document, depth + 1)
+        if unique and isinstance(value, int | float):
+            value += number if value in numbers else 0
+            numbers.add(value)
+        items.append(value)
+    return items
+
+
+def _number(schema: Mapping[str, Any], kind: str, budget: Budget) -> int | float:
+    budget.write(0)
+    low, high = _bound(schema, "minimum"), _bound(schema, "maximum")
+    above, below = _bound(schema, "exclusiveMinimum"), _bound(schema, "exclusiveMaximum")
+    value = Fraction(1)
+    if low is not None and value < low:
+        value = low
+    if above is not None and value <= above:
+        value = Fraction(math.floor(above) + 1)
+    if high is not None and value > high:
+        value = high
+    if below is not None and value >= below:
+        value = Fraction(math.ceil(below) - 1)
+    step = _bound(schema, "multipleOf")
+    if step is not None and step > 0:
+        step = Fraction(step.numerator) if kind == "integer" else step
+        value = math.ceil(value / step) * step
+    return _written(Fraction(math.ceil(value)) if kind == "integer" else value)
+
+
+def _bound(schema: Mapping[str, Any], keyword: str) -> Fraction | None:
+    """The number that a keyword holds, as it was written: 0.1 is a tenth."""
+    value = schema.get(keyword)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return Fraction(str(value))
+
+
+def _written(value: Fraction) -> int | float:
+    """The number in the form that every reader of JSON understands. Raises SampleTooLarge if there is none."""
+    if value.denominator == 1 and abs(value) < _LARGEST:
+        return int(value)
+    try:
+        return float(value)
+    except OverflowError:
+        raise SampleTooLarge from None
+
+
+def _string(schema: Mapping[str, Any], hint: str, budget: Budget) -> str:
+    known = schema.get("format")
+    text = _FORMATS.get(known, hint) if isinstance(known, str) else hint
+    least, most = _count(schema.get("minLength")), _count(schema.get("maxLength"))
+    length = len(text) if least is None else max(len(text), least)
+    if most is not None:
+        length = min(length, max(most, 0))
+    budget.write(length)
+    text = text or "x"
+    return (text * (length // len(text) + 1))[:length]
+
+
+def _count(value: Any) -> int | None:
+    """The number that a keyword such as minItems holds: 3 and 3.0 are the same."""
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else None
+    return value if isinstance(value, int) else None
+
+
+def _type(schema: Mapping[str, Any], budget: Budget) -> str:
+    kind = schema.get("type")
+    if isinstance(kind, list):
+        budget.work(len(kind))
+        kind = next((name for name in kind if name != "null"), "null")
+    if isinstance(kind, str):
+        return kind[:_LONGEST_TYPE].lower()
+    if "properties" in schema or "required" in schema:
+        return "object"
+    return "array" if "items" in schema or "prefixItems" in schema else "string"
+
+
+def _resolved(schema: Any, document: _Document) -> Mapping[str, Any]:
+    """Follow local references; one that cannot be followed becomes the empty schema."""
+    for _ in range(_DEEPEST):
+        reference = schema.get("$ref") if isinstance(schema, Mapping) else None
+        if not isinstance(reference, str):
+            break
+        document.budget.scan(reference)
+        document.budget.work(1 + reference.count("/"))
+        schema = document.root
+        for part in reference.removeprefix("#").strip("/").split("/") if reference != "#" else ():
+            schema = (
+                schema.get(part.replace("~1", "/").replace("~0", "~")) if isinstance(schema, Mapping) else None
+            )
+    return schema if isinstance(schema, Mapping) else {}
+
+
+def _merged(parts: list[Mapping[str, Any]], budget: Budget) -> dict[str, Any]:
+    merged: dict[str, Any] = {}
+    for part in parts:
+        budget.work(1 + len(part))
+        for key, value in part.items():
+            if key == "properties" and isinstance(merged.get(key), Mapping) and isinstance(value, Mapping):
+                budget.work(len(merged[key]) + len(value))
+                merged[key] = {**merged[key], **value}
+            elif key == "required" and isinstance(merged.get(key), list) and isinstance(value, list):
+                budget.work(len(merged[key]) + len(value))
+                merged[key] = [*merged[key], *value]
+            else:
+                merged[key] = value
+    return merged

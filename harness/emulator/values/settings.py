@@ -1,0 +1,96 @@
+"""The settings of the emulator, validated on construction.
+
+Layer 2. Knows names, defaults and bounds; must not know what the engine does with them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from harness.emulator.values.suggestions import suggestion
+from harness.outcome.fault import UsageFault
+
+CHOICES: dict[str, tuple[str, ...]] = {
+    "event_ids": ("auto", "all", "deltas", "sparse", "none"),
+    "resume": ("exclusive", "inclusive"),
+    "models": ("known", "any"),
+    "chunking": ("event", "ready"),
+    "stream_refusals": ("http", "event"),
+}
+"""Settings with a fixed set of values; `chunking` may also be a positive number of bytes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The settings of one emulator, or of one session of it.
+
+    event_ids        which events carry an id; `auto`, as observed: all of a background run, none of others
+    resume           where `last_event_id=X` starts: `exclusive` after the event X, `inclusive` with it
+    keys             key → project; None accepts any non-empty key, for the project `default`
+    require_key      whether a call without a key is refused
+    models           `known` refuses names that belong to no family of models (404), `any` accepts all
+    ticks            number of polls that show a background run in progress before it settles
+    chunking         `event` one chunk per event, `ready` all that is ready in one chunk, or a chunk size in bytes
+    stream_refusals  how a streaming create is refused: `http` an HTTP error, `event` a stream with one error event
+    pace             seconds of the clock between two events of a background run; None: only polls and finished
+                     pauses of its own readers move a run. `harness serve` has a real clock
+    max_runs, max_requests, max_queued, max_sessions   bounds on memory: the oldest entry is forgotten, except that
+                     a full queue refuses new scripts
+    """
+
+    event_ids: str = "auto"
+    resume: str = "exclusive"
+    keys: Mapping[str, str] | None = None
+    require_key: bool = True
+    models: str = "known"
+    ticks: int = 2
+    chunking: str | int = "event"
+    stream_refusals: str = "http"
+    pace: float | None = None
+    max_runs: int = 5_000
+    max_requests: int = 1_000
+    max_queued: int = 10_000
+    max_sessions: int = 1_000
+
+    def __post_init__(self) -> None:
+        for name, allowed in CHOICES.items():
+            value = getattr(self, name)
+            if name == "chunking" and _is_count(value, 1):
+                continue
+            if value not in allowed:
+                raise UsageFault(f"{name}={value!r} is not one of {', '.join(allowed)}")
+        for name, least in (
+            ("ticks", 0),
+            ("max_runs", 1),
+            ("max_requests", 0),
+            ("max_queued", 1),
+            ("max_sessions", 1),
+        ):
+            if not _is_count(getattr(self, name), least):
+                raise UsageFault(f"{name}={getattr(self, name)!r} must be a whole number, at least {least}")
+        if not isinstance(self.require_key, bool):
+            raise UsageFault(f"require_key={self.require_key!r} must be true or false")
+        if self.pace is not None and not (isinstance(self.pace, int | float) and self.pace > 0):
+            raise UsageFault(f"pace={self.pace!r} must be a positive number of seconds, or null")
+        if self.keys is not None and not _is_text_map(self.keys):
+            raise UsageFault("keys must map each key to its project's name, or be null to take any key")
+
+    def changed(self, values: Mapping[str, Any]) -> Settings:
+        """Return a copy with some values replaced. Raises UsageFault that names an unknown or wrong setting."""
+        names = {field.name for field in fields(self)}
+        for name in values:
+            if name not in names:
+                raise UsageFault(f"there is no setting {name!r}.{suggestion(str(name), names)}")
+        return replace(self, **values)
+
+
+def _is_count(value: object, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _is_text_map(value: object) -> bool:
+    return isinstance(value, Mapping) and all(
+        isinstance(key, str) and key and isinstance(name, str) for key, name in value.items()
+    )

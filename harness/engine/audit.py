@@ -1,0 +1,118 @@
+"""Judges every answer of a run by the rules that apply to all answers, whichever exercise produced them.
+
+Layer 4. A check looks at the exchanges of its own exercise, but a rule such as `get.schema` applies to every GET.
+So the audit takes the trail of each exercise once, lets the contract's judges read each answer, and reports what
+they find under the one check of that rule. Must not know how anything is printed.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from harness.checks.vocabulary.expect import asked
+from harness.contract import read
+from harness.engine.execute import Played
+from harness.kit.check import Check, Exercise
+from harness.outcome import Finding, Observation, Outcome, Severity
+from harness.wire import Exchange
+
+MOST = 3
+"""Number of different defects shown under one rule; a repeated defect is shown once, with a count."""
+
+SETTLED = frozenset({Outcome.NOT_MET, Outcome.ERROR})
+"""Outcomes of a check's own exercise that other answers do not change: a broken rule needs no more evidence."""
+
+_PROXY = frozenset({408, 411, 413, 414, 429, 431, 502, 503, 504})
+"""Refusals that may come from a proxy in front of the API, with an error shape of its own."""
+
+_INDEX = re.compile(r"\[\d+\]")
+
+
+@dataclass(slots=True)
+class _Sighting:
+    """One defect: where it was first seen, and how many answers have it."""
+
+    finding: Finding
+    exchange: Exchange
+    played: Played
+    answers: int = 1
+
+    def told(self) -> Finding:
+        """The finding with the name of its exchange and the number of further answers that have the defect."""
+        named = self.finding.at(exchange=asked(self.exchange))
+        if self.answers == 1:
+            return named
+        message = f"{named.message}, in this answer and {self.answers - 1} more"
+        return Finding(named.rule, message, named.expected, named.actual, named.where)
+
+
+@dataclass(slots=True)
+class Audit:
+    """What is wrong with the answers of a run, by rule; several workers may add to it.
+
+    `rules` are the rules of the checks that apply everywhere. An answer that breaks none of them is not kept.
+    """
+
+    rules: frozenset[str]
+    _found: dict[str, dict[tuple[str, ...], _Sighting]] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @classmethod
+    def of(cls, checks: Iterable[Check]) -> Audit:
+        """An audit by those of the checks that apply everywhere."""
+        return cls(frozenset(check.id for check in checks if check.everywhere))
+
+    def note(self, exercise: Exercise, played: Played) -> None:
+        """Judge all exchanges of one exercise."""
+        if exercise.front_end:
+            return
+        for exchange in played.trail:
+            if _is_the_apis(exchange):
+                self._judge(exchange, played)
+
+    def observe(self, check: Check, own: Observation) -> Observation:
+        """The observation of a check after the whole run; `own` itself if the other answers add nothing."""
+        sightings = self._sightings(check)
+        if not sightings or own.outcome in SETTLED:
+            return own
+        return Observation(Outcome.NOT_MET, (*own.findings, *(sighting.told() for sighting in sightings)))
+
+    def evidence(self, check: Check) -> tuple[Exchange, ...]:
+        """The answers that show the check's defects, each with the requests that it depends on."""
+        shown = [exchange for s in self._sightings(check) for exchange in s.played.with_origins([s.exchange])]
+        return tuple({id(exchange): exchange for exchange in shown}.values())
+
+    def _sightings(self, check: Check) -> list[_Sighting]:
+        with self._lock:
+            return list(self._found.get(check.id, {}).values())[:MOST] if check.everywhere else []
+
+    def _judge(self, exchange: Exchange, played: Played) -> None:
+        reading = read(exchange)
+        seen: set[tuple[str, ...]] = set()
+        for finding in reading.findings:
+            if finding.rule not in self.rules or finding.severity is not Severity.BROKEN:
+                continue
+            call = reading.operation.call if reading.operation else ""
+            kind = (finding.rule, call, _INDEX.sub("[]", finding.where.pointer), finding.message)
+            if kind not in seen:
+                seen.add(kind)
+                self._add(kind, finding, exchange, played)
+
+    def _add(self, kind: tuple[str, ...], finding: Finding, exchange: Exchange, played: Played) -> None:
+        with self._lock:
+            of_rule = self._found.setdefault(finding.rule, {})
+            if kind in of_rule:
+                of_rule[kind].answers += 1
+            elif len(of_rule) < MOST:
+                of_rule[kind] = _Sighting(finding, exchange, played)
+
+
+def _is_the_apis(exchange: Exchange) -> bool:
+    """Whether it is the API's own answer to one of its calls; resumed streams are left to their own check."""
+    reading = read(exchange)
+    if reading.operation is None or exchange.status in _PROXY:
+        return False
+    return reading.stream is None or reading.stream.start != "resumed"

@@ -1,0 +1,96 @@
+"""What a target can do, and how we know: declared, announced by its control API, or probed.
+
+Layer 4. Values and the parsing of `+x,-y`; sends nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from harness.checks.capabilities import CAPABILITIES
+from harness.outcome import UsageFault
+from harness.outcome.suggest import did_you_mean
+
+
+class How(StrEnum):
+    """How a capability became known; only `DECLARED` turns untestable into failed."""
+
+    DECLARED = "declared"
+    DENIED = "denied"
+    ANNOUNCED = "announced"
+    PROBED = "probed"
+    ASSUMED = "assumed"
+
+
+@dataclass(frozen=True, slots=True)
+class Capability:
+    """One capability: whether it is there, how we know, and what was seen."""
+
+    name: str
+    present: bool
+    how: How
+    note: str = ""
+
+
+class Capabilities:
+    """The settled capabilities of one target; a capability that was not settled counts as absent."""
+
+    def __init__(self, items: Iterable[Capability] = ()) -> None:
+        self._items = {item.name: item for item in items}
+
+    def settle(self, item: Capability) -> None:
+        """Record one; what was observed never overrules what the user said."""
+        known = self._items.get(item.name)
+        if known is None or known.how not in (How.DECLARED, How.DENIED):
+            self._items[item.name] = item
+
+    def get(self, name: str) -> Capability | None:
+        """What is known of one capability, or None."""
+        return self._items.get(name)
+
+    def missing(self, names: Iterable[str]) -> list[str]:
+        """Those of `names` that are not present, sorted."""
+        return sorted(name for name in names if name not in self)
+
+    def declared(self, names: Iterable[str]) -> bool:
+        """Whether all of these are present and the user declared at least one: a promise to be kept."""
+        items = [self._items.get(name) for name in names]
+        present = all(item is not None and item.present for item in items)
+        return present and any(item is not None and item.how is How.DECLARED for item in items)
+
+    def __contains__(self, name: object) -> bool:
+        item = self._items.get(name) if isinstance(name, str) else None
+        return item is not None and item.present
+
+    def __iter__(self) -> Iterator[Capability]:
+        order = {name: place for place, name in enumerate(CAPABILITIES)}
+        return iter(sorted(self._items.values(), key=lambda item: order.get(item.name, len(order))))
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+
+def parse_capabilities(words: Iterable[str]) -> list[Capability]:
+    """Parse `+stream`, `-agents`, or several separated by commas; a bare name means `+`.
+
+    Raises UsageFault for an unknown name and for one that is both claimed and denied.
+    """
+    said: dict[str, Capability] = {}
+    for part in (piece.strip() for word in words for piece in word.split(",")):
+        if not part:
+            continue
+        present = not part.startswith("-")
+        name = part.lstrip("+-")
+        if name not in CAPABILITIES:
+            raise UsageFault(f"unknown capability {name!r}{did_you_mean(name, CAPABILITIES)}")
+        if name in said and said[name].present is not present:
+            raise UsageFault(f"capability {name!r} is both claimed (+) and denied (-): keep one of them")
+        said[name] = Capability(name, present, How.DECLARED if present else How.DENIED, "said by the user")
+    return list(said.values())
+
+
+def everything(*, but: Container[str] = ()) -> Capabilities:
+    """All capabilities assumed present without a request: for dry runs and the reference emulator."""
+    return Capabilities(Capability(name, name not in but, How.ASSUMED) for name in CAPABILITIES)

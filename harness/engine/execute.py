@@ -1,0 +1,235 @@
+"""Plays one exercise against a driver, and has its checks judge the exchanges.
+
+Layer 4. Decides nothing about verdicts. An exception in an exercise or a judge becomes an `error` observation: it
+is our fault and never blamed on the target. What the target does wrong is in the exchanges.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+import traceback
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar, cast
+
+from harness.checks.vocabulary.expect import asked
+from harness.checks.vocabulary.polling import Part
+from harness.contract.requests import Target
+from harness.engine.cleanup import Ledger
+from harness.engine.evidence import addressed, made_or_changed
+from harness.engine.traffic.governed_driver import GovernedDriver
+from harness.engine.traffic.retries import missing_answer
+from harness.kit.actions import Action, Close, Exchanges, Finish, Open, Read, Send, Together, Wait
+from harness.kit.check import Check, Exercise
+from harness.outcome import HarnessFault, Observation, Outcome, Unmet
+from harness.wire import Driver, Exchange, LiveStream
+
+T = TypeVar("T")
+
+_ITEM = re.compile(r"(?P<name>[^\[]+)\[(?P<part>.*)\]")
+
+MAX_ACTIONS = 100_000
+"""An exercise that asks for more actions than this is treated as an endless loop in our code."""
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """The outcome of one exercise: `results` for the judges, or a `failure` that all its checks share.
+
+    `trail` holds every exchange, in the order in which they finished.
+    """
+
+    results: Exchanges | None
+    failure: Observation | None
+    trail: tuple[Exchange, ...]
+    seconds: float
+
+    def observe(self, check: Check) -> Observation:
+        """The observation of one check of this exercise; never raises."""
+        observation = self.failure or self._judged(check)
+        if observation.outcome is not Outcome.UNTESTABLE or observation.race_lost:
+            return observation
+        return replace(observation, unanswered=self._unanswered(check))
+
+    def _judged(self, check: Check) -> Observation:
+        try:
+            return check.observe(self.results or {})
+        except Exception:
+            return error(f"the judge of {check.id} raised")
+
+    def _unanswered(self, check: Check) -> str:
+        """What the target sent instead of an answer, or `""`.
+
+        Looks at the exchanges that the judge wants, or at the whole trail if the exercise stopped before them.
+        """
+        results = self.results or {}
+        looked = [exchange for name in check.wants for exchange in _exchanges_at(results, name)]
+        stopped = not looked or any(name not in results for name in check.wants)
+        return next(filter(None, map(missing_answer, self.trail if stopped else looked)), "")
+
+    def evidence(self, check: Check, observation: Observation) -> tuple[Exchange, ...]:
+        """The exchanges that a person needs to see, in the order in which they finished.
+
+        These are the exchanges that the findings name; else those that the judge looked at; else all. The requests
+        that they depend on are included (`with_origins`), because without these nothing can be reproduced.
+        """
+        results = self.results or {}
+        named = {finding.where.exchange for finding in observation.findings}
+        for names in (named, check.wants):
+            chosen = {id(exchange) for name in names for exchange in _exchanges_at(results, name)}
+            if chosen:
+                return self.with_origins([exchange for exchange in self.trail if id(exchange) in chosen])
+        return self.trail
+
+    def with_origins(self, shown: list[Exchange]) -> tuple[Exchange, ...]:
+        """These exchanges of the trail, with the requests that created or changed the resources they refer to."""
+        chosen = {id(exchange) for exchange in shown}
+        needed: set[str] = set()
+        kept = []
+        for exchange in reversed(self.trail):
+            if id(exchange) in chosen or made_or_changed(exchange, needed):
+                kept.append(exchange)
+                needed.update(addressed(exchange))
+        return tuple(reversed(kept))
+
+
+def _exchanges_at(results: Exchanges, place: str) -> list[Exchange]:
+    """The exchanges that a finding names: a result (`got`), or one item of a list or mapping (`polled[0]`)."""
+    if place in results:
+        return _exchanges_in(results[place])
+    item = _ITEM.fullmatch(place)
+    whole = results.get(item["name"]) if item else None
+    if isinstance(whole, Mapping) and item:
+        return _exchanges_in(whole.get(item["part"]))
+    if isinstance(whole, list | tuple) and item and item["part"].isdecimal():
+        return _exchanges_in(whole[int(item["part"]) :][:1])
+    return []
+
+
+def _exchanges_in(value: Any) -> list[Exchange]:
+    """All exchanges of one result: itself, those it contains, or the `exchange` of a check's own object."""
+    if isinstance(value, Exchange):
+        return [value]
+    if isinstance(value, Mapping | list | tuple):
+        items = value.values() if isinstance(value, Mapping) else value
+        return [exchange for item in items for exchange in _exchanges_in(item)]
+    carried = getattr(value, "exchange", None)
+    return [carried] if isinstance(carried, Exchange) else []
+
+
+def error(what: str) -> Observation:
+    """An `error` observation about the exception being handled."""
+    return Observation(Outcome.ERROR, reason=f"{what}:\n{traceback.format_exc()}")
+
+
+def play(exercise: Exercise, target: Target, driver: Driver, ledger: Ledger) -> Played:
+    """Run one exercise to its end; open streams are closed however it ends."""
+    hand = Hand(driver, ledger, judged=True)
+    begin = time.perf_counter()
+    results: Exchanges | None = None
+    failure: Observation | None = None
+    try:
+        try:
+            results = _named(drive(exercise.run(target), hand))
+        finally:
+            hand.hang_up()
+        _refuse_excused(hand.trail)
+    except Unmet as unmet:
+        failure = Observation.untestable(unmet.reason, race_lost=unmet.race_lost)
+    except Exception:
+        failure = error(f"the exercise {exercise.name} raised")
+    return Played(results, failure, tuple(hand.trail), time.perf_counter() - begin)
+
+
+def drive(steps: Part[T], hand: Hand) -> T:
+    """Perform the actions of an exercise, or of a part of one, and return what it returns. Raises what it raises.
+
+    Raises HarnessFault after `MAX_ACTIONS` actions.
+    """
+    answer: Any = None
+    try:
+        for _ in range(MAX_ACTIONS):
+            try:
+                action = steps.send(answer)
+            except StopIteration as stop:
+                return cast("T", stop.value)
+            answer = hand.perform(action)
+    finally:
+        steps.close()
+    raise HarnessFault(f"an exercise asked for more than {MAX_ACTIONS} actions: it never ends")
+
+
+def _named(value: Any) -> Exchanges:
+    if not isinstance(value, dict):
+        raise HarnessFault(f"an exercise must return its exchanges by name, it returned {type(value).__name__}")
+    return value
+
+
+def _refuse_excused(exchanges: Iterable[Exchange]) -> None:
+    """Raise Unmet if our own haste cut an answer short: then nothing may be held against the target."""
+    for exchange in exchanges:
+        if exchange.excuse:
+            raise Unmet(f"{asked(exchange)} had no answer: {exchange.excuse}")
+
+
+class Hand:
+    """Performs actions, and remembers the open streams and, in `trail`, the finished exchanges.
+
+    If the answers are to be `judged`, `perform` raises Unmet for one that our own haste cut short.
+    """
+
+    def __init__(self, driver: Driver, ledger: Ledger, *, judged: bool = False) -> None:
+        self._driver = driver
+        self._ledger = ledger
+        self._judged = judged
+        self._open: dict[int, LiveStream] = {}
+        self.trail: list[Exchange] = []
+
+    def perform(self, action: Action) -> Any:
+        """Perform an action and return its result; see `checks.actions`."""
+        before = len(self.trail)
+        brought = self._perform(action)
+        if self._judged:
+            _refuse_excused(self.trail[before:])
+        return brought
+
+    def _perform(self, action: Action) -> Any:
+        match action:
+            case Send(request, timeout, sees):
+                return self._keep(self._showing(sees).send(request, timeout=timeout))
+            case Open(request):
+                stream = self._driver.open(request)
+                self._open[id(stream)] = stream
+                return stream
+            case Read(stream, events):
+                return stream.read(events)
+            case Finish(stream):
+                return self._ended(stream, stream.finish())
+            case Close(stream):
+                return self._ended(stream, stream.close())
+            case Wait(seconds):
+                return self._driver.wait(seconds)
+            case Together(requests):
+                return [self._keep(exchange) for exchange in self._driver.together(requests)]
+        raise HarnessFault(f"an exercise yielded {action!r}, which is no action")
+
+    def _showing(self, statuses: frozenset[int]) -> Driver:
+        """The driver for a request that wants to see refusals; one without policies shows them anyway."""
+        return self._driver.show(statuses) if isinstance(self._driver, GovernedDriver) else self._driver
+
+    def hang_up(self) -> None:
+        """Close every stream that is still open; their exchanges go to the ledger and the trail too."""
+        while self._open:
+            _, stream = self._open.popitem()
+            self._keep(stream.close())
+
+    def _ended(self, stream: LiveStream, exchange: Exchange) -> Exchange:
+        """Forget a stream only after its end, so that an interrupted read still gets it closed and noted."""
+        self._open.pop(id(stream), None)
+        return self._keep(exchange)
+
+    def _keep(self, exchange: Exchange) -> Exchange:
+        self._ledger.note(exchange)
+        self.trail.append(exchange)
+        return exchange

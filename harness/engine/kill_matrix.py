@@ -1,0 +1,182 @@
+"""The kill matrix: which check notices which mutant of the emulator.
+
+Layer 4. Judges are pure: if the exchanges of an exercise with a mutant equal the reference's byte for byte, so do
+its observations, and no judge is called again. The audit of a whole run applies here too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from harness.engine.audit import Audit
+from harness.engine.capabilities import everything
+from harness.engine.cleanup import Ledger
+from harness.engine.execute import Played, play
+from harness.engine.plan import load_catalogue
+from harness.engine.targets import TargetOptions, embedded, embedded_settings
+from harness.kit.check import Check, Exercise
+from harness.outcome import Observation, Outcome
+from harness.wire import Exchange
+
+if TYPE_CHECKING:
+    from harness.emulator import Emulator
+
+_KILLS = frozenset({Outcome.NOT_MET, Outcome.NON_STRICT})
+
+Fingerprint: TypeAlias = tuple[Any, ...]
+Group: TypeAlias = tuple[Exercise, tuple[Check, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """`kills` maps every mutant to the ids of the checks that notice it, in the order of the catalogue.
+
+    `checks` are all judged ids. `unmet` maps those that the reference itself does not meet to the outcome and the
+    reason. `errors` are our own faults, by mutant.
+    """
+
+    kills: Mapping[str, tuple[str, ...]]
+    checks: tuple[str, ...]
+    unmet: Mapping[str, str]
+    errors: Mapping[str, tuple[str, ...]]
+
+    @property
+    def survivors(self) -> tuple[str, ...]:
+        """Mutants that no check notices."""
+        return tuple(mutant for mutant, killers in self.kills.items() if not killers)
+
+    @property
+    def without_killer(self) -> tuple[str, ...]:
+        """Checks that notice no mutant: nothing proves that they can fail."""
+        proved = {check for killers in self.kills.values() for check in killers}
+        return tuple(check for check in self.checks if check not in proved)
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """One mutant's row of the matrix, in a form that can be sent between processes."""
+
+    mutant: str
+    killers: tuple[str, ...]
+    errors: tuple[str, ...]
+
+
+class Bench:
+    """The reference's exchanges and observations, to be compared with a mutant's."""
+
+    def __init__(self, catalogue: Sequence[Check], build: Callable[[], Emulator] | None = None) -> None:
+        self._groups = _grouped(catalogue)
+        self._checks = tuple(catalogue)
+        self._fingerprints: dict[str, Fingerprint] = {}
+        self._own: dict[str, Observation] = {}
+        audit = Audit.of(self._checks)
+        for exercise, checks in self._groups:
+            played = _played(exercise, build)
+            audit.note(exercise, played)
+            self._fingerprints[exercise.name] = _fingerprint(played)
+            self._own.update((check.id, played.observe(check)) for check in checks)
+        said = {check.id: audit.observe(check, self._own[check.id]) for check in self._checks}
+        self._outcomes = {check_id: observation.outcome for check_id, observation in said.items()}
+        self.unmet = {
+            check_id: f"{observation.outcome}: {_why(observation)}"
+            for check_id, observation in said.items()
+            if observation.outcome is not Outcome.MET
+        }
+
+    def row(self, mutant: str, build: Callable[[], Emulator]) -> _Row:
+        """Play every exercise against one mutant."""
+        own = dict(self._own)
+        audit = Audit.of(self._checks)
+        for exercise, checks in self._groups:
+            played = _played(exercise, build)
+            if _fingerprint(played) != self._fingerprints[exercise.name]:
+                audit.note(exercise, played)
+                own.update((check.id, played.observe(check)) for check in checks)
+        killers: list[str] = []
+        errors: list[str] = []
+        for check in self._checks:
+            observation = audit.observe(check, own[check.id])
+            if observation.outcome is Outcome.ERROR:
+                errors.append(f"{check.id}: {observation.reason}")
+            elif observation.outcome in _KILLS and self._outcomes[check.id] is not observation.outcome:
+                killers.append(check.id)
+        return _Row(mutant, tuple(killers), tuple(errors))
+
+
+def _why(observation: Observation) -> str:
+    return observation.reason or "; ".join(finding.message for finding in observation.findings)
+
+
+def kill_matrix(mutants: Iterable[str] | None = None, *, jobs: int = 2) -> Matrix:
+    """Play the whole catalogue against `mutants` (all of them when None), over `jobs` processes."""
+    from harness.emulator.mutants import MUTANTS
+
+    names = list(MUTANTS if mutants is None else mutants)
+    workers = max(1, min(jobs, len(names)))
+    if workers == 1:
+        slices = [_rows(names)]
+    else:
+        slices = _in_processes([names[start::workers] for start in range(workers)])
+    rows = {row.mutant: row for part, _ in slices for row in part}
+    catalogue = load_catalogue()
+    order = {check.id: place for place, check in enumerate(catalogue)}
+    return Matrix(
+        kills={name: tuple(sorted(rows[name].killers, key=order.__getitem__)) for name in names},
+        checks=tuple(order),
+        unmet=slices[0][1],
+        errors={name: rows[name].errors for name in names if rows[name].errors},
+    )
+
+
+def _rows(names: list[str]) -> tuple[list[_Row], dict[str, str]]:
+    """Compute one worker's share; module-level and with plain values, so that it can run in another process."""
+    from harness.emulator.mutants import MUTANTS
+
+    bench = Bench(load_catalogue())
+    settings = embedded_settings()
+    return [bench.row(name, partial(MUTANTS[name].build, settings)) for name in names], bench.unmet
+
+
+def _in_processes(shares: list[list[str]]) -> list[tuple[list[_Row], dict[str, str]]]:
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor
+
+    # Spawned, not forked: a fork in a process with threads may deadlock.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(len(shares), mp_context=context) as pool:
+        return list(pool.map(_rows, shares))
+
+
+def _played(exercise: Exercise, build: Callable[[], Emulator] | None) -> Played:
+    resolved = embedded(TargetOptions(), build).able(everything())
+    driver = resolved.connect()
+    try:
+        return play(exercise, resolved.target, driver, Ledger())
+    finally:
+        driver.close()
+
+
+def _fingerprint(played: Played) -> Fingerprint:
+    """All that a judge could see of the exchanges, and nothing that differs between two equal runs."""
+    failure = played.failure
+    told = None if failure is None else (failure.outcome, failure.reason)
+    return (told, *(_seen(exchange) for exchange in played.trail))
+
+
+def _seen(exchange: Exchange) -> Fingerprint:
+    request = exchange.request
+    return (
+        (request.method, request.target, request.headers, request.body),
+        (exchange.status, exchange.headers, exchange.framing, exchange.body, exchange.size),
+        (exchange.ending, exchange.seconds, bytes(exchange.arrivals.moments)),
+    )
+
+
+def _grouped(catalogue: Sequence[Check]) -> list[Group]:
+    grouped: dict[str, list[Check]] = {}
+    for check in catalogue:
+        grouped.setdefault(check.exercise.name, []).append(check)
+    return [(checks[0].exercise, tuple(checks)) for checks in grouped.values()]

@@ -1,0 +1,160 @@
+"""Decides which checks run, and says why the others do not: no check is ever dropped silently.
+
+Layer 4. Pure: takes the catalogue, what the user asked for and what the target can do; sends nothing.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from harness.checks.capabilities import PROFILE_GATES, PROFILES
+from harness.engine.capabilities import Capabilities
+from harness.kit.check import Check, Exercise
+from harness.outcome import Level, Observation, Outcome, UsageFault
+from harness.outcome.suggest import did_you_mean
+
+_LEVELS = {Level.MUST: {Level.MUST}, Level.SHOULD: {Level.MUST, Level.SHOULD}, Level.MAY: set(Level)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """What the user asked for.
+
+    `level` is the weakest level wanted. Empty `checks` mean all; empty `profiles` mean those that the target's
+    capabilities switch on. If checks are named, they run whatever profile they belong to.
+    """
+
+    checks: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    level: Level = Level.MAY
+    profiles: tuple[str, ...] = ()
+
+    @property
+    def by_capability(self) -> bool:
+        """Whether the target's capabilities decide which profiles are on."""
+        return not self.profiles and not self.checks
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedCheck:
+    """One check of the catalogue. `skip` is its observation if it does not run, None if it does.
+
+    `declared`: all capabilities that it needs are present, and the user declared at least one of them.
+    """
+
+    check: Check
+    declared: bool = False
+    skip: Observation | None = None
+
+
+Group: TypeAlias = tuple[Exercise, tuple[PlannedCheck, ...]]
+"""One exercise and the checks that use it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The whole catalogue, with the decision for each check."""
+
+    checks: tuple[PlannedCheck, ...]
+
+    @property
+    def groups(self) -> list[Group]:
+        """The checks that run, by the exercise they share, in the order of the catalogue."""
+        grouped: dict[str, list[PlannedCheck]] = {}
+        for planned in self.checks:
+            if planned.skip is None:
+                grouped.setdefault(planned.check.exercise.name, []).append(planned)
+        return [(members[0].check.exercise, tuple(members)) for members in grouped.values()]
+
+    @property
+    def cost(self) -> tuple[int, int]:
+        """Requests and interactions that the exercises declare, not counting the probe and the clean-up."""
+        exercises = [exercise for exercise, _ in self.groups]
+        return sum(e.requests for e in exercises), sum(e.interactions for e in exercises)
+
+
+def load_catalogue() -> tuple[Check, ...]:
+    """Every check of the project. They are imported only here, because that is the slowest part of startup."""
+    from harness.checks.catalogue import CATALOGUE
+
+    return tuple(CATALOGUE)
+
+
+def make_plan(catalogue: Sequence[Check], selection: Selection, capabilities: Capabilities) -> Plan:
+    """Decide for each check whether it runs. Raises UsageFault for a pattern or profile that names nothing."""
+    wanted = _matching(catalogue, selection.checks) if selection.checks else None
+    excluded = _matching(catalogue, selection.exclude)
+    _known_profiles(selection.profiles)
+    planned = []
+    for check in catalogue:
+        skip = _excluded(check, selection, wanted, excluded) or _not_applicable(check, selection, capabilities)
+        planned.append(PlannedCheck(check, capabilities.declared(check.requires), skip))
+    return Plan(tuple(planned))
+
+
+def needed_capabilities(catalogue: Sequence[Check], selection: Selection) -> frozenset[str]:
+    """Every capability that matters to the selected checks; a probe need not ask for others."""
+    selected = [p.check for p in make_plan(catalogue, selection, _Everything()).checks if p.skip is None]
+    needed = {name for check in selected for name in check.requires}
+    if selection.by_capability:
+        needed |= {name for check in selected for name in PROFILE_GATES.get(check.profile, ())}
+    return frozenset(needed)
+
+
+def matches(check_id: str, pattern: str) -> bool:
+    """Whether the pattern (a glob, an exact id or an area such as `stream`) names this check."""
+    return fnmatch.fnmatchcase(check_id, pattern) or check_id.startswith(pattern.rstrip(".") + ".")
+
+
+class _Everything(Capabilities):
+    """The capabilities of a target that can do everything."""
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+
+def _matching(catalogue: Iterable[Check], patterns: Iterable[str]) -> frozenset[str]:
+    ids = [check.id for check in catalogue]
+    found: set[str] = set()
+    for pattern in (piece.strip() for word in patterns for piece in word.split(",")):
+        hits = {check_id for check_id in ids if matches(check_id, pattern)}
+        if not hits:
+            hint = did_you_mean(pattern, [*ids, *{check_id.partition(".")[0] for check_id in ids}])
+            raise UsageFault(f"no check is named {pattern!r}{hint or ': `harness list` shows all ids'}")
+        found |= hits
+    return frozenset(found)
+
+
+def _known_profiles(names: Iterable[str]) -> None:
+    for name in names:
+        if name not in PROFILES:
+            raise UsageFault(f"unknown profile {name!r}{did_you_mean(name, PROFILES)}")
+
+
+def _excluded(
+    check: Check, selection: Selection, wanted: frozenset[str] | None, excluded: frozenset[str]
+) -> Observation | None:
+    if check.id in excluded:
+        reason = "excluded by --exclude"
+    elif wanted is not None and check.id not in wanted:
+        reason = "not among the checks asked for"
+    elif check.rule.level not in _LEVELS[selection.level]:
+        reason = f"below --level {selection.level.lower()}"
+    elif selection.profiles and check.profile not in selection.profiles:
+        reason = "of a profile that was not asked for"
+    else:
+        return None
+    return Observation(Outcome.EXCLUDED, reason=reason)
+
+
+def _not_applicable(check: Check, selection: Selection, capabilities: Capabilities) -> Observation | None:
+    gates = PROFILE_GATES.get(check.profile, frozenset()) if selection.by_capability else frozenset()
+    if gates and not any(name in capabilities for name in gates):
+        reason = f"the profile {check.profile!r} is off: the target has none of {', '.join(sorted(gates))}"
+        return Observation(Outcome.NOT_APPLICABLE, reason=reason)
+    if missing := capabilities.missing(check.requires):
+        return Observation(Outcome.NOT_APPLICABLE, reason=f"the target lacks {', '.join(missing)}")
+    return None

@@ -1,0 +1,131 @@
+"""Finds out with few requests what a target can do; never asks about what the user declared.
+
+Layer 4. Sends at most `MOST_REQUESTS` requests, not counting the clean-up and repeated looks at what is not there
+yet. This is also the smoke test: a target that cannot be reached, refuses everything or is another API raises
+TargetFault, because then there is nothing to judge. The requests are in `greeting` and `questions`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from harness.checks.probes.handshake import greet
+from harness.checks.probes.questions import QUESTIONS, UNDISCOVERABLE
+from harness.checks.vocabulary.expect import shown
+from harness.checks.vocabulary.polling import Part
+from harness.contract import read
+from harness.contract.requests import Target
+from harness.engine.capabilities import Capabilities, Capability, How
+from harness.engine.cleanup import Ledger
+from harness.engine.execute import Hand, drive
+from harness.engine.traffic.retries import missing_answer
+from harness.kit.actions import Send
+from harness.wire import Driver, Exchange, Request
+
+MOST_REQUESTS = 18
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probing:
+    """What a probe found. `says`: see `checks.Target`; `notes` are sentences that a reader of verdicts needs."""
+
+    capabilities: Capabilities
+    requests: int
+    says: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def probe(driver: Driver, target: Target, said: Iterable[Capability], needed: frozenset[str]) -> Probing:
+    """Find out what the target can do. Raises TargetFault if there is nothing to judge."""
+    return Prober(driver, target, said, needed).run()
+
+
+class Prober:
+    """Asks the target about the capabilities that the user said nothing about.
+
+    `said` is what the user declared or denied; `needed` are the capabilities that matter to the run.
+    """
+
+    def __init__(self, driver: Driver, target: Target, said: Iterable[Capability], needed: frozenset[str]) -> None:
+        self.driver = driver
+        self.target = target
+        self.found = Capabilities(said)
+        self.needed = needed
+        self.ledger = Ledger()
+        self.notes: list[str] = []
+        self._hand = Hand(driver, self.ledger)
+
+    def run(self) -> Probing:
+        """Ask, clean up, and return what is known."""
+        if self.target.other_key:
+            self.found.settle(Capability("two-keys", True, How.DECLARED, "a second key was given"))
+        try:
+            self._greet()
+            self._ask_control()
+            for question in QUESTIONS:
+                if any(self._open(name) for name in question.settles):
+                    question.ask(self)
+        finally:
+            self._hand.hang_up()
+            self.ledger.clean(self.driver)
+        for name in UNDISCOVERABLE:
+            if self._open(name):
+                self.settle(name, False, "cannot be found by asking: declare it with --capability")
+        return Probing(
+            capabilities=self.found,
+            requests=len(self._hand.trail),
+            says=self.target.says,
+            notes=tuple(self.notes),
+        )
+
+    def ask(self, request: Request, *names: str) -> Exchange | None:
+        """Send a request and return the answer; if none came, None, and these capabilities are assumed present."""
+        exchange: Exchange = self._hand.perform(Send(request))
+        return exchange if self.heard(exchange, *names) else None
+
+    def heard(self, exchange: Exchange, *names: str) -> bool:
+        """Whether an exchange has an answer; if it has none, these capabilities are assumed present."""
+        if not missing_answer(exchange):
+            return True
+        for name in names:
+            note = f"its question brought {shown(exchange)}: taken as present, the checks have to say"
+            self.found.settle(Capability(name, True, How.ASSUMED, note))
+        return False
+
+    def settle(self, name: str, present: bool, note: str) -> None:
+        """Record whether a capability is present, as observed."""
+        self.found.settle(Capability(name, present, How.PROBED, note))
+
+    def perform(self, part: Part[Any]) -> Any:
+        """Play a part of an exercise and return its result."""
+        return drive(part, self._hand)
+
+    def lacks(self, name: str) -> bool:
+        """Whether the capability was probed and not found."""
+        item = self.found.get(name)
+        return item is not None and item.how is How.PROBED and not item.present
+
+    def _open(self, name: str) -> bool:
+        """Whether the capability matters and is not settled yet."""
+        return name in self.needed and self.found.get(name) is None
+
+    def _greet(self) -> None:
+        insist = any(item.how is How.DECLARED and item.name != "two-keys" for item in self.found)
+        greeted = greet(self.target, lambda request: self._hand.perform(Send(request)), insist=insist)
+        self.greeting = greeted.answer
+        self.notes += greeted.notes
+        self.target = replace(self.target, says=greeted.form.says)
+
+    def _ask_control(self) -> None:
+        exchange = self._hand.perform(Send(self.target.control("GET", "")))
+        body = read(exchange).json
+        value = body if isinstance(body, dict) else {}
+        announced = value.get("capabilities")
+        if exchange.status != 200 or value.get("harness") != "emulator" or not isinstance(announced, list):
+            self.settle("script", False, "no control API under /__harness__/")
+            return
+        self.found.settle(Capability("script", True, How.ANNOUNCED, "it has the control API"))
+        for name in self.needed - {"script", "two-keys"}:
+            self.found.settle(Capability(name, name in announced, How.ANNOUNCED, "said by its control API"))

@@ -1,0 +1,235 @@
+"""One run: probe, plan, play each exercise once, judge, and emit everything as events.
+
+Layer 4. Knows the order of things; must not know how anything is printed.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+
+from harness.engine.audit import SETTLED, Audit
+from harness.engine.baseline import Baseline
+from harness.engine.capabilities import Capability
+from harness.engine.cleanup import Ledger
+from harness.engine.events import (
+    CheckFinished,
+    Event,
+    ExerciseStarted,
+    Planned,
+    Probed,
+    Result,
+    RunFinished,
+    RunStarted,
+)
+from harness.engine.execute import Played, play
+from harness.engine.plan import Group, Plan, PlannedCheck, Selection, make_plan, needed_capabilities
+from harness.engine.probe import probe
+from harness.engine.sessions import session_of
+from harness.engine.targets import ResolvedTarget
+from harness.engine.traffic.retries import NO_TIME
+from harness.engine.traffic.timeout_budget import TimeoutBudget, TimeoutLosses
+from harness.engine.traffic.traffic_policy import TrafficPolicy
+from harness.kit.check import Check
+from harness.outcome import Level, Observation, Outcome, Verdict, not_judged, verdict
+from harness.wire import Driver, Exchange
+
+_NEEDS_EVIDENCE = frozenset({Verdict.FAIL, Verdict.WARN, Verdict.XFAIL, Verdict.ERROR})
+_STOPS = frozenset({Verdict.FAIL, Verdict.ERROR})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """How to run what is selected; `jobs` exercises run at the same time, each worker with its own driver.
+
+    With one job, `choose` picks the next exercise by name from those that are left; without it they run in the
+    catalogue's order.
+    """
+
+    selection: Selection = field(default_factory=Selection)
+    said: tuple[Capability, ...] = ()
+    baseline: Baseline = field(default_factory=Baseline)
+    strict: bool = False
+    fail_fast: bool = False
+    jobs: int = 1
+    choose: Callable[[Sequence[str]], str] | None = None
+    traffic: TrafficPolicy = field(default_factory=TrafficPolicy)
+
+
+def check_target(
+    target: ResolvedTarget, catalogue: Sequence[Check], options: RunOptions
+) -> Generator[Event, None, None]:
+    """Judge one target. Raises UsageFault before anything is sent, TargetFault if there is nothing to judge.
+
+    Close the iterator to stop early: open streams are closed and created resources are deleted all the same.
+    """
+    begin = time.perf_counter()
+    needed = needed_capabilities(catalogue, options.selection)
+    yield RunStarted(target.info)
+    retries = options.traffic.new_retries()
+    # The embedded emulator takes no real time, so there the checks themselves report answers that do not end.
+    timeouts = None if target.throwaway else TimeoutBudget(target.target.wait)
+    governed = target.driven(options.traffic.wrapper(retries, timeouts))
+    with closing(governed.connect()) as driver:
+        found = probe(driver, target.target, options.said, needed)
+    yield Probed(found.capabilities, found.requests, found.notes)
+    plan = make_plan(catalogue, options.selection, found.capabilities)
+    yield Planned(len(plan.checks), len(plan.groups))
+    sessions = options.jobs > 1 and "script" in found.capabilities and not target.throwaway
+    conductor = _Conductor(governed.able(found.capabilities, found.says), options, sessions=sessions)
+    results: dict[str, Result] = {}
+    for event in conductor.events(plan):
+        if isinstance(event, CheckFinished):
+            results[event.result.check.id] = event.result
+        yield event
+    ordered = tuple(results[planned.check.id] for planned in plan.checks)
+    cut = TimeoutLosses() if timeouts is None else timeouts.losses
+    yield RunFinished(ordered, time.perf_counter() - begin, tuple(conductor.leftovers), retries.waited, cut)
+
+
+class _Conductor:
+    """Plays the groups of a plan, one after another or several at once."""
+
+    def __init__(self, target: ResolvedTarget, options: RunOptions, *, sessions: bool) -> None:
+        self._target = target
+        self._options = options
+        self._sessions = sessions
+        self._stop = threading.Event()
+        self._audit = Audit(frozenset())
+        self._held: list[tuple[PlannedCheck, Played, Observation]] = []
+        self.leftovers: list[str] = []
+
+    def events(self, plan: Plan) -> Iterator[Event]:
+        self._audit = Audit.of(planned.check for planned in plan.checks if planned.skip is None)
+        for planned in plan.checks:
+            if planned.skip is not None:
+                yield CheckFinished(self._result(planned, planned.skip))
+        groups = plan.groups
+        workers = min(self._options.jobs, len(groups))
+        if workers > 1:
+            yield from self._parallel(groups, workers)
+        elif groups:
+            yield from self._work(_chosen(groups, self._options.choose))
+        for planned, played, own in self._held:
+            said = self._audit.observe(planned.check, own)
+            yield CheckFinished(self._result(planned, said, played, audited=said is not own))
+
+    def _parallel(self, groups: list[Group], workers: int) -> Iterator[Event]:
+        waiting = _Shared(groups)
+        said: queue.Queue[Event | BaseException | None] = queue.Queue()
+
+        def worker() -> None:
+            try:
+                for event in self._work(waiting):
+                    said.put(event)
+            except BaseException as raised:
+                said.put(raised)
+            finally:
+                said.put(None)
+
+        threads = [threading.Thread(target=worker, daemon=True) for _ in range(workers)]
+        for thread in threads:
+            thread.start()
+        try:
+            yield from _until_done(said, workers)
+        finally:
+            self._stop.set()
+            for thread in threads:
+                thread.join()
+
+    def _work(self, groups: Iterator[Group]) -> Iterator[Event]:
+        """Do one worker's part: play group after group with its own driver and ledger."""
+        ledger = Ledger()
+        with session_of(self._target) if self._sessions else closing(self._target.connect()) as driver:
+            try:
+                for group in groups:
+                    yield from self._group(group, driver, ledger)
+            finally:
+                if not self._target.throwaway:
+                    self.leftovers.extend(ledger.clean(driver))
+
+    def _group(self, group: Group, driver: Driver, ledger: Ledger) -> Iterator[Event]:
+        exercise, members = group
+        if self._stop.is_set():
+            for planned in members:
+                reason = "the run stopped at the first failure"
+                yield CheckFinished(self._result(planned, Observation(Outcome.NOT_RUN, reason=reason)))
+            return
+        yield ExerciseStarted(exercise.name, tuple(planned.check.id for planned in members))
+        played = play(exercise, self._target.target, driver, ledger)
+        self._audit.note(exercise, played)
+        for planned in members:
+            observation = played.observe(planned.check)
+            if planned.check.everywhere and observation.outcome not in SETTLED:
+                self._held.append((planned, played, observation))  # the rest of the run may add to it
+                continue
+            result = self._result(planned, observation, played)
+            if self._options.fail_fast and result.verdict in _STOPS:
+                self._stop.set()
+            yield CheckFinished(result)
+
+    def _result(
+        self,
+        planned: PlannedCheck,
+        observation: Observation,
+        played: Played | None = None,
+        *,
+        audited: bool = False,
+    ) -> Result:
+        """Turn an observation into a result; `audited`: the answers of other exercises decided it."""
+        check, baseline = planned.check, self._options.baseline
+        said = verdict(
+            observation,
+            check.rule.level,
+            check.rule.source.basis,
+            declared=planned.declared,
+            strict=self._options.strict,
+            baselined=check.id in baseline,
+        )
+        evidence: tuple[Exchange, ...] = ()
+        if played is not None and said in _NEEDS_EVIDENCE:
+            evidence = self._audit.evidence(check) if audited else played.evidence(check, observation)
+        seconds = played.seconds if played is not None else 0.0
+        level = Level.MUST if observation.unanswered == NO_TIME else check.rule.level
+        unjudged = not_judged(observation, level, baselined=check.id in baseline)
+        return Result(check, observation, said, seconds, evidence, baseline.reason(check.id), unjudged)
+
+
+class _Shared:
+    """An iterator that several workers may draw from."""
+
+    def __init__(self, groups: list[Group]) -> None:
+        self._iterator = iter(groups)
+        self._lock = threading.Lock()
+
+    def __iter__(self) -> _Shared:
+        return self
+
+    def __next__(self) -> Group:
+        with self._lock:
+            return next(self._iterator)
+
+
+def _chosen(groups: list[Group], choose: Callable[[Sequence[str]], str] | None) -> Iterator[Group]:
+    if choose is None:
+        yield from groups
+        return
+    left = {exercise.name: (exercise, members) for exercise, members in groups}
+    while left:
+        yield left.pop(choose(tuple(left)))
+
+
+def _until_done(said: queue.Queue[Event | BaseException | None], workers: int) -> Iterator[Event]:
+    left = workers
+    while left:
+        word = said.get()
+        if word is None:
+            left -= 1
+        elif isinstance(word, BaseException):
+            raise word
+        else:
+            yield word

@@ -1,0 +1,133 @@
+"""How much a search may do, by profile, and the settings of Hypothesis for it.
+
+Layer 4. The only module that knows Hypothesis's settings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from harness.outcome import UsageFault
+
+if TYPE_CHECKING:
+    from hypothesis import settings
+    from hypothesis.database import ExampleDatabase
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """The number of histories and of their steps, of examples of the laws, and per operation of the document.
+
+    `coverage` adds the document's systematic phase, which sends some thousand requests, nearly all of them wrong.
+
+    `seconds` bounds each search as a whole. If it is None, only the counts do, and the same seed does the same.
+    """
+
+    histories: int
+    steps: int
+    laws: int
+    schema: int
+    coverage: bool = True
+    seconds: float | None = None
+
+    def limited(self, examples: int | None, seconds: float | None) -> Budget:
+        """The budget with the user's values in place of the profile's."""
+        changed = self if seconds is None else replace(self, seconds=seconds)
+        if examples is None:
+            return changed
+        return replace(changed, histories=examples, laws=examples, schema=examples)
+
+
+BUDGETS: dict[str, Budget] = {
+    "smoke": Budget(histories=150, steps=30, laws=80, schema=20, coverage=False),
+    "ci": Budget(histories=500, steps=50, laws=300, schema=40),
+    "nightly": Budget(histories=20_000, steps=300, laws=5_000, schema=500, seconds=3600.0),
+}
+
+
+def hypothesis_settings(
+    examples: int, *, steps: int = 50, database: ExampleDatabase | None = None, shrink: bool = True
+) -> settings:
+    """Settings of one search: no output, and no deadline per example.
+
+    Hypothesis shrinks with hundreds of plays, too many for a remote target or one that bills for each. Turn
+    `shrink` off for those: `shrink.minimal` needs few.
+    """
+    from hypothesis import HealthCheck, Phase, Verbosity, settings
+
+    return settings(
+        max_examples=max(1, examples),
+        stateful_step_count=steps,
+        database=database,
+        deadline=None,
+        print_blob=False,
+        verbosity=Verbosity.quiet,
+        report_multiple_bugs=True,
+        suppress_health_check=list(HealthCheck),
+        phases=(Phase.explicit, Phase.reuse, Phase.generate, *((Phase.shrink,) if shrink else ())),
+    )
+
+
+def open_database(text: str | None) -> ExampleDatabase | None:
+    """Open the example database `text`: a directory, `redis://host:port`, or `github:owner/repository`.
+
+    Returns None for an empty text or `none`. Raises UsageFault if `text` is malformed, Redis does not answer, or a
+    package is missing.
+    """
+    if not text or text == "none":
+        return None
+    from hypothesis import database
+
+    if text.startswith("redis://"):
+        found: ExampleDatabase = _redis(text)
+        return found
+    if text.startswith("github:"):
+        owner, slash, name = text.removeprefix("github:").partition("/")
+        if not slash or not owner or not name:
+            raise UsageFault(f"--database {text!r}: write github:OWNER/REPOSITORY")
+        artifact = database.GitHubArtifactDatabase(owner, name)
+        return database.MultiplexedDatabase(
+            database.InMemoryExampleDatabase(), database.ReadOnlyDatabase(artifact)
+        )
+    return database.DirectoryBasedExampleDatabase(text)
+
+
+def write_only(database: ExampleDatabase | None) -> ExampleDatabase | None:
+    """The database as seen by a search that ignores known failures: nothing is read or deleted.
+
+    The examples of ignored failures do not fail in that search, and Hypothesis deletes examples that do not fail.
+    """
+    if database is None:
+        return None
+    kept = database
+    from hypothesis.database import ExampleDatabase
+
+    class WriteOnly(ExampleDatabase):
+        """Stores examples and returns none."""
+
+        def save(self, key: bytes, value: bytes) -> None:
+            kept.save(key, value)
+
+        def fetch(self, key: bytes) -> Iterable[bytes]:
+            return ()
+
+        def delete(self, key: bytes, value: bytes) -> None:
+            return None
+
+    return WriteOnly()
+
+
+def _redis(url: str) -> Any:
+    try:
+        import redis  # type: ignore[import-not-found,unused-ignore]
+        from hypothesis.extra.redis import RedisExampleDatabase
+    except ImportError:
+        raise UsageFault("--database redis://… needs the redis package: pip install 'hypothesis[redis]'") from None
+    client = redis.Redis.from_url(url)
+    try:
+        client.ping()
+    except redis.exceptions.RedisError as wrong:
+        raise UsageFault(f"--database {url!r}: no Redis answers there ({wrong})") from None
+    return RedisExampleDatabase(client)

@@ -1,0 +1,159 @@
+"""The exhaustive engine: plays every history up to a depth, so that its result is a fact and not a sample.
+
+Layer 4. In process only. States that are the same up to renaming are merged: if two histories lead to the same
+state, one is continued and both are counted. A state is restored by playing its shortest history on a fresh
+emulator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from harness.emulator import Emulator
+from harness.engine.search.failure import EngineRun, Failure
+from harness.engine.search.playing.operations_table import move
+from harness.engine.search.search_target import Place
+from harness.engine.search.state_digest import state
+from harness.engine.search.world import World
+from harness.engine.traffic.deadline import Timer
+from harness.outcome import HarnessFault, UsageFault
+from harness.strategies.operations import Operation
+from harness.transport import ServiceDriver
+
+ENGINE = "exhaustive"
+INTERACTIONS = 2
+READERS = 2
+
+_CREATES = ("plain", "background", "background-stream", "unstored", "tools")
+_LATE_MODES = ("plain", "background")
+_COUNTS = (1, 4)
+
+History = tuple[Operation, ...]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A state, given by its shortest history; `paths` counts the histories that reach it, `choices` may follow."""
+
+    history: History
+    paths: int
+    choices: tuple[Operation, ...]
+
+
+def every(place: Place, depth: int, *, seconds: float | None = None) -> EngineRun:
+    """Play all histories of up to `depth` operations. Raises UsageFault for a target outside this process."""
+    if not place.resolved.throwaway:
+        raise UsageFault(
+            "--exhaustive needs a service in this process, such as `emulator`: a URL cannot be rewound"
+        )
+    search = _Search(place, Timer(seconds))
+    frontier = {b"": State((), 1, search.beginnings())}
+    reached = 0
+    for _ in range(depth):
+        frontier = search.deeper(frontier)
+        if search.timer.over():
+            break
+        reached += 1
+    notes = () if reached == depth else (f"time was up: depth {reached} of {depth} is complete",)
+    return EngineRun(
+        engine=ENGINE,
+        seconds=search.timer.spent,
+        counts={
+            "depth": reached,
+            "histories": search.histories,
+            "states": len(search.seen),
+            "plays": search.plays,
+        },
+        failures=tuple(search.failures.values()),
+        vacuous=() if search.plays else ("nothing was played",),
+        notes=notes,
+    )
+
+
+class _Search:
+    def __init__(self, place: Place, timer: Timer) -> None:
+        self._place = place
+        self.timer = timer
+        self.seen: set[bytes] = set()
+        self.failures: dict[str, Failure] = {}
+        self.histories = 0
+        self.plays = 0
+
+    def deeper(self, frontier: dict[bytes, State]) -> dict[bytes, State]:
+        """Play one more operation from each state of `frontier`; return the new states by digest."""
+        found: dict[bytes, State] = {}
+        for reached in frontier.values():
+            for operation in reached.choices:
+                if self.timer.over():
+                    return found
+                self.histories += reached.paths
+                digest, follow = self._play((*reached.history, operation))
+                if digest is None:
+                    continue
+                if digest in found:
+                    found[digest] = replace(found[digest], paths=found[digest].paths + reached.paths)
+                elif digest not in self.seen:
+                    self.seen.add(digest)
+                    found[digest] = State((*reached.history, operation), reached.paths, follow)
+        return found
+
+    def beginnings(self) -> tuple[Operation, ...]:
+        """The operations that a history may begin with."""
+        return self._on_fresh((), lambda emulator, world: tuple(choices(world)))
+
+    def _play(self, history: History) -> tuple[bytes | None, tuple[Operation, ...]]:
+        """The state after a history, None if its last step broke a promise; and what may follow."""
+        self.plays += 1
+
+        def last(emulator: Emulator, world: World) -> tuple[bytes | None, tuple[Operation, ...]]:
+            findings = [finding for finding in move(world, history[-1]) if self._place.judged(finding)]
+            for finding in findings:
+                known = Failure(engine=ENGINE, finding=finding, history=history, trail=tuple(world.trail))
+                self.failures.setdefault(known.key, known)
+            return (None if findings else state(emulator, world)), tuple(choices(world))
+
+        return self._on_fresh(history[:-1], last)
+
+    def _on_fresh(self, history: History, then: Callable[[Emulator, World], T]) -> T:
+        with self._place.world(same_input=True) as world:
+            for operation in history:
+                move(world, operation)
+            return then(_emulator(world), world)
+
+
+def _emulator(world: World) -> Emulator:
+    """The service behind an in-process driver."""
+    driver = world.driver
+    if not isinstance(driver, ServiceDriver) or not isinstance(driver.service, Emulator):
+        raise HarnessFault("every history needs a driver to an emulator in this process")
+    return driver.service
+
+
+def choices(world: World) -> Iterator[Operation]:
+    """The operations that a state allows."""
+    room = len(world.interactions) < INTERACTIONS
+    if room:
+        yield from (Operation("create", mode=mode) for mode in _CREATES)
+    for number, known in enumerate(world.interactions):
+        if not known.id:
+            continue
+        yield from (Operation(kind, number) for kind in ("poll", "replay", "cancel", "delete"))
+        if room or known.gone or known.running:
+            yield from (Operation("chain", number, mode) for mode in _LATE_MODES)
+        if known.calls and room:
+            yield Operation("answer", number, "plain")
+        if known.background and known.there and len(world.readers) < READERS:
+            yield from (Operation("open", number, count=count) for count in _COUNTS)
+    yield from _of_readers(world)
+
+
+def _of_readers(world: World) -> Iterator[Operation]:
+    number_open = sum(not reader.closed for reader in world.readers)
+    for number in range(number_open):
+        yield from (Operation(kind, number) for kind in ("drop", "finish"))
+        yield Operation("read", number, count=2)
+    if world.readers and len(world.readers) < READERS:
+        yield Operation("resume", 0, count=2)

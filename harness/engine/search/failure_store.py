@@ -1,0 +1,104 @@
+"""Stores the failures that were found, to play them first in the next run.
+
+Layer 4. There is one folder per target with one small JSON file per failure. A history contains no ids, so it can
+be played on any target; requests are kept as templates without keys. A file that cannot be read is skipped with a
+note.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from harness.engine.search.failure import EngineRun, Failure
+from harness.engine.search.request_templates import Template, resend, templates
+from harness.engine.search.search_target import Place, play
+from harness.engine.traffic.deadline import Timer, TimeUp
+from harness.outcome import UsageFault
+from harness.strategies.operations import Operation
+
+ENGINE = "stored"
+
+
+class Store:
+    """The failures of one target, in a folder below `root`."""
+
+    def __init__(self, root: Path, target: str) -> None:
+        words = re.sub(r"[^a-z0-9]+", "-", target.lower()).strip("-")[:60] or "target"
+        self.folder = root / f"{words}-{hashlib.sha256(target.encode()).hexdigest()[:8]}"
+
+    def keep(self, failure: Failure) -> Path | None:
+        """Write one failure and return its file; None if it has nothing to play again."""
+        record = recorded(failure)
+        if not record["history"] and not record["requests"]:
+            return None
+        path = self.folder / f"{re.sub(r'[^a-z0-9.-]', '_', failure.key)}.json"
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        except OSError as wrong:
+            raise UsageFault(f"the failure cannot be stored in {str(self.folder)!r}: {wrong.strerror}") from None
+        return path
+
+    def replay(self, place: Place) -> EngineRun:
+        """Play everything that is stored; remove what no longer fails."""
+        timer = Timer(None)  # only measures: the place's own timer is the limit
+        failures: list[Failure] = []
+        notes: list[str] = []
+        played = 0
+        for path in sorted(self.folder.glob("*.json")) if self.folder.is_dir() else ():
+            try:
+                record = json.loads(path.read_bytes())
+                found = list(_again(place, record))
+            except TimeUp:
+                notes.append("time was up before all of them were played")
+                break
+            except (ValueError, KeyError, TypeError) as wrong:
+                notes.append(f"{path.name} is no stored failure ({wrong}): remove it")
+                continue
+            played += 1
+            kept = next((failure for failure in found if failure.key == record["key"]), None)
+            if kept is None:
+                path.unlink()
+                notes.append(f"{record['key']} does not fail any more: {path.name} was removed")
+            else:
+                failures.append(kept)
+        counts = {"played": played, "still failing": len(failures)}
+        return EngineRun(
+            engine=ENGINE,
+            seconds=timer.spent,
+            counts=counts,
+            failures=tuple(failures),
+            notes=(*notes, *place.notes()),
+        )
+
+
+def recorded(failure: Failure) -> dict[str, Any]:
+    """A failure as plain data."""
+    return {
+        "key": failure.key,
+        "engine": failure.engine,
+        "message": failure.finding.message,
+        "history": [operation.record() for operation in failure.history],
+        "requests": [] if failure.history else [template.record() for template in templates(failure.trail)],
+    }
+
+
+def _again(place: Place, record: dict[str, Any]) -> Iterator[Failure]:
+    if record["history"]:
+        history = [Operation(**operation) for operation in record["history"]]
+        found = play(place, history, ENGINE)
+    else:
+        found = resend(place, [Template(**template) for template in record["requests"]], ENGINE)
+    for failure in found:
+        yield Failure(
+            engine=record["engine"],
+            finding=failure.finding,
+            history=failure.history,
+            trail=failure.trail,
+            known=True,
+        )

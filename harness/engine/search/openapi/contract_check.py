@@ -1,0 +1,86 @@
+"""Adds the project's own judgement to schemathesis as a check, and our time limit as a hook.
+
+Layer 4. The tool keeps checks and hooks in global registries. Ours are registered once; while an engine runs,
+`judging` tells them the place to use.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from harness.engine.search.failure import key_of
+from harness.engine.search.openapi.exchanges import exchange_of
+from harness.engine.search.playing.answer import judge_exchange
+from harness.engine.search.search_target import Place
+from harness.engine.traffic.deadline import MIN_TIMEOUT
+from harness.outcome import Finding
+
+OURS = "harness_contract"
+
+ECHOED = frozenset({"steps.base64", "steps.annotation-range", "steps.result-match", "steps.discriminator"})
+"""Rules on the content of steps, judged only on creates: a read also shows the caller's generated input."""
+
+MOST_SECONDS = 30.0
+"""Longest timeout of one call in seconds."""
+
+_places: list[Place] = []
+_kinds: dict[str, type] = {}
+
+
+@contextmanager
+def judging(place: Place) -> Iterator[None]:
+    """Within this context, judge the tool's calls by the contract and bound them by the place's timer."""
+    import schemathesis
+    from schemathesis.checks import CHECKS
+
+    if OURS not in CHECKS.get_all_names():
+        schemathesis.check(harness_contract)
+        schemathesis.hook(before_call)
+        schemathesis.deserializer("application/json")(read_json)
+    _places.append(place)
+    try:
+        yield
+    finally:
+        _places.pop()
+
+
+def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
+    """Bound each call by the time left."""
+    if _places:
+        target, left = _places[-1].resolved.target, _places[-1].timer.left
+        kwargs["timeout"] = max(MIN_TIMEOUT, min(MOST_SECONDS, target.wait, left))
+
+
+def read_json(context: Any, response: Any) -> Any:
+    """Decode JSON for the tool; nesting that is too deep is invalid, as a RecursionError would end its threads."""
+    try:
+        return response.json()
+    except RecursionError:
+        raise json.JSONDecodeError("nested too deep to be read", "", 0) from None
+
+
+def harness_contract(ctx: Any, response: Any, case: Any) -> None:
+    """Judge one response by the contract: shape, order, errors, leaks. Raises the tool's own kind of failure."""
+    place = _places[-1]
+    exchange = exchange_of(response.request, response, "")
+    creates = exchange.request.method == "POST" and exchange.request.segments[-1] == "interactions"
+    for finding in judge_exchange(exchange, place.resolved.target.key):
+        if place.judged(finding) and (creates or finding.rule not in ECHOED):
+            raise _failure(finding, case)
+
+
+def _failure(finding: Finding, case: Any) -> AssertionError:
+    from schemathesis.core.failures import Failure as ToolFailure
+
+    kind = _kinds.get(key_of(finding))
+    if kind is None:  # the tool distinguishes failures only by their class
+        kind = _kinds[key_of(finding)] = type(f"Broken[{key_of(finding)}]", (ToolFailure,), {})
+    failure: Any = kind(
+        operation=case.operation.label, title=finding.rule, message=finding.message, case_id=case.id
+    )
+    failure.finding = finding
+    assert isinstance(failure, AssertionError)
+    return failure

@@ -1,0 +1,181 @@
+"""Runs schemathesis for each resource that the target serves, and combines the results.
+
+Layer 4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from harness.engine.search.budget import Budget
+from harness.engine.search.failure import EngineRun, Failure
+from harness.engine.search.openapi.contract_check import MOST_SECONDS, OURS, judging
+from harness.engine.search.openapi.document import tailored
+from harness.engine.search.openapi.resources import INTERACTIONS, NEIGHBOURS, Family, declared, served
+from harness.engine.search.openapi.scenario_collector import ENGINE, Hearing
+from harness.engine.search.search_target import Place
+from harness.engine.traffic.deadline import Timer
+from harness.outcome import HarnessFault
+
+MORE_ROUNDS = 4
+"""Further rounds of the stateful phase, with other seeds, as long as some link was never applied."""
+
+WEIGHT = 3
+"""The weight of interactions in a time budget; every other resource has 1."""
+
+MAX_EVENTS = 5000
+TOO_SHORT = "time was up after {:.0f} s, and that is why it proves nothing: give it more with --time"
+
+
+def document(
+    place: Place, budget: Budget, *, seed: int = 0, strict: bool = False, passed_over: frozenset[str] = frozenset()
+) -> EngineRun:
+    """Run all phases against the target; a target in this process is served on a port meanwhile."""
+    timer = Timer(budget.seconds)
+    place = place.within(timer)
+    families = served(place)
+    with _served(place) as root, tailored(place.resolved.target) as path, judging(place):
+        heard = []
+        for number, family in enumerate(families):
+            own = budget.limited(None, _share(families[number:], timer) if budget.seconds is not None else None)
+            hearing = Hearing(
+                place, family, declared(path, family), root=root, strict=strict, passed_over=passed_over
+            )
+            _search(hearing, path, place, root, own, seed)
+            place.clean(hearing.ledger)
+            heard.append(hearing)
+    vacuous = tuple(why for hearing in heard if _proves(hearing) for why in hearing.vacuity())
+    short = (TOO_SHORT.format(budget.seconds),) if vacuous and timer.over() else ()
+    return EngineRun(
+        engine=ENGINE,
+        seconds=timer.spent,
+        counts=_counts(heard),
+        failures=tuple(_failures(heard)),
+        vacuous=vacuous,
+        notes=(*short, *_notes(heard, families), *place.notes()),
+    )
+
+
+def _share(left: Sequence[Family], timer: Timer) -> float:
+    """The seconds for the first of these families; interactions get more, as there is most to test."""
+    shares = [WEIGHT if family == INTERACTIONS else 1 for family in left]
+    return timer.left * shares[0] / sum(shares)
+
+
+def _search(hearing: Hearing, path: Path, place: Place, root: str, budget: Budget, seed: int) -> None:
+    """Run all phases once, then repeat the stateful one while some link was never applied and time is left.
+
+    If time is limited, the stateful phase also runs first: it alone applies links, and the other phases could use
+    up the time.
+    """
+    timer = Timer(budget.seconds)
+    if budget.seconds is not None:
+        first = Timer(budget.seconds / 2)
+        _execute(hearing, path, _stateful_only(_configuration(place, root, budget, first, seed, hearing.checks)))
+    for again in range(1 + MORE_ROUNDS):
+        if timer.over() or (again and not (hearing.began and hearing.missing_links())):
+            break
+        settings = _configuration(place, root, budget, timer, seed + again, hearing.checks)
+        _execute(hearing, path, _stateful_only(settings) if again else settings)
+
+
+def _execute(hearing: Hearing, path: Path, configuration: dict[str, Any]) -> None:
+    """Load the document, run the engine, and pass its events to `hearing`."""
+    import schemathesis
+    from schemathesis.config import SchemathesisConfig
+    from schemathesis.engine import events, from_schema
+
+    config = SchemathesisConfig.from_dict(configuration)
+    whole = schemathesis.openapi.from_path(str(path), config=config)
+    schema = whole.include(path_regex=hearing.family.scope)
+    hearing.roots = set(getattr(schema.as_state_machine(), "_root_labels", ()))
+    for event in from_schema(schema).execute():
+        if isinstance(event, events.ScenarioFinished | events.FuzzScenarioFinished):
+            hearing.scenario(event.recorder)
+        elif isinstance(event, events.NonFatalError | events.FatalError):
+            hearing.unanswered(event)
+
+
+def _proves(hearing: Hearing) -> bool:
+    """Whether a vacuous search counts; that a neighbour accepts no create is only noted."""
+    return hearing.family == INTERACTIONS or hearing.began
+
+
+def _failures(heard: Sequence[Hearing]) -> list[Failure]:
+    """One failure of each kind, from the family in which it took the fewest requests."""
+    found: dict[str, Failure] = {}
+    for failure in (failure for hearing in heard for failure in hearing.failures.values()):
+        kept = found.setdefault(failure.key, failure)
+        if len(failure.trail) < len(kept.trail):
+            found[failure.key] = failure
+    return list(found.values())
+
+
+def _counts(heard: Sequence[Hearing]) -> dict[str, int]:
+    return {
+        "resources": len(heard),
+        "calls": sum(hearing.calls for hearing in heard),
+        "successes": sum(hearing.successes for hearing in heard),
+        "operations": sum(len(hearing.reached) for hearing in heard),
+        "links": sum(len(hearing.links) for hearing in heard),
+    }
+
+
+def _notes(heard: Sequence[Hearing], families: Sequence[Family]) -> Iterator[str]:
+    if absent := [family.collection for family in NEIGHBOURS if family not in families]:
+        yield f"not served, so not searched: {', '.join(absent)}"
+    for hearing in heard:
+        if _proves(hearing):
+            yield from hearing.notes()
+        else:
+            yield f"no create below /{hearing.family.collection} was accepted: only refusals were seen there"
+
+
+def _configuration(
+    place: Place, root: str, budget: Budget, timer: Timer, seed: int, checks: Mapping[str, str]
+) -> dict[str, Any]:
+    target = place.resolved.target
+    headers = dict(target.request("GET", "").headers.items())
+    time_limit = {} if budget.seconds is None else {"max-time": max(1, round(timer.left))}
+    return {
+        "seed": seed,
+        "max-failures": 200,
+        "base-url": f"{root}/{target.version}",
+        "headers": headers,
+        "request-timeout": max(0.1, min(MOST_SECONDS, target.wait, timer.left / 4)),  # tool's first requests
+        "max-stream-events": MAX_EVENTS,
+        "continue-on-failure": True,
+        "generation": {"max-examples": budget.schema, "database": "none"},
+        "checks": {"enabled": False, **{name: {"enabled": True} for name in (OURS, *checks)}},
+        "phases": {
+            "examples": {"enabled": True},
+            "coverage": {"enabled": budget.coverage},
+            "fuzzing": {"enabled": True},
+            "stateful": {"enabled": True, "max-steps": 10, "inference": {"algorithms": []}},
+        },
+        **time_limit,
+    }
+
+
+def _stateful_only(configuration: dict[str, Any]) -> dict[str, Any]:
+    phases = {name: {"enabled": False} for name in ("examples", "coverage", "fuzzing")}
+    return {**configuration, "phases": {**configuration["phases"], **phases}}
+
+
+@contextmanager
+def _served(place: Place) -> Iterator[str]:
+    """The root URL of the target; an embedded one is served on a port."""
+    if place.resolved.info.url:
+        yield place.resolved.info.url
+        return
+    from harness.transport import ServerThread, ServiceDriver
+
+    driver = place.resolved.connect()
+    if not isinstance(driver, ServiceDriver):
+        raise HarnessFault("the schema engine needs a URL or a driver to a service in this process")
+    with ServerThread(driver.service, clock=driver.clock) as server:
+        yield server.url
+    driver.close()

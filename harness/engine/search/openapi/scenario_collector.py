@@ -1,0 +1,201 @@
+"""Collects from the events of schemathesis what one resource's search did, and whether it proves anything.
+
+Layer 4. Every run is checked for vacuity, because one wrong link in the document makes the tool's stateful phase
+silently test nothing. Requests without a response are findings, not noise.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from harness.contract.judge.answer import BUSY
+from harness.engine.cleanup import Ledger
+from harness.engine.search.failure import Failure, key_of
+from harness.engine.search.openapi.exchanges import exchange_of, unanswered
+from harness.engine.search.openapi.resources import Family
+from harness.engine.search.rules import ANSWERED, SHAPE
+from harness.engine.search.search_target import Place
+from harness.outcome import Finding
+from harness.wire import Exchange
+
+ENGINE = "schema"
+
+LEAST_SUCCESS = 0.1
+"""If a smaller share of the calls that were meant to succeed did so, the run has tested only refusals."""
+
+
+SHAPES = frozenset({SHAPE, "agents.schema", "env.schema", "hook.schema"})
+"""Rules on what neighbours show, much of which is the caller's own input.
+
+A service that accepts an invalid value shows it again later. That is leniency and not a second mistake, so these
+rules are no longer judged once an invalid request was accepted.
+"""
+
+
+class Hearing:
+    """The calls of one family. `links` are the declared ones by operation; chains may begin at the `roots`."""
+
+    def __init__(
+        self,
+        place: Place,
+        family: Family,
+        links: Mapping[str, set[str]],
+        *,
+        root: str = "",
+        strict: bool = False,
+        passed_over: frozenset[str] = frozenset(),
+    ) -> None:
+        self.family = family
+        self.declared = links
+        self.checks = family.checks(strict=strict, keys="auth" in place.able)
+        self.calls = self.meant = self.successes = self.busy = self.mute = 0
+        self.lenient = False
+        self.succeeded: set[str] = set()
+        self.reached: set[str] = set()
+        self.links: Counter[str] = Counter()
+        self.roots: set[str] = set()
+        self.failures: dict[str, Failure] = {}
+        self.ledger = Ledger()
+        self._place = place
+        self._root = root
+        self._passed_over = passed_over
+
+    def scenario(self, recorder: Any) -> None:
+        """Record one scenario: a call, or a chain of calls."""
+        for case_id, interaction in recorder.interactions.items():
+            node = recorder.cases.get(case_id)
+            status = interaction.response.status_code if interaction.response is not None else 0
+            self._count(node, status)
+            if status and interaction.request.method in ("POST", "DELETE"):
+                self.ledger.note(exchange_of(interaction.response.request, interaction.response, self._root))
+        for case_id, checks in recorder.checks.items():
+            for check in checks:
+                if check.failure_info is not None:
+                    self._failed(recorder, case_id, check.name, check.failure_info.failure)
+
+    def _count(self, node: Any, status: int) -> None:
+        self.calls += 1
+        self.busy += status in BUSY
+        success = 200 <= status < 300
+        if node is None:
+            return
+        if success and node.value.operation.method in ("post", "patch") and not _was_meant(node.value):
+            self.lenient = True
+        if _was_meant(node.value):
+            self.meant += 1
+            self.successes += success
+        if status:
+            self.reached.add(node.value.operation.label)
+        if success:
+            self.succeeded.add(node.value.operation.label)
+        if node.is_transition_applied and node.transition is not None:
+            self.links[_link_name(node.transition)] += 1
+
+    def _failed(self, recorder: Any, case_id: str, name: str, failure: Any) -> None:
+        finding = getattr(failure, "finding", None)
+        chain = list(recorder.iter_chain_cases(case_id=case_id, related_case_ids=failure.related_case_ids()))
+        if finding is None:
+            rule = self.checks.get(name)
+            if name == "response_schema_conformance" and _refused(recorder, case_id):
+                rule = "err.shape"
+            if rule is None or (name == "ensure_resource_availability" and not _reads(recorder, case_id)):
+                return
+            lines = [line.strip() for line in str(failure.message).splitlines() if line.strip()]
+            finding = Finding(rule, f"{failure.title}: {lines[0] if lines else ''}".strip(": "))
+        if finding.rule in SHAPES and (self.lenient or not all(map(_was_meant, chain))):
+            return
+        order = [*(case.id for case in chain if case.id != case_id), case_id]
+        self._keep(finding, tuple(_trail(recorder, order, self._root)))
+
+    def _keep(self, finding: Finding, trail: tuple[Exchange, ...]) -> None:
+        """Keep the failure of each kind that has the fewest requests."""
+        key = key_of(finding)
+        if not self._place.judged(finding) or key in self._passed_over:
+            return
+        kept = self.failures.get(key)
+        if kept is None or len(trail) < len(kept.trail):
+            self.failures[key] = Failure(engine=ENGINE, finding=finding, trail=trail)
+
+    def unanswered(self, event: Any) -> None:
+        """Record a network error: it is a finding in itself, unless our own time limit caused it."""
+        import requests
+
+        error = getattr(event, "value", None) or getattr(event, "exception", None)
+        if isinstance(error, requests.Timeout) and self._place.timer.over():
+            return
+        self.mute += 1
+        request = getattr(error, "request", None)
+        trail = () if request is None else (unanswered(request, self._root),)
+        self._keep(Finding(ANSWERED, "a call got no answer", "an answer", _told(event)), trail)
+
+    # --- what it proves
+
+    @property
+    def began(self) -> bool:
+        """Whether a create was accepted: without one, no link can be followed."""
+        return self.family.beginning in self.succeeded
+
+    def missing_links(self) -> list[str]:
+        """Declared links that have not been applied yet; which ones the tool applies is random."""
+        return sorted({link for links in self.declared.values() for link in links} - self.links.keys())
+
+    def vacuity(self) -> Iterator[str]:
+        """Reasons why the run proves nothing; none if it does."""
+        if not self.calls:
+            yield "no call was made"
+            return
+        if missing := sorted(self.declared.keys() - self.reached):
+            yield f"never reached: {', '.join(missing)}"
+        if self.family.beginning not in self.roots:
+            yield f"the stateful phase does not begin with {self.family.beginning}"
+        if missing := self.missing_links():
+            every = len(missing) == sum(map(len, self.declared.values()))
+            yield f"links never applied: {f'all {len(missing)}' if every else ', '.join(missing)}"
+        if self.successes < LEAST_SUCCESS * self.meant or not self.meant:
+            busy = f" ({self.busy} were told to come back later)" if self.busy else ""
+            yield f"only {self.successes} of {self.meant} calls below /{self.family.collection} succeeded{busy}"
+
+    def notes(self) -> Iterator[str]:
+        """Notes on a search that proves something."""
+        if refused := sorted(self.declared.keys() - self.succeeded):
+            yield f"never succeeded: {', '.join(refused)}"
+        if self.mute > 1:
+            yield f"{self.mute} calls below /{self.family.collection} got no answer"
+
+
+def _was_meant(case: Any) -> bool:
+    """Whether the call was generated to be valid: invalid calls do not count towards the share of successes."""
+    return case.meta is None or case.meta.generation.mode.is_positive
+
+
+def _reads(recorder: Any, case_id: str) -> bool:
+    """Whether the call is a GET: a resource may lack a cancel, for example, and still exist."""
+    return str(recorder.interactions[case_id].request.method).upper() == "GET"
+
+
+def _refused(recorder: Any, case_id: str) -> bool:
+    response = recorder.find_response(case_id=case_id)
+    return response is not None and response.status_code >= 400
+
+
+def _told(event: Any) -> str:
+    """The message of an error event; not all of them have the same fields."""
+    info = getattr(event, "info", None)
+    return str(getattr(info, "message", info or getattr(event, "exception", event))).strip()[:300]
+
+
+def _link_name(transition: Any) -> str:
+    """The name of a link: `POST /interactions: get` for the tool's `POST /interactions -> [200] get -> GET …`."""
+    source, _, rest = str(transition.id).partition(" -> [")
+    name = rest.partition("] ")[2].partition(" -> ")[0]
+    return f"{source}: {name}"
+
+
+def _trail(recorder: Any, order: Sequence[str], root: str) -> Iterator[Exchange]:
+    """The exchanges of these cases, except for calls without a response."""
+    for case_id in order:
+        interaction = recorder.interactions.get(case_id)
+        if interaction is not None and interaction.response is not None:
+            yield exchange_of(interaction.response.request, interaction.response, root)

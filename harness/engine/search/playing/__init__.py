@@ -1,0 +1,1 @@
+"""Plays the operations of a history, and judges what comes back. Layer 4."""

@@ -1,0 +1,33 @@
+"""Judges a single response, whatever came before it: the contract's judgement, and two rules for any service.
+
+Layer 4, pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from harness.contract.judge.answer import BUSY, judge_response
+from harness.engine.search.rules import ANSWERED, NO_CRASH
+from harness.outcome import Finding, Severity
+from harness.wire import By, Exchange, How
+
+_STUCK = frozenset({How.STALL, How.TIMEOUT})
+
+
+def judge_exchange(exchange: Exchange, key: str) -> Iterator[Finding]:
+    """The findings on one exchange; `key` is the caller's key, which no error may repeat."""
+    ending = exchange.ending
+    if exchange.status is None:
+        yield Finding(ANSWERED, "no answer came", "a response", f"{ending.how} {ending.detail}".strip())
+        return
+    if ending.how in _STUCK or ending.by is By.LIMIT:
+        yield Finding(ANSWERED, "the answer never ended", "an end", f"{ending.how} {ending.detail}".strip())
+    if exchange.status >= 500 and exchange.status not in BUSY | {501}:
+        yield Finding(NO_CRASH, "the service failed", "an answer below 500", str(exchange.status))
+    yield from filter(is_accusation, judge_response(exchange, key))
+
+
+def is_accusation(finding: Finding) -> bool:
+    """Whether a finding says that something is wrong, not only that it is worth knowing."""
+    return finding.severity is not Severity.INFORMATION

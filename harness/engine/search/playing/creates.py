@@ -1,0 +1,92 @@
+"""Plays creates, chains and answers to function calls.
+
+Layer 4. The responses are judged by the contract's `HistoryJudge`, which is told what was meant. Must not know
+streams that are read in parts; uses `reads` only to look again at a running parent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from harness.contract.judge.answer import is_success
+from harness.contract.judge.history_state import Intent
+from harness.contract.judge.interaction_model import InteractionModel
+from harness.engine.search.playing import reads
+from harness.engine.search.playing.create_modes import (
+    ILLEGAL,
+    LEGAL,
+    UNKNOWN_ID,
+    WEATHER,
+    body_of,
+    result_of,
+)
+from harness.engine.search.world import World
+from harness.strategies.operations import Operation
+from harness.wire import Exchange
+
+_CHAINS: Mapping[str, dict[str, Any]] = {
+    "plain": {},
+    "background": {"background": True},
+    "stream": {"stream": True},
+}
+_RIGHT = Intent(legal=True)
+
+
+def create(world: World, operation: Operation) -> None:
+    """Play a create that must be accepted, or one that must be refused."""
+    if operation.mode in ILLEGAL:
+        rule, changes = ILLEGAL[operation.mode]
+        _ask(world, changes, Intent(refused_by=rule))
+        return
+    _ask(world, {**LEGAL[operation.mode], **(operation.body or {})}, _RIGHT)
+
+
+def chain(world: World, operation: Operation) -> None:
+    """Play a create with a `previous_interaction_id`."""
+    if operation.mode == "unknown":
+        _ask(world, {"previous_interaction_id": UNKNOWN_ID}, Intent(refused_by="chain.unknown"))
+        return
+    parent = world.subject(operation)
+    if not parent.id:
+        return
+    changes = {**_CHAINS.get(operation.mode, {}), "previous_interaction_id": parent.id}
+    if operation.mode == "foreign":
+        _ask(world, changes, Intent(foreign=True), key=world.another_key())
+        return
+    _continue(world, parent, changes)
+
+
+def answer(world: World, operation: Operation) -> None:
+    """Play a create with the results of function calls, right or wrong."""
+    if operation.mode == "orphan":
+        orphan = {"input": [result_of("call_nobody", "get_weather")], "tools": [WEATHER]}
+        _ask(world, orphan, Intent(refused_by="tool.result-orphan"))
+        return
+    parent = world.subject(operation)
+    calls = parent.calls
+    if not parent.id or not calls:
+        return
+    results = [result_of(call["id"], str(call.get("name"))) for call in calls]
+    if operation.mode == "wrong-id":
+        results[0]["call_id"] = "call_nobody"
+    changes: dict[str, Any] = {"previous_interaction_id": parent.id, "input": results, "tools": [WEATHER]}
+    changes["stream"] = True if operation.mode == "stream" else None
+    if operation.mode == "wrong-id" and parent.there:
+        _ask(world, changes, Intent(refused_by="tool.result-bad-id"))
+    else:
+        _continue(world, parent, changes)
+
+
+def _continue(world: World, parent: InteractionModel, changes: Mapping[str, Any]) -> None:
+    """Continue a parent; look again at one that ran, since only that shows whether it still does."""
+    ran = parent.there and parent.running and not world.judge.is_certain(parent)
+    if is_success(_ask(world, changes, _RIGHT)) and ran:
+        reads.look(world, parent)
+
+
+def _ask(world: World, changes: Mapping[str, Any], intent: Intent, *, key: str | None = None) -> Exchange:
+    number = len(world.interactions)
+    text = "Say hi." if world.same_input else f"Say hi to {number}."
+    body = body_of(world.target.model, text, {**world.target.says, **changes})
+    return world.send(world.target.request("POST", "interactions", body, key=key), intent)

@@ -1,0 +1,72 @@
+"""The table of all operations a client may do, and the conditions under which each applies.
+
+Layer 4. This table uses the modules that play the operations. Those know a `World`, but not one another, except
+for `looks`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from harness.engine.search.playing import cancel_delete, creates, partial_reads, reads
+from harness.engine.search.playing.create_modes import NEEDS
+from harness.engine.search.world import World
+from harness.outcome import Finding
+from harness.strategies.operations import ON_READERS, Operation
+
+_MOVES: dict[str, Callable[[World, Operation], None]] = {
+    "create": creates.create,
+    "chain": creates.chain,
+    "answer": creates.answer,
+    "poll": reads.poll,
+    "settle": reads.settle,
+    "replay": reads.replay,
+    "cancel": cancel_delete.cancel,
+    "delete": cancel_delete.delete,
+    "open": partial_reads.begin,
+    "read": partial_reads.more,
+    "drop": partial_reads.drop,
+    "resume": partial_reads.resume,
+    "finish": partial_reads.finish,
+}
+_OF_NOBODY = frozenset({"unknown", "orphan"})
+"""Modes of operations that have no subject."""
+
+
+def move(world: World, operation: Operation) -> list[Finding]:
+    """Play one operation and return the findings; do nothing if it does not apply."""
+    world.found = []
+    if _applies(world, operation):
+        world.played.append(_named(world, operation))
+        _MOVES[operation.kind](world, operation)
+    return world.found
+
+
+def able_to(world: World, operation: Operation) -> bool:
+    """Whether the target has the capabilities that an operation needs."""
+    needed = NEEDS.get(operation.mode, frozenset()) if operation.kind in ("create", "chain", "answer") else set()
+    by_kind = {"replay": {"stream"}, "open": {"stream"}, "answer": {"functions"}}.get(operation.kind, set())
+    by_mode = {"foreign": {"two-keys", "store"}, "unknown": set(), "orphan": set()}
+    stored = set() if operation.kind == "create" else {"store"}
+    return {*needed, *by_kind, *by_mode.get(operation.mode, stored)} <= world.able
+
+
+def _applies(world: World, operation: Operation) -> bool:
+    """Whether the operation has a subject and the target has the capabilities for it."""
+    if operation.kind in ON_READERS:
+        return bool(world.among(closed=operation.kind == "resume"))
+    return (_without_subject(operation) or bool(world.interactions)) and able_to(world, operation)
+
+
+def _named(world: World, operation: Operation) -> Operation:
+    """The operation with its subject reduced to the actual number, as it is taken modulo their count."""
+    if _without_subject(operation):
+        return operation
+    on_readers = operation.kind in ON_READERS
+    among = world.among(closed=operation.kind == "resume") if on_readers else world.interactions
+    return replace(operation, subject=operation.subject % len(among))
+
+
+def _without_subject(operation: Operation) -> bool:
+    return operation.kind == "create" or operation.mode in _OF_NOBODY

@@ -1,0 +1,86 @@
+"""The state machine: Hypothesis chooses what a client does next, the world judges the responses.
+
+Layer 4. The machine has one rule for each kind of operation, so that Hypothesis can leave whole kinds out of a
+history (swarm testing). What is drawn never depends on the target's responses: a step without a subject does
+nothing. So a target that responds differently the next time does not confuse the search.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+from hypothesis.strategies import SearchStrategy
+
+from harness.engine.search.search_target import Muted, Place
+from harness.engine.search.tally import Tally
+from harness.strategies.operations import CREATE_MODES, ILLEGAL_MODES, KINDS, Operation
+
+INTERACTIONS = 4
+"""Number of subjects that a rule chooses from; more may be created."""
+
+_FIRST = (*CREATE_MODES, "background", "background-stream", "background")
+"""Modes of the first create; background is more frequent, as most defects need a run in progress."""
+
+_SUBJECTS = st.integers(0, INTERACTIONS - 1)
+_COUNTED = frozenset({"open", "read", "resume"})
+_NOBODY = ("unknown", "orphan")
+
+
+class Histories(RuleBasedStateMachine):
+    """The base of the machines that `machine` makes, which set the place, the tally and what is muted."""
+
+    place: Place
+    tally: Tally
+    muted: Muted
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.world = self.place.open()
+
+    def do(self, operation: Operation) -> None:
+        """Play one operation."""
+        self.tally.step(self.world, operation, type(self).muted)
+
+    def teardown(self) -> None:
+        """End the history."""
+        self.tally.ended(self.world)
+        self.place.done(self.world)
+
+
+def machine(place: Place, tally: Tally, muted: Muted) -> type[Histories]:
+    """Build the machine for one place."""
+    body: dict[str, Any] = {"place": place, "tally": tally, "muted": staticmethod(muted), "__doc__": "Histories."}
+    body["first"] = initialize(operation=_operations("create", _FIRST))(_fresh())
+    for kind, modes in KINDS.items():
+        legal = tuple(mode for mode in modes if mode not in (*ILLEGAL_MODES, *_NOBODY, "foreign"))
+        body[f"{kind}_"] = _rule(kind, legal)
+    body["open_again_"] = _rule("open", ("",))  # twice as likely: reading in parts begins with it
+    body["create_wrongly"] = _rule("create", ILLEGAL_MODES)
+    for name in ("unknown", "foreign"):
+        kinds = [kind for kind, modes in KINDS.items() if name in modes]
+        strategy = st.one_of([_operations(kind, (name,)) for kind in kinds])
+        body[f"{name}_"] = rule(operation=strategy)(_fresh())
+    body["orphan_"] = rule(operation=_operations("answer", ("orphan",)))(_fresh())
+    return type("Machine", (Histories,), body)
+
+
+def _rule(kind: str, modes: tuple[str, ...]) -> Any:
+    return rule(operation=_operations(kind, modes))(_fresh())
+
+
+def _fresh() -> Callable[[Histories, Operation], None]:
+    """Return a new function each time: Hypothesis sets attributes on those it decorates."""
+
+    def step(self: Histories, operation: Operation) -> None:
+        self.do(operation)
+
+    return step
+
+
+def _operations(kind: str, modes: tuple[str, ...]) -> SearchStrategy[Operation]:
+    subject = st.just(0) if kind == "create" or modes[0] in _NOBODY else _SUBJECTS
+    count = st.integers(1, 12) if kind in _COUNTED else st.just(0)
+    return st.builds(Operation, st.just(kind), subject, st.sampled_from(modes), count)

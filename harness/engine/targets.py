@@ -1,0 +1,226 @@
+"""Turns what the user typed into something that requests can be sent to: a URL, or the emulator in this process.
+
+Layer 4. Knows how a target is named; must not know what is asked of it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlsplit
+
+from harness.contract.requests import Target
+from harness.engine.capabilities import Capabilities
+from harness.engine.events import TargetInfo
+from harness.outcome import UsageFault
+from harness.outcome.suggest import did_you_mean
+from harness.wire import Driver
+from harness.wire.secret_forms import secrets_in_header
+from harness.wire.secret_patterns import is_secret_header
+
+if TYPE_CHECKING:
+    from harness.emulator import Emulator, Settings
+
+EMULATOR = "emulator"
+PRIMARY_KEY = "harness-primary-key"
+OTHER_KEY = "harness-other-key"
+DEFAULT_VERSION = "v1beta"
+KEY_VARIABLE = "GEMINI_API_KEY"
+OTHER_KEY_VARIABLE = "OTHER_GEMINI_API_KEY"
+
+_VERSION = re.compile(r"v\d+(?:(?:alpha|beta)\d*)?", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetOptions:
+    """What the command line, the environment and the configuration say about a target.
+
+    `api_version` overrides the version in the URL. `timeout` is in seconds and bounds one request as well as the
+    settling of one background run. `ca_file` holds PEM certificates to trust in addition to the system's.
+    """
+
+    api_version: str = ""
+    api_key: str = ""
+    other_api_key: str = ""
+    model: str = ""
+    agent: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
+    timeout: float = 60.0
+    ca_file: str | None = None
+
+
+class Connect(Protocol):
+    """Opens one more driver to the same target."""
+
+    def __call__(self, session: str = "") -> Driver: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResolvedTarget:
+    """A target that requests can be sent to.
+
+    `connect` returns a new driver, which its caller closes; its argument is the path prefix of a session, if the
+    target has sessions. `throwaway`: each driver has its own fresh service, so there is nothing to clean up and
+    nothing that two workers could share.
+    """
+
+    info: TargetInfo
+    target: Target
+    connect: Connect
+    throwaway: bool = False
+
+    def able(self, capabilities: Capabilities, says: Mapping[str, Any] | None = None) -> ResolvedTarget:
+        """The same target, with the findings of the probe for its exercises; `says` as in `checks.Target`."""
+        present = frozenset(item.name for item in capabilities if item.present)
+        told = replace(
+            self.target,
+            capabilities=present,
+            keeps="store" in present or capabilities.get("store") is None,
+            environment=self.target.environment if "environments" in present else None,
+            says=says or {},
+        )
+        return replace(self, target=told)
+
+    def driven(self, wrap: Callable[[Driver], Driver]) -> ResolvedTarget:
+        """The same target, with each driver to it wrapped."""
+        return replace(self, connect=lambda session="": wrap(self.connect(session)))
+
+
+def resolve_target(text: str | None, options: TargetOptions) -> ResolvedTarget:
+    """Return the target that `text` names. Raises UsageFault if it is neither a usable URL nor `emulator`."""
+    name = (text or "").strip()
+    if not name:
+        raise UsageFault(
+            "no target was given (an unset variable?): name the root URL of a server, or try the embedded one "
+            "with `harness check emulator`"
+        )
+    if name == EMULATOR:
+        return embedded(options)
+    return _remote(name, options)
+
+
+def embedded(options: TargetOptions, build: Callable[[], Emulator] | None = None) -> ResolvedTarget:
+    """The emulator in this process, reached without sockets; `build` may return a mutant instead."""
+    version = options.api_version or DEFAULT_VERSION
+    target = _target(options, version, PRIMARY_KEY, OTHER_KEY)
+
+    def connect(session: str = "") -> Driver:
+        from harness.transport import ServiceDriver
+
+        emulator = (build or reference)()
+        return ServiceDriver(emulator, emulator.clock)
+
+    info = TargetInfo(
+        name=EMULATOR,
+        url="",
+        version=version,
+        model=target.model,
+        agent=target.agent,
+        secrets=_secrets(target),
+    )
+    return ResolvedTarget(info=info, target=target, connect=connect, throwaway=True)
+
+
+def embedded_settings() -> Settings:
+    """The settings of every emulator in this process; it accepts only the two keys that checks use."""
+    from harness.emulator import Settings
+
+    return Settings(keys={PRIMARY_KEY: "primary", OTHER_KEY: "other"})
+
+
+def reference() -> Emulator:
+    """A fresh reference emulator."""
+    from harness.emulator import Emulator
+
+    return Emulator(embedded_settings())
+
+
+def _remote(text: str, options: TargetOptions) -> ResolvedTarget:
+    root, found = split_version(_checked(text))
+    version = options.api_version.strip("/") or found or DEFAULT_VERSION
+    target = _target(options, version, options.api_key, options.other_api_key)
+
+    def connect(session: str = "") -> Driver:
+        from harness.transport import Limits, UrlDriver
+
+        return UrlDriver(root + session, Limits().within(options.timeout), ca_file=options.ca_file)
+
+    info = TargetInfo(
+        name=root,
+        url=root,
+        version=version,
+        model=target.model,
+        agent=target.agent,
+        secrets=_secrets(target),
+    )
+    return ResolvedTarget(info=info, target=target, connect=connect)
+
+
+def _secrets(target: Target) -> dict[str, str]:
+    """The user's keys and secret headers, by the variable that replaces each in a `curl` line.
+
+    Only the `x` in `Bearer x` is the secret. Other secrets in a header, such as each cookie, get a variable that
+    no line uses, because they only have to be hidden.
+    """
+    secrets = {KEY_VARIABLE: target.key, OTHER_KEY_VARIABLE: target.other_key}
+    for name, value in target.headers:
+        if is_secret_header(name):
+            variable = re.sub(r"\W", "_", name.upper())
+            for number, secret in enumerate(secrets_in_header(name, value)):
+                if secret and secret not in secrets.values():
+                    free = variable if not number and variable not in secrets else f"{variable}_{len(secrets)}"
+                    secrets[free] = secret
+    return {variable: value for variable, value in secrets.items() if value}
+
+
+def split_version(url: str) -> tuple[str, str]:
+    """Split a URL into the root without its trailing API version, and that version or `""`.
+
+    A path that continues to the resource (`…/v1beta/interactions`) is cut before the version too.
+    """
+    parts = urlsplit(url)
+    segments = [segment for segment in parts.path.split("/") if segment]
+    if segments and segments[-1] == "interactions":
+        segments.pop()
+    version = segments.pop() if segments and _VERSION.fullmatch(segments[-1]) else ""
+    path = "/" + "/".join(segments) if segments else ""
+    return f"{parts.scheme}://{parts.netloc}{path}", version
+
+
+def _checked(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+    except ValueError as wrong:  # an invalid address in brackets
+        raise UsageFault(f"{text!r} is no URL ({wrong}): write it like http://127.0.0.1:8000") from None
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        hint = did_you_mean(text, (EMULATOR,), otherwise="")
+        raise UsageFault(
+            f"{text!r} is neither a URL nor `emulator`{hint if '?' in hint else ''}: "
+            "write it like http://127.0.0.1:8000 or https://host/v1beta"
+        )
+    if parts.query or parts.fragment:
+        raise UsageFault(f"{text!r} has a query or a fragment: give the API's root only (keys go in --api-key)")
+    if parts.username or parts.password:
+        raise UsageFault("the URL holds a user name or password: use -H 'Authorization: …' instead")
+    try:
+        fault = "nothing listens on 0" if parts.port == 0 else ""
+    except ValueError as error:
+        fault = str(error)
+    if fault:
+        raise UsageFault(f"{text!r} has no valid port ({fault}): write it like http://127.0.0.1:8000")
+    return text
+
+
+def _target(options: TargetOptions, version: str, key: str, other: str) -> Target:
+    plain = Target()
+    return Target(
+        version=version,
+        model=options.model or plain.model,
+        agent=options.agent or plain.agent,
+        key=key,
+        other_key=other,
+        headers=options.headers,
+        wait=options.timeout,
+    )

@@ -1,0 +1,83 @@
+"""Gives no request more time than a search has left.
+
+Layer 4. Between requests a search looks at the clock itself; this policy is for a request that hangs. A response
+that our own time limit cut short says nothing about the target, so it is never returned: `TimeUp` ends the search.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+
+from harness.engine.traffic.governed_driver import Attempt, Policy
+from harness.wire import By, Exchange
+
+MIN_TIMEOUT = 0.05
+"""Least timeout of a request in seconds; also how early, by rounding, a timeout may end a request."""
+
+
+class TimeUp(BaseException):
+    """Ends a search at once: Hypothesis neither counts nor shrinks what is not an `Exception`.
+
+    Its message, if any, says what the search was waiting for, and `waited` for how many seconds.
+    """
+
+    def __init__(self, message: str = "", waited: float = 0.0) -> None:
+        super().__init__(message)
+        self.waited = waited
+
+
+class Timer:
+    """Counts down from a number of seconds; with None it never ends."""
+
+    def __init__(self, seconds: float | None) -> None:
+        self._began = time.perf_counter()
+        self._seconds = seconds
+
+    @property
+    def spent(self) -> float:
+        """Seconds since the beginning."""
+        return time.perf_counter() - self._began
+
+    @property
+    def left(self) -> float:
+        """Seconds until the end; infinite if there is no limit."""
+        return math.inf if self._seconds is None else self._seconds - self.spent
+
+    def over(self) -> bool:
+        """Whether time is up."""
+        return self.left <= 0
+
+
+class Deadline(Policy):
+    """Bounds everything by `timer`; `limit` is the most seconds for one request. Raises TimeUp when time is up."""
+
+    def __init__(self, timer: Timer, limit: float) -> None:
+        self._timer = timer
+        self._limit = limit
+
+    def before(self, attempts: Sequence[Attempt]) -> float:
+        """Give each request the time that is left; requests sent together are bounded by the driver alone."""
+        for attempt in attempts:
+            if not attempt.parallel:
+                attempt.timeout = self._bound(self._limit if attempt.timeout is None else attempt.timeout)
+        return 0.0
+
+    def after(self, attempt: Attempt, exchange: Exchange) -> Exchange:
+        """Return the exchange, unless it was our own end of time that cut it off."""
+        if exchange.ending.by is By.LIMIT and self._timer.left <= MIN_TIMEOUT:
+            request = exchange.request
+            what = f"{request.method} {request.raw_path} had gone unanswered for {exchange.seconds:.1f} s"
+            raise TimeUp(f"time was up when {what}", exchange.seconds)
+        return exchange
+
+    def bound_wait(self, seconds: float) -> float:
+        """Wait no longer than time is left."""
+        return self._bound(seconds)
+
+    def _bound(self, seconds: float) -> float:
+        left = self._timer.left
+        if left <= 0:
+            raise TimeUp
+        return max(MIN_TIMEOUT, min(left, seconds))

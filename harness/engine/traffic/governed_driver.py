@@ -1,0 +1,243 @@
+"""A driver around another one, governed by policies: pace, retries, timeouts, budgets, a deadline.
+
+Layer 4. The five methods of `wire.Driver` are written here once. A policy only says what happens before requests
+are sent and after each exchange has ended. Must not know any policy in particular.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import count
+
+from harness.wire import At, By, Driver, Ending, Exchange, Frame, Headers, How, LiveStream, Recorder, Request
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One request that is about to be sent, and what the policies decide about it.
+
+    `timeout` is in seconds, None for the driver's own. `parallel` requests are sent together with others; a driver
+    gives these its own timeout. If `withheld` is not empty, it says why the request is not sent. `memo` is what
+    one policy remembers between `before` and `after`.
+    """
+
+    request: Request
+    timeout: float | None = None
+    parallel: bool = False
+    withheld: str = ""
+    memo: object = None
+
+
+class Policy:
+    """Governs the traffic of all drivers that share it; each policy overrides only what it cares about."""
+
+    retried: frozenset[int] = frozenset()
+    """Statuses after which it may want a request to be repeated."""
+
+    def before(self, attempts: Sequence[Attempt]) -> float:
+        """Decide about requests that are sent at once; return the seconds to wait before they are sent.
+
+        Raises Unmet or TimeUp if nothing more may be sent at all.
+        """
+        return 0.0
+
+    def after(self, attempt: Attempt, exchange: Exchange) -> Exchange:
+        """Note an exchange that has ended; return it, or a copy with an `excuse` if it proves nothing."""
+        return exchange
+
+    def note_answer(self) -> None:
+        """Note that the target answered something that is not to be repeated."""
+
+    def retry_delay(self, refusals: Sequence[Exchange], number: int) -> float | None:
+        """Seconds until retry `number` (from 0) of requests that were all refused; None: they are not repeated."""
+        return None
+
+    def bound_wait(self, seconds: float) -> float:
+        """Shorten a wait of so many seconds. Raises TimeUp if there is no time left."""
+        return seconds
+
+
+class GovernedDriver:
+    """A `wire.Driver` that sends through another one, as its policies allow.
+
+    Policies are asked in their order before a request, and in reverse order after it. Answers with the statuses
+    `shown` are returned to the caller and never waited out. Closing this driver closes the inner one if it is
+    `owned`.
+    """
+
+    def __init__(
+        self,
+        driver: Driver,
+        policies: Sequence[Policy],
+        *,
+        shown: frozenset[int] = frozenset(),
+        owned: bool = True,
+    ) -> None:
+        self._driver = driver
+        self._policies = tuple(policies)
+        self._shown = shown
+        self._owned = owned
+        self._retried = frozenset().union(*(policy.retried for policy in policies)) - shown
+
+    def show(self, statuses: frozenset[int]) -> GovernedDriver:
+        """The same driver for a caller who wants to see answers with these statuses."""
+        if not statuses:
+            return self
+        return GovernedDriver(self._driver, self._policies, shown=self._shown | statuses, owned=self._owned)
+
+    def send(self, request: Request, *, timeout: float | None = None) -> Exchange:
+        """Send one request and read its answer; a refusal is returned only if it is not worth waiting for."""
+        for number in count():
+            attempt = Attempt(request, timeout)
+            if self._admit([attempt]):
+                exchange = self._conclude(attempt, self._driver.send(request, timeout=attempt.timeout))
+            else:
+                exchange = not_sent(request, attempt.withheld)
+            if not self._wait_to_retry([exchange], number):
+                break
+        return exchange
+
+    def open(self, request: Request, *, timeout: float | None = None) -> LiveStream:
+        """As `send`, but the body is left to be read."""
+        for number in count():
+            stream = self._open(Attempt(request, timeout))
+            if stream.status not in self._retried:
+                self._note_answers([stream.status])
+                break
+            if not self._wait_to_retry([stream.finish()], number):
+                break
+        return stream
+
+    def together(self, requests: Sequence[Request]) -> list[Exchange]:
+        """Send all at once, or none if one must not be sent; repeat them only if all were refused."""
+        for number in count():
+            attempts = [Attempt(request, parallel=True) for request in requests]
+            if self._admit(attempts):
+                answers = self._driver.together(requests)
+                exchanges = [self._conclude(*pair) for pair in zip(attempts, answers, strict=True)]
+            else:
+                why = next(attempt.withheld for attempt in attempts if attempt.withheld)
+                exchanges = [not_sent(request, why) for request in requests]
+            if not self._wait_to_retry(exchanges, number):
+                break
+        return exchanges
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass, as much of it as the policies allow."""
+        for policy in self._policies:
+            seconds = policy.bound_wait(seconds)
+        self._driver.wait(seconds)
+        for policy in self._policies:
+            policy.bound_wait(0.0)
+
+    def close(self) -> None:
+        """Close the inner driver, unless somebody else owns it."""
+        if self._owned:
+            self._driver.close()
+
+    def _admit(self, attempts: Sequence[Attempt]) -> bool:
+        """Ask the policies, and wait as they want; whether the requests may be sent."""
+        for policy in self._policies:
+            pause = policy.before(attempts)
+            if any(attempt.withheld for attempt in attempts):
+                return False
+            if pause > 0:
+                self._driver.wait(pause)
+        return True
+
+    def _open(self, attempt: Attempt) -> LiveStream:
+        if not self._admit([attempt]):
+            return _UnsentStream(not_sent(attempt.request, attempt.withheld))
+        inner = self._driver.open(attempt.request, timeout=attempt.timeout)
+        stream = _GovernedStream(inner, partial(self._conclude, attempt))
+        if stream.status is None:
+            stream.finish()
+        return stream
+
+    def _conclude(self, attempt: Attempt, exchange: Exchange) -> Exchange:
+        for policy in reversed(self._policies):
+            exchange = policy.after(attempt, exchange)
+        return exchange
+
+    def _wait_to_retry(self, exchanges: Sequence[Exchange], number: int) -> bool:
+        """Wait if a retry is due, and return whether it is; refusals of only some requests are an answer."""
+        statuses = [exchange.status for exchange in exchanges]
+        if not exchanges or any(status not in self._retried for status in statuses):
+            self._note_answers(statuses)
+            return False
+        delays = [policy.retry_delay(exchanges, number) for policy in self._policies]
+        due = [delay for delay in delays if delay is not None]
+        if due:
+            self.wait(max(due))
+        return bool(due)
+
+    def _note_answers(self, statuses: Sequence[int | None]) -> None:
+        if any(status is not None for status in statuses):
+            for policy in self._policies:
+                policy.note_answer()
+
+
+class _GovernedStream:
+    """A `wire.LiveStream` whose finished exchange is concluded before anybody sees it, once."""
+
+    def __init__(self, stream: LiveStream, conclude: Callable[[Exchange], Exchange]) -> None:
+        self._stream = stream
+        self._conclude = conclude
+        self._exchange: Exchange | None = None
+
+    @property
+    def status(self) -> int | None:
+        return self._stream.status
+
+    @property
+    def headers(self) -> Headers:
+        return self._stream.headers
+
+    @property
+    def ended(self) -> bool:
+        return self._stream.ended
+
+    def read(self, events: int) -> list[Frame]:
+        frames = self._stream.read(events)
+        if self._stream.ended:
+            self.finish()
+        return frames
+
+    def finish(self) -> Exchange:
+        return self._concluded(self._stream.finish)
+
+    def close(self) -> Exchange:
+        return self._concluded(self._stream.close)
+
+    def _concluded(self, end: Callable[[], Exchange]) -> Exchange:
+        if self._exchange is None:
+            self._exchange = self._conclude(end())
+        return self._exchange
+
+
+class _UnsentStream:
+    """The `wire.LiveStream` of a request that was not sent."""
+
+    status = None
+    ended = True
+
+    def __init__(self, exchange: Exchange) -> None:
+        self.headers = Headers()
+        self._exchange = exchange
+
+    def read(self, events: int) -> list[Frame]:
+        return []
+
+    def finish(self) -> Exchange:
+        return self._exchange
+
+    def close(self) -> Exchange:
+        return self._exchange
+
+
+def not_sent(request: Request, why: str) -> Exchange:
+    """The record of a request that we decided not to send: no answer, and no time spent."""
+    ending = Ending(By.LIMIT, How.TIMEOUT, At.BEFORE_HEADERS, detail=why)
+    return Recorder(request).finish(ending, 0.0).with_excuse(why)

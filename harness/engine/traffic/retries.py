@@ -1,0 +1,140 @@
+"""Retries for a service that limits its callers: waits when it is told to come back later, up to a bound.
+
+Layer 4. Knows the statuses that mean "later" and how long to wait for each; must not know checks, scenarios or
+files. The caller does not see a refusal that was waited out, only the final answer. To see the refusals
+themselves, send through `GovernedDriver.show`.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from harness.contract import read
+from harness.engine.traffic.governed_driver import Policy
+from harness.resume.errors import retry_after
+from harness.wire import By, Exchange
+
+LATER = frozenset({429, 503})
+"""Statuses with which a service asks its callers to retry later."""
+
+MAX_WAIT = 70.0
+"""The longest single wait in seconds: enough for a quota per minute; a quota per day is not waited for."""
+
+MAX_TOTAL_WAIT = 300.0
+"""The default limit, in seconds, for all waits of a run together."""
+
+_LEAST = {
+    429: (0.0, 0.0, 4.0, 8.0, 16.0, 30.0),
+    503: (0.0, 0.0, 4.0),
+}
+"""Minimum seconds before each retry if the refusal names a time; they grow, since that time may be too short."""
+
+_GUESS = {
+    429: (1.0, 2.0, 4.0, 8.0, 16.0, 30.0),
+    503: (1.0, 2.0, 4.0),
+}
+"""Seconds before each retry if the refusal names no time: in all a quota's minute, or a short overload."""
+
+_SPENT = frozenset({"quota_exceeded"})
+"""Error codes of a quota that is not refilled before another day."""
+
+NO_TIME = "no time"
+"""What `missing_answer` returns for an exchange that our own haste excuses."""
+
+_LIMITED, _NOT_IMPLEMENTED = 429, 501
+_CODE = re.compile(r"[a-z_]{1,60}", re.ASCII)
+
+ReportWait = Callable[[float, Exchange], None]
+"""Called before each wait with its seconds and the refusal that asked for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waited:
+    """The number of waits, and their seconds in all."""
+
+    times: int = 0
+    seconds: float = 0.0
+
+
+class Retries(Policy):
+    """Repeats what was refused for now; all drivers of a run wait at most `limit` seconds together.
+
+    If the retries of one request are used up, no request is retried until something is answered again, so a target
+    that went down is not waited for at each of the remaining requests. Several threads may share one.
+    """
+
+    retried = LATER
+
+    def __init__(self, limit: float = MAX_TOTAL_WAIT, report_wait: ReportWait | None = None) -> None:
+        self.waited = Waited()
+        self._limit = limit
+        self._report_wait = report_wait
+        self._in_vain = False
+        self._lock = threading.Lock()
+
+    def note_answer(self) -> None:
+        """The next refusal is worth waiting for again."""
+        self._in_vain = False
+
+    def retry_delay(self, refusals: Sequence[Exchange], number: int) -> float | None:
+        """Reserve the wait, and report it. Several refusals share one, the longest."""
+        refusal = max(refusals, key=lambda exchange: retry_delay(exchange, number) or 0.0)
+        with self._lock:
+            seconds = None if self._in_vain else retry_delay(refusal, number)
+            if seconds is None or self.waited.seconds + seconds > self._limit:
+                self._in_vain = self._in_vain or number > 0
+                return None
+            self.waited = Waited(self.waited.times + 1, self.waited.seconds + seconds)
+        if self._report_wait is not None:
+            self._report_wait(seconds, refusal)
+        return seconds
+
+
+def retry_delay(exchange: Exchange, number: int = 0) -> float | None:
+    """Seconds to wait before retry `number` (from 0), or None if a retry is pointless.
+
+    It is pointless if the status is not in `LATER`, if no time is named and the quota is exhausted for long, if
+    the time named exceeds `MAX_WAIT`, or if all retries are used up.
+    """
+    if exchange.status not in LATER:
+        return None
+    named = retry_after({name.lower(): value for name, value in exchange.headers.items()})
+    if named is None and error_code(exchange) in _SPENT:
+        return None
+    pauses = (_GUESS if named is None else _LEAST)[exchange.status]
+    if number >= len(pauses) or (named or 0.0) > MAX_WAIT:
+        return None
+    return max(named or 0.0, pauses[number])
+
+
+def missing_answer(exchange: Exchange) -> str:
+    """What came instead of an answer that can be judged: a status, or how it ended. `""` if such an answer came.
+
+    A limited rate, a crash, a lost connection and our own haste say nothing about what was asked; 501 does.
+    """
+    if exchange.excuse:
+        return NO_TIME
+    status, ending = exchange.status, exchange.ending
+    if ending.by is not By.CLIENT and not exchange.complete:
+        return "no answer" if status is None else "an answer cut short"
+    if status == _LIMITED or (status is not None and status >= 500 and status != _NOT_IMPLEMENTED):
+        return str(status)
+    return ""
+
+
+def error_code(exchange: Exchange) -> str:
+    """The code in an error's body, or `""`; never its message, which may quote a key."""
+    body = read(exchange).json
+    error = body.get("error") if isinstance(body, dict) else None
+    code = error.get("code") if isinstance(error, dict) else None
+    return code if isinstance(code, str) and _CODE.fullmatch(code) else ""
+
+
+def format_refusal(exchange: Exchange) -> str:
+    """A refusal in a few words: the request, and the status and code of the answer."""
+    code = error_code(exchange)
+    answer = f"{exchange.status} ({code})" if code else f"{exchange.status}"
+    return f"{exchange.request.method} {exchange.request.raw_path} was answered {answer}"

@@ -1,0 +1,258 @@
+"""Faults that change the events of a stream, not its bytes: events are repeated, added, delayed, lose their ids.
+
+Layer 1. Knows events and the `StreamProtocol` of their API; must not know services. Each event is forwarded as one
+piece, as soon as it is complete; `replay` also keeps the events it may repeat.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from dataclasses import replace
+
+from harness.faults.cursor_codec import own_id
+from harness.faults.cut_faults import ending_of
+from harness.faults.plan import Cut, ErrorEvent, Ids, Late, Ping, Replay, Unknown
+from harness.faults.splitting import Event, Splitter
+from harness.wire import At, Chunk, Ending, Pause, Piece, StreamProtocol, encode
+
+_PING = b": ping\n\n"
+_UNKNOWN_TYPE = "harness.unknown"
+_ERROR = ("internal", "This error was put here by a fault plan.")
+
+
+class EventStage:
+    """A stage that works on whole events; a subclass decides what is sent in place of each."""
+
+    def __init__(self) -> None:
+        self._splitter = Splitter()
+        self._missing = 0  # bytes that the last chunk declared but did not contain
+        self.fired = False
+
+    def begin(self) -> list[Piece]:
+        """Pieces to send before the first byte."""
+        return []
+
+    def event(self, event: Event) -> list[Piece]:
+        """Pieces to send in place of one event."""
+        raise NotImplementedError
+
+    def feed(self, piece: Piece) -> list[Piece]:
+        """Forward pauses, hold bytes until their event is complete, flush an incomplete event at the ending."""
+        if isinstance(piece, Pause):
+            return [piece]
+        if isinstance(piece, Ending):
+            return self._end(piece)
+        self._missing = 0 if piece.declared is None else piece.declared - len(piece.data)
+        out = self._changed(self._splitter.feed(piece.data))
+        spilled = self._splitter.spill()
+        return [*out, Chunk(spilled)] if spilled else out
+
+    def _changed(self, events: list[Event]) -> list[Piece]:
+        out: list[Piece] = []
+        for event in events:
+            out += self.event(event)
+            if out and isinstance(out[-1], Ending):
+                break
+        return out
+
+    def _end(self, ending: Ending) -> list[Piece]:
+        """Flush what is held, then end. The pieces were rebuilt from events, so a torn chunk is rebuilt too."""
+        events, rest = self._splitter.finish()
+        out = self._changed(events)
+        if out and isinstance(out[-1], Ending):
+            return out
+        if self._missing > 0:
+            declared = len(rest) + self._missing
+            return [*out, Chunk(rest, declared), replace(ending, declared=declared, sent=len(rest))]
+        if ending.at is At.IN_CHUNK and (rest or out):
+            ending = replace(ending, at=At.IN_BODY, declared=None, sent=None)
+        return [*out, Chunk(rest), ending] if rest else [*out, ending]
+
+
+class Replayer(EventStage):
+    """`replay:K+N`, `dup:K`."""
+
+    def __init__(self, fault: Replay) -> None:
+        super().__init__()
+        self._left = fault.after
+        self._last: deque[bytes] = deque(maxlen=fault.count)
+
+    def event(self, event: Event) -> list[Piece]:
+        """The event; after the K-th one, the last N events again."""
+        if self._left == 0:
+            return [Chunk(event.raw)]
+        self._left -= 1
+        self._last.append(event.block)
+        if self._left:
+            return [Chunk(event.raw)]
+        self.fired = True
+        again = [Chunk(block) for block in self._last]
+        self._last.clear()
+        return [Chunk(event.raw), *again]
+
+
+class Inserter(EventStage):
+    """Base of the stages that add something after `after` events (None: after each event)."""
+
+    def __init__(self, after: int | None) -> None:
+        super().__init__()
+        self._after = after
+        self._count = 0
+
+    def event(self, event: Event) -> list[Piece]:
+        """The event, followed by the addition if one is due."""
+        self._count += 1
+        if self._after is not None and self._count != self._after:
+            return [Chunk(event.raw)]
+        self.fired = True
+        return [Chunk(event.raw), Chunk(self.added(event).replace(b"\n", event.newline))]
+
+    def added(self, event: Event | None) -> bytes:
+        """The bytes to add after `event` (None: before the first one); their lines end in LF."""
+        raise NotImplementedError
+
+    def begin(self) -> list[Piece]:
+        """The addition of `after=0`."""
+        if self._after != 0:
+            return []
+        self.fired = True
+        return [Chunk(self.added(None))]
+
+
+class Pinger(Inserter):
+    """`ping:K`, `ping:all`."""
+
+    def __init__(self, fault: Ping) -> None:
+        super().__init__(fault.after)
+
+    def added(self, event: Event | None) -> bytes:
+        """A comment."""
+        return _PING
+
+
+class Stranger(Inserter):
+    """`unknown:K`, `unknown:all`; the latter stops at the completion, after which no event is legal."""
+
+    def __init__(self, fault: Unknown, protocol: StreamProtocol) -> None:
+        super().__init__(fault.after)
+        self._protocol = protocol
+        self._over = False
+
+    def begin(self) -> list[Piece]:
+        """Nothing: only an event shows how this API names types, so `unknown:0` waits for the first one."""
+        return []
+
+    def event(self, event: Event) -> list[Piece]:
+        """The event and the unknown one if due, which for `unknown:0` comes before it."""
+        if self._after is None:
+            self._over = self._over or self._protocol.completes(event.payload() or {})
+            if self._over or event.frame.data == self._protocol.sentinel:
+                return [Chunk(event.raw)]
+        if self._after == 0 and not self.fired:
+            self.fired = True
+            return [Chunk(self.added(event).replace(b"\n", event.newline)), Chunk(event.raw)]
+        return super().event(event)
+
+    def added(self, event: Event | None) -> bytes:
+        """An event of an unknown type, which names it wherever `event` names its own."""
+        fields = ["type"] if event is None else _type_fields(event)
+        data = json.dumps(dict.fromkeys(fields, _UNKNOWN_TYPE), separators=(",", ":"))
+        named = event is None or event.frame.event is not None
+        return encode(_UNKNOWN_TYPE if named else None, data.encode())
+
+
+def _type_fields(event: Event) -> list[str]:
+    """The payload's fields that repeat the `event:` line; if there are none, the field that usually does."""
+    name = (event.frame.event or b"").decode("utf-8", "replace")
+    payload = event.payload() or {}
+    return [field for field, value in payload.items() if value == name] or ["type"]
+
+
+class Errer(Inserter):
+    """`error:K`, `error:K+id`. A resume after the error's own id continues after the real id before it."""
+
+    def __init__(self, fault: ErrorEvent, protocol: StreamProtocol) -> None:
+        super().__init__(fault.after)
+        self._protocol = protocol
+        self._own_id = fault.own_id
+        self._cursor: str | None = None
+
+    def event(self, event: Event) -> list[Piece]:
+        """The event, whose cursor is remembered, followed by the error if it is due."""
+        if self._own_id and not self.fired:
+            self._cursor = self._protocol.cursor(event.payload() or {}) or self._cursor
+        return super().event(event)
+
+    def added(self, event: Event | None) -> bytes:
+        """The API's own error event."""
+        return self._protocol.error_event(*_ERROR, own_id(self._cursor) if self._own_id else None)
+
+
+class Identifier(EventStage):
+    """`ids:none`, `ids:N`."""
+
+    def __init__(self, fault: Ids, protocol: StreamProtocol) -> None:
+        super().__init__()
+        self._protocol = protocol
+        self._every = fault.every
+        self._count = 0
+
+    def event(self, event: Event) -> list[Piece]:
+        """The event, with its cursor removed unless it is one of those that keep theirs."""
+        payload = event.payload()
+        if payload is None or self._protocol.cursor(payload) is None:
+            return [Chunk(event.raw)]
+        self._count += 1
+        if self._every is not None and self._count % self._every == 0:
+            return [Chunk(event.raw)]
+        self.fired = True
+        bare = self._protocol.with_cursor(payload, None)
+        data = json.dumps(bare, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+        name = None if event.frame.event is None else event.frame.event.decode("utf-8", "replace")
+        return [Chunk(event.raw[: event.lead] + encode(name, data, newline=event.newline))]
+
+
+class Completion(EventStage):
+    """Base of the faults that wait for the event that completes the stream."""
+
+    def __init__(self, protocol: StreamProtocol) -> None:
+        super().__init__()
+        self._protocol = protocol
+
+    def event(self, event: Event) -> list[Piece]:
+        """Forward every event unchanged, except the completing one."""
+        payload = event.payload()
+        if payload is None or not self._protocol.completes(payload):
+            return [Chunk(event.raw)]
+        self.fired = True
+        return self.completing(event)
+
+    def completing(self, event: Event) -> list[Piece]:
+        """Pieces to send in place of the completing event."""
+        raise NotImplementedError
+
+
+class Delayer(Completion):
+    """`late:S`."""
+
+    def __init__(self, fault: Late, protocol: StreamProtocol) -> None:
+        super().__init__(protocol)
+        self._seconds = fault.millis / 1000
+
+    def completing(self, event: Event) -> list[Piece]:
+        """The event after a pause."""
+        return [Pause(self._seconds), Chunk(event.raw)]
+
+
+class CompletionCutter(Completion):
+    """A cut at `completion`: all events but the completing one arrive."""
+
+    def __init__(self, cut: Cut, protocol: StreamProtocol) -> None:
+        super().__init__(protocol)
+        self._ending = ending_of(cut)
+
+    def completing(self, event: Event) -> list[Piece]:
+        """The comments before the event, then the ending."""
+        lead = event.raw[: event.lead]
+        return [Chunk(lead), self._ending] if lead else [self._ending]

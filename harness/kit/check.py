@@ -1,0 +1,168 @@
+"""A check: one rule, an exercise that several checks may share, and a pure judge function.
+
+Layer 1. Registration happens when the modules of a catalogue are imported.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Container, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from harness.kit.actions import STOPPED, Steps
+from harness.outcome import Finding, HarnessFault, Observation, Outcome, Rule, Unmet
+
+
+@dataclass(frozen=True, slots=True)
+class Exercise:
+    """How to obtain the exchanges that judges examine; runs once, however many checks share it.
+
+    `requests` and `interactions` are its cost on the reference: requests to the API (those to the harness's own
+    control API are free) and accepted creates. `front_end`: its requests (a wrong key, broken bytes) may be
+    answered by a front end before the API, whose errors have a shape of their own.
+    """
+
+    run: Callable[[Any], Steps]
+    requests: int
+    interactions: int
+    front_end: bool = False
+
+    @property
+    def name(self) -> str:
+        """The function's name, unique in the catalogue."""
+        return self.run.__name__
+
+
+T = TypeVar("T")
+"""The class that builds an exercise's requests."""
+
+Judge = Callable[..., Observation | Iterable[Finding]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One entry of the catalogue.
+
+    `judge` is pure and takes, by keyword, the results of the exercise that its signature names.
+    `accepts` lists in words every outcome that passes. `about` is the result that a finding refers to if it names
+    no exchange itself. `everywhere`: the rule applies to every answer of its kind, so a run also applies it to the
+    answers of its other exercises.
+    """
+
+    rule: Rule
+    title: str
+    profile: str
+    exercise: Exercise
+    judge: Judge
+    requires: frozenset[str] = frozenset()
+    accepts: tuple[str, ...] = ()
+    wants: tuple[str, ...] = ()
+    about: str = ""
+    everywhere: bool = False
+
+    @property
+    def id(self) -> str:
+        """The id of its rule; a rule has one check."""
+        return self.rule.id
+
+    def observe(self, exchanges: Mapping[str, Any]) -> Observation:
+        """Judge the results of the exercise.
+
+        Untestable if the exercise stopped before it had the results the judge needs, or if the judge raises
+        `Unmet` and found nothing broken before that. A finding without a rule gets this check's rule. One without
+        the name of an exchange gets `about`, or the judge's only parameter.
+        """
+        absent = [name for name in self.wants if name not in exchanges]
+        if absent:
+            return self._stopped(exchanges, absent)
+        found: list[Finding] = []
+        try:
+            result = self.judge(**{name: exchanges[name] for name in self.wants})
+            if isinstance(result, Observation):
+                return result
+            for finding in result:
+                found.append(self._placed(finding))  # noqa: PERF401  what was found before an Unmet counts
+        except Unmet as unmet:
+            if Observation.of(found).outcome is not Outcome.NOT_MET:
+                return Observation.untestable(unmet.reason, race_lost=unmet.race_lost)
+        return Observation.of(found)
+
+    def _stopped(self, exchanges: Mapping[str, Any], absent: list[str]) -> Observation:
+        reason = exchanges.get(STOPPED)
+        if not isinstance(reason, Unmet):
+            raise HarnessFault(
+                f"check {self.id!r} wants {', '.join(absent)}, which its exercise {self.exercise.name!r} never "
+                "returned: name the judge's parameters after the exercise's results"
+            )
+        return Observation.untestable(reason.reason, race_lost=reason.race_lost)
+
+    def _placed(self, finding: Finding) -> Finding:
+        named = finding if finding.rule else replace(finding, rule=self.id)
+        about = self.about or (self.wants[0] if len(self.wants) == 1 else "")
+        return named if named.where.exchange or not about else named.at(exchange=about)
+
+
+def exercise(
+    *, requests: int, interactions: int = 0, front_end: bool = False
+) -> Callable[[Callable[[T], Steps]], Exercise]:
+    """Declare an exercise and its cost on the reference; see `Exercise`."""
+
+    def declare(function: Callable[[T], Steps]) -> Exercise:
+        return Exercise(function, requests, interactions, front_end)
+
+    return declare
+
+
+class Registry:
+    """The checks of one area module, in the order in which they are shown."""
+
+    def __init__(
+        self, rules: Mapping[str, Rule], *, profiles: Container[str], capabilities: Iterable[str]
+    ) -> None:
+        self._rules = rules
+        self._profiles = profiles
+        self._capabilities = frozenset(capabilities)
+        self.checks: list[Check] = []
+
+    def check(
+        self,
+        rule_id: str,
+        exercise: Exercise,
+        *,
+        title: str,
+        profile: str,
+        requires: Iterable[str] = (),
+        accepts: Iterable[str] = (),
+        about: str = "",
+        everywhere: bool = False,
+    ) -> Callable[[Judge], Judge]:
+        """Register the decorated judge for a rule. Raises ValueError if rule, profile or capability is unknown."""
+        needed = frozenset(requires)
+        if rule_id not in self._rules:
+            raise ValueError(f"no rule {rule_id!r} among the rules of the contract: write the rule first")
+        if profile not in self._profiles or not needed <= self._capabilities:
+            raise ValueError(f"{rule_id}: unknown profile {profile!r} or capability in {sorted(needed)}")
+
+        def register(judge: Judge) -> Judge:
+            wants = tuple(inspect.signature(judge).parameters)
+            if about and about not in wants:
+                raise ValueError(
+                    f"{rule_id}: about={about!r}, which the judge does not look at: {', '.join(wants)}"
+                )
+            entry = Check(
+                rule=self._rules[rule_id],
+                title=title,
+                profile=profile,
+                exercise=exercise,
+                judge=judge,
+                requires=needed,
+                accepts=tuple(accepts),
+                wants=wants,
+                about=about,
+                everywhere=everywhere,
+            )
+            self.checks.append(entry)
+            return judge
+
+        return register

@@ -1,0 +1,222 @@
+"""The recording of one test: played from `cassettes/<module>/<test>.yaml`, or recorded there from a live service.
+
+Layer 7. Uses the paths and conventions of pytest-recording (record modes, `vcr_config`), but none of vcrpy's
+patches: clients reach us by transport or by URL. A request that was not recorded fails the test at its end, even
+if the code under test swallows the error.
+"""
+
+from __future__ import annotations
+
+import datetime
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from harness.cassette import Cassette, CassetteFile, Player, Target, load
+from harness.contract import PROTOCOL
+from harness.outcome import UsageFault
+from harness.plugin.environment_variables import PLACEHOLDER_KEY, own_key
+from harness.plugin.observed_service import Served
+from harness.plugin.recording_service import RecordingService
+from harness.plugin.vcr_compat import SUFFIX, cassette_name, guard_beside, is_marked
+from harness.wire import LogicalClock, Service
+
+LIVE = "https://generativelanguage.googleapis.com"
+PROPERTY = "interactions_cassette"
+"""The name of a remark on a cassette in a report's user_properties."""
+
+_MODES = ("none", "once", "new_episodes", "all", "rewrite")
+
+
+class CassetteFixture(Served):
+    """A recording that stands in for the API. After the test, `remarks` says what the user should look at."""
+
+    def __init__(self, path: Path, service: Service, *, waits: bool = False) -> None:
+        super().__init__(service, LogicalClock())
+        self.waits = waits
+        self.path = path
+        self.misses: list[str] = []
+        self.remarks: list[str] = []
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """The settings of a test's cassette, from the marker, the options and `vcr_config`."""
+
+    path: Path
+    record_mode: str = "none"
+    mode: str = "resume"
+    upstream: str = LIVE
+    dropped_headers: frozenset[str] = frozenset()
+    dropped_parameters: frozenset[str] = frozenset()
+    max_age: float | None = None
+    today: datetime.date = field(default_factory=lambda: datetime.datetime.now(datetime.UTC).date())
+
+
+@contextmanager
+def cassette_of(request: pytest.FixtureRequest) -> Iterator[CassetteFixture]:
+    """The cassette of a test. Fails the test for requests that were not recorded; adds remarks to its report."""
+    wanted = wanted_by(request)
+    with opened(wanted) as cassette:
+        yield cassette
+    for remark in cassette.remarks:
+        request.node.user_properties.append((PROPERTY, remark))
+    if cassette.misses:
+        pytest.fail(f"{cassette.path}: {cassette.misses[0]}", pytrace=False)
+
+
+def wanted_by(request: pytest.FixtureRequest) -> Wanted:
+    """Read the marker, the options and `vcr_config`. Raises UsageFault for wrong values."""
+    marker = request.node.get_closest_marker("interactions_cassette")
+    options = dict(marker.kwargs) if marker is not None else {}
+    named = marker.args[0] if marker is not None and marker.args else options.pop("path", None)
+    config = _vcr_config(request)
+    chosen = request.config.getoption("--record-mode", None)
+    mode = options.pop("record_mode", None) or chosen or config.get("record_mode") or "none"
+    if mode not in _MODES:
+        raise UsageFault(f"record_mode={mode!r} is none of {', '.join(_MODES)}")
+    wanted = Wanted(
+        path=_path(request, named, config),
+        record_mode=str(mode),
+        mode=options.pop("mode", "resume"),
+        upstream=options.pop("upstream", None) or _live_url(),
+        dropped_headers=_names(config.get("filter_headers")),
+        dropped_parameters=_names(config.get("filter_query_parameters")),
+        max_age=request.config.getoption("--interactions-max-age"),
+    )
+    if options:
+        unknown = next(iter(options))
+        raise UsageFault(f"interactions_cassette has no {unknown!r}: it takes path, record_mode, mode, upstream")
+    return wanted
+
+
+def opened(wanted: Wanted) -> AbstractContextManager[CassetteFixture]:
+    """Open a cassette, to play it or to record into it."""
+    if wanted.record_mode == "rewrite":
+        wanted.path.unlink(missing_ok=True)
+    records = wanted.record_mode in ("all", "new_episodes", "rewrite") or (
+        wanted.record_mode == "once" and not wanted.path.exists()
+    )
+    return _recording(wanted) if records else _playing(wanted)
+
+
+def outside_of(wanted: Wanted) -> str | None:
+    """The host that recording must reach; None if nothing is recorded."""
+    return None if wanted.record_mode == "none" else urlsplit(wanted.upstream).hostname
+
+
+def guard_of(
+    request: pytest.FixtureRequest, url: str, tell: Callable[[str], object]
+) -> AbstractContextManager[None]:
+    """The guard of a test with a cassette: allows this machine and the service to record."""
+    outside = outside_of(wanted_by(request))
+    return guard_beside(request, url, tell, (outside,) if outside else ())
+
+
+# Playing
+
+
+@contextmanager
+def _playing(wanted: Wanted) -> Iterator[CassetteFixture]:
+    if not wanted.path.is_file():
+        raise UsageFault(
+            f"there is no recording at {wanted.path}: run once with --record-mode=once (pytest-recording) or "
+            "@pytest.mark.interactions_cassette(record_mode='once'), and a key in GEMINI_API_KEY"
+        )
+    cassette = load(wanted.path)
+    player = Player(cassette.recordings, PROTOCOL, mode=wanted.mode)
+    fixture = CassetteFixture(wanted.path, player)
+    yield fixture
+    fixture.misses += [str(miss) for miss in player.misses]
+    unused = player.unused()
+    if unused and not player.misses:
+        shown = ", ".join(f"{recording.request.method} {recording.request.target}" for _, recording in unused[:3])
+        fixture.remarks.append(
+            f"{wanted.path.name}: {len(unused)} of {len(player.recordings)} not played: {shown}"
+        )
+    if (stale := _stale(cassette, wanted)) is not None:
+        fixture.remarks.append(stale)
+
+
+def _stale(cassette: Cassette, wanted: Wanted) -> str | None:
+    recorded = cassette.provenance.recorded if cassette.provenance is not None else ""
+    if wanted.max_age is None or not recorded:
+        return None
+    age = (wanted.today - datetime.date.fromisoformat(recorded)).days
+    if age <= wanted.max_age:
+        return None
+    return f"{wanted.path.name}: recorded {recorded}, {age} days ago (--interactions-max-age {wanted.max_age:g})"
+
+
+# Recording
+
+
+@contextmanager
+def _recording(wanted: Wanted) -> Iterator[CassetteFixture]:
+    from harness.benches.record import provenance_of  # imports the tap, which only recording needs
+
+    provenance = provenance_of(wanted.upstream, recorder="harness.pytest_plugin")
+    wanted.path.parent.mkdir(parents=True, exist_ok=True)
+    mode = "new_episodes" if wanted.record_mode == "rewrite" else wanted.record_mode
+    key = own_key() or (None if provenance.target is Target.LIVE else PLACEHOLDER_KEY)
+    with CassetteFile(wanted.path, PROTOCOL, mode=mode, provenance=provenance) as file:
+        service = RecordingService(
+            file,
+            wanted.upstream,
+            key=key,
+            headers=wanted.dropped_headers,
+            parameters=wanted.dropped_parameters,
+        )
+        yield CassetteFixture(wanted.path, service, waits=True)
+
+
+# Names and places
+
+
+def _path(request: pytest.FixtureRequest, named: object, config: Mapping[str, Any]) -> Path:
+    folder = Path(str(config["cassette_library_dir"])) if config.get("cassette_library_dir") else _folder(request)
+    theirs = folder / f"{cassette_name(request.node)}.yaml"
+    if named is None:
+        return theirs.with_name(f"{theirs.stem}{SUFFIX}.yaml") if is_marked(request.node) else theirs
+    path = Path(str(named))
+    inside = not path.is_absolute() and path.parent == Path()
+    if path.suffix not in (".yaml", ".yml"):
+        path = path.with_name(f"{path.name}.yaml")  # `gemini-3.5` has a dot but no suffix
+    chosen = (folder if inside else request.path.parent) / path
+    if chosen == theirs and is_marked(request.node):
+        raise UsageFault(
+            f"{chosen}: the test is marked `vcr` too, and vcrpy writes to that file: name another one, or leave "
+            f"`vcr` out if nothing but the Interactions API is recorded"
+        )
+    return chosen
+
+
+def _folder(request: pytest.FixtureRequest) -> Path:
+    """The folder that pytest-recording uses too; its fixture `vcr_cassette_dir` changes both."""
+    try:
+        return Path(request.getfixturevalue("vcr_cassette_dir"))
+    except pytest.FixtureLookupError:
+        return request.path.parent / "cassettes" / request.path.stem
+
+
+def _vcr_config(request: pytest.FixtureRequest) -> Mapping[str, Any]:
+    try:
+        value = request.getfixturevalue("vcr_config")
+    except pytest.FixtureLookupError:
+        return {}
+    return value if isinstance(value, Mapping) else {}
+
+
+def _names(value: object) -> frozenset[str]:
+    items = value if isinstance(value, list | tuple) else ()
+    return frozenset(str(item[0] if isinstance(item, list | tuple) else item).lower() for item in items)
+
+
+def _live_url() -> str:
+    return os.environ.get("INTERACTIONS_RECORD_URL") or LIVE

@@ -1,0 +1,92 @@
+"""The environment variables that direct clients to this session's server, even clients built at import time.
+
+Layer 7. Standard library only, because it is used in every pytest session. It binds a socket without listening on
+it. The server of `session` takes the socket over when a test first needs it, so no other process can get the port.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Sequence
+
+BASE_URL_VARIABLES = ("GOOGLE_GEMINI_BASE_URL",)
+KEY_VARIABLES = ("GEMINI_API_KEY", "GOOGLE_API_KEY")
+PLACEHOLDER_KEY = "interactions-harness"
+"""The value of the first of `KEY_VARIABLES` if neither is set, and of the ready-made clients, which need a key."""
+
+_BEFORE = "INTERACTIONS_HARNESS_BEFORE"
+"""The original values of the variables as JSON, for processes that inherit ours (the workers of xdist)."""
+
+
+class Environment:
+    """Sets the variables with `install`, restores them with `uninstall`, and switches in between with `route`."""
+
+    def __init__(self, variables: Sequence[str] = BASE_URL_VARIABLES) -> None:
+        self._variables = tuple(variables)
+        self._before: dict[str, str | None] = {}
+        self._found: dict[str, str | None] = {}
+        self._ours: dict[str, str] = {}
+        self.reserved: socket.socket | None = None
+        """Bound but not listening; None if no socket could be bound, or after the server took it over."""
+        self.port = 0
+
+    @property
+    def url(self) -> str:
+        """The URL of the session's server, even before it listens."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def install(self) -> None:
+        """Reserve the port and set the variables; if no port can be bound, change nothing."""
+        try:
+            self._reserve()
+        except OSError:  # a sandbox without a network: do not break a session that may not need the server
+            return
+        if not self._variables:
+            return
+        inherited = json.loads(os.environ.get(_BEFORE, "{}"))
+        self._ours = dict.fromkeys(self._variables, self.url)
+        if KEY_VARIABLES[0] in inherited or not any(os.environ.get(name) for name in KEY_VARIABLES):
+            self._ours[KEY_VARIABLES[0]] = PLACEHOLDER_KEY
+        self._before = {name: inherited.get(name, os.environ.get(name)) for name in self._ours}
+        self._found = {name: os.environ.get(name) for name in (*self._ours, _BEFORE)}
+        os.environ[_BEFORE] = json.dumps(self._before)
+        self.route(True)
+
+    def _reserve(self) -> None:
+        reserved = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        reserved.bind(("127.0.0.1", 0))
+        self.reserved = reserved
+        self.port = reserved.getsockname()[1]
+
+    def route(self, here: bool) -> None:
+        """Point clients built from now on to our server or, if not `here`, restore the original values."""
+        for name, ours in self._ours.items():
+            _put(name, ours if here else self._before[name])
+
+    def taken(self, port: int) -> None:
+        """Note that a server has taken over the reserved socket, or has bound its own if there was none."""
+        self.reserved = None
+        self.port = port
+
+    def uninstall(self) -> None:
+        """Leave the environment as it was."""
+        for name, value in self._found.items():
+            _put(name, value)
+        if self.reserved is not None:
+            self.reserved.close()
+            self.reserved = None
+
+
+def own_key() -> str | None:
+    """The user's own key; None if there is only the placeholder or no key."""
+    found = next(filter(None, map(os.environ.get, KEY_VARIABLES)), None)
+    return None if found == PLACEHOLDER_KEY else found
+
+
+def _put(name: str, value: str | None) -> None:
+    if value is None:
+        os.environ.pop(name, None)
+    else:
+        os.environ[name] = value

@@ -1,0 +1,1 @@
+"""The fixtures that know this API: chains, lifecycles, clients, drops. Layer 7."""

@@ -1,0 +1,112 @@
+"""`assert_conforms`: check a value of the Interactions API against the contract.
+
+Layer 7. For implementers of the API. The value may be a response of httpx or httpx2, the bytes of a stream,
+events, an interaction, or an exchange of the harness.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from harness.benches.client.client_results import events_of, plain
+from harness.contract import PROTOCOL, StreamJudge, judge_error, judge_interaction, read
+from harness.contract.data.json_parse import loads
+from harness.contract.rules import BY_ID, level_of
+from harness.outcome import Finding, Level, Severity, UsageFault
+from harness.outcome.words import counted
+from harness.report.finding_text import finding_lines
+from harness.wire import Exchange, encode
+from harness.wire.mask import Mask
+from harness.wire.message import EVENT_STREAM
+
+_SHOWN = 10
+
+
+def assert_conforms(value: Any, *, level: str = "SHOULD", background: bool = False) -> None:
+    """Assert that nothing in `value` breaks a rule of at least this `level` (MUST, SHOULD, MAY).
+
+    `background=True` says that a stream belongs to a background run, whose deltas should carry cursors.
+    """
+    __tracebackhide__ = True
+    wanted = _levels(level)
+    broken = [finding for finding in findings_of(value, background=background) if level_of(finding.rule) in wanted]
+    broken = [finding for finding in broken if finding.severity is Severity.BROKEN]
+    if broken:
+        lines = [_told(finding) for finding in broken[:_SHOWN]]
+        more = f"\n  … and {len(broken) - _SHOWN} more" if len(broken) > _SHOWN else ""
+        count = counted(len(broken), "finding")
+        raise AssertionError(f"{count} against the contract:\n" + "\n".join(lines) + more)
+
+
+def findings_of(value: Any, *, background: bool = False) -> list[Finding]:
+    """Judge a response, stream, interaction or exchange. Raises UsageFault for a value it cannot read."""
+    if isinstance(value, Exchange):
+        return list(read(value).findings)
+    if isinstance(value, bytes):
+        return _of_bytes(value, background)
+    if hasattr(value, "status_code") and hasattr(value, "headers"):
+        return _of_response(value, background)
+    events = events_of(list(value) if _is_lazy(value) else value)
+    if events is not None:
+        return _of_events(events, background)
+    body = plain(value)
+    if not isinstance(body, Mapping):
+        raise UsageFault(
+            f"assert_conforms cannot read a {type(value).__name__}: pass a response, the bytes of a stream, its "
+            "events, or an interaction"
+        )
+    return judge_error(body, None) if set(body) == {"error"} else judge_interaction(dict(body))
+
+
+def _of_response(response: Any, background: bool) -> list[Finding]:
+    data = response.content if hasattr(response, "content") else response.read()
+    if str(response.headers.get("content-type", "")).lower().startswith(EVENT_STREAM):
+        return _of_stream(data, background)
+    refused = response.status_code >= 400
+    read_body = loads(data)
+    if read_body.value is None and read_body.fault:
+        shown = data[:80].decode("utf-8", "replace")
+        return [Finding("err.shape" if refused else "create.schema", "the body is no JSON", "JSON", shown)]
+    return judge_error(read_body.value, response.status_code) if refused else judge_interaction(read_body.value)
+
+
+def _of_bytes(data: bytes, background: bool) -> list[Finding]:
+    return (
+        judge_interaction(loads(data).value) if data.lstrip()[:1] in (b"{", b"[") else _of_stream(data, background)
+    )
+
+
+def _of_stream(data: bytes, background: bool) -> list[Finding]:
+    judge = StreamJudge(background=background)
+    judge.feed(data)
+    return list(judge.finish().findings)
+
+
+def _of_events(events: Iterable[Mapping[str, Any]], background: bool) -> list[Finding]:
+    """Judge parsed events; their framing is unknown and not judged."""
+    judge = StreamJudge(background=background, framed=False)
+    for event in events:
+        judge.feed(encode(str(event.get("event_type", "")), msgspec.json.encode(event)))
+    return list(judge.finish().findings)
+
+
+def _is_lazy(value: Any) -> bool:
+    return hasattr(value, "__next__")
+
+
+def _levels(level: str) -> frozenset[Level]:
+    order = [Level.MUST, Level.SHOULD, Level.MAY]
+    if level.upper() not in order:
+        raise UsageFault(f"level={level!r} is none of MUST, SHOULD, MAY")
+    return frozenset(order[: order.index(Level(level.upper())) + 1])
+
+
+def _told(finding: Finding) -> str:
+    message, *compared = finding_lines(finding, Mask(fields=PROTOCOL.secret_fields))
+    rule = BY_ID.get(finding.rule)
+    lines = [f"{level_of(finding.rule)} {finding.rule}: {message}", *(f"  {line}" for line in compared)]
+    lines += [f"    {rule.statement} [{rule.source}]"] if rule is not None else []
+    return "\n".join(f"  {line}" for line in lines)

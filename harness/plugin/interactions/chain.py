@@ -1,0 +1,205 @@
+"""Build chains of interactions outside the code under test, and check what its next turn sends.
+
+Layer 7. Source of the rules: the chaining sample and the overview (a chain needs a settled predecessor, an agent's
+chain also its environment; tools are not inherited; a replayed thought keeps its signature).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.benches.client.client_results import plain
+from harness.contract import RUNNING
+from harness.contract.data.output import text_of
+from harness.outcome import UsageFault
+from harness.plugin.interactions.lifecycle import TOOL
+from harness.plugin.observed_service import InteractionsEmulator
+from harness.wire import Request
+from harness.wire.json_value import object_or_none
+
+AGENT = "antigravity-preview-09-2026"
+
+
+@dataclass(slots=True)
+class Link:
+    """One turn: what was sent, what was answered, and the turn that it follows."""
+
+    id: str
+    input: str
+    text: str
+    parent: Link | None
+    created: dict[str, Any] = field(repr=False)
+    running: bool = False
+    deleted: bool = False
+
+    @property
+    def environment_id(self) -> str | None:
+        """The environment (sandbox) of an agent's turn; None for a model's."""
+        return self.created.get("environment_id")
+
+    @property
+    def calls(self) -> list[dict[str, Any]]:
+        """The function calls that need a result."""
+        return [step for step in self.created.get("steps", ()) if step["type"] == "function_call"]
+
+    @property
+    def history(self) -> list[str]:
+        """Everything said so far, inputs and outputs alternating."""
+        before = self.parent.history if self.parent is not None else []
+        return [*before, self.input, self.text]
+
+
+class Chain:
+    """A chain of turns. `turn` adds one after `last` or, to fork, another; assertions judge the client's turns."""
+
+    def __init__(self, emulator: InteractionsEmulator) -> None:
+        self.emulator = emulator
+        self.links: list[Link] = []
+        self._seen: list[tuple[str | None, str | None]] = []
+        emulator.before.append(self._watch)
+
+    @property
+    def last(self) -> Link:
+        """The turn that was added last. Raises UsageFault if there is none."""
+        if not self.links:
+            raise UsageFault("the chain is empty: call turn() or build() first")
+        return self.links[-1]
+
+    def build(self, length: int, *, agent: bool = False) -> Link:
+        """Add `length` turns one after the other; return the last."""
+        for _ in range(length):
+            self.turn(agent=agent)
+        return self.last
+
+    def turn(
+        self,
+        text: str | None = None,
+        *,
+        after: Link | None = None,
+        agent: bool = False,
+        function_call: bool = False,
+        running: bool = False,
+        deleted: bool = False,
+    ) -> Link:
+        """Add one turn, answered with `text`.
+
+        `after` is the turn to follow, by default the last; `agent` uses an agent with an environment;
+        `function_call` ends the turn with a function call that needs a result; `running` leaves the turn in
+        progress until `emulator.release()`; `deleted` deletes it.
+        """
+        parent = after if after is not None else (self.links[-1] if self.links else None)
+        number = len(self.links) + 1
+        said, answer = f"Question {number}.", text or f"Answer {number}."
+        script: dict[str, Any] = {} if function_call else {"text": answer}
+        self.emulator.script({**script, "hold": True} if running else {**script, "ticks": 0})
+        created = self.emulator.create(input=said, **self._fields(parent, agent, function_call))
+        if not running:
+            created = self.emulator.call("GET", f"interactions/{created['id']}")
+        link = Link(created["id"], said, "" if function_call else answer, parent, created, running, deleted)
+        self.links.append(link)
+        if deleted:
+            self.emulator.call("DELETE", f"interactions/{link.id}")
+        return link
+
+    def assert_continued(self, after: Link | None = None) -> dict[str, Any]:
+        """Assert that the client's latest create correctly continues a turn (the last one); return its body."""
+        __tracebackhide__ = True
+        link = after or self.last
+        bodies = self.emulator.requests.bodies("create")
+        problem = self._wrong(link, bodies)
+        if problem:
+            raise AssertionError(f"the client {problem}.\n  the turn to go on from: {link.id}")
+        body: dict[str, Any] = bodies[-1]
+        return body
+
+    def assert_replayed(self, steps: Sequence[Any]) -> None:
+        """Assert that the client's latest create sends these steps back, as a stateless client must."""
+        __tracebackhide__ = True
+        bodies = self.emulator.requests.bodies("create")
+        given = bodies[-1].get("input") if bodies else None
+        sent = [item for item in given if isinstance(item, Mapping)] if isinstance(given, list) else []
+        for step in steps:
+            problem = _not_replayed(step, sent)
+            if problem:
+                raise AssertionError(f"the client {problem}.\n  it sent: {[item.get('type') for item in sent]}")
+
+    def assert_history(self, interaction_id: str, *expected: str) -> None:
+        """Assert the texts of a turn's history: inputs and outputs in order, from the beginning of the chain."""
+        __tracebackhide__ = True
+        seen = self.history_of(interaction_id)
+        if seen != list(expected):
+            raise AssertionError(
+                f"the turn {interaction_id} has another history:\n  {seen}\n  expected: {list(expected)}"
+            )
+
+    def history_of(self, interaction_id: str) -> list[str]:
+        """The texts of a turn and of all before it. Raises UsageFault for an unknown id."""
+        found = self.emulator.look(interaction_id)
+        if found is None:
+            raise UsageFault(f"there is no interaction {interaction_id!r}: was it deleted, or created elsewhere?")
+        previous = found.get("previous_interaction_id")
+        before = self.history_of(previous) if previous else []
+        return [*before, *(text for step in found["steps"] if (text := text_of(step.get("content"))))]
+
+    # Inside
+
+    def _fields(self, parent: Link | None, agent: bool, function_call: bool) -> dict[str, Any]:
+        fields: dict[str, Any] = {}
+        if parent is not None:
+            fields["previous_interaction_id"] = parent.id
+        if agent:
+            environment = parent.environment_id if parent is not None else None
+            fields |= {"agent": AGENT, "environment": environment or "remote"}
+        if function_call:
+            fields["tools"] = [TOOL]
+        return fields
+
+    def _watch(self, request: Request) -> None:
+        """Note the predecessor that a create named, and that predecessor's status at the time."""
+        if request.method != "POST" or request.segments[-1] != "interactions":
+            return
+        body = object_or_none(request.body)
+        if body is None:
+            return
+        previous = body.get("previous_interaction_id")
+        now = self.emulator.look(previous) if isinstance(previous, str) else None
+        self._seen.append((previous, now["status"] if now else None))
+
+    def _wrong(self, link: Link, bodies: Sequence[Any]) -> str:
+        if not bodies:
+            return "created no interaction"
+        for previous, status in self._seen:
+            if previous == link.id and status in RUNNING:
+                return (
+                    f"chained to an interaction that was still {status!r}: wait until it has settled, it is a 400"
+                )
+        body = bodies[-1]
+        previous = body.get("previous_interaction_id")
+        if previous is None:
+            return "sent no previous_interaction_id: the model has forgotten the conversation"
+        if previous != link.id:
+            return f"chained to {previous!r}, which is not the turn to go on from"
+        if link.environment_id and not body.get("environment"):
+            return f"dropped `environment`: an agent's chain needs it too (it was {link.environment_id!r})"
+        return _unanswered(link, body)
+
+
+def _unanswered(link: Link, body: Mapping[str, Any]) -> str:
+    given = body.get("input")
+    items = [item for item in given if isinstance(item, Mapping)] if isinstance(given, list) else []
+    answered = [item.get("call_id") for item in items if item.get("type") == "function_result"]
+    missing = [call["id"] for call in link.calls if call["id"] not in answered]
+    return f"left the function call {missing[0]!r} without a result" if missing else ""
+
+
+def _not_replayed(step: Any, sent: Sequence[Mapping[str, Any]]) -> str:
+    wanted = plain(step)
+    same = [item for item in sent if item.get("type") == wanted.get("type")]
+    if not same:
+        return f"left out a {wanted.get('type')} step: everything that was answered has to be sent back"
+    signature = wanted.get("signature")
+    if signature and all(item.get("signature") != signature for item in same):
+        return f"forgot the signature of a {wanted.get('type')} step: without it the turn is refused"
+    return ""

@@ -1,0 +1,86 @@
+"""Ready-made in-process clients of a test's service: google-genai if it is installed, otherwise plain httpx.
+
+Layer 7. No socket and no waiting; code that needs a real connection uses `base_url`. An in-process client has no
+connection that only its own event loop could close.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from harness.plugin.environment_variables import PLACEHOLDER_KEY
+from harness.plugin.observed_service import Served
+
+BASE_URL = "http://interactions.test"
+"""A placeholder for the host, which an in-process transport ignores."""
+
+
+@contextmanager
+def client(served: Served) -> Iterator[Any]:
+    """A `google.genai.Client`, or an `httpx.Client` if google-genai is not installed."""
+    if has_genai():
+        with _genai(served) as genai:
+            yield genai
+    else:
+        with _httpx().Client(transport=served.transport, base_url=BASE_URL, headers=_key()) as plain:
+            yield plain
+
+
+@contextmanager
+def async_client(served: Served) -> Iterator[Any]:
+    """The `aio` of a `google.genai.Client`, or an `httpx.AsyncClient` if google-genai is not installed."""
+    if has_genai():
+        with _genai(served) as genai:
+            yield genai.aio
+    else:
+        plain = _httpx().AsyncClient(transport=served.transport, base_url=BASE_URL, headers=_key())
+        with _closing(plain):
+            yield plain
+
+
+def has_genai() -> bool:
+    """Whether google-genai is installed."""
+    return _has("google") and _has("google.genai")
+
+
+@contextmanager
+def _genai(served: Served) -> Iterator[Any]:
+    from google import genai
+
+    library = importlib.import_module("httpx2") if _has("httpx2") else _httpx()
+    asynchronous = library.AsyncClient(transport=served.transport)
+    with library.Client(transport=served.transport) as sync, _closing(asynchronous):
+        options = genai.types.HttpOptions(
+            base_url=BASE_URL, httpx_client=sync, httpx_async_client=asynchronous
+        )  # google-genai does not close the clients it is given
+        made = genai.Client(api_key=PLACEHOLDER_KEY, http_options=options)
+        try:
+            yield made
+        finally:
+            made.close()
+
+
+@contextmanager
+def _closing(client: Any) -> Iterator[None]:
+    """Close our async client without an event loop, which works because its transport never awaits anything."""
+    try:
+        yield
+    finally:
+        with suppress(StopIteration):
+            client.aclose().send(None)
+
+
+def _key() -> dict[str, str]:
+    return {"x-goog-api-key": PLACEHOLDER_KEY}
+
+
+def _has(name: str) -> bool:
+    return importlib.util.find_spec(name) is not None
+
+
+def _httpx() -> Any:
+    return importlib.import_module("httpx")

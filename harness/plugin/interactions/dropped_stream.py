@@ -1,0 +1,183 @@
+"""Dropped streams for tests: turns the marker into cases, each of them one test or one turn of a loop.
+
+Layer 7. Knows markers, node ids and assertion messages; cases, their streams and the judgement of a client are in
+`harness.benches.client`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.benches.client.attempt import Drop
+from harness.benches.client.drop_case import Case
+from harness.benches.client.drop_cases import cases_of
+from harness.benches.client.stream_source import Source
+from harness.outcome import UsageFault
+from harness.outcome.words import counted
+from harness.plugin.observed_service import InteractionsEmulator
+from harness.plugin.sleep_skipping import Sleeps
+
+MOST_REQUESTS = 60
+"""Maximum requests for one dropped stream; a client that resumes sensibly needs three."""
+
+_PLAIN = Case(plan="pass")
+_MODES = ("tests", "loop")
+_OPTIONS = ("cuts", "first", "endings", "script", "cassette", "event_ids", "resume", "mode")
+
+
+def _options(case: Case) -> str:
+    """The marker options that select only this case; long values are shown as `…`, to be copied from the test."""
+    words = [f"cuts=[{case.plan!r}]"]
+    if case.event_ids != _PLAIN.event_ids:
+        words.append(f"event_ids=[{case.event_ids!r}]")
+    if case.resume != _PLAIN.resume:
+        words.append(f"resume={case.resume!r}")
+    words += [f"{name}=…" for name in ("script", "cassette") if getattr(case, name) != getattr(_PLAIN, name)]
+    return ", ".join(words)
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """Many cases in one test."""
+
+    cases: tuple[Case, ...]
+
+    def __str__(self) -> str:
+        return counted(len(self.cases), "cut")
+
+
+def parameters(definition: Any, seed: int = 0) -> list[Case | Loop]:
+    """The cases that a test's `interactions_dropped` marker asks for. Raises UsageFault for wrong options."""
+    marker = definition.get_closest_marker("interactions_dropped")
+    options = dict(marker.kwargs) if marker is not None else {}
+    if marker is not None and marker.args:
+        raise UsageFault("interactions_dropped takes its options by name: cuts='every-event', endings=['rst'], …")
+    for name in options:
+        if name not in _OPTIONS:
+            raise UsageFault(f"interactions_dropped has no option {name!r}: it takes {', '.join(_OPTIONS)}")
+    mode = options.pop("mode", "tests")
+    if mode not in _MODES:
+        raise UsageFault(f"interactions_dropped(mode={mode!r}): write {' or '.join(map(repr, _MODES))}")
+    if options.get("cassette") is not None:
+        options["cassette"] = str(Path(definition.path).parent / options["cassette"])
+    cases = cases_of(seed=seed, **options)
+    return [Loop(tuple(cases))] if mode == "loop" else list(cases)
+
+
+class DroppedStream:
+    """The stream of interaction `id`, dropped according to `plan`; iterate over it with `mode="loop"`.
+
+    In a loop, each turn has a separate stream of the same finished interaction, so that thousands are cheap.
+    """
+
+    def __init__(self, emulator: InteractionsEmulator, wanted: Case | Loop, nodeid: str = "") -> None:
+        self.emulator = emulator
+        self._nodeid = nodeid
+        self._loop = isinstance(wanted, Loop)
+        self._cases = wanted.cases if isinstance(wanted, Loop) else (wanted,)
+        self._drop: Drop | None = None
+        self._judged = False
+        self._asked = False
+        emulator.bound(MOST_REQUESTS)
+        if self._cases:
+            self._source = Source(emulator.emulator, self._cases[0])
+        if not self._loop:
+            self._begin(self._cases[0])
+
+    def _begin(self, case: Case) -> None:
+        if not self._source.serves(case):
+            self._source = Source(self.emulator.emulator, case)
+        if self._loop:
+            self._source.whole_of(self._source.id)  # reading the whole stream lets the run end
+        self._drop = drop = Drop(self._source, case)
+        self.emulator.service = drop.service
+        self.emulator.forget()
+        self.emulator.explain = lambda: f"the stream was dropped at {case}"
+
+    def __iter__(self) -> Iterator[DroppedStream]:
+        """Yield once for each cut."""
+        for case in self._cases:
+            self._begin(case)
+            yield self
+
+    @property
+    def was_asked(self) -> bool:
+        """Whether the test called an assertion, read what is expected, or looked at what the client sent."""
+        return self._asked or self.emulator.was_looked_at
+
+    @property
+    def _turn(self) -> Drop:
+        """The current drop. Raises UsageFault before the first turn of a loop."""
+        if self._drop is None:
+            raise UsageFault(
+                'no stream has been dropped yet: with mode="loop", write `for stream in dropped_stream:`'
+            )
+        return self._drop
+
+    @property
+    def case(self) -> Case:
+        """The case of this test or turn."""
+        return self._turn.case
+
+    @property
+    def id(self) -> str:
+        """The id of the interaction to read."""
+        return self._turn.id
+
+    @property
+    def plan(self) -> str:
+        """The faults injected into the connections, in the grammar of docs/faults.md."""
+        return self.case.plan
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """The events of the whole stream; reading this lets the run finish."""
+        self._asked = True
+        return self._turn.events
+
+    @property
+    def text(self) -> str:
+        """The text that the client must end with."""
+        self._asked = True
+        return self._turn.text
+
+    def assert_seen_once(self, collected: Any) -> None:
+        """Assert that `collected` (text, events, or interaction) is the whole stream, once and in order."""
+        __tracebackhide__ = True
+        self._asked = True
+        if problem := self._turn.problem(collected):
+            raise AssertionError(self._message(problem))
+
+    def assert_patient(self, sleeps: Sleeps, *, least: float = 0.1) -> None:
+        """Assert that the client waited between connections without new events (with `interactions_no_sleep`).
+
+        `least` is the seconds required for each such connection after the first.
+        """
+        __tracebackhide__ = True
+        self._asked = True
+        empty = [one for one in self._turn.streams if not one.events()]
+        if len(empty) > 1 and sleeps.total < least * (len(empty) - 1):
+            problem = f"asked {len(empty)} times in vain and slept {sleeps.total:g} s in all: it needs a delay"
+            raise AssertionError(self._message(problem))
+
+    def _message(self, problem: str) -> str:
+        self._judged = True
+        return f"dropped at {self.case}, the client {problem}.\n{self._circumstances()}"
+
+    def _circumstances(self) -> str:
+        """What was sent and received at this cut, and how to reproduce it."""
+        lines = ["  on the wire:", *(f"    {line}" for line in self._turn.wire() or ["nothing"])]
+        if self._loop:
+            lines.append(f"  this one alone:  @pytest.mark.interactions_dropped({_options(self.case)})")
+        elif self._nodeid:
+            lines.append(f"  this one again:  pytest '{self._nodeid}'")
+        return "\n".join(lines)
+
+    def told(self) -> str:
+        """What helps if the test fails at this cut, unless one of our assertions has already said it."""
+        unsaid = self._drop is not None and not self._judged
+        cut_at = [f"dropped at {self.case}", self._circumstances()] if unsaid else []
+        return "\n".join([*cut_at, *self.emulator.story.refusals()])

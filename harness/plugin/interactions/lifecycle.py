@@ -1,0 +1,258 @@
+"""Interactions in progress: for each route a run can take, a ready interaction and the expected outcome.
+
+Layer 7. A route is data: how the emulator answers, who interferes and when, and what waiting code must end with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.benches.client.client_results import status_of, text_in
+from harness.contract import RUNNING, STATUSES
+from harness.outcome import UsageFault
+from harness.plugin.observed_service import InteractionsEmulator
+from harness.plugin.sent_requests import call_of
+from harness.wire import Request
+
+TEXT = "All of the answer."
+MOST_REQUESTS = 100
+"""Maximum requests of one test; a client that waits politely needs ten."""
+
+TOOL = {
+    "type": "function",
+    "name": "get_weather",
+    "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+}
+_GRACE = 2  # requests tolerated after the end, such as the one that fetches the result
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """One way a run can go. `script` answers the first create, `then` the next one.
+
+    `acts` is (n, action): the action (cancel or delete) happens before the n-th GET. `status` is what the code
+    under test must end with; None means that the interaction was deleted and GET returns 404.
+    """
+
+    story: str
+    status: str | None
+    script: Mapping[str, Any] = field(default_factory=dict)
+    then: Mapping[str, Any] | None = None
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    acts: tuple[int, str] | None = None
+    text: str | None = TEXT
+
+
+ROUTES: dict[str, Route] = {
+    "completed": Route(story="two polls in progress, then completed", status="completed", script={"text": TEXT}),
+    "failed": Route(story="in progress, then failed", status="failed", script={"status": "failed"}, text=None),
+    "cancelled": Route(
+        story="somebody else cancels it after the first poll",
+        status="cancelled", script={"text": TEXT, "ticks": 20}, acts=(2, "cancel"), text=None,
+    ),
+    "cancelled_early": Route(
+        story="it is cancelled before anybody looks",
+        status="cancelled", script={"text": TEXT}, acts=(1, "cancel"), text=None,
+    ),
+    "cancelled_late": Route(
+        story="it is cancelled, and three polls still show it in progress",
+        status="cancelled", script={"text": TEXT, "ticks": 20, "cancel_lag": 3}, acts=(1, "cancel"), text=None,
+    ),
+    "requires_action": Route(
+        story="it stops for a function's result",
+        status="requires_action", fields={"tools": [TOOL]}, text=None,
+    ),
+    "function_result": Route(
+        story="it stops for a function's result; the client gives it in a next interaction, which completes",
+        status="completed", fields={"tools": [TOOL]}, then={"text": TEXT},
+    ),
+    "incomplete": Route(
+        story="it stops early, at a limit", status="incomplete", script={"text": TEXT, "status": "incomplete"}
+    ),
+    "queued": Route(
+        story="two polls show it queued before it runs", status="completed", script={"text": TEXT, "queued": 2}
+    ),
+    "deleted": Route(
+        story="somebody deletes it while it runs",
+        status=None, script={"text": TEXT, "ticks": 20}, acts=(3, "delete"), text=None,
+    ),
+    "requires_continuation": Route(
+        story="it stops with a continuation_token; the client goes on in a next interaction, which completes",
+        status="completed",
+        script={"text": "All ", "status": "requires_continuation"}, then={"text": "of the answer."},
+        text="of the answer.",
+    ),
+}  # fmt: skip
+
+COMMON = ("completed", "failed", "cancelled", "requires_action", "incomplete", "queued")
+"""The routes used without a marker."""
+
+
+def routes_of(definition: Any) -> list[str]:
+    """The routes named by a test's markers, `COMMON` by default. Raises UsageFault for an unknown name."""
+    names = [name for marker in definition.iter_markers("interactions_lifecycle") for name in marker.args]
+    for name in names:
+        if name != "all" and name not in ROUTES:
+            raise UsageFault(f"interactions_lifecycle({name!r}): the routes are {', '.join(ROUTES)}, or 'all'")
+    if "all" in names:
+        return list(ROUTES)
+    return list(dict.fromkeys(names)) or list(COMMON)
+
+
+class Lifecycle:
+    """One interaction that was created in the background and will take `route`.
+
+    Pass `id` to the code under test; `expected_status` and `expected_text` are the expected outcome (None: it was
+    deleted, or no text is expected). `tools` are those that the interaction declared.
+    """
+
+    def __init__(self, emulator: InteractionsEmulator, route: str) -> None:
+        self.emulator = emulator
+        self._name = route
+        self._route = ROUTES[route]
+        self._asked = False
+        self._gets = 0
+        self._shown: list[str] = []
+        script = self._route.script
+        if script:
+            emulator.script(script)
+        self.created = emulator.create(**self._route.fields)
+        self.id: str = self.created["id"]
+        if self._route.then is not None:
+            emulator.script(self._route.then)
+        emulator.bound(MOST_REQUESTS)
+        emulator.before.append(self._watch)
+        emulator.explain = self._now
+
+    @property
+    def was_asked(self) -> bool:
+        """Whether the test asked for the outcome or the route, or looked at what the client sent."""
+        return self._asked or self.emulator.was_looked_at
+
+    @property
+    def route(self) -> str:
+        """The name of the route. Reading it counts as a check, because the name implies the outcome."""
+        self._asked = True
+        return self._name
+
+    @property
+    def story(self) -> str:
+        """What happens on the route, in words."""
+        return self._route.story
+
+    @property
+    def expected_status(self) -> str | None:
+        """The status that the code under test must end with; None if the interaction was deleted."""
+        self._asked = True
+        return self._route.status
+
+    @property
+    def expected_text(self) -> str | None:
+        """The text that the code under test must end with; None if there is none to expect."""
+        self._asked = True
+        return self._route.text
+
+    @property
+    def tools(self) -> list[dict[str, Any]]:
+        """The tools that the interaction declares; they must be sent again with a function's result."""
+        return list(self._route.fields.get("tools", ()))
+
+    def assert_outcome(self, result: Any) -> None:
+        """Assert that the code under test ended correctly, given its status, interaction or exception."""
+        __tracebackhide__ = True
+        self._asked = True
+        problem = self._wrong_requests() or self._wrong_result(result) or self._too_many_polls()
+        if problem:
+            calls = ", ".join(self.emulator.requests.calls)
+            raise AssertionError(
+                f"on the route {self._name!r} ({self.story}) the client {problem}.\n  its calls: {calls}"
+            )
+
+    # Inside
+
+    def _watch(self, request: Request) -> None:
+        """Perform the route's action when it is due, and note the status that each poll is about to show."""
+        if request.method != "GET" or request.segments[-1] != self.id:
+            return
+        self._gets += 1
+        if self._route.acts is not None and self._route.acts[0] == self._gets:
+            if self._route.acts[1] == "cancel":
+                self.emulator.call("POST", f"interactions/{self.id}/cancel")
+            else:
+                self.emulator.call("DELETE", f"interactions/{self.id}")
+        now = self.emulator.look(self.id)
+        self._shown.append(now["status"] if now else "deleted")
+
+    def _now(self) -> str:
+        now = self.emulator.look(self.id)
+        status = now["status"] if now else "deleted"
+        return f"the interaction is {status!r} by now (route {self._name!r}: {self.story})"
+
+    def _wrong_result(self, result: Any) -> str:
+        expected = self._route.status
+        if expected is None:
+            return self._not_gone(result)
+        if isinstance(result, BaseException):
+            return f"raised {type(result).__name__} ({result}), but the interaction is to end as {expected!r}"
+        status = status_of(result)
+        if status in RUNNING:
+            return f"stopped waiting while the interaction was {status!r}: that is no end, it must be polled on"
+        if status in STATUSES and status != expected:
+            return f"ended with {status!r} instead of {expected!r}"
+        text = text_in(result) if status in STATUSES else status
+        if text is None and status not in STATUSES:
+            return f"ended with {result!r}, which has neither a status nor a text: return the interaction"
+        if self._route.text is not None and text is not None and text != self._route.text:
+            return f"ended with the text {text!r} instead of {self._route.text!r}"
+        return ""
+
+    def _not_gone(self, result: Any) -> str:
+        code = getattr(result, "status_code", None) or getattr(
+            getattr(result, "response", None), "status_code", None
+        )
+        if result is None or code == 404 or result == "deleted":
+            return ""
+        return f"ended with {result!r}, though the interaction was deleted: expected the 404, None or 'deleted'"
+
+    def _wrong_requests(self) -> str:
+        """What is wrong with the second create, on routes that require one; "" if nothing is."""
+        if self._route.then is None:
+            return ""
+        bodies = self.emulator.requests.bodies("create")
+        if not bodies:
+            return "never created the interaction that goes on"
+        body = bodies[-1]
+        if body.get("previous_interaction_id") != self.id:
+            return f"did not chain to it: previous_interaction_id is {body.get('previous_interaction_id')!r}"
+        return self._wrong_results(body) if self._name == "function_result" else self._wrong_token(body)
+
+    def _wrong_results(self, body: Mapping[str, Any]) -> str:
+        """Check that every pending call has a result. Source: the function calling section of the reference."""
+        now = self.emulator.look(self.id) or {}
+        pending = [step["id"] for step in now.get("steps", ()) if step["type"] == "function_call"]
+        given = body.get("input")
+        items = given if isinstance(given, list) else []
+        answered = [item.get("call_id") for item in items if item.get("type") == "function_result"]
+        missing = [call for call in pending if call not in answered]
+        if missing:
+            return f"gave no function_result for the call {missing[0]!r} (call_ids sent: {answered})"
+        if not body.get("tools"):
+            return "did not send the tools again: they are not inherited"
+        return ""
+
+    def _wrong_token(self, body: Mapping[str, Any]) -> str:
+        """Check that the token is sent back unchanged, without input. Source: the SDK."""
+        now = self.emulator.look(self.id) or {}
+        if body.get("continuation_token") != now.get("continuation_token"):
+            return "did not send the continuation_token back unchanged"
+        return "sent input together with the continuation_token" if "input" in body else ""
+
+    def _too_many_polls(self) -> str:
+        ends = [number for number, status in enumerate(self._shown) if status not in RUNNING]
+        late = len(self._shown) - ends[0] - 1 if ends else 0
+        calls = [call for call in map(call_of, self.emulator.requests) if call == "get"]
+        if late > _GRACE and len(calls) > _GRACE:
+            return f"asked {late} times more after it was {self._shown[ends[0]]!r}"
+        return ""

@@ -1,0 +1,164 @@
+"""Record a service while it answers: each piece is forwarded at once, and the record is kept before the last one.
+
+Layer 7. Knows an open cassette and the server to record; what a test asked for is read in `replay`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from itertools import chain
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from harness.benches.client.observed_streams import events_in
+from harness.cassette import CassetteFile, Recording
+from harness.cassette.replay.player import MISS_CODE, MISS_STATUS
+from harness.contract import PROTOCOL
+from harness.plugin.environment_variables import PLACEHOLDER_KEY
+from harness.transport.proxy.upstream import Upstream
+from harness.wire import (
+    At,
+    Body,
+    By,
+    Chunk,
+    Chunked,
+    Ending,
+    Exchange,
+    Framing,
+    Headers,
+    How,
+    Length,
+    Piece,
+    Recorder,
+    Request,
+    Response,
+)  # fmt: skip
+from harness.wire.message import EVENT_STREAM
+from harness.wire.secret_forms import secrets_in_header
+
+_KEY = "x-goog-api-key"
+_UNREACHED = (How.REFUSED, How.TLS)
+"""Endings not recorded: the service was not reached, and a replay would hide that nothing was recorded."""
+_HOP = ("host", "connection", "content-length", "transfer-encoding", "accept-encoding")
+
+
+class RecordingService:
+    """A `Service` that answers from the file if it can, and otherwise asks the server at `url` and records.
+
+    `key` replaces the placeholder that ready-made clients send; without a key, their requests are refused. The
+    `headers` and query `parameters` named here, in lower case, are sent but not written.
+    """
+
+    def __init__(
+        self, file: CassetteFile, url: str, *, key: str | None, headers: frozenset[str], parameters: frozenset[str]
+    ) -> None:
+        parts = urlsplit(url)
+        self._file = file
+        self._origin = f"{parts.scheme}://{parts.netloc}"
+        self._prefix = parts.path.rstrip("/")
+        self._upstream = Upstream(self._origin)
+        self._key = key
+        self._headers = headers
+        self._parameters = parameters
+
+    def __call__(self, request: Request) -> Response:
+        """Answer a request, forwarding each piece as it arrives."""
+        headers = request.headers.without(*_HOP)
+        if self._key is not None and headers.get(_KEY) == PLACEHOLDER_KEY:
+            headers = headers.having(_KEY, self._key)
+        request = Request(request.method, request.target, headers, request.body)
+        written = self._written(request)
+        known = self._file.play(written)
+        if known is not None:
+            return known.response(scale=0)
+        if not self._file.may_record:
+            return _miss(f"not recorded: {request.method} {request.raw_path}")
+        if self._key is None and request.headers.get(_KEY) == PLACEHOLDER_KEY:
+            return _miss("there is no key to record with: set GEMINI_API_KEY")
+        target = self._prefix + request.target
+        response = self._upstream(Request(request.method, target, request.headers, request.body))
+        response.body = _Kept(response, written, partial(self._keep, self._left_out(request)))
+        return response
+
+    def _keep(self, secrets: Sequence[str], exchange: Exchange) -> None:
+        if exchange.ending.how not in _UNREACHED:
+            self._file.add(Recording.of(exchange, origin=self._origin), secrets=secrets)
+
+    def _left_out(self, request: Request) -> list[str]:
+        """The values that `vcr_config` keeps out of files; the service may repeat them in its answer."""
+        headers = [secrets_in_header(n, v) for n, v in request.headers if n.lower() in self._headers]
+        return [*chain.from_iterable(headers), *(v for n, v in request.query if n.lower() in self._parameters)]
+
+    def _written(self, request: Request) -> Request:
+        """The request without what `vcr_config` keeps out of files; secrets are redacted separately."""
+        headers = Headers((n, v) for n, v in request.headers if n.lower() not in self._headers)
+        path, mark, query = request.target.partition("?")
+        if mark and self._parameters:
+            pairs = parse_qsl(query, keep_blank_values=True)
+            query = urlencode([pair for pair in pairs if pair[0].lower() not in self._parameters])
+        return Request(request.method, f"{path}?{query}" if query else path, headers, request.body)
+
+
+class _Kept:
+    """A body that is recorded while it is read.
+
+    If the client leaves after its interaction has completed, the rest of the body is read for the record.
+    """
+
+    def __init__(self, response: Response, request: Request, keep: Callable[[Exchange], None]) -> None:
+        self._inner: Body = response.body
+        self._keep = keep
+        self._began = time.monotonic()
+        self._is_stream = response.headers.media_type() == EVENT_STREAM
+        self._response = response
+        self._recorder = Recorder(request)
+        self._data = bytearray()
+        self._over = False
+
+    def __iter__(self) -> Iterator[Piece]:
+        return self
+
+    def __next__(self) -> Piece:
+        piece = next(self._inner)
+        if isinstance(piece, Ending):
+            self._finish(piece)
+        elif isinstance(piece, Chunk):
+            self._head()
+            self._recorder.chunk(piece, time.monotonic() - self._began)
+            if self._is_stream:
+                self._data += piece.data
+        return piece
+
+    def close(self) -> None:
+        if not self._over and (not self._is_stream or any(map(PROTOCOL.completes, events_in(bytes(self._data))))):
+            for _ in self:
+                pass
+        self._inner.close()
+        self._finish(Ending(By.CLIENT, How.FIN))
+
+    def _head(self) -> None:
+        if self._recorder.status is None:
+            response = self._response
+            self._recorder.head(response.status, _framed(response.headers, response.framing), response.framing)
+
+    def _finish(self, ending: Ending) -> None:
+        if self._over:
+            return
+        self._over = True
+        if ending.at not in (At.BEFORE_HEADERS, At.IN_HEADERS):
+            self._head()
+        self._keep(self._recorder.finish(ending, time.monotonic() - self._began))
+
+
+def _framed(headers: Headers, framing: Framing) -> Headers:
+    """Add the header fields that the framing implies, if they are missing, for other tools that read the file."""
+    if isinstance(framing, Length) and "content-length" not in headers:
+        return Headers([*headers, ("content-length", str(framing.size))])
+    if isinstance(framing, Chunked) and "transfer-encoding" not in headers:
+        return Headers([*headers, ("transfer-encoding", "chunked")])
+    return headers
+
+
+def _miss(reason: str) -> Response:
+    return Response.json(MISS_STATUS, PROTOCOL.error_body(MISS_STATUS, MISS_CODE, reason))

@@ -1,0 +1,113 @@
+"""The requests that the code under test sent, with assertions that show what differs.
+
+Layer 7. Knows how the API names its requests; must not know where the requests were logged.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from harness.outcome.words import counted
+
+_SHOWN, _BEGINNING = 1000, 60
+"""A diff shows texts of up to 1000 characters whole, and the first 60 characters of longer ones."""
+
+
+class Sent(list[dict[str, Any]]):
+    """Requests, oldest first: `{"method", "target", "headers", "body"}`; secrets masked, JSON bodies decoded."""
+
+    @property
+    def calls(self) -> list[str]:
+        """The call that each request made, as `call_of` names it."""
+        return [call_of(request) for request in self]
+
+    def bodies(self, call: str = "create") -> list[Any]:
+        """The bodies of the requests of one kind; `create` includes streamed ones."""
+        return [request["body"] for request in self if call_of(request).startswith(call)]
+
+    def assert_calls(self, *calls: str) -> None:
+        """Assert that exactly these calls were made, in this order; `stream after …` matches any cursor."""
+        __tracebackhide__ = True
+        made = [
+            "stream after …" if "stream after …" in calls and c.startswith("stream after") else c
+            for c in self.calls
+        ]
+        if made != list(calls):
+            raise AssertionError("the client made other calls than expected:\n" + _diff(list(calls), made))
+
+    def assert_created(self, *bodies: Mapping[str, Any]) -> None:
+        """Assert as many creates as given, each with at least these fields, at any depth."""
+        __tracebackhide__ = True
+        sent = self.bodies("create")
+        shown = [_part(body, wanted) for body, wanted in zip(sent, bodies, strict=False)] + sent[len(bodies) :]
+        if shown != list(bodies):
+            raise AssertionError("the client created something else than expected:\n" + _diff(list(bodies), shown))
+
+    def assert_count(self, call: str, *, at_most: int, at_least: int = 0) -> None:
+        """Assert how many requests of one kind were made."""
+        __tracebackhide__ = True
+        count = sum(made.startswith(call) for made in self.calls)
+        if not at_least <= count <= at_most:
+            raise AssertionError(
+                f"the client made {counted(count, 'call')} of the kind {call!r}, "
+                f"expected from {at_least} to {at_most}:\n  " + "\n  ".join(self.calls)
+            )
+
+
+def call_of(request: Mapping[str, Any]) -> str:
+    """The call that a logged request makes: create, create stream, get, stream, cancel, delete.
+
+    A resumed stream is `stream after <last_event_id>`; any other request is its method and path.
+    """
+    parts = urlsplit(request["target"])
+    path = [segment for segment in parts.path.split("/") if segment]
+    method, body = request["method"], request["body"]
+    if path[-1:] == ["interactions"] and method == "POST":
+        return "create stream" if isinstance(body, Mapping) and body.get("stream") is True else "create"
+    if path[-1:] == ["cancel"] and method == "POST":
+        return "cancel"
+    if path[-2:-1] != ["interactions"] or method not in ("GET", "DELETE"):
+        return f"{method} {parts.path}"
+    if method == "DELETE":
+        return "delete"
+    query = parse_qs(parts.query)
+    if query.get("stream", [""])[-1].lower() != "true":
+        return "get"
+    cursor = query.get("last_event_id")
+    return f"stream after {cursor[-1]}" if cursor else "stream"
+
+
+def _part(sent: Any, wanted: Any) -> Any:
+    """The part of what was sent that `wanted` names; lists of equal length are reduced item by item."""
+    if isinstance(sent, list) and isinstance(wanted, list) and len(sent) == len(wanted):
+        return [_part(one, asked) for one, asked in zip(sent, wanted, strict=True)]
+    if not isinstance(sent, Mapping) or not isinstance(wanted, Mapping):
+        return sent
+    return {name: _part(sent[name], wanted[name]) for name in wanted if name in sent}
+
+
+def _diff(expected: Iterable[Any], actual: Iterable[Any]) -> str:
+    lines = difflib.ndiff(_lines(expected), _lines(actual))
+    return "\n".join(["  (- expected, + sent)", *("  " + line for line in lines if not line.startswith("?"))])
+
+
+def _lines(value: Iterable[Any]) -> list[str]:
+    if all(isinstance(item, str) for item in value):
+        return [str(item) for item in value]
+    shown = _readable(list(value))
+    return json.dumps(shown, indent=2, ensure_ascii=False, sort_keys=True, default=str).splitlines()
+
+
+def _readable(value: Any) -> Any:
+    """Cut long texts, so that an inline image fits on a screen; a digest still distinguishes two of them."""
+    if isinstance(value, str) and len(value) > _SHOWN:
+        digest = hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+        return f"{value[:_BEGINNING]}… ({len(value)} characters, sha256 {digest}…)"
+    if isinstance(value, Mapping):
+        return {name: _readable(inner) for name, inner in value.items()}
+    return [_readable(item) for item in value] if isinstance(value, list) else value

@@ -1,0 +1,147 @@
+"""One server for a whole pytest session, which gives each test its own service.
+
+Layer 7. Each test's URL has a unique path prefix, so that a client that outlives its test cannot reach another
+test's interactions. A client that found the URL in the environment reaches the test that is running.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from harness.outcome import UsageFault
+from harness.plugin.environment_variables import Environment
+from harness.wire import Clock, Request, Response, Service
+
+if TYPE_CHECKING:
+    from harness.benches.server.page_guard import PageGuard
+
+_PREFIX = re.compile(r"/t(\d+)(?=/|$)")
+_NO_TEST = (
+    "no test that uses an interactions fixture is running: request `interactions_emulator` in this test, or "
+    "switch the redirection off with `interactions_environment =` in the pytest configuration"
+)
+_OVER = "this URL belonged to a test that is over: build the client anew in each test"
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """The service of a test; if it `waits`, it is called on threads, so that it does not block others."""
+
+    service: Service
+    clock: Clock
+    waits: bool = False
+
+
+class Session:
+    """The session's server. Use `serving(tenant)` while a test runs; it listens from first use until `close`."""
+
+    def __init__(self, environment: Environment) -> None:
+        self.environment = environment
+        self._router = _Router()
+        self._server: Any = None
+        self._failure: Exception | None = None
+
+    @contextmanager
+    def serving(self, tenant: Tenant) -> Iterator[str]:
+        """Yield the path prefix under which `tenant` answers; requests without a prefix reach it too meanwhile."""
+        number = self._router.enter(tenant)
+        self._try_to_listen()
+        try:
+            yield f"/t{number}"
+        finally:
+            self._router.leave(number)
+
+    @property
+    def url(self) -> str:
+        """The root URL of the server. Raises UsageFault if sockets are forbidden."""
+        if self._server is None:
+            raise UsageFault(
+                f"there is no socket to serve on ({self._failure}): sockets seem to be forbidden in this test "
+                "(pytest-socket?); allow them for 127.0.0.1, or use `.transport`, which needs none"
+            )
+        return self.environment.url
+
+    def _try_to_listen(self) -> None:
+        if self._server is not None:
+            return
+        try:
+            # Try this first: an event loop library that is imported while sockets are forbidden stays broken.
+            socket.socket().close()
+            self._server = self._listening()
+        except Exception as error:
+            # Whatever forbids sockets (pytest-socket raises a RuntimeError) must not prevent in-process use.
+            self._failure = error
+
+    def _listening(self) -> Any:
+        from harness.benches.server.page_guard import PageGuard
+        from harness.transport.proxy.threaded_server import WaitingServer
+        from harness.transport.server.server_thread import InThread
+
+        router, environment = self._router, self.environment
+        service = partial(router.answer, PageGuard())
+        server = WaitingServer(service, waits=router.waits, sock=environment.reserved)
+        thread = InThread(server)
+        thread.start()
+        environment.taken(server.port)
+        return thread
+
+    def close(self) -> None:
+        """Stop listening, leaving no thread and no socket."""
+        server, self._server = self._server, None
+        if server is not None:
+            server.stop()
+
+
+class _Router:
+    """A service that routes by prefix to the tests' services, and without a prefix to the latest."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._open: dict[int, Tenant] = {}
+
+    def enter(self, tenant: Tenant) -> int:
+        self._count += 1
+        self._open[self._count] = tenant
+        return self._count
+
+    def leave(self, number: int) -> None:
+        del self._open[number]
+
+    @property
+    def current(self) -> Tenant | None:
+        """The service that was opened last, None if none is open."""
+        return next(reversed(self._open.values()), None)
+
+    def waits(self, request: Request) -> bool:
+        """Whether the service for a request may take real time to answer."""
+        tenant, _ = self._found(request)
+        return isinstance(tenant, Tenant) and tenant.waits
+
+    def answer(self, guard: PageGuard, request: Request) -> Response:
+        """The answer of the test's service; `guard` keeps web pages away from its control API."""
+        tenant, target = self._found(request)
+        if isinstance(tenant, str):
+            return _refused(tenant)
+        inner = Request(request.method, target, request.headers, request.body)
+        response = guard.refusal_of_control(inner) or tenant.service(inner)
+        response.clock = tenant.clock  # even if another test is current when the response pauses
+        return response
+
+    def _found(self, request: Request) -> tuple[Tenant | str, str]:
+        """The tenant that answers, or the reason why none does; and the target without a prefix."""
+        found = _PREFIX.match(request.target)
+        if found is None:
+            return self.current or _NO_TEST, request.target
+        return self._open.get(int(found[1])) or _OVER, request.target[found.end() :] or "/"
+
+
+def _refused(message: str) -> Response:
+    from harness.contract import PROTOCOL
+
+    return Response.json(400, PROTOCOL.error_body(400, "no_test", message))

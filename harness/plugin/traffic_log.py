@@ -1,0 +1,92 @@
+"""The requests and answers of a test in a few lines, for the report of a failing test.
+
+Layer 7. Keeps only the status and ending of an answer, and the body of an error, which says what was wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain
+
+from harness.benches.client.observed_streams import grouped, watched
+from harness.contract import PROTOCOL
+from harness.plugin.sent_requests import call_of
+from harness.wire import At, Body, Ending, Piece, Request, Response
+from harness.wire.mask import Mask
+from harness.wire.secret_forms import secrets_in_header
+from harness.wire.secret_patterns import is_secret_header
+
+_SHOWN = 15
+
+
+class Story:
+    """Collects answers with `heard(request, response)`, and refused connections with `refused(message)`."""
+
+    def __init__(self) -> None:
+        self._answers: list[_Answer] = []
+        self._refused: list[str] = []
+
+    def heard(self, request: Request, response: Response) -> Response:
+        """Note an answer, and return it."""
+        self._answers.append(_Answer(request, response))
+        return response
+
+    def refused(self, message: str) -> None:
+        """Note a refused connection to another machine."""
+        self._refused.append(message)
+
+    def lines(self) -> list[str]:
+        """The latest answers, then all refusals, oldest first; empty if there were none."""
+        told = grouped(map(str, self._answers))
+        left_out = [f"… {len(told) - _SHOWN} more before"] if len(told) > _SHOWN else []
+        return [*left_out, *told[-_SHOWN:], *self.refusals()]
+
+    def refusals(self) -> list[str]:
+        """The refused connections, each once."""
+        return list(dict.fromkeys(self._refused))
+
+
+def called(request: Request) -> str:
+    """The call that a request makes, such as `create` or `stream after …`."""
+    streamed = {"stream": b'"stream":true' in request.body.replace(b" ", b"")}
+    return call_of({"method": request.method, "target": request.target, "body": streamed})
+
+
+class _Answer:
+    """One answer, shown in a line. Wraps the response's body, to see the ending."""
+
+    def __init__(self, request: Request, response: Response) -> None:
+        self._request = request
+        self._status = response.status
+        self._refusal = watched(request, response) if response.status >= 400 else None
+        self._inner: Body = response.body
+        self._ending: Ending | None = None
+        response.body = self
+
+    def __iter__(self) -> Iterator[Piece]:
+        return self
+
+    def __next__(self) -> Piece:
+        piece = next(self._inner)
+        if isinstance(piece, Ending):
+            self._ending = piece
+        return piece
+
+    def close(self) -> None:
+        self._inner.close()
+
+    def __str__(self) -> str:
+        what, ending = called(self._request), self._ending
+        if ending is None or ending.complete:
+            error = self._refusal.error if self._refusal is not None else ""
+            return f"{what} → {self._status}" + (f": {_masked(self._request, error)}" if error else "")
+        how = f"{ending.how} ({ending.detail})" if ending.detail else str(ending.how)
+        unanswered = ending.at in (At.BEFORE_HEADERS, At.IN_HEADERS)
+        return f"{what} → no answer, {how}" if unanswered else f"{what} → {self._status}, then {how}"
+
+
+def _masked(request: Request, text: str) -> str:
+    """A service's text without the secrets of the client's request."""
+    held = (secrets_in_header(name, value) for name, value in request.headers if is_secret_header(name))
+    secrets = [*chain.from_iterable(held), *(value for name, value in request.query if name == "key")]
+    return Mask({str(n): secret for n, secret in enumerate(secrets)}, PROTOCOL.secret_fields).text(text)

@@ -1,0 +1,132 @@
+"""Support for tests that are also marked `vcr`: vcrpy plays other services, and is kept away from ours.
+
+Layer 7. Knows pytest-recording's paths, fixture and persister, and the open vcrpy cassette that the fixture
+returns. Of a file, it knows only the metadata and whether a dropped stream is in it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.plugin.network_guard import loopback_only
+
+SUFFIX = ".interactions"
+"""Added to the test's name to name our recording, if vcrpy's cassette already has that name."""
+
+_STREAM = re.compile(rb"^\s*[\"']?x-stream[\"']?:", re.MULTILINE)
+
+
+def is_marked(item: Any) -> bool:
+    """Whether a test is marked `vcr`."""
+    return item.get_closest_marker("vcr") is not None
+
+
+def cassette_name(item: Any) -> str:
+    """`test_name`, or `Class.test_name`, as pytest-recording names its files."""
+    name = f"{item.cls.__name__}.{item.name}" if getattr(item, "cls", None) else str(item.name)
+    return re.sub(r"[<>:\"/\\|?*\x00-\x1f]", "-", name)
+
+
+def guard_beside(
+    request: pytest.FixtureRequest, url: str, tell: Callable[[str], object], allow: tuple[str, ...] = ()
+) -> AbstractContextManager[None]:
+    """The guard of a test with one of our fixtures, whose server is at `url`; `tell` is called for each refusal.
+
+    There is no guard while vcrpy records, as with pytest-recording's own. vcrpy ignores requests to our server.
+    """
+    cassette = _open_cassette(request)
+    if cassette is not None:
+        _leave_out(cassette, url)
+        if not cassette.write_protected:
+            return nullcontext()
+    return loopback_only(allow=allow, tell=tell)
+
+
+def _open_cassette(request: pytest.FixtureRequest) -> Any:
+    if not is_marked(request.node):
+        return None
+    try:
+        found = request.getfixturevalue("vcr")
+    except pytest.FixtureLookupError:
+        return None
+    return found if hasattr(found, "filter_request") else None
+
+
+def _leave_out(cassette: Any, url: str) -> None:
+    """Make vcrpy ignore requests to `url`, before the user's own filters run.
+
+    There is no public way: `ignore_hosts` does not support ports, and the user's own filters come first.
+    """
+    filtered = cassette._before_record_request
+    cassette._before_record_request = lambda request: None if request.uri.startswith(url) else filtered(request)
+
+
+def bear_metadata(vcr: Any) -> None:
+    """Let pytest-recording, which owns `vcr`, play files with a top-level `metadata`, as ours have."""
+    vcr.register_persister(_MetadataAside(vcr.persister))
+
+
+class _MetadataAside:
+    """Wraps pytest-recording's persister, which cannot handle the metadata that vcrpy passes on since 9.4.
+
+    That persister expects (requests, responses) from each file, however many it joins. If vcrpy supports metadata,
+    that of the test's own file is added again; otherwise it would be lost when vcrpy rewrites the file.
+    """
+
+    def __init__(self, persister: Any) -> None:
+        self._persister = persister
+
+    def load_cassette(self, path: str, serializer: Any) -> tuple[Any, ...]:
+        from vcr.cassette import Cassette  # type: ignore[import-untyped]
+
+        aside = _Aside(serializer)
+        loaded = tuple(self._persister.load_cassette(path, aside))
+        own = aside.found[0] if aside.found and Path(path).is_file() else None
+        return (*loaded[:2], own) if own and hasattr(Cassette, "get_metadata") else loaded
+
+    def save_cassette(self, path: str, contents: Any, serializer: Any) -> None:
+        self._persister.save_cassette(path, contents, serializer)
+
+
+class _Aside:
+    """A serializer that moves the metadata of each file it reads to `found`."""
+
+    def __init__(self, serializer: Any) -> None:
+        self._serializer = serializer
+        self.found: list[Any] = []
+
+    def deserialize(self, text: str) -> Any:
+        data = self._serializer.deserialize(text)
+        self.found.append(data.pop("metadata", None) if isinstance(data, dict) else None)
+        return data
+
+
+def refuse_plain_replay(item: Any) -> None:
+    """Fail a test marked for plain vcrpy if its cassette has a dropped stream: vcrpy would end it normally."""
+    folder = item.path.parent / "cassettes" / item.path.stem
+    markers = [str(arg) for marker in item.iter_markers("vcr") for arg in marker.args]
+    for path in [folder / f"{cassette_name(item)}.yaml", *(folder / name for name in markers)]:
+        if (drop := _drop_in(path)) is not None:
+            pytest.fail(
+                f"{path}: {drop}, and plain vcrpy would play it as a clean end: "
+                "mark the test with interactions_cassette instead of vcr",
+                pytrace=False,
+            )
+
+
+def _drop_in(path: Path) -> str | None:
+    if not path.is_file() or not _STREAM.search(path.read_bytes()):
+        return None
+    from harness.cassette import load
+
+    for recording in load(path).recordings:
+        if not recording.complete:
+            asked = f"{recording.request.method} {recording.request.target}"
+            return f"{asked} was dropped when it was recorded ({recording.ending.how})"
+    return None

@@ -1,0 +1,57 @@
+"""What changed between two recordings, as lines for a person and as plain data.
+
+Layer 6. The shape of the data is published in `schemas/output/diff.schema.json`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from harness.benches.recordings.diff import Drift, Drifts
+from harness.outcome.words import counted
+from harness.report.exchange_text import printable
+
+_NAMED = 3
+
+
+def drift_lines(drifts: Drifts, *, content: bool = True) -> Iterator[str]:
+    """One line for each drift, however many exchanges show it; drifts of shape first."""
+    for drift, labels in drifts.shape.items():
+        yield printable(f"{shape_line(drift)}  [{_named(labels)}]")
+    if content:
+        for drift, labels in drifts.content.items():
+            yield printable(f"content  {drift}  [{_named(labels)}]")
+
+
+def shape_line(drift: Drift) -> str:
+    """A drift of shape, without the exchanges that show it."""
+    return f"SHAPE    {drift}"
+
+
+def _named(labels: Sequence[str]) -> str:
+    names = list(dict.fromkeys(labels))
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
+
+
+def drift_totals(drifts: Drifts) -> str:
+    """The number of drifts of each kind."""
+    shape, content = len(drifts.shape), len(drifts.content)
+    return f"compared {counted(drifts.compared, 'exchange')}; drifts: {shape} of shape, {content} of content"
+
+
+def drift_record(drifts: Drifts) -> dict[str, Any]:
+    """The comparison as plain data; the caller adds where the recordings are."""
+    return {
+        "compared": drifts.compared,
+        "shape": _records(drifts.shape),
+        "content": _records(drifts.content),
+    }
+
+
+def _records(drifts: Mapping[Drift, list[str]]) -> list[dict[str, Any]]:
+    return [
+        {"place": drift.place, "before": drift.before, "after": drift.after, "exchanges": labels}
+        for drift, labels in drifts.items()
+    ]

@@ -1,0 +1,43 @@
+"""One finding in words: what is wrong, where, what was expected and what came.
+
+Layer 6. The only place that words a finding for people; must not know what a run, a file or a test does with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from harness.outcome import Finding, Where
+from harness.report.exchange_text import printable
+from harness.wire.mask import Mask
+
+
+def finding_lines(finding: Finding, mask: Mask) -> Iterator[str]:
+    """The message with its place, then what was expected and what came, if known; secrets hidden."""
+    where = place(finding.where)
+    yield _line(mask.text(finding.message) + (f" ({mask.text(where)})" if where else ""))
+    yield from compared_lines(finding, mask)
+
+
+def compared_lines(finding: Finding, mask: Mask) -> Iterator[str]:
+    """What was expected and what came, if known, indented; secrets hidden."""
+    if finding.expected:
+        yield _line(f"  expected: {mask.text(finding.expected)}")
+    if finding.actual:
+        yield _line(f"  actual:   {mask.text(finding.actual)}")
+
+
+def _line(text: str) -> str:
+    """Make the text one line, even if it quotes a body with line breaks."""
+    return printable(text).replace("\n", r"\n")
+
+
+def place(where: Where) -> str:
+    """The known parts of `exchange 'x', event 3, bytes 10–20, at $.id`; the file is left to the headline."""
+    parts = [
+        f"exchange {where.exchange!r}" if where.exchange else "",
+        f"event {where.event}" if where.event is not None else "",
+        f"bytes {where.start}–{where.end}" if where.start is not None else "",
+        f"at {where.pointer}" if where.pointer else "",
+    ]
+    return ", ".join(part for part in parts if part)

@@ -1,0 +1,116 @@
+"""The report on a session that records scenarios: text while it runs, and the session as plain data.
+
+Layer 6. Colour and the progress line appear only on a terminal. What a target says is masked before it is shown.
+The shape of the data is published in `schemas/output/record-scenarios.schema.json`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TextIO
+
+from harness.benches.record.proof import State
+from harness.benches.record.session import NOT_BEGUN, Begun, Event, Recorded, Session, Waits
+from harness.outcome.words import counted
+from harness.report.diff_text import drift_record, shape_line
+from harness.report.exchange_text import printable
+from harness.report.screen import Screen
+from harness.wire.mask import Mask
+
+_COLOUR = {
+    State.UNFAITHFUL: "35;1",
+    State.REFUSED: "31;1",
+    State.FAILED: "31;1",
+    State.STOPPED: "33",
+    State.UNSUPPORTED: "36",
+}
+_FINE, _NEWS = "32", "31;1"
+
+
+class RecordingReport:
+    """Writes to `out` during a session: one line per scenario, and below it what a person should look at."""
+
+    def __init__(self, out: TextIO, mask: Mask, *, colour: bool = False) -> None:
+        self._out = out
+        self._screen = Screen(out, colour=colour)
+        self._mask = mask
+        self._told: set[str] = set()
+
+    def hear(self, event: Event) -> None:
+        """React to what happens between two results."""
+        match event:
+            case Begun(name, number, of):
+                self._screen.draw(f"[{number}/{of}] {name} …")
+            case Waits(seconds, asked):
+                self._line(f"waiting {seconds:g} s, as the target asks: {asked}")
+
+    def result(self, result: Recorded) -> None:
+        """Report the result of a scenario. What an earlier one showed, too, is counted but not shown again."""
+        if result.reason == NOT_BEGUN:
+            return
+        told = [f"{finding.rule} {finding.message}" for finding in result.findings]
+        told += [shape_line(drift) for drift in (result.drifts.shape if result.drifts else ())]
+        new = [text for text in dict.fromkeys(told) if text not in self._told]
+        self._told.update(new)
+        state = self._screen.paint(_COLOUR.get(result.state, _NEWS if result.is_news else _FINE), result.state)
+        self._line(_details(result), before=f"{result.name}: {state}")
+        for text in new:
+            self._line(f"  {text}")
+        for path in result.left:
+            self._line(f"  left behind (its deletion failed): {path}")
+
+    def end(self, session: Session, results: Sequence[Recorded], wanted: Sequence[str]) -> None:
+        """Write the totals and, if something is missing, how to continue."""
+        there = [result.name for result in results if result.state in (State.RECORDED, State.SKIPPED)]
+        self._line(
+            f"{len(there)} of {len(wanted)} scenarios recorded in {session.folder}; "
+            f"{counted(session.spent, 'request')} sent"
+        )
+        unable = {result.name for result in results if result.state is State.UNSUPPORTED}
+        if missing := [name for name in wanted if name not in unable.union(there)]:
+            self._line(f"missing: {', '.join(missing)}; the same command with --continue goes on with these")
+
+    def _line(self, text: str, *, before: str = "") -> None:
+        """Write one line; `text` is masked and made safe for a terminal, `before` is our own."""
+        self._screen.line(before + printable(self._mask.text(text)))
+        self._out.flush()  # a session takes minutes, and somebody may follow the log
+
+
+def _details(result: Recorded) -> str:
+    parts = [counted(result.exchanges, "exchange")] if result.exchanges else []
+    if result.reason:
+        parts.append(result.reason)
+    if result.findings:
+        parts.append(counted(len(result.findings), "finding"))
+    if result.drifts is not None:
+        shape = len(result.drifts.shape)
+        parts.append(f"{counted(shape, 'drift') if shape else 'no drift'} of shape")
+    elif result.had_predecessor and result.state is not State.SKIPPED:
+        parts.append("the older recording stays")
+    return "".join(f", {part}" for part in parts)
+
+
+def session_record(session: Session, results: Sequence[Recorded], mask: Mask) -> dict[str, Any]:
+    """The session as data."""
+    return {
+        "target": mask.text(session.target.info.url),
+        "class": str(session.provenance.target),
+        "folder": str(session.folder),
+        "requests": session.spent,
+        "scenarios": [mask.tree(_result_record(result)) for result in results],
+    }
+
+
+def _result_record(result: Recorded) -> dict[str, Any]:
+    return {
+        "name": result.name,
+        "state": str(result.state),
+        "reason": result.reason,
+        "exchanges": result.exchanges,
+        "findings": [
+            {"exchange": finding.where.exchange, "rule": finding.rule, "message": finding.message}
+            for finding in result.findings
+        ],
+        "drifts": None if result.drifts is None else drift_record(result.drifts),
+        "left": list(result.left),
+    }

@@ -1,0 +1,140 @@
+"""A result or a run as plain data: the JSON report prints it, and other machine formats are made from it.
+
+Layer 6. The shape is published in `schemas/output/check.schema.json`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness import __version__
+from harness.engine.capabilities import Capabilities
+from harness.engine.events import Result, RunFinished, TargetInfo
+from harness.kit.check import Check
+from harness.outcome import Finding, Where
+from harness.report.curl import curl_lines
+from harness.report.exchange_text import exchange_lines
+from harness.wire.mask import Mask
+
+EMBEDDED_ROOT = "http://127.0.0.1:8000"
+"""Where `harness serve --port 8000` listens: the root of the curl lines if the target is the embedded emulator."""
+
+
+def check_record(check: Check) -> dict[str, Any]:
+    """One entry of the catalogue."""
+    rule = check.rule
+    return {
+        "id": check.id,
+        "area": rule.area,
+        "level": str(rule.level),
+        "title": check.title,
+        "profile": check.profile,
+        "requires": sorted(check.requires),
+        "accepts": list(check.accepts),
+        "statement": rule.statement,
+        "breaks": rule.breaks,
+        "source": source_record(check),
+        "since": rule.since,
+        "until": rule.until,
+        "exercise": check.exercise.name,
+        "cost": {"requests": check.exercise.requests, "interactions": check.exercise.interactions},
+    }
+
+
+def source_record(check: Check) -> dict[str, str]:
+    """Where a check's rule comes from."""
+    source = check.rule.source
+    return {"basis": str(source.basis), "page": source.page, "section": source.section, "url": source.url}
+
+
+def finding_record(finding: Finding) -> dict[str, Any]:
+    """One finding; unknown parts of its place are omitted."""
+    return {
+        "rule": finding.rule,
+        "severity": str(finding.severity),
+        "message": finding.message,
+        "expected": finding.expected,
+        "actual": finding.actual,
+        "where": place_record(finding.where),
+    }
+
+
+def place_record(where: Where) -> dict[str, Any]:
+    """The known parts of a place."""
+    parts = {name: getattr(where, name) for name in ("exchange", "file", "event", "start", "end", "pointer")}
+    return {name: value for name, value in parts.items() if value not in ("", None)}
+
+
+def result_record(result: Result, target: TargetInfo, mask: Mask) -> dict[str, Any]:
+    """One verdict with its evidence; secrets are hidden."""
+    check = result.check
+    record: dict[str, Any] = {
+        "id": check.id,
+        "area": check.rule.area,
+        "level": str(check.rule.level),
+        "verdict": str(result.verdict),
+        "title": check.title,
+        "profile": check.profile,
+        "requirement": check.rule.statement,
+        "source": source_record(check),
+        "reason": mask.text(result.observation.reason),
+        "seconds": round(result.seconds, 6),
+        "findings": [mask.tree(finding_record(finding)) for finding in result.observation.findings],
+    }
+    if result.observation.unanswered:
+        record["unanswered"] = result.observation.unanswered
+    if result.reason:
+        record["baseline"] = mask.text(result.reason)
+    if result.exchanges:
+        root = target.url or EMBEDDED_ROOT
+        record["exchanges"] = [
+            {"log": exchange_lines(e, mask), "curl": command}
+            for e, command in zip(result.exchanges, curl_lines(result.exchanges, root, mask), strict=True)
+        ]
+    return record
+
+
+def summary_record(finished: RunFinished) -> dict[str, int]:
+    """`total` and the number of each verdict, in snake case; the numbers add up to the total."""
+    buckets = {str(verdict): number for verdict, number in finished.counts.items()}
+    return {"total": len(finished.results), **buckets}
+
+
+def target_record(target: TargetInfo) -> dict[str, str]:
+    """What was judged; never includes a key."""
+    return {
+        "name": target.name,
+        "url": target.url,
+        "api_version": target.version,
+        "model": target.model,
+        "agent": target.agent,
+    }
+
+
+def capability_records(capabilities: Capabilities) -> list[dict[str, Any]]:
+    """What the target can do, and how we know."""
+    return [{"name": c.name, "present": c.present, "how": str(c.how), "note": c.note} for c in capabilities]
+
+
+def run_record(
+    target: TargetInfo, capabilities: Capabilities, finished: RunFinished, mask: Mask
+) -> dict[str, Any]:
+    """The whole run."""
+    return {
+        "harness": __version__,
+        "target": mask.tree(target_record(target)),
+        "capabilities": mask.tree(capability_records(capabilities)),
+        "summary": summary_record(finished),
+        "exit": int(finished.exit),
+        "seconds": round(finished.seconds, 3),
+        "not_judged": [result.check.id for result in finished.unjudged],
+        "waited": {"times": finished.waited.times, "seconds": round(finished.waited.seconds, 3)},
+        "cut": {
+            "answers": finished.cut.answers,
+            "seconds": round(finished.cut.seconds, 3),
+            "hurried": finished.cut.hurried,
+            "unsent": finished.cut.unsent,
+        },
+        "leftovers": mask.tree(list(finished.leftovers)),
+        "checks": [result_record(result, target, mask) for result in finished.results],
+    }

@@ -1,0 +1,68 @@
+"""Builds the events a stream would still have sent, from an interaction fetched as a whole.
+
+Layer 3, sans-IO. For a client that can no longer stream: it sees the rest of the text once, and the completion.
+In a partly seen step only text can be continued; the fetched interaction holds everything else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from harness.contract.data.output import output_steps, text_of
+from harness.contract.tables.protocol import COMPLETED_EVENT
+
+Event = dict[str, Any]
+
+
+class Contradiction(Exception):
+    """The text seen in the stream is not in the fetched interaction, or is another one there."""
+
+
+def remainder(
+    seen: Sequence[Mapping[str, Any]], is_open: Callable[[int], bool], interaction: Mapping[str, Any]
+) -> Iterator[Event]:
+    """Yield the events missing after the steps in `seen`, then interaction.completed. Raises Contradiction.
+
+    Steps are matched by type, in order: a step without text that was seen whole, a thought say, may be absent.
+    """
+    steps = output_steps(interaction)
+    told = 0
+    for index, step in enumerate(seen):
+        found = next((at for at in range(told, len(steps)) if steps[at].get("type") == step.get("type")), None)
+        if found is not None:
+            yield from _rest(index, step, steps[found], is_open=is_open(index))
+            told = found + 1
+        elif is_open(index) or text_of(step.get("content")):
+            raise Contradiction(f"step {index} of the stream, a {step.get('type')}, is not in the interaction now")
+    for index, step in enumerate(steps[told:], start=len(seen)):
+        yield from _whole(index, step)
+    yield {"interaction": dict(interaction), "event_type": COMPLETED_EVENT}
+
+
+def _parts(step: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    content = step.get("content")
+    return [part for part in content if isinstance(part, Mapping)] if isinstance(content, list) else []
+
+
+def _whole(index: int, step: Mapping[str, Any]) -> Iterator[Event]:
+    kind = step.get("type")
+    if kind == "model_output":
+        yield {"index": index, "step": {"type": kind}, "event_type": "step.start"}
+        for part in _parts(step):
+            yield {"index": index, "delta": dict(part), "event_type": "step.delta"}
+    else:
+        yield {"index": index, "step": dict(step), "event_type": "step.start"}
+    yield {"index": index, "event_type": "step.stop"}
+
+
+def _rest(index: int, seen: Mapping[str, Any], step: Mapping[str, Any], *, is_open: bool) -> Iterator[Event]:
+    had, whole = text_of(seen.get("content")), text_of(step.get("content"))
+    if not whole.startswith(had) if is_open else whole != had:
+        raise Contradiction(f"step {index} has another text now than the stream told")
+    if not is_open:
+        return
+    if len(whole) > len(had):
+        delta = {"text": whole[len(had) :], "type": "text"}
+        yield {"index": index, "delta": delta, "event_type": "step.delta"}
+    yield {"index": index, "event_type": "step.stop"}

@@ -1,9 +1,0 @@
-"""Makes recordings: a recorder between any client and a target, and sessions that record a library of scenarios.
-
-Layer 4. Clients talk to `recorder`. A `session` plays `scenarios` through its own `driver`, and `proof` says
-whether the result may be kept.
-"""
-
-from harness.runner.record.recorder import Recorder, Summary, provenance_of, recording_of, target_class
-
-__all__ = ["Recorder", "Summary", "provenance_of", "recording_of", "target_class"]

@@ -1,0 +1,43 @@
+"""Reads a response from a blocking socket; whatever goes wrong becomes an `Ending` and never raises.
+
+Layer 3. Knows sockets and deadlines; must not know HTTP's grammar (`response_reader`), nor who needs the response.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import time
+
+from harness.transport.http1.response_reader import Event, ResponseReader
+from harness.wire import By, How
+
+_READ_BYTES = 64 * 1024
+
+
+def receive(sock: socket.socket, reader: ResponseReader, *, until: float, limit: str) -> list[Event]:
+    """Read once, until the moment `until` at the latest; `limit` names the field of `Limits` that sets it."""
+    left = until - time.monotonic()
+    try:
+        if left <= 0:
+            raise TimeoutError
+        sock.settimeout(left)
+        data = sock.recv(_READ_BYTES)
+    except TimeoutError:
+        return [reader.stop(How.TIMEOUT, By.LIMIT, f"nothing came in time (Limits.{limit})")]
+    except (OSError, ValueError) as error:
+        return [reader.stop(*_broken(error))]
+    return reader.feed(data) if data else [reader.fin()]
+
+
+def _broken(error: OSError | ValueError) -> tuple[How, By, str]:
+    """How a connection ended if reading from it raised `error`."""
+    if isinstance(error, ssl.SSLEOFError):
+        # OpenSSL 3 gives a FIN this reason; after a reset it reports only the broken end.
+        how = How.FIN if error.reason == "UNEXPECTED_EOF_WHILE_READING" else How.RST
+        return how, By.SERVER, "TLS ended without close_notify"
+    if isinstance(error, ssl.SSLError):
+        return How.TLS, By.SERVER, str(error.reason or error)
+    if isinstance(error, OSError):
+        return How.RST, By.SERVER, error.strerror or ""
+    return How.RST, By.SERVER, str(error)  # closed by another thread

@@ -1,0 +1,192 @@
+"""Connecting to a target: name lookup, TCP, a proxy's CONNECT if the environment asks for one, TLS.
+
+Layer 3. Knows how a connection is established and why it fails; must not know what is sent on it.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+import ssl
+import time
+from base64 import b64encode
+from typing import NamedTuple
+from urllib.parse import unquote, urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+from harness.outcome import UsageFault
+from harness.transport.http1.limits import Limits
+from harness.transport.http1.response_reader import ResponseReader
+from harness.wire import At, By, Ending, How
+
+_PORTS = {"http": 80, "https": 443}
+_WRONG_HOST = {62, 64}
+"""OpenSSL's codes for a valid certificate that belongs to another host or address."""
+
+
+class Origin(NamedTuple):
+    """The address of a target; `prefix` is the path below which its API begins, without a trailing slash."""
+
+    scheme: str
+    host: str
+    port: int
+    prefix: str = ""
+
+    @classmethod
+    def parse(cls, url: str) -> Origin:
+        """The origin of `url`; raises `UsageFault` for anything but an http or https URL."""
+        try:
+            parts = urlsplit(url)
+            port = parts.port
+        except ValueError as error:  # from the address in brackets, or from the port
+            raise UsageFault(f"{url!r} is not a URL ({error}): write http://HOST:PORT or https://HOST") from None
+        if parts.scheme not in _PORTS or not parts.hostname:
+            raise UsageFault(f"{url!r} is not an http or https URL: write http://HOST:PORT or https://HOST")
+        return cls(parts.scheme, parts.hostname, port or _PORTS[parts.scheme], parts.path.rstrip("/"))
+
+    @property
+    def authority(self) -> str:
+        """The value of the Host field."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
+
+
+def place_of(host: str, port: int) -> str:
+    """`HOST:PORT`, with brackets around an IPv6 address."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def trusting(ca_file: str | None) -> ssl.SSLContext:
+    """A context that trusts the system and `ca_file`, and offers HTTP/1.1 only; raises `UsageFault`."""
+    context = ssl.create_default_context()
+    context.set_alpn_protocols(["http/1.1"])
+    if ca_file is not None:
+        try:
+            context.load_verify_locations(ca_file)
+        except (OSError, ssl.SSLError) as error:
+            raise UsageFault(f"{ca_file!r} cannot be trusted ({error}): name a file of PEM certificates") from None
+    return context
+
+
+class NoConnection(Exception):
+    """No connection was established; `ending` says why, and becomes the ending of the exchange."""
+
+    def __init__(self, by: By, how: How, detail: str) -> None:
+        super().__init__(detail)
+        self.ending = Ending(by, how, At.BEFORE_HEADERS, detail=detail)
+
+
+def dial(origin: Origin, limits: Limits, tls: ssl.SSLContext | None, *, environment: bool = True) -> socket.socket:
+    """A connected socket within `limits.connect_seconds`; raises `NoConnection`.
+
+    For https, HTTPS_PROXY and NO_PROXY apply unless `environment` is false. A name lookup has no time limit but
+    the resolver's own.
+    """
+    deadline = time.monotonic() + limits.connect_seconds
+    proxy = proxy_of(origin) if environment and tls is not None else None
+    first = proxy or origin
+    sock: socket.socket | None = None
+    try:
+        sock = socket.create_connection((first.host, first.port), timeout=limits.connect_seconds)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if proxy is not None:
+            _tunnel(sock, proxy, origin, limits, deadline)
+        if tls is not None:
+            sock.settimeout(max(deadline - time.monotonic(), 0.001))
+            sock = tls.wrap_socket(sock, server_hostname=origin.host, suppress_ragged_eofs=False)
+        return sock
+    except NoConnection:
+        _drop(sock)
+        raise
+    except TimeoutError:
+        _drop(sock)
+        detail = (
+            f"no connection to {place_of(first.host, first.port)} in {limits.connect_seconds} s"
+            " (Limits.connect_seconds)"
+        )
+        raise NoConnection(By.LIMIT, How.TIMEOUT, detail) from None
+    except ssl.SSLError as error:
+        _drop(sock)
+        raise tls_failure(origin, error) from None
+    except OSError as error:
+        _drop(sock)
+        how = How.TLS if tls is not None and sock is not None else How.REFUSED
+        raise failure(place_of(first.host, first.port), error, how) from None
+
+
+def failure(place: str, error: OSError, how: How = How.REFUSED) -> NoConnection:
+    """What to raise for no connection to `place`: our limit if no more files can be opened, else the server's."""
+    by = By.LIMIT if error.errno in (errno.EMFILE, errno.ENFILE) else By.SERVER
+    return NoConnection(by, how, f"{place}: {error.strerror or error}")
+
+
+def tls_failure(origin: Origin, error: ssl.SSLError) -> NoConnection:
+    """What to raise for a failed TLS handshake with `origin`; for an untrusted certificate it says what to do."""
+    problem = error.reason or str(error)
+    if isinstance(error, ssl.SSLCertVerificationError):
+        problem = f"its certificate is not trusted: {error.verify_message}"
+        if error.verify_code not in _WRONG_HOST:
+            problem += " (a certificate of one's own is trusted with --ca-file)"
+    elif problem == "WRONG_VERSION_NUMBER":
+        problem = "what it answered is no TLS: write http:// if it speaks plain HTTP"
+    return NoConnection(By.SERVER, How.TLS, f"TLS with {origin.host}: {problem}")
+
+
+def _drop(sock: socket.socket | None) -> None:
+    if sock is not None:
+        sock.close()
+
+
+class Proxy(NamedTuple):
+    """The proxy that the environment names; `authorization` is a whole field line, or empty."""
+
+    host: str
+    port: int
+    authorization: str
+
+
+def proxy_of(origin: Origin) -> Proxy | None:
+    """The proxy that the environment names for `origin`, or None; raises `UsageFault` if its URL is invalid."""
+    url = getproxies().get(origin.scheme, "")
+    if not url or proxy_bypass(f"{origin.host}:{origin.port}") or proxy_bypass(origin.host):
+        return None
+    parts = urlsplit(url if "://" in url else f"http://{url}")
+    if not parts.hostname:
+        raise UsageFault(
+            f"the proxy {url.rpartition('@')[2]!r} of the environment is not a URL: write http://HOST:PORT"
+        )
+    user = unquote(parts.username or "")
+    token = b64encode(f"{user}:{unquote(parts.password or '')}".encode()).decode() if user else ""
+    return Proxy(parts.hostname, parts.port or 80, f"Proxy-Authorization: Basic {token}\r\n" if token else "")
+
+
+def _tunnel(sock: socket.socket, proxy: Proxy, origin: Origin, limits: Limits, deadline: float) -> None:
+    target = place_of(origin.host, origin.port)
+    sock.sendall(f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n{proxy.authorization}\r\n".encode())
+    reader = ResponseReader("HEAD", limits)  # CONNECT has no body if it succeeds, none of interest if it fails
+    while reader.head is None and reader.ended is None:
+        sock.settimeout(max(deadline - time.monotonic(), 0.001))
+        data = sock.recv(1)  # one byte at a time: what follows the head belongs to the tunnel
+        if not data:
+            reader.fin()
+        reader.feed(data)
+    if reader.head is None or reader.head.status != 200:
+        said = f"status {reader.head.status}" if reader.head else str(reader.ended and reader.ended.how)
+        place = place_of(proxy.host, proxy.port)
+        raise NoConnection(By.SERVER, How.REFUSED, f"the proxy {place} gave no tunnel: {said}")
+
+
+def tunnelled(proxy: Proxy, origin: Origin, limits: Limits) -> socket.socket:
+    """A connection through `proxy`, before TLS, for callers that start TLS themselves.
+
+    Raises `NoConnection` or OSError.
+    """
+    sock = socket.create_connection((proxy.host, proxy.port), timeout=limits.connect_seconds)
+    try:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        _tunnel(sock, proxy, origin, limits, time.monotonic() + limits.connect_seconds)
+    except BaseException:
+        sock.close()
+        raise
+    sock.settimeout(None)
+    return sock

@@ -1,0 +1,128 @@
+"""The driver for a target behind a URL.
+
+Layer 3. Knows which connection a request goes out on and what the request looks like there. A redirect is a
+response like any other. No request is ever sent twice where that could matter: only a request that may be repeated
+uses a kept connection, and only such a request is sent again if that connection turns out to be dead.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import quote
+
+from harness import __version__
+from harness.outcome import UsageFault
+from harness.transport.client.dial import NoConnection, Origin, dial, trusting
+from harness.transport.client.live_stream import Stream, read_whole
+from harness.transport.client.pool import Pool
+from harness.transport.client.response_stream import NoReading, UrlReading
+from harness.transport.http1.heads import request_bytes
+from harness.transport.http1.limits import Limits
+from harness.wire import By, Exchange, Headers, How, Request
+from harness.wire.message import TOKEN
+
+_OURS = ("host", "content-length", "transfer-encoding", "connection")
+_REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
+_VISIBLE = "".join(map(chr, range(0x21, 0x7F)))
+
+
+class UrlDriver:
+    """A `wire.Driver` over sockets; thread-safe.
+
+    Request targets are appended to the path of `url`. `headers` are added to every request that lacks them;
+    `ca_file` names certificates to trust besides the system's; `environment=False` ignores HTTPS_PROXY.
+    Raises `UsageFault` for an invalid URL; nothing a target does raises.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        limits: Limits | None = None,
+        *,
+        headers: Iterable[tuple[str, str]] = (),
+        ca_file: str | None = None,
+        environment: bool = True,
+    ) -> None:
+        self._origin = Origin.parse(url)
+        self._limits = limits or Limits()
+        self._headers = Headers(headers)
+        self._environment = environment
+        self._tls = trusting(ca_file) if self._origin.scheme == "https" else None
+        self._pool = Pool()
+        self._lock = threading.Lock()
+        self._open: list[UrlReading | NoReading] = []
+
+    def send(self, request: Request, *, timeout: float | None = None) -> Exchange:
+        """Send one request and read its whole response; `timeout` bounds all of it, in seconds."""
+        return read_whole(self._read(request, self._limits.within(timeout)))
+
+    def open(self, request: Request, *, timeout: float | None = None) -> Stream:
+        """Send, read the response head, and leave the body for the caller to pull."""
+        reading = self._read(request, self._limits.within(timeout))
+        with self._lock:
+            self._open = [other for other in self._open if other.ended is None]
+            self._open.append(reading)
+        return Stream(reading, self._limits.event_bytes)
+
+    def together(self, requests: Sequence[Request]) -> list[Exchange]:
+        """Send all at the same time, each on its own thread; responses come in the order of the requests."""
+        if not requests:
+            return []
+        with ThreadPoolExecutor(len(requests), thread_name_prefix="harness-client") as threads:
+            return list(threads.map(self.send, requests))
+
+    def wait(self, seconds: float) -> None:
+        """Sleep."""
+        time.sleep(seconds)
+
+    def close(self) -> None:
+        """Hang up open streams and close kept connections."""
+        with self._lock:
+            readings, self._open = self._open, []
+        for reading in readings:
+            reading.stop(By.CLIENT, How.FIN, "")
+        self._pool.close()
+
+    def _read(self, request: Request, limits: Limits) -> UrlReading | NoReading:
+        wire = self._wire(request)
+        began = time.monotonic()
+        kept = self._pool.take() if request.method in _REPEATABLE else None
+        if kept is not None:
+            reading = self._reading(kept, request, wire, limits, began)
+            if not reading.deaf:
+                return reading
+        try:
+            sock = dial(self._origin, limits, self._tls, environment=self._environment)
+        except NoConnection as none:
+            return NoReading(request, none.ending, began)
+        return self._reading(sock, request, wire, limits, began)
+
+    def _reading(
+        self, sock: socket.socket, request: Request, wire: bytes, limits: Limits, began: float
+    ) -> UrlReading:
+        return UrlReading(sock, request, wire, limits=limits, began=began, release=self._release)
+
+    def _release(self, sock: socket.socket, clean: bool) -> None:
+        if clean:
+            self._pool.give(sock)
+        else:
+            sock.close()
+
+    def _wire(self, request: Request) -> bytes:
+        """The request as it is sent, body included."""
+        if TOKEN.fullmatch(request.method) is None:
+            raise UsageFault(f"{request.method!r} is not an HTTP method: a method is one token")
+        target = quote(self._origin.prefix + request.target, safe=_VISIBLE)
+        fields = [("host", self._origin.authority)]
+        fields += request.headers.without(*_OURS).items()
+        fields += [item for item in self._headers.without(*_OURS) if item[0] not in request.headers]
+        sent = Headers(fields)
+        if "accept-encoding" not in sent:
+            fields.append(("accept-encoding", "identity"))
+        if "user-agent" not in sent:
+            fields.append(("user-agent", f"interactions-harness/{__version__}"))
+        return request_bytes(request.method, target, fields, request.body)

@@ -1,0 +1,241 @@
+"""The heads of HTTP/1.1 messages: parsed from bytes, written to bytes (RFC 9112 sections 2 to 6).
+
+Layer 3, sans-IO. Knows start lines, fields and what they say about the body; must not know bodies or sockets.
+Field values are read and written as Latin-1 (UTF-8 if Latin-1 cannot hold them). A lone LF also ends a line, as
+RFC 9112, 2.2 allows.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from http import HTTPStatus
+from typing import NamedTuple
+
+from harness.outcome import HarnessFault
+from harness.transport.http1.observed_ending import (
+    FRAMING_FIELDS,
+    framed_headers,
+    has_body,
+    says_close,
+    speaks_of_length,
+)
+from harness.wire import Chunked, Framing, Headers, Length, Response, UntilClose
+from harness.wire.message import MORE_THAN_A_LINE, TOKEN, is_sendable
+
+_STATUS_LINE = re.compile(r"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: ([^\r\n\0]*))?")
+_REQUEST_LINE = re.compile(r"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([^\x00-\x20\x7f]+) HTTP/1\.([01])")
+_NUMBER = re.compile(r"[0-9]{1,18}")
+
+_QUOTED = 4
+"""How many characters of a line that is not HTTP an error quotes: the whole line may be a key."""
+
+_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
+
+_FOLD = re.compile(rb"[ \t]*\r?\n[ \t]+")
+
+END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
+REASONS = {status.value: status.phrase for status in HTTPStatus}
+
+
+class BadHead(Exception):
+    """A head that cannot be parsed. The message says why, in one line; `in_field`: the start line is fine."""
+
+    def __init__(self, problem: str, *, in_field: bool = True) -> None:
+        super().__init__(problem)
+        self.in_field = in_field
+
+
+class ResponseHead(NamedTuple):
+    """A parsed response head. `framing` follows from method, status and fields; `keep` from these and the version.
+
+    If no body follows (`body` is false), `framing` is the `Length` that the fields state, or 0 if they state none.
+    """
+
+    status: int
+    reason: str
+    headers: Headers
+    framing: Framing
+    keep: bool
+    body: bool = True
+
+
+class RequestHead(NamedTuple):
+    """A parsed request head. `length` is the body's size; None if the body is chunked."""
+
+    method: str
+    target: str
+    headers: Headers
+    length: int | None
+    keep: bool
+    http10: bool
+    expects: bool
+
+
+def parse_fields(lines: list[str]) -> Headers:
+    """The header fields of `lines`; raises `BadHead` for anything RFC 9112 tells a recipient to refuse."""
+    items: list[tuple[str, str]] = []
+    for line in lines:
+        if line[:1] in {" ", "\t"}:
+            raise BadHead("folded header line")
+        name, colon, value = line.partition(":")
+        if not colon or TOKEN.fullmatch(name) is None:
+            # What may be its value is not quoted: it may be a key.
+            shown = name[:40] if colon else line[:_QUOTED]
+            raise BadHead(f"a line of {len(line)} characters that begins {shown!r} is not a header field")
+        value = value.strip(" \t")
+        if MORE_THAN_A_LINE.search(value) is not None:
+            raise BadHead(f"control character in the value of {name!r}")
+        items.append((name, value))
+    return Headers(items)
+
+
+def _lines(head: bytes) -> list[str]:
+    return [line.removesuffix("\r") for line in head.decode("latin-1").rstrip("\r\n").split("\n")]
+
+
+def parse_response_head(head: bytes, method: str) -> ResponseHead:
+    """Parse a response head (blank line included) that answers `method`; raises `BadHead`.
+
+    A folded line is unfolded, as RFC 9112, 5.2 requires of readers of responses.
+    """
+    first, *rest = _lines(_FOLD.sub(b" ", head))
+    match = _STATUS_LINE.fullmatch(first)
+    if match is None:
+        raise BadHead(f"{first[:60]!r} is not an HTTP/1.1 status line", in_field=False)
+    headers = parse_fields(rest)
+    status = int(match[2])
+    body = has_body(method, status)
+    framing = _response_framing(headers, status, body)
+    keep = _keeps(headers, http10=match[1] == "0") and not isinstance(framing, UntilClose)
+    return ResponseHead(status, match[3] or "", headers, framing, keep, body)
+
+
+def _response_framing(headers: Headers, status: int, body: bool) -> Framing:
+    length = _content_length(headers)
+    codings = _codings(headers)
+    if not body:
+        return Length(length or 0) if speaks_of_length(status, Length(length or 0)) else Length(0)
+    if codings:
+        if codings != ["chunked"]:
+            raise BadHead(f"transfer-encoding {', '.join(codings)!r}: only chunked was offered")
+        return Chunked()
+    return UntilClose() if length is None else Length(length)
+
+
+def parse_request_head(head: bytes) -> RequestHead:
+    """Parse a request head (blank line included); raises `BadHead`."""
+    first, *rest = _lines(head)
+    match = _REQUEST_LINE.fullmatch(first)
+    if match is None:
+        raise BadHead(f"{first[:60]!r} is not an HTTP/1.1 request line", in_field=False)
+    headers = parse_fields(rest)
+    length, codings = _content_length(headers), _codings(headers)
+    if codings and (codings != ["chunked"] or length is not None):
+        raise BadHead("transfer-encoding must be chunked alone, and without content-length")
+    http10 = match[3] == "0"
+    return RequestHead(
+        match[1],
+        _origin_form(match[2]),
+        headers,
+        None if codings else length or 0,
+        _keeps(headers, http10=http10),
+        http10,
+        headers.get("expect").lower() == "100-continue" and not http10,
+    )
+
+
+def _origin_form(target: str) -> str:
+    if target.startswith("/") or "://" not in target:
+        return target
+    slash = target.find("/", target.index("://") + 3)
+    return target[slash:] if slash >= 0 else "/"
+
+
+def _content_length(headers: Headers) -> int | None:
+    values = {part.strip() for value in headers.all("content-length") for part in value.split(",")}
+    if not values:
+        return None
+    value = values.pop()
+    if values or _NUMBER.fullmatch(value) is None:
+        raise BadHead(f"content-length {', '.join(sorted({value, *values}))!r} is not one number")
+    return int(value)
+
+
+def _codings(headers: Headers) -> list[str]:
+    values = headers.all("transfer-encoding")
+    return [part.strip().lower() for value in values for part in value.split(",") if part.strip()]
+
+
+def _keeps(headers: Headers, *, http10: bool) -> bool:
+    said = ",".join(headers.all("connection")).lower()
+    return "keep-alive" in said if http10 else "close" not in said
+
+
+def write_fields(headers: Headers) -> bytes:
+    """Field lines without the final blank line; raises `HarnessFault` for a field that would break the head."""
+    lines = []
+    for name, value in headers:
+        if not is_sendable(name, value):
+            raise HarnessFault(f"header {name!r}: {value!r} cannot be sent: a name is a token, a value one line")
+        lines.append(f"{name}: {value}\r\n")
+    try:
+        return "".join(lines).encode("latin-1")
+    except UnicodeEncodeError:
+        return b"".join(map(field_bytes, lines))
+
+
+def request_bytes(method: str, target: str, fields: list[tuple[str, str]], body: bytes) -> bytes:
+    """A whole request; Content-Length is added if there is a body, or if the method normally has one."""
+    if body or method in _WITH_BODY:
+        fields = [*fields, ("content-length", str(len(body)))]
+    line = f"{method} {target} HTTP/1.1\r\n".encode("latin-1")
+    return line + write_fields(Headers(fields)) + b"\r\n" + body
+
+
+def field_bytes(text: str) -> bytes:
+    """A field's value as it is on the wire: Latin-1, or UTF-8 if Latin-1 cannot hold it."""
+    try:
+        return text.encode("latin-1")
+    except UnicodeEncodeError:
+        return text.encode("utf-8")
+
+
+@lru_cache(maxsize=512)
+def _start(status: int, reason: str, headers: Headers) -> bytes | None:
+    """Status line and fields; None if some of them state the framing or the fate of the connection."""
+    if any(name in headers for name in FRAMING_FIELDS):
+        return None
+    return _status_line(status, reason) + write_fields(headers)
+
+
+@lru_cache(maxsize=512)
+def _framed(status: int, reason: str, headers: Headers, framing: Framing, keep: bool) -> tuple[bytes, bool]:
+    """Status line, fields and what the framing needs; and whether the connection stays open."""
+    keep = keep and not says_close(headers)
+    return _status_line(status, reason) + write_fields(framed_headers(status, headers, framing, keep=keep)), keep
+
+
+def _status_line(status: int, reason: str) -> bytes:
+    return f"HTTP/1.1 {status} {reason or REASONS.get(status, '')}\r\n".encode("latin-1", "replace")
+
+
+def write_response_head(
+    response: Response, framing: Framing, *, keep: bool, extra: bytes = b""
+) -> tuple[bytes, bool]:
+    """The head of `response`, with `extra` field lines and the blank line; and whether the connection is kept.
+
+    Only the fields of the framing and of a closing connection are added, no Date and no Server: the same response
+    gives the same bytes every time. A head that states its own framing, such as a recorded one, keeps its order:
+    `close` is obeyed, and false fields about framing or connection are corrected in place or dropped.
+    """
+    start = _start(response.status, response.reason, response.headers)
+    if start is None:
+        start, keep = _framed(response.status, response.reason, response.headers, framing, keep)
+        return b"%b%b\r\n" % (start, extra), keep
+    if isinstance(framing, Length):
+        field = b"content-length: %d\r\n" % framing.size if speaks_of_length(response.status, framing) else b""
+    else:
+        field = b"transfer-encoding: chunked\r\n" if isinstance(framing, Chunked) else b""
+    close = b"" if keep else b"connection: close\r\n"
+    return b"%b%b%b%b\r\n" % (start, field, close, extra), keep

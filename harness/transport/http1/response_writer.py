@@ -1,0 +1,192 @@
+"""A response as bytes on a connection, and what happens to the connection afterwards.
+
+Layer 3, sans-IO. Knows framings and endings; must not know sockets, transports or clocks. Pieces that are
+ready are written together: one write for each event would be ten times slower.
+"""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+from typing import TypeGuard
+
+from harness.transport.http1.heads import write_response_head
+from harness.transport.http1.observed_ending import (
+    after_unfinished,
+    body_fault,
+    has_body,
+    head_bytes_sent,
+    head_ending,
+    overlong,
+    seen,
+)
+from harness.wire import (
+    COMPLETE,
+    At,
+    Chunk,
+    Chunked,
+    Ending,
+    Framing,
+    How,
+    Length,
+    Pause,
+    Piece,
+    Response,
+    UntilClose,
+)
+
+BATCH_BYTES = 64 * 1024
+"""A batch ends once it holds this many bytes, so a long body neither fills memory nor starves other streams."""
+
+_GARBAGE = b"%%% not HTTP %%%\r\n"
+
+
+class After(Enum):
+    """What the server does with the connection once the bytes are out."""
+
+    KEEP = auto()
+    FIN = auto()
+    RST = auto()
+    STALL = auto()
+
+
+_AFTER = {How.FIN: After.FIN, How.BAD_HTTP: After.FIN, How.STALL: After.STALL}
+"""Any other ending resets: an established connection can no longer be refused or fail its handshake."""
+
+
+class ResponseWriter:
+    """Turns one response into batches of bytes.
+
+    After each `batch()`, `pause` is the pause that the body asks for, if any; `after` is set once all is written.
+    """
+
+    __slots__ = (
+        "_body",
+        "_extra",
+        "_framing",
+        "_keep",
+        "_response",
+        "_sent",
+        "_silent",
+        "_unfinished",
+        "after",
+        "pause",
+    )
+
+    def __init__(
+        self, response: Response, method: str, *, keep: bool = True, http10: bool = False, extra: bytes = b""
+    ) -> None:
+        framing: Framing = response.framing
+        if http10 and isinstance(framing, Chunked):
+            framing = UntilClose()
+        self._silent = not has_body(method, response.status)
+        self._keep = keep and (self._silent or not isinstance(framing, UntilClose))
+        self._framing = framing
+        self._response: Response | None = response
+        self._body = response.body
+        self._extra = extra
+        self._sent = 0
+        self._unfinished: Chunk | None = None
+        self.pause: Pause | None = None
+        self.after: After | None = None
+
+    def batch(self) -> bytes:
+        """The next bytes to write; the first batch begins with the head.
+
+        Raises `HarnessFault` for a body that raises, contradicts itself, or runs out without an `Ending`.
+        """
+        self.pause = None
+        out: list[bytes] = []
+        try:
+            if self._response is not None:
+                response, self._response = self._response, None
+                self._begin(response, next(self._body), out)
+            if self.after is None and self.pause is None:
+                self._collect(out)
+        except Exception as error:
+            raise body_fault(self._body, error) from error
+        return b"".join(out)
+
+    def _begin(self, response: Response, first: Piece, out: list[bytes]) -> None:
+        head, self._keep = write_response_head(response, self._framing, keep=self._keep, extra=self._extra)
+        ending = head_ending(first)
+        if ending is not None:
+            self._cut_head(ending, head, out)
+            return
+        out.append(head)
+        if self._silent:
+            self._finish()
+        elif self._is_whole(first):
+            out.append(first.data)
+            self._sent = len(first.data)
+        else:
+            self._take(first, out)
+
+    def _is_whole(self, first: Piece) -> TypeGuard[Chunk]:
+        """Whether the first piece is the whole body by its Length, as in nearly every response but streams."""
+        framing = self._framing
+        return type(first) is Chunk and isinstance(framing, Length) and len(first.data) == framing.size
+
+    def _cut_head(self, ending: Ending, head: bytes, out: list[bytes]) -> None:
+        if ending.how is How.BAD_HTTP:
+            out.append(_GARBAGE if ending.at is At.BEFORE_HEADERS else head[:-2] + _GARBAGE + b"\r\n")
+        else:
+            out.append(head[: head_bytes_sent(ending, len(head))])
+        self.after = _AFTER.get(ending.how, After.RST)
+
+    def _collect(self, out: list[bytes]) -> None:
+        body, size = self._body, 0
+        plain_chunks = isinstance(self._framing, Chunked)
+        while self.after is None and size < BATCH_BYTES:
+            piece = next(body)
+            if plain_chunks and type(piece) is Chunk and piece.declared is None and self._unfinished is None:
+                # The hot path of a stream, inlined: everything else goes through `_take`.
+                data = piece.data
+                if data:
+                    out.append(b"%x\r\n%b\r\n" % (len(data), data))
+                    size += len(data)
+                continue
+            if piece is COMPLETE and isinstance(self._framing, Length) and self._sent == self._framing.size:
+                self._finish()
+                return
+            self._take(piece, out)
+            if self.pause is not None:
+                return
+            size += len(out[-1]) if out else 0
+
+    def _take(self, piece: Piece, out: list[bytes]) -> None:
+        if isinstance(piece, Chunk):
+            self._chunk(piece, out)
+        elif isinstance(piece, Pause):
+            self.pause = piece
+        else:
+            self._end(seen(piece, self._framing, self._sent, self._unfinished), out)
+
+    def _chunk(self, piece: Chunk, out: list[bytes]) -> None:
+        data = piece.data
+        if not isinstance(self._framing, Chunked):
+            self._sent += len(data)
+            if isinstance(self._framing, Length) and self._sent > self._framing.size:
+                raise overlong(self._framing.size)
+            out.append(data)
+        elif self._unfinished is not None:
+            raise after_unfinished()
+        elif piece.declared is not None:
+            self._unfinished = piece
+            out.append(b"%x\r\n%b" % (piece.declared, data))
+        elif data:  # an empty chunk would be the last one
+            out.append(b"%x\r\n%b\r\n" % (len(data), data))
+
+    def _end(self, ending: Ending, out: list[bytes]) -> None:
+        if ending.complete:
+            if isinstance(self._framing, Chunked):
+                out.append(b"0\r\n\r\n")
+            self._finish()
+            return
+        if ending.at is At.IN_CHUNK and self._unfinished is None:
+            out.append(b"1" if ending.declared is None else b"%x\r\n" % ending.declared)
+        if ending.how is How.BAD_HTTP:
+            out.append(_GARBAGE)
+        self.after = _AFTER.get(ending.how, After.RST)
+
+    def _finish(self) -> None:
+        self.after = After.KEEP if self._keep else After.FIN

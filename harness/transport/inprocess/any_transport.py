@@ -1,0 +1,44 @@
+"""One in-process transport for clients of `httpx` and of `httpx2`, sync and async.
+
+Layer 3. Only a request shows which kind of client is sending; the transport for that kind is made then.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+
+from harness.transport.http1.limits import Limits
+from harness.transport.inprocess.httpx_transports import async_transport, sync_transport
+from harness.wire import Clock, LogicalClock, Service
+
+
+class Transport(httpx.BaseTransport, httpx.AsyncBaseTransport):
+    """Pass it as `transport=` to a client of either library; `httpx2` requires no base class of its own."""
+
+    def __init__(self, service: Service, clock: Clock, limits: Limits) -> None:
+        self._service = service
+        self._clock = clock
+        self._limits = limits
+        self._made: dict[tuple[str, bool], Any] = {}
+
+    def handle_request(self, request: Any) -> Any:
+        """Answer a sync client."""
+        return self._for(request, asynchronous=False).handle_request(request)
+
+    async def handle_async_request(self, request: Any) -> Any:
+        """Answer an async client."""
+        return await self._for(request, asynchronous=True).handle_async_request(request)
+
+    def _for(self, request: Any, *, asynchronous: bool) -> Any:
+        key = (type(request).__module__.partition(".")[0], asynchronous)
+        if key not in self._made:
+            make = async_transport if asynchronous else sync_transport
+            self._made[key] = make(self._service, self._clock, module=key[0], limits=self._limits)
+        return self._made[key]
+
+
+def transport(service: Service, clock: Clock | None = None, *, limits: Limits | None = None) -> Transport:
+    """A transport that answers from `service`, without sockets or waiting; `clock` is the service's own."""
+    return Transport(service, clock or LogicalClock(), limits or Limits())

@@ -1,0 +1,215 @@
+"""The driver for a service in this process: no socket, no thread, no sleeping; the clock tells the time.
+
+Layer 3. Knows pauses and the clock; `seen` decides what a client would see over a connection. A pause ends its
+length after the moment it was pulled, so readers that pause at the same time move the clock only once.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Sequence
+from dataclasses import replace
+
+from harness.outcome import HarnessFault
+from harness.transport.client.live_stream import Stream, read_whole
+from harness.transport.http1.content_decoding import decoder_for
+from harness.transport.http1.limits import Limits
+from harness.transport.inprocess.observed_response import Seen
+from harness.wire import (
+    At,
+    By,
+    Chunk,
+    Clock,
+    Ending,
+    Exchange,
+    How,
+    LogicalClock,
+    Pause,
+    Piece,
+    Recorder,
+    Request,
+    Service,
+)
+
+
+class ServiceReading:
+    """One response of a service, read on demand: a `live.Source`.
+
+    After a `step`, `wake` is the moment until which the body pauses, None if it does not pause.
+    """
+
+    def __init__(self, service: Service, request: Request, clock: Clock, limits: Limits) -> None:
+        self._clock = clock
+        self._limits = limits
+        self._began = clock.now
+        self._idle = 0.0
+        self._pauses = 0
+        self._size = 0
+        self.wake: float | None = None
+        self.ended: Ending | None = None
+        self.recorder = Recorder(request)
+        self._seen = Seen(service, request)
+        self._coding = decoder_for(self._seen.headers, limits)
+        if self._seen.dead is not None:
+            self._end(self._seen.dead)
+        else:
+            self.recorder.head(self._seen.status, self._seen.headers, self._seen.framing)
+
+    def more(self) -> bytes:
+        """The next bytes of the body; a pause passes at once, in logical time."""
+        data = self.step()
+        self.awake()
+        return data
+
+    def awake(self) -> None:
+        """End the pause: move the clock to `wake`."""
+        if self.wake is not None:
+            self._clock.reached(self.wake)
+            self.wake = None
+
+    def step(self) -> bytes:
+        """Read one piece and return its bytes; raises `HarnessFault` if the body misbehaves."""
+        piece = self._pull()
+        if isinstance(piece, Chunk):
+            return self._chunk(piece)
+        if isinstance(piece, Pause):
+            self._pause(piece.seconds)
+        else:
+            self._end(piece)
+        return b""
+
+    def _pull(self) -> Piece:
+        try:
+            return self._seen.pull()
+        except HarnessFault:
+            self.stop(By.CLIENT, How.FIN, "the body raised")
+            raise
+
+    def _chunk(self, piece: Chunk) -> bytes:
+        data = piece.data
+        if data:
+            self._idle = self._pauses = 0
+        else:
+            self._count_pause()
+        self._size += len(data)
+        if self._coding is not None:
+            data = self._coding.feed(data)
+        if data:
+            self.recorder.chunk(Chunk(data), self._clock.now - self._began)
+        if self._coding is not None and self._coding.breach is not None:
+            self.stop(*self._coding.breach)
+        elif self._size > self._limits.body_bytes:
+            self.stop(By.LIMIT, How.FIN, f"body exceeds {self._limits.body_bytes} bytes (Limits.body_bytes)")
+        return data
+
+    def _count_pause(self) -> None:
+        self._pauses += 1
+        if self._pauses > self._limits.pauses:
+            detail = f"{self._limits.pauses} pieces in a row without a byte (Limits.pauses)"
+            self.stop(By.LIMIT, How.TIMEOUT, detail)
+
+    def _pause(self, seconds: float) -> None:
+        self._count_pause()
+        left, name = self._patience()
+        if seconds > left:
+            self._give_up(left, name)
+        elif self.ended is None:
+            self._idle += seconds
+            self.wake = self._clock.now + seconds
+
+    def _patience(self) -> tuple[float, str]:
+        """Seconds that may still pass without a byte, and the name of the limit behind them."""
+        limits = self._limits
+        total = limits.total_seconds - (self._clock.now - self._began)
+        idle = limits.idle_seconds - self._idle
+        return (idle, "idle_seconds") if idle <= total else (max(total, 0.0), "total_seconds")
+
+    def _give_up(self, left: float, name: str) -> None:
+        self._clock.reached(self._clock.now + left)
+        self.stop(By.LIMIT, How.TIMEOUT, f"nothing came in time (Limits.{name})")
+
+    def _end(self, ending: Ending) -> None:
+        if ending.how is How.STALL:
+            # Over a connection a stall cannot be told from a slow response: our own limit ends it.
+            dead = ending.at in {At.BEFORE_HEADERS, At.IN_HEADERS}
+            left, name = (self._limits.head_seconds, "head_seconds") if dead else self._patience()
+            self._clock.reached(self._clock.now + left)
+            detail = f"nothing came in time (Limits.{name})"
+            ending = replace(ending, by=By.LIMIT, how=How.TIMEOUT, detail=detail)
+        elif ending.complete and self._coding is not None:
+            breach = self._coding.finish()
+            if breach is not None:
+                ending = replace(self._seen.place(), by=breach.by, how=breach.how, detail=breach.detail)
+        self.ended = ending
+        self._seen.close()
+
+    def stop(self, by: By, how: How, detail: str) -> None:
+        """Hang up, unless the response has ended already."""
+        if self.ended is None:
+            self.ended = replace(self._seen.place(), by=by, how=how, detail=detail)
+            self._seen.close()
+
+    def record(self) -> Exchange:
+        """The record, once the response has ended."""
+        if self.ended is None:
+            raise HarnessFault("record() of a response that is still being read: finish or close it first")
+        return self.recorder.finish(self.ended, self._clock.now - self._began)
+
+
+class ServiceDriver:
+    """A `wire.Driver` over a service in this process; `clock` must be the service's own.
+
+    Raises `HarnessFault` if the service or one of its bodies raises, and never raises anything else.
+    """
+
+    def __init__(self, service: Service, clock: Clock | None = None, *, limits: Limits | None = None) -> None:
+        self.service = service
+        self.clock = clock or LogicalClock()
+        self._limits = limits or Limits()
+        self._open: list[ServiceReading] = []
+
+    def send(self, request: Request, *, timeout: float | None = None) -> Exchange:
+        """Send one request and read its whole response."""
+        limits = self._limits.within(timeout)
+        return read_whole(ServiceReading(self.service, request, self.clock, limits))
+
+    def open(self, request: Request, *, timeout: float | None = None) -> Stream:
+        """Send, and leave the body for the caller to pull."""
+        reading = ServiceReading(self.service, request, self.clock, self._limits.within(timeout))
+        self._open = [other for other in self._open if other.ended is None]
+        self._open.append(reading)
+        return Stream(reading, self._limits.event_bytes)
+
+    def together(self, requests: Sequence[Request]) -> list[Exchange]:
+        """Send all before reading any; then the response that wakes first is read first, ties in request order."""
+        readings: list[ServiceReading] = []
+        try:
+            for request in requests:
+                reading = ServiceReading(self.service, request, self.clock, self._limits)
+                readings.append(reading)
+            self._interleave(readings)
+        finally:
+            for reading in readings:
+                reading.stop(By.CLIENT, How.FIN, "another of the requests failed")
+        return [reading.record() for reading in readings]
+
+    def _interleave(self, readings: Sequence[ServiceReading]) -> None:
+        queue = [(self.clock.now, index) for index in range(len(readings))]
+        while queue:
+            _, index = heapq.heappop(queue)
+            reading = readings[index]
+            reading.awake()
+            while reading.ended is None and reading.wake is None:
+                reading.step()
+            if reading.wake is not None:
+                heapq.heappush(queue, (reading.wake, index))
+
+    def wait(self, seconds: float) -> None:
+        """Move the clock; nothing sleeps."""
+        self.clock.reached(self.clock.now + seconds)
+
+    def close(self) -> None:
+        """Hang up the streams that are still open."""
+        for reading in self._open:
+            reading.stop(By.CLIENT, How.FIN, "")
+        self._open = []

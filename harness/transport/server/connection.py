@@ -1,0 +1,320 @@
+"""One client connection of the socket server: requests in, a service's pieces out, endings exact to the byte.
+
+Layer 3. Knows an asyncio transport and its back-pressure; must not know how HTTP is parsed or written
+(`request_reader`, `writer`) nor who listens (`server`). A client that closes its sending half counts as gone:
+while a stream pauses, a hang-up and a half-close look the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Coroutine, Sequence
+from typing import cast
+
+from harness.outcome import HarnessFault
+from harness.transport.http1.limits import ServerLimits
+from harness.transport.http1.observed_ending import body_fault
+from harness.transport.http1.request_reader import BadRequest, HeadCache, Incoming, RequestReader
+from harness.transport.http1.response_writer import After, ResponseWriter
+from harness.transport.inprocess.observed_response import call
+from harness.transport.server.reset import reset_after, reset_now
+from harness.wire import Body, Clock, Headers, Request, Response, Service
+
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_KEPT_ERRORS = 100
+
+_OPENING = ("access-control-allow-origin", "access-control-expose-headers")
+_CORS = b"".join(b"%b: *\r\n" % name.encode() for name in _OPENING)
+_METHODS = "GET, POST, DELETE, PATCH, PUT, OPTIONS"
+
+
+class Hub:
+    """What the connections of one server share."""
+
+    def __init__(
+        self,
+        service: Service,
+        clock: Clock,
+        limits: ServerLimits,
+        *,
+        cors: Sequence[str] = (),
+        cors_for: Callable[[Request], bool] | None = None,
+    ) -> None:
+        self.service = service
+        self.clock = clock
+        self.limits = limits
+        self.cors = cors
+        self.cors_for = cors_for
+        self.heads = HeadCache()
+        self.connections: set[Connection] = set()
+        self.errors: list[HarnessFault] = []
+
+    def note(self, fault: HarnessFault) -> None:
+        """Keep a fault of our own; only the first ones, because later ones repeat them."""
+        if len(self.errors) < _KEPT_ERRORS:
+            self.errors.append(fault)
+
+    def answer(self, request: Request) -> Response:
+        """The service's response. If the service raises, the fault is ours and the client gets a 500."""
+        opened = self.opens(request)
+        if opened and request.method == "OPTIONS" and "access-control-request-method" in request.headers:
+            return _preflight(self.cors)
+        try:
+            response = call(self.service, request)
+        except HarnessFault as fault:
+            self.note(fault)
+            return _error(500, f"harness: {fault}")
+        if opened and "access-control-allow-origin" in response.headers:  # from a recording or another server
+            response.headers = response.headers.without(*_OPENING)
+        return response
+
+    def opens(self, request: Request) -> bool:
+        """Whether pages of any origin may send this request."""
+        return bool(self.cors) and (self.cors_for is None or self.cors_for(request))
+
+    def extra(self, request: Request) -> bytes:
+        """The carrier's own header lines. CORS fields are added only here, so none is sent twice."""
+        return _CORS if self.opens(request) else b""
+
+
+def _preflight(fields: Sequence[str]) -> Response:
+    """The response to a browser's CORS preflight: the methods and request fields that a page may use."""
+    told = (
+        ("access-control-allow-methods", _METHODS),
+        ("access-control-allow-headers", ", ".join(fields)),
+        ("access-control-max-age", "600"),
+    )
+    return Response.whole(204, Headers(told), b"")
+
+
+def _error(status: int, message: str) -> Response:
+    return Response.json(status, json.dumps({"error": {"code": status, "message": message}}).encode())
+
+
+class Connection(asyncio.Protocol):
+    """Serves the requests of one connection in order; a small complete response is sent in a single write."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._loop = asyncio.get_running_loop()
+        self._reader = RequestReader(hub.heads, hub.limits)
+        self._transport: asyncio.Transport = cast("asyncio.Transport", None)
+        self._task: asyncio.Task[After] | None = None
+        self._body: Body | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._room: asyncio.Future[None] | None = None
+        self._closing = False
+        self._in_request = False
+        self._reading = True
+        self._since = 0.0
+
+    # What the event loop calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._hub.connections.add(self)
+        self._since = self._loop.time()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._closing = True
+        if self._task is not None:
+            self._task.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
+        self._hub.connections.discard(self)
+
+    def eof_received(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
+    def pause_writing(self) -> None:
+        self._room = self._loop.create_future()
+
+    def resume_writing(self) -> None:
+        room, self._room = self._room, None
+        if room is not None and not room.done():
+            room.set_result(None)
+
+    def data_received(self, data: bytes) -> None:
+        if self._closing:
+            return  # lingering: further requests are not answered
+        incoming = self._reader.at_once(data) if self._task is None else None
+        if incoming is not None:
+            self._answer(incoming)
+            self._since = self._loop.time()
+            return
+        self._reader.feed(data)
+        if self._task is None:
+            self._serve()
+        elif self._reader.waiting > self._hub.limits.pipelined_bytes:
+            self._reading = False
+            self._transport.pause_reading()
+
+    # Requests.
+
+    def _serve(self) -> None:
+        """Answer the requests that have arrived, until a response takes time or none is left."""
+        reader = self._reader
+        while self._task is None and not self._closing:
+            try:
+                incoming = reader.take()
+            except BadRequest as bad:
+                self._refuse(bad.status, str(bad))
+                return
+            if incoming is None:
+                self._await_more()
+                return
+            self._answer(incoming)
+
+    def _await_more(self) -> None:
+        begun = self._reader.begun
+        if self._reader.expects():
+            self._transport.write(_CONTINUE)
+        if not begun or not self._in_request:
+            self._since = self._loop.time()
+        self._in_request = begun
+
+    def _refuse(self, status: int, message: str) -> None:
+        self._transport.write(ResponseWriter(_error(status, message), "GET", keep=False).batch())
+        self._linger()
+
+    def _answer(self, incoming: Incoming) -> None:
+        self._in_request = False
+        response = self._hub.answer(incoming.request)
+        writer = self._writer(incoming, response)
+        try:
+            data = writer.batch()
+        except HarnessFault as fault:
+            self._hub.note(fault)
+            self._close_body(response.body)
+            self._abort()
+            return
+        clock = response.clock or self._hub.clock
+        start = clock.now
+        self._write(data, writer.after)
+        if writer.after is After.KEEP or writer.after is After.FIN:
+            self._close_body(response.body)
+            if writer.after is After.FIN:
+                self._linger()
+        else:
+            self._body = response.body
+            self._work(self._stream(writer, data, clock, start))
+
+    def _writer(self, incoming: Incoming, response: Response) -> ResponseWriter:
+        head, extra = incoming.head, self._hub.extra(incoming.request)
+        if head.http10 and head.keep:
+            extra += b"connection: keep-alive\r\n"
+        return ResponseWriter(response, head.method, keep=head.keep, http10=head.http10, extra=extra)
+
+    # Responses that take time.
+
+    def _work(self, work: Coroutine[None, None, After]) -> None:
+        self._task = self._loop.create_task(work)
+        self._task.add_done_callback(self._worked)
+
+    def _worked(self, task: asyncio.Task[After]) -> None:
+        """Clean up after the work. Its own `finally` would never run if the client left before the work began."""
+        self._task = None
+        if self._body is not None:
+            self._close_body(self._body)
+            self._body = None
+        if task.cancelled():
+            self._closing = True
+        elif (error := task.exception()) is not None:
+            self._hub.note(
+                error if isinstance(error, HarnessFault) else HarnessFault(f"a connection failed: {error!r}")
+            )
+            self._abort()
+        else:
+            self._after_stream(task.result())
+
+    async def _stream(self, writer: ResponseWriter, data: bytes, clock: Clock, start: float) -> After:
+        """Send the rest of a response whose first batch, `data`, was pulled at `start`."""
+        while writer.after is None:
+            await self._room_or_turn()
+            if writer.pause is not None:
+                await asyncio.sleep(writer.pause.seconds)
+                clock.reached(start + writer.pause.seconds)
+            data = writer.batch()
+            start = clock.now
+            self._write(data, writer.after)
+        return await self._end(writer.after, data)
+
+    def _write(self, data: bytes, after: After | None) -> None:
+        """Write `data`, unless a reset follows: then `_end` writes it."""
+        if data and after is not After.RST:
+            self._transport.write(data)
+
+    async def _end(self, after: After, data: bytes) -> After:
+        """Carry out an ending that takes time; `data` is the last batch."""
+        if after is After.RST:
+            self._closing = True
+            await reset_after(self._transport, data, seconds=self._hub.limits.drain_seconds)
+        elif after is After.STALL:
+            await self._loop.create_future()  # until the client leaves or the server stops
+        return after
+
+    def _after_stream(self, after: After) -> None:
+        if self._closing:
+            return
+        if after is After.FIN:
+            self._linger()
+            return
+        self._since = self._loop.time()
+        if not self._reading:
+            self._reading = True
+            self._transport.resume_reading()
+        self._serve()
+
+    async def _room_or_turn(self) -> None:
+        if self._room is not None:
+            await self._room
+        else:
+            await asyncio.sleep(0)
+
+    def _close_body(self, body: Body) -> None:
+        try:
+            body.close()
+        except Exception as error:
+            self._hub.note(body_fault(body, error))
+
+    # Endings.
+
+    def _abort(self) -> None:
+        self._closing = True
+        reset_now(self._transport)
+
+    def _linger(self) -> None:
+        """Send FIN now, close later: a close with unread input would become a reset, which loses the response."""
+        self._closing = True
+        if self._transport.can_write_eof():
+            self._transport.write_eof()
+            self._timer = self._loop.call_later(self._hub.limits.linger_seconds, self._close_when_written)
+        else:
+            self._transport.close()
+
+    def _close_when_written(self) -> None:
+        if self._transport.get_write_buffer_size():
+            self._timer = self._loop.call_later(self._hub.limits.linger_seconds, self._close_when_written)
+        else:
+            self._transport.close()
+
+    # What the server calls.
+
+    def sweep(self, now: float) -> None:
+        """End the connection if its client is slower than the limits allow."""
+        if self._task is not None or self._closing:
+            return
+        limits = self._hub.limits
+        if self._in_request and now - self._since > limits.request_seconds:
+            self._refuse(408, f"the request took more than {limits.request_seconds} seconds to arrive")
+        elif not self._in_request and now - self._since > limits.idle_seconds:
+            self._transport.close()
+
+    def stop(self) -> asyncio.Task[After] | None:
+        """Hang up now; return the task that has yet to end, if there is one."""
+        self._transport.abort()
+        if self._task is not None:
+            self._task.cancel()
+        return self._task

@@ -1,0 +1,227 @@
+"""Turn both directions of one tapped connection into exchanges.
+
+Layer 3, sans-IO: bytes and moments in, finished exchanges out. Knows which answer belongs to which request; must
+not know sockets, or what is done with an exchange. A piece of a chunked body is one HTTP chunk, regardless of how
+many reads it took; a piece of any other body is one read.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from harness.transport.http1.body_reader import Data
+from harness.transport.http1.heads import ResponseHead
+from harness.transport.http1.limits import RECORDED_BYTES, Limits
+from harness.transport.http1.response_reader import Event, ResponseReader, begins_a_stream
+from harness.transport.tap.requests import Asked, RequestFollower
+from harness.wire import By, Chunk, Ending, Exchange, How, Recorder, Request
+
+_UNBOUND = 1 << 60
+_LIMITS = Limits(head_bytes=1024 * 1024, head_fields=10_000, body_bytes=_UNBOUND)
+"""The tap must not refuse traffic, so bodies have no limit here; only their records have one."""
+
+STOPPED = "the recorder was stopped"
+"""The detail of a record that was cut short because the tap stopped before the answer ended."""
+
+_OPEN_CHUNK_BYTES = 8 * 1024 * 1024
+
+
+class Sent(NamedTuple):
+    """What to send upstream, and the exchanges that finished: those answered before their request was complete."""
+
+    data: bytes
+    finished: Sequence[Exchange]
+
+
+class Passed(NamedTuple):
+    """The exchanges that finished; the first `safe` bytes may be forwarded before the first exchange is kept."""
+
+    finished: Sequence[Exchange]
+    safe: int
+
+
+class _Answer:
+    """The answer to one request, while it passes through."""
+
+    def __init__(self, asked: Asked, most: int, notes: list[str]) -> None:
+        self.asked = asked
+        self._notes = notes
+        self.reader = ResponseReader(asked.head.method, _LIMITS)
+        self._most = most
+        self._request = Request(asked.head.method, asked.head.target, asked.head.headers)
+        self._recorder = Recorder(self._request, most=most)
+        self._open: list[bytes] = []
+        self._open_bytes = 0
+        self._last = 0.0
+
+    @property
+    def over(self) -> bool:
+        """Whether the answer has ended."""
+        return self.reader.ended is not None
+
+    def _moment(self, now: float) -> float:
+        """Seconds since the request was complete; 0 for an answer that arrives sooner."""
+        sent = self.asked.sent
+        return 0.0 if sent is None else max(now - sent, 0.0)
+
+    def feed(self, data: bytes, now: float) -> None:
+        """Process bytes of the answer, and possibly of the next one (`reader.excess`)."""
+        self._last = self._moment(now)
+        for event in self.reader.feed(data):
+            self._take(event)
+
+    def _take(self, event: Event) -> None:
+        if isinstance(event, ResponseHead):
+            self._recorder.head(event.status, event.headers, event.framing, event.reason)
+        elif isinstance(event, Data):
+            self._open.append(event.data)
+            self._open_bytes += len(event.data)
+            if event.ends_chunk or self._open_bytes > _OPEN_CHUNK_BYTES:
+                self._flush()
+
+    def _flush(self) -> None:
+        if self._open_bytes and not self.asked.too_large:
+            self._recorder.chunk(Chunk(b"".join(self._open)), self._last)
+            if self._recorder.size > self._most:
+                self.asked.too_large = True
+                self._recorder = Recorder(self._request)
+                self._notes.append(f"{self.asked.what}: its answer exceeds {self._most} bytes")
+        self._open.clear()
+        self._open_bytes = 0
+
+    def exchange(self, ending: Ending, now: float) -> Exchange:
+        """The record of what has passed, with the request's body, which was perhaps incomplete at the start."""
+        self._flush()
+        return replace(self._recorder.finish(ending, self._moment(now)), request=self.asked.request)
+
+
+class Wiretap:
+    """Listens to one connection. Bodies of more than `most` bytes are forwarded but not recorded.
+
+    `lost` says why the traffic can no longer be parsed, "" while it can; it is forwarded in any case.
+    """
+
+    def __init__(self, authority: str, *, encoding: str | None = None, most: int = RECORDED_BYTES) -> None:
+        self._requests = RequestFollower(authority, encoding=encoding, most=most)
+        self._most = most
+        self._answer: _Answer | None = None
+        self._lost = ""
+        self._told = False
+
+    @property
+    def lost(self) -> str:
+        """Why the traffic can no longer be parsed; "" while it can."""
+        return self._requests.lost or self._lost
+
+    @property
+    def _asked(self) -> deque[Asked]:
+        return self._requests.asked
+
+    @property
+    def waiting(self) -> list[str]:
+        """The complete requests that have no complete answer yet."""
+        return [asked.what for asked in self._asked if asked.sent is not None]
+
+    def notes(self) -> list[str]:
+        """The new reasons why something is in no record; each is returned once."""
+        if not self._requests.notes and not self.lost:
+            return []
+        new = self._requests.notes.copy()
+        self._requests.notes.clear()
+        if self.lost and not self._told:
+            self._told = True
+            new.append(self.lost)
+        return new
+
+    def upward(self, data: bytes, now: float) -> Sent:
+        """Process bytes from the client."""
+        if self._lost:
+            return Sent(data, ())
+        out = self._requests.feed(data, now)
+        answer = self._answer
+        if answer is None or answer.reader.ended is None or answer.asked.sent is None:
+            return Sent(out, ())
+        return Sent(out, self._finish(answer, answer.reader.ended, now))
+
+    def passes(self, data: bytes) -> bool:
+        """Whether these bytes from upstream may be forwarded unparsed, because they certainly complete no answer.
+
+        The test is cheap, so that no byte of a stream has to wait for parsing.
+        """
+        if self._lost or not self._asked:
+            return True
+        if len(self._asked) > 1 or self._asked[0].sent is None:
+            return False
+        if self._answer is None:
+            return begins_a_stream(self._asked[0].head.method, data)
+        return self._answer.reader.outlasts(data)
+
+    def downward(self, data: bytes, now: float) -> Passed:
+        """Process bytes from upstream, which are forwarded to the client unchanged."""
+        finished: list[Exchange] = []
+        safe, rest = len(data), data
+        while rest and self._asked and not self._lost:
+            answer = self._current()
+            if answer.over:
+                break  # complete before its request is: wait for the request
+            answer.feed(rest, now)
+            ending = answer.reader.ended
+            if ending is None or answer.asked.sent is None:
+                break
+            excess = answer.reader.excess
+            if not finished:
+                safe = max(len(data) - excess - 1, 0)
+            finished += self._finish(answer, ending, now)
+            rest = rest[len(rest) - excess :] if excess else b""
+        return Passed(finished, safe)
+
+    def _current(self) -> _Answer:
+        if self._answer is None:
+            self._answer = _Answer(self._asked[0], self._most, self._requests.notes)
+        return self._answer
+
+    def _finish(self, answer: _Answer, ending: Ending, now: float) -> list[Exchange]:
+        """Finish an answer; return its record, or nothing if it is too large."""
+        self._asked.popleft()
+        self._answer = None
+        head, rest = answer.reader.head, f"what follows {answer.asked.what} on its connection"
+        if ending.how is How.BAD_HTTP:
+            self._lost = f"{rest}: {ending.detail}"
+        elif head is not None and (
+            head.status == 101 or (answer.asked.head.method == "CONNECT" and head.status < 300)
+        ):
+            self._lost = f"{rest}: status {head.status}, another protocol takes over"
+        record = answer.exchange(ending, now)
+        return [] if answer.asked.too_large else [record]
+
+    def stopped(self, now: float) -> Sequence[Exchange]:
+        """The tap stops: return what has arrived of answers. Requests without a response head only get a note."""
+        finished: list[Exchange] = []
+        while self._asked and not self._lost:
+            answer = self._current()
+            if answer.reader.head is None:
+                self._requests.notes.append(f"{answer.asked.what}: {STOPPED} before its answer came")
+                self._asked.popleft()
+                self._answer = None
+            else:
+                finished += self._finish(answer, answer.reader.stop(How.FIN, By.LIMIT, STOPPED), now)
+        return finished
+
+    def ended(self, by: By, how: How, now: float, detail: str = "", *, torn: bool = False) -> Sequence[Exchange]:
+        """One side of the connection ended: return the exchange of every request that was complete or answered.
+
+        A `torn` FIN completes no body, not even one that is delimited by the close.
+        """
+        finished: list[Exchange] = []
+        while self._asked and not self._lost:
+            answer = self._current()
+            if answer.asked.sent is None and not answer.reader.begun:
+                self._requests.notes.append(f"{answer.asked.what}: the connection ended while it was being sent")
+                break
+            fin = by is By.SERVER and how is How.FIN and not torn
+            ending = answer.reader.fin() if fin else answer.reader.stop(how, by, detail)
+            finished += self._finish(answer, ending, now)
+        return finished

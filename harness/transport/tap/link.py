@@ -1,0 +1,306 @@
+"""A client connection and its upstream connection: forwards bytes and endings in both directions and records them.
+
+Layer 3. Knows two asyncio transports and their back-pressure; must not know HTTP (`tap_wire`) or the listener
+(`tap`). Data is forwarded as soon as it arrives. Only the last byte of an answer is held until its record is kept:
+so an answer that a client has received whole is on disk, whatever happens to the recorder.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from typing import Protocol, cast
+
+from harness.transport.client.dial import NoConnection
+from harness.transport.server.reset import reset_after, reset_now, write
+from harness.transport.tap.connection_ends import UpstreamEnd
+from harness.transport.tap.exchange_tracker import Wiretap
+from harness.wire import By, Ending, Exchange, How
+
+_EARLY_BYTES = 256 * 1024
+_DRAIN_SECONDS = 5.0
+_LINGER_SECONDS = 1.0
+_AFTER_SECONDS = 0.001
+"""Delay before parsing data that was forwarded unparsed, so that its receiver gets the processor first."""
+
+
+class Switchboard(Protocol):
+    """What a link needs from its tap."""
+
+    @property
+    def authority(self) -> str: ...
+
+    @property
+    def encoding(self) -> str | None: ...
+
+    @property
+    def most(self) -> int: ...
+
+    async def dial(self, protocol: asyncio.Protocol) -> None:
+        """Connect upstream. Raises NoConnection."""
+
+    def keep(self, exchanges: Iterable[Exchange]) -> Awaitable[object] | None:
+        """Keep finished exchanges. Never raises. The awaitable is done once they are kept; None: do not wait."""
+
+    def over(self, link: Link) -> None:
+        """Both connections are closed."""
+
+    def lost(self, reason: str) -> None:
+        """Note that something is forwarded but in no record, and why."""
+
+
+class Link:
+    """The pair of connections. Its two ends are in `tap_ends` and only report their events to it."""
+
+    def __init__(self, board: Switchboard) -> None:
+        self._board = board
+        self._loop = asyncio.get_running_loop()
+        self._wire = Wiretap(board.authority, encoding=board.encoding, most=board.most)
+        self._client = cast("asyncio.Transport", None)
+        self._upstream: asyncio.Transport | None = None
+        self._early = bytearray()
+        self._failed: Ending | None = None
+        self._closed = False  # set when either side ends, which ends both
+        self._ahead: tuple[bytes, float] | None = None  # forwarded unparsed, and when it arrived
+        self._noting = False  # a call of `_note` is scheduled
+        self._keeping = False  # a record is being kept, and `_later` waits for it
+        self._later: deque[Callable[[], None]] = deque()
+        self._quiet: dict[str, set[str]] = {"client": set(), "upstream": set()}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._standing = {"client", "upstream"}
+        self._left: How | None = None
+
+    @property
+    def waiting(self) -> list[str]:
+        """Requests without a complete answer."""
+        self._catch_up()
+        return [] if self._closed else self._wire.waiting
+
+    # From the client.
+
+    def client_came(self, transport: asyncio.Transport) -> None:
+        """The client is connected: connect upstream too."""
+        self._client = transport
+        self._task(self._connect()).add_done_callback(self._dialled)
+
+    async def _connect(self) -> None:
+        try:
+            await self._board.dial(UpstreamEnd(self))
+        except NoConnection as none:
+            self._failed = none.ending
+            self._give_up()
+
+    def _dialled(self, _: object) -> None:
+        if self._upstream is None:
+            self.gone("upstream")
+
+    def from_client(self, data: bytes) -> None:
+        """Forward bytes of requests upstream; before there is a connection, buffer them."""
+        if self._closed:
+            return
+        self._catch_up()
+        sent = self._wire.upward(data, self._loop.time())
+        self._tell()
+        if sent.finished:
+            self._board.keep(sent.finished)
+        if self._upstream is not None:
+            write(self._upstream, sent.data)
+            return
+        self._early += sent.data
+        if self._failed is not None:
+            self._give_up()
+        elif len(self._early) > _EARLY_BYTES:
+            self.hush("client", "early")
+
+    def _give_up(self) -> None:
+        """Dialling failed: once there is a request to answer, end the client's connection the same way."""
+        failed = self._failed
+        asked = self._wire.waiting or self._wire.lost or len(self._early) > _EARLY_BYTES
+        if failed is not None and not self._closed and asked:
+            self._close(failed.by, failed.how, failed.detail, self._end_client)
+
+    def client_left(self, how: How) -> None:
+        """The client closed (`FIN`) or reset: do the same upstream. A half-closed client counts as gone."""
+        if self._closed:
+            self._client.close()
+        else:
+            self._close(By.CLIENT, how, "", self._end_upstream)
+
+    # From upstream.
+
+    def upstream_came(self, transport: asyncio.Transport) -> None:
+        """Connected upstream: send what the client has sent meanwhile."""
+        self._upstream = transport
+        write(transport, bytes(self._early))
+        self._early.clear()
+        if self._left is not None:
+            self._end_upstream(self._left)
+        else:
+            self.unhush("client", "early")
+
+    def from_upstream(self, data: bytes) -> None:
+        """Forward bytes of answers to the client; hold the last byte of an answer until its record is kept."""
+        if self._keeping:
+            self._later.append(lambda: self.from_upstream(data))
+            return
+        if self._closed:
+            return
+        self._catch_up()
+        if self._wire.passes(data):
+            write(self._client, data)
+            self._ahead = data, self._loop.time()
+            if not self._noting:
+                self._noting = True
+                self._loop.call_later(_AFTER_SECONDS, self._note)
+            return
+        passed = self._wire.downward(data, self._loop.time())
+        kept = self._board.keep(passed.finished) if passed.finished else None
+        if kept is None:
+            write(self._client, data)
+        else:
+            if passed.safe:
+                write(self._client, data[: passed.safe])
+            self._after(kept, lambda: write(self._client, data[passed.safe :]))
+        self._tell()
+
+    def _note(self) -> None:
+        self._noting = False
+        self._catch_up()
+
+    def _catch_up(self) -> None:
+        """Parse the data that was forwarded to the client unparsed."""
+        if self._ahead is not None:
+            (data, when), self._ahead = self._ahead, None
+            finished = self._wire.downward(data, when).finished
+            if finished:  # a broken answer, not a complete one, so there is nothing to hold back
+                self._board.keep(finished)
+            self._tell()
+
+    def upstream_left(self, how: How, detail: str = "", *, torn: bool = False) -> None:
+        """Upstream closed or reset; `torn` means that it closed without TLS's close_notify."""
+        if self._keeping:
+            self._later.append(lambda: self.upstream_left(how, detail, torn=torn))
+        elif not self._closed:
+            self._close(By.SERVER, how, detail, self._end_client, torn=torn)
+
+    # The end.
+
+    def _close(self, by: By, how: How, detail: str, action: Callable[[How], None], *, torn: bool = False) -> None:
+        """Record what is open, then forward the ending with `action`."""
+        self._catch_up()
+        finished = self._wire.ended(by, how, self._loop.time(), detail, torn=torn)
+        self._tell()
+        self._closed = True
+        kept = self._board.keep(finished) if finished else None
+        if kept is None:
+            action(how)
+        else:
+            self._after(kept, lambda: action(how))
+
+    def _after(self, kept: Awaitable[object], action: Callable[[], None]) -> None:
+        """Run `action` once `kept` is done, and handle whatever arrives meanwhile after that."""
+        if self._keeping:
+            self._later.append(lambda: self._after(kept, action))
+            return
+        self._keeping = True
+        self.hush("upstream", "keeping")
+        self._task(self._wait(kept, action))
+
+    async def _wait(self, kept: Awaitable[object], action: Callable[[], None]) -> None:
+        await kept
+        action()
+        self._keeping = False
+        self.unhush("upstream", "keeping")
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Run the postponed calls, until one has to wait for a record again."""
+        while self._later and not self._keeping:
+            self._later.popleft()()
+
+    def _end_client(self, how: How) -> None:
+        """Show the client what we saw: a FIN, or a reset once everything before it has arrived."""
+        if how is not How.FIN:
+            self._task(reset_after(self._client, b"", seconds=_DRAIN_SECONDS))
+        elif self._client.can_write_eof() and not self._client.is_closing():
+            self._client.write_eof()
+            self._loop.call_later(_LINGER_SECONDS, self._close_when_written)
+        else:
+            self._client.close()
+
+    def _close_when_written(self) -> None:
+        if self._client.get_write_buffer_size() and not self._client.is_closing():
+            self._loop.call_later(_LINGER_SECONDS, self._close_when_written)
+        else:
+            self._client.close()
+
+    def _end_upstream(self, how: How) -> None:
+        self._client.close()
+        if self._upstream is None:
+            self._left = how  # what the client sent before it left must still be sent upstream
+        elif how is How.FIN:
+            self._upstream.close()
+            self._loop.call_later(_LINGER_SECONDS, self._leave_upstream, self._upstream)
+        else:
+            reset_now(self._upstream)
+
+    def _leave_upstream(self, transport: asyncio.Transport) -> None:
+        """Abort a close that is still waiting for TLS's close_notify; unsent bytes get a few more seconds."""
+        if transport.get_write_buffer_size():
+            self._loop.call_later(_DRAIN_SECONDS, transport.abort)
+        else:
+            transport.abort()
+
+    def gone(self, side: str) -> None:
+        """Note that one connection is closed; the link is over when both are."""
+        self._standing.discard(side)
+        if not self._standing:
+            self._board.over(self)
+
+    def stop(self) -> set[asyncio.Task[None]]:
+        """Record what has arrived of answers and abort both connections; return the tasks still to finish."""
+        if not self._closed:
+            self._catch_up()
+            finished = self._wire.stopped(self._loop.time())
+            self._tell()
+            self._board.keep(finished)
+        self._closed = True
+        self._client.abort()
+        if self._upstream is not None:
+            self._upstream.abort()
+        for task in self._tasks:
+            task.cancel()
+        return set(self._tasks)
+
+    # Back-pressure and helpers.
+
+    def hush(self, side: str, reason: str) -> None:
+        """Stop reading from one side until no `reason` is left."""
+        self._quiet[side].add(reason)
+        self._heed(side)
+
+    def unhush(self, side: str, reason: str) -> None:
+        """Remove one reason; reading resumes with the last."""
+        if reason in self._quiet[side]:
+            self._quiet[side].remove(reason)
+            self._heed(side)
+
+    def _heed(self, side: str) -> None:
+        transport = self._client if side == "client" else self._upstream
+        if transport is None or transport.is_closing():
+            return
+        if self._quiet[side]:
+            transport.pause_reading()
+        else:
+            transport.resume_reading()
+
+    def _tell(self) -> None:
+        for note in self._wire.notes():
+            self._board.lost(note)
+
+    def _task(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task

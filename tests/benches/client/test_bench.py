@@ -1,0 +1,107 @@
+"""Torture: which clients survive, which do not, and what is reported about them."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from harness.benches.client.bench import torture
+from harness.benches.client.drop_cases import cases_of
+from harness.benches.client.events import CaseEnded, Outcome, TortureStarted
+from harness.outcome import UsageFault
+from tests.benches.client import clients
+from tests.benches.client.clients import InProcess, Reads
+
+
+def play(reads: Reads, **options: object) -> tuple[TortureStarted, list[CaseEnded]]:
+    """Run all cases, and return their results in the order of the stream."""
+    jobs = int(options.pop("jobs", 1))  # type: ignore[call-overload]
+    started, *results = torture(cases_of(**options), lambda: InProcess(reads), jobs=jobs)  # type: ignore[arg-type]
+    assert isinstance(started, TortureStarted)
+    assert all(isinstance(result, CaseEnded) for result in results)
+    return started, sorted(results, key=lambda result: result.number)  # type: ignore[arg-type,return-value]
+
+
+@pytest.mark.parametrize("reads", [clients.good, clients.good_events, clients.creates_its_own])
+def test_the_helper_survives(reads: Reads) -> None:
+    """The resume helper is exact for a drop at every event, by reset or orderly end, with and without ids."""
+    started, results = play(reads, event_ids=("all", "none"), jobs=2)
+    assert len(results) == started.cases == 2 * 2 * (started.events + 2)  # `[DONE]` is a frame, but no event
+    assert {result.outcome for result in results} == {Outcome.EXACT}
+
+
+@pytest.mark.parametrize(
+    ("reads", "plan", "outcome", "said"),
+    [
+        (clients.never_back, "event:8,end", Outcome.WRONG, "it did not come back after the drop"),
+        (clients.never_back, "event:8,rst", Outcome.WRONG, "lost the text of event"),
+        (clients.never_back, "completion,end", Outcome.WRONG, "took the end of a connection for the end"),
+        (clients.honest, "event:8,rst", Outcome.GAVE_UP, "gave up: ReadError"),
+        (clients.honest, "event:8,end", Outcome.GAVE_UP, "gave up: EOFError"),
+        (clients.doubles, "event:8,rst", Outcome.WRONG, "it asked for the stream from the start again"),
+        (clients.for_ever, "event:8,end,times:all", Outcome.HUNG, "more than 60 requests"),
+        (clients.good, "event:8,end", Outcome.EXACT, ""),
+    ],
+)
+def test_what_is_said(reads: Reads, plan: str, outcome: Outcome, said: str) -> None:
+    """Each kind of client gets the expected outcome, and a message that says what it did wrong."""
+    _, (result,) = play(reads, cuts=[plan])
+    assert result.outcome is outcome
+    assert said in result.problem
+    assert result.wire
+
+
+def test_a_stall_ends_in_time() -> None:
+    """A client that waits for ever is stopped after the time limit."""
+    cases = cases_of(cuts=["event:3,stall"])
+    *_, result = torture(cases, lambda: InProcess(clients.honest), seconds=0.3)
+    assert isinstance(result, CaseEnded)
+    assert result.outcome is Outcome.HUNG
+
+
+def test_a_client_that_cannot_read_at_all() -> None:
+    """If a client cannot read the stream without a drop, the run stops instead of blaming drops."""
+    with pytest.raises(UsageFault, match="already without any drop the client has another text") as refused:
+        next(torture(cases_of(), lambda: InProcess(lambda client, interaction: "nothing")))
+    assert "it sent no request at all" in str(refused.value)
+    assert "INTERACTIONS_BASE_URL" in str(refused.value)
+
+
+def test_the_event_of_a_cut() -> None:
+    """A cut at a byte, or inside an event, is attributed to the event that it cuts."""
+    _, results = play(clients.good, cuts="structural", endings=["end"], script={"text": "Brief."})
+    events = [result.event for result in results]
+    assert None not in events
+    assert events == sorted(events)  # type: ignore[type-var]
+    assert set(events) == set(range(max(filter(None, events)) + 1))
+    _, (byte, both) = play(clients.good, cuts=["byte:0,rst", "event:3,rst/event:2,rst"])
+    assert (byte.event, both.event) == (0, None)
+
+
+def test_nothing_is_left_behind() -> None:
+    """Closing the run stops its workers, whatever they are doing."""
+    before = set(threading.enumerate())
+    run = torture(cases_of(), lambda: InProcess(clients.good), jobs=2)
+    next(run)
+    next(run)
+    run.close()
+    assert {thread for thread in threading.enumerate() if thread.is_alive()} <= before
+
+
+def test_what_a_worker_raises_is_raised() -> None:
+    """A usage fault that a client raises reaches the caller."""
+    calls = []
+
+    def strange(client: object, interaction: str) -> str:
+        calls.append(interaction)
+        return clients.good(client, interaction)  # type: ignore[arg-type]
+
+    class Odd(InProcess):
+        def read(self, task: object, seconds: float) -> object:  # type: ignore[override]
+            if len(calls) == 1:
+                raise UsageFault("this one wrote no JSON")
+            return super().read(task, seconds)  # type: ignore[arg-type]
+
+    with pytest.raises(UsageFault, match="wrote no JSON"):
+        list(torture(cases_of(), lambda: Odd(strange)))  # type: ignore[arg-type,return-value]

@@ -1,0 +1,191 @@
+"""Clients as processes: their output is understood, and none is left running."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from collections.abc import Callable
+
+import pytest
+
+from harness.benches.client.bench import torture
+from harness.benches.client.client_commands import Client, Ended, OneShot, Talking, Task
+from harness.benches.client.drop_cases import cases_of
+from harness.benches.client.events import CaseEnded, Outcome
+from harness.outcome import UsageFault
+from tests.benches.client.clients import LOOP, ONE_SHOT, program
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="process groups are a matter of POSIX")
+TASK = Task("http://127.0.0.1:9", "v1_x", "event:3,rst")
+
+
+def environment(task: Task) -> dict[str, str]:
+    """The environment variables of a one-shot client."""
+    return {"INTERACTIONS_BASE_URL": task.base_url, "INTERACTION_ID": task.interaction}
+
+
+def one_shot(source: str) -> OneShot:
+    """A client that is started for each case."""
+    return OneShot(program(source), environment)
+
+
+def talking(source: str) -> Talking:
+    """A client that is started once for all cases."""
+    return Talking(program(source), {})
+
+
+def ends(client: Client, seconds: float = 20) -> Ended:
+    """Give a client one task, close it, and return the result."""
+    try:
+        return client.read(TASK, seconds)
+    finally:
+        client.close()
+
+
+@pytest.mark.parametrize("new", [lambda: one_shot(ONE_SHOT), lambda: talking(LOOP)], ids=["one-shot", "loop"])
+def test_programs_survive(new: Callable[[], Client]) -> None:
+    """A program that resumes correctly is exact, whichever way it is run."""
+    _, *results = torture(cases_of(cuts=["event:3,rst", "event:9+20,end", "event:5,fin/event:1,rst"]), new)
+    outcomes = [result.outcome for result in results if isinstance(result, CaseEnded)]
+    assert outcomes == [Outcome.EXACT] * 3
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("print('a text')", Ended(collected="a text")),
+        ("print('a text', end='')", Ended(collected="a text")),
+        ("print('a text\\n')", Ended(collected="a text\n")),
+        ("import sys; print('half'); print('why', file=sys.stderr); sys.exit(3)",
+         Ended(collected="half", error="exit code 3", words="why")),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGTERM)", Ended(collected="", error="signal 15")),
+        ("import os; print(os.environ['INTERACTION_ID'])", Ended(collected="v1_x")),
+    ],
+)  # fmt: skip
+def test_what_a_one_shot_says(source: str, expected: Ended) -> None:
+    """The output of a one-shot client is its text, and its exit code says whether it gave up."""
+    got = ends(one_shot(source))
+    assert (got.collected, got.error, got.words) == (expected.collected, expected.error, expected.words)
+    assert not got.stopped
+
+
+@pytest.mark.parametrize(
+    ("source", "collected", "error"),
+    [
+        ("""input(); print('{"text": "all"}')""", "all", ""),
+        ("""input(); print('{"events": [{"event_type": "x"}]}')""", [{"event_type": "x"}], ""),
+        ("""input(); print('{"error": "no way"}')""", None, "no way"),
+        ("""import sys; print('oops', file=sys.stderr); sys.exit(7)""", None, "the command ended (exit code 7)"),
+    ],
+)
+def test_what_a_talking_one_says(source: str, collected: object, error: str) -> None:
+    """A long-running client answers each task with one line of JSON; if it ends before that, it gave up."""
+    got = ends(talking(source))
+    assert got.collected == collected
+    assert error in got.error
+    assert bool(got.error) is bool(error)
+
+
+def test_a_talking_one_starts_again() -> None:
+    """A long-running client that dies during one case is started again for the next."""
+    client = talking("""
+import json, sys
+task = json.loads(input())
+if task["case"] == "event:3,rst":
+    sys.exit("died of it")
+print('{"text": "fine"}')
+""")
+    died = client.read(TASK, 20)
+    assert (died.error, died.words) == ("the command ended (exit code 1) before it answered", "died of it")
+    assert client.read(Task("", "", "other"), 20).collected == "fine"
+    client.close()
+
+
+def test_one_that_does_not_read_its_task() -> None:
+    """If a client ended before it could read its next task, that is its failure, not an error of ours."""
+    client = talking("""import os; input(); os.close(0); print('{"text": "one"}', flush=True)""")
+    assert client.read(TASK, 20).collected == "one"
+    assert client.read(TASK, 20).error == "the command ended (exit code 0) before it answered"
+    client.close()
+
+
+@pytest.mark.parametrize("line", ["hello", "[1]", '{"tekst": 1}', '{"text": 1}'])
+def test_a_line_that_is_no_answer(line: str) -> None:
+    """A line that is not a valid answer is a usage fault that quotes it and says what is expected."""
+    with pytest.raises(UsageFault, match="this one wrote") as refused:
+        ends(talking(f"input(); print({line!r})"))
+    assert line in str(refused.value)
+
+
+@pytest.mark.parametrize("new", [one_shot, talking])
+def test_out_of_time(new: Callable[[str], Client]) -> None:
+    """A client that does not end in time is stopped."""
+    got = ends(
+        new("import os, time; print(os.getpid(), file=__import__('sys').stderr, flush=True); time.sleep(60)"), 1
+    )
+    assert got.stopped
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(got.words), 0)
+
+
+FLOOD = "import sys\nwhile True: sys.stdout.write('y' * 65536)"
+
+
+@pytest.mark.parametrize("new", [one_shot, talking])
+def test_one_that_writes_for_ever(new: Callable[[str], Client]) -> None:
+    """A client that writes without end is stopped after 8 MiB, before memory is full."""
+    assert ends(new(FLOOD), 60).stopped == "wrote more than 8 MiB to standard output"
+
+
+def test_what_a_flood_says_is_cut() -> None:
+    """If a client cannot read even the whole stream, the error quotes only the start of its output."""
+    with pytest.raises(UsageFault, match="wrote more than 8 MiB") as refused:
+        list(torture(cases_of(cuts=["event:3,rst"]), lambda: one_shot(FLOOD)))
+    assert len(str(refused.value)) < 2000
+
+
+def test_one_that_never_reads_its_tasks() -> None:
+    """A client that never reads its tasks does not block us when the pipe is full; its lines count as answers."""
+    client = talking("""import sys\nwhile True: print('{"text": "all"}', flush=True)""")
+    long = Task("http://127.0.0.1:9", "v1_x", "event:3,rst" * 1000)
+    assert {client.read(long, 20).collected for _ in range(20)} == {"all"}
+    client.close()
+
+
+ESCAPES = """
+import subprocess, sys
+found = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
+print(found.pid, file=sys.stderr, flush=True)
+"""
+
+
+@pytest.mark.parametrize("new", [one_shot, talking])
+def test_a_descendant_that_left_the_group(new: Callable[[str], Client]) -> None:
+    """A child outside the process group holds the outputs open; it is waited for only as long as for a client."""
+    got = ends(new(ESCAPES), 1)
+    os.kill(int(got.words), signal.SIGKILL)
+    assert got.stopped or got.error
+
+
+def test_what_a_client_started_ends_with_it() -> None:
+    """Child processes of a client are stopped even if the client itself ended normally."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        source = f"""
+import socket, subprocess, sys
+held = socket.create_connection({listener.getsockname()!r})
+sleep = [sys.executable, "-c", "import time; time.sleep(600)"]
+subprocess.Popen(sleep, pass_fds=[held.fileno()], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+"""
+        assert not one_shot(source).read(TASK, 60).stopped
+        held, _ = listener.accept()
+        with held:
+            held.settimeout(20)
+            assert held.recv(1) == b""
+
+
+@pytest.mark.parametrize("new", [lambda: OneShot(["/no/such"], environment), lambda: Talking(["/no/such"], {})])
+def test_a_command_that_is_none(new: Callable[[], Client]) -> None:
+    """A command that cannot be run is a usage fault with the system's reason."""
+    with pytest.raises(UsageFault, match="cannot run '/no/such': No such file"):
+        ends(new())

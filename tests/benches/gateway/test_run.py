@@ -1,0 +1,174 @@
+"""A run of the gateway rules: which rules are selected, what ends it, and how missing operations are treated."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.benches.gateway import CHECKS, GatewayFinished, GatewayOptions, TrialStarted, judge_gateway
+from harness.benches.gateway.catalogue.exercises import TRIALS
+from harness.benches.gateway.catalogue.rules import GatewayCheck
+from harness.benches.gateway.mutants import MUTANTS, Gateway
+from harness.engine.baseline import Baseline, Entry
+from harness.outcome import Exit, Outcome, TargetFault, UsageFault, Verdict
+from harness.wire import At, By, Ending, Headers, How, Request, Response
+from tests.benches.gateway.inprocess import judged, line_through, noticing, words
+from tests.benches.gateway.variants import JoinsDeltas
+
+JSON = Headers((("content-type", "application/json"),))
+
+
+def answering(status: int) -> type[Gateway]:
+    """A gateway that answers itself and never contacts its upstream."""
+
+    class Alone(Gateway):
+        def __call__(self, request: Request) -> Response:
+            return Response.whole(status, JSON, b'{"id":"v1_cached","status":"completed"}')
+
+    return Alone
+
+
+class Down(Gateway):
+    """A gateway that refuses connections."""
+
+    def __call__(self, request: Request) -> Response:
+        return Response.dead(Ending(by=By.SERVER, how=How.REFUSED, at=At.BEFORE_HEADERS))
+
+
+class Untrusted(Gateway):
+    """A gateway whose TLS certificate is not trusted."""
+
+    def __call__(self, request: Request) -> Response:
+        return Response.dead(Ending(by=By.SERVER, how=How.TLS, at=At.BEFORE_HEADERS, detail="not trusted: why"))
+
+
+class HangsUp(Gateway):
+    """A gateway that resets creates with a certain field, and deletions."""
+
+    def __call__(self, request: Request) -> Response:
+        if request.method == "DELETE" or b"system_instruction" in request.body:
+            return Response.dead(Ending(by=By.SERVER, how=How.RST, at=At.BEFORE_HEADERS))
+        return super().__call__(request)
+
+
+def test_who_neither_answers_nor_asks_is_told() -> None:
+    """A request that is neither forwarded nor answered is a finding, because it was not refused either."""
+    results = judged(HangsUp)
+    assert noticing(results) == {"gw.route", "gw.body-fields"}
+    assert "gave no answer to delete, and nothing arrived" in words(results["gw.route"])
+    assert (
+        "neither sent on nor refused | a create upstream, or a refusal | no answer (rst before headers)"
+        in words(results["gw.body-fields"])
+    )
+
+
+@pytest.mark.parametrize(
+    ("gateway", "said"),
+    [
+        (Untrusted, "tls before headers.: not trusted: why"),
+        (Down, "is it running"),
+        (answering(401), "refuses the key"),
+        (answering(502), "nothing arrived upstream"),
+        (answering(200), "nothing arrived upstream"),
+    ],
+    ids=["untrusted", "down", "key", "misconfigured", "cache"],
+)
+def test_what_makes_a_run_pointless(gateway: type[Gateway], said: str) -> None:
+    """If requests cannot reach the upstream through the gateway, the run fails before anything is judged."""
+    with pytest.raises(TargetFault, match=said):
+        list(judge_gateway(line_through(gateway), GatewayOptions()))
+
+
+def test_only_what_is_asked_for() -> None:
+    """A glob selects rules, and only the trials that these rules need are run."""
+    events = list(judge_gateway(line_through(), GatewayOptions(only=("gw.live", "gw.retry*"))))
+    assert [event.name for event in events if isinstance(event, TrialStarted)] == ["stream", "live", "refused"]
+    finished = events[-1]
+    assert isinstance(finished, GatewayFinished)
+    assert [result.check.id for result in finished.results] == ["gw.retry-after", "gw.live"]
+    assert finished.exit is Exit.OK
+
+
+def test_a_glob_of_nothing_is_refused() -> None:
+    """An unknown rule is a usage error that suggests the nearest name."""
+    with pytest.raises(UsageFault, match=r"'gw\.evnts'.*gw\.events"):
+        list(judge_gateway(line_through(), GatewayOptions(only=("gw.evnts",))))
+
+
+def lacking(*methods: str, background: bool = True) -> type[Gateway]:
+    """A gateway that answers 404 for some of the operations."""
+
+    class Lacking(Gateway):
+        def __call__(self, request: Request) -> Response:
+            refused = request.method in methods or (not background and b'"background": true' in request.body)
+            return Response.whole(404, JSON, b"{}") if refused else super().__call__(request)
+
+    return Lacking
+
+
+def test_a_gateway_without_get_is_told_once() -> None:
+    """A missing operation is one lenient finding, and the rules that need it do not apply."""
+    results = judged(lacking("GET"))
+    assert noticing(results) == {"gw.route"}
+    assert results["gw.route"].verdict is Verdict.WARN
+    assert "does not offer get" in words(results["gw.route"])
+    assert results["gw.resume-through"].verdict is Verdict.NOT_APPLICABLE
+
+
+def test_a_gateway_without_background_runs() -> None:
+    """A gateway without background runs gets no finding; the rules that need them do not apply."""
+    results = judged(lacking(background=False))
+    assert noticing(results) == set()
+    absent = {rule for rule, result in results.items() if result.observation.outcome is Outcome.NOT_APPLICABLE}
+    assert absent >= {"gw.resume-through", "gw.event-ids"}
+
+
+@pytest.mark.parametrize(("strict", "verdict"), [(False, Verdict.WARN), (True, Verdict.FAIL)])
+def test_strict(strict: bool, verdict: Verdict) -> None:
+    """A broken SHOULD fails only with `strict`."""
+    results = judged(MUTANTS["names.dropped"].gateway, "gw.event-names", strict=strict)
+    assert results["gw.event-names"].verdict is verdict
+
+
+def test_a_baseline_excuses() -> None:
+    """A failure in the baseline is XFAIL, and a baseline entry that passes is STALE."""
+    entries = Baseline([Entry("gw.events", "issue 7", "2026-11-20"), Entry("gw.utf8", "issue 8", "2026-11-20")])
+    results = judged(MUTANTS["events.uncompleted"].gateway, "gw.events", "gw.status", baseline=entries)
+    assert (results["gw.events"].verdict, results["gw.events"].reason) == (Verdict.XFAIL, "issue 7")
+    assert judged(Gateway, "gw.utf8", baseline=entries)["gw.utf8"].verdict is Verdict.STALE
+
+
+def test_evidence_is_what_the_findings_name() -> None:
+    """A result carries exactly the passages that its findings name."""
+    result = judged(MUTANTS["once.lost"].gateway, "gw.once")["gw.once"]
+    assert [passage.name for passage in result.passages] == ["lost.json", "lost.stream"]
+    assert [len(passage.upstream) for passage in result.passages] == [2, 2]
+
+
+def test_a_gateway_that_raises_is_an_error_of_ours() -> None:
+    """If a gateway raises in this process, that is an ERROR of ours, and not a failure of the gateway."""
+
+    class Raises(Gateway):
+        def __call__(self, request: Request) -> Response:
+            if request.method == "DELETE":
+                raise ZeroDivisionError
+            return super().__call__(request)
+
+    results = judged(Raises, "gw.route", "gw.live")
+    assert (results["gw.route"].verdict, results["gw.live"].verdict) == (Verdict.ERROR, Verdict.PASS)
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.id)
+def test_every_rule_wants_what_is_made(check: GatewayCheck) -> None:
+    """The trials that a rule needs exist, and each of its globs matches a passage."""
+    names = {trial.name for trial in TRIALS}
+    assert check.trials <= names
+    line = line_through()
+    made = [passage.name for trial in TRIALS if trial.name in check.trials for passage in trial.run(line)]
+    for want in check.wants:
+        assert any(name == want or (want.endswith("*") and name.startswith(want[:-1])) for name in made), want
+
+
+def test_a_resplit_text_is_met_leniently() -> None:
+    """A text that arrives in different deltas is non-strict, because the answer is the same."""
+    results = judged(JoinsDeltas, "gw.events")
+    assert results["gw.events"].observation.outcome is Outcome.NON_STRICT

@@ -1,0 +1,138 @@
+"""Both sides of a gateway: what is recorded on each, and which client and upstream requests belong together."""
+
+from __future__ import annotations
+
+from itertools import chain, takewhile
+
+import pytest
+
+from harness.benches.gateway.catalogue.create_fields import AGENT, FIELDS
+from harness.benches.gateway.catalogue.exercises import truncating
+from harness.benches.gateway.catalogue.upstream_answers import refusing, suffering
+from harness.benches.gateway.mutants.mutant import Gateway, taken
+from harness.benches.gateway.relayed_exchange import Early
+from harness.contract import read
+from harness.contract.schema.schemas import load
+from harness.wire import COMPLETE, Body, By, Chunk, Ending, How, Pause, PieceBody, Request, Response
+from tests.benches.gateway.inprocess import line_through
+
+_OWN_ERROR = b'data: {"error": {"message": "upstream broke", "code": "502"}}\n\n'
+SCRIPT = {"deltas": ["a", "b", "c"], "thought": False, "times": 0}
+
+
+def test_both_sides_of_a_create() -> None:
+    """The client gets what the upstream sent, and both are recorded."""
+    passage = line_through().create("x.create")
+    assert passage.answer is not None
+    assert passage.client.body == passage.answer.body
+    assert passage.client.request.body == passage.answer.request.body
+    assert passage.answer.ending.complete
+
+
+def test_a_hang_up_is_written_down() -> None:
+    """If the client hangs up, the upstream's record ends where the client did, with the part sent until then."""
+    crossing = line_through().open("x.stream", script=SCRIPT)
+    crossing.read(2)
+    passage = crossing.hang_up()
+    assert passage.answer is not None
+    assert (passage.answer.ending.by, passage.answer.ending.how) == (By.CLIENT, How.FIN)
+    assert passage.answer.body.count(b"data: ") >= 2
+    assert b"[DONE]" not in passage.answer.body
+
+
+def test_what_nobody_finished_is_told_apart() -> None:
+    """An answer that is still being read is recorded as ended by a limit, not by anybody's hang-up."""
+    line = line_through()
+    line.driver.open(line.target.create({"input": "x", "stream": True}))
+    (record,) = line.upstream.records(line.upstream.calls)
+    assert record.ending.by is By.LIMIT
+
+
+@pytest.mark.parametrize(
+    ("plan", "status"), [("before-headers,rst", None), ("event:2,rst", 200)], ids=["no-head", "in-body"]
+)
+def test_a_fault_of_ours_is_the_upstreams(plan: str, status: int | None) -> None:
+    """A planned drop is in the upstream's record, with a status only if the response head was sent."""
+    passage = line_through().create("x.stream", stream=True, script=SCRIPT, answer=suffering(plan))
+    assert passage.answer is not None
+    assert (passage.answer.status, passage.answer.ending.how) == (status, How.RST)
+
+
+def test_one_create_is_primed() -> None:
+    """A prepared answer applies to the next create only, and is discarded if another request comes first."""
+    line = line_through()
+    assert line.create("x.a", answer=refusing(503, "service_unavailable", "no")).client.status == 503
+    assert line.create("x.b").client.status == 200
+    line.upstream.prime(refusing(503, "service_unavailable", "no"))
+    line.get("x.c", "v1_nothing")
+    assert line.create("x.d").client.status == 200
+
+
+def test_early_events_are_kept_with_the_passage() -> None:
+    """The record of a held stream says how many events the client had before the stream was released."""
+    line = line_through()
+    crossing = line.open("x.stream", script={**SCRIPT, "hold": {"after": 3}})
+    crossing.note_early(len(crossing.read(3)), 3)
+    line.upstream.emulator.release()
+    assert crossing.finish().early == Early(3, 3)
+
+
+class Busy(Gateway):
+    """A gateway that makes a request of its own before each request, and sends every create twice."""
+
+    def __call__(self, request: Request) -> Response:
+        taken(self.upstream(Request("GET", "/v1beta/interactions/v1_own", request.headers)))
+        if request.method == "POST":
+            taken(self.upstream(request))
+        return self.upstream(request)
+
+
+def test_what_belongs_to_a_request() -> None:
+    """Creates are matched by their text and GETs by their id; requests of the gateway's own match nothing."""
+    line = line_through(Busy)
+    create = line.create("x.create")
+    assert [call.request.method for call in create.upstream] == ["POST", "POST"]
+    got = line.get("x.get", "v1_nothing")
+    assert [call.request.raw_path for call in got.upstream] == ["/v1beta/interactions/v1_nothing"]
+    strays = line.strays("x.strays", create.client, 0).upstream
+    assert [call.request.raw_path for call in strays] == ["/v1beta/interactions/v1_own"] * 2
+
+
+class Slow(Gateway):
+    """A gateway that buffers until the upstream pauses or ends, and discards it if the answer broke off."""
+
+    def streamed(self, request: Request, body: Body) -> Body:
+        come = list(takewhile(lambda piece: not isinstance(piece, Pause), body))
+        last = come[-1] if come else COMPLETE
+        broken = isinstance(last, Ending) and not last.complete
+        return PieceBody((Chunk(_OWN_ERROR), COMPLETE) if broken else chain(come, body), on_close=body.close)
+
+
+def test_a_slow_gateway_has_the_events_before_their_stream_breaks() -> None:
+    """A stream breaks only after the client has seen its beginning, even through a gateway that buffers."""
+    passages = list(truncating(line_through(Slow)))
+    broken = [passage for passage in passages if passage.answer and not passage.answer.ending.complete]
+    streams = [passage.client for passage in broken if read(passage.client).is_stream]
+    assert len(streams) >= 4
+    assert not [client for client in streams if b"upstream broke" in client.body]
+
+
+def test_what_arrives_instead_is_astray() -> None:
+    """If a request reaches the upstream as a different one, it is found and recorded as astray."""
+
+    class Elsewhere(Gateway):
+        def passed(self, request: Request) -> Request:
+            return Request(request.method, request.target + "/elsewhere", request.headers, request.body)
+
+    passage = line_through(Elsewhere).delete("x.delete", "v1_a")
+    assert passage.upstream == ()
+    assert [call.request.raw_path for call in passage.astray] == ["/v1beta/interactions/v1_a/elsewhere"]
+    assert not passage.not_offered
+
+
+def test_every_documented_field_is_sent() -> None:
+    """The fields sent are exactly those of the schema, and each field is in the request made for it."""
+    documented = set(load().document("requests/create-interaction")["$defs"]["fields"]["properties"])
+    assert set(FIELDS) == documented
+    assert [name for name, extra in FIELDS.items() if name not in {*extra, "model"}] == []
+    assert FIELDS["agent"] == {"agent": AGENT}

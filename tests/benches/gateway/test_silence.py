@@ -1,0 +1,197 @@
+"""A gateway that stops answering: how long it is tried, what is reported, and what is still judged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from harness.benches.gateway import (
+    CHECKS,
+    GatewayFinished,
+    GatewayOptions,
+    GatewayStopped,
+    TrialStarted,
+    judge_gateway,
+)
+from harness.benches.gateway.liveness import SILENT
+from harness.benches.gateway.mutants import Gateway
+from harness.engine.baseline import Baseline, Entry
+from harness.outcome import Exit, Verdict
+from harness.wire import At, By, Chunk, Ending, Headers, How, Pause, PieceBody, Request, Response, UntilClose
+from tests.benches.gateway.inprocess import judged, line_through, noticing
+
+HUNG = Ending(by=By.SERVER, how=How.STALL, at=At.BEFORE_HEADERS)
+GONE = Ending(by=By.SERVER, how=How.REFUSED, at=At.BEFORE_HEADERS)
+
+
+class Stops(Gateway):
+    """A gateway that works for `after` requests; `asked` counts all requests."""
+
+    asked = 0
+    after = 12
+    ending = HUNG
+
+    def __call__(self, request: Request) -> Response:
+        self.asked += 1
+        return super().__call__(request) if self.asked <= self.after else self.last(request)
+
+    def last(self, request: Request) -> Response:
+        """The answer to every request after those."""
+        return Response.dead(self.ending)
+
+
+class Dies(Stops):
+    """A gateway whose process ends, so that connections are refused."""
+
+    ending = GONE
+
+
+class Drips(Stops):
+    """A gateway that begins each answer and never ends it."""
+
+    def last(self, request: Request) -> Response:
+        drip = (piece for _ in iter(int, 1) for piece in (Chunk(b" "), Pause(0.5)))
+        return Response(200, Headers((("content-type", "application/json"),)), UntilClose(), PieceBody(drip))
+
+
+class SwallowsAnswers(Stops):
+    """A gateway that asks the upstream, and never passes its answer on to the client."""
+
+    def last(self, request: Request) -> Response:
+        self.upstream(request).body.close()
+        return Response.dead(HUNG)
+
+
+def run(gateway: type[Gateway], *only: str) -> tuple[Gateway, list[TrialStarted], GatewayFinished]:
+    """Run the rules: the gateway, the trials that were started, and the last event."""
+    made: list[Gateway] = []
+
+    def build(upstream: Callable[[Request], Response]) -> Gateway:
+        made.append(gateway(upstream))
+        return made[0]
+
+    events = list(judge_gateway(line_through(build), GatewayOptions(only=only)))
+    assert isinstance(events[-1], GatewayFinished)
+    return made[0], [event for event in events if isinstance(event, TrialStarted)], events[-1]
+
+
+@pytest.mark.parametrize("kind", [Stops, Dies, Drips, SwallowsAnswers])
+def test_a_gateway_that_stopped_is_not_asked_for_ever(kind: type[Stops]) -> None:
+    """After a few unanswered passages and an unanswered plain create, nothing more is sent."""
+    gateway, trials, finished = run(kind)
+    assert isinstance(gateway, Stops)
+    assert gateway.asked == kind.after + SILENT + 1
+    assert [trial.name for trial in trials] == ["watch", "plain", "cancel", "fields"]
+    assert finished.stopped is not None
+    assert (finished.stopped.silent, finished.stopped.trials) == (SILENT, 13)
+    assert finished.stopped.passage.name.startswith("fields.")
+    assert {"watch", "fields", "lost"} < set(finished.stopped.unfinished)
+    assert {"plain", "cancel"}.isdisjoint(finished.stopped.unfinished)
+
+
+def test_what_was_not_tried_is_not_judged() -> None:
+    """Rules judged before the stop keep their verdict, all others are untestable, and the run is not green."""
+    _, _, finished = run(Stops)
+    verdicts = {result.check.id: result.verdict for result in finished.results}
+    assert verdicts["gw.route"] is Verdict.PASS
+    left = {result.check.id for result in finished.unjudged}
+    assert left == {rule for rule, verdict in verdicts.items() if verdict is Verdict.UNTESTABLE}
+    assert left == {check.id for check in CHECKS} - {"gw.route"}
+    assert finished.exit is Exit.UNREACHABLE
+
+
+def test_a_failure_that_is_known_stays_one() -> None:
+    """A rule that was broken before the gateway stopped is still a failure."""
+
+    class Coded(Stops):
+        def passed(self, request: Request) -> Request:
+            return Request(
+                request.method, request.target.replace("include_input", "x"), request.headers, request.body
+            )
+
+    _, _, finished = run(Coded)
+    verdicts = {result.check.id: result.verdict for result in finished.results}
+    assert (verdicts["gw.query"], finished.exit) == (Verdict.FAIL, Exit.FAILED)
+    assert finished.stopped is not None
+
+
+def test_the_end_of_a_run_counts_as_well() -> None:
+    """A gateway that stops just before the last passages is noticed, and the rule that needs them is not met."""
+
+    _, _, whole = run(Gateway, "gw.once")
+    assert (whole.exit, whole.stopped) == (Exit.OK, None)
+
+    class StopsWithTheLast(Stops):
+        after = 1 + 5 + 7  # the first create, plain, refused: without the two whose answers are lost
+
+    gateway, _, finished = run(StopsWithTheLast, "gw.once")
+    assert isinstance(gateway, Stops)
+    assert finished.stopped is not None
+    assert finished.stopped.passage.name == "lost.json"
+    assert (finished.stopped.unfinished, finished.exit) == (("lost",), Exit.UNREACHABLE)
+
+
+@pytest.mark.parametrize(
+    ("hangs_on", "rules"),
+    [
+        (b'"stream": true', {"gw.body-fields", "gw.events"}),
+        (b'"generation_config"', {"gw.body-fields"}),
+    ],
+)
+def test_one_kind_of_passage_that_hangs_is_the_gateways_own_doing(hangs_on: bytes, rules: set[str]) -> None:
+    """A gateway that hangs on one kind of request only is judged on that, and on everything else."""
+
+    class Picky(Gateway):
+        def __call__(self, request: Request) -> Response:
+            return Response.dead(HUNG) if hangs_on in request.body else super().__call__(request)
+
+    _, trials, finished = run(Picky)
+    assert finished.stopped is None
+    assert len(trials) == 13 + 1  # the trial that spans the others is reported twice
+    broken = {result.check.id for result in finished.results if result.verdict is Verdict.FAIL}
+    assert broken & rules
+    assert "gw.status" not in broken | {result.check.id for result in finished.unjudged}
+    assert finished.exit is Exit.FAILED
+
+
+def test_a_must_that_had_no_answer_is_not_judged() -> None:
+    """If only the passages of one MUST rule are unanswered, the rule is not judged and the run is not green."""
+
+    class NoStreams(Gateway):
+        def __call__(self, request: Request) -> Response:
+            return Response.dead(HUNG) if b'"stream": true' in request.body else super().__call__(request)
+
+    _, _, finished = run(NoStreams, "gw.utf8")
+    assert finished.stopped is None
+    assert [result.check.id for result in finished.unjudged] == ["gw.utf8"]
+    assert finished.exit is Exit.UNREACHABLE
+
+
+def test_a_baseline_excuses_what_was_not_tried() -> None:
+    """A baseline entry excuses a rule that could not be judged."""
+    excused = Baseline([Entry("gw.once", "it dies", "2026-11-20")])
+    results = judged(Stops, "gw.once", baseline=excused)
+    assert not results["gw.once"].unjudged
+    assert results["gw.once"].verdict is Verdict.UNTESTABLE
+
+
+def test_a_gateway_that_comes_back_is_judged_on() -> None:
+    """A gateway that only pauses, however often, is judged to the end."""
+
+    class Naps(Stops):
+        def __call__(self, request: Request) -> Response:
+            self.asked += 1
+            asleep = self.asked % 10 in range(SILENT) and self.asked > self.after
+            return Response.dead(HUNG) if asleep else Gateway.__call__(self, request)
+
+    results = judged(Naps, "gw.body-fields", "gw.status")
+    assert "gw.body-fields" in noticing(results)
+    assert results["gw.status"].verdict is Verdict.PASS
+
+
+def test_the_stop_is_told_before_the_verdicts() -> None:
+    """`GatewayStopped` is emitted before the verdicts, so that a reader learns why the rest is missing."""
+    events = list(judge_gateway(line_through(Stops), GatewayOptions()))
+    kinds = [type(event) for event in events]
+    assert kinds.index(GatewayStopped) < kinds.index(type(events[-2]))

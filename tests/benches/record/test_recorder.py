@@ -1,0 +1,200 @@
+"""The recorder: it records what passes and plays what it has, even after it was killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import httpx
+import pytest
+
+from harness.benches.record import Recorder, target_class
+from harness.cassette import Target, load
+from harness.contract import PROTOCOL
+from harness.emulator import Emulator
+from harness.transport import Server, ServerThread, UrlDriver
+from harness.transport.server.server_thread import InThread
+from harness.wire import By, Chunk, Chunked, Ending, Headers, How, Request
+from tests.transport.endings_table import CASES
+from tests.transport.peers import Serving, get, raw_exchange
+
+KEY = "AIzaSyCanary-0123456789abcdefghijklmnop"
+BODY = b'{"model":"gemini-3.5-flash","input":"hi","stream":true}'
+
+
+def create(url: str, *, key: str = KEY, text: str = "hi") -> httpx.Response:
+    """Send one create over a real socket."""
+    body = {"model": "gemini-3.5-flash", "input": text, "stream": True}
+    return httpx.post(f"{url}/v1beta/interactions", json=body, headers={"x-goog-api-key": key})
+
+
+def test_what_passes_is_in_the_cassette_without_its_secrets(tmp_path: Path) -> None:
+    """A stream is recorded whole, chunk by chunk, and the key is nowhere in the file."""
+    path = tmp_path / "a.yaml"
+    with ServerThread(Emulator()) as server, Recorder(server.url, path, PROTOCOL) as recorder:
+        seen = create(recorder.url)
+    cassette = load(path)
+    (recording,) = cassette.recordings
+    assert recording.body == seen.content
+    assert len(recording.pieces) > 5
+    assert KEY not in path.read_text("utf-8")
+    assert cassette.provenance is not None
+    assert cassette.provenance.target is Target.EMULATOR
+    assert (recorder.summary.recorded, sum(recorder.summary.replaced.values())) == (1, 1)
+
+
+def port_of(recorder: Recorder) -> int:
+    """The port of a server, for raw sockets."""
+    return int(recorder.url.rpartition(":")[2])
+
+
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.closing in ("fin", "rst")])
+def test_a_replay_is_the_same_on_the_wire(name: str, tmp_path: Path) -> None:
+    """For every kind of ending, recording and replay give a raw socket the same bytes and the same close."""
+    case = CASES[name]
+    path = tmp_path / "a.yaml"
+    with ServerThread(Serving(*case.pieces, framing=case.framing)) as server:
+        direct = raw_exchange(server.port, get())
+        with Recorder(server.url, path, PROTOCOL) as recorder:
+            assert raw_exchange(port_of(recorder), get()) == direct
+    with Recorder(server.url, path, PROTOCOL, mode="none") as player:
+        assert raw_exchange(port_of(player), get()) == direct
+
+
+@pytest.mark.parametrize(
+    ("mode", "asked", "played", "recorded"),
+    [
+        ("none", ["a"], 1, 0),
+        ("once", ["a"], 1, 0),
+        ("new_episodes", ["a", "b"], 1, 1),
+        ("all", ["a", "b"], 0, 2),
+    ],
+)
+def test_record_modes_are_those_of_vcrpy(
+    mode: str, asked: list[str], played: int, recorded: int, tmp_path: Path
+) -> None:
+    """The record modes work as in vcrpy: play what is recorded, and record the rest if the mode allows it."""
+    path = tmp_path / "a.yaml"
+    emulator = Emulator()
+    with ServerThread(emulator) as server:
+        with Recorder(server.url, path, PROTOCOL) as recorder:
+            first = create(recorder.url, text="a").content
+        with Recorder(server.url, path, PROTOCOL, mode=mode) as recorder:
+            answers = [create(recorder.url, text=text) for text in asked]
+    assert [answer.status_code for answer in answers] == [200] * len(asked)
+    assert (answers[0].content == first) is (mode != "all")
+    assert (recorder.summary.played, recorder.summary.recorded) == (played, recorded)
+    assert recorder.summary.misses == []
+
+
+def test_a_player_never_asks_the_target(tmp_path: Path) -> None:
+    """With the mode `once` and an existing file, an unrecorded request is a miss, even if the target is up."""
+    path = tmp_path / "a.yaml"
+    serving = Serving(Chunk(b"x"))
+    with ServerThread(serving) as server:
+        with Recorder(server.url, path, PROTOCOL) as recorder:
+            httpx.get(recorder.url + "/a")
+        asked = len(serving.requests)
+        with Recorder(server.url, path, PROTOCOL, mode="once") as recorder:
+            assert httpx.get(recorder.url + "/b").status_code == 400
+    assert len(serving.requests) == asked
+    assert recorder.summary.misses == [
+        "not recorded: GET /b; the nearest is recording 1, which differs in path: recorded /a, got /b"
+    ]
+
+
+def test_a_client_that_left_is_in_the_cassette(tmp_path: Path) -> None:
+    """If a client hangs up, its recording ends by the client, after what the client received."""
+    path = tmp_path / "a.yaml"
+    serving = Serving(Chunk(b"data: 1\n\n"), Ending(how=How.STALL))
+    with ServerThread(serving) as server, Recorder(server.url, path, PROTOCOL) as recorder:
+        driver = UrlDriver(recorder.url)
+        stream = driver.open(Request("GET", "/x"))
+        assert len(stream.read(1)) == 1
+        stream.close()
+        driver.close()
+        assert serving.bodies[0].closed.wait(5)
+    (recording,) = load(path).recordings
+    assert (recording.ending.by, recording.body) == (By.CLIENT, b"data: 1\n\n")
+    assert recorder.summary.hung_up == 1
+
+
+def test_what_cannot_be_recorded_is_said(tmp_path: Path) -> None:
+    """A response with an unsupported coding is forwarded but not recorded, and the summary says what to do."""
+
+    class Brotli(Serving):
+        def __call__(self, request: Request):  # type: ignore[no-untyped-def]
+            response = super().__call__(request)
+            response.headers = Headers((("content-encoding", "br"),))
+            return response
+
+    path = tmp_path / "a.yaml"
+    with ServerThread(Brotli(Chunk(b"x"))) as server, Recorder(server.url, path, PROTOCOL) as recorder:
+        assert raw_exchange(port_of(recorder), get(connection="close"))[1] == "fin"
+    assert "'br'" in recorder.summary.unrecorded[0]
+    assert not path.exists()
+
+
+def test_the_live_service_is_known_by_its_name() -> None:
+    """The live service is recognized by its exact host name, without sending a request."""
+    assert target_class("https://generativelanguage.googleapis.com") is Target.LIVE
+    assert target_class("https://googleapis.com.example.org") is Target.OTHER
+
+
+LOADED = """
+import sys
+from harness.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+EVENTS = [Chunk(b"data: 1\n\n")] * 20
+
+
+KILLS = int(os.environ.get("HARNESS_KILLS", "10"))
+"""Set `HARNESS_KILLS=100` for the number of kills with which this claim was first tested."""
+
+
+@pytest.mark.parametrize("round_", range(KILLS))
+def test_a_killed_recorder_loses_nothing_that_was_finished(round_: int, tmp_path: Path) -> None:
+    """After `kill -9` under load, the file loads and has every answer that a client had received completely."""
+    path = tmp_path / "a.yaml"
+    with InThread(Server(Serving(*EVENTS, framing=Chunked()))) as server:
+        command = ["record", "--target", server.url, "--cassette", str(path), "--port", "0", "--json"]
+        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+        with subprocess.Popen(
+            [sys.executable, "-c", LOADED, *command], stdout=subprocess.PIPE, text=True, env=environment
+        ) as process:
+            assert process.stdout is not None
+            url = json.loads(process.stdout.readline())["base_url"]
+            finished: list[str] = []
+            threads = [threading.Thread(target=load_it, args=(url, n, finished)) for n in range(4)]
+            for thread in threads:
+                thread.start()
+            while len(finished) < 1 + 3 * round_:
+                threads[0].join(0.001)
+            process.send_signal(signal.SIGKILL)
+            for thread in threads:
+                thread.join()
+    part = path.with_name("a.part.yaml")
+    kept = [recording.request.target for recording in load(part).recordings]
+    assert set(finished) <= set(kept)
+    assert len(kept) == len(set(kept))
+
+
+def load_it(url: str, client: int, finished: list[str]) -> None:
+    """Send requests until the recorder is dead."""
+    number = 0
+    driver = UrlDriver(url)
+    while True:
+        number += 1
+        target = f"/{client}/{number}"
+        if not driver.send(Request("GET", target)).complete:
+            break
+        finished.append(target)
+    driver.close()

@@ -1,0 +1,321 @@
+"""A rehearsed recording session: a TLS server as the live service, an exhausted quota, a changed field."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness.benches.record.proof import State
+from harness.benches.record.session import Recorded, Session
+from harness.benches.recordings.synthetic_drops import SYNTHETIC, presented
+from harness.cassette import Provenance, Recording, Target, load, save
+from harness.checks.scenarios import SCENARIOS, chosen
+from harness.contract import PROTOCOL
+from harness.emulator import Emulator
+from harness.engine.targets import TargetOptions, resolve_target
+from harness.faults import cut
+from harness.outcome import UsageFault
+from harness.transport import ServerThread
+from harness.wire import COMPLETE, By, Chunk, Headers, How, Recorder, Request, Response
+from tests.transport.certificates import Certificate, certificate_in
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    """One certificate for all tests of this file."""
+    return certificate_in(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture(autouse=True)
+def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ignore any proxy settings of the environment."""
+    monkeypatch.setenv("NO_PROXY", "*")
+
+
+class Service:
+    """The emulator with a quota of creates, and with one field of its bodies renamed."""
+
+    def __init__(self, *, quota: int = 1000, renamed: str = "") -> None:
+        self.emulator = Emulator()
+        self.quota = quota
+        self.renamed = renamed
+        self.requests = 0
+
+    def __call__(self, request: Request) -> Response:
+        self.requests += not request.target.startswith("/__harness__/")
+        if request.method == "POST" and request.target.endswith("/interactions"):
+            self.quota -= 1
+            if self.quota < 0:
+                headers = Headers((("content-type", "application/json"), ("retry-after", "3600")))
+                return Response.whole(
+                    429, headers, PROTOCOL.error_body(429, "resource_exhausted", "No quota left.")
+                )
+        response = self.emulator(request)
+        if self.renamed and response.headers.media_type() == "application/json":
+            body = b"".join(piece.data for piece in response.body if isinstance(piece, Chunk))
+            changed = body.replace(b'"%b":' % self.renamed.encode(), b'"changed":')
+            return Response.whole(response.status, response.headers, changed)
+        return response
+
+
+@contextmanager
+def session(
+    service: Callable[[Request], Response],
+    certificate: Certificate,
+    folder: Path,
+    *,
+    budget: int = 200,
+    continued: bool = False,
+) -> Iterator[Session]:
+    """A recording session against the service, behind TLS."""
+    with ServerThread(service, tls=certificate.context) as server:
+        target = resolve_target(server.url, TargetOptions(api_key="any-key-123456", timeout=20))
+        yield Session(target, folder, budget, ca_file=certificate.ca_file, continued=continued)
+
+
+def states(results: list[Recorded]) -> dict[str, State]:
+    """The state of each scenario's result."""
+    return {result.name: result.state for result in results}
+
+
+def test_a_whole_library_is_recorded_judged_and_replayed(certificate: Certificate, tmp_path: Path) -> None:
+    """Every scenario becomes a cassette of the right target, without findings and without clean-up requests."""
+    service = Service()
+    with session(service, certificate, tmp_path) as recording:
+        results = list(recording.run(chosen(["all"])))
+    assert set(states(results).values()) == {State.RECORDED}
+    assert [finding for result in results for finding in result.findings] == []
+    assert {path.stem for path in tmp_path.glob("*.yaml")} == set(SCENARIOS)
+    assert load(tmp_path / "errors.yaml").provenance == replace(
+        recording.provenance, target=Target.EMULATOR, api_version="v1beta"
+    )
+    assert [r.request.method for r in load(tmp_path / "chaining.yaml").recordings] == ["POST"] * 3
+    assert list(tmp_path.glob(".*")) == []
+
+
+def test_a_quota_that_ends_half_way_keeps_what_is_finished_and_can_be_continued(
+    certificate: Certificate, tmp_path: Path
+) -> None:
+    """When the quota ends, finished scenarios stay, the current one is dropped, and the next session goes on."""
+    names = ["lifecycle", "chaining", "errors"]
+    with session(Service(quota=2), certificate, tmp_path) as recording:
+        first = list(recording.run(chosen(names)))
+    assert list(states(first).values()) == [State.RECORDED, State.STOPPED, State.STOPPED]
+    assert "again after 3600 s" in first[1].reason
+    assert {path.name for path in tmp_path.glob("*.yaml")} == {"lifecycle.yaml"}
+    with session(Service(), certificate, tmp_path, continued=True) as recording:
+        second = list(recording.run(chosen(names)))
+    assert list(states(second).values()) == [State.SKIPPED, State.RECORDED, State.RECORDED]
+    assert {path.stem for path in tmp_path.glob("*")} == set(names)
+
+
+def test_a_changed_field_is_shown_as_drift_before_the_old_recording_goes(
+    certificate: Certificate, tmp_path: Path
+) -> None:
+    """A renamed field is two lines of shape drift, however many answers have it, and the new recording has it."""
+    for service in (Service(), Service(renamed="usage")):
+        with session(service, certificate, tmp_path) as recording:
+            (result,) = recording.run(chosen(["lifecycle"]))
+    assert result.state is State.RECORDED
+    assert result.drifts is not None
+    assert [str(drift) for drift in result.drifts.shape] == [
+        "body.usage: gone, was object",
+        "body.changed: new, object",
+    ]
+    assert b"changed" in load(tmp_path / "lifecycle.yaml").recordings[0].body
+
+
+def test_the_old_recording_stays_until_its_drift_was_seen(certificate: Certificate, tmp_path: Path) -> None:
+    """The old recording is replaced only after the caller has seen the result; stopping there keeps it."""
+    with session(Service(), certificate, tmp_path) as recording:
+        list(recording.run(chosen(["lifecycle"])))
+    before = (tmp_path / "lifecycle.yaml").read_bytes()
+    with session(Service(renamed="usage"), certificate, tmp_path) as recording:
+        results = recording.run(chosen(["lifecycle"]))
+        assert next(results).is_news
+        assert (tmp_path / "lifecycle.yaml").read_bytes() == before
+        results.close()
+    assert [path.name for path in tmp_path.iterdir()] == ["lifecycle.yaml"]
+    assert (tmp_path / "lifecycle.yaml").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("plan", "state", "reason"),
+    [
+        ("calls=pass,times:2/status:500", State.FAILED, "the service failed: GET .* was answered 500"),
+        ("calls=pass,times:2/status:502", State.FAILED, "the service failed: GET .* was answered 502"),
+        ("calls=pass,times:2/before-headers,rst", State.FAILED, "a connection to the target broke: GET"),
+        ("calls=pass/before-headers,rst,times:9", State.STOPPED, "the target cannot be used: POST"),
+        ("resumes=before-headers,rst,times:9", State.STOPPED, "the connection to the target was lost: GET"),
+        ("calls=pass,times:2/byte:20,fin", State.FAILED, "the answer to GET .* broke off: fin"),
+        ("calls=pass/status:403", State.STOPPED, "the target cannot be used: POST .* was answered 403"),
+    ],
+)
+def test_a_bad_day_of_the_service_is_no_recording(
+    plan: str, state: State, reason: str, certificate: Certificate, tmp_path: Path
+) -> None:
+    """A scenario that fails by a temporary error is dropped, reported, and recorded by the next session."""
+    with session(cut(Service(), plan, PROTOCOL), certificate, tmp_path) as recording:
+        names = ["resume" if plan.startswith("resumes") else "lifecycle", "errors"]
+        first, second = recording.run(chosen(names))
+    assert (first.state, first.is_news) == (state, True)
+    assert re.search(reason, first.reason)
+    assert second.state is (State.STOPPED if state is State.STOPPED else State.RECORDED)
+    assert not (tmp_path / f"{names[0]}.yaml").exists()
+    with session(Service(), certificate, tmp_path, continued=True) as recording:
+        assert recording.waiting(chosen(names))[0].name == names[0]
+        list(recording.run(chosen(names)))
+    assert {path.name for path in tmp_path.iterdir()} == {f"{name}.yaml" for name in names}
+
+
+def test_what_cannot_be_done_any_more_is_news(certificate: Certificate, tmp_path: Path) -> None:
+    """An unsupported scenario is news only if an older recording shows that it used to be supported."""
+
+    class WithoutAgents(Service):
+        def __call__(self, request: Request) -> Response:
+            if b'"agent"' in request.body:
+                return Response.whole(404, Headers(), PROTOCOL.error_body(404, "not_found", "No agents."))
+            return super().__call__(request)
+
+    for before, news in ((None, False), (Service(), True)):
+        if before is not None:
+            with session(before, certificate, tmp_path) as recording:
+                list(recording.run(chosen(["agent"])))
+        with session(WithoutAgents(), certificate, tmp_path) as recording:
+            (result,) = recording.run(chosen(["agent"]))
+        assert (result.state, result.is_news) == (State.UNSUPPORTED, news)
+
+
+def test_a_refusal_does_not_replace_an_answer(certificate: Certificate, tmp_path: Path) -> None:
+    """If a create that was answered is now refused, the older recording stays and the result says so."""
+
+    class WithoutModels(Service):
+        def __call__(self, request: Request) -> Response:
+            if request.method == "POST":
+                return Response.whole(404, Headers(), PROTOCOL.error_body(404, "not_found", "No such model."))
+            return super().__call__(request)
+
+    for service in (Service(), WithoutModels()):
+        with session(service, certificate, tmp_path) as recording:
+            (result,) = recording.run(chosen(["streaming"]))
+    assert (result.state, result.is_news) == (State.REFUSED, True)
+    assert "was answered 200 and is now refused with 404: the older recording stays" in result.reason
+    assert {recording.status for recording in load(tmp_path / "streaming.yaml").recordings} == {200}
+
+
+def test_what_cannot_be_deleted_is_named(certificate: Certificate, tmp_path: Path) -> None:
+    """Interactions that could not be deleted are listed in the result, because storage may cost money."""
+
+    class Keeping(Service):
+        def __call__(self, request: Request) -> Response:
+            if request.method == "DELETE":
+                return Response.whole(403, Headers(), PROTOCOL.error_body(403, "permission_denied", "No."))
+            return super().__call__(request)
+
+    with session(Keeping(), certificate, tmp_path) as recording:
+        (result,) = recording.run(chosen(["background"]))
+    assert [path.rpartition("/")[0] for path in result.left] == ["/v1beta/interactions"]
+
+
+def test_two_sessions_do_not_share_a_folder(certificate: Certificate, tmp_path: Path) -> None:
+    """A second session in a folder is refused without disturbing the first, and can start once that has ended."""
+    with session(Service(), certificate, tmp_path) as one, session(Service(), certificate, tmp_path) as two:
+        results = one.run(chosen(["lifecycle", "errors"]))
+        next(results)
+        with pytest.raises(UsageFault, match="another recorder"):
+            next(two.run(chosen(["lifecycle"])))
+        assert [result.state for result in results] == [State.RECORDED]
+        assert [result.state for result in two.run(chosen(["lifecycle"]))] == [State.RECORDED]
+    assert {path.name for path in tmp_path.iterdir()} == {"lifecycle.yaml", "errors.yaml"}
+
+
+def test_a_file_that_is_no_recording_is_not_replaced(certificate: Certificate, tmp_path: Path) -> None:
+    """A file that is not a recording is not replaced; the session is refused before anything is sent."""
+    (tmp_path / "errors.yaml").write_text("my notes: [", "utf-8")
+    service = Service()
+    with session(service, certificate, tmp_path) as recording, pytest.raises(UsageFault, match=r"errors\.yaml"):
+        list(recording.run(chosen(["lifecycle", "errors"])))
+    assert service.requests == 0
+
+
+def test_the_budget_is_never_exceeded(certificate: Certificate, tmp_path: Path) -> None:
+    """A scenario that exceeds the budget is not started, so no more requests are sent than allowed."""
+    service = Service()
+    with session(service, certificate, tmp_path, budget=5) as recording:
+        results = list(recording.run(chosen(["errors", "chaining"])))
+    assert list(states(results).values()) == [State.RECORDED, State.STOPPED]
+    assert service.requests == recording.spent == 4
+
+
+def test_a_target_that_refuses_stops_at_its_first_word(certificate: Certificate, tmp_path: Path) -> None:
+    """If the target rejects the key, the session stops after one request and writes nothing."""
+
+    class Refusing(Service):
+        def __call__(self, request: Request) -> Response:
+            super().__call__(request)
+            return Response.whole(401, Headers(), b"{}")
+
+    service = Refusing()
+    with session(service, certificate, tmp_path) as recording:
+        results = list(recording.run(chosen(["all"])))
+    assert set(states(results).values()) == {State.STOPPED}
+    assert (service.requests, list(tmp_path.iterdir())) == (1, [])
+
+
+def test_recordings_of_one_kind_never_replace_those_of_another(certificate: Certificate, tmp_path: Path) -> None:
+    """A live recording is not replaced by one of the emulator, and `cassettes/live` takes live recordings only."""
+    nothing = Recorder(Request("GET", "/v1beta/interactions/x")).finish(COMPLETE, 0.0)
+    live = Recording.of(nothing)
+    save(tmp_path / "errors.yaml", [live], Provenance(recorder="test", target=Target.LIVE))
+    before = (tmp_path / "errors.yaml").read_bytes()
+    for folder in (tmp_path, tmp_path / "cassettes" / "live"):
+        with session(Service(), certificate, folder) as recording, pytest.raises(UsageFault, match="--cassettes"):
+            list(recording.run(chosen(["errors"])))
+    assert (tmp_path / "errors.yaml").read_bytes() == before
+
+
+def test_a_service_that_lies_on_its_own_record_is_not_kept(
+    certificate: Certificate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A recording whose replay would differ from it is not written."""
+    monkeypatch.setattr("harness.benches.record.proof._same", lambda before, after: False)
+    with session(Service(), certificate, tmp_path) as recording:
+        (result,) = recording.run(chosen(["errors"]))
+    assert result.state is State.UNFAITHFUL
+    assert "differs in exchange 1" in result.reason
+    assert not (tmp_path / "errors.yaml").exists()
+
+
+def test_a_hang_up_can_be_presented_as_a_drop_and_says_that_it_is_synthetic(
+    certificate: Certificate, tmp_path: Path
+) -> None:
+    """A client's hang-up can be presented as a reset, marked as synthetic; other endings do not change."""
+    with session(Service(), certificate, tmp_path) as recording:
+        list(recording.run(chosen(["resume"])))
+    recordings = load(tmp_path / "resume.yaml").recordings
+    assert recordings[0].ending.by is By.CLIENT
+    dropped = presented(recordings, "rst")
+    assert (dropped[0].ending.by, dropped[0].ending.how) == (By.SERVER, How.RST)
+    assert dropped[0].ending.detail == SYNTHETIC
+    assert [r.ending for r in dropped[1:]] == [r.ending for r in recordings[1:]]
+    assert presented(recordings, "stall") == list(recordings)
+
+
+def test_an_unknown_scenario_is_told_with_the_known_ones() -> None:
+    """An unknown scenario is refused with the list of the known ones, before any request."""
+    with pytest.raises(UsageFault, match="lifecycle"):
+        chosen(["lifecicle"])
+
+
+def test_the_state_of_a_session_survives_a_broken_file(certificate: Certificate, tmp_path: Path) -> None:
+    """If the state file cannot be read, the session starts as if nothing had been done."""
+    (tmp_path / ".recording.json").write_text(json.dumps({"done": 3}), "utf-8")
+    with session(Service(), certificate, tmp_path, continued=True) as recording:
+        assert list(states(list(recording.run(chosen(["errors"]))))) == ["errors"]
+    assert (tmp_path / "errors.yaml").exists()

@@ -1,0 +1,204 @@
+"""Which differences are drift of shape and which are drift of content; one change is one line."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.benches.recordings.diff import Drifts, diff_paths, diff_recordings
+from harness.cassette import CassetteError, Recording, save
+from harness.cassette.format.framing import pieces_of
+from harness.contract import PROTOCOL
+from harness.wire import COMPLETE, By, Chunked, Ending, Headers, How, Request, encode
+
+JSON = "application/json"
+STREAM = "text/event-stream"
+
+
+def answered(
+    body: bytes, kind: str, *, request: Request | None = None, status: int = 200, **more: Any
+) -> Recording:
+    """A recording with this body."""
+    return Recording(
+        request=request or Request("POST", "/v1beta/interactions", Headers(), b'{"model":"m"}'),
+        status=status,
+        headers=Headers((("content-type", kind),)),
+        body=body,
+        pieces=pieces_of([(len(body), 0)]),
+        framing=Chunked(),
+        **more,
+    )
+
+
+def interaction(**changed: Any) -> Recording:
+    """A finished interaction; fields given as None are left out."""
+    value = {
+        "id": "int_1",
+        "status": "completed",
+        "usage": {"total_tokens": 3},
+        "steps": [{"type": "model_output", "content": [{"type": "text", "text": "hi"}]}],
+        **changed,
+    }
+    return answered(json.dumps({k: v for k, v in value.items() if v is not None}).encode(), JSON)
+
+
+def stream(*events: dict[str, Any], ending: Ending = COMPLETE) -> Recording:
+    """A stream of these events."""
+    body = b"".join(encode(event["event_type"], json.dumps(event).encode()) for event in events)
+    request = Request("POST", "/v1beta/interactions", Headers(), b'{"model":"m","stream":true}')
+    return answered(body, STREAM, request=request, ending=ending)
+
+
+def delta(text: str, **more: Any) -> dict[str, Any]:
+    """One text delta."""
+    return {"event_type": "step.delta", "index": 0, "delta": {"type": "text", "text": text}, **more}
+
+
+CREATED = {"event_type": "interaction.created", "interaction": {"id": "int_1", "status": "in_progress"}}
+DONE = {"event_type": "interaction.completed", "interaction": {"id": "int_1", "status": "completed"}}
+
+
+def diff(before: Recording, after: Recording) -> Drifts:
+    """The drifts between two sessions of one exchange."""
+    return diff_recordings([before], [after], PROTOCOL)
+
+
+PLAIN = interaction()
+SHAPE = {
+    "a field is gone": (interaction(usage=None), "body.usage: gone, was object"),
+    "a field is new": (interaction(role="model"), "body.role: new, 'model'"),
+    "a type changed": (interaction(usage={"total_tokens": "3"}), "body.usage.total_tokens: integer → string"),
+    "a whole number has a fraction": (
+        interaction(usage={"total_tokens": 3.5}),
+        "body.usage.total_tokens: integer → number",
+    ),
+    "another status": (interaction(status="done"), "body.status: 'completed' → 'done'"),
+    "another kind of step": (
+        interaction(steps=[{"type": "model_text", "content": []}]),
+        "body.steps[model_output]: gone, was object",
+    ),
+    "another HTTP status": (answered(PLAIN.body, JSON, status=201), "status: 200 → 201"),
+    "another content type": (answered(PLAIN.body, "text/plain"), f"header content-type: {JSON} → text/plain"),
+}
+
+
+@pytest.mark.parametrize("name", SHAPE)
+def test_what_breaks_a_client_is_drift_of_shape(name: str) -> None:
+    """Changed fields, types, kinds, statuses and important headers are shape, with place, before and after."""
+    after, told = SHAPE[name]
+    assert told in [str(drift) for drift in diff(PLAIN, after).shape]
+
+
+CONTENT = {
+    "another text": interaction(steps=[{"type": "model_output", "content": [{"type": "text", "text": "ho"}]}]),
+    "other usage": interaction(usage={"total_tokens": 99}),
+    "another id": interaction(id="int_2"),
+    "a float for a whole number": interaction(usage={"total_tokens": 3.0}),
+    "one more step of a kind": interaction(steps=[*json.loads(PLAIN.body)["steps"]] * 2),
+}
+
+
+@pytest.mark.parametrize("name", CONTENT)
+def test_what_two_honest_runs_may_differ_in_is_content(name: str) -> None:
+    """Text, usage, ids and counts may differ between two correct runs: they are content, never shape."""
+    drifts = diff(PLAIN, CONTENT[name])
+    assert not drifts.shape
+    assert drifts.content
+
+
+def test_nothing_drifts_from_itself() -> None:
+    """A recording compared with itself has no drift."""
+    drifts = diff(PLAIN, PLAIN)
+    assert (drifts.compared, drifts.shape, drifts.content) == (1, {}, {})
+
+
+def test_the_number_of_deltas_is_content_and_their_place_is_shape() -> None:
+    """A different number of deltas of the same text is content; an event in another place is shape."""
+    before = stream(CREATED, delta("ab"), DONE)
+    assert not diff(before, stream(CREATED, delta("a"), delta("b"), DONE)).shape
+    (drift,) = diff(before, stream(CREATED, DONE, delta("ab"))).shape
+    assert drift.place == "order of events"
+    assert drift.after.startswith("interaction.created, interaction.completed")
+
+
+def test_a_number_that_is_whole_by_chance_is_one() -> None:
+    """An integer where fractions were seen is no drift of type; a fraction where integers were seen is."""
+    before, after = interaction(usage={"score": 0.5}), interaction(usage={"score": 1})
+    assert not diff(before, after).shape
+    assert [str(drift) for drift in diff(after, before).shape] == ["body.usage.score: integer → number"]
+
+
+def with_tail(tail: bytes) -> Recording:
+    """A stream that ends with these bytes."""
+    whole = stream(CREATED, DONE)
+    return replace(whole, body=whole.body + tail, pieces=pieces_of([(len(whole.body + tail), 0)]))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        (b"", b"data: [DONE]\n\n", "order of events"),
+        (b"data: [DONE]\n\n", b"data: [DONE]\n\ndata: [DONE]\n\n", "order of events"),
+        (b"event: done\ndata: [DONE]\n\n", b"data: [DONE]\n\n", "[DONE] `event:` line"),
+    ],
+)
+def test_the_last_frame_is_part_of_the_shape(before: bytes, after: bytes, told: str) -> None:
+    """A final frame that is new, repeated or renamed is shape, because it breaks clients that wait for it."""
+    assert told in [drift.place for drift in diff(with_tail(before), with_tail(after)).shape]
+
+
+def test_events_without_ids_are_drift_of_shape() -> None:
+    """Event ids that are missing now are drift of shape."""
+    drifts = diff(stream(CREATED, delta("a", event_id="e1"), DONE), stream(CREATED, delta("a"), DONE))
+    assert [str(drift) for drift in drifts.shape] == ["step.delta(text).event_id: gone, was string"]
+
+
+def test_a_stream_that_was_cut_is_compared_as_far_as_it_goes() -> None:
+    """A stream that was cut is compared only as far as it goes; the ending itself is content."""
+    cut = stream(CREATED, delta("a"), ending=Ending(By.CLIENT, How.FIN))
+    drifts = diff(stream(CREATED, delta("a"), DONE), cut)
+    assert not drifts.shape
+    assert "ending: complete → fin by the client, in_body" in map(str, drifts.content)
+
+
+def test_polls_are_one_however_many_there_were() -> None:
+    """Neither a different number of polls nor another id in their path is drift."""
+
+    def poll(identity: str, status: str) -> Recording:
+        asked = Request("GET", f"/v1beta/interactions/{identity}")
+        return answered(json.dumps({"id": identity, "status": status}).encode(), JSON, request=asked)
+
+    before = [poll("int_1", "in_progress"), poll("int_1", "completed")]
+    after = [poll("int_2", "in_progress"), poll("int_2", "in_progress"), poll("int_2", "completed")]
+    drifts = diff_recordings(before, after, PROTOCOL)
+    assert (drifts.compared, drifts.shape) == (1, {})
+
+
+def test_an_exchange_that_is_missing_is_drift_of_shape() -> None:
+    """An exchange that only one of the sessions has is drift of shape."""
+    delete = answered(b"{}", JSON, request=Request("DELETE", "/v1beta/interactions/x"))
+    drifts = diff_recordings([PLAIN, delete], [PLAIN], PROTOCOL)
+    assert {str(d): labels for d, labels in drifts.shape.items()} == {
+        "exchange: gone, was recorded": ["DELETE /v1beta/interactions/x"]
+    }
+
+
+def test_one_change_in_many_exchanges_is_one_line() -> None:
+    """A field that is missing from every answer is a single entry that lists all the exchanges."""
+    drifts = diff_recordings([PLAIN] * 5, [interaction(usage=None)] * 5, PROTOCOL)
+    assert [len(labels) for labels in drifts.shape.values()] == [5]
+
+
+def test_folders_are_compared_by_the_names_in_them(tmp_path: Path) -> None:
+    """A cassette that only one folder has is drift of shape; comparing a folder with a file is refused."""
+    for folder, names in {"a": ("x.yaml", "y.yaml"), "b": ("x.yaml",)}.items():
+        for name in names:
+            save(tmp_path / folder / name, [PLAIN])
+    drifts = diff_paths(tmp_path / "a", tmp_path / "b", PROTOCOL)
+    assert (drifts.compared, list(drifts.shape.values())) == (1, [["y.yaml"]])
+    with pytest.raises(CassetteError, match="two files or two folders"):
+        diff_paths(tmp_path / "a", tmp_path / "b" / "x.yaml", PROTOCOL)

@@ -1,0 +1,405 @@
+"""Verifying recordings: every entry is judged or listed as left out, and a broken file fails."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import json
+import zlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from harness.benches.recordings.verify import CassetteFacts, secrets_in, verify
+from harness.cli import main
+from harness.contract import PROTOCOL
+from harness.resources import folder
+from tests.contract.streams import ANSWER, WHOLE, created, delta, frames, payload
+
+SHIPPED = folder("cassettes") / "emulator"
+BODY = {"id": "v1_a", "status": "completed", "steps": []}
+BAD_BODY = {"id": "v1_a", "steps": []}
+ASKED = {"model": "m", "input": "hi"}
+URI = "https://host/v1beta/interactions"
+STREAM = frames(WHOLE)
+BAD_STREAM = frames([created(), delta(0), *ANSWER])
+
+
+def case(method: str, uri: str, sent: Any, status: int, label: str, body: bytes) -> dict[str, Any]:
+    """One exchange as plain data."""
+    asked = None if sent is None else json.dumps(sent)
+    return {"method": method, "uri": uri, "sent": asked, "status": status, "label": label, "body": body}
+
+
+def cassette(*cases: dict[str, Any], **extra: Any) -> bytes:
+    """A vcrpy file."""
+    entries = [
+        {
+            "request": {"method": c["method"], "uri": c["uri"], "body": c["sent"], "headers": {}},
+            "response": {
+                "status": {"code": c["status"], "message": ""},
+                "headers": {"content-type": [c["label"]], **extra.get("headers", {})},
+                "body": {"string": c["body"]},
+                **extra.get("response", {}),
+            },
+        }
+        for c in cases
+    ]
+    return yaml.safe_dump({"version": 1, "interactions": entries}).encode()
+
+
+def extension(body: bytes, end: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    """The extension that our recorder adds to a response whose body came in one piece."""
+    digest = hashlib.sha256(body).hexdigest()
+    pieces = f"{len(body)}@1" if body else ""
+    return {
+        "v": 1,
+        "framing": "chunked",
+        "pieces": pieces,
+        "size": len(body),
+        "sha256": digest,
+        "end": end,
+        **fields,
+    }
+
+
+def when_then(*cases: dict[str, Any]) -> bytes:
+    """A recorder file of `when`/`then` documents."""
+    documents = [
+        {
+            "when": {"path": c["uri"].removeprefix("https://host"), "method": c["method"], "body": c["sent"]},
+            "then": {
+                "status": c["status"],
+                "header": [{"name": "content-type", "value": c["label"]}],
+                "body": c["body"].decode(),
+            },
+        }
+        for c in cases
+    ]
+    return yaml.safe_dump_all(documents).encode()
+
+
+def har(*cases: dict[str, Any]) -> bytes:
+    """A HAR file."""
+    entries = [
+        {
+            "request": {"method": c["method"], "url": c["uri"], "headers": [], "postData": {"text": c["sent"]}},
+            "response": {
+                "status": c["status"],
+                "headers": [{"name": "Content-Type", "value": c["label"]}],
+                "content": {"text": base64.b64encode(c["body"]).decode(), "encoding": "base64"},
+            },
+        }
+        for c in cases
+    ]
+    return json.dumps({"log": {"entries": entries}}).encode()
+
+
+JSON_CASE = case("POST", URI, ASKED, 200, "application/json", json.dumps(BODY).encode())
+STREAM_CASE = case("POST", URI, {**ASKED, "stream": True}, 200, "text/event-stream", STREAM)
+BAD_CASE = case("POST", URI, {**ASKED, "surprise": 1}, 200, "text/event-stream", BAD_STREAM)
+REFUSED_CASE = case(
+    "POST", URI, {"surprise": 1}, 400, "application/json", b'{"error":{"code":"not_found","message":"m"}}'
+)
+UNANSWERED_CASE = case("POST", URI, {"surprise": 1}, 0, "", b"")
+DELETED_CASE = case("DELETE", f"{URI}/v1_a", None, 200, "application/json", b"{}")
+
+FILES: dict[str, tuple[str, bytes, tuple[int, int, int], set[str]]] = {
+    "stream": ("a.sse", STREAM, (1, 0, 0), set()),
+    "broken stream": (
+        "a.sse",
+        BAD_STREAM,
+        (1, 0, 0),
+        {"stream.start-before", "stream.index-contiguous", "stream.terminal"},
+    ),
+    "events": ("a.events.jsonl", b"\n".join(map(payload, WHOLE)), (1, 0, 0), set()),
+    "broken events": (
+        "a.events.jsonl",
+        payload(created()) + b"\n{",
+        (1, 0, 0),
+        {"stream.json", "stream.terminal"},
+    ),
+    "body": ("a.json", json.dumps(BODY).encode(), (0, 1, 0), set()),
+    "broken body": ("a.json", json.dumps(BAD_BODY).encode(), (0, 1, 0), {"create.schema", "create.status"}),
+    "body with a wrong step": (
+        "a.json",
+        json.dumps({**BODY, "steps": [{}]}).encode(),
+        (0, 1, 0),
+        {"create.schema", "steps.discriminator"},
+    ),
+    "error body": ("a.json", b'{"error":{"code":"X","message":"m"}}', (0, 1, 0), {"err.code-string"}),
+    "request": ("a.request.json", json.dumps(ASKED).encode(), (0, 0, 1), set()),
+    "strange request": (
+        "a.request.json",
+        json.dumps({**ASKED, "surprise": 1}).encode(),
+        (0, 0, 1),
+        {"request.schema"},
+    ),
+    "cassette": ("a.yaml", cassette(JSON_CASE, STREAM_CASE, DELETED_CASE), (1, 2, 2), {"create.id-unique"}),
+    "broken cassette": (
+        "a.yml",
+        cassette(BAD_CASE),
+        (1, 0, 1),
+        {"request.schema", "stream.start-before", "stream.index-contiguous", "stream.terminal"},
+    ),
+    "a neighbour": (
+        "a.yaml",
+        cassette(case("GET", "https://host/v1beta/agents/a", None, 200, "application/json", b'{"tools":"all"}')),
+        (0, 1, 0),
+        {"agents.schema"},
+    ),
+    "refused": ("a.yaml", cassette(REFUSED_CASE), (0, 1, 0), {"err.code-status"}),
+    "cut, as our recorder notes it": (
+        "a.yaml",
+        cassette(
+            case("POST", URI, ASKED, 200, "text/event-stream", STREAM[:200]),
+            response={"x-stream": extension(STREAM[:200], {"how": "rst"})},
+        ),
+        (1, 0, 1),
+        set(),
+    ),
+    "deflated": (
+        "a.yaml",
+        cassette({**STREAM_CASE, "body": zlib.compress(STREAM)}, headers={"content-encoding": ["deflate"]}),
+        (1, 0, 1),
+        set(),
+    ),
+    "in two members": (
+        "a.yaml",
+        cassette(
+            {**STREAM_CASE, "body": gzip.compress(STREAM[:99]) + gzip.compress(STREAM[99:])},
+            headers={"content-encoding": ["gzip"]},
+        ),
+        (1, 0, 1),
+        set(),
+    ),
+    "undone by the recorder, header left": (
+        "a.yaml",
+        cassette(JSON_CASE, headers={"content-encoding": ["br"]}),
+        (0, 1, 1),
+        set(),
+    ),
+    "compressed": (
+        "a.yaml",
+        cassette({**STREAM_CASE, "body": gzip.compress(STREAM)}, headers={"content-encoding": ["gzip"]}),
+        (1, 0, 1),
+        set(),
+    ),
+    "when and then": ("a.yaml", when_then(JSON_CASE), (0, 1, 1), set()),
+    "har": ("a.har", har(STREAM_CASE), (1, 0, 1), set()),
+    "json cassette": (
+        "a.json",
+        json.dumps(yaml.safe_load(cassette({**JSON_CASE, "body": json.dumps(BODY)}))).encode(),
+        (0, 1, 1),
+        set(),
+    ),
+}
+
+
+@pytest.mark.parametrize(("name", "data", "judged", "rules"), FILES.values(), ids=FILES)
+def test_files(tmp_path: Path, name: str, data: bytes, judged: tuple[int, int, int], rules: set[str]) -> None:
+    """Each kind of file is judged by its own rules, and findings name the file."""
+    path = tmp_path / name
+    path.write_bytes(data)
+    result = verify([path]).traffic
+    assert tuple(result.judged[kind] for kind in ("streams", "bodies", "requests")) == judged
+    assert {finding.rule for finding in result.findings} == rules
+    assert all(finding.where.file == str(path) for finding in result.findings)
+
+
+LEFT_OUT: dict[str, tuple[str, bytes, str]] = {
+    "legacy body": ("a.json", b'{"id":"x","status":"completed","outputs":[]}', "`outputs`"),
+    "legacy stream": ("a.sse", b'data: {"event_type":"content.delta"}\n\n', "`outputs`"),
+    "legacy exchange": (
+        "a.yaml",
+        cassette(case("POST", URI, ASKED, 200, "application/json", b'{"outputs":[]}')),
+        "entry 1, POST /v1beta/interactions: a body",
+    ),
+    "other calls": (
+        "a.har",
+        har(case("GET", "https://host/v1beta/models", None, 200, "", b"")),
+        "no call of the Inter",
+    ),
+    "other json": ("a.json", b'{"name":"package"}', "neither an interaction"),
+    "other yaml": ("a.yaml", b"a: 1\n", "no cassette"),
+    "empty yaml": ("a.yaml", b"", "no cassette"),
+    "empty cassette": ("a.yaml", b"version: 1\ninteractions: []\n", "without an entry"),
+    "no answer": (
+        "a.yaml",
+        cassette(
+            UNANSWERED_CASE,
+            response={
+                "x-stream": extension(b"", {"how": "stall", "by": "client", "at": "in_headers", "detail": "late"})
+            },
+        ),
+        "entry 1, POST /v1beta/interactions: no answer came: stall by the client, in headers (late)",
+    ),
+    "no answer, as browsers note it": ("a.har", har(UNANSWERED_CASE), "fin by the server, before headers"),
+    "no answer, as HAR has it": ("a.har", har({**UNANSWERED_CASE, "status": -1}), "no answer came"),
+    "a coding": (
+        "a.yaml",
+        cassette({**JSON_CASE, "body": b"\x8b\xff\x03"}, headers={"content-encoding": ["br"]}),
+        "entry 1: its body is in content-encoding 'br'",
+    ),
+    "other files": ("a.txt", b"hello", "not a kind of file"),
+}
+
+
+@pytest.mark.parametrize(("name", "data", "reason"), LEFT_OUT.values(), ids=LEFT_OUT)
+def test_what_is_left_out_is_named(tmp_path: Path, name: str, data: bytes, reason: str) -> None:
+    """A file that cannot be judged is listed with the reason, and fails nothing."""
+    path = tmp_path / name
+    path.write_bytes(data)
+    result = verify([path]).traffic
+    assert [file for file, _ in result.left_out] == [str(path)]
+    assert reason in result.left_out[0][1]
+    assert (result.findings, sum(result.judged.values())) == ([], 0)
+
+
+CASES = (JSON_CASE, UNANSWERED_CASE, STREAM_CASE, REFUSED_CASE, DELETED_CASE)
+
+
+@pytest.mark.parametrize(("name", "data"), [("a.yaml", cassette(*CASES)), ("a.har", har(*CASES))])
+def test_the_totals_add_up(tmp_path: Path, name: str, data: bytes) -> None:
+    """Each entry of a file is either judged or listed as left out, whatever else is in the file."""
+    path = tmp_path / name
+    path.write_bytes(data)
+    result = verify([path]).traffic
+    assert (result.entries, len(result.left_out)) == (4, 1)
+    assert result.left_out[0][1].startswith("entry 2, POST /v1beta/interactions: no answer came")
+
+
+def test_a_strange_entry_hides_no_other(tmp_path: Path) -> None:
+    """An entry that cannot be read is listed by its number, and the entries around it are judged."""
+    document = yaml.safe_load(cassette(BAD_CASE, JSON_CASE, BAD_CASE))
+    del document["interactions"][1]["response"]["status"]
+    path = tmp_path / "a.yaml"
+    path.write_text(yaml.safe_dump(document))
+    verified = verify([path])
+    result = verified.traffic
+    assert result.left_out == [(str(path), "entry 2: status is missing: a mapping belongs there")]
+    named = {f"entry {number}, POST /v1beta/interactions" for number in (1, 3)}
+    assert {finding.where.exchange for finding in result.findings} >= named
+    assert result.entries == 2
+    assert [file for file, _ in verified.unusable] == [str(path)]
+
+
+WHOLE_ONE = cassette(JSON_CASE)
+BROKEN: dict[str, tuple[str, bytes, str]] = {
+    "json": ("a.json", b'{"name":', "not JSON"),
+    "har": ("a.har", b'{"log":', "not JSON"),
+    "yaml": ("a.yaml", b"a: [", "not readable as YAML"),
+    "truncated": ("a.yaml", WHOLE_ONE[:-3] + b'"', "not readable as YAML"),
+    "an empty entry": ("a.yaml", b"version: 1\ninteractions: [{}]\n", "entry 1 has no `request` mapping"),
+    "another version": ("a.yaml", cassette(JSON_CASE, response={"x-stream": {"v": 2}}), "reads version 1"),
+    "bad pieces": (
+        "a.yaml",
+        cassette(JSON_CASE, response={"x-stream": extension(b"", {"how": "fin"}, pieces="9@x")}),
+        "'9@x' is no piece",
+    ),
+    "another format": ("a.yaml", b"metadata: {harness: {format: 9}}\n" + WHOLE_ONE, "reads format 1"),
+    "metadata of another kind": ("a.yaml", b"metadata: x\n" + WHOLE_ONE, "no mapping"),
+}
+
+
+@pytest.mark.parametrize(("name", "data", "reason"), BROKEN.values(), ids=BROKEN)
+def test_what_is_broken_is_red(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, data: bytes, reason: str
+) -> None:
+    """A file that is not what it claims to be is listed and fails, even if other files are good."""
+    (tmp_path / name).write_bytes(data)
+    (tmp_path / "good.yaml").write_bytes(WHOLE_ONE)
+    ((file, said),) = verify([tmp_path]).unusable
+    assert (file, reason in said) == (str(tmp_path / name), True)
+    assert main(["verify", str(tmp_path)]) == 1
+    assert f"broken: {file}: {said}" in capsys.readouterr().out
+
+
+def test_a_finding_names_its_entry(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A finding names the entry of the file by its number and request."""
+    path = tmp_path / "a.yaml"
+    path.write_bytes(cassette(JSON_CASE, BAD_CASE))
+    main(["verify", str(path)])
+    assert f"{path} (entry 2, POST /v1beta/interactions, event" in capsys.readouterr().out
+
+
+def test_each_file_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each file is opened only once."""
+    path = tmp_path / "a.yaml"
+    path.write_bytes(cassette(JSON_CASE, STREAM_CASE))
+    opened: list[Path] = []
+    really = Path.open
+    monkeypatch.setattr(Path, "open", lambda path, mode: opened.append(path) or really(path, mode))
+    verify([path])
+    assert opened == [path]
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [(b'{"outputs":[]}', "`outputs`"), (b'{"error":{"code":"x","message":"m"}}', "refused")],
+)
+def test_a_request_is_known_by_the_answer_beside_it(tmp_path: Path, answer: bytes, reason: str) -> None:
+    """A request that was refused, or that is of the old API generation, is not judged by today's schema."""
+    (tmp_path / "a.request.json").write_bytes(b'{"surprise":1}')
+    (tmp_path / "a.json").write_bytes(answer)
+    result = verify([tmp_path / "a.request.json"]).traffic
+    assert reason in result.left_out[0][1]
+
+
+def test_folders_are_walked(tmp_path: Path) -> None:
+    """Every file of a folder is judged or listed, in order; hidden files and folders are skipped."""
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "x.sse").write_bytes(STREAM)
+    (tmp_path / "a.json").write_bytes(json.dumps(BODY).encode())
+    (tmp_path / "c.md").write_bytes(b"")
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".git" / "y.sse").write_bytes(b"")
+    result = verify([tmp_path]).traffic
+    assert result.judged == {"streams": 1, "bodies": 1, "requests": 0}
+    assert [Path(file).name for file, _ in result.left_out] == ["c.md"]
+
+
+def test_findings_of_a_stream_have_their_bytes(tmp_path: Path) -> None:
+    """The byte span of a finding in an events file is the span of its line."""
+    path = tmp_path / "a.events.jsonl"
+    path.write_bytes(payload(created()) + b"\n" + b"nonsense\n")
+    (finding, *_) = verify([path]).traffic.findings
+    assert path.read_bytes()[finding.where.start : finding.where.end] == b"nonsense\n"
+    assert finding.where.event == 1
+
+
+def test_a_recorded_drop_is_a_fact_and_no_finding() -> None:
+    """Responses that did not end completely are counted by how and by whom they were ended, and fail nothing."""
+    path = SHIPPED / "dropped-twice.yaml"
+    ends = (("fin by the server", 1), ("rst by the server", 1))
+    assert verify([path]).facts == [CassetteFacts(str(path), 3, ends)]
+    assert main(["verify", str(path)]) == 0
+
+
+def test_an_edited_entry_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """If a body was edited by hand, its recorded pieces no longer fit, which is reported but does not fail."""
+    path = tmp_path / "edited.yaml"
+    path.write_bytes(cassette(JSON_CASE, response={"x-stream": extension(b"as it was", {"how": "complete"})}))
+    assert verify([path]).facts[0].edited == (1,)
+    main(["verify", str(path)])
+    assert "entry 1 was edited" in capsys.readouterr().out
+
+
+def test_the_gate_finds_a_key_and_does_not_print_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A key in any file is a hit with its place and exit code 1, and is not printed itself."""
+    key = "AIzaSyD-canary0123456789abcdefghijklmno"
+    (tmp_path / "a.json").write_text(f'{{"note": "{key}"}}', "utf-8")
+    assert main(["verify", "--secrets", str(tmp_path)]) == 1
+    out = capsys.readouterr().out
+    assert "a.json" in out
+    assert key not in out
+
+
+def test_the_gate_has_no_hit_on_the_corpus(corpus: Path) -> None:
+    """There are no hits in the recordings of the live service, nor in our own cassettes."""
+    scanned, hits = secrets_in([corpus, SHIPPED], PROTOCOL)
+    assert scanned > 50
+    assert hits == []

@@ -1,0 +1,45 @@
+"""Waiting for a target: it returns at the first answer, and gives up in time."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.benches.server.reachability import wait_until_up
+from harness.outcome import TargetFault
+from harness.wire import At, Ending, How, Request, Response
+from tests.engine import toys
+
+
+class Sleepy(toys.ToyService):
+    """A service that refuses a number of connections before it answers."""
+
+    def __init__(self, refusals: int) -> None:
+        super().__init__()
+        self.refusals = refusals
+
+    def __call__(self, request: Request) -> Response:
+        if self.refusals:
+            self.refusals -= 1
+            return Response.dead(Ending(how=How.REFUSED, at=At.BEFORE_HEADERS))
+        return super().__call__(request)
+
+
+def test_waits_for_the_first_answer() -> None:
+    """The first answer ends the waiting, whatever its status."""
+    service = Sleepy(2)
+    wait_until_up(toys.toy_target(service), 60.0)
+    assert len(service.log) == 1
+
+
+def test_gives_up() -> None:
+    """A target that never answers is a fault of the target, and the message names the time allowed."""
+    with pytest.raises(TargetFault, match=r"within 0\.01 seconds \(refused\)"):
+        wait_until_up(toys.toy_target(Sleepy(1_000_000)), 0.01)
+
+
+@pytest.mark.parametrize("seconds", [0.0, -1.0])
+def test_no_waiting_sends_nothing(seconds: float) -> None:
+    """Without --wait nothing is sent before the probe."""
+    service = toys.ToyService()
+    wait_until_up(toys.toy_target(service), seconds)
+    assert service.log == []

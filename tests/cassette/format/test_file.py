@@ -1,0 +1,244 @@
+"""Cassette files lose nothing, are readable by plain vcrpy, notice edits and name the line of an error."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import IO, Any
+
+import httpx
+import pytest
+import vcr
+from hypothesis import given, settings
+
+from harness.cassette import (
+    CassetteError,
+    CassetteFile,
+    Recording,
+    Unit,
+    load,
+    save,
+)
+from harness.cassette.format.layout import Layout
+from harness.contract import PROTOCOL
+from harness.outcome import HarnessFault
+from harness.wire import Request
+from tests.cassette.samples import (
+    DROPPED,
+    HELLO,
+    PROVENANCE,
+    URL,
+    answered,
+    comparable,
+    frames,
+    names,
+    plain_vcr,
+    post,
+    recordings,
+    streamed,
+)  # fmt: skip
+
+
+@given(recordings())
+@settings(max_examples=150, deadline=None)
+def test_round_trip(recording: Recording) -> None:
+    """Any recording loads as it was saved, byte for byte, even after plain vcrpy rewrote the file."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "a.yaml"
+        save(path, [recording], PROVENANCE)
+        first = load(path)
+        plain = plain_vcr(path)
+        assert plain.responses[0]["body"]["string"] == recording.body
+        assert (plain.requests[0].body or b"") == recording.request.body
+        plain.save_again()
+        second = load(path)
+    assert comparable(first.recordings[0]) == comparable(recording)
+    assert comparable(second.recordings[0]) == comparable(recording)
+    assert first.provenance == PROVENANCE
+    assert second.provenance == (PROVENANCE if plain.keeps_metadata else None)
+
+
+TARGETS = (("*", "http://target.invalid", "*"), ("http://h.example/x?y", "http://h.example", "/x?y"))
+
+
+@pytest.mark.parametrize(("target", "origin", "kept"), TARGETS)
+def test_targets_that_are_no_path(tmp_path: Path, target: str, origin: str, kept: str) -> None:
+    """The target `*` is kept; an absolute URL is split into an origin and a path."""
+    save(tmp_path / "a.yaml", [answered(Request("OPTIONS", target), {})])
+    (recording,) = load(tmp_path / "a.yaml").recordings
+    assert (recording.origin, recording.request.target) == (origin, kept)
+
+
+def test_plain_entry_is_approximate(tmp_path: Path) -> None:
+    """A file by plain vcrpy is played one event at a time and marked as approximate."""
+    path = tmp_path / "plain.yaml"
+    save(path, [streamed(post({}), frames())])
+    text = re.sub(r"    x-stream:\n(?:      .*\n)+", "", path.read_text())
+    assert "x-stream" not in text
+    path.write_text(text)
+    (recording,) = load(path).recordings
+    assert recording.approximate
+    assert recording.unit is Unit.EVENT
+    assert list(recording.pieces.sizes) == [len(frame) for frame in frames()]
+
+
+@pytest.mark.parametrize("new", ["Hello there, ", "Hal", ""])
+def test_edited_body_is_noticed(tmp_path: Path, new: str) -> None:
+    """An edited body is divided by event and marked approximate, but keeps its ending and total time."""
+    path = tmp_path / "a.yaml"
+    save(path, [DROPPED])
+    path.write_text(path.read_text().replace("Hel", new))
+    (recording,) = load(path).recordings
+    assert recording.approximate
+    assert recording.unit is Unit.EVENT
+    assert recording.pieces.total == len(recording.body) == len(DROPPED.body) - 3 + len(new)
+    assert recording.ending == DROPPED.ending
+    assert sum(recording.pieces.waits) == sum(DROPPED.pieces.waits)
+
+
+def test_plays_in_plain_vcrpy(tmp_path: Path) -> None:
+    """Plain vcrpy plays a cassette to a patched client with its status, headers and every byte."""
+    path = tmp_path / "a.yaml"
+    save(path, [replace(DROPPED, origin="https://api.example.com")])
+    with vcr.use_cassette(str(path), record_mode="none"), httpx.Client() as client:
+        answer = client.post(f"https://api.example.com{URL}", content=DROPPED.request.body)
+    assert (answer.status_code, answer.content) == (200, DROPPED.body)
+    assert answer.headers["content-type"] == "text/event-stream"
+
+
+HEAD = "version: 1\ninteractions:\n"
+BROKEN = (
+    ("version: 1\ninteractions: ]\n", 2, "YAML"),
+    ("- a\n- b\n", 1, "not a cassette"),
+    ("version: 2\ninteractions: []\n", 1, "format 1"),
+    ("version: 1\ninteractions: 3\n", 2, "no list"),
+    ("version: 1\ninteractions:\n- request: 3\n", 3, "`request`"),
+    ("version: 1\nmetadata: x\ninteractions: []\n", 2, "metadata='x' is no mapping"),
+    (
+        HEAD + "- request: {method: GET, uri: /, body: null, headers: {}, x: 1}\n  response: {}\n",
+        3,
+        "x: delete",
+    ),
+    (
+        HEAD + "- request: {method: GET, uri: /, headers: {}}\n  response: {}\n",
+        3,
+        "lacks body",
+    ),
+)
+GOOD = HEAD + "\n- request: {method: GET, uri: 'http://a/', body: null, headers: {}}\n  response: "
+STATUS = "status: {code: 200, message: OK}, headers: {}, body: {string: abc}"
+RESPONSES = (
+    ("{headers: {}}", "status is missing"),
+    ("{status: {code: many}}", "'many'"),
+    (f"{{{STATUS}, x-stream: 3}}", "no mapping"),
+    (f"{{{STATUS}, x-stream: {{v: 9}}}}", "version 1"),
+    (f"{{{STATUS}, x-stream: {{v: 1, pieces: '3@0 2', size: 3}}}}", "'2' is no piece"),
+    (f"{{{STATUS}, x-stream: {{v: 1, pieces: '3@0', size: 4}}}}", "add up to 3"),
+    (f"{{{STATUS}, x-stream: {{v: 1, pieces: '3@0', size: 3}}}}", "end=None"),
+    (f"{{{STATUS}, x-stream: {{v: 1, pieces: '3@0', size: 3, end: {{how: bang}}}}}}", "'bang'"),
+    (f"{{{STATUS}, x-stream: {{v: 1, pieces: '3@0', size: 3, end: {{how: fin, sent: -1}}}}}}", "sent=-1"),
+    (f"{{{STATUS}, x-stream: {{v: 1, pieces: '3@0', size: 3, end: {{how: fin}}}}}}", "framing=None"),
+    (
+        f"{{{STATUS}, x-stream: {{v: 1, pieces: '3@0', size: 3, end: {{how: fin}}, framing: length, length: 2}}}}",
+        "length=2 but the body has 3 bytes",
+    ),
+    (f"{{{STATUS.replace('200', '99999')}}}", "99999"),
+    (f"{{{STATUS.replace('200', '100')}}}", "no final HTTP status"),
+    ('{status: {code: 200, message: "O\\r\\nK"}, headers: {}, body: {string: abc}}', "more than one line"),
+    ("{status: {code: 200}, headers: {x y: [a]}}", "a name is a word"),
+    ('{status: {code: 200}, headers: {x: ["a\\r\\nb: c"]}}', "a value one line"),
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "said"), [*BROKEN, *((GOOD + response + "\n", 4, said) for response, said in RESPONSES)]
+)
+def test_malformed(tmp_path: Path, text: str, line: int, said: str) -> None:
+    """A malformed file raises an error with the file, the line and what is wrong."""
+    path = tmp_path / "bad.yaml"
+    path.write_text(text)
+    with pytest.raises(CassetteError) as wrong:
+        load(path)
+    assert said in str(wrong.value)
+    assert str(wrong.value).startswith(f"{path}, line {line}: ")
+
+
+def test_not_there_and_not_text(tmp_path: Path) -> None:
+    """A missing or non-text file is an error and never treated as an empty cassette to overwrite."""
+    with pytest.raises(CassetteError, match="does not exist"):
+        load(tmp_path / "none.yaml")
+    path = tmp_path / "binary.yaml"
+    path.write_bytes(b"version: 1\n\xff\xfe")
+    with pytest.raises(CassetteError, match="line 2: not UTF-8"):
+        load(path)
+    with pytest.raises(CassetteError, match="line 2"), CassetteFile(path, PROTOCOL, mode="all"):
+        pass
+    assert path.read_bytes() == b"version: 1\n\xff\xfe"
+
+
+def test_failed_save_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A save that fails leaves the old file unchanged and no temporary file."""
+    path = tmp_path / "a.yaml"
+    save(path, [HELLO])
+    before = path.read_bytes()
+
+    def die(handle: int) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(os, "fsync", die)
+    with pytest.raises(OSError, match="disk full"):
+        save(path, [DROPPED])
+    assert path.read_bytes() == before
+    assert names(tmp_path) == ["a.yaml"]
+
+
+def test_what_does_not_read_back_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A saved file is read back, and replaces the old one only if nothing was lost."""
+    path = tmp_path / "a.yaml"
+    save(path, [HELLO])
+    before = path.read_bytes()
+    real = Layout.dump
+
+    def bent(layout: Layout, document: Any, file: IO[bytes]) -> None:
+        text = io.BytesIO()
+        real(layout, document, text)
+        file.write(text.getvalue().replace(b"Hel", b"Hal"))
+
+    monkeypatch.setattr(Layout, "dump", bent)
+    with pytest.raises(HarnessFault, match="left as it was"):
+        save(path, [DROPPED])
+    assert path.read_bytes() == before
+    assert names(tmp_path) == ["a.yaml"]
+
+
+def test_empty_is_refused(tmp_path: Path) -> None:
+    """A cassette without recordings is never written."""
+    with pytest.raises(CassetteError, match="nothing was recorded"):
+        save(tmp_path / "a.yaml", [])
+    assert names(tmp_path) == []
+
+
+def test_a_link_stays_one(tmp_path: Path) -> None:
+    """Saving to a symbolic link writes to its target and keeps the link."""
+    link, path = tmp_path / "link.yaml", tmp_path / "a.yaml"
+    save(path, [HELLO])
+    link.symlink_to(path)
+    save(link, [DROPPED])
+    assert link.is_symlink()
+    assert load(path).recordings[0].body == DROPPED.body
+
+
+def test_permissions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An old file keeps its permissions, a new one gets the default ones, and the umask is never changed."""
+    monkeypatch.setattr(os, "umask", None)
+    path, other = tmp_path / "a.yaml", tmp_path / "other"
+    other.touch()
+    save(path, [HELLO])
+    assert path.stat().st_mode == other.stat().st_mode
+    path.chmod(0o640)
+    save(path, [HELLO])
+    assert path.stat().st_mode & 0o777 == 0o640

@@ -1,0 +1,221 @@
+"""Recording into a cassette follows vcrpy's modes, loses no older recording and decodes each entry once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.cassette import CassetteError, CassetteFile, Pieces, Provenance, Recording, Target, load, save
+from harness.cassette.format import layout
+from harness.cassette.replay.matching import Canon
+from harness.contract import PROTOCOL
+from harness.wire import Ending, Headers, How, UntilClose
+from tests.cassette.samples import DROPPED, HELLO, PROVENANCE, URL, answered, comparable, get, names, post
+
+
+def test_poll_is_not_played_from_what_was_just_recorded(tmp_path: Path) -> None:
+    """With new_episodes, a repeated request goes to the target again and is not answered from this session."""
+    path = tmp_path / "a.yaml"
+    save(path, [HELLO])
+    poll = answered(get(f"{URL}/v1_a"), {"id": "v1_a", "status": "in_progress"})
+    with CassetteFile(path, PROTOCOL, mode="new_episodes") as cassette:
+        for _ in range(2):
+            assert cassette.play(poll.request) is None
+            cassette.add(poll)
+    assert len(load(path).recordings) == 3
+
+
+MODES = (  # mode, whether there is a file, whether it is played, whether recordings may be added
+    ("none", True, True, False),
+    ("none", False, False, False),
+    ("once", True, True, False),
+    ("once", False, False, True),
+    ("new_episodes", True, True, True),
+    ("new_episodes", False, False, True),
+    ("all", True, False, True),
+    ("all", False, False, True),
+)
+
+
+@pytest.mark.parametrize(("mode", "there", "plays", "records"), MODES)
+def test_record_modes(tmp_path: Path, mode: str, there: bool, plays: bool, records: bool) -> None:
+    """The record modes play and record as vcrpy's do."""
+    path = tmp_path / "a.yaml"
+    if there:
+        save(path, [HELLO], PROVENANCE)
+    with CassetteFile(path, PROTOCOL, mode=mode, provenance=PROVENANCE) as cassette:
+        played = cassette.play(HELLO.request)
+        assert (played is not None) == plays
+        assert cassette.play(HELLO.request) is None, "played as often as it was recorded"
+        assert cassette.may_record == records
+        if records:
+            cassette.add(DROPPED)
+        else:
+            with pytest.raises(CassetteError, match="adds nothing"):
+                cassette.add(DROPPED)
+    if records:
+        held = load(path)
+        assert [r.request.body for r in held.recordings][-1] == DROPPED.request.body
+        assert len(held.recordings) == (2 if there else 1)
+        assert held.provenance == PROVENANCE
+    assert names(tmp_path) == (["a.yaml"] if there or records else [])
+
+
+def test_all_replaces_what_it_records_again(tmp_path: Path) -> None:
+    """In mode `all`, a new recording replaces the old one of the same request."""
+    path = tmp_path / "a.yaml"
+    save(path, [HELLO, DROPPED])
+    with CassetteFile(path, PROTOCOL, mode="all") as cassette:
+        cassette.add(answered(HELLO.request, {"id": "v1_b"}))
+    bodies = [recording.body for recording in load(path).recordings]
+    assert bodies == [DROPPED.body, b'{"id": "v1_b"}']
+
+
+REFUSED = replace(
+    HELLO,
+    status=None,
+    headers=Headers(),
+    body=b"",
+    pieces=Pieces(),
+    framing=UntilClose(),
+    ending=Ending(how=How.REFUSED),
+)
+DENIED = answered(HELLO.request, {"error": {"code": "denied"}}, 401)
+ANEW = (  # recordings before, new ones, recordings after, whether a copy is kept, what is reported
+    ([HELLO, DROPPED], [HELLO], [DROPPED, HELLO], False, ""),
+    ([HELLO, DROPPED], [REFUSED], [HELLO, DROPPED], False, "was not answered (refused)"),
+    ([HELLO], [REFUSED, HELLO], [HELLO], False, "was not answered (refused)"),
+    ([REFUSED], [REFUSED], [REFUSED], False, ""),
+    ([HELLO, DROPPED], [DENIED], [DROPPED, DENIED], True, "a.before-1.yaml"),
+    ([HELLO, HELLO], [HELLO], [HELLO], True, "a.before-1.yaml"),
+)
+
+
+@pytest.mark.parametrize(("held", "came", "kept", "copied", "said"), ANEW)
+def test_what_becomes_of_older_recordings(
+    tmp_path: Path, held: list[Recording], came: list[Recording], kept: list[Recording], copied: bool, said: str
+) -> None:
+    """A failure never replaces a response, less replaces more only after a copy is kept, and both are reported."""
+    path = tmp_path / "a.yaml"
+    save(path, held)
+    before = path.read_bytes()
+    with CassetteFile(path, PROTOCOL, mode="all", redact=False) as cassette:
+        for recording in came:
+            cassette.add(recording)
+    assert list(map(comparable, load(path).recordings)) == list(map(comparable, kept))
+    assert names(tmp_path) == (["a.before-1.yaml", "a.yaml"] if copied else ["a.yaml"])
+    assert not copied or (tmp_path / "a.before-1.yaml").read_bytes() == before
+    assert said in " ".join(cassette.remarks)
+    assert bool(cassette.remarks) == bool(said)
+
+
+@pytest.mark.parametrize("mode", ["new_episodes", "all"])
+def test_recordings_of_another_class_are_not_added(tmp_path: Path, mode: str) -> None:
+    """Recordings of an emulator cannot be added to a cassette of live recordings, whatever the mode."""
+    path = tmp_path / "a.yaml"
+    save(path, [HELLO], replace(PROVENANCE, target=Target.LIVE))
+    before = path.read_bytes()
+    with (
+        pytest.raises(CassetteError, match="recorded from live, and this is emulator"),
+        CassetteFile(path, PROTOCOL, mode=mode, provenance=PROVENANCE),
+    ):
+        pass
+    assert path.read_bytes() == before
+    assert names(tmp_path) == ["a.yaml"]
+
+
+@pytest.mark.parametrize("held", [None, replace(PROVENANCE, recorded="2026-01-01")])
+def test_added_recordings_make_no_older_ones_new(tmp_path: Path, held: Provenance | None) -> None:
+    """Adding to a cassette with older recordings leaves its provenance unchanged."""
+    path = tmp_path / "a.yaml"
+    save(path, [HELLO], held)
+    with CassetteFile(path, PROTOCOL, mode="new_episodes", provenance=PROVENANCE) as cassette:
+        cassette.add(DROPPED)
+    assert load(path).provenance == held
+
+
+class Counted:
+    """A function and how often it was called."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+        self.times = 0
+
+    def __call__(self, *given: Any) -> Any:
+        self.times += 1
+        return self.function(*given)
+
+
+def test_each_entry_is_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each entry is decoded once, so adding and playing do not get slower with the size of a cassette."""
+    decoded, compared = Counted(layout.from_entry), Counted(Canon._canonical)
+    monkeypatch.setattr(layout, "from_entry", decoded)
+    monkeypatch.setattr(Canon, "_canonical", lambda canon, request: compared(canon, request))
+    path = tmp_path / "a.yaml"
+    save(path, [answered(post({"input": f"{number}"}), {}) for number in range(40)])
+    with CassetteFile(path, PROTOCOL, mode="new_episodes") as cassette:
+        assert (decoded.times, compared.times) == (40, 40)
+        for number in (39, 0, 20):
+            assert cassette.play(post({"input": f"{number}"})) is not None
+        assert (decoded.times, compared.times) == (40, 40)
+        for number in range(40, 60):
+            asked = post({"input": f"{number}"})
+            assert cassette.play(asked) is None
+            cassette.add(answered(asked, {}))
+        assert (decoded.times, compared.times) == (40, 60)
+
+
+def test_recorder_and_player_match_alike(tmp_path: Path) -> None:
+    """An id from outside the cassette may differ while recording, just as while playing."""
+    path = tmp_path / "a.yaml"
+    recorded = answered(post({"input": "x", "previous_interaction_id": "old"}), {"id": "v1_b"})
+    save(path, [recorded])
+    asked = post({"input": "x", "previous_interaction_id": "new"})
+    with CassetteFile(path, PROTOCOL, mode="new_episodes") as cassette:
+        assert cassette.play(asked) == load(path).recordings[0]
+
+
+def test_a_second_recorder_is_refused_at_its_start(tmp_path: Path) -> None:
+    """A second recorder for the same file is refused before it sends anything; later it is allowed."""
+    pytest.importorskip("fcntl")
+    path = tmp_path / "a.yaml"
+    with (
+        CassetteFile(path, PROTOCOL),
+        pytest.raises(CassetteError, match="another recorder"),
+        CassetteFile(path, PROTOCOL),
+    ):
+        pass
+    with CassetteFile(path, PROTOCOL) as later:
+        later.add(HELLO)
+    assert names(tmp_path) == ["a.yaml"]
+
+
+def test_unknown_mode(tmp_path: Path) -> None:
+    """An unknown mode is refused with a list of the known ones."""
+    with pytest.raises(CassetteError, match="new_episodes"):
+        CassetteFile(tmp_path / "a.yaml", PROTOCOL, mode="sometimes")
+
+
+def test_recording_redacts_unless_told(tmp_path: Path) -> None:
+    """An API key is redacted in the cassette and its journal by default, and kept with redact=False."""
+    key = "AIza" + "b" * 35
+    recording = answered(post({"input": "x"}, x_goog_api_key=key), {"error": {"message": f"{key} is bad"}})
+    for redact, there in ((True, False), (False, True)):
+        path = tmp_path / f"{there}.yaml"
+        with CassetteFile(path, PROTOCOL, redact=redact) as cassette:
+            cassette.add(recording)
+            assert (key in (tmp_path / f"{there}.part.yaml").read_text()) == there
+        assert (key in path.read_text()) == there
+
+
+def test_matching_ignores_host_and_order(tmp_path: Path) -> None:
+    """Neither host and port nor the order of query parameters matters for matching."""
+    path = tmp_path / "a.yaml"
+    save(path, [replace(answered(get(f"{URL}/v1_a?b=2&a=1"), {"id": "v1_a"}), origin="https://live.example.com")])
+    with CassetteFile(path, PROTOCOL, mode="none") as cassette:
+        assert cassette.play(get(f"{URL}/v1_a?a=1&b=3")) is None
+        assert cassette.play(get(f"{URL}/v1_a?a=1&b=2")) is not None

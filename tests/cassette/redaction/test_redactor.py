@@ -1,0 +1,483 @@
+"""Redaction hides every secret, uses one placeholder for each, and changes nothing else."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from base64 import b64encode, urlsafe_b64encode
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, quote_plus
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.cassette import CassetteError, Recording, Redactor, load, save, scan
+from harness.cassette.format.framing import Edit, apply, follow, pieces_of
+from harness.contract import PROTOCOL
+from harness.wire import At, Chunked, Decoder, Ending, Headers, How, Length, Request, encode
+from tests.cassette.samples import SSE, URL, answered, event, frames, get, post, recordings, streamed, text_delta
+
+KEY = "AIza" + "SyD-9tSrke72PouQMnMX-a7eZSW0jkFMBWY"[:35]
+PLAIN = "correct horse 7 battery"
+NESTED = '{"a": {"password": "hunter2-hunter2"}}'
+
+LOOKS = (
+    KEY,
+    "AQ.Ab8RN6" + "k" * 30,
+    "ya29." + "a0Af" * 8,
+    "GOCSPX-" + "x1" * 14,
+    "sk-" + "proj-" + "1a" * 20,
+    "ghp_" + "A1b2" * 9,
+    "AKIA" + "ABCDEFGH12345678",
+    "xoxb-" + "123456789012-abcdef",
+    "hf_" + "aB3" * 12,
+    "eyJhbGciOiJI.eyJzdWIiOiIx.SflKxwRJSMeK",
+    "whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+    "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBg\n-----END PRIVATE KEY-----",
+    "1//0g" + "aB3x_-" * 10,
+    "glpat-" + "aB3x" * 5,
+    "sk_live_" + "4eC39HqLyjWDarjt",
+    "npm_" + "aB3x" * 9,
+    "pypi-AgEIcHlwaS5vcmc" + "aB3x" * 10,
+)
+
+
+def written(recording: Recording, tmp_path: Path) -> str:
+    """The file of a recording and everything that can be read from it, as one text."""
+    path = tmp_path / "a.yaml"
+    save(path, [recording])
+    (kept,) = load(path).recordings
+    texts = [
+        path.read_text(),
+        repr(kept.request),
+        repr(kept.headers),
+        kept.origin,
+        kept.reason,
+        kept.ending.detail,
+    ]
+    for body in (kept.request.body, kept.body):
+        texts += [body.decode("utf-8", "replace"), assembled(body)]
+    return "\n".join(texts)
+
+
+def assembled(body: bytes) -> str:
+    """All decoded strings of a body, and the joined text of a stream."""
+    joined: dict[str, str] = {}
+    values: list[str] = []
+    for frame in Decoder().feed(body):
+        try:
+            value = json.loads(frame.data)
+        except ValueError:
+            continue
+        values.append(json.dumps(value, ensure_ascii=False))
+        found = PROTOCOL.text_of(value)
+        if found is not None:
+            joined[found[0]] = joined.get(found[0], "") + found[1]
+    with suppress(ValueError):
+        values.append(json.dumps(json.loads(body), ensure_ascii=False))
+    return "\n".join([*values, *joined.values()])
+
+
+def escaped(text: str) -> bytes:
+    """A JSON literal in which every character is escaped."""
+    return b'"' + b"".join(f"\\u{ord(c):04x}".encode() for c in text) + b'"'
+
+
+HELD = Ending(how=How.RST, at=At.IN_BODY, detail=f"upstream said {KEY}")
+PLACES: dict[str, Any] = {
+    "request header": lambda s: answered(get(URL), {}).__class__(
+        Request("GET", URL, Headers([("x-note", f"see {s}")])), 200, Headers(), b"", pieces_of([])
+    ),
+    "path": lambda s: answered(get(f"/v1/{quote(s, safe='')}/x"), {}),
+    "query": lambda s: answered(get(f"{URL}?a=1&note={quote(s, safe='')}&b=2"), {}),
+    "request body": lambda s: answered(post({"input": [{"deep": {"er": f"my {s}, right"}}]}), {}),
+    "member name": lambda s: answered(post({s: 1}), {}),
+    "error message": lambda s: answered(
+        post({}), {"error": {"message": f"API key {s} not valid", "code": "x"}}, 400
+    ),
+    "JSON in a string": lambda s: answered(post({}), {"arguments": json.dumps({"x": [json.dumps({"y": s})]})}),
+    "escaped": lambda s: _raw(b'{"a": ' + escaped(s) + b"}"),
+    "text": lambda s: _raw(f"<html>{s}</html>".encode(), "text/html"),
+    "cut JSON": lambda s: _cut(b'{"b": "x", "a": ' + json.dumps(s).encode()[:-1]),
+    "response header": lambda s: replace(answered(get(URL), {}), headers=Headers([("x-debug", f"k={s} ")])),
+    "status message": lambda s: replace(answered(get(URL), {}), reason=f"no {s}"),
+    "one event": lambda s: streamed(post({}), [*frames()[:3], text_delta(f"it is {s}."), *frames()[3:]]),
+    "a comment": lambda s: streamed(post({}), [f": {s}\n\n".encode(), *frames()]),
+    "a comment in an event": lambda s: streamed(
+        post({}), [f": {s}\nevent: x\n".encode() + b'data: {"a":"b"}\n\n']
+    ),
+    "the name of an event": lambda s: streamed(post({}), [f"event: {s}\n".encode() + b'data: {"a":"b"}\n\n']),
+    "an escaped event": lambda s: streamed(post({}), [b'data: {"a": ' + escaped(s) + b"}\n\n"]),
+    "after the last event": lambda s: streamed(post({}), [*frames(), f": {s}".encode()]),
+    "the cut event": lambda s: _cut_stream([*frames()[:3], text_delta(f"it is {s} and")[:-10]]),
+    "gzip": lambda s: _gzipped(json.dumps({"message": s}).encode()),
+    "gzip that is sent": lambda s: answered(_sent(gzip.compress(json.dumps({"input": s}).encode()), "gzip"), {}),
+    "the name of a parameter": lambda s: answered(get(f"{URL}?{quote(s, safe='')}=1"), {}),
+    "a parameter without a value": lambda s: answered(get(f"{URL}?a=1&{quote(s, safe='')}"), {}),
+    "a form": lambda s: answered(_form(f"a=1&note={quote(s, safe='')}"), {}),
+    "a pair of an exempt name": lambda s: answered(post({"a": [{"name": "data", "value": s}]}), {}),
+    "an escaped string": lambda s: _raw(escaped(s)),
+    "a stream of another label": lambda s: _raw(b"".join(frames(texts=[s[:7], s[7:15], s[15:]])), "text/plain"),
+}
+
+
+def _sent(body: bytes, coding: str) -> Request:
+    fields = [
+        ("content-type", "application/json"),
+        ("Content-Encoding", coding),
+        ("content-length", str(len(body))),
+    ]
+    return Request("POST", URL, Headers(fields), body)
+
+
+def _form(body: str) -> Request:
+    fields = [("content-type", "application/x-www-form-urlencoded"), ("content-length", str(len(body)))]
+    return Request("POST", "/token", Headers(fields), body.encode())
+
+
+def _raw(body: bytes, kind: str = "application/json") -> Recording:
+    return Recording(get(URL), 200, Headers([("content-type", kind)]), body, pieces_of([(len(body), 5)]))
+
+
+def _cut(body: bytes) -> Recording:
+    ending = Ending(how=How.FIN, declared=len(body) + 9, sent=len(body))
+    return replace(_raw(body), ending=ending, framing=Length(len(body) + 9))
+
+
+def _cut_stream(parts: list[bytes]) -> Recording:
+    return streamed(post({}), parts, Ending(how=How.RST))
+
+
+def _gzipped(body: bytes) -> Recording:
+    data = gzip.compress(body)
+    fields = Headers([("content-type", "application/json"), ("content-encoding", "gzip")])
+    return Recording(
+        get(URL), 200, fields, data, pieces_of([(9, 1), (len(data) - 9, 2)]), framing=Length(len(data))
+    )
+
+
+ONE_LINE = (
+    "request header", "response header", "status message", "a comment", "a comment in an event",
+    "the name of an event", "after the last event",
+)  # fmt: skip
+PLANTED = [(place, look) for place in PLACES for look in LOOKS if "\n" not in look or place not in ONE_LINE]
+
+
+@pytest.mark.parametrize(("place", "secret"), PLANTED, ids=lambda word: word[:14])
+def test_looks_like_a_secret(place: str, secret: str, tmp_path: Path) -> None:
+    """Anything that looks like a secret is removed wherever in an exchange it occurs, and is reported."""
+    redactor = Redactor(PROTOCOL)
+    kept = redactor.redact(PLACES[place](secret))
+    assert secret not in written(kept, tmp_path)
+    assert json.dumps(secret)[1:-1] not in written(kept, tmp_path)
+    assert redactor.report
+    assert secret not in repr(redactor.report)
+    assert scan(kept, PROTOCOL) == []
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_known_secret(place: str, tmp_path: Path) -> None:
+    """A secret given to the redactor is hidden, even if it does not look like one."""
+    kept = Redactor(PROTOCOL, secrets=[PLAIN]).redact(PLACES[place](PLAIN))
+    text = written(kept, tmp_path)
+    assert PLAIN not in text
+    assert quote(PLAIN) not in text
+
+
+SPELLINGS: tuple[Callable[[str], str], ...] = (
+    str, quote, lambda s: quote(s, safe=""), lambda s: json.dumps(s)[1:-1], quote_plus,
+    lambda s: quote(s, safe="").replace("%2F", "%2f"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("spell", SPELLINGS)
+def test_spellings(spell: Callable[[str], str]) -> None:
+    """A known secret is hidden in running text also when escaped for URLs or JSON."""
+    secret = 'a/b "c" d'
+    kept = Redactor(PROTOCOL, secrets=[secret]).redact(_raw(f"see {spell(secret)}!".encode(), "text/plain"))
+    assert kept.body == b"see REDACTED-1!"
+
+
+@pytest.mark.parametrize("before", ["", "u", "us", "use", "user:"])
+@pytest.mark.parametrize("encode", [b64encode, urlsafe_b64encode])
+def test_known_secret_in_base64(before: str, encode: Callable[[bytes], bytes]) -> None:
+    """A known secret is hidden within base64, at whatever offset of the encoded text it starts."""
+    text = encode(f"{before}{PLAIN}>?>".encode()).decode()
+    kept = Redactor(PROTOCOL, secrets=[PLAIN]).redact(answered(post({"x": text}), {}))
+    left = json.loads(kept.request.body)["x"]
+    assert "REDACTED-1" in left
+    assert not any(left[at : at + 8] in text for at in range(len(left) - 7) if left[at : at + 8] in text[4:-8])
+
+
+@pytest.mark.parametrize("target", ["/v1/a/b-9Zq/c", "/v1/a%2Fb-9Zq/c", "/v1/x?u=a%252Fb-9Zq"])
+def test_known_secret_with_a_slash_in_a_target(target: str) -> None:
+    """A secret that contains a slash, or is escaped twice, is hidden in a request target."""
+    kept = Redactor(PROTOCOL, secrets=["a/b-9Zq"]).redact(answered(get(target), {}))
+    assert "9Zq" not in kept.request.target
+
+
+NAMED: dict[str, Any] = {
+    "password of an origin": lambda s: replace(
+        answered(get(URL), {}), origin=f"https://u:{quote(s, safe='')}@h.de"
+    ),
+    "password of an absolute target": lambda s: answered(get(f"http://u:{quote(s, safe='')}@h.de/x"), {}),
+    "another spelling": lambda s: answered(get(f"{URL}?X_API_KEY={quote(s, safe='')}"), {}),
+    "an escaped name": lambda s: answered(get(f"{URL}?$k%65y={quote(s, safe='')}"), {}),
+    "field of a form": lambda s: answered(_form(f"a=1&refresh_token={quote_plus(s)}"), {}),
+    "part of a form": lambda s: answered(
+        Request(
+            "POST", URL, body=b'--B\r\nContent-Disposition: form-data; name="api_key"\r\n\r\n%s\r\n' % s.encode()
+        ),
+        {},
+    ),
+    "a token": lambda s: answered(post({"a": {"token": s}}), {}),
+    "a variable": lambda s: answered(post({"environment": {"env": {"DSN": s}}}), {}),
+    "the value of a variable": lambda s: answered(post({"environment": {"env": {"DSN": {"value": s}}}}), {}),
+    "variables in a list": lambda s: answered(post({"env": [{"name": "DSN", "value": s}]}), {}),
+    "injected headers": lambda s: answered(post({"network": {"allowlist": [{"transform": {"X-Vault": s}}]}}), {}),
+    "more of them": lambda s: answered(post({"network": {"allowlist": [{"transform": [{"X-Vault": s}]}]}}), {}),
+    "headers of a tool": lambda s: answered(post({"tools": [{"type": "mcp_server", "headers": {"X-T": s}}]}), {}),
+    "a bearer credential": lambda s: answered(post({"id": "c1", "token": s}, target="/v1beta/credentials"), {}),
+    "a credential": lambda s: answered(post({"value": s}, target="/v1beta/credentials/c1"), {}),
+    "credentials that come back": lambda s: answered(get("/v1/credentials"), {"credentials": [{"value": s}]}),
+    "a field in gzip": lambda s: answered(_sent(gzip.compress(json.dumps({"api_key": s}).encode()), "gzip"), {}),
+    "headers": lambda s: answered(post({"tools": [{"headers": {"X-Session": s}}]}), {}),
+    "pairs": lambda s: answered(post({"headers": [{"name": "X-Api-Key", "value": s}]}), {}),
+    "variables": lambda s: answered(post({"env": {"GEMINI_API_KEY": s}, "my_password": s}), {}),
+    "behind a byte order mark": lambda s: _raw(b"\xef\xbb\xbf" + json.dumps({"password": s}).encode()),
+    "event of another label": lambda s: _raw(event("x", tool={"password": s})),
+    "session": lambda s: answered(Request("GET", URL, Headers([("X-Session-Id", s)])), {}),
+    "header": lambda s: answered(Request("GET", URL, Headers([("x-goog-api-key", s)])), {}),
+    "authorization": lambda s: answered(Request("GET", URL, Headers([("Authorization", f"Bearer {s}")])), {}),
+    "cookie": lambda s: replace(answered(get(URL), {}), headers=Headers([("set-cookie", f"sid={s}; Path=/")])),
+    "key parameter": lambda s: answered(get(f"{URL}?alt=sse&key={quote(s)}"), {}),
+    "field": lambda s: answered(post({"tools": [{"headers": {"Authorization": s}}]}), {}),
+    "event field": lambda s: streamed(post({}), [event("x", tool={"key": [s]})]),
+    "nested field": lambda s: answered(post({}), {"new_signing_secret": {"value": [s]}}),
+    "arguments": lambda s: streamed(post({}), [_arguments(part) for part in _thirds(json.dumps({"password": s}))]),
+}
+
+
+def _arguments(part: str) -> bytes:
+    return event("step.delta", index=0, delta={"arguments": part, "type": "arguments_delta"})
+
+
+def _thirds(text: str) -> list[str]:
+    step = max(1, len(text) // 3)
+    return [text[:step], text[step : 2 * step], text[2 * step :]]
+
+
+@pytest.mark.parametrize("place", NAMED)
+@pytest.mark.parametrize("secret", ["hunter2-Hunter2", "ab 1/ü?=", "µ"])
+def test_named_secret(place: str, secret: str) -> None:
+    """A value that is secret by its name or place is hidden, whatever it looks like."""
+    kept = Redactor(PROTOCOL).redact(NAMED[place](secret))
+    text = f"{kept.origin} {kept.request!r} {kept.headers!r} {assembled(kept.request.body)} {assembled(kept.body)}"
+    assert secret not in text
+    assert quote(secret) not in text
+    assert "REDACTED-1" in text
+    assert scan(kept, PROTOCOL) == []
+
+
+def test_innocent_headers() -> None:
+    """Permission headers and cookie attributes are not secret, neither there nor where their words reappear."""
+    fields = [
+        ("access-control-allow-credentials", "true"),
+        ("set-cookie", "a=0123456789; HttpOnly; SameSite=Strict"),
+    ]
+    recording = replace(answered(get(URL), {"text": "HttpOnly SameSite"}), headers=Headers(fields))
+    kept = Redactor(PROTOCOL).redact(recording)
+    assert kept.headers.get("access-control-allow-credentials") == "true"
+    assert kept.body == recording.body
+    assert "0123456789" not in kept.headers.get("set-cookie")
+
+
+def test_learned_from_its_name() -> None:
+    """A key learned from a header is hidden in later bodies under the same placeholder."""
+    redactor = Redactor(PROTOCOL)
+    first = redactor.redact(answered(post({}, x_goog_api_key="my-own-key-1"), {}))
+    later = redactor.redact(answered(post({}), {"error": {"message": "the key my-own-key-1 is not valid"}}))
+    assert first.request.headers.get("x-goog-api-key") == "REDACTED-1"
+    assert json.loads(later.body) == {"error": {"message": "the key REDACTED-1 is not valid"}}
+
+
+def test_consistent() -> None:
+    """A secret has the same placeholder everywhere, and different secrets have different ones."""
+    other = "ghp_" + "Z9y8" * 9
+    recording = answered(get(f"{URL}?key={KEY}"), {"a": KEY, "b": other, "c": f"{other} {KEY}"})
+    kept = Redactor(PROTOCOL).redact(recording)
+    assert kept.request.target == f"{URL}?key=REDACTED-1"
+    assert json.loads(kept.body) == {"a": "REDACTED-1", "b": "REDACTED-2", "c": "REDACTED-2 REDACTED-1"}
+
+
+@given(st.data())
+@settings(max_examples=150, deadline=None)
+def test_split_over_events(data: st.DataObject) -> None:
+    """A secret split over events in any way is hidden, and the text around it is kept."""
+    secret, known = data.draw(st.sampled_from([(KEY, False), (PLAIN, True), ("ghp_" + "A1b2" * 9, False)]))
+    text = f"say {secret} “now”"
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=6)))
+    parts = [text[a:b] for a, b in zip([0, *cuts], [*cuts, len(text)], strict=True)]
+    recording = streamed(post({}), frames(texts=parts))
+    kept = Redactor(PROTOCOL, secrets=[secret] if known else []).redact(recording)
+    assert "say REDACTED-1 “now”" in assembled(kept.body)
+    assert secret not in assembled(kept.body)
+    assert kept.pieces.total == len(kept.body)
+    assert len(Decoder().feed(kept.body)) == len(Decoder().feed(recording.body))
+
+
+@given(st.integers(0, 4000))
+@settings(max_examples=150, deadline=None)
+def test_dropped_inside_a_known_secret(cut: int) -> None:
+    """No part of a known secret is left where a stream was cut inside it, nor where a resume continues it."""
+    body = b"".join(frames(texts=["it is cor", "rect horse", " 7 battery and", " more"]))
+    cut %= len(body)
+    head = streamed(post({}), [body[:cut]] if cut else [], Ending(how=How.RST))
+    kept = Redactor(PROTOCOL, secrets=[PLAIN]).redact(head)
+    assert not any(PLAIN[:size] in assembled(kept.body) for size in range(7, len(PLAIN) + 1))
+    rest = streamed(
+        get(f"{URL}/v1_a?stream=true&last_event_id=e3"), frames(texts=["rect horse", " 7 battery and"])[2:]
+    )
+    after = Redactor(PROTOCOL, secrets=[PLAIN]).redact(rest)
+    assert "rect horse" not in assembled(after.body)
+
+
+def test_exempt_fields() -> None:
+    """Signatures, inline data and ids are kept even if they look like a key, since altered they are useless."""
+    value = {"signature": KEY, "data": KEY, "id": KEY, "continuation_token": KEY, "previous_interaction_id": KEY}
+    recording = answered(post(value), value)
+    assert Redactor(PROTOCOL).redact(recording).request.body == recording.request.body
+    assert Redactor(PROTOCOL).redact(recording).body == recording.body
+
+
+@given(recordings())
+@settings(max_examples=100, deadline=None)
+def test_only_secrets_change(recording: Recording) -> None:
+    """A recording without secrets is unchanged, and redacting twice changes nothing more."""
+    redactor = Redactor(PROTOCOL)
+    kept = redactor.redact(recording)
+    if not redactor.report:
+        assert kept == recording
+    assert Redactor(PROTOCOL).redact(kept) == kept
+
+
+def test_bytes_around_stay() -> None:
+    """Whitespace, escapes, number formats and duplicate members around a replaced value are kept."""
+    body = f'{{ "n" : 1.0e+5,"a":"\\u00e9\\/", "k" :"{KEY}" ,"n": 12345678901234567890123 }}'.encode()
+    kept = Redactor(PROTOCOL).redact(_raw(body))
+    assert kept.body == body.replace(KEY.encode(), b"REDACTED-1")
+
+
+def test_lengths_follow() -> None:
+    """Lengths, chunk sizes and pieces match the new bytes, and a truncated body is still short by as much."""
+    body = json.dumps({"message": KEY}).encode()
+    headers = Headers([("content-type", "application/json"), ("Content-Length", str(len(body) + 5))])
+    ending = Ending(how=How.FIN, declared=len(body) + 5, sent=len(body))
+    recording = Recording(
+        post({"k": KEY}, content_length="1"), 200, headers, body, pieces_of([(20, 1), (len(body) - 20, 2)]),
+        ending, Length(len(body) + 5),
+    )  # fmt: skip
+    kept = Redactor(PROTOCOL).redact(recording)
+    assert kept.framing == Length(len(kept.body) + 5)
+    assert kept.headers.get("content-length") == str(len(kept.body) + 5)
+    assert (kept.ending.declared, kept.ending.sent) == (len(kept.body) + 5, len(kept.body))
+    assert kept.request.headers.get("content-length") == str(len(kept.request.body))
+    assert kept.pieces.total == len(kept.body)
+    chunked = streamed(post({}), [text_delta(KEY)[:30]], Ending(how=How.RST, at=At.IN_CHUNK, declared=99, sent=30))
+    assert Redactor(PROTOCOL).redact(chunked).framing == Chunked()
+
+
+@given(
+    st.binary(max_size=40),
+    st.lists(st.tuples(st.integers(0, 40), st.integers(0, 6), st.binary(max_size=6)), max_size=4),
+    st.lists(st.integers(0, 40), max_size=5),
+)
+def test_follow(body: bytes, raw: list[tuple[int, int, bytes]], cuts: list[int]) -> None:
+    """After any edits the pieces add up to the new body, and pieces without an edit keep their size."""
+    edits, at = [], 0
+    for start, size, data in sorted(raw):
+        if start >= at and start + size <= len(body):
+            edits.append(Edit(start, start + size, data))
+            at = start + size
+    edges = [0, *sorted(cut for cut in cuts if cut <= len(body)), len(body)]
+    before = pieces_of((b - a, 1) for a, b in pairwise(edges))
+    after = follow(before, edits)
+    assert after.total == len(apply(body, edits))
+    assert len(after) == len(before)
+    assert all(size >= 0 for size in after.sizes)
+    for start, end, size in zip(edges, edges[1:], after.sizes, strict=False):
+        if all(edit.end < start or edit.start > end for edit in edits):
+            assert size == end - start
+
+
+def test_gzip_is_undone() -> None:
+    """A compressed response is stored decoded, with its encoding noted and the pieces of the text."""
+    body = json.dumps({"a": "x" * 500}).encode()
+    kept = Redactor(PROTOCOL).redact(_gzipped(body))
+    assert (kept.body, kept.coding) == (body, "gzip")
+    assert "content-encoding" not in kept.headers
+    assert kept.pieces.total == len(body)
+    assert kept.framing == Length(len(body))
+
+
+def test_unknown_coding_is_refused() -> None:
+    """A body in an encoding that cannot be decoded is refused instead of recorded unredacted."""
+    fields = Headers([("content-encoding", "br")])
+    with pytest.raises(CassetteError, match="identity or gzip"):
+        Redactor(PROTOCOL).redact(replace(_raw(b"abc"), headers=fields))
+    for coding, body in (("br", b"abc"), ("gzip", b"no gzip")):
+        with pytest.raises(CassetteError, match=rf"asked in content-encoding '{coding}'"):
+            Redactor(PROTOCOL).redact(answered(_sent(body, coding), {}))
+
+
+def test_gzip_that_was_sent_is_undone() -> None:
+    """A compressed request is stored decoded, with the matching length."""
+    body = json.dumps({"a": "x" * 500}).encode()
+    kept = Redactor(PROTOCOL).redact(answered(_sent(gzip.compress(body), "gzip"), {})).request
+    assert (kept.body, kept.headers.get("content-length")) == (body, str(len(body)))
+    assert "content-encoding" not in kept.headers
+
+
+def test_a_refusal_does_not_tell_the_key() -> None:
+    """A refusal names the path of the request, without the query that may contain a key."""
+    recording = replace(
+        _raw(b"abc"), headers=Headers([("content-encoding", "br")]), request=get(f"{URL}?key={KEY}")
+    )
+    with pytest.raises(CassetteError) as refusal:
+        Redactor(PROTOCOL).redact(recording)
+    assert KEY not in str(refusal.value)
+
+
+def test_data_in_several_lines() -> None:
+    """A payload over several data lines, with any line endings, is redacted."""
+    for newline in (b"\n", b"\r\n", b"\r"):
+        frame = encode("error", b'{"error":\n{"message": "' + KEY.encode() + b'"}}', newline=newline)
+        recording = Recording(get(URL), 200, SSE, frame, pieces_of([(len(frame), 0)]))
+        assert Redactor(PROTOCOL).redact(recording).body == frame.replace(KEY.encode(), b"REDACTED-1")
+
+
+ECHOED = (
+    ("authorization", "Basic " + b64encode(b"user:hunter-two-77").decode(), "hunter-two-77"),
+    ("authorization", "Digest username=u1, response=0f1e2d3c", "Digest username=u1, response=0f1e2d3c"),
+    ("x-secret-phrase", "correct9horse battery8staple", "correct9horse battery8staple"),
+    ("cookie", "a=first-cookie-1; b=second-cookie-2", b64encode(b"first-cookie-1").decode()[:16]),
+    ("cookie", "a=first-cookie-1; b=second-cookie-2", b64encode(b"a=first-cookie-1; b=second-cookie-2").decode()),
+)
+
+
+@pytest.mark.parametrize(("name", "value", "echo"), ECHOED)
+def test_what_a_header_gave_away_in_parts(name: str, value: str, echo: str) -> None:
+    """A part of a secret header, such as the password of Basic credentials, is hidden in bodies too."""
+    fields = Headers([(name, value)])
+    recording = replace(answered(post({}), {"message": f"no {echo}."}), request=Request("POST", URL, fields))
+    seen_before = Headers([("set-cookie", "a=first-cookie-1; Path=/")])
+    redactor = Redactor(PROTOCOL)
+    redactor.redact(replace(answered(get(URL), {}), headers=seen_before))
+    body = redactor.redact(recording).body.decode()
+    assert [word for word in echo.split() if word in body] == []

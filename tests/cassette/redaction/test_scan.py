@@ -1,0 +1,138 @@
+"""The scan finds secrets in files of any recorder and reports nothing else."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness.cassette import CassetteError, Journal, Recording, Redactor, save, scan, scan_file
+from harness.cassette.format.framing import pieces_of
+from harness.contract import PROTOCOL
+from harness.wire import Headers, Request
+from tests.cassette.samples import URL, answered, frames, get, post, streamed
+
+KEY = "AIza" + "SyA1b2C3d4E5f6G7h8I9j0K1l2M3n4O5p6Q"
+LEAKS = {
+    "header": answered(replace(get(URL), headers=Headers([("X-Goog-Api-Key", "quite-ordinary")])), {}),
+    "unusual header": replace(answered(get(URL), {}), headers=Headers([("x-auth-token", "quite-ordinary")])),
+    "query": answered(get(f"{URL}?key=quite-ordinary"), {}),
+    "parameter": answered(get(f"{URL}?X_API_KEY=quite-ordinary"), {}),
+    "form": answered(
+        Request(
+            "POST",
+            "/token",
+            Headers([("content-type", "application/x-www-form-urlencoded")]),
+            b"password=ordinary",
+        ),
+        {},
+    ),
+    "field": answered(post({"tools": [{"authorization": "quite ordinary"}]}), {}),
+    "message": answered(post({}), {"error": {"message": f"{KEY} is not valid"}}),
+    "deltas": streamed(post({}), frames(texts=["it is " + KEY[:9], KEY[9:30], KEY[30:] + "."])),
+    "cookie": replace(answered(get(URL), {}), headers=Headers([("set-cookie", "quite-ordinary")])),
+    "origin": replace(answered(get(URL), {}), origin="https://gateway.corp.internal"),
+}
+
+
+@pytest.mark.parametrize("place", LEAKS)
+def test_cassette(place: str, tmp_path: Path) -> None:
+    """A secret is found in a recording, its cassette and its journal; after redaction none is found."""
+    kept = Redactor(PROTOCOL).redact(LEAKS[place])
+    for number, (recording, leaks) in enumerate([(LEAKS[place], True), (kept, False)]):
+        path = tmp_path / f"{number}.yaml"
+        save(path, [recording])
+        with Journal(tmp_path / f"{number}.part.yaml") as journal:
+            journal.append(recording)
+        for hits in (scan(recording, PROTOCOL), scan_file(path, PROTOCOL), scan_file(journal.path, PROTOCOL)):
+            assert bool(hits) == leaks, hits
+            assert "ordinary" not in repr(hits)
+            assert KEY not in repr(hits)
+
+
+FILES = (
+    (
+        "a.har",
+        {"log": {"entries": [{"request": {"headers": [{"name": "Authorization", "value": "x y"}]}}]}},
+        "headers",
+    ),
+    ("a.json", {"a": [{"password": "hm"}]}, "a[0].password"),
+    ("a.json", {"text": json.dumps({"deep": KEY})}, "text"),
+    ("a.json", {KEY: 1}, ""),
+    ("a.json", {"environment": {"env": {"DSN": "hm"}}}, "environment.env.DSN"),
+    ("a.json", {"tools": [{"headers": {"X-T": "hm"}}]}, "tools[0].headers.X-T"),
+    ("a.json", {"env": [{"name": "DSN", "value": "hm"}]}, "env[0].value"),
+)
+
+
+@pytest.mark.parametrize(("name", "value", "place"), FILES)
+def test_other_files(tmp_path: Path, name: str, value: object, place: str) -> None:
+    """Secrets are found in the files of other recorders and reported with their place."""
+    (tmp_path / name).write_text(json.dumps(value))
+    hits = scan_file(tmp_path / name, PROTOCOL)
+    assert hits
+    assert any(place in hit.place for hit in hits)
+
+
+WRITTEN = (
+    "REDACTED-47, REDACTED-48",
+    "REDACTED-1; REDACTED-2",
+    "Bearer REDACTED-1, Bearer REDACTED-2",
+    "REDACTED-1",
+    "Bearer REDACTED-1",
+    "basic ***",
+    "Bearer ${TOKEN}",
+    "Bearer ",
+    "",
+)
+
+
+@pytest.mark.parametrize("value", WRITTEN)
+def test_placeholders_in_headers(value: str, tmp_path: Path) -> None:
+    """A redacted header that still names its auth scheme is no secret, in a cassette or in a HAR file."""
+    cassette = {"interactions": [{"request": {"headers": {"authorization": [value]}}}]}
+    har = {"log": {"entries": [{"request": {"headers": [{"name": "Authorization", "value": value}]}}]}}
+    for name, document in (("a.json", cassette), ("a.har", har)):
+        (tmp_path / name).write_text(json.dumps(document))
+        assert scan_file(tmp_path / name, PROTOCOL) == []
+
+
+def test_what_cannot_be_looked_into(tmp_path: Path) -> None:
+    """A body in an unsupported content encoding is reported, since it cannot be scanned."""
+    coded = Recording(
+        get(URL),
+        200,
+        Headers([("content-encoding", "br")]),
+        b"\x8b\x02",
+        pieces_of([(2, 0)]),
+        origin="https://a.de",
+    )
+    save(tmp_path / "a.yaml", [coded])
+    (hit,) = scan_file(tmp_path / "a.yaml", PROTOCOL)
+    assert "cannot be looked into" in hit.kind
+    assert "'br'" in hit.kind
+
+
+def test_place_in_a_text(tmp_path: Path) -> None:
+    """In a text file, and in one that is not valid JSON or YAML, the line of a secret is reported."""
+    for name in ("a.txt", "a.json", "a.yaml", "a.sse"):
+        (tmp_path / name).write_text(f"some: [\n}} text\n{KEY}\n")
+        (hit,) = scan_file(tmp_path / name, PROTOCOL)
+        assert hit.place == "line 3"
+
+
+def test_what_is_not_text_is_scanned_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An invalid file is scanned as text, whatever the current directory is."""
+    (tmp_path / "a.yaml").write_bytes(b"version: 1\n\xff " + KEY.encode() + b"\n")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    (hit,) = scan_file(tmp_path / "a.yaml", PROTOCOL)
+    assert hit.place == "line 2"
+
+
+def test_unreadable(tmp_path: Path) -> None:
+    """A file that cannot be read raises an error and never passes the scan."""
+    with pytest.raises(CassetteError, match="cannot be read"):
+        scan_file(tmp_path / "none.yaml", PROTOCOL)

@@ -1,0 +1,61 @@
+"""Recordings are found by exact match first and then with ids mapped, at a cost independent of their number."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.cassette import Recording
+from harness.cassette.replay import index
+from harness.cassette.replay.index import Index
+from harness.cassette.replay.matching import Canon
+from harness.contract import PROTOCOL
+from harness.wire import Request
+from tests.cassette.samples import URL, answered, get, post
+
+CANON = Canon(PROTOCOL)
+
+
+def indexed(*recordings: Recording) -> Index:
+    """An index of these recordings."""
+    made = Index(PROTOCOL)
+    made.add(recordings, [CANON.of(recording.request) for recording in recordings])
+    return made
+
+
+def chained(text: str, previous: str) -> Request:
+    """A create that continues a previous interaction."""
+    return post({"input": text, "previous_interaction_id": previous})
+
+
+def test_in_order() -> None:
+    """Equal requests match their recordings in order, each one once."""
+    known = indexed(*(answered(get(f"{URL}/v1_a"), {"n": number}) for number in range(3)))
+    asked, found = CANON.of(get(f"{URL}/v1_a")), []
+    while (number := known.match(asked)) is not None:
+        known.play(number)
+        found.append(number)
+    assert found == [0, 1, 2]
+    assert known.times(asked) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("others", [10, 200])
+def test_a_look_up_compares_what_may_match(others: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request is compared only with recordings of the same shape, however many others there are."""
+    compared: list[object] = []
+    really = index.difference
+    monkeypatch.setattr(index, "difference", lambda *given: compared.append(given) or really(*given))
+    known = indexed(*(answered(chained(f"{number}", "old"), {}) for number in range(others)))
+    assert known.match(CANON.of(chained("5", "old"))) == 5
+    assert compared == []
+    assert known.match(CANON.of(chained("5", "new"))) == 5
+    assert known.match(CANON.of(chained("none", "new"))) is None
+    assert len(compared) == 1
+
+
+def test_what_is_added_later_is_found() -> None:
+    """A recording added later is found, and the ids that it mentions follow the same rules."""
+    known = indexed(answered(post({"input": "a"}), {"id": "v1_a"}))
+    later = answered(chained("b", "v1_a"), {"id": "v1_b"})
+    known.add([later], [CANON.of(later.request)])
+    assert known.match(CANON.of(chained("b", "v1_x"))) is None, "the cassette gave out v1_a: it must come back"
+    assert known.match(CANON.of(chained("b", "v1_a"))) == 1

@@ -1,0 +1,185 @@
+"""The waiting parts of exercises: taking ids, polling, and giving up in time."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from harness.checks import Finish, Open, Send, Target, Wait
+from harness.checks.vocabulary.polling import (
+    appear,
+    id_of,
+    need_id,
+    opened,
+    polls,
+    settle,
+    settled,
+    status_of,
+    vanish,
+)
+from harness.outcome import Unmet
+from tests.checks._play import answer, interaction, refusal
+
+RUNNING = answer(body=interaction(status="in_progress"))
+QUEUED = answer(body=interaction(status="queued"))
+DONE = answer(body=interaction())
+GONE = refusal(404, "not_found")
+DENIED = refusal(403, "permission_denied")
+LIMITED = refusal(429, "rate_limit_exceeded")
+OVERLOADED = refusal(503, "service_unavailable")
+DEAD = answer(None)
+TARGET = Target(wait=10)
+
+
+def run(part, answers, target=TARGET):
+    """Play a part with these answers in turn, repeating the last: its result, and the seconds it waited."""
+    sent, waited = 0, 0.0
+    steps = part(target, "v1_one")
+    result = None
+    try:
+        while True:
+            action = steps.send(result)
+            if isinstance(action, Send):
+                result = answers[min(sent, len(answers) - 1)]
+                sent += 1
+            else:
+                assert isinstance(action, Wait)
+                waited += action.seconds
+                result = None
+    except StopIteration as stop:
+        return stop.value, waited
+
+
+def took(seen):
+    """The seconds that the answers themselves took."""
+    return sum(exchange.seconds for exchange in seen) + 1e-9
+
+
+@pytest.mark.parametrize(
+    ("answers", "count"),
+    [
+        ([DONE], 1),
+        ([QUEUED, RUNNING, RUNNING, DONE], 4),
+        ([GONE, RUNNING, DONE], 3),
+        ([LIMITED, OVERLOADED, DONE], 3),
+        ([DEAD, DONE], 2),
+        ([answer(body=interaction(status="dreaming"))], 1),
+        ([DENIED, DONE], 1),
+    ],
+    ids=["at once", "all states", "a brief 404", "trouble", "a lost answer", "an unknown status", "a refusal"],
+)
+def test_polls_until_nothing_more_can_come(answers, count):
+    """Polling ends at the first settled or refused answer, and continues after temporary errors."""
+    assert len(run(polls, answers)[0]) == count
+
+
+def test_polls_give_up_in_time():
+    """A run that never settles is polled for as long as the user allows, and no longer."""
+    seen, waited = run(polls, [RUNNING])
+    assert not settled(seen[-1])
+    assert TARGET.wait <= waited + took(seen) < TARGET.wait + 0.2
+
+
+def test_settle_raises_unmet():
+    """`settle` raises Unmet if the run never settles."""
+    with pytest.raises(Unmet, match="looks"):
+        run(settle, [RUNNING])
+
+
+@pytest.mark.parametrize(
+    ("part", "answers", "count"),
+    [
+        (appear, [GONE, GONE, DONE], 3),
+        (appear, [DENIED], 1),
+        (vanish, [DONE, DEAD, GONE], 3),
+        (vanish, [DENIED], 1),
+    ],
+)
+def test_appear_and_vanish(part, answers, count):
+    """A create may become readable late and a delete may take effect late; the polls go on until then."""
+    assert len(run(part, answers)[0]) == count
+
+
+@pytest.mark.parametrize("within", [5.0, 0.5, 0.0])
+@pytest.mark.parametrize("part", [appear, vanish])
+def test_appear_and_vanish_give_up(part, within):
+    """An interaction that never appears or never vanishes is polled for `gone_within` seconds, and no longer."""
+    seen, waited = run(part, [GONE if part is appear else DONE], replace(TARGET, gone_within=within))
+    assert len(seen) < 15
+    assert waited <= within <= waited + took(seen) < within + 0.2
+
+
+def test_nobody_waits_for_what_is_not_kept():
+    """If a target keeps nothing, a 404 is accepted without waiting."""
+    assert len(run(appear, [GONE], replace(TARGET, keeps=False))[0]) == 1
+
+
+def test_a_404_that_lasts_ends_the_polling():
+    """A run that stays 404 is polled only for about `gone_within` seconds, not for the full `wait`."""
+    seen, waited = run(polls, [RUNNING, GONE], replace(TARGET, wait=60))
+    assert seen[-1] is GONE
+    assert waited <= TARGET.gone_within + 1
+
+
+def test_first_looks_are_quick_and_later_ones_slow():
+    """The pauses between polls grow from milliseconds to seconds, whatever the target."""
+    done = actions(polls, RUNNING, replace(TARGET, wait=60))
+    pauses = [action.seconds for action in done if isinstance(action, Wait)]
+    assert pauses[0] < 0.1 < 1 < pauses[-2] <= 5
+    assert pauses[:-1] == sorted(pauses[:-1])
+
+
+def actions(part, answer, target):
+    """All actions of a part that gets the same answer to every request."""
+    done = []
+    steps = part(target, "v1_one")
+    action = next(steps)
+    try:
+        while True:
+            done.append(action)
+            action = steps.send(answer if isinstance(action, Send) else None)
+    except StopIteration:
+        return done
+
+
+class Stream:
+    """The part of an open stream that its opener looks at."""
+
+    def __init__(self, status):
+        self.status = status
+
+
+@pytest.mark.parametrize(
+    ("statuses", "opens"), [([200], 1), ([404, 404, 200], 3), ([500], 1), ([404], 12)], ids=str
+)
+def test_a_stream_is_opened_again_while_it_cannot_be_found(statuses, opens):
+    """A stream that answers 404 is opened again after a pause, and each refusal is read to its end."""
+    streams = [Stream(status) for status in statuses]
+    did, found = drive(opened(TARGET, "v1_one"), streams)
+    assert found is streams[-1]
+    assert did.count(Open) == opens
+    assert did.count(Finish) == did.count(Wait) == opens - 1
+
+
+def drive(steps, streams):
+    """Play a part with these streams in turn, repeating the last: the kinds of its actions, and its result."""
+    did, result = [], None
+    try:
+        while True:
+            did.append(type(steps.send(result)))
+            last = streams[min(did.count(Open), len(streams)) - 1]
+            result = {Open: last, Finish: GONE, Wait: None}[did[-1]]
+    except StopIteration as stop:
+        return did, stop.value
+
+
+ODD = [DEAD, GONE, answer(body=[]), answer(body={"id": 7, "status": 7}), answer(body=b"\xff")]
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_odd_answers_have_no_id_and_no_status(odd):
+    """Odd answers have no id, no status and are not settled; `need_id` raises only Unmet."""
+    assert (id_of(odd), status_of(odd), settled(odd)) == ("", "", False)
+    with pytest.raises(Unmet):
+        need_id(odd)

@@ -1,0 +1,127 @@
+"""The resume oracle on hand-made streams: every cut, and every kind of wrong resume."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.checks.vocabulary.stream_diff import Rest, additions, compare, cuts, leniencies, losses
+from harness.outcome import Severity
+from tests.checks._streams import numbered, text_events
+
+WHOLE = numbered(text_events("He", "llo ", "world"))
+CUT = 6
+DUE = WHOLE[CUT + 1 :]
+RESPLIT = text_events("He", "llo wor", "ld")[CUT + 1 :]
+
+
+@pytest.mark.parametrize("at", range(-1, len(WHOLE)))
+def test_the_exact_rest_is_right_at_every_cut(at):
+    """At every cut, exactly the events after it are right; their ids are not compared (another rule does that)."""
+    assert compare(WHOLE, at, [{**event, "event_id": "x"} for event in WHOLE[at + 1 :]]) == Rest()
+
+
+@pytest.mark.parametrize("at", range(len(WHOLE)))
+def test_the_boundary_event_may_come_once_more(at):
+    """At every cut, a resume that begins by repeating the cursor's event is `repeated`, not wrong."""
+    assert compare(WHOLE, at, WHOLE[at:]).repeated
+
+
+@pytest.mark.parametrize("at", range(len(WHOLE) - 2))
+def test_one_event_too_few_is_a_loss(at):
+    """A resume that skips the event after its cursor is missing exactly that event."""
+    rest = compare(WHOLE, at, WHOLE[at + 2 :])
+    assert rest.missing == (at + 1,)
+    assert not rest.extra
+
+
+@pytest.mark.parametrize("at", range(1, len(WHOLE)))
+def test_a_replay_from_the_start_is_extra(at):
+    """If a server ignores the cursor and replays from the start, the events the client already has are `extra`."""
+    rest = compare(WHOLE, at, WHOLE)
+    assert len(rest.extra) == at + 1
+    assert not rest.missing
+
+
+@pytest.mark.parametrize(
+    ("came", "expected"),
+    [
+        pytest.param(RESPLIT, Rest(resplit=True), id="split differently"),
+        pytest.param([], Rest(missing=tuple(range(CUT + 1, len(WHOLE)))), id="nothing"),
+        pytest.param(DUE[:-1], Rest(missing=(len(WHOLE) - 1,)), id="no completion"),
+        pytest.param([DUE[1], DUE[0], *DUE[2:]], Rest(reordered=True), id="reordered"),
+        pytest.param([*DUE, DUE[0]], Rest(extra=(4,)), id="one event again"),
+        pytest.param(
+            [event for event in DUE if event["event_type"] != "step.stop"], Rest(missing=(9,)), id="no stop"
+        ),
+        pytest.param(WHOLE[CUT - 1 :], Rest(extra=(0, 1)), id="two events again"),
+    ],
+)
+def test_what_came_is_told_apart(came, expected):
+    """Each kind of wrong resume after event 6 gets a description of its own."""
+    assert compare(WHOLE, CUT, came) == expected
+
+
+def test_other_text_is_not_a_resplit():
+    """Deltas that assemble to a different text are a loss, not a different split of the same text."""
+    rest = compare(WHOLE, CUT, text_events("He", "llo wor", "lds")[CUT + 1 :])
+    assert not rest.resplit
+    assert rest.missing
+
+
+def test_a_later_status_in_created_is_no_difference():
+    """A replay after the end may already show the final status in its first event."""
+    later = [{**WHOLE[0], "interaction": {"id": "v1_one", "status": "completed"}}, *WHOLE[1:]]
+    assert compare(WHOLE, -1, later) == Rest()
+
+
+@pytest.mark.parametrize(("limit", "count"), [(2, 2), (3, 3), (8, 8), (99, len(WHOLE) - 1)])
+def test_cuts_keep_both_ends(limit, count):
+    """However few cuts are chosen, they include the first and the last cursor, and never the final event."""
+    found = cuts(WHOLE, limit)
+    assert (found[0], found[-1], len(set(found))) == (0, len(WHOLE) - 2, count)
+
+
+def test_without_cursors_there_are_no_cuts():
+    """A stream without event ids has no cuts, because it cannot be resumed."""
+    assert cuts(text_events("Hi"), 8) == []
+
+
+@pytest.mark.parametrize(
+    ("rest", "severities"),
+    [
+        (Rest(), []),
+        (Rest(missing=(1,)), [Severity.BROKEN]),
+        (Rest(extra=(0,)), [Severity.BROKEN]),
+        (Rest(reordered=True), [Severity.BROKEN]),
+        (Rest(repeated=True), [Severity.NON_STRICT]),
+        (Rest(resplit=True), [Severity.NON_STRICT]),
+    ],
+)
+def test_findings_of_a_rest(rest, severities):
+    """Missing, extra and reordered events break a rule; a repeated boundary and another split are non-strict."""
+    found = [*losses("it", WHOLE, rest), *additions("it", WHOLE, rest), *leniencies("it", rest)]
+    assert [finding.severity for finding in found] == severities
+
+
+@pytest.mark.parametrize(
+    ("missing", "told"),
+    [
+        ((3,), "it lacks 1 event, number 3 of the whole"),
+        ((3, 4), "it lacks 2 events, the first of them number 3 of the whole"),
+    ],
+)
+def test_a_loss_in_words(missing, told):
+    """The message of a loss says how many events are missing and where the gap begins."""
+    assert [finding.message for finding in losses("it", WHOLE, Rest(missing=missing))] == [told]
+
+
+def test_events_too_deep_to_compare_do_not_raise():
+    """Comparing events that are nested too deeply to compare does not raise."""
+    deep: dict = {}
+    inner = deep
+    for _ in range(100_000):
+        inner["x"] = {}
+        inner = inner["x"]
+    assert compare([{"event_type": "step.start", **deep}], -1, []).missing == (0,)
+    while deep:
+        deep = deep["x"]

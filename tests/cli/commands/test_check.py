@@ -1,0 +1,305 @@
+"""Tests of `harness check`: each exit code has one meaning, and a run is green only if something was judged."""
+
+from __future__ import annotations
+
+import json
+import xml.etree.ElementTree as ET
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from harness.resources import folder
+from harness.transport import ServerThread
+from harness.wire import Request, Response
+from tests.cli.conftest import Harness
+from tests.engine import toys
+
+Toy = tuple[toys.ToyService, str]
+DEAD = "http://127.0.0.1:9"
+
+pytestmark = pytest.mark.usefixtures("toy_catalogue")
+
+
+@pytest.fixture
+def with_odd(toy_catalogue: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A catalogue with one check that fails on a correct toy."""
+    monkeypatch.setattr("harness.engine.plan.load_catalogue", lambda: (*toys.CATALOGUE, toys.ODD, toys.SHOULD))
+
+
+def test_conformant(harness: Harness, toy: Toy) -> None:
+    """A correct target is green, and the API version in use is printed."""
+    done = harness("check", toy[1] + "/v1beta")
+    assert done.code == 0
+    assert f"target: {toy[1]} (API version v1beta)" in done.out
+    assert "3 checks: 3 pass in" in done.out
+    assert toy[0].stored == {}
+
+
+def test_verbose_with_a_choice_of_checks(harness: Harness, toy: Toy) -> None:
+    """With -v, the selected checks are listed by name and the excluded ones are counted."""
+    done = harness("check", toy[1], "-c", "create.ok", "-v")
+    assert "PASS       create.ok" in done.out
+    assert "EXCLUDED" not in done.out
+    assert "2 checks were excluded" in done.out
+
+
+def test_version_option_overrides_the_url(harness: Harness, toy: Toy) -> None:
+    """--api-version overrides the version in the URL, and the requests use it."""
+    harness("check", toy[1] + "/v1beta", "--api-version", "v1")
+    assert any(line == "POST /v1/interactions" for line in toy[0].log)
+    assert not any("/v1beta/" in line for line in toy[0].log)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (["check"], 2, "harness check emulator"),
+        (["check", ""], 2, "harness check emulator"),
+        (["check", DEAD, "--levle", "must"], 2, "did you mean '--level'"),
+        (["check", DEAD, "--level", "mus"], 2, "did you mean 'must'"),
+        (["check", DEAD, "--profile", "cor"], 2, "did you mean 'core'"),
+        (["check", DEAD, "-c", "create.okk"], 2, "did you mean 'create.ok'"),
+        (["check", DEAD, "--exclude", "stram"], 2, "did you mean 'stream'"),
+        (["check", DEAD, "--capability", "-streem"], 2, "did you mean 'stream'"),
+        (["check", DEAD, "--report", "junti=x"], 2, "did you mean 'junit'"),
+        (["check", DEAD, "--report", "junit"], 2, "junit=PATH"),
+        (["check", DEAD, "--report", "junit=nowhere/x.xml"], 2, "no folder"),
+        (["check", DEAD, "--baseline", "none.yaml"], 2, "--baseline-update"),
+        (["check", DEAD, "--baseline-update"], 2, "--baseline FILE"),
+        (["check", DEAD, "--timeout", "0"], 2, "positive number of seconds"),
+        (["check", DEAD, "-j", "0"], 2, "1 or more"),
+        (["check", DEAD, "-H", "nonsense"], 2, "Name: value"),
+        (["check", DEAD, "extra"], 2, "one argument too many"),
+        (["check", DEAD], 4, "refused"),
+        (["check", DEAD, "--wait", "0.1"], 4, "no answer within 0.1 seconds"),
+        (["chekc", DEAD], 2, "did you mean 'check'"),
+        (["--chek"], 2, "unknown flag"),
+        ([], 2, ""),
+    ],
+)
+def test_never_green(words: list[str], code: int, told: str, harness: Harness) -> None:
+    """A command line that cannot judge anything exits with its own code and one line that says what to do."""
+    done = harness(*words)
+    assert done.code == code
+    assert told in done.err
+    assert "Traceback" not in done.err
+
+
+def test_unauthorised(harness: Harness, toy: Toy) -> None:
+    """If every request gets 401, the exit code is 4 and the message names --api-key."""
+    toy[0].refuse = 401
+    done = harness("check", toy[1])
+    assert done.code == 4
+    assert "--api-key" in done.err
+
+
+@pytest.mark.parametrize("defect", [{"page": True}, {"refuse": 404}, {"refuse": 500}], ids=str)
+@pytest.mark.parametrize("words", [(), ("--capability", "+stream")], ids=["plain", "declared"])
+def test_what_is_not_this_api_is_told_in_one_sentence(
+    defect: dict[str, Any], words: tuple[str, ...], harness: Harness, toy: Toy
+) -> None:
+    """HTML, 404 or 500 for every request is reported in one line that says what to do, not as many failures.
+
+    The exception is a 404 in this API's form when a capability was declared: then what was claimed is judged.
+    """
+    for name, value in defect.items():
+        setattr(toy[0], name, value)
+    done = harness("check", toy[1], *words)
+    if words and defect.get("refuse") == 404:
+        assert "what was claimed is judged" in done.out, "404 in this API's words may mean the model"
+        return
+    assert done.code == 4
+    assert "the target answers no interactions" in done.err
+    assert "--api-version" in done.err
+    assert len(done.err.splitlines()) == 1
+
+
+class Limited:
+    """Lets a number of requests through to a service, then answers all others with 429."""
+
+    def __init__(self, service: toys.ToyService, requests: int) -> None:
+        self._service = service
+        self._left = requests
+
+    def __call__(self, request: Request) -> Response:
+        self._left -= request.segments[0] != "__harness__"
+        if self._left >= 0:
+            return self._service(request)
+        refusal = {"error": {"code": "rate_limit_exceeded", "message": "Slow down."}}
+        return toys.answer(refusal, 429)
+
+
+def test_a_rate_limit_that_is_not_waited_out_is_never_green(harness: Harness) -> None:
+    """MUSTs not judged because of a rate limit are counted with the reason and what to do; the exit code is 4."""
+    with ServerThread(Limited(toys.ToyService(), 3)) as server:
+        done = harness("check", server.url, "--max-wait", "0", "-c", "create.ok,get.ok")
+    assert done.code == 4
+    assert "not judged: 2 MUST had no answer (429: 2); --rate N" in done.out
+    assert "conformant" not in done.out
+
+
+def test_a_rate_limit_that_is_waited_out_changes_nothing(harness: Harness) -> None:
+    """Rate-limited requests, deletions included, are repeated when the target allows; this is announced once."""
+    service, refusals = toys.ToyService(), iter(range(1, 1000))
+
+    def every_third(request: Request) -> Response:
+        if next(refusals) % 3:
+            return service(request)
+        response = toys.answer({"error": {"code": "rate_limit_exceeded", "message": "Slow down."}}, 429)
+        return replace(response, headers=response.headers.having("retry-after-ms", "1"))
+
+    with ServerThread(every_third) as server:
+        done = harness("check", server.url)
+    assert done.code == 0
+    assert "3 checks: 3 pass" in done.out
+    assert done.out.count("the target asks us to wait") == 1
+    assert "pauses that the target asked for" in done.out
+    assert service.stored == {}, "deletions were asked again as well"
+
+
+def test_empty_selection(harness: Harness, toy: Toy) -> None:
+    """If everything selected is also excluded, nothing runs and the exit code is 3."""
+    done = harness("check", toy[1], "-c", "get", "--exclude", "get")
+    assert done.code == 3
+    assert "nothing ran" in done.out
+
+
+@pytest.mark.usefixtures("with_odd")
+def test_failure(harness: Harness, toy: Toy) -> None:
+    """A broken MUST exits with 1 and shows requirement, source, exchange and curl line, without the key."""
+    done = harness("check", toy[1], "--api-key", toys.KEY)
+    assert done.code == 1
+    for part in ("FAIL       get.odd [MUST]", "source: Toy manual", "< 200", "$GEMINI_API_KEY"):
+        assert part in done.out
+    assert toys.KEY not in done.out
+
+
+@pytest.mark.usefixtures("with_odd")
+def test_key_from_the_environment(harness: Harness, toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """GEMINI_API_KEY is used, and masked like a key from the command line."""
+    monkeypatch.setenv("GEMINI_API_KEY", toys.KEY)
+    done = harness("check", toy[1])
+    assert "x-goog-api-key: ***" in done.out
+    assert toys.KEY not in done.out
+
+
+@pytest.mark.usefixtures("with_odd")
+def test_baseline_ratchet(harness: Harness, toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A baseline excuses known failures; a repaired check is stale and fails the run until it is pruned."""
+    written = harness("check", toy[1], "--baseline", "b.yaml", "--baseline-update")
+    assert (written.code, written.out.splitlines()[-1]) == (
+        0, "baseline b.yaml: 1 added, 0 removed; with it, this run is conformant"
+    )  # fmt: skip
+    assert "id: get.odd" in Path("b.yaml").read_text(encoding="utf-8")
+    assert harness("check", toy[1], "--baseline", "b.yaml").code == 0
+    toy[0].status = "failed"
+    stale = harness("check", toy[1], "--baseline", "b.yaml")
+    assert stale.code == 1
+    assert "STALE      get.odd" in stale.out
+    assert harness("check", toy[1], "--baseline", "b.yaml", "--baseline-prune").code == 0
+    assert Path("b.yaml").read_text(encoding="utf-8") == "[]\n"
+
+
+@pytest.mark.usefixtures("with_odd")
+def test_strict(harness: Harness, toy: Toy) -> None:
+    """With --strict, a broken SHOULD fails the run as well."""
+    words = ("check", toy[1], "-c", "get.should")
+    assert harness(*words).code == 0
+    assert harness(*words, "--strict").code == 1
+
+
+def test_declared_capability_that_is_not_there(harness: Harness, toy: Toy) -> None:
+    """Missing streaming fails the run if the capability was declared, but not if it was only probed."""
+    toy[0].streams = False
+    assert harness("check", toy[1]).code == 0
+    assert harness("check", toy[1], "--capability", "+stream").code == 1
+    assert harness("check", toy[1], "--capability", "-stream", "--profile", "streaming").code == 3
+
+
+@pytest.mark.usefixtures("with_odd")
+def test_json_is_alone_on_stdout_and_fits_its_schema(harness: Harness, toy: Toy) -> None:
+    """--json prints one object and nothing else; its `exit` field is the exit code."""
+    done = harness("check", toy[1], "--json", "-j", "2")
+    report = json.loads(done.out)
+    schema = json.loads((folder("schemas") / "output" / "check.schema.json").read_text(encoding="utf-8"))
+    jsonschema.validate(report, schema)
+    assert report["exit"] == done.code == 1
+    assert report["target"]["api_version"] == "v1beta"
+
+
+def test_reports_are_written(harness: Harness, toy: Toy) -> None:
+    """Each --report writes its file."""
+    words = [f"--report={name}=out.{name}" for name in ("json", "junit", "markdown", "html", "badge")]
+    assert harness("check", toy[1], *words).code == 0
+    assert len(ET.parse("out.junit").getroot().findall(".//testcase")) == 3
+    assert json.loads(Path("out.badge").read_text(encoding="utf-8"))["message"] == "3/3 passed"
+    assert json.loads(Path("out.json").read_text(encoding="utf-8"))["summary"]["total"] == 3
+
+
+def test_an_old_report_does_not_outlive_a_run_that_fails_early(harness: Harness) -> None:
+    """If nothing could be judged, the report of an earlier run is deleted, not left to look like the result."""
+    Path("old.xml").write_text("<testsuites/>", encoding="utf-8")
+    assert harness("check", DEAD, "--report", "junit=old.xml").code == 4
+    assert not Path("old.xml").exists()
+
+
+def test_the_step_summary_is_appended_to(harness: Harness, toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Markdown report for $GITHUB_STEP_SUMMARY is appended to what other steps wrote."""
+    Path("summary.md").write_text("before\n", encoding="utf-8")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", "summary.md")
+    harness("check", toy[1], "--report", "markdown=summary.md")
+    text = Path("summary.md").read_text(encoding="utf-8")
+    assert text.startswith("before\n## Interactions API")
+
+
+def test_dry_run_sends_nothing(harness: Harness, toy: Toy) -> None:
+    """--dry-run prints the cost and sends no request."""
+    done = harness("check", toy[1], "--dry-run")
+    assert done.code == 0
+    assert "at most 3 requests, which create 2 interactions" in done.out
+    assert toy[0].log == []
+
+
+def test_configuration(harness: Harness, toy: Toy) -> None:
+    """[tool.harness] sets defaults, and the command line overrides them."""
+    Path("pyproject.toml").write_text(
+        f'[tool.harness]\ntarget = "{toy[1]}"\ncheck = ["get.ok"]\n', encoding="utf-8"
+    )
+    assert "3 checks: 1 pass, 2 excluded" in harness("check").out
+    assert "3 checks: 2 pass, 1 excluded" in harness("check", "-c", "get.ok,create.ok").out
+    assert harness("check", "").code == 2, "an empty target is not filled in"
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ('modle = "x"', "did you mean 'model'"),
+        ('jobs = "many"', "must be a whole number"),
+        ('api-key = "k"', "set GEMINI_API_KEY"),
+        ('header = ["nonsense"]', "Name: value"),
+        ("strict = 1", "true or false"),
+    ],
+)
+def test_wrong_configuration(line: str, told: str, harness: Harness) -> None:
+    """A mistake in [tool.harness] is a usage error that names it; a key is not allowed there."""
+    Path("pyproject.toml").write_text(f"[tool.harness]\n{line}\n", encoding="utf-8")
+    done = harness("check", DEAD)
+    assert done.code == 2
+    assert told in done.err
+
+
+def test_fail_fast(harness: Harness, toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With --fail-fast, the checks after the first failure are counted as not run."""
+    monkeypatch.setattr("harness.engine.plan.load_catalogue", lambda: (toys.ODD, toys.STREAM))
+    done = harness("check", toy[1], "--fail-fast")
+    assert done.code == 1
+    assert "1 not run" in done.out
+
+
+def test_our_own_bug_is_exit_code_five(harness: Harness, toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An exception in a check exits with 5 and is not reported as a failure of the target."""
+    monkeypatch.setattr("harness.engine.plan.load_catalogue", lambda: (toys.CREATE, toys.RAISES))
+    assert harness("check", toy[1]).code == 5

@@ -1,0 +1,252 @@
+"""Tests of `harness gateway` over real sockets: its output, its exit codes, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+import socket
+import sys
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from harness.cli.commands.gateway import gateway_environment
+from harness.cli.commands.serve import command_environment
+from harness.resources import folder
+from tests.cli.conftest import Harness
+from tests.transport.peers import free_port
+
+PROGRAM = """
+import os, sys, threading
+from harness.benches.gateway.mutants import MUTANTS, Gateway
+from harness.transport.server.server_thread import InThread
+from harness.transport.proxy.threaded_server import WaitingServer
+from harness.transport.proxy.upstream import Upstream
+
+kind = Gateway if sys.argv[2] == "faithful" else MUTANTS[sys.argv[2]].gateway
+with InThread(WaitingServer(kind(Upstream(os.environ["HARNESS_UPSTREAM_URL"])), port=int(sys.argv[1]))):
+    threading.Event().wait()
+"""
+
+
+@pytest.fixture
+def port() -> int:
+    """A port that nobody listens on now."""
+    return free_port()
+
+
+def words(port: int, kind: str, *options: str) -> list[str]:
+    """Return the command line that starts a gateway and judges it."""
+    own = [
+        "gateway",
+        f"http://127.0.0.1:{port}",
+        "--upstream-port",
+        "0",
+        "--watch",
+        "0",
+        "--patience",
+        "1",
+        *options,
+    ]
+    return [*own, "--", sys.executable, "-c", PROGRAM, str(port), kind]
+
+
+def test_a_gateway_that_passes_everything_on(harness: Harness, port: int) -> None:
+    """A correct gateway exits with 0; the upstream's address is printed first, and no process is left behind."""
+    done = harness(*words(port, "faithful"))
+    assert done.code == 0, done.out + done.err
+    assert done.out.startswith("upstream: http://127.0.0.1:")
+    assert "25 rules: 24 pass, 1 not applicable in " in done.out
+    assert "passes on what it is given" in done.out
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port))
+
+
+def test_the_projects_own_proxy_has_no_finding(harness: Harness, port: int) -> None:
+    """`harness proxy` without faults passes every rule, so it is as transparent as we claim."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        upstream = int(listener.getsockname()[1])
+    own = ["gateway", f"http://127.0.0.1:{port}", "--upstream-port", str(upstream), "--watch", "0"]
+    proxy = ["-m", "harness", "proxy", "--target", f"http://127.0.0.1:{upstream}", "--port", str(port)]
+    done = harness(*own, "--", sys.executable, *proxy)
+    assert done.code == 0, done.out + done.err
+    assert "24 pass, 1 not applicable" in done.out
+
+
+@pytest.mark.parametrize(
+    ("mutant", "said"),
+    [
+        ("broken.skipped", "an event that the gateway could not read was skipped"),
+        ("once.lost", "one create became 2 upstream"),
+        ("route.colon", "cancel arrived as something else"),
+        ("cut.done", "the gateway made up the end of a stream that broke off"),
+    ],
+)
+def test_a_gateway_that_does_not(harness: Harness, port: int, mutant: str, said: str) -> None:
+    """A failure shows source, all four sides of the passage, a curl line, and a command that repeats the rule."""
+    done = harness(*words(port, mutant))
+    assert done.code == 1, done.out + done.err
+    assert f"finding: {said}" in done.out
+    for line in ("source: ", "client → gateway    POST /v1beta/", "gateway → upstream  POST /v1beta/"):
+        assert line in done.out
+    for line in ("upstream → gateway  ", "gateway → client    ", "curl -sS -N -i -X POST http://127.0.0.1:"):
+        assert line in done.out
+    assert f"this rule alone: harness gateway http://127.0.0.1:{port} --only gw." in done.out
+    assert ": 23 pass, 1 fail, 1 not applicable" in done.out
+
+
+@pytest.mark.parametrize(("mutant", "rule"), [("live.buffered", "gw.live"), ("hang-up.ignored", "gw.hang-up")])
+def test_what_depends_on_time_is_noticed_over_sockets(harness: Harness, port: int, mutant: str, rule: str) -> None:
+    """Buffering and ignored hang-ups are noticed over real sockets, with threads and kernels in between."""
+    done = harness(*words(port, mutant, "--json", "--only", rule, "--strict"))
+    assert (done.code, json.loads(done.out)["rules"][0]["verdict"]) == (1, "fail")
+
+
+def test_a_warning_is_one_line_each(harness: Harness, port: int) -> None:
+    """A broken SHOULD does not fail the run; it is reported in short, and explained with -v."""
+    done = harness(*words(port, "names.dropped", "--only", "gw.event-names"))
+    assert done.code == 0
+    assert "WARN       gw.event-names [SHOULD]" in done.out
+    assert "14 of 14 events lost their event: line" in done.out
+    assert "client → gateway" not in done.out
+    verbose = harness(*words(port, "names.dropped", "--only", "gw.event-names", "-v"))
+    assert "client → gateway" in verbose.out
+
+
+def test_json(harness: Harness, port: int) -> None:
+    """--json prints the whole result in the published form and nothing else on standard output."""
+    done = harness(*words(port, "answer.nulls", "--json", "--only", "gw.a*", "--only", "gw.live"))
+    value = json.loads(done.out)
+    jsonschema.validate(value, json.loads((folder("schemas") / "output/gateway.schema.json").read_text("utf-8")))
+    assert (done.code, value["exit"], value["counts"]["info"]) == (0, 0, 1)
+    additions = value["rules"][0]
+    assert (additions["id"], additions["source"]["basis"]) == ("gw.additions", "compared")
+    assert additions["passages"][0]["log"][0].startswith("client → gateway    ")
+    assert done.err.startswith("upstream: ")
+
+
+def test_reports(harness: Harness, port: int, tmp_path: Path) -> None:
+    """The JUnit report has a case for each rule with the text from the terminal; JSON can be written beside it."""
+    files = ("--report", f"junit={tmp_path}/x.xml", "--report", f"json={tmp_path}/x.json")
+    done = harness(*words(port, "once.lost", "--only", "gw.once", "--only", "gw.status", *files))
+    assert done.code == 1
+    cases = {
+        case.get("name", "").partition(":")[0]: case for case in ET.parse(tmp_path / "x.xml").iter("testcase")
+    }
+    assert list(cases["gw.status"]) == []
+    (failure,) = cases["gw.once"]
+    assert (failure.tag, failure.get("type")) == ("failure", "fail")
+    assert "one create became 2 upstream" in failure.get("message", "")
+    assert "gateway → upstream  POST" in (failure.text or "")
+    assert json.loads((tmp_path / "x.json").read_text("utf-8"))["exit"] == 1
+
+
+def test_a_baseline(harness: Harness, port: int, tmp_path: Path) -> None:
+    """A failure in the baseline is excused with its reason; an id that is not a rule's is refused."""
+    path = tmp_path / "baseline.yaml"
+    path.write_text("- {id: gw.events, reason: issue 7}\n")
+    done = harness(*words(port, "events.uncompleted", "--only", "gw.events", "--baseline", str(path)))
+    assert done.code == 0
+    assert "XFAIL" in done.out
+    assert "issue 7" in done.out
+    path.write_text("- {id: gw.evnts, reason: issue 7}\n")
+    assert "'gw.evnts'" in harness(*words(port, "faithful", "--baseline", str(path))).err
+
+
+def test_the_key_is_not_printed(harness: Harness, port: int) -> None:
+    """The key appears neither in passages nor in curl lines."""
+    done = harness(*words(port, "cut.done", "--api-key", "very-secret-key-1", "-v", "--only", "gw.truncated"))
+    assert done.code == 1
+    assert "very-secret-key-1" not in done.out
+    assert "$GEMINI_API_KEY" in done.out
+
+
+def test_a_gateway_that_ends_at_once(harness: Harness, port: int) -> None:
+    """If the gateway's process ends at once, the exit code is 4 and its last output is shown."""
+    own = ["gateway", f"http://127.0.0.1:{port}", "--upstream-port", "0"]
+    done = harness(*own, "--", sys.executable, "-c", "raise SystemExit('no config')")
+    assert done.code == 4
+    assert "has ended (exit code 1)\nno config" in done.err
+
+
+LEAVES = """
+class Leaves(Gateway):
+    def passed(self, request):
+        if request.method == "DELETE":
+            LAST_DEED
+        return request
+
+kind = Leaves if sys.argv[2] == "leaves" else """
+
+
+def leaving(port: int, deed: str, *options: str) -> list[str]:
+    """Return the command line for a gateway that does something else instead of passing on a DELETE."""
+    program = PROGRAM.replace("kind = ", LEAVES.replace("LAST_DEED", deed).lstrip())
+    return [program if word == PROGRAM else word for word in words(port, "leaves", *options)]
+
+
+def test_a_gateway_that_dies_on_the_way(harness: Harness, port: int) -> None:
+    """If the gateway dies, the run stops with 4 and shows the first unanswered passage and the last output."""
+    deed = "os.write(2, b'out of memory'), os._exit(9)"
+    done = harness(*leaving(port, deed, "--only", "gw.route", "--only", "gw.status"))
+    assert done.code == 4, done.out + done.err
+    assert "stopped early: the passage plain.delete had no answer (" in done.out
+    assert "before headers), nor had the next 2, nor had a plain create" in done.out
+    assert "3 of 3 trials not made, or not to the end" in done.out
+    assert "not judged: 2 rules had no answer (gw.route, gw.status)" in done.out
+    assert "has ended (exit code 9)\nout of memory" in done.err
+
+
+def test_a_gateway_that_hangs_on_the_way(harness: Harness, port: int, tmp_path: Path) -> None:
+    """A gateway that hangs costs only a few time-outs; JSON has the passage, JUnit an error per untried rule."""
+    files = ("--report", f"junit={tmp_path}/x.xml", "--json")
+    hangs = "type(self).__call__ = lambda self, request: threading.Event().wait()"
+    done = harness(*leaving(port, hangs, "--timeout", "0.5", *files))
+    assert done.code == 4, done.out + done.err
+    value = json.loads(done.out)
+    jsonschema.validate(value, json.loads((folder("schemas") / "output/gateway.schema.json").read_text("utf-8")))
+    stopped = value["stopped"]
+    assert (stopped["passage"]["name"], stopped["silent"]) == ("cancel.create", 3)
+    assert "timeout before headers" in stopped["reason"]
+    assert len(stopped["unfinished"]) == 12
+    left = [rule["id"] for rule in value["rules"] if rule.get("unanswered") == "not tried"]
+    assert value["not_judged"] == left
+    errors = list(ET.parse(tmp_path / "x.xml").iter("error"))
+    assert len(errors) == len(left) > 20
+    assert stopped["reason"] in errors[0].get("message", "")
+
+
+def test_a_gateway_that_is_not_there(harness: Harness, port: int) -> None:
+    """If the gateway is not running, the exit code is 4; the upstream's address is printed before."""
+    done = harness("gateway", f"http://127.0.0.1:{port}", "--upstream-port", "0")
+    assert (done.code, done.out.partition(" (")[0].rpartition(":")[0]) == (4, "upstream: http://127.0.0.1")
+    assert "is it running?" in done.err
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ([], "no target was given"),
+        (["emulator"], "the emulator is the upstream here"),
+        (["http://127.0.0.1:1", "--only", "gw.nothing"], "no rule is named 'gw.nothing'"),
+        (["http://127.0.0.1:1", "--"], "nothing follows `--`"),
+        (["http://127.0.0.1:1", "--baseline", "missing.yaml"], "no baseline at missing.yaml"),
+        (
+            ["http://127.0.0.1:1", "--upstream-port", "0", "--", "/no/such/gateway"],
+            "cannot run '/no/such/gateway'",
+        ),
+    ],
+)
+def test_what_is_refused(harness: Harness, given: list[str], said: str) -> None:
+    """Each mistake on the command line is a usage error that says what to do."""
+    done = harness("gateway", *given)
+    assert (done.code, said in done.err) == (2, True), done.err
+
+
+def test_what_a_gateway_is_told() -> None:
+    """A gateway's environment names the upstream in every variable that clients read, and has no real key."""
+    told = gateway_environment("http://u", {"GEMINI_API_KEY": "real", "PATH": "/bin"})
+    assert told == {**command_environment("http://u", {"PATH": "/bin"}), "HARNESS_UPSTREAM_URL": "http://u"}
+    assert told["GOOGLE_GEMINI_BASE_URL"] == "http://u"
+    assert told["GEMINI_API_KEY"] != "real"

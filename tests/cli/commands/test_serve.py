@@ -1,0 +1,153 @@
+"""Tests of `harness serve`: it prints its address first, gives it to a command, and ends cleanly."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from harness.cli.commands import serve
+from harness.cli.commands.serve import command_environment
+from harness.cli.serving import BASE_URL_VARIABLES
+from harness.transport import WallClock
+from harness.transport.server import wall_clock
+from tests.cli.conftest import Harness
+from tests.emulator.client import Api
+from tests.transport.certificates import certificate_in
+
+
+def test_first_line_and_clean_end() -> None:
+    """The first line has the base URL and comes once the server answers; SIGTERM ends it silently with 0."""
+    command = [sys.executable, "-m", "harness", "serve", "--port", "0", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        line = json.loads(process.stdout.readline())
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=20)
+    assert line["base_url"].startswith("http://127.0.0.1:")
+    assert line["pid"] == process.pid
+    assert (process.returncode, out, err) == (0, "", "")
+
+
+@pytest.mark.parametrize(("code", "expected"), [("raise SystemExit(7)", 7), ("pass", 0)])
+def test_a_commands_exit_code_is_ours(code: str, expected: int, harness: Harness) -> None:
+    """The exit code of `-- CMD` is the exit code of `harness serve`."""
+    assert harness("serve", "--port", "0", "--", sys.executable, "-c", code).code == expected
+
+
+def test_a_command_can_reach_the_server(harness: Harness) -> None:
+    """The environment of a command leads to a server that answers."""
+    code = (
+        "import os, urllib.request as u; "
+        "r = u.Request(os.environ['INTERACTIONS_BASE_URL'] + '/v1beta/interactions', method='POST', "
+        'data=b\'{"model": "gemini-3.5-flash", "input": "hi"}\', '
+        "headers={'x-goog-api-key': os.environ['GEMINI_API_KEY'], 'content-type': 'application/json'}); "
+        "raise SystemExit(0 if u.urlopen(r).status == 200 else 1)"
+    )
+    assert harness("serve", "--port", "0", "--", sys.executable, "-c", code).code == 0
+
+
+def test_environment() -> None:
+    """In the environment of a command every base URL is ours, no real key is left, and no proxy applies."""
+    real = {
+        "GOOGLE_API_KEY": "real",
+        "GEMINI_API_KEY": "real",
+        "HTTPS_PROXY": "http://p",
+        "NO_PROXY": "x",
+        "PATH": "/bin",
+    }
+    made = command_environment("http://127.0.0.1:1", real)
+    assert {made[name] for name in BASE_URL_VARIABLES} == {"http://127.0.0.1:1"}
+    assert "real" not in made.values()
+    assert made["NO_PROXY"] == "x,127.0.0.1,localhost,::1"
+    assert made["PATH"] == "/bin"
+
+
+def test_keys_of_the_server_are_the_commands() -> None:
+    """If the server accepts only some keys, its command gets the first two of them."""
+    made = command_environment("http://127.0.0.1:1", {}, ["k1", "k2", "k3"])
+    assert (made["GEMINI_API_KEY"], made["OTHER_GEMINI_API_KEY"]) == ("k1", "k2")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--port", "x"], "is no port"),
+        (["--port", "70000"], "is no port"),
+        (["--resume", "sideways"], "exclusive"),
+        (["--tls-key", "key.pem"], "--tls-cert"),
+        (["--tls-cert", "none.pem"], "none.pem"),
+        (["--set", "foo=1"], "no setting 'foo'"),
+        (["--set", "foo"], "NAME=VALUE"),
+        (["--scenario", "none.yaml"], "none.yaml"),
+        (["--mutant", "no-such-mutant"], "no mutant"),
+        (["--"], "name the command"),
+        (["--port", "0", "--", "no-such-command-at-all"], "cannot run"),
+    ],
+)
+def test_usage(words: list[str], told: str, harness: Harness) -> None:
+    """A mistake on the command line is refused before anything is served."""
+    done = harness("serve", *words)
+    assert done.code == 2
+    assert told in done.err
+
+
+def test_https(tmp_path: Path, harness: Harness) -> None:
+    """With a certificate the server speaks TLS; `check` accepts it only with that certificate as --ca-file."""
+    certificate_in(tmp_path)
+    files = ["--tls-cert", str(tmp_path / "cert.pem"), "--tls-key", str(tmp_path / "key.pem")]
+    check = (
+        "import os, subprocess, sys; url = os.environ['INTERACTIONS_BASE_URL']; assert url.startswith('https'); "
+    )
+    check += "words = [sys.executable, '-m', 'harness', 'check', url, '-c', 'create.ok', *sys.argv[1:]]; "
+    check += "raise SystemExit(subprocess.run(words, capture_output=True).returncode)"
+    trusting = [sys.executable, "-c", check, "--ca-file", str(tmp_path / "cert.pem")]
+    assert harness("serve", "--port", "0", *files, "--", *trusting).code == 0
+    assert harness("serve", "--port", "0", *files, "--", *trusting[:3]).code == 4
+
+
+@pytest.mark.parametrize("words", [[], ["--mutant", "call-ids-same"]], ids=["reference", "mutant"])
+def test_pace_is_of_real_time(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a pace, a served run advances with real time and not with the number of polls."""
+    now = [0.0]
+    monkeypatch.setattr(wall_clock, "WallClock", partial(WallClock, source=lambda: now[0]))
+    client = Api(serve._emulator(serve._parser().parse([*words, "--set", "pace=0.05"])))
+    found = client.created(background=True)
+    assert {client.status(found) for _ in range(500)} == {"in_progress"}
+    now[0] = 10.0
+    assert client.status(found) == "completed"
+
+
+@pytest.mark.parametrize(("words", "origins"), [([], ["*"]), (["--no-cors"], [])], ids=["open", "closed"])
+def test_web_pages(words: list[str], origins: list[str], harness: Harness) -> None:
+    """By default pages of any origin may call the server and read answers and refusals; --no-cors forbids it."""
+    code = """
+import http.client, os, sys
+host = os.environ["INTERACTIONS_BASE_URL"].removeprefix("http://")
+asking = {"origin": "http://page", "access-control-request-method": "POST"}
+create = b'{"model": "gemini-3.5-flash", "input": "hi"}'
+calls = ("OPTIONS", asking, b""), ("POST", {"x-goog-api-key": "k"}, create), ("POST", {}, b"")
+for method, headers, body in calls:
+    connection = http.client.HTTPConnection(host)
+    connection.request(method, "/v1beta/interactions", body, headers)
+    answer = connection.getresponse()
+    assert (answer.headers.get_all("access-control-allow-origin") or []) == sys.argv[1:], (method, answer.headers)
+    connection.close()
+"""
+    done = harness("serve", "--port", "0", *words, "--", sys.executable, "-c", code, *origins)
+    assert done.code == 0, done.err
+
+
+def test_a_taken_port(harness: Harness) -> None:
+    """A port in use is a usage error without a traceback."""
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        done = harness("serve", "--port", str(taken.getsockname()[1]), "--", sys.executable, "-c", "")
+    assert done.code == 2
+    assert "another" in done.err

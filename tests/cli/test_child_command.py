@@ -1,0 +1,96 @@
+"""A command run next to a server: it gets the signals sent to us, ends in time, and leaves no process behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from harness.cli.child_command import Running
+from tests.transport.peers import until
+
+ROOT = Path(__file__).parents[2]
+STUBBORN = """
+import pathlib, signal, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+pathlib.Path(sys.argv[1]).touch()
+time.sleep(5)
+pathlib.Path(sys.argv[1]).unlink()
+"""
+UP = "import time; print('up', flush=True); time.sleep({})"
+
+
+def told(number: int, *command: str, ignoring: bool = False) -> int:
+    """Send a signal to `harness serve -- COMMAND` once the command is up, and return the exit code.
+
+    Waits for every process that holds its output, which includes any that was left behind.
+    """
+    words = [sys.executable, "-m", "harness", "serve", "--", *command]
+    with subprocess.Popen(
+        words,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        start_new_session=True,
+        preexec_fn=(lambda: signal.signal(number, signal.SIG_IGN)) if ignoring else None,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "up\n"
+        process.send_signal(number)
+        process.communicate(timeout=20)
+    return process.returncode
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT"])
+def test_a_signal_ends_the_command_and_all_it_started(name: str) -> None:
+    """A signal also ends the processes that the command started, and the exit code names the signal."""
+    number = getattr(signal, name)
+    assert told(number, "sh", "-c", f'"{sys.executable}" -c "{UP.format(60)}"; true') == 128 + number
+
+
+def test_who_does_not_hear_the_signal_is_not_left_behind() -> None:
+    """A process that ignores SIGINT, such as a shell's background job, is ended all the same."""
+    command = f'sleep 60 & exec "{sys.executable}" -c "{UP.format(60)}"'
+    assert told(signal.SIGINT, "sh", "-c", command) == 128 + signal.SIGINT
+
+
+def test_nobody_outlives_a_command_that_ends_by_itself() -> None:
+    """If the command ends by itself, processes it left in the background are ended: their server is gone."""
+    command = [sys.executable, "-m", "harness", "serve", "--", "sh", "-c", "sleep 60 & echo up"]
+    ended = subprocess.run(command, stdout=subprocess.PIPE, cwd=ROOT, start_new_session=True, timeout=20)
+    assert (ended.returncode, ended.stdout) == (0, b"up\n")
+
+
+def test_a_hang_up_that_is_ignored_stays_so() -> None:
+    """`nohup harness serve -- CMD` keeps running when its terminal closes."""
+    assert told(signal.SIGHUP, sys.executable, "-c", UP.format(0.3), ignoring=True) == 0
+
+
+def test_a_command_that_does_not_listen_is_killed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A command that ignores SIGTERM is killed after a time."""
+    monkeypatch.setattr("harness.cli.child_command.PATIENCE", 0.1)
+    running, up = Running(), tmp_path / "up"
+
+    def tell() -> None:
+        until(up.exists)
+        running.heed(signal.SIGTERM)
+
+    teller = threading.Thread(target=tell)
+    teller.start()
+    assert running.run([sys.executable, "-c", STUBBORN, str(up)], dict(os.environ)) == 128 + signal.SIGTERM
+    teller.join()
+    assert up.exists(), "it came to its own end"
+
+
+def test_a_signal_before_the_command_keeps_it_from_starting() -> None:
+    """If the signal comes before the command was started, the command is not started."""
+    running = Running()
+    running.heed(signal.SIGTERM)
+    assert running.run(["/nowhere"], {}) == 128 + signal.SIGTERM
+    with pytest.raises(KeyboardInterrupt):
+        Running().heed(signal.SIGINT)

@@ -1,0 +1,304 @@
+"""Web pages against `serve`, `replay` and `proxy`: each test sends what a browser would send for such a page."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from harness.emulator import Emulator
+from harness.transport import ServerThread
+from tests.cli.conftest import Harness
+from tests.cli.test_recordings import ask, standing, valid
+
+EVIL = "http://evil.test"
+JSON = {"content-type": "application/json"}
+CREATE = b'{"model": "gemini-3.5-flash", "input": "a secret prompt"}'
+KEYED = {"x-goog-api-key": "any"}
+COMMANDS = ("serve", "replay", "proxy")
+LOCAL = "127.0.0.1:{port}"
+
+
+class Answer(NamedTuple):
+    """A status, the headers that open an answer to pages, and the body."""
+
+    status: int
+    cors: list[str]
+    text: str
+
+    @property
+    def message(self) -> str:
+        """The message of a refusal in the API's error shape."""
+        return str(json.loads(self.text)["error"]["message"])
+
+
+class Server(NamedTuple):
+    """A running command, with the path of a control call that only looks and of one that changes something."""
+
+    port: int
+    looking: str
+    changing: str
+    body: bytes
+    line: dict[str, Any]
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        headers: dict[str, str] | None = None,
+        body: bytes = b"",
+        *,
+        host: str = LOCAL,
+    ) -> Answer:
+        """Send one request, with exactly these headers besides Host and Content-Length."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        try:
+            connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
+            fields = {"host": host.format(port=self.port), "content-length": str(len(body)), **(headers or {})}
+            for name, value in fields.items():
+                connection.putheader(name, value.format(port=self.port))
+            connection.endheaders(body)
+            answer = connection.getresponse()
+            cors = [name for name, _ in answer.getheaders() if name.lower().startswith("access-control")]
+            return Answer(answer.status, cors, answer.read().decode())
+        finally:
+            connection.close()
+
+    def untouched(self) -> bool:
+        """Whether no control call has changed anything."""
+        if self.changing.endswith("/scripts"):
+            answer = self.ask("POST", "/v1beta/interactions", {**KEYED, **JSON}, CREATE)
+            return "evil" not in answer.text
+        return bool(json.loads(self.ask("GET", self.changing).text)["plan"] is None)
+
+
+Start = Callable[..., Server]
+
+
+@pytest.fixture(scope="module")
+def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
+    """A function that starts a command with options; the same command line is started once."""
+    folder = tmp_path_factory.mktemp("pages")
+    with ExitStack() as stack:
+        emulator = stack.enter_context(ServerThread(Emulator())).url
+        cassette = folder / "a.yaml"
+        started: dict[tuple[str, ...], Server] = {}
+
+        def start(command: str, *options: str) -> Server:
+            words = (command, *_target(command, emulator, cassette), *options)
+            if words not in started:
+                line, _ = stack.enter_context(standing(*words))
+                port = int(line["base_url"].rpartition(":")[2])
+                calls = ("/__harness__/faults", "/__harness__/faults", b'{"plan": "event:0,rst"}')
+                if command == "serve":
+                    calls = ("/__harness__/requests", "/__harness__/scripts", b'{"text": "evil"}')
+                started[words] = Server(port, *calls, line)
+            return started[words]
+
+        yield start
+
+
+def _target(command: str, emulator: str, cassette: Path) -> tuple[str, ...]:
+    if command == "replay" and not cassette.exists():
+        from harness.cli import main
+
+        main(["record", "--target", emulator, "--cassette", str(cassette), "--port", "0", "--", *ask("hi")])
+    return {"serve": (), "replay": (str(cassette),), "proxy": ("--target", emulator)}[command]
+
+
+READING = {
+    "a page of another origin": {"origin": EVIL},
+    "a sandboxed page": {"origin": "null"},
+    "a page on another port": {"origin": "http://127.0.0.1:1"},
+    "an element of a page": {"sec-fetch-site": "cross-site"},
+    "an element on another port": {"sec-fetch-site": "same-site"},
+}
+
+
+@pytest.mark.parametrize("page", READING)
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_page_cannot_read_the_control_api(command: str, page: str, start: Start) -> None:
+    """A control call from a page of another origin gets 403, no CORS header, and a sentence with what came."""
+    server, headers = start(command), READING[page]
+    answer = server.ask("GET", server.looking, headers)
+    assert (answer.status, answer.cors) == (403, [])
+    assert next(iter(headers.values())) in answer.message
+    assert "program" in answer.message
+
+
+SPELLINGS = (
+    "/%5F_harness__/{}",
+    "/__harness__/sessions/s1/__harness__/{}",
+    "http://127.0.0.1/__harness__/{}",
+    "x/__harness__/{}",
+)
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_no_spelling_of_the_path_is_a_way_around(spelling: str, start: Start) -> None:
+    """A control call is one however its path is written: encoded, below a session, as a whole URL."""
+    server = start("serve")
+    server.ask("POST", "/__harness__/sessions")
+    answer = server.ask("GET", spelling.format("requests"), {"origin": EVIL})
+    assert (answer.status, answer.cors) == (403, [])
+
+
+WRITING = {
+    "a page's text": ({"origin": EVIL, "content-type": "text/plain"}, 403, EVIL),
+    "a page's JSON": ({"origin": EVIL, **JSON}, 403, EVIL),
+    "a form without an origin": ({"content-type": "text/plain;charset=UTF-8"}, 415, "text/plain"),
+    "a body without a type": ({}, 415, "missing"),
+}
+
+
+@pytest.mark.parametrize("page", WRITING)
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_page_cannot_steer_a_server(command: str, page: str, start: Start) -> None:
+    """A page's simple request, which needs no preflight, is refused and changes nothing."""
+    server = start(command)
+    headers, status, came = WRITING[page]
+    answer = server.ask("POST", server.changing, headers, server.body)
+    assert (answer.status, answer.cors) == (status, [])
+    assert came in answer.message
+    assert server.untouched()
+
+
+@pytest.mark.parametrize("words", [("serve",), ("replay", "--cors"), ("proxy",)], ids=COMMANDS)
+def test_no_preflight_of_a_control_call_succeeds(words: tuple[str, ...], start: Start) -> None:
+    """A browser that asks whether a page may send a control call is told no, even where pages may call the API."""
+    server = start(*words)
+    asking = {"origin": EVIL, "access-control-request-method": "POST"}
+    answer = server.ask("OPTIONS", server.changing, asking)
+    assert (answer.status, answer.cors) == (403, [])
+
+
+REBOUND = ("evil.test:{port}", "evil.test", "127.0.0.1.evil.test", "localhost.evil.test:{port}", "x@127.0.0.1", "")
+
+
+@pytest.mark.parametrize("host", REBOUND)
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_rebound_name_reaches_nothing(command: str, host: str, start: Start) -> None:
+    """A page whose own name points at this machine reads neither the control API nor stored interactions."""
+    server = start(command)
+    for path in (server.looking, "/v1beta/interactions/x", "/v1beta1/projects/p/locations/l/interactions"):
+        answer = server.ask("GET", path, KEYED, host=host)
+        assert answer.status == 403
+        assert "--allow-host" in answer.message
+        assert host.format(port=server.port) in answer.message
+        origin = {"origin": "http://" + host}
+        assert server.ask("POST", server.changing, {**origin, **JSON}, server.body, host=host).status == 403
+    assert server.untouched()
+
+
+LOCAL_NAMES = ("127.0.0.1:{port}", "localhost:{port}", "LOCALHOST", "127.9.9.9", "[::1]:{port}", "localhost.")
+
+
+@pytest.mark.parametrize("host", LOCAL_NAMES)
+@pytest.mark.parametrize("command", COMMANDS)
+def test_local_names_are_served(command: str, host: str, start: Start) -> None:
+    """Every name of this machine's own loopback serves, and a page of the server's own origin may look."""
+    server = start(command)
+    assert server.ask("GET", server.looking, host=host).status == 200
+    own = {"origin": "http://" + host, "sec-fetch-site": "same-origin"}
+    assert server.ask("GET", server.looking, own, host=host).status == 200
+
+
+PRIVATE_NAMES = ("host.docker.internal:{port}", "harness:{port}", "192.0.2.7:{port}", "app.localhost")
+
+
+@pytest.mark.parametrize("host", PRIVATE_NAMES)
+def test_names_that_no_page_can_have_reach_only_the_api(host: str, start: Start) -> None:
+    """A container's names reach the API; the control API needs 127.0.0.1, localhost or --allow-host."""
+    server = start("serve")
+    assert server.ask("POST", "/v1beta/interactions", {**KEYED, **JSON}, CREATE, host=host).status == 200
+    assert server.ask("GET", server.looking, host=host).status == 403
+    name = host.removesuffix(":{port}")
+    assert start("serve", "--allow-host", name).ask("GET", server.looking, host=host).status == 200
+
+
+def test_a_public_name_can_be_allowed(start: Start) -> None:
+    """--allow-host admits one more name, and no other."""
+    server = start("serve", "--allow-host", "Build7.example.com")
+    api = "/v1beta1/projects/p/locations/l/interactions"
+    for path, headers in ((server.looking, {}), (api, KEYED)):
+        assert server.ask("GET", path, headers, host="build7.example.com:{port}").status == 200
+        assert server.ask("GET", path, headers, host="build8.example.com").status == 403
+
+
+def test_no_cors_keeps_pages_out(start: Start) -> None:
+    """With --no-cors a page's calls of the API are refused, simple ones too, and no answer is open to pages."""
+    server, path = start("serve", "--no-cors"), "/v1beta/interactions"
+    asking = {"origin": EVIL, "access-control-request-method": "POST"}
+    for headers in ({"origin": EVIL, "content-type": "text/plain"}, {"sec-fetch-site": "cross-site", **JSON}):
+        answer = server.ask("POST", path, {**headers, **KEYED}, CREATE)
+        assert (answer.status, answer.cors) == (403, [])
+        assert "--no-cors" in answer.message
+    assert server.ask("OPTIONS", path, asking)[:2] == (403, [])
+    assert server.ask("POST", path, {**KEYED, **JSON}, CREATE)[:2] == (200, [])
+    assert len(json.loads(server.ask("GET", server.looking).text)["requests"]) == 1
+
+
+def test_pages_may_call_the_api_of_a_session(start: Start) -> None:
+    """Below a session only the control API is closed to pages."""
+    server = start("serve")
+    path = json.loads(server.ask("POST", "/__harness__/sessions").text)["base_url_path"]
+    answer = server.ask("POST", f"{path}/v1beta/interactions", {"origin": EVIL, **KEYED}, CREATE)
+    assert answer.status == 200
+    assert "access-control-allow-origin" in answer.cors
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_beyond_this_machine_control_calls_need_a_token(command: str, start: Start) -> None:
+    """A server that other machines can reach makes a token, announces it, and wants it in every control call."""
+    server = start(command, "--host", "0.0.0.0")
+    token = valid("serve", server.line)["control_token"]
+    for sent in ({}, {"x-harness-token": ""}, {"x-harness-token": token[:-1]}, {"x-harness-token": f"{token}x"}):
+        assert server.ask("POST", server.changing, {**JSON, **sent}, server.body).status == 401
+        refused = server.ask("GET", server.looking, sent)
+        assert (refused.status, "x-harness-token" in refused.message, token in refused.text) == (401, True, False)
+    assert server.ask("GET", server.looking, {"x-harness-token": token}, host="192.0.2.7:{port}").status == 200
+    assert server.ask("GET", server.looking, {"x-harness-token": token, "origin": EVIL}).status == 403
+
+
+def test_the_token_can_be_chosen(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The option sets the token, on any address; the variable sets it only where one is needed."""
+    server = start("serve", "--control-token", "chosen")
+    assert server.line["control_token"] == "chosen"
+    assert server.ask("GET", server.looking).status == 401
+    monkeypatch.setenv("HARNESS_CONTROL_TOKEN", "from-outside")
+    assert start("serve", "--host", "::").line["control_token"] == "from-outside"
+    assert "control_token" not in start("serve", "--host", "localhost").line
+
+
+def test_a_command_gets_the_token(harness: Harness) -> None:
+    """The command that a server runs for finds the token in its environment."""
+    code = """
+import os, urllib.request as u
+url = os.environ["INTERACTIONS_BASE_URL"] + "/__harness__/requests"
+u.urlopen(u.Request(url, headers={"x-harness-token": os.environ["HARNESS_CONTROL_TOKEN"]}))
+"""
+    done = harness("serve", "--host", "0.0.0.0", "--port", "0", "--", sys.executable, "-c", code)
+    assert done.code == 0, done.err
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--control-token", "two words"], "no token"),
+        (["--control-token", ""], "no token"),
+        (["--allow-host", "http://x"], "no host"),
+        (["--allow-host", "x:8000"], "no host"),
+        (["--allow-host", "*"], "no host"),
+    ],
+)
+def test_usage(words: list[str], told: str, harness: Harness) -> None:
+    """A token that no header carries and a name that is none are refused before anything listens."""
+    done = harness("serve", *words)
+    assert done.code == 2
+    assert told in done.err

@@ -1,0 +1,179 @@
+"""Interaction bodies are judged by the same rules, wherever they come from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.contract import judge_interaction, judge_steps
+from harness.contract.judge.body import is_legacy, judge_answer
+from harness.contract.tables.operations import operation_of
+from harness.outcome import Severity
+from harness.wire import Request
+
+DONE = {"id": "v1_a", "status": "completed"}
+TEXT = {"type": "text", "text": "aé🎉"}  # seven bytes
+
+
+def output(*content: Any) -> dict[str, Any]:
+    """A model_output step."""
+    return {"type": "model_output", "content": list(content)}
+
+
+def cited(**span: Any) -> dict[str, Any]:
+    """An interaction whose answer has one citation."""
+    return {**DONE, "steps": [output({**TEXT, "annotations": [{"type": "url_citation", **span}]})]}
+
+
+SEARCH = {"type": "google_search_call", "id": "s1", "arguments": {}}
+FOUND = {"type": "google_search_result", "call_id": "s1", "result": []}
+
+CASES: dict[str, tuple[Any, set[str]]] = {
+    "minimal": ({"status": "completed"}, set()),
+    "unknown status": ({"status": "pondering"}, set()),
+    "unknown fields": ({**DONE, "new": 1}, set()),
+    "unknown steps": ({**DONE, "steps": [{"type": "telepathy", "x": 1}]}, {"tool.step-unknown"}),
+    "no status": ({"id": "x"}, {"create.schema", "create.status"}),
+    "status of a number": ({"status": 3}, {"create.schema", "create.status"}),
+    "not an object": ([], {"create.schema", "create.status"}),
+    "null": (None, {"create.schema", "create.status"}),
+    "a known step of another shape": (
+        {**DONE, "steps": [{"type": "function_call", "id": 7, "name": "f", "arguments": {}}]},
+        {"create.schema"},
+    ),
+    "times": ({**DONE, "created": "2026-05-12T18:44:51Z", "updated": "2026-05-12T18:44:51.5+00:00"}, set()),
+    "time without a zone": ({**DONE, "created": "2026-05-12T18:44:51"}, {"create.times"}),
+    "time in words": ({**DONE, "created": "yesterday"}, {"create.schema", "create.times"}),
+    "a date alone": ({**DONE, "created": "2026-05-12"}, {"create.schema", "create.times"}),
+    "updated first": (
+        {**DONE, "created": "2026-05-12T18:44:51Z", "updated": "2026-05-12T18:44:50Z"},
+        {"create.times"},
+    ),
+    "usage": ({**DONE, "usage": {"total_tokens": -1}}, {"usage.types"}),
+    "step without a type": ({**DONE, "steps": [{}]}, {"create.schema", "steps.discriminator"}),
+    "content without a type": (
+        {**DONE, "steps": [output({"text": "x"})]},
+        {"create.schema", "steps.discriminator"},
+    ),
+    "a call and its result": ({**DONE, "steps": [SEARCH, FOUND]}, set()),
+    "a result without a call": ({**DONE, "steps": [FOUND]}, {"steps.result-match"}),
+    "a result before its call": ({**DONE, "steps": [FOUND, SEARCH]}, {"steps.result-match"}),
+    "a function's result answers an earlier interaction": (
+        {**DONE, "steps": [{"type": "function_result", "call_id": "old", "result": "x"}]},
+        set(),
+    ),
+    "a redacted call id": ({**DONE, "steps": [SEARCH, {**FOUND, "call_id": "call_REDACTED_1"}]}, set()),
+    "base64, url-safe, unpadded, empty": (
+        {**DONE, "steps": [{"type": "thought", "signature": s} for s in ("c2ln", "a-_b", "YQ", "", "YQ==")]},
+        set(),
+    ),
+    "the caller's own steps, given back": (
+        {**DONE, "steps": [{"type": "thought", "signature": "no base64!"}, FOUND, {"type": "user_input"}]},
+        set(),
+    ),
+    "not base64 after the caller's": (
+        {**DONE, "steps": [{"type": "user_input"}, {"type": "thought", "signature": "no base64!"}]},
+        {"steps.base64"},
+    ),
+    "not base64": ({**DONE, "steps": [{"type": "thought", "signature": "no base64!"}]}, {"steps.base64"}),
+    "an impossible length": ({**DONE, "steps": [{"type": "thought", "signature": "abcde"}]}, {"steps.base64"}),
+    "inline data": ({**DONE, "steps": [output({"type": "image", "data": "§"})]}, {"steps.base64"}),
+    "a search result without items, as the streaming guide's second example assembles to": (
+        {**DONE, "steps": [SEARCH, {"type": "google_search_result", "call_id": "s1", "is_error": False}]},
+        set(),
+    ),
+    "a summary item without a type": ({**DONE, "steps": [{"type": "thought", "summary": [{"text": "x"}]}]}, set()),
+    "a summary item of another type": (
+        {**DONE, "steps": [{"type": "thought", "summary": [{"type": 5, "text": "x"}]}]},
+        {"create.schema"},
+    ),
+    "a citation whose type is a number": (
+        {**DONE, "steps": [output({**TEXT, "annotations": [{"type": 5}]})]},
+        {"create.schema", "steps.discriminator"},
+    ),
+    "a citation of it all": (cited(start_index=0, end_index=7), set()),
+    "a citation without indices": (cited(), set()),
+    "a citation beyond the bytes": (cited(start_index=0, end_index=8), {"steps.annotation-range"}),
+    "a citation of nothing": (cited(start_index=3, end_index=3), {"steps.annotation-range"}),
+    "a citation before the text": (cited(start_index=-1, end_index=3), {"steps.annotation-range"}),
+}
+
+
+@pytest.mark.parametrize(("body", "rules"), CASES.values(), ids=CASES)
+def test_judge_interaction(body: Any, rules: set[str]) -> None:
+    """Each body breaks exactly the rules listed with it."""
+    assert {finding.rule for finding in judge_interaction(body)} == rules
+
+
+def test_findings_point_into_the_body() -> None:
+    """A finding has the JSON pointer of the wrong value."""
+    body = {**DONE, "steps": [output(TEXT), {"type": "thought", "signature": "no base64!"}]}
+    assert [finding.where.pointer for finding in judge_interaction(body)] == ["$.steps[1].signature"]
+
+
+def test_a_citation_may_lack_its_type() -> None:
+    """A citation without a type, as in the file search guide, is reported as lenient rather than wrong."""
+    shown = {"custom_metadata": [{"key": "a", "string_value": "b"}], "page_number": 1}
+    found = judge_interaction({**DONE, "steps": [output({**TEXT, "annotations": [shown]})]})
+    assert [(f.rule, f.severity) for f in found] == [("steps.discriminator", Severity.NON_STRICT)]
+
+
+def test_another_operation_breaks_its_own_rule() -> None:
+    """The same invalid body breaks the rule of the operation that returned it."""
+    for call, rule in (("GET /v1beta/interactions/x", "get.schema"), ("POST /v1beta/agents", "agents.schema")):
+        operation = operation_of(Request(*call.split(" ")))
+        assert operation is not None
+        body = {"status": "completed", "id": 7}
+        assert [finding.rule for finding in judge_answer(body, operation)] == [rule]
+
+
+def test_a_summary_may_lack_its_type() -> None:
+    """Items of a thought's summary are not content parts, so the discriminator rule ignores them."""
+    assert judge_steps([{"type": "thought", "summary": [{"text": "x"}]}]) == []
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                [
+                    "type",
+                    "status",
+                    "steps",
+                    "content",
+                    "usage",
+                    "annotations",
+                    "call_id",
+                    "id",
+                    "text",
+                    "created",
+                    "data",
+                ]
+            ),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=15,
+)
+
+
+@given(JSON)
+def test_any_json_is_judged(value: Any) -> None:
+    """Any JSON value is judged without raising."""
+    judge_interaction(value)
+    judge_steps([value])
+
+
+@pytest.mark.parametrize(
+    ("body", "legacy"),
+    [({"outputs": []}, True), ({"outputs": [], "steps": []}, False), ({"steps": []}, False), ([], False)],
+)
+def test_is_legacy(body: Any, legacy: bool) -> None:
+    """A body with `outputs` but no `steps` belongs to the previous generation of the API."""
+    assert is_legacy(body) is legacy

@@ -1,0 +1,349 @@
+"""The schema files are valid and consistent, load once, and mean the same to two validators."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness import resources
+from harness.contract.schema import openness
+from harness.contract.schema.schemas import CURRENT, REVISIONS, load
+from harness.contract.schema.strict_files import strict_files
+
+ROOT = resources.folder("schemas")
+FILES = sorted(path for revision in REVISIONS for path in (ROOT / revision).rglob("*.json"))
+SOURCES = [path for path in FILES if "strict" not in path.parts and path.name != "openapi.json"]
+OPENAPI = ROOT / CURRENT / "openapi.json"
+MARKS = {"x-open", "x-keep", "x-unknown", "x-known-values", "x-rule"}
+UNIONS = ("event", "step", "step-shell", "delta", "content", "annotation", "tool", "agent-tool", "agent-config")
+
+
+def nodes(value: Any) -> Iterator[dict[str, Any]]:
+    """Every object within a JSON document."""
+    if isinstance(value, dict):
+        yield value
+    for part in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from nodes(part)
+
+
+def relative(path: Path) -> str:
+    """The path of a file for test ids."""
+    return path.relative_to(ROOT).as_posix()
+
+
+def read(path: Path) -> Any:
+    """The parsed content of a file."""
+    return json.loads(path.read_bytes())
+
+
+def follow(path: Path, ref: str) -> Any:
+    """The target of a reference in a file; raises if it does not exist."""
+    name, _, pointer = ref.partition("#")
+    part = read((path.parent / name).resolve() if name else path)
+    for key in pointer.split("/")[1:]:
+        part = part[key]
+    return part
+
+
+def test_every_file_is_a_valid_schema():
+    """Each file satisfies the meta-schema of draft 2020-12."""
+    from jsonschema import Draft202012Validator
+
+    for path in FILES:
+        if path != OPENAPI:
+            assert read(path)["$schema"] == Draft202012Validator.META_SCHEMA["$id"], path
+            Draft202012Validator.check_schema(read(path))
+
+
+def test_every_reference_leads_somewhere():
+    """Each `$ref` resolves to an existing place in one of our files."""
+    found = [(path, node["$ref"]) for path in FILES for node in nodes(read(path)) if "$ref" in node]
+    assert len(found) > 500
+    for path, ref in found:
+        follow(path, ref)
+
+
+def test_patterns_mean_the_same_everywhere():
+    """Patterns avoid `$`, `\\s`, `\\d` and `\\w`, which mean something else in Python than in ECMAScript."""
+    found = [(path, node["pattern"]) for path in FILES for node in nodes(read(path)) if "pattern" in node]
+    patterns = [(path, pattern) for path, pattern in found if isinstance(pattern, str)]
+    assert patterns
+    assert [at for at in patterns if any(odd in at[1] for odd in ("$", "\\s", "\\d", "\\w"))] == []
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=relative)
+def test_everything_is_described_in_one_line(path):
+    """Files, definitions and properties have one-line descriptions; constants need none."""
+    document = read(path)
+    described = [document, *document.get("$defs", {}).values()]
+    for node in nodes(document):
+        if node.get("type") == "object" and "x-unknown" not in node:
+            described += [part for part in node.get("properties", {}).values() if "const" not in part]
+    for node in described:
+        assert node.get("description", "").strip(), f"no description: {node}"
+        assert "\n" not in node["description"]
+
+
+def test_only_known_marks_are_used():
+    """Only known `x-` marks are used, since a misspelt one would silently open or close a schema."""
+    marks = {key for path in SOURCES for node in nodes(read(path)) for key in node if key.startswith("x-")}
+    assert marks == MARKS
+
+
+@pytest.mark.parametrize("name", UNIONS)
+def test_the_branch_for_the_unknown_excludes_exactly_the_known(name):
+    """A union's branch for unknown types excludes exactly the known ones."""
+    document = load().document(name)
+    path = ROOT / CURRENT / f"{name}.json"
+    known, excluded = set(), set()
+    for branch in document["oneOf"]:
+        if "x-unknown" in branch:
+            part = next(iter(branch.get("properties", {}).values()), {})
+            excluded |= set(part.get("not", {}).get("enum", ()))
+        else:
+            target = follow(path, branch["$ref"])
+            properties = target.get("properties") or target["$defs"]["shell"]["properties"]
+            known |= {part["const"] for part in properties.values() if "const" in part}
+    assert known == excluded
+
+
+def test_names_are_unique_and_free_of_case():
+    """Schema names differ by more than case, and their bundle keys do not collide."""
+    names = load().names()
+    assert len({name.lower().replace("/", ".") for name in names}) == len(names)
+    assert {"interaction", "event", "events/step-delta", "requests/create-interaction"} <= set(names)
+
+
+def test_revisions_are_the_folders():
+    """The listed revisions are exactly the folders named by a date."""
+    assert sorted(REVISIONS) == sorted(path.name for path in ROOT.glob("[0-9]*-[0-9]*-[0-9]*"))
+    assert CURRENT in REVISIONS
+
+
+def test_schemas_and_validators_are_made_once():
+    """Loading a revision or a validator again returns the same object."""
+    assert load() is load()
+    assert load().validator("event") is load().validator("event")
+    assert load().validator("event") is not load().validator("event", closed=True)
+
+
+def test_an_unknown_revision_names_the_known_ones():
+    """An unknown revision raises a LookupError that names the known ones."""
+    with pytest.raises(LookupError, match=CURRENT):
+        load("1999-01-01")
+
+
+def test_an_unknown_name_suggests_a_near_one():
+    """An unknown schema name raises a LookupError that suggests a similar one."""
+    with pytest.raises(LookupError, match="events/step-delta"):
+        load().validator("events/step-dleta")
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_every_schema_compiles_without_a_resolver(closed):
+    """Every schema compiles, and its bundle refers to nothing outside itself."""
+    for name in load().names():
+        assert load().validator(name, closed=closed).name == name
+        assert all(node.get("$ref", "#")[0] == "#" for node in nodes(load().bundle(name)))
+
+
+def test_the_generated_files_are_fresh():
+    """The strict files on disk are what `python -m harness.contract.schema.strict_files` generates."""
+    expected = strict_files()
+    on_disk = {path: path.read_text(encoding="utf-8") for path in (ROOT / CURRENT / "strict").iterdir()}
+    assert on_disk == expected
+
+
+def full_steps() -> dict[str, Any]:
+    """Each step type, with its schema."""
+    return {follow_type(name): load().document(name) for name in load().names() if name.startswith("steps/")}
+
+
+def follow_type(name: str) -> str:
+    """The step type that a schema describes."""
+    return str(load().document(name)["$defs"]["shell"]["properties"]["type"]["const"])
+
+
+@pytest.mark.parametrize("kind", full_steps())
+def test_a_step_may_start_with_its_type_alone(kind):
+    """step.start accepts a step with only its type; a whole step needs the fields its schema requires."""
+    shell = {"event_type": "step.start", "index": 0, "step": {"type": kind}}
+    assert load().validator("event").problems(shell) == []
+    whole = load().validator("step").is_valid({"type": kind})
+    assert whole == ("required" not in full_steps()[kind])
+
+
+SEEDS: list[tuple[str, Any]] = [
+    (
+        "interaction",
+        {
+            "id": "v1_a",
+            "object": "interaction",
+            "status": "completed",
+            "created": "2026-05-20T10:00:00Z",
+            "labels": {"team": "a-1"},
+            "tools": [{"type": "google_search"}, {"type": "bash"}],
+            "usage": {
+                "total_tokens": 3,
+                "input_tokens_by_modality": [{"modality": "text", "tokens": 3}],
+                "new": 1,
+            },
+            "steps": [
+                {"type": "user_input", "content": "hello"},
+                {"type": "thought", "signature": "c2ln", "summary": [{"type": "text", "text": "a"}]},
+                {"type": "google_search_result", "call_id": "a", "result": [{"search_suggestions": "b"}]},
+                {"type": "model_output", "content": [{"type": "text", "text": "a", "annotations": []}]},
+            ],
+        },
+    ),
+    ("event", {"event_type": "step.delta", "index": 0, "delta": {"type": "text", "text": "a"}, "event_id": "e"}),
+    ("event", {"event_type": "step.start", "index": 1, "step": {"type": "function_call", "id": "", "name": "f"}}),
+    ("event", {"event_type": "interaction.created", "interaction": {"id": "", "status": "in_progress"}}),
+    ("error-body", {"error": {"code": "not_found", "message": "no such thing"}}),
+    ("error-body", [{"error": {"code": 404, "message": "a", "status": "NOT_FOUND"}}]),
+    (
+        "requests/create-interaction",
+        {
+            "model": "m",
+            "input": [{"type": "user_input", "content": [{"type": "text", "text": "a"}]}],
+            "generation_config": {"tool_choice": {"allowed_tools": {"mode": "any", "tools": ["f"]}}},
+            "response_format": [{"type": "text", "schema": {}}],
+            "environment": {
+                "type": "remote",
+                "network": {"allowlist": [{"domain": "a", "transform": {"b": "c"}}]},
+            },
+            "store": True,
+            "background": True,
+        },
+    ),
+]
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The path of every member of a value."""
+    members = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, member in members:
+        yield (*path, key)
+        yield from places(member, (*path, key))
+
+
+def mutants() -> Any:
+    """Hypothesis strategy: a schema name and a value with up to three members replaced, removed or added."""
+    from hypothesis import strategies as st
+
+    leaves = st.sampled_from(
+        [None, True, 0, 1.0, 1.5, "", "text", "function_call", "in_progress", "a\n", "é", {}, []]
+    )
+    values = st.one_of(leaves, leaves.map(lambda leaf: [leaf]), leaves.map(lambda leaf: {"type": leaf}))
+
+    @st.composite
+    def mutant(draw: Any) -> tuple[str, Any]:
+        name, seed = draw(st.sampled_from(SEEDS))
+        value = json.loads(json.dumps(seed))
+        for _ in range(draw(st.integers(0, 3))):
+            *front, last = draw(st.sampled_from([*places(value)] or [()]))
+            holder = value
+            for key in front:
+                holder = holder[key]
+            change = draw(st.sampled_from(["replace", "remove", "add"]))
+            if change == "remove":
+                del holder[last]
+            elif change == "add" and isinstance(holder, dict):
+                holder[draw(st.sampled_from(["type", "event_type", "new", "content", "agent"]))] = draw(values)
+            else:
+                holder[last] = draw(values)
+            if not any(places(value)):
+                break
+        return name, value
+
+    return mutant()
+
+
+def test_both_validators_agree_on_mutated_messages():
+    """jsonschema-rs, its fast path included, and jsonschema agree on every message, open and closed."""
+    pytest.importorskip("hypothesis", reason="needs the fuzz extra")
+    from hypothesis import given, settings
+    from jsonschema import Draft202012Validator
+
+    @settings(max_examples=200, deadline=None, derandomize=True, database=None)
+    @given(mutants())
+    def agree(mutant: tuple[str, Any]) -> None:
+        name, value = mutant
+        opened = load().bundle(name)
+        for schema, closed in ((opened, False), (openness.close(opened), True)):
+            validator = load().validator(name, closed=closed)
+            verdict = Draft202012Validator(schema).is_valid(value)
+            assert validator.is_valid(value) == verdict
+            assert bool(validator.problems(value)) != verdict
+
+    agree()
+
+
+def test_unknowns_are_exactly_what_the_closed_twin_refuses():
+    """A valid message has unknowns if and only if the fully closed twin refuses it."""
+    pytest.importorskip("hypothesis", reason="needs the fuzz extra")
+    from hypothesis import assume, given, settings
+    from jsonschema import Draft202012Validator
+
+    @settings(max_examples=200, deadline=None, derandomize=True, database=None)
+    @given(mutants())
+    def match(mutant: tuple[str, Any]) -> None:
+        name, value = mutant
+        assume(load().validator(name).is_valid(value))
+        opened = load().bundle(name)
+        twin = Draft202012Validator(openness.close(opened, keep=False))
+        assert bool(openness.unknowns(opened, value)) != twin.is_valid(value)
+
+    match()
+
+
+def operations() -> Iterator[tuple[str, dict[str, Any]]]:
+    """The operations of the OpenAPI document, by method and path."""
+    for path, item in read(OPENAPI)["paths"].items():
+        for method in item.keys() & {"get", "post", "patch", "delete", "put"}:
+            yield f"{method.upper()} {path}", item[method]
+
+
+def test_every_operation_declares_success_refusal_and_failure():
+    """Every operation declares 200, 4XX and 5XX responses and has a unique id."""
+    found = dict(operations())
+    assert {"POST /interactions", "GET /interactions/{id}", "POST /interactions/{id}/cancel"} <= found.keys()
+    assert all(operation["responses"].keys() == {"200", "4XX", "5XX"} for operation in found.values())
+    assert len({operation["operationId"] for operation in found.values()}) == len(found)
+
+
+def test_links_leave_create_get_and_delete_and_nothing_else():
+    """Only create, get and delete have links: any other would become a root of the state machine and hide bugs."""
+    linked = {name for name, operation in operations() if operation["responses"]["200"].get("links")}
+    resources = ("interactions", "agents", "environments", "credentials", "webhooks", "triggers")
+    ways = ("POST /{}", "GET /{}/{{id}}", "DELETE /{}/{{id}}")
+    assert linked == {way.format(resource) for resource in resources for way in ways}
+
+
+def test_streams_are_declared_by_frame_and_as_a_whole():
+    """Create and get declare JSON and an event stream, with a schema for the whole and for each event."""
+    for name in ("POST /interactions", "GET /interactions/{id}"):
+        content = dict(operations())[name]["responses"]["200"]["content"]
+        assert content.keys() == {"application/json", "text/event-stream"}
+        assert content["text/event-stream"].keys() == {"schema", "itemSchema"}
+
+
+def test_schemathesis_loads_all_operations():
+    """Schemathesis loads every operation, and a state machine for one resource begins with its create.
+
+    A machine for all resources would not: Schemathesis prefers the creates that do not refer to other resources.
+    """
+    schemathesis = pytest.importorskip("schemathesis", reason="needs the fuzz extra")
+    from schemathesis.config import SchemathesisConfig
+
+    config = SchemathesisConfig.from_dict({"base-url": "http://127.0.0.1:1/v1beta"})
+    schema = schemathesis.openapi.from_path(str(OPENAPI), config=config)
+    loaded = {operation.ok().label for operation in schema.get_all_operations()}
+    assert loaded == {name for name, _ in operations()}
+    for name in ("interactions", "agents", "environments", "credentials", "webhooks", "triggers"):
+        own = schema.include(path_regex=f"^/{name}(/|$)")
+        assert f"POST /{name}" in own.as_state_machine()._root_labels, name

@@ -1,0 +1,388 @@
+"""The validator says whether a value is valid, why not, and what in it is unknown."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.contract.schema.schemas import load
+from harness.contract.schema.validator import Unknown
+
+DELTA = {"event_type": "step.delta", "index": 0}
+START = {"event_type": "step.start", "index": 0}
+STATUS = {"event_type": "interaction.status_update", "interaction_id": "v1_a"}
+CREATE = "requests/create-interaction"
+MODEL = {"model": "gemini-flash-latest"}
+ASK = {**MODEL, "input": "hello"}
+AGENT = {"agent": "antigravity-preview-09-2026", "input": "hello"}
+RESEARCH = {"agent": "deep-research-preview-04-2026", "input": "hello"}
+HOOK = {"uri": "https://example.org/hook", "subscribed_events": ["interaction.completed"]}
+
+
+def step(kind, **fields):
+    """An interaction with one step."""
+    return {"status": "completed", "steps": [{"type": kind, **fields}]}
+
+
+def said(**content):
+    """An interaction whose model output has one content part."""
+    return step("model_output", content=[content])
+
+
+# schema, value, pointer, words of the message
+WRONG_RESPONSES = [
+    ("interaction", {}, "$", '"status" is required'),
+    ("interaction", [], "$", "should be object, not array"),
+    ("interaction", None, "$", "not null"),
+    ("interaction", {"status": 7}, "$.status", "should be string, not number"),
+    ("interaction", {"status": None}, "$.status", "should be string, not null"),
+    ("interaction", {"status": "completed", "id": 7}, "$.id", "should be string, not number"),
+    ("interaction", {"status": "completed", "steps": {}}, "$.steps", "should be array, not object"),
+    ("interaction", {"status": "completed", "steps": [{}]}, "$.steps[0]", '"type" is required'),
+    ("interaction", {"status": "completed", "steps": [{"type": 3}]}, "$.steps[0].type", "not number"),
+    ("interaction", {"status": "completed", "steps": ["text"]}, "$.steps[0]", "should be object, not string"),
+    ("interaction", {"status": "completed", "created": "yesterday"}, "$.created", '"yesterday" breaks pattern'),
+    ("interaction", {"status": "completed", "usage": []}, "$.usage", "should be object, not array"),
+    ("interaction", {"status": "completed", "errors": [{"code": 5}]}, "$.errors[0].code", "not number"),
+    ("interaction", {"status": "completed", "labels": {"K": "v"}}, "$.labels", "breaks not"),
+    ("interaction", {"status": "completed", "usage": {"total_tokens": "9"}}, "$.usage.total_tokens", "not string"),
+    ("interaction", {"status": "completed", "usage": {"total_tokens": None}}, "$.usage.total_tokens", "not null"),
+    ("interaction", step("function_call", id="a", name="f"), "$.steps[0]", '"arguments" is required'),
+    ("interaction", step("function_call", id="a", name="f", arguments="{}"), "$.steps[0].arguments", "not string"),
+    ("interaction", step("function_result", call_id="a"), "$.steps[0]", '"result" is required'),
+    (
+        "interaction",
+        step("function_result", call_id="a", result=3),
+        "$.steps[0].result",
+        "string, array or object",
+    ),
+    ("interaction", step("google_search_call", arguments={}), "$.steps[0]", '"id" is required'),
+    ("interaction", step("google_search_result", result=[]), "$.steps[0]", '"call_id" is required'),
+    (
+        "interaction",
+        step("google_search_result", call_id="a", result=[], is_error="no"),
+        "$.steps[0].is_error",
+        "should be boolean, not string",
+    ),
+    (
+        "interaction",
+        step("google_search_call", id="a", arguments={"queries": "x"}),
+        "$.steps[0].arguments.queries",
+        "should be array, not string",
+    ),
+    ("interaction", step("url_context_result", call_id="a", result={}), "$.steps[0].result", "not object"),
+    ("interaction", step("code_execution_result", call_id="a", result={}), "$.steps[0].result", "string or array"),
+    ("interaction", step("mcp_server_tool_call", id="a", name="f"), "$.steps[0]", '"server_name" is required'),
+    ("interaction", step("thought", signature=None), "$.steps[0].signature", "not null"),
+    ("interaction", step("thought", summary=[{"type": "text"}]), "$.steps[0].summary[0]", '"text" is required'),
+    ("interaction", step("user_input", content={}), "$.steps[0].content", "array or string, not object"),
+    ("interaction", said(type="text"), "$.steps[0].content[0]", '"text" is required'),
+    ("interaction", said(type="text", text=["a"]), "$.steps[0].content[0].text", "not array"),
+    ("interaction", said(type="image", data=b"".hex(), uri=5), "$.steps[0].content[0].uri", "not number"),
+    (
+        "interaction",
+        said(type="text", text="a", annotations=[{"type": "url_citation", "start_index": "0"}]),
+        "$.steps[0].content[0].annotations[0].start_index",
+        "should be integer, not string",
+    ),
+    (
+        "interaction",
+        said(type="text", text="a", annotations=[{"type": 1}]),
+        "$.steps[0].content[0].annotations[0].type",
+        "should be string, not number",
+    ),
+    ("event", {}, "$", '"event_type" is required'),
+    ("event", {"event_type": 1}, "$.event_type", "should be string, not number"),
+    ("event", {"event_type": "interaction.created"}, "$", '"interaction" is required'),
+    (
+        "event",
+        {"event_type": "interaction.created", "interaction": {"id": ""}},
+        "$.interaction",
+        '"status" is req',
+    ),
+    ("event", {"event_type": "interaction.completed", "interaction": "v1"}, "$.interaction", "not string"),
+    ("event", {**STATUS, "status": 3}, "$.status", "should be string, not number"),
+    ("event", {**STATUS}, "$", '"status" is required'),
+    ("event", {"event_type": "step.start", "step": {"type": "thought"}}, "$", '"index" is required'),
+    ("event", {**START, "index": "0", "step": {"type": "thought"}}, "$.index", "should be integer, not string"),
+    ("event", {**START, "index": 0.5, "step": {"type": "thought"}}, "$.index", "should be integer"),
+    ("event", {**START, "step": {}}, "$.step", '"type" is required'),
+    ("event", {**START, "step": {"type": "function_call", "name": 1}}, "$.step.name", "not number"),
+    ("event", {**DELTA}, "$", '"delta" is required'),
+    ("event", {**DELTA, "delta": {}}, "$.delta", '"type" is required'),
+    ("event", {**DELTA, "delta": {"type": "text"}}, "$.delta", '"text" is required'),
+    ("event", {**DELTA, "delta": {"type": "text", "text": None}}, "$.delta.text", "should be string, not null"),
+    ("event", {**DELTA, "delta": {"type": "arguments_delta", "arguments": {}}}, "$.delta.arguments", "not object"),
+    ("event", {**DELTA, "delta": {"type": "google_search_call"}}, "$.delta", '"arguments" is required'),
+    (
+        "event",
+        {**DELTA, "delta": {"type": "thought_summary", "content": {"type": "text"}}},
+        "$.delta.content",
+        '"text" is required',
+    ),
+    ("event", {"event_type": "step.stop", "index": None}, "$.index", "should be integer, not null"),
+    (
+        "event",
+        {"event_type": "step.stop", "index": 0, "event_id": 5},
+        "$.event_id",
+        "should be string, not number",
+    ),
+    ("event", {"event_type": "error", "error": "boom"}, "$.error", "should be object, not string"),
+    ("event", {"event_type": "error", "error": {"code": 404}}, "$.error.code", "should be string, not number"),
+    ("events/step-delta", {**DELTA, "delta": "a"}, "$.delta", "should be object, not string"),
+    ("error-body", {"error": "boom"}, "$.error", "should be object, not string"),
+    ("error-body", {"error": {"message": "m"}}, "$.error", '"code" is required'),
+    ("error-body", {"message": "m"}, "$", '"error" is required'),
+    ("environments/environment", {"status": "active"}, "$", '"id" is required'),
+    ("environments/file", {"size_bytes": "1k"}, "$.size_bytes", "breaks not"),
+    ("webhooks/webhook", {"uri": "https://example.org"}, "$", '"subscribed_events" is required'),
+    ("triggers/execution", {"id": "e"}, "$", '"trigger_id" is required'),
+]
+
+WRONG_REQUESTS = [
+    (CREATE, {**ASK, "session_id": "a"}, "$.session_id", '"session_id" is not a known field'),
+    (CREATE, {**ASK, "systemInstruction": "a"}, "$.systemInstruction", 'did you mean "system_instruction"?'),
+    (CREATE, {"input": "hello"}, "$", "exactly one of model and agent"),
+    (CREATE, {**ASK, **AGENT}, "$", "exactly one of model and agent"),
+    (CREATE, {**MODEL}, "$", "input is needed unless a continuation_token"),
+    (CREATE, {**MODEL, "input": []}, "$.input", "breaks minItems"),
+    (CREATE, {**MODEL, "input": 5}, "$.input", "should be string, object or array, not number"),
+    (CREATE, {**MODEL, "input": [{"role": "user", "content": "a"}]}, "$.input[0]", '"type" is required'),
+    (CREATE, {**MODEL, "input": [{"type": "user_imput"}]}, "$.input[0].type", 'did you mean "user_input"?'),
+    (
+        CREATE,
+        {**MODEL, "input": [{"type": "text", "text": "a"}, {"type": "user_input", "content": []}]},
+        "$.input",
+        "either contents or steps",
+    ),
+    (
+        CREATE,
+        {**MODEL, "input": [{"type": "user_input", "content": [{"type": "text"}]}]},
+        "$.input[0].content[0]",
+        '"text" is required',
+    ),
+    (CREATE, {**AGENT, "generation_config": {}}, "$", '"generation_config" goes only with "model"'),
+    (CREATE, {**AGENT, "cached_content": "a"}, "$", '"cached_content" goes only with "model"'),
+    (CREATE, {**ASK, "agent_config": {"type": "dynamic"}}, "$", '"agent_config" goes only with "agent"'),
+    (CREATE, {**ASK, "background": True, "store": False}, "$.store", "a background run has to be stored"),
+    (CREATE, {**ASK, "webhook_config": {}}, "$", "webhook_config needs background"),
+    (CREATE, {**RESEARCH}, "$", "deep research agents need background"),
+    (CREATE, {**RESEARCH, "background": False}, "$.background", "deep research agents need background"),
+    (CREATE, {**ASK, "stream": "true"}, "$.stream", "should be boolean, not string"),
+    (CREATE, {**ASK, "service_tier": "gold"}, "$.service_tier", '"gold" is not allowed'),
+    (CREATE, {**ASK, "labels": {"1st": "a"}}, "$.labels", "breaks not"),
+    (CREATE, {**ASK, "labels": {"k": "v w"}}, "$.labels.k", "breaks not"),
+    (CREATE, {**ASK, "labels": {"k": "v" * 64}}, "$.labels.k", "breaks maxLength"),
+    (CREATE, {**ASK, "tools": [{"name": "f"}]}, "$.tools[0]", '"type" is required'),
+    (CREATE, {**ASK, "tools": [{"type": "function", "nam": "f"}]}, "$.tools[0].nam", 'did you mean "name"?'),
+    (
+        CREATE,
+        {**ASK, "generation_config": {"thinking_level": "extreme"}},
+        "$.generation_config.thinking_level",
+        "is not allowed",
+    ),
+    (
+        CREATE,
+        {**ASK, "generation_config": {"maxOutputTokens": 5}},
+        "$.generation_config.maxOutputTokens",
+        'did you mean "max_output_tokens"?',
+    ),
+    (
+        CREATE,
+        {**ASK, "generation_config": {"tool_choice": {"tools": ["f"]}}},
+        "$.generation_config.tool_choice.tools",
+        "is not a known field",
+    ),
+    (CREATE, {**ASK, "response_format": "json"}, "$.response_format", "object or array"),
+    (
+        CREATE,
+        {**ASK, "response_format": {"type": "text", "schema": "{}"}},
+        "$.response_format.schema",
+        "should be object, not string",
+    ),
+    (CREATE, {**ASK, "environment": {"type": "local"}}, "$.environment.type", 'unknown type "local"'),
+    (
+        CREATE,
+        {**ASK, "environment": {"type": "remote", "network": "none"}},
+        "$.environment.network",
+        '"none" is not allowed',
+    ),
+    (CREATE, {**ASK, "safety_settings": [{"type": "harassment"}]}, "$.safety_settings[0]", '"threshold" is req'),
+    ("requests/create-environment", {"from_environment": "a", "sources": [{}]}, "$.sources", "a fork brings"),
+    ("requests/create-credential", {"type": "bearer_token"}, "$", '"token" is required'),
+    (
+        "requests/create-credential",
+        {"type": "bearer_token", "token": "t", "headerName": "X"},
+        "$.headerName",
+        'did you mean "header_name"?',
+    ),
+    ("requests/create-credential", {"type": "basic"}, "$.type", 'unknown type "basic"'),
+    (
+        "requests/create-webhook",
+        {**HOOK, "subscribed_events": ["all"]},
+        "$.subscribed_events[0]",
+        "is not allowed",
+    ),
+    ("requests/update-trigger", {"status": "stopped"}, "$.status", '"stopped" is not allowed'),
+    ("requests/create-trigger", {"schedule": "0 9 * * 1"}, "$", '"time_zone" is required'),
+    ("requests/create-agent", {"id": "a", "tool": []}, "$.tool", 'did you mean "tools"?'),
+]
+
+RIGHT_REQUESTS = {
+    "a string": ASK,
+    "an agent's name as model": {
+        "model": "antigravity-preview-09-2026",
+        "input": "hello",
+        "environment": "remote",
+    },
+    "one content": {**MODEL, "input": {"type": "text", "text": "a"}},
+    "contents": {**MODEL, "input": [{"type": "text", "text": "a"}, {"type": "image", "uri": "gs://a"}]},
+    "a step with bare text": {**MODEL, "input": [{"type": "user_input", "content": "a"}]},
+    "a function result": {**MODEL, "input": [{"type": "function_result", "call_id": "a", "result": {"b": 1}}]},
+    "a token for input": {**MODEL, "continuation_token": "abc", "previous_interaction_id": "v1_a"},
+    "an unknown tool": {**ASK, "tools": [{"type": "filesystem", "root": "/"}]},
+    "a free response format": {**ASK, "response_format": {"anything": 1}},
+    "international labels": {**ASK, "labels": {"größe": "", "k-1_a": "日本"}},
+    "stateless steps": {
+        **MODEL,
+        "store": False,
+        "input": [
+            {"type": "user_input", "content": [{"type": "text", "text": "a"}]},
+            {"type": "thought", "signature": "c2ln"},
+            {"type": "function_call", "id": "f", "name": "g", "arguments": {}, "signature": "c2ln"},
+            {"type": "function_result", "call_id": "f", "result": "done"},
+        ],
+    },
+    "deep research": {**RESEARCH, "background": True, "webhook_config": {"uris": ["https://example.org"]}},
+    "an environment": {
+        **AGENT,
+        "environment": {
+            "sources": [{"type": "inline", "target": "a.txt", "content": "a"}],
+            "env": {"A": "b", "C": {"credential": "c"}},
+            "network": {"allowlist": [{"domain": "*.example.org", "transform": {"X-A": "b"}}]},
+        },
+    },
+}
+
+TOLERATED = [
+    ("interaction", {"status": "done"}, ("$.status", "value", "done")),
+    ("event", {**STATUS, "status": "IN_PROGRESS"}, ("$.status", "value", "IN_PROGRESS")),
+    ("event", {"event_type": "interaction.paused", "at": 1}, ("$.event_type", "event", "interaction.paused")),
+    ("event", {**START, "step": {"type": "tool_call", "id": "a"}}, ("$.step.type", "step", "tool_call")),
+    ("event", {**DELTA, "delta": {"type": "hologram"}}, ("$.delta.type", "delta", "hologram")),
+    ("event", {**STATUS, "status": "queued", "eta": 3}, ("$.eta", "field", "eta")),
+    (
+        "event",
+        {**DELTA, "delta": {"type": "thought_summary", "content": {"text": "a"}}},
+        ("$.delta.content", "summary content without type", ""),
+    ),
+    ("interaction", {"status": "completed", "odd name": 1}, ('$["odd name"]', "field", "odd name")),
+    ("interaction", said(type="hologram"), ("$.steps[0].content[0].type", "content", "hologram")),
+    (
+        "interaction",
+        said(type="audio", mime_type="audio/x-new"),
+        ("$.steps[0].content[0].mime_type", "value", "audio/x-new"),
+    ),
+    (
+        "interaction",
+        said(type="text", text="a", annotations=[{"type": "in_context_file_citation"}]),
+        ("$.steps[0].content[0].annotations[0].type", "annotation", "in_context_file_citation"),
+    ),
+    (
+        "interaction",
+        {"status": "completed", "tools": [{"type": "bash"}]},
+        ("$.tools[0].type", "tool", "bash"),
+    ),
+    (
+        "interaction",
+        {"status": "completed", "environment": {"env": [{"A": "b"}]}},
+        ("$.environment.env", "list of environment variables", ""),
+    ),
+    (
+        "interaction",
+        step("google_search_result", call_id="a", result={"search_suggestions": "b"}),
+        ("$.steps[0].result", "search result that is one object", ""),
+    ),
+    ("error-body", {"error": {"code": "a", "message": "b", "hint": "c"}}, ("$.error.hint", "field", "hint")),
+]
+
+
+def test_the_tables_hold_enough_wrong_instances():
+    """The tables contain at least sixty invalid instances."""
+    assert len(WRONG_RESPONSES) + len(WRONG_REQUESTS) >= 60
+
+
+@pytest.mark.parametrize(("name", "value", "pointer", "words"), WRONG_RESPONSES)
+def test_a_wrong_response_is_refused_with_a_readable_reason(name, value, pointer, words):
+    """The open schema refuses a known type with a wrong shape, and says where and why."""
+    assert_refused(load().validator(name), value, pointer, words)
+
+
+@pytest.mark.parametrize(("name", "value", "pointer", "words"), WRONG_REQUESTS)
+def test_a_wrong_request_is_refused_with_a_readable_reason(name, value, pointer, words):
+    """The strict schema refuses unknown names and violated rules between fields, and says where and why."""
+    assert_refused(load().validator(name, closed=True), value, pointer, words)
+
+
+def assert_refused(validator, value, pointer, words):
+    """Assert that the first problem is the expected one and that no message dumps a whole union."""
+    problems = validator.problems(value)
+    assert not validator.is_valid(value)
+    assert problems[0].pointer == pointer
+    assert words in problems[0].message
+    assert all(len(problem.message) < 300 for problem in problems)
+
+
+@pytest.mark.parametrize("request_body", RIGHT_REQUESTS.values(), ids=RIGHT_REQUESTS)
+def test_a_documented_request_is_accepted_by_the_strict_schema(request_body):
+    """The strict schema accepts every documented request."""
+    assert load().validator(CREATE, closed=True).problems(request_body) == []
+
+
+@pytest.mark.parametrize(("name", "value", "unknown"), TOLERATED)
+def test_what_the_revision_does_not_name_is_information(name, value, unknown):
+    """An unknown field, type or value is accepted and reported as exactly one unknown."""
+    review = load().validator(name).review(value)
+    assert review.problems == ()
+    assert review.unknowns == (Unknown(*unknown),)
+    assert load().validator(name).review(value).unknowns == (Unknown(*unknown),)
+
+
+def test_a_known_value_leaves_nothing_to_report():
+    """A fully known value has neither problems nor unknowns."""
+    review = load().validator("event").review({**DELTA, "delta": {"type": "text", "text": "a"}})
+    assert review.problems == ()
+    assert review.unknowns == ()
+
+
+def test_the_same_unknown_is_refused_by_the_closed_twin():
+    """The closed twin refuses an unlisted event, suggests a similar one and names the known ones."""
+    [problem] = load().validator("event", closed=True).problems({"event_type": "step.dleta", "index": 0})
+    assert problem.pointer == "$.event_type"
+    assert 'did you mean "step.delta"?' in problem.message
+    assert "interaction.created" in problem.expected
+
+
+def test_the_number_of_problems_is_limited():
+    """`limit` is the most problems that are reported for one value."""
+    value = {"status": "completed", "steps": [{"type": "thought", "signature": 1}] * 20}
+    assert len(load().validator("interaction").problems(value, limit=3)) == 3
+
+
+@pytest.mark.parametrize(
+    "value",
+    [{"status": "completed", "\ud800": 1}, {"status": "completed", 1: 2}, {"status": b"x"}],
+    ids=["surrogate", "key", "bytes"],
+)
+def test_what_json_cannot_say_is_a_problem_and_not_an_exception(value):
+    """A value that JSON cannot represent is reported as a problem instead of raising."""
+    validator = load().validator("interaction")
+    assert not validator.is_valid(value)
+    assert [problem.keyword for problem in validator.problems(value)] == ["json"]
+    assert validator.review(value).problems
+
+
+def test_a_disagreement_of_the_libraries_is_reported(monkeypatch):
+    """If the explaining library finds no problem, the refusal is still reported."""
+    monkeypatch.setattr("harness.contract.schema.validator.explain", lambda schema, value, limit: [])
+    [problem] = load().validator("interaction").problems({"status": 7})
+    assert problem.keyword == "disagreement"

@@ -1,0 +1,263 @@
+"""Turns after the first: parents, continuation tokens, function results, and steps sent back."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+
+from tests.emulator.client import AGENT, Api
+
+WEATHER = {
+    "type": "function",
+    "name": "get_weather",
+    "parameters": {"type": "object", "properties": {"city": {"type": "string"}}},
+}
+CALLS = [
+    {"type": "function_call", "id": "c1", "name": "get_weather", "arguments": {"city": "Paris"}},
+    {"type": "function_call", "id": "c2", "name": "get_weather", "arguments": {"city": "Rome"}},
+]
+
+
+def result(call_id: str, value: object = "sunny") -> dict:
+    """A function result."""
+    return {"type": "function_result", "call_id": call_id, "name": "get_weather", "result": value}
+
+
+def asked(api: Api, *calls: dict) -> str:
+    """Create an interaction that waits for the results of these calls, and return its id."""
+    api.emulator.reply(steps=[*calls])
+    return api.created("Weather?", tools=[WEATHER])
+
+
+def test_chain_carries_the_history(api):
+    """The input tokens of each turn include everything said before it."""
+    counts, parent = [], None
+    for _ in range(4):
+        body = api.create("Say hi.", previous_interaction_id=parent).json
+        usage = body["usage"]
+        counts.append((usage["total_input_tokens"], usage["total_output_tokens"]))
+        parent = body["id"]
+    for (before, made), (after, _) in pairwise(counts):
+        assert after == before + made + counts[0][0]
+
+
+def test_chain_leaves_the_parent_alone(api):
+    """A parent is unchanged after two turns chained to it, and each of these has only its own steps."""
+    parent = api.created("One")
+    before = api.get(parent).data
+    for text in ("Two", "Three"):
+        child = api.create(text, previous_interaction_id=parent).json
+        assert len(child["steps"]) == 2
+        assert api.get(child["id"]).json["steps"][0]["content"][0]["text"] == text
+    assert api.get(parent).data == before
+
+
+def test_nothing_is_inherited(api):
+    """Tools are not inherited: a chained turn without tools calls none."""
+    parent = api.create(tools=[{"type": "google_search"}]).json["id"]
+    child = api.create("More", previous_interaction_id=parent).json
+    assert {step["type"] for step in child["steps"]} == {"thought", "model_output"}
+
+
+def broken_parents(api: Api) -> dict[str, tuple[str, tuple[int, str]]]:
+    """Return parents that cannot be continued, each with the expected error."""
+    gone = api.created()
+    api.delete(gone)
+    return {
+        "unknown": ("v1_nothing", (404, "not_found")),
+        "empty": ("", (404, "not_found")),
+        "deleted": (gone, (404, "not_found")),
+        "running": (api.created(background=True), (400, "failed_precondition")),
+    }
+
+
+def test_parents_that_cannot_be_continued(api):
+    """A parent must be stored and settled: others get 404, or 400 while still running."""
+    for name, (parent, error) in broken_parents(api).items():
+        assert api.create(previous_interaction_id=parent).error == error, name
+
+
+def test_queued_parent_is_refused(api):
+    """A turn chained to a queued run is refused."""
+    api.emulator.reply(queued=1)
+    assert api.create(previous_interaction_id=api.created(background=True)).error == (400, "failed_precondition")
+
+
+def test_foreign_parent_does_not_exist():
+    """A parent of another project gets 404."""
+    api = Api.with_settings(keys={"a": "one", "b": "two"})
+    api.key = "a"
+    parent = api.created()
+    api.key = "b"
+    assert api.create(previous_interaction_id=parent).error == (404, "not_found")
+
+
+@pytest.mark.parametrize("goal", ["completed", "failed", "cancelled", "incomplete"])
+def test_settled_parents_can_be_continued(api, goal):
+    """A stored parent can be continued whatever status it settled in."""
+    api.emulator.reply("So far.", status=goal)
+    assert api.create(previous_interaction_id=api.created()).status == 200
+
+
+def test_settled_background_parent(api):
+    """A background run can be continued as soon as it has settled, and not before."""
+    parent = api.created(background=True)
+    while api.status(parent) == "in_progress":
+        assert api.create(previous_interaction_id=parent).status == 400
+    assert api.create(previous_interaction_id=parent).status == 200
+
+
+RESULTS = {"string": "sunny", "object": {"sky": "blue"}, "contents": [{"type": "text", "text": "sunny"}]}
+
+
+@pytest.mark.parametrize("value", RESULTS.values(), ids=RESULTS)
+def test_results_answer_a_call(api, value):
+    """A function result may be a string, an object or a list of contents; the run then completes."""
+    parent = asked(api, CALLS[0])
+    body = api.create([result("c1", value)], previous_interaction_id=parent, tools=[WEATHER]).json
+    assert body["status"] == "completed"
+    assert api.get(body["id"]).json["steps"][0] == result("c1", value)
+
+
+def test_result_inside_user_input(api):
+    """A function result inside a user_input step is accepted, as recordings show."""
+    step = {"type": "user_input", "content": [result("c1")]}
+    assert api.create([step], previous_interaction_id=asked(api, CALLS[0])).status == 200
+
+
+def test_parallel_results_in_any_order(api):
+    """One request answers all pending calls, in any order."""
+    given = [result("c2"), result("c1")]
+    assert api.create(given, previous_interaction_id=asked(api, *CALLS)).status == 200
+
+
+WRONG_RESULTS = {
+    "other id": ([result("c9")], "pending are c1, c2"),
+    "twice": ([result("c1"), result("c1")], "c1"),
+    "one missing": ([result("c1")], "c2"),
+}
+
+
+@pytest.mark.parametrize(("given", "words"), WRONG_RESULTS.values(), ids=WRONG_RESULTS)
+def test_wrong_results_are_refused(api, given, words):
+    """Results must name the pending calls: all of them, each once, and no others."""
+    answer = api.create(given, previous_interaction_id=asked(api, *CALLS))
+    assert answer.error == (400, "invalid_request")
+    assert words in answer.message
+
+
+def test_orphan_result_is_refused(api):
+    """A result with neither a parent nor its call gets a 400 that says what to send."""
+    answer = api.create([result("c1")])
+    assert answer.error == (400, "invalid_request")
+    assert "previous_interaction_id" in answer.message
+
+
+def test_text_after_a_pending_call(api):
+    """A turn after a pending call may bring text instead of results."""
+    assert api.create("Never mind.", previous_interaction_id=asked(api, CALLS[0])).status == 200
+
+
+def stateless(api: Api) -> list[dict]:
+    """Return the steps of a first turn with a function call and its result, as a stateless client sends them."""
+    body = api.create("Weather?", tools=[WEATHER], store=False).json
+    question = {"type": "user_input", "content": [{"type": "text", "text": "Weather?"}]}
+    return [question, *body["steps"], result(body["steps"][-1]["id"])]
+
+
+SEEN = {"type": "tool_call", "id": "c1", "signature": "c2ln"}
+
+
+@pytest.mark.parametrize(
+    ("step", "status"),
+    [(SEEN, 200), ({**SEEN, "name": "x"}, 400), ({**SEEN, "type": "foo_call"}, 400)],
+    ids=["as seen", "more", "another"],
+)
+def test_a_step_that_was_only_seen_is_taken_back(api, step, status):
+    """`tool_call` with id and signature, seen by third-party probes, may be sent back; unknown steps may not."""
+    asked = {"type": "user_input", "content": [{"type": "text", "text": "Hi."}]}
+    answer = api.create([asked, step, asked], store=False)
+    assert answer.status == status, answer.data
+
+
+def test_stateless_turn(api):
+    """A stateless turn that sends back all steps with their signatures, and the result, is answered."""
+    assert api.create(stateless(api), tools=[WEATHER], store=False).json["status"] == "completed"
+
+
+DAMAGES = {
+    "missing": (lambda thought: thought.pop("signature"), "missing_thought_signature"),
+    "empty": (lambda thought: thought.update(signature=""), "missing_thought_signature"),
+    "cut": (lambda thought: thought.update(signature=thought["signature"][:-4]), "invalid_request"),
+    "bit": (lambda thought: thought.update(signature=thought["signature"][:9] + "A" + thought["signature"][10:]),
+            "invalid_request"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("damage", "code"), DAMAGES.values(), ids=DAMAGES)
+def test_damaged_signatures_are_noticed(api, damage, code):
+    """A thought sent back without its signature, or with a changed one, is refused."""
+    steps = stateless(api)
+    damage(next(step for step in steps if step["type"] == "thought"))
+    assert api.create(steps, tools=[WEATHER], store=False).error == (400, code)
+
+
+def test_dropped_thought_is_noticed(api):
+    """A function call sent back without the thought before it is refused."""
+    steps = [step for step in stateless(api) if step["type"] != "thought"]
+    for model in ("gemini-3.5-flash", "models/gemini-3.5-flash"):
+        refused = api.create(steps, store=False, model=model)
+        assert refused.error == (400, "missing_thought_signature"), model
+
+
+def test_foreign_signatures_pass(api):
+    """Signatures from recordings and scripts are accepted without being verified."""
+    for signature in ("signature_REDACTED_1", "CiQBDDnWxzCnKBoG0"):
+        given = [{"type": "thought", "signature": signature}, {"type": "user_input", "content": "Hi"}]
+        assert api.create(given).status == 200, signature
+
+
+def test_continuation_hops(api):
+    """Token and parent, without input, continue a paused answer repeatedly; each part has its own id."""
+    api.emulator.reply("One ", continuation_token="dDE=").reply("two ", continuation_token="dDI=").reply("three")
+    body, seen = api.create().json, []
+    while body["status"] == "requires_continuation":
+        seen.append(body["id"])
+        body = api.create(
+            None, previous_interaction_id=body["id"], continuation_token=body["continuation_token"]
+        ).json
+    assert body["status"] == "completed"
+    assert len({*seen, body["id"]}) == 3
+    assert body["steps"][-1]["content"][0]["text"] == "three"
+
+
+def test_continuation_unstored(api):
+    """An unstored answer is continued by the token together with the original input."""
+    api.emulator.reply("One", continuation_token="dDE=")
+    token = api.create(store=False).json["continuation_token"]
+    assert api.create("Say hi.", store=False, continuation_token=token).status == 200
+
+
+def test_continuation_token_of_somebody_else():
+    """A continuation token is valid only in its own project."""
+    api = Api.with_settings(keys={"a": "one", "b": "two"})
+    api.key = "a"
+    api.emulator.reply("One", continuation_token="dDE=")
+    api.created()
+    api.key = "b"
+    assert api.create(continuation_token="dDE=").error == (400, "invalid_request")
+
+
+def test_stream_hands_out_the_token(api):
+    """The last event of a paused stream has the status requires_continuation and the token."""
+    api.emulator.reply("One", continuation_token="dDE=")
+    last = api.create(stream=True).events[-2]["interaction"]
+    assert (last["status"], last["continuation_token"]) == ("requires_continuation", "dDE=")
+
+
+def test_agents_and_models_take_turns(api):
+    """A model can continue an agent's work, and an agent can continue a model's."""
+    first = api.created(agent=AGENT, environment="remote")
+    second = api.created(previous_interaction_id=first)
+    assert api.create(agent=AGENT, environment="remote", previous_interaction_id=second).status == 200

@@ -1,0 +1,105 @@
+"""Saved agents: which can be created, and that they are returned as they were saved."""
+
+from typing import Any
+
+import pytest
+
+from harness.emulator.resources.agents import RESERVED_PREFIXES
+from tests.emulator.resources.api import Api
+
+BASE = "antigravity-preview-09-2026"
+AGENTS = "/v1beta/agents"
+
+
+def agent(**more: Any) -> dict[str, Any]:
+    """A valid body of a create, with changes."""
+    return {"id": "csv-helper", "base_agent": BASE, **more}
+
+
+def test_an_agent_lives_and_goes(api: Api) -> None:
+    """Create, get and list return the saved fields; after a delete the agent is 404 and its id is free again."""
+    body = agent(
+        description="d",
+        agent_config={"type": "antigravity", "max_total_tokens": 9},
+        tools=[{"type": "code_execution"}, {"type": "mcp_server", "name": "docs_1", "url": "https://m.example"}],
+        base_environment={"type": "remote", "network": {"allowlist": [{"domain": "pypi.org"}]}},
+    )
+    assert api.ok("POST", AGENTS, body) == body
+    assert api.ok("GET", f"{AGENTS}/csv-helper") == body
+    assert api.ok("GET", AGENTS) == {"agents": [body]}
+    assert api.neighbours.agent("csv-helper", "default") == body
+    assert api.ok("DELETE", f"{AGENTS}/csv-helper") == {}
+    assert api.refused("GET", f"{AGENTS}/csv-helper") == (404, "not_found")
+    assert api.refused("DELETE", f"{AGENTS}/csv-helper") == (404, "not_found")
+    assert api.ok("POST", AGENTS, agent())["id"] == "csv-helper"
+
+
+def test_an_empty_list_has_no_array(api: Api) -> None:
+    """An empty list is answered with `{}`, as observed of the live service."""
+    assert api.ok("GET", f"{AGENTS}?page_size=5") == {}
+
+
+def test_a_taken_id_is_409(api: Api) -> None:
+    """An id that is in use gets 409 `already_exists`, but another project may use it."""
+    api.ok("POST", AGENTS, agent())
+    assert api.refused("POST", AGENTS, agent()) == (409, "already_exists")
+    api.project = "other"
+    assert api.refused("GET", f"{AGENTS}/csv-helper") == (404, "not_found")
+    assert api.ok("POST", AGENTS, agent())["id"] == "csv-helper"
+
+
+@pytest.mark.parametrize("prefix", RESERVED_PREFIXES)
+def test_reserved_prefixes_are_refused_in_any_case(api: Api, prefix: str) -> None:
+    """Ids with the provider's own prefixes are refused, in any capitalisation."""
+    assert api.refused("POST", AGENTS, agent(id=f"{prefix.title()}x")) == (400, "invalid_request")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"id": "a"},
+        {"base_agent": BASE},
+        agent(base_agent="gemini-3.5-flash"),
+        agent(id="a/b"),
+        agent(systemInstruction="x"),
+        agent(tools="code_execution"),
+        agent(tools=[{"type": "computer_use"}]),
+        agent(tools=["code_execution"]),
+        agent(tools=[{"type": "mcp_server", "name": "Docs", "url": "https://m.example"}]),
+        agent(tools=[{"type": "mcp_server", "name": "docs"}]),
+        agent(agent_config={"type": "deep-research"}),
+        agent(agent_config={"type": "antigravity", "max_total_tokens": 0}),
+        agent(base_environment={"type": "local"}),
+        agent(base_environment={"sources": [{"type": "inline", "target": "/", "content": ""}]}),
+    ],
+)
+def test_what_cannot_be_saved_is_400(api: Api, body: Any) -> None:
+    """Missing, unknown and invalid fields are refused, and nothing is saved."""
+    assert api.refused("POST", AGENTS, body) == (400, "invalid_request")
+    assert api.ok("GET", AGENTS) == {}
+
+
+def test_a_tool_may_name_only_a_credential_that_exists(api: Api) -> None:
+    """A tool that names a credential which does not exist gets 404."""
+    tool = {"type": "mcp_server", "name": "docs", "url": "https://m.example", "credential": "key"}
+    assert api.refused("POST", AGENTS, agent(tools=[tool])) == (404, "not_found")
+    api.ok("POST", "/v1beta/credentials", {"id": "key", "type": "bearer_token", "token": "t"})
+    assert api.ok("POST", AGENTS, agent(tools=[tool]))["tools"] == [tool]
+
+
+@pytest.mark.parametrize(
+    ("method", "target"), [("PATCH", "csv-helper"), ("PUT", "csv-helper"), ("POST", "csv-helper")]
+)
+def test_there_is_no_update(api: Api, method: str, target: str) -> None:
+    """A saved agent cannot be changed: there is no route for updates."""
+    api.ok("POST", AGENTS, agent())
+    assert api.refused(method, f"{AGENTS}/{target}", agent()) == (404, "not_found")
+
+
+@pytest.mark.parametrize("tool", [{}, 7, {"type": "mcp_server"}], ids=["no type", "no object", "no name"])
+def test_a_tool_without_its_fields_is_told_in_words_of_json(api: Api, tool: Any) -> None:
+    """The refusal of an incomplete tool says which field is missing and does not mention Python's None."""
+    answer = api.send("POST", AGENTS, agent(tools=[tool]))
+    assert answer.code == "invalid_request"
+    assert "None" not in answer.message
+    assert "needs a" in answer.message

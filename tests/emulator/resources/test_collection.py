@@ -1,0 +1,105 @@
+"""Collections: isolation between projects, limits, order, and pages that stay correct while items change."""
+
+import pytest
+
+from harness.emulator.resources import collection
+from harness.emulator.resources.collection import Collection
+from harness.emulator.resources.paging import page, parameter
+from harness.emulator.values.call import Refusal
+
+
+def filled(count: int, **options: object) -> Collection[str]:
+    """A collection of `count` items in project p."""
+    items: Collection[str] = Collection("thing", **options)  # type: ignore[arg-type]
+    for number in range(count):
+        items.add("p", f"t{number}", f"value {number}")
+    return items
+
+
+def walk(items: Collection[str], size: int) -> list[list[str]]:
+    """Return all pages of project p, each of this size."""
+    pages, token = [], ""
+    for _ in range(20):
+        found, token = items.page("p", {"page_size": str(size), "page_token": token})
+        pages.append(found)
+        if not token:
+            return pages
+    raise AssertionError("the pages never end")
+
+
+def test_projects_are_apart() -> None:
+    """An id of one project is unknown in another project, which may use the same id itself."""
+    items = filled(1)
+    assert items.find("other", "t0") is None
+    items.add("other", "t0", "mine")
+    assert (items.get("p", "t0"), items.get("other", "t0")) == ("value 0", "mine")
+
+
+def test_a_taken_id_and_an_absent_one_are_refused() -> None:
+    """Adding an id that is in use gets 409 with the collection's own code; a removed id gets 404."""
+    items = filled(1, conflict="aborted")
+    with pytest.raises(Refusal) as taken:
+        items.add("p", "t0", "again")
+    items.remove("p", "t0")
+    with pytest.raises(Refusal) as gone:
+        items.get("p", "t0")
+    assert [(e.value.status, e.value.code) for e in (taken, gone)] == [(409, "aborted"), (404, "not_found")]
+
+
+def test_a_full_collection_refuses_or_evicts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full collection refuses new items with 429, or forgets its oldest item if it evicts."""
+    monkeypatch.setattr(collection, "MOST_ITEMS", 3)
+    with pytest.raises(Refusal, match="at most 3"):
+        filled(4)
+    assert filled(4, evicts=True).page("p", {}) == (["value 1", "value 2", "value 3"], "")
+
+
+@pytest.mark.parametrize(("size", "lengths"), [(1, [1] * 5), (2, [2, 2, 1]), (5, [5]), (9, [5])])
+def test_pages_hold_everything_once_and_in_order(size: int, lengths: list[int]) -> None:
+    """Pages of any size add up to all items in order; the last page has no token, even if it is exactly full."""
+    pages = walk(filled(5), size)
+    assert list(map(len, pages)) == lengths
+    assert [item for one in pages for item in one] == [f"value {n}" for n in range(5)]
+
+
+def test_pages_survive_deletions_and_insertions() -> None:
+    """Deleting items already listed, even the last one seen, does not disturb later pages; new items come last."""
+    items = filled(5)
+    first, token = items.page("p", {"page_size": "2"})
+    items.remove("p", "t0")
+    items.remove("p", "t1")
+    items.add("p", "new", "value new")
+    rest, end = items.page("p", {"page_token": token})
+    assert (first, rest, end) == (["value 0", "value 1"], ["value 2", "value 3", "value 4", "value new"], "")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"page_size": "-1"},
+        {"page_size": "ten"},
+        {"page_size": "1.5"},
+        {"page_size": "²"},
+        {"page_token": "not base64!"},
+        {"page_token": "bm90IGpzb24="},
+        {"page_token": "WyJvdGhlciIsMV0="},
+        {"pageToken": "bnVsbA=="},
+    ],
+)
+def test_bad_paging_is_refused(query: dict[str, str]) -> None:
+    """A page_size that is not a whole number gets 400, as does a token that is broken or from another list."""
+    with pytest.raises(Refusal) as refused:
+        filled(2).page("p", query)
+    assert (refused.value.status, refused.value.code) == (400, "invalid_request")
+
+
+@pytest.mark.parametrize(("asked", "given"), [({}, 50), ({"page_size": "0"}, 50), ({"page_size": "9" * 30}, 1000)])
+def test_sizes_have_a_default_and_a_maximum(asked: dict[str, str], given: int) -> None:
+    """A page has 50 items by default and never more than 1000."""
+    found, token = page(((number, number) for number in range(1001)), asked, "numbers")
+    assert (len(found), bool(token)) == (given, True)
+
+
+def test_camel_case_parameters_are_read_too() -> None:
+    """`pageSize`, the spelling of one guide, is read as page_size."""
+    assert parameter({"pageSize": "3"}, "page_size") == "3"

@@ -1,0 +1,222 @@
+"""Environments: what they are made of, forks, reuse, and the storage that they share."""
+
+import base64
+from typing import Any
+
+import pytest
+
+from harness.emulator.resources import environments
+from harness.emulator.resources.environment_config import INLINE_BYTES, INLINE_FILE_BYTES
+from harness.emulator.values.call import Refusal
+from tests.emulator.resources.api import NOON, Api
+
+ENVIRONMENTS = "/v1beta/environments"
+
+
+def inline(target: str, content: str = "x", **more: str) -> dict[str, str]:
+    """An inline source."""
+    return {"type": "inline", "target": target, "content": content, **more}
+
+
+def paths(api: Api, environment: str) -> list[str]:
+    """Every path in an environment."""
+    listed = api.ok("GET", f"{ENVIRONMENTS}/{environment}/files?recursive=true")
+    return [entry["path"] for entry in listed.get("files", [])]
+
+
+def content(api: Api, environment: str, path: str) -> bytes:
+    """The bytes of a file."""
+    return api.send("GET", f"{ENVIRONMENTS}/{environment}/files/{path}?alt=media").data
+
+
+def test_an_environment_lives_and_goes(api: Api) -> None:
+    """Create, get and list agree; counts are strings of digits; after a delete the environment is 404."""
+    made = api.ok("POST", ENVIRONMENTS, {"sources": [inline("a/b.txt", "hello")], "network": "disabled"})
+    assert made == {
+        "id": made["id"],
+        "status": "active",
+        "created": NOON,
+        "updated": NOON,
+        "last_accessed": NOON,
+        "network": "disabled",
+        "sources": [{"type": "inline", "target": "a/b.txt"}],
+        "file_count": "1",
+        "size_bytes": "5",
+    }
+    assert api.ok("GET", f"{ENVIRONMENTS}/{made['id']}") == made
+    assert api.ok("GET", ENVIRONMENTS) == {"environments": [made]}
+    assert api.ok("DELETE", f"{ENVIRONMENTS}/{made['id']}") == {}
+    for path in ("", "/files", "/files/a/b.txt"):
+        assert api.refused("GET", f"{ENVIRONMENTS}/{made['id']}{path}") == (404, "not_found")
+
+
+def test_create_takes_an_empty_or_absent_body(api: Api) -> None:
+    """No field is required; without a network, all traffic is allowed and the answer has no network field."""
+    for body in (None, {}):
+        assert "network" not in api.ok("POST", ENVIRONMENTS, body)
+
+
+def test_sources_become_files_and_directories(api: Api) -> None:
+    """Inline content becomes a file, decoded if encoded; a source to be fetched becomes an empty directory."""
+    made = api.environment(
+        sources=[
+            inline("/.agents/AGENTS.md", "be kind"),
+            inline("logo.png", base64.b64encode(b"\x89\xff").decode(), encoding="base64"),
+            {"type": "repository", "source": "https://git.example/team/tool", "target": "src"},
+            {"type": "gcs", "source": "gs://bucket/data/"},
+        ]
+    )
+    assert paths(api, made) == [".agents", ".agents/AGENTS.md", "data", "logo.png", "src"]
+    assert content(api, made, ".agents/AGENTS.md") == b"be kind"
+    assert content(api, made, "logo.png") == b"\x89\xff"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        [],
+        {"from_environment": "x", "sources": [inline("a")]},
+        {"from_environment": "x", "env": {"A": "b"}},
+        {"environment_id": "x"},
+        {"network": "enabled"},
+        {"network": {"allowlist": [{}]}},
+        {"network": {"allowlist": [{"domain": "https://pypi.org"}]}},
+        {"network": {"allowlist": [{"domain": "a.*.org"}]}},
+        {"network": {"allowlist": [{"domain": "*pypi.org"}]}},
+        {"network": {"allowlist": [{"domain": "pypi.org", "transform": {"x": 1}}]}},
+        {"network": {"blocklist": []}},
+        {"env": {"A": 5}},
+        {"env": {"A": {"secret": "x"}}},
+        {"env": {"": "x"}},
+        {"sources": [inline("/")]},
+        {"sources": [inline("../up")]},
+        {"sources": [{"type": "inline", "target": "a"}]},
+        {"sources": [inline("a", "%%%", encoding="base64")]},
+        {"sources": [inline("a", "x" * (INLINE_FILE_BYTES + 1))]},
+        {"sources": [inline(name, "x" * INLINE_FILE_BYTES) for name in "abc"]},
+        {"sources": [{"type": "repository", "target": "src"}]},
+        {"sources": [{"type": "ftp", "source": "x", "target": "src"}]},
+        {"sources": [inline("a"), inline("a/b")]},
+    ],
+)
+def test_what_cannot_be_made_is_400(api: Api, body: Any) -> None:
+    """An environment that breaks the rules for sources, network or env is refused and does not exist."""
+    status, code = api.refused("POST", ENVIRONMENTS, body)
+    assert (status, code in ("invalid_request", "failed_precondition")) == (400, True)
+    assert api.ok("GET", ENVIRONMENTS) == {}
+
+
+@pytest.mark.parametrize("domain", ["*", "pypi.org", "*.pypi.org", "localhost"])
+def test_allowlists_take_hosts_and_wildcards(api: Api, domain: str) -> None:
+    """An allowlist accepts an exact host, every host, or all hosts below one; its rules are returned as given."""
+    network = {"allowlist": [{"domain": domain, "transform": [{"x-team": "a"}]}]}
+    assert api.ok("POST", ENVIRONMENTS, {"network": network})["network"] == network
+
+
+def test_inline_limits_are_inclusive(api: Api) -> None:
+    """Exactly 1 MB in a file and exactly 2 MB in total are allowed."""
+    assert INLINE_BYTES == 2 * INLINE_FILE_BYTES
+    made = api.ok("POST", ENVIRONMENTS, {"sources": [inline(name, "x" * INLINE_FILE_BYTES) for name in "ab"]})
+    assert made["size_bytes"] == str(INLINE_BYTES)
+
+
+@pytest.mark.parametrize("form", ["{}", "environments/{}"])
+def test_a_fork_has_the_files_and_its_own_life(api: Api, form: str) -> None:
+    """A fork has the files and rules of its origin; later changes to one do not affect the other."""
+    parent = api.environment(sources=[inline("a")], network="disabled")
+    child = api.ok("POST", ENVIRONMENTS, {"from_environment": form.format(parent)})
+    assert (child["id"] != parent, child["network"], child["file_count"]) == (True, "disabled", "1")
+    api.ok("PUT", f"/upload/v1beta/environments/{child['id']}/files/b", b"new")
+    api.ok("DELETE", f"{ENVIRONMENTS}/{parent}")
+    assert paths(api, child["id"]) == ["a", "b"]
+
+
+def test_an_unknown_origin_is_404(api: Api) -> None:
+    """Forking or reusing an environment that does not exist, or is another project's, gets 404."""
+    assert api.refused("POST", ENVIRONMENTS, {"from_environment": "nope"}) == (404, "not_found")
+    mine = api.environment()
+    with pytest.raises(Refusal) as refused:
+        api.neighbours.create_environment(mine, "other")
+    assert refused.value.status == 404
+
+
+def test_an_interaction_gets_a_fresh_or_an_old_environment(api: Api) -> None:
+    """`remote` makes a new environment, an id reuses that one, an object with an id replaces only its rules."""
+    make = api.neighbours.create_environment
+    first, second = make("remote", "default"), make({"type": "remote"}, "default")
+    assert first["id"] != second["id"]
+    made = make({"type": "remote", "sources": [inline("a")], "env": {"A": "b", "C": {"value": "d"}}}, "default")
+    assert make(made["id"], "default")["id"] == made["id"]
+    updated = make({"type": "remote", "environment_id": made["id"], "network": "disabled"}, "default")
+    assert (updated["id"], updated["network"], updated["file_count"]) == (made["id"], "disabled", "1")
+    assert make(made["id"], "default")["network"] == "disabled"
+
+
+def test_a_repeated_source_is_echoed_once(api: Api) -> None:
+    """Sending the same source to an environment again replaces it, so that nothing grows."""
+    make = api.neighbours.create_environment
+    made = make("remote", "default")
+    for text in ("1", "22"):
+        again = make({"environment_id": made["id"], "sources": [inline("a", text)]}, "default")
+    assert (len(again["sources"]), again["size_bytes"]) == (1, "2")
+
+
+@pytest.mark.parametrize("base", ["id", "config"])
+def test_a_saved_agent_forks_its_base_environment(api: Api, base: str) -> None:
+    """Each run gets a new environment with the base's files; new network rules replace all old ones."""
+    config: dict[str, Any] = {"sources": [inline("a")], "network": {"allowlist": [{"domain": "*"}]}}
+    origin: Any = api.environment(**config) if base == "id" else config
+    agent = {"id": "helper", "base_agent": "antigravity-preview-09-2026", "base_environment": origin}
+    api.ok("POST", "/v1beta/agents", agent)
+    make = api.neighbours.create_environment
+    first = make("remote", "default", agent="helper")
+    second = make({"network": "disabled", "sources": [inline("b")]}, "default", agent="helper")
+    assert len({origin if base == "id" else "", first["id"], second["id"]}) == 3
+    assert (first["network"], second["network"]) == ({"allowlist": [{"domain": "*"}]}, "disabled")
+    assert (paths(api, first["id"]), paths(api, second["id"])) == (["a"], ["a", "b"])
+
+
+def test_a_run_in_a_named_environment_forks_nothing(api: Api) -> None:
+    """If a run names an environment by id, the agent's base environment is not used."""
+    api.ok(
+        "POST",
+        "/v1beta/agents",
+        {"id": "h", "base_agent": "antigravity-preview-09-2026", "base_environment": "remote"},
+    )
+    mine = api.environment()
+    assert api.neighbours.create_environment(mine, "default", agent="h")["id"] == mine
+
+
+def test_credentials_must_exist_to_be_named(api: Api) -> None:
+    """An allowlist or variable that names an unknown credential gets 404."""
+    allow = {"network": {"allowlist": [{"domain": "x.example", "credential": "key"}]}}
+    for body in (allow, {"env": {"TOKEN": {"credential": "key"}}}):
+        assert api.refused("POST", ENVIRONMENTS, body) == (404, "not_found")
+    api.ok("POST", "/v1beta/credentials", {"id": "key", "type": "bearer_token", "token": "t"})
+    assert api.ok("POST", ENVIRONMENTS, allow)["network"] == allow["network"]
+
+
+def test_the_oldest_make_room(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the storage for all environments is full, the oldest expire; what can never fit is refused."""
+    monkeypatch.setattr(environments, "STORED_BYTES", 10)
+    old, newer = api.environment(sources=[inline("a", "12345")]), api.environment(sources=[inline("a", "1234")])
+    api.ok("PUT", f"/upload/v1beta/environments/{newer}/files/b", b"12")
+    assert api.refused("GET", f"{ENVIRONMENTS}/{old}") == (404, "not_found")
+    upload = f"/upload/v1beta/environments/{newer}/files/c"
+    assert api.refused("PUT", upload, b"12345") == (429, "quota_exceeded")
+    assert paths(api, newer) == ["a", "b"]
+
+
+def test_use_is_noted(api: Api) -> None:
+    """Reading files changes only last_accessed; writing also changes updated."""
+    made = api.environment()
+    seen = []
+    for now, method, target in (
+        ("2026-09-21T13:00:00Z", "GET", f"{ENVIRONMENTS}/{made}/files"),
+        ("2026-09-21T14:00:00Z", "PUT", f"/upload/v1beta/environments/{made}/files/a"),
+    ):
+        api.now = now
+        api.ok(method, target, b"")
+        shown = api.ok("GET", f"{ENVIRONMENTS}/{made}")
+        seen.append((shown["created"], shown["updated"], shown["last_accessed"]))
+    assert seen == [(NOON, NOON, "2026-09-21T13:00:00Z"), (NOON, "2026-09-21T14:00:00Z", "2026-09-21T14:00:00Z")]

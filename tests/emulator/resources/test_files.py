@@ -1,0 +1,120 @@
+"""Reading files: metadata, listings, contents, archives."""
+
+import io
+import tarfile
+
+import pytest
+
+from tests.emulator.resources.api import NOON, Answer, Api
+
+
+@pytest.fixture
+def base(api: Api) -> str:
+    """The path to the files of an environment that holds a.txt, src/b.py and src/deep/c.bin."""
+    texts = {"a.txt": "one", "src/b.py": "two", "src/deep/c.bin": "three"}
+    sources = [{"type": "inline", "target": path, "content": text} for path, text in texts.items()]
+    return f"/v1beta/environments/{api.environment(sources=sources)}/files"
+
+
+def members(answer: Answer) -> dict[str, bytes | None]:
+    """Map each name in a tar to its bytes, or to None for a directory."""
+    with tarfile.open(fileobj=io.BytesIO(answer.data), mode="r:") as archive:
+        found = {}
+        for member in archive:
+            reader = archive.extractfile(member)
+            found[member.name] = None if reader is None else reader.read()
+    return found
+
+
+@pytest.mark.parametrize(
+    ("path", "listed"),
+    [
+        ("", ["a.txt", "src"]),
+        ("/", ["a.txt", "src"]),
+        ("?recursive=true", ["a.txt", "src", "src/b.py", "src/deep", "src/deep/c.bin"]),
+        ("/src", ["src/b.py", "src/deep"]),
+        ("/src/", ["src/b.py", "src/deep"]),
+        ("/src/deep", ["src/deep/c.bin"]),
+        ("/src%2Fdeep", ["src/deep/c.bin"]),
+        ("/src?recursive=true", ["src/b.py", "src/deep", "src/deep/c.bin"]),
+        ("/src/b.py", ["src/b.py"]),
+    ],
+)
+def test_a_directory_lists_its_children(api: Api, base: str, path: str, listed: list[str]) -> None:
+    """A directory lists its children, or all descendants if recursive; a file lists itself; `%2F` is a slash."""
+    assert [entry["path"] for entry in api.ok("GET", base + path)["files"]] == listed
+
+
+def test_entries_say_what_they_are(api: Api, base: str) -> None:
+    """A file has its size as a string of digits, a media type and times; a directory has neither size nor type."""
+    assert api.ok("GET", base)["files"] == [
+        {
+            "name": "a.txt",
+            "path": "a.txt",
+            "type": "FILE",
+            "size_bytes": "3",
+            "mime_type": "text/plain",
+            "created": NOON,
+            "modified": NOON,
+        },
+        {"name": "src", "path": "src", "type": "DIRECTORY", "created": NOON},
+    ]
+
+
+def test_listings_have_pages(api: Api, base: str) -> None:
+    """The pages add up to the whole listing; a token of one directory is refused in another."""
+    first = api.ok("GET", f"{base}?recursive=true&page_size=3")
+    token = first["next_page_token"]
+    rest = api.ok("GET", f"{base}?recursive=true&page_token={token}")
+    assert [entry["path"] for entry in first["files"] + rest["files"]] == [
+        "a.txt", "src", "src/b.py", "src/deep", "src/deep/c.bin",
+    ]  # fmt: skip
+    assert "next_page_token" not in rest
+    assert api.refused("GET", f"{base}/src?page_token={token}") == (400, "invalid_request")
+
+
+def test_media_of_a_file_is_its_bytes(api: Api, base: str) -> None:
+    """`alt=media` returns exactly the bytes that were written, with the file's media type."""
+    answer = api.send("GET", f"{base}/src/b.py?alt=media")
+    assert (answer.status, answer.headers.get("content-type"), answer.data) == (200, "text/x-python", b"two")
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("?alt=media", {"a.txt": b"one"}),
+        ("/src?alt=media", {"b.py": b"two"}),
+        ("/src?alt=media&recursive=true", {"b.py": b"two", "deep": None, "deep/c.bin": b"three"}),
+    ],
+)
+def test_media_of_a_directory_is_a_tar(api: Api, base: str, path: str, expected: dict[str, bytes | None]) -> None:
+    """The media of a directory is an uncompressed, reproducible tar of its files, or of all descendants."""
+    answer = api.send("GET", base + path)
+    assert (answer.headers.get("content-type"), members(answer)) == ("application/x-tar", expected)
+    assert answer.data == api.send("GET", base + path).data
+
+
+def test_the_older_download_gives_everything(api: Api, base: str) -> None:
+    """`files/environment-{id}:download` is a tar of the whole environment; other paths there are not ours."""
+    environment = base.split("/")[3]
+    answer = api.send("GET", f"/v1beta/files/environment-{environment}:download?alt=media")
+    assert members(answer)["src/deep/c.bin"] == b"three"
+    assert api.refused("GET", "/v1beta/files/environment-nope:download?alt=media") == (404, "not_found")
+    with pytest.raises(AssertionError, match="nobody"):
+        api.send("GET", "/v1beta/files/abc")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/nope", 404),
+        ("GET", "/a.txt/below", 404),
+        ("GET", "/nope?alt=media", 404),
+        ("GET", "/..%2Fup", 400),
+        ("DELETE", "/a.txt", 404),
+        ("PUT", "/new", 404),
+    ],
+)
+def test_what_is_not_there_is_refused(api: Api, base: str, method: str, path: str, status: int) -> None:
+    """Missing paths and unknown operations get 404; a path that leads out of the environment gets 400."""
+    assert api.refused(method, base + path)[0] == status

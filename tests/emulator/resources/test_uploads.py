@@ -1,0 +1,287 @@
+"""Uploads: the plain form, both resumable forms, archives; a refused upload never writes anything."""
+
+import gzip
+import io
+import tarfile
+from typing import Any
+
+import pytest
+
+from harness.emulator.resources import uploads
+from harness.wire import Headers, Request
+from tests.emulator.resources.api import Answer, Api
+
+GOOG = "x-goog-upload-"
+SPARSE = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.name": "x", "GNU.sparse.realsize": "4096"}
+
+
+@pytest.fixture
+def base(api: Api) -> str:
+    """The upload path of a new, empty environment."""
+    return f"/upload/v1beta/environments/{api.environment()}/files"
+
+
+def read(api: Api, base: str, path: str = "") -> bytes:
+    """The bytes of a file."""
+    return api.send("GET", f"{base.removeprefix('/upload')}/{path}?alt=media").data
+
+
+def paths(api: Api, base: str) -> list[str]:
+    """Every path in the environment."""
+    listed = api.ok("GET", f"{base.removeprefix('/upload')}?recursive=true")
+    return [entry["path"] for entry in listed.get("files", [])]
+
+
+def tar(files: dict[str, bytes | None], **attributes: Any) -> bytes:
+    """Make a tar from names and bytes, None for a directory; `attributes` are set on every member."""
+    target = io.BytesIO()
+    with tarfile.open(fileobj=target, mode="w") as archive:
+        for name, data in files.items():
+            member = tarfile.TarInfo(name)
+            member.type, member.size = (tarfile.DIRTYPE, 0) if data is None else (tarfile.REGTYPE, len(data))
+            for attribute, value in attributes.items():
+                setattr(member, attribute, value)
+            archive.addfile(member, io.BytesIO(data or b""))
+    return target.getvalue()
+
+
+def test_a_plain_put_writes_and_makes_parents(api: Api, base: str) -> None:
+    """A plain PUT creates parent directories, keeps bytes and media type, and lists the file without times."""
+    answer = api.ok("PUT", f"{base}/a/b.txt", b"hi", headers={"content-type": "text/x-own"})
+    file = {"name": "b.txt", "path": "a/b.txt", "type": "FILE", "size_bytes": "2", "mime_type": "text/x-own"}
+    assert answer == {"files": [file]}
+    assert (paths(api, base), read(api, base, "a/b.txt")) == (["a", "a/b.txt"], b"hi")
+
+
+def test_an_existing_file_needs_overwrite(api: Api, base: str) -> None:
+    """An existing file is kept with 409 `aborted`; overwrite=true replaces its bytes but not its creation time."""
+    api.ok("PUT", f"{base}/a", b"old")
+    assert api.refused("PUT", f"{base}/a", b"new") == (409, "aborted")
+    assert read(api, base, "a") == b"old"
+    created, api.now = api.now, "2026-09-22T00:00:00Z"
+    api.ok("PUT", f"{base}/a?overwrite=true", b"new")
+    entry = api.ok("GET", f"{base.removeprefix('/upload')}/a")["files"][0]
+    assert (read(api, base, "a"), entry["created"], entry["modified"]) == (b"new", created, api.now)
+
+
+@pytest.mark.parametrize("path", ["d?overwrite=true", "d/f/below"])
+def test_files_and_directories_do_not_replace_each_other(api: Api, base: str, path: str) -> None:
+    """A file cannot replace a directory or be placed below a file; nothing is written."""
+    api.ok("PUT", f"{base}/d/f", b"x")
+    assert api.refused("PUT", f"{base}/{path}", b"y") == (400, "failed_precondition")
+    assert paths(api, base) == ["d", "d/f"]
+
+
+@pytest.mark.parametrize("packed", [tar, lambda files: gzip.compress(tar(files))])
+def test_an_archive_is_unpacked_into_its_path(api: Api, base: str, packed: Any) -> None:
+    """A tar, also a compressed one, is unpacked: directories are created and every file written is listed."""
+    answer = api.ok("PUT", f"{base}/in?extract=true", packed({"x.txt": b"1", "e": None, "d/y.txt": b"2"}))
+    assert [entry["path"] for entry in answer["files"]] == ["in/d/y.txt", "in/x.txt"]
+    assert paths(api, base) == ["in", "in/d", "in/d/y.txt", "in/e", "in/x.txt"]
+    assert read(api, base, "in/d/y.txt") == b"2"
+
+
+def test_an_archive_is_all_or_nothing(api: Api, base: str) -> None:
+    """If one file of an archive exists, none is written; with overwrite=true all are."""
+    api.ok("PUT", f"{base}/b", b"old")
+    data = tar({"a": b"1", "b": b"2", "c": b"3"})
+    assert api.refused("PUT", f"{base}?extract=true", data) == (409, "aborted")
+    assert (paths(api, base), read(api, base, "b")) == (["b"], b"old")
+    assert len(api.ok("PUT", f"{base}?extract=true&overwrite=true", data)["files"]) == 3
+    assert read(api, base, "b") == b"2"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"not a tar",
+        tar({"a": b"123"})[:600],
+        b"\x1f\x8bnot gzip",
+        gzip.compress(tar({"a": b"1"}))[:-9],
+        tar({"../up": b"1"}),
+        tar({"x": b"0\n" + bytes(510)}, pax_headers=SPARSE),
+        tar({"link": b""}, type=tarfile.SYMTYPE, linkname="/etc/passwd"),
+        tar({"device": b""}, type=tarfile.CHRTYPE),
+        tar({"a": b"1", "a/b": b"2"}),
+    ],
+    ids=["text", "cut tar", "not gzip", "cut gzip", "climbs", "sparse", "link", "device", "file as folder"],
+)
+def test_a_bad_archive_is_400_and_writes_nothing(api: Api, base: str, data: bytes) -> None:
+    """Broken archives, links, devices, sparse files and paths that lead out are refused as a whole."""
+    status, code = api.refused("PUT", f"{base}/x?extract=true", data)
+    assert (status, code in ("invalid_request", "failed_precondition")) == (400, True)
+    assert paths(api, base) == []
+
+
+def test_a_gzip_bomb_is_given_up_on(api: Api, base: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An archive that unpacks to more than the limit of an upload gets 429."""
+    monkeypatch.setattr(uploads, "UPLOAD_BYTES", 10_000)
+    bomb = gzip.compress(tar({"a": bytes(50_000)}))
+    assert len(bomb) < 10_000
+    assert api.refused("PUT", f"{base}?extract=true", bomb) == (429, "quota_exceeded")
+
+
+def start(api: Api, target: str, **headers: str) -> str:
+    """Begin a resumable upload and return the address for its other requests."""
+    joiner = "&" if "?" in target else "?"
+    sent = {"host": "127.0.0.1:9", **{name.replace("_", "-"): value for name, value in headers.items()}}
+    answer = api.send("PUT", f"{target}{joiner}uploadType=resumable", b"", headers=sent)
+    assert answer.status == 200, answer.data
+    return answer.headers.get("location").removeprefix("http://127.0.0.1:9")
+
+
+def piece(api: Api, address: str, span: str, data: bytes = b"") -> Answer:
+    """Send one part of a resumable upload, its span such as `0-2/6`."""
+    return api.send("PUT", address, data, headers={"content-range": f"bytes {span}"})
+
+
+def test_a_resumable_upload_goes_piece_by_piece(api: Api, base: str) -> None:
+    """Each part gets 308 with what has arrived; the last gets the file, with the media type from the start."""
+    address = start(api, f"{base}/a.bin", x_upload_content_type="x/own", x_upload_content_length="6")
+    first, asked = piece(api, address, "0-2/6", b"abc"), piece(api, address, "*/6")
+    assert [(one.status, one.headers.get("range")) for one in (first, asked)] == [(308, "bytes=0-2")] * 2
+    assert paths(api, base) == []
+    last = piece(api, address, "3-5/6", b"def")
+    assert (last.status, last.json["files"][0]["mime_type"]) == (200, "x/own")
+    assert read(api, base, "a.bin") == b"abcdef"
+    assert piece(api, address, "*/6").status == 404
+
+
+def test_the_total_may_come_late_or_never(api: Api, base: str) -> None:
+    """A later part may give the total size; a body without Content-Range is the whole file."""
+    address = start(api, f"{base}/late")
+    assert piece(api, address, "*/*").headers.get("range") == ""
+    assert piece(api, address, "0-1/*", b"ab").status == 308
+    assert piece(api, address, "2-3/4", b"cd").status == 200
+    assert api.send("PUT", start(api, f"{base}/whole"), b"all").status == 200
+    assert (read(api, base, "late"), read(api, base, "whole")) == (b"abcd", b"all")
+
+
+def test_the_first_request_decides(api: Api, base: str) -> None:
+    """The first request decides on overwrite and extract; a conflict shows at the end and writes nothing."""
+    api.ok("PUT", f"{base}/x", b"old")
+    address = start(api, f"{base}/x")
+    assert (api.refused("PUT", address, b"new"), read(api, base, "x")) == ((409, "aborted"), b"old")
+    api.ok("PUT", start(api, f"{base}/x?overwrite=true"), b"new")
+    api.ok("PUT", start(api, f"{base}?extract=true"), tar({"y": b"1"}))
+    assert (read(api, base, "x"), read(api, base, "y")) == (b"new", b"1")
+
+
+@pytest.mark.parametrize(
+    ("span", "data", "status"),
+    [
+        ("3-5/6", b"def", 416),
+        ("0-1/6", b"abc", 400),
+        ("0-6/6", b"abcdefg", 400),
+        ("0-2/7", b"abc", 400),
+        ("0-2", b"abc", 400),
+        ("0-/6", b"abc", 400),
+    ],
+)
+def test_a_piece_that_does_not_fit_is_refused(api: Api, base: str, span: str, data: bytes, status: int) -> None:
+    """A part that leaves a gap, has the wrong length or another total is refused; the upload can still go on."""
+    address = start(api, f"{base}/a", x_upload_content_length="6")
+    assert piece(api, address, span, data).status == status
+    assert piece(api, address, "0-5/6", b"abcdef").status == 200
+
+
+def goog(api: Api, address: str, command: str, data: bytes = b"", **headers: str) -> Answer:
+    """Send a command in the header form of resumable uploads."""
+    sent = {GOOG + "command": command} | {GOOG + name: value for name, value in headers.items()}
+    return api.send("POST", address, data, headers=sent)
+
+
+def goog_start(api: Api, target: str) -> str:
+    """Begin an upload of four bytes in the header form and return the address for its other requests."""
+    sent = {GOOG + "protocol": "resumable", GOOG + "command": "start", GOOG + "header-content-length": "4"}
+    answer = api.send("PUT", target, b"", headers={**sent, GOOG + "header-content-type": "x/own"})
+    assert answer.headers.get(GOOG + "status") == "active"
+    return answer.headers.get(GOOG + "url")
+
+
+def test_the_header_form_uploads_too(api: Api, base: str) -> None:
+    """An upload in the header form goes from start to finalize; the last answer lists the file and says final."""
+    address = goog_start(api, f"{base}/a")
+    goog(api, address, "upload", b"ab", offset="0")
+    assert goog(api, address, "query").headers.get(GOOG + "size-received") == "2"
+    assert goog(api, address, "upload", b"x", offset="0").status == 416
+    last = goog(api, address, "upload, finalize", b"cd", offset="2")
+    assert (last.headers.get(GOOG + "status"), last.json["files"][0]["mime_type"]) == ("final", "x/own")
+    assert read(api, base, "a") == b"abcd"
+
+
+@pytest.mark.parametrize(
+    ("command", "data", "status"), [("finalize", b"", 400), ("jump", b"", 400), ("upload", b"abcde", 400)]
+)
+def test_the_header_form_refuses_nonsense(api: Api, base: str, command: str, data: bytes, status: int) -> None:
+    """Finalizing too early, unknown commands and too many bytes are refused."""
+    assert goog(api, goog_start(api, f"{base}/a"), command, data).status == status
+
+
+def test_a_cancelled_upload_leaves_nothing(api: Api, base: str) -> None:
+    """After a cancel, the address is unknown and no file exists."""
+    address = goog_start(api, f"{base}/a")
+    assert goog(api, address, "cancel").headers.get(GOOG + "status") == "cancelled"
+    assert (goog(api, address, "query").status, paths(api, base)) == (404, [])
+
+
+def test_an_upload_address_is_its_own_permission(api: Api, base: str) -> None:
+    """The address works without a key during the upload, and writes to the project that began the upload."""
+    address = start(api, f"{base}/a")
+    assert api.neighbours.keyless(Request("PUT", address, Headers()))
+    assert not api.neighbours.keyless(Request("PUT", f"{base}/a?upload_id=guess", Headers()))
+    assert not api.neighbours.keyless(Request("PUT", f"{base}/a", Headers()))
+    query = address.partition("?")[2]
+    assert not api.neighbours.keyless(Request("GET", f"/v1beta/interactions/x?{query}", Headers()))
+    api.project = "somebody else"
+    assert api.send("PUT", address, b"x").status == 200
+    assert not api.neighbours.keyless(Request("PUT", address, Headers()))
+
+
+def test_the_address_keeps_a_session_prefix(api: Api) -> None:
+    """The address keeps a session's prefix; without a Host header it is a path."""
+    prefix = "/__harness__/sessions/s1"
+    target = f"{prefix}/upload/v1beta/environments/{api.environment()}/files/a?uploadType=resumable"
+    location = api.send("PUT", target, b"").headers.get("location")
+    assert location.startswith(f"{prefix}/upload/v1beta/")
+    assert api.send("PUT", location, b"x").status == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "status"),
+    [
+        ("PUT", "", {}, 400),
+        ("PUT", "/a/../../b", {}, 400),
+        ("GET", "/a", {}, 404),
+        ("PUT", "/a?uploadType=resumable", {}, 400),
+        ("PUT", "/a", {GOOG + "protocol": "resumable"}, 400),
+        ("GET", "/a?upload_id=x", {}, 404),
+    ],
+)
+def test_bad_beginnings_are_refused(
+    api: Api, base: str, method: str, path: str, headers: dict[str, str], status: int
+) -> None:
+    """A bad first request is refused: no path, a path that leads out, a wrong method, an unexpected body."""
+    assert api.refused(method, base + path, b"body", headers=headers)[0] == status
+
+
+def test_memory_is_bounded(api: Api, base: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Uploads too large, alone or together, get 429; the oldest unfinished upload makes room for a new one."""
+    monkeypatch.setattr(uploads, "UPLOAD_BYTES", 4)
+    monkeypatch.setattr(uploads, "PENDING_BYTES", 6)
+    monkeypatch.setattr(uploads, "MOST_PENDING", 2)
+    assert api.refused("PUT", f"{base}/a", b"12345") == (429, "quota_exceeded")
+    first, second = start(api, f"{base}/a"), start(api, f"{base}/b")
+    assert piece(api, first, "0-4/*", b"12345").status == 429
+    assert [piece(api, one, "0-3/*", b"1234").status for one in (first, second)] == [308, 429]
+    start(api, f"{base}/c")
+    assert piece(api, first, "*/*").status == 404
+
+
+def test_uploads_to_an_unknown_environment_are_404(api: Api) -> None:
+    """An upload gets 404 if its environment does not exist or was deleted during the upload."""
+    assert api.refused("PUT", "/upload/v1beta/environments/nope/files/a", b"x") == (404, "not_found")
+    environment = api.environment()
+    address = start(api, f"/upload/v1beta/environments/{environment}/files/a")
+    api.ok("DELETE", f"/v1beta/environments/{environment}")
+    assert api.refused("PUT", address, b"x") == (404, "not_found")

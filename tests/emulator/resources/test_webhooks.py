@@ -1,0 +1,139 @@
+"""Webhooks: subscriptions, secrets that are shown only once, and rotation."""
+
+import base64
+from typing import Any
+
+import pytest
+
+from harness.emulator.resources.webhooks import MOST_SECRETS, REVOKE_NOW
+from tests.emulator.resources.api import NOON, Api
+
+WEBHOOKS = "/v1beta/webhooks"
+BODY = {"uri": "https://hooks.example/in", "subscribed_events": ["interaction.completed"]}
+
+
+def create(api: Api, **more: Any) -> tuple[str, str]:
+    """Create a webhook and return its id and secret."""
+    made = api.ok("POST", WEBHOOKS, BODY | more)
+    return made["id"], made["new_signing_secret"]
+
+
+def test_a_webhook_lives_and_goes(api: Api) -> None:
+    """Only create shows the whole secret, later answers just its beginning; after a delete the webhook is 404."""
+    made = api.ok("POST", WEBHOOKS, {**BODY, "name": "mine"})
+    secret = made.pop("new_signing_secret")
+    assert made == {
+        "id": made["id"],
+        **BODY,
+        "name": "mine",
+        "state": "enabled",
+        "signing_secrets": [{"truncated_secret": f"{secret[:10]}…"}],
+        "create_time": NOON,
+        "update_time": NOON,
+    }
+    target = f"{WEBHOOKS}/{made['id']}"
+    assert api.ok("GET", target) == made
+    assert api.ok("GET", WEBHOOKS) == {"webhooks": [made]}
+    assert api.ok("DELETE", target) == {}
+    assert api.refused("GET", target) == (404, "not_found")
+
+
+def test_secrets_can_sign_and_differ(api: Api) -> None:
+    """Each webhook has its own secret in the form that signatures need: `whsec_` and a base64 key."""
+    secrets = {create(api)[1] for _ in range(3)}
+    keys = {base64.b64decode(secret.removeprefix("whsec_"), validate=True) for secret in secrets}
+    assert [len(key) for key in keys] == [32, 32, 32]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"uri": None},
+        {"uri": "hooks.example/in"},
+        {"uri": "ftp://hooks.example"},
+        {"uri": "https://[broken"},
+        {"subscribed_events": None},
+        {"subscribed_events": []},
+        {"subscribed_events": "interaction.completed"},
+        {"subscribed_events": ["interaction.cancelled"]},
+        {"subscribed_events": [["interaction.completed"]]},
+        {"subscribedEvents": []},
+        {"state": "enabled"},
+    ],
+)
+def test_what_cannot_be_subscribed_is_400(api: Api, change: dict[str, Any]) -> None:
+    """Invalid URIs, unknown events, and missing or unknown fields are refused, and nothing is saved."""
+    assert api.refused("POST", WEBHOOKS, BODY | change) == (400, "invalid_request")
+    assert api.ok("GET", WEBHOOKS) == {}
+
+
+@pytest.mark.parametrize(
+    ("query", "changed"),
+    [("", {"name": "new", "state": "disabled"}), ("?update_mask=state", {"state": "disabled"})],
+)
+def test_a_patch_changes_what_it_names(api: Api, query: str, changed: dict[str, Any]) -> None:
+    """A PATCH changes the fields sent, or those in update_mask; all others stay, including the secret."""
+    hook, _ = create(api, name="old")
+    before = api.ok("GET", f"{WEBHOOKS}/{hook}")
+    after = api.ok("PATCH", f"{WEBHOOKS}/{hook}{query}", {"name": "new", "state": "disabled"})
+    assert after == before | changed
+    assert api.ok("GET", f"{WEBHOOKS}/{hook}") == after
+
+
+@pytest.mark.parametrize(
+    "body", [{"state": "off"}, {"subscribed_events": []}, {"subscribed_events": ["x"]}, {"uri": "x"}, {"id": "x"}]
+)
+def test_a_bad_patch_is_400_and_changes_nothing(api: Api, body: dict[str, Any]) -> None:
+    """A PATCH is validated like a create; a refused one changes nothing."""
+    hook, _ = create(api)
+    before = api.ok("GET", f"{WEBHOOKS}/{hook}")
+    assert api.refused("PATCH", f"{WEBHOOKS}/{hook}", body) == (400, "invalid_request")
+    assert api.ok("GET", f"{WEBHOOKS}/{hook}") == before
+
+
+@pytest.mark.parametrize("body", [None, {}])
+def test_ping_answers_empty(api: Api, body: Any) -> None:
+    """`:ping` gets `{}` for a webhook that exists and 404 for others; unknown verbs get 404."""
+    hook, _ = create(api)
+    assert api.ok("POST", f"{WEBHOOKS}/{hook}:ping", body) == {}
+    assert api.refused("POST", f"{WEBHOOKS}/nope:ping", body) == (404, "not_found")
+    assert api.refused("POST", f"{WEBHOOKS}/{hook}:rotate_secret", body) == (404, "not_found")
+
+
+def valid_secrets(api: Api) -> int:
+    """Return the number of secrets of the only webhook that are valid now."""
+    (hook,) = api.ok("GET", WEBHOOKS)["webhooks"]
+    return len(hook["signing_secrets"])
+
+
+def test_rotation_keeps_the_old_secret_for_a_day(api: Api) -> None:
+    """A new secret is shown once and valid at once; the old one stays valid for 24 hours."""
+    hook, old = create(api)
+    new = api.ok("POST", f"{WEBHOOKS}/{hook}:rotateSigningSecret")["secret"]
+    assert new != old
+    shown = api.ok("GET", f"{WEBHOOKS}/{hook}")
+    assert [one.get("expire_time") for one in shown["signing_secrets"]] == [None, "2026-09-22T12:00:00Z"]
+    assert new not in str(shown)
+    for now, valid in (("2026-09-22T11:59:59Z", 2), ("2026-09-22T12:00:00Z", 1)):
+        api.now = now
+        assert valid_secrets(api) == valid
+
+
+def test_a_second_rotation_extends_nothing(api: Api) -> None:
+    """An old secret expires a day after the rotation that replaced it, even if others follow."""
+    target = f"{WEBHOOKS}/{create(api)[0]}:rotateSigningSecret"
+    for api.now, expected in ((NOON, 2), ("2026-09-22T00:00:00Z", 3), ("2026-09-22T12:00:00Z", 3)):
+        api.ok("POST", target)
+        assert valid_secrets(api) == expected
+
+
+def test_rotation_can_revoke_at_once_and_is_bounded(api: Api) -> None:
+    """Immediate revocation leaves one valid secret; the number of valid secrets is limited."""
+    hook, _ = create(api)
+    target = f"{WEBHOOKS}/{hook}:rotateSigningSecret"
+    for _ in range(MOST_SECRETS + 3):
+        api.ok("POST", target, {})
+    assert valid_secrets(api) == MOST_SECRETS
+    api.ok("POST", target, {"revocation_behavior": REVOKE_NOW})
+    assert valid_secrets(api) == 1
+    assert api.refused("POST", target, {"revocation_behavior": "never"}) == (400, "invalid_request")

@@ -1,0 +1,39 @@
+"""Targets for the fuzzing tests: the reference emulator, and mutants of it, in this process."""
+
+from __future__ import annotations
+
+from harness.checks.capabilities import CAPABILITIES
+from harness.emulator.mutants import MUTANTS
+from harness.engine.search.search_target import Place
+from harness.engine.targets import TargetOptions, embedded, embedded_settings
+from harness.strategies.operations import KINDS, Operation
+
+
+def reference() -> Place:
+    """The unchanged emulator."""
+    return Place(embedded(TargetOptions()), frozenset(CAPABILITIES))
+
+
+def mutant(name: str) -> Place:
+    """The emulator with one mutant applied."""
+    build = MUTANTS[name].build
+    return Place(embedded(TargetOptions(), lambda: build(embedded_settings())), frozenset(CAPABILITIES))
+
+
+def history(text: str) -> list[Operation]:
+    """Parse `create background; open 0 x3; drop; resume 0 x2`: each kind, then any mode, subject and count."""
+    return [_operation(words.split()) for words in text.split(";")]
+
+
+def _operation(words: list[str]) -> Operation:
+    kind, *rest = words
+    mode, subject, count = "plain" if kind in ("create", "chain", "answer") else "", 0, 0
+    for word in rest:
+        if word.isdecimal():
+            subject = int(word)
+        elif word[0] == "x" and word[1:].isdecimal():
+            count = int(word[1:])
+        else:
+            assert word in KINDS[kind], f"{word} is no mode of {kind}"
+            mode = word
+    return Operation(kind, subject, mode, count)

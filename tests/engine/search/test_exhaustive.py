@@ -1,0 +1,97 @@
+"""Exhaustive search of short histories: it is complete, merges equal states, and finds defects."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from harness.engine.search import state_digest
+from harness.engine.search.exhaustive import _emulator, every
+from harness.engine.search.playing.operations_table import move
+from harness.engine.search.search_target import Place
+from harness.engine.search.state_digest import Canonical, state
+from harness.engine.targets import TargetOptions, resolve_target
+from harness.outcome import UsageFault
+from tests.engine.search.places import history, mutant, reference
+
+
+def test_no_history_of_two_steps_breaks_the_reference() -> None:
+    """No history of two steps breaks the reference; all are played, and histories with equal states are merged."""
+    done = every(reference(), 2)
+    assert done.failures == ()
+    assert done.counts["depth"] == 2
+    assert done.counts["histories"] >= done.counts["states"] > 30
+
+
+@pytest.mark.parametrize(("name", "rule", "depth"), [("delete-twice-crashes", "fuzz.no-5xx", 3)])
+def test_a_defect_is_found_with_its_shortest_history(name: str, rule: str, depth: int) -> None:
+    """The search is breadth-first, so a defect is found with its shortest history."""
+    found = {failure.rule: failure for failure in every(mutant(name), depth).failures}
+    assert len(found[rule].history) == depth
+
+
+def test_time_says_which_depth_is_complete() -> None:
+    """If time runs out, the note names the last depth that was completed, not the one in progress."""
+    done = every(reference(), 9, seconds=0.3)
+    assert done.counts["depth"] < 9
+    assert "is complete" in done.notes[0]
+
+
+def test_a_url_cannot_be_rewound() -> None:
+    """A URL target cannot be rewound, so the engine refuses it before it sends anything."""
+    target = resolve_target("http://127.0.0.1:9", TargetOptions())
+    with pytest.raises(UsageFault, match="cannot be rewound"):
+        every(Place(target, frozenset()), 2)
+
+
+def state_after(words: str) -> bytes:
+    """The canonical state of the emulator after a history."""
+    with reference().world(same_input=True) as world:
+        for operation in history(words):
+            move(world, operation)
+        return state(_emulator(world), world)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("create", "create unstored", False),
+        ("create", "create background", False),
+        ("create; poll; poll", "create; poll", True),
+        ("create; create background", "create background; create", True),
+        ("create; delete; create", "create; create; delete", True),
+        ("create background; poll", "create background", False),
+        ("create background; cancel; poll", "create background; poll; cancel; poll", False),
+    ],
+)
+def test_states_are_the_same_up_to_renaming(one: str, other: str, same: bool) -> None:
+    """States are equal if they differ only in ids, times or the order of creation; a run's own history counts."""
+    assert (state_after(one) == state_after(other)) is same
+
+
+def test_ids_are_named_by_their_order() -> None:
+    """Ids are numbered in the order of their appearance, so values that differ only in ids are equal."""
+    digests = []
+    for number in ("0123456789abcdef", "fedcba9876543210"):
+        walk = Canonical()
+        walk.add({"id": f"v1_{number}", "again": [f"v1_{number}"], "signature": number})
+        digests.append(walk.digest())
+    assert digests[0] == digests[1]
+
+
+def test_what_is_left_out_of_a_state_exists(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every ignored name is a field that the walk really meets, so renaming a field cannot go unnoticed."""
+    met: set[str] = set()
+    fields = state_digest._fields
+
+    def noting(value: Any) -> list[str]:
+        for base in type(value).__mro__:
+            slots = vars(base).get("__slots__", ())
+            met.update((slots,) if isinstance(slots, str) else slots)
+        met.update(getattr(value, "__dict__", ()))
+        return fields(value)
+
+    monkeypatch.setattr(state_digest, "_fields", noting)
+    state_after("create background; open x1; create background-stream; open 1 x2; drop; resume x1; cancel; poll")
+    assert state_digest._IGNORED - met == set()

@@ -1,0 +1,83 @@
+"""Failures are stored, replayed first in the next run, and removed once they no longer fail."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+from harness.engine.search.failure import Failure
+from harness.engine.search.failure_store import Store
+from harness.engine.search.request_templates import resend, templates
+from harness.engine.search.search_target import play
+from harness.wire import Headers, Request
+from tests.contract.exchanges import exchange
+from tests.engine.search.places import history, mutant, reference
+
+
+def failure_of(name: str, words: str) -> Failure:
+    """The first failure that a history shows on a mutant."""
+    return play(mutant(name), history(words), "history")[0]
+
+
+def test_a_kept_failure_is_played_again_and_known(tmp_path: Path) -> None:
+    """A stored failure that fails again on the same target is reported as known."""
+    store = Store(tmp_path, "emulator")
+    kept = failure_of("delete-keeps", "create; delete; poll")
+    assert store.keep(kept) is not None
+    done = store.replay(mutant("delete-keeps"))
+    assert [(failure.key, failure.known) for failure in done.failures] == [("del.gone", True)]
+    assert done.failures[0].history == kept.history
+
+
+def test_what_does_not_fail_any_more_is_forgotten(tmp_path: Path) -> None:
+    """If a stored failure no longer fails, its file is removed and a note says so."""
+    store = Store(tmp_path, "emulator")
+    path = store.keep(failure_of("delete-keeps", "create; delete; poll"))
+    done = store.replay(reference())
+    assert done.failures == ()
+    assert "does not fail any more" in done.notes[0]
+    assert path is not None
+    assert not path.exists()
+
+
+def test_targets_do_not_share_failures(tmp_path: Path) -> None:
+    """Two similar URLs store their failures in separate folders."""
+    assert Store(tmp_path, "http://a:1").folder != Store(tmp_path, "http://a-1").folder
+
+
+def test_a_damaged_file_is_told_and_passed_over(tmp_path: Path) -> None:
+    """A damaged file is skipped with a note."""
+    store = Store(tmp_path, "emulator")
+    store.folder.mkdir(parents=True)
+    for number, text in enumerate(("{", "[]", '{"key": "x", "history": [{"kind": "dance"}], "requests": []}')):
+        (store.folder / f"{number}.json").write_text(text)
+    done = store.replay(reference())
+    assert len(done.notes) == 3
+    assert done.counts["played"] == 0
+
+
+def test_a_stored_failure_holds_no_key(tmp_path: Path) -> None:
+    """Stored requests do not contain the API key."""
+    place = mutant("delete-twice-crashes")
+    failure = play(place, history("create; delete; delete"), "schema")[0]
+    bare = Failure(engine="schema", finding=failure.finding, trail=failure.trail)
+    path = Store(tmp_path, "emulator").keep(bare)
+    assert path is not None
+    assert place.resolved.target.key not in path.read_text()
+    assert json.loads(path.read_text())["requests"][1]["target"] == "/v1beta/interactions/HARNESS-ID-0"
+
+
+def test_stored_requests_hold_no_header_that_is_a_secret() -> None:
+    """Cookies, proxy credentials and other secret headers are not stored; other headers are."""
+    fields = [("Cookie", "a=b"), ("Proxy-Authorization", "Basic eDp5"), ("X-Session", "s"), ("api-revision", "1")]
+    (template,) = templates([replace(exchange(), request=Request("GET", "/v1beta/x", Headers(fields)))])
+    assert template.headers == [("api-revision", "1")]
+
+
+def test_requests_are_sent_again_with_new_ids() -> None:
+    """A stored trail fails again on a fresh service, where ids are replaced by the new ones."""
+    failure = play(mutant("delete-twice-crashes"), history("create; create; delete 1; delete 1"), "schema")[0]
+    again = resend(mutant("delete-twice-crashes"), templates(failure.trail), "schema")
+    assert [found.key for found in again] == ["fuzz.no-5xx"]
+    assert resend(reference(), templates(failure.trail), "schema") == []

@@ -1,0 +1,230 @@
+"""The schema engine: it really exercises the reference, and reports when a search exercised too little."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from harness import resources
+from harness.checks.capabilities import CAPABILITIES
+from harness.contract.schema.schemas import CURRENT
+from harness.emulator import Emulator
+from harness.engine.search.budget import Budget
+from harness.engine.search.failure import EngineRun
+from harness.engine.search.openapi import document, engine
+from harness.engine.search.openapi.document import tailored
+from harness.engine.search.openapi.resources import INTERACTIONS, NEIGHBOURS, Family, declared, served
+from harness.engine.search.openapi.scenario_collector import Hearing
+from harness.engine.search.search_target import Place
+from harness.engine.targets import TargetOptions, embedded, embedded_settings
+from harness.wire import Headers, Request, Response
+from tests.engine.search.places import mutant, reference
+
+OPENAPI = resources.folder("schemas") / CURRENT / "openapi.json"
+SMALL = Budget(histories=1, steps=1, laws=1, schema=12, coverage=False)
+FAMILIES = {family.collection: family for family in (INTERACTIONS, *NEIGHBOURS)}
+
+
+def searched(
+    place: Place, monkeypatch: pytest.MonkeyPatch, *families: str, seconds: float | None = None
+) -> EngineRun:
+    """Search only some of the resources."""
+    monkeypatch.setattr(engine, "served", lambda place: tuple(FAMILIES[name] for name in families))
+    return document(place, replace(SMALL, seconds=seconds))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_reference_stands_and_everything_was_reached(family: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the reference, every operation and link is reached, enough calls succeed, and nothing is found."""
+    done = searched(reference(), monkeypatch, family)
+    links = declared(OPENAPI, FAMILIES[family])
+    assert [(failure.finding.message, failure.trail[-1].request, failure.trail[-1].body)
+            for failure in done.failures] == []  # fmt: skip
+    assert done.vacuous == ()
+    assert done.counts["operations"] == len(links)
+    assert done.counts["links"] == sum(map(len, links.values()))
+
+
+def test_the_families_are_the_document() -> None:
+    """Every operation of the OpenAPI document belongs to exactly one family."""
+    labels = [label for family in FAMILIES.values() for label in declared(OPENAPI, family)]
+    operations = [
+        f"{method.upper()} {route}"
+        for route, item in json.loads(OPENAPI.read_bytes())["paths"].items()
+        for method in item.keys() & {"get", "post", "patch", "delete", "put"}
+    ]
+    assert sorted(labels) == sorted(operations)
+
+
+def test_a_crash_is_found_with_its_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server error is found, and its trail ends with the call that failed."""
+    done = searched(mutant("malformed-json-crashes"), monkeypatch, "interactions")
+    found = {failure.rule: failure for failure in done.failures}
+    assert found["fuzz.no-5xx"].trail[-1].status == 500
+
+
+class Deep(Emulator):
+    """An emulator whose every third answer is JSON nested 100,000 levels deep."""
+
+    def __call__(self, request: Request) -> Response:
+        self.answers = getattr(self, "answers", 0) + 1
+        answer = super().__call__(request)
+        if self.answers % 3:
+            return answer
+        answer.body.close()
+        return Response.whole(200, Headers([("content-type", "application/json")]), b"[" * 100_000)
+
+
+@pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
+def test_json_that_is_too_deep_for_the_tool_is_found_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Answers nested too deeply for schemathesis are still judged, and cause no exception in its threads."""
+    resolved = embedded(TargetOptions(), lambda: Deep(embedded_settings()))
+    done = searched(Place(resolved, frozenset(CAPABILITIES)), monkeypatch, "interactions")
+    assert {failure.rule for failure in done.failures} >= {"create.schema"}
+    assert "fuzz.answered" not in {failure.rule for failure in done.failures}
+    assert all(failure.trail[-1].body.startswith(b"[[[") for failure in done.failures)
+
+
+@pytest.mark.parametrize("family", ["agents", "environments", "webhooks"])
+def test_a_neighbour_that_outlives_its_deletion_is_found(family: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If a deleted resource can still be read, the trail of the finding includes the DELETE."""
+    done = searched(mutant(f"{family}-delete-keeps"), monkeypatch, family)
+    found = {failure.rule: failure for failure in done.failures}
+    assert "DELETE" in [exchange.request.method for exchange in found["fuzz.kept"].trail]
+
+
+def heard(family: Family = INTERACTIONS) -> Hearing:
+    """A hearing that passes every test for vacuity."""
+    hearing = Hearing(reference(), family, declared(OPENAPI, family))
+    hearing.calls, hearing.meant, hearing.successes = 150, 100, 50
+    hearing.reached = hearing.succeeded = set(hearing.declared)
+    hearing.roots = {family.beginning}
+    hearing.links.update(link for links in hearing.declared.values() for link in links)
+    return hearing
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"calls": 0}, "no call was made"),
+        ({"reached": set()}, "never reached"),
+        ({"roots": set()}, "does not begin with POST /interactions"),
+        ({"links": {}}, "links never applied"),
+        ({"successes": 0}, "only 0 of 100 calls below /interactions succeeded"),
+        ({"successes": 0, "busy": 90}, "(90 were told to come back later)"),
+    ],
+)
+def test_each_kind_of_vacuity_is_told(change: dict[str, object], told: str) -> None:
+    """Each reason why a search proves nothing has a message of its own."""
+    hearing = heard()
+    assert list(hearing.vacuity()) == []
+    for name, value in change.items():
+        setattr(hearing, name, value)
+    assert any(told in why for why in hearing.vacuity())
+
+
+@pytest.mark.parametrize(("positive", "meant"), [(True, 1), (False, 0)])
+def test_calls_that_are_wrong_on_purpose_count_for_no_share(positive: bool, meant: int) -> None:
+    """Intentionally invalid calls do not count towards the share of successes, as their number is random."""
+    hearing = heard()
+    before = hearing.meant
+    hearing.scenario(recorded("one", positive=positive, status=0))
+    assert hearing.meant - before == meant
+
+
+def recorded(
+    name: str, *, positive: bool, status: int, checks: dict[str, Any] | None = None, method: str = "POST"
+) -> Any:
+    """What schemathesis records of one call to /agents; `status=0` means that no answer came."""
+    mode = SimpleNamespace(is_positive=positive)
+    meta = SimpleNamespace(generation=SimpleNamespace(mode=mode))
+    operation = SimpleNamespace(label=f"{method} /agents", method=method.lower())
+    case = SimpleNamespace(id=name, meta=meta, operation=operation)
+    node = SimpleNamespace(value=case, is_transition_applied=False, transition=None)
+    request = SimpleNamespace(method=method, url="http://a/v1beta/agents", headers={}, body=b"{}")
+    elapsed, headers = 0.0, {"content-type": ["application/json"]}
+    response = SimpleNamespace(
+        status_code=status,
+        request=request,
+        headers=headers,
+        content=b"{}",
+        elapsed=elapsed,
+        stream_cut_short=False,
+    )
+    interaction = SimpleNamespace(response=response if status else None, request=request)
+    return SimpleNamespace(
+        interactions={name: interaction},
+        cases={name: node},
+        checks=checks or {},
+        iter_chain_cases=lambda *, case_id, related_case_ids: [case],
+        find_response=lambda *, case_id: interaction.response,
+    )
+
+
+@pytest.mark.parametrize(("taken", "kept"), [(True, set()), (False, {"fuzz.shape"})])
+def test_what_a_lenient_service_shows_again_is_not_its_mistake(taken: bool, kept: set[str]) -> None:
+    """Once an invalid create was accepted, shape findings are dropped: answers may repeat its invalid value."""
+    hearing = heard(FAMILIES["agents"])
+    hearing.scenario(recorded("wrong", positive=False, status=200 if taken else 400))
+    failure = SimpleNamespace(title="Response violates schema", message="null", related_case_ids=tuple)
+    info = SimpleNamespace(failure_info=SimpleNamespace(failure=failure), name="response_schema_conformance")
+    hearing.scenario(recorded("right", positive=True, status=200, checks={"right": [info]}))
+    assert hearing.failures.keys() == kept
+
+
+@pytest.mark.parametrize(("method", "kept"), [("GET", {"get.ok"}), ("POST", set())])
+def test_what_is_not_offered_is_no_sign_that_it_is_not_there(method: str, kept: set[str]) -> None:
+    """A 404 to a POST is no evidence that a created resource is missing; a 404 to its GET is."""
+    hearing = heard()
+    failure = SimpleNamespace(title="Resource is not available", message="404", related_case_ids=tuple)
+    info = SimpleNamespace(failure_info=SimpleNamespace(failure=failure), name="ensure_resource_availability")
+    hearing.scenario(recorded("one", positive=True, status=404, checks={"one": [info]}, method=method))
+    assert hearing.failures.keys() == kept
+
+
+def test_what_never_succeeded_is_noted() -> None:
+    """An operation that never succeeded is listed in the notes."""
+    hearing = heard()
+    hearing.succeeded = hearing.succeeded - {"DELETE /interactions/{id}"}
+    assert list(hearing.notes()) == ["never succeeded: DELETE /interactions/{id}"]
+
+
+def test_what_is_not_served_or_denied_is_not_searched() -> None:
+    """Every resource of the reference is searched, except one whose capability was denied."""
+    assert served(reference()) == tuple(FAMILIES.values())
+    kept = {family.collection for family in served(replace(reference(), denied=frozenset({"webhooks"})))}
+    assert kept == FAMILIES.keys() - {"webhooks"}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_no_link_leads_out_of_an_act(family: str) -> None:
+    """Only create, read and delete have OpenAPI links; one from cancel would make the stateful phase useless."""
+    links = declared(OPENAPI, FAMILIES[family])
+    leading = {label for label in links if links[label]}
+    name = FAMILIES[family].collection
+    assert leading == {f"POST /{name}", f"GET /{name}/{{id}}", f"DELETE /{name}/{{id}}"}
+
+
+def test_the_tailored_document_asks_for_what_the_target_has() -> None:
+    """The tailored document names the target's models, omits what only the target can supply, and is temporary."""
+    before = OPENAPI.read_bytes()
+    target = reference().resolved.target
+    with tailored(target) as path:
+        schema = json.loads((path.parent / "strict" / "create-interaction.json").read_bytes())
+    fields = schema["$defs"]["requests.create-interaction"]["$defs"]["fields"]["properties"]
+    assert fields["model"]["enum"] == [target.model]
+    assert "previous_interaction_id" not in fields
+    assert OPENAPI.read_bytes() == before
+    assert not path.exists()
+
+
+def test_a_time_too_short_to_prove_anything_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search that ran out of time before it reached anything says so in its first note."""
+    monkeypatch.setattr(engine, "_execute", lambda *arguments: None)
+    done = searched(reference(), monkeypatch, "interactions", seconds=0.001)
+    assert done.vacuous
+    assert done.notes[0].startswith("time was up after 0 s")

@@ -1,0 +1,94 @@
+"""A minimal reproduction of a failure in forms that work: a curl script, a test, a cassette."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.cassette import load
+from harness.engine.events import TargetInfo
+from harness.engine.search.failure import Failure
+from harness.engine.search.search_target import play
+from harness.engine.targets import PRIMARY_KEY
+from harness.report.reproduction import pytest_module, write_all
+from harness.transport import ServerThread, ServiceDriver
+from harness.wire.mask import Mask
+from tests.engine.search.places import history, mutant
+
+WORDS = "create; create; delete 1; poll 1"
+
+
+@pytest.fixture
+def failure() -> Failure:
+    """A deleted interaction that is still there."""
+    return play(mutant("delete-keeps"), history(WORDS), "history")[0]
+
+
+def info(url: str = "") -> TargetInfo:
+    """Facts about the target: the embedded emulator, or the given URL."""
+    secrets = {"GEMINI_API_KEY": PRIMARY_KEY}
+    return TargetInfo(name="emulator", url=url, version="v1beta", model="m", agent="a", secrets=secrets)
+
+
+def test_the_script_shows_the_failure(failure: Failure, tmp_path: Path) -> None:
+    """The script, run unchanged against a served mutant, ends with the 200 that should have been a 404."""
+    driver = mutant("delete-keeps").resolved.connect()
+    assert isinstance(driver, ServiceDriver)
+    with ServerThread(driver.service, clock=driver.clock) as server:
+        target = info(server.url)
+        paths = write_all(failure, target, Mask(target.secrets), tmp_path)
+        script = next(path for path in paths if path.suffix == ".sh")
+        done = subprocess.run(
+            ["sh", str(script)],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            env={**os.environ, "GEMINI_API_KEY": PRIMARY_KEY},
+            check=False,
+        )
+    assert done.stdout.count("HTTP/1.1 200") == 3  # a create, the delete, and the read that should be a 404
+
+
+def test_nothing_holds_the_key(failure: Failure, tmp_path: Path) -> None:
+    """The script, the test and the cassette do not contain the API key."""
+    for path in write_all(failure, info(), Mask({"GEMINI_API_KEY": PRIMARY_KEY}), tmp_path):
+        assert PRIMARY_KEY not in path.read_text(), path
+
+
+def test_the_cassette_holds_the_trail(failure: Failure, tmp_path: Path) -> None:
+    """The cassette holds each exchange of the trail, in order."""
+    paths = write_all(failure, info(), Mask({"GEMINI_API_KEY": PRIMARY_KEY}), tmp_path)
+    cassette = load(next(path for path in paths if path.suffix == ".yaml"))
+    methods = [recording.request.method for recording in cassette.recordings]
+    assert methods == [exchange.request.method for exchange in failure.trail]
+
+
+def test_the_test_plays_the_very_history(failure: Failure) -> None:
+    """The generated test plays exactly the history found, even with `true`, `null` or an emoji inside a text."""
+    odd = replace(failure.history[0], body={"input": "is it true or null? 🦊", "background": True, "x": None})
+    module: dict[str, Any] = {}
+    exec(pytest_module(replace(failure, history=(odd,)), info()), module)
+    assert module["HISTORY"] == [odd.record()]
+
+
+def test_the_test_passes_on_a_server_that_keeps_the_promise(failure: Failure, tmp_path: Path) -> None:
+    """The generated module is a test that pytest collects, and the reference passes it."""
+    path = tmp_path / "test_found.py"
+    path.write_text(pytest_module(failure, info()))
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(path)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 passed" in done.stdout

@@ -1,0 +1,233 @@
+"""The project fuzzes itself: on any input, its own code never raises, hangs, crashes or leaks a secret."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from harness.cassette import CassetteError, Recording, Redactor
+from harness.cassette import load as load_cassette
+from harness.cli.main import main
+from harness.contract import StreamJudge, judge_history, judge_interaction, read
+from harness.contract.judge.history_judge import HistoryJudge
+from harness.contract.judge.history_state import Intent
+from harness.contract.tables.protocol import PROTOCOL
+from harness.emulator import Emulator
+from harness.engine.search.playing.answer import judge_exchange
+from harness.faults import parse as parse_faults
+from harness.outcome import UsageFault
+from harness.strategies import create_requests, event_streams, interactions, splits
+from harness.transport import ServiceDriver
+from harness.wire import Decoder, Exchange, Headers, Length, Recorder, Request
+from harness.wire.pieces import COMPLETE, Chunk
+
+quick = settings(
+    max_examples=60, database=None, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck)
+)
+
+PARTS = (
+    b"data: {", b'"event_type":"step.delta"', b"}", b"\n", b"\r", b"\r\n", b"\xef\xbb\xbf", b":", b"event: error",
+    b"id", b"\xff\xfe", b"data", b"\xf0\x9f", b"[DONE]", b"[" * 50,
+)  # fmt: skip
+LINES = st.sampled_from(PARTS)
+BYTES = st.one_of(st.binary(max_size=200), st.lists(LINES, max_size=30).map(b"".join))
+JSON: Any = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text(max_size=8)),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=8), inner, max_size=3)),
+    max_leaves=12,
+)
+
+
+@st.composite
+def damaged_streams(draw: st.DrawFn) -> bytes:
+    """A legal stream with bytes changed, lost or doubled."""
+    data = bytearray(draw(event_streams()).data())
+    for _ in range(draw(st.integers(1, 4))):
+        at = draw(st.integers(0, len(data)))
+        data[at : at + draw(st.integers(0, 6))] = draw(st.binary(max_size=6))
+    return bytes(data)
+
+
+def recorded(request: Request, status: int, kind: str, body: bytes) -> Exchange:
+    """An exchange with this answer."""
+    recorder = Recorder(request)
+    recorder.head(status, Headers((("content-type", kind),)), Length(len(body)))
+    recorder.chunk(Chunk(body), 0.0)
+    return recorder.finish(COMPLETE, 0.0)
+
+
+@quick
+@given(st.one_of(BYTES, damaged_streams()), st.data())
+def test_the_decoder_takes_any_bytes_in_any_pieces(stream: bytes, data: st.DataObject) -> None:
+    """The decoder accepts any bytes without raising, and its result does not depend on how they are split."""
+    whole = Decoder().feed(stream)
+    decoder = Decoder()
+    assert [frame for piece in data.draw(splits(stream)) for frame in decoder.feed(piece)] == whole
+
+
+@quick
+@given(st.one_of(BYTES, damaged_streams()), st.sampled_from(("fresh", "replay", "resumed")), st.booleans())
+def test_the_judge_takes_any_stream(stream: bytes, start: str, background: bool) -> None:
+    """The stream judge returns a reading for any stream, and the same findings when it is fed byte by byte."""
+    whole, parts = (StreamJudge(start=start, background=background) for _ in range(2))
+    whole.feed(stream)
+    for at in range(len(stream)):
+        parts.feed(stream[at : at + 1])
+    assert whole.finish().findings == parts.finish().findings
+
+
+@quick
+@given(st.one_of(JSON, interactions(), interactions(legal=False)))
+def test_the_contract_takes_any_value(value: Any) -> None:
+    """The contract judges any JSON value as a body without raising."""
+    judge_interaction(value)
+    for call in (PROTOCOL.cursor, PROTOCOL.completes, PROTOCOL.is_error, PROTOCOL.stream_id, PROTOCOL.text_of):
+        if isinstance(value, dict):
+            call(value)
+
+
+ANSWERS = st.tuples(
+    st.sampled_from((200, 204, 400, 404, 500)),
+    st.sampled_from(("application/json", "text/event-stream", "text/html", "")),
+    st.one_of(BYTES, JSON.map(lambda value: json.dumps(value).encode()), damaged_streams()),
+)
+
+
+@quick
+@given(st.lists(ANSWERS, min_size=1, max_size=3), st.sampled_from(("POST", "GET", "DELETE")))
+def test_exchanges_are_judged_whatever_they_hold(answers: list[tuple[int, str, bytes]], method: str) -> None:
+    """Any exchange can be judged, alone and as part of a history."""
+    path = "/v1beta/interactions" + ("" if method == "POST" else "/v1_a")
+    exchanges = [recorded(Request(method, path), *answer) for answer in answers]
+    for exchange in exchanges:
+        list(judge_exchange(exchange, "some-secret-key"))
+        assert read(exchange) is read(exchange)
+    judge_history([("one", exchange) for exchange in exchanges])
+    judge = HistoryJudge(sole_client=True)
+    for exchange in exchanges:
+        judge.note(exchange, Intent(legal=True, awaited=True))
+
+
+KNOWN_PATHS = (
+    "interactions", "interactions/v1_a", "interactions/v1_a/cancel", "agents", "webhooks", "environments",
+    "triggers", "credentials",
+)  # fmt: skip
+CONTROL = ("/__harness__/scripts", "/__harness__/settings", "/__harness__/sessions")
+PATHS = st.one_of(
+    st.sampled_from([f"/v1beta/{path}" for path in KNOWN_PATHS] + list(CONTROL)),
+    st.text(alphabet="/v1beta%2F:?&=interac.{}\u00e9 ", max_size=30).map(lambda text: "/" + text),
+)
+BODIES = st.one_of(
+    create_requests(), create_requests(legal=False), JSON
+).map(lambda value: json.dumps(value).encode("utf-8", "surrogatepass"))  # fmt: skip
+
+
+@quick
+@given(st.lists(st.tuples(st.sampled_from(("POST", "GET", "DELETE", "PUT", "PATCH")), PATHS,
+                          st.one_of(BODIES, BYTES)), min_size=1, max_size=4))  # fmt: skip
+def test_the_emulator_never_fails_and_always_answers_cleanly(calls: list[tuple[str, str, bytes]]) -> None:
+    """The emulator never answers with a 5xx, never hangs, and its errors have no findings by the contract."""
+    emulator = Emulator()
+    driver = ServiceDriver(emulator, emulator.clock)
+    for method, target, body in calls:
+        headers = Headers((("x-goog-api-key", "a-long-enough-key"), ("content-type", "application/json")))
+        exchange = driver.send(Request(method, target, headers, body))
+        assert exchange.status is not None
+        assert exchange.status < 500, exchange.body
+        assert exchange.complete
+        if exchange.status >= 400:
+            assert list(judge_exchange(exchange, "a-long-enough-key")) == []
+
+
+@quick
+@given(create_requests())
+def test_what_the_schema_accepts_the_emulator_answers_by_the_contract(body: dict[str, Any]) -> None:
+    """A create that fits the schema is served or refused, and either answer is clean by the contract."""
+    emulator = Emulator()
+    headers = Headers((("x-goog-api-key", "k"),))
+    request = Request("POST", "/v1beta/interactions", headers, json.dumps(body).encode())
+    exchange = ServiceDriver(emulator, emulator.clock).send(request)
+    assert exchange.status in (200, 400, 404), exchange.body
+    assert list(judge_exchange(exchange, "")) == []
+
+
+WORDS = (
+    "check", "fuzz", "smoke", "list", "explain", "mutants", "verify", "emulator", "--json", "--engine", "history",
+    "--profile", "nightly,ci", "--level", "sometimes", "--seed", "x", "-1", "", "http://", "ftp://x", "--time",
+    "nan", "--dry-run", "--list", "é\ud800", "--exhaustive", "0", "--help", "--max-examples",
+)  # fmt: skip
+
+
+@settings(quick, max_examples=30)
+@given(st.lists(st.sampled_from(WORDS), max_size=4))
+def test_the_command_line_never_shows_a_stack_trace(words: list[str]) -> None:
+    """Random arguments end in a usage error or a result, never in an exception or an internal error."""
+    lasting = {"check", "fuzz", "smoke", "mutants"}
+    if words and words[0] in lasting:
+        words = [words[0], "--no-such-flag", *words[1:]]
+    assert main(words) in (0, 2, 3)
+
+
+FAULT_WORDS = (
+    "event", ":", "5", "+60", ",", "rst", "fin", "/", "status", "503", "pass", "random", "times", "all", "byte",
+    "header", "=", "ping", "late", "stall", " ", "-1", "999999999999999",
+)  # fmt: skip
+FAULTS = st.one_of(st.text(max_size=20), st.lists(st.sampled_from(FAULT_WORDS), max_size=10).map("".join))
+
+
+@settings(quick, max_examples=300)
+@given(FAULTS)
+def test_the_fault_grammar_refuses_in_words_or_spells_back(text: str) -> None:
+    """Any text is either a fault plan, which can be spelled back to itself, or a usage fault."""
+    try:
+        plan = parse_faults(text)
+    except UsageFault:
+        return
+    assert parse_faults(str(plan)) == plan
+
+
+YAML = st.one_of(
+    BYTES,
+    JSON.map(lambda value: json.dumps(value).encode()),
+    JSON.map(lambda value: json.dumps({"version": 1, "interactions": value}).encode()),
+    JSON.map(
+        lambda value: json.dumps({"version": 1, "interactions": [{"request": value, "response": {}}]}).encode()
+    ),
+)
+
+
+@quick
+@given(YAML)
+@example(b"")
+@example(b"# a comment")
+def test_the_cassette_loader_refuses_in_words(data: bytes) -> None:
+    """Any file either loads as a cassette or raises a cassette error."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "any.yaml"
+        path.write_bytes(data)
+        try:
+            load_cassette(path)
+        except CassetteError:
+            return
+
+
+SECRET = "AIzaSyD-fuzz-secret-0123456789abcdefghi"
+
+
+@quick
+@given(JSON, st.sampled_from(("key", "api_key", "secret", "authorization")), st.booleans(), st.booleans())
+def test_redaction_never_leaks_what_it_was_told(value: Any, name: str, in_query: bool, streamed: bool) -> None:
+    """A known secret appears nowhere in a redacted recording: not in targets, headers, bodies or events."""
+    held = json.dumps({"deep": [value, {name: SECRET, "text": f"so {SECRET} it is"}]})
+    body = f"event: x\ndata: {held}\n\n".encode() if streamed else held.encode()
+    target = "/v1beta/interactions" + (f"?key={SECRET}" if in_query else "")
+    headers = Headers((("x-goog-api-key", SECRET), ("authorization", f"Bearer {SECRET}")))
+    kind = "text/event-stream" if streamed else "application/json"
+    exchange = recorded(Request("POST", target, headers, held.encode()), 200, kind, body)
+    redacted = Redactor(PROTOCOL, secrets=[SECRET]).redact(Recording.of(exchange))
+    assert SECRET not in repr(redacted)

@@ -1,0 +1,138 @@
+"""Auditing all answers of a run: rules that hold everywhere also apply to what other exercises received."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from harness.checks import Send, Steps, Target, exercise
+from harness.engine.baseline import Baseline, Entry
+from harness.engine.events import CheckFinished, Result
+from harness.engine.run import RunOptions, check_target
+from harness.kit.check import Exercise
+from harness.outcome import Finding, Outcome, Verdict
+from harness.report.explanation import failure_text
+from harness.report.run_state import Story
+from harness.wire import Exchange, Request, Response
+from tests.engine import toys
+
+
+class Misshapen(toys.ToyService):
+    """GETs of the exercises in `spoiled` have numeric labels; with `pages`, errors are web pages."""
+
+    spoiled: tuple[str, ...] = ()
+    pages = False
+
+    def __call__(self, request: Request) -> Response:
+        if self.pages and request.method == "GET" and request.segments[-1] == "nothing":
+            return Response.whole(404, toys.JSON, b"<html>")
+        response = super().__call__(request)
+        if request.method == "GET" and request.parameter("of") in self.spoiled:
+            return toys.answer({"id": request.segments[-1], "status": "completed", "labels": 5})
+        return response
+
+
+def reading(name: str, *, front_end: bool = False, count: int = 1, found: str = "") -> Exercise:
+    """An exercise with a name of its own that creates one interaction and reads it `count` times."""
+
+    @exercise(requests=1 + count, interactions=1, front_end=front_end)
+    def run(t: Target) -> Steps:
+        created = yield Send(t.create(input="hi"))
+        got = ""
+        for _ in range(count):
+            path = f"interactions/{found or created_id(created)}"
+            got = yield Send(t.request("GET", path, query={"of": name}))
+        return {"got": got}
+
+    run.run.__name__ = name
+    return run
+
+
+def created_id(exchange: Exchange) -> str:
+    """The id of the interaction that was created."""
+    return exchange.body.decode().split('"id": "')[1].partition('"')[0]
+
+
+def own(got: Exchange) -> list[Finding]:
+    """A judge of the toy catalogue without findings."""
+    return []
+
+
+def broken(got: Exchange) -> list[Finding]:
+    """A judge of the toy catalogue that always reports its rule as broken."""
+    return [Finding("", "broken here")]
+
+
+def run(*exercises: Exercise, judge: Any = own, rule: str = "get.schema", **options: Any) -> Result:
+    """The result of one check that holds everywhere, after other exercises were run as well."""
+    service = options.pop("service", Misshapen())
+    first, *others = exercises
+    held = toys.check(rule, first, judge, everywhere=True)
+    rest = [toys.check(f"get.other-{number}", other, own) for number, other in enumerate(others)]
+    events = check_target(toys.toy_target(service), (held, *rest), RunOptions(**options))
+    results = {event.result.check.id: event.result for event in events if isinstance(event, CheckFinished)}
+    assert len(results) == len(exercises)
+    return results[rule]
+
+
+def spoiling(*names: str) -> Misshapen:
+    """A service that spoils the reads of the given exercises."""
+    service = Misshapen()
+    service.spoiled = names
+    return service
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_what_another_exercise_brings_counts(jobs: int) -> None:
+    """A check fails if another exercise got a wrong answer; the evidence is that answer and its create."""
+    result = run(reading("a"), reading("b"), reading("c"), service=spoiling("b"), jobs=jobs)
+    assert result.verdict is Verdict.FAIL
+    (finding,) = result.observation.findings
+    assert (finding.rule, finding.where.pointer) == ("get.schema", "$.labels")
+    assert finding.where.exchange.startswith("GET /v1beta/interactions/")
+    assert [exchange.request.method for exchange in result.exchanges] == ["POST", "GET"]
+    assert "curl" in failure_text(result, Story())
+
+
+def test_a_repeated_defect_is_told_once_and_counted() -> None:
+    """The same defect in many answers is one finding with a count."""
+    result = run(reading("a"), reading("b", count=5), reading("c", count=2), service=spoiling("b", "c"))
+    (finding,) = result.observation.findings
+    assert finding.message.endswith("in this answer and 6 more")
+
+
+def test_without_defects_nothing_is_added() -> None:
+    """If all answers are right, the check passes."""
+    assert run(reading("a"), reading("b")).verdict is Verdict.PASS
+
+
+def test_a_broken_rule_needs_no_second_witness() -> None:
+    """A finding from the check's own exercise is not supplemented by findings from others."""
+    result = run(reading("a"), reading("b"), judge=broken, service=spoiling("b"))
+    assert [finding.message for finding in result.observation.findings] == ["broken here"]
+
+
+def test_a_front_end_may_have_errors_of_its_own() -> None:
+    """Web pages as errors break the rule, except where a front end may have sent them."""
+    service = Misshapen()
+    service.pages = True
+    pages = [reading("b", found="nothing", front_end=front_end) for front_end in (False, True)]
+    verdicts = [run(reading("a"), other, rule="err.shape", service=service).verdict for other in pages]
+    assert verdicts == [Verdict.FAIL, Verdict.PASS]
+
+
+def test_an_untestable_check_learns_from_the_others() -> None:
+    """A check that is untestable by its own exercise fails if another exercise shows its rule broken."""
+    unseen = toys.check("get.schema", toys.unmet, toys.nothing, everywhere=True)
+    other = toys.check("get.other", reading("b"), own)
+    events = check_target(toys.toy_target(spoiling("b")), (unseen, other), RunOptions())
+    outcomes = {e.result.check.id: e.result.observation.outcome for e in events if isinstance(e, CheckFinished)}
+    assert outcomes["get.schema"] is Outcome.NOT_MET
+
+
+def test_a_baseline_excuses_it() -> None:
+    """A baseline entry also excuses a failure found in another exercise."""
+    baseline = Baseline([Entry("get.schema", "known", "")])
+    result = run(reading("a"), reading("b"), service=spoiling("b"), baseline=baseline)
+    assert result.verdict is Verdict.XFAIL

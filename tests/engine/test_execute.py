@@ -1,0 +1,265 @@
+"""Playing one exercise: who is to blame for a failure, which streams are closed, what is kept as evidence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import count
+from typing import Any
+
+import pytest
+
+from harness.checks import Check, Exercise
+from harness.checks.vocabulary.background_runs import whole
+from harness.contract.requests import Target
+from harness.emulator import Emulator
+from harness.emulator.mutants import MUTANTS
+from harness.engine.capabilities import everything
+from harness.engine.cleanup import Ledger
+from harness.engine.execute import Played, _exchanges_at, play
+from harness.engine.plan import load_catalogue
+from harness.engine.targets import TargetOptions, embedded, embedded_settings, reference
+from harness.engine.traffic.governed_driver import GovernedDriver
+from harness.engine.traffic.retries import Retries
+from harness.kit.actions import STOPPED, Steps
+from harness.kit.check import exercise as an_exercise
+from harness.outcome import Finding, Observation, Outcome, Unmet
+from harness.transport import ServiceDriver
+from harness.transport.client.live_stream import Stream
+from harness.wire import By, Exchange, Request, Response
+from tests.contract.exchanges import ROOT
+from tests.contract.exchanges import exchange as made
+from tests.engine import toys
+
+
+def played(exercise: Exercise, service: toys.ToyService | None = None, ledger: Ledger | None = None) -> Played:
+    """One exercise against a toy."""
+    driver = ServiceDriver(service or toys.ToyService())
+    return play(exercise, toys.Target(), driver, ledger or Ledger())
+
+
+@pytest.mark.parametrize(
+    ("check", "outcome", "reason"),
+    [
+        (toys.CREATE, Outcome.MET, ""),
+        (toys.ODD, Outcome.NOT_MET, ""),
+        (toys.STREAM, Outcome.MET, ""),
+        (toys.UNMET, Outcome.UNTESTABLE, "the target has no x"),
+        (toys.RAISES, Outcome.ERROR, "KeyError: 'a bug'"),
+        (toys.BUGGY, Outcome.ERROR, "the judge fell over"),
+    ],
+)
+def test_observation(check: Check, outcome: Outcome, reason: str) -> None:
+    """An unmet prerequisite makes a check untestable; any other exception of an exercise or judge is our ERROR."""
+    observation = played(check.exercise).observe(check)
+    assert observation.outcome is outcome
+    assert reason in observation.reason
+
+
+def test_open_streams_are_hung_up_and_noted() -> None:
+    """A stream that an exercise leaves open is closed, and what it created is in the ledger."""
+    ledger = Ledger()
+    result = played(toys.leave_open, ledger=ledger)
+    assert [exchange.ending.by for exchange in result.trail] == [By.CLIENT]
+    assert result.observe(toys.LEFT_OPEN).outcome is Outcome.MET
+
+
+def test_a_stream_whose_reading_is_interrupted_is_hung_up_and_noted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C while a stream is read closes the stream, and what it created is in the ledger."""
+
+    def interrupted(stream: Stream) -> Exchange:
+        stream.read(1)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Stream, "finish", interrupted)
+    ledger = Ledger()
+    with pytest.raises(KeyboardInterrupt):
+        play(streamed, Target(key="any"), ServiceDriver(Emulator()), ledger)
+    assert [path.rpartition("/")[0] for path in ledger.owed] == ["/v1beta/interactions"]
+
+
+@an_exercise(requests=1, interactions=1)
+def streamed(t: Target) -> Steps:
+    """An exercise that reads a stream to its end."""
+    return {"streamed": (yield from whole(t.create(input="hi", stream=True)))}
+
+
+def test_an_exercise_that_returns_nothing_is_our_error() -> None:
+    """An exercise that does not return its exchanges by name is an ERROR of ours, not a failure of the target."""
+
+    @toys.exercise(requests=0)
+    def forgets(t: toys.Target) -> toys.Steps:
+        yield from ()
+        return None  # type: ignore[return-value]
+
+    assert "by name" in played(forgets).observe(toys.CREATE).reason
+
+
+def test_evidence_is_what_the_judge_looked_at() -> None:
+    """The evidence is what the judge saw and the create behind it; for a failed exercise, its whole trail."""
+    result = played(toys.create_and_get)
+    create = result.observe(toys.CREATE)
+    assert [e.request.method for e in result.evidence(toys.CREATE, create)] == ["POST"]
+    assert [e.request.method for e in result.evidence(toys.ODD, result.observe(toys.ODD))] == ["POST", "GET"]
+    failed = played(toys.unmet)
+    assert failed.evidence(toys.UNMET, failed.observe(toys.UNMET)) == failed.trail
+
+
+def test_an_exercise_may_see_a_refusal() -> None:
+    """A polite driver returns the refusals that an exercise names in `sees`, and waits out all others."""
+
+    @toys.exercise(requests=2)
+    def sees(t: toys.Target) -> toys.Steps:
+        seen = yield toys.Send(t.get("x"), sees=frozenset({429}))
+        return {"seen": seen, "waited": (yield toys.Send(t.get("x")))}
+
+    service = Twice()
+    trail = play(sees, Target(), GovernedDriver(ServiceDriver(service), [Retries()]), Ledger()).trail
+    assert [exchange.status for exchange in trail] == [429, 404]
+    assert len(service.log) == 3
+
+
+@pytest.mark.parametrize(
+    ("check_id", "number", "status", "outcome"),
+    [
+        ("err.retry-after", 1, 429, Outcome.NOT_MET),
+        ("rob.deep-json", 2, 503, Outcome.NOT_MET),
+        ("stream.hangup", 2, 503, Outcome.NOT_MET),
+        ("rob.deep-json", 2, 429, Outcome.MET),
+    ],
+)
+def test_checks_of_refusals_see_them(check_id: str, number: int, status: int, outcome: Outcome) -> None:
+    """A temporary 429 or 503 that a check is about is returned to the check instead of being waited out."""
+    emulator, sent = reference(), count(1)
+
+    def once(request: Request) -> Response:
+        if request.segments[0] == "__harness__" or next(sent) != number:
+            return emulator(request)
+        refusal = toys.answer({"error": {"code": "unavailable", "message": "Not now."}}, status)
+        return replace(refusal, headers=refusal.headers.having("retry-after", "soon"))
+
+    check = next(check for check in load_catalogue() if check.id == check_id)
+    target = embedded(TargetOptions()).able(everything()).target
+    driver = GovernedDriver(ServiceDriver(once, emulator.clock), [Retries()])
+    assert play(check.exercise, target, driver, Ledger()).observe(check).outcome is outcome
+
+
+class Twice(toys.ToyService):
+    """A toy that refuses the first two requests with 429."""
+
+    def __call__(self, request: Request) -> Response:
+        self.refuse = 429 if len(self.log) < 2 else 0
+        return super().__call__(request)
+
+
+ASK = Request("GET", "/v1beta/interactions/x")
+
+
+@pytest.mark.parametrize(
+    ("wants", "statuses", "cause"),
+    [
+        (["one"], {"one": 429}, "429"),
+        (["one"], {"one": 500, "two": 429}, "500"),
+        (["two"], {"one": 429, "two": 200}, ""),
+        (["three"], {"one": 200, "two": 503}, "503"),
+        (["one", "three"], {"one": 200, "two": 503}, "503"),
+        (["one", "two"], {"one": 404, "two": 501}, ""),
+    ],
+)
+def test_why_there_was_nothing_to_judge(wants: list[str], statuses: dict[str, int], cause: str) -> None:
+    """The cause is taken from what the judge looks at, or, if the exercise stopped early, from its trail."""
+    results = {name: toys_driver(refuse=status).send(ASK) for name, status in statuses.items()}
+    stop = {} if set(wants) <= statuses.keys() else {STOPPED: Unmet("nothing to go on with")}
+    brought = Played({**results, **stop}, None, tuple(results.values()), 0.0)
+    check = replace(toys.UNMET, judge=cannot_judge, wants=tuple(wants))
+    observation = brought.observe(check)
+    assert observation.outcome is Outcome.UNTESTABLE
+    assert observation.unanswered == cause
+
+
+def cannot_judge(**exchanges: Exchange) -> tuple[Finding, ...]:
+    """A judge that always lacks what it needs."""
+    raise Unmet("nothing to look at")
+
+
+@dataclass
+class Carrier:
+    """An object of a check that holds an exchange."""
+
+    exchange: Exchange
+
+
+def exchange(name: str) -> Exchange:
+    """A finished exchange with a path of its own."""
+    return toys_driver().send(Request("GET", f"/v1beta/interactions/{name}"))
+
+
+def toys_driver(**flags: Any) -> ServiceDriver:
+    """A driver to a toy with these flags."""
+    return ServiceDriver(toys.ToyService(**flags))
+
+
+ONE, TWO, THREE, FOUR = (exchange(name) for name in ("one", "two", "three", "four"))
+RESULTS: dict[str, Any] = {
+    "polled": [ONE, TWO],
+    "forms": {"string": THREE, "list": FOUR},
+    "resume after event 3": Carrier(TWO),
+    "nested": {"a": [ONE, Carrier(FOUR)]},
+    "number": 7,
+}
+
+
+@pytest.mark.parametrize(
+    ("place", "named"),
+    [
+        ("polled", [ONE, TWO]),
+        ("polled[0]", [ONE]),
+        ("polled[1]", [TWO]),
+        ("forms", [THREE, FOUR]),
+        ("forms[list]", [FOUR]),
+        ("resume after event 3", [TWO]),
+        ("nested", [ONE, FOUR]),
+        ("nested[a]", [ONE, FOUR]),
+        ("polled[2]", [ONE, TWO, THREE, FOUR]),
+        ("polled[-1]", [ONE, TWO, THREE, FOUR]),
+        ("forms[none]", [ONE, TWO, THREE, FOUR]),
+        ("number", [ONE, TWO, THREE, FOUR]),
+        ("stranger[0]", [ONE, TWO, THREE, FOUR]),
+        ("", [ONE, TWO, THREE, FOUR]),
+    ],
+)
+def test_evidence_is_the_place_a_finding_names(place: str, named: list[Exchange]) -> None:
+    """A finding's place selects the exchanges to show; if the place does not exist, the whole trail is shown."""
+    observation = Observation.of([Finding("x.y", "wrong").at(exchange=place)])
+    brought = Played(RESULTS, None, (ONE, TWO, THREE, FOUR), 0.0)
+    assert list(brought.evidence(toys.UNMET, observation)) == named
+
+
+def test_evidence_has_what_it_stands_on() -> None:
+    """Evidence includes the creates of the ids in it and successful changes to them, but no refused deletions."""
+    parent = made(sent={"input": "Hi"}, body={"id": "v1_a", "status": "completed"})
+    other = made(sent={"input": "Hi"}, body={"id": "v1_b", "status": "completed"})
+    child = made(
+        sent={"input": "Hi", "previous_interaction_id": "v1_a"}, body={"id": "v1_c", "status": "completed"}
+    )
+    looked = made("GET", f"{ROOT}/v1_a", body={"id": "v1_a"})
+    deleted, again = (made("DELETE", f"{ROOT}/v1_a", status=status, body={}) for status in (200, 404))
+    grandchild = made(sent={"input": "Hi", "previous_interaction_id": "v1_c"}, body={"id": "v1_d"})
+    trail = (parent, other, looked, child, deleted, again, grandchild)
+    brought = Played({}, None, trail, 0.0)
+    assert brought.with_origins([grandchild]) == (parent, child, grandchild)
+    assert brought.with_origins([child]) == (parent, child)
+    late = made(sent={"input": "Hi", "previous_interaction_id": "v1_a"}, body={"error": {}}, status=400)
+    assert Played({}, None, (*trail, late), 0.0).with_origins([late]) == (parent, deleted, late)
+
+
+@pytest.mark.parametrize("mutant", list(MUTANTS)[::25])
+def test_every_place_the_catalogue_names_is_there(mutant: str) -> None:
+    """For every finding in the catalogue, the place that it names leads to an exchange."""
+    target = embedded(TargetOptions()).able(everything()).target
+    for exercise in {check.exercise.name: check.exercise for check in load_catalogue()}.values():
+        emulator = MUTANTS[mutant].build(embedded_settings())
+        result = play(exercise, target, ServiceDriver(emulator, emulator.clock), Ledger())
+        for check in (one for one in load_catalogue() if one.exercise is exercise):
+            for finding in result.observe(check).findings:
+                place = finding.where.exchange
+                assert not place or _exchanges_at(result.results or {}, place), f"{check.id}: {place}"

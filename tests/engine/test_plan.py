@@ -1,0 +1,125 @@
+"""Selecting checks: every check of the catalogue gets a result, and every exclusion has its reason."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from harness.engine.capabilities import Capabilities, Capability, How, everything, parse_capabilities
+from harness.engine.plan import Selection, make_plan, matches, needed_capabilities
+from harness.outcome import Level, Outcome, UsageFault
+from tests.engine import toys
+
+CATALOGUE = (toys.CREATE, toys.GET, toys.SHOULD, toys.STREAM)
+ABLE = everything()
+
+
+def fates(selection: Selection, able: Capabilities = ABLE) -> dict[str, str]:
+    """Each check's outcome, or `runs` if it will run."""
+    plan = make_plan(CATALOGUE, selection, able)
+    return {p.check.id: p.skip.outcome if p.skip else "runs" for p in plan.checks}
+
+
+@pytest.mark.parametrize(
+    ("said", "running"),
+    [
+        ({}, {"create.ok", "get.ok", "get.should", "stream.any"}),
+        ({"checks": ("get.*",)}, {"get.ok", "get.should"}),
+        ({"checks": ("get",)}, {"get.ok", "get.should"}),
+        ({"checks": ("create.ok,stream.any",)}, {"create.ok", "stream.any"}),
+        ({"exclude": ("get",)}, {"create.ok", "stream.any"}),
+        ({"level": Level.MUST}, {"create.ok", "get.ok", "stream.any"}),
+        ({"profiles": ("streaming",)}, {"stream.any"}),
+        ({"checks": ("get",), "exclude": ("get",)}, set()),
+    ],
+)
+def test_selection(said: dict[str, Any], running: set[str]) -> None:
+    """Globs, areas, levels and profiles select checks; all others are EXCLUDED, and none is missing."""
+    seen = fates(Selection(**said))
+    assert {check for check, fate in seen.items() if fate == "runs"} == running
+    assert {fate for fate in seen.values() if fate != "runs"} <= {Outcome.EXCLUDED}
+    assert len(seen) == len(CATALOGUE)
+
+
+def test_profile_off_without_capability() -> None:
+    """By default a profile whose capabilities the target lacks is not applicable, and core runs."""
+    seen = fates(Selection(), Capabilities())
+    assert seen["create.ok"] == "runs"
+    assert seen["stream.any"] == Outcome.NOT_APPLICABLE
+    assert seen["get.ok"] == Outcome.NOT_APPLICABLE
+
+
+def test_named_checks_still_need_capabilities() -> None:
+    """Naming a check overrides the profiles, but not the capabilities that the check needs."""
+    assert fates(Selection(checks=("stream.any",)), Capabilities())["stream.any"] == Outcome.NOT_APPLICABLE
+
+
+@pytest.mark.parametrize(
+    ("said", "hint"),
+    [
+        ({"checks": ("get.okk",)}, "'get.ok'"),
+        ({"exclude": ("strem",)}, "'stream'"),
+        ({"profiles": ("streming",)}, "'streaming'"),
+        ({"checks": ("zzz",)}, "no check is named 'zzz'"),
+    ],
+)
+def test_unknown_names_are_usage_faults(said: dict[str, Any], hint: str) -> None:
+    """A pattern or profile that matches nothing is an error that suggests the nearest name."""
+    with pytest.raises(UsageFault, match=hint):
+        fates(Selection(**said))
+
+
+def test_groups_share_exercises_and_cost_counts_them_once() -> None:
+    """Checks of one exercise form one group, whose cost counts once."""
+    plan = make_plan(CATALOGUE, Selection(), ABLE)
+    assert [(e.name, len(members)) for e, members in plan.groups] == [("create_and_get", 3), ("open_stream", 1)]
+    assert plan.cost == (3, 2)
+
+
+def test_declared_needs_every_capability_and_at_least_one() -> None:
+    """A check counts as declared only if it needs capabilities and all of them were declared."""
+    able = Capabilities([*everything(), Capability("store", True, How.DECLARED)])
+    declared = {p.check.id: p.declared for p in make_plan(CATALOGUE, Selection(), able).checks}
+    assert declared == {"create.ok": False, "get.ok": True, "get.should": True, "stream.any": False}
+
+
+def test_needed_capabilities_follow_the_selection() -> None:
+    """Only the capabilities that the selected checks need are probed."""
+    assert needed_capabilities(CATALOGUE, Selection(checks=("create.ok",))) == frozenset()
+    assert needed_capabilities(CATALOGUE, Selection(checks=("get.ok",))) == {"store"}
+    assert "stream" in needed_capabilities(CATALOGUE, Selection())
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["+stream"], {"stream": True}),
+        (["stream,-agents"], {"stream": True, "agents": False}),
+        (["-v1", "+auth"], {"v1": False, "auth": True}),
+    ],
+)
+def test_capability_words(words: list[str], said: dict[str, bool]) -> None:
+    """`+x` or a bare `x` declares a capability, `-x` denies it, and commas separate several."""
+    assert {item.name: item.present for item in parse_capabilities(words)} == said
+
+
+@pytest.mark.parametrize(("words", "hint"), [(["+strem"], "'stream'"), (["+v1", "-v1"], "both claimed")])
+def test_wrong_capability_words(words: list[str], hint: str) -> None:
+    """Unknown and contradictory capabilities are usage faults."""
+    with pytest.raises(UsageFault, match=hint):
+        parse_capabilities(words)
+
+
+def test_what_the_user_said_is_never_overruled() -> None:
+    """A probe never overrides a capability that the user declared or denied."""
+    found = Capabilities(parse_capabilities(["-stream"]))
+    found.settle(Capability("stream", True, How.PROBED))
+    assert "stream" not in found
+
+
+def test_an_id_is_not_a_prefix_of_a_longer_word() -> None:
+    """An area or id matches whole parts between dots, not any prefix."""
+    assert matches("get.ok", "get")
+    assert not matches("gets.ok", "get")
+    assert not matches("get.okay", "get.ok")

@@ -1,0 +1,292 @@
+"""Probing a target: few requests, true statements, nothing left behind, and no judging of a dead target."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from harness.checks import CAPABILITIES, Target
+from harness.engine.capabilities import Capabilities, How, parse_capabilities
+from harness.engine.probe import MOST_REQUESTS, Probing, probe
+from harness.outcome import TargetFault
+from harness.transport import ServiceDriver
+from harness.wire import At, Ending, Request, Response, Service
+from harness.wire import How as EndedHow
+from tests.engine.toys import ToyService, answer
+
+ALL = frozenset(CAPABILITIES)
+Rule = Callable[[Request, dict[str, Any]], bool]
+
+
+def probed(service: Service, *said: str, target: Target | None = None) -> Probing:
+    """The result of probing a toy for every capability."""
+    return probe(ServiceDriver(service), target or Target(), parse_capabilities(said), ALL)
+
+
+def present(found: Capabilities) -> set[str]:
+    """The names of the capabilities that are present."""
+    return {item.name for item in found if item.present}
+
+
+def refusing(service: Service, where: Rule, status: int = 400) -> Service:
+    """The service, except that it refuses the requests that match."""
+
+    def gate(request: Request) -> Response:
+        body = json.loads(request.body or b"{}") if request.method == "POST" else {}
+        if where(request, body):
+            return answer({"error": {"code": "invalid_request", "message": "not here"}}, status)
+        return service(request)
+
+    return gate
+
+
+def test_finds_what_the_toy_can_do() -> None:
+    """The probe reports what it saw: the toy stores, streams, thinks and runs in the background; no functions."""
+    found = probed(ToyService()).capabilities
+    assert {"store", "stream", "thoughts", "background"} <= present(found)
+    assert not present(found) & {"functions", "search", "script", "event-ids", "webhooks", "two-keys"}
+    assert len(found) == len(CAPABILITIES)
+
+
+@pytest.mark.parametrize(
+    "service",
+    [
+        ToyService(),
+        ToyService(unasked=True),
+        refusing(ToyService(), lambda _, body: bool(body) and body.get("stream") is not True),
+        refusing(ToyService(), lambda _, body: "agent" in body or (bool(body) and body.get("store") is not False)),
+    ],
+    ids=["sound", "streams unasked", "only streams", "only unstored, no agents"],
+)
+def test_never_more_requests_than_promised(service: Service) -> None:
+    """A full probe sends no more requests than promised, and counts them correctly."""
+    sent = []
+
+    def counted(request: Request) -> Response:
+        sent.append(request.method)
+        return service(request)
+
+    found = probed(counted)
+    assert found.requests == len([method for method in sent if method != "DELETE"]) <= MOST_REQUESTS
+
+
+def test_leaves_nothing_behind() -> None:
+    """Everything that a probe created is deleted."""
+    service = ToyService()
+    probed(service)
+    assert service.stored == {}
+
+
+def test_declared_capabilities_are_not_asked() -> None:
+    """A capability that the user declared is not probed, and stays as declared."""
+    found = probed(ToyService(), *(f"+{name}" for name in CAPABILITIES))
+    assert found.requests == 2
+    assert {item.how for item in found.capabilities if item.name != "script"} == {How.DECLARED}
+
+
+def test_announced_capabilities_are_taken() -> None:
+    """Capabilities that a control API announces are not probed."""
+    found = probed(ToyService(announces=["stream", "continuation"]))
+    assert found.requests == 2
+    assert "continuation" in found.capabilities
+    assert "search" not in found.capabilities
+    assert (item := found.capabilities.get("stream")) is not None
+    assert item.how is How.ANNOUNCED
+
+
+def test_a_second_key_is_a_declaration() -> None:
+    """`two-keys` is present exactly if another key was given."""
+    assert "two-keys" in probed(ToyService(), target=Target(other_key="k2")).capabilities
+
+
+@pytest.mark.parametrize(("status", "word"), [(401, "--api-key"), (403, "may not"), (429, "quota")])
+def test_refused_altogether(status: int, word: str) -> None:
+    """If a target refuses a plain create, it is not judged."""
+    with pytest.raises(TargetFault, match=word):
+        probed(ToyService(refuse=status))
+
+
+def test_unreachable() -> None:
+    """If the target gives no answer, the probe fails after one request and says how the connection failed."""
+
+    def dead(request: Request) -> Response:
+        return Response.dead(Ending(how=EndedHow.REFUSED, at=At.BEFORE_HEADERS, detail="nobody listens"))
+
+    with pytest.raises(TargetFault, match="nobody listens"):
+        probed(dead)
+
+
+@pytest.mark.parametrize(
+    ("service", "said"),
+    [
+        (ToyService(page=True), "200 <html>It works!</html>"),
+        (ToyService(refuse=404), "404 authentication: no"),
+        (ToyService(refuse=500), "500 authentication: no"),
+        (ToyService(refuse=400), "400 authentication: no"),
+    ],
+)
+def test_who_answers_no_interaction_is_not_judged(service: ToyService, said: str) -> None:
+    """If no form of create returns an interaction, the fault shows the status, the body, and what may be wrong."""
+    with pytest.raises(TargetFault) as raised:
+        probed(service)
+    assert said in str(raised.value)
+    assert "--api-version" in str(raised.value)
+    assert "--model" in str(raised.value)
+
+
+def test_who_claims_an_ability_is_judged_even_if_no_create_works() -> None:
+    """With a declared capability, a target that cleanly refuses creates is judged; one that crashes is not."""
+    found = probed(ToyService(refuse=400), "+agents")
+    assert "agents" in found.capabilities
+    for wrong in (ToyService(refuse=500), ToyService(page=True)):
+        with pytest.raises(TargetFault):
+            probed(wrong, "+agents")
+
+
+NEEDS_STREAM: Rule = lambda _, body: bool(body) and body.get("stream") is not True  # noqa: E731
+NEEDS_UNSTORED: Rule = lambda _, body: bool(body) and body.get("store") is not False  # noqa: E731
+
+
+@pytest.mark.parametrize(
+    ("service", "says", "note"),
+    [
+        (ToyService(), {}, ""),
+        (ToyService(unasked=True), {"stream": False}, "creates say stream=false"),
+        (refusing(ToyService(), NEEDS_STREAM), {}, "only answers creates with stream=true"),
+        (refusing(ToyService(), NEEDS_UNSTORED), {"store": False}, "creates say that"),
+        (
+            refusing(ToyService(), lambda r, b: NEEDS_STREAM(r, b) or NEEDS_UNSTORED(r, b)),
+            {"store": False},
+            "store=false and stream=true",
+        ),
+    ],
+    ids=["plain", "streams unasked", "only streams", "only unstored", "only unstored streams"],
+)
+def test_the_form_that_a_target_takes_is_found(service: Service, says: dict[str, Any], note: str) -> None:
+    """The form of create that a target accepts is found and used in all other creates, and a note explains it."""
+    found = probed(service)
+    assert dict(found.says) == says
+    assert "stream" in found.capabilities
+    assert "thoughts" in found.capabilities or "stream=true" in note
+    assert note in " ".join(found.notes)
+    assert bool(found.notes) is bool(note)
+
+
+LATE = 5
+
+
+class Late(ToyService):
+    """A toy whose stored interactions answer 404 for the first few reads."""
+
+    looks = 0
+
+    def _one(self, request: Request) -> Response:
+        if request.method == "GET":
+            self.looks += 1
+            if self.looks < LATE:
+                return answer({"error": {"code": "not_found", "message": "not yet"}}, 404)
+        return super()._one(request)
+
+
+def test_a_brief_404_is_waited_out() -> None:
+    """A temporary 404 after a create is waited out; a target that really keeps nothing lacks `store`."""
+    assert "store" in probed(Late()).capabilities
+    forgets = probed(ToyService(forgets=True))
+    assert "store" not in forgets.capabilities
+
+
+def test_background_without_retrieval_is_told_once() -> None:
+    """Background runs that cannot be read do not count as a capability, and a single note says so."""
+    found = probed(ToyService(forgets=True))
+    assert not present(found.capabilities) & {"background", "background-slow", "event-ids"}
+    assert [note for note in found.notes if "nobody can read" in note] == list(found.notes)
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+@pytest.mark.parametrize(
+    ("where", "names"),
+    [
+        (lambda request, _: request.segments[-1] == "webhooks", {"webhooks"}),
+        (lambda request, _: request.segments[-1] == "environments", {"environments"}),
+        (lambda _, body: "agent" in body, {"agents"}),
+        (lambda _, body: "tools" in body, {"functions", "search"}),
+        (lambda _, body: body.get("stream") is True, {"stream"}),
+        (lambda _, body: body.get("background") is True, {"background", "background-slow", "event-ids", "agents"}),
+        (lambda request, _: request.method == "GET" and "interactions" in request.segments, {"store", "auth"}),
+        (lambda request, _: request.segments[0] == "v1", {"v1"}),
+    ],
+    ids=["webhooks", "environments", "agents", "tools", "stream", "background", "reads", "v1"],
+)
+def test_a_crash_or_a_refusal_for_now_is_no_no(where: Rule, names: set[str], status: int) -> None:
+    """After a crash or temporary refusal, the capability is assumed to be present, and the checks decide."""
+    found = probed(refusing(ToyService(), where, status)).capabilities
+    assert {item.name for item in found if item.how is How.ASSUMED} == names
+    assert names <= present(found)
+
+
+def test_events_under_another_label_are_streamed() -> None:
+    """A stream with a wrong Content-Type still counts as streaming, so that the check of the header runs."""
+    found = probed(ToyService(mislabels=True)).capabilities
+    assert (item := found.get("stream")) is not None
+    assert item.present
+    assert item.note == "stream=true answered 200 application/json, and events"
+
+
+def test_not_implemented_is_a_no() -> None:
+    """A 501 means that the capability is absent."""
+    found = probed(refusing(ToyService(), lambda _, body: body.get("stream") is True, 501)).capabilities
+    assert "stream" not in found
+
+
+class Runs(ToyService):
+    """A toy that has agents, and refuses some fields in their creates."""
+
+    def __init__(self, *refused: str) -> None:
+        super().__init__()
+        self._refused = refused
+
+    def _post(self, request: Request) -> Response:
+        body = json.loads(request.body or b"{}")
+        if "agent" in body and any(field in body for field in self._refused):
+            return answer({"error": {"code": "invalid_request", "message": "not for agents"}}, 400)
+        return super()._post(request)
+
+
+@pytest.mark.parametrize(
+    ("refused", "runs", "note"),
+    [
+        ((), True, "ran"),
+        (("environment",), True, "only without environment: 400 invalid_request: not for agents"),
+        (("environment", "background"), False, "only without environment and background"),
+        (("agent",), False, "did not run: 400 invalid_request: not for agents"),
+    ],
+)
+def test_what_agents_do_not_take_is_left_out(refused: tuple[str, ...], runs: bool, note: str) -> None:
+    """An agent is found even if it runs only without `environment`, but not if it also refuses `background`."""
+    item = probed(Runs(*refused)).capabilities.get("agents")
+    assert item is not None
+    assert (item.present, note in item.note) == (runs, True), item.note
+
+
+@pytest.mark.parametrize("name", ["environments", "webhooks"])
+def test_a_collection_is_there_where_it_can_be_listed(name: str) -> None:
+    """A collection is present if it can be listed; nothing is created to find out."""
+    toy = ToyService()
+
+    def serves(request: Request) -> Response:
+        return answer({}) if request.segments[-1] == name else toy(request)
+
+    assert name in probed(serves).capabilities
+    assert name not in probed(toy).capabilities
+
+
+def test_a_declared_word_is_never_overruled_by_silence() -> None:
+    """A capability that the user denied stays denied if the target does not answer."""
+    service = refusing(ToyService(), lambda request, _: request.segments[-1] == "webhooks", 503)
+    item = probed(service, "-webhooks").capabilities.get("webhooks")
+    assert item is not None
+    assert replace(item, note="") == replace(item, note="", present=False, how=How.DENIED)

@@ -1,0 +1,253 @@
+"""A whole run: each exercise runs once, each check gets one verdict, and the user's options are obeyed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from harness.checks import Check
+from harness.engine.baseline import Baseline, Entry
+from harness.engine.capabilities import parse_capabilities
+from harness.engine.events import CheckFinished, Event, ExerciseStarted, Planned, Probed, RunFinished, RunStarted
+from harness.engine.run import RunOptions, check_target
+from harness.engine.traffic.retries import Waited
+from harness.engine.traffic.traffic_policy import TrafficPolicy
+from harness.outcome import Exit, Unmet, Verdict
+from harness.wire import Request, Response
+from tests.engine import toys
+
+
+def run(
+    catalogue: Sequence[Check], service: toys.ToyService | None = None, **options: Any
+) -> tuple[list[Event], RunFinished]:
+    """All events of a run, and its final event."""
+    target = toys.toy_target(service or toys.ToyService())
+    events = list(check_target(target, catalogue, RunOptions(**options)))
+    assert isinstance(events[-1], RunFinished)
+    return events, events[-1]
+
+
+def verdicts(finished: RunFinished) -> dict[str, Verdict]:
+    """The verdicts by check id."""
+    return {result.check.id: result.verdict for result in finished.results}
+
+
+def test_events_in_order() -> None:
+    """The events come in order: start, probe, plan, each exercise before its checks, end."""
+    events, finished = run(toys.CATALOGUE)
+    kinds = [type(event) for event in events]
+    assert kinds[:3] == [RunStarted, Probed, Planned]
+    assert kinds[3:] == [
+        ExerciseStarted,
+        CheckFinished,
+        CheckFinished,
+        ExerciseStarted,
+        CheckFinished,
+        RunFinished,
+    ]
+    assert finished.exit is Exit.OK
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_each_exercise_runs_once_and_results_keep_the_catalogue_order(jobs: int) -> None:
+    """Each exercise runs once, and results keep the catalogue's order, whatever the number of workers."""
+    service = toys.ToyService()
+    catalogue = (toys.CREATE, toys.STREAM, toys.GET, toys.ODD, toys.SHOULD)
+    _, finished = run(catalogue, service, jobs=jobs)
+    assert [result.check.id for result in finished.results] == [check.id for check in catalogue]
+    assert finished.counts[Verdict.PASS] == 3
+    assert service.stored == {}, "everything created was deleted"
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, {"get.odd": Verdict.FAIL, "get.should": Verdict.WARN}),
+        ({"strict": True}, {"get.odd": Verdict.FAIL, "get.should": Verdict.FAIL}),
+        (
+            {"baseline": Baseline([Entry("get.odd", "known", ""), Entry("create.ok", "was", "")])},
+            {"get.odd": Verdict.XFAIL, "create.ok": Verdict.STALE},
+        ),
+    ],
+)
+def test_verdicts(options: dict[str, Any], expected: dict[str, Verdict]) -> None:
+    """The verdict follows from the outcome together with level, strictness and baseline."""
+    _, finished = run((toys.CREATE, toys.ODD, toys.SHOULD), **options)
+    assert expected.items() <= verdicts(finished).items()
+
+
+def test_declared_but_broken_fails() -> None:
+    """An untestable check fails only if the capability that it needs was declared."""
+    catalogue = (toys.check("rob.declared", toys.unmet, toys.nothing, requires={"functions"}),)
+    _, probed = run(catalogue, said=())
+    _, declared = run(catalogue, said=tuple(parse_capabilities(["+functions"])))
+    assert verdicts(probed) == {"rob.declared": Verdict.NOT_APPLICABLE}
+    assert verdicts(declared) == {"rob.declared": Verdict.FAIL}
+
+
+@pytest.mark.parametrize(
+    ("service", "expected"),
+    [(toys.ToyService(), Verdict.FAIL), (toys.ToyService(forgets=True), Verdict.NOT_APPLICABLE)],
+)
+def test_one_declared_ability_is_a_promise(service: toys.ToyService, expected: Verdict) -> None:
+    """A declared capability makes an untestable check fail only if the others that it needs were found."""
+    catalogue = (toys.check("rob.declared", toys.unmet, toys.nothing, requires={"functions", "store"}),)
+    _, finished = run(catalogue, service, said=tuple(parse_capabilities(["+functions"])))
+    assert verdicts(finished) == {"rob.declared": expected}
+
+
+class Refusing(toys.ToyService):
+    """A toy that answers the probe, then refuses the first `times` GETs."""
+
+    def __init__(self, times: int, status: int = 429) -> None:
+        super().__init__()
+        self.left = times
+        self.status = status
+
+    def _one(self, request: Request) -> Response:
+        if request.method == "GET" and self.made > PROBED and self.left:
+            self.left -= 1
+            return toys.answer({"error": {"code": "rate_limit_exceeded", "message": "later"}}, self.status)
+        return super()._one(request)
+
+
+PROBED = 1
+"""The number of creates that a probe sends when only `store` matters."""
+
+
+@toys.exercise(requests=2, interactions=1)
+def reads(t: toys.Target) -> toys.Steps:
+    """POST, then GET; raises Unmet unless the GET succeeds."""
+    created = yield toys.Send(t.create(input="hi"))
+    got = yield toys.Send(t.get(json.loads(created.body)["id"]))
+    if got.status != 200:
+        raise Unmet(f"answered {got.status}")
+    return {"created": created, "got": got}
+
+
+READS = toys.check("get.read", reads, toys.got_200, requires={"store"})
+
+
+def test_a_refusal_for_now_is_waited_out() -> None:
+    """The verdict is that of the final answer; each wait is reported, and the final event has their total."""
+    told: list[int | None] = []
+    manners = TrafficPolicy(report_wait=lambda _, refusal: told.append(refusal.status))
+    _, finished = run((READS,), Refusing(3), traffic=manners)
+    assert verdicts(finished) == {"get.read": Verdict.PASS}
+    assert told == [429] * 3
+    assert finished.waited == Waited(3, 7.0)
+    assert finished.exit is Exit.OK
+
+
+@pytest.mark.parametrize(
+    ("service", "cause"), [(Refusing(1000), "429"), (Refusing(1000, 503), "503"), (Refusing(1000, 500), "500")]
+)
+def test_a_must_without_an_answer_is_not_judged(service: Refusing, cause: str) -> None:
+    """If a MUST check got no answer, the run is not green, whatever else passed, and the reason is kept."""
+    _, finished = run((toys.STREAM, READS), service)
+    assert verdicts(finished) == {"stream.any": Verdict.PASS, "get.read": Verdict.UNTESTABLE}
+    assert [(r.check.id, r.observation.unanswered) for r in finished.unjudged] == [("get.read", cause)]
+    assert finished.exit is Exit.UNREACHABLE
+
+
+def test_a_baseline_excuses_what_is_not_answered() -> None:
+    """A baseline entry excuses a check that got no answer."""
+    _, finished = run(
+        (toys.STREAM, READS), Refusing(1000, 500), baseline=Baseline([Entry("get.read", "known", "")])
+    )
+    assert finished.exit is Exit.OK
+
+
+def test_lacking_a_prerequisite_is_no_silence() -> None:
+    """A check that is untestable for another reason than a missing answer does not change the exit code."""
+    _, finished = run((*toys.CATALOGUE, toys.UNMET))
+    assert verdicts(finished)["rob.unmet"] is Verdict.UNTESTABLE
+    assert (finished.unjudged, finished.exit) == ((), Exit.OK)
+
+
+def test_clean_up_is_polite() -> None:
+    """A deletion that is temporarily refused is repeated."""
+
+    class Busy(toys.ToyService):
+        refused = False
+
+        def _one(self, request: Request) -> Response:
+            if request.method == "DELETE" and not self.refused:
+                self.refused = True
+                return toys.answer({}, 503)
+            return super()._one(request)
+
+    service = Busy()
+    _, finished = run((toys.CREATE,), service)
+    assert (service.refused, service.stored, finished.leftovers) == (True, {}, ())
+
+
+def test_fail_fast_leaves_the_rest_not_run() -> None:
+    """With fail-fast, no exercise starts after the first failure, and its checks are shown as not run."""
+    service = toys.ToyService()
+    _, finished = run((toys.ODD, toys.STREAM), service, fail_fast=True)
+    assert verdicts(finished) == {"get.odd": Verdict.FAIL, "stream.any": Verdict.NOT_RUN}
+
+
+def test_an_error_of_ours_is_not_the_targets() -> None:
+    """A bug in an exercise gives ERROR and exit code 5, with the traceback as the reason."""
+    _, finished = run((toys.CREATE, toys.RAISES))
+    assert verdicts(finished)["rob.raises"] is Verdict.ERROR
+    assert finished.exit is Exit.HARNESS_ERROR
+
+
+def test_only_failures_carry_exchanges() -> None:
+    """A check that passes keeps no exchanges, so that a long run does not hold every answer in memory."""
+    _, finished = run((toys.CREATE, toys.ODD))
+    assert [bool(result.exchanges) for result in finished.results] == [False, True]
+
+
+def test_buckets_add_up() -> None:
+    """The counts of all verdicts add up to the size of the catalogue."""
+    _, finished = run((*toys.CATALOGUE, toys.UNMET, toys.ODD), toys.ToyService(streams=False))
+    assert sum(finished.counts.values()) == 5
+
+
+def test_exercises_know_the_capabilities() -> None:
+    """Exercises get the capabilities that were found, so that they can use scripts where the target takes them."""
+    seen: list[frozenset[str]] = []
+
+    @toys.exercise(requests=0)
+    def looks(t: toys.Target) -> toys.Steps:
+        seen.append(t.capabilities)
+        yield from ()
+        return {}
+
+    run((toys.check("a.b", looks, toys.nothing, requires={"store"}),), toys.ToyService(announces=["store"]))
+    assert seen == [frozenset({"script", "store"})]
+
+
+def test_an_interrupt_cleans_up() -> None:
+    """Ctrl-C during a request still closes streams and deletes what was created, and is raised again."""
+    service = toys.ToyService()
+
+    @toys.exercise(requests=2)
+    def interrupted(t: toys.Target) -> toys.Steps:
+        yield toys.Send(t.create(input="hi"))
+        raise KeyboardInterrupt
+
+    catalogue = (toys.CREATE, toys.check("a.b", interrupted, toys.nothing))
+    with pytest.raises(KeyboardInterrupt):
+        run(catalogue, service)
+    assert service.made == 3
+    assert service.stored == {}
+
+
+def test_closing_early_cleans_up() -> None:
+    """A run that is closed early still deletes what it created."""
+    service = toys.ToyService()
+    events = check_target(toys.toy_target(service), (toys.CREATE, toys.STREAM), RunOptions())
+    for event in events:
+        if isinstance(event, CheckFinished):
+            break
+    events.close()
+    assert service.made > 1
+    assert service.stored == {}

@@ -1,0 +1,122 @@
+"""Naming a target: the version is found in the URL, an empty target is refused, and secrets are known."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.engine.capabilities import Capabilities, parse_capabilities
+from harness.engine.targets import TargetOptions, resolve_target, split_version
+from harness.outcome import UsageFault
+
+
+@pytest.mark.parametrize(
+    ("url", "root", "version"),
+    [
+        ("http://h:1", "http://h:1", ""),
+        ("http://h:1/", "http://h:1", ""),
+        ("http://h:1/v1beta", "http://h:1", "v1beta"),
+        ("http://h:1/v1/", "http://h:1", "v1"),
+        ("http://h:1/gateway/v1beta1", "http://h:1/gateway", "v1beta1"),
+        ("http://h:1/v1beta/interactions", "http://h:1", "v1beta"),
+        ("http://h:1/vault", "http://h:1/vault", ""),
+        ("http://[::1]:8000/v1", "http://[::1]:8000", "v1"),
+    ],
+)
+def test_version_in_the_url(url: str, root: str, version: str) -> None:
+    """A last path segment that looks like a version is the version; any other path belongs to the root."""
+    assert split_version(url) == (root, version)
+
+
+@pytest.mark.parametrize(
+    ("url", "said", "chosen"),
+    [
+        ("http://h", "", "v1beta"),
+        ("http://h/v1", "", "v1"),
+        ("http://h/v1", "v1beta", "v1beta"),
+        ("http://h", "/v1/", "v1"),
+    ],
+)
+def test_chosen_version(url: str, said: str, chosen: str) -> None:
+    """The option overrides the version in the URL, which overrides the default."""
+    resolved = resolve_target(url, TargetOptions(api_version=said))
+    assert resolved.target.version == resolved.info.version == chosen
+
+
+@pytest.mark.parametrize("text", [None, "", "   "])
+def test_no_target_names_the_embedded_one(text: str | None) -> None:
+    """An empty target, as from an unset variable in CI, is a usage fault that suggests `emulator`."""
+    with pytest.raises(UsageFault, match="harness check emulator"):
+        resolve_target(text, TargetOptions())
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("emulater", "did you mean 'emulator'"),
+        ("localhost:8000", "http://127.0.0.1:8000"),
+        ("ftp://h", "neither a URL"),
+        ("http://", "neither a URL"),
+        ("http://h?key=1", "a query"),
+        ("http://u:p@h", "user name"),
+        ("http://h:99999", "no valid port"),
+        ("http://h:0", "no valid port"),
+    ],
+)
+def test_what_cannot_be_a_target(text: str, hint: str) -> None:
+    """Each kind of invalid target has a message that says what to write instead."""
+    with pytest.raises(UsageFault, match=hint):
+        resolve_target(text, TargetOptions())
+
+
+def test_secrets_are_known_by_variable() -> None:
+    """Keys and secret headers are listed with their placeholders; ordinary headers are not."""
+    options = TargetOptions(
+        api_key="k1",
+        other_api_key="k2",
+        headers=(("Authorization", "Bearer tok"), ("Api-Revision", "2026-05-20"), ("X-Corp-Token", "abc")),
+    )
+    assert resolve_target("http://h", options).info.secrets == {
+        "GEMINI_API_KEY": "k1",
+        "OTHER_GEMINI_API_KEY": "k2",
+        "AUTHORIZATION": "tok",
+        "X_CORP_TOKEN": "abc",
+    }
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.2", "[::1]", "gateway.example"])
+def test_patience_does_not_depend_on_the_name_of_the_host(host: str) -> None:
+    """The settings for a target do not depend on its host name."""
+    options = TargetOptions()
+    assert (
+        resolve_target(f"http://{host}:1", options).target == resolve_target("http://127.0.0.1:1", options).target
+    )
+
+
+@pytest.mark.parametrize(
+    ("said", "keeps", "environment"),
+    [("", True, None), ("+store", True, None), ("-store", False, None), ("+environments", True, "remote")],
+)
+def test_exercises_are_told_what_the_target_lacks(said: str, keeps: bool, environment: str | None) -> None:
+    """Exercises assume a store unless it was denied, and use an environment only if environments are present."""
+    told = resolve_target("http://h", TargetOptions()).able(Capabilities(parse_capabilities([said]))).target
+    assert (told.keeps, told.environment) == (keeps, environment)
+
+
+def test_the_embedded_target_is_thrown_away() -> None:
+    """The embedded emulator has two keys of its own, never the user's, and needs no clean-up."""
+    resolved = resolve_target("emulator", TargetOptions(api_key="real"))
+    assert resolved.throwaway
+    assert "real" not in resolved.info.secrets.values()
+    assert resolved.target.key != resolved.target.other_key != ""
+
+
+def test_every_secret_of_a_header_is_known() -> None:
+    """Secrets include each cookie, repeated headers and whole values of several words, by their report names."""
+    headers = (("Cookie", "a=1st; b=2nd"), ("X-Token", "one"), ("x-token", "two"), ("X-Session", "of three words"))
+    secrets = resolve_target("http://h", TargetOptions(headers=headers)).info.secrets
+    assert {"a=1st; b=2nd", "1st", "2nd", "one", "two", "of three words"} <= set(secrets.values())
+    assert (secrets["COOKIE"], secrets["X_TOKEN"], secrets["X_SESSION"]) == (
+        headers[0][1],
+        "one",
+        "of three words",
+    )

@@ -1,0 +1,133 @@
+"""A search ends when its time is up, even while a request hangs; a request that it cut off is never a finding."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from harness.engine.traffic.deadline import MIN_TIMEOUT, Deadline, Timer, TimeUp
+from harness.engine.traffic.governed_driver import GovernedDriver
+from harness.wire import COMPLETE, By, Ending, Exchange, Frame, Headers, How, Length, LiveStream, Recorder, Request
+
+REQUEST = Request("GET", "/v1beta/interactions/v1_a")
+CUT = Ending(by=By.LIMIT, how=How.TIMEOUT, detail="nothing came in time")
+
+
+class FakeTimer(Timer):
+    """A timer with a given number of seconds left, whatever the real clock says."""
+
+    def __init__(self, left: float) -> None:
+        super().__init__(None)
+        self.rest = left
+
+    @property
+    def left(self) -> float:
+        return self.rest
+
+
+class FakeStream:
+    """A stream that ends with the given ending."""
+
+    status, headers, ended = 200, Headers(), True
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+
+    def read(self, events: int) -> list[Frame]:
+        return []
+
+    def finish(self) -> Exchange:
+        return self._exchange
+
+    def close(self) -> Exchange:
+        return self._exchange
+
+
+class FakeDriver:
+    """Answer each request with one ending after some seconds of the fake clock, and record the timeouts."""
+
+    def __init__(self, timer: FakeTimer, ending: Ending = COMPLETE, takes: float = 0.0) -> None:
+        self.timer, self.ending, self.takes = timer, ending, takes
+        self.bounds: list[float | None] = []
+
+    def send(self, request: Request, *, timeout: float | None = None) -> Exchange:
+        self.bounds.append(timeout)
+        self.timer.rest -= self.takes
+        recorder = Recorder(request)
+        recorder.head(200, Headers(), Length(0))
+        return recorder.finish(self.ending, self.takes)
+
+    def open(self, request: Request, *, timeout: float | None = None) -> LiveStream:
+        return FakeStream(self.send(request, timeout=timeout))
+
+    def together(self, requests: Sequence[Request]) -> list[Exchange]:
+        return [self.send(request) for request in requests]
+
+    def wait(self, seconds: float) -> None:
+        self.bounds.append(seconds)
+        self.timer.rest -= seconds
+
+    def close(self) -> None:
+        raise AssertionError("the driver inside is not ours to close")
+
+
+@pytest.mark.parametrize(
+    ("left", "asked", "bound"),
+    [
+        (math.inf, None, 60.0),
+        (90.0, None, 60.0),
+        (7.0, None, 7.0),
+        (90.0, 5.0, 5.0),
+        (3.0, 5.0, 3.0),
+        (0.001, None, MIN_TIMEOUT),
+    ],
+)
+def test_no_request_gets_more_time_than_there_is(left: float, asked: float | None, bound: float) -> None:
+    """A request gets the smallest of the time left, the timeout it asked for, and the user's limit per request."""
+    inner = FakeDriver(FakeTimer(left))
+    driver = bounded(inner)
+    driver.send(REQUEST, timeout=asked)
+    driver.open(REQUEST, timeout=asked)
+    driver.close()
+    assert inner.bounds == [bound, bound]
+
+
+def bounded(inner: FakeDriver) -> GovernedDriver:
+    """The driver with the deadline of its timer and a limit of 60 s per request."""
+    return GovernedDriver(inner, [Deadline(inner.timer, 60.0)], owned=False)
+
+
+ACTS: dict[str, Callable[[GovernedDriver], object]] = {
+    "send": lambda driver: driver.send(REQUEST),
+    "together": lambda driver: driver.together([REQUEST]),
+    "read": lambda driver: driver.open(REQUEST).read(1),
+    "finish": lambda driver: driver.open(REQUEST).finish(),
+}
+
+
+@pytest.mark.parametrize("act", ACTS)
+def test_what_our_clock_cut_off_is_not_handed_on(act: str) -> None:
+    """If the search's own time limit cut a request off, `TimeUp` is raised instead of returning the exchange."""
+    inner = FakeDriver(FakeTimer(7.0), CUT, takes=7.0)
+    driver = bounded(inner)
+    with pytest.raises(TimeUp, match=r"GET /v1beta/interactions/v1_a had gone unanswered for 7\.0 s"):
+        ACTS[act](driver)
+
+
+def test_what_the_target_let_hang_is_handed_on() -> None:
+    """If time is left, a request that reached the user's timeout is returned, as the target's doing."""
+    inner = FakeDriver(FakeTimer(100.0), CUT, takes=60.0)
+    assert bounded(inner).send(REQUEST).ending == CUT
+
+
+def test_waiting_ends_with_the_search() -> None:
+    """A pause is shortened to the time left, and nothing is sent after it."""
+    inner = FakeDriver(FakeTimer(0.5))
+    driver = bounded(inner)
+    with pytest.raises(TimeUp):
+        driver.wait(30.0)
+    assert inner.bounds == [0.5]
+    with pytest.raises(TimeUp):
+        driver.send(REQUEST)

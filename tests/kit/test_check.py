@@ -1,0 +1,90 @@
+"""How a check turns the findings of its judge into an observation."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.checks import Check, exercise, stopped
+from harness.checks.capabilities import new_registry
+from harness.outcome import Finding, HarnessFault, Observation, Outcome, Severity, Unmet, Where
+
+BROKEN = Finding("", "wrong")
+INFORMATION = Finding("", "odd", severity=Severity.INFORMATION)
+
+
+@exercise(requests=0)
+def nothing(t):
+    """An exercise that sends nothing."""
+    yield from ()
+    return {}
+
+
+def check_of(judge) -> Check:
+    """A check whose judge is `judge`."""
+    registry = new_registry()
+    registry.check("create.ok", nothing, title="a title", profile="core")(judge)
+    return registry.checks[0]
+
+
+def test_a_finding_gets_the_rule_and_the_only_exchange():
+    """A finding without a rule or place gets the rule of the check and its only exchange."""
+    found = check_of(lambda created: [BROKEN]).observe({"created": 1}).findings[0]
+    assert (found.rule, found.where.exchange) == ("create.ok", "created")
+
+
+def test_a_finding_is_about_what_the_check_names():
+    """If there are several exchanges, a finding without a place refers to the one named by `about`."""
+    registry = new_registry()
+    details = {"title": "a title", "profile": "core", "about": "got"}
+    registry.check("create.ok", nothing, **details)(lambda created, got: [BROKEN])
+    observation = registry.checks[0].observe({"created": 1, "got": 2})
+    assert observation.findings[0].where.exchange == "got"
+    with pytest.raises(ValueError, match="about='got'"):
+        registry.check("create.ok", nothing, **details)(lambda created: [BROKEN])
+
+
+def test_a_place_that_is_named_stays():
+    """A rule and place that the judge names itself are kept."""
+    said = Finding("create.id", "wrong", where=Where(exchange="got"))
+    assert check_of(lambda created, got: [said]).observe({"created": 1, "got": 2}).findings == (said,)
+
+
+@pytest.mark.parametrize(
+    ("before", "outcome"),
+    [([], Outcome.UNTESTABLE), ([INFORMATION], Outcome.UNTESTABLE), ([BROKEN], Outcome.NOT_MET)],
+    ids=["nothing", "information", "a breach"],
+)
+def test_an_unmet_judge_is_untestable_unless_something_was_broken(before, outcome):
+    """A missing prerequisite makes a check untestable, but never hides a breach that was found before it."""
+
+    def judge(created):
+        yield from before
+        raise Unmet("no id", race_lost=True)
+
+    observation = check_of(judge).observe({"created": 1})
+    assert observation.outcome is outcome
+    assert observation.race_lost is (outcome is Outcome.UNTESTABLE)
+
+
+def test_a_stopped_exercise_is_still_judged_by_what_it_has():
+    """After an exercise stops early, checks whose exchanges exist are judged; the others are untestable."""
+    seen = stopped({"created": 1}, "the create brought no id")
+    assert check_of(lambda created: []).observe(seen).outcome is Outcome.MET
+    assert check_of(lambda created, got: []).observe(seen) == Observation.untestable("the create brought no id")
+
+
+def test_a_judge_that_wants_what_its_exercise_never_returns_is_our_fault():
+    """A judge parameter that the exercise never returns is a defect of the harness, not an untestable check."""
+    with pytest.raises(HarnessFault, match="craeted"):
+        check_of(lambda craeted: []).observe({"created": 1})
+
+
+@pytest.mark.parametrize(
+    ("rule", "profile", "requires"),
+    [("create.okay", "core", ()), ("create.ok", "everything", ()), ("create.ok", "core", ("magic",))],
+    ids=["rule", "profile", "capability"],
+)
+def test_unknown_names_are_refused_at_import(rule, profile, requires):
+    """Registering a check under an unknown rule, profile or capability raises."""
+    with pytest.raises(ValueError, match=r"okay|everything|magic"):
+        new_registry().check(rule, nothing, title="a title", profile=profile, requires=requires)(list)

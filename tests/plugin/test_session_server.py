@@ -1,0 +1,60 @@
+"""One server for many tests: whose clock advances, and which service answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from harness.emulator import Emulator
+from harness.plugin import Environment, Session, Tenant
+from harness.wire import COMPLETE, Chunk, Chunked, Headers, LogicalClock, Pause, PieceBody, Request, Response
+
+PAUSE = 0.02
+STREAM = (Chunk(b"one"), Pause(PAUSE), Chunk(b"two"), Pause(PAUSE), Chunk(b"three"), COMPLETE)
+
+
+def slow(request: Request) -> Response:
+    """A body with two pauses."""
+    return Response(200, Headers(), Chunked(), PieceBody(STREAM))
+
+
+@pytest.fixture
+def session() -> Iterator[Session]:
+    """A session that listens."""
+    environment = Environment(())
+    environment.install()
+    session = Session(environment)
+    yield session
+    session.close()
+    environment.uninstall()
+
+
+def test_a_stream_moves_the_time_of_its_own_test(session: Session) -> None:
+    """The pauses of a stream that one test left open advance that test's clock, whichever test is running."""
+    mine, running = LogicalClock(), LogicalClock()
+    running.reached(100.0)
+    with session.serving(Tenant(slow, mine)) as left_open, session.serving(Tenant(slow, running)):
+        assert httpx.get(f"{session.url}{left_open}/any").text == "onetwothree"
+        assert (mine.now, running.now) == (pytest.approx(2 * PAUSE), 100.0)
+        assert httpx.get(f"{session.url}/any").text == "onetwothree"
+        assert (mine.now, running.now) == (pytest.approx(2 * PAUSE), pytest.approx(100.0 + 2 * PAUSE))
+
+
+PAGES = {
+    "another origin": ({"origin": "http://evil.test"}, 403),
+    "a rebound name": ({"host": "evil.test"}, 403),
+    "a simple request": ({"content-type": "text/plain"}, 415),
+}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_cannot_steer_the_emulator_of_a_test(session: Session, page: str) -> None:
+    """The control API of a test's emulator is closed to web pages, with and without the test's prefix."""
+    emulator, (headers, status) = Emulator(), PAGES[page]
+    with session.serving(Tenant(emulator, emulator.clock)) as prefix:
+        for base in (f"{session.url}{prefix}", session.url):
+            scripts = f"{base}/__harness__/scripts"
+            assert httpx.post(scripts, content=b'{"text": "evil"}', headers=headers).status_code == status
+        assert httpx.post(f"{session.url}{prefix}/__harness__/scripts", json={"text": "a"}).json() == {"queued": 1}

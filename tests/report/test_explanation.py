@@ -1,0 +1,54 @@
+"""If a check has many exchanges, its failure shows those that explain the verdict."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.engine.events import Result
+from harness.outcome import Finding, Observation, Outcome, Verdict, Where
+from harness.report.explanation import failure_text
+from harness.report.run_state import Story
+from harness.wire import Exchange
+from tests.contract.exchanges import ROOT, exchange
+from tests.engine import toys
+
+
+def made(name: str) -> Exchange:
+    """A create request and its response."""
+    return exchange(sent={"input": "Hi"}, body={"id": name, "status": "completed"})
+
+
+def explained(*exchanges: Exchange, place: str) -> list[str]:
+    """The requests that are shown, and the note about those that are not."""
+    finding = Finding("get.odd", "it is odd", where=Where(place))
+    observation = Observation(Outcome.NOT_MET, (finding,))
+    text = failure_text(Result(toys.ODD, observation, Verdict.FAIL, exchanges=exchanges), Story())
+    return [line for line in text.splitlines() if line.startswith(("> GET", "> POST", "exchanges ("))]
+
+
+@pytest.mark.parametrize(
+    ("place", "shown"),
+    [
+        ("read[0]", [f"> POST {ROOT}", f"> GET {ROOT}/v1_b?n=0", f"> GET {ROOT}/v1_b?n=1"]),
+        ("", [f"> GET {ROOT}/v1_b?n=2", f"> GET {ROOT}/v1_b?n=3", f"> GET {ROOT}/v1_c"]),
+    ],
+)
+def test_many_exchanges(place: str, shown: list[str]) -> None:
+    """The first exchanges named in findings are shown with the create they need; without names, the last ones."""
+    reads = [exchange("GET", f"{ROOT}/v1_b?n={n}") for n in range(4)]
+    told = "exchanges (3 of 7; the JSON and HTML reports have all):"
+    found = explained(made("v1_c"), made("v1_b"), *reads, exchange("GET", f"{ROOT}/v1_c"), place=place)
+    assert found == [told, *shown]
+
+
+def test_what_changed_it_comes_before_what_was_found() -> None:
+    """An exchange that changed the state, such as a delete, is shown before the one with the finding."""
+    deleted = exchange("DELETE", f"{ROOT}/v1_a", body={})
+    child = exchange(sent={"input": "Hi", "previous_interaction_id": "v1_a"}, body={"id": "v1_c"})
+    finding = Finding("get.odd", "it is odd", where=Where("child"))
+    result = Result(
+        toys.ODD, Observation(Outcome.NOT_MET, (finding,)), Verdict.FAIL, exchanges=(made("v1_a"), deleted, child)
+    )
+    lines = [line for line in failure_text(result, Story()).splitlines() if line.startswith("> ")]
+    assert lines[:1] + [line for line in lines if "DELETE" in line] == [f"> POST {ROOT}", f"> DELETE {ROOT}/v1_a"]
+    assert lines[-1].startswith('> {"input": "Hi", "previous_interaction_id": "v1_a"')

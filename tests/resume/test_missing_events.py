@@ -1,0 +1,72 @@
+"""The events that a dropped stream would still have sent, computed from the fetched interaction."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from harness.resume.missing_events import Contradiction, remainder
+
+
+def text(words: str) -> dict[str, Any]:
+    """A step of text."""
+    return {"type": "model_output", "content": [{"type": "text", "text": words}]}
+
+
+THOUGHT = {"type": "thought", "signature": "c2ln"}
+CALL = {"type": "function_call", "id": "1", "name": "f", "arguments": {}}
+
+
+def told(seen: list[Any], fetched: list[Any], *, open_steps: tuple[int, ...] = ()) -> list[str]:
+    """The missing events in short form, without the completion that always comes last."""
+    *events, last = remainder(seen, open_steps.__contains__, {"status": "completed", "steps": fetched})
+    assert last["event_type"] == "interaction.completed"
+    return [f"{event['event_type'].partition('.')[2]} {event['index']}{said(event)}" for event in events]
+
+
+def said(event: dict[str, Any]) -> str:
+    """The text or type of an event."""
+    if "delta" in event:
+        return f" {event['delta']['text']}"
+    return f" {event['step']['type']}" if "step" in event else ""
+
+
+@pytest.mark.parametrize(
+    ("seen", "open_steps", "fetched", "events"),
+    [
+        ([], (), [text("ab")], ["start 0 model_output", "delta 0 ab", "stop 0"]),
+        ([text("a")], (0,), [text("ab")], ["delta 0 b", "stop 0"]),
+        ([text("ab")], (0,), [text("ab")], ["stop 0"]),
+        ([text("ab")], (), [text("ab")], []),
+        ([THOUGHT, text("a")], (1,), [THOUGHT, text("ab")], ["delta 1 b", "stop 1"]),
+        ([THOUGHT, text("a")], (1,), [text("ab")], ["delta 1 b", "stop 1"]),
+        ([THOUGHT], (), [text("a")], ["start 1 model_output", "delta 1 a", "stop 1"]),
+        ([text("a")], (), [text("a"), CALL], ["start 1 function_call", "stop 1"]),
+    ],
+    ids=["nothing", "half", "unstopped", "all", "thought", "no thought now", "only a thought", "a call more"],
+)
+def test_the_rest_is_what_was_not_seen(
+    seen: list[Any], open_steps: tuple[int, ...], fetched: list[Any], events: list[str]
+) -> None:
+    """Each step continues where the stream stopped, with the indices of the stream."""
+    assert told(seen, fetched, open_steps=open_steps) == events
+
+
+@pytest.mark.parametrize(
+    ("seen", "open_steps", "fetched", "why"),
+    [
+        ([text("a")], (0,), [text("xy")], "step 0 has another text"),
+        ([text("a")], (), [text("ab")], "step 0 has another text"),
+        ([text("a"), text("b")], (), [text("a")], "step 1 of the stream, a model_output, is not in"),
+        ([text("a")], (), [THOUGHT], "step 0 of the stream, a model_output, is not in"),
+        ([CALL], (0,), [text("a")], "step 0 of the stream, a function_call, is not in"),
+    ],
+    ids=["open", "closed", "fewer", "other type", "open call"],
+)
+def test_what_cannot_be_joined_is_refused(
+    seen: list[Any], open_steps: tuple[int, ...], fetched: list[Any], why: str
+) -> None:
+    """An interaction that contradicts what was streamed is rejected, so that the reader gets no wrong text."""
+    with pytest.raises(Contradiction, match=why):
+        told(seen, fetched, open_steps=open_steps)

@@ -1,0 +1,85 @@
+"""The request reader gives the same requests however the bytes are split, with and without its shortcut."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.transport.http1.limits import ServerLimits
+from harness.transport.http1.request_reader import BadRequest, HeadCache, Incoming, RequestReader
+
+POST = b"POST /p HTTP/1.1\r\nhost: h\r\ncontent-length: 3\r\n\r\n"
+EXPECTING = POST.replace(b"host: h", b"expect: 100-continue")
+REQUESTS = {
+    "no body": (b"GET /p HTTP/1.1\r\nhost: h\r\n\r\n", b""),
+    "a body with a length": (POST + b"abc", b"abc"),
+    "a blank line in the body": (POST.replace(b" 3", b" 4") + b"\r\n\r\n", b"\r\n\r\n"),
+    "a body in chunks": (
+        b"POST /p HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n",
+        b"abc",
+    ),
+    "bare line feeds": (b"POST /p HTTP/1.1\ncontent-length: 3\n\nabc", b"abc"),
+    "expecting 100": (EXPECTING + b"abc", b"abc"),
+}
+
+
+def reader(**limits: int) -> RequestReader:
+    """A reader with a cache of its own."""
+    return RequestReader(HeadCache(), ServerLimits(**limits))
+
+
+def taken(reading: RequestReader, data: bytes) -> Incoming | None:
+    """Read the bytes of one arrival as a connection does: by the shortcut if possible, else step by step."""
+    incoming = reading.at_once(data)
+    if incoming is None:
+        reading.feed(data)
+        incoming = reading.take()
+    return incoming
+
+
+@pytest.mark.parametrize("step", [1, 7, 1000])
+@pytest.mark.parametrize("name", REQUESTS)
+def test_a_request_is_the_same_however_it_is_cut_and_repeated(name: str, step: int) -> None:
+    """A new head and a cached head give the same request; nothing of one request is left for the next."""
+    wire, body = REQUESTS[name]
+    reading = reader()
+    for _ in range(3):
+        seen = [taken(reading, wire[at : at + step]) for at in range(0, len(wire), step)]
+        assert [incoming.request.body if incoming else None for incoming in seen] == [None] * (len(seen) - 1) + [
+            body
+        ]
+        assert not reading.begun
+        assert not reading.expects()
+
+
+def test_the_short_cut_needs_a_known_head_and_the_whole_request() -> None:
+    """It declines a new head, part of a request, two requests at once, and any while another is under way."""
+    reading = reader()
+    assert reading.at_once(POST + b"abc") is None
+    taken(reading, POST + b"abc")
+    first = reading.at_once(POST + b"abc")
+    assert first is not None
+    assert first.request.body == b"abc"
+    for data in (POST + b"ab", POST + b"abcd", (POST + b"abc") * 2, b"\r\n" + POST + b"abc", b"", b"\r\n\r\n"):
+        assert reading.at_once(data) is None
+    reading.feed(POST[:10])
+    assert reading.at_once(POST + b"abc") is None
+
+
+def test_a_known_head_is_refused_again_when_its_body_is_too_long() -> None:
+    """The bound on bodies also holds for the shortcut."""
+    reading = reader(body_bytes=2)
+    for _ in range(2):
+        assert reading.at_once(POST + b"abc") is None
+        with pytest.raises(BadRequest, match="exceeds 2"):
+            taken(reading, POST + b"abc")
+        reading = RequestReader(reading._cache, ServerLimits(body_bytes=2))
+
+
+def test_100_continue_is_asked_for_only_while_the_body_is_missing() -> None:
+    """`expects` is true once per request, and never for one whose body came with its head."""
+    reading = reader()
+    assert taken(reading, EXPECTING) is None
+    assert [reading.expects(), reading.expects()] == [True, False]
+    assert taken(reading, b"abc") is not None
+    assert taken(reading, EXPECTING + b"abc") is not None
+    assert not reading.expects()

@@ -1,0 +1,319 @@
+"""The proxy: an upstream as a service, behind a server that blocks on threads, with or without faults."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from contextlib import ExitStack
+
+import pytest
+
+from harness.contract import PROTOCOL
+from harness.faults import cut
+from harness.outcome import UsageFault
+from harness.transport import Limits, ServerThread, UrlDriver
+from harness.transport.proxy.threaded_server import WaitingServer
+from harness.transport.proxy.upstream import Upstream
+from harness.transport.server.connection import Connection
+from harness.transport.server.server_thread import InThread
+from harness.wire import COMPLETE, Chunk, Chunked, Ending, Headers, How, Pause, Request, Response
+from tests.transport.endings_table import CASES, DEAD
+from tests.transport.peers import (
+    CountedBody,
+    RawConnection,
+    RawServer,
+    Serving,
+    connected,
+    deaf,
+    echo,
+    get,
+    raw_exchange,
+    read_head,
+    read_to_end,
+    saying,
+    until,
+)
+
+ALL = {**CASES, **DEAD}
+PASSES = [name for name, case in ALL.items() if case.closing in ("fin", "rst") and "bad" not in name]
+STREAM = {"content-type": "text/event-stream"}
+
+
+def event(number: int) -> bytes:
+    """One event."""
+    return b'data: {"event_type":"x","event_id":"e%d"}\n\n' % number
+
+
+@pytest.mark.parametrize("name", PASSES)
+def test_the_bytes_and_the_ending_of_the_upstream_pass(name: str) -> None:
+    """Through the proxy the client gets the same body, and the connection ends in the same way."""
+    case = ALL[name]
+    with (
+        ServerThread(Serving(*case.pieces, framing=case.framing)) as server,
+        InThread(WaitingServer(Upstream(server.url))) as proxy,
+    ):
+        driver = UrlDriver(proxy.url)
+        exchange = driver.send(Request("GET", "/x"))
+        driver.close()
+    assert exchange.body == case.body
+    assert (exchange.ending.how, exchange.ending.complete) == (case.ending.how, case.ending.complete)
+
+
+def test_what_arrives_is_sent_on_before_the_next_piece() -> None:
+    """The client gets the first bytes of a stream while the upstream pauses."""
+    go = threading.Event()
+
+    def handler(connection) -> None:  # type: ignore[no-untyped-def]
+        connection.send(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nab\r\n")
+        go.wait(5)
+        connection.send(b"0\r\n\r\n")
+
+    with (
+        RawServer(handler) as server,
+        InThread(WaitingServer(Upstream(server.url))) as proxy,
+        connected(proxy.port) as sock,
+    ):
+        sock.sendall(get(connection="close"))
+        received = b""
+        while not received.endswith(b"ab\r\n"):
+            received += sock.recv(65536)
+        go.set()
+        assert read_to_end(sock) == (b"0\r\n\r\n", "fin")
+
+
+def test_a_plan_cuts_the_stream_of_any_server_to_the_byte() -> None:
+    """Two events and three bytes arrive, then a reset; the next request is left alone."""
+    serving = Serving(*[Chunk(event(number)) for number in range(5)])
+    with ServerThread(serving) as server:
+        faulty = cut(Upstream(server.url), "event:2+3,rst", PROTOCOL)
+        with InThread(WaitingServer(faulty)) as proxy:
+            driver = UrlDriver(proxy.url)
+            first, second = (
+                driver.send(Request("POST", "/v1/interactions", Headers(), b'{"stream":true}')) for _ in range(2)
+            )
+            driver.close()
+    assert (first.body, first.ending.how) == (event(0) + event(1) + b"dat", How.RST)
+    assert (second.body, second.complete) == (b"".join(map(event, range(5))), True)
+
+
+def test_a_refusal_never_reaches_the_upstream() -> None:
+    """A status in the plan is the response; the server behind the proxy never sees the request."""
+    serving = Serving(Chunk(event(0)))
+    with ServerThread(serving) as server:
+        faulty = cut(Upstream(server.url), "all=status:429,retry-after:2", PROTOCOL)
+        with InThread(WaitingServer(faulty)) as proxy:
+            answer, _ = raw_exchange(proxy.port, get(connection="close"))
+    assert answer.startswith(b"HTTP/1.1 429 ")
+    assert b"retry-after: 2" in answer.lower()
+    assert serving.requests == []
+
+
+def test_a_client_that_leaves_ends_the_wait_for_the_upstream() -> None:
+    """The upstream body is closed when the client leaves, even while the body stalls."""
+    serving = Serving(Chunk(b"ab"), Ending(how=How.STALL))
+    with ServerThread(serving) as server, InThread(WaitingServer(Upstream(server.url))) as proxy:
+        with connected(proxy.port) as sock:
+            sock.sendall(get())
+            while not sock.recv(65536).endswith(b"ab\r\n"):
+                pass
+        assert serving.bodies[0].closed.wait(5)
+
+
+@pytest.mark.parametrize("leaves", [True, False], ids=["its client left", "its client stays"])
+def test_nobody_waits_for_an_answer_that_does_not_come(leaves: bool) -> None:
+    """If the upstream never answers, it sees a client's hang-up, and the proxy can still stop at once."""
+    hung_up = threading.Event()
+
+    def handler(connection: RawConnection) -> None:
+        connection.wait_for_hangup()
+        hung_up.set()
+
+    with RawServer(handler) as server, InThread(WaitingServer(Upstream(server.url))) as proxy:
+        sock = socket.create_connection(("127.0.0.1", proxy.port))
+        sock.sendall(get())
+        until(lambda: server.connections == 1)
+        if leaves:
+            sock.close()
+            assert hung_up.wait(5)
+    assert hung_up.wait(5)
+    sock.close()
+
+
+def test_limits_of_ours_do_not_stall_a_client() -> None:
+    """If the proxy cannot connect in time, the client's connection breaks; only the server may stall it."""
+    with deaf() as port:
+        upstream = Upstream(f"http://127.0.0.1:{port}", limits=Limits(connect_seconds=0.1))
+        with InThread(WaitingServer(upstream)) as proxy:
+            assert raw_exchange(proxy.port, get()) == (b"", "rst")
+
+
+def test_streams_do_not_wait_for_each_other() -> None:
+    """Fifty streams that pause are served at the same time, each with a complete response."""
+    with (
+        ServerThread(Serving(Chunk(b"a"), Pause(0.05), Chunk(b"b"))) as server,
+        InThread(WaitingServer(Upstream(server.url))) as proxy,
+    ):
+        driver = UrlDriver(proxy.url)
+        exchanges = driver.together([Request("GET", f"/{number}") for number in range(50)])
+        driver.close()
+    assert {exchange.body for exchange in exchanges} == {b"ab"}
+
+
+def test_streams_that_stand_still_keep_nobody_waiting() -> None:
+    """With 300 silent streams open, as background agents cause, the next request is answered at once."""
+    answer = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n"
+    with (
+        ServerThread(Serving(Chunk(b"a"), Ending(how=How.STALL))) as stalling,
+        InThread(WaitingServer(Upstream(stalling.url))) as proxy,
+        ExitStack() as stack,
+    ):
+        silent = [stack.enter_context(connected(proxy.port)) for _ in range(300)]
+        for sock in silent:
+            sock.sendall(get())
+        assert {read_head(sock)[:12] for sock in silent} == {answer[:12]}
+        with connected(proxy.port) as sock:
+            sock.sendall(get())
+            assert read_head(sock).startswith(answer[:12])
+
+
+class Silent:
+    """A socket that is silent for an hour before each part of its answer."""
+
+    def __init__(self) -> None:
+        self._patience = 0.0
+        self._said = [b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\n", b"abc"]
+
+    def settimeout(self, seconds: float) -> None:
+        self._patience = seconds
+
+    def recv(self, size: int) -> bytes:
+        if self._patience < 3600:
+            raise TimeoutError
+        return self._said.pop(0)
+
+    def sendall(self, data: bytes) -> None:
+        pass
+
+    def shutdown(self, how: int) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+def test_an_hour_of_silence_is_no_reason_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The proxy waits out an hour of silence before the head and in the body: timing out is up to the client."""
+    monkeypatch.setattr("harness.transport.proxy.upstream.dial", lambda *_: Silent())
+    response = Upstream("http://127.0.0.1:1")(Request("GET", "/x"))
+    pieces = [piece for piece in response.body if not isinstance(piece, Pause)]
+    assert pieces == [Chunk(b"abc"), COMPLETE]
+
+
+@pytest.mark.parametrize(("seconds", "refused"), [(590.0, False), (610.0, True)])
+def test_an_upload_may_take_ten_minutes(seconds: float, refused: bool) -> None:
+    """An upload is refused after ten minutes, not after the ten seconds that `Server` allows by default."""
+
+    async def play() -> bytes:
+        async with WaitingServer(echo) as server:
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            writer.write(get(content_length="3").replace(b"GET", b"POST", 1) + b"ab")
+            await writer.drain()
+            now = asyncio.get_running_loop().time()
+            (connection,) = await connections(server)
+            connection.sweep(now + seconds)
+            writer.write(b"c")
+            answer = await reader.readuntil(b"\r\n")
+            writer.close()
+            return answer
+
+    assert (b" 408 " in asyncio.run(play())) is refused
+
+
+async def connections(server: WaitingServer) -> list[Connection]:
+    """The connections of a server, once a request has begun on one."""
+    while not any(connection._in_request for connection in server._hub.connections):
+        await asyncio.sleep(0)
+    return list(server._hub.connections)
+
+
+def test_an_answer_that_nobody_waits_for_is_closed() -> None:
+    """If a service answers after its client left, the body is still closed once."""
+    go, asked = threading.Event(), threading.Event()
+    body = CountedBody((Chunk(b"ab"), COMPLETE))
+
+    def service(request: Request) -> Response:
+        asked.set()
+        assert go.wait(5)
+        return Response(200, Headers(), Chunked(), body)
+
+    with InThread(WaitingServer(service)) as proxy:
+        with connected(proxy.port) as sock:
+            sock.sendall(get())
+            assert asked.wait(5)
+        until(lambda: not proxy._hub.connections)
+        go.set()
+        assert body.closed.wait(5)
+    assert body.closings == 1
+
+
+@pytest.mark.parametrize(
+    ("came", "passed"),
+    [
+        (b"5\r\nab", b"2\r\nab\r\n3\r\n"),
+        (b"5\r\nabcde\r\n", b"5\r\nabcde\r\n"),
+        (b"5\r\nabcde", b"5\r\nabcde\r\n1\r\n"),
+        (b"5\r\n", b"5\r\n"),
+    ],
+)
+def test_an_open_chunk_stays_open(came: bytes, passed: bytes) -> None:
+    """The part of an open chunk that arrived is forwarded as a whole chunk; the rest as one that is cut off."""
+    head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+    with RawServer(saying(head + came)) as server, InThread(WaitingServer(Upstream(server.url))) as proxy:
+        received, closing = raw_exchange(proxy.port, get())
+    assert (received.partition(b"\r\n\r\n")[2], closing) == (passed, "fin")
+
+
+def test_an_old_client_is_told_that_its_connection_stays() -> None:
+    """An HTTP/1.0 client that asks for keep-alive gets a `connection: keep-alive` in the response."""
+    with ServerThread(echo) as server, InThread(WaitingServer(Upstream(server.url))) as proxy:  # noqa: SIM117
+        with connected(proxy.port) as sock:
+            sock.sendall(b"GET /x HTTP/1.0\r\nconnection: keep-alive\r\n\r\n")
+            assert b"connection: keep-alive" in read_head(sock)
+
+
+def test_requests_pass_with_their_body_and_keep_the_connection() -> None:
+    """Method, target and body arrive upstream; the client's connection serves the next request as well."""
+    with ServerThread(echo) as server, InThread(WaitingServer(Upstream(server.url))) as proxy:  # noqa: SIM117
+        with connected(proxy.port) as sock:
+            for number in (1, 2):
+                sock.sendall(b"POST /x?a=%d HTTP/1.1\r\nhost: h\r\ncontent-length: 2\r\n\r\nhi" % number)
+                received = b""
+                wanted = b"POST /x?a=%d hi" % number
+                while not received.endswith(wanted):
+                    received += sock.recv(65536)
+
+
+def test_no_upstream_is_a_reset() -> None:
+    """If the upstream cannot be reached, the client's connection is reset before the headers."""
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    with InThread(WaitingServer(Upstream(f"http://127.0.0.1:{port}"))) as proxy:
+        assert raw_exchange(proxy.port, get()) == (b"", "rst")
+
+
+def test_the_threads_end_with_the_server() -> None:
+    """No thread of the proxy is left running."""
+    with ServerThread(echo) as server, InThread(WaitingServer(Upstream(server.url))) as proxy:
+        raw_exchange(proxy.port, get(connection="close"))
+    until(lambda: not any(thread.name.startswith("harness-proxy") for thread in threading.enumerate()))
+
+
+def test_a_taken_port_leaves_no_thread() -> None:
+    """A port in use raises `UsageFault`, as with any server, and leaves no thread behind."""
+    before = threading.active_count()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        server = WaitingServer(echo, port=taken.getsockname()[1])
+        with pytest.raises(UsageFault, match="another host or port"), InThread(server):
+            pass
+    assert threading.active_count() == before

@@ -1,0 +1,93 @@
+"""Which bytes may be forwarded before they are parsed: none that complete a response."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from harness.transport.tap.exchange_tracker import Wiretap
+from harness.transport.tap.requests import RequestFollower
+from tests.transport.peers import get
+
+HEADS = (
+    b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n",
+    b"HTTP/1.1 200 OK\ntransfer-encoding: chunked\n\n",
+    b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n",
+    b"HTTP/1.1 204 No Content\r\nx: 1\r\n\r\n",
+    b"HTTP/1.1 103 Early Hints\r\nlink: <x>\r\n\r\nHTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked, gzip\r\n\r\n",
+)
+CONTENTS = st.lists(st.sampled_from([b"data: {}\n\n", b"0", b"\n0\r\n\r\n", b"x" * 16, b"\n"]), max_size=4)
+LINE_ENDS = st.sampled_from([b"\r\n", b"\n"])
+LAST = st.sampled_from([b"0", b"000", b"0;last", b"0 \t", b"00 ;a=b"])
+TRAILERS = st.sampled_from([b"", b"x-sum: 1\r\n", b"0: 0\n"])
+
+
+@st.composite
+def answers(draw: st.DrawFn) -> bytes:
+    """A complete, mostly valid response, then perhaps surplus bytes."""
+    head, contents = draw(st.sampled_from(HEADS)), draw(CONTENTS)
+    if b"%d" in head:
+        return head % len(b"".join(contents)) + b"".join(contents)
+    if b"chunked" not in head:
+        return head + b"".join(contents)
+    end = draw(LINE_ENDS)
+    body = b"".join(b"%X%b%b%b" % (len(content), end, content, end) for content in contents)
+    return head + body + draw(LAST) + end + draw(TRAILERS) + end + draw(st.sampled_from([b"", b"junk"]))
+
+
+def pieces_of(data: bytes, cuts: list[int]) -> list[bytes]:
+    """`data`, split at `cuts` as it might arrive."""
+    places = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
+    return [data[begin:end] for begin, end in pairwise(places) if begin != end]
+
+
+@given(answers(), st.lists(st.integers(0, 4096), max_size=6), st.sampled_from([b"GET", b"HEAD"]))
+@example(HEADS[0] + b"1\r\na\r\n0\r\n\r\n", [len(HEADS[0]) + 7], b"GET")
+@example(HEADS[0] + b"1\r\na\r\n0\r\n\r\n", [len(HEADS[0]) + 9], b"GET")
+@example(HEADS[0] + b"0\r\nx: 1\r\n\r\n", [len(HEADS[0]) + 3], b"GET")
+@example(HEADS[0], [], b"HEAD")
+def test_what_passes_unseen_makes_no_answer_whole(answer: bytes, cuts: list[int], method: bytes) -> None:
+    """However a response is split, the piece that completes it waits until the response is recorded."""
+    wire = Wiretap("target")
+    wire.upward(get(connection="close").replace(b"GET", method, 1), 0.0)
+    for piece in pieces_of(answer, cuts):
+        unseen = wire.passes(piece)
+        finished = wire.downward(piece, 1.0).finished
+        assert not unseen or not any(exchange.complete for exchange in finished)
+
+
+def test_the_pieces_of_a_stream_pass_unseen() -> None:
+    """Every piece but the last is forwarded unparsed: the head, whole chunks, a chunk that comes in two reads."""
+    wire = Wiretap("target")
+    wire.upward(get(), 0.0)
+    event = b"data: {}\n\n"
+    chunk = b"A\r\n" + event + b"\r\n"
+    reads = [HEADS[0] + chunk, chunk * 3, b"A\r\ndata:", b" {}\n\n\r\n", chunk, b"0\r\n\r\n"]
+    seen = []
+    for read in reads:
+        seen.append(wire.passes(read))
+        wire.downward(read, 1.0)
+    assert seen == [True, True, True, True, True, False]
+
+
+def test_what_is_pipelined_is_looked_at() -> None:
+    """If two responses are due, bytes are parsed first: the end of the first may be anywhere."""
+    wire = Wiretap("target")
+    wire.upward(get() * 2, 0.0)
+    assert not wire.passes(HEADS[0] + b"A\r\n")
+
+
+def test_a_request_is_kept_once() -> None:
+    """However often a whole request is asked for, its body is one and the same, and what gathered it is empty."""
+    requests = RequestFollower("target")
+    requests.feed(b"POST /v1beta/interactions HTTP/1.1\r\nhost: x\r\ncontent-length: 6\r\n\r\nabc", 0.0)
+    [asked] = requests.asked
+    assert asked.request.body == b"abc"
+    requests.feed(b"def", 1.0)
+    assert asked.request.body == b"abcdef"
+    assert asked.request.body is asked.request.body
+    assert not asked.body

@@ -1,0 +1,157 @@
+"""A link's back-pressure, tested without sockets: the link stops reading what it cannot forward."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Iterable
+
+import pytest
+
+from harness.transport.tap.link import Link
+from harness.wire import Exchange, How
+from tests.transport.peers import get
+
+
+class Noted(asyncio.Transport):
+    """A transport that accepts every write, and notes whether reading is paused."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reading = True
+        self.written = b""
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.written += bytes(data)
+
+    def is_closing(self) -> bool:
+        return False
+
+    def pause_reading(self) -> None:
+        self.reading = False
+
+    def resume_reading(self) -> None:
+        self.reading = True
+
+    def abort(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+class Board:
+    """A tap whose dialling never finishes."""
+
+    authority = "target"
+    encoding = None
+    most = 1 << 20
+
+    async def dial(self, protocol: asyncio.Protocol) -> None:
+        await asyncio.get_running_loop().create_future()
+
+    def keep(self, exchanges: Iterable[Exchange]) -> Awaitable[object] | None:
+        return None
+
+    def over(self, link: Link) -> None:
+        pass
+
+    def lost(self, reason: str) -> None:
+        pass
+
+
+def test_a_client_that_says_much_before_there_is_an_upstream_is_not_read_on() -> None:
+    """At most a quarter of a mebibyte is read before there is an upstream; then all of it is sent, in order."""
+
+    async def play() -> None:
+        link, client, upstream = Link(Board()), Noted(), Noted()
+        link.client_came(client)
+        head = get(content_length="1000000").replace(b"GET", b"POST", 1)
+        link.from_client(head + b"a" * 200_000)
+        assert client.reading
+        link.from_client(b"b" * 100_000)
+        assert not client.reading
+        link.upstream_came(upstream)
+        assert client.reading
+        assert upstream.written.endswith(b"a" * 200_000 + b"b" * 100_000)
+        await asyncio.gather(*link.stop(), return_exceptions=True)
+
+    asyncio.run(play())
+
+
+HEAD = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+CHUNK = b"A\r\ndata: {}\n\n\r\n"
+
+
+class Keeping(Board):
+    """A tap that remembers the exchanges it was given."""
+
+    def __init__(self) -> None:
+        self.kept: list[Exchange] = []
+
+    def keep(self, exchanges: Iterable[Exchange]) -> Awaitable[object] | None:
+        self.kept += exchanges
+        return None
+
+
+@pytest.mark.parametrize("end", ["reset", "hang up", "stop", "complete"])
+def test_what_passed_before_it_was_looked_at_is_in_the_record(end: str) -> None:
+    """A stream's first bytes are forwarded at once, and are in the record however the exchange ends."""
+
+    async def play() -> None:
+        board = Keeping()
+        link, client, upstream = Link(board), Noted(), Noted()
+        link.client_came(client)
+        link.upstream_came(upstream)
+        link.from_client(get())
+        link.from_upstream(HEAD + CHUNK)
+        assert client.written == HEAD + CHUNK
+        if end == "reset":
+            link.upstream_left(How.RST)
+        elif end == "hang up":
+            link.client_left(How.FIN)
+        elif end == "complete":
+            link.from_upstream(b"0\r\n\r\n")
+        tasks = link.stop()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        (exchange,) = board.kept
+        assert exchange.status == 200
+        assert exchange.body == b"data: {}\n\n"
+        assert exchange.complete == (end == "complete")
+
+    asyncio.run(play())
+
+
+def test_what_passed_is_looked_at_though_nothing_follows() -> None:
+    """Forwarded bytes are parsed soon afterwards, not only when the next byte arrives."""
+
+    async def play() -> None:
+        board = Keeping()
+        link, client = Link(board), Noted()
+        link.client_came(client)
+        link.upstream_came(Noted())
+        link.from_client(get())
+        link.from_upstream(HEAD + b"X\r\n")
+        while not board.kept:
+            await asyncio.sleep(0)
+        assert board.kept[0].ending.how is How.BAD_HTTP
+        await asyncio.gather(*link.stop(), return_exceptions=True)
+
+    asyncio.run(play())
+
+
+def test_a_side_that_is_full_stops_the_other() -> None:
+    """A side is read again only when every reason to pause it is gone."""
+
+    async def play() -> None:
+        link, client, upstream = Link(Board()), Noted(), Noted()
+        link.client_came(client)
+        link.upstream_came(upstream)
+        link.hush("upstream", "full")
+        link.hush("upstream", "keeping")
+        link.unhush("upstream", "full")
+        assert (client.reading, upstream.reading) == (True, False)
+        link.unhush("upstream", "keeping")
+        assert upstream.reading
+        await asyncio.gather(*link.stop(), return_exceptions=True)
+
+    asyncio.run(play())

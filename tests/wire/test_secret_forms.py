@@ -1,0 +1,46 @@
+"""The secrets in a header are extracted whole and in parts, and every way to write a secret is known."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+
+import pytest
+
+from harness.wire.secret_forms import cores, secrets_in_header, spellings, unescaped
+
+BASIC = b64encode(b"user:pass:word").decode()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "secrets"),
+    [
+        ("x-goog-api-key", "k", ["k"]),
+        ("Authorization", "Bearer t", ["t"]),
+        ("authorization", f"basic  {BASIC}", [BASIC, "pass:word"]),
+        ("Authorization", "Basic ###", ["###", ""]),
+        ("Authorization", "Digest a=1, b=2", ["Digest a=1, b=2", "a=1, b=2"]),
+        ("Cookie", "a=1; b=2", ["a=1; b=2", "1", "2"]),
+        ("Set-Cookie", "a=1; Path=/", ["a=1; Path=/", "1"]),
+    ],
+)
+def test_what_a_header_holds(name: str, value: str, secrets: list[str]) -> None:
+    """A header yields its value without the auth scheme, then the password, each cookie or what follows a word."""
+    assert secrets_in_header(name, value) == secrets
+
+
+def test_every_spelling_of_a_secret() -> None:
+    """A secret is generated percent-encoded in either hex case, and with or without escaped slashes."""
+    assert {"a/b+c=", "a%2Fb%2Bc%3D", "a%2fb%2bc%3d", "a/b%2Bc%3D", r"a\/b+c="} <= set(spellings("a/b+c="))
+
+
+@pytest.mark.parametrize("before", ["", "u", "u:", "u:v", "user:"])
+def test_base64_shows_a_core(before: str) -> None:
+    """Wherever a secret starts within base64-encoded text, one of its cores appears in the result."""
+    packed = b64encode(f"{before}canary-0123456789{before}".encode()).decode()
+    assert any(core in packed for core in cores("canary-0123456789"))
+
+
+@pytest.mark.parametrize("text", [r"\u0061\u002Fb", r"\\u0061/b", r"a\/b", "%61%2Fb", "a%2fb"])
+def test_escapes_are_undone(text: str) -> None:
+    """JSON escapes, doubled ones included, and percent-encoding are undone."""
+    assert unescaped(text) == "a/b"

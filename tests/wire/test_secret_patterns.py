@@ -1,0 +1,159 @@
+"""Detection finds what looks like a credential and ignores ordinary text and placeholders."""
+
+from __future__ import annotations
+
+from time import perf_counter
+
+import pytest
+
+from harness.wire.secret_patterns import CREDENTIALS, SecretFields, is_secret_header, is_secret_name, sightings
+
+INNOCENT = (
+    "AIza",
+    "the bearer of this letter",
+    "Bearer authentication",
+    "Bearer realm=example",
+    "Bearer <your token here please>",
+    "task-force-of-the-year-2024-and-later",
+    "sk-learn",
+    "key=value",
+    "?key=abc",
+    "?key=REDACTED-1",
+    "?key=${GEMINI_API_KEY}",
+    "monkey=banana-split-12345",
+    "max_output_tokens=123456789012",
+    "total_tokens: 1234567890",
+    "password: ****",
+    "api_key = os.environ['X']",
+    "http://localhost:8080/v1",
+    "http://127.0.0.1/x?a=b",
+    "https://example.com/10.0.0.1",
+    "https://10.example.com/",
+    "v1_REDACTED_1",
+    "signature_REDACTED_1",
+    "https://username@host.de/v1",
+    "ssh://git@host.de/v1beta2",
+    'form-data; name="file"; filename="key.pem"\r\n\r\nhm',
+)
+
+
+@pytest.mark.parametrize("text", INNOCENT)
+def test_innocent(text: str) -> None:
+    """Ordinary text, placeholders and loopback addresses are not reported as secrets."""
+    assert list(sightings(text)) == []
+
+
+GUILTY = (
+    ("https://u:pa55@host/x", "pa55"),
+    ("http://10.1.2.3:80/x", "10.1.2.3"),
+    ("http://192.168.0.7", "192.168.0.7"),
+    ("https://me:x@172.20.1.1/", "172.20.1.1"),
+    ("https://db.corp.internal/", "db.corp.internal"),
+    ("https://a.b/c?X-Goog-Signature=abcdef0123", "abcdef0123"),
+    ("a&access_token=abcdefgh", "abcdefgh"),
+    ("Authorization: Bearer abcdefg9.ijk", "abcdefg9.ijk"),
+    ("client_secret: 'abc123def456ghi'", "abc123def456ghi"),
+    ("export GEMINI_API_KEY=abc123def456ghi", "abc123def456ghi"),
+    ("AWS_SECRET_ACCESS_KEY=wJa1r/K7MDENG", "wJa1r/K7MDENG"),
+    ("refresh_token: abc123def456ghi", "abc123def456ghi"),
+    ("https://0auth2token@host.de/x", "0auth2token"),
+    ("/x;key=abcdefgh", "abcdefgh"),
+    ("https://a.b/c#access-token=abcdefgh", "abcdefgh"),
+    ("/x?api-key=abcdefgh", "abcdefgh"),
+    ('form-data; name="my_api_key"\r\nContent-Type: text/plain\r\n\r\nhm\r\n--B', "hm"),
+)
+
+
+@pytest.mark.parametrize(("text", "secret"), GUILTY)
+def test_guilty(text: str, secret: str) -> None:
+    """Credentials in URLs, private hosts and values of secret names are found with their exact span."""
+    assert secret in {text[seen.start : seen.end] for seen in sightings(text)}
+
+
+HEADERS = (
+    ("authorization", True),
+    ("x-goog-api-key", True),
+    ("Proxy-Authorization", True),
+    ("set-cookie", True),
+    ("x-auth-token", True),
+    ("x-ratelimit-remaining-tokens", False),
+    ("www-authenticate", False),
+    ("access-control-allow-credentials", False),
+    ("X-Session-Id", True),
+    ("content-type", False),
+    ("X_API_KEY", True),
+    ("Ocp-Apim-Subscription-Key", True),
+    ("X-Access-Key", True),
+    ("x-jwt-assertion", True),
+    ("X-Passphrase", True),
+    ("idempotency-key", False),
+    ("sec-websocket-key", False),
+    ("x-cache-key", False),
+)
+
+
+@pytest.mark.parametrize(("name", "secret"), HEADERS)
+def test_header_names(name: str, secret: bool) -> None:
+    """A header is recognised as secret by its name; rate limits on tokens are not secret."""
+    assert is_secret_header(name) == secret
+
+
+NAMES = (
+    ("api_key", True), ("GEMINI_API_KEY", True), ("X-Auth-Token", True), ("db_password", True),
+    ("githubToken", True), ("total_tokens", False), ("next_page_token", False), ("token", False),
+    ("continuation_token", False), ("secretary", False),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "secret"), NAMES)
+def test_names_of_fields(name: str, secret: bool) -> None:
+    """A field is recognised as secret by the end of its name; token counts and page tokens are not secret."""
+    assert is_secret_name(name) == secret
+
+
+FIELDS = SecretFields({"token"}, inside={"env": None, "headers": None, "box": {"value"}}, spared={"credential"})
+PLACES = (
+    (("token",), True), (("a", "", "Token"), True), (("token", "deep"), True), (("tokens",), False),
+    (("db_password",), True), (("env",), False), (("env", "A"), True), (("env", "A", "value"), True),
+    (("env", "A", "credential"), False), (("env", "CREDENTIAL"), True), (("env", "name"), True),
+    (("env", "", "name"), False), (("env", "", "value"), True), (("headers", "X-Any"), True),
+    (("headers", "Content-Type"), False), (("header", "X-Session"), True), (("header", "X-Any"), False),
+    (("value",), False), (("box", "a", "value"), True), (("box", "a", "id"), False), ((), False),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("path", "secret"), PLACES)
+def test_places(path: tuple[str, ...], secret: bool) -> None:
+    """A value is secret by its own name or by what contains it, unless it is a name or a reference."""
+    assert FIELDS.covers(path) == secret
+
+
+def test_where_a_body_stands() -> None:
+    """Of the segments of a path, only those that can contain secrets are returned."""
+    assert FIELDS.above(["v1", "box", "token"]) == ("box",)
+
+
+@pytest.mark.parametrize("text", ["http://10.1.2.3:80/x", "https://db.corp.internal/"])
+def test_private_places_are_no_credentials(text: str) -> None:
+    """A private host is kept out of shared files but may be shown on a screen."""
+    assert list(sightings(text))
+    assert not list(sightings(text, CREDENTIALS))
+
+
+ENDLESS = (
+    "secret" * 10_000, "://" + "a1" * 20_000, "form-data;" * 10_000, "form-data; name=key" * 5_000, "eyJ" * 10_000,
+    "sk-" * 10_000, "https://a@" * 10_000, "x@" * 20_000 + "://", ";key=" * 10_000, "api_key=" * 10_000,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ENDLESS, ids=lambda text: text[:12])
+def test_long_texts_cost_what_they_are_long(text: str) -> None:
+    """Detection takes time proportional to the length of the text, without backtracking."""
+    short, long = (min(_seconds(text[: len(text) // parts]) for _ in range(3)) for parts in (4, 1))
+    assert long < 8 * short + 0.05
+
+
+def _seconds(text: str) -> float:
+    began = perf_counter()
+    list(sightings(text))
+    return perf_counter() - began
