@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from harness.contract.judge.history_judge import HistoryJudge
+from harness.contract.judge.history_judge import DECIDES, HistoryJudge
 from harness.contract.judge.replies import REPLIES
+from harness.contract.rules import BY_ID
 from harness.outcome import Severity
 from harness.wire import Ending, How
 from tests.contract.exchanges import ROOT, exchange
@@ -257,9 +258,12 @@ def test_a_history_that_proves_nothing_is_withheld(rule: str) -> None:
     assert [finding for finding in judgement.findings if finding.rule == rule] == []
 
 
-def test_every_row_of_replies_is_a_row_here() -> None:
-    """Each rule with a row of statuses is proven by a history."""
-    assert {rule.partition("/")[0] for rule in REPLIES} <= RULES.keys()
+def test_every_rule_that_it_decides_is_a_row_here() -> None:
+    """The judge decides the rules it declares, no more and no less, among them all that have a row of statuses."""
+    histories = [history for row in RULES.values() for history in (row.broken, row.kept, row.withheld)]
+    judged = {rule for history in histories for rule in judge_all(history).judged}
+    assert judged == DECIDES == RULES.keys()
+    assert {rule.partition("/")[0] for rule in REPLIES} <= DECIDES <= BY_ID.keys()
 
 
 @pytest.mark.parametrize("rule", RULES)
