@@ -17,9 +17,8 @@ from harness.contract.judge.wording import format_answer, format_value
 from harness.outcome import Finding, Severity
 from harness.wire import Exchange
 
-_UNDECIDED = ("in_progress", "queued", "cancelled")
-"""What the answer to a cancel that came in time may show: it may take effect a little later."""
-
+_RUNNING = ("in_progress", "queued")
+"""What the answer to a cancel that came in time may show, because it may take effect a little later."""
 
 # --- cancels
 
@@ -47,9 +46,10 @@ def _judge_in_time(state: HistoryState, model: InteractionModel, exchange: Excha
     if status is None:
         model.cancelled = True
         return
-    if status in _UNDECIDED or state.is_certain(model):
-        model.cancelled = True
-        state.decide("cancel.state", [] if status in _UNDECIDED else judge_cancelled(status))
+    if status in (*_RUNNING, "cancelled") or state.is_certain(model):
+        model.cancelled, model.in_time = True, state.deterministic or status == "cancelled"
+    if model.cancelled and status not in _RUNNING:
+        state.decide("cancel.state", judge_cancelled(status))
     if status == "cancelled":
         model.status = status
 

@@ -21,7 +21,7 @@ from harness.outcome import Finding
 from harness.wire import Exchange
 
 GRACE = 5
-"""How many looks may show the old status after a cancel: the documentation mentions a slight delay."""
+"""How many looks may show the old status after a cancel that came in time; elsewhere a caller waits."""
 
 
 # --- whole
@@ -41,7 +41,7 @@ def judge_look(state: HistoryState, model: InteractionModel, exchange: Exchange,
     if state.decide("bg.same-id", agreement.judge_identity("bg.same-id", model.id, body.get("id"))):
         return
     before = model.status
-    judge_status(state, model, read(exchange).status or "")
+    judge_status(state, model, read(exchange).status or "", awaited=intent.awaited)
     if state.sole_client and model.background:
         _judge_awaited(state, model, intent)
     if state.sole_client and model.parent is not None and not model.echoed:
@@ -50,17 +50,16 @@ def judge_look(state: HistoryState, model: InteractionModel, exchange: Exchange,
         _judge_output(state, model, before, body, _wants_input(exchange))
 
 
-def judge_status(state: HistoryState, model: InteractionModel, status: str) -> None:
+def judge_status(state: HistoryState, model: InteractionModel, status: str, *, awaited: bool = False) -> None:
     """Judge a status that was shown: it must be able to follow the last one and reflect a cancel."""
     before, model.status, model.read_on = model.status, status, False
     if model.cancelled:
-        _judge_cancelled(state, model, before)
+        _judge_cancelled(state, model, before, awaited=awaited)
     elif before and status:
         state.decide(agreement.rule_of_change(before), agreement.judge_changes((before, status)))
     suspicion, model.suspicion = model.suspicion, ""
-    if suspicion:
-        still = [Finding(suspicion, _SUSPICIONS[suspicion], "a settled run", status)] if model.running else []
-        state.decide(suspicion, still)
+    if suspicion and model.running:  # else the run may have settled before the request came: nothing is proven
+        state.decide(suspicion, [Finding(suspicion, _SUSPICIONS[suspicion], "a settled run", status)])
 
 
 _SUSPICIONS = {
@@ -83,15 +82,18 @@ def _judge_awaited(state: HistoryState, model: InteractionModel, intent: Intent)
         state.decide("bg.settles", agreement.judge_end_status(model.status))
 
 
-def _judge_cancelled(state: HistoryState, model: InteractionModel, before: str) -> None:
+def _judge_cancelled(state: HistoryState, model: InteractionModel, before: str, *, awaited: bool) -> None:
     status = model.status
     if before == "cancelled":
         state.decide("cancel.stays", agreement.judge_stays((before, status)))
     elif status == "cancelled":
         state.decide("cancel.state")
+    elif is_settled(status) and not model.in_time:
+        model.cancelled = False
     else:
         model.looks_since_cancel += 1
-        if is_settled(status) or model.looks_since_cancel > GRACE:
+        late = awaited or (model.in_time and model.looks_since_cancel > GRACE)
+        if late or is_settled(status):
             state.decide("cancel.state", agreement.judge_cancelled(status))
 
 
@@ -173,12 +175,10 @@ def judge_end(state: HistoryState, model: InteractionModel, reading: PartialRead
     state.decide(_rule_of_opening(model, reading.after))
     _judge_named(state, model, exchange)
     over = stream.completed is not None or (stream.whole and not reading.resumed)
-    if (
-        model.cancelled
-        and over
-        and state.decide("cancel.stream-ends", agreement.judge_cancelled_end(read(exchange).events))
-    ):
-        return
+    if over and model.cancelled and (model.in_time or model.status == "cancelled"):
+        ends_otherwise = state.decide("cancel.stream-ends", agreement.judge_cancelled_end(read(exchange).events))
+        if ends_otherwise:
+            return
     if reading.position is None:
         return
     if stream.whole:

@@ -78,15 +78,12 @@ def take_events(timeline: Timeline, reading: PartialReading, events: Sequence[Ev
 def judge_short(timeline: Timeline, reading: PartialReading) -> Judgement:
     """Judge a reading that came to an orderly end: it must have reached the end of the timeline."""
     judgement = Judgement()
-    if reading.position is None:
-        return judgement
-    rule = _rule(timeline, reading, reading.position)
-    short: list[Finding] = []
-    if reading.position < len(timeline.events):
+    if reading.position is not None and reading.position < len(timeline.events):
+        rule = _rule(timeline, reading, reading.position)
         missing = _format(timeline.events[reading.position])
-        short = [Finding(rule, "a reading ended before the end of the stream", missing, "the end")]
+        message = "a reading ended before the end of the stream"
+        judgement.decide(rule, [Finding(rule, message, missing, "the end")])
         reading.position = None
-    judgement.decide(rule, short)
     return judgement
 
 
