@@ -338,6 +338,64 @@ def test_a_stream_that_was_read_in_parts_is_judged_at_its_end() -> None:
         assert [finding.rule for finding in judge.finish(model, reading, end).findings] == found
 
 
+BARE = Heard(exchange("GET", f"{ROOT}/a", body=["a"]))
+AS_JSON = Heard(exchange("GET", f"{ROOT}/a?stream=true", body={"id": "a"}))
+ALSO: dict[str, tuple[list[Heard], set[str]]] = {
+    "a child of another project": ([made(), foreign(child())], {"store.isolation/chain"}),
+    "a child of another project, refused": ([made(), foreign(child(400))], set()),
+    "a stream that refuses a right create": ([streamed([error()])], {"create.ok"}),
+    "a stream that refuses a wrong create": (
+        [
+            Heard(
+                exchange(label="text/event-stream", body=frames([error()])),
+                later(made(), refused_by="create.both").intent,
+            )
+        ],
+        set(),
+    ),
+    "a look that brings a list": ([made(), BARE], {"get.ok"}),
+    "a stream that is JSON": ([begun(), AS_JSON], {"resume.opens"}),
+    "a foreground stream that is JSON": ([made(), AS_JSON], {"resume.foreground"}),
+    "a cancel that brings no interaction": ([begun(), cancel(None)], {"cancel.ok"}),
+    "a cancel of another": (
+        [begun(), Heard(exchange("POST", f"{ROOT}/a/cancel", body={"id": "b", "status": "cancelled"}))],
+        {"cancel.ok"},
+    ),
+    "a cancel of what was deleted": ([*GONE, cancel(http=302)], {"cancel.unknown"}),
+    "an interaction of others": ([look(of="x", identity="y"), stream(), cancel(), delete()], set()),
+    "text that is stored in two parts": (
+        [
+            streamed(),
+            look(steps=[{**TEXT[0], "content": [{"type": "text", "text": "h"}, {"type": "text", "text": "i"}]}]),
+        ],
+        set(),
+    ),
+    "a field that no event carries": ([made(), look(steps=[{**TEXT[0], "note": ""}])], {"get.matches-post"}),
+    "a delete that says too much": ([made(), delete(body={"done": True})], {"del.ok"}),
+    "nothing of this API": ([Heard(exchange("GET", "/v1beta/models", body={}))], set()),
+}
+"""More histories, with the codes of all that is found."""
+
+
+@pytest.mark.parametrize(("history", "codes"), ALSO.values(), ids=ALSO)
+def test_more_histories(history: list[Heard], codes: set[str]) -> None:
+    """Each history breaks exactly the rules listed with it."""
+    found = [finding for finding in judge_all(history).findings if finding.severity is not Severity.INFORMATION]
+    assert {finding.stable_code for finding in found} == codes
+
+
+def test_a_part_that_was_refused_or_is_no_stream_is_judged() -> None:
+    """A stream that was opened to be read in parts and is a refusal, or JSON, breaks the rule of its opening."""
+    judge = HistoryJudge(sole_client=True)
+    judge.note(begun().exchange)
+    model = judge.interactions[0]
+    refused = judge.refuse(model, None, stream(http=404).exchange)
+    no_stream = judge.finish(model, judge.open(model, None), AS_JSON.exchange)
+    busy = judge.refuse(model, None, stream(http=503).exchange)
+    assert [finding.rule for finding in refused.findings + no_stream.findings] == ["resume.opens", "resume.opens"]
+    assert busy.findings == []
+
+
 RUNS_ON = [begun(), cancel("in_progress"), *[look("in_progress")] * 9]
 RACES: dict[str, tuple[list[Heard], set[str]]] = {
     "a run that ended before its cancel came": ([begun(), cancel(http=400), look()], set()),
