@@ -1,6 +1,6 @@
 """The options that say who may call a server, and who may steer it; shared by `serve`, `replay` and `proxy`.
 
-Layer 6. Must not know what is served.
+Layer 7. Must not know what is served.
 """
 
 from __future__ import annotations

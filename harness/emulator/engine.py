@@ -1,8 +1,7 @@
 """The operations on interactions of one session: create, get, cancel, delete.
 
 Layer 2. The parts of the service are wired together here. The type of each part is a class attribute, so that a
-mutant can replace it by a subclass that overrides one method. Must not know the network or the control API; the
-caller holds the lock.
+mutant can replace it by a subclass. Must not know the network or the control API; the caller holds the lock.
 """
 
 from __future__ import annotations

@@ -46,10 +46,11 @@ class Emulator:
         """Answer one request. A Refusal becomes an error response."""
         with self._lock:
             self.clock.tick()
+            where = route(request.target)
             try:
-                return self.dispatch(request, route(request.target))
+                return self.dispatch(request, where)
             except Refusal as refusal:
-                return self.refused(refusal)
+                return self.refused(refusal, request, where)
 
     def dispatch(self, request: Request, where: Route) -> Response:
         """Pass a routed request to the part that handles it. Raises Refusal."""
@@ -67,13 +68,15 @@ class Emulator:
             project = "default"
         else:
             project = engine.auth.project(request, where.query)
-        call = Call(request, where.segments, where.query, None, project, where.vertex)
-        response = engine.handle(call)
-        if response is None:
-            response = engine.neighbours.handle(self.with_body(call))
+        response = self.perform(engine, Call(request, where.segments, where.query, None, project, where.vertex))
         if response is None:
             raise self.unknown_path(request, where)
         return response
+
+    def perform(self, engine: Engine, call: Call) -> Response | None:
+        """Perform the operation of an authenticated call; None if its path has none. Raises Refusal."""
+        response = engine.handle(call)
+        return response if response is not None else engine.neighbours.handle(self.with_body(call))
 
     def with_body(self, call: Call) -> Call:
         """Return the call with its JSON body parsed; an upload keeps its raw body. Raises Refusal 400."""
@@ -88,8 +91,8 @@ class Emulator:
         hint = hints.wrong_path(where.version, where.segments)
         return not_found(f"There is no {request.method} {path}.{hint}")
 
-    def refused(self, refusal: Refusal) -> Response:
-        """Return the error response for a refusal."""
+    def refused(self, refusal: Refusal, request: Request, where: Route) -> Response:
+        """Return the error response for the refusal of a request."""
         return refusal.response()
 
     # Sessions

@@ -1,1 +1,1 @@
-"""What a check is made of, for any API. Layer 1."""
+"""What checks and mutants are made of, for any API. Layer 1."""

@@ -10,9 +10,14 @@ from typing import Any
 import pytest
 
 from harness.emulator import Emulator, Settings
-from harness.emulator.mutants import MUTANTS
-from harness.emulator.mutants.mutant import Area
-from tests.emulator.client import AGENT, Answer, Api, read
+from harness.emulator.mutants import MUTANTS, hooks, parts
+from harness.emulator.mutants.changes import answer, put, skip, turn
+from harness.emulator.mutants.rows import row
+from harness.emulator.run.interaction_body import Bodies
+from harness.kit.mutant import table
+from harness.wire import Headers
+
+from .client import AGENT, Answer, Api, read
 
 TOOL = {"type": "function", "name": "f", "parameters": {"properties": {"city": {"type": "string"}}}}
 FORM = {"type": "text", "mime_type": "application/json", "schema": {"type": "object"}}
@@ -305,9 +310,59 @@ def test_summaries_differ():
 
 
 def test_a_part_of_nothing_is_refused():
-    """Registering a class that is not a part of the emulator, or that has no summary, raises ValueError."""
-    area = Area("x")
-    with pytest.raises(ValueError, match="no part"):
-        area.mutant("a")(type("Odd", (), {"__doc__": "Odd."}))
-    with pytest.raises(ValueError, match="docstring"):
-        area.mutant("b")(type("Bare", (Emulator,), {}))
+    """A defect in what is not a part of the emulator, or a mutant without a summary, raises ValueError."""
+    with pytest.raises(ValueError, match="Odd is no part of the emulator: derive it from one of Emulator, Engine"):
+        parts.part(type("Odd", (), {}))
+    with pytest.raises(ValueError, match="is no method of a part of the emulator"):
+        parts.before(Headers.get, skip)
+    with pytest.raises(ValueError, match="'a' has the summary '': say in one sentence"):
+        table("x", row("a", "", hooks.status(turn(queued="completed"))))
+
+
+@pytest.mark.parametrize(("build", "message"), [
+    (lambda: row("a", "A."), "'a' has no defect: write a hook of"),
+    (lambda: row("a", "A.", "status"), "'a' has the defect 'status': write a hook of"),
+    (lambda: hooks.admit("need_input", skip), "no step 'need_input': did you mean 'needs_input'"),
+    (lambda: hooks.event("step.begin", skip), "no type of event 'step.begin': use one of interaction.created"),
+    (lambda: hooks.deltas("image", skip), "no kind of deltas 'image': use one of text, thought, arguments"),
+    (lambda: hooks.request("GET interaction/*", skip), "no call is written 'GET interaction/*': give a method"),
+    (lambda: hooks.response("interactions", skip), "no call is written 'interactions': give a method"),
+])  # fmt: skip
+def test_a_row_that_acts_nowhere_says_what_to_do(build, message):
+    """A row without a hook, or with one that does not exist, raises ValueError and says which ones there are."""
+    with pytest.raises(ValueError) as caught:
+        build()
+    assert message in str(caught.value)
+
+
+def test_two_defects_of_one_part_add_up():
+    """An emulator may have several defects, also in the same method and on top of a class of one part."""
+
+    class Loud(Bodies):
+        def status(self, run):
+            return super().status(run).upper()
+
+    defects = [parts.part(Loud), hooks.status(turn(COMPLETED="x")), hooks.status(turn(x="y"))]
+    for order in (defects, [hooks.body(put(object="z")), *defects]):
+        api = Api(row("a", "A.", *order).build(SETTINGS), key="a")
+        assert api.create("Hello").json["status"] == "y"
+    assert api.create("Hello").json["object"] == "z"
+
+
+@pytest.mark.parametrize(("calls", "target", "concerned"), [
+    ("GET interactions/*", "interactions/a", True),
+    ("GET interactions/*", "interactions/a/", True),
+    ("GET interactions/*", "interactions/a:b", False),
+    ("GET interactions/*", "interactions", False),
+    ("POST interactions/*", "interactions/a", False),
+    ("* interactions/**", "interactions", True),
+    ("* interactions/**", "interactions/a/cancel", True),
+    ("GET webhooks/*:ping", "webhooks/a:ping", True),
+    ("GET webhooks/*:ping", "webhooks/a", False),
+    (hooks.EVERY, "nope/nope", True),
+])  # fmt: skip
+def test_a_hook_concerns_the_calls_it_names(calls, target, concerned):
+    """`*` stands for one segment without a colon, `*:verb` for one that ends so, `**` for any rest."""
+    api = Api(row("a", "A.", hooks.request(calls, answer({"noticed": True}))).build(SETTINGS), key="a")
+    reply = api.call("GET", target)
+    assert (reply.json == {"noticed": True}) is concerned

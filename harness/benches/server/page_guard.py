@@ -4,7 +4,7 @@ A page that a developer visits can send requests to 127.0.0.1. If its own name p
 it can even read the answers. Browsers set `Origin`, `Sec-Fetch-Site` and `Host` themselves, and no page can forge
 them, so these three decide. Requests from outside a browser have the right ones, or none.
 
-Layer 4. Knows which requests are control calls. Must not know sockets, nor what is served.
+Layer 5. Knows which requests are control calls. Must not know sockets, nor what is served.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from harness.checks.areas.chain import a_chain
 from harness.checks.capabilities import new_registry
+from harness.checks.refusals import check_refusal, send_wrong_creates
 from harness.checks.vocabulary.expect import (
     CLIENT_ERROR,
     SUCCESS,
@@ -30,10 +31,6 @@ from harness.wire import Exchange
 
 _AGENTS = new_registry()
 CHECKS = _AGENTS.checks
-
-DEEP_RESEARCH = "deep-research-preview-04-2026"
-NOBODY = "harness-no-such-agent"
-NOWHERE = "harness-no-such-environment"
 
 
 # --- exercises
@@ -81,14 +78,8 @@ def an_agent_with_its_config(t: Target) -> Steps:
 @exercise(requests=3)
 def agents_that_cannot_run(t: Target) -> Steps:
     """An unknown agent, an unknown environment, and deep research in the foreground."""
-    unknown = t.create(agent=NOBODY, input=HELLO, environment=t.environment, background=True)
-    nowhere = t.create(agent=t.agent, input=HELLO, environment=NOWHERE, background=True)
-    research = t.create(agent=DEEP_RESEARCH, input=HELLO)
-    return {
-        "unknown": (yield Send(unknown)),
-        "nowhere": (yield Send(nowhere)),
-        "research": (yield Send(research, timeout=30)),
-    }
+    refused = yield from send_wrong_creates(t, "agent.unknown", "agent.unknown-env")
+    return {**refused, **(yield from send_wrong_creates(t, "agent.dr-bg", timeout=30))}
 
 
 def environment_of(exchange: Exchange) -> str:
@@ -245,7 +236,8 @@ def _takes_its_config(answer: Exchange) -> Iterator[Finding]:
     yield from expect_interaction(answer)
 
 
-@_AGENTS.check(
+check_refusal(
+    _AGENTS,
     "agent.unknown",
     agents_that_cannot_run,
     title="an unknown agent is refused",
@@ -253,11 +245,10 @@ def _takes_its_config(answer: Exchange) -> Iterator[Finding]:
     requires=["agents"],
     accepts=["404", "400", "any other 4xx: non-strict"],
 )
-def _refuses_an_unknown_agent(unknown: Exchange) -> Iterator[Finding]:
-    yield from expect_status(unknown, accepts={400, 404}, tolerates=CLIENT_ERROR)
 
 
-@_AGENTS.check(
+check_refusal(
+    _AGENTS,
     "agent.unknown-env",
     agents_that_cannot_run,
     title="an unknown environment is refused",
@@ -265,11 +256,10 @@ def _refuses_an_unknown_agent(unknown: Exchange) -> Iterator[Finding]:
     requires=["agents", "environments"],
     accepts=["404", "400", "any other 4xx: non-strict"],
 )
-def _refuses_an_unknown_environment(nowhere: Exchange) -> Iterator[Finding]:
-    yield from expect_status(nowhere, accepts={400, 404}, tolerates=CLIENT_ERROR)
 
 
-@_AGENTS.check(
+check_refusal(
+    _AGENTS,
     "agent.dr-bg",
     agents_that_cannot_run,
     title="deep research needs the background",
@@ -277,5 +267,3 @@ def _refuses_an_unknown_environment(nowhere: Exchange) -> Iterator[Finding]:
     requires=["agents"],
     accepts=["any 4xx"],
 )
-def _research_needs_background(research: Exchange) -> Iterator[Finding]:
-    yield from expect_status(research, accepts=CLIENT_ERROR)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from unicodedata import normalize
 
 from harness.checks.capabilities import new_registry
+from harness.checks.refusals import check_refusal, send_wrong_creates
 from harness.checks.vocabulary.expect import (
     CLIENT_ERROR,
     SUCCESS,
@@ -18,7 +19,6 @@ from harness.checks.vocabulary.expect import (
     broken,
     expect_interaction,
     expect_offered,
-    expect_reply,
     expect_status,
     input_text,
     interaction_in,
@@ -44,81 +44,68 @@ _MEGABYTE = 1_000_000
 @exercise(requests=6)
 def contradictory_creates(t: Target) -> Steps:
     """Creates that lack a field or contradict themselves; they are refused before a model runs."""
-    hook = {"uris": ["https://harness.invalid/hook"]}
-    return {
-        "neither": (yield Send(t.create(input=HELLO, model=None))),
-        "both": (yield Send(t.create(input=HELLO, model=t.model, agent=t.agent))),
-        "no_input": (yield Send(t.create())),
-        "empty_input": (yield Send(t.create(input=[]))),
-        "agent_config": (yield Send(t.create(input=HELLO, agent_config={"type": "dynamic"}))),
-        "hook": (yield Send(t.create(input=HELLO, webhook_config=hook))),
-    }
+    authors_and_input = ("create.model-xor-agent", "create.both", "create.input-missing")
+    return (yield from send_wrong_creates(t, *authors_and_input, "create.config-mismatch", "create.webhook-bg"))
 
 
-@_OPTIONS.check(
+check_refusal(
+    _OPTIONS,
     "create.model-xor-agent",
     contradictory_creates,
     title="a create that names neither model nor agent is answered 400",
     profile="core",
     accepts=["400", "another 4xx (non-strict)"],
 )
-def _needs_a_model(neither: Exchange) -> Iterator[Finding]:
-    yield from expect_reply("create.model-xor-agent", neither)
 
 
-@_OPTIONS.check(
+check_refusal(
+    _OPTIONS,
     "create.both",
     contradictory_creates,
     title="a create that names both model and agent is answered 400",
     profile="core",
     accepts=["400", "another 4xx (non-strict)"],
 )
-def _needs_one_of_two(both: Exchange) -> Iterator[Finding]:
-    yield from expect_reply("create.both", both)
 
 
-@_OPTIONS.check(
+check_refusal(
+    _OPTIONS,
     "create.input-missing",
     contradictory_creates,
     title="a create without input is answered 400",
     profile="core",
     accepts=["400", "another 4xx (non-strict)"],
 )
-def _needs_input(no_input: Exchange, empty_input: Exchange) -> Iterator[Finding]:
-    yield from at("no_input", expect_reply("create.input-missing", no_input))
-    yield from at("empty_input", expect_reply("create.input-missing", empty_input))
 
 
-@_OPTIONS.check(
+check_refusal(
+    _OPTIONS,
     "create.config-mismatch",
     contradictory_creates,
     title="agent_config beside a model is answered 400",
     profile="core",
     accepts=["400", "another 4xx (non-strict)"],
 )
-def _refuses_agent_config(agent_config: Exchange) -> Iterator[Finding]:
-    yield from expect_status(agent_config, accepts={400}, tolerates=CLIENT_ERROR)
 
 
-@_OPTIONS.check(
+check_refusal(
+    _OPTIONS,
     "create.webhook-bg",
     contradictory_creates,
     title="webhook_config without background is refused or accepted",
     profile="background",
     accepts=["400", "2xx", "another 4xx (non-strict)"],
 )
-def _bears_webhooks(hook: Exchange) -> Iterator[Finding]:
-    yield from expect_status(hook, accepts={*SUCCESS, 400}, tolerates=CLIENT_ERROR)
 
 
 @exercise(requests=1)
 def an_agent_with_a_models_config(t: Target) -> Steps:
     """generation_config together with an agent; it is refused before the agent runs."""
-    config = {"thinking_level": "low"}
-    return {"refused": (yield Send(t.create(input=HELLO, agent=t.agent, generation_config=config)))}
+    return (yield from send_wrong_creates(t, "create.config-agent"))
 
 
-@_OPTIONS.check(
+check_refusal(
+    _OPTIONS,
     "create.config-agent",
     an_agent_with_a_models_config,
     title="generation_config beside an agent is answered 400",
@@ -126,8 +113,6 @@ def an_agent_with_a_models_config(t: Target) -> Steps:
     requires=["agents"],
     accepts=["400", "another 4xx (non-strict)"],
 )
-def _refuses_generation_config(refused: Exchange) -> Iterator[Finding]:
-    yield from expect_status(refused, accepts={400}, tolerates=CLIENT_ERROR)
 
 
 @exercise(requests=2, interactions=1)

@@ -10,6 +10,7 @@ from email.utils import parsedate_to_datetime
 from functools import partial
 
 from harness.checks.capabilities import new_registry
+from harness.checks.refusals import check_refusal, send_wrong_creates
 from harness.checks.vocabulary.expect import (
     CLIENT_ERROR,
     SUCCESS,
@@ -18,12 +19,11 @@ from harness.checks.vocabulary.expect import (
     answered,
     at,
     broken,
-    expect_reply,
     expect_status,
     of_rule,
     shown,
 )
-from harness.checks.vocabulary.stored import HELLO, UNKNOWN_ID, WRONG_KEY, all_of
+from harness.checks.vocabulary.stored import UNKNOWN_ID, WRONG_KEY, all_of
 from harness.contract import read
 from harness.contract.judge.answer import judge_error_shape, judge_leaks
 from harness.contract.requests import KEY_HEADER, Target
@@ -47,12 +47,8 @@ def refused_requests(t: Target) -> Steps:
         "broken_json": (yield Send(t.request("POST", "interactions", b'{"model": "x", "input": '))),
         "no_json": (yield Send(t.request("POST", "interactions", b"model=x&input=hi"))),
         "array": (yield Send(t.request("POST", "interactions", [1]))),
-        "number_input": (yield Send(t.create(input=7))),
-        "text_tools": (yield Send(t.create(input=HELLO, tools="none"))),
-        "unknown_field": (yield Send(t.create(input=HELLO, harness_unknown=True))),
-        "unknown_model": (yield Send(t.create(input=HELLO, model="harness-unknown-model"))),
-        "unknown_tool": (yield Send(t.create(input=HELLO, tools=[{"type": "harness_unknown"}]))),
-        "unknown_level": (yield Send(t.create(input=HELLO, generation_config={"thinking_level": "harness"}))),
+        **(yield from send_wrong_creates(t, "err.wrong-type", "err.unknown-field")),
+        **(yield from send_wrong_creates(t, "err.unknown-model", "err.bad-enum")),
         "unknown_id": (yield Send(t.get(UNKNOWN_ID))),
     }
     unknown_route: Exchange = yield Send(t.request("GET", "harness-unknown-route"))
@@ -77,16 +73,14 @@ def _refuses_what_is_no_json(broken_json: Exchange, no_json: Exchange) -> Iterat
     yield from at("no_json", expect_status(no_json, accepts={400}, tolerates=CLIENT_ERROR))
 
 
-@_ERRORS.check(
+check_refusal(
+    _ERRORS,
     "err.wrong-type",
     refused_requests,
     title="a known field with the wrong JSON type is answered 400",
     profile="core",
     accepts=["400", "422 (non-strict)"],
 )
-def _refuses_wrong_types(number_input: Exchange, text_tools: Exchange) -> Iterator[Finding]:
-    yield from at("number_input", expect_reply("err.wrong-type", number_input))
-    yield from at("text_tools", expect_reply("err.wrong-type", text_tools))
 
 
 @_ERRORS.check(
@@ -100,38 +94,34 @@ def _refuses_arrays(array: Exchange) -> Iterator[Finding]:
     yield from expect_status(array, accepts=CLIENT_ERROR)
 
 
-@_ERRORS.check(
+check_refusal(
+    _ERRORS,
     "err.unknown-field",
     refused_requests,
     title="an unknown field of the create body is answered 400",
     profile="core",
     accepts=["400 with any code", "422 (non-strict)"],
 )
-def _refuses_unknown_fields(unknown_field: Exchange) -> Iterator[Finding]:
-    yield from expect_reply("err.unknown-field", unknown_field)
 
 
-@_ERRORS.check(
+check_refusal(
+    _ERRORS,
     "err.unknown-model",
     refused_requests,
     title="a model that does not exist is refused",
     profile="core",
     accepts=["404", "another 4xx", "2xx from a target that maps every name to a model (non-strict)"],
 )
-def _refuses_unknown_models(unknown_model: Exchange) -> Iterator[Finding]:
-    yield from expect_reply("err.unknown-model", unknown_model)
 
 
-@_ERRORS.check(
+check_refusal(
+    _ERRORS,
     "err.bad-enum",
     refused_requests,
     title="a value outside an enumeration is answered 400",
     profile="core",
     accepts=["400", "422 (non-strict)"],
 )
-def _refuses_unknown_values(unknown_tool: Exchange, unknown_level: Exchange) -> Iterator[Finding]:
-    yield from at("unknown_tool", expect_status(unknown_tool, accepts={400}, tolerates={422}))
-    yield from at("unknown_level", expect_status(unknown_level, accepts={400}, tolerates={422}))
 
 
 @_ERRORS.check(

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from harness.checks.capabilities import new_registry
+from harness.checks.refusals import check_refusal, send_wrong_creates
 from harness.checks.vocabulary.expect import (
     CLIENT_ERROR,
     SUCCESS,
@@ -217,10 +218,11 @@ def _continues_nothing(created: Exchange, chained: list[Exchange]) -> Iterator[F
 @exercise(requests=1)
 def a_background_run_unstored(t: Target) -> Steps:
     """background=true with store=false; it is refused before a model runs."""
-    return {"refused": (yield Send(t.create(input=HELLO, background=True, store=False)))}
+    return (yield from send_wrong_creates(t, "store.false-bg"))
 
 
-@_RETRIEVE.check(
+check_refusal(
+    _RETRIEVE,
     "store.false-bg",
     a_background_run_unstored,
     title="background=true with store=false is answered 400",
@@ -228,8 +230,6 @@ def a_background_run_unstored(t: Target) -> Steps:
     requires=["background"],
     accepts=["400", "another 4xx (non-strict)"],
 )
-def _refuses_lost_runs(refused: Exchange) -> Iterator[Finding]:
-    yield from expect_reply("store.false-bg", refused)
 
 
 @exercise(requests=7, interactions=1)

@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterator
 
 from harness.checks.capabilities import new_registry
+from harness.checks.refusals import check_refusal, send_wrong_creates
 from harness.checks.vocabulary.expect import (
     CLIENT_ERROR,
     OVERLOADED,
@@ -209,15 +210,14 @@ def _bears_length(long: Exchange) -> Iterator[Finding]:
 @exercise(requests=1)
 def a_camel_case_create(t: Target) -> Steps:
     """A create that spells a known field in camelCase, as in another API."""
-    return {"camel": (yield Send(t.create(input=HELLO, systemInstruction="Be brief.")))}
+    return (yield from send_wrong_creates(t, "rob.case"))
 
 
-@_ROBUSTNESS.check(
+check_refusal(
+    _ROBUSTNESS,
     "rob.case",
     a_camel_case_create,
     title="camelCase names of body fields are answered 400",
     profile="core",
     accepts=["400"],
 )
-def _bears_camels(camel: Exchange) -> Iterator[Finding]:
-    yield from expect_status(camel, accepts={400})

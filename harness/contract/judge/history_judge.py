@@ -29,30 +29,24 @@ from harness.contract.judge.reading import read
 from harness.contract.judge.timeline import PartialReading
 from harness.contract.tables.operations import operation_of
 from harness.contract.tables.protocol import is_resume
+from harness.contract.tables.refusals import REFUSALS
 from harness.outcome import Judgement
 from harness.wire import Exchange
 
 DECIDES = frozenset(
     [
         "http.ct-stream",
-        "err.wrong-type",
-        "err.unknown-field",
-        "err.unknown-model",
         "create.ok",
         "create.final",
         "create.id",
         "create.id-unique",
         "create.no-stream-json",
-        "create.input-missing",
-        "create.model-xor-agent",
-        "create.both",
         "get.ok",
         "get.same",
         "get.matches-post",
         "get.unknown",
         "store.false-get",
         "store.false-chain",
-        "store.false-bg",
         "store.isolation",
         "del.ok",
         "del.gone",
@@ -98,9 +92,10 @@ DECIDES = frozenset(
         "tool.result-bad-id",
         "tool.result-orphan",
         "tool.stream-status",
+        *REFUSALS,
     ]
 )
-"""The rules of histories: this judge decides them, and no other does."""
+"""The rules of histories: this judge decides them, and no other does. `Intent.refused_by` names some of them."""
 
 PLAIN = Intent()
 """A request that means no more than it says."""

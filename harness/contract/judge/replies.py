@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from harness.contract.judge.reading import read
 from harness.contract.judge.wording import format_answer, format_ending, format_request, format_statuses
+from harness.contract.tables.refusals import REFUSALS
 from harness.outcome import Finding, Severity
 from harness.wire import Exchange
 
@@ -73,7 +74,6 @@ def _kinds(exchange: Exchange) -> list[object]:
 
 # A streaming create may be refused by a stream of nothing but an error, too.
 _BAD_REQUEST = Reply({400}, CLIENT_ERROR, in_stream=has_only_errors)
-_BAD_FIELD = Reply({400}, {422}, in_stream=has_only_errors)
 _NO_PARENT = Reply({400, 404}, CLIENT_ERROR, in_stream=has_only_errors)
 
 _ANY_ANSWER = Reply({*SUCCESS, *CLIENT_ERROR})
@@ -83,18 +83,12 @@ FOREIGN_CHAIN = "store.isolation/chain"
 """The row for a create that continues another project's interaction."""
 
 REPLIES: Mapping[str, Reply] = {
+    **{rule: Reply(row.accepts, row.tolerates, in_stream=has_only_errors) for rule, row in REFUSALS.items()},
     "create.ok": Reply({200}, SUCCESS),
-    "create.model-xor-agent": _BAD_REQUEST,
-    "create.both": _BAD_REQUEST,
-    "create.input-missing": _BAD_REQUEST,
-    "err.unknown-field": _BAD_FIELD,
-    "err.wrong-type": _BAD_FIELD,
-    "err.unknown-model": Reply(CLIENT_ERROR, SUCCESS, in_stream=has_only_errors),
     "get.ok": Reply({200}, SUCCESS),
     "get.unknown": Reply({404}, frozenset(CLIENT_ERROR) - {400}, notes={400}),
     "store.false-get": Reply({404}, CLIENT_ERROR, in_stream=has_only_errors),
     "store.false-chain": _NO_PARENT,
-    "store.false-bg": _BAD_REQUEST,
     "store.isolation": Reply({403, 404}, CLIENT_ERROR),
     FOREIGN_CHAIN: Reply({400, 403, 404}, CLIENT_ERROR, in_stream=has_only_errors),
     "del.ok": Reply(SUCCESS),

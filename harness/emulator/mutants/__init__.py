@@ -1,7 +1,7 @@
 """Wrong implementations: the reference emulator with one named defect each.
 
 Layer 2. Every check of the catalogue must notice at least one mutant, and every mutant must be noticed by at least
-one check (`harness mutants`). A new mutant is a subclass in the module of its area; a new area goes into `_AREAS`.
+one check (`harness mutants`). A new mutant is a row in the table of its area; a new area is a module named here.
 """
 
 from harness.emulator.mutants import (
@@ -32,49 +32,37 @@ from harness.emulator.mutants import (
     uploads,
     webhooks,
 )
-from harness.emulator.mutants.mutant import Area, Mutant
+from harness.emulator.mutants.rows import EmulatorMutant
+from harness.kit.mutant import collect
 
 __all__ = ["MUTANTS"]
 
-_AREAS: tuple[Area, ...] = (
-    http.HTTP,
-    auth.AUTH,
-    errors.ERRORS,
-    create.CREATE,
-    inputs.INPUTS,
-    crashes.CRASHES,
-    content.CONTENT,
-    shapes.SHAPES,
-    storage.STORAGE,
-    delete.DELETE,
-    stream.STREAM,
-    stream_steps.STEPS,
-    stream_end.END,
-    resume.RESUME,
-    readers.READERS,
-    background.BACKGROUND,
-    cancel.CANCEL,
-    chain.CHAIN,
-    tools.TOOLS,
-    tool_results.RESULTS,
-    agents.AGENTS,
-    own_agents.OWN_AGENTS,
-    environments.ENVIRONMENTS,
-    uploads.UPLOADS,
-    webhooks.WEBHOOKS,
-    robustness.ROBUSTNESS,
+MUTANTS: dict[str, EmulatorMutant] = collect(
+    http.MUTANTS,
+    auth.MUTANTS,
+    errors.MUTANTS,
+    create.MUTANTS,
+    inputs.MUTANTS,
+    crashes.MUTANTS,
+    content.MUTANTS,
+    shapes.MUTANTS,
+    storage.MUTANTS,
+    delete.MUTANTS,
+    stream.MUTANTS,
+    stream_steps.MUTANTS,
+    stream_end.MUTANTS,
+    resume.MUTANTS,
+    readers.MUTANTS,
+    background.MUTANTS,
+    cancel.MUTANTS,
+    chain.MUTANTS,
+    tools.MUTANTS,
+    tool_results.MUTANTS,
+    agents.MUTANTS,
+    own_agents.MUTANTS,
+    environments.MUTANTS,
+    uploads.MUTANTS,
+    webhooks.MUTANTS,
+    robustness.MUTANTS,
 )
-
-
-def _registry() -> dict[str, Mutant]:
-    mutants: dict[str, Mutant] = {}
-    for area in _AREAS:
-        for mutant in area.mutants:
-            if mutant.id in mutants:
-                raise ValueError(f"two mutants are named {mutant.id!r}")
-            mutants[mutant.id] = mutant
-    return mutants
-
-
-MUTANTS: dict[str, Mutant] = _registry()
 """Every mutant by its id, in the order of the areas."""

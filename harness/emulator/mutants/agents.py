@@ -3,178 +3,94 @@
 from __future__ import annotations
 
 from harness.emulator.create.validation import Admission
-from harness.emulator.mutants.mutant import Area
-from harness.emulator.mutants.surgery import Json
-from harness.emulator.run.interaction_body import Bodies
-from harness.emulator.run.run import Run
-from harness.emulator.values.call import Refusal, invalid
+from harness.emulator.mutants.changes import Json, crash, drop, put, refuse, skip, when
+from harness.emulator.mutants.hooks import admit, body, error, status
+from harness.emulator.mutants.parts import after, before, instead
+from harness.emulator.mutants.rows import row
+from harness.emulator.values.call import Call, Refusal
 from harness.emulator.values.create_request import Order
-
-AGENTS = Area("agents")
-
-
-@AGENTS.mutant("agent-refused")
-class _AgentRefused(Admission):
-    """No agent can be run."""
-
-    def is_agent(self, name: str, project: str) -> bool:
-        return False
+from harness.kit.mutant import table
 
 
-@AGENTS.mutant("agent-never-settles")
-class _AgentNeverSettles(Bodies):
-    """An agent's run stays in progress forever."""
-
-    def status(self, run: Run) -> str:
-        return "in_progress" if run.agent is not None else super().status(run)
+def _runs_research(body: Json) -> bool:
+    return str(body.get("agent", "")).startswith("deep-research")
 
 
-@AGENTS.mutant("environment-not-told")
-class _EnvironmentNotTold(Bodies):
-    """A run in an environment does not name its environment."""
-
-    def extras(self, run: Run, body: Json, settled: bool) -> None:
-        super().extras(run, body, settled)
-        body.pop("environment_id", None)
+def _misses_environment(refusal: Refusal, call: Call) -> bool:
+    return refusal.status == 404 and "environment" in refusal.message
 
 
-@AGENTS.mutant("environment-always-told")
-class _EnvironmentAlwaysTold(Bodies):
-    """Every interaction names an environment, even if it has none."""
-
-    def extras(self, run: Run, body: Json, settled: bool) -> None:
-        super().extras(run, body, settled)
-        body.setdefault("environment_id", "0" * 32)
+def _names_agent_as_model(admission: Admission, body: Json, project: str) -> bool:
+    return "model" in body and admission.is_agent(body["model"], project)
 
 
-@AGENTS.mutant("chain-without-environment")
-class _ChainWithoutEnvironment(Admission):
-    """A managed agent may be continued without an environment."""
-
-    def needs_environment(self, order: Order) -> bool:
-        return False
+def _names_unknown_agent(admission: Admission, body: Json, project: str) -> bool:
+    return "agent" in body and not admission.is_agent(body["agent"], project)
 
 
-@AGENTS.mutant("chain-with-environment-refused")
-class _ChainWithEnvironmentRefused(Admission):
-    """A create with both a parent and an environment is refused."""
-
-    def environment(self, order: Order) -> None:
-        if order.previous is not None and "environment" in order.body:
-            raise invalid("'environment' cannot be changed.")
-        super().environment(order)
+def _is_built_in(admission: Admission, name: str, project: str) -> bool:
+    return admission._neighbours.agent(name, project) is None and Admission.is_agent(admission, name, project)
 
 
-@AGENTS.mutant("environment-always-new")
-class _EnvironmentAlwaysNew(Admission):
-    """A named environment is not reused: every turn gets a fresh one."""
-
-    def environment(self, order: Order) -> None:
-        super().environment(order)
-        if order.environment_id is not None:
-            fresh = self._neighbours.create_environment("remote", order.project)
-            order.environment_id = str(fresh["id"])
+def _make_environment(admission: Admission, order: Order) -> None:
+    order.environment_id = str(admission._neighbours.create_environment("remote", order.project)["id"])
 
 
-@AGENTS.mutant("mixed-chain-refused")
-class _MixedChainRefused(Admission):
-    """A model cannot continue an agent's work."""
-
-    def environment(self, order: Order) -> None:
-        if order.previous is not None and order.previous.agent is not None and order.agent is None:
-            raise invalid("An agent's interaction is continued by the agent.")
-        super().environment(order)
+def _make_new_environment(result: None, admission: Admission, order: Order) -> None:
+    if order.environment_id is not None:
+        _make_environment(admission, order)
 
 
-@AGENTS.mutant("agent-in-model-refused")
-class _AgentInModelRefused(Admission):
-    """An agent's name is not accepted in `model`."""
-
-    def author(self, body: Json, project: str) -> tuple[str | None, str | None]:
-        if "model" in body and self.is_agent(body["model"], project):
-            raise Refusal(404, "model_not_found", "There is no such model.")
-        return super().author(body, project)
-
-
-@AGENTS.mutant("agent-unknown-accepted")
-class _AgentUnknownAccepted(Admission):
-    """Any name that is not a model is accepted as an agent."""
-
-    def is_agent(self, name: str, project: str) -> bool:
-        return not self.is_model(name)
-
-
-@AGENTS.mutant("agent-unknown-crashes")
-class _AgentUnknownCrashes(Admission):
-    """A create with an agent that does not exist is answered with 500."""
-
-    def author(self, body: Json, project: str) -> tuple[str | None, str | None]:
-        if "agent" in body and not self.is_agent(body["agent"], project):
-            raise Refusal(500, "api_error", "Internal error.")
-        return super().author(body, project)
-
-
-@AGENTS.mutant("environment-unknown-accepted")
-class _EnvironmentUnknownAccepted(Admission):
-    """An environment that does not exist is silently replaced by a new one."""
-
-    def environment(self, order: Order) -> None:
-        try:
-            super().environment(order)
-        except Refusal as refusal:
-            if refusal.status != 404:
-                raise
-            order.environment_id = str(self._neighbours.create_environment("remote", order.project)["id"])
-
-
-@AGENTS.mutant("environment-unknown-crashes")
-class _EnvironmentUnknownCrashes(Admission):
-    """A create with an environment that does not exist is answered with 500."""
-
-    def environment(self, order: Order) -> None:
-        try:
-            super().environment(order)
-        except Refusal as refusal:
-            if refusal.status == 404:
-                raise Refusal(500, "api_error", "Internal error.") from None
+def _make_missing_environment(admission: Admission, order: Order) -> None:
+    try:
+        Admission.environment(admission, order)
+    except Refusal as refusal:
+        if refusal.status != 404:
             raise
+        _make_environment(admission, order)
 
 
-@AGENTS.mutant("research-in-foreground")
-class _ResearchInForeground(Admission):
-    """Deep research may run in the foreground."""
-
-    def shape(self, body: Json) -> None:
-        if not str(body.get("agent", "")).startswith("deep-research"):
-            super().shape(body)
-
-    def agent_rules(self, order: Order) -> None:
-        return None
-
-
-@AGENTS.mutant("research-in-foreground-crashes")
-class _ResearchInForegroundCrashes(Admission):
-    """Deep research without background is answered with 500."""
-
-    def shape(self, body: Json) -> None:
-        if str(body.get("agent", "")).startswith("deep-research") and body.get("background") is not True:
-            raise Refusal(500, "api_error", "Internal error.")
-        super().shape(body)
-
-
-@AGENTS.mutant("agents-saved-not-run")
-class _AgentsSavedNotRun(Admission):
-    """A saved agent cannot be run: its id is not recognised."""
-
-    def is_agent(self, name: str, project: str) -> bool:
-        return self._neighbours.agent(name, project) is None and super().is_agent(name, project)
-
-
-@AGENTS.mutant("agent-config-refused")
-class _AgentConfigRefused(Admission):
-    """`agent_config` is refused even with an agent."""
-
-    def configs(self, body: Json) -> None:
-        super().configs(body)
-        if "agent_config" in body:
-            raise invalid("'agent_config' is not supported.")
+MUTANTS = table(
+    "agents",
+    row("agent-refused", "No agent can be run.",
+        instead(Admission.is_agent, lambda admission, name, project: False)),
+    row("agent-never-settles", "An agent's run stays in progress forever.",
+        status(lambda status, run: status if run.agent is None else "in_progress")),
+    row("environment-not-told", "A run in an environment does not name its environment.",
+        body(drop("environment_id"))),
+    row("environment-always-told", "Every interaction names an environment, even if it has none.",
+        body(when(lambda body, run: run.environment_id is None, put(environment_id="0" * 32)))),
+    row("chain-without-environment", "A managed agent may be continued without an environment.",
+        instead(Admission.needs_environment, lambda admission, order: False)),
+    row("chain-with-environment-refused", "A create with both a parent and an environment is refused.",
+        admit("environment", when(
+            lambda order: order.previous is not None and "environment" in order.body,
+            refuse("'environment' cannot be changed.")))),
+    row("environment-always-new", "A named environment is not reused: every turn gets a fresh one.",
+        after(Admission.environment, _make_new_environment)),
+    row("mixed-chain-refused", "A model cannot continue an agent's work.",
+        admit("environment", when(
+            lambda order: order.previous is not None and order.previous.agent is not None and order.agent is None,
+            refuse("An agent's interaction is continued by the agent.")))),
+    row("agent-in-model-refused", "An agent's name is not accepted in `model`.",
+        before(Admission.author, when(
+            _names_agent_as_model, refuse("There is no such model.", 404, "model_not_found")))),
+    row("agent-unknown-accepted", "Any name that is not a model is accepted as an agent.",
+        instead(Admission.is_agent, lambda admission, name, project: not admission.is_model(name))),
+    row("agent-unknown-crashes", "A create with an agent that does not exist is answered with 500.",
+        before(Admission.author, when(_names_unknown_agent, crash))),
+    row("environment-unknown-accepted", "An environment that does not exist is silently replaced by a new one.",
+        instead(Admission.environment, _make_missing_environment)),
+    row("environment-unknown-crashes", "A create with an environment that does not exist is answered with 500.",
+        error("POST interactions", when(_misses_environment, crash))),
+    row("research-in-foreground", "Deep research may run in the foreground.",
+        admit("shape", when(_runs_research, skip)),
+        admit("agent_rules", skip)),
+    row("research-in-foreground-crashes", "Deep research without background is answered with 500.",
+        admit("shape", when(
+            lambda body: _runs_research(body) and body.get("background") is not True, crash))),
+    row("agents-saved-not-run", "A saved agent cannot be run: its id is not recognised.",
+        instead(Admission.is_agent, _is_built_in)),
+    row("agent-config-refused", "`agent_config` is refused even with an agent.",
+        admit("configs", when(lambda body: "agent_config" in body, refuse("'agent_config' is not supported.")))),
+)  # fmt: skip

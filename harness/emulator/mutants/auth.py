@@ -4,122 +4,67 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from harness.emulator.engine import Engine
 from harness.emulator.http.auth import KEY_HEADER, Auth
-from harness.emulator.http.routing import Route
-from harness.emulator.mutants.mutant import Area
-from harness.emulator.mutants.surgery import html
-from harness.emulator.service import Emulator
-from harness.emulator.values.call import Refusal, not_found
-from harness.wire import Request, Response
-
-AUTH = Area("auth")
-
-
-@AUTH.mutant("key-not-needed")
-class _KeyNotNeeded(Auth):
-    """A call without a key is served."""
-
-    def project(self, request: Request, query: Mapping[str, str]) -> str:
-        if not self.key(request, query):
-            return next(iter((self._settings.keys or {"": "default"}).values()))
-        return super().project(request, query)
+from harness.emulator.mutants.changes import crash, html, not_found, when
+from harness.emulator.mutants.hooks import EVERY, error
+from harness.emulator.mutants.parts import before, instead
+from harness.emulator.mutants.rows import row
+from harness.emulator.values.call import Call, Refusal
+from harness.kit.mutant import table
+from harness.wire import Request
 
 
-@AUTH.mutant("key-missing-crashes")
-class _KeyMissingCrashes(Auth):
-    """A call without a key is answered with 500."""
-
-    def project(self, request: Request, query: Mapping[str, str]) -> str:
-        if not self.key(request, query):
-            raise Refusal(500, "api_error", "Internal error.")
-        return super().project(request, query)
+def _has_no_key(auth: Auth, request: Request, query: Mapping[str, str]) -> bool:
+    return not auth.key(request, query)
 
 
-@AUTH.mutant("key-missing-404")
-class _KeyMissing404(Auth):
-    """A call without a key is answered with 404."""
-
-    def project(self, request: Request, query: Mapping[str, str]) -> str:
-        if not self.key(request, query):
-            raise not_found("Not found.")
-        return super().project(request, query)
+def _is_for_a_wrong_key(refusal: Refusal, call: Call) -> bool:
+    return refusal.message.startswith("The API key is not valid")
 
 
-@AUTH.mutant("any-key-opens")
-class _AnyKeyOpens(Auth):
-    """Any key is accepted, even one that belongs to no project."""
-
-    def owner(self, key: str) -> str:
-        return (self._settings.keys or {}).get(key, "somebody")
+def _lend_a_key(auth: Auth, request: Request, query: Mapping[str, str]) -> str:
+    if not auth.key(request, query):
+        return next(iter((auth._settings.keys or {"": "default"}).values()))
+    return Auth.project(auth, request, query)
 
 
-@AUTH.mutant("wrong-key-crashes")
-class _WrongKeyCrashes(Auth):
-    """A wrong key is answered with 500."""
-
-    def owner(self, key: str) -> str:
-        try:
-            return super().owner(key)
-        except Refusal:
-            raise Refusal(500, "api_error", "Internal error.") from None
+def _lend_a_key_to_reads(auth: Auth, request: Request, query: Mapping[str, str]) -> str:
+    return (_lend_a_key if request.method == "GET" else Auth.project)(auth, request, query)
 
 
-@AUTH.mutant("key-header-ignored")
-class _KeyHeaderIgnored(Auth):
-    """The documented key header is ignored."""
-
-    def key(self, request: Request, query: Mapping[str, str]) -> str:
-        bare = Request(request.method, request.target, request.headers.without(KEY_HEADER))
-        return super().key(bare, query)
+def _without(request: Request, header: str) -> Request:
+    return Request(request.method, request.target, request.headers.without(header))
 
 
-@AUTH.mutant("bearer-ignored")
-class _BearerIgnored(Auth):
-    """A bearer token is ignored."""
-
-    def key(self, request: Request, query: Mapping[str, str]) -> str:
-        bare = Request(request.method, request.target, request.headers.without("authorization"))
-        return super().key(bare, query)
+def _repeat_the_key(auth: Auth, key: str) -> str:
+    try:
+        return Auth.owner(auth, key)
+    except Refusal as refusal:
+        raise Refusal(401, "authentication", f"{refusal.message} The key was {key}.") from None
 
 
-@AUTH.mutant("query-key-ignored")
-class _QueryKeyIgnored(Auth):
-    """The query parameter `key` is ignored."""
-
-    def key(self, request: Request, query: Mapping[str, str]) -> str:
-        return super().key(request, {})
-
-
-@AUTH.mutant("key-leaks")
-class _KeyLeaks(Auth):
-    """The refusal of a wrong key repeats the key."""
-
-    def owner(self, key: str) -> str:
-        try:
-            return super().owner(key)
-        except Refusal as refusal:
-            raise Refusal(401, "authentication", f"{refusal.message} The key was {key}.") from None
-
-
-@AUTH.mutant("auth-error-html")
-class _AuthErrorHtml(Emulator):
-    """A refused key is answered with an HTML page."""
-
-    def operate(self, engine: Engine, request: Request, where: Route) -> Response:
-        try:
-            return super().operate(engine, request, where)
-        except Refusal as refusal:
-            if refusal.status == 401:
-                return html(401)
-            raise
-
-
-@AUTH.mutant("reads-need-no-key")
-class _ReadsNeedNoKey(Auth):
-    """A read without a key is served."""
-
-    def project(self, request: Request, query: Mapping[str, str]) -> str:
-        if request.method == "GET" and not self.key(request, query):
-            return next(iter((self._settings.keys or {"": "default"}).values()))
-        return super().project(request, query)
+MUTANTS = table(
+    "auth",
+    row("key-not-needed", "A call without a key is served.",
+        instead(Auth.project, _lend_a_key)),
+    row("key-missing-crashes", "A call without a key is answered with 500.",
+        before(Auth.project, when(_has_no_key, crash))),
+    row("key-missing-404", "A call without a key is answered with 404.",
+        before(Auth.project, when(_has_no_key, not_found))),
+    row("any-key-opens", "Any key is accepted, even one that belongs to no project.",
+        instead(Auth.owner, lambda auth, key: (auth._settings.keys or {}).get(key, "somebody"))),
+    row("wrong-key-crashes", "A wrong key is answered with 500.",
+        error(EVERY, when(_is_for_a_wrong_key, crash))),
+    row("key-header-ignored", "The documented key header is ignored.",
+        instead(Auth.key, lambda auth, request, query: Auth.key(auth, _without(request, KEY_HEADER), query))),
+    row("bearer-ignored", "A bearer token is ignored.",
+        instead(Auth.key, lambda auth, request, query: Auth.key(auth, _without(request, "authorization"), query))),
+    row("query-key-ignored", "The query parameter `key` is ignored.",
+        instead(Auth.key, lambda auth, request, query: Auth.key(auth, request, {}))),
+    row("key-leaks", "The refusal of a wrong key repeats the key.",
+        instead(Auth.owner, _repeat_the_key)),
+    row("auth-error-html", "A refused key is answered with an HTML page.",
+        error(EVERY, lambda refusal, _: html(401) if refusal.status == 401 else None)),
+    row("reads-need-no-key", "A read without a key is served.",
+        instead(Auth.project, _lend_a_key_to_reads)),
+)  # fmt: skip

@@ -3,297 +3,109 @@
 from __future__ import annotations
 
 from harness.emulator.engine import Engine
-from harness.emulator.mutants.mutant import Area
-from harness.emulator.mutants.surgery import Json, altered, plain_error
+from harness.emulator.mutants.changes import Json, assign, crash, drop, put, when, with_status
+from harness.emulator.mutants.hooks import body, create, output, request, response, status, steps
+from harness.emulator.mutants.parts import after, before, instead, part
+from harness.emulator.mutants.rows import row
 from harness.emulator.reply.replies import Replies
 from harness.emulator.run.interaction_body import Bodies
 from harness.emulator.run.run import Run
-from harness.emulator.script.scripts import Script
-from harness.emulator.values.call import Call, Refusal
 from harness.emulator.values.create_request import Order
 from harness.emulator.values.ids import Ids
-from harness.wire import Response
+from harness.kit.mutant import table
 
-CREATE = Area("create")
 
+def _number_steps(body: Json, run: Run) -> None:
+    body["steps"] = {str(index): step for index, step in enumerate(body.get("steps", ()))}
 
-class _Answer(Bodies):
-    """Every rendered interaction passes through `change`."""
 
-    def interaction(self, run: Run, *, timeline: bool, include_input: bool = False) -> Json:
-        body = super().interaction(run, timeline=timeline, include_input=include_input)
-        self.change(run, body, timeline)
-        return body
+def _show_outputs(body: Json, run: Run) -> None:
+    body["outputs"] = [part for step in body.pop("steps", ()) for part in step.get("content", ())]
 
-    def change(self, run: Run, body: Json, timeline: bool) -> None:
-        """The defect."""
 
+def _fence(content: Json, *context: object) -> None:
+    if "text" in content:
+        content["text"] = f"```json\n{content['text']}\n```"
 
-@CREATE.mutant("create-crashes")
-class _CreateCrashes(Engine):
-    """Every create is answered with 500."""
 
-    def create(self, call: Call) -> Response:
-        return plain_error(500)
+def _restart(ids: Ids) -> None:
+    ids._count %= 2
 
 
-@CREATE.mutant("create-202")
-class _Create202(Engine):
-    """A create is answered with 202."""
-
-    def create(self, call: Call) -> Response:
-        response = super().create(call)
-        response.status = 202
-        return response
-
-
-@CREATE.mutant("create-wrapped")
-class _CreateWrapped(Engine):
-    """The created interaction is wrapped in another object."""
-
-    def create(self, call: Call) -> Response:
-        return altered(super().create(call), lambda value: {"interaction": value})
-
-
-@CREATE.mutant("create-list")
-class _CreateList(Engine):
-    """The created interaction is the only item of a list."""
-
-    def create(self, call: Call) -> Response:
-        return altered(super().create(call), lambda value: [value])
-
-
-@CREATE.mutant("status-missing")
-class _StatusMissing(_Answer):
-    """Interactions have no status."""
-
-    def change(self, run: Run, body: Json, timeline: bool) -> None:
-        del body["status"]
-
-
-@CREATE.mutant("status-number")
-class _StatusNumber(_Answer):
-    """The status is a number."""
-
-    def change(self, run: Run, body: Json, timeline: bool) -> None:
-        body["status"] = 2
-
-
-@CREATE.mutant("status-upper")
-class _StatusUpper(Bodies):
-    """The status is in capitals."""
-
-    def status(self, run: Run) -> str:
-        return super().status(run).upper()
-
-
-@CREATE.mutant("steps-object")
-class _StepsObject(_Answer):
-    """Steps are an object by index, not a list."""
-
-    def change(self, run: Run, body: Json, timeline: bool) -> None:
-        body["steps"] = {str(index): step for index, step in enumerate(body.get("steps", ()))}
-
-
-@CREATE.mutant("outputs-not-steps")
-class _OutputsNotSteps(_Answer):
-    """Responses have `outputs` instead of steps, as in the old generation of the API."""
-
-    def change(self, run: Run, body: Json, timeline: bool) -> None:
-        body["outputs"] = [part for step in body.pop("steps", ()) for part in step.get("content", ())]
-
-
-@CREATE.mutant("never-final")
-class _NeverFinal(Engine):
-    """A foreground create is answered with the status in_progress, as if it ran in the background."""
-
-    def create(self, call: Call) -> Response:
-        def change(body: Json) -> None:
-            body["status"] = "in_progress"
-
-        return altered(super().create(call), change)
-
-
-@CREATE.mutant("id-missing")
-class _IdMissing(_Answer):
-    """Stored interactions have no id."""
-
-    def change(self, run: Run, body: Json, timeline: bool) -> None:
-        body.pop("id", None)
-
-
-@CREATE.mutant("id-empty")
-class _IdEmpty(_Answer):
-    """Stored interactions have an empty id."""
-
-    def change(self, run: Run, body: Json, timeline: bool) -> None:
-        body["id"] = ""
-
-
-@CREATE.mutant("id-number")
-class _IdNumber(_Answer):
-    """Ids are numbers."""
-
-    def change(self, run: Run, body: Json, timeline: bool) -> None:
-        body["id"] = run.number >> 12
-
-
-@CREATE.mutant("id-repeats")
-class _IdRepeats(Engine):
-    """Every interaction gets the same id."""
-
-    def interaction_id(self, number: int) -> str:
-        return "v1_0"
-
-
-@CREATE.mutant("object-missing")
-class _ObjectMissing(_Answer):
-    """Interactions lack the field `object`."""
-
-    def change(self, run: Run, body: Json, timeline: bool) -> None:
-        del body["object"]
-
-
-@CREATE.mutant("object-wrong")
-class _ObjectWrong(_Answer):
-    """Interactions have the `object` of another API, `response`."""
-
-    def change(self, run: Run, body: Json, timeline: bool) -> None:
-        body["object"] = "response"
-
-
-@CREATE.mutant("times-not-rfc3339")
-class _TimesNotRfc3339(_Answer):
-    """Times are written as day.month.year."""
-
-    def change(self, run: Run, body: Json, timeline: bool) -> None:
-        body["created"] = body["updated"] = "09.06.2026 00:00"
-
-
-@CREATE.mutant("times-missing")
-class _TimesMissing(_Answer):
-    """Interactions have no times."""
-
-    def change(self, run: Run, body: Json, timeline: bool) -> None:
-        del body["created"], body["updated"]
-
-
-@CREATE.mutant("updated-before-created")
-class _UpdatedBeforeCreated(_Answer):
-    """The time of the last update is before the creation."""
-
-    def change(self, run: Run, body: Json, timeline: bool) -> None:
-        body["updated"] = "2026-06-08T23:59:59Z"
-
-
-@CREATE.mutant("model-not-told")
-class _ModelNotTold(Bodies):
-    """Interactions do not name the model."""
-
-    def author(self, run: Run) -> Json:
-        return {}
-
-
-@CREATE.mutant("steps-repeat-input")
-class _StepsRepeatInput(Bodies):
-    """The response to a create begins with the user's input."""
-
-    def steps(self, run: Run, *, timeline: bool) -> list[Json]:
-        return super().steps(run, timeline=True)
-
-
-@CREATE.mutant("completed-empty")
-class _CompletedEmpty(Replies):
-    """Completed interactions have a thought but no output."""
-
-    def steps(self, order: Order, script: Script) -> tuple[list[Json], bool]:
-        steps, cut = super().steps(order, script)
-        return [step for step in steps if step["type"] != "model_output"], cut
-
-
-@CREATE.mutant("streams-unasked")
-class _StreamsUnasked(Engine):
-    """A create that does not mention `stream` is answered with a stream."""
-
-    def answer(self, opened: tuple[Run, Order]) -> Response:
-        run, order = opened
-        order.stream = order.body.get("stream") is not False
-        return super().answer((run, order))
-
-
-@CREATE.mutant("stream-false-streams")
-class _StreamFalseStreams(Engine):
-    """A create with `stream: false` is answered with a stream."""
-
-    def answer(self, opened: tuple[Run, Order]) -> Response:
-        run, order = opened
-        order.stream = "stream" in order.body
-        return super().answer((run, order))
-
-
-@CREATE.mutant("format-ignored")
-class _FormatIgnored(Replies):
-    """A create with a JSON response format returns prose."""
-
-    def formatted(self, order: Order, wanted: Json) -> Json:
-        return self.text_content(order, self.words(order))
-
-
-@CREATE.mutant("format-fenced")
-class _FormatFenced(Replies):
-    """A create with a JSON response format returns JSON inside a Markdown code fence."""
-
-    def formatted(self, order: Order, wanted: Json) -> Json:
-        content = super().formatted(order, wanted)
-        if "text" in content:
-            content["text"] = f"```json\n{content['text']}\n```"
-        return content
-
-
-@CREATE.mutant("tiny-limit-crashes")
-class _TinyLimitCrashes(Replies):
-    """A create with a tiny max_output_tokens is answered with 500."""
-
-    def within_limit(self, order: Order, steps: list[Json]) -> tuple[list[Json], bool]:
-        kept, cut = super().within_limit(order, steps)
-        if cut:
-            raise Refusal(500, "api_error", "Internal error.")
-        return kept, cut
-
-
-@CREATE.mutant("tiny-limit-fails")
-class _TinyLimitFails(Replies):
-    """A run whose output was cut by max_output_tokens has the status failed."""
-
-    def status(self, steps: list[Json], script: Script, cut: bool) -> str:
-        return "failed" if cut else super().status(steps, script, cut)
-
-
-@CREATE.mutant("ids-restart")
-class _IdsRestart(Ids):
-    """Ids are repeated after a few interactions."""
-
-    def number(self) -> int:
-        self._count %= 2
-        return super().number()
-
-
-@CREATE.mutant("store-flag-inverted")
-class _StoreFlagInverted(Engine):
-    """Interactions are stored only with an explicit `store: true`."""
-
-    def open(self, order: Order) -> tuple[Run, Order]:
-        order.store = order.body.get("store") is True
-        return super().open(order)
-
-
-@CREATE.mutant("answers-somebody-else")
 class _AnswersSomebodyElse(Engine):
-    """A create is answered with the interaction of the previous create."""
-
     _earlier: Run | None = None
 
     def open(self, order: Order) -> tuple[Run, Order]:
         run, order = super().open(order)
         shown, self._earlier = self._earlier or run, run
         return shown, order
+
+
+MUTANTS = table(
+    "create",
+    row("create-crashes", "Every create is answered with 500.",
+        request("POST interactions", crash)),
+    row("create-202", "A create is answered with 202.",
+        after(Engine.create, lambda response, *_: with_status(response, 202))),
+    row("create-wrapped", "The created interaction is wrapped in another object.",
+        response("POST interactions", lambda body, _: {"interaction": body})),
+    row("create-list", "The created interaction is the only item of a list.",
+        response("POST interactions", lambda body, _: [body])),
+    row("status-missing", "Interactions have no status.",
+        body(drop("status"))),
+    row("status-number", "The status is a number.",
+        body(put(status=2))),
+    row("status-upper", "The status is in capitals.",
+        status(lambda status, _: status.upper())),
+    row("steps-object", "Steps are an object by index, not a list.",
+        body(_number_steps)),
+    row("outputs-not-steps", "Responses have `outputs` instead of steps, as in the old generation of the API.",
+        body(_show_outputs)),
+    row("never-final",
+        "A foreground create is answered with the status in_progress, as if it ran in the background.",
+        response("POST interactions", put(status="in_progress"))),
+    row("id-missing", "Stored interactions have no id.",
+        body(drop("id"))),
+    row("id-empty", "Stored interactions have an empty id.",
+        body(put(id=""))),
+    row("id-number", "Ids are numbers.",
+        body(lambda body, run: body.update(id=run.number >> 12))),
+    row("id-repeats", "Every interaction gets the same id.",
+        instead(Engine.interaction_id, lambda engine, number: "v1_0")),
+    row("object-missing", "Interactions lack the field `object`.",
+        body(drop("object"))),
+    row("object-wrong", "Interactions have the `object` of another API, `response`.",
+        body(put(object="response"))),
+    row("times-not-rfc3339", "Times are written as day.month.year.",
+        body(put(created="09.06.2026 00:00", updated="09.06.2026 00:00"))),
+    row("times-missing", "Interactions have no times.",
+        body(drop("created", "updated"))),
+    row("updated-before-created", "The time of the last update is before the creation.",
+        body(put(updated="2026-06-08T23:59:59Z"))),
+    row("model-not-told", "Interactions do not name the model.",
+        instead(Bodies.author, lambda bodies, run: {})),
+    row("steps-repeat-input", "The response to a create begins with the user's input.",
+        steps(lambda steps, run, timeline: steps if timeline else [*run.given, *steps])),
+    row("completed-empty", "Completed interactions have a thought but no output.",
+        output(lambda steps, _: [step for step in steps if step["type"] != "model_output"])),
+    row("streams-unasked", "A create that does not mention `stream` is answered with a stream.",
+        create(assign(stream=lambda order, _: order.body.get("stream") is not False))),
+    row("stream-false-streams", "A create with `stream: false` is answered with a stream.",
+        create(assign(stream=lambda order, _: "stream" in order.body))),
+    row("format-ignored", "A create with a JSON response format returns prose.",
+        instead(Replies.formatted,
+                lambda replies, order, wanted: replies.text_content(order, replies.words(order)))),
+    row("format-fenced", "A create with a JSON response format returns JSON inside a Markdown code fence.",
+        after(Replies.formatted, _fence)),
+    row("tiny-limit-crashes", "A create with a tiny max_output_tokens is answered with 500.",
+        after(Replies.within_limit, when(lambda kept_and_cut, *_: kept_and_cut[1], crash))),
+    row("tiny-limit-fails", "A run whose output was cut by max_output_tokens has the status failed.",
+        instead(Replies.status, lambda replies, steps, script, cut: (
+            "failed" if cut else Replies.status(replies, steps, script, cut)))),
+    row("ids-restart", "Ids are repeated after a few interactions.",
+        before(Ids.number, _restart)),
+    row("store-flag-inverted", "Interactions are stored only with an explicit `store: true`.",
+        create(assign(store=lambda order, _: order.body.get("store") is True))),
+    row("answers-somebody-else", "A create is answered with the interaction of the previous create.",
+        part(_AnswersSomebodyElse)),
+)  # fmt: skip

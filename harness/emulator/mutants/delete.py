@@ -5,29 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from harness.emulator.engine import Engine
-from harness.emulator.mutants.mutant import Area
+from harness.emulator.mutants.changes import answer, crash, is_unknown, refuse, when
+from harness.emulator.mutants.hooks import request
+from harness.emulator.mutants.parts import after, part
+from harness.emulator.mutants.rows import row
 from harness.emulator.run.run import Run
-from harness.emulator.values.call import Call, Refusal, json_response
+from harness.emulator.values.call import Call, json_response
+from harness.kit.mutant import table
 from harness.wire import Response
 
-DELETE = Area("delete")
 
-
-@DELETE.mutant("delete-refused")
-class _DeleteRefused(Engine):
-    """Every delete is refused."""
-
-    def delete(self, call: Call, interaction_id: str) -> Response:
-        raise Refusal(501, "unimplemented", "DELETE is not implemented.")
-
-
-@DELETE.mutant("delete-keeps")
-class _DeleteKeeps(Engine):
-    """A delete is answered with 200 but deletes nothing."""
-
-    def delete(self, call: Call, interaction_id: str) -> Response:
-        self.existing(interaction_id, call.project)
-        return self.json(b"{}")
+def _is_running(call: Call, engine: Engine) -> bool:
+    run = engine.find(call.segments[1], call.project)
+    return run is not None and not run.settled
 
 
 class _Graveyard(Engine):
@@ -45,99 +35,34 @@ class _Graveyard(Engine):
         return response
 
 
-@DELETE.mutant("deleted-streams-on")
 class _DeletedStreamsOn(_Graveyard):
-    """A deleted interaction can still be streamed."""
-
     def get(self, call: Call, interaction_id: str) -> Response:
         if interaction_id in self.dead and call.query.get("stream") == "true":
             return self.streams.open(self.dead[interaction_id])
         return super().get(call, interaction_id)
 
 
-@DELETE.mutant("deleted-chains-on")
 class _DeletedChainsOn(_Graveyard):
-    """A deleted interaction can still be continued."""
-
     def create(self, call: Call) -> Response:
         self.admission._find = lambda parent, project: self.dead.get(parent) or self.find(parent, project)
         return super().create(call)
 
 
-@DELETE.mutant("deleted-shown")
 class _DeletedShown(_Graveyard):
-    """A read of a deleted interaction is answered with 200 and the status `deleted`."""
-
     def get(self, call: Call, interaction_id: str) -> Response:
         if interaction_id in self.dead:
             return json_response({"id": interaction_id, "status": "deleted", "object": "interaction"})
         return super().get(call, interaction_id)
 
 
-@DELETE.mutant("delete-twice-crashes")
 class _DeleteTwiceCrashes(_Graveyard):
-    """A second delete is answered with 500."""
-
     def delete(self, call: Call, interaction_id: str) -> Response:
         if interaction_id in self.dead:
-            raise Refusal(500, "api_error", "Internal error.")
+            crash()
         return super().delete(call, interaction_id)
 
 
-@DELETE.mutant("delete-takes-all")
-class _DeleteTakesAll(Engine):
-    """A delete removes all interactions."""
-
-    def delete(self, call: Call, interaction_id: str) -> Response:
-        response = super().delete(call, interaction_id)
-        self.store.clear()
-        return response
-
-
-@DELETE.mutant("delete-unknown-crashes")
-class _DeleteUnknownCrashes(Engine):
-    """A delete of an unknown id is answered with 500."""
-
-    def delete(self, call: Call, interaction_id: str) -> Response:
-        if self.find(interaction_id, call.project) is None:
-            raise Refusal(500, "api_error", "Internal error.")
-        return super().delete(call, interaction_id)
-
-
-@DELETE.mutant("delete-unknown-403")
-class _DeleteUnknown403(Engine):
-    """A delete of an unknown id is answered with 403."""
-
-    def delete(self, call: Call, interaction_id: str) -> Response:
-        if self.find(interaction_id, call.project) is None:
-            raise Refusal(403, "permission_denied", "Not yours.")
-        return super().delete(call, interaction_id)
-
-
-@DELETE.mutant("delete-running-crashes")
-class _DeleteRunningCrashes(Engine):
-    """A delete of a run in progress is answered with 500."""
-
-    def delete(self, call: Call, interaction_id: str) -> Response:
-        if not self.existing(interaction_id, call.project).settled:
-            raise Refusal(500, "api_error", "Internal error.")
-        return super().delete(call, interaction_id)
-
-
-@DELETE.mutant("delete-running-ignored")
-class _DeleteRunningIgnored(Engine):
-    """A delete of a run in progress is answered with 200 but the run is kept."""
-
-    def delete(self, call: Call, interaction_id: str) -> Response:
-        if not self.existing(interaction_id, call.project).settled:
-            return self.json(b"{}")
-        return super().delete(call, interaction_id)
-
-
-@DELETE.mutant("id-reused-after-delete")
 class _IdReusedAfterDelete(Engine):
-    """The id of a deleted interaction is given to the next one."""
-
     def __init__(self, *args: Any) -> None:
         self.free: list[str] = []
         super().__init__(*args)
@@ -149,3 +74,32 @@ class _IdReusedAfterDelete(Engine):
 
     def interaction_id(self, number: int) -> str:
         return self.free.pop() if self.free else super().interaction_id(number)
+
+
+MUTANTS = table(
+    "delete",
+    row("delete-refused", "Every delete is refused.",
+        request("DELETE interactions/*", refuse("DELETE is not implemented.", 501, "unimplemented"))),
+    row("delete-keeps", "A delete is answered with 200 but deletes nothing.",
+        request("DELETE interactions/*", when(lambda *context: not is_unknown(*context), answer({})))),
+    row("deleted-streams-on", "A deleted interaction can still be streamed.",
+        part(_DeletedStreamsOn)),
+    row("deleted-chains-on", "A deleted interaction can still be continued.",
+        part(_DeletedChainsOn)),
+    row("deleted-shown", "A read of a deleted interaction is answered with 200 and the status `deleted`.",
+        part(_DeletedShown)),
+    row("delete-twice-crashes", "A second delete is answered with 500.",
+        part(_DeleteTwiceCrashes)),
+    row("delete-takes-all", "A delete removes all interactions.",
+        after(Engine.delete, lambda response, engine, *_: engine.store.clear())),
+    row("delete-unknown-crashes", "A delete of an unknown id is answered with 500.",
+        request("DELETE interactions/*", when(is_unknown, crash))),
+    row("delete-unknown-403", "A delete of an unknown id is answered with 403.",
+        request("DELETE interactions/*", when(is_unknown, refuse("Not yours.", 403, "permission_denied")))),
+    row("delete-running-crashes", "A delete of a run in progress is answered with 500.",
+        request("DELETE interactions/*", when(_is_running, crash))),
+    row("delete-running-ignored", "A delete of a run in progress is answered with 200 but the run is kept.",
+        request("DELETE interactions/*", when(_is_running, answer({})))),
+    row("id-reused-after-delete", "The id of a deleted interaction is given to the next one.",
+        part(_IdReusedAfterDelete)),
+)  # fmt: skip

@@ -3,212 +3,114 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
-from harness.emulator.mutants.collection import (
-    Collection,
-    DeleteKeeps,
-    ListBare,
-    NotKept,
-    PageLosesOne,
-    PageRepeats,
-    Unknown200,
-    UnknownCrashes,
-    unless_found,
+import msgspec
+
+from harness.emulator.engine import Engine
+from harness.emulator.mutants.changes import (
+    Json,
+    answer,
+    crash,
+    drop,
+    is_missing,
+    lose_first,
+    not_found,
+    put,
+    read_bytes,
+    read_json,
+    refuse,
+    when,
+    with_bytes,
+    without,
+    without_query,
 )
-from harness.emulator.mutants.mutant import Area
-from harness.emulator.mutants.surgery import Json, altered, bytes_of, plain_error, sent, with_bytes
+from harness.emulator.mutants.hooks import error, request, response
+from harness.emulator.mutants.parts import Change, Defect, after
+from harness.emulator.mutants.rows import row
 from harness.emulator.resources import Neighbours
-from harness.emulator.values.call import Call, invalid, json_response
+from harness.emulator.values.call import Call
+from harness.kit.mutant import table
 from harness.wire import Response
 
-ENVIRONMENTS = Area("environments")
 
-
-class _Environments(Collection):
-    """Routes calls on environments through `serve`, calls on their files through `files`."""
-
-    collection = "environments"
-
-    def handle(self, call: Call) -> Response | None:
-        of_files = call.segments[:1] == (self.collection,) and call.segments[2:3] == ("files",)
-        return self.files(call) if of_files else super().handle(call)
-
-    def files(self, call: Call) -> Response | None:
-        """What the reference answers."""
-        return Neighbours.handle(self, call)
-
-
-class _Shown(_Environments):
-    """Applies `change` to every environment that a response shows."""
-
-    def serve(self, call: Call) -> Response | None:
-        response = super().serve(call)
-        return altered(response, self._changed) if response is not None else None
-
-    def _changed(self, value: Json) -> None:
-        for environment in value.get("environments", [value] if value else []):
-            self.change(environment)
-
-    def change(self, environment: Json) -> None:
-        """The defect."""
-
-
-@ENVIRONMENTS.mutant("environments-not-kept")
-class _NotKept(NotKept, _Environments):
-    """A created environment is not found."""
-
-
-@ENVIRONMENTS.mutant("environments-delete-keeps")
-class _DeleteKeeps(DeleteKeeps, _Environments):
-    """A delete of an environment is answered with 200 but the environment is kept."""
-
-
-@ENVIRONMENTS.mutant("environments-without-id")
-class _WithoutId(_Shown):
-    """Environments have no id."""
-
-    def change(self, environment: Json) -> None:
-        environment.pop("id", None)
-
-
-@ENVIRONMENTS.mutant("environments-list-bare")
-class _ListBare(ListBare, _Environments):
-    """The list of environments is a bare array."""
-
-
-@ENVIRONMENTS.mutant("environments-need-a-network")
-class _NeedANetwork(_Environments):
-    """An environment with its network disabled cannot be created."""
-
-    def serve(self, call: Call) -> Response | None:
-        if call.request.method == "POST" and sent(call).get("network") == "disabled":
-            raise invalid("'network' must be an object.")
-        return super().serve(call)
-
-
-@ENVIRONMENTS.mutant("environments-status-missing")
-class _StatusMissing(_Shown):
-    """Environments have no status."""
-
-    def change(self, environment: Json) -> None:
-        environment.pop("status", None)
-
-
-@ENVIRONMENTS.mutant("environments-status-number")
-class _StatusNumber(_Shown):
-    """The status of an environment is a number."""
-
-    def change(self, environment: Json) -> None:
-        environment["status"] = 1
-
-
-@ENVIRONMENTS.mutant("environments-count-words")
-class _CountWords(_Shown):
-    """Sizes are text such as `2 KB`."""
-
-    def change(self, environment: Json) -> None:
-        environment["size_bytes"] = "2 KB"
-        environment["file_count"] = "two"
-
-
-@ENVIRONMENTS.mutant("environments-fork-with-sources")
-class _ForkWithSources(_Environments):
-    """A fork may have sources of its own."""
-
-    def serve(self, call: Call) -> Response | None:
-        if call.request.method == "POST" and isinstance(call.body, dict) and "from_environment" in call.body:
-            body = {name: value for name, value in call.body.items() if name not in {"sources", "env"}}
-            call = replace(call, body=body)
-        return super().serve(call)
-
-
-@ENVIRONMENTS.mutant("environments-unknown-200")
-class _Unknown200(Unknown200, _Environments):
-    """A read of an environment that does not exist is answered with 200."""
-
-
-@ENVIRONMENTS.mutant("environments-unknown-crashes")
-class _UnknownCrashes(UnknownCrashes, _Environments):
-    """A read of an environment that does not exist is answered with 500."""
-
-
-@ENVIRONMENTS.mutant("environments-page-repeats")
-class _PageRepeats(PageRepeats, _Environments):
-    """Every page of environments is the first one."""
-
-
-@ENVIRONMENTS.mutant("environments-page-loses-one")
-class _PageLosesOne(PageLosesOne, _Environments):
-    """Every page of environments after the first lacks its first item."""
-
-
-@ENVIRONMENTS.mutant("files-without-path")
-class _FilesWithoutPath(_Environments):
-    """Listed files have no path."""
-
-    def files(self, call: Call) -> Response | None:
-        response = super().files(call)
-        if response is None or call.query.get("alt") == "media":
-            return response
-
-        def change(value: Json) -> None:
-            for entry in value.get("files", ()):
-                entry.pop("path", None)
-
-        return altered(response, change)
-
-
-@ENVIRONMENTS.mutant("files-list-empty")
-class _FilesListEmpty(_Environments):
-    """The list of an environment's files is always empty."""
-
-    def files(self, call: Call) -> Response | None:
-        response = super().files(call)
-        return response if response is None or call.query.get("alt") == "media" else json_response({"files": []})
-
-
-@ENVIRONMENTS.mutant("files-list-bare")
-class _FilesListBare(_Environments):
-    """The list of files is a bare array."""
-
-    def files(self, call: Call) -> Response | None:
-        response = super().files(call)
-        if response is None or call.query.get("alt") == "media":
-            return response
-        return altered(response, lambda listing: listing.get("files", []))
-
-
-@ENVIRONMENTS.mutant("files-changed")
-class _FilesChanged(_Environments):
-    """Downloaded files have different line endings from the uploaded ones."""
-
-    def files(self, call: Call) -> Response | None:
-        response = super().files(call)
-        if response is None or call.query.get("alt") != "media":
-            return response
-        return with_bytes(response, bytes_of(response).replace(b"\n", b"\r\n") + b"\r\n")
-
-
-@ENVIRONMENTS.mutant("files-download-json")
-class _FilesDownloadJson(_Environments):
-    """alt=media is ignored: a download returns the metadata of the file."""
-
-    def files(self, call: Call) -> Response | None:
-        query = {name: value for name, value in call.query.items() if name != "alt"}
-        return super().files(replace(call, query=query))
-
-
-@ENVIRONMENTS.mutant("files-missing-200")
-class _FilesMissing200(_Environments):
-    """A read of a file that does not exist is answered with an empty list of files."""
-
-    def files(self, call: Call) -> Response | None:
-        return unless_found(super().files, call, json_response({"files": []}))
-
-
-@ENVIRONMENTS.mutant("files-missing-crashes")
-class _FilesMissingCrashes(_Environments):
-    """A read of a file that does not exist is answered with 500."""
-
-    def files(self, call: Call) -> Response | None:
-        return unless_found(super().files, call, plain_error(500))
+def _change_shown(change: Change) -> Defect:
+    """Change every environment that an answer shows, one or a list."""
+
+    def edit(value: Json, call: Call) -> None:
+        if call.segments[2:3] != ("files",):
+            for environment in value.get("environments", [value] if value else []):
+                change(environment)
+
+    return response("* environments/**", edit)
+
+
+def _fork_alone(call: Call, engine: Engine) -> Call:
+    body = read_json(call)
+    if "from_environment" not in body:
+        return call
+    data = msgspec.json.encode(without(body, "sources", "env"))
+    return replace(call, request=replace(call.request, body=data))
+
+
+def _is_listing(value: Any, call: Call) -> bool:
+    return call.query.get("alt") != "media"
+
+
+def _hide_paths(listing: Json, call: Call) -> None:
+    for entry in listing.get("files", ()):
+        del entry["path"]
+
+
+def _change_line_ends(response: Response | None, neighbours: Neighbours, call: Call) -> Response | None:
+    if response is None or call.query.get("alt") != "media" or call.segments[0] != "environments":
+        return None
+    return with_bytes(response, read_bytes(response).replace(b"\n", b"\r\n") + b"\r\n")
+
+
+MUTANTS = table(
+    "environments",
+    row("environments-not-kept", "A created environment is not found.",
+        request("GET environments/*", not_found)),
+    row("environments-delete-keeps",
+        "A delete of an environment is answered with 200 but the environment is kept.",
+        request("DELETE environments/*", answer({}))),
+    row("environments-without-id", "Environments have no id.",
+        _change_shown(drop("id"))),
+    row("environments-list-bare", "The list of environments is a bare array.",
+        response("GET environments", lambda page, _: page.get("environments", []))),
+    row("environments-need-a-network", "An environment with its network disabled cannot be created.",
+        request("POST environments", when(
+            lambda call, _: read_json(call).get("network") == "disabled",
+            refuse("'network' must be an object.")))),
+    row("environments-status-missing", "Environments have no status.",
+        _change_shown(drop("status"))),
+    row("environments-status-number", "The status of an environment is a number.",
+        _change_shown(put(status=1))),
+    row("environments-count-words", "Sizes are text such as `2 KB`.",
+        _change_shown(put(size_bytes="2 KB", file_count="two"))),
+    row("environments-fork-with-sources", "A fork may have sources of its own.",
+        request("POST environments", _fork_alone)),
+    row("environments-unknown-200", "A read of an environment that does not exist is answered with 200.",
+        error("GET environments/*", when(is_missing, answer({})))),
+    row("environments-unknown-crashes", "A read of an environment that does not exist is answered with 500.",
+        error("GET environments/*", when(is_missing, crash))),
+    row("environments-page-repeats", "Every page of environments is the first one.",
+        request("GET environments", lambda call, _: without_query(call, "page_token"))),
+    row("environments-page-loses-one", "Every page of environments after the first lacks its first item.",
+        response("GET environments", lose_first("environments"))),
+    row("files-without-path", "Listed files have no path.",
+        response("GET environments/*/files/**", when(_is_listing, _hide_paths))),
+    row("files-list-empty", "The list of an environment's files is always empty.",
+        response("GET environments/*/files/**", when(_is_listing, lambda *_: {"files": []}))),
+    row("files-list-bare", "The list of files is a bare array.",
+        response("GET environments/*/files/**", when(_is_listing, lambda listing, _: listing.get("files", [])))),
+    row("files-changed", "Downloaded files have different line endings from the uploaded ones.",
+        after(Neighbours.handle, _change_line_ends)),
+    row("files-download-json", "alt=media is ignored: a download returns the metadata of the file.",
+        request("GET environments/*/files/**", lambda call, _: without_query(call, "alt"))),
+    row("files-missing-200", "A read of a file that does not exist is answered with an empty list of files.",
+        error("GET environments/*/files/**", when(is_missing, answer({"files": []})))),
+    row("files-missing-crashes", "A read of a file that does not exist is answered with 500.",
+        error("GET environments/*/files/**", when(is_missing, crash))),
+)  # fmt: skip

@@ -7,168 +7,96 @@ import json
 
 from harness.emulator.engine import Engine
 from harness.emulator.http.routing import Route
-from harness.emulator.mutants.mutant import Area
-from harness.emulator.mutants.surgery import Json, altered, bytes_of, is_json, with_bytes
+from harness.emulator.mutants.changes import Json, crash, is_json, read_bytes, refuse, when, with_bytes
+from harness.emulator.mutants.hooks import arrival, request, response
+from harness.emulator.mutants.parts import Defect, after, before, instead
+from harness.emulator.mutants.rows import row
 from harness.emulator.run.stream_response import Streams
 from harness.emulator.service import Emulator
-from harness.emulator.values.call import Call, Refusal
+from harness.emulator.values.call import Call
+from harness.kit.mutant import table
 from harness.wire import At, By, Chunk, Ending, Headers, How, Length, PieceBody, Request, Response
 
-HTTP = Area("http")
-
-_HTML = Headers((("content-type", "text/html; charset=utf-8"),))
-
-
-@HTTP.mutant("json-labelled-html")
-class _JsonLabelledHtml(Engine):
-    """JSON responses are labelled text/html."""
-
-    def json(self, data: bytes) -> Response:
-        return Response.whole(200, _HTML, data)
+_READ_PARAMETERS = {"stream", "last_event_id", "include_input", "key"}
+_REVISION = "2026-05-20"
 
 
-@HTTP.mutant("content-type-missing")
-class _ContentTypeMissing(Engine):
-    """JSON responses have no Content-Type."""
-
-    def json(self, data: bytes) -> Response:
-        return Response.whole(200, Headers(), data)
+def _label_as(media_type: str) -> Headers:
+    return Headers((("content-type", media_type),))
 
 
-@HTTP.mutant("json-cut-short")
-class _JsonCutShort(Engine):
-    """JSON responses lack their last byte, and Content-Length does not count it."""
-
-    def json(self, data: bytes) -> Response:
-        return super().json(data[:-1])
+def _promise_one_byte_more(engine: Engine, data: bytes) -> Response:
+    size = len(data) + 1
+    end = Ending(By.SERVER, How.FIN, At.IN_BODY, declared=size, sent=size - 1)
+    return Response(200, Engine.json(engine, data).headers, Length(size), PieceBody((Chunk(data), end)))
 
 
-@HTTP.mutant("json-latin1")
-class _JsonLatin1(Engine):
-    """JSON responses are encoded in Latin-1 although JSON is UTF-8."""
-
-    def json(self, data: bytes) -> Response:
-        return super().json(data.decode().encode("latin-1", "replace"))
+def _compress(engine: Engine, data: bytes) -> Response:
+    headers = Headers((("content-type", "application/json"), ("content-encoding", "gzip")))
+    return Response.whole(200, headers, gzip.compress(data, mtime=0))
 
 
-@HTTP.mutant("length-too-long")
-class _LengthTooLong(Engine):
-    """Content-Length announces one byte more than is sent."""
-
-    def json(self, data: bytes) -> Response:
-        size = len(data) + 1
-        end = Ending(By.SERVER, How.FIN, At.IN_BODY, declared=size, sent=size - 1)
-        whole = super().json(data)
-        return Response(200, whole.headers, Length(size), PieceBody((Chunk(data), end)))
+def _redirect_reads(request: Request, where: Route) -> Response | None:
+    if request.method != "GET" or where.version != "v1beta":
+        return None
+    return Response.whole(307, Headers((("location", request.target.replace("/v1beta/", "/v1/")),)), b"")
 
 
-@HTTP.mutant("reads-redirected")
-class _ReadsRedirected(Emulator):
-    """Reads are redirected to another version of the API."""
-
-    def operate(self, engine: Engine, request: Request, where: Route) -> Response:
-        if request.method == "GET" and where.version == "v1beta":
-            return Response.whole(307, Headers((("location", request.target.replace("/v1beta/", "/v1/")),)), b"")
-        return super().operate(engine, request, where)
+def _show_outputs(body: Json, call: Call) -> None:
+    if call.request.headers.get("api-revision", _REVISION) != _REVISION:
+        body["outputs"] = [part for step in body.pop("steps", []) for part in step.get("content", [])]
+        body["role"] = "model"
 
 
-@HTTP.mutant("unknown-query-crashes")
-class _UnknownQueryCrashes(Engine):
-    """A read with an unknown query parameter is answered with 500."""
-
-    def get(self, call: Call, interaction_id: str) -> Response:
-        if set(call.query) - {"stream", "last_event_id", "include_input", "key"}:
-            raise Refusal(500, "api_error", "Internal error.")
-        return super().get(call, interaction_id)
+def _encode_twice(response: Response | None, *context: object) -> Response | None:
+    if response is None or not is_json(response):
+        return None
+    return with_bytes(response, json.dumps(read_bytes(response).decode()).encode())
 
 
-@HTTP.mutant("gzip-unasked")
-class _GzipUnasked(Engine):
-    """Responses are compressed although the client did not ask for it."""
+def _lose(version: str) -> Defect:
+    def operate(emulator: Emulator, engine: Engine, request: Request, where: Route) -> None:
+        if where.version == version:
+            raise emulator.unknown_path(request, where)
 
-    def json(self, data: bytes) -> Response:
-        headers = Headers((("content-type", "application/json"), ("content-encoding", "gzip")))
-        return Response.whole(200, headers, gzip.compress(data, mtime=0))
-
-
-@HTTP.mutant("revision-legacy")
-class _RevisionLegacy(Engine):
-    """A create with another Api-Revision still returns the `outputs` of the old generation of the API."""
-
-    def create(self, call: Call) -> Response:
-        response = super().create(call)
-        wanted = call.request.headers.get("api-revision")
-        return altered(response, _outputs) if wanted and wanted != "2026-05-20" else response
+    return before(Emulator.operate, operate)
 
 
-@HTTP.mutant("revision-required")
-class _RevisionRequired(Engine):
-    """A create with an Api-Revision other than the current one is answered with 500."""
-
-    def create(self, call: Call) -> Response:
-        if call.request.headers.get("api-revision", "2026-05-20") != "2026-05-20":
-            raise Refusal(500, "api_error", "Unsupported revision.")
-        return super().create(call)
-
-
-@HTTP.mutant("v1-missing")
-class _V1Missing(Emulator):
-    """There are no routes under /v1, which the official SDK calls."""
-
-    def operate(self, engine: Engine, request: Request, where: Route) -> Response:
-        if where.version == "v1":
-            raise self.unknown_path(request, where)
-        return super().operate(engine, request, where)
-
-
-@HTTP.mutant("v1beta-missing")
-class _V1BetaMissing(Emulator):
-    """There are no routes under /v1beta, which the documentation uses."""
-
-    def operate(self, engine: Engine, request: Request, where: Route) -> Response:
-        if where.version == "v1beta":
-            raise self.unknown_path(request, where)
-        return super().operate(engine, request, where)
-
-
-@HTTP.mutant("stream-labelled-json")
-class _StreamLabelledJson(Streams):
-    """Streams are labelled application/json."""
-
-    def headers(self) -> Headers:
-        return Headers((("content-type", "application/json"),))
-
-
-@HTTP.mutant("stream-labelled-plain")
-class _StreamLabelledPlain(Streams):
-    """Streams are labelled text/plain."""
-
-    def headers(self) -> Headers:
-        return Headers((("content-type", "text/plain"),))
-
-
-@HTTP.mutant("json-has-bom")
-class _JsonHasBom(Engine):
-    """JSON responses begin with a byte order mark."""
-
-    def json(self, data: bytes) -> Response:
-        return super().json(b"\xef\xbb\xbf" + data)
-
-
-@HTTP.mutant("json-twice-encoded")
-class _JsonTwiceEncoded(Emulator):
-    """JSON responses are encoded twice: a JSON string that contains JSON."""
-
-    def operate(self, engine: Engine, request: Request, where: Route) -> Response:
-        response = super().operate(engine, request, where)
-        return (
-            with_bytes(response, json.dumps(bytes_of(response).decode()).encode())
-            if is_json(response)
-            else response
-        )
-
-
-def _outputs(body: Json) -> None:
-    outputs = [part for step in body.pop("steps", []) for part in step.get("content", [])]
-    body["outputs"] = outputs
-    body["role"] = "model"
+MUTANTS = table(
+    "http",
+    row("json-labelled-html", "JSON responses are labelled text/html.",
+        instead(Engine.json, lambda _, data: Response.whole(200, _label_as("text/html; charset=utf-8"), data))),
+    row("content-type-missing", "JSON responses have no Content-Type.",
+        instead(Engine.json, lambda _, data: Response.whole(200, Headers(), data))),
+    row("json-cut-short", "JSON responses lack their last byte, and Content-Length does not count it.",
+        instead(Engine.json, lambda _, data: Response.json(200, data[:-1]))),
+    row("json-latin1", "JSON responses are encoded in Latin-1 although JSON is UTF-8.",
+        instead(Engine.json, lambda _, data: Response.json(200, data.decode().encode("latin-1", "replace")))),
+    row("length-too-long", "Content-Length announces one byte more than is sent.",
+        instead(Engine.json, _promise_one_byte_more)),
+    row("reads-redirected", "Reads are redirected to another version of the API.",
+        arrival(_redirect_reads)),
+    row("unknown-query-crashes", "A read with an unknown query parameter is answered with 500.",
+        request("GET interactions/*", when(lambda call, _: set(call.query) - _READ_PARAMETERS, crash))),
+    row("gzip-unasked", "Responses are compressed although the client did not ask for it.",
+        instead(Engine.json, _compress)),
+    row("revision-legacy",
+        "A create with another Api-Revision still returns the `outputs` of the old generation of the API.",
+        response("POST interactions", _show_outputs)),
+    row("revision-required", "A create with an Api-Revision other than the current one is answered with 500.",
+        request("POST interactions", when(
+            lambda call, _: call.request.headers.get("api-revision", _REVISION) != _REVISION,
+            refuse("Unsupported revision.", 500, "api_error")))),
+    row("v1-missing", "There are no routes under /v1, which the official SDK calls.",
+        _lose("v1")),
+    row("v1beta-missing", "There are no routes under /v1beta, which the documentation uses.",
+        _lose("v1beta")),
+    row("stream-labelled-json", "Streams are labelled application/json.",
+        instead(Streams.headers, lambda _: _label_as("application/json"))),
+    row("stream-labelled-plain", "Streams are labelled text/plain.",
+        instead(Streams.headers, lambda _: _label_as("text/plain"))),
+    row("json-has-bom", "JSON responses begin with a byte order mark.",
+        instead(Engine.json, lambda _, data: Response.json(200, b"\xef\xbb\xbf" + data))),
+    row("json-twice-encoded", "JSON responses are encoded twice: a JSON string that contains JSON.",
+        after(Emulator.perform, _encode_twice)),
+)  # fmt: skip

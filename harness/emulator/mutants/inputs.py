@@ -2,199 +2,89 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from harness.contract.data.input import CONTENT_TYPES
-from harness.emulator.create.validation import Admission
-from harness.emulator.engine import Engine
-from harness.emulator.mutants.mutant import Area
-from harness.emulator.mutants.surgery import Json, plain_error
-from harness.emulator.values.call import Call, Refusal, invalid
+from harness.emulator.mutants.changes import Json, assign, crash, drop, put, refuse, when
+from harness.emulator.mutants.hooks import admit, create, request
+from harness.emulator.mutants.rows import row
 from harness.emulator.values.create_request import Order
-from harness.wire import Response
-
-INPUTS = Area("inputs")
+from harness.kit.mutant import table
 
 
-@INPUTS.mutant("content-input-refused")
-class _ContentInputRefused(Admission):
-    """A single content is not accepted as input."""
-
-    def needs_input(self, body: Json) -> None:
-        if isinstance(body.get("input"), dict):
-            raise invalid("'input' must be a string.")
-        super().needs_input(body)
+def _is_contents(given: Any) -> bool:
+    return isinstance(given, list) and bool(given) and given[0].get("type") in CONTENT_TYPES
 
 
-@INPUTS.mutant("contents-input-refused")
-class _ContentsInputRefused(Admission):
-    """A list of contents is not accepted as input."""
-
-    def needs_input(self, body: Json) -> None:
-        given = body.get("input")
-        if isinstance(given, list) and given and given[0].get("type") in CONTENT_TYPES:
-            raise invalid("'input' must be steps.")
-        super().needs_input(body)
+def _is_steps(given: Any) -> bool:
+    return isinstance(given, list) and any(item.get("type") not in CONTENT_TYPES for item in given)
 
 
-@INPUTS.mutant("steps-input-refused")
-class _StepsInputRefused(Admission):
-    """A list of steps is not accepted as input."""
-
-    def needs_input(self, body: Json) -> None:
-        given = body.get("input")
-        if isinstance(given, list) and any(item.get("type") not in CONTENT_TYPES for item in given):
-            raise invalid("'input' must be a string or contents.")
-        super().needs_input(body)
+def _has_bare_step(given: Any) -> bool:
+    return isinstance(given, list) and any(isinstance(item.get("content"), str) for item in given)
 
 
-@INPUTS.mutant("bare-step-refused")
-class _BareStepRefused(Admission):
-    """A bare string is not accepted as the content of a step."""
-
-    def needs_input(self, body: Json) -> None:
-        given = body.get("input")
-        if isinstance(given, list) and any(isinstance(item.get("content"), str) for item in given):
-            raise invalid("'content' must be a list.")
-        super().needs_input(body)
+def _names_nobody(body: Json) -> bool:
+    return "model" not in body and "agent" not in body
 
 
-@INPUTS.mutant("author-not-needed")
-class _AuthorNotNeeded(Admission):
-    """A create that names neither model nor agent is answered by a default model."""
-
-    def shape(self, body: Json) -> None:
-        if "model" not in body and "agent" not in body:
-            body["model"] = "gemini-3.5-flash"
-        super().shape(body)
-
-
-@INPUTS.mutant("author-missing-crashes")
-class _AuthorMissingCrashes(Admission):
-    """A create that names neither model nor agent is answered with 500."""
-
-    def one_author(self, body: Json) -> None:
-        if "model" not in body and "agent" not in body:
-            raise Refusal(500, "api_error", "Internal error.")
-        super().one_author(body)
-
-
-@INPUTS.mutant("agent-beside-model-dropped")
-class _AgentBesideModelDropped(Admission):
-    """A create that names both model and agent runs the model."""
-
-    def shape(self, body: Json) -> None:
-        if "model" in body:
-            body.pop("agent", None)
-        super().shape(body)
-
-
-@INPUTS.mutant("input-not-needed")
-class _InputNotNeeded(Admission):
-    """A create without input is accepted."""
-
-    def shape(self, body: Json) -> None:
-        if not body.get("input"):
-            body["input"] = "?"
-        super().shape(body)
-
-
-@INPUTS.mutant("input-missing-crashes")
-class _InputMissingCrashes(Admission):
-    """A create without input is answered with 500."""
-
-    def needs_input(self, body: Json) -> None:
-        if not body.get("input") and "continuation_token" not in body:
-            raise Refusal(500, "api_error", "Internal error.")
-        super().needs_input(body)
-
-
-@INPUTS.mutant("agent-config-dropped")
-class _AgentConfigDropped(Admission):
-    """agent_config with a model is silently dropped."""
-
-    def shape(self, body: Json) -> None:
-        if "model" in body:
-            body.pop("agent_config", None)
-        super().shape(body)
-
-
-@INPUTS.mutant("generation-config-dropped")
-class _GenerationConfigDropped(Admission):
-    """generation_config with an agent is silently dropped."""
-
-    def shape(self, body: Json) -> None:
-        if "agent" in body:
-            body.pop("generation_config", None)
-        super().shape(body)
-
-
-@INPUTS.mutant("webhook-crashes")
-class _WebhookCrashes(Admission):
-    """A create with webhook_config but without background is answered with 500."""
-
-    def webhook(self, body: Json) -> None:
-        if "webhook_config" in body and body.get("background") is not True:
-            raise Refusal(500, "api_error", "Internal error.")
-
-
-@INPUTS.mutant("labels-refused")
-class _LabelsRefused(Admission):
-    """Labels are refused."""
-
-    def between_fields(self, body: Json) -> None:
-        if "labels" in body:
-            raise invalid("'labels' is not supported.")
-        super().between_fields(body)
-
-
-@INPUTS.mutant("labels-unchecked")
-class _LabelsUnchecked(Admission):
-    """Labels are not validated."""
-
-    def shape(self, body: Json) -> None:
-        body.pop("labels", None)
-        super().shape(body)
-
-
-@INPUTS.mutant("input-ascii-only")
-class _InputAsciiOnly(Admission):
-    """Characters beyond ASCII in the input are stored as question marks."""
-
-    def resolve(self, body: Json, project: str) -> Order:
-        order = super().resolve(body, project)
-        order.given = _each_text(order.given, lambda text: text.encode("ascii", "replace").decode())
-        return order
-
-
-@INPUTS.mutant("input-trimmed")
-class _InputTrimmed(Admission):
-    """White space around the input, and control characters in it, are not stored."""
-
-    def resolve(self, body: Json, project: str) -> Order:
-        order = super().resolve(body, project)
-        order.given = _each_text(order.given, lambda text: " ".join(text.split()))
-        return order
-
-
-@INPUTS.mutant("large-crashes")
-class _LargeCrashes(Engine):
-    """A create of more than half a megabyte is answered with 500."""
-
-    def create(self, call: Call) -> Response:
-        return plain_error(500) if len(call.request.body) > 500_000 else super().create(call)
-
-
-def _each_text(steps: list[Json], change: Any) -> list[Json]:
+def _with_texts(order: Order, change: Callable[[str], str]) -> list[Json]:
+    """Return the input of a create with every text changed."""
     return [
-        {**step, "content": [_changed(part, change) for part in step["content"]]}
+        {**step, "content": [_with_text(part, change) for part in step["content"]]}
         if isinstance(step.get("content"), list)
         else step
-        for step in steps
+        for step in order.given
     ]
 
 
-def _changed(part: Any, change: Any) -> Any:
+def _with_text(part: Any, change: Callable[[str], str]) -> Any:
     if isinstance(part, dict) and isinstance(part.get("text"), str):
         return {**part, "text": change(part["text"])}
     return part
+
+
+MUTANTS = table(
+    "inputs",
+    row("content-input-refused", "A single content is not accepted as input.",
+        admit("needs_input", when(
+            lambda body: isinstance(body.get("input"), dict), refuse("'input' must be a string.")))),
+    row("contents-input-refused", "A list of contents is not accepted as input.",
+        admit("needs_input", when(
+            lambda body: _is_contents(body.get("input")), refuse("'input' must be steps.")))),
+    row("steps-input-refused", "A list of steps is not accepted as input.",
+        admit("needs_input", when(
+            lambda body: _is_steps(body.get("input")), refuse("'input' must be a string or contents.")))),
+    row("bare-step-refused", "A bare string is not accepted as the content of a step.",
+        admit("needs_input", when(
+            lambda body: _has_bare_step(body.get("input")), refuse("'content' must be a list.")))),
+    row("author-not-needed", "A create that names neither model nor agent is answered by a default model.",
+        admit("shape", when(_names_nobody, put(model="gemini-3.5-flash")))),
+    row("author-missing-crashes", "A create that names neither model nor agent is answered with 500.",
+        admit("one_author", when(_names_nobody, crash))),
+    row("agent-beside-model-dropped", "A create that names both model and agent runs the model.",
+        admit("shape", when(lambda body: "model" in body, drop("agent")))),
+    row("input-not-needed", "A create without input is accepted.",
+        admit("shape", when(lambda body: not body.get("input"), put(input="?")))),
+    row("input-missing-crashes", "A create without input is answered with 500.",
+        admit("needs_input", when(
+            lambda body: not body.get("input") and "continuation_token" not in body, crash))),
+    row("agent-config-dropped", "agent_config with a model is silently dropped.",
+        admit("shape", when(lambda body: "model" in body, drop("agent_config")))),
+    row("generation-config-dropped", "generation_config with an agent is silently dropped.",
+        admit("shape", when(lambda body: "agent" in body, drop("generation_config")))),
+    row("webhook-crashes", "A create with webhook_config but without background is answered with 500.",
+        admit("webhook", when(lambda body: body.get("background") is not True, crash))),
+    row("labels-refused", "Labels are refused.",
+        admit("between_fields", when(lambda body: "labels" in body, refuse("'labels' is not supported.")))),
+    row("labels-unchecked", "Labels are not validated.",
+        admit("shape", drop("labels"))),
+    row("input-ascii-only", "Characters beyond ASCII in the input are stored as question marks.",
+        create(assign(given=lambda order, _: _with_texts(
+            order, lambda text: text.encode("ascii", "replace").decode())))),
+    row("input-trimmed", "White space around the input, and control characters in it, are not stored.",
+        create(assign(given=lambda order, _: _with_texts(order, lambda text: " ".join(text.split()))))),
+    row("large-crashes", "A create of more than half a megabyte is answered with 500.",
+        request("POST interactions", when(lambda call, _: len(call.request.body) > 500_000, crash))),
+)  # fmt: skip

@@ -2,285 +2,152 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from itertools import chain
-from typing import Any
+from itertools import chain, repeat
 
 from harness.emulator.engine import Engine
-from harness.emulator.mutants.mutant import Area
+from harness.emulator.mutants.changes import crash, empty_stream, is_unknown, refuse, when, without_query
+from harness.emulator.mutants.hooks import request, stream
+from harness.emulator.mutants.parts import after, instead
+from harness.emulator.mutants.rows import row
 from harness.emulator.run.run import Run
 from harness.emulator.run.stream_response import Streams
-from harness.emulator.values.call import Call, Refusal, not_found
+from harness.emulator.values.call import Call, Refusal
+from harness.kit.mutant import table
 from harness.wire import COMPLETE, Body, Chunk, Chunked, Pause, Piece, PieceBody, Response
 
-RESUME = Area("resume")
 
+def _streams(call: Call, engine: Engine) -> bool:
+    return call.query.get("stream") == "true"
 
-@RESUME.mutant("stream-of-stored-json")
-class _StreamOfStoredJson(Engine):
-    """A read with stream=true is answered with JSON."""
 
-    def flag(self, query: Any, name: str) -> bool:
-        wanted = super().flag(query, name)
-        return wanted and name != "stream"
+def _streams_unknown(call: Call, engine: Engine) -> bool:
+    return _streams(call, engine) and is_unknown(call, engine)
 
-    def get(self, call: Call, interaction_id: str) -> Response:
-        plain = {name: value for name, value in call.query.items() if name != "last_event_id"}
-        return super().get(replace(call, query=plain), interaction_id)
 
+def _streams_foreground(call: Call, engine: Engine) -> bool:
+    return _streams(call, engine) and not engine.existing(call.segments[1], call.project).background
 
-@RESUME.mutant("stream-of-stored-404")
-class _StreamOfStored404(Engine):
-    """A read with stream=true is answered with 404."""
 
-    def get(self, call: Call, interaction_id: str) -> Response:
-        if call.query.get("stream") == "true":
-            raise not_found("Method not found.")
-        return super().get(call, interaction_id)
+def _read_plus_as_space(call: Call, engine: Engine) -> Call:
+    cursor = call.query.get("last_event_id", "")
+    return replace(call, query={**call.query, "last_event_id": cursor.replace("+", " ")}) if cursor else call
 
 
-@RESUME.mutant("stream-of-stored-empty")
-class _StreamOfStoredEmpty(Streams):
-    """A stream of an existing interaction is empty."""
+def _decode_half(call: Call, engine: Engine) -> Call:
+    if "last_event_id" not in call.query or "%30" not in call.request.target:
+        return call
+    raw = call.request.target.partition("last_event_id=")[2]
+    return replace(call, query={**call.query, "last_event_id": raw})
 
-    def open(self, run: Run, cursor: str | None = None) -> Response:
-        if cursor is None and run.settled and run.background:
-            return Response(200, self.headers(), Chunked(), PieceBody((COMPLETE,)))
-        return super().open(run, cursor)
 
+def _is_resume(body: Body, run: Run, position: int) -> bool:
+    return position > 0
 
-@RESUME.mutant("replay-from-third")
-class _ReplayFromThird(Streams):
-    """A stream without a cursor begins at the third event."""
 
-    def position(self, run: Run, cursor: str | None) -> int:
-        return super().position(run, cursor) or (2 if run.background and run.settled else 0)
+def _without_closing_event(body: Body, run: Run, position: int) -> Body:
+    chunks = run.frames.all()
+    return PieceBody(chain(chunks[position:-2], chunks[-1:], (COMPLETE,)))
 
 
-@RESUME.mutant("resume-skips-one")
-class _ResumeSkipsOne(Streams):
-    """A resume leaves out the event after the cursor."""
+def _without_end(body: Body, run: Run, position: int) -> Body:
+    return PieceBody(chain(run.frames.all()[position:-2], (COMPLETE,)))
 
-    def after(self, event: int) -> int:
-        return event + 2
 
+def _replace_text(body: Body, old: bytes, new: bytes) -> Body:
+    """Replace one text in each chunk."""
+    return PieceBody(_reword(body, old, new), body.close)
 
-@RESUME.mutant("resume-skips-last")
-class _ResumeSkipsLast(Streams):
-    """A resume leaves out the closing event."""
 
-    def body(self, run: Run, position: int) -> Body:
-        if position and run.settled:
-            chunks = run.frames.all()
-            return PieceBody(chain(chunks[position:-2], chunks[-1:], (COMPLETE,)))
-        return super().body(run, position)
+def _reword(pieces: Iterable[Piece], old: bytes, new: bytes) -> Iterator[Piece]:
+    for piece in pieces:
+        yield Chunk(piece.data.replace(old, new)) if isinstance(piece, Chunk) else piece
 
 
-@RESUME.mutant("resume-inclusive")
-class _ResumeInclusive(Streams):
-    """A resume repeats the event of its cursor."""
+def _with_first(first: Chunk, body: Body) -> Body:
+    return PieceBody(chain((first,), body), body.close)
 
-    def after(self, event: int) -> int:
-        return event
 
+def _renumber(body: Body, run: Run, position: int) -> Body:
+    field, tag = b'"event_id":"', run.tag.encode()
+    return _replace_text(body, field + tag, field + b"again-" + tag)
 
-@RESUME.mutant("resume-repeats-two")
-class _ResumeRepeatsTwo(Streams):
-    """A resume repeats the last two events."""
 
-    def after(self, event: int) -> int:
-        return max(0, event - 1)
+def _repeat_at_end(position: int, streams: Streams, run: Run, cursor: str | None) -> int:
+    return 0 if cursor and run.settled and position >= run.readable - 1 else position
 
 
-@RESUME.mutant("resume-from-start")
-class _ResumeFromStart(Streams):
-    """The cursor is ignored: every resume begins at the first event."""
+def _empty_if_finished(streams: Streams, run: Run, cursor: str | None = None) -> Response:
+    finished = cursor is None and run.settled and run.background
+    return empty_stream() if finished else Streams.open(streams, run, cursor)
 
-    def position(self, run: Run, cursor: str | None) -> int:
-        return 0
 
+def _crash_on_unknown_cursor(streams: Streams, run: Run, cursor: str) -> int:
+    try:
+        return Streams.found(streams, run, cursor)
+    except Refusal:
+        crash()
 
-@RESUME.mutant("resume-ids-renumbered")
-class _ResumeIdsRenumbered(Streams):
-    """Events have different ids when they are read again."""
 
-    def body(self, run: Run, position: int) -> Body:
-        body = super().body(run, position)
-        field, tag = b'"event_id":"', run.tag.encode()
-        return _Reworded(body, field + tag, field + b"again-" + tag) if position else body
+def _hang_on_unknown_cursor(streams: Streams, run: Run, cursor: str | None = None) -> Response:
+    try:
+        return Streams.open(streams, run, cursor)
+    except Refusal:
+        return Response(200, streams.headers(), Chunked(), PieceBody(repeat(Pause(1.0))))
 
 
-@RESUME.mutant("resume-with-created")
-class _ResumeWithCreated(Streams):
-    """A resumed stream begins with another interaction.created."""
+def _name_another(response: Response, engine: Engine, call: Call, interaction_id: str) -> None:
+    if _streams(call, engine):
+        response.body = _replace_text(response.body, f'"{interaction_id}"'.encode(), b'"v1_0000000000000000"')
 
-    def body(self, run: Run, position: int) -> Body:
-        body = super().body(run, position)
-        return _After(run.frames.chunk(0), body) if position else body
 
-
-@RESUME.mutant("resume-broken-frame")
-class _ResumeBrokenFrame(Streams):
-    """A resumed stream begins in the middle of a frame."""
-
-    def body(self, run: Run, position: int) -> Body:
-        body = super().body(run, position)
-        return _After(Chunk(b'"index":1}\n\n'), body) if position else body
-
-
-@RESUME.mutant("resume-plus-is-space")
-class _ResumePlusIsSpace(Engine):
-    """A plus sign in a cursor is read as a space although it was percent-encoded."""
-
-    def get(self, call: Call, interaction_id: str) -> Response:
-        query = dict(call.query)
-        if "last_event_id" in query:
-            query["last_event_id"] = query["last_event_id"].replace("+", " ")
-        return super().get(replace(call, query=query), interaction_id)
-
-
-@RESUME.mutant("resume-half-decoded")
-class _ResumeHalfDecoded(Engine):
-    """A cursor with a percent-encoded digit is not decoded, because digits need no encoding."""
-
-    def get(self, call: Call, interaction_id: str) -> Response:
-        query = dict(call.query)
-        if "last_event_id" in query and "%30" in call.request.target:
-            query["last_event_id"] = call.request.target.partition("last_event_id=")[2]
-        return super().get(replace(call, query=query), interaction_id)
-
-
-@RESUME.mutant("resume-repeats-at-end")
-class _ResumeRepeatsAtEnd(Streams):
-    """A resume after the final event repeats the whole stream."""
-
-    def after(self, event: int) -> int:
-        return event + 1
-
-    def position(self, run: Run, cursor: str | None) -> int:
-        position = super().position(run, cursor)
-        return 0 if cursor and run.settled and position >= run.readable - 1 else position
-
-
-@RESUME.mutant("resume-bad-cursor-crashes")
-class _ResumeBadCursorCrashes(Streams):
-    """A resume from an unknown cursor is answered with 500."""
-
-    def found(self, run: Run, cursor: str) -> int:
-        try:
-            return super().found(run, cursor)
-        except Refusal:
-            raise Refusal(500, "api_error", "Internal error.") from None
-
-
-@RESUME.mutant("resume-bad-cursor-hangs")
-class _ResumeBadCursorHangs(Streams):
-    """A resume from an unknown cursor opens a stream that sends nothing and never ends."""
-
-    def open(self, run: Run, cursor: str | None = None) -> Response:
-        try:
-            return super().open(run, cursor)
-        except Refusal:
-            return Response(200, self.headers(), Chunked(), _Silent())
-
-
-@RESUME.mutant("unknown-stream-empty")
-class _UnknownStreamEmpty(Engine):
-    """A stream of an unknown id is empty instead of refused."""
-
-    def get(self, call: Call, interaction_id: str) -> Response:
-        if call.query.get("stream") == "true" and self.find(interaction_id, call.project) is None:
-            return Response(200, self.streams.headers(), Chunked(), PieceBody((COMPLETE,)))
-        return super().get(call, interaction_id)
-
-
-@RESUME.mutant("foreground-stream-crashes")
-class _ForegroundStreamCrashes(Engine):
-    """A stream of a stored foreground interaction is answered with 500."""
-
-    def get(self, call: Call, interaction_id: str) -> Response:
-        if call.query.get("stream") == "true" and not self.existing(interaction_id, call.project).background:
-            raise Refusal(500, "api_error", "Internal error.")
-        return super().get(call, interaction_id)
-
-
-@RESUME.mutant("finished-run-streams-no-end")
-class _FinishedRunStreamsNoEnd(Streams):
-    """The stream of a finished run lacks the closing event."""
-
-    def body(self, run: Run, position: int) -> Body:
-        if run.settled and run.background:
-            chunks = run.frames.all()
-            return PieceBody(chain(chunks[position:-2], (COMPLETE,)))
-        return super().body(run, position)
-
-
-class _Wrapped:
-    """A body that wraps another."""
-
-    def __init__(self, body: Body) -> None:
-        self._body = body
-
-    def __iter__(self) -> Iterator[Piece]:
-        return self
-
-    def __next__(self) -> Piece:
-        return next(self._body)
-
-    def close(self) -> None:
-        self._body.close()
-
-
-class _Reworded(_Wrapped):
-    """Replaces one text with another in each chunk."""
-
-    def __init__(self, body: Body, old: bytes, new: bytes) -> None:
-        super().__init__(body)
-        self._old = old
-        self._new = new
-
-    def __next__(self) -> Piece:
-        piece = super().__next__()
-        return Chunk(piece.data.replace(self._old, self._new)) if isinstance(piece, Chunk) else piece
-
-
-class _After(_Wrapped):
-    """Puts one more chunk in front."""
-
-    def __init__(self, first: Chunk, body: Body) -> None:
-        super().__init__(body)
-        self._first: Chunk | None = first
-
-    def __next__(self) -> Piece:
-        first, self._first = self._first, None
-        return next(self._body) if first is None else first
-
-
-class _Silent:
-    """A body that pauses forever."""
-
-    def __init__(self) -> None:
-        self._closed = False
-
-    def __iter__(self) -> Iterator[Piece]:
-        return self
-
-    def __next__(self) -> Piece:
-        if self._closed:
-            raise StopIteration
-        return Pause(1.0)
-
-    def close(self) -> None:
-        self._closed = True
-
-
-@RESUME.mutant("stream-of-another")
-class _StreamOfAnother(Engine):
-    """The events of a stream that is read again name another interaction."""
-
-    def get(self, call: Call, interaction_id: str) -> Response:
-        response = super().get(call, interaction_id)
-        if call.query.get("stream") == "true":
-            response.body = _Reworded(response.body, f'"{interaction_id}"'.encode(), b'"v1_0000000000000000"')
-        return response
+MUTANTS = table(
+    "resume",
+    row("stream-of-stored-json", "A read with stream=true is answered with JSON.",
+        request("GET interactions/*", lambda call, _: without_query(call, "stream", "last_event_id"))),
+    row("stream-of-stored-404", "A read with stream=true is answered with 404.",
+        request("GET interactions/*", when(_streams, refuse("Method not found.", 404, "not_found")))),
+    row("stream-of-stored-empty", "A stream of an existing interaction is empty.",
+        instead(Streams.open, _empty_if_finished)),
+    row("replay-from-third", "A stream without a cursor begins at the third event.",
+        instead(Streams.position, lambda streams, run, cursor: (
+            Streams.position(streams, run, cursor) or (2 if run.background and run.settled else 0)))),
+    row("resume-skips-one", "A resume leaves out the event after the cursor.",
+        instead(Streams.after, lambda streams, event: event + 2)),
+    row("resume-skips-last", "A resume leaves out the closing event.",
+        stream(when(lambda body, run, position: position and run.settled, _without_closing_event))),
+    row("resume-inclusive", "A resume repeats the event of its cursor.",
+        instead(Streams.after, lambda streams, event: event)),
+    row("resume-repeats-two", "A resume repeats the last two events.",
+        instead(Streams.after, lambda streams, event: max(0, event - 1))),
+    row("resume-from-start", "The cursor is ignored: every resume begins at the first event.",
+        instead(Streams.position, lambda streams, run, cursor: 0)),
+    row("resume-ids-renumbered", "Events have different ids when they are read again.",
+        stream(when(_is_resume, _renumber))),
+    row("resume-with-created", "A resumed stream begins with another interaction.created.",
+        stream(when(_is_resume, lambda body, run, _: _with_first(run.frames.chunk(0), body)))),
+    row("resume-broken-frame", "A resumed stream begins in the middle of a frame.",
+        stream(when(_is_resume, lambda body, *_: _with_first(Chunk(b'"index":1}\n\n'), body)))),
+    row("resume-plus-is-space", "A plus sign in a cursor is read as a space although it was percent-encoded.",
+        request("GET interactions/*", _read_plus_as_space)),
+    row("resume-half-decoded",
+        "A cursor with a percent-encoded digit is not decoded, because digits need no encoding.",
+        request("GET interactions/*", _decode_half)),
+    row("resume-repeats-at-end", "A resume after the final event repeats the whole stream.",
+        instead(Streams.after, lambda streams, event: event + 1),
+        after(Streams.position, _repeat_at_end)),
+    row("resume-bad-cursor-crashes", "A resume from an unknown cursor is answered with 500.",
+        instead(Streams.found, _crash_on_unknown_cursor)),
+    row("resume-bad-cursor-hangs",
+        "A resume from an unknown cursor opens a stream that sends nothing and never ends.",
+        instead(Streams.open, _hang_on_unknown_cursor)),
+    row("unknown-stream-empty", "A stream of an unknown id is empty instead of refused.",
+        request("GET interactions/*", when(_streams_unknown, empty_stream))),
+    row("foreground-stream-crashes", "A stream of a stored foreground interaction is answered with 500.",
+        request("GET interactions/*", when(_streams_foreground, crash))),
+    row("finished-run-streams-no-end", "The stream of a finished run lacks the closing event.",
+        stream(when(lambda body, run, position: run.settled and run.background, _without_end))),
+    row("stream-of-another", "The events of a stream that is read again name another interaction.",
+        after(Engine.get, _name_another)),
+)  # fmt: skip

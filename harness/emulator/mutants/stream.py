@@ -5,220 +5,60 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.emulator.engine import Engine
-from harness.emulator.mutants.mutant import Area
-from harness.emulator.mutants.surgery import Json
+from harness.emulator.mutants.changes import Json, assign, drop, inside, put, refuse, skip, when
+from harness.emulator.mutants.hooks import create, deltas, event, events, frame, payload, request, stream
+from harness.emulator.mutants.parts import after, before, instead, part
+from harness.emulator.mutants.rows import row
 from harness.emulator.run.event_writer import Events
 from harness.emulator.run.run import Run
 from harness.emulator.run.stream_body import Regrouped
-from harness.emulator.run.stream_response import Streams
-from harness.emulator.values.call import Call, Refusal, invalid
+from harness.emulator.values.call import Call, Refusal
 from harness.emulator.values.create_request import Order
+from harness.kit.mutant import table
 from harness.wire import Body, Ending, Piece, Response
 
-STREAM = Area("stream")
+_HIGH, _LOW = "\ue000", "\ue001"
+"""Placeholders from the private use area for surrogate halves, which cannot be encoded."""
 
 
-@STREAM.mutant("frames-run-together")
-class _FramesRunTogether(Events):
-    """Frames are not separated by a blank line."""
+def _write_frame(name: bytes, data: bytes) -> bytes:
+    return b"event: %b\ndata: %b\n\n" % (name, data)
 
-    def framed(self, name: bytes, data: bytes) -> bytes:
-        return super().framed(name, data)[:-1]
 
+def _split_character(pieces: list[str], text: str) -> list[str]:
+    index = next((i for i, character in enumerate(text) if ord(character) > 0xFFFF), None)
+    return pieces if index is None else [text[:index] + _HIGH, _LOW + text[index + 1 :]]
 
-@STREAM.mutant("frames-ndjson")
-class _FramesNdjson(Events):
-    """The stream is newline-delimited JSON, not server-sent events."""
 
-    def framed(self, name: bytes, data: bytes) -> bytes:
-        return data + b"\n"
+def _write_halves(frame: bytes, *context: object) -> bytes:
+    return frame.replace(_HIGH.encode(), b"\\ud83e").replace(_LOW.encode(), b"\\udd8a")
 
 
-@STREAM.mutant("frames-latin1")
-class _FramesLatin1(Events):
-    """Streams are encoded in Latin-1."""
+def _write_index_as_text(payload: Json) -> None:
+    if payload["event_type"] == "step.delta":
+        payload["index"] = str(payload["index"])
 
-    def frame(self, payload: Json) -> bytes:
-        return super().frame(payload).decode().encode("latin-1", "replace")
 
+def _move_text_to_content(payload: Json) -> None:
+    delta = payload.get("delta", {})
+    if delta.get("type") == "text":
+        payload["delta"] = {"content": delta["text"], "type": "text"}
 
-@STREAM.mutant("event-name-wrong")
-class _EventNameWrong(Events):
-    """Every frame is named `message`."""
 
-    def framed(self, name: bytes, data: bytes) -> bytes:
-        return super().framed(b"message", data)
+def _number_event_id(payload: Json) -> None:
+    if "event_id" in payload:
+        payload["event_id"] = len(payload)
 
 
-@STREAM.mutant("payload-not-json")
-class _PayloadNotJson(Events):
-    """The payload of step.stop is broken JSON."""
+def _id_of_event_before(writer: Events, run: Run, index: int, payload: Json) -> str | None:
+    return Events.event_id(writer, run, index // 2 * 2, payload)
 
-    def framed(self, name: bytes, data: bytes) -> bytes:
-        return super().framed(name, data[:-1] if name == b"step.stop" else data)
 
+def _no_id_on_deltas(writer: Events, run: Run, index: int, payload: Json) -> str | None:
+    return None if payload["event_type"] == "step.delta" else Events.event_id(writer, run, index, payload)
 
-@STREAM.mutant("payload-list")
-class _PayloadList(Events):
-    """Every payload is a list of one event."""
 
-    def framed(self, name: bytes, data: bytes) -> bytes:
-        return super().framed(name, b"[" + data + b"]")
-
-
-@STREAM.mutant("characters-split")
-class _CharactersSplit(Events):
-    """The surrogate halves of a character beyond the basic multilingual plane are split between two deltas."""
-
-    def text_pieces(self, run: Run, text: str) -> list[str]:
-        index = next((i for i, character in enumerate(text) if ord(character) > 0xFFFF), None)
-        if index is None:
-            return super().text_pieces(run, text)
-        return [text[:index] + _HIGH, _LOW + text[index + 1 :]]
-
-    def frame(self, payload: Json) -> bytes:
-        return super().frame(payload).replace(_HIGH.encode(), b"\\ud83e").replace(_LOW.encode(), b"\\udd8a")
-
-
-@STREAM.mutant("event-type-missing")
-class _EventTypeMissing(Events):
-    """The event step.stop has no event_type."""
-
-    def framed(self, name: bytes, data: bytes) -> bytes:
-        return super().framed(name, data.replace(b',"event_type":"step.stop"', b""))
-
-
-@STREAM.mutant("index-string")
-class _IndexString(Events):
-    """The index of a delta is a string."""
-
-    def frame(self, payload: Json) -> bytes:
-        if payload["event_type"] == "step.delta":
-            payload = {**payload, "index": str(payload["index"])}
-        return super().frame(payload)
-
-
-@STREAM.mutant("delta-text-missing")
-class _DeltaTextMissing(Events):
-    """Text deltas have their text in `content`."""
-
-    def frame(self, payload: Json) -> bytes:
-        delta = payload.get("delta", {})
-        if delta.get("type") == "text":
-            payload = {**payload, "delta": {"content": delta["text"], "type": "text"}}
-        return super().frame(payload)
-
-
-@STREAM.mutant("created-missing")
-class _CreatedMissing(Events):
-    """Streams begin with the status update, not with interaction.created."""
-
-    def opening(self, run: Run) -> list[Json]:
-        return super().opening(run)[1:]
-
-
-@STREAM.mutant("created-second")
-class _CreatedSecond(Events):
-    """interaction.created comes second."""
-
-    def opening(self, run: Run) -> list[Json]:
-        return super().opening(run)[::-1]
-
-
-@STREAM.mutant("created-twice")
-class _CreatedTwice(Events):
-    """interaction.created is sent twice."""
-
-    def opening(self, run: Run) -> list[Json]:
-        return [*super().opening(run), self.created(run)]
-
-
-@STREAM.mutant("created-completed")
-class _CreatedCompleted(Events):
-    """interaction.created says that the interaction is completed."""
-
-    def created(self, run: Run) -> Json:
-        event = super().created(run)
-        event["interaction"]["status"] = "completed"
-        return event
-
-
-@STREAM.mutant("created-without-id")
-class _CreatedWithoutId(Events):
-    """interaction.created has no id."""
-
-    def created(self, run: Run) -> Json:
-        event = super().created(run)
-        del event["interaction"]["id"]
-        return event
-
-
-@STREAM.mutant("id-changes")
-class _IdChanges(Events):
-    """The status update names another interaction."""
-
-    def status_update(self, run: Run, status: str) -> Json:
-        return {**super().status_update(run, status), "interaction_id": "v1_other"}
-
-
-@STREAM.mutant("event-id-repeats")
-class _EventIdRepeats(Events):
-    """Every second event has the same id as the one before it."""
-
-    def event_id(self, run: Run, index: int, payload: Json) -> str | None:
-        return super().event_id(run, index // 2 * 2, payload)
-
-
-@STREAM.mutant("event-ids-missing-on-deltas")
-class _EventIdsMissingOnDeltas(Events):
-    """The deltas of a background stream have no event_id; other events do."""
-
-    def event_id(self, run: Run, index: int, payload: Json) -> str | None:
-        return None if payload["event_type"] == "step.delta" else super().event_id(run, index, payload)
-
-
-@STREAM.mutant("event-ids-numbers")
-class _EventIdsNumbers(Events):
-    """Event ids are numbers."""
-
-    def frame(self, payload: Json) -> bytes:
-        if "event_id" in payload:
-            payload = {**payload, "event_id": len(payload)}
-        return super().frame(payload)
-
-
-@STREAM.mutant("stream-buffered")
-class _StreamBuffered(Streams):
-    """Streams are buffered and arrive in one piece."""
-
-    def body(self, run: Run, position: int) -> Body:
-        return Regrouped(super().body(run, position), None)
-
-
-@STREAM.mutant("background-stream-json")
-class _BackgroundStreamJson(Engine):
-    """background together with stream is answered with JSON."""
-
-    def answer(self, opened: tuple[Run, Order]) -> Response:
-        run, order = opened
-        order.stream = order.stream and not run.background
-        return super().answer((run, order))
-
-
-@STREAM.mutant("background-stream-refused")
-class _BackgroundStreamRefused(Engine):
-    """background together with stream is refused."""
-
-    def open(self, order: Order) -> tuple[Run, Order]:
-        if order.stream and order.background:
-            raise invalid("'stream' and 'background' exclude each other.")
-        return super().open(order)
-
-
-@STREAM.mutant("hang-up-breaks")
 class _HangUpBreaks(Engine):
-    """After a reader has hung up, every call is answered with 503."""
-
     broken = False
 
     def answer(self, opened: tuple[Run, Order]) -> Response:
@@ -233,34 +73,12 @@ class _HangUpBreaks(Engine):
         return super().handle(call)
 
 
-@STREAM.mutant("hang-up-deletes")
 class _HangUpDeletes(_HangUpBreaks):
-    """When a reader hangs up, the interaction is deleted."""
-
     def handle(self, call: Call) -> Response | None:
         if self.broken:
             self.broken = False
             self.store.clear()
         return super().handle(call)
-
-
-@STREAM.mutant("stream-unstored")
-class _StreamUnstored(Engine):
-    """Interactions created with a stream are not stored although their events name an id."""
-
-    def remember(self, run: Run) -> None:
-        if run.body.get("stream") is not True:
-            super().remember(run)
-
-
-@STREAM.mutant("status-update-unknown")
-class _StatusUpdateUnknown(Events):
-    """The first status update lacks its status."""
-
-    def status_update(self, run: Run, status: str) -> Json:
-        event = super().status_update(run, status)
-        del event["status"]
-        return event
 
 
 class _Tripwire:
@@ -284,15 +102,65 @@ class _Tripwire:
         self._body.close()
 
 
-_HIGH, _LOW = "\ue000", "\ue001"
-"""Placeholders from the private use area for surrogate halves, which cannot be encoded."""
-
-
-@STREAM.mutant("alt-sse-refused")
-class _AltSseRefused(Engine):
-    """alt=sse is refused as an unknown parameter."""
-
-    def create(self, call: Call) -> Response:
-        if "alt" in call.query:
-            raise invalid("Unknown query parameter 'alt'.")
-        return super().create(call)
+MUTANTS = table(
+    "stream",
+    row("frames-run-together", "Frames are not separated by a blank line.",
+        frame(lambda name, data: _write_frame(name, data)[:-1])),
+    row("frames-ndjson", "The stream is newline-delimited JSON, not server-sent events.",
+        frame(lambda name, data: data + b"\n")),
+    row("frames-latin1", "Streams are encoded in Latin-1.",
+        frame(lambda name, data: _write_frame(name, data).decode().encode("latin-1", "replace"))),
+    row("event-name-wrong", "Every frame is named `message`.",
+        frame(lambda name, data: _write_frame(b"message", data))),
+    row("payload-not-json", "The payload of step.stop is broken JSON.",
+        frame(lambda name, data: _write_frame(name, data[:-1] if name == b"step.stop" else data))),
+    row("payload-list", "Every payload is a list of one event.",
+        frame(lambda name, data: _write_frame(name, b"[" + data + b"]"))),
+    row("characters-split",
+        "The surrogate halves of a character beyond the basic multilingual plane are split between two deltas.",
+        deltas("text", _split_character),
+        after(Events.frame, _write_halves)),
+    row("event-type-missing", "The event step.stop has no event_type.",
+        frame(lambda name, data: _write_frame(name, data.replace(b',"event_type":"step.stop"', b"")))),
+    row("index-string", "The index of a delta is a string.",
+        payload(_write_index_as_text)),
+    row("delta-text-missing", "Text deltas have their text in `content`.",
+        payload(_move_text_to_content)),
+    row("created-missing", "Streams begin with the status update, not with interaction.created.",
+        events(lambda events, _: events[1:])),
+    row("created-second", "interaction.created comes second.",
+        events(lambda events, _: [events[1], events[0], *events[2:]])),
+    row("created-twice", "interaction.created is sent twice.",
+        events(lambda events, _: [*events[:2], events[0], *events[2:]])),
+    row("created-completed", "interaction.created says that the interaction is completed.",
+        event("interaction.created", inside("interaction", put(status="completed")))),
+    row("created-without-id", "interaction.created has no id.",
+        event("interaction.created", inside("interaction", drop("id")))),
+    row("id-changes", "The status update names another interaction.",
+        event("interaction.status_update", put(interaction_id="v1_other"))),
+    row("event-id-repeats", "Every second event has the same id as the one before it.",
+        instead(Events.event_id, _id_of_event_before)),
+    row("event-ids-missing-on-deltas", "The deltas of a background stream have no event_id; other events do.",
+        instead(Events.event_id, _no_id_on_deltas)),
+    row("event-ids-numbers", "Event ids are numbers.",
+        payload(_number_event_id)),
+    row("stream-buffered", "Streams are buffered and arrive in one piece.",
+        stream(lambda body, run, position: Regrouped(body, None))),
+    row("background-stream-json", "background together with stream is answered with JSON.",
+        create(assign(stream=lambda order, _: order.stream and not order.background))),
+    row("background-stream-refused", "background together with stream is refused.",
+        create(when(
+            lambda order, _: order.stream and order.background,
+            refuse("'stream' and 'background' exclude each other.")))),
+    row("hang-up-breaks", "After a reader has hung up, every call is answered with 503.",
+        part(_HangUpBreaks)),
+    row("hang-up-deletes", "When a reader hangs up, the interaction is deleted.",
+        part(_HangUpDeletes)),
+    row("stream-unstored", "Interactions created with a stream are not stored although their events name an id.",
+        before(Engine.remember, when(lambda engine, run: run.body.get("stream") is True, skip))),
+    row("status-update-unknown", "The first status update lacks its status.",
+        event("interaction.status_update", drop("status"))),
+    row("alt-sse-refused", "alt=sse is refused as an unknown parameter.",
+        request("POST interactions", when(
+            lambda call, _: "alt" in call.query, refuse("Unknown query parameter 'alt'.")))),
+)  # fmt: skip

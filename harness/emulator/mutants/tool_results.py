@@ -2,154 +2,79 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from harness.contract.data.input import results
 from harness.emulator.create.validation import Admission
 from harness.emulator.engine import Engine
-from harness.emulator.mutants.mutant import Area
-from harness.emulator.mutants.surgery import Json, altered
+from harness.emulator.mutants.changes import Json, crash, edit_json, put, refuse, skip, when
+from harness.emulator.mutants.hooks import admit, error
+from harness.emulator.mutants.parts import Change, after, instead
+from harness.emulator.mutants.rows import row
 from harness.emulator.run.run import Run
-from harness.emulator.values.call import Refusal, invalid
 from harness.emulator.values.create_request import Order
+from harness.kit.mutant import table
 from harness.wire import Response
 
-RESULTS = Area("tool results")
+
+def _any_result(test: Change) -> Change:
+    """Return the test whether any result that a create sends passes `test`."""
+    return lambda order: any(test(result) for result in results(order.given))
 
 
-@RESULTS.mutant("result-refused")
-class _ResultRefused(Admission):
-    """Function results are refused."""
-
-    def function_results(self, order: Order) -> None:
-        if results(order.given):
-            raise invalid("'function_result' is not supported.")
+def _any_thought(order: Order) -> bool:
+    return any(step.get("type") == "thought" for step in order.given)
 
 
-@RESULTS.mutant("result-string-refused")
-class _ResultStringRefused(Admission):
-    """A result must be an object; strings are refused."""
-
-    def function_results(self, order: Order) -> None:
-        if any(isinstance(item.get("result"), str) for item in results(order.given)):
-            raise invalid("'result' must be an object.")
-        super().function_results(order)
+def _crash_without_signature(admission: Admission, step: Json) -> None:
+    if not step.get("signature"):
+        crash()
 
 
-@RESULTS.mutant("result-list-crashes")
-class _ResultListCrashes(Admission):
-    """A result that is a list of contents is answered with 500."""
+def _show_as(status: str) -> Change:
+    """Give another status to the interaction that answers a result."""
 
-    def function_results(self, order: Order) -> None:
-        if any(isinstance(item.get("result"), list) for item in results(order.given)):
-            raise Refusal(500, "api_error", "Internal error.")
-        super().function_results(order)
+    def edit(response: Response, engine: Engine, opened: tuple[Run, Order]) -> Any:
+        return edit_json(response, put(status=status)) if results(opened[1].given) else None
 
-
-@RESULTS.mutant("result-needs-tools")
-class _ResultNeedsTools(Admission):
-    """A result is refused unless the tools are declared again."""
-
-    def function_results(self, order: Order) -> None:
-        if results(order.given) and not order.tools:
-            raise invalid("'tools' is missing.")
-        super().function_results(order)
+    return edit
 
 
-@RESULTS.mutant("result-orphan-accepted")
-class _ResultOrphanAccepted(Admission):
-    """A result is accepted without any call before it."""
-
-    def function_results(self, order: Order) -> None:
-        if order.previous is not None:
-            super().function_results(order)
-
-
-@RESULTS.mutant("result-bad-id-crashes")
-class _ResultBadIdCrashes(Admission):
-    """A result that belongs to no call is answered with 500."""
-
-    def function_results(self, order: Order) -> None:
-        try:
-            super().function_results(order)
-        except Refusal:
-            raise Refusal(500, "api_error", "Internal error.") from None
-
-
-@RESULTS.mutant("parallel-results-refused")
-class _ParallelResultsRefused(Admission):
-    """Only one result is accepted at a time."""
-
-    def function_results(self, order: Order) -> None:
-        if len(results(order.given)) > 1:
-            raise invalid("Send one function_result.")
-        super().function_results(order)
-
-
-@RESULTS.mutant("stateless-refused")
-class _StatelessRefused(Admission):
-    """Steps that are sent back are refused: a tool loop needs a stored parent."""
-
-    def signatures(self, order: Order) -> None:
-        if any(step.get("type") == "thought" for step in order.given):
-            raise invalid("Unknown step type 'thought'.")
-
-
-@RESULTS.mutant("signature-unchecked")
-class _SignatureUnchecked(Admission):
-    """A thought is accepted as input without its signature."""
-
-    def signatures(self, order: Order) -> None:
-        return None
-
-
-@RESULTS.mutant("signature-missing-crashes")
-class _SignatureMissingCrashes(Admission):
-    """A thought as input without its signature is answered with 500."""
-
-    def thought_signature(self, step: Json) -> None:
-        if not step.get("signature"):
-            raise Refusal(500, "api_error", "Internal error.")
-
-
-@RESULTS.mutant("result-id-unchecked")
-class _ResultIdUnchecked(Admission):
-    """A result is accepted whatever call it names."""
-
-    def function_results(self, order: Order) -> None:
-        if order.previous is None:
-            super().function_results(order)
-
-
-@RESULTS.mutant("result-error-refused")
-class _ResultErrorRefused(Admission):
-    """A result that reports an error is refused."""
-
-    def function_results(self, order: Order) -> None:
-        if any(item.get("is_error") for item in results(order.given)):
-            raise invalid("The tool failed.")
-        super().function_results(order)
-
-
-class _AnswerToResult(Engine):
-    """The interaction that answers a result has the status `shown`."""
-
-    shown = ""
-
-    def answer(self, opened: tuple[Run, Order]) -> Response:
-        response = super().answer(opened)
-        if not results(opened[1].given):
-            return response
-        return altered(response, lambda body: {**body, "status": self.shown})
-
-
-@RESULTS.mutant("result-answer-running")
-class _ResultAnswerRunning(_AnswerToResult):
-    """The answer to a result is in progress, as if it ran in the background."""
-
-    shown = "in_progress"
-
-
-@RESULTS.mutant("result-answer-queued")
-class _ResultAnswerQueued(_AnswerToResult):
-    """The answer to a result is queued."""
-
-    shown = "queued"
+MUTANTS = table(
+    "tool results",
+    row("result-refused", "Function results are refused.",
+        admit("function_results", when(
+            lambda order: results(order.given), refuse("'function_result' is not supported.")))),
+    row("result-string-refused", "A result must be an object; strings are refused.",
+        admit("function_results", when(
+            _any_result(lambda result: isinstance(result.get("result"), str)),
+            refuse("'result' must be an object.")))),
+    row("result-list-crashes", "A result that is a list of contents is answered with 500.",
+        admit("function_results", when(
+            _any_result(lambda result: isinstance(result.get("result"), list)), crash))),
+    row("result-needs-tools", "A result is refused unless the tools are declared again.",
+        admit("function_results", when(
+            lambda order: results(order.given) and not order.tools, refuse("'tools' is missing.")))),
+    row("result-orphan-accepted", "A result is accepted without any call before it.",
+        admit("function_results", when(lambda order: order.previous is None, skip))),
+    row("result-bad-id-crashes", "A result that belongs to no call is answered with 500.",
+        error("POST interactions", when(lambda refusal, _: "function_result" in refusal.message, crash))),
+    row("parallel-results-refused", "Only one result is accepted at a time.",
+        admit("function_results", when(
+            lambda order: len(results(order.given)) > 1, refuse("Send one function_result.")))),
+    row("stateless-refused", "Steps that are sent back are refused: a tool loop needs a stored parent.",
+        admit("signatures", when(_any_thought, refuse("Unknown step type 'thought'.")))),
+    row("signature-unchecked", "A thought is accepted as input without its signature.",
+        admit("signatures", skip)),
+    row("signature-missing-crashes", "A thought as input without its signature is answered with 500.",
+        instead(Admission.thought_signature, _crash_without_signature)),
+    row("result-id-unchecked", "A result is accepted whatever call it names.",
+        admit("function_results", when(lambda order: order.previous is not None, skip))),
+    row("result-error-refused", "A result that reports an error is refused.",
+        admit("function_results", when(
+            _any_result(lambda result: result.get("is_error")), refuse("The tool failed.")))),
+    row("result-answer-running", "The answer to a result is in progress, as if it ran in the background.",
+        after(Engine.answer, _show_as("in_progress"))),
+    row("result-answer-queued", "The answer to a result is queued.",
+        after(Engine.answer, _show_as("queued"))),
+)  # fmt: skip

@@ -10,6 +10,7 @@ import pytest
 from harness.contract.judge.history_judge import DECIDES, HistoryJudge
 from harness.contract.judge.replies import REPLIES
 from harness.contract.rules import BY_ID
+from harness.contract.tables.refusals import REFUSALS
 from harness.outcome import Severity
 from harness.wire import Ending, How
 from tests.contract.exchanges import ROOT, exchange
@@ -87,12 +88,7 @@ RULES: dict[str, Row] = {
         [Heard(exchange(body=[1]), later(made(), legal=True).intent)], [made()], [streamed()]
     ),
     "http.ct-stream": Row([streamed(label="text/plain")], [streamed()], [made()]),
-    "create.model-xor-agent": bad("create.model-xor-agent"),
-    "create.both": bad("create.both"),
-    "create.input-missing": bad("create.input-missing"),
-    "store.false-bg": bad("store.false-bg"),
-    "err.unknown-field": bad("err.unknown-field", 404),
-    "err.wrong-type": bad("err.wrong-type", 404),
+    **{rule: bad(rule, 302) for rule in REFUSALS},
     "err.unknown-model": bad("err.unknown-model", 200, 404, Severity.NON_STRICT),
     "tool.result-bad-id": bad("tool.result-bad-id"),
     "tool.result-orphan": bad("tool.result-orphan"),

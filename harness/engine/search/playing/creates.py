@@ -20,6 +20,7 @@ from harness.engine.search.playing.create_modes import (
     WEATHER,
     body_of,
     result_of,
+    wrong_changes,
 )
 from harness.engine.search.world import World
 from harness.strategies.operations import Operation
@@ -36,8 +37,8 @@ _RIGHT = Intent(legal=True)
 def create(world: World, operation: Operation) -> None:
     """Play a create that must be accepted, or one that must be refused."""
     if operation.mode in ILLEGAL:
-        rule, changes = ILLEGAL[operation.mode]
-        _ask(world, changes, Intent(refused_by=rule))
+        changes = wrong_changes(operation.mode, world.target)
+        _ask(world, changes, Intent(refused_by=ILLEGAL[operation.mode][0]))
         return
     _ask(world, {**LEGAL[operation.mode], **(operation.body or {})}, _RIGHT)
 

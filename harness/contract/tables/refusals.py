@@ -1,0 +1,85 @@
+"""Creates that are wrong: what they change in a plain create, and which statuses answer them.
+
+Layer 1, a table with one row per rule, for whoever sends wrong creates. A rule may have several, each with a name
+for its answer. Must not know how requests are sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+Changes = Mapping[str, Any]
+
+_SUCCESS = range(200, 300)
+_CLIENT_ERROR = range(400, 500)
+
+
+class Own(Enum):
+    """Stands for a name of the target's own, which only the user knows."""
+
+    MODEL = "model"
+    AGENT = "agent"
+    ENVIRONMENT = "environment"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The wrong creates of one rule. A change to None leaves the field out.
+
+    `accepts` are the statuses that keep the rule, `tolerates` those that keep it in a lenient reading.
+    """
+
+    rule: str
+    creates: Mapping[str, Changes]
+    accepts: Container[int]
+    tolerates: Container[int] = ()
+
+    def bodies(self, plain: Changes, own: Mapping[Own, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield the name and the body of each create: `plain` with its changes, `own` names in their places."""
+        for name, changes in self.creates.items():
+            filled = {field: own[value] if isinstance(value, Own) else value for field, value in changes.items()}
+            yield name, {**plain, **filled}
+
+
+_HOOK = {"uris": ["https://harness.invalid/hook"]}
+
+_ROWS = (
+    # One author, an input
+    Refusal("create.model-xor-agent", {"neither": {"model": None}}, {400}, _CLIENT_ERROR),
+    Refusal("create.both", {"both": {"model": Own.MODEL, "agent": Own.AGENT}}, {400}, _CLIENT_ERROR),
+    Refusal("create.input-missing",
+            {"no_input": {"input": None}, "empty_input": {"input": []}}, {400}, _CLIENT_ERROR),
+
+    # Fields that exclude each other
+    Refusal("create.config-mismatch",
+            {"agent_config": {"agent_config": {"type": "dynamic"}}}, {400}, _CLIENT_ERROR),
+    Refusal("create.config-agent",
+            {"refused": {"agent": Own.AGENT, "generation_config": {"thinking_level": "low"}}},
+            {400}, _CLIENT_ERROR),
+    Refusal("create.webhook-bg", {"hook": {"webhook_config": _HOOK}}, {*_SUCCESS, 400}, _CLIENT_ERROR),
+    Refusal("store.false-bg", {"refused": {"background": True, "store": False}}, {400}, _CLIENT_ERROR),
+
+    # Types, names and values
+    Refusal("err.wrong-type", {"number_input": {"input": 7}, "text_tools": {"tools": "none"}}, {400}, {422}),
+    Refusal("err.unknown-field", {"unknown_field": {"harness_unknown": True}}, {400}, {422}),
+    Refusal("err.unknown-model", {"unknown_model": {"model": "harness-unknown-model"}}, _CLIENT_ERROR, _SUCCESS),
+    Refusal("err.bad-enum",
+            {"unknown_tool": {"tools": [{"type": "harness_unknown"}]},
+             "unknown_level": {"generation_config": {"thinking_level": "harness"}}}, {400}, {422}),
+    Refusal("rob.case", {"camel": {"systemInstruction": "Be brief."}}, {400}),
+
+    # Agents
+    Refusal("agent.unknown",
+            {"unknown": {"agent": "harness-no-such-agent", "environment": Own.ENVIRONMENT, "background": True}},
+            {400, 404}, _CLIENT_ERROR),
+    Refusal("agent.unknown-env",
+            {"nowhere": {"agent": Own.AGENT, "environment": "harness-no-such-environment", "background": True}},
+            {400, 404}, _CLIENT_ERROR),
+    Refusal("agent.dr-bg", {"research": {"agent": "deep-research-preview-04-2026"}}, _CLIENT_ERROR),
+)  # fmt: skip
+
+REFUSALS: Mapping[str, Refusal] = {row.rule: row for row in _ROWS}
+"""By rule."""

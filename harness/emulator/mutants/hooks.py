@@ -1,0 +1,250 @@
+"""Where a defect acts: the hooks that rows name, in the order in which a request meets them.
+
+Layer 2. Every hook takes a change, a function that gets a thing and what it belongs to. Most changes edit the
+thing in place or return a new one. A call is written as method and path, with `*` for a segment (`*:ping` for one
+that ends so), `**` for any rest: `GET interactions/*`.
+
+| Hook | The change gets | Meaning |
+|---|---|---|
+| `arrival` | request, route | a request whose key was not looked at yet |
+| `request` | call, engine | a call with a valid key; the change may answer it |
+| `admit` | arguments of the step | a named step of the validation of a create |
+| `create` | order, engine | an admitted create whose run has not started |
+| `run` | run, order, engine | a run that has just been made |
+| `output` | steps, order | the steps that a run will have |
+| `usage` | usage, part | its token counts |
+| `body` | body, run | an interaction as JSON |
+| `status` | status, run | the status in it |
+| `steps` | steps, run, timeline | the steps in it; `timeline` is true for a read, false for a create |
+| `response` | value, call | the JSON value of any answer with a Content-Length |
+| `error` | refusal, call | a refusal; the change returns the response to send in its place |
+| `event` | event | an event of one type |
+| `events` | events, run | all events of a run but the closing one |
+| `deltas` | deltas, their source | the pieces of a text; the deltas of a thought or of a call's arguments |
+| `payload` | payload | an event with its id, about to be encoded |
+| `frame` | name, data | an event as bytes |
+| `stream` | body, run, position | the body of a stream that begins at that event |
+
+`parts` has the hooks for everything else: `instead`, `before` and `after` a method, and `part`, a class with a
+memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from harness.emulator.create.validation import Admission
+from harness.emulator.engine import Engine
+from harness.emulator.http.routing import Route, route
+from harness.emulator.mutants.changes import Json, edit_json
+from harness.emulator.mutants.parts import Change, Defect, after, around, before
+from harness.emulator.reply.replies import Replies
+from harness.emulator.run.event_writer import Events
+from harness.emulator.run.interaction_body import Bodies
+from harness.emulator.run.run import Run
+from harness.emulator.run.stream_response import Streams
+from harness.emulator.service import Emulator
+from harness.emulator.values.call import Call, Refusal
+from harness.emulator.values.create_request import Order
+from harness.emulator.values.usage import Meter
+from harness.outcome.suggest import did_you_mean
+from harness.wire import Body, Request, Response
+
+EVERY = "* **"
+"""Every call."""
+
+_METHODS = ("*", "GET", "POST", "PATCH", "PUT", "DELETE")
+_COLLECTIONS = ("**", "interactions", "agents", "environments", "webhooks", "triggers", "credentials", "upload")
+
+_MAKERS: dict[str, Callable[..., Any]] = {
+    "interaction.created": Events.created,
+    "interaction.status_update": Events.status_update,
+    "interaction.completed": Events.completed,
+    "step.start": Events.start,
+    "step.delta": Events.delta,
+    "step.stop": Events.stop,
+    "error": Events.error,
+}
+"""Maps each type of event to the method that makes it."""
+
+_DELTAS: dict[str, Callable[..., Any]] = {
+    "text": Events.text_pieces,
+    "thought": Events.thought,
+    "arguments": Events.arguments,
+}
+"""Maps what is streamed in pieces to the method that makes them."""
+
+
+def arrival(change: Callable[[Request, Route], Request | Response | None]) -> Defect:
+    """Change a request before its key is looked at, or answer it."""
+
+    def operate(inner: Change, _: Emulator, engine: Engine, request: Request, where: Route) -> Any:
+        changed = change(request, where)
+        if isinstance(changed, Request):
+            return inner(engine, changed, route(changed.target))
+        return changed if changed is not None else inner(engine, request, where)
+
+    return around(Emulator.operate, operate)
+
+
+def request(calls: str, change: Callable[[Call, Engine], Call | Response | None]) -> Defect:
+    """Change a call, or answer it."""
+    concerns = _compile(calls)
+
+    def perform(inner: Change, _: Emulator, engine: Engine, call: Call) -> Any:
+        changed = change(call, engine) if concerns(call) else None
+        if isinstance(changed, Response):
+            return changed
+        return inner(engine, changed if changed is not None else call)
+
+    return around(Emulator.perform, perform)
+
+
+def response(calls: str, change: Callable[[Any, Call], Any]) -> Defect:
+    """Change the JSON value of an answer; streams, downloads and refusals stay as they are."""
+    concerns = _compile(calls)
+
+    def edit(response: Response | None, _: Emulator, engine: Engine, call: Call) -> Response | None:
+        if response is None or not concerns(call):
+            return None
+        return edit_json(response, lambda value: change(value, call))
+
+    return after(Emulator.perform, edit)
+
+
+def error(calls: str, change: Callable[[Refusal, Call], Response | None]) -> Defect:
+    """Answer a refused call in another way; if the change itself refuses, that refusal is sent."""
+    concerns = _compile(calls)
+
+    def refuse(inner: Change, _: Emulator, refusal: Refusal, request: Request, where: Route) -> Response:
+        call = Call(request, where.segments, where.query)
+        try:
+            changed = change(refusal, call) if concerns(call) else None
+        except Refusal as other:
+            changed = other.response()
+        return changed if changed is not None else inner(refusal, request, where)
+
+    return around(Emulator.refused, refuse)
+
+
+def admit(step: str, change: Change) -> Defect:
+    """Change what a step of the validation looks at, refuse it, or leave the step out."""
+    method = getattr(Admission, step, None)
+    if method is None:
+        steps = [name for name in dir(Admission) if not name.startswith("_")]
+        hint = did_you_mean(step, steps, otherwise=f": the steps are {', '.join(steps)}")
+        raise ValueError(f"the validation of a create has no step {step!r}{hint}")
+    return before(method, lambda _, *arguments: change(*arguments))
+
+
+def create(change: Callable[[Order, Engine], object]) -> Defect:
+    """Change an admitted create, or refuse it."""
+    return before(Engine.open, lambda engine, order: change(order, engine))
+
+
+def run(change: Callable[[Run, Order, Engine], object]) -> Defect:
+    """Change a run that has just been made, or what is stored."""
+
+    def begin(made: tuple[Run, Order], engine: Engine, order: Order) -> None:
+        change(*made, engine)
+
+    return after(Engine.open, begin)
+
+
+def output(change: Callable[[list[Json], Order], list[Json] | None]) -> Defect:
+    """Change the steps that a run will have, in its body and in its streams."""
+
+    def edit(made: tuple[list[Json], bool], _: Replies, order: Order, script: object) -> tuple[list[Json], bool]:
+        changed = change(made[0], order)
+        return made if changed is None else (changed, made[1])
+
+    return after(Replies.steps, edit)
+
+
+def usage(change: Change) -> Defect:
+    """Change the token counts of a run."""
+    return after(Meter.assemble, lambda usage, *_: change(usage))
+
+
+def body(change: Callable[[Json, Run], Json | None]) -> Defect:
+    """Change an interaction as JSON."""
+    return after(Bodies.interaction, lambda body, _, run, **how: change(body, run))
+
+
+def status(change: Callable[[str, Run], str]) -> Defect:
+    """Change the status of an interaction as JSON."""
+    return after(Bodies.status, lambda status, _, run: change(status, run))
+
+
+def steps(change: Callable[[list[Json], Run, bool], list[Json]]) -> Defect:
+    """Change the steps of an interaction as JSON, without touching those of the run."""
+    return after(Bodies.steps, lambda steps, _, run, timeline: change(steps, run, timeline))
+
+
+def event(name: str, change: Callable[[Json], Json | None]) -> Defect:
+    """Change every event of one type."""
+    return after(_look_up(_MAKERS, name, "type of event"), lambda event, *_: change(event))
+
+
+def events(change: Callable[[list[Json], Run], list[Json]]) -> Defect:
+    """Change the events of a run: opening, steps; the closing one comes later."""
+    return after(Events.sequence, lambda events, _, run: change(events, run))
+
+
+def deltas(kind: str, change: Callable[[list[Any], Any], list[Any]]) -> Defect:
+    """Change the pieces of a `text`, or the deltas of a `thought` or of `arguments`."""
+    return after(_look_up(_DELTAS, kind, "kind of deltas"), lambda deltas, _, run, source: change(deltas, source))
+
+
+def payload(change: Callable[[Json], Json | None]) -> Defect:
+    """Change what an event says, as late as possible; runs share events, so the change gets a copy."""
+
+    def write(inner: Change, _: Events, payload: Json) -> Any:
+        copy = dict(payload)
+        changed = change(copy)
+        return inner(copy if changed is None else changed)
+
+    return around(Events.frame, write)
+
+
+def frame(change: Callable[[bytes, bytes], bytes]) -> Defect:
+    """Write the bytes of an event from its name and its JSON."""
+    return around(Events.framed, lambda inner, _, name, data: change(name, data))
+
+
+def stream(change: Callable[[Body, Run, int], Body]) -> Defect:
+    """Change the body of a stream."""
+    return after(Streams.body, lambda body, _, run, position: change(body, run, position))
+
+
+def _look_up(methods: dict[str, Callable[..., Any]], name: str, what: str) -> Callable[..., Any]:
+    if name not in methods:
+        raise ValueError(f"there is no {what} {name!r}: use one of {', '.join(methods)}")
+    return methods[name]
+
+
+def _compile(calls: str) -> Callable[[Call], bool]:
+    """Return the test for calls that are written as `METHOD path`. Raises ValueError for one that never comes."""
+    method, _, path = calls.partition(" ")
+    parts = path.split("/")
+    if method not in _METHODS or parts[0] not in _COLLECTIONS:
+        raise ValueError(
+            f"no call is written {calls!r}: give a method ({', '.join(_METHODS)}) and a path that begins with "
+            f"one of {', '.join(_COLLECTIONS)}, such as 'GET interactions/*'"
+        )
+    return lambda call: method in ("*", call.request.method) and _fits(parts, call.segments)
+
+
+def _fits(parts: list[str], segments: tuple[str, ...]) -> bool:
+    if segments and not segments[-1]:
+        segments = segments[:-1]
+    if parts[-1] == "**":
+        parts, segments = parts[:-1], segments[: len(parts) - 1]
+    return len(parts) == len(segments) and all(map(_fits_segment, parts, segments))
+
+
+def _fits_segment(part: str, segment: str) -> bool:
+    if part == "*":
+        return ":" not in segment
+    return segment.endswith(part[1:]) if part.startswith("*") else segment == part

@@ -1,0 +1,130 @@
+"""Puts a defect into the emulator: a part, or a method of a part, that differs from the reference's.
+
+Layer 2. A defect takes an emulator class and returns one with the defect, so that several can be put into one
+emulator. The hooks for most defects are in `hooks`; what is here reaches every method. Must not know any defect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeAlias, TypeVar, TypeVarTuple
+
+from harness.emulator.create.validation import Admission
+from harness.emulator.engine import Engine
+from harness.emulator.http.auth import Auth
+from harness.emulator.reply.replies import Replies
+from harness.emulator.resources import Neighbours
+from harness.emulator.run.event_writer import Events
+from harness.emulator.run.interaction_body import Bodies
+from harness.emulator.run.run import Run
+from harness.emulator.run.store import Store
+from harness.emulator.run.stream_response import Streams
+from harness.emulator.service import Emulator
+from harness.emulator.values.ids import Ids
+from harness.emulator.values.usage import Meter
+
+Arguments = TypeVarTuple("Arguments")
+Result = TypeVar("Result")
+
+Change: TypeAlias = Callable[..., Any]
+Defect: TypeAlias = Callable[[type[Emulator]], type[Emulator]]
+
+SKIP = object()
+"""What a change before a method returns to leave the method out."""
+
+_SLOTS: dict[type, str] = {
+    Admission: "admission_type",
+    Auth: "auth_type",
+    Bodies: "bodies_type",
+    Events: "events_type",
+    Ids: "ids_type",
+    Meter: "meter_type",
+    Neighbours: "neighbours_type",
+    Replies: "replies_type",
+    Run: "run_type",
+    Store: "store_type",
+    Streams: "streams_type",
+}
+"""Maps each part of the engine to the class attribute that holds its type."""
+
+PARTS: tuple[type, ...] = (Emulator, Engine, *_SLOTS)
+
+
+def part(defective: type) -> Defect:
+    """Use `defective`, a subclass of one part, in place of that part: for defects that remember something."""
+    for base in PARTS:
+        if issubclass(defective, base):
+            return partial(_with_part, base=base, derive=lambda current: _join(defective, current))
+    raise ValueError(f"{defective.__name__} is no part of the emulator: derive it from one of {_names()}")
+
+
+def around(method: Callable[..., Any], change: Change) -> Defect:
+    """Call `change(method, self, *arguments)` in place of a method, with the bound method as it was before."""
+    base, name = _place(method)
+
+    def derive(current: type) -> type:
+        inner = getattr(current, name)
+
+        def changed(self: Any, *arguments: Any, **named: Any) -> Any:
+            return change(partial(inner, self), self, *arguments, **named)
+
+        return type(current.__name__, (current,), {name: changed})
+
+    return partial(_with_part, base=base, derive=derive)
+
+
+def instead(method: Callable[[*Arguments], Result], change: Callable[[*Arguments], Result]) -> Defect:
+    """Call `change(self, *arguments)` in place of a method."""
+    return around(method, lambda inner, *arguments: change(*arguments))
+
+
+def before(method: Callable[..., Any], change: Change) -> Defect:
+    """Call `change(self, *arguments)` before a method; if that returns `SKIP`, the method is left out."""
+
+    def changed(inner: Change, *arguments: Any, **named: Any) -> Any:
+        if change(*arguments, **named) is SKIP:
+            return None
+        return inner(*arguments[1:], **named)
+
+    return around(method, changed)
+
+
+def after(method: Callable[..., Any], change: Change) -> Defect:
+    """Call `change(result, self, *arguments)` after a method; it returns a new result, or None to keep it."""
+
+    def changed(inner: Change, *arguments: Any, **named: Any) -> Any:
+        result = inner(*arguments[1:], **named)
+        other = change(result, *arguments, **named)
+        return result if other is None else other
+
+    return around(method, changed)
+
+
+def _place(method: Callable[..., Any]) -> tuple[type, str]:
+    """Return the part that a method belongs to, and its name."""
+    for base in PARTS:
+        if getattr(base, method.__name__, None) is method:
+            return base, method.__name__
+    raise ValueError(f"{method.__qualname__} is no method of a part of the emulator: parts are {_names()}")
+
+
+def _with_part(emulator: type[Emulator], *, base: type, derive: Callable[[type], type]) -> type[Emulator]:
+    if base is Emulator:
+        return derive(emulator)
+    engine = emulator.engine_type
+    if base is Engine:
+        engine = derive(engine)
+    else:
+        slot = _SLOTS[base]
+        engine = type(engine.__name__, (engine,), {slot: derive(getattr(engine, slot))})
+    return type(emulator.__name__, (emulator,), {"engine_type": engine})
+
+
+def _join(defective: type, current: type) -> type:
+    """Return the defective part on top of the defects that the current one has already."""
+    return defective if issubclass(defective, current) else type(defective.__name__, (defective, current), {})
+
+
+def _names() -> str:
+    return ", ".join(part.__name__ for part in PARTS)

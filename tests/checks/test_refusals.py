@@ -1,0 +1,92 @@
+"""Wrong creates: the table, and the checks that are made from its rows."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from harness.checks.capabilities import new_registry
+from harness.checks.catalogue import CATALOGUE
+from harness.checks.refusals import check_refusal, send_wrong_creates
+from harness.contract.requests import Target
+from harness.contract.tables.refusals import REFUSALS, Own, Refusal
+from harness.kit.actions import Steps
+from harness.kit.check import Exercise
+from harness.outcome import Outcome
+from tests.checks._play import answer
+
+CHECKS = {check.id: check for check in CATALOGUE}
+
+
+def play(steps: Steps) -> tuple[list[Any], Any]:
+    """Answer every action with its number; return the actions and the results."""
+    actions = [next(steps)]
+    try:
+        while True:
+            actions.append(steps.send(f"answer {len(actions)}"))
+    except StopIteration as done:
+        return actions, done.value
+
+
+@pytest.mark.parametrize("row", REFUSALS.values(), ids=REFUSALS)
+def test_each_row_is_judged_by_its_check(row: Refusal) -> None:
+    """The check of a row's rule wants the answers to all of its creates, and its exercise sends them."""
+    check = CHECKS[row.rule]
+    assert check.wants == tuple(row.creates)
+    sent = [name for name, _ in row.bodies({}, dict.fromkeys(Own, "mine"))]
+    assert sent == list(row.creates)
+
+
+@pytest.mark.parametrize(("status", "outcome"), [
+    (404, Outcome.MET), (200, Outcome.NON_STRICT), (500, Outcome.NOT_MET), (None, Outcome.NOT_MET),
+])  # fmt: skip
+def test_a_status_is_judged_by_the_row(status: int | None, outcome: Outcome) -> None:
+    """An accepted status meets the rule, a tolerated one only in a lenient reading, any other breaks it."""
+    assert CHECKS["err.unknown-model"].observe({"unknown_model": answer(status)}).outcome is outcome
+
+
+def test_a_finding_names_the_create_that_was_not_refused() -> None:
+    """If one of a rule's creates is answered wrongly, the finding is about that answer."""
+    observation = CHECKS["err.wrong-type"].observe({"number_input": answer(400), "text_tools": answer(200)})
+    assert [finding.where.exchange for finding in observation.findings] == ["text_tools"]
+
+
+def test_the_words_of_a_check_agree_with_its_row() -> None:
+    """A check whose words name no status but 400 as accepted or tolerated accepts no success."""
+    for row in REFUSALS.values():
+        words = " ".join(CHECKS[row.rule].accepts)
+        assert ("2xx" in words) is (200 in row.accepts or 200 in row.tolerates), row.rule
+        assert ("404" in words) <= (404 in row.accepts), row.rule
+        assert 400 in row.accepts, row.rule
+        assert ("422" in words) <= (422 in row.tolerates), row.rule
+
+
+def test_a_body_has_the_changes_and_the_names_of_the_target() -> None:
+    """A change replaces a field of the plain create; a placeholder becomes the target's own name."""
+    row = Refusal("x", {"a": {"input": 7}, "b": {"agent": Own.AGENT, "model": None}}, {400})
+    bodies = dict(row.bodies({"input": "Hi"}, {Own.AGENT: "helper"}))
+    assert bodies == {"a": {"input": 7}, "b": {"input": "Hi", "agent": "helper", "model": None}}
+
+
+def test_creates_are_sent_in_order_and_answered_by_name() -> None:
+    """The creates of several rules are sent one after the other; a field that is None is left out."""
+    steps = send_wrong_creates(Target(model="m", agent="a"), "create.both", "create.input-missing", timeout=3.0)
+    actions, answers = play(steps)
+    assert answers == {"both": "answer 1", "no_input": "answer 2", "empty_input": "answer 3"}
+    assert [json.loads(action.request.body) for action in actions] == [
+        {"input": "Say hi.", "model": "m", "agent": "a"},
+        {"model": "m"},
+        {"input": [], "model": "m"},
+    ]
+    assert {action.timeout for action in actions} == {3.0}
+
+
+def test_a_rule_without_a_row_is_refused() -> None:
+    """A check of a refusal needs a row, and its error says so."""
+    nothing = Exercise(lambda t: iter(()), 0, 0)
+    with pytest.raises(
+        ValueError, match=r"create\.ok: no row in harness\.contract\.tables\.refusals: write the row"
+    ):
+        check_refusal(new_registry(), "create.ok", nothing, title="x", profile="core", accepts=["4xx"])

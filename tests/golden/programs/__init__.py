@@ -1,0 +1,1 @@
+"""Programs that recordings run: clients, and gateways."""

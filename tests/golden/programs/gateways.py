@@ -1,0 +1,28 @@
+"""Serves one gateway of the project: `faithful`, or a defective one by its id; with no argument, lists the ids.
+
+The only program here that imports inner modules, because no command serves these gateways. Whoever moves them
+changes the imports here, and nothing else.
+"""
+
+import os
+import sys
+import threading
+
+from harness.benches.gateway.mutants import MUTANTS, Gateway
+from harness.transport.proxy.threaded_server import WaitingServer
+from harness.transport.proxy.upstream import Upstream
+from harness.transport.server.server_thread import InThread
+
+
+def serve(kind: str, port: int) -> None:
+    """Serve one gateway in front of $HARNESS_UPSTREAM_URL until the process is ended."""
+    make = Gateway if kind == "faithful" else MUTANTS[kind].gateway
+    with InThread(WaitingServer(make(Upstream(os.environ["HARNESS_UPSTREAM_URL"])), port=port)):
+        threading.Event().wait()
+
+
+if __name__ == "__main__":
+    if sys.argv[1:]:
+        serve(sys.argv[1], int(sys.argv[2]))
+    else:
+        print("\n".join(MUTANTS))

@@ -1,0 +1,26 @@
+"""Functions that keep only the part of an output that does not depend on time or chance."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+Reduce = Callable[[str], Any]
+
+
+def broken_rules(text: str) -> Any:
+    """Of the JSON of `fuzz`: exit code, what was vacuous, which rule broke with which verdict, known or new."""
+    record = json.loads(text)
+    return {
+        "exit": record["exit"],
+        "vacuous": sorted(reason for engine in record["engines"] for reason in engine["vacuous"]),
+        "failures": sorted({_failure(failure) for failure in record["failures"]}),
+    }
+
+
+def _failure(failure: dict[str, Any]) -> str:
+    return f"{failure['verdict']} {failure['rule']}{' (known)' if failure['known'] else ''}"
+
+
+REDUCE: dict[str, Reduce] = {"broken-rules": broken_rules}
