@@ -126,7 +126,17 @@ def pytest_runtest_makereport(
         from harness.plugin.unused_result import follow
 
         follow(item, report, promises)
+    if report.when == "teardown":
+        _release(item)
     return report
+
+
+def _release(item: pytest.Item) -> None:
+    """Let go of the test's services: pytest keeps every item until the session ends."""
+    if _TOLD in item.stash:
+        del item.stash[_TOLD]
+    if _PROMISES in item.stash:
+        del item.stash[_PROMISES]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -38,12 +38,17 @@ def hidden_in(value: Any) -> Any:
     return _mask().tree(value)
 
 
-def _mask() -> Mask:
+def own_secrets() -> dict[str, str]:
+    """The keys in the environment, by their variables: a run that has no target of its own must not show them."""
     from harness.engine.targets import KEY_VARIABLE, OTHER_KEY_VARIABLE
 
+    keys = {name: os.environ.get(name, "").strip() for name in (KEY_VARIABLE, OTHER_KEY_VARIABLE)}
+    return {name: key for name, key in keys.items() if key}
+
+
+def _mask() -> Mask:
     # Hide the environment's keys even if another key was chosen.
-    keys = (os.environ.get(name, "").strip() for name in (KEY_VARIABLE, OTHER_KEY_VARIABLE))
-    return _mask_of(frozenset((*keys, *_told)))
+    return _mask_of(frozenset((*own_secrets().values(), *_told)))
 
 
 @lru_cache(maxsize=1)

@@ -5,9 +5,11 @@ Layer 7.
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +19,9 @@ from harness.report.formats import FORMATS
 from harness.report.json_report import dump
 
 if TYPE_CHECKING:
-    from harness.report import junit
-
-PLAIN_FORMATS = ("json", "junit")
-"""The formats in which every run can be written."""
+    from harness.engine.events import RunEvent, RunFinished
+    from harness.report.commands.presentation import Presentation
+    from harness.report.terminal import TerminalReport
 
 _STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
 
@@ -42,8 +43,8 @@ class ReportFiles:
     summary of GitHub Actions is appended to, because it holds the output of other steps.
     """
 
-    def __init__(self, words: Iterable[str], formats: Sequence[str] = FORMATS) -> None:
-        self._files = [_parsed(word, formats) for word in words]
+    def __init__(self, words: Iterable[str]) -> None:
+        self._files = [_parsed(word) for word in words]
         for _, path in self._files:
             if not path.parent.is_dir():
                 raise UsageFault(f"--report: there is no folder {str(path.parent)!r} to write {path.name!r} to")
@@ -62,17 +63,62 @@ class ReportFiles:
             except OSError as wrong:
                 raise UsageFault(f"--report: {str(path)!r} cannot be written: {wrong.strerror}") from None
 
-    def write_plain(self, record: Callable[[], Any], cases: Callable[[], Iterable[junit.Case]]) -> None:
-        """Write a run that has only the plain formats; calls only what the requested files need."""
-        from harness.report import junit
 
-        self.write(lambda name: junit.document(cases()) if name == "junit" else dump(record()))
+class Listeners:
+    """Those who hear of a run: its state, the terminal unless standard output is for JSON, and the report files.
+
+    Make it once the arguments are known to be right: an older report is removed then (`ReportFiles`).
+    """
+
+    def __init__(self, arguments: argparse.Namespace, presentation: Presentation) -> None:
+        from harness.contract.tables.protocol import PROTOCOL
+        from harness.report.run_state import RunState
+        from harness.report.screen import wants_colour
+        from harness.report.terminal import TerminalReport
+
+        self.state = RunState(PROTOCOL.secret_fields, presentation)
+        self.screen: TerminalReport | None = None
+        self._json = bool(arguments.json)
+        self._files = ReportFiles(arguments.report or ())
+        if not arguments.json:
+            colour = wants_colour(sys.stdout, os.environ, arguments.color)
+            self.screen = TerminalReport(sys.stdout, self.state, colour=colour, verbose=arguments.verbose)
+
+    def handle(self, event: RunEvent) -> None:
+        """Pass one event on."""
+        self.state.handle(event)
+        if self.screen is not None:
+            self.screen.handle(event)
+
+    def follow(self, events: Generator[RunEvent, None, None]) -> RunFinished:
+        """Pass on all events of a run, then write the reports; return the last event."""
+        with closing(events):
+            for event in events:
+                self.handle(event)
+        return self.write()
+
+    def write(self) -> RunFinished:
+        """Write the reports of a finished run; return its last event."""
+        from harness.report.formats import render
+
+        self._files.write(lambda name: render(name, self.state))
+        if self._json:
+            sys.stdout.write(render("json", self.state))
+        return self.state.whole()[1]
 
 
-def _parsed(word: str, formats: Sequence[str]) -> tuple[str, Path]:
+def add_output_arguments(group: argparse._ArgumentGroup, *, verbose: str) -> None:
+    """Add the options for what a run prints and writes; `verbose` says what -v adds."""
+    group.add_argument("--report", action="append", metavar="FORMAT=PATH", help=", ".join(FORMATS))
+    group.add_argument("--json", action="store_true", help="print the JSON report and nothing else")
+    group.add_argument("-v", "--verbose", action="store_true", help=verbose)
+    group.add_argument("--color", choices=("auto", "always", "never"), default="auto")
+
+
+def _parsed(word: str) -> tuple[str, Path]:
     name, equals, path = word.partition("=")
-    if name not in formats:
-        raise UsageFault(f"--report: unknown format {name!r}{did_you_mean(name, formats)} (write FORMAT=PATH)")
+    if name not in FORMATS:
+        raise UsageFault(f"--report: unknown format {name!r}{did_you_mean(name, FORMATS)} (write FORMAT=PATH)")
     if not equals or not path:
         raise UsageFault(f"--report {word!r} names no file: write {name}=PATH")
     return name, Path(path)

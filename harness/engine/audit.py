@@ -7,10 +7,9 @@ they find under the one check of that rule. Must not know how anything is printe
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from harness.checks.vocabulary.expect import asked
 from harness.contract import read
@@ -28,8 +27,6 @@ SETTLED = frozenset({Outcome.NOT_MET, Outcome.ERROR})
 _PROXY = frozenset({408, 411, 413, 414, 429, 431, 502, 503, 504})
 """Refusals that may come from a proxy in front of the API, with an error shape of its own."""
 
-_INDEX = re.compile(r"\[\d+\]")
-
 
 @dataclass(slots=True)
 class _Sighting:
@@ -40,13 +37,13 @@ class _Sighting:
     played: Played
     answers: int = 1
 
-    def told(self) -> Finding:
+    def to_finding(self) -> Finding:
         """The finding with the name of its exchange and the number of further answers that have the defect."""
         named = self.finding.at(exchange=asked(self.exchange))
         if self.answers == 1:
             return named
         message = f"{named.message}, in this answer and {self.answers - 1} more"
-        return Finding(named.rule, message, named.expected, named.actual, named.where)
+        return replace(named, message=message, weight=named.weight - 1 + self.answers)
 
 
 @dataclass(slots=True)
@@ -78,7 +75,7 @@ class Audit:
         sightings = self._sightings(check)
         if not sightings or own.outcome in SETTLED:
             return own
-        return Observation(Outcome.NOT_MET, (*own.findings, *(sighting.told() for sighting in sightings)))
+        return Observation(Outcome.NOT_MET, (*own.findings, *(sighting.to_finding() for sighting in sightings)))
 
     def evidence(self, check: Check) -> tuple[Exchange, ...]:
         """The answers that show the check's defects, each with the requests that it depends on."""
@@ -95,8 +92,7 @@ class Audit:
         for finding in reading.findings:
             if finding.rule not in self.rules or finding.severity is not Severity.BROKEN:
                 continue
-            call = reading.operation.call if reading.operation else ""
-            kind = (finding.rule, call, _INDEX.sub("[]", finding.where.pointer), finding.message)
+            kind = finding.kind(reading.operation.call if reading.operation else "")
             if kind not in seen:
                 seen.add(kind)
                 self._add(kind, finding, exchange, played)

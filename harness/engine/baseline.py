@@ -1,59 +1,77 @@
-"""The baseline: known and explained failures, one entry for each check, so that only new failures are red.
+"""The baseline: known and explained failures, so that only new failures are red.
 
-Layer 4. Knows the format of the file; never reads the clock.
+Layer 4. Knows the format of the file; never reads the clock. An entry excuses one result; with `finding`, it
+excuses only that defect, and another one in the same result still fails.
 
     - id: stream.done
       reason: our proxy drops the final frame (issue 12)
       since: 2026-11-20
+    - id: stream.index-contiguous
+      finding: stream.index-contiguous/gap
+      reason: issue 14
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+import json
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.engine.events import Result
-from harness.outcome import UsageFault, Verdict
+from harness.engine.results import Result
+from harness.outcome import Observation, Outcome, Severity, UsageFault, Verdict
 from harness.outcome.suggest import did_you_mean
+from harness.resources import folder
 
 UNEXPLAINED = "not explained yet"
-_KEYS = ("id", "reason", "since")
+_KEYS = ("id", "finding", "reason", "since")
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One excused check: why, and since which day (ISO 8601)."""
+    """One excuse: for which result, why, since which day (ISO 8601), and for which code if not for all."""
 
     id: str
     reason: str
     since: str
+    finding: str = ""
+
+    @property
+    def key(self) -> str:
+        """What distinguishes it from the other entries."""
+        return f"{self.id} {self.finding}" if self.finding else self.id
 
 
 class Baseline:
-    """Entries by check id."""
+    """Entries by their key."""
 
     def __init__(self, entries: Iterable[Entry] = ()) -> None:
-        self.entries = {entry.id: entry for entry in entries}
+        self.entries = {entry.key: entry for entry in entries}
 
-    def __contains__(self, check_id: object) -> bool:
-        return check_id in self.entries
+    def __contains__(self, result_id: object) -> bool:
+        return any(entry.id == result_id for entry in self.entries.values())
 
-    def reason(self, check_id: str) -> str:
-        """Why a check is excused, or `""` if it is not."""
-        entry = self.entries.get(check_id)
-        return entry.reason if entry else ""
+    def covers(self, result_id: str, observation: Observation) -> bool:
+        """Whether everything that is wrong is excused; if nothing is, whether there is an entry."""
+        entries = self._of(result_id)
+        if observation.outcome is not Outcome.NOT_MET or any(not entry.finding for entry in entries):
+            return bool(entries)
+        return bool(entries) and not _unexcused(entries, observation)
+
+    def reason(self, result_id: str) -> str:
+        """Why a result is excused, or `""` if it is not."""
+        return "; ".join(dict.fromkeys(entry.reason for entry in self._of(result_id)))
 
     def updated(self, results: Iterable[Result], today: str) -> Baseline:
         """A copy with every unexpected failure added; existing entries keep their reason and day."""
-        new = [Entry(r.check.id, UNEXPLAINED, today) for r in results if r.verdict is Verdict.FAIL]
-        return Baseline([*self.entries.values(), *(entry for entry in new if entry.id not in self)])
+        new = [entry for result in results if result.verdict is Verdict.FAIL for entry in self._new(result, today)]
+        return Baseline([*self.entries.values(), *(entry for entry in new if entry.key not in self.entries)])
 
     def pruned(self, results: Iterable[Result]) -> Baseline:
-        """A copy without the entries whose checks pass now."""
-        stale = {result.check.id for result in results if result.verdict is Verdict.STALE}
-        return Baseline(entry for entry in self.entries.values() if entry.id not in stale)
+        """A copy without the entries whose results pass now, and without those whose defect was not seen again."""
+        ran = {result.id: result for result in results}
+        return Baseline(entry for entry in self.entries.values() if not _is_stale(entry, ran.get(entry.id)))
 
     def text(self) -> str:
         """The text of the file, sorted by id."""
@@ -61,13 +79,52 @@ class Baseline:
 
         rows = [
             {key: getattr(entry, key) for key in _KEYS if getattr(entry, key)}
-            for entry in sorted(self.entries.values(), key=lambda entry: entry.id)
+            for entry in sorted(self.entries.values(), key=lambda entry: entry.key)
         ]
         return yaml.safe_dump(rows, sort_keys=False, allow_unicode=True, width=100) if rows else "[]\n"
 
+    def _of(self, result_id: str) -> list[Entry]:
+        return [entry for entry in self.entries.values() if entry.id == result_id]
 
-def read_baseline(path: Path, known: Collection[str]) -> Baseline:
-    """Read a baseline. Raises UsageFault if it is missing or unreadable, or has unknown keys or check ids."""
+    def _new(self, result: Result, today: str) -> list[Entry]:
+        entries = self._of(result.id)
+        if not entries:
+            return [Entry(result.id, UNEXPLAINED, today)]
+        return [Entry(result.id, UNEXPLAINED, today, code) for code in _unexcused(entries, result.observation)]
+
+
+def _codes(observation: Observation) -> list[str]:
+    """The codes of what is broken, each once."""
+    broken = (finding for finding in observation.findings if finding.severity is Severity.BROKEN)
+    return list(dict.fromkeys(finding.stable_code for finding in broken))
+
+
+def _unexcused(entries: Iterable[Entry], observation: Observation) -> list[str]:
+    excused = {entry.finding for entry in entries}
+    return [code for code in _codes(observation) if code not in excused]
+
+
+def _is_stale(entry: Entry, result: Result | None) -> bool:
+    if result is None:
+        return False
+    if result.verdict in (Verdict.FAIL, Verdict.XFAIL):
+        return bool(entry.finding) and entry.finding not in _codes(result.observation)
+    return result.verdict is Verdict.STALE
+
+
+def _codes_of(rule: str) -> list[str]:
+    """The published codes of a rule; none if it is no rule of ours."""
+    published = json.loads((folder("schemas") / "output" / "codes.json").read_text(encoding="utf-8"))
+    return [code for codes in published.values() for code in codes if code.partition("/")[0] == rule]
+
+
+def read_baseline(
+    path: Path, known: Collection[str], *, is_known: Callable[[str], bool] = lambda _: False
+) -> Baseline:
+    """Read a baseline. Raises UsageFault if it is missing or unreadable, or has unknown keys or ids.
+
+    `known` are the ids that a result may have, and `is_known` recognises those that cannot be listed.
+    """
     import yaml
 
     try:
@@ -80,17 +137,22 @@ def read_baseline(path: Path, known: Collection[str]) -> Baseline:
         return Baseline()
     if not isinstance(value, list):
         raise UsageFault(f"the baseline {path} is a {type(value).__name__}: write a list of {{id, reason, since}}")
-    return Baseline(_entry(item, path, known) for item in value)
+    return Baseline(_entry(item, path, known, is_known) for item in value)
 
 
-def _entry(item: Any, path: Path, known: Collection[str]) -> Entry:
+def _entry(item: Any, path: Path, known: Collection[str], is_known: Callable[[str], bool]) -> Entry:
     if not isinstance(item, dict) or not isinstance(item.get("id"), str):
         raise UsageFault(f"{path}: {item!r} has no id: each entry is a mapping with id, reason and since")
     for key in item:
         if key not in _KEYS:
             raise UsageFault(f"{path}: {item['id']}: unknown key {key!r}{did_you_mean(str(key), _KEYS)}")
-    if item["id"] not in known:
+    if item["id"] not in known and not is_known(item["id"]):
         raise UsageFault(
             f"{path}: no check is named {item['id']!r}{did_you_mean(item['id'], known)} (remove the entry)"
         )
-    return Entry(item["id"], str(item.get("reason") or UNEXPLAINED), str(item.get("since") or ""))
+    reason, since, finding = (str(item.get(key) or "") for key in ("reason", "since", "finding"))
+    if finding and finding not in (codes := _codes_of(finding.partition("/")[0])) and codes:
+        raise UsageFault(
+            f"{path}: {item['id']}: no finding has the code {finding!r}{did_you_mean(finding, codes)}"
+        )
+    return Entry(item["id"], reason or UNEXPLAINED, since, finding)

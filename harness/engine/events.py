@@ -1,6 +1,6 @@
-"""The events that a run emits; every report listens to them.
+"""The events that every run emits, whichever command it belongs to; every report listens to them.
 
-Layer 4. Frozen data only; must not know who listens or how a request is sent.
+Layer 4. Frozen data only; must not know who listens, how a request is sent, or which command runs.
 """
 
 from __future__ import annotations
@@ -11,47 +11,32 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from harness.engine.capabilities import Capabilities
+from harness.engine.results import Evidence, Result
 from harness.engine.traffic.retries import Waited
 from harness.engine.traffic.timeout_budget import TimeoutLosses
-from harness.kit.check import Check
-from harness.outcome import Exit, Observation, Verdict, exit_code
+from harness.outcome import Exit, Verdict
 from harness.wire import Exchange
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetInfo:
-    """What a report may print about the target.
+    """What a report may print about what is judged.
 
-    `url` is the root for `curl` lines, `""` for the embedded emulator. `secrets` are the values that must never
-    be printed, by the environment variable that replaces each.
+    `url` is the root for `curl` lines, `""` for the embedded emulator and for what is no server. `secrets` are the
+    values that must never be printed, by the environment variable that replaces each.
     """
 
     name: str
-    url: str
-    version: str
-    model: str
-    agent: str
+    url: str = ""
+    version: str = ""
+    model: str = ""
+    agent: str = ""
     secrets: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
-    """One check's verdict. `exchanges` is its evidence, empty if the verdict needs no explanation."""
-
-    check: Check
-    observation: Observation
-    verdict: Verdict
-    seconds: float = 0.0
-    exchanges: tuple[Exchange, ...] = ()
-    reason: str = ""
-    """Why the baseline excuses it."""
-    unjudged: bool = False
-    """It is a MUST and the target gave no answer that could be judged; or, at any level, time ran out."""
-
-
-@dataclass(frozen=True, slots=True)
 class RunStarted:
-    """The target was resolved; nothing has been sent."""
+    """What is judged is known; nothing has been sent."""
 
     target: TargetInfo
 
@@ -70,7 +55,7 @@ class Probed:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """How much there is to do."""
+    """How much there is to do: results to expect, and exercises to play."""
 
     checks: int
     exercises: int
@@ -78,22 +63,60 @@ class Planned:
 
 @dataclass(frozen=True, slots=True)
 class ExerciseStarted:
-    """The exercise `name` begins; `checks` are the ids of the checks that use it."""
+    """The exercise `name` begins; `checks` are the ids of the checks that use it, if that is known before."""
 
     name: str
-    checks: tuple[str, ...]
+    checks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The target said "later" with `refusal`, and is asked again in `seconds`; may come from any thread."""
+
+    seconds: float
+    refusal: Exchange
 
 
 @dataclass(frozen=True, slots=True)
 class CheckFinished:
-    """One more verdict; every check of the catalogue gets exactly one."""
+    """One more verdict; nothing gets two."""
 
     result: Result
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhaseFinished:
+    """A part of a run is over: an engine of a search, a file of recordings, the reading without a fault.
+
+    `counts` has names of the part's choice; `findings` is how much it found to be wrong. `notes` are for the user,
+    `vacuous` are reasons why (this much of) the part proves nothing.
+    """
+
+    name: str
+    seconds: float = 0.0
+    counts: Mapping[str, int] = field(default_factory=dict)
+    findings: int = 0
+    notes: tuple[str, ...] = ()
+    vacuous: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStopped:
+    """The run cannot go on. `reason` says what was seen, what is missing and what to do.
+
+    `unfinished` are the exercises that were not played, or not to their end. `evidence` is the first of the
+    `silent` exchanges in a row that had no answer.
+    """
+
+    reason: str
+    unfinished: tuple[str, ...]
+    silent: int
+    evidence: Evidence
+
+
 @dataclass(frozen=True, slots=True)
 class RunFinished:
-    """All verdicts, in the order of the catalogue.
+    """All results, in the order of the catalogue, and the exit code they mean (`decide.finish`).
 
     `leftovers` are the resources that could not be deleted. `waited` is the time spent because the target said
     "later", and `cut` is what was lost to answers that did not end.
@@ -101,19 +124,15 @@ class RunFinished:
 
     results: tuple[Result, ...]
     seconds: float
+    exit: Exit
     leftovers: tuple[str, ...] = ()
     waited: Waited = field(default_factory=Waited)
     cut: TimeoutLosses = field(default_factory=TimeoutLosses)
 
     @property
     def counts(self) -> dict[Verdict, int]:
-        """The number of results for each verdict, including zeros; they add up to the catalogue."""
+        """The number of results for each verdict, in the order of `Verdict`, including zeros."""
         return count(result.verdict for result in self.results)
-
-    @property
-    def exit(self) -> Exit:
-        """The exit code that these verdicts mean."""
-        return exit_code((result.verdict for result in self.results), unjudged=bool(self.unjudged))
 
     @property
     def unjudged(self) -> tuple[Result, ...]:
@@ -127,4 +146,14 @@ def count(verdicts: Iterable[Verdict]) -> dict[Verdict, int]:
     return {verdict: seen[verdict] for verdict in Verdict}
 
 
-Event: TypeAlias = RunStarted | Probed | Planned | ExerciseStarted | CheckFinished | RunFinished
+RunEvent: TypeAlias = (
+    RunStarted
+    | Probed
+    | Planned
+    | ExerciseStarted
+    | Waiting
+    | CheckFinished
+    | PhaseFinished
+    | RunStopped
+    | RunFinished
+)

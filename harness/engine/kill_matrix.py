@@ -6,7 +6,8 @@ its observations, and no judge is called again. The audit of a whole run applies
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -14,11 +15,22 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from harness.engine.audit import Audit
 from harness.engine.capabilities import everything
 from harness.engine.cleanup import Ledger
+from harness.engine.decide import Policy, decide, exit_of
+from harness.engine.events import (
+    CheckFinished,
+    PhaseFinished,
+    Planned,
+    RunEvent,
+    RunFinished,
+    RunStarted,
+    TargetInfo,
+)
 from harness.engine.execute import Played, play
 from harness.engine.plan import load_catalogue
+from harness.engine.results import KillRow, Result
 from harness.engine.targets import TargetOptions, embedded, embedded_settings
 from harness.kit.check import Check, Exercise
-from harness.outcome import Observation, Outcome
+from harness.outcome import Basis, Finding, Level, Observation, Outcome, Rule, Source
 from harness.wire import Exchange
 
 if TYPE_CHECKING:
@@ -129,6 +141,59 @@ def kill_matrix(mutants: Iterable[str] | None = None, *, jobs: int = 2) -> Matri
         unmet=slices[0][1],
         errors={name: rows[name].errors for name in names if rows[name].errors},
     )
+
+
+NOTICED = Rule(
+    id="proof.noticed",
+    level=Level.MUST,
+    statement="A defect of the service is noticed by a check.",
+    breaks="A server with this defect is called conformant.",
+    source=Source(Basis.GENERIC, "Mutants", "Every mutant is killed"),
+)
+PROVED = Rule(
+    id="proof.proved",
+    level=Level.MUST,
+    statement="A check notices a defect.",
+    breaks="Nobody knows whether the check can fail at all.",
+    source=Source(Basis.GENERIC, "Mutants", "Every check kills"),
+)
+REFERENCE, UNPROVED = "reference", "checks that notice no mutant"
+"""The phases of a run; their notes are what the reference does not meet and why, and ids of checks."""
+
+
+def prove(
+    summaries: Mapping[str, str], *, whole: bool, jobs: int, mutants: TargetInfo
+) -> Generator[RunEvent, None, None]:
+    """Run the catalogue against mutants, given with their defects; if these are the `whole`, judge the checks."""
+    begun = time.perf_counter()
+    yield RunStarted(mutants)
+    yield Planned(len(summaries), 0)
+    matrix = kill_matrix(list(summaries), jobs=jobs)
+    unmet = tuple(f"{check}: {why}" for check, why in matrix.unmet.items())
+    yield PhaseFinished(name=REFERENCE, counts={"checks": len(matrix.checks)}, notes=unmet)
+    yield PhaseFinished(name=UNPROVED, notes=matrix.without_killer)
+    results = [_noticed(matrix, name, summary) for name, summary in summaries.items()]
+    results += [_unproved(check) for check in matrix.without_killer] if whole else []
+    yield from map(CheckFinished, results)
+    yield RunFinished(tuple(results), time.perf_counter() - begun, exit_of(results))
+
+
+def _noticed(matrix: Matrix, mutant: str, summary: str) -> Result:
+    """The result of one mutant."""
+    killers, errors = matrix.kills[mutant], matrix.errors.get(mutant, ())
+    survives = [] if killers else [Finding(NOTICED.id, "no check notices it", "a check that fails", "none")]
+    observation = Observation.of(survives)
+    if errors:
+        observation = Observation(Outcome.ERROR, reason="\n".join(errors))
+    row = KillRow(mutant, killers, errors)
+    return decide(
+        NOTICED, observation, Policy(), result_id=f"{NOTICED.id}[{mutant}]", title=summary, show=lambda _: (row,)
+    )
+
+
+def _unproved(check: str) -> Result:
+    finding = Finding(PROVED.id, "no mutant makes it fail", "a mutant that it notices", "none")
+    return decide(PROVED, Observation.of([finding]), Policy(), result_id=f"{PROVED.id}[{check}]", title=check)
 
 
 def _rows(names: list[str]) -> tuple[list[_Row], dict[str, str]]:

@@ -15,27 +15,28 @@ from dataclasses import dataclass, field
 from harness.engine.audit import SETTLED, Audit
 from harness.engine.baseline import Baseline
 from harness.engine.capabilities import Capability
+from harness.engine.causes import link, stopped_at
 from harness.engine.cleanup import Ledger
+from harness.engine.decide import Policy, decide, exit_of
 from harness.engine.events import (
     CheckFinished,
-    Event,
     ExerciseStarted,
     Planned,
     Probed,
-    Result,
+    RunEvent,
     RunFinished,
     RunStarted,
 )
 from harness.engine.execute import Played, play
 from harness.engine.plan import Group, Plan, PlannedCheck, Selection, make_plan, needed_capabilities
 from harness.engine.probe import probe
+from harness.engine.results import Result
 from harness.engine.sessions import session_of
 from harness.engine.targets import ResolvedTarget
-from harness.engine.traffic.retries import NO_TIME
 from harness.engine.traffic.timeout_budget import TimeoutBudget, TimeoutLosses
 from harness.engine.traffic.traffic_policy import TrafficPolicy
 from harness.kit.check import Check
-from harness.outcome import Level, Observation, Outcome, Verdict, not_judged, verdict
+from harness.outcome import Observation, Outcome, Verdict
 from harness.wire import Driver, Exchange
 
 _NEEDS_EVIDENCE = frozenset({Verdict.FAIL, Verdict.WARN, Verdict.XFAIL, Verdict.ERROR})
@@ -62,7 +63,7 @@ class RunOptions:
 
 def check_target(
     target: ResolvedTarget, catalogue: Sequence[Check], options: RunOptions
-) -> Generator[Event, None, None]:
+) -> Generator[RunEvent, None, None]:
     """Judge one target. Raises UsageFault before anything is sent, TargetFault if there is nothing to judge.
 
     Close the iterator to stop early: open streams are closed and created resources are deleted all the same.
@@ -84,11 +85,12 @@ def check_target(
     results: dict[str, Result] = {}
     for event in conductor.events(plan):
         if isinstance(event, CheckFinished):
-            results[event.result.check.id] = event.result
+            results[event.result.id] = event.result
         yield event
-    ordered = tuple(results[planned.check.id] for planned in plan.checks)
+    ordered = link([results[planned.check.id] for planned in plan.checks], conductor.stops)
     cut = TimeoutLosses() if timeouts is None else timeouts.losses
-    yield RunFinished(ordered, time.perf_counter() - begin, tuple(conductor.leftovers), retries.waited, cut)
+    seconds, left = time.perf_counter() - begin, tuple(conductor.leftovers)
+    yield RunFinished(ordered, seconds, exit_of(ordered), left, retries.waited, cut)
 
 
 class _Conductor:
@@ -102,8 +104,9 @@ class _Conductor:
         self._audit = Audit(frozenset())
         self._held: list[tuple[PlannedCheck, Played, Observation]] = []
         self.leftovers: list[str] = []
+        self.stops: dict[str, Exchange] = {}
 
-    def events(self, plan: Plan) -> Iterator[Event]:
+    def events(self, plan: Plan) -> Iterator[RunEvent]:
         self._audit = Audit.of(planned.check for planned in plan.checks if planned.skip is None)
         for planned in plan.checks:
             if planned.skip is not None:
@@ -118,9 +121,9 @@ class _Conductor:
             said = self._audit.observe(planned.check, own)
             yield CheckFinished(self._result(planned, said, played, audited=said is not own))
 
-    def _parallel(self, groups: list[Group], workers: int) -> Iterator[Event]:
+    def _parallel(self, groups: list[Group], workers: int) -> Iterator[RunEvent]:
         waiting = _Shared(groups)
-        said: queue.Queue[Event | BaseException | None] = queue.Queue()
+        said: queue.Queue[RunEvent | BaseException | None] = queue.Queue()
 
         def worker() -> None:
             try:
@@ -141,7 +144,7 @@ class _Conductor:
             for thread in threads:
                 thread.join()
 
-    def _work(self, groups: Iterator[Group]) -> Iterator[Event]:
+    def _work(self, groups: Iterator[Group]) -> Iterator[RunEvent]:
         """Do one worker's part: play group after group with its own driver and ledger."""
         ledger = Ledger()
         with session_of(self._target) if self._sessions else closing(self._target.connect()) as driver:
@@ -152,7 +155,7 @@ class _Conductor:
                 if not self._target.throwaway:
                     self.leftovers.extend(ledger.clean(driver))
 
-    def _group(self, group: Group, driver: Driver, ledger: Ledger) -> Iterator[Event]:
+    def _group(self, group: Group, driver: Driver, ledger: Ledger) -> Iterator[RunEvent]:
         exercise, members = group
         if self._stop.is_set():
             for planned in members:
@@ -164,6 +167,8 @@ class _Conductor:
         self._audit.note(exercise, played)
         for planned in members:
             observation = played.observe(planned.check)
+            if observation.outcome is Outcome.UNTESTABLE and (stop := stopped_at(played.trail)) is not None:
+                self.stops[planned.check.id] = stop
             if planned.check.everywhere and observation.outcome not in SETTLED:
                 self._held.append((planned, played, observation))  # the rest of the run may add to it
                 continue
@@ -181,22 +186,25 @@ class _Conductor:
         audited: bool = False,
     ) -> Result:
         """Turn an observation into a result; `audited`: the answers of other exercises decided it."""
-        check, baseline = planned.check, self._options.baseline
-        said = verdict(
+        check = planned.check
+
+        def show(verdict: Verdict) -> tuple[Exchange, ...]:
+            if played is None or verdict not in _NEEDS_EVIDENCE:
+                return ()
+            return self._audit.evidence(check) if audited else played.evidence(check, observation)
+
+        return decide(
+            check.rule,
             observation,
-            check.rule.level,
-            check.rule.source.basis,
+            Policy(strict=self._options.strict, baseline=self._options.baseline),
+            result_id=check.id,
+            title=check.title,
             declared=planned.declared,
-            strict=self._options.strict,
-            baselined=check.id in baseline,
+            show=show,
+            seconds=played.seconds if played is not None else 0.0,
+            accepts=check.accepts,
+            profile=check.profile,
         )
-        evidence: tuple[Exchange, ...] = ()
-        if played is not None and said in _NEEDS_EVIDENCE:
-            evidence = self._audit.evidence(check) if audited else played.evidence(check, observation)
-        seconds = played.seconds if played is not None else 0.0
-        level = Level.MUST if observation.unanswered == NO_TIME else check.rule.level
-        unjudged = not_judged(observation, level, baselined=check.id in baseline)
-        return Result(check, observation, said, seconds, evidence, baseline.reason(check.id), unjudged)
 
 
 class _Shared:
@@ -223,7 +231,7 @@ def _chosen(groups: list[Group], choose: Callable[[Sequence[str]], str] | None) 
         yield left.pop(choose(tuple(left)))
 
 
-def _until_done(said: queue.Queue[Event | BaseException | None], workers: int) -> Iterator[Event]:
+def _until_done(said: queue.Queue[RunEvent | BaseException | None], workers: int) -> Iterator[RunEvent]:
     left = workers
     while left:
         word = said.get()

@@ -5,9 +5,13 @@ Layer 0. Findings are frozen data; `report` renders them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import Any
+
+_INDEX = re.compile(r"\[\d+\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,8 @@ class Finding:
     """One thing that a judge noticed; `rule` is the id of the rule it concerns.
 
     `code` tells several defects of one rule apart (`stream.equals-get/text`); "" stands for the rule itself.
+    `cause` is the code of the finding that made this one unavoidable. `weight` counts the answers that show it
+    and the findings it caused. Neither changes a verdict.
     """
 
     rule: str
@@ -48,11 +54,23 @@ class Finding:
     where: Where = field(default_factory=Where)
     severity: Severity = Severity.BROKEN
     code: str = ""
+    cause: str = ""
+    weight: int = 1
+
+    @classmethod
+    def coded(cls, code: str, message: str, expected: str = "", actual: str = "", **more: Any) -> Finding:
+        """A finding by its code, `rule` or `rule/word`."""
+        rule, slash, _ = code.partition("/")
+        return cls(rule, message, expected, actual, code=code if slash else "", **more)
 
     @property
     def stable_code(self) -> str:
         """What identifies the defect from one version to the next: its sentence may change, this may not."""
         return self.code or self.rule
+
+    def kind(self, call: str = "") -> tuple[str, str, str]:
+        """What makes two findings the same defect, in answers to the same `call`: never their sentence."""
+        return self.stable_code, call, _INDEX.sub("[]", self.where.pointer)
 
     def at(self, **place: object) -> Finding:
         """Return a copy with the given fields of `where` filled in."""
@@ -81,6 +99,7 @@ class Observation:
 
     `race_lost` marks an untestable outcome for which no promise was broken: the run finished first. `unanswered`
     marks one whose cause is that the target did not answer; it says what came instead ("429", "no answer").
+    `cause` is the code of the finding that made the outcome unavoidable.
     """
 
     outcome: Outcome
@@ -88,6 +107,7 @@ class Observation:
     reason: str = ""
     race_lost: bool = False
     unanswered: str = ""
+    cause: str = ""
 
     @classmethod
     def of(cls, findings: Iterable[Finding]) -> Observation:

@@ -5,8 +5,6 @@ Layer 7. Retry loops catch `Exception`, so they are stopped by pytest's own fail
 
 from __future__ import annotations
 
-import ctypes
-
 from _pytest.outcomes import Failed  # raised by `pytest.fail`; its public alias is not a type
 
 
@@ -16,6 +14,8 @@ class Runaway(Failed):
 
 def stop(thread: int, runaway: Runaway) -> None:
     """Raise the failure in another thread of this process, at its next Python instruction."""
+    import ctypes  # most sessions stop no test
+
     message = str(runaway)
 
     class Stopped(Runaway):

@@ -8,25 +8,14 @@ from __future__ import annotations
 from html import escape
 
 from harness import __version__
-from harness.engine.events import Result
+from harness.engine.results import Result
 from harness.outcome import Verdict
 from harness.outcome.words import counted
-from harness.report.curl import curl_lines
-from harness.report.exchange_text import exchange_lines
-from harness.report.explanation import failure_text
-from harness.report.records import EMBEDDED_ROOT
-from harness.report.run_state import Story
+from harness.report.evidence_text import count_evidence, logs
+from harness.report.explanation import explain
+from harness.report.run_state import RunState
 
 _WIRE_SHOWN = 20_000
-_FIRST = (
-    Verdict.ERROR,
-    Verdict.FAIL,
-    Verdict.STALE,
-    Verdict.WARN,
-    Verdict.XFAIL,
-    Verdict.INFO,
-    Verdict.UNTESTABLE,
-)
 _STYLE = """
 :root { color-scheme: light dark; }
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 72rem; padding: 0 1rem; }
@@ -42,64 +31,75 @@ code { font-size: 13px; }
 """
 
 
-def render(story: Story) -> str:
+def render(state: RunState) -> str:
     """The report of a finished run as one page."""
-    target, finished = story.whole()
+    target, finished = state.whole()
+    presentation = state.presentation
     totals = "".join(f'<span class="v {v}">{n} {_words(v)}</span>' for v, n in finished.counts.items() if n)
-    capabilities = "".join(
-        f"<li><code>{'+' if c.present else '-'}{escape(c.name)}</code> {c.how}"
-        f"{escape(f': {story.mask.text(c.note)}' if c.note else '')}</li>"
-        for c in story.capabilities
+    facts = "".join(
+        f"{word} <code>{escape(state.mask.text(value))}</code>, " for word, value in presentation.facts(state)
     )
-    rows = "".join(_row(result, story) for result in sorted(finished.results, key=_urgency))
-    title = f"Interactions API: {story.mask.text(target.url or target.name)}"
+    sections = "".join(
+        f"<details open><summary>{escape(section.title)}</summary><pre>{escape(chr(10).join(section.lines))}</pre>"
+        "</details>"
+        for section in presentation.sections(state)
+    )
+    rows = "".join(_row(result, state) for result in state.most_urgent_first)
+    title = f"{presentation.subject}: {state.mask.text(target.url or target.name)}"
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body>"
         f"<h1>{escape(title)}</h1>"
-        f"<p>API version <code>{escape(target.version)}</code>, model <code>{escape(target.model)}</code>, "
-        f"{counted(len(finished.results), 'check')} in {finished.seconds:.1f} s, "
+        f"<p>{facts}{counted(len(finished.results), presentation.noun)} in {finished.seconds:.1f} s, "
         f"harness {escape(__version__)}.</p>"
         f'<p class="totals">{totals}</p>'
-        f"<details><summary>Capabilities</summary><ul>{capabilities}</ul></details>"
-        "<table><thead><tr><th>verdict</th><th>check</th><th>level</th><th>what</th></tr></thead>"
+        f"{_capabilities(state)}{sections}"
+        f"<table><thead><tr><th>verdict</th><th>{presentation.noun}</th><th>level</th><th>what</th></tr></thead>"
         f"<tbody>{rows}</tbody></table></body></html>\n"
     )
 
 
-def _urgency(result: Result) -> int:
-    """Sort key: verdicts that need attention first, otherwise in the order of the catalogue."""
-    return _FIRST.index(result.verdict) if result.verdict in _FIRST else len(_FIRST)
+def _capabilities(state: RunState) -> str:
+    if not len(state.capabilities):
+        return ""
+    items = "".join(
+        f"<li><code>{'+' if c.present else '-'}{escape(c.name)}</code> {c.how}"
+        f"{escape(f': {state.mask.text(c.note)}' if c.note else '')}</li>"
+        for c in state.capabilities
+    )
+    return f"<details><summary>Capabilities</summary><ul>{items}</ul></details>"
 
 
-def _row(result: Result, story: Story) -> str:
-    check, verdict = result.check, result.verdict
+def _row(result: Result, state: RunState) -> str:
+    verdict = result.verdict
     return (
-        f'<tr id="{escape(check.id)}"><td class="v {verdict}">{_words(verdict)}</td>'
-        f"<td><code>{escape(check.id)}</code></td><td>{check.rule.level}</td>"
-        f"<td>{escape(check.title)}{_details(result, story)}</td></tr>"
+        f'<tr id="{escape(result.id)}"><td class="v {verdict}">{_words(verdict)}</td>'
+        f"<td><code>{escape(result.id)}</code></td><td>{result.rule.level}</td>"
+        f"<td>{escape(state.mask.text(result.title))}{_details(result, state)}</td></tr>"
     )
 
 
-def _details(result: Result, story: Story) -> str:
+def _details(result: Result, state: RunState) -> str:
     if result.verdict is Verdict.PASS:
         return ""
-    if not result.exchanges:
-        reason = story.mask.text(result.observation.reason)
+    if not result.evidence and not result.observation.findings:
+        reason = state.mask.text(result.observation.reason)
         return f"<div><small>{escape(reason)}</small></div>" if reason else ""
-    root = (story.target.url if story.target else "") or EMBEDDED_ROOT
-    wire = "".join(
-        f"<pre>{escape(chr(10).join(exchange_lines(e, story.mask, shown=_WIRE_SHOWN)))}</pre>"
-        f"<pre>{escape(command)}</pre>"
-        for e, command in zip(result.exchanges, curl_lines(result.exchanges, root, story.mask), strict=True)
-    )
-    told = escape(failure_text(result, story, evidence=False))
+    told = escape(explain(result, state, evidence=False))
     opened = " open" if result.verdict in (Verdict.FAIL, Verdict.ERROR) else ""
-    return (
-        f"<details{opened}><summary>why</summary><pre>{told}</pre></details>"
-        f"<details><summary>{counted(len(result.exchanges), 'exchange')}</summary>{wire}</details>"
+    return f"<details{opened}><summary>why</summary><pre>{told}</pre></details>{_evidence(result, state)}"
+
+
+def _evidence(result: Result, state: RunState) -> str:
+    if not result.evidence:
+        return ""
+    found = logs(result.evidence, state.root, state.mask, shown=_WIRE_SHOWN)
+    wire = "".join(
+        f"<pre>{escape(chr(10).join(log.lines))}</pre>{f'<pre>{escape(log.command)}</pre>' if log.command else ''}"
+        for log in found
     )
+    return f"<details><summary>{count_evidence(result.evidence)}</summary>{wire}</details>"
 
 
 def _words(verdict: Verdict) -> str:

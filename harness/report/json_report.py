@@ -1,4 +1,4 @@
-"""The JSON report: one object, described by `schemas/output/check.schema.json`.
+"""The JSON report: one object, described by the schema of the command in `schemas/output`.
 
 Layer 6.
 """
@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import json
 
-from harness.report.records import run_record
-from harness.report.run_state import Story
+from harness.report.run_state import RunState
 
 
-def render(story: Story) -> str:
+def render(state: RunState) -> str:
     """The report of a finished run, indented, with a final newline."""
-    target, finished = story.whole()
-    return dump(run_record(target, story.capabilities, finished, story.mask))
+    state.whole()
+    return dump(state.presentation.record(state))
 
 
 def dump(value: object) -> str:

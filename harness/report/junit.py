@@ -1,4 +1,4 @@
-"""JUnit reports, readable by the usual CI systems, of a run of checks or of any run given as cases.
+"""JUnit reports, readable by the usual CI systems.
 
 Layer 6. FAIL and STALE are failures. ERROR and a MUST that had no answer are errors. What did not run or is
 excused is skipped.
@@ -12,10 +12,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from harness.engine.events import Result
+from harness.engine.results import Result
 from harness.outcome import Verdict
-from harness.report.explanation import failure_text
-from harness.report.run_state import Story
+from harness.report.run_state import RunState
 
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -48,7 +47,7 @@ def tag_of(verdict: Verdict) -> Tag:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
+class JUnitCase:
     """One case of a suite: its result in a word (`kind`), in short (`message`), and in full (`text`).
 
     The text of a case that passed, if any, becomes its output.
@@ -63,15 +62,13 @@ class Case:
     seconds: float = 0.0
 
 
-def render(story: Story) -> str:
-    """The report of a finished run of checks as XML text: one suite per area."""
-    _, finished = story.whole()
-    return document(_case(result, story) for result in finished.results)
+def render(state: RunState) -> str:
+    """The report of a finished run as XML text: a case for each result, suites in the order of their first."""
+    return _document(_case(result, state) for result in state.results)
 
 
-def document(cases: Iterable[Case]) -> str:
-    """These cases as XML text, grouped by suite; suites are in the order of their first case."""
-    suites: dict[str, list[Case]] = {}
+def _document(cases: Iterable[JUnitCase]) -> str:
+    suites: dict[str, list[JUnitCase]] = {}
     for case in cases:
         suites.setdefault(case.suite, []).append(case)
     everything = [case for members in suites.values() for case in members]
@@ -84,7 +81,7 @@ def document(cases: Iterable[Case]) -> str:
     return '<?xml version="1.0" encoding="utf-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
 
 
-def _counts(cases: Sequence[Case]) -> dict[str, str]:
+def _counts(cases: Sequence[JUnitCase]) -> dict[str, str]:
     tags = [case.tag for case in cases]
     return {
         "tests": str(len(tags)),
@@ -95,7 +92,7 @@ def _counts(cases: Sequence[Case]) -> dict[str, str]:
     }
 
 
-def _add(suite: ET.Element, case: Case) -> None:
+def _add(suite: ET.Element, case: JUnitCase) -> None:
     element = ET.SubElement(
         suite,
         "testcase",
@@ -113,19 +110,21 @@ def _add(suite: ET.Element, case: Case) -> None:
             ET.SubElement(element, "system-out").text = f"{case.kind}\n{text}"
 
 
-def _case(result: Result, story: Story) -> Case:
-    check, verdict = result.check, result.verdict
+def _case(result: Result, state: RunState) -> JUnitCase:
+    verdict, presentation = result.verdict, state.presentation
     findings = result.observation.findings
     plain = findings[0].message if findings else result.observation.reason.strip().rpartition("\n")[2]
+    if state.stopped is not None and result.unjudged:
+        plain += f": {state.stopped.reason}"
     tag = Tag.ERROR if result.unjudged else tag_of(verdict)
     told = tag in (Tag.FAILURE, Tag.ERROR) or (tag is Tag.PASSED and verdict is not Verdict.PASS)
-    return Case(
-        suite=check.rule.area,
-        name=f"{check.id}: {check.title}",
+    return JUnitCase(
+        suite=presentation.suite(result),
+        name=state.mask.text(presentation.case(result)),
         tag=tag,
-        kind=str(verdict),
-        message=story.mask.text(result.reason or plain),
-        text=failure_text(result, story) if told else "",
+        kind=presentation.kind(result),
+        message=state.mask.text(result.excuse or plain),
+        text=presentation.explain(result, state, verbose=True) if told else "",
         seconds=result.seconds,
     )
 

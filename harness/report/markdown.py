@@ -6,54 +6,60 @@ Layer 6.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
-from harness.engine.events import Result
+from harness.engine.results import Result
 from harness.outcome import Verdict
 from harness.outcome.words import counted
-from harness.report.explanation import failure_text
-from harness.report.run_state import Story
+from harness.report.run_state import RunState
 
 _TOLD = (Verdict.FAIL, Verdict.ERROR, Verdict.STALE, Verdict.WARN, Verdict.XFAIL, Verdict.UNTESTABLE)
 _OPEN = frozenset({Verdict.FAIL, Verdict.ERROR})
 
 
-def render(story: Story) -> str:
+def render(state: RunState) -> str:
     """The report of a finished run."""
-    target, finished = story.whole()
-    place, judged = story.mask.text(target.url or target.name), counted(len(finished.results), "check")
+    target, finished = state.whole()
+    presentation = state.presentation
+    place = state.mask.text(target.url or target.name)
+    facts = [f"{word} `{_cell(state.mask.text(value))}`" for word, value in presentation.facts(state)]
+    about = ", ".join([*facts, counted(len(finished.results), presentation.noun)])
     lines = [
-        f"## Interactions API: {_cell(place)} — {finished.exit.name.lower().replace('_', ' ')}",
+        f"## {presentation.subject}: {_cell(place)} — {finished.exit.name.lower().replace('_', ' ')}",
         "",
-        f"API version `{_cell(target.version)}`, model `{_cell(target.model)}`, {judged}.",
+        f"{about}.",
         "",
-        "| verdict | checks |",
+        f"| verdict | {presentation.noun}s |",
         "| --- | ---: |",
     ]
     lines += [f"| {v.replace('_', ' ')} | {n} |" for v, n in finished.counts.items() if n]
+    for section in presentation.sections(state):
+        lines += ["", f"### {section.title}", "", *_fenced("\n".join(section.lines))]
     for verdict in _TOLD:
-        results = [result for result in finished.results if result.verdict is verdict]
+        results = [result for result in state.most_urgent_first if result.verdict is verdict]
         if results:
             lines += ["", f"### {verdict.replace('_', ' ').capitalize()}", ""]
-            lines += [line for result in results for line in _entry(result, story)]
+            lines += [line for result in results for line in _entry(result, state)]
     return "\n".join(lines) + "\n"
 
 
-def _entry(result: Result, story: Story) -> list[str]:
-    text = failure_text(result, story)
-    fence = "`" * max(3, *(len(run) + 1 for run in re.findall("`+", text)), 3)
+def _entry(result: Result, state: RunState) -> Sequence[str]:
+    text = state.presentation.explain(result, state, verbose=False)
     opened = " open" if result.verdict in _OPEN else ""
-    check = result.check
-    heading = f"<code>{_html(check.id)}</code> [{check.rule.level}] {_html(check.title)}"
+    heading = f"<code>{_html(result.id)}</code> [{result.rule.level}] {_html(state.mask.text(result.title))}"
     return [
         f"<details{opened}><summary>{heading}</summary>",
         "",
-        f"{fence}text",
-        text,
-        fence,
+        *_fenced(text),
         "",
         "</details>",
         "",
     ]
+
+
+def _fenced(text: str) -> list[str]:
+    fence = "`" * max(3, *(len(run) + 1 for run in re.findall("`+", text)), 3)
+    return [f"{fence}text", text, fence]
 
 
 def _cell(text: str) -> str:

@@ -9,15 +9,13 @@ from typing import Any
 
 from harness import __version__
 from harness.engine.capabilities import Capabilities
-from harness.engine.events import Result, RunFinished, TargetInfo
+from harness.engine.events import RunFinished, TargetInfo
+from harness.engine.results import Result
 from harness.kit.check import Check
-from harness.outcome import Finding, Where
-from harness.report.curl import curl_lines
-from harness.report.exchange_text import exchange_lines
+from harness.outcome import Finding, Rule, Where
+from harness.report.evidence_text import logs
+from harness.report.run_state import EMBEDDED_ROOT
 from harness.wire.mask import Mask
-
-EMBEDDED_ROOT = "http://127.0.0.1:8000"
-"""Where `harness serve --port 8000` listens: the root of the curl lines if the target is the embedded emulator."""
 
 
 def check_record(check: Check) -> dict[str, Any]:
@@ -33,7 +31,7 @@ def check_record(check: Check) -> dict[str, Any]:
         "accepts": list(check.accepts),
         "statement": rule.statement,
         "breaks": rule.breaks,
-        "source": source_record(check),
+        "source": source_record(rule),
         "since": rule.since,
         "until": rule.until,
         "exercise": check.exercise.name,
@@ -41,22 +39,29 @@ def check_record(check: Check) -> dict[str, Any]:
     }
 
 
-def source_record(check: Check) -> dict[str, str]:
-    """Where a check's rule comes from."""
-    source = check.rule.source
+def source_record(rule: Rule) -> dict[str, str]:
+    """Where a rule comes from."""
+    source = rule.source
     return {"basis": str(source.basis), "page": source.page, "section": source.section, "url": source.url}
 
 
 def finding_record(finding: Finding) -> dict[str, Any]:
-    """One finding; unknown parts of its place are omitted."""
+    """One finding; unknown parts of its place, and a cause it does not have, are omitted."""
     return {
         "rule": finding.rule,
+        **code_record(finding),
         "severity": str(finding.severity),
         "message": finding.message,
         "expected": finding.expected,
         "actual": finding.actual,
         "where": place_record(finding.where),
     }
+
+
+def code_record(finding: Finding) -> dict[str, Any]:
+    """What identifies a finding, what made it unavoidable, and how many answers show it or follow from it."""
+    cause = {"cause": finding.cause} if finding.cause else {}
+    return {"code": finding.stable_code, "weight": finding.weight, **cause}
 
 
 def place_record(where: Where) -> dict[str, Any]:
@@ -67,30 +72,29 @@ def place_record(where: Where) -> dict[str, Any]:
 
 def result_record(result: Result, target: TargetInfo, mask: Mask) -> dict[str, Any]:
     """One verdict with its evidence; secrets are hidden."""
-    check = result.check
+    rule = result.rule
     record: dict[str, Any] = {
-        "id": check.id,
-        "area": check.rule.area,
-        "level": str(check.rule.level),
+        "id": result.id,
+        "area": rule.area,
+        "level": str(rule.level),
         "verdict": str(result.verdict),
-        "title": check.title,
-        "profile": check.profile,
-        "requirement": check.rule.statement,
-        "source": source_record(check),
+        "title": result.title,
+        "profile": result.profile,
+        "requirement": rule.statement,
+        "source": source_record(rule),
         "reason": mask.text(result.observation.reason),
         "seconds": round(result.seconds, 6),
         "findings": [mask.tree(finding_record(finding)) for finding in result.observation.findings],
     }
     if result.observation.unanswered:
         record["unanswered"] = result.observation.unanswered
-    if result.reason:
-        record["baseline"] = mask.text(result.reason)
-    if result.exchanges:
-        root = target.url or EMBEDDED_ROOT
-        record["exchanges"] = [
-            {"log": exchange_lines(e, mask), "curl": command}
-            for e, command in zip(result.exchanges, curl_lines(result.exchanges, root, mask), strict=True)
-        ]
+    if result.observation.cause:
+        record["cause"] = result.observation.cause
+    if result.excuse:
+        record["baseline"] = mask.text(result.excuse)
+    if result.evidence:
+        found = logs(result.evidence, target.url or EMBEDDED_ROOT, mask)
+        record["exchanges"] = [{"log": list(log.lines), "curl": log.command} for log in found]
     return record
 
 
@@ -127,7 +131,7 @@ def run_record(
         "summary": summary_record(finished),
         "exit": int(finished.exit),
         "seconds": round(finished.seconds, 3),
-        "not_judged": [result.check.id for result in finished.unjudged],
+        "not_judged": [result.id for result in finished.unjudged],
         "waited": {"times": finished.waited.times, "seconds": round(finished.waited.seconds, 3)},
         "cut": {
             "answers": finished.cut.answers,

@@ -10,28 +10,39 @@ from pathlib import Path
 
 from harness.contract.tables.protocol import PROTOCOL
 from harness.engine.events import TargetInfo
-from harness.engine.search.failure import Failure
-from harness.engine.search.rules import rule_of
+from harness.engine.results import Result
 from harness.report.curl import curl_lines
 from harness.report.exchange_text import printable
-from harness.report.records import EMBEDDED_ROOT
+from harness.report.run_state import EMBEDDED_ROOT
+from harness.wire import Exchange
 from harness.wire.mask import Mask
 
 _SHOWN = 8
 
 
-def commands(failure: Failure, target: TargetInfo, mask: Mask) -> list[str]:
+def trail_of(result: Result) -> list[Exchange]:
+    """The exchanges that show it, in order."""
+    return [item for item in result.evidence if isinstance(item, Exchange)]
+
+
+def commands(result: Result, target: TargetInfo, mask: Mask) -> list[str]:
     """The requests of the trail as curl lines, in order."""
-    return curl_lines(failure.trail, target.url or EMBEDDED_ROOT, mask)
+    return curl_lines(trail_of(result), target.url or EMBEDDED_ROOT, mask)
 
 
-def pytest_module(failure: Failure, target: TargetInfo) -> str:
+def _key(result: Result) -> str:
+    """What tells the failure apart from others, in names of files and in tests."""
+    return (result.reproduction.key if result.reproduction is not None else "") or result.id
+
+
+def pytest_module(result: Result, target: TargetInfo) -> str:
     """A test that fails as long as the promise is broken; "" if no history is known."""
-    if not failure.history:
+    history = result.reproduction.steps if result.reproduction is not None else ()
+    if not history:
         return ""
-    name = re.sub(r"\W", "_", failure.rule)
-    steps = "\n".join(f"    {operation.record()!r}," for operation in failure.history)
-    return f'''"""{rule_of(failure.rule).statement} Found by `harness fuzz`."""
+    name = re.sub(r"\W", "_", result.rule.id)
+    steps = "\n".join(f"    {step.record()!r}," for step in history)
+    return f'''"""{result.rule.statement} Found by `harness fuzz`."""
 
 import os
 
@@ -44,44 +55,44 @@ HISTORY = [
 
 
 def test_{name}():
-    """Nothing of {failure.rule} is broken by: {" > ".join(map(str, failure.history))}."""
+    """Nothing of {result.rule.id} is broken by: {" > ".join(map(str, history))}."""
     options = TargetOptions(api_version={target.version!r}, api_key=os.environ.get("GEMINI_API_KEY", ""))
     target = resolve_target(os.environ.get("HARNESS_TARGET", {(target.url or target.name)!r}), options)
-    assert {failure.key!r} not in replay(target, HISTORY)
+    assert {_key(result)!r} not in replay(target, HISTORY)
 '''
 
 
-def write_cassette(failure: Failure, target: TargetInfo, path: Path) -> None:
+def write_cassette(result: Result, target: TargetInfo, path: Path) -> None:
     """Write the trail as a cassette, redacted. Raises CassetteError."""
     from harness.cassette import Provenance, Recording, Redactor, Target, save
 
     redactor = Redactor(PROTOCOL, secrets=[secret for secret in target.secrets.values() if len(secret) >= _SHOWN])
     recordings = [
-        redactor.redact(Recording.of(exchange)) for exchange in failure.trail if exchange.status is not None
+        redactor.redact(Recording.of(exchange)) for exchange in trail_of(result) if exchange.status is not None
     ]
     kind = Target.OTHER if target.url else Target.EMULATOR
     save(path, recordings, Provenance(recorder="harness fuzz", target=kind, api_version=target.version))
 
 
-def write_all(failure: Failure, target: TargetInfo, mask: Mask, folder: Path) -> list[Path]:
+def write_all(result: Result, target: TargetInfo, mask: Mask, folder: Path) -> list[Path]:
     """Write script, test and cassette of one failure below `folder`; return the paths that were written."""
     from harness.cassette import CassetteError
 
-    stem = re.sub(r"[^a-z0-9]+", "_", failure.key.lower()).strip("_")
+    stem = re.sub(r"[^a-z0-9]+", "_", _key(result).lower()).strip("_")
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     for suffix, text in (
-        (".sh", _script(failure, target, mask)),
-        (".py", mask.text(pytest_module(failure, target))),
+        (".sh", _script(result, target, mask)),
+        (".py", mask.text(pytest_module(result, target))),
     ):
         if text:
             path = folder / (f"test_{stem}{suffix}" if suffix == ".py" else f"{stem}{suffix}")
             path.write_text(text, encoding="utf-8")
             written.append(path)
-    if failure.trail:
+    if trail_of(result):
         path = folder / f"{stem}.yaml"
         try:
-            write_cassette(failure, target, path)
+            write_cassette(result, target, path)
             written.append(path)
         except CassetteError:
             pass  # a body is too large: the script and the test still show the failure
@@ -93,10 +104,10 @@ def _comment(text: str, mask: Mask) -> str:
     return " ".join(printable(mask.text(text)).split())
 
 
-def _script(failure: Failure, target: TargetInfo, mask: Mask) -> str:
-    if not failure.trail:
+def _script(result: Result, target: TargetInfo, mask: Mask) -> str:
+    if not trail_of(result):
         return ""
-    rule = rule_of(failure.rule)
-    said = _comment(failure.finding.message, mask)
-    head = f"#!/bin/sh\n# {failure.rule} ({rule.level}): {rule.statement}\n# {said}\n"
-    return head + "\n\n".join(commands(failure, target, mask)) + "\n"
+    rule = result.rule
+    said = _comment(result.observation.findings[0].message, mask)
+    head = f"#!/bin/sh\n# {rule.id} ({rule.level}): {rule.statement}\n# {said}\n"
+    return head + "\n\n".join(commands(result, target, mask)) + "\n"

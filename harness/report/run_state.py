@@ -1,7 +1,7 @@
 """The state of a run, collected from its events; it is complete once the run has finished.
 
 Layer 6. The formats that can only be written after the end (JSON, JUnit, HTML, Markdown, badge) are functions of
-a finished `Story`.
+a finished `RunState`. What differs from command to command is in its `presentation`.
 """
 
 from __future__ import annotations
@@ -9,22 +9,38 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from harness.engine.capabilities import Capabilities
-from harness.engine.events import Event, Probed, RunFinished, RunStarted, TargetInfo
+from harness.engine.events import (
+    PhaseFinished,
+    Planned,
+    Probed,
+    RunEvent,
+    RunFinished,
+    RunStarted,
+    RunStopped,
+    TargetInfo,
+)
+from harness.engine.results import Result
+from harness.outcome import Level, Verdict
+from harness.report.commands.presentation import Presentation
 from harness.wire.mask import Mask
 from harness.wire.secret_patterns import SecretFields
 
 
 @dataclass(slots=True)
-class Story:
+class RunState:
     """What the events have said so far; `target` and `finished` are None until their events come."""
 
     secret_fields: SecretFields = field(default_factory=SecretFields)
+    presentation: Presentation = field(default_factory=Presentation)
     target: TargetInfo | None = None
     capabilities: Capabilities = field(default_factory=Capabilities)
+    planned: Planned = field(default_factory=lambda: Planned(0, 0))
+    phases: list[PhaseFinished] = field(default_factory=list)
+    stopped: RunStopped | None = None
     finished: RunFinished | None = None
     mask: Mask = field(default_factory=Mask)
 
-    def hear(self, event: Event) -> None:
+    def handle(self, event: RunEvent) -> None:
         """Record one event."""
         match event:
             case RunStarted(target):
@@ -32,6 +48,12 @@ class Story:
                 self.mask = Mask(target.secrets, self.secret_fields)
             case Probed(capabilities):
                 self.capabilities = capabilities
+            case Planned():
+                self.planned = event
+            case PhaseFinished():
+                self.phases.append(event)
+            case RunStopped():
+                self.stopped = event
             case RunFinished():
                 self.finished = event
             case _:
@@ -42,3 +64,40 @@ class Story:
         if self.target is None or self.finished is None:
             raise RuntimeError("the run has not finished: a report of half a run would look whole")
         return self.target, self.finished
+
+    @property
+    def results(self) -> tuple[Result, ...]:
+        """The results of a finished run, in the order of the catalogue."""
+        return self.whole()[1].results
+
+    @property
+    def most_urgent_first(self) -> list[Result]:
+        """The results by verdict, level and weight, otherwise in the order of the catalogue."""
+        return sorted(
+            self.results, key=lambda r: (_RANK.get(r.verdict, len(_RANK)), _LEVELS[r.rule.level], -r.weight)
+        )
+
+    @property
+    def root(self) -> str:
+        """The root of `curl` lines; where `harness serve --port 8000` listens if the target has no URL."""
+        return (self.target.url if self.target else "") or EMBEDDED_ROOT
+
+
+_RANK = {
+    verdict: rank
+    for rank, verdict in enumerate(
+        (
+            Verdict.ERROR,
+            Verdict.FAIL,
+            Verdict.STALE,
+            Verdict.WARN,
+            Verdict.XFAIL,
+            Verdict.INFO,
+            Verdict.UNTESTABLE,
+        )
+    )
+}
+_LEVELS = {Level.MUST: 0, Level.SHOULD: 1, Level.MAY: 2}
+
+EMBEDDED_ROOT = "http://127.0.0.1:8000"
+"""Where `harness serve --port 8000` listens: the root of the curl lines if the target is the embedded emulator."""

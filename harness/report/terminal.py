@@ -1,32 +1,37 @@
 """The report that a person watches: what was probed, a progress line, a block for each failure, the totals.
 
-Layer 6. Drawing on the terminal is left to `screen`.
+Layer 6. The same for every command; what it says is worded by the `Presentation`. Drawing on the terminal is left
+to `screen`.
 """
 
 from __future__ import annotations
 
 import threading
-from collections import Counter
+from collections.abc import Iterable, Iterator
 from typing import TextIO
 
 from harness.engine.capabilities import Capabilities
 from harness.engine.events import (
     CheckFinished,
-    Event,
     ExerciseStarted,
+    PhaseFinished,
     Planned,
     Probed,
-    Result,
+    RunEvent,
     RunFinished,
     RunStarted,
+    RunStopped,
+    Waiting,
 )
+from harness.engine.results import Result
 from harness.engine.traffic.retries import NO_TIME, Waited, format_refusal
 from harness.engine.traffic.timeout_budget import TimeoutLosses
-from harness.outcome import Exit, Level, Verdict
+from harness.outcome import Verdict
 from harness.outcome.words import counted
+from harness.report.commands.presentation import EXPLAINED
+from harness.report.evidence_text import count_evidence, logs
 from harness.report.exchange_text import printable
-from harness.report.explanation import failure_text
-from harness.report.run_state import Story
+from harness.report.run_state import RunState
 from harness.report.screen import Screen
 from harness.wire import Exchange
 
@@ -39,112 +44,150 @@ COLOUR = {
     Verdict.XFAIL: "33",
     Verdict.INFO: "36",
 }
-_EXPLAINED = frozenset({Verdict.FAIL, Verdict.ERROR})
-_ONE_LINE = frozenset({Verdict.WARN, Verdict.STALE, Verdict.XFAIL, Verdict.UNTESTABLE})
 
 
 class TerminalReport:
-    """Writes during the run. `verbose` explains warnings and names every check except the excluded ones."""
+    """Writes during the run. `verbose` explains warnings and names every result except the excluded ones."""
 
-    def __init__(self, out: TextIO, story: Story, *, colour: bool = False, verbose: bool = False) -> None:
+    def __init__(self, out: TextIO, state: RunState, *, colour: bool = False, verbose: bool = False) -> None:
         self._screen = Screen(out, colour=colour)
-        self._story = story
+        self._state = state
+        self._presentation = state.presentation
         self._verbose = verbose
         self._exercises = 0
-        self._begun = 0
+        self._begun = self._failed = 0
+        self._names: set[str] = set()
         self._waits = 0
         self._lock = threading.Lock()
 
-    def hear(self, event: Event) -> None:
-        """React to one event; the story must have heard it already."""
+    def handle(self, event: RunEvent) -> None:
+        """React to one event; the state must have handled it already, except for `Waiting`."""
         with self._lock:
-            self._hear(event)
+            self._handle(event)
 
-    def _hear(self, event: Event) -> None:
+    def _handle(self, event: RunEvent) -> None:
         match event:
-            case RunStarted(target):
-                place = f"{target.url} (API version {target.version})" if target.url else "the embedded emulator"
-                self._screen.line(printable(self._story.mask.text(f"target: {place}, model {target.model}")))
+            case RunStarted():
+                self._lines(self._presentation.opening(self._state))
             case Probed(capabilities, requests, notes):
                 self._capabilities(capabilities, requests)
-                for note in notes:
-                    self._screen.line(f"note: {printable(self._story.mask.text(note))}")
-            case Planned(checks, exercises):
+                self._lines(f"note: {self._text(note)}" for note in notes)
+            case Planned(_, exercises):
                 self._exercises = exercises
-                what = f"{counted(checks, 'check')}, {counted(exercises, 'exercise')}"
-                self._screen.line(f"catalogue: {what} to run")
+                self._lines(self._presentation.planned(event))
             case ExerciseStarted(name):
-                self._begun += 1
-                self._screen.draw(f"[{self._begun}/{self._exercises}] {name}")
+                self._progress(name)
+            case Waiting(seconds, refusal):
+                self._waiting(seconds, refusal)
             case CheckFinished(result):
-                self._result(result)
+                self._finished(result)
+            case PhaseFinished():
+                self._lines(self._presentation.phase(event, self._state))
+            case RunStopped():
+                self._stopped(event)
             case RunFinished():
                 self._end(event)
 
-    def waiting(self, seconds: float, refusal: Exchange) -> None:
-        """Report that the target said "later" and is asked again in `seconds`; may be called from any thread."""
-        with self._lock:
-            if not self._waits:
-                first = printable(self._story.mask.text(format_refusal(refusal)))
-                self._screen.line(f"the target asks us to wait: {first}; what it refuses for now is asked again")
-            self._waits += 1
-            where = f"[{self._begun}/{self._exercises}] " if self._exercises else ""
-            self._screen.draw(f"{where}waits {seconds:.1f} s ({refusal.status})")
+    def _lines(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self._screen.line(line)
+
+    def _text(self, text: str) -> str:
+        return printable(self._state.mask.text(text))
+
+    def _progress(self, name: str) -> None:
+        self._begun += 1
+        said = self._presentation.progress(name, again=name in self._names)
+        self._names.add(name)
+        self._screen.draw(f"[{min(self._begun, self._exercises)}/{self._exercises}] {said}")
+
+    def _waiting(self, seconds: float, refusal: Exchange) -> None:
+        if not self._waits:
+            first = self._text(format_refusal(refusal))
+            self._screen.line(f"the target asks us to wait: {first}; what it refuses for now is asked again")
+        self._waits += 1
+        where = f"[{self._begun}/{self._exercises}] " if self._exercises else ""
+        self._screen.draw(f"{where}waits {seconds:.1f} s ({refusal.status})")
 
     def _capabilities(self, capabilities: Capabilities, requests: int) -> None:
         self._screen.line(f"capabilities ({counted(requests, 'request')} to find out):")
         for item in capabilities:
             sign = self._screen.paint("32", "+") if item.present else "-"
             note = f" ({item.note})" if item.note else ""
-            self._screen.line(f"  {sign}{item.name:<16} {item.how}{printable(self._story.mask.text(note))}")
+            self._screen.line(f"  {sign}{item.name:<16} {item.how}{self._text(note)}")
+
+    def _stopped(self, stopped: RunStopped) -> None:
+        self._screen.line(f"stopped early: {self._text(stopped.reason)}")
+        for log in logs([stopped.evidence], self._state.root, self._state.mask):
+            self._screen.line(f"  {count_evidence([stopped.evidence]).partition(' ')[2]} {log.name}:".rstrip())
+            self._lines(f"    {line}" for line in log.lines)
+
+    def _finished(self, result: Result) -> None:
+        if self._presentation.live:
+            self._result(result)
+        else:
+            self._begun += bool(self._state.planned.checks)
+            self._failed += result.verdict is Verdict.FAIL
+            line = self._presentation.named(result, self._state, self._screen.paint) if self._verbose else ""
+            self._lines([line] if line else [])
+            failed = f", {self._failed} failed so far" if self._failed else ""
+            if total := self._state.planned.checks:
+                self._screen.draw(f"[{self._begun}/{total}] {self._text(result.id)}{failed}")
 
     def _result(self, result: Result) -> None:
         verdict = result.verdict
-        if verdict in _EXPLAINED or (self._verbose and verdict in (Verdict.WARN, Verdict.XFAIL)):
+        if verdict in EXPLAINED or (self._verbose and verdict in (Verdict.WARN, Verdict.XFAIL)):
             self._screen.line("")
             self._screen.line(self._headline(result))
-            for line in failure_text(result, self._story).split("\n"):
+            for line in self._presentation.explain(result, self._state, verbose=self._verbose).split("\n"):
                 self._screen.line(f"  {line}" if line else "")
-        elif result.observation.unanswered == NO_TIME and not self._verbose:
-            return  # reported once, at the end
-        elif verdict in _ONE_LINE or (self._verbose and verdict is not Verdict.EXCLUDED):
-            self._screen.line(self._headline(result) + self._why(result))
+        elif self._is_told(result):
+            tail, more = self._presentation.brief(result, self._state, verbose=self._verbose)
+            self._screen.line(self._headline(result) + tail)
+            self._lines(more)
+
+    def _is_told(self, result: Result) -> bool:
+        if self._verbose:
+            return result.verdict is not Verdict.EXCLUDED
+        told_at_the_end = result.observation.unanswered == NO_TIME or (self._state.stopped and result.unjudged)
+        return not told_at_the_end and not self._presentation.is_quiet(result, self._state)
 
     def _headline(self, result: Result) -> str:
         word = result.verdict.upper().replace("_", " ")
         label = self._screen.paint(COLOUR.get(result.verdict, "2"), f"{word:<10}")
-        return f"{label} {result.check.id} [{result.check.rule.level}] {result.check.title}"
-
-    def _why(self, result: Result) -> str:
-        if result.verdict is Verdict.STALE:
-            return ": it passes now; take it out of the baseline (--baseline-prune)"
-        findings = result.observation.findings
-        why = result.reason or (findings[0].message if findings else result.observation.reason)
-        return f": {printable(self._story.mask.text(why)).strip().splitlines()[0]}" if why.strip() else ""
+        return f"{label} {result.id} [{result.rule.level}] {result.title}"
 
     def _end(self, finished: RunFinished) -> None:
         self._screen.erase()
-        counts = [(verdict, number) for verdict, number in finished.counts.items() if number]
-        words = [self._screen.paint(COLOUR.get(v, "2"), f"{n} {v.replace('_', ' ')}") for v, n in counts]
-        self._screen.line("")
-        judged = counted(len(finished.results), "check")
-        self._screen.line(f"{judged}: {', '.join(words)} in {finished.seconds:.1f} s")
+        self._lines(self._presentation.closing(self._state, self._screen.paint, verbose=self._verbose))
+        self._lines(self._totals(finished))
         if finished.waited.times:
             self._screen.line(_waits(finished.waited))
         for path in finished.leftovers:
-            self._screen.line(f"left behind (its deletion failed): {printable(self._story.mask.text(path))}")
+            self._screen.line(f"left behind (its deletion failed): {self._text(path)}")
         if finished.cut.hurried or finished.cut.unsent:
-            self._screen.line(self._story.mask.text(cut_words(finished.cut)))
+            self._screen.line(self._state.mask.text(cut_words(finished.cut)))
         if finished.unjudged:
-            self._screen.line(_not_judged(finished))
-        if finished.counts[Verdict.WARN] and not self._verbose:
+            self._lines(self._presentation.not_judged(finished))
+        if self._presentation.live and finished.counts[Verdict.WARN] and not self._verbose:
             self._screen.line("-v explains each warning")
-        if conclusion := _CONCLUSION.get(finished.exit):
+        if conclusion := self._presentation.conclusion(self._state):
             self._screen.line(conclusion)
         if excluded := finished.counts[Verdict.EXCLUDED]:
             self._screen.line(
                 f"{counted(excluded, 'check was', 'checks were')} excluded, of which nothing is said"
             )
+
+    def _totals(self, finished: RunFinished) -> Iterator[str]:
+        said = self._presentation.totals(self._state, self._screen.paint)
+        if said is not None:
+            yield said
+            return
+        yield ""
+        counts = [(verdict, number) for verdict, number in finished.counts.items() if number]
+        words = [self._screen.paint(COLOUR.get(v, "2"), f"{n} {v.replace('_', ' ')}") for v, n in counts]
+        judged = counted(len(finished.results), self._presentation.noun)
+        yield f"{judged}: {', '.join(words)} in {finished.seconds:.1f} s"
 
 
 def _waits(waited: Waited) -> str:
@@ -160,22 +203,3 @@ def cut_words(cut: TimeoutLosses) -> str:
         f"{' and '.join(filter(None, (hurried, unsent)))}: what these were for is not judged (-v names it); "
         "if the target is only slow, raise --timeout"
     )
-
-
-def _not_judged(finished: RunFinished) -> str:
-    causes = Counter(result.observation.unanswered for result in finished.unjudged)
-    listed = ", ".join(f"{cause}: {number}" for cause, number in causes.most_common())
-    advice = f"; {_SLOWER}" if causes.keys() & {"429", "503"} else ""
-    musts = all(result.check.rule.level is Level.MUST for result in finished.unjudged)
-    which = f"{len(finished.unjudged)} MUST" if musts else counted(len(finished.unjudged), "check")
-    return f"not judged: {which} had no answer ({listed}){advice}"
-
-
-_SLOWER = "--rate N asks no faster than N times a second, --max-wait S waits longer"
-
-_CONCLUSION = {
-    Exit.OK: "conformant: every check that ran passed or is excused",
-    Exit.FAILED: "not conformant: unexpected failures or stale baseline entries",
-    Exit.NOTHING_RAN: "nothing ran: no selected check looked at the target, so this says nothing of it",
-    Exit.HARNESS_ERROR: "the harness itself erred: the ERROR blocks above are bugs of ours, please report them",
-}

@@ -12,14 +12,15 @@ from pathlib import Path
 from harness.contract import PROTOCOL
 from harness.engine.baseline import Baseline, read_baseline
 from harness.engine.capabilities import everything
-from harness.engine.events import CheckFinished, Result
+from harness.engine.events import CheckFinished
 from harness.engine.plan import Selection, load_catalogue, make_plan
+from harness.engine.results import Result
 from harness.engine.run import RunOptions, check_target
 from harness.engine.targets import KEY_VARIABLE, OTHER_KEY_VARIABLE, TargetOptions, resolve_target
 from harness.kit.check import Check
 from harness.outcome import HarnessFault, Level, UsageFault
-from harness.report.explanation import failure_text
-from harness.report.run_state import Story
+from harness.report.explanation import explain
+from harness.report.run_state import RunState
 from harness.wire.mask import Mask
 
 
@@ -55,7 +56,7 @@ class Judge:
         self._events = check_target(target, load_catalogue(), options)
         self._wanted = ""
         self._results: dict[str, Result] = {}
-        self._story = Story(PROTOCOL.secret_fields)
+        self._state = RunState(PROTOCOL.secret_fields)
         self._mask = Mask(target.info.secrets, PROTOCOL.secret_fields)
 
     def result(self, check: Check) -> Result:
@@ -65,9 +66,9 @@ class Judge:
             event = next(self._events, None)
             if event is None:
                 raise HarnessFault(f"the runner said nothing of {check.id}")
-            self._story.hear(event)
+            self._state.handle(event)
             if isinstance(event, CheckFinished):
-                self._results[event.result.check.id] = event.result
+                self._results[event.result.id] = event.result
         return self._results[check.id]
 
     def shown(self, text: str) -> str:
@@ -76,7 +77,7 @@ class Judge:
 
     def explained(self, result: Result) -> str:
         """Format the requirement, source, findings, exchange and curl lines."""
-        return failure_text(result, self._story)
+        return explain(result, self._state)
 
     def close(self) -> None:
         """End the run: close open streams and delete what was created."""

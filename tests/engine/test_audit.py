@@ -8,12 +8,13 @@ import pytest
 
 from harness.checks import Send, Steps, Target, exercise
 from harness.engine.baseline import Baseline, Entry
-from harness.engine.events import CheckFinished, Result
+from harness.engine.events import CheckFinished
+from harness.engine.results import Result
 from harness.engine.run import RunOptions, check_target
 from harness.kit.check import Exercise
 from harness.outcome import Finding, Outcome, Verdict
-from harness.report.explanation import failure_text
-from harness.report.run_state import Story
+from harness.report.explanation import explain
+from harness.report.run_state import RunState
 from harness.wire import Exchange, Request, Response
 from tests.engine import toys
 
@@ -71,7 +72,7 @@ def run(*exercises: Exercise, judge: Any = own, rule: str = "get.schema", **opti
     held = toys.check(rule, first, judge, everywhere=True)
     rest = [toys.check(f"get.other-{number}", other, own) for number, other in enumerate(others)]
     events = check_target(toys.toy_target(service), (held, *rest), RunOptions(**options))
-    results = {event.result.check.id: event.result for event in events if isinstance(event, CheckFinished)}
+    results = {event.result.id: event.result for event in events if isinstance(event, CheckFinished)}
     assert len(results) == len(exercises)
     return results[rule]
 
@@ -91,8 +92,8 @@ def test_what_another_exercise_brings_counts(jobs: int) -> None:
     (finding,) = result.observation.findings
     assert (finding.rule, finding.where.pointer) == ("get.schema", "$.labels")
     assert finding.where.exchange.startswith("GET /v1beta/interactions/")
-    assert [exchange.request.method for exchange in result.exchanges] == ["POST", "GET"]
-    assert "curl" in failure_text(result, Story())
+    assert [exchange.request.method for exchange in result.evidence] == ["POST", "GET"]
+    assert "curl" in explain(result, RunState())
 
 
 def test_a_repeated_defect_is_told_once_and_counted() -> None:
@@ -127,7 +128,7 @@ def test_an_untestable_check_learns_from_the_others() -> None:
     unseen = toys.check("get.schema", toys.unmet, toys.nothing, everywhere=True)
     other = toys.check("get.other", reading("b"), own)
     events = check_target(toys.toy_target(spoiling("b")), (unseen, other), RunOptions())
-    outcomes = {e.result.check.id: e.result.observation.outcome for e in events if isinstance(e, CheckFinished)}
+    outcomes = {e.result.id: e.result.observation.outcome for e in events if isinstance(e, CheckFinished)}
     assert outcomes["get.schema"] is Outcome.NOT_MET
 
 

@@ -7,16 +7,16 @@ from pathlib import Path
 import pytest
 
 from harness.engine.baseline import UNEXPLAINED, Baseline, Entry, read_baseline
-from harness.engine.events import Result
+from harness.engine.results import Result
 from harness.outcome import Observation, Outcome, UsageFault, Verdict
 from tests.engine import toys
 
-KNOWN = ["create.ok", "get.odd"]
+KNOWN = ["create.ok", "get.odd", "stream.first"]
 
 
 def result(check: toys.Check, verdict: Verdict) -> Result:
     """A result with the given verdict."""
-    return Result(check, Observation(Outcome.MET), verdict)
+    return Result(id=check.id, rule=check.rule, title="", observation=Observation(Outcome.MET), verdict=verdict)
 
 
 def read(text: str, folder: Path) -> Baseline:
@@ -28,7 +28,8 @@ def read(text: str, folder: Path) -> Baseline:
 
 def test_round_trip(tmp_path: Path) -> None:
     """A baseline that is written reads back the same."""
-    before = Baseline([Entry("get.odd", "a reason: with a colon", "2026-11-20")])
+    coded = Entry("get.odd", "b", "2026-11-20", "get.odd/gap")
+    before = Baseline([Entry("get.odd", "a reason: with a colon", "2026-11-20"), coded])
     assert read(before.text(), tmp_path).entries == before.entries
     assert read(Baseline().text(), tmp_path).entries == {}
 
@@ -53,6 +54,7 @@ def test_prune_takes_out_stale_entries_only() -> None:
     [
         ("- id: get.od\n", "did you mean 'get.odd'"),
         ("- id: get.odd\n  raeson: x\n", "did you mean 'reason'"),
+        ("- id: stream.first\n  finding: stream.first/no-evnt\n", "did you mean 'stream.first/no-event'"),
         ("get.odd: x\n", "write a list"),
         ("- get.odd\n", "has no id"),
         ("- [\n", "cannot be read"),

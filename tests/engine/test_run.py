@@ -11,7 +11,15 @@ import pytest
 from harness.checks import Check
 from harness.engine.baseline import Baseline, Entry
 from harness.engine.capabilities import parse_capabilities
-from harness.engine.events import CheckFinished, Event, ExerciseStarted, Planned, Probed, RunFinished, RunStarted
+from harness.engine.events import (
+    CheckFinished,
+    ExerciseStarted,
+    Planned,
+    Probed,
+    RunEvent,
+    RunFinished,
+    RunStarted,
+)
 from harness.engine.run import RunOptions, check_target
 from harness.engine.traffic.retries import Waited
 from harness.engine.traffic.traffic_policy import TrafficPolicy
@@ -22,7 +30,7 @@ from tests.engine import toys
 
 def run(
     catalogue: Sequence[Check], service: toys.ToyService | None = None, **options: Any
-) -> tuple[list[Event], RunFinished]:
+) -> tuple[list[RunEvent], RunFinished]:
     """All events of a run, and its final event."""
     target = toys.toy_target(service or toys.ToyService())
     events = list(check_target(target, catalogue, RunOptions(**options)))
@@ -32,7 +40,7 @@ def run(
 
 def verdicts(finished: RunFinished) -> dict[str, Verdict]:
     """The verdicts by check id."""
-    return {result.check.id: result.verdict for result in finished.results}
+    return {result.id: result.verdict for result in finished.results}
 
 
 def test_events_in_order() -> None:
@@ -57,7 +65,7 @@ def test_each_exercise_runs_once_and_results_keep_the_catalogue_order(jobs: int)
     service = toys.ToyService()
     catalogue = (toys.CREATE, toys.STREAM, toys.GET, toys.ODD, toys.SHOULD)
     _, finished = run(catalogue, service, jobs=jobs)
-    assert [result.check.id for result in finished.results] == [check.id for check in catalogue]
+    assert [result.id for result in finished.results] == [check.id for check in catalogue]
     assert finished.counts[Verdict.PASS] == 3
     assert service.stored == {}, "everything created was deleted"
 
@@ -149,7 +157,7 @@ def test_a_must_without_an_answer_is_not_judged(service: Refusing, cause: str) -
     """If a MUST check got no answer, the run is not green, whatever else passed, and the reason is kept."""
     _, finished = run((toys.STREAM, READS), service)
     assert verdicts(finished) == {"stream.any": Verdict.PASS, "get.read": Verdict.UNTESTABLE}
-    assert [(r.check.id, r.observation.unanswered) for r in finished.unjudged] == [("get.read", cause)]
+    assert [(r.id, r.observation.unanswered) for r in finished.unjudged] == [("get.read", cause)]
     assert finished.exit is Exit.UNREACHABLE
 
 
@@ -202,7 +210,7 @@ def test_an_error_of_ours_is_not_the_targets() -> None:
 def test_only_failures_carry_exchanges() -> None:
     """A check that passes keeps no exchanges, so that a long run does not hold every answer in memory."""
     _, finished = run((toys.CREATE, toys.ODD))
-    assert [bool(result.exchanges) for result in finished.results] == [False, True]
+    assert [bool(result.evidence) for result in finished.results] == [False, True]
 
 
 def test_buckets_add_up() -> None:

@@ -317,12 +317,18 @@ def _texts() -> list[Item]:
         Item("help/all", steps("", "--help", "--version", *(f"{command} --help" for command in COMMANDS))),
         Item("smoke/emulator", steps("smoke emulator", "smoke --json", "smoke --probe --json")),
         Item("smoke/served", (Step(serving(f"smoke {URL} --probe --json")),), masks=(SERVER_TIMES,)),
-        Item(
-            "usage/errors",
-            tuple(Step(words) for words in USAGE),
-            given={"bad.yaml": "a: [\n", "bad.sse": "data: {\n\n"},
-        ),
+        *_mistakes(),
     ]
+
+
+def _mistakes() -> list[Item]:
+    """The wrong command lines, an item for each command."""
+    given = {"bad.yaml": "a: [\n", "bad.sse": "data: {\n\n"}
+    names = (*COMMANDS, "other")
+    words = {
+        name: [line for line in USAGE if name == (line[0] if line[0] in COMMANDS else "other")] for name in names
+    }
+    return [Item(f"usage/{name}", tuple(map(Step, lines)), given) for name, lines in words.items() if lines]
 
 
 def catalogue(gateway_mutants: list[str]) -> list[Item]:

@@ -85,7 +85,7 @@ def _json(text: str) -> Any:
 
 
 def _compare_values(path: str, one: Any, other: Any) -> Iterator[str]:
-    if one == other and type(one) is type(other):
+    if json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True):  # 1, 1.0 and true are three values
         return
     if isinstance(one, list) and isinstance(other, list):
         by = next((name for name in _NAMES if _known_by(one, name) and _known_by(other, name)), None)

@@ -42,6 +42,33 @@ def test_async_client(interactions_async_client, interactions_emulator):
 """
 
 
+FINISHED = """
+import gc, weakref
+import pytest
+
+services = []
+
+@pytest.mark.parametrize("n", range(3))
+def test_uses_a_service(interactions_client, interactions_emulator, n):
+    services.append(weakref.ref(interactions_emulator))
+
+def test_dropped(dropped_stream, interactions_emulator):
+    services.append(weakref.ref(interactions_emulator))
+    dropped_stream.was_asked
+
+def test_nothing_is_left():
+    gc.collect()
+    assert len(services) > 3
+    assert [service() for service in services if service() is not None] == []
+"""
+
+
+def test_a_finished_test_holds_no_service(pytester: pytest.Pytester) -> None:
+    """After its last phase nothing of a test's emulator stays in memory, however long the session goes on."""
+    pytester.makepyfile(FINISHED)
+    assert run(pytester, "-W", "ignore::harness.plugin.UncheckedResultWarning").ret == 0
+
+
 def test_every_way_in(pytester: pytest.Pytester) -> None:
     """The socket, both transports and both clients reach the test's emulator, without a warning."""
     pytester.makepyfile(BOTH_WAYS)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from harness.engine.baseline import Baseline, Entry
 from harness.engine.run import RunOptions, check_target
 from harness.outcome import Finding
-from harness.report.run_state import Story
+from harness.report.run_state import RunState
 from harness.wire import Exchange
 from harness.wire.secret_patterns import SecretFields
 from tests.engine import toys
@@ -25,10 +25,10 @@ NASTY = toys.check("get.hostile", toys.create_and_get, hostile, requires={"store
 CATALOGUE = (*toys.CATALOGUE, toys.ODD, toys.SHOULD, toys.RAISES, toys.UNMET, NASTY)
 
 
-def told(service: toys.ToyService | None = None) -> Story:
+def told(service: toys.ToyService | None = None) -> RunState:
     """What the listeners heard during a run over the toy catalogue."""
-    story = Story(SecretFields({"secret"}))
+    story = RunState(SecretFields({"secret"}))
     options = RunOptions(baseline=Baseline([Entry("create.ok", "was broken", "2026-01-01")]))
     for event in check_target(toys.toy_target(service or toys.ToyService()), CATALOGUE, options):
-        story.hear(event)
+        story.handle(event)
     return story

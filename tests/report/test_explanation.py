@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from harness.engine.events import Result
+from harness.engine.results import Result
 from harness.outcome import Finding, Observation, Outcome, Verdict, Where
-from harness.report.explanation import failure_text
-from harness.report.run_state import Story
+from harness.report.explanation import explain
+from harness.report.run_state import RunState
 from harness.wire import Exchange
 from tests.contract.exchanges import ROOT, exchange
 from tests.engine import toys
@@ -18,11 +18,19 @@ def made(name: str) -> Exchange:
     return exchange(sent={"input": "Hi"}, body={"id": name, "status": "completed"})
 
 
+def failed(observation: Observation, *exchanges: Exchange) -> Result:
+    """A failure of the toy check with this evidence."""
+    rule = toys.ODD.rule
+    return Result(
+        id=rule.id, rule=rule, title="", observation=observation, verdict=Verdict.FAIL, evidence=exchanges
+    )
+
+
 def explained(*exchanges: Exchange, place: str) -> list[str]:
     """The requests that are shown, and the note about those that are not."""
     finding = Finding("get.odd", "it is odd", where=Where(place))
     observation = Observation(Outcome.NOT_MET, (finding,))
-    text = failure_text(Result(toys.ODD, observation, Verdict.FAIL, exchanges=exchanges), Story())
+    text = explain(failed(observation, *exchanges), RunState())
     return [line for line in text.splitlines() if line.startswith(("> GET", "> POST", "exchanges ("))]
 
 
@@ -46,9 +54,7 @@ def test_what_changed_it_comes_before_what_was_found() -> None:
     deleted = exchange("DELETE", f"{ROOT}/v1_a", body={})
     child = exchange(sent={"input": "Hi", "previous_interaction_id": "v1_a"}, body={"id": "v1_c"})
     finding = Finding("get.odd", "it is odd", where=Where("child"))
-    result = Result(
-        toys.ODD, Observation(Outcome.NOT_MET, (finding,)), Verdict.FAIL, exchanges=(made("v1_a"), deleted, child)
-    )
-    lines = [line for line in failure_text(result, Story()).splitlines() if line.startswith("> ")]
+    result = failed(Observation(Outcome.NOT_MET, (finding,)), made("v1_a"), deleted, child)
+    lines = [line for line in explain(result, RunState()).splitlines() if line.startswith("> ")]
     assert lines[:1] + [line for line in lines if "DELETE" in line] == [f"> POST {ROOT}", f"> DELETE {ROOT}/v1_a"]
     assert lines[-1].startswith('> {"input": "Hi", "previous_interaction_id": "v1_a"')

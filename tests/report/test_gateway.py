@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.benches.gateway import Passage
-from harness.report.gateway import passage_lines
+from harness.report.evidence_text import relayed_lines
 from harness.wire import COMPLETE, At, By, Chunk, Ending, Exchange, Headers, How, Recorder, Request, UntilClose
 from harness.wire.mask import Mask
 
@@ -33,7 +33,7 @@ STREAM = b'data: {"event_type":"step.stop"}\n\ndata: [DONE]\n\n'
 def lines(client: Exchange, *upstream: Exchange, astray: tuple[Exchange, ...] = ()) -> list[str]:
     """The lines that show a passage."""
     passage = Passage(name="x.y", client=client, upstream=upstream, astray=astray)
-    return list(passage_lines(passage, Mask({"KEY": SECRET})))
+    return list(relayed_lines(passage, Mask({"KEY": SECRET})))
 
 
 def test_all_four_sides_in_order() -> None:

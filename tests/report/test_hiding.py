@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from unittest import mock
 
 import pytest
 
 from harness.contract import PROTOCOL
+from harness.engine.decide import Policy, decide
 from harness.engine.events import TargetInfo
-from harness.engine.search.failure import Failure
-from harness.outcome import Finding, Where
+from harness.outcome import Finding, Observation, Where
 from harness.report.exchange_text import body_text, ending_line
 from harness.report.finding_text import finding_lines
 from harness.report.reproduction import write_all
@@ -69,10 +68,10 @@ def test_the_place_of_a_finding() -> None:
 def test_a_script_that_reproduces(tmp_path: Path) -> None:
     """In a reproduction script the target's text is a comment without the key, and no line of it is executed."""
     found = Finding("create.ok", f"it said {KEY}\ntouch owned\r\ntouch owned")
-    failure = Failure(engine="schema", finding=found, trail=(exchange(),))
+    trail = (exchange(),)
+    failure = decide(toys.rule("create.ok"), Observation.of([found]), Policy(), show=lambda _: trail)
     target = TargetInfo(name="t", url="http://127.0.0.1:9", version="v1beta", model="m", agent="a")
-    with mock.patch("harness.report.reproduction.rule_of", return_value=toys.rule("create.ok")):
-        script = next(path for path in write_all(failure, target, MASK, tmp_path) if path.suffix == ".sh")
+    script = next(path for path in write_all(failure, target, MASK, tmp_path) if path.suffix == ".sh")
     text = script.read_text()
     assert KEY not in text
     assert [line for line in text.splitlines() if "touch" in line] == [

@@ -6,9 +6,10 @@ import io
 
 import pytest
 
+from harness.engine.events import Waiting
 from harness.engine.run import RunOptions, check_target
 from harness.engine.traffic.traffic_policy import TrafficPolicy
-from harness.report.run_state import Story
+from harness.report.run_state import RunState
 from harness.report.screen import wants_colour
 from harness.report.terminal import TerminalReport
 from harness.wire import Request, Response
@@ -31,12 +32,14 @@ def watched(
     service: toys.ToyService | None = None, *, terminal: bool = False, colour: bool = False, verbose: bool = False
 ) -> str:
     """The output of a run over the toy catalogue."""
-    screen, story = Screen(terminal=terminal), Story()
+    screen, story = Screen(terminal=terminal), RunState()
     report = TerminalReport(screen, story, colour=colour, verbose=verbose)
-    options = RunOptions(traffic=TrafficPolicy(report_wait=report.waiting))
+    options = RunOptions(
+        traffic=TrafficPolicy(report_wait=lambda seconds, refusal: report.handle(Waiting(seconds, refusal)))
+    )
     for event in check_target(toys.toy_target(service or toys.ToyService()), CATALOGUE, options):
-        story.hear(event)
-        report.hear(event)
+        story.handle(event)
+        report.handle(event)
     return screen.getvalue()
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from harness.benches.client.client_commands import Ended
 from harness.benches.client.drop_case import Case
-from harness.benches.client.events import CaseEnded, Outcome
-from harness.report.torture import group_lines, strip_lines
+from harness.benches.client.outcome import GAVE_UP, RULE
+from harness.engine.decide import Policy, decide
+from harness.engine.results import ClientRun, Reproduction, Result
+from harness.outcome import Finding, Observation
+from harness.report.commands.torture import group_lines, strip_lines
+from harness.report.run_state import RunState
 
 NODE = """
 TypeError: terminated
@@ -20,16 +23,16 @@ Node.js v20.20.2
 """
 
 
-def ended(number: int, plan: str, words: str = "") -> CaseEnded:
+def ended(number: int, plan: str, words: str = "") -> Result:
     """A case in which the client gave up."""
-    return CaseEnded(
-        number=number,
-        case=Case(plan=plan),
-        outcome=Outcome.GAVE_UP,
-        problem="gave up",
-        wire=(),
-        ended=Ended(words=words),
-        event=0,
+    case = Case(plan=plan)
+    run = ClientRun(number=number, name=plan, settings={}, row=case.row, event=0, stderr=words)
+    return decide(
+        RULE,
+        Observation.of([Finding(RULE.id, "gave up", code=GAVE_UP)]),
+        Policy(),
+        show=lambda _: (run,),
+        reproduction=Reproduction(command=case.command_line(["client"])),
     )
 
 
@@ -47,5 +50,5 @@ def test_the_error_is_shown_that_a_dump_follows() -> None:
 
 def told(words: str) -> list[str]:
     """The lines of standard error that a report shows."""
-    lines = list(group_lines([ended(0, "event:0,rst", words)], ["client"]))
+    lines = list(group_lines([ended(0, "event:0,rst", words)], RunState()))
     return [line.removeprefix("    ") for line in lines[lines.index("  standard error ends with:") + 1 : -1]]

@@ -5,15 +5,15 @@ Under `torture` the client is a command in any language, which runs once for eac
 """
 
 from harness.benches.client.attempt import Drop
-from harness.benches.client.bench import torture
+from harness.benches.client.bench import TortureOptions, torture
 from harness.benches.client.client_commands import Client, Ended, OneShot, Talking
 from harness.benches.client.drop_case import EVENT_IDS, Case
 from harness.benches.client.drop_cases import cases_of
-from harness.benches.client.events import CaseEnded, Outcome, TortureStarted
+from harness.benches.client.outcome import Outcome, outcome_of
 from harness.benches.client.stream_source import Source, whole_stream
 
 __all__ = [
     "Case", "cases_of", "whole_stream", "EVENT_IDS", "Source", "Drop",
-    "torture", "TortureStarted", "CaseEnded", "Outcome",
+    "torture", "TortureOptions", "Outcome", "outcome_of",
     "Client", "OneShot", "Talking", "Ended",
 ]  # fmt: skip

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from harness.benches.client.drop_case import Case
-from harness.benches.client.exactly_once import judge
+from harness.benches.client.exactly_once import Defect, judge
 from harness.benches.client.observed_streams import Seen, Witness, grouped
 from harness.benches.client.stream_source import Source
 from harness.contract import PROTOCOL
@@ -50,12 +50,17 @@ class Drop:
         creates = [one for one in self._witness.seen if one.is_create]
         return bool(creates) and not any(one.created() for one in creates)
 
-    def problem(self, collected: Any) -> str:
-        """What the client did wrong, as a phrase with the client as its subject; "" if nothing.
+    def defect(self, collected: Any) -> Defect | None:
+        """What the client did wrong; None if nothing.
 
         `collected` is what it ended up with: the text, the events, or the interaction.
         """
         return judge(self.events, collected, self._witness.seen)
+
+    def problem(self, collected: Any) -> str:
+        """What the client did wrong, as a phrase with the client as its subject; "" if nothing."""
+        defect = self.defect(collected)
+        return defect.text if defect is not None else ""
 
     def wire(self) -> list[str]:
         """What went over the wire, one line per request; repeated lines are merged with a count."""

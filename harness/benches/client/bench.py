@@ -7,60 +7,99 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from bisect import bisect_right
-from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from harness.benches.client.attempt import Drop
 from harness.benches.client.case_server import MOST_REQUESTS, Stage
 from harness.benches.client.client_commands import Client, Ended, Task
 from harness.benches.client.drop_case import Case
-from harness.benches.client.events import CaseEnded, Outcome, TortureStarted
+from harness.benches.client.outcome import GAVE_UP, RULE
 from harness.benches.client.stream_source import whole_stream
+from harness.engine.decide import Policy, decide, exit_of
+from harness.engine.events import (
+    CheckFinished,
+    PhaseFinished,
+    Planned,
+    RunEvent,
+    RunFinished,
+    RunStarted,
+    TargetInfo,
+)
+from harness.engine.results import ClientRun, Reproduction, Result
 from harness.faults import Cut, parse
 from harness.faults.plan import Spot
-from harness.outcome import UsageFault
+from harness.outcome import Finding, Observation, Severity, UsageFault, Verdict
 from harness.outcome.words import shortened
 from harness.wire import Decoder
+
+UNDISTURBED = "without a drop"
+"""The phase in which the client reads the stream without a fault."""
 
 _SHOWN = 500
 """How many characters to show of the result of a client that fails without a fault."""
 
 
-def torture(
-    cases: Sequence[Case],
-    new_client: Callable[[], Client],
-    *,
-    jobs: int = 1,
-    seconds: float = 30.0,
-    seed: int = 0,
-) -> Generator[TortureStarted | CaseEnded, None, None]:
-    """Play `cases` (at least one) with `jobs` clients at a time, each case bounded by `seconds`.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TortureOptions:
+    """How to play the cases, and how strictly to judge them; `command` is what a reproduction runs.
 
-    Cases are yielded in the order in which they end. The stream without a fault is played first; raises UsageFault
+    `jobs` clients play at a time, each case bounded by `seconds`. `allow_giving_up`: a client that says that it
+    failed does so leniently.
+    """
+
+    jobs: int = 1
+    seconds: float = 30.0
+    seed: int = 0
+    allow_giving_up: bool = False
+    fail_fast: bool = False
+    policy: Policy = field(default_factory=Policy)
+    command: tuple[str, ...] = ("CMD",)
+    client: TargetInfo = field(default_factory=lambda: TargetInfo(name="client"))
+
+
+def torture(
+    cases: Sequence[Case], new_client: Callable[[], Client], options: TortureOptions | None = None
+) -> Generator[RunEvent, None, None]:
+    """Play `cases`, at least one.
+
+    Results come in the order in which the cases end. The stream without a fault is played first; raises UsageFault
     if the client cannot read even that. Closing the generator stops the clients.
     """
-    places = _Places(seed)
-    quiet = replace(cases[0], plan="pass")
-    yield _started(quiet, new_client, len(cases), seconds, seed)
-    yield from _Workers(cases, new_client, places, jobs, seconds, seed)
+    options = options or TortureOptions()
+    begun = time.monotonic()
+    places = _Places(options.seed)
+    yield RunStarted(options.client)
+    yield Planned(len(cases), len(cases))
+    yield _undisturbed(replace(cases[0], plan="pass"), new_client, options)
+    results: dict[int, Result] = {}
+    with closing(iter(_Workers(cases, new_client, places, options))) as ended:
+        for number, result in ended:
+            results[number] = result
+            yield CheckFinished(result)
+            if options.fail_fast and result.verdict is Verdict.FAIL:
+                break
+    ordered = tuple(results[number] for number in sorted(results))
+    yield RunFinished(ordered, time.monotonic() - begun, exit_of(ordered))
 
 
-def _started(
-    quiet: Case, new_client: Callable[[], Client], cases: int, seconds: float, seed: int
-) -> TortureStarted:
-    """Let the client read the stream without a fault."""
+def _undisturbed(quiet: Case, new_client: Callable[[], Client], options: TortureOptions) -> PhaseFinished:
+    """Let the client read the stream without a fault; the note is the text that it has to end up with."""
     client = new_client()
     try:
-        with Stage(seed=seed) as stage:
-            drop, ended, asked_for_ever = _read(stage, client, quiet, seconds)
-            outcome, problem = _judged(drop, ended, asked_for_ever)
+        with Stage(seed=options.seed) as stage:
+            drop, ended, asked_for_ever = _read(stage, client, quiet, options.seconds)
+            finding = _judged(drop, ended, asked_for_ever)
     finally:
         client.close()
-    if outcome is not Outcome.EXACT:
-        raise UsageFault(_cannot_read(drop, ended, problem))
-    return TortureStarted(cases, drop.text, len(drop.events))
+    if finding is not None:
+        raise UsageFault(_cannot_read(drop, ended, finding.message))
+    counts = {"events": len(drop.events), "characters": len(drop.text)}
+    return PhaseFinished(name=UNDISTURBED, seconds=ended.seconds, counts=counts, notes=(drop.text,))
 
 
 def _read(stage: Stage, client: Client, case: Case, seconds: float) -> tuple[Drop, Ended, bool]:
@@ -72,17 +111,20 @@ def _read(stage: Stage, client: Client, case: Case, seconds: float) -> tuple[Dro
     return drop, ended, asked_for_ever
 
 
-def _judged(drop: Drop, ended: Ended, asked_for_ever: bool) -> tuple[Outcome, str]:
+def _judged(drop: Drop, ended: Ended, asked_for_ever: bool) -> Finding | None:
+    """What the client did wrong, as a phrase with the client as its subject; None if nothing."""
     if asked_for_ever:
-        return Outcome.HUNG, f"sent more than {MOST_REQUESTS} requests for one stream and was stopped"
+        return _finding("hung.requests", f"sent more than {MOST_REQUESTS} requests for one stream and was stopped")
     if ended.stopped:
-        return Outcome.HUNG, f"{ended.stopped} and was stopped"
-    if ended.error and drop.hopeless:
-        return Outcome.EXACT, ""
+        return _finding(f"hung.{'output' if ended.flooded else 'time'}", f"{ended.stopped} and was stopped")
     if ended.error:
-        return Outcome.GAVE_UP, f"gave up: {ended.error}"
-    problem = drop.problem(ended.collected)
-    return (Outcome.WRONG, problem) if problem else (Outcome.EXACT, "")
+        return None if drop.hopeless else _finding("gave-up", f"gave up: {ended.error}")
+    defect = drop.defect(ended.collected)
+    return None if defect is None else _finding(f"wrong.{defect.word}", defect.text)
+
+
+def _finding(word: str, message: str) -> Finding:
+    return Finding(RULE.id, message, code=f"{RULE.id}/{word}")
 
 
 def _cannot_read(drop: Drop, ended: Ended, problem: str) -> str:
@@ -109,22 +151,19 @@ class _Workers:
         cases: Sequence[Case],
         new_client: Callable[[], Client],
         places: _Places,
-        jobs: int,
-        seconds: float,
-        seed: int,
+        options: TortureOptions,
     ) -> None:
         self._cases = iter(enumerate(cases))
         self._new_client = new_client
         self._places = places
-        self._jobs = min(jobs, len(cases))
-        self._seconds = seconds
-        self._seed = seed
+        self._jobs = min(options.jobs, len(cases))
+        self._options = options
         self._lock = threading.Lock()
         self._over = False
         self._clients: list[Client] = []
-        self._ended: queue.Queue[CaseEnded | BaseException | None] = queue.Queue()
+        self._ended: queue.Queue[tuple[int, Result] | BaseException | None] = queue.Queue()
 
-    def __iter__(self) -> Iterator[CaseEnded]:
+    def __iter__(self) -> Generator[tuple[int, Result], None, None]:
         threads = [threading.Thread(target=self._work, name="harness-torture") for _ in range(self._jobs)]
         for thread in threads:
             thread.start()
@@ -148,9 +187,9 @@ class _Workers:
         try:
             with self._lock:
                 self._clients.append(client)
-            with Stage(seed=self._seed) as stage:
+            with Stage(seed=self._options.seed) as stage:
                 while (task := self._next()) is not None:
-                    self._ended.put(self._play(stage, client, *task))
+                    self._ended.put((task[0], self._play(stage, client, *task)))
         except BaseException as error:
             self._ended.put(error)
         finally:
@@ -161,17 +200,29 @@ class _Workers:
         with self._lock:
             return None if self._over else next(self._cases, None)
 
-    def _play(self, stage: Stage, client: Client, number: int, case: Case) -> CaseEnded:
-        drop, ended, asked_for_ever = _read(stage, client, case, self._seconds)
-        outcome, problem = _judged(drop, ended, asked_for_ever)
-        return CaseEnded(
+    def _play(self, stage: Stage, client: Client, number: int, case: Case) -> Result:
+        drop, ended, asked_for_ever = _read(stage, client, case, self._options.seconds)
+        finding = _judged(drop, ended, asked_for_ever)
+        if finding is not None and self._options.allow_giving_up and finding.stable_code == GAVE_UP:
+            finding = replace(finding, severity=Severity.NON_STRICT)
+        run = ClientRun(
             number=number,
-            case=case,
-            outcome=outcome,
-            problem=problem,
-            wire=tuple(drop.wire()),
-            ended=ended,
+            name=str(case),
+            settings={"plan": case.plan, "event_ids": case.event_ids, "resume": case.resume},
+            row=case.row,
             event=self._places.event_of(case),
+            wire=tuple(drop.wire()),
+            stderr=ended.words,
+        )
+        return decide(
+            RULE,
+            Observation.of([] if finding is None else [finding]),
+            self._options.policy,
+            result_id=f"{RULE.id}[{case}]",
+            title=str(case),
+            show=lambda _: (run,),
+            seconds=ended.seconds,
+            reproduction=Reproduction(command=case.command_line(self._options.command)),
         )
 
     def _stop(self) -> None:

@@ -20,13 +20,14 @@ from harness.wire.json_value import object_or_none
 class Ended:
     """How a client ended. `collected` is a text or a list of events, None if it returned neither.
 
-    `error` is its own report of a failure, "" if none. `stopped` is why it was stopped, "" if it was not. `words`
-    is the end of its standard error.
+    `error` is its own report of a failure, "" if none. `stopped` is why it was stopped, "" if it was not;
+    `flooded` if that was for its output. `words` is the end of its standard error.
     """
 
     collected: Any = None
     error: str = ""
     stopped: str = ""
+    flooded: bool = False
     words: str = ""
     seconds: float = 0.0
 
@@ -77,6 +78,7 @@ class OneShot:
             collected=_text(process.out),
             error="" if code in (0, None) else how(code),
             stopped=_why(process, seconds) if code is None else "",
+            flooded=code is None and _too_much(process),
             words=words,
             seconds=time.monotonic() - begun,
         )
@@ -114,11 +116,11 @@ class Talking:
             answer, _, process.out[:] = process.out.partition(b"\n")
             return _answered(bytes(answer), time.monotonic() - begun)
         code = process.ended(until) if in_time and process.silent() else None
-        why = _why(process, seconds)
+        why, flooded = _why(process, seconds), _too_much(process)
         words = self._drop()
         spent = time.monotonic() - begun
         if code is None:
-            return Ended(stopped=why, words=words, seconds=spent)
+            return Ended(stopped=why, flooded=flooded, words=words, seconds=spent)
         return Ended(error=f"the command ended ({how(code)}) before it answered", words=words, seconds=spent)
 
     def stop(self) -> None:

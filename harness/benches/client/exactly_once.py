@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from itertools import accumulate, pairwise, zip_longest
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
 from harness.benches.client.client_results import events_of, plain, text_in
@@ -24,32 +24,44 @@ from harness.wire import Request
 Event = Mapping[str, Any]
 _SHOWN = 40
 
+LOST, TWICE, OTHER = "lost", "twice", "other"
+KINDS = (LOST, TWICE, OTHER, "created-again", "unfinished", "unusable")
+"""The words that a `Defect` may have."""
 
-def judge(whole: Sequence[Event], collected: Any, seen: Sequence[Seen]) -> str:
-    """What the client did wrong; "" if nothing.
+
+class Defect(NamedTuple):
+    """What a client did wrong: `word` names the kind, `text` is a phrase with the client as its subject."""
+
+    word: str
+    text: str
+
+
+def judge(whole: Sequence[Event], collected: Any, seen: Sequence[Seen]) -> Defect | None:
+    """What the client did wrong; None if nothing.
 
     `whole` holds the events of the undisturbed stream, `collected` is what the code under test ended up with,
     `seen` the responses it received.
     """
     again = _created_again(seen)
     if again:
-        return again
+        return Defect("created-again", again)
     wrong = _compare(whole, collected)
-    if wrong:
-        why = _why(whole, seen, doubled="twice" in wrong)
-        return f"{wrong}: {why}" if why else wrong
+    if wrong is not None:
+        why = _why(whole, seen, doubled=wrong.word == TWICE)
+        return Defect(wrong.word, f"{wrong.text}: {why}") if why else wrong
     if not any(one.completes for one in seen):
-        return (
+        return Defect(
+            "unfinished",
             "took the end of a connection for the end of the interaction: neither interaction.completed nor a GET "
-            "with a final status ever reached it"
+            "with a final status ever reached it",
         )
-    return ""
+    return None
 
 
 # What differs
 
 
-def _compare(whole: Sequence[Event], collected: Any) -> str:
+def _compare(whole: Sequence[Event], collected: Any) -> Defect | None:
     events = events_of(collected)
     if events is not None:
         return _compare_events(whole, events)
@@ -57,49 +69,54 @@ def _compare(whole: Sequence[Event], collected: Any) -> str:
     value = plain(collected)
     if text is None and isinstance(value, Mapping) and isinstance(value.get("steps"), list):
         different = compare_steps(assembled(whole), value["steps"])
-        return f"ended with other steps ({different[0]})" if different else ""
+        return Defect(OTHER, f"ended with other steps ({different[0]})") if different else None
     if text is None:
         text = text_in(collected)
     if text is None:
-        return f"ended with {collected!r}: give assert_seen_once the text, the events or the interaction"
+        return Defect(
+            "unusable", f"ended with {collected!r}: give assert_seen_once the text, the events or the interaction"
+        )
     return _compare_texts(whole, text)
 
 
-def _compare_events(whole: Sequence[Event], events: Sequence[Event]) -> str:
+def _compare_events(whole: Sequence[Event], events: Sequence[Event]) -> Defect | None:
     numbers = [number for number, event in enumerate(whole) if _is_step(event)]
     expected = [_shape(whole[number]) for number in numbers]
     got = [_shape(event) for event in events if _is_step(event)]
     if got == expected or not compare_steps(assembled(whole), assembled(events)):
-        return "" if _starts(events) <= _starts(whole) else "got a step.start twice"
+        return None if _starts(events) <= _starts(whole) else Defect(TWICE, "got a step.start twice")
     pairs = enumerate(zip_longest(expected, got))
     at = next((number for number, (wanted, had) in pairs if wanted != had), len(expected))
     if at < len(got) and got[at] in expected[:at]:
         again = len(expected[:at]) - 1 - expected[:at][::-1].index(got[at])
-        return f"has event {numbers[again]} ({_show(whole[numbers[again]])}) twice"
+        return Defect(TWICE, f"has event {numbers[again]} ({_show(whole[numbers[again]])}) twice")
     if at < len(expected):
-        return f"lost event {numbers[at]} ({_show(whole[numbers[at]])})"
-    return f"has {counted(len(got) - at, 'event')} more than there are"
+        return Defect(LOST, f"lost event {numbers[at]} ({_show(whole[numbers[at]])})")
+    return Defect(OTHER, f"has {counted(len(got) - at, 'event')} more than there are")
 
 
-def _compare_texts(whole: Sequence[Event], text: str) -> str:
+def _compare_texts(whole: Sequence[Event], text: str) -> Defect | None:
     """Find the pieces that `text` lacks or has twice; the difference in length tells how much to look for."""
     pieces = [(number, _text(event)) for number, event in enumerate(whole) if _text(event)]
     expected = "".join(piece for _, piece in pieces)
     if text == expected:
-        return ""
+        return None
     bounds = list(accumulate((len(piece) for _, piece in pieces), initial=0))
     surplus = len(text) - len(expected)
     for place, (number, piece) in zip(bounds, pieces, strict=False):
         again = place + surplus  # where the doubled part ends, or the lost one begins
         if surplus > 0 and text == expected[:again] + expected[place:]:
-            return f"has the text from event {number} on ({_cut(expected[place:again])}) twice"
+            return Defect(TWICE, f"has the text from event {number} on ({_cut(expected[place:again])}) twice")
         if surplus < 0 and text == expected[:place] + expected[place - surplus :]:
             where = "in the middle" if place - surplus < len(expected) else "at the end"
-            return f"lost the text of event {number} ({_cut(piece)}) {where}"
+            return Defect(LOST, f"lost the text of event {number} ({_cut(piece)}) {where}")
     at = next((i for i, pair in enumerate(zip_longest(expected, text)) if pair[0] != pair[1]), 0)
     if surplus > len(expected) // 2:
-        return f"has {counted(surplus, 'character')} twice or more often: {_cut(text)} instead of {_cut(expected)}"
-    return f"has another text from character {at} on: {_cut(text[at:])} instead of {_cut(expected[at:])}"
+        many = counted(surplus, "character")
+        return Defect(TWICE, f"has {many} twice or more often: {_cut(text)} instead of {_cut(expected)}")
+    return Defect(
+        OTHER, f"has another text from character {at} on: {_cut(text[at:])} instead of {_cut(expected[at:])}"
+    )
 
 
 # Why it differs

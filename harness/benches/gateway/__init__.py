@@ -7,14 +7,6 @@ prove that each rule can fail.
 
 from harness.benches.gateway.bench import Line
 from harness.benches.gateway.catalogue.rules import BY_ID, CHECKS
-from harness.benches.gateway.events import (
-    GatewayEvent,
-    GatewayFinished,
-    GatewayStarted,
-    GatewayStopped,
-    Judged,
-    TrialStarted,
-)
 from harness.benches.gateway.relayed_exchange import Passage
 from harness.benches.gateway.run import GatewayOptions, judge_gateway
 from harness.benches.gateway.upstream import Upstream
@@ -23,5 +15,4 @@ __all__ = [
     "judge_gateway", "GatewayOptions",
     "Line", "Upstream", "Passage",
     "CHECKS", "BY_ID",
-    "GatewayEvent", "GatewayStarted", "TrialStarted", "GatewayStopped", "Judged", "GatewayFinished",
 ]  # fmt: skip

@@ -15,16 +15,17 @@ from harness.benches.gateway.bench import Line
 from harness.benches.gateway.catalogue.exercises import Passages, Trial
 from harness.benches.gateway.catalogue.findings import NotApplicable
 from harness.benches.gateway.catalogue.rules import GatewayCheck
-from harness.benches.gateway.events import GatewayStopped, TrialStarted
 from harness.benches.gateway.relayed_exchange import Passage
+from harness.engine.decide import NOT_TRIED
+from harness.engine.events import ExerciseStarted, RunStopped
 from harness.engine.execute import error
 from harness.outcome import Observation, Outcome, Unmet
+from harness.outcome.words import counted
 from harness.wire import By, Exchange
 
 SILENT = 3
 """Number of passages in a row without an answer after which a plain create checks that the gateway is there."""
 
-NOT_TRIED = "not tried"
 NO_ANSWER = "no answer"
 
 
@@ -46,18 +47,18 @@ class Stage:
         self._stops: dict[str, Observation] = {}
         self._silence: _Silence | None = None
         self.passages: list[Passage] = []
-        self.stopped: GatewayStopped | None = None
+        self.stopped: RunStopped | None = None
 
-    def play(self, trials: Sequence[Trial]) -> Iterator[TrialStarted | GatewayStopped]:
+    def play(self, trials: Sequence[Trial]) -> Iterator[ExerciseStarted | RunStopped]:
         """Make the trials; those that span the others begin first and end last."""
         self._trials = tuple(trial.name for trial in trials)
         spanning = [(trial, trial.run(self._line)) for trial in trials if trial.spans]
         for trial, running in spanning:
-            yield TrialStarted(trial.name)
+            yield ExerciseStarted(trial.name)
             self._advance(trial, running)
         for trial in trials:
             if not trial.spans and self.stopped is None:
-                yield TrialStarted(trial.name)
+                yield ExerciseStarted(trial.name)
                 self._exhaust(trial, trial.run(self._line))
         if self._silence is not None:  # too few to ask until now: did the gateway skip these, or stop answering?
             self._ask(self._silence)
@@ -65,7 +66,7 @@ class Stage:
             yield self.stopped
             return
         for trial, running in spanning:
-            yield TrialStarted(trial.name)
+            yield ExerciseStarted(trial.name)
             self._exhaust(trial, running)
 
     def _exhaust(self, trial: Trial, running: Passages) -> None:
@@ -109,7 +110,12 @@ class Stage:
         self._finished = set(silence.finished)
         self._stops = {name: stop for name, stop in self._stops.items() if name in silence.finished}
         unfinished = tuple(name for name in self._trials if name not in silence.finished)
-        self.stopped = GatewayStopped(silent[0], len(silent), unfinished, len(self._trials))
+        self.stopped = RunStopped(
+            reason=_why(silent, len(unfinished), len(self._trials)),
+            unfinished=unfinished,
+            silent=len(silent),
+            evidence=silent[0],
+        )
 
     def observe(self, check: GatewayCheck) -> Observation:
         """The observation of a check, or why it has none."""
@@ -140,6 +146,18 @@ class Stage:
         made = {passage.name for passage in self.passages}
         wanted = [want for want in check.wants if want.partition(".")[0] in self.stopped.unfinished]
         return any("*" in want or want not in made for want in wanted)
+
+
+def _why(silent: Sequence[Passage], unfinished: int, trials: int) -> str:
+    """Why a run stopped early, and what to do about it."""
+    exchange = silent[0].client
+    came = "no answer" if exchange.status is None else f"an answer ({exchange.status}) without an end"
+    also = f", nor had the next {len(silent) - 1}" if len(silent) > 1 else ""
+    return (
+        f"the passage {silent[0].name} had {came} ({exchange.ending.words}){also}, nor had a plain create, "
+        f"which the gateway had answered before; {unfinished} of {counted(trials, 'trial')} not made, or not "
+        "to the end. See what the gateway logged then; if it is only slow, allow more with --timeout"
+    )
 
 
 def _answered(exchange: Exchange) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from harness.emulator.http.routing import route
+from harness.kit.relayed_exchange import RelayedExchange
 from harness.wire import Exchange, Request
 
 COLLECTION = "interactions"
@@ -51,18 +52,13 @@ class Early:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Passage:
-    """`client` is what the client sent and got; `upstream` is what arrived behind the gateway for it, in order.
+class Passage(RelayedExchange):
+    """A relayed exchange with what a judge needs besides.
 
-    If nothing of the kind arrived, `astray` is the request that did; it is taken for what became of the client's.
     `pairs` are the ids that earlier creates returned: the upstream's, then the client's. An upstream answer that
     was still being read has an ending `By.LIMIT`. The first part of the name, up to the dot, is the trial's name.
     """
 
-    name: str
-    client: Exchange
-    upstream: tuple[Exchange, ...] = ()
-    astray: tuple[Exchange, ...] = ()
     pairs: tuple[tuple[str, str], ...] = ()
     early: Early | None = None
 

@@ -14,29 +14,27 @@ from harness.benches.gateway.bench import Line
 from harness.benches.gateway.catalogue.exercises import TRIALS
 from harness.benches.gateway.catalogue.findings import answer_line
 from harness.benches.gateway.catalogue.rules import BY_ID, CHECKS, GatewayCheck
-from harness.benches.gateway.events import (
-    GatewayEvent,
-    GatewayFinished,
-    GatewayStarted,
-    Judged,
-)
-from harness.benches.gateway.liveness import NOT_TRIED, Stage
+from harness.benches.gateway.liveness import Stage
 from harness.engine.baseline import Baseline
-from harness.outcome import Level, Observation, TargetFault, UsageFault, not_judged, verdict
+from harness.engine.decide import Policy, decide, exit_of
+from harness.engine.events import CheckFinished, Planned, RunEvent, RunFinished, RunStarted, TargetInfo
+from harness.engine.results import Reproduction, Result
+from harness.outcome import TargetFault, UsageFault
 from harness.outcome.suggest import did_you_mean
 from harness.wire import How
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatewayOptions:
-    """What is judged (`only`: globs over ids of checks, all if empty), and how strictly."""
+    """What is judged (`only`: globs over ids of checks, all if empty), how strictly, and of which gateway."""
 
     only: tuple[str, ...] = ()
     strict: bool = False
+    gateway: TargetInfo = field(default_factory=lambda: TargetInfo(name="gateway"))
     baseline: Baseline = field(default_factory=Baseline)
 
 
-def judge_gateway(line: Line, options: GatewayOptions) -> Generator[GatewayEvent, None, None]:
+def judge_gateway(line: Line, options: GatewayOptions) -> Generator[RunEvent, None, None]:
     """Judge the gateway that `line` runs through.
 
     Raises UsageFault for a glob that selects nothing, TargetFault when no create comes through at all.
@@ -44,15 +42,16 @@ def judge_gateway(line: Line, options: GatewayOptions) -> Generator[GatewayEvent
     checks = selected(options.only)
     trials = [trial for trial in TRIALS if any(trial.name in check.trials for check in checks)]
     begun = time.monotonic()
+    yield RunStarted(options.gateway)
     reach(line)
-    yield GatewayStarted(len(checks), len(trials))
+    yield Planned(len(checks), len(trials))
     stage = Stage(line)
     yield from stage.play(trials)
     results = []
     for check in checks:
-        results.append(_judged(check, stage, options))
-        yield results[-1]
-    yield GatewayFinished(tuple(results), time.monotonic() - begun, stage.stopped)
+        results.append(_decided(check, stage, options))
+        yield CheckFinished(results[-1])
+    yield RunFinished(tuple(results), time.monotonic() - begun, exit_of(results))
 
 
 def selected(only: Sequence[str]) -> list[GatewayCheck]:
@@ -81,24 +80,15 @@ def reach(line: Line) -> None:
     )
 
 
-def _judged(check: GatewayCheck, stage: Stage, options: GatewayOptions) -> Judged:
+def _decided(check: GatewayCheck, stage: Stage, options: GatewayOptions) -> Result:
+    """The result of one rule; its evidence is what the findings name."""
     observation = stage.observe(check)
-    said = verdict(
-        observation,
-        check.rule.level,
-        check.rule.source.basis,
-        strict=options.strict,
-        baselined=check.id in options.baseline,
-    )
     made = {passage.name: passage for passage in stage.passages}
     named = dict.fromkeys(finding.where.exchange for finding in observation.findings)
-    evidence = tuple(made[name] for name in named)
-    excused = options.baseline.reason(check.id)
-    return Judged(check, observation, said, evidence, excused, _unjudged(check, observation, options))
-
-
-def _unjudged(check: GatewayCheck, observation: Observation, options: GatewayOptions) -> bool:
-    """Whether a check counts as unjudged: at any level if it was not tried, else only if it is a MUST."""
-    baselined = check.id in options.baseline
-    tried = observation.unanswered != NOT_TRIED
-    return not_judged(observation, check.rule.level if tried else Level.MUST, baselined=baselined)
+    return decide(
+        check.rule,
+        observation,
+        Policy(strict=options.strict, baseline=options.baseline),
+        show=lambda _: tuple(made[name] for name in named),
+        reproduction=Reproduction(command=f"harness gateway {options.gateway.url} --only {check.id}"),
+    )

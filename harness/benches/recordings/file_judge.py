@@ -7,16 +7,24 @@ Recordings of the generation before `steps` are recognised and left out: they we
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from harness.benches.recordings.judged_rules import (
+    BODY_RULES,
+    ERROR_RULES,
+    FRAMING_RULES,
+    REQUEST_RULES,
+    STREAM_RULES,
+)
 from harness.cassette.foreign.har import Unreadable, exchanges_in
 from harness.contract.data import json_parse
 from harness.contract.judge.body import is_legacy, judge_interaction
 from harness.contract.judge.errors import error_of, judge_error
 from harness.contract.judge.history import judge_history
-from harness.contract.judge.reading import read
+from harness.contract.judge.reading import Reading, read
 from harness.contract.judge.stream import StreamJudge
 from harness.contract.judge.stream_summary import StreamReading
 from harness.contract.schema.schemas import load
@@ -44,12 +52,13 @@ class Verification:
     """What was judged and what was found; `left_out` pairs a file with the reason.
 
     `entries` counts what was judged: exchanges, and files with a single stream, body or request. `judged` counts
-    what they contained. An exchange may contain two, such as a request and a stream, or none, such as a delete
-    without a body.
+    what they contained, `rules` how often each rule was looked at. An exchange may contain two, such as a request
+    and a stream, or none, such as a delete without a body.
     """
 
     entries: int = 0
     judged: dict[str, int] = field(default_factory=lambda: {"streams": 0, "bodies": 0, "requests": 0})
+    rules: Counter[str] = field(default_factory=Counter)
     left_out: list[tuple[str, str]] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
 
@@ -67,9 +76,9 @@ class FileJudge:
         Raises Unreadable if the file is not what its name promises.
         """
         if self._file.endswith(".sse"):
-            self._stream(_judge_bytes(data))
+            self._stream(STREAM_RULES, _judge_bytes(data))
         elif self._file.endswith(".events.jsonl"):
-            self._stream(_judge_lines(data))
+            self._stream(STREAM_RULES - FRAMING_RULES, _judge_lines(data))
         elif self._file.endswith(".request.json"):
             self._request_file(data, answers)
         elif self._file.endswith((".json", ".har")):
@@ -81,13 +90,14 @@ class FileJudge:
         """Note that the file, or an entry of it, is not judged, and why."""
         self._result.left_out.append((self._file, reason))
 
-    def _alone(self, kind: str, findings: Iterable[Finding]) -> None:
+    def _alone(self, kind: str, rules: Iterable[str], findings: Iterable[Finding]) -> None:
         """Add the findings of a file that is one stream, body or request."""
         self._result.entries += 1
-        self._found(kind, findings)
+        self._found(kind, rules, findings)
 
-    def _found(self, kind: str, findings: Iterable[Finding], exchange: str = "") -> None:
+    def _found(self, kind: str, rules: Iterable[str], findings: Iterable[Finding], exchange: str = "") -> None:
         self._result.judged[kind] += 1
+        self._result.rules.update(rules)
         self._add(findings, exchange)
 
     def _add(self, findings: Iterable[Finding], exchange: str = "") -> None:
@@ -95,11 +105,11 @@ class FileJudge:
             place = {"exchange": exchange} if exchange else {}
             self._result.findings.append(finding.at(file=self._file, **place))
 
-    def _stream(self, reading: StreamReading) -> None:
+    def _stream(self, rules: Iterable[str], reading: StreamReading) -> None:
         if _is_legacy_stream(reading):
             self.leave_out(f"a stream {LEGACY}")
         else:
-            self._alone("streams", reading.findings)
+            self._alone("streams", rules, reading.findings)
 
     def _json(self, value: Any) -> None:
         """Judge the content of a JSON file."""
@@ -109,9 +119,9 @@ class FileJudge:
         elif is_legacy(value):
             self.leave_out(f"a body {LEGACY}")
         elif error_of(value) is not None:
-            self._alone("bodies", judge_error(value, None))
+            self._alone("bodies", ERROR_RULES, judge_error(value, None))
         elif _looks_like_one(value):
-            self._alone("bodies", judge_interaction(value))
+            self._alone("bodies", BODY_RULES | {"create.schema"}, judge_interaction(value))
         else:
             self.leave_out("JSON, but neither an interaction, an error body, a cassette nor a HAR file")
 
@@ -120,7 +130,7 @@ class FileJudge:
         if reason:
             self.leave_out(reason)
         else:
-            self._alone("requests", _judge_request(json_in(data)))
+            self._alone("requests", REQUEST_RULES, _judge_request(json_in(data)))
 
     def documents(self, documents: list[Any]) -> None:
         """Judge the documents of a YAML file that is not a cassette."""
@@ -150,11 +160,22 @@ class FileJudge:
         reading = read(exchange)
         request = exchange.request
         if exchange.succeeded and request.method == "POST" and request.segments[-1:] == (COLLECTION,):
-            self._found("requests", _judge_request(json_parse.loads(request.body).value), name)
+            value = json_parse.loads(request.body).value
+            self._found("requests", REQUEST_RULES, _judge_request(value), name)
         if reading.stream is not None:
-            self._found("streams", reading.findings, name)
+            self._found("streams", STREAM_RULES, reading.findings, name)
         elif exchange.body:
-            self._found("bodies", reading.findings, name)
+            self._found("bodies", _rules_of(reading), reading.findings, name)
+
+
+def _rules_of(reading: Reading) -> frozenset[str]:
+    """The rules that the body of an answer is judged by."""
+    status, operation = reading.exchange.status, reading.operation
+    if status is not None and status >= 400:
+        return ERROR_RULES
+    if operation is None or not operation.schema or not reading.exchange.succeeded:
+        return frozenset()
+    return BODY_RULES | {operation.rule} if reading.interaction is not None else frozenset({operation.rule})
 
 
 def _why_no_request(answer: Answer) -> str:

@@ -44,6 +44,17 @@ class Verified:
     facts: list[CassetteFacts] = field(default_factory=list)
     unusable: list[tuple[str, str]] = field(default_factory=list)
 
+    def add(self, other: Verified) -> None:
+        """Add the result for further files."""
+        own, new = self.traffic, other.traffic
+        own.entries += new.entries
+        own.judged = {kind: number + new.judged[kind] for kind, number in own.judged.items()}
+        own.rules.update(new.rules)
+        own.left_out += new.left_out
+        own.findings += new.findings
+        self.facts += other.facts
+        self.unusable += other.unusable
+
 
 class Secret(NamedTuple):
     """Something in a file that looks like a secret."""
@@ -52,16 +63,28 @@ class Secret(NamedTuple):
     hit: Hit
 
 
-def verify(paths: Iterable[Path]) -> Verified:
+def verify_each(paths: Iterable[Path]) -> Iterator[tuple[Path, Verified]]:
     """Judge files, and in folders every file except hidden ones. Raises OSError if one cannot be read."""
-    result = Verified()
     for path in files_in(paths):
-        try:
-            _verify(path, path.read_bytes(), result)
-        except CassetteError as wrong:
-            result.unusable.append((str(path), str(wrong).removeprefix(str(path)).lstrip(":, ")))
-        except Unreadable as wrong:
-            result.unusable.append((str(path), str(wrong)))
+        yield path, _verified(path)
+
+
+def verify(paths: Iterable[Path]) -> Verified:
+    """Judge files as `verify_each` does; the results of all together."""
+    whole = Verified()
+    for _, part in verify_each(paths):
+        whole.add(part)
+    return whole
+
+
+def _verified(path: Path) -> Verified:
+    result = Verified()
+    try:
+        _verify(path, path.read_bytes(), result)
+    except CassetteError as wrong:
+        result.unusable.append((str(path), str(wrong).removeprefix(str(path)).lstrip(":, ")))
+    except Unreadable as wrong:
+        result.unusable.append((str(path), str(wrong)))
     return result
 
 

@@ -8,17 +8,21 @@ from __future__ import annotations
 import argparse
 import importlib.util
 from collections.abc import Sequence
-from functools import partial
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.benches.server.reachability import wait_until_up
 from harness.cli.arguments import Parser, count, level_named, positive_seconds
-from harness.cli.output import PLAIN_FORMATS, ReportFiles, say, write_json
+from harness.cli.baseline_options import add_baseline_arguments, baseline_of, finish
+from harness.cli.output import Listeners, add_output_arguments
 from harness.cli.target_options import add_target_arguments, parse_with_configuration, resolve, said_capabilities
+from harness.engine.events import CheckFinished, PhaseFinished
+from harness.engine.results import Result
+from harness.engine.targets import ResolvedTarget
 from harness.outcome import UsageFault
 from harness.outcome.suggest import did_you_mean
-from harness.outcome.words import counted
 
 if TYPE_CHECKING:
     from harness.engine.search.run import FuzzOptions
@@ -31,36 +35,37 @@ def run(words: Sequence[str]) -> int:
     """Run the command. Exit code: 0 no failure, 1 a promise is broken, 3 an engine proved nothing."""
     arguments = parse_with_configuration(_parser(), list(words))
     _need_the_extra()
+    from harness.contract.rules import BY_ID
+    from harness.engine.search.rules import RULES
+    from harness.engine.search.run import fuzz
+    from harness.report.commands.fuzz import FuzzPresentation
+
+    target = resolve(arguments)
+    ids = [*BY_ID, *(rule.id for rule in RULES)]
+    baseline = baseline_of(arguments, [*ids, *(f"{name}?" for name in ids)])
+    options = replace(_options(arguments), baseline=baseline)
+    presentation = FuzzPresentation(options.seed)
+    listeners = Listeners(arguments, presentation)
+    wait_until_up(target, arguments.wait or 0.0)
+    vacuous = False
+    with closing(fuzz(target, options)) as events:
+        for event in events:
+            vacuous |= isinstance(event, PhaseFinished) and bool(event.vacuous)
+            if arguments.output and isinstance(event, CheckFinished):
+                presentation.written[id(event.result)] = _write(event.result, target, Path(arguments.output))
+            listeners.handle(event)
+    return finish(arguments, baseline, listeners.write(), vacuous=vacuous)
+
+
+def _write(result: Result, target: ResolvedTarget, folder: Path) -> Sequence[Path]:
+    """Write a failure in all forms that repeat it; an engine's own result has none."""
     from harness.contract.tables.protocol import PROTOCOL
-    from harness.engine.search.run import exit_of, fuzz
-    from harness.report.fuzz import engine_lines, failure_lines, fuzz_record, junit_cases, ordered
     from harness.report.reproduction import write_all
     from harness.wire.mask import Mask
 
-    target = resolve(arguments)
-    options = _options(arguments)
-    files = ReportFiles(arguments.report or (), PLAIN_FORMATS)
-    wait_until_up(target, arguments.wait or 0.0)
-    mask = Mask(target.info.secrets, PROTOCOL.secret_fields)
-    runs = []
-    for done in fuzz(target, options):
-        runs.append(done)
-        for line in engine_lines(done, mask) if not arguments.json else ():
-            say(line)
-    failures = ordered(runs, strict=options.strict)
-    for failure in failures:
-        paths = write_all(failure, target.info, mask, Path(arguments.output)) if arguments.output else []
-        if not arguments.json:
-            lines = failure_lines(failure, target.info, mask, strict=options.strict, verbose=arguments.verbose)
-            say("\n".join(["", *lines, *(f"  written: {path}" for path in paths)]))
-    code = exit_of(runs, strict=options.strict)
-    record = partial(fuzz_record, runs, target.info, mask, seed=options.seed, strict=options.strict, code=code)
-    files.write_plain(record, lambda: junit_cases(runs, target.info, mask, strict=options.strict))
-    if arguments.json:
-        write_json(record())
-    else:
-        say(f"\n{counted(len(failures), 'finding')}, seed {options.seed}")
-    return code
+    if not result.observation.findings:
+        return ()
+    return write_all(result, target.info, Mask(target.info.secrets, PROTOCOL.secret_fields), folder)
 
 
 def _parser() -> Parser:
@@ -103,6 +108,7 @@ def _parser() -> Parser:
         "--level", metavar="LEVEL", help="weakest level to judge: must, should or may (default: may)"
     )
     group.add_argument("--strict", action="store_true", default=None, help="broken SHOULDs fail, too")
+    add_baseline_arguments(group)
     group = parser.add_argument_group("output")
     group.add_argument(
         "--store",
@@ -114,9 +120,7 @@ def _parser() -> Parser:
     group.add_argument(
         "-o", "--output", metavar="DIR", help="write each failure as a script, a test and a cassette"
     )
-    group.add_argument("--report", action="append", metavar="FORMAT=PATH", help=", ".join(PLAIN_FORMATS))
-    group.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
-    group.add_argument("-v", "--verbose", action="store_true", help="explain warnings")
+    add_output_arguments(group, verbose="explain warnings")
     return parser
 
 

@@ -9,20 +9,18 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
-from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.benches.server.reachability import wait_until_up
 from harness.cli.arguments import Parser, add_header_argument, positive_seconds, some_seconds
+from harness.cli.baseline_options import add_baseline_arguments, baseline_of, finish
 from harness.cli.commands.serve import command_environment
 from harness.cli.masking import hidden, hide
-from harness.cli.output import PLAIN_FORMATS, ReportFiles, say, write_json
+from harness.cli.output import Listeners, add_output_arguments, say
 from harness.cli.serving import port, split_command
 from harness.cli.signal_handling import ends_when_told
-from harness.engine.baseline import Baseline, read_baseline
 from harness.engine.targets import (
     EMULATOR,
     KEY_VARIABLE,
@@ -31,10 +29,8 @@ from harness.engine.targets import (
     resolve_target,
 )
 from harness.outcome import HarnessFault, TargetFault, UsageFault
-from harness.report.screen import wants_colour
 
 if TYPE_CHECKING:
-    from harness.benches.gateway import GatewayEvent, GatewayFinished
     from harness.benches.gateway.gateway_process import Started
 
 UPSTREAM_VARIABLE = "HARNESS_UPSTREAM_URL"
@@ -50,16 +46,17 @@ def run(words: Sequence[str]) -> int:
     own, command = split_command(words, "gateway")
     arguments = _parser().parse(own)
     target = _target(arguments)
-    from harness.benches.gateway import GatewayOptions, Line, Upstream, judge_gateway
+    from harness.benches.gateway import BY_ID, GatewayOptions, Line, Upstream, judge_gateway
     from harness.benches.gateway.gateway_process import started
     from harness.benches.gateway.run import selected
+    from harness.report.commands.gateway import GatewayPresentation
     from harness.transport import ServerThread
 
+    baseline = baseline_of(arguments, list(BY_ID))
     options = GatewayOptions(
-        only=tuple(arguments.only or ()), strict=arguments.strict, baseline=_baseline(arguments.baseline)
+        only=tuple(arguments.only or ()), strict=arguments.strict, baseline=baseline, gateway=target.info
     )
     selected(options.only)  # report an unknown rule before anything is started
-    files = ReportFiles(arguments.report or (), PLAIN_FORMATS)
     upstream = Upstream()
     with ends_when_told(), ExitStack() as stack:
         server = stack.enter_context(
@@ -67,6 +64,7 @@ def run(words: Sequence[str]) -> int:
                 upstream, host=arguments.upstream_host, port=arguments.upstream_port, clock=upstream.clock
             )
         )
+        listeners = Listeners(arguments, GatewayPresentation(server.url))
         say(f"upstream: {server.url} (point your gateway's upstream there)", to_errors=arguments.json)
         sys.stdout.flush()
         process = None
@@ -75,13 +73,13 @@ def run(words: Sequence[str]) -> int:
         _wait(target, arguments.wait, process)
         driver = stack.enter_context(closing(target.connect()))
         line = Line(driver, upstream, target.target, patience=arguments.patience, watch=arguments.watch)
-        finished = _listen(judge_gateway(line, options), target, server.url, arguments, files)
+        finished = listeners.follow(judge_gateway(line, options))
         # A dying process drops its connections a moment before its parent can see that it is dead.
         if process is not None and (ended := process.ended(within=_DYING if finished.exit else 0.0)):
             say(f"note: {hidden(ended)}", to_errors=True)
         if server.errors:
             raise HarnessFault(f"the upstream erred: {server.errors[0]}")
-    return finished.exit
+    return finish(arguments, baseline, finished)
 
 
 def _parser() -> Parser:
@@ -139,11 +137,8 @@ def _parser() -> Parser:
     group = parser.add_argument_group("verdicts and output")
     group.add_argument("--only", action="append", metavar="GLOB", help="judge only matching rules (repeatable)")
     group.add_argument("--strict", action="store_true", help="broken SHOULDs fail, too")
-    group.add_argument("--baseline", metavar="FILE", help="file of known, explained failures")
-    group.add_argument("--report", action="append", metavar="FORMAT=PATH", help=", ".join(PLAIN_FORMATS))
-    group.add_argument("--json", action="store_true", help="print the result as JSON and nothing else")
-    group.add_argument("-v", "--verbose", action="store_true", help="list every rule and explain warnings")
-    group.add_argument("--color", choices=("auto", "always", "never"), default="auto")
+    add_baseline_arguments(group)
+    add_output_arguments(group, verbose="list every rule and explain warnings")
     return parser
 
 
@@ -171,16 +166,6 @@ def _target(arguments: argparse.Namespace) -> ResolvedTarget:
     return found
 
 
-def _baseline(path: str | None) -> Baseline:
-    if path is None:
-        return Baseline()
-    from harness.benches.gateway import BY_ID
-
-    if not Path(path).exists():
-        raise UsageFault(f"no baseline at {path}: write a list of {{id, reason, since}}, `- id: gw.events` say")
-    return read_baseline(Path(path), list(BY_ID))
-
-
 def gateway_environment(upstream: str, environment: Mapping[str, str]) -> dict[str, str]:
     """The environment of a gateway: it has the URL of the upstream and no real Gemini API key."""
     return {**command_environment(upstream, environment), UPSTREAM_VARIABLE: upstream}
@@ -201,35 +186,3 @@ def _wait(target: ResolvedTarget, seconds: float | None, process: Started | None
         except TargetFault as fault:
             if time.monotonic() > until:
                 raise TargetFault(f"{fault}\nit said: {process.words or 'nothing'}") from None
-
-
-def _listen(
-    events: Generator[GatewayEvent, None, None],
-    target: ResolvedTarget,
-    upstream: str,
-    arguments: argparse.Namespace,
-    files: ReportFiles,
-) -> GatewayFinished:
-    from harness.benches.gateway import GatewayFinished
-    from harness.contract import PROTOCOL
-    from harness.report.gateway import GatewayReport, gateway_record, junit_cases
-    from harness.wire.mask import Mask
-
-    mask = Mask(target.info.secrets, PROTOCOL.secret_fields)
-    colour = wants_colour(sys.stdout, os.environ, arguments.color)
-    report = None
-    if not arguments.json:
-        report = GatewayReport(sys.stdout, target.info, mask, colour=colour, verbose=arguments.verbose)
-    finished: GatewayFinished | None = None
-    with closing(events):
-        for event in events:
-            if report is not None:
-                report.hear(event)
-            if isinstance(event, GatewayFinished):
-                finished = event
-    assert finished is not None
-    record = partial(gateway_record, target.info, upstream, finished, mask)
-    files.write_plain(record, partial(junit_cases, target.info, finished, mask))
-    if arguments.json:
-        write_json(record())
-    return finished

@@ -6,29 +6,23 @@ Layer 7.
 from __future__ import annotations
 
 import argparse
-import io
 import os
-import sys
-import time
+import shlex
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
-from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from harness.cli.arguments import Parser, count, positive_seconds
+from harness.cli.baseline_options import add_baseline_arguments, baseline_of, finish
 from harness.cli.commands.serve import command_environment
-from harness.cli.masking import hidden, hidden_in
-from harness.cli.output import PLAIN_FORMATS, ReportFiles, say, write_json
+from harness.cli.masking import hidden, own_secrets
+from harness.cli.output import Listeners, add_output_arguments, say
 from harness.cli.serving import split_command
 from harness.cli.signal_handling import ends_when_told
 from harness.outcome import Exit, UsageFault
-from harness.report.screen import wants_colour
 
 if TYPE_CHECKING:
     from harness.benches.client.client_commands import Client, Task
     from harness.benches.client.drop_case import Case
-    from harness.benches.client.events import CaseEnded, TortureStarted
 
 DEFAULT_ENDINGS = "rst,end"
 NOWHERE = "http://127.0.0.1:9"
@@ -92,13 +86,11 @@ def _parser() -> Parser:
         action="store_true",
         help="accept a client that reports failure instead of the whole text",
     )
+    add_baseline_arguments(parser.add_argument_group("verdicts"))
     group = parser.add_argument_group("output")
     group.add_argument("--dry-run", action="store_true", help="list the cases and run nothing")
     group.add_argument("--fail-fast", action="store_true", help="stop at the first failure")
-    group.add_argument("--report", action="append", metavar="FORMAT=PATH", help=", ".join(PLAIN_FORMATS))
-    group.add_argument("--json", action="store_true", help="print the result as JSON and nothing else")
-    group.add_argument("-v", "--verbose", action="store_true", help="name every case")
-    group.add_argument("--color", choices=("auto", "always", "never"), default="auto")
+    add_output_arguments(group, verbose="name every case")
     return parser
 
 
@@ -170,50 +162,27 @@ def environment_of(task: Task) -> Mapping[str, str]:
 
 
 def _play(cases: Sequence[Case], command: Sequence[str], arguments: argparse.Namespace) -> int:
-    from harness.benches.client.bench import torture
-    from harness.benches.client.events import Outcome, TortureStarted
-    from harness.report.torture import TortureReport, junit_cases, torture_record
+    from harness.benches.client.bench import TortureOptions, torture
+    from harness.benches.client.outcome import RULE
+    from harness.engine.decide import Policy
+    from harness.engine.events import TargetInfo
+    from harness.report.commands.torture import TorturePresentation
 
-    files = ReportFiles(arguments.report or (), PLAIN_FORMATS)
-    colour = wants_colour(sys.stdout, os.environ, arguments.color)
-    out = io.StringIO() if arguments.json else sys.stdout
-    shown = [hidden(word) for word in command]
-    report = TortureReport(out, shown, colour=colour, verbose=arguments.verbose)
-    passing = {Outcome.EXACT, Outcome.GAVE_UP} if arguments.allow_giving_up else {Outcome.EXACT}
-    started: TortureStarted | None = None
-    results: list[CaseEnded] = []
-    begun = time.monotonic()
-    new_client = _new_client(command, loop=arguments.loop)
-    jobs = arguments.jobs or os.cpu_count() or 1
-    playing = torture(cases, new_client, jobs=jobs, seconds=arguments.timeout)
-    with ends_when_told(), closing(playing) as events:
-        for event in events:
-            if isinstance(event, TortureStarted):
-                started = event
-                report.started(event)
-                continue
-            event = _as_shown(event)
-            results.append(event)
-            report.case(event)
-            if arguments.fail_fast and event.outcome not in passing:
-                break
-    assert started is not None
-    seconds = time.monotonic() - begun
-    passed = all(result.outcome in passing for result in results)
-    code = Exit.OK if passed else Exit.FAILED
-    report.ended(results, seconds, passed=passed)
-    record = partial(torture_record, started, results, seconds, code=code)
-    files.write_plain(lambda: hidden_in(record()), lambda: junit_cases(results, shown, passing))
-    if arguments.json:
-        write_json(hidden_in(record()))
-    return code
-
-
-def _as_shown(result: CaseEnded) -> CaseEnded:
-    """Mask the client's own words in a result: it may print secrets that it was configured with."""
-    return replace(
-        result,
-        problem=hidden(result.problem),
-        wire=tuple(map(hidden, result.wire)),
-        ended=replace(result.ended, words=hidden(result.ended.words)),
+    baseline = baseline_of(
+        arguments, [f"{RULE.id}[{case}]" for case in cases], is_known=lambda name: name.startswith(f"{RULE.id}[")
     )
+    listeners = Listeners(arguments, TorturePresentation())
+    shown = tuple(hidden(word) for word in command)
+    options = TortureOptions(
+        jobs=arguments.jobs or os.cpu_count() or 1,
+        seconds=arguments.timeout,
+        allow_giving_up=arguments.allow_giving_up,
+        fail_fast=arguments.fail_fast,
+        policy=Policy(baseline=baseline),
+        command=shown,
+        client=TargetInfo(name=shlex.join(shown), secrets=own_secrets()),
+    )
+    playing = torture(cases, _new_client(command, loop=arguments.loop), options)
+    with ends_when_told():
+        finished = listeners.follow(playing)
+    return finish(arguments, baseline, finished)

@@ -86,11 +86,13 @@ def _judge_times(value: Mapping[str, Any]) -> list[Finding]:
             if moments[name] is None:
                 actual = repr(value[name])[:40]
                 message = f"{name} is no ISO 8601 time with a zone"
-                findings.append(_finding("create.times", message, "YYYY-MM-DDThh:mm:ssZ", actual, f"$.{name}"))
+                findings.append(
+                    _finding("create.times/form", message, "YYYY-MM-DDThh:mm:ssZ", actual, f"$.{name}")
+                )
     created, updated = moments.get("created"), moments.get("updated")
     if created is not None and updated is not None and updated < created:
         message = "updated is before created"
-        findings.append(_finding("create.times", message, f">= {created}", str(updated), "$.updated"))
+        findings.append(_finding("create.times/order", message, f">= {created}", str(updated), "$.updated"))
     return findings
 
 
@@ -202,5 +204,5 @@ def _judge_pairs(steps: list[Any], told: int, pointer: str) -> list[Finding]:
     return findings
 
 
-def _finding(rule: str, message: str, expected: str, actual: str, pointer: str) -> Finding:
-    return Finding(rule, message, expected, actual, Where(pointer=pointer))
+def _finding(code: str, message: str, expected: str, actual: str, pointer: str) -> Finding:
+    return Finding.coded(code, message, expected, actual, where=Where(pointer=pointer))

@@ -55,13 +55,32 @@ def judge_error(value: Any, status: int | None) -> list[Finding]:
     """Findings about the JSON body of a 4xx or 5xx response; pass `status=None` if the status was not recorded."""
     error = _error(value)
     if _is_gateway(value):
-        return [_shape("the error has the gateway's shape", "string code", "numeric code", Severity.NON_STRICT)]
+        return [
+            _shape(
+                "err.shape/gateway",
+                "the error has the gateway's shape",
+                "string code",
+                "numeric code",
+                Severity.NON_STRICT,
+            )
+        ]
     if error is None:
-        return [_shape("the body has no error object", '{"error": {"code", "message"}}', json_type(value))]
+        return [
+            _shape(
+                "err.shape/no-object",
+                "the body has no error object",
+                '{"error": {"code", "message"}}',
+                json_type(value),
+            )
+        ]
     wrong = [name for name in ("code", "message") if not isinstance(error.get(name), str)]
     if wrong:
         kinds = ", ".join(f"{name}: {json_type(error[name]) if name in error else 'absent'}" for name in wrong)
-        return [_shape("code and message of an error are strings", "string code, string message", kinds)]
+        return [
+            _shape(
+                "err.shape/types", "code and message of an error are strings", "string code, string message", kinds
+            )
+        ]
     return _judge_code(error["code"], status)
 
 
@@ -92,5 +111,5 @@ def _error(value: Any) -> Mapping[str, Any] | None:
     return error if isinstance(error, Mapping) else None
 
 
-def _shape(message: str, expected: str, actual: str, severity: Severity = Severity.BROKEN) -> Finding:
-    return Finding("err.shape", message, expected, actual, Where(pointer="$.error"), severity)
+def _shape(code: str, message: str, expected: str, actual: str, severity: Severity = Severity.BROKEN) -> Finding:
+    return Finding.coded(code, message, expected, actual, where=Where(pointer="$.error"), severity=severity)

@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from harness.contract.data.json_parse import REFUSALS, decode, loads
+from harness.contract.judge.causes import with_causes
 from harness.contract.judge.cursors import CursorLog
 from harness.contract.judge.finding_log import Ledger
 from harness.contract.judge.stream_state import Automaton, readable
@@ -137,7 +138,7 @@ class StreamJudge:
         counts = self._counts()
         return StreamReading(
             start=self._start,
-            findings=tuple(self._ledger.findings),
+            findings=with_causes(self._ledger.findings),
             suppressed=dict(self._ledger.suppressed),
             frames=self._frames,
             events=sum(counts.values()),
@@ -202,7 +203,9 @@ class StreamJudge:
         """Handle the JSON value of a frame that the fast path could not handle."""
         kind = event.get("event_type") if isinstance(event, dict) else None
         if not isinstance(event, dict):
-            self._note("stream.json", "the data is no object", "a JSON object or [DONE]", _show(frame), frame)
+            self._note(
+                "stream.json/object", "the data is no object", "a JSON object or [DONE]", _show(frame), frame
+            )
         elif not isinstance(kind, str):
             self._note("stream.event-type", "the event has no string event_type", "a string", _show(frame), frame)
             self._stranger(frame, "an event without event_type")
@@ -228,8 +231,8 @@ class StreamJudge:
             return readable(known.kind, event)
         review = self._validator(known.kind).review(event)
         for problem in review.problems:
-            finding = Finding(rule, f"{known.kind}: {problem.message}", problem.expected, problem.actual)
-            self._place(finding.at(pointer=problem.pointer), frame)
+            finding = problem.finding(rule)
+            self._place(replace(finding, message=f"{known.kind}: {problem.message}"), frame)
         for unknown in review.unknowns:
             self._unknown(unknown)
         known.misfits += 1
@@ -278,7 +281,9 @@ class StreamJudge:
         severity = Severity.NON_STRICT if lost else Severity.BROKEN
         if lost and self._done_at is None:
             self._done_at = self._frames
-        finding = Finding("stream.framing", "no blank line ends the last event", "a blank line", _show(frame))
+        finding = Finding.coded(
+            "stream.framing/unended", "no blank line ends the last event", "a blank line", _show(frame)
+        )
         self._place(replace(finding, severity=severity), frame, number=self._frames)
 
     def _unjudged(self) -> tuple[str, ...]:
@@ -291,9 +296,9 @@ class StreamJudge:
 
     # --- findings and their places --------------------------------------------------------------------------
 
-    def _note(self, rule: str, message: str, expected: str, actual: str, frame: Frame | None = None) -> None:
-        if not self._ledger.counted(rule):
-            self._place(Finding(rule, message, expected, actual), frame)
+    def _note(self, code: str, message: str, expected: str, actual: str, frame: Frame | None = None) -> None:
+        if not self._ledger.counted(code.partition("/")[0]):
+            self._place(Finding.coded(code, message, expected, actual), frame)
 
     def _collect(self, frame: Frame | None) -> None:
         for finding in self._automaton.found:
@@ -315,8 +320,8 @@ class StreamJudge:
 
 
 _FAULTS = {
-    "encoding": ("stream.framing", "the data is not UTF-8"),
-    "syntax": ("stream.json", "the data is not JSON"),
+    "encoding": ("stream.framing/utf8", "the data is not UTF-8"),
+    "syntax": ("stream.json/syntax", "the data is not JSON"),
     "surrogate": ("stream.surrogates", "a string holds half of a surrogate pair"),
 }
 

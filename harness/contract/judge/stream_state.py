@@ -93,7 +93,8 @@ class Automaton:
         if self._awaiting_created and kind != "error":
             self._awaiting_created = self.watching = False  # completion sets it again
             if kind != "interaction.created":
-                self._report("stream.first", f"the stream begins with {kind}", "interaction.created", kind)
+                message = f"the stream begins with {kind}"
+                self._report("stream.first/other-event", message, "interaction.created", kind)
         if self.completed is not None and not self._late:
             self._late = True
             self._report(
@@ -115,7 +116,8 @@ class Automaton:
         if self._start == "resumed" and not events:
             return
         if self._awaiting_created and not self.failed:
-            self._report("stream.first", "the stream ended without any event", "interaction.created", "nothing")
+            message = "the stream ended without any event"
+            self._report("stream.first/no-event", message, "interaction.created", "nothing")
         elif self.completed is None and not self.failed:
             self._report(
                 "stream.terminal",
@@ -125,10 +127,10 @@ class Automaton:
             )
 
     def _report(
-        self, rule: str, message: str, expected: str = "", actual: object = "",
+        self, code: str, message: str, expected: str = "", actual: object = "",
         severity: Severity = Severity.BROKEN,
     ) -> None:  # fmt: skip
-        self.found.append(Finding(rule, message, expected, str(actual), severity=severity))
+        self.found.append(Finding.coded(code, message, expected, str(actual), severity=severity))
 
     # --- the interaction ------------------------------------------------------------------------------------
 
@@ -158,7 +160,9 @@ class Automaton:
         status = interaction["status"]
         broken_off = status in (lifecycle.FAILED, lifecycle.CANCELLED)
         for index in () if broken_off else self._open:
-            self._report("stream.stop-once", f"step {index} is still open at interaction.completed", "step.stop")
+            self._report(
+                "stream.stop-once/open", f"step {index} is still open at interaction.completed", "step.stop"
+            )
         self._open.clear()
         if status in lifecycle.RUNNING:
             self._report(
@@ -263,12 +267,12 @@ class Automaton:
             self._expected = index + 1
             return self._begin(index, None)
         if what == "stop" and index in self._used:
-            self._report("stream.stop-once", f"step {index} is stopped again", "one step.stop", "another")
+            self._report("stream.stop-once/again", f"step {index} is stopped again", "one step.stop", "another")
         else:
-            state = "has stopped" if index in self._used else "was never started"
-            self._report(
-                "stream.start-before", f"step.{what} for index {index}, which {state}", "step.start", what
-            )
+            stopped = index in self._used
+            state = "has stopped" if stopped else "was never started"
+            code = "stream.start-before/stopped" if stopped else "stream.start-before/never"
+            self._report(code, f"step.{what} for index {index}, which {state}", "step.start", what)
         return None
 
 

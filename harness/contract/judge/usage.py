@@ -20,9 +20,9 @@ _SUMMED = ("total_input_tokens", "total_output_tokens", "total_thought_tokens")
 def judge_usage(usage: Any, pointer: str = "$.usage") -> list[Finding]:
     """Findings about a usage value; fields that are absent or not listed are not judged."""
     if not isinstance(usage, Mapping):
-        return [_finding("usage.types", "usage is no object", "an object", json_type(usage), pointer)]
+        return [_finding("usage.types/object", "usage is no object", "an object", json_type(usage), pointer)]
     wrong = [
-        _finding("usage.types", "a token count is no count", "an integer >= 0", repr(count)[:40], place)
+        _finding("usage.types/count", "a token count is no count", "an integer >= 0", repr(count)[:40], place)
         for place, count in _counts(usage, pointer)
         if not _is_count(count)
     ]
@@ -70,5 +70,5 @@ def _is_count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
-def _finding(rule: str, message: str, expected: str, actual: str, pointer: str) -> Finding:
-    return Finding(rule, message, expected, actual, Where(pointer=pointer))
+def _finding(code: str, message: str, expected: str, actual: str, pointer: str) -> Finding:
+    return Finding.coded(code, message, expected, actual, where=Where(pointer=pointer))

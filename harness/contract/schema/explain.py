@@ -10,6 +10,7 @@ the API.
 from __future__ import annotations
 
 import json
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
 
 _SHOWN = 80
+_CAPITAL = re.compile(r"[A-Z]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,13 @@ class Problem:
 
     def finding(self, rule: str) -> Finding:
         """The problem as a finding against `rule`."""
-        return Finding(rule, self.message, self.expected, self.actual, Where(pointer=self.pointer))
+        code = f"{rule}/{keyword_word(self.keyword)}"
+        return Finding.coded(code, self.message, self.expected, self.actual, where=Where(pointer=self.pointer))
+
+
+def keyword_word(keyword: str) -> str:
+    """The keyword as a word of a code: `additional-properties`."""
+    return _CAPITAL.sub(lambda found: f"-{found[0].lower()}", keyword)
 
 
 def explain(schema: Schema, value: Any, *, limit: int) -> list[Problem]:

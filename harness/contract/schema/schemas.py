@@ -9,8 +9,9 @@ know what the schemas say or how validation works (`validate`).
 from __future__ import annotations
 
 import json
+import os
 import posixpath
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, cast
 
@@ -27,7 +28,7 @@ _NOT_SCHEMAS = frozenset({"openapi", "strict"})
 
 
 class Schemas:
-    """The schemas of one revision. Everything is read, bundled and compiled on first use, once."""
+    """The schemas of one revision. Everything is found, read, bundled and compiled on first use, once."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -37,17 +38,23 @@ class Schemas:
 
     def names(self) -> list[str]:
         """All schema names, sorted, without `openapi.json` and the generated files."""
-        paths = (path.relative_to(self._root).with_suffix("") for path in self._root.rglob("*.json"))
-        return sorted(path.as_posix() for path in paths if path.parts[0] not in _NOT_SCHEMAS)
+        return list(self._files)
+
+    @cached_property
+    def _files(self) -> dict[str, Path]:
+        """The file of each name, in the order of the names."""
+        paths = (Path(folder, file) for folder, _, files in os.walk(self._root) for file in files)
+        schemas = (path for path in paths if path.suffix == ".json")
+        found = {path.relative_to(self._root).with_suffix("").as_posix(): path for path in schemas}
+        return {name: found[name] for name in sorted(found) if name.partition("/")[0] not in _NOT_SCHEMAS}
 
     def document(self, name: str) -> Schema:
         """The parsed file; shared, so do not change it. Raises LookupError for an unknown name."""
         if name not in self._documents:
-            names = self.names()
-            if name not in names:
-                near = ", ".join(nearest(name, names)) or "see Schemas.names()"
+            if name not in self._files:
+                near = ", ".join(nearest(name, self.names())) or "see Schemas.names()"
                 raise LookupError(f"no schema is named {name!r} in {self._root.name}; near it: {near}")
-            self._documents[name] = json.loads((self._root / f"{name}.json").read_bytes())
+            self._documents[name] = json.loads(self._files[name].read_bytes())
         return self._documents[name]
 
     def bundle(self, name: str) -> Schema:

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from harness.emulator.script.scripts import Script, ScriptFault, parse
 from harness.emulator.values.suggestions import suggestion
 
@@ -39,6 +37,8 @@ def load(path: str | Path) -> Scenario:
 
 def read(text: str) -> Scenario:
     """Parse the text of a scenario. Raises ScriptFault."""
+    import yaml  # an emulator without scenario files does not need it
+
     try:
         value = yaml.safe_load(text)
     except yaml.YAMLError as fault:

@@ -1,6 +1,6 @@
-"""The results of a search: failures, each with the smallest history that shows it, and a record of each engine.
+"""What a search found before anyone decides: failures with their smallest history, and a record of each engine.
 
-Layer 4, values only.
+Layer 4.
 """
 
 from __future__ import annotations
@@ -8,8 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from harness.engine.search.rules import rule_of
-from harness.outcome import Finding, Observation, Severity, Verdict, verdict
+from harness.engine.decide import Policy, decide
+from harness.engine.events import PhaseFinished
+from harness.engine.results import Reproduction, Result
+from harness.engine.search.rules import SEARCHED, rule_of
+from harness.outcome import Finding, Observation, Outcome, Severity
 from harness.strategies.operations import Operation
 from harness.wire import Exchange
 
@@ -39,10 +42,17 @@ class Failure:
         """The id of the rule that is broken."""
         return self.finding.rule
 
-    def verdict(self, *, strict: bool = False) -> Verdict:
-        """What it means for the run, by the same table as for checks."""
-        rule = rule_of(self.rule)
-        return verdict(Observation.of([self.finding]), rule.level, rule.source.basis, strict=strict)
+    def decide(self, policy: Policy) -> Result:
+        """What it means for the run."""
+        return decide(
+            rule_of(self.rule),
+            Observation.of([self.finding]),
+            policy,
+            result_id=_strictly(self.finding, self.rule),
+            show=lambda _: self.trail,
+            reproduction=Reproduction(key=self.key, steps=self.history, shrunk=self.shrunk, known=self.known),
+            phase=self.engine,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +65,34 @@ class EngineRun:
     failures: tuple[Failure, ...] = ()
     vacuous: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+
+    def phase(self) -> PhaseFinished:
+        """What the engine did, as an event."""
+        return PhaseFinished(
+            name=self.engine,
+            seconds=self.seconds,
+            counts=self.counts,
+            findings=len(self.failures),
+            notes=self.notes,
+            vacuous=self.vacuous,
+        )
+
+    def decide(self, policy: Policy) -> Result:
+        """Whether the engine proves anything; that it found something is no failure of its own."""
+        observation = Observation(Outcome.MET)
+        if self.vacuous:
+            observation = Observation(
+                Outcome.UNTESTABLE, reason="; ".join(self.vacuous), unanswered="it proves nothing"
+            )
+        return decide(
+            SEARCHED,
+            observation,
+            policy,
+            result_id=f"{SEARCHED.id}[{self.engine}]",
+            title=self.engine,
+            seconds=self.seconds,
+            phase=self.engine,
+        )
 
 
 class Broken(Exception):
@@ -75,8 +113,12 @@ class Broken(Exception):
 
 
 def key_of(finding: Finding) -> str:
-    """The rule, with `?` if it is broken only in a strict reading: the two cases count as different failures."""
-    return finding.rule if finding.severity is Severity.BROKEN else f"{finding.rule}?"
+    """The code, with `?` if it is broken only in a strict reading: the two cases count as different failures."""
+    return _strictly(finding, finding.stable_code)
+
+
+def _strictly(finding: Finding, name: str) -> str:
+    return name if finding.severity is Severity.BROKEN else f"{name}?"
 
 
 _KINDS: dict[str, type[Broken]] = {}

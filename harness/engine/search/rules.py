@@ -44,6 +44,15 @@ RULES: tuple[Rule, ...] = (
     ),
 )
 
+SEARCHED = Rule(
+    id="fuzz.searched",
+    level=Level.MUST,
+    statement="An engine plays enough to prove something.",
+    breaks="A search of refusals alone looks like a search without findings.",
+    source=Source(Basis.GENERIC, "Fuzzing", "Vacuity"),
+)
+"""What a run says of each of its engines; no finding is about it."""
+
 _OWN = {rule.id: rule for rule in RULES}
 
 

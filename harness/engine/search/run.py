@@ -1,19 +1,24 @@
 """A whole fuzz run: stored failures first, then each engine in turn, ignoring what an earlier one has found.
 
-Layer 4. Yields what each engine did when it ends; reports listen.
+Layer 4. Emits the events of a run; what an engine found becomes results when it ends.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.checks.capabilities import CAPABILITIES
+from harness.engine.baseline import Baseline
 from harness.engine.capabilities import Capability
+from harness.engine.decide import Policy, exit_of
+from harness.engine.events import CheckFinished, ExerciseStarted, Planned, RunEvent, RunFinished, RunStarted
 from harness.engine.probe import probe
+from harness.engine.results import Result
 from harness.engine.search.budget import Budget
 from harness.engine.search.exhaustive import ENGINE as EXHAUSTIVE
 from harness.engine.search.exhaustive import every
@@ -26,7 +31,7 @@ from harness.engine.search.search_target import Place
 from harness.engine.targets import ResolvedTarget
 from harness.engine.traffic.deadline import Deadline, Timer, TimeUp
 from harness.engine.traffic.governed_driver import GovernedDriver
-from harness.outcome import Exit, Level, TargetFault, Verdict
+from harness.outcome import Level, TargetFault, Verdict
 from harness.wire import Driver
 
 if TYPE_CHECKING:
@@ -35,6 +40,9 @@ if TYPE_CHECKING:
 ENGINES = (HISTORY, LAWS, SCHEMA, EXHAUSTIVE)
 USUAL = (HISTORY, LAWS, SCHEMA)
 """The engines that run by default."""
+
+_WORST_FIRST = (Verdict.ERROR, Verdict.FAIL, Verdict.STALE, Verdict.WARN, Verdict.XFAIL, Verdict.INFO)
+_RANK = {verdict: rank for rank, verdict in enumerate((*_WORST_FIRST, *(set(Verdict) - set(_WORST_FIRST))))}
 
 _NEEDED = frozenset(
     {"store", "stream", "background", "background-slow", "functions", "search", "event-ids", "two-keys", "auth"}
@@ -57,13 +65,39 @@ class FuzzOptions:
     seed: int = 0
     level: Level = Level.MAY
     strict: bool = False
+    baseline: Baseline = field(default_factory=Baseline)
     said: tuple[Capability, ...] = ()
     database: ExampleDatabase | None = None
     store: Path | None = None
 
 
-def fuzz(resolved: ResolvedTarget, options: FuzzOptions) -> Iterator[EngineRun]:
+def fuzz(resolved: ResolvedTarget, options: FuzzOptions) -> Generator[RunEvent, None, None]:
     """Run the engines. Raises TargetFault if the target cannot be probed."""
+    begun = time.perf_counter()
+    policy = Policy(strict=options.strict, baseline=options.baseline)
+    yield RunStarted(resolved.info)
+    yield Planned(0, len(options.engines))
+    results: list[Result] = []
+    for happened in _runs(resolved, options):
+        if isinstance(happened, ExerciseStarted):
+            yield happened
+            continue
+        yield happened.phase()
+        decided = [happened.decide(policy), *(failure.decide(policy) for failure in happened.failures)]
+        yield from map(CheckFinished, decided)
+        results += decided
+    ordered = tuple(sorted(results, key=_place_in_order))
+    vacuous = any(result.unjudged for result in ordered)
+    yield RunFinished(ordered, time.perf_counter() - begun, exit_of(ordered, vacuous=vacuous))
+
+
+def _place_in_order(result: Result) -> tuple[int, str]:
+    """The engines first, as they came, then what they found, worst first."""
+    return (_RANK[result.verdict], result.id) if result.observation.findings else (-1, "")
+
+
+def _runs(resolved: ResolvedTarget, options: FuzzOptions) -> Iterator[ExerciseStarted | EngineRun]:
+    """Each engine that begins, and what it did."""
     timer = Timer(options.seconds)
     with _place(resolved, options, timer) as place:
         store = Store(options.store, resolved.info.name) if options.store is not None else None
@@ -71,6 +105,7 @@ def fuzz(resolved: ResolvedTarget, options: FuzzOptions) -> Iterator[EngineRun]:
         if store is not None:
             yield _noting(store.replay(place.within(timer)), known)
         for number, engine in enumerate(options.engines):
+            yield ExerciseStarted(engine)
             share = None if options.seconds is None else timer.left / (len(options.engines) - number)
             done = _noting(_engine(engine, place, options, share, frozenset(known)), known)
             for failure in done.failures if store is not None else ():
@@ -119,14 +154,6 @@ def _probed(driver: Driver, resolved: ResolvedTarget, options: FuzzOptions, time
     return resolved.able(found.capabilities, found.says)
 
 
-def exit_of(runs: Sequence[EngineRun], *, strict: bool) -> Exit:
-    """1 for a failure, 3 if an engine proved nothing, 0 otherwise; warnings do not fail the run."""
-    verdicts = {failure.verdict(strict=strict) for run in runs for failure in run.failures}
-    if Verdict.FAIL in verdicts:
-        return Exit.FAILED
-    return Exit.NOTHING_RAN if any(run.vacuous for run in runs) else Exit.OK
-
-
 def replay(target: ResolvedTarget, history: Sequence[dict[str, object]]) -> list[str]:
     """Play a stored history on a target and return the keys of its failures: for regression tests."""
     from harness.engine.search.search_target import play
@@ -137,4 +164,4 @@ def replay(target: ResolvedTarget, history: Sequence[dict[str, object]]) -> list
     return [failure.key for failure in found]
 
 
-__all__ = ["ENGINES", "EXHAUSTIVE", "USUAL", "FuzzOptions", "exit_of", "fuzz", "replay"]
+__all__ = ["ENGINES", "EXHAUSTIVE", "USUAL", "FuzzOptions", "fuzz", "replay"]

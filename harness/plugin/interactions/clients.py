@@ -1,15 +1,18 @@
 """Ready-made in-process clients of a test's service: google-genai if it is installed, otherwise plain httpx.
 
 Layer 7. No socket and no waiting; code that needs a real connection uses `base_url`. An in-process client has no
-connection that only its own event loop could close.
+connection that only its own event loop could close, and no use for the certificates of authorities, whose loading
+takes longer than most tests.
 """
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from typing import Any
 
 from harness.plugin.environment_variables import PLACEHOLDER_KEY
@@ -55,13 +58,22 @@ def _genai(served: Served) -> Iterator[Any]:
     asynchronous = library.AsyncClient(transport=served.transport)
     with library.Client(transport=served.transport) as sync, _closing(asynchronous):
         options = genai.types.HttpOptions(
-            base_url=BASE_URL, httpx_client=sync, httpx_async_client=asynchronous
-        )  # google-genai does not close the clients it is given
+            base_url=BASE_URL,
+            httpx_client=sync,  # google-genai does not close the clients it is given
+            httpx_async_client=asynchronous,
+            async_client_args={"ssl": _trust_nobody()},
+        )
         made = genai.Client(api_key=PLACEHOLDER_KEY, http_options=options)
         try:
             yield made
         finally:
             made.close()
+
+
+@cache
+def _trust_nobody() -> ssl.SSLContext:
+    """A context without authorities, shared by all clients: google-genai would load them anew for each client."""
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 @contextmanager

@@ -6,29 +6,43 @@ import threading
 
 import pytest
 
-from harness.benches.client.bench import torture
+from harness.benches.client.bench import TortureOptions, torture
 from harness.benches.client.drop_cases import cases_of
-from harness.benches.client.events import CaseEnded, Outcome, TortureStarted
+from harness.benches.client.outcome import Outcome, outcome_of
+from harness.engine.events import CheckFinished, PhaseFinished, Planned, RunEvent, RunFinished
+from harness.engine.results import ClientRun, Result
 from harness.outcome import UsageFault
 from tests.benches.client import clients
 from tests.benches.client.clients import InProcess, Reads
 
 
-def play(reads: Reads, **options: object) -> tuple[TortureStarted, list[CaseEnded]]:
-    """Run all cases, and return their results in the order of the stream."""
+def play(reads: Reads, **options: object) -> tuple[list[RunEvent], list[Result]]:
+    """Run all cases, and return the events and the results in the order of the stream."""
     jobs = int(options.pop("jobs", 1))  # type: ignore[call-overload]
-    started, *results = torture(cases_of(**options), lambda: InProcess(reads), jobs=jobs)  # type: ignore[arg-type]
-    assert isinstance(started, TortureStarted)
-    assert all(isinstance(result, CaseEnded) for result in results)
-    return started, sorted(results, key=lambda result: result.number)  # type: ignore[arg-type,return-value]
+    cases = cases_of(**options)  # type: ignore[arg-type]
+    events = list(torture(cases, lambda: InProcess(reads), TortureOptions(jobs=jobs)))
+    finished = events[-1]
+    assert isinstance(finished, RunFinished)
+    assert sum(isinstance(event, CheckFinished) for event in events) == len(finished.results)
+    return events, list(finished.results)
+
+
+def run_of(result: Result) -> ClientRun:
+    """What happened to the client's stream."""
+    (run,) = result.evidence
+    assert isinstance(run, ClientRun)
+    return run
 
 
 @pytest.mark.parametrize("reads", [clients.good, clients.good_events, clients.creates_its_own])
 def test_the_helper_survives(reads: Reads) -> None:
     """The resume helper is exact for a drop at every event, by reset or orderly end, with and without ids."""
-    started, results = play(reads, event_ids=("all", "none"), jobs=2)
-    assert len(results) == started.cases == 2 * 2 * (started.events + 2)  # `[DONE]` is a frame, but no event
-    assert {result.outcome for result in results} == {Outcome.EXACT}
+    events, results = play(reads, event_ids=("all", "none"), jobs=2)
+    (planned,) = (event for event in events if isinstance(event, Planned))
+    (undisturbed,) = (event for event in events if isinstance(event, PhaseFinished))
+    frames = undisturbed.counts["events"] + 2  # `[DONE]` is a frame, but no event
+    assert len(results) == planned.checks == 2 * 2 * frames
+    assert {outcome_of(result) for result in results} == {Outcome.EXACT}
 
 
 @pytest.mark.parametrize(
@@ -47,23 +61,23 @@ def test_the_helper_survives(reads: Reads) -> None:
 def test_what_is_said(reads: Reads, plan: str, outcome: Outcome, said: str) -> None:
     """Each kind of client gets the expected outcome, and a message that says what it did wrong."""
     _, (result,) = play(reads, cuts=[plan])
-    assert result.outcome is outcome
-    assert said in result.problem
-    assert result.wire
+    assert outcome_of(result) is outcome
+    assert said in "".join(finding.message for finding in result.observation.findings)
+    assert run_of(result).wire
 
 
 def test_a_stall_ends_in_time() -> None:
     """A client that waits for ever is stopped after the time limit."""
     cases = cases_of(cuts=["event:3,stall"])
-    *_, result = torture(cases, lambda: InProcess(clients.honest), seconds=0.3)
-    assert isinstance(result, CaseEnded)
-    assert result.outcome is Outcome.HUNG
+    *_, finished = torture(cases, lambda: InProcess(clients.honest), TortureOptions(seconds=0.3))
+    assert isinstance(finished, RunFinished)
+    assert [outcome_of(result) for result in finished.results] == [Outcome.HUNG]
 
 
 def test_a_client_that_cannot_read_at_all() -> None:
     """If a client cannot read the stream without a drop, the run stops instead of blaming drops."""
     with pytest.raises(UsageFault, match="already without any drop the client has another text") as refused:
-        next(torture(cases_of(), lambda: InProcess(lambda client, interaction: "nothing")))
+        list(torture(cases_of(), lambda: InProcess(lambda client, interaction: "nothing")))
     assert "it sent no request at all" in str(refused.value)
     assert "INTERACTIONS_BASE_URL" in str(refused.value)
 
@@ -71,20 +85,20 @@ def test_a_client_that_cannot_read_at_all() -> None:
 def test_the_event_of_a_cut() -> None:
     """A cut at a byte, or inside an event, is attributed to the event that it cuts."""
     _, results = play(clients.good, cuts="structural", endings=["end"], script={"text": "Brief."})
-    events = [result.event for result in results]
+    events = [run_of(result).event for result in results]
     assert None not in events
     assert events == sorted(events)  # type: ignore[type-var]
     assert set(events) == set(range(max(filter(None, events)) + 1))
     _, (byte, both) = play(clients.good, cuts=["byte:0,rst", "event:3,rst/event:2,rst"])
-    assert (byte.event, both.event) == (0, None)
+    assert (run_of(byte).event, run_of(both).event) == (0, None)
 
 
 def test_nothing_is_left_behind() -> None:
     """Closing the run stops its workers, whatever they are doing."""
     before = set(threading.enumerate())
-    run = torture(cases_of(), lambda: InProcess(clients.good), jobs=2)
-    next(run)
-    next(run)
+    run = torture(cases_of(), lambda: InProcess(clients.good), TortureOptions(jobs=2))
+    while not isinstance(next(run), CheckFinished):
+        pass
     run.close()
     assert {thread for thread in threading.enumerate() if thread.is_alive()} <= before
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from harness.benches.gateway import GatewayOptions, Judged, Line, Upstream, judge_gateway
+from harness.benches.gateway import GatewayOptions, Line, Upstream, judge_gateway
 from harness.contract.requests import Target
+from harness.engine.events import CheckFinished
+from harness.engine.results import Result
 from harness.outcome import Outcome
 from harness.transport import Limits, ServiceDriver
 from harness.wire import Service
@@ -21,17 +23,17 @@ def line_through(gateway: Callable[[Service], Service] = lambda upstream: upstre
     return Line(driver, upstream, Target(key="a-key"), watch=0.0, real=False, **options)
 
 
-def judged(gateway: Callable[[Service], Service], *only: str, **options: Any) -> dict[str, Judged]:
+def judged(gateway: Callable[[Service], Service], *only: str, **options: Any) -> dict[str, Result]:
     """The results of a gateway, by rule."""
     events = judge_gateway(line_through(gateway), GatewayOptions(only=only, **options))
-    return {event.check.id: event for event in events if isinstance(event, Judged)}
+    return {event.result.id: event.result for event in events if isinstance(event, CheckFinished)}
 
 
-def noticing(results: dict[str, Judged]) -> set[str]:
+def noticing(results: dict[str, Result]) -> set[str]:
     """The rules that have a finding."""
     return {rule for rule, result in results.items() if result.observation.outcome in NOTICED}
 
 
-def words(result: Judged) -> str:
+def words(result: Result) -> str:
     """The text of all findings."""
     return "\n".join(f"{f.message} | {f.expected} | {f.actual}" for f in result.observation.findings)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from harness.benches.gateway import CHECKS, GatewayFinished, GatewayOptions, TrialStarted, judge_gateway
+from harness.benches.gateway import CHECKS, GatewayOptions, Passage, judge_gateway
 from harness.benches.gateway.catalogue.exercises import TRIALS
 from harness.benches.gateway.catalogue.rules import GatewayCheck
 from harness.benches.gateway.mutants import MUTANTS, Gateway
 from harness.engine.baseline import Baseline, Entry
+from harness.engine.events import ExerciseStarted, RunFinished
 from harness.outcome import Exit, Outcome, TargetFault, UsageFault, Verdict
 from harness.wire import At, By, Ending, Headers, How, Request, Response
 from tests.benches.gateway.inprocess import judged, line_through, noticing, words
@@ -81,10 +82,10 @@ def test_what_makes_a_run_pointless(gateway: type[Gateway], said: str) -> None:
 def test_only_what_is_asked_for() -> None:
     """A glob selects rules, and only the trials that these rules need are run."""
     events = list(judge_gateway(line_through(), GatewayOptions(only=("gw.live", "gw.retry*"))))
-    assert [event.name for event in events if isinstance(event, TrialStarted)] == ["stream", "live", "refused"]
+    assert [event.name for event in events if isinstance(event, ExerciseStarted)] == ["stream", "live", "refused"]
     finished = events[-1]
-    assert isinstance(finished, GatewayFinished)
-    assert [result.check.id for result in finished.results] == ["gw.retry-after", "gw.live"]
+    assert isinstance(finished, RunFinished)
+    assert [result.id for result in finished.results] == ["gw.retry-after", "gw.live"]
     assert finished.exit is Exit.OK
 
 
@@ -133,15 +134,17 @@ def test_a_baseline_excuses() -> None:
     """A failure in the baseline is XFAIL, and a baseline entry that passes is STALE."""
     entries = Baseline([Entry("gw.events", "issue 7", "2026-11-20"), Entry("gw.utf8", "issue 8", "2026-11-20")])
     results = judged(MUTANTS["events.uncompleted"].gateway, "gw.events", "gw.status", baseline=entries)
-    assert (results["gw.events"].verdict, results["gw.events"].reason) == (Verdict.XFAIL, "issue 7")
+    assert (results["gw.events"].verdict, results["gw.events"].excuse) == (Verdict.XFAIL, "issue 7")
     assert judged(Gateway, "gw.utf8", baseline=entries)["gw.utf8"].verdict is Verdict.STALE
 
 
 def test_evidence_is_what_the_findings_name() -> None:
     """A result carries exactly the passages that its findings name."""
     result = judged(MUTANTS["once.lost"].gateway, "gw.once")["gw.once"]
-    assert [passage.name for passage in result.passages] == ["lost.json", "lost.stream"]
-    assert [len(passage.upstream) for passage in result.passages] == [2, 2]
+    passages = [item for item in result.evidence if isinstance(item, Passage)]
+    assert len(passages) == len(result.evidence)
+    assert [passage.name for passage in passages] == ["lost.json", "lost.stream"]
+    assert [len(passage.upstream) for passage in passages] == [2, 2]
 
 
 def test_a_gateway_that_raises_is_an_error_of_ours() -> None:

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import pytest
 
-from harness.benches.gateway import (
-    CHECKS,
-    GatewayFinished,
-    GatewayOptions,
-    GatewayStopped,
-    TrialStarted,
-    judge_gateway,
-)
+from harness.benches.gateway import CHECKS, GatewayOptions, Passage, judge_gateway
 from harness.benches.gateway.liveness import SILENT
 from harness.benches.gateway.mutants import Gateway
 from harness.engine.baseline import Baseline, Entry
+from harness.engine.events import ExerciseStarted, RunFinished, RunStopped
 from harness.outcome import Exit, Verdict
 from harness.wire import At, By, Chunk, Ending, Headers, How, Pause, PieceBody, Request, Response, UntilClose
 from tests.benches.gateway.inprocess import judged, line_through, noticing
@@ -63,8 +58,24 @@ class SwallowsAnswers(Stops):
         return Response.dead(HUNG)
 
 
-def run(gateway: type[Gateway], *only: str) -> tuple[Gateway, list[TrialStarted], GatewayFinished]:
-    """Run the rules: the gateway, the trials that were started, and the last event."""
+class Run(NamedTuple):
+    """The gateway, the trials that were started, the last event, and where the run stopped, if it did."""
+
+    gateway: Gateway
+    trials: list[ExerciseStarted]
+    finished: RunFinished
+    stopped: RunStopped | None
+
+    @property
+    def passage(self) -> str:
+        """The name of the first passage without an answer."""
+        assert self.stopped is not None
+        assert isinstance(self.stopped.evidence, Passage)
+        return self.stopped.evidence.name
+
+
+def run(gateway: type[Gateway], *only: str) -> Run:
+    """Run the rules."""
     made: list[Gateway] = []
 
     def build(upstream: Callable[[Request], Response]) -> Gateway:
@@ -72,30 +83,34 @@ def run(gateway: type[Gateway], *only: str) -> tuple[Gateway, list[TrialStarted]
         return made[0]
 
     events = list(judge_gateway(line_through(build), GatewayOptions(only=only)))
-    assert isinstance(events[-1], GatewayFinished)
-    return made[0], [event for event in events if isinstance(event, TrialStarted)], events[-1]
+    assert isinstance(events[-1], RunFinished)
+    trials = [event for event in events if isinstance(event, ExerciseStarted)]
+    stopped = next((event for event in events if isinstance(event, RunStopped)), None)
+    return Run(made[0], trials, events[-1], stopped)
 
 
 @pytest.mark.parametrize("kind", [Stops, Dies, Drips, SwallowsAnswers])
 def test_a_gateway_that_stopped_is_not_asked_for_ever(kind: type[Stops]) -> None:
     """After a few unanswered passages and an unanswered plain create, nothing more is sent."""
-    gateway, trials, finished = run(kind)
+    ran = run(kind)
+    gateway, trials, _, stopped = ran
     assert isinstance(gateway, Stops)
     assert gateway.asked == kind.after + SILENT + 1
     assert [trial.name for trial in trials] == ["watch", "plain", "cancel", "fields"]
-    assert finished.stopped is not None
-    assert (finished.stopped.silent, finished.stopped.trials) == (SILENT, 13)
-    assert finished.stopped.passage.name.startswith("fields.")
-    assert {"watch", "fields", "lost"} < set(finished.stopped.unfinished)
-    assert {"plain", "cancel"}.isdisjoint(finished.stopped.unfinished)
+    assert stopped is not None
+    assert stopped.silent == SILENT
+    assert f"{len(stopped.unfinished)} of 13 trials not made" in stopped.reason
+    assert ran.passage.startswith("fields.")
+    assert {"watch", "fields", "lost"} < set(stopped.unfinished)
+    assert {"plain", "cancel"}.isdisjoint(stopped.unfinished)
 
 
 def test_what_was_not_tried_is_not_judged() -> None:
     """Rules judged before the stop keep their verdict, all others are untestable, and the run is not green."""
-    _, _, finished = run(Stops)
-    verdicts = {result.check.id: result.verdict for result in finished.results}
+    finished = run(Stops).finished
+    verdicts = {result.id: result.verdict for result in finished.results}
     assert verdicts["gw.route"] is Verdict.PASS
-    left = {result.check.id for result in finished.unjudged}
+    left = {result.id for result in finished.unjudged}
     assert left == {rule for rule, verdict in verdicts.items() if verdict is Verdict.UNTESTABLE}
     assert left == {check.id for check in CHECKS} - {"gw.route"}
     assert finished.exit is Exit.UNREACHABLE
@@ -110,26 +125,26 @@ def test_a_failure_that_is_known_stays_one() -> None:
                 request.method, request.target.replace("include_input", "x"), request.headers, request.body
             )
 
-    _, _, finished = run(Coded)
-    verdicts = {result.check.id: result.verdict for result in finished.results}
+    _, _, finished, stopped = run(Coded)
+    verdicts = {result.id: result.verdict for result in finished.results}
     assert (verdicts["gw.query"], finished.exit) == (Verdict.FAIL, Exit.FAILED)
-    assert finished.stopped is not None
+    assert stopped is not None
 
 
 def test_the_end_of_a_run_counts_as_well() -> None:
     """A gateway that stops just before the last passages is noticed, and the rule that needs them is not met."""
 
-    _, _, whole = run(Gateway, "gw.once")
-    assert (whole.exit, whole.stopped) == (Exit.OK, None)
+    _, _, whole, unstopped = run(Gateway, "gw.once")
+    assert (whole.exit, unstopped) == (Exit.OK, None)
 
     class StopsWithTheLast(Stops):
         after = 1 + 5 + 7  # the first create, plain, refused: without the two whose answers are lost
 
-    gateway, _, finished = run(StopsWithTheLast, "gw.once")
-    assert isinstance(gateway, Stops)
-    assert finished.stopped is not None
-    assert finished.stopped.passage.name == "lost.json"
-    assert (finished.stopped.unfinished, finished.exit) == (("lost",), Exit.UNREACHABLE)
+    ran = run(StopsWithTheLast, "gw.once")
+    assert isinstance(ran.gateway, Stops)
+    assert ran.stopped is not None
+    assert ran.passage == "lost.json"
+    assert (ran.stopped.unfinished, ran.finished.exit) == (("lost",), Exit.UNREACHABLE)
 
 
 @pytest.mark.parametrize(
@@ -146,12 +161,12 @@ def test_one_kind_of_passage_that_hangs_is_the_gateways_own_doing(hangs_on: byte
         def __call__(self, request: Request) -> Response:
             return Response.dead(HUNG) if hangs_on in request.body else super().__call__(request)
 
-    _, trials, finished = run(Picky)
-    assert finished.stopped is None
+    _, trials, finished, stopped = run(Picky)
+    assert stopped is None
     assert len(trials) == 13 + 1  # the trial that spans the others is reported twice
-    broken = {result.check.id for result in finished.results if result.verdict is Verdict.FAIL}
+    broken = {result.id for result in finished.results if result.verdict is Verdict.FAIL}
     assert broken & rules
-    assert "gw.status" not in broken | {result.check.id for result in finished.unjudged}
+    assert "gw.status" not in broken | {result.id for result in finished.unjudged}
     assert finished.exit is Exit.FAILED
 
 
@@ -162,9 +177,9 @@ def test_a_must_that_had_no_answer_is_not_judged() -> None:
         def __call__(self, request: Request) -> Response:
             return Response.dead(HUNG) if b'"stream": true' in request.body else super().__call__(request)
 
-    _, _, finished = run(NoStreams, "gw.utf8")
-    assert finished.stopped is None
-    assert [result.check.id for result in finished.unjudged] == ["gw.utf8"]
+    _, _, finished, stopped = run(NoStreams, "gw.utf8")
+    assert stopped is None
+    assert [result.id for result in finished.unjudged] == ["gw.utf8"]
     assert finished.exit is Exit.UNREACHABLE
 
 
@@ -191,7 +206,7 @@ def test_a_gateway_that_comes_back_is_judged_on() -> None:
 
 
 def test_the_stop_is_told_before_the_verdicts() -> None:
-    """`GatewayStopped` is emitted before the verdicts, so that a reader learns why the rest is missing."""
+    """`RunStopped` is emitted before the verdicts, so that a reader learns why the rest is missing."""
     events = list(judge_gateway(line_through(Stops), GatewayOptions()))
     kinds = [type(event) for event in events]
-    assert kinds.index(GatewayStopped) < kinds.index(type(events[-2]))
+    assert kinds.index(RunStopped) < kinds.index(type(events[-2]))

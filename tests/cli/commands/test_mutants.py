@@ -22,7 +22,7 @@ def chosen(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
         asked.append(names)
         return Matrix(dict.fromkeys(names, ("http.json-type",)), ("http.json-type", "http.json-valid"), {}, {})
 
-    monkeypatch.setattr("harness.cli.commands.mutants.kill_matrix", matrix)
+    monkeypatch.setattr("harness.engine.kill_matrix.kill_matrix", matrix)
     return asked
 
 

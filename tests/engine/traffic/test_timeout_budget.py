@@ -281,7 +281,7 @@ def test_a_run_without_time_is_not_green() -> None:
     """A check whose request had no time is unjudged, whatever its level, and makes the run fail."""
     finished = finish(Endless(), *[Level.SHOULD] * (FULL_TIMEOUTS + 1))
     assert finished.counts[Verdict.WARN] == FULL_TIMEOUTS
-    assert [result.check.id for result in finished.unjudged] == [f"get.n{FULL_TIMEOUTS:02}"]
+    assert [result.id for result in finished.unjudged] == [f"get.n{FULL_TIMEOUTS:02}"]
     assert finished.exit is Exit.UNREACHABLE
     assert finish(Endless(), *[Level.SHOULD] * FULL_TIMEOUTS).exit is Exit.OK
 

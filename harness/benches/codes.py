@@ -1,0 +1,77 @@
+"""All codes that a finding may have: what `schemas/output/codes.json` publishes.
+
+Layer 5. A code identifies a defect from one version to the next, so the list only grows: a code that no judge
+gives any more moves to `retired`. `python -m harness.benches.codes` rewrites the file.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from harness.benches.client.outcome import CODES as CLIENT_CODES
+from harness.benches.client.outcome import RULE as CLIENT_RULE
+from harness.benches.gateway import BY_ID as GATEWAY_RULES
+from harness.benches.recordings.run import USABLE
+from harness.contract.rules import BY_ID
+from harness.contract.schema.explain import keyword_word
+from harness.contract.tables.operations import OPERATIONS
+from harness.engine.kill_matrix import NOTICED, PROVED
+from harness.engine.search.rules import RULES, SEARCHED
+from harness.resources import folder
+
+PACKAGE = Path(__file__).resolve().parents[1]
+
+_CODE = re.compile(r"(?P<rule>[a-z0-9-]+\.[a-z0-9-]+)/[a-z0-9-]+")
+_KEYWORDS = (
+    "additionalProperties", "anyOf", "const", "dependentRequired", "enum", "maxLength", "minItems", "minLength",
+    "not", "oneOf", "pattern", "propertyNames", "required", "type",
+)  # fmt: skip
+"""The keywords of the schemas that a value can break."""
+
+_SCHEMA_RULES = ("request.schema", "stream.schema", "stream.error-shape")
+
+
+def all_codes() -> list[str]:
+    """Every code, sorted: each rule, and each `rule/word` that a judge gives."""
+    rules = {*BY_ID, *GATEWAY_RULES, *(rule.id for rule in RULES)}
+    rules |= {CLIENT_RULE.id, USABLE.id, NOTICED.id, PROVED.id, SEARCHED.id}
+    shapes = {*_SCHEMA_RULES, *(operation.rule for operation in OPERATIONS if operation.schema)}
+    words = {f"{rule}/{keyword_word(keyword)}" for rule in shapes for keyword in _KEYWORDS}
+    return sorted(
+        {*rules, *words, *CLIENT_CODES, *(code for code in _literals() if code.partition("/")[0] in rules)}
+    )
+
+
+def _literals() -> Iterator[str]:
+    """Every string in the package that has the form of a code."""
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and _CODE.fullmatch(node.value):
+                yield node.value
+
+
+def published() -> tuple[list[str], list[str]]:
+    """The codes of the shipped file, in use and retired."""
+    value = json.loads(_path().read_text(encoding="utf-8"))
+    return value["codes"], value["retired"]
+
+
+def _path() -> Path:
+    return folder("schemas") / "output" / "codes.json"
+
+
+def write() -> None:
+    """Write the file anew; what is not given any more is kept as retired."""
+    current = all_codes()
+    codes, retired = published() if _path().exists() else ([], [])
+    old = sorted({*codes, *retired} - set(current))
+    text = json.dumps({"codes": current, "retired": old}, indent=2)
+    _path().write_text(f"{text}\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write()

@@ -1,0 +1,94 @@
+"""A run over recordings: judge the files one by one, then decide each rule that was looked at.
+
+Layer 5. Knows the order of things; must not know how anything is printed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Sequence
+from pathlib import Path
+
+from harness.benches.recordings.verify import CassetteFacts, Verified, verify_each
+from harness.contract.rules import BY_ID
+from harness.engine.decide import Policy, decide, decide_finding, exit_of
+from harness.engine.events import (
+    CheckFinished,
+    PhaseFinished,
+    Planned,
+    RunEvent,
+    RunFinished,
+    RunStarted,
+    TargetInfo,
+)
+from harness.engine.results import RecordedPlace, Result
+from harness.outcome import Basis, Finding, Level, Observation, Rule, Source, Where
+
+USABLE = Rule(
+    id="recording.usable",
+    level=Level.MUST,
+    statement="A file is what its name and its first lines claim.",
+    breaks="No player can load it, and nothing says that it proves nothing.",
+    source=Source(Basis.GENERIC, "Recordings", "What `harness verify` reads"),
+)
+"""What a run says of a file that it cannot use; the id of its result names the file."""
+
+
+def judge_recordings(
+    paths: Sequence[Path], policy: Policy, recordings: TargetInfo
+) -> Generator[RunEvent, None, None]:
+    """Judge files, and in folders every file except hidden ones. Raises OSError if one cannot be read."""
+    begun = time.perf_counter()
+    yield RunStarted(recordings)
+    whole = Verified()
+    for path, part in verify_each(paths):
+        whole.add(part)
+        yield _phase(path, part)
+    results = [*_rule_results(whole, policy), *_file_results(whole, policy)]
+    yield Planned(len(results), 0)
+    yield from map(CheckFinished, results)
+    yield RunFinished(tuple(results), time.perf_counter() - begun, exit_of(results))
+
+
+def _phase(path: Path, part: Verified) -> PhaseFinished:
+    traffic = part.traffic
+    return PhaseFinished(
+        name=str(path),
+        counts={"entries": traffic.entries, **traffic.judged},
+        findings=len(traffic.findings),
+        notes=tuple(line for facts in part.facts for line in _fact_lines(facts)),
+        vacuous=tuple(reason for _, reason in traffic.left_out),
+    )
+
+
+def _fact_lines(facts: CassetteFacts) -> list[str]:
+    edited = [
+        f"entry {number} was edited, or recorded without pieces: they are a guess" for number in facts.edited
+    ]
+    return [*edited, *(f"{times} × {ending}, as recorded" for ending, times in facts.endings)]
+
+
+def _rule_results(whole: Verified, policy: Policy) -> list[Result]:
+    """A result for each rule that was looked at, in the order of the contract."""
+    found: dict[str, list[tuple[int, Finding]]] = {}
+    for number, finding in enumerate(whole.traffic.findings):
+        found.setdefault(finding.rule, []).append((number, finding))
+    judged = [rule for rule in BY_ID.values() if rule.id in found or whole.traffic.rules[rule.id]]
+    return [_rule_result(rule, found.get(rule.id, []), policy) for rule in judged]
+
+
+def _rule_result(
+    rule: Rule, found: Sequence[tuple[int, Finding]], policy: Policy, *, result_id: str = ""
+) -> Result:
+    places = tuple(RecordedPlace(n, finding.where, decide_finding(finding, rule, policy)) for n, finding in found)
+    observation = Observation.of(finding for _, finding in found)
+    return decide(rule, observation, policy, result_id=result_id, show=lambda _: places)
+
+
+def _file_results(whole: Verified, policy: Policy) -> list[Result]:
+    """A failure for each file that is not what it claims to be."""
+    findings = [Finding(USABLE.id, reason, where=Where(file=file)) for file, reason in whole.unusable]
+    return [
+        _rule_result(USABLE, [(number, finding)], policy, result_id=f"{USABLE.id}[{finding.where.file}]")
+        for number, finding in enumerate(findings)
+    ]

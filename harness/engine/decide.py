@@ -1,0 +1,112 @@
+"""Decides: observations become results, and results an exit code.
+
+Layer 4. The only place that asks the table of `outcome.verdict`; a test enforces that. Whatever a run judges,
+level, declared capability, strictness and baseline are combined here and in the same way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from harness.engine.baseline import Baseline
+from harness.engine.results import Evidence, Result
+from harness.engine.traffic.retries import NO_TIME
+from harness.outcome import Exit, Finding, Level, Observation, Rule, Verdict, exit_code, not_judged, verdict
+
+NOT_TRIED = "not tried"
+"""What `unanswered` says of a rule that the run did not come to."""
+
+_AT_ANY_LEVEL = frozenset({NOT_TRIED, NO_TIME})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What the user said about verdicts: whether broken SHOULDs fail, and what is excused."""
+
+    strict: bool = False
+    baseline: Baseline = field(default_factory=Baseline)
+
+
+def decide(
+    rule: Rule,
+    observation: Observation,
+    policy: Policy,
+    *,
+    result_id: str = "",
+    title: str = "",
+    declared: bool = False,
+    show: Callable[[Verdict], tuple[Evidence, ...]] = lambda _: (),
+    **details: Any,
+) -> Result:
+    """The result of one observation; `show` returns the evidence for a verdict, `details` are fields of `Result`.
+
+    Without a `result_id` it is the rule's, without a `title` the rule's statement.
+    """
+    name = result_id or rule.id
+    baselined = policy.baseline.covers(name, observation)
+    decided = verdict(
+        observation,
+        rule.level,
+        rule.source.basis,
+        declared=declared,
+        strict=policy.strict,
+        baselined=baselined,
+    )
+    level = Level.MUST if observation.unanswered in _AT_ANY_LEVEL else rule.level
+    return Result(
+        id=name,
+        rule=rule,
+        title=title or rule.statement,
+        observation=observation,
+        verdict=decided,
+        evidence=show(decided),
+        excuse=policy.baseline.reason(name),
+        unjudged=not_judged(observation, level, baselined=baselined),
+        **details,
+    )
+
+
+def decide_finding(finding: Finding, rule: Rule, policy: Policy) -> Verdict:
+    """The verdict of one finding by itself: information that breaks nothing is INFO."""
+    alone = Observation.of([finding])
+    decided = verdict(alone, rule.level, rule.source.basis, strict=policy.strict)
+    if decided is Verdict.FAIL and policy.baseline.covers(rule.id, alone):
+        return Verdict.XFAIL
+    return Verdict.INFO if decided is Verdict.PASS else decided
+
+
+def with_cause(result: Result, cause: str) -> Result:
+    """The same result, with the code of the finding that made it unavoidable."""
+    return replace(result, observation=replace(result.observation, cause=cause))
+
+
+def with_weight(result: Result, more: int) -> Result:
+    """The same result, whose first finding weighs more because of what it caused."""
+    first, *rest = result.observation.findings
+    findings = (replace(first, weight=first.weight + more), *rest)
+    return replace(result, observation=replace(result.observation, findings=findings))
+
+
+def exit_of(results: Sequence[Result], *, vacuous: bool = False) -> Exit:
+    """The exit code of a run with these results; `vacuous`: a part of the run proved nothing."""
+    code = exit_code((result.verdict for result in results), unjudged=any(result.unjudged for result in results))
+    return Exit.NOTHING_RAN if vacuous and code in (Exit.OK, Exit.UNREACHABLE) else code
+
+
+def exit_with(results: Iterable[Result], baseline: Baseline, *, vacuous: bool = False) -> Exit:
+    """The exit code that the results would have had with another baseline."""
+    seen = list(results)
+    unjudged = any(result.unjudged and not baseline.covers(result.id, result.observation) for result in seen)
+    code = exit_code((_verdict_with(result, baseline) for result in seen), unjudged=unjudged)
+    return Exit.NOTHING_RAN if vacuous and code in (Exit.OK, Exit.UNREACHABLE) else code
+
+
+def _verdict_with(result: Result, baseline: Baseline) -> Verdict:
+    covered = baseline.covers(result.id, result.observation)
+    if result.verdict is Verdict.FAIL and covered:
+        return Verdict.XFAIL
+    if result.verdict is Verdict.STALE and not covered:
+        return Verdict.PASS
+    return result.verdict

@@ -1,0 +1,109 @@
+"""What a run says about one thing it judged: the verdict, what was seen, and how to see it again.
+
+Layer 4, values only. Only `decide` makes a `Result`; reports, baseline and exit code read it. Must not know which
+command judges: a check, a gateway rule, a case of a client, a failure of a search, a rule over recordings and a
+mutant all become the same value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
+
+from harness.kit.relayed_exchange import RelayedExchange
+from harness.outcome import Observation, Rule, Verdict, Where
+from harness.wire import Exchange
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientRun:
+    """One client under test and what happened to its stream.
+
+    `settings` are the case's, by the names that output uses. `row` groups the cases whose streams end alike, and
+    `event` is the number of the event that is cut, None if the case cuts none. `wire` has a line for each request.
+    """
+
+    number: int
+    name: str
+    settings: Mapping[str, str]
+    row: str
+    event: int | None = None
+    wire: tuple[str, ...] = ()
+    stderr: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedPlace:
+    """Where in recordings a finding is; `number` is its place in the order of the files, `verdict` its own."""
+
+    number: int
+    where: Where
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class KillRow:
+    """One mutant, the checks that notice it, and our own errors with it."""
+
+    mutant: str
+    killers: tuple[str, ...]
+    errors: tuple[str, ...] = ()
+
+
+Evidence: TypeAlias = Exchange | RelayedExchange | ClientRun | RecordedPlace | KillRow
+"""What shows that a result is true; `report.evidence_text` is the only place that words it."""
+
+
+class Step(Protocol):
+    """One step of a history: a word or two for people, plain data for files."""
+
+    def __str__(self) -> str: ...
+
+    def record(self) -> dict[str, Any]:
+        """The step as plain data."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reproduction:
+    """How to see it again: a command line for this alone, or the steps of a history.
+
+    `key` tells it apart from what else a search found. Unless `shrunk`, fewer steps may show it too. `known`: an
+    earlier run had found and kept it.
+    """
+
+    key: str = ""
+    command: str = ""
+    steps: tuple[Step, ...] = ()
+    shrunk: bool = True
+    known: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """The verdict on one rule, seen in one place; `id` names both, `title` says it in a few words.
+
+    `evidence` is empty if the verdict needs no explanation. `excuse` is the reason in the baseline. `unjudged`: no
+    answer came that could be judged, so a run with this result is not green. `phase` is the part of the run that
+    found it. `accepts` lists in words what would have passed.
+    """
+
+    id: str
+    rule: Rule
+    title: str
+    observation: Observation
+    verdict: Verdict
+    seconds: float = 0.0
+    evidence: tuple[Evidence, ...] = ()
+    excuse: str = ""
+    unjudged: bool = False
+    reproduction: Reproduction | None = None
+    phase: str = ""
+    accepts: tuple[str, ...] = ()
+    profile: str = ""
+
+    @property
+    def weight(self) -> int:
+        """How much it explains: the answers that show its findings, and the findings that these caused."""
+        return sum(finding.weight for finding in self.observation.findings)

@@ -1,0 +1,1 @@
+"""What each command says in its own words; one `Presentation` for each. Layer 6."""

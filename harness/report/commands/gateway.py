@@ -1,0 +1,137 @@
+"""A run against a gateway in words: rules instead of checks, and where it stopped answering.
+
+Layer 6.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from harness import __version__
+from harness.engine.results import Evidence, Result
+from harness.outcome import Exit, Verdict
+from harness.outcome.words import counted
+from harness.report.commands.presentation import ERRED, Presentation, Section
+from harness.report.evidence_text import logs
+from harness.report.exchange_text import printable
+from harness.report.records import finding_record, source_record, target_record
+
+if TYPE_CHECKING:
+    from harness.engine.events import Planned, RunFinished
+    from harness.report.run_state import RunState
+
+_QUIET = frozenset({Verdict.PASS, Verdict.NOT_APPLICABLE})
+_MOST = 3
+"""Number of findings of a verdict that is told in short."""
+
+
+class GatewayPresentation(Presentation):
+    """The words of `harness gateway`; `upstream` is where the gateway had to find its upstream."""
+
+    subject = "Gateway"
+    badge = "gateway"
+    noun = "rule"
+    conclusions = {
+        Exit.OK: "the gateway passes on what it is given: no rule failed that is not excused",
+        Exit.FAILED: (
+            "the gateway does not pass on what it is given: unexpected failures or stale baseline entries"
+        ),
+        Exit.UNREACHABLE: (
+            "nobody knows whether the gateway passes on what it is given: not every rule had an answer"
+        ),
+        Exit.NOTHING_RAN: "nothing ran: no selected rule could be judged, so this says nothing of the gateway",
+        Exit.HARNESS_ERROR: ERRED,
+    }
+
+    def __init__(self, upstream: str = "") -> None:
+        self._upstream = upstream
+
+    def record(self, state: RunState) -> dict[str, Any]:
+        target, finished = state.whole()
+        return {
+            "harness": __version__,
+            "gateway": state.mask.tree(target_record(target)),
+            "upstream": self._upstream,
+            "exit": int(finished.exit),
+            "seconds": round(finished.seconds, 3),
+            "counts": {str(verdict): number for verdict, number in finished.counts.items()},
+            "stopped": _stopped_record(state),
+            "not_judged": [result.id for result in finished.unjudged],
+            "rules": [_result_record(result, state) for result in finished.results],
+        }
+
+    def sections(self, state: RunState) -> Iterator[Section]:
+        if state.stopped is not None:
+            (log,) = logs([state.stopped.evidence], state.root, state.mask)
+            reason = printable(state.mask.text(state.stopped.reason))
+            yield Section("Stopped early", (reason, f"passage {log.name}:", *log.lines))
+
+    def suite(self, result: Result) -> str:
+        return "gateway"
+
+    def opening(self, state: RunState) -> Iterator[str]:
+        target = state.target
+        assert target is not None
+        place = f"{target.url} (API version {target.version}), model {target.model}"
+        yield f"gateway: {printable(state.mask.text(place))}"
+
+    def planned(self, planned: Planned) -> Iterator[str]:
+        yield f"{counted(planned.checks, 'rule')}, {counted(planned.exercises, 'trial')}"
+
+    def progress(self, name: str, *, again: bool) -> str:
+        return "waiting for requests that nobody makes" if again else name
+
+    def is_quiet(self, result: Result, state: RunState) -> bool:
+        return result.verdict in _QUIET
+
+    def brief(self, result: Result, state: RunState, *, verbose: bool) -> tuple[str, Sequence[str]]:
+        reason = result.excuse or result.observation.reason
+        words = [reason.strip().splitlines()[0]] if reason.strip() else []
+        findings = result.observation.findings
+        most = len(findings) if verbose else _MOST
+        words += [f"{f.message}{f': {f.actual}' if f.actual else ''}" for f in findings[:most]]
+        lines = [f"             {printable(state.mask.text(' '.join(text.split())))}" for text in words]
+        if len(findings) > most:
+            lines.append(f"             … and {len(findings) - most} more (-v)")
+        return "", lines
+
+    def not_judged(self, finished: RunFinished) -> Iterator[str]:
+        named = ", ".join(result.id for result in finished.unjudged)
+        yield f"not judged: {counted(len(finished.unjudged), 'rule')} had no answer ({named})"
+
+
+def _stopped_record(state: RunState) -> dict[str, Any] | None:
+    stopped = state.stopped
+    if stopped is None:
+        return None
+    return {
+        "reason": state.mask.text(stopped.reason),
+        "passage": _passage_records([stopped.evidence], state)[0],
+        "silent": stopped.silent,
+        "unfinished": list(stopped.unfinished),
+    }
+
+
+def _result_record(result: Result, state: RunState) -> dict[str, Any]:
+    rule, unanswered, mask = result.rule, result.observation.unanswered, state.mask
+    return {
+        "id": rule.id,
+        "level": str(rule.level),
+        "verdict": str(result.verdict),
+        "statement": rule.statement,
+        "breaks": rule.breaks,
+        "source": source_record(rule),
+        "reason": mask.text(result.observation.reason),
+        **({"unanswered": unanswered} if unanswered else {}),
+        "baseline": mask.text(result.excuse),
+        "findings": [mask.tree(finding_record(finding)) for finding in result.observation.findings],
+        "passages": _passage_records(result.evidence, state),
+    }
+
+
+def _passage_records(evidence: Sequence[Evidence], state: RunState) -> list[dict[str, Any]]:
+    return [
+        {"name": log.name, "log": list(log.lines), "curl": log.command}
+        for log in logs(evidence, state.root, state.mask)
+    ]

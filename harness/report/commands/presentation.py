@@ -1,0 +1,156 @@
+"""What a report says in other words for another command: nouns, headings, extra sections, the conclusion.
+
+Layer 6. `Presentation` itself is that of `harness check`; the other commands have theirs beside it. It
+only words what is in the state of a run; which format asks for it must not matter.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from harness.engine.results import Result
+from harness.outcome import Exit, Level, Verdict
+from harness.outcome.words import counted
+from harness.report.exchange_text import printable
+
+if TYPE_CHECKING:
+    from harness.engine.events import PhaseFinished, Planned, RunFinished
+    from harness.report.run_state import RunState
+
+EXPLAINED = frozenset({Verdict.FAIL, Verdict.ERROR})
+"""Verdicts that a terminal explains at once; the others are one line each, or explained with -v."""
+
+ERRED = "the harness itself erred: the ERROR blocks above are bugs of ours, please report them"
+
+_SLOWER = "--rate N asks no faster than N times a second, --max-wait S waits longer"
+
+_ONE_LINE = frozenset({Verdict.WARN, Verdict.STALE, Verdict.XFAIL, Verdict.UNTESTABLE})
+
+
+Paint: TypeAlias = Callable[[str, str], str]
+"""Returns a text in a colour, or unchanged where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of a page beside the results: a strip, a table of engines, what was left out."""
+
+    title: str
+    lines: tuple[str, ...]
+
+
+class Presentation:
+    """The words of one command; stateless, so that every format can ask in any order.
+
+    `live`: a terminal shows the results as they come. `schema` is what the results are about, for headings.
+    """
+
+    subject = "Interactions API"
+    badge = "interactions api"
+    noun = "check"
+    live = True
+    conclusions: dict[Exit, str] = {
+        Exit.OK: "conformant: every check that ran passed or is excused",
+        Exit.FAILED: "not conformant: unexpected failures or stale baseline entries",
+        Exit.NOTHING_RAN: "nothing ran: no selected check looked at the target, so this says nothing of it",
+        Exit.HARNESS_ERROR: ERRED,
+    }
+
+    # for every format
+
+    def record(self, state: RunState) -> dict[str, Any]:
+        """The whole run as the command's schema in `schemas/output` describes it, secrets hidden."""
+        from harness.report.records import run_record
+
+        target, finished = state.whole()
+        return run_record(target, state.capabilities, finished, state.mask)
+
+    def facts(self, state: RunState) -> list[tuple[str, str]]:
+        """What a page says of the target below its heading, as word and value."""
+        target, _ = state.whole()
+        words = {"API version": target.version, "model": target.model}
+        return [(word, value) for word, value in words.items() if value]
+
+    def sections(self, state: RunState) -> Iterator[Section]:
+        """Parts of a page beside the results."""
+        return iter(())
+
+    def suite(self, result: Result) -> str:
+        """The JUnit suite of a result."""
+        return result.rule.area
+
+    def case(self, result: Result) -> str:
+        """The name of a result's JUnit case."""
+        return f"{result.id}: {result.title}"
+
+    def kind(self, result: Result) -> str:
+        """The result in one word, as JUnit shows it."""
+        return str(result.verdict)
+
+    # for a terminal
+
+    def opening(self, state: RunState) -> Iterator[str]:
+        """What a run begins with."""
+        target = state.target
+        assert target is not None
+        place = f"{target.url} (API version {target.version})" if target.url else "the embedded emulator"
+        yield printable(state.mask.text(f"target: {place}, model {target.model}"))
+
+    def planned(self, planned: Planned) -> Iterator[str]:
+        """How much there is to do."""
+        what = f"{counted(planned.checks, self.noun)}, {counted(planned.exercises, 'exercise')}"
+        yield f"catalogue: {what} to run"
+
+    def progress(self, name: str, *, again: bool) -> str:
+        """The exercise that runs now; `again`: it was begun earlier and comes to its end."""
+        return name
+
+    def phase(self, phase: PhaseFinished, state: RunState) -> Iterator[str]:
+        """What a part of the run did."""
+        return iter(())
+
+    def is_quiet(self, result: Result, state: RunState) -> bool:
+        """Whether a result is told only with -v."""
+        return result.verdict not in _ONE_LINE
+
+    def brief(self, result: Result, state: RunState, *, verbose: bool) -> tuple[str, Sequence[str]]:
+        """A result that needs no explaining: what follows its headline, and further lines."""
+        if result.verdict is Verdict.STALE:
+            return ": it passes now; take it out of the baseline (--baseline-prune)", ()
+        findings = result.observation.findings
+        why = result.excuse or (findings[0].message if findings else result.observation.reason)
+        return (f": {printable(state.mask.text(why)).strip().splitlines()[0]}" if why.strip() else ""), ()
+
+    def explain(self, result: Result, state: RunState, *, verbose: bool) -> str:
+        """The block that explains a result."""
+        from harness.report.explanation import explain
+
+        return explain(result, state, verbose=verbose)
+
+    def named(self, result: Result, state: RunState, paint: Paint) -> str:
+        """A result in one line as it comes, with -v, if results are not told live."""
+        return ""
+
+    def closing(self, state: RunState, paint: Paint, *, verbose: bool) -> Iterator[str]:
+        """What stands above the totals."""
+        return iter(())
+
+    def totals(self, state: RunState, paint: Paint) -> str | None:
+        """The sentence that counts the results, in place of the usual one."""
+        return None
+
+    def not_judged(self, finished: RunFinished) -> Iterator[str]:
+        """What a reader has to know of results that say nothing."""
+        causes = Counter(result.observation.unanswered for result in finished.unjudged)
+        listed = ", ".join(f"{cause}: {number}" for cause, number in causes.most_common())
+        advice = f"; {_SLOWER}" if causes.keys() & {"429", "503"} else ""
+        musts = all(result.rule.level is Level.MUST for result in finished.unjudged)
+        which = f"{len(finished.unjudged)} MUST" if musts else counted(len(finished.unjudged), self.noun)
+        yield f"not judged: {which} had no answer ({listed}){advice}"
+
+    def conclusion(self, state: RunState) -> str:
+        """What the exit code means."""
+        return self.conclusions.get(state.whole()[1].exit, "")

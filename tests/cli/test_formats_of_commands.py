@@ -1,0 +1,211 @@
+"""Every format of every command that judges: 36 cells, each from a small run in which something is wrong."""
+
+from __future__ import annotations
+
+import json
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from contextlib import ExitStack, redirect_stdout
+from html.parser import HTMLParser
+from io import StringIO
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from harness.benches.codes import published
+from harness.benches.gateway.mutants import MUTANTS as GATEWAY_MUTANTS
+from harness.cli import main
+from harness.emulator.mutants import MUTANTS
+from harness.engine.targets import EMULATOR, PRIMARY_KEY, embedded_settings
+from harness.report.formats import FORMATS
+from harness.resources import folder
+from harness.transport.proxy.threaded_server import WaitingServer
+from harness.transport.proxy.upstream import Upstream
+from harness.transport.server.server_thread import InThread
+from tests.benches.client.clients import ONE_SHOT, program
+from tests.cli.commands.test_verify import EVENTS, recording
+from tests.transport.peers import free_port
+
+FAILED = 1
+WRONG = {
+    "check": "del.gone",
+    "gateway": "gw.once",
+    "torture": "client.exact[event:9,rst]",
+    "fuzz": "del.gone",
+    "verify": "stream.start-before",
+    "mutants": "proof.noticed",
+}
+"""For each command, the id of a result that a page has to name."""
+
+
+def check(stack: ExitStack) -> list[str]:
+    """A server that keeps what is deleted."""
+    return [_mutant(stack), "-c", "del"]
+
+
+def gateway(stack: ExitStack) -> list[str]:
+    """A gateway that repeats a create whose answer is lost."""
+    port = free_port()
+    kind = GATEWAY_MUTANTS["once.lost"].gateway
+    server = WaitingServer(kind(Upstream(f"http://127.0.0.1:{port}")), port=free_port())
+    stack.enter_context(InThread(server))
+    words = ["--upstream-port", str(port), "--watch", "0", "--patience", "1"]
+    return [server.url, *words, "--only", "gw.once", "--only", "gw.status"]
+
+
+def torture(stack: ExitStack) -> list[str]:
+    """A client that resumes from the start."""
+    bad = ONE_SHOT.replace('cursor = "&last', 'unused = "&last')
+    return ["--cuts", "event:9,rst", "--cuts", "event:1,rst", "--", *program(bad)]
+
+
+def fuzz(stack: ExitStack) -> list[str]:
+    """A server that keeps what is deleted."""
+    return [_mutant(stack), "-e", "history", "--max-examples", "40", "--level", "must", "--no-store"]
+
+
+def verify(stack: ExitStack) -> list[str]:
+    """A stream in which a delta follows its stop."""
+    Path("broken.sse").write_text(recording([*EVENTS[:2], EVENTS[3], EVENTS[2], EVENTS[4]]), encoding="utf-8")
+    Path("notes.txt").write_text("hello", encoding="utf-8")
+    return ["."]
+
+
+def mutants(stack: ExitStack) -> list[str]:
+    """One mutant that only a check outside the catalogue of this run would notice."""
+    patch = stack.enter_context(pytest.MonkeyPatch.context())
+    patch.setattr("harness.engine.kill_matrix.load_catalogue", lambda: _some_checks("http"))
+    return ["delete-keeps", "-j", "1"]
+
+
+def _some_checks(area: str) -> list[object]:
+    from harness.engine.plan import load_catalogue
+
+    return [check for check in load_catalogue() if check.rule.area == area]
+
+
+def _mutant(stack: ExitStack) -> str:
+    patch = stack.enter_context(pytest.MonkeyPatch.context())
+    patch.setattr("harness.engine.targets.reference", lambda: MUTANTS["delete-keeps"].build(embedded_settings()))
+    return EMULATOR
+
+
+COMMANDS: dict[str, Callable[[ExitStack], list[str]]] = {
+    "check": check,
+    "gateway": gateway,
+    "torture": torture,
+    "fuzz": fuzz,
+    "verify": verify,
+    "mutants": mutants,
+}
+
+
+@pytest.fixture(scope="module", params=COMMANDS)
+def ran(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+    """A command that has run once, and the folder with all of its formats; `terminal` is what it printed."""
+    name, place = request.param, tmp_path_factory.mktemp(request.param)
+    out = StringIO()
+    with ExitStack() as stack:
+        stack.enter_context(pytest.MonkeyPatch.context()).chdir(place)
+        words = COMMANDS[name](stack)
+        files = [word for kind in FORMATS for word in ("--report", f"{kind}={place / kind}")]
+        own = words.index("--") if "--" in words else len(words)
+        stack.enter_context(redirect_stdout(out))
+        assert main([name, *words[:own], *files, *words[own:]]) == FAILED
+    (place / "terminal").write_text(out.getvalue(), encoding="utf-8")
+    return name, place
+
+
+@pytest.mark.parametrize("kind", ["terminal", *FORMATS])
+def test_a_format_of_a_command(ran: tuple[str, Path], kind: str) -> None:
+    """Each format of each command is well-formed by the rules of the format, and says what is wrong."""
+    name, place = ran
+    text = (place / kind).read_text(encoding="utf-8")
+    assert PRIMARY_KEY not in text
+    CELLS[kind](name, text)
+
+
+def is_terminal(name: str, text: str) -> None:
+    """Plain lines without control characters, that say what is wrong."""
+    said = {"torture": "WRONG", "mutants": "SURVIVES"}.get(name, WRONG[name])
+    assert said in text
+    assert not set(text) & {"\x1b", "\r"}
+
+
+def is_json(name: str, text: str) -> None:
+    """An object that fits the command's schema."""
+    schema = json.loads((folder("schemas") / "output" / f"{name}.schema.json").read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator(schema).validate(json.loads(text))
+    codes, _ = published()
+    assert set(re.findall(r'"code": "([^"]+)"', text)) <= set(codes)
+
+
+def is_junit(name: str, text: str) -> None:
+    """XML whose counts agree with its cases, at least one of them a failure with an explanation."""
+    root = ET.fromstring(text)
+    assert len(root.findall(".//testcase")) == int(root.attrib["tests"]) > 0
+    assert len(root.findall(".//failure")) == int(root.attrib["failures"]) > 0
+    assert all((failure.text or "").strip() for failure in root.iter("failure"))
+
+
+def is_html(name: str, text: str) -> None:
+    """One balanced page with a row for what is wrong, which loads nothing."""
+    page = _Page()
+    page.feed(text)
+    assert page.open == []
+    assert page.references == []
+    assert any(row.startswith(WRONG[name]) for row in page.rows), page.rows
+
+
+def is_markdown(name: str, text: str) -> None:
+    """Headings, a table of verdicts, and fences that come in pairs."""
+    lines = text.splitlines()
+    assert lines[0].startswith("## ")
+    assert "### Fail" in lines
+    assert any(line.startswith("| fail | ") for line in lines)
+    fences = [line for line in lines if set(line.removesuffix("text")) == {"`"}]
+    assert len(fences) % 2 == 0
+    assert f"<code>{WRONG[name]}" in text
+
+
+def is_badge(name: str, text: str) -> None:
+    """What shields.io reads from an endpoint."""
+    badge = json.loads(text)
+    assert set(badge) == {"schemaVersion", "label", "message", "color"}
+    assert (badge["schemaVersion"], badge["color"]) == (1, "red")
+    assert badge["message"].endswith(" passed")
+
+
+CELLS = {
+    "terminal": is_terminal,
+    "json": is_json,
+    "junit": is_junit,
+    "html": is_html,
+    "markdown": is_markdown,
+    "badge": is_badge,
+}
+
+
+class _Page(HTMLParser):
+    """Checks that tags are balanced; collects rows, and the attributes that would load something."""
+
+    _VOID = frozenset({"meta", "br", "hr", "img", "link", "input"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.rows: list[str] = []
+        self.references: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = dict(attrs)
+        self.references += [name for name in values if name in ("src", "href")]
+        if tag not in self._VOID:
+            self.open.append(tag)
+        if tag == "tr" and values.get("id"):
+            self.rows.append(values["id"] or "")
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag

@@ -1,0 +1,174 @@
+"""The recorder of outputs: it masks what is volatile and nothing else, and a comparison shows what changed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.golden.__main__ import main
+from tests.golden.catalogue import CASE_TIMES, CASSETTE, COMMANDS, SERVER_TIMES, TODAY, catalogue
+from tests.golden.compare import compare_texts, differences
+from tests.golden.items import Item, Step, steps
+from tests.golden.mask import Mask, mask_all
+from tests.golden.record import record_all, record_item
+from tests.golden.reduce import broken_rules
+from tests.golden.sections import Section, read_sections, write_sections
+
+
+def shown(value: object, title: str = "stdout") -> str:
+    """A recorded file of one command that printed a JSON value."""
+    return write_sections([Section("command", "check"), Section(title, json.dumps(value, indent=1))])
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "masks"),
+    [
+        ("target: http://127.0.0.1:43691/v1", "target: http://127.0.0.1:<port>/v1", ()),
+        ('"seconds": 0.46,', '"seconds": "<seconds>",', ()),
+        ('"seconds": 5.1e-05,', '"seconds": "<seconds>",', ()),
+        ("256 pass in 13.2 s", "256 pass in <seconds> s", ()),
+        ('<testcase name="a" time="0.001" />', '<testcase name="a" time="<seconds>" />', ()),
+        ("/tmp/golden-1/work/r.json", "<work>/r.json", ()),
+        ('"created":"2026-06-09T00:00:01Z"', '"created":"<time>"', (SERVER_TIMES,)),
+        ("  since: '2026-11-20'", "  since: <today>", (TODAY,)),
+        ("EXACT   event:0,rst (0.07 s)", "EXACT   event:0,rst (<seconds> s)", (CASE_TIMES,)),
+        ("      pieces: 193@4.593 20@0", "      pieces: 193@<ms> 20@<ms>", CASSETTE),
+    ],
+)
+def test_what_is_masked(before: str, after: str, masks: tuple[Mask, ...]) -> None:
+    """Ports, durations, folders, and by item times of day, are replaced by words."""
+    assert mask_all(before, {"/tmp/golden-1/work": "<work>"}, masks) == after
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '"exit": 0, "total": 257',
+        "http://127.0.0.1:1 refused",
+        "http://example.test:8000",
+        "--timeout 0.5 s",
+        "wait up to 5 s",
+        '"id": "v1_0b13271eac4d993c"',
+        "2024-01-02T03:04:05Z",
+        'time="soon"',
+        "(12 s)",
+    ],
+)
+def test_what_is_not_masked(text: str) -> None:
+    """Numbers, ids, other times, and addresses that no test server has, stay as they are."""
+    assert mask_all(text, {}, (SERVER_TIMES, TODAY, CASE_TIMES, *CASSETTE)) == text
+
+
+@pytest.mark.parametrize("text", ["", "a\nb\n", "no end of line", "━━ stdout\n━━ exit\n"])
+def test_sections_survive(text: str) -> None:
+    """Sections are read as they were written, even if a text looks like a title."""
+    read = read_sections(write_sections([Section("stdout", text), Section("exit", "0")]))
+    assert [section.title for section in read] == ["stdout", "exit"]
+    assert [line.strip() for line in read[0].text.splitlines()] == text.splitlines()
+
+
+def test_equal_texts_have_no_difference() -> None:
+    """Nothing is said of equal recordings."""
+    assert list(compare_texts(shown({"a": 1}), shown({"a": 1}))) == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "line"),
+    [
+        ({"exit": 0}, {"exit": 1}, "/exit: 0 → 1"),
+        ({"exit": 1}, {"exit": True}, "/exit: 1 → true"),
+        ({"a": 1}, {}, "- /a: 1"),
+        ({}, {"a": 1}, "+ /a: 1"),
+        ({"matrix": {"m": ["x", "y"]}}, {"matrix": {"m": ["y"]}}, '- /matrix/m: "x"'),
+        (
+            {"checks": [{"id": "a", "verdict": "pass"}, {"id": "b", "verdict": "pass"}]},
+            {"checks": [{"id": "a", "verdict": "pass"}, {"id": "b", "verdict": "fail"}]},
+            '/checks/b/verdict: "pass" → "fail"',
+        ),
+        (
+            {"checks": [{"id": "a"}, {"id": "b"}]},
+            {"checks": [{"id": "b"}, {"id": "a"}]},
+            "/checks: the same items in another order",
+        ),
+    ],
+)
+def test_json_is_compared_by_path(before: object, after: object, line: str) -> None:
+    """A change in JSON is one line that names its place; items of a list are known by their id."""
+    assert list(compare_texts(shown(before), shown(after))) == ["in stdout of `check`", line]
+
+
+def test_text_is_compared_by_line() -> None:
+    """A change in other text is the lines taken away and added."""
+    one = write_sections([Section("command", "list"), Section("stdout", "a\nb\nc\n")])
+    assert list(compare_texts(one, one.replace("b\n", "B\n"))) == ["in stdout of `list`", "- b", "+ B"]
+
+
+def test_a_command_of_one_side_only() -> None:
+    """A command that only one recording has is named, and does not hide what the others changed."""
+    both = [Section("command", "list"), Section("exit", "0")]
+    more = [Section("command", "diff"), Section("exit", "3"), Section("command", "list"), Section("exit", "1")]
+    assert list(compare_texts(write_sections(both), write_sections(more))) == [
+        "in exit of `list`", "- 0", "+ 1", "in exit of `diff`", "+ only in the second recording",
+    ]  # fmt: skip
+
+
+def test_a_missing_file(tmp_path: Path) -> None:
+    """An item that only one recording has is a difference."""
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "a/x.txt").write_text("")
+    assert list(differences(tmp_path / "a", tmp_path / "b")) == [("x", ["- only in the first recording"])]
+
+
+def test_a_command_is_recorded(tmp_path: Path) -> None:
+    """Exit code, output, errors and files of a command are in the recording, and a second one is equal to it."""
+    words = ("check", "emulator", "-c", "get", "--json", "--report", "badge=b.json")
+    item = Item("x", (Step(words, ("b.json", "none.json")), Step(("list", "no.such"))))
+    sections = record_item(item)
+    texts = {f"{number}:{title}": text for number, (title, text) in enumerate(sections)}
+    assert (texts["1:exit"], texts["7:exit"]) == ("0", "2")
+    assert json.loads(texts["3:stdout"])["seconds"] == "<seconds>"
+    assert list(json.loads(texts["3:stdout"])) == sorted(json.loads(texts["3:stdout"]))
+    assert json.loads(texts["4:file b.json"])["schemaVersion"] == 1
+    assert texts["5:file none.json"] == "(not written)"
+    assert "no.such" in texts["8:stderr"]
+    assert record_item(item) == sections
+
+
+def test_an_item_without_its_folder_is_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a corpus, what needs it is named as skipped and an older recording of it goes."""
+    monkeypatch.setenv("HARNESS_CORPUS", str(tmp_path / "nowhere"))
+    (tmp_path / "verify.txt").write_text("old")
+    said: list[str] = []
+    item = Item("verify", steps("verify corpus"), folders=("corpus",))
+    assert record_all([item], tmp_path, 1, said.append) == ["verify"]
+    assert "HARNESS_CORPUS" in said[0]
+    assert not (tmp_path / "verify.txt").exists()
+
+
+def test_the_broken_rules_of_a_search() -> None:
+    """Of a search only the broken rules are kept, with verdicts, without examples."""
+    failures = [{"verdict": "fail", "rule": name, "known": name == "b"} for name in ("b", "a", "a")]
+    record = {"exit": 1, "engines": [{"vacuous": ["no create"]}], "failures": failures}
+    kept = {"exit": 1, "vacuous": ["no create"], "failures": ["fail a", "fail b (known)"]}
+    assert broken_rules(json.dumps(record)) == kept
+
+
+def test_items_have_names_of_their_own() -> None:
+    """No two items write the same file, and every command has one."""
+    items = catalogue(["some.mutant"])
+    names = [item.name for item in items]
+    assert len(set(names)) == len(names)
+    assert set(COMMANDS) <= {word for item in items for step in item.steps for word in step.words}
+
+
+def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`compare` exits with 1 and names the item if something changed, else with 0."""
+    for name, exit_code in (("a", 0), ("b", 1)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "check.txt").write_text(shown({"exit": exit_code}))
+    same, different = (main(["compare", str(tmp_path / "a"), str(tmp_path / other)]) for other in ("a", "b"))
+    assert (same, different) == (0, 1)
+    assert "check\n  in stdout of `check`\n  /exit: 0 → 1\n1 items differ" in capsys.readouterr().out
