@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from inspect import Parameter, Signature
 
-from harness.checks.vocabulary.expect import at, expect_status
+from harness.checks.vocabulary.expect import at, expect_reply
 from harness.checks.vocabulary.stored import HELLO
 from harness.contract.requests import Target
 from harness.contract.tables.refusals import REFUSALS, Own
@@ -48,7 +48,7 @@ def check_refusal(
 
     def judge(**answers: Exchange) -> Iterator[Finding]:
         for name, answer in answers.items():
-            yield from at(name, expect_status(answer, accepts=row.accepts, tolerates=row.tolerates))
+            yield from at(name, expect_reply(rule, answer))
 
     # A judge gets the answers that its signature names.
     names = [Parameter(name, Parameter.KEYWORD_ONLY, annotation="Exchange") for name in row.creates]

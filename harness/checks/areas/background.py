@@ -13,19 +13,24 @@ from harness.checks.vocabulary.background_runs import HELD_AFTER, LONG, Running,
 from harness.checks.vocabulary.expect import (
     SUCCESS,
     at,
-    briefly,
     broken,
     expect_interaction,
-    expect_status,
+    expect_reply,
     interaction_in,
-    lenient,
     noted,
     shown,
 )
 from harness.checks.vocabulary.polling import id_of, polls, settled, status_of
 from harness.checks.vocabulary.stored import HELLO
-from harness.contract import RUNNING, SETTLED, STATUSES, may_follow
-from harness.contract.data.output import output_steps
+from harness.contract import STATUSES
+from harness.contract.judge.agreement import (
+    judge_changes,
+    judge_end_status,
+    judge_end_stays,
+    judge_id,
+    judge_identity,
+    judge_result,
+)
 from harness.contract.requests import Target, segment
 from harness.kit.actions import Exchanges, Send, Steps, stopped
 from harness.kit.check import exercise
@@ -81,11 +86,10 @@ def a_run_that_lasts(t: Target) -> Steps:
     accepts=["in_progress", "queued", "a settled status, when the run was that fast"],
 )
 def _answers_with_an_id(created: Exchange) -> Iterator[Finding]:
-    yield from expect_status(created, accepts=SUCCESS)
+    yield from expect_reply("bg.create", created)
     if created.status not in SUCCESS:
         return
-    if not id_of(created):
-        yield broken("no id to poll for", expected="a non-empty string", actual=shown(created))
+    yield from judge_id("bg.create", id_of(created))
     status = status_of(created)
     if not status:
         yield broken("no status", expected="in_progress", actual=shown(created))
@@ -137,12 +141,8 @@ def _answers_in_time(created: Exchange) -> Iterator[Finding]:
 def _comes_to_an_end(polled: list[Exchange]) -> Iterator[Finding]:
     last, place = polled[-1], f"polled[{len(polled) - 1}]"
     yield from at(place, expect_interaction(last))
-    status = status_of(last)
-    if last.status in SUCCESS and status not in SETTLED:
-        unlisted = status and status not in RUNNING
-        say = noted if unlisted else broken
-        late = say("the run did not settle in time", expected="a settled status", actual=status or shown(last))
-        yield late.at(exchange=place)
+    if last.status in SUCCESS:
+        yield from at(place, judge_end_status(status_of(last)))
 
 
 @_BACKGROUND.check(
@@ -157,11 +157,7 @@ def _holds_its_output(polled: list[Exchange]) -> Iterator[Finding]:
     body = interaction_in(polled[-1])
     if body.get("status") != "completed":
         raise Unmet(f"the run ended as {body.get('status')!r}, not completed")
-    kinds = [step.get("type") for step in output_steps(body)]
-    if "model_output" not in kinds:
-        say = lenient if set(kinds) - {"thought"} else broken
-        lacking = say("a completed run without output", expected="a model_output step", actual=briefly(kinds))
-        yield lacking.at(exchange=f"polled[{len(polled) - 1}]", pointer="$.steps")
+    yield from at(f"polled[{len(polled) - 1}]", judge_result(body))
 
 
 @_BACKGROUND.check(
@@ -175,10 +171,8 @@ def _holds_its_output(polled: list[Exchange]) -> Iterator[Finding]:
 def _shows_the_same_interaction(created: Exchange, polled: list[Exchange]) -> Iterator[Finding]:
     interaction_in(polled[-1])
     for number, answer in enumerate(polled):
-        if answer.status in SUCCESS and id_of(answer) != id_of(created):
-            yield broken("a poll shows another id", expected=id_of(created), actual=id_of(answer) or "none").at(
-                exchange=f"polled[{number}]"
-            )
+        if answer.status in SUCCESS:
+            yield from at(f"polled[{number}]", judge_identity("bg.same-id", id_of(created), id_of(answer)))
 
 
 @_BACKGROUND.check(
@@ -195,9 +189,8 @@ def _stays_settled(polled: list[Exchange], later: list[Exchange]) -> Iterator[Fi
     for number, answer in enumerate(later):
         place = f"later[{number}]"
         yield from at(place, expect_interaction(answer))
-        if answer.status in SUCCESS and status_of(answer) != end:
-            moved = broken("the status moved on", expected=end, actual=status_of(answer) or "none")
-            yield moved.at(exchange=place)
+        if answer.status in SUCCESS:
+            yield from at(place, judge_end_stays(end, status_of(answer)))
 
 
 @_BACKGROUND.check(
@@ -209,7 +202,7 @@ def _stays_settled(polled: list[Exchange], later: list[Exchange]) -> Iterator[Fi
     accepts=["the transitions of the lifecycle", "skipped states", "unknown statuses (noted)"],
 )
 def _moves_along(created: Exchange, polled: list[Exchange]) -> Iterator[Finding]:
-    yield from moves([created, *polled])
+    yield from moves("bg.transition", [created, *polled])
 
 
 @_BACKGROUND.check(
@@ -239,14 +232,9 @@ def _body(exchange: Exchange) -> dict[str, object]:
         return {}
 
 
-def moves(history: Sequence[Exchange]) -> Iterator[Finding]:
+def moves(rule: str, history: Sequence[Exchange]) -> Iterator[Finding]:
     """Yield a finding for every two consecutive statuses that the lifecycle does not allow."""
     statuses = [status for status in map(status_of, history) if status]
     if not statuses:
         raise Unmet("no answer showed a status")
-    for before, after in pairwise(statuses):
-        allowed = may_follow(before, after)
-        if allowed is None:
-            yield noted("an unknown status", actual=f"{before} → {after}")
-        elif not allowed:
-            yield broken("a transition outside the lifecycle", expected=f"what may follow {before}", actual=after)
+    yield from judge_changes(statuses, rule)

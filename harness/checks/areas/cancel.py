@@ -14,20 +14,26 @@ from harness.checks.vocabulary.expect import (
     CLIENT_ERROR,
     SUCCESS,
     at,
-    briefly,
     broken,
     ended,
     expect_interaction,
+    expect_reply,
     expect_status,
     interaction_in,
-    noted,
     of_rule,
     shown,
 )
 from harness.checks.vocabulary.polling import appear, id_of, need_id, opened, polls, settle, status_of
 from harness.checks.vocabulary.stored import HELLO, UNKNOWN_ID
-from harness.checks.vocabulary.stream_events import completion, events_in, expect_stream, of_kind
-from harness.contract.data.output import output_steps
+from harness.checks.vocabulary.stream_events import events_in, expect_stream
+from harness.contract.judge.agreement import (
+    judge_cancelled,
+    judge_cancelled_end,
+    judge_identity,
+    judge_stays,
+    judge_unchanged,
+)
+from harness.contract.judge.ends import judge_cancel_answer, judge_late_cancel
 from harness.contract.requests import Target, segment
 from harness.kit.actions import Exchanges, Finish, Read, Send, Steps, Wait, stopped
 from harness.kit.check import exercise
@@ -102,13 +108,9 @@ def a_cancel_of_nothing(t: Target) -> Steps:
 def _can_be_cancelled(run: Exchange, held: bool, cancelled: Exchange, polled: list[Exchange]) -> Iterator[Finding]:
     if cancelled.status in CLIENT_ERROR and not held:
         _excuse_a_lost_race(cancelled, polled)
-    yield from expect_status(cancelled, accepts=SUCCESS)
-    if cancelled.status not in SUCCESS:
-        return
-    if not status_of(cancelled):
-        yield broken("the answer is no interaction", expected="an object with a status", actual=shown(cancelled))
-    elif id_of(cancelled) not in ("", id_of(run)):
-        yield broken("the answer is another interaction", expected=id_of(run), actual=id_of(cancelled))
+    yield from expect_reply("cancel.ok", cancelled)
+    if cancelled.status in SUCCESS:
+        yield from judge_cancel_answer(cancelled, id_of(run))
 
 
 @_CANCEL.check(
@@ -139,7 +141,7 @@ def _is_seen(held: bool, cancelled: Exchange, polled: list[Exchange]) -> Iterato
         return
     if not held:
         _excuse_a_lost_race(cancelled, polled)
-    yield broken("GET never shows the cancel", expected="cancelled", actual=shown(polled[-1]))
+    yield from judge_cancelled(status_of(polled[-1]))
 
 
 @_CANCEL.check(
@@ -154,9 +156,7 @@ def _stays_cancelled(polled: list[Exchange], later: Exchange) -> Iterator[Findin
     statuses = [status_of(answer) for answer in [*polled, later]]
     if "cancelled" not in statuses:
         raise Unmet("the run was never seen as cancelled")
-    for status in statuses[statuses.index("cancelled") :]:
-        if status and status != "cancelled":
-            yield broken("the run came back", expected="cancelled", actual=status)
+    yield from judge_stays(statuses)
 
 
 @_CANCEL.check(
@@ -170,8 +170,8 @@ def _stays_cancelled(polled: list[Exchange], later: Exchange) -> Iterator[Findin
 )
 def _can_be_read(run: Exchange, later: Exchange) -> Iterator[Finding]:
     yield from expect_interaction(later)
-    if later.status in SUCCESS and id_of(later) != id_of(run):
-        yield broken("another interaction", expected=id_of(run), actual=shown(later))
+    if later.status in SUCCESS:
+        yield from judge_identity("cancel.get-after", id_of(run), id_of(later))
 
 
 @_CANCEL.check(
@@ -188,13 +188,7 @@ def _stream_ends(stream: Exchange) -> Iterator[Finding]:
     if stream.ending.by is By.LIMIT:
         yield broken("the stream never ended", expected="an end after the cancel", actual=ended(stream))
         return
-    if of_kind(events, "error"):
-        return
-    end = completion(events)
-    if end is None:
-        yield broken("the stream ends without a word", expected="interaction.completed", actual="none")
-    elif end.get("status") != "cancelled":
-        yield broken("the stream ends otherwise", expected="cancelled", actual=briefly(end.get("status")))
+    yield from judge_cancelled_end(events)
 
 
 @_CANCEL.check(
@@ -221,7 +215,7 @@ def _again_is_harmless(again: Exchange) -> Iterator[Finding]:
     accepts=["any 4xx", "200 with the interaction unchanged"],
 )
 def _spares_the_foreground(foreground: Exchange) -> Iterator[Finding]:
-    yield from _refused_or_unchanged(foreground)
+    yield from _refused_or_unchanged("cancel.foreground", foreground)
 
 
 @_CANCEL.check(
@@ -233,7 +227,7 @@ def _spares_the_foreground(foreground: Exchange) -> Iterator[Finding]:
     accepts=["any 4xx", "200 with the interaction unchanged"],
 )
 def _spares_the_finished(settled: Exchange) -> Iterator[Finding]:
-    yield from _refused_or_unchanged(settled)
+    yield from _refused_or_unchanged("cancel.settled", settled)
 
 
 @_CANCEL.check(
@@ -245,7 +239,7 @@ def _spares_the_finished(settled: Exchange) -> Iterator[Finding]:
     accepts=["the same status and output before and after"],
 )
 def _leaves_the_result(before: Exchange, after: Exchange) -> Iterator[Finding]:
-    yield from at("after", _unchanged(before, after))
+    yield from at("after", _unchanged("cancel.keeps-result", before, after))
 
 
 @_CANCEL.check(
@@ -257,7 +251,8 @@ def _leaves_the_result(before: Exchange, after: Exchange) -> Iterator[Finding]:
     accepts=["the same status and output before and after"],
 )
 def _leaves_the_background_result(settled_before: Exchange, settled_after: Exchange) -> Iterator[Finding]:
-    yield from at("settled_after", _unchanged(settled_before, settled_after))
+    rule = "cancel.keeps-background-result"
+    yield from at("settled_after", _unchanged(rule, settled_before, settled_after))
 
 
 @_CANCEL.check(
@@ -269,7 +264,7 @@ def _leaves_the_background_result(settled_before: Exchange, settled_after: Excha
     accepts=["404", "400", "any other 4xx: non-strict"],
 )
 def _refuses_nothing(answer: Exchange) -> Iterator[Finding]:
-    yield from expect_status(answer, accepts={400, 404}, tolerates=CLIENT_ERROR)
+    yield from expect_reply("cancel.unknown", answer)
 
 
 @_CANCEL.check(
@@ -301,21 +296,12 @@ def _excuse_a_lost_race(cancelled: Exchange, polled: list[Exchange]) -> None:
         raise Unmet(f"the run ended as {status} before the cancel came", race_lost=True)
 
 
-def _refused_or_unchanged(answer: Exchange) -> Iterator[Finding]:
-    yield from expect_status(answer, accepts={*SUCCESS, *CLIENT_ERROR})
-    if status_of(answer) == "cancelled":
-        yield broken("a run that was over is answered as cancelled", expected="a refusal", actual=shown(answer))
-    elif answer.status in SUCCESS and not status_of(answer):
-        yield noted("accepted without an interaction", expected="a refusal", actual=shown(answer))
+def _refused_or_unchanged(rule: str, answer: Exchange) -> Iterator[Finding]:
+    yield from expect_reply(rule, answer)
+    yield from judge_late_cancel(rule, answer)
 
 
-def _unchanged(before: Exchange, after: Exchange) -> Iterator[Finding]:
+def _unchanged(rule: str, before: Exchange, after: Exchange) -> Iterator[Finding]:
     old = interaction_in(before)
     yield from expect_interaction(after)
-    new = interaction_in(after)
-    if old.get("status") != new.get("status"):
-        was, became = briefly(old.get("status")), briefly(new.get("status"))
-        yield broken("the status changed", expected=was, actual=became)
-    if output_steps(old) != output_steps(new):
-        was, became = briefly(output_steps(old)), briefly(output_steps(new))
-        yield broken("the output changed", expected=was, actual=became)
+    yield from judge_unchanged(rule, old, interaction_in(after))

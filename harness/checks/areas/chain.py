@@ -11,24 +11,24 @@ from typing import Any
 from harness.checks.capabilities import new_registry
 from harness.checks.vocabulary.background_runs import begin, let_go
 from harness.checks.vocabulary.expect import (
-    CLIENT_ERROR,
     SUCCESS,
     at,
     briefly,
     broken,
     expect_interaction,
+    expect_reply,
     expect_status,
     interaction_in,
     shown,
 )
 from harness.checks.vocabulary.polling import appear, expect_id, id_of, need_id, settle, status_of
 from harness.checks.vocabulary.stored import HELLO, UNKNOWN_ID
-from harness.contract.data.output import output_steps, steps_of
+from harness.contract.data.output import output_steps
+from harness.contract.judge.agreement import judge_echo, judge_own_id, judge_own_steps
 from harness.contract.requests import Target
 from harness.kit.actions import Exchanges, Send, Steps, stopped
 from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
-from harness.outcome.words import counted
 from harness.wire import Exchange
 
 _CHAIN = new_registry()
@@ -105,12 +105,9 @@ def _said(text: str) -> dict[str, Any]:
 def _can_be_continued(parent: Exchange, child: Exchange) -> Iterator[Finding]:
     if status_of(parent) != "completed":
         raise Unmet(f"the parent ended as {status_of(parent)!r}, not completed")
-    yield from expect_status(child, accepts=SUCCESS)
-    if child.status not in SUCCESS:
-        return
-    if id_of(child) in ("", id_of(parent)):
-        actual = "the parent's" if id_of(child) else "none"
-        yield broken("the second turn has no id of its own", expected="a new id", actual=actual)
+    yield from expect_reply("chain.ok", child)
+    if child.status in SUCCESS:
+        yield from judge_own_id("chain.ok", id_of(child), id_of(parent))
 
 
 @_CHAIN.check(
@@ -148,9 +145,7 @@ def _names_its_parent(parent: Exchange, child: Exchange, child_read: Exchange | 
     bodies = [interaction_in(child)]
     if child_read is not None and child_read.status in SUCCESS:
         bodies.append(interaction_in(child_read))
-    named = [body.get("previous_interaction_id") for body in bodies]
-    if id_of(parent) not in named:
-        yield broken("the parent is not named", expected=id_of(parent), actual=briefly(named))
+    yield from judge_echo(id_of(parent), bodies)
 
 
 @_CHAIN.check(
@@ -178,15 +173,7 @@ def _carries_history(parent: Exchange, child: Exchange) -> Iterator[Finding]:
     about="child",
 )
 def _answers_its_own_steps(parent: Exchange, child: Exchange) -> Iterator[Finding]:
-    inherited, own = steps_of(interaction_in(parent)), steps_of(interaction_in(child))
-    if inherited and len(own) > len(inherited) and own[: len(inherited)] == inherited:
-        yield broken(
-            "the answer begins with the parent's steps",
-            expected="new output only",
-            actual=counted(len(own), "step"),
-        )
-    if own and own[0].get("type") == "user_input":
-        yield broken("the answer begins with input", expected="output steps", actual="user_input")
+    yield from judge_own_steps(interaction_in(parent), interaction_in(child))
 
 
 @_CHAIN.check(
@@ -239,7 +226,7 @@ def _may_branch(child: Exchange, sibling: Exchange) -> Iterator[Finding]:
 def _not_while_running(early: Exchange, look: Exchange) -> Iterator[Finding]:
     if early.status in SUCCESS and status_of(look) != "in_progress":
         raise Unmet("the run was not seen in progress after it was chained to", race_lost=True)
-    yield from expect_status(early, accepts={400}, tolerates=CLIENT_ERROR)
+    yield from expect_reply("chain.running", early)
 
 
 @_CHAIN.check(
@@ -251,7 +238,7 @@ def _not_while_running(early: Exchange, look: Exchange) -> Iterator[Finding]:
     accepts=["2xx and an id"],
 )
 def _once_it_is_over(late: Exchange) -> Iterator[Finding]:
-    yield from expect_status(late, accepts=SUCCESS)
+    yield from expect_reply("chain.after-settled", late)
     yield from expect_id(late)
 
 
@@ -264,7 +251,7 @@ def _once_it_is_over(late: Exchange) -> Iterator[Finding]:
     accepts=["404", "400", "any other 4xx: non-strict"],
 )
 def _refuses_an_unknown_parent(answer: Exchange) -> Iterator[Finding]:
-    yield from expect_status(answer, accepts={400, 404}, tolerates=CLIENT_ERROR)
+    yield from expect_reply("chain.unknown", answer)
 
 
 @_CHAIN.check(

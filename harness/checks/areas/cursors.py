@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from harness.checks.areas.resume import Resumed, a_finished_run_resumed
 from harness.checks.capabilities import new_registry
 from harness.checks.vocabulary.background_runs import whole
-from harness.checks.vocabulary.expect import CLIENT_ERROR, SUCCESS, broken, expect_status, shown
+from harness.checks.vocabulary.expect import CLIENT_ERROR, SUCCESS, broken, expect_reply, expect_status, shown
 from harness.checks.vocabulary.stored import UNKNOWN_ID
 from harness.checks.vocabulary.stream_diff import Rest, compare
-from harness.checks.vocabulary.stream_events import events_in, expect_stream, is_stream, of_kind, of_the_run
+from harness.checks.vocabulary.stream_events import events_in, expect_stream, is_stream, of_kind
+from harness.contract.judge.run_events import is_of_the_run
 from harness.contract.requests import Target
 from harness.kit.actions import Steps
 from harness.kit.check import exercise
@@ -67,7 +68,7 @@ def _ends_at_the_end(last: Exchange) -> Iterator[Finding]:
     if not is_stream(last):
         yield broken("something else than events came", expected="a stream or nothing", actual=shown(last))
         return
-    events = [event for event in events_in(last) if of_the_run(event)]
+    events = [event for event in events_in(last) if is_of_the_run(event)]
     if len(events) > len(of_kind(events, "interaction.completed")) or len(events) > 1:
         yield broken("events came after the final one", expected="the completion at most", actual=f"{len(events)}")
 
@@ -88,8 +89,8 @@ def _answers_a_bad_cursor(first: Exchange, bad_cursor: Exchange) -> Iterator[Fin
     if not is_stream(bad_cursor):
         yield broken("something else than events came", expected="a stream or a refusal", actual=shown(bad_cursor))
         return
-    events = [event for event in events_in(bad_cursor) if of_the_run(event)]
-    if not of_kind(events, "error") and len(events) < len([e for e in events_in(first) if of_the_run(e)]):
+    events = [event for event in events_in(bad_cursor) if is_of_the_run(event)]
+    if not of_kind(events, "error") and len(events) < len([e for e in events_in(first) if is_of_the_run(e)]):
         yield broken(
             "an unknown cursor brings a part of the stream and no error",
             expected="a refusal, an error event, or everything",
@@ -106,6 +107,4 @@ def _answers_a_bad_cursor(first: Exchange, bad_cursor: Exchange) -> Iterator[Fin
     accepts=["404", "400", "an error event"],
 )
 def _refuses_an_unknown_id(answer: Exchange) -> Iterator[Finding]:
-    yield from expect_status(answer, accepts={*SUCCESS, 400, 404}, tolerates=CLIENT_ERROR)
-    if answer.status in SUCCESS and (not is_stream(answer) or not of_kind(events_in(answer), "error")):
-        yield broken("an unknown interaction is streamed", expected="404 or an error event", actual=shown(answer))
+    yield from expect_reply("resume.unknown", answer)

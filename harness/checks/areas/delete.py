@@ -10,19 +10,17 @@ from collections.abc import Iterator
 from harness.checks.capabilities import new_registry
 from harness.checks.vocabulary.background_runs import LONG
 from harness.checks.vocabulary.expect import (
-    CLIENT_ERROR,
     SUCCESS,
     asked,
     at,
     broken,
     expect_interaction,
-    expect_status,
-    lenient,
+    expect_reply,
     shown,
 )
 from harness.checks.vocabulary.polling import id_of, need_id, settled, vanish
 from harness.checks.vocabulary.stored import UNKNOWN_ID, a_stored_interaction, several_interactions
-from harness.contract import read
+from harness.contract.judge.ends import judge_deleted
 from harness.contract.requests import Target
 from harness.kit.actions import Send, Steps
 from harness.kit.check import exercise
@@ -42,9 +40,8 @@ CHECKS = _DELETE.checks
     accepts=["2xx with {} or no body", "2xx with any other body (non-strict)"],
 )
 def _deletes(deleted: Exchange) -> Iterator[Finding]:
-    yield from expect_status(deleted, accepts=SUCCESS)
-    if deleted.status in SUCCESS and deleted.body.strip() and read(deleted).json != {}:
-        yield lenient("the answer says more than it has to", expected="{} or no body", actual=shown(deleted))
+    yield from expect_reply("del.ok", deleted)
+    yield from judge_deleted(deleted)
 
 
 @_DELETE.check(
@@ -57,7 +54,7 @@ def _deletes(deleted: Exchange) -> Iterator[Finding]:
 )
 def _is_gone(deleted: Exchange, gone: list[Exchange]) -> Iterator[Finding]:
     _need_deleted(deleted)
-    yield from at(f"gone[{len(gone) - 1}]", expect_status(gone[-1], accepts={404}))
+    yield from at(f"gone[{len(gone) - 1}]", expect_reply("del.gone", gone[-1]))
 
 
 @_DELETE.check(
@@ -70,10 +67,7 @@ def _is_gone(deleted: Exchange, gone: list[Exchange]) -> Iterator[Finding]:
 )
 def _is_gone_as_a_stream(deleted: Exchange, gone_stream: Exchange) -> Iterator[Finding]:
     _need_deleted(deleted)
-    kinds = [event.get("event_type") for event in read(gone_stream).events]
-    told = bool(kinds) and all(kind == "error" for kind in kinds)
-    if gone_stream.status not in SUCCESS or not told:
-        yield from at("gone_stream", expect_status(gone_stream, accepts={404}, tolerates=CLIENT_ERROR))
+    yield from at("gone_stream", expect_reply("del.gone-stream", gone_stream))
 
 
 @_DELETE.check(
@@ -86,7 +80,7 @@ def _is_gone_as_a_stream(deleted: Exchange, gone_stream: Exchange) -> Iterator[F
 )
 def _deletes_twice(deleted: Exchange, deleted_again: Exchange) -> Iterator[Finding]:
     _need_deleted(deleted)
-    yield from at("deleted_again", expect_status(deleted_again, accepts={*SUCCESS, 404}, tolerates={410}))
+    yield from at("deleted_again", expect_reply("del.twice", deleted_again))
 
 
 @_DELETE.check(
@@ -99,7 +93,7 @@ def _deletes_twice(deleted: Exchange, deleted_again: Exchange) -> Iterator[Findi
 )
 def _cannot_be_continued(deleted: Exchange, chained: Exchange) -> Iterator[Finding]:
     _need_deleted(deleted)
-    yield from at("chained", expect_status(chained, accepts={400, 404}, tolerates=CLIENT_ERROR))
+    yield from at("chained", expect_reply("del.chain-after", chained))
 
 
 @_DELETE.check(
@@ -133,7 +127,7 @@ def an_unknown_id_deleted(t: Target) -> Steps:
     accepts=["404", "400 to what is not one of the target's ids (noted)", "2xx (noted)"],
 )
 def _deletes_nothing(unknown: Exchange) -> Iterator[Finding]:
-    yield from expect_status(unknown, accepts={404}, notes={400, *SUCCESS})
+    yield from expect_reply("del.unknown", unknown)
 
 
 @exercise(requests=3, interactions=1)
@@ -156,8 +150,7 @@ def a_running_one_deleted(t: Target) -> Steps:
     accepts=["2xx, then 404", "400 or 409", "another 4xx (non-strict)"],
 )
 def _stops_or_refuses(deleted: Exchange, gone: list[Exchange]) -> Iterator[Finding]:
-    accepted = {*SUCCESS, 400, 409}
-    yield from at("deleted", expect_status(deleted, accepts=accepted, tolerates=CLIENT_ERROR))
+    yield from at("deleted", expect_reply("del.running", deleted))
     if deleted.status in SUCCESS and gone[-1].status != 404:
         last = f"gone[{len(gone) - 1}]"
         yield broken("the deleted run is still there", expected="404", actual=shown(gone[-1])).at(exchange=last)

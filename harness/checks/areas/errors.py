@@ -5,7 +5,6 @@ Layer 2. Every request here is refused by a conforming target before a model run
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
 from functools import partial
@@ -18,7 +17,6 @@ from harness.checks.vocabulary.expect import (
     TOO_MANY,
     among,
     answered,
-    asked,
     at,
     broken,
     expect_status,
@@ -27,6 +25,7 @@ from harness.checks.vocabulary.expect import (
 )
 from harness.checks.vocabulary.stored import UNKNOWN_ID, WRONG_KEY, all_of
 from harness.contract import read
+from harness.contract.judge.answer import judge_error_shape, judge_leaks
 from harness.contract.requests import KEY_HEADER, Target
 from harness.kit.actions import Send, Steps
 from harness.kit.check import exercise
@@ -35,14 +34,6 @@ from harness.wire import Exchange
 
 _ERRORS = new_registry()
 CHECKS = _ERRORS.checks
-
-TRACE = re.compile(
-    rb"Traceback \(most recent call last\)|\n\s+at [\w.$<>]+ ?\(|File \\?\"[^\"]+\\?\", line \d+|goroutine \d+ \["
-)
-"""The first lines of Python, JavaScript, Java and Go stack traces, in JSON strings too."""
-
-LEAKABLE = 8
-"""The shortest key to look for in errors; a shorter one might occur in any text."""
 
 
 @exercise(requests=12, front_end=True)
@@ -153,18 +144,7 @@ def _knows_its_routes(unknown_route: Exchange) -> Iterator[Finding]:
     everywhere=True,
 )
 def _shapes_errors(errors: list[Exchange]) -> Iterator[Finding]:
-    yield from among("errors", errors, _misshapen)
-
-
-def _misshapen(answer: Exchange) -> Iterator[Finding]:
-    if read(answer).json is None:
-        yield broken(
-            f"the error that answers {asked(answer)} is no JSON",
-            expected='{"error": {"code", "message"}}',
-            actual=shown(answer),
-        )
-    else:
-        yield from of_rule("err.shape", answer)
+    yield from among("errors", errors, judge_error_shape)
 
 
 @_ERRORS.check(
@@ -205,15 +185,7 @@ def _keeps_secrets(errors: list[Exchange], unknown_route: Exchange, wrong_key: E
 
 
 def _leaks(answer: Exchange) -> Iterator[Finding]:
-    key = answered(answer).request.headers.get(KEY_HEADER).encode()
-    if len(key) >= LEAKABLE and key in answer.body:
-        yield broken(f"the error that answers {asked(answer)} repeats the caller's key")
-    trace = TRACE.search(answer.body)
-    if trace:
-        yield broken(
-            f"the error that answers {asked(answer)} shows a stack trace",
-            actual=trace.group().decode("utf-8", "replace").strip(),
-        )
+    yield from judge_leaks(answered(answer), answer.request.headers.get(KEY_HEADER))
 
 
 @exercise(requests=1)

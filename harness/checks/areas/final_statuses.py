@@ -76,7 +76,7 @@ def _says_that_it_waits(queued: bool, history: list[Exchange]) -> Iterator[Findi
         if not queued:
             raise Unmet("no run was queued", race_lost=True)
         yield broken("a queued run was never seen as one", expected="queued", actual=shown(history[0]))
-    yield from moves(history)
+    yield from moves("bg.queued", history)
     if not settled(history[-1]):
         yield broken("a queued run never settled", expected="a settled status", actual=shown(history[-1]))
 

@@ -18,30 +18,26 @@ from harness.checks.vocabulary.expect import (
     at,
     briefly,
     broken,
-    ended,
     expect_interaction,
     expect_object,
-    lenient,
-    noted,
     shown,
 )
 from harness.checks.vocabulary.polling import appear_as, id_of
 from harness.checks.vocabulary.stored import HELLO, a_stored_interaction
 from harness.checks.vocabulary.streamed import streams_of_all_kinds
 from harness.contract import read
+from harness.contract.judge.answer import judge_json_type, judge_json_valid, judge_length, judge_stream_label
 from harness.contract.requests import Target
 from harness.kit.actions import Exchanges, Send, Steps
 from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
-from harness.wire import By, Exchange, How, Length, Request
+from harness.wire import Exchange, Request
 
 _HTTP = new_registry()
 CHECKS = _HTTP.checks
 
 _OLD = "2026-05-07"
 """The revision that had `outputs` instead of `steps`; removed in June 2026."""
-
-_CUT = frozenset({How.FIN, How.RST, How.BAD_HTTP})
 
 
 @_HTTP.check(
@@ -52,17 +48,7 @@ _CUT = frozenset({How.FIN, How.RST, How.BAD_HTTP})
     accepts=["application/json with any parameters", "no body at all"],
 )
 def _labels_json(answers: list[Exchange]) -> Iterator[Finding]:
-    yield from _of_those_heard(answers, _mislabelled)
-
-
-def _mislabelled(answer: Exchange) -> Iterator[Finding]:
-    if answer.body[:64].lstrip()[:1] in (b"{", b"[") and answer.headers.media_type() != "application/json":
-        label = answer.headers.get("content-type") or "(none)"
-        yield broken(
-            f"the JSON that answers {asked(answer)} has another label",
-            expected="content-type: application/json",
-            actual=label,
-        )
+    yield from _of_those_heard(answers, judge_json_type)
 
 
 @_HTTP.check(
@@ -73,19 +59,7 @@ def _mislabelled(answer: Exchange) -> Iterator[Finding]:
     accepts=["any JSON value", "an empty body where there is nothing to say"],
 )
 def _parses(answers: list[Exchange]) -> Iterator[Finding]:
-    yield from _of_those_heard(answers, _unparsable)
-
-
-def _unparsable(answer: Exchange) -> Iterator[Finding]:
-    if not answer.body or answer.truncated or answer.headers.media_type() != "application/json":
-        return
-    fault = read(answer).json_fault
-    if fault == "depth":
-        yield noted("JSON nested too deep to be judged")
-    elif fault == "surrogate":
-        yield lenient(f"half of a surrogate pair in what answers {asked(answer)}", actual=shown(answer))
-    elif fault:
-        yield broken(f"what answers {asked(answer)} does not parse ({fault})", actual=shown(answer))
+    yield from _of_those_heard(answers, judge_json_valid)
 
 
 @_HTTP.check(
@@ -99,9 +73,7 @@ def _unparsable(answer: Exchange) -> Iterator[Finding]:
 def _labels_stream(text: Exchange) -> Iterator[Finding]:
     if answered(text).status not in SUCCESS:
         raise Unmet(f"the streaming create was refused: {shown(text)}")
-    if text.headers.media_type() != "text/event-stream":
-        found = text.headers.get("content-type") or "(none)"
-        yield broken("a stream under another label", expected="content-type: text/event-stream", actual=found)
+    yield from judge_stream_label(text)
 
 
 @_HTTP.check(
@@ -112,16 +84,7 @@ def _labels_stream(text: Exchange) -> Iterator[Finding]:
     accepts=["Content-Length", "chunked coding", "the end of the connection where neither was announced"],
 )
 def _lengths_agree(answers: list[Exchange]) -> Iterator[Finding]:
-    yield from _of_those_heard(answers, _misframed)
-
-
-def _misframed(answer: Exchange) -> Iterator[Finding]:
-    promised = answer.framing.size if isinstance(answer.framing, Length) else None
-    if answer.status is not None and answer.ending.by is By.SERVER and answer.ending.how in _CUT:
-        yield broken(f"the answer to {asked(answer)} ends before its framing says so", actual=ended(answer))
-    elif answer.complete and promised is not None and not _coding(answer) and promised != answer.size:
-        sizes = {"expected": f"{promised} bytes", "actual": f"{answer.size} bytes"}
-        yield broken(f"Content-Length and body disagree in the answer to {asked(answer)}", **sizes)
+    yield from _of_those_heard(answers, judge_length)
 
 
 def _coding(answer: Exchange) -> str:

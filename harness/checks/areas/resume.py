@@ -14,7 +14,7 @@ from harness.checks.vocabulary.background_runs import whole
 from harness.checks.vocabulary.expect import at, broken
 from harness.checks.vocabulary.polling import Part, need_id, opened
 from harness.checks.vocabulary.stored import HELLO
-from harness.checks.vocabulary.stream_diff import Rest, additions, compare, cuts, leniencies, losses, same_event
+from harness.checks.vocabulary.stream_diff import Rest, additions, compare, cuts, leniencies, losses
 from harness.checks.vocabulary.stream_events import (
     Event,
     completion,
@@ -22,10 +22,11 @@ from harness.checks.vocabulary.stream_events import (
     events_in,
     expect_stream,
     is_stream,
-    of_the_run,
     stream_id,
 )
 from harness.contract import read
+from harness.contract.judge.agreement import judge_identity
+from harness.contract.judge.run_events import is_of_the_run, is_same_event
 from harness.contract.requests import Target
 from harness.kit.actions import Exchanges, Finish, Send, Steps, stopped
 from harness.kit.check import exercise
@@ -138,9 +139,8 @@ def _is_the_one_asked_for(asked_for: str, first: Exchange, replay: Exchange) -> 
     if not any(told.values()):
         raise Unmet("no event names its interaction")
     for name, found in told.items():
-        if found and found != asked_for:
-            stray = broken("the events are of another interaction", expected=asked_for, actual=found)
-            yield stray.at(exchange=name)
+        if found:
+            yield from at(name, judge_identity("resume.same-id", asked_for, found))
 
 
 @_RESUME.check(
@@ -264,9 +264,9 @@ def _flaws(stream: Exchange) -> Iterator[Finding]:
 
 
 def _moved_ids(name: str, these: Sequence[Event], those: Sequence[Event]) -> Iterator[Finding]:
-    pairs = zip(filter(of_the_run, these), filter(of_the_run, those), strict=False)
+    pairs = zip(filter(is_of_the_run, these), filter(is_of_the_run, those), strict=False)
     for number, (one, other) in enumerate(pairs):
-        if same_event(one, other) and cursor(one) != cursor(other):
+        if is_same_event(one, other) and cursor(one) != cursor(other):
             yield broken(
                 f"an event has another id in {name}", expected=repr(cursor(one)), actual=repr(cursor(other))
             ).at(event=number)

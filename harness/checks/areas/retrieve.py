@@ -19,16 +19,17 @@ from harness.checks.vocabulary.expect import (
     broken,
     expect_interaction,
     expect_offered,
-    expect_status,
+    expect_reply,
     interaction_in,
     noted,
     of_rule,
-    shown,
 )
 from harness.checks.vocabulary.polling import appear, id_of, need_id
 from harness.checks.vocabulary.stored import HELLO, UNKNOWN_ID, a_stored_interaction
 from harness.contract import read
-from harness.contract.data.output import output_steps, steps_of
+from harness.contract.data.output import steps_of
+from harness.contract.judge.agreement import judge_identity, judge_same, judge_same_output
+from harness.contract.judge.replies import FOREIGN_CHAIN
 from harness.contract.requests import Target, segment
 from harness.contract.tables.lifecycle import is_settled
 from harness.kit.actions import Send, Steps
@@ -51,15 +52,12 @@ CHECKS = _RETRIEVE.checks
 def _reads(created: Exchange, reads: list[Exchange]) -> Iterator[Finding]:
     wanted = interaction_in(created).get("id")
     last = f"reads[{len(reads) - 1}]"
-    yield from at(last, expect_status(reads[-1], accepts={200}, tolerates=SUCCESS))
+    yield from at(last, expect_reply("get.ok", reads[-1]))
     if reads[-1].status not in SUCCESS:
         return
     body = read(reads[-1]).json
     found = body.get("id") if isinstance(body, dict) else None
-    if found != wanted:
-        yield broken("another id", expected=briefly(wanted), actual=briefly(found)).at(
-            exchange=last, pointer="$.id"
-        )
+    yield from at(last, judge_identity("get.ok", wanted, found))
     if len(reads) > 1:
         yield noted(f"the interaction could be read only at the attempt number {len(reads)}").at(exchange=last)
 
@@ -90,12 +88,7 @@ def _reads_the_same(got: Exchange, again: Exchange) -> Iterator[Finding]:
     one = _settled_body(got)
     yield from at("again", expect_interaction(again))
     other = interaction_in(again)
-    for field in ("status", "steps", "usage"):
-        if one.get(field) != other.get(field):
-            words = {"expected": briefly(one.get(field)), "actual": briefly(other.get(field))}
-            yield broken(f"the second read shows another {field}", **words).at(
-                exchange="again", pointer=f"$.{field}"
-            )
+    yield from at("again", judge_same("get.same", one, other, ("status", "steps", "usage")))
 
 
 @_RETRIEVE.check(
@@ -107,10 +100,8 @@ def _reads_the_same(got: Exchange, again: Exchange) -> Iterator[Finding]:
     accepts=["the same steps, with or without the caller's input before them"],
 )
 def _reads_what_was_created(created: Exchange, got: Exchange) -> Iterator[Finding]:
-    one, other = output_steps(_settled_body(created)), output_steps(interaction_in(got))
-    if one != other:
-        words = {"expected": briefly(one), "actual": briefly(other)}
-        yield broken("GET shows other output than POST", **words).at(exchange="got", pointer="$.steps")
+    one, other = _settled_body(created), interaction_in(got)
+    yield from at("got", judge_same_output("get.matches-post", one, other))
 
 
 @_RETRIEVE.check(
@@ -180,10 +171,7 @@ def an_unknown_id_read(t: Target) -> Steps:
     accepts=["404", "400 to what is not one of the target's ids (noted)", "another 4xx (non-strict)"],
 )
 def _knows_nothing_of_it(unknown: Exchange) -> Iterator[Finding]:
-    if unknown.status == 400:
-        yield noted("the id is refused for its form", expected="404", actual=shown(unknown))
-    else:
-        yield from expect_status(unknown, accepts={404}, tolerates=CLIENT_ERROR)
+    yield from expect_reply("get.unknown", unknown)
 
 
 @exercise(requests=1, interactions=1)
@@ -210,7 +198,7 @@ def an_unstored_interaction(t: Target) -> Steps:
 def _forgets(created: Exchange, got: list[Exchange]) -> Iterator[Finding]:
     yield from at("created", expect_offered(created))
     for answer in got:
-        yield from at("got[0]", expect_status(answer, accepts={404}, tolerates=CLIENT_ERROR))
+        yield from at("got[0]", expect_reply("store.false-get", answer))
 
 
 @_RETRIEVE.check(
@@ -224,7 +212,7 @@ def _continues_nothing(created: Exchange, chained: list[Exchange]) -> Iterator[F
     interaction_in(created)
     if not chained:
         raise Unmet("the unstored interaction has no id to continue")
-    yield from at("chained[0]", expect_status(chained[0], accepts={400, 404}, tolerates=CLIENT_ERROR))
+    yield from at("chained[0]", expect_reply("store.false-chain", chained[0]))
 
 
 @exercise(requests=1)
@@ -277,8 +265,8 @@ def _keeps_apart(
     looked: Exchange, chained: Exchange, cancelled: Exchange, deleted: Exchange, own: Exchange
 ) -> Iterator[Finding]:
     for name, answer in {"looked": looked, "cancelled": cancelled, "deleted": deleted}.items():
-        yield from at(name, expect_status(answer, accepts={403, 404}, tolerates=CLIENT_ERROR))
-    yield from at("chained", expect_status(chained, accepts={400, 403, 404}, tolerates=CLIENT_ERROR))
+        yield from at(name, expect_reply("store.isolation", answer))
+    yield from at("chained", expect_reply(FOREIGN_CHAIN, chained))
     yield from at("own", expect_interaction(own))
 
 

@@ -16,6 +16,7 @@ from harness.checks.vocabulary.expect import (
     at,
     broken,
     expect_interaction,
+    expect_reply,
     expect_status,
     interaction_in,
     of_rule,
@@ -34,9 +35,7 @@ from harness.checks.vocabulary.stream_events import (
     stream_id,
 )
 from harness.checks.vocabulary.streamed import Streams, streams_of_all_kinds
-from harness.contract import compare_steps
-from harness.contract.data.assembly import assembled
-from harness.contract.data.output import output_steps
+from harness.contract.judge.agreement import judge_assembled
 from harness.contract.rules import BY_ID
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
@@ -121,7 +120,7 @@ ELSEWHERE = frozenset(
         "stream.hangup",
     }
 )
-"""Rules of this area that are checked separately, below or in `harness.checks.areas.stream_timing`."""
+"""Rules of this area that are checked separately, below or in `harness.checks.streaming`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,9 +219,7 @@ def _equals_what_is_stored(streams: Streams, stored: Mapping[str, Exchange]) -> 
         yield from found
         if found:
             continue
-        steps = assembled(events_in(streams[name]))
-        for difference in compare_steps(steps, output_steps(interaction_in(answer))):
-            yield broken(f"assembled and stored steps differ: {difference}").at(exchange=place)
+        yield from at(place, judge_assembled(events_in(streams[name]), interaction_in(answer)))
 
 
 @_STREAM.check(
@@ -287,7 +284,7 @@ def _replays_the_foreground(text: Exchange, replay: Exchange | None) -> Iterator
     events = events_in(text)
     if replay is None:
         raise Unmet("the stream told no id to ask for")
-    yield from expect_status(replay, accepts=range(200, 500))
+    yield from expect_reply("resume.foreground", replay)
     if replay.status not in SUCCESS:
         return
     if not is_stream(replay):

@@ -16,6 +16,7 @@ from harness.checks.vocabulary.expect import (
     at,
     broken,
     expect_interaction,
+    expect_reply,
     expect_settled,
     expect_status,
     interaction_in,
@@ -24,6 +25,7 @@ from harness.checks.vocabulary.expect import (
 from harness.checks.vocabulary.polling import id_of
 from harness.checks.vocabulary.streamed import FORCED, WEATHER
 from harness.contract.data.output import output_steps
+from harness.contract.judge.agreement import judge_own_id
 from harness.contract.requests import Target
 from harness.kit.actions import Exchanges, Send, Steps, stopped
 from harness.kit.check import exercise
@@ -152,7 +154,7 @@ def _takes_it_without_tools(bare: Exchange) -> Iterator[Finding]:
     accepts=["400", "any other 4xx: non-strict"],
 )
 def _refuses_a_stray_result(wrong_id: Exchange) -> Iterator[Finding]:
-    yield from expect_status(wrong_id, accepts={400}, tolerates=CLIENT_ERROR)
+    yield from expect_reply("tool.result-bad-id", wrong_id)
 
 
 @_RESULTS.check(
@@ -164,7 +166,7 @@ def _refuses_a_stray_result(wrong_id: Exchange) -> Iterator[Finding]:
     accepts=["any 4xx"],
 )
 def _refuses_a_lone_result(orphan: Exchange) -> Iterator[Finding]:
-    yield from expect_status(orphan, accepts=CLIENT_ERROR)
+    yield from expect_reply("tool.result-orphan", orphan)
 
 
 @_RESULTS.check(
@@ -221,7 +223,6 @@ def _accepted_result(asked: Exchange, answer: Exchange) -> Iterator[Finding]:
     yield from expect_interaction(answer)
     if answer.status not in SUCCESS:
         return
-    if id_of(answer) == id_of(asked):
-        yield broken("the turn with the result has the id of the call's", expected="a new id", actual=id_of(asked))
+    yield from judge_own_id("", id_of(answer), id_of(asked))
     if calls_in(answer):
         yield noted("the model called again")

@@ -25,6 +25,7 @@ from harness.checks.vocabulary.streamed import FORCED, WEATHER, streams_of_all_k
 from harness.contract import compare_steps
 from harness.contract.data.assembly import assembled
 from harness.contract.data.output import output_steps
+from harness.contract.judge.agreement import CUT_SHORT, judge_waiting, pending_calls
 from harness.contract.requests import Target
 from harness.kit.actions import Exchanges, Send, Steps, stopped
 from harness.kit.check import exercise
@@ -44,16 +45,12 @@ ANSWERS: Mapping[str, Any] = {
 
 TIME: Mapping[str, Any] = {**WEATHER, "name": "get_time", "description": "The time of day in one place."}
 
-_CUT_SHORT = frozenset({"failed", "cancelled", "incomplete", "budget_exceeded"})
-
 Call = Mapping[str, Any]
 
 
 def calls_in(exchange: Exchange) -> list[dict[str, Any]]:
     """Return the pending function_call steps of an answer: those without a function_result in it."""
-    steps = output_steps(interaction_in(exchange))
-    done = [step.get("call_id") for step in steps if step.get("type") == "function_result"]
-    return [step for step in steps if step.get("type") == "function_call" and step.get("id") not in done]
+    return pending_calls(output_steps(interaction_in(exchange)))
 
 
 def first_call(exchange: Exchange) -> Call:
@@ -135,10 +132,10 @@ def _waits_for_the_result(asked: Exchange) -> Iterator[Finding]:
     yield from expect_offered(asked)
     if not calls_in(asked):
         raise Unmet(f"the model called no function: {shown(asked)}")
-    if status_of(asked) in _CUT_SHORT:
+    if status_of(asked) in CUT_SHORT:
         raise Unmet(f"the run ended as {status_of(asked)}, so nobody waits for the result")
-    if status_of(asked) != "requires_action":
-        yield broken("a call is pending", expected="requires_action", actual=status_of(asked) or shown(asked))
+    steps = output_steps(interaction_in(asked))
+    yield from judge_waiting("tool.requires-action", status_of(asked), steps)
 
 
 @_TOOLS.check(
@@ -278,8 +275,8 @@ def _stream_waits(tool: Exchange) -> Iterator[Finding]:
     end = completion(events_in(tool))
     if end is None:
         yield broken("no interaction.completed", expected="one with requires_action", actual="none")
-    elif end.get("status") != "requires_action":
-        yield broken("a call is pending", expected="requires_action", actual=briefly(end.get("status")))
+    else:
+        yield from judge_waiting("tool.stream-status", end.get("status"), _streamed_calls(tool))
 
 
 @_TOOLS.check(

@@ -6,29 +6,27 @@ Layer 2. Pure, and safe on anything a target may send. If a prerequisite of a ju
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from harness.contract import read
 from harness.contract.data.output import USER_INPUT, steps_of, text_of
-from harness.contract.tables.lifecycle import is_settled
+from harness.contract.judge.agreement import judge_settled
+from harness.contract.judge.replies import CLIENT_ERROR as CLIENT_ERROR
+from harness.contract.judge.replies import REPLIES, Reply
+from harness.contract.judge.replies import SUCCESS as SUCCESS
+from harness.contract.judge.wording import (
+    format_answer,
+    format_ending,
+    format_request,
+    format_statuses,
+    format_value,
+)
 from harness.outcome import Finding, Severity, Unmet
-from harness.outcome.words import shortened
 from harness.wire import Exchange
 
-CLIENT_ERROR = range(400, 500)
-SUCCESS = range(200, 300)
 TOO_MANY = 429
 OVERLOADED = 503
-
-_KEY = re.compile(r"([?&](?:key|access_token)=)[^&]*")
-
-_GZIP = b"\x1f\x8b"
-
-_MOST = 50
-"""If more statuses of one class are listed, a message names the class and the missing ones."""
 
 _MARKS = frozenset({"id", "status", "steps"})
 """An object with any of these fields counts as an interaction; other rules judge its content."""
@@ -63,28 +61,27 @@ def expect_status(
     for a 429, and for a 503 with an API error body if 503 is in none of the arguments: a target that limits our
     rate or is overloaded has not looked at the request.
     """
-    status = exchange.status
-    if status == TOO_MANY:
+    yield from _expect(exchange, Reply(accepts, tolerates, notes))
+
+
+def expect_reply(rule: str, exchange: Exchange) -> Iterator[Finding]:
+    """Like `expect_status`, with the statuses that the contract lists for a rule (`contract.judge.replies`)."""
+    yield from _expect(exchange, REPLIES[rule], rule)
+
+
+def _expect(exchange: Exchange, reply: Reply, code: str = "") -> Iterator[Finding]:
+    if exchange.status == TOO_MANY:
         raise Unmet(f"{asked(exchange)} was answered {TOO_MANY}: the target limits our rate")
-    spoken_of = status is None or status in accepts or status in tolerates or status in notes
-    if status == OVERLOADED and not spoken_of and read(exchange).error is not None:
+    unheard = exchange.status == OVERLOADED and reply.severity(OVERLOADED) is Severity.BROKEN
+    if unheard and read(exchange).error is not None:
         raise Unmet(f"{asked(exchange)} was answered {OVERLOADED}: the target is overloaded")
-    if status is None:
-        yield broken(f"no answer to {asked(exchange)}", expected=_listed(accepts), actual=ended(exchange))
-    elif status in accepts:
-        return
-    elif status in tolerates:
-        yield lenient(f"unusual answer to {asked(exchange)}", expected=_listed(accepts), actual=shown(exchange))
-    elif status in notes:
-        yield noted(f"unusual answer to {asked(exchange)}", expected=_listed(accepts), actual=shown(exchange))
-    else:
-        yield broken(f"wrong answer to {asked(exchange)}", expected=_listed(accepts), actual=shown(exchange))
+    yield from reply.judge(exchange, code)
 
 
 def expect_alive(exchange: Exchange, *, accepts: Container[int]) -> Iterator[Finding]:
     """Like `expect_status`, for a target that must have survived something: here a 503 breaks the rule."""
     if exchange.status == OVERLOADED:
-        yield broken(f"{asked(exchange)} finds nobody", expected=_listed(accepts), actual=shown(exchange))
+        yield broken(f"{asked(exchange)} finds nobody", expected=format_statuses(accepts), actual=shown(exchange))
     else:
         yield from expect_status(exchange, accepts=accepts)
 
@@ -130,9 +127,7 @@ def expect_offered(exchange: Exchange) -> Iterator[Finding]:
 
 def expect_settled(exchange: Exchange) -> Iterator[Finding]:
     """A status that is not settled breaks the rule. Raises `Unmet` if the answer is not an interaction."""
-    status = interaction_in(exchange).get("status")
-    if isinstance(status, str) and not is_settled(status):
-        yield broken("the run is not over", expected="a settled status", actual=status).at(pointer="$.status")
+    yield from judge_settled("", interaction_in(exchange))
 
 
 def interaction_in(exchange: Exchange) -> Mapping[str, Any]:
@@ -186,49 +181,19 @@ def code_of(exchange: Exchange) -> str:
 
 def asked(exchange: Exchange) -> str:
     """Format the request's method and target for a message; a key in the query is masked."""
-    target = _KEY.sub(r"\1…", exchange.request.target)
-    return f"{exchange.request.method} {_clip(target, 120)}"
+    return format_request(exchange)
 
 
 def shown(exchange: Exchange) -> str:
     """Format the status and the error or the beginning of the body, for a message."""
-    if exchange.status is None:
-        return ended(exchange)
-    error = read(exchange).error
-    if error is not None:
-        return f"{exchange.status} {_clip(': '.join(str(part) for part in error if part), 120)}"
-    if exchange.body.startswith(_GZIP) and "content-encoding" not in exchange.headers:
-        return f"{exchange.status} a body compressed with gzip, which no Content-Encoding says"
-    return f"{exchange.status} {_clip(exchange.body[:400].decode('utf-8', 'replace'), 80)}".rstrip()
+    return format_answer(exchange)
 
 
 def ended(exchange: Exchange) -> str:
     """Format how the answer ended, for a message."""
-    ending = exchange.ending
-    said = f"{ending.how} by {ending.by} {ending.at.replace('_', ' ')}"
-    return f"{said}: {ending.detail}" if ending.detail else said
+    return format_ending(exchange)
 
 
 def briefly(value: object) -> str:
     """Format a JSON value, shortened to fit a message; never raises, however deep or odd the value is."""
-    try:
-        return _clip(json.dumps(value, ensure_ascii=False), 120)
-    except (TypeError, ValueError, RecursionError):
-        return f"a {type(value).__name__} that cannot be shown"
-
-
-def _clip(text: str, size: int) -> str:
-    text = text.encode("utf-8", "replace").decode()  # a lone surrogate cannot be printed
-    return shortened(text, size)
-
-
-def _listed(statuses: Container[int]) -> str:
-    words: list[str] = []
-    for first in range(100, 600, 100):
-        listed = [status for status in range(first, first + 100) if status in statuses]
-        if len(listed) > _MOST:
-            missing = [str(status) for status in range(first, first + 100) if status not in statuses]
-            words.append(f"{first // 100}xx" + (f" but {', '.join(missing)}" if missing else ""))
-        else:
-            words += map(str, listed)
-    return " or ".join(words)
+    return format_value(value)

@@ -3,27 +3,21 @@
 Layer 2. Pure. Nothing is discarded or deduplicated as a client would do: the reference documents exclusive resume,
 so the exact rest is compared. Two lenient readings are distinguished from a loss: the event of the cursor repeated
 once, and deltas that are split differently but assemble to the same result. Events that belong to a connection and
-not to the run (`events.of_the_run`) are ignored on both sides.
+not to the run (`run_events.is_of_the_run`) are ignored on both sides.
 """
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.checks.vocabulary.expect import broken, lenient
-from harness.checks.vocabulary.stream_events import Event, cursor, inner, kind, of_the_run
+from harness.checks.vocabulary.stream_events import Event, cursor, kind
 from harness.contract.data.assembly import assembled
+from harness.contract.judge.run_events import is_of_the_run, shape_of
 from harness.outcome import Finding
 from harness.outcome.words import counted
-
-_NOT_COMPARED = frozenset({"event_id", "metadata"})
-"""Top-level fields of an event that may differ from one reading to another."""
-
-_ENVELOPES = {"interaction.created": ("id",), "interaction.completed": ("id", "status")}
-"""Fields to compare of the interaction in an event; in a replay others may show a later status or time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +42,12 @@ def compare(whole: Sequence[Event], at: int, came: Sequence[Event], *, had: Sequ
     `had` is what the reader had received until then, if `whole` is from another reading. The two may split their
     deltas differently, and `at` may then lie outside `whole`.
     """
-    due = {number: _shape(event) for number, event in enumerate(whole) if number > at and of_the_run(event)}
-    got = {number: _shape(event) for number, event in enumerate(came) if of_the_run(event)}
+    due = {number: shape_of(event) for number, event in enumerate(whole) if number > at and is_of_the_run(event)}
+    got = {number: shape_of(event) for number, event in enumerate(came) if is_of_the_run(event)}
     expected, actual = list(due.values()), list(got.values())
     if actual == expected:
         return Rest()
-    if 0 <= at < len(whole) and actual == [_shape(whole[at]), *expected]:
+    if 0 <= at < len(whole) and actual == [shape_of(whole[at]), *expected]:
         return Rest(repeated=True)
     if _same_result(whole, [*(whole[: at + 1] if had is None else had), *came]):
         return Rest(resplit=True)
@@ -72,11 +66,6 @@ def cuts(whole: Sequence[Event], limit: int) -> list[int]:
         return able
     stride = (len(able) - 1) / (limit - 1)
     return [able[round(place * stride)] for place in range(limit)]
-
-
-def same_event(one: Event, other: Event) -> bool:
-    """Return whether two events are equal, apart from fields that may differ between readings."""
-    return _shape(one) == _shape(other)
 
 
 def losses(name: str, whole: Sequence[Event], rest: Rest) -> Iterator[Finding]:
@@ -112,17 +101,6 @@ def leniencies(name: str, rest: Rest) -> Iterator[Finding]:
         yield lenient(f"{name} splits its deltas differently", expected="the same deltas", actual="others")
 
 
-def _shape(event: Event) -> str:
-    shown = {name: value for name, value in event.items() if name not in _NOT_COMPARED}
-    if (fields := _ENVELOPES.get(kind(event))) is not None:
-        interaction = inner(event, "interaction")
-        shown["interaction"] = {name: interaction.get(name) for name in fields}
-    try:
-        return json.dumps(shown, sort_keys=True)
-    except (TypeError, ValueError, RecursionError):
-        return f"an event of {kind(event)} that is too deep to compare"
-
-
 def _surplus(these: Mapping[int, str], those: Sequence[str]) -> list[int]:
     """Return the keys of the items in `these` that are missing from `those`; of equal items, the later ones."""
     left = Counter(those)
@@ -141,8 +119,8 @@ def _same_result(whole: Sequence[Event], read: Sequence[Event]) -> bool:
 
 
 def _frame(events: Sequence[Event]) -> list[str]:
-    return [_shape(event) for event in events if kind(event) != "step.delta" and of_the_run(event)]
+    return [shape_of(event) for event in events if kind(event) != "step.delta" and is_of_the_run(event)]
 
 
 def _steps(events: Sequence[Event]) -> str:
-    return _shape({"steps": assembled(events)})
+    return shape_of({"steps": assembled(events)})

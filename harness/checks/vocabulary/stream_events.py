@@ -12,7 +12,6 @@ from typing import Any, TypeAlias
 from harness.checks.vocabulary.expect import SUCCESS, answered, asked, broken, ended, expect_status, noted, shown
 from harness.contract import PROTOCOL, read
 from harness.contract.data import json_parse
-from harness.contract.tables.protocol import ERROR_EVENT, RUN_EVENTS
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange, Frame
 
@@ -62,17 +61,6 @@ def cursor(event: Mapping[str, Any]) -> str | None:
 def last_cursor(events: Sequence[Mapping[str, Any]]) -> str | None:
     """Return the cursor of a client that has seen exactly these events."""
     return next((found for event in reversed(events) if (found := cursor(event))), None)
-
-
-def of_the_run(event: Mapping[str, Any]) -> bool:
-    """Return whether an event belongs to the run, so that every reader must receive it.
-
-    A connection may have events of its own, which carry no cursor: heartbeats of an unlisted type, and empty
-    errors, which the live service was observed to send.
-    """
-    if cursor(event) or kind(event) in RUN_EVENTS:
-        return True
-    return kind(event) == ERROR_EVENT and bool(inner(event, "error"))
 
 
 def of_kind(events: Iterable[Event], event_type: str) -> list[Event]:

@@ -14,7 +14,7 @@ from typing import Any
 from harness.contract import read
 from harness.contract.requests import KEY_HEADER
 from harness.engine.search.failure import Failure, key_of
-from harness.engine.search.playing.answer import alone
+from harness.engine.search.playing.answer import judge_exchange
 from harness.engine.search.search_target import Place
 from harness.wire import Exchange, Headers, Request
 from harness.wire.secret_patterns import is_secret_header
@@ -79,7 +79,7 @@ def resend(place: Place, requests: Sequence[Template], engine: str) -> list[Fail
         for template in requests:
             exchange = world.send(_filled(template, ids, place.resolved.target.key, place.resolved.target.headers))
             ids.append(read(exchange).id or "")
-            for finding in alone(exchange, place.resolved.target.key):
+            for finding in judge_exchange(exchange, place.resolved.target.key):
                 if place.judged(finding):
                     failure = Failure(engine=engine, finding=finding, trail=tuple(world.trail))
                     found.setdefault(key_of(finding), failure)

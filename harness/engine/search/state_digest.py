@@ -16,8 +16,8 @@ from itertools import permutations
 from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any
 
+from harness.contract.judge.interaction_model import InteractionModel
 from harness.emulator import Emulator
-from harness.engine.search.playing.interaction_model import Known
 from harness.engine.search.world import World
 
 _IGNORED = frozenset({
@@ -119,7 +119,7 @@ def state(emulator: Emulator, world: World) -> bytes:
     return min(_digest(emulator, world, order) for order in permutations(world.interactions))
 
 
-def _digest(emulator: Emulator, world: World, order: Sequence[Known]) -> bytes:
+def _digest(emulator: Emulator, world: World, order: Sequence[InteractionModel]) -> bytes:
     walk = Canonical()
     walk.add(order)
     walk.add([reader for reader in world.readers if not reader.closed])

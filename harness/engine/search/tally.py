@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 
+from harness.contract.judge.answer import BUSY
 from harness.engine.search.failure import Broken, broken, key_of
-from harness.engine.search.playing.answer import BUSY
 from harness.engine.search.playing.operations_table import move
 from harness.engine.search.search_target import Muted
 from harness.engine.search.shrink import size

@@ -1,27 +1,46 @@
-"""One client of a target: what it knows, what it opened, and the trail of its exchanges.
+"""One client of a target: what it opened, and the trail of its exchanges.
 
-Layer 4. One `World` plays one history. It sends and remembers; it must not know which operations there are, which
-`moves` defines. It raises no error because of the target's behaviour. `settled_by_us` means that only our own
-requests advance a run (an emulator in this process), so there are no races. Without it, a promise about a run in
-progress is only judged if a second look shows that the run was still in progress.
+Layer 4. One `World` plays one history. It sends and remembers; the contract's `HistoryJudge` judges. It must not
+know which operations there are, which `moves` defines. It raises no error because of the target's behaviour.
+`settled_by_us` means that only our own requests advance a run (an emulator in this process): there are no races,
+and nothing lags behind.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from harness.checks.vocabulary.polling import pauses_within
+from harness.contract.judge.history_judge import PLAIN, HistoryJudge
+from harness.contract.judge.history_state import Intent
+from harness.contract.judge.interaction_model import InteractionModel
+from harness.contract.judge.timeline import PartialReading
 from harness.contract.requests import Target
 from harness.engine.cleanup import Ledger
-from harness.engine.search.playing.answer import alone
-from harness.engine.search.playing.interaction_model import Known, Reader
-from harness.outcome import Finding, Severity
+from harness.engine.search.playing.answer import is_accusation, judge_exchange
+from harness.outcome import Finding, Judgement
 from harness.strategies.operations import Operation
 from harness.wire import Driver, Exchange, LiveStream, Request
 
 
+@dataclass(eq=False, slots=True)
+class Reader:
+    """One stream that was opened and is read in parts.
+
+    `cursor` is the last one it saw before it was read to its end; `taken` counts the events that were judged.
+    """
+
+    of: InteractionModel
+    stream: LiveStream
+    reading: PartialReading
+    cursor: str | None = None
+    taken: int = 0
+    closed: bool = False
+
+
 class World:
-    """One client, what it knows, and the trail of its exchanges."""
+    """One client, what it opened, and the trail of its exchanges."""
 
     def __init__(
         self,
@@ -37,14 +56,18 @@ class World:
         self.able = able
         self.settled_by_us = settled_by_us
         self.same_input = same_input
-        self.interactions: list[Known] = []
+        self.judge = HistoryJudge(sole_client=True, deterministic=settled_by_us, stores="store" in able)
         self.readers: list[Reader] = []
-        self.ids: set[str] = set()
         self.trail: list[Exchange] = []
         self.played: list[Operation] = []
         self.ledger = Ledger()
         self.accepted = 0
         self.found: list[Finding] = []
+
+    @property
+    def interactions(self) -> list[InteractionModel]:
+        """What is known of each interaction, in the order of their creation."""
+        return self.judge.interactions
 
     def close(self) -> None:
         """Hang up all open streams."""
@@ -53,7 +76,7 @@ class World:
                 reader.closed = True
                 self.ledger.note(reader.stream.close())
 
-    def subject(self, operation: Operation) -> Known:
+    def subject(self, operation: Operation) -> InteractionModel:
         """The interaction that an operation refers to."""
         return self.interactions[operation.subject % len(self.interactions)]
 
@@ -66,9 +89,11 @@ class World:
         """The open streams; with `closed`, the closed ones as well."""
         return [reader for reader in self.readers if closed or not reader.closed]
 
-    def send(self, request: Request) -> Exchange:
-        """Send a request and judge its exchange on its own."""
-        return self.keep(self.driver.send(request))
+    def send(self, request: Request, intent: Intent = PLAIN) -> Exchange:
+        """Send a request, and judge its exchange on its own and by all that came before."""
+        exchange = self.keep(self.driver.send(request))
+        self.hear(self.judge.note(exchange, intent))
+        return exchange
 
     def open(self, request: Request) -> LiveStream:
         """Open a stream of events to be read in parts; retry while the interaction is not found yet."""
@@ -81,43 +106,33 @@ class World:
             stream = self.driver.open(request)
         return stream
 
+    def look(self, request: Request, wanted: Callable[[Exchange], bool], intent: Intent = PLAIN) -> Exchange:
+        """Look until the exchange is `wanted` or time is up, once where nothing can lag behind; judge the last."""
+        exchange = self.keep(self.driver.send(request))
+        for pause in self._patience():
+            if wanted(exchange) or exchange.status is None:
+                break
+            self.driver.wait(pause)
+            exchange = self.keep(self.driver.send(request))
+        self.hear(self.judge.note(exchange, intent))
+        return exchange
+
     def keep(self, exchange: Exchange) -> Exchange:
         """Record a finished exchange and judge it on its own."""
         self.trail.append(exchange)
         self.ledger.note(exchange)
         if exchange.succeeded:
             self.accepted += 1
-        self.found += alone(exchange, self.target.key)
+        self.found += judge_exchange(exchange, self.target.key)
         return exchange
 
-    def note(
-        self,
-        rule: str,
-        message: str,
-        expected: str = "",
-        actual: object = "",
-        severity: Severity = Severity.BROKEN,
-    ) -> None:
-        """Add a finding."""
-        self.found.append(Finding(rule, message, expected, str(actual)[:200], severity=severity))
-
-    def certain(self, known: Known) -> bool:
-        """Whether the last status seen still holds: only we advance a run, and we have not since that look."""
-        return self.settled_by_us and not known.read_on
+    def hear(self, judgement: Judgement) -> None:
+        """Add what a judgement accuses the target of."""
+        self.found += filter(is_accusation, judgement.findings)
 
     def another_key(self) -> str:
         """The key of another project, or one that belongs to none."""
         return self.target.other_key or "harness-wrong-key"
-
-    def patient(self, look: Callable[[], Exchange], wanted: Callable[[Exchange], bool]) -> Exchange:
-        """Look until the exchange is `wanted` or time is up; only once where nothing can lag behind."""
-        exchange = look()
-        for pause in self._patience():
-            if wanted(exchange) or exchange.status is None:
-                break
-            self.driver.wait(pause)
-            exchange = look()
-        return exchange
 
     def _patience(self) -> Iterator[float]:
         return pauses_within(0.0 if self.settled_by_us else self.target.gone_within)

@@ -14,9 +14,11 @@ from harness.cassette import CassetteError, Recording, Redactor
 from harness.cassette import load as load_cassette
 from harness.cli.main import main
 from harness.contract import StreamJudge, judge_history, judge_interaction, read
+from harness.contract.judge.history_judge import HistoryJudge
+from harness.contract.judge.history_state import Intent
 from harness.contract.tables.protocol import PROTOCOL
 from harness.emulator import Emulator
-from harness.engine.search.playing.answer import alone
+from harness.engine.search.playing.answer import judge_exchange
 from harness.faults import parse as parse_faults
 from harness.outcome import UsageFault
 from harness.strategies import create_requests, event_streams, interactions, splits
@@ -103,9 +105,12 @@ def test_exchanges_are_judged_whatever_they_hold(answers: list[tuple[int, str, b
     path = "/v1beta/interactions" + ("" if method == "POST" else "/v1_a")
     exchanges = [recorded(Request(method, path), *answer) for answer in answers]
     for exchange in exchanges:
-        list(alone(exchange, "some-secret-key"))
+        list(judge_exchange(exchange, "some-secret-key"))
         assert read(exchange) is read(exchange)
     judge_history([("one", exchange) for exchange in exchanges])
+    judge = HistoryJudge(sole_client=True)
+    for exchange in exchanges:
+        judge.note(exchange, Intent(legal=True, awaited=True))
 
 
 KNOWN_PATHS = (
@@ -136,7 +141,7 @@ def test_the_emulator_never_fails_and_always_answers_cleanly(calls: list[tuple[s
         assert exchange.status < 500, exchange.body
         assert exchange.complete
         if exchange.status >= 400:
-            assert list(alone(exchange, "a-long-enough-key")) == []
+            assert list(judge_exchange(exchange, "a-long-enough-key")) == []
 
 
 @quick
@@ -148,7 +153,7 @@ def test_what_the_schema_accepts_the_emulator_answers_by_the_contract(body: dict
     request = Request("POST", "/v1beta/interactions", headers, json.dumps(body).encode())
     exchange = ServiceDriver(emulator, emulator.clock).send(request)
     assert exchange.status in (200, 400, 404), exchange.body
-    assert list(alone(exchange, "")) == []
+    assert list(judge_exchange(exchange, "")) == []
 
 
 WORDS = (

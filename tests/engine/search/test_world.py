@@ -9,6 +9,7 @@ import pytest
 from harness.checks.capabilities import CAPABILITIES
 from harness.contract import PROTOCOL
 from harness.emulator import Emulator
+from harness.engine.search.playing.create_modes import UNKNOWN_ID
 from harness.engine.search.search_target import Place, play
 from harness.engine.targets import TargetOptions, embedded, embedded_settings
 from harness.wire import Request, Response
@@ -46,6 +47,7 @@ LEAST: dict[str, tuple[str, str]] = {
     "parent-mutated": ("create; poll; chain; poll", "get.same"),
     "one-child-only": ("create; chain; chain", "chain.ok"),
     "chain-same-id": ("create; chain", "create.id-unique"),
+    "chain-not-echoed": ("create; chain; poll 1", "chain.echo"),
     "chain-repeats-steps": ("create; chain", "chain.own-steps"),
     "chain-running-allowed": ("create background; chain", "chain.running"),
     "chain-running-crashes": ("create background; chain", "fuzz.no-5xx"),
@@ -106,6 +108,21 @@ def test_what_a_target_is_not_able_to_is_not_held_against_it() -> None:
     words = "create; poll; replay; chain; delete; create background; cancel; settle"
     assert play(place, history(words), "test") != []
     assert play(replace(place, able=place.able - {"store"}), history(words), "test") == []
+
+
+class _Formal(Emulator):
+    """An emulator that takes ids of a certain form only, and answers 400 to any other."""
+
+    def __call__(self, request: Request) -> Response:
+        if UNKNOWN_ID in request.target:
+            return Response.json(400, PROTOCOL.error_body(400, "invalid_request", "That is no id."))
+        return super().__call__(request)
+
+
+def test_what_a_check_accepts_is_accepted_here() -> None:
+    """A 400 to an id of another form is worth a note in the checks of unknown ids, so it is no failure here."""
+    place = Place(embedded(TargetOptions(), lambda: _Formal(embedded_settings())), frozenset(CAPABILITIES))
+    assert play(place, history("poll unknown; replay unknown; cancel unknown; delete unknown"), "test") == []
 
 
 class _Slow(Emulator):

@@ -13,7 +13,7 @@ from typing import Any
 
 from harness.engine.search.failure import key_of
 from harness.engine.search.openapi.exchanges import exchange_of
-from harness.engine.search.playing.answer import alone
+from harness.engine.search.playing.answer import judge_exchange
 from harness.engine.search.search_target import Place
 from harness.engine.traffic.deadline import MIN_TIMEOUT
 from harness.outcome import Finding
@@ -67,7 +67,7 @@ def harness_contract(ctx: Any, response: Any, case: Any) -> None:
     place = _places[-1]
     exchange = exchange_of(response.request, response, "")
     creates = exchange.request.method == "POST" and exchange.request.segments[-1] == "interactions"
-    for finding in alone(exchange, place.resolved.target.key):
+    for finding in judge_exchange(exchange, place.resolved.target.key):
         if place.judged(finding) and (creates or finding.rule not in ECHOED):
             raise _failure(finding, case)
 

@@ -10,11 +10,11 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from harness.contract.judge.answer import BUSY
 from harness.engine.cleanup import Ledger
 from harness.engine.search.failure import Failure, key_of
 from harness.engine.search.openapi.exchanges import exchange_of, unanswered
 from harness.engine.search.openapi.resources import Family
-from harness.engine.search.playing.answer import BUSY
 from harness.engine.search.rules import ANSWERED, SHAPE
 from harness.engine.search.search_target import Place
 from harness.outcome import Finding

@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from harness.contract.requests import Target
+from harness.contract.tables.refusals import REFUSALS, Own
+
 Json = dict[str, Any]
 
 UNKNOWN_ID = "v1_aGFybmVzcy11bmtub3duLWludGVyYWN0aW9u"
@@ -50,19 +53,23 @@ NEEDS: Mapping[str, frozenset[str]] = {
 }
 """The capabilities that a mode needs to be played."""
 
-ILLEGAL: Mapping[str, tuple[str, Json]] = {
-    "unstored-background": ("store.false-bg", {"store": False, "background": True}),
-    "no-author": ("create.model-xor-agent", {"model": None}),
-    "two-authors": ("create.both", {"agent": "antigravity-preview-09-2026"}),
-    "no-input": ("create.input-missing", {"input": None}),
-    "unknown-field": ("err.unknown-field", {"harness_unknown_field": 1}),
-    "wrong-type": ("err.wrong-type", {"input": 7}),
-    "unknown-model": ("err.unknown-model", {"model": "harness-no-such-model"}),
+ILLEGAL: Mapping[str, tuple[str, str]] = {
+    "unstored-background": ("store.false-bg", "refused"),
+    "no-author": ("create.model-xor-agent", "neither"),
+    "two-authors": ("create.both", "both"),
+    "no-input": ("create.input-missing", "no_input"),
+    "unknown-field": ("err.unknown-field", "unknown_field"),
+    "wrong-type": ("err.wrong-type", "number_input"),
+    "unknown-model": ("err.unknown-model", "unknown_model"),
 }
-"""For each illegal create, the rule that it must be refused and its changes to the plain body."""
+"""For each wrong create, the rule that it must be refused and the name of its changes in `tables/refusals`."""
 
-TOLERATED = frozenset({"unknown-model"})
-"""Illegal creates that a lenient target may accept: it maps every name to a model."""
+
+def wrong_changes(mode: str, target: Target) -> Json:
+    """The changes that a wrong create makes to the plain body."""
+    rule, name = ILLEGAL[mode]
+    own = {Own.MODEL: target.model, Own.AGENT: target.agent, Own.ENVIRONMENT: target.environment}
+    return dict(REFUSALS[rule].bodies({}, own))[name]
 
 
 def result_of(call_id: str, name: str) -> Json:

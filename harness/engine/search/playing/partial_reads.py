@@ -1,51 +1,41 @@
 """Plays streams that are read in parts: opened, dropped, resumed from a cursor, read by two, read to the end.
 
-Layer 4. The law is that of `streaming`: all parts belong to one sequence of events.
+Layer 4. The contract's `HistoryJudge` compares the parts: all of them belong to one sequence of events.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from harness.contract import PROTOCOL
+from harness.contract import PROTOCOL, read
 from harness.contract.data.json_parse import objects
-from harness.engine.search.playing import reads
-from harness.engine.search.playing.answer import says_nothing
-from harness.engine.search.playing.interaction_model import Known, Reader
-from harness.engine.search.streaming import absorb
-from harness.engine.search.world import World
+from harness.contract.judge.interaction_model import InteractionModel
+from harness.engine.search.world import Reader, World
 from harness.strategies.operations import Operation
-from harness.wire import Exchange
 
 
 def begin(world: World, operation: Operation) -> None:
     """Open the stream of an interaction from its first event and read `count` events."""
-    known = world.subject(operation)
-    if not known.there or not known.background:
+    model = world.subject(operation)
+    if not model.there or not model.background:
         return
-    _open(world, known, None, 0, operation.count or 1)
+    _open(world, model, None, operation.count or 1)
 
 
 def resume(world: World, operation: Operation) -> None:
     """Resume from the cursor of a reader, as a client does after a drop, and read `count` events."""
     earlier = world.reader(operation, closed=True)
-    if not earlier.of.there:
-        return
-    cursor = earlier.cursor
-    position = 0 if cursor is None else earlier.of.position_after(cursor)
-    _open(world, earlier.of, cursor, position, operation.count or 1)
+    if earlier.of.there:
+        _open(world, earlier.of, earlier.cursor, operation.count or 1)
 
 
-def _open(world: World, known: Known, cursor: str | None, position: int | None, count: int) -> None:
+def _open(world: World, model: InteractionModel, cursor: str | None, count: int) -> None:
     query: dict[str, Any] = {"stream": True} if cursor is None else {"stream": True, "last_event_id": cursor}
-    stream = world.open(world.target.get(known.id, **query))
+    stream = world.open(world.target.get(model.id, **query))
     if stream.status is None or stream.status >= 300:
-        answer = world.keep(stream.finish())
-        if not says_nothing(answer) and answer.status != 501:
-            rule = "resume.opens" if cursor is None else "resume.live"
-            world.note(rule, "no stream of an interaction that is there", "an event stream", answer.status)
+        world.hear(world.judge.refuse(model, cursor, world.keep(stream.finish())))
         return
-    reader = Reader(known, stream, position, cursor, cursor)
+    reader = Reader(model, stream, world.judge.open(model, cursor), cursor)
     world.readers.append(reader)
     _advance(world, reader, count)
 
@@ -69,30 +59,21 @@ def finish(world: World, operation: Operation) -> None:
 
 def _advance(world: World, reader: Reader, count: int) -> None:
     events = objects(frame.data for frame in reader.stream.read(count))
+    for event in events:
+        reader.cursor = PROTOCOL.cursor(event) or reader.cursor
     _take(world, reader, events)
     if reader.stream.ended:
         _finish(world, reader)
 
 
 def _take(world: World, reader: Reader, events: list[dict[str, Any]]) -> None:
-    reader.of.read_on = True
-    for event in events:
-        reader.cursor = PROTOCOL.cursor(event) or reader.cursor
-    if reader.position is None or not events or not reader.of.there:
-        return
-    resumed = reader.after is not None
-    findings, reader.position = absorb(
-        reader.of, reader.position, events, resumed=resumed, boundary=resumed and reader.fresh
-    )
-    reader.fresh = False
-    world.found += findings
+    reader.taken += len(events)
+    world.hear(world.judge.take(reader.of, reader.reading, events))
 
 
 def _finish(world: World, reader: Reader) -> None:
     reader.closed = True
-    answer: Exchange = world.keep(reader.stream.finish())
-    if answer.truncated or reader.position is None or not answer.ending.complete or not reader.of.there:
-        return
-    start = 0 if reader.after is None else reader.of.position_after(reader.after)
-    if start is not None:
-        reads.took_in(world, reader.of, start, answer)
+    exchange = world.keep(reader.stream.finish())
+    if not exchange.truncated:
+        _take(world, reader, read(exchange).events[reader.taken :])
+        world.hear(world.judge.finish(reader.of, reader.reading, exchange))

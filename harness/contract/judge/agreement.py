@@ -1,0 +1,231 @@
+"""Judges what several answers say about one interaction, or about two that belong together: it must agree.
+
+Layer 1, pure. One function per rule. Takes bodies that were already read, and never raises, whatever they hold.
+Must not know in which order answers came, nor who else uses the target; the caller knows whether both count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+from harness.contract.data.assembly import assembled
+from harness.contract.data.output import output_steps, steps_of
+from harness.contract.data.step_diff import compare_steps
+from harness.contract.judge.wording import format_value
+from harness.contract.tables.lifecycle import RUNNING, SETTLED, is_settled, may_follow
+from harness.contract.tables.protocol import COMPLETED_EVENT, ERROR_EVENT, PROTOCOL
+from harness.outcome import Finding, Severity, Where
+from harness.outcome.words import counted
+
+Body = Mapping[str, Any]
+Events = Sequence[Mapping[str, Any]]
+
+CUT_SHORT = frozenset({"failed", "cancelled", "incomplete", "budget_exceeded"})
+"""Statuses of a run that did not end in order, so that nobody waits for the result of its calls."""
+
+
+# --- identity and status
+
+
+def judge_identity(rule: str, asked: object, shown: object) -> Iterator[Finding]:
+    """The interaction that is shown must be the one that was asked for."""
+    if shown != asked:
+        actual = format_value(shown) if shown else "no id"
+        yield Finding(rule, "another interaction is shown", format_value(asked), actual, Where(pointer="$.id"))
+
+
+def judge_own_id(rule: str, own: str, other: str) -> Iterator[Finding]:
+    """An interaction that continues another must have an id that is not the other's."""
+    if own in ("", other):
+        actual = f"that of the other, {own}" if own else "none"
+        yield Finding(rule, "the turn has no id of its own", "a new id", actual)
+
+
+def judge_new_id(given: Container[object], identity: object) -> Iterator[Finding]:
+    """An id must not have been given before."""
+    if identity in given:
+        message = "an id was given before"
+        place = Where(pointer="$.id")
+        yield Finding("create.id-unique", message, "a new id", format_value(identity), place)
+
+
+def judge_id(rule: str, identity: object) -> Iterator[Finding]:
+    """A stored interaction must have an id."""
+    if not isinstance(identity, str) or not identity:
+        place = Where(pointer="$.id")
+        yield Finding(rule, "no id", "a non-empty string", format_value(identity), place)
+
+
+def rule_of_change(before: str) -> str:
+    """The rule that a status breaks which cannot follow `before`."""
+    return "bg.no-regress" if before in SETTLED else "bg.transition"
+
+
+def judge_end_stays(end: str, status: str, rule: str = "bg.no-regress") -> Iterator[Finding]:
+    """The status at which a run has settled must stay."""
+    if status != end:
+        yield Finding(rule, f"{status or 'no status'} follows {end}", f"no status but {end}", status or "none")
+
+
+def judge_changes(statuses: Iterable[str], rule: str = "") -> Iterator[Finding]:
+    """Each status must be able to follow the one before; nothing is claimed of one that is not listed.
+
+    Without `rule`, a finding is of `rule_of_change`.
+    """
+    for before, after in pairwise(statuses):
+        kept = rule or rule_of_change(before)
+        if before in SETTLED:
+            yield from judge_end_stays(before, after, kept)
+        elif (allowed := may_follow(before, after)) is False:
+            yield Finding(kept, f"{after} follows {before}", f"no {after} after {before}", after)
+        elif allowed is None and before != after:
+            message = f"{after} follows {before}, one of which is not listed"
+            yield Finding(kept, message, "listed statuses", after, severity=Severity.INFORMATION)
+
+
+def judge_settled(rule: str, body: Body) -> Iterator[Finding]:
+    """A foreground create is answered when its run is over."""
+    status = body.get("status")
+    if isinstance(status, str) and not is_settled(status):
+        yield Finding(rule, "the run is not over", "a settled status", status, Where(pointer="$.status"))
+
+
+def judge_end_status(status: str) -> Iterator[Finding]:
+    """The last status that polling shows must be a settled one; one that is not listed is only worth a note."""
+    if status not in SETTLED:
+        severity = Severity.INFORMATION if status and status not in RUNNING else Severity.BROKEN
+        message = "the run did not settle in time"
+        yield Finding("bg.settles", message, "a settled status", status or "no status", severity=severity)
+
+
+def judge_cancelled(status: str) -> Iterator[Finding]:
+    """A run that was cancelled must show it."""
+    if status != "cancelled":
+        yield Finding("cancel.state", "a run was cancelled and is not", "cancelled", status or "no status")
+
+
+def judge_stays(statuses: Sequence[str]) -> Iterator[Finding]:
+    """Once it was seen, the status cancelled must stay."""
+    first = statuses.index("cancelled") if "cancelled" in statuses else len(statuses)
+    for status in statuses[first:]:
+        if status and status != "cancelled":
+            yield Finding("cancel.stays", "a cancelled run did not stay cancelled", "cancelled", status)
+
+
+# --- content
+
+
+def judge_same(rule: str, before: Body, after: Body, fields: Iterable[str]) -> Iterator[Finding]:
+    """These fields of two views of a settled interaction must be equal."""
+    for name in fields:
+        one, other = before.get(name), after.get(name)
+        if one != other:
+            yield Finding(
+                rule, f"`{name}` of a settled interaction changed", format_value(one), format_value(other),
+                Where(pointer=f"$.{name}"),
+            )  # fmt: skip
+
+
+def judge_same_output(rule: str, before: Body, after: Body) -> Iterator[Finding]:
+    """Two views of an interaction must show the same output, whatever input stands before it."""
+    one, other = output_steps(before), output_steps(after)
+    if one != other:
+        differences = compare_steps(one, other)
+        at = f" at {differences[0].pointer}" if differences else ""
+        expected, actual = (
+            (differences[0].assembled, differences[0].got)
+            if differences
+            else (format_value(one), format_value(other))
+        )
+        yield Finding(rule, f"the output is another{at}", expected, actual, Where(pointer="$.steps"))
+
+
+def judge_unchanged(rule: str, before: Body, after: Body) -> Iterator[Finding]:
+    """Status and output must be as they were."""
+    one, other = format_value(before.get("status")), format_value(after.get("status"))
+    if one != other:
+        yield Finding(rule, "the status changed", one, other, Where(pointer="$.status"))
+    yield from judge_same_output(rule, before, after)
+
+
+def judge_assembled(events: Events, body: Body) -> Iterator[Finding]:
+    """The steps that the events of a whole stream add up to must be the output that is stored."""
+    for difference in compare_steps(assembled(events), output_steps(body)):
+        message = f"stream and GET differ at {difference.pointer}"
+        yield Finding("stream.equals-get", message, difference.assembled, difference.got)
+
+
+def judge_text(events: Events, steps: Iterable[Body]) -> Iterator[Finding]:
+    """The text deltas, joined, must be the text of the final steps."""
+    fragments = (PROTOCOL.text_of(event) for event in events)
+    streamed = "".join(fragment[1] for fragment in fragments if fragment and fragment[0].endswith("/text"))
+    final = "".join(
+        str(part.get("text", ""))
+        for step in steps if step.get("type") == "model_output"
+        for part in step.get("content") or () if isinstance(part, dict) and part.get("type", "text") == "text"
+    )  # fmt: skip
+    if streamed != final:
+        message = "the deltas do not make up the text"
+        expected, actual = format_value(final), format_value(streamed)
+        yield Finding("stream.equals-get", message, expected, actual, code="stream.equals-get/text")
+
+
+def judge_result(body: Body) -> Iterator[Finding]:
+    """A completed background run must hold output; output of other kinds than text is a lenient reading."""
+    kinds = [step.get("type") for step in output_steps(body)]
+    if "model_output" not in kinds:
+        severity = Severity.NON_STRICT if set(kinds) - {"thought"} else Severity.BROKEN
+        message, place = "a completed run without output", Where(pointer="$.steps")
+        yield Finding("bg.result", message, "a model_output step", format_value(kinds), place, severity)
+
+
+def judge_cancelled_end(events: Events) -> Iterator[Finding]:
+    """The stream of a cancelled run must end with a completion that says so, or with an error."""
+    if any(event.get("event_type") == ERROR_EVENT for event in events):
+        return
+    ends = [event.get("interaction") for event in events if event.get("event_type") == COMPLETED_EVENT]
+    if not ends:
+        message = "the stream ends without a word"
+        yield Finding("cancel.stream-ends", message, "interaction.completed", "none")
+        return
+    status = ends[-1].get("status") if isinstance(ends[-1], dict) else None
+    if status != "cancelled":
+        message = "the stream of a cancelled run ends otherwise"
+        yield Finding("cancel.stream-ends", message, "cancelled", format_value(status))
+
+
+# --- calls and chains
+
+
+def pending_calls(steps: Iterable[Any]) -> list[dict[str, Any]]:
+    """The function calls among output steps that no result among them answers."""
+    own = [step for step in steps if isinstance(step, dict)]
+    answered = [step.get("call_id") for step in own if step.get("type") == "function_result"]
+    return [step for step in own if step.get("type") == "function_call" and step.get("id") not in answered]
+
+
+def judge_waiting(rule: str, status: object, steps: Iterable[Body]) -> Iterator[Finding]:
+    """A run whose call is pending must say so, unless it did not end in order."""
+    if status not in CUT_SHORT and status != "requires_action" and pending_calls(steps):
+        yield Finding(
+            rule, "a call is pending", "requires_action", format_value(status), Where(pointer="$.status")
+        )
+
+
+def judge_echo(parent: str, children: Iterable[Body]) -> Iterator[Finding]:
+    """One of the views of a child must name its parent."""
+    named = [child.get("previous_interaction_id") for child in children]
+    if parent not in named:
+        yield Finding("chain.echo", "the parent is not named", parent, format_value(named))
+
+
+def judge_own_steps(parent: Body, child: Body) -> Iterator[Finding]:
+    """The answer that creates a child must neither repeat the steps of its parent nor begin with input."""
+    inherited, own = output_steps(parent), steps_of(child)
+    if inherited and len(own) > len(inherited) and own[: len(inherited)] == inherited:
+        message, actual = "the answer begins with the parent's steps", counted(len(own), "step")
+        yield Finding("chain.own-steps", message, "new output only", actual)
+    if own and own[0].get("type") == "user_input":
+        yield Finding("chain.own-steps", "the answer begins with input", "output steps", "user_input")

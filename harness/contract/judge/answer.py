@@ -1,0 +1,147 @@
+"""Judges a single response, whatever came before it: that it is whole, well-formed, and leaks nothing.
+
+Layer 1, pure. One function per rule, for checks and searches alike. Must not know why a request was sent.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from harness.contract.judge.reading import read
+from harness.contract.judge.wording import format_answer, format_ending, format_request
+from harness.outcome import Finding, Severity
+from harness.wire import By, Exchange, How, Length
+from harness.wire.message import EVENT_STREAM
+
+BUSY = frozenset({408, 429, 503, 504})
+"""Statuses that say nothing about the request, only to try again later."""
+
+TRACE = re.compile(
+    rb"Traceback \(most recent call last\)|\n\s+at [\w.$<>]+ ?\(|File \\?\"[^\"]+\\?\", line \d+|goroutine \d+ \["
+)
+"""The first lines of Python, JavaScript, Java and Go stack traces, in JSON strings too."""
+
+LEAKABLE = 8
+"""The shortest key to look for in errors; a shorter one might occur in any text."""
+
+_CUT = frozenset({How.FIN, How.RST, How.BAD_HTTP})
+
+
+def is_no_answer(exchange: Exchange) -> bool:
+    """Whether the response does not answer the request: the target is busy, failed, or hung up.
+
+    A failure or a hang-up is a defect in itself, whatever the request was; 501 does answer it.
+    """
+    status = exchange.status
+    return status is None or status in BUSY or (status >= 500 and status != 501)
+
+
+def is_success(exchange: Exchange) -> bool:
+    """Whether the response is a 2xx that does what was requested; a stream of only an error does not."""
+    if not exchange.succeeded:
+        return False
+    stream = read(exchange).stream
+    return stream is None or stream.created is not None or not stream.errors
+
+
+def is_refusal(exchange: Exchange) -> bool:
+    """Whether the response refuses the request, by a 4xx or by an error in a stream."""
+    status = exchange.status
+    return status is not None and (400 <= status < 500 or (exchange.succeeded and not is_success(exchange)))
+
+
+def judge_response(exchange: Exchange, key: str) -> Iterator[Finding]:
+    """All findings on one exchange; `key` is the caller's key, which no error may repeat."""
+    if exchange.status is None:
+        return
+    yield from judge_length(exchange)
+    if not is_file(exchange):
+        yield from judge_json_type(exchange)
+        yield from judge_json_valid(exchange)
+    if exchange.status >= 400:
+        yield from judge_error_shape(exchange)
+        yield from judge_leaks(exchange, key)
+    yield from (finding for finding in read(exchange).findings if finding.rule != "err.shape")
+
+
+def is_file(exchange: Exchange) -> bool:
+    """Whether the body is the content of a file, which may be anything."""
+    return exchange.status == 200 and exchange.request.parameter("alt") == "media"
+
+
+def judge_json_type(exchange: Exchange) -> Iterator[Finding]:
+    """JSON must be labelled as JSON; what is labelled as a stream is judged as one."""
+    if read(exchange).is_stream:
+        return
+    if exchange.body[:64].lstrip()[:1] in (b"{", b"[") and exchange.headers.media_type() != "application/json":
+        label = exchange.headers.get("content-type") or "(none)"
+        message = f"the JSON that answers {format_request(exchange)} has another label"
+        yield Finding("http.json-type", message, "content-type: application/json", label)
+
+
+def judge_json_valid(exchange: Exchange) -> Iterator[Finding]:
+    """What is labelled as JSON must be JSON; a body that was not kept whole is not judged."""
+    if not exchange.body or exchange.truncated or exchange.headers.media_type() != "application/json":
+        return
+    fault = read(exchange).json_fault
+    if fault == "depth":
+        message, severity = "JSON nested too deep to be judged", Severity.INFORMATION
+    elif fault == "surrogate":
+        message = f"half of a surrogate pair in what answers {format_request(exchange)}"
+        severity = Severity.NON_STRICT
+    else:
+        message = f"what answers {format_request(exchange)} does not parse ({fault})"
+        severity = Severity.BROKEN
+    if fault:
+        yield Finding("http.json-valid", message, "JSON", format_answer(exchange), severity=severity)
+
+
+def judge_json_object(exchange: Exchange) -> Iterator[Finding]:
+    """A create that asks for no stream must be answered with one JSON object."""
+    if not isinstance(read(exchange).json, dict):
+        message = "no JSON object, without stream=true"
+        yield Finding("create.no-stream-json", message, "an interaction", format_answer(exchange))
+
+
+def judge_stream_label(exchange: Exchange) -> Iterator[Finding]:
+    """A stream must be labelled as a stream of events."""
+    if exchange.headers.media_type() != EVENT_STREAM:
+        label = exchange.headers.get("content-type") or "(none)"
+        yield Finding("http.ct-stream", "a stream under another label", f"content-type: {EVENT_STREAM}", label)
+
+
+def judge_length(exchange: Exchange) -> Iterator[Finding]:
+    """The body must be as long as its framing says."""
+    promised = exchange.framing.size if isinstance(exchange.framing, Length) else None
+    if exchange.status is not None and exchange.ending.by is By.SERVER and exchange.ending.how in _CUT:
+        message = f"the answer to {format_request(exchange)} ends before its framing says so"
+        yield Finding("http.length", message, "a whole body", format_ending(exchange))
+    elif exchange.complete and promised is not None and not _coding(exchange) and promised != exchange.size:
+        message = f"Content-Length and body disagree in the answer to {format_request(exchange)}"
+        yield Finding("http.length", message, f"{promised} bytes", f"{exchange.size} bytes")
+
+
+def judge_error_shape(exchange: Exchange) -> Iterator[Finding]:
+    """The body of an error must be JSON and hold an error object."""
+    reading = read(exchange)
+    if reading.json is None:
+        message = f"the error that answers {format_request(exchange)} is no JSON"
+        yield Finding("err.shape", message, '{"error": {"code", "message"}}', format_answer(exchange))
+    else:
+        yield from (finding for finding in reading.findings if finding.rule == "err.shape")
+
+
+def judge_leaks(exchange: Exchange, key: str) -> Iterator[Finding]:
+    """An error must show neither the caller's key nor a stack trace."""
+    if len(key) >= LEAKABLE and key.encode() in exchange.body:
+        yield Finding("err.no-leak", f"the error that answers {format_request(exchange)} repeats the caller's key")
+    trace = TRACE.search(exchange.body)
+    if trace:
+        message = f"the error that answers {format_request(exchange)} shows a stack trace"
+        yield Finding("err.no-leak", message, "no trace", trace.group().decode("utf-8", "replace").strip())
+
+
+def _coding(exchange: Exchange) -> str:
+    coding = exchange.headers.get("content-encoding").strip().lower()
+    return "" if coding == "identity" else coding

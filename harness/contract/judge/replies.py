@@ -1,0 +1,125 @@
+"""Which statuses answer a request by the rules: one row per rule, read by checks and by the judge of histories.
+
+Layer 1, a table and its one reader. The row of a rule says what its check documents as accepted. Must not know
+why a request had to be refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Iterator, Mapping
+from dataclasses import dataclass
+
+from harness.contract.judge.reading import read
+from harness.contract.judge.wording import format_answer, format_ending, format_request, format_statuses
+from harness.contract.tables.refusals import REFUSALS
+from harness.outcome import Finding, Severity
+from harness.wire import Exchange
+
+CLIENT_ERROR = range(400, 500)
+SUCCESS = range(200, 300)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The statuses that keep a rule, those that keep it in a lenient reading, and those only worth a note.
+
+    The first of these that lists a status decides.
+    `in_stream` tells of a successful answer whether its stream refuses the request as well as a status would.
+    """
+
+    accepts: Container[int]
+    tolerates: Container[int] = ()
+    notes: Container[int] = ()
+    in_stream: Callable[[Exchange], bool] | None = None
+
+    def severity(self, status: int | None) -> Severity | None:
+        """How bad a status is; None if it is as it should be. No answer at all breaks the rule."""
+        if status is None:
+            return Severity.BROKEN
+        if status in self.accepts:
+            return None
+        if status in self.tolerates:
+            return Severity.NON_STRICT
+        return Severity.INFORMATION if status in self.notes else Severity.BROKEN
+
+    def judge(self, exchange: Exchange, code: str = "") -> Iterator[Finding]:
+        """The finding on the status of an answer, if it is not accepted; `code` is its rule or `rule/word`."""
+        severity = self.severity(exchange.status)
+        if severity is None or (self.in_stream is not None and self.in_stream(exchange)):
+            return
+        if exchange.status is None:
+            message, actual = f"no answer to {format_request(exchange)}", format_ending(exchange)
+        else:
+            kind = "wrong" if severity is Severity.BROKEN else "unusual"
+            message, actual = f"{kind} answer to {format_request(exchange)}", format_answer(exchange)
+        rule, _, word = code.partition("/")
+        expected = format_statuses(self.accepts)
+        yield Finding(rule, message, expected, actual, severity=severity, code=code if word else "")
+
+
+def has_only_errors(exchange: Exchange) -> bool:
+    """Whether a successful answer is a stream of nothing but error events."""
+    kinds = _kinds(exchange)
+    return bool(kinds) and all(kind == "error" for kind in kinds)
+
+
+def has_error(exchange: Exchange) -> bool:
+    """Whether a successful answer is a stream with an error event."""
+    return "error" in _kinds(exchange)
+
+
+def _kinds(exchange: Exchange) -> list[object]:
+    return [event.get("event_type") for event in read(exchange).events] if exchange.succeeded else []
+
+
+# A streaming create may be refused by a stream of nothing but an error, too.
+_BAD_REQUEST = Reply({400}, CLIENT_ERROR, in_stream=has_only_errors)
+_NO_PARENT = Reply({400, 404}, CLIENT_ERROR, in_stream=has_only_errors)
+
+_ANY_ANSWER = Reply({*SUCCESS, *CLIENT_ERROR})
+"""The answer may be a refusal or not; what it says is judged besides."""
+
+FOREIGN_CHAIN = "store.isolation/chain"
+"""The row for a create that continues another project's interaction."""
+
+REPLIES: Mapping[str, Reply] = {
+    **{rule: Reply(row.accepts, row.tolerates, in_stream=has_only_errors) for rule, row in REFUSALS.items()},
+    "create.ok": Reply({200}, SUCCESS),
+    "get.ok": Reply({200}, SUCCESS),
+    "get.unknown": Reply({404}, frozenset(CLIENT_ERROR) - {400}, notes={400}),
+    "store.false-get": Reply({404}, CLIENT_ERROR, in_stream=has_only_errors),
+    "store.false-chain": _NO_PARENT,
+    "store.isolation": Reply({403, 404}, CLIENT_ERROR),
+    FOREIGN_CHAIN: Reply({400, 403, 404}, CLIENT_ERROR, in_stream=has_only_errors),
+    "del.ok": Reply(SUCCESS),
+    "del.gone": Reply({404}),
+    "del.gone-stream": Reply({404}, CLIENT_ERROR, in_stream=has_only_errors),
+    "del.twice": Reply({*SUCCESS, 404}, {410}),
+    "del.unknown": Reply({404}, notes={400, *SUCCESS}),
+    "del.chain-after": _NO_PARENT,
+    "del.running": Reply({*SUCCESS, 400, 409}, CLIENT_ERROR),
+    "bg.create": Reply(SUCCESS),
+    "bg.settles": Reply(SUCCESS),
+    "cancel.ok": Reply(SUCCESS),
+    "cancel.get-after": Reply(SUCCESS),
+    "cancel.foreground": _ANY_ANSWER,
+    "cancel.settled": _ANY_ANSWER,
+    "cancel.unknown": Reply({400, 404}, CLIENT_ERROR),
+    "chain.ok": Reply(SUCCESS),
+    "chain.after-settled": Reply(SUCCESS),
+    "chain.running": _BAD_REQUEST,
+    "chain.unknown": _NO_PARENT,
+    "resume.opens": Reply(SUCCESS),
+    "resume.live": Reply(SUCCESS),
+    "resume.foreground": _ANY_ANSWER,
+    "resume.unknown": Reply({400, 404}, CLIENT_ERROR, in_stream=has_error),
+    "tool.result-ok": Reply(SUCCESS),
+    "tool.result-bad-id": _BAD_REQUEST,
+    "tool.result-orphan": Reply(CLIENT_ERROR, in_stream=has_only_errors),
+}
+"""By rule; `FOREIGN_CHAIN` is the second row of a rule whose two kinds of request have different refusals."""
+
+
+def judge_reply(rule: str, exchange: Exchange) -> Iterator[Finding]:
+    """What the row of a rule says about the status of an answer."""
+    return REPLIES[rule].judge(exchange, rule)
