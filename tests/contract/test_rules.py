@@ -45,7 +45,7 @@ def test_every_rule_that_a_judge_names_exists() -> None:
     areas = {rule.area for rule in BY_ID.values()}
     named = {
         found
-        for path in folder.glob("*.py")
+        for path in folder.rglob("*.py")
         for found in re.findall(r'"([a-z]+\.[a-z0-9-]+)"', path.read_text("utf-8"))
         if found.partition(".")[0] in areas
     }

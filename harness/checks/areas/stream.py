@@ -34,8 +34,7 @@ from harness.checks.vocabulary.stream_events import (
     stream_id,
 )
 from harness.checks.vocabulary.streamed import Streams, streams_of_all_kinds
-from harness.contract import compare_steps
-from harness.contract.data.assembly import assembled
+from harness.contract import compare_steps, read
 from harness.contract.data.output import output_steps
 from harness.contract.rules import BY_ID
 from harness.outcome import Finding, Unmet
@@ -220,7 +219,7 @@ def _equals_what_is_stored(streams: Streams, stored: Mapping[str, Exchange]) -> 
         yield from found
         if found:
             continue
-        steps = assembled(events_in(streams[name]))
+        steps = read(streams[name]).streamed_steps
         for difference in compare_steps(steps, output_steps(interaction_in(answer))):
             yield broken(f"assembled and stored steps differ: {difference}").at(exchange=place)
 

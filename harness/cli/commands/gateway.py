@@ -16,7 +16,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.benches.server.reachability import wait_until_up
-from harness.cli.arguments import Parser, add_header_argument, positive_seconds, some_seconds
+from harness.cli.arguments import (
+    Parser,
+    add_header_argument,
+    add_revision_argument,
+    contract_of,
+    positive_seconds,
+    revision_of,
+    some_seconds,
+)
 from harness.cli.commands.serve import command_environment
 from harness.cli.masking import hidden, hide
 from harness.cli.output import PLAIN_FORMATS, ReportFiles, say, write_json
@@ -60,7 +68,7 @@ def run(words: Sequence[str]) -> int:
     )
     selected(options.only)  # report an unknown rule before anything is started
     files = ReportFiles(arguments.report or (), PLAIN_FORMATS)
-    upstream = Upstream()
+    upstream = Upstream(contract=contract_of(arguments))
     with ends_when_told(), ExitStack() as stack:
         server = stack.enter_context(
             ServerThread(
@@ -98,6 +106,7 @@ def _parser() -> Parser:
     )
     group.add_argument("--api-key", metavar="KEY", help=f"key that the client sends (default: ${KEY_VARIABLE})")
     add_header_argument(group)
+    add_revision_argument(group)
     group.add_argument("--model", help="model to ask for, by the gateway's name for it")
     group.add_argument("--agent", help="agent to ask for")
     group.add_argument("--ca-file", metavar="FILE", help="additional certificates to trust (PEM)")
@@ -165,6 +174,7 @@ def _target(arguments: argparse.Namespace) -> ResolvedTarget:
         headers=tuple(arguments.header or ()),
         timeout=arguments.timeout,
         ca_file=arguments.ca_file,
+        revision=revision_of(arguments),
     )
     found = resolve_target(arguments.target, options)
     hide(found.info.secrets)

@@ -9,7 +9,7 @@ import fnmatch
 from collections.abc import Sequence
 from typing import Any
 
-from harness.cli.arguments import Parser, count
+from harness.cli.arguments import Parser, add_revision_argument, count, revision_of
 from harness.cli.output import say, write_json
 from harness.engine.kill_matrix import Matrix, kill_matrix
 from harness.outcome import Exit, UsageFault
@@ -29,6 +29,7 @@ def run(words: Sequence[str]) -> int:
     parser.add_argument(
         "-j", "--jobs", type=count, default=2, metavar="N", help="number of processes (default: 2)"
     )
+    add_revision_argument(parser)
     parser.add_argument("--list", action="store_true", help="list the mutants and their defects, run nothing")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     arguments = parser.parse(words)
@@ -39,7 +40,7 @@ def run(words: Sequence[str]) -> int:
         for name in chosen:
             say(f"{name}: {MUTANTS[name].summary}")
         return Exit.OK
-    matrix = kill_matrix(chosen, jobs=arguments.jobs)
+    matrix = kill_matrix(chosen, jobs=arguments.jobs, revision=revision_of(arguments))
     whole = len(chosen) == len(MUTANTS)
     if arguments.json:
         write_json(matrix_record(matrix))

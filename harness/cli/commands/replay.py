@@ -33,7 +33,7 @@ def run(words: Sequence[str]) -> int:
     from harness.benches.server.fault_control import Faulty
     from harness.cassette import Player, load
     from harness.cli.commands.serve import PAGE_FIELDS, command_environment
-    from harness.contract.tables.protocol import PROTOCOL
+    from harness.contract import CURRENT, PROTOCOL
     from harness.transport import ServerThread
 
     cassette = load(arguments.cassette)
@@ -51,7 +51,8 @@ def run(words: Sequence[str]) -> int:
         cors=PAGE_FIELDS if arguments.cors else (),
     )
     recorded = counted(len(cassette.recordings), "recording")
-    welcome = f"replaying {recorded} of {arguments.cassette} ({arguments.mode})"
+    revision = cassette.provenance.revision if cassette.provenance is not None else ""
+    welcome = f"replaying {recorded} of {arguments.cassette} ({arguments.mode}, revision {revision or CURRENT})"
     code = stand(
         server,
         lambda: announce(server.url, welcome, as_json=arguments.json),

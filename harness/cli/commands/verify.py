@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.cli.arguments import Parser
+from harness.cli.arguments import Parser, add_revision_argument, contract_of
 from harness.cli.masking import hidden
 from harness.cli.output import say, write_json
 from harness.outcome import Exit, Finding, Observation, UsageFault, Verdict, exit_code, verdict
@@ -35,6 +35,7 @@ def run(words: Sequence[str]) -> int:
     parser.add_argument(
         "--secrets", action="store_true", help="only look for secrets (exit code 1 if there are any)"
     )
+    add_revision_argument(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     arguments = parser.parse(words)
     paths = [Path(path) for path in arguments.paths]
@@ -48,13 +49,15 @@ def run(words: Sequence[str]) -> int:
 
     mask = Mask(fields=PROTOCOL.secret_fields)
     try:
-        result = verify(paths)
+        result = verify(paths, contract_of(arguments))
     except OSError as wrong:
         raise UsageFault(f"{wrong.filename} cannot be read: {wrong.strerror}") from None
     if arguments.json:
         write_json(mask.tree(verification_record(result)))
     else:
         _print_facts(result.facts)
+        for revision, files in result.revisions.items():
+            say(f"{counted(files, 'file')} judged by revision {revision}")
         _print(result.traffic, mask)
         for file, reason in result.unusable:
             say(printable(hidden(f"broken: {file}: {reason}")))
@@ -95,6 +98,7 @@ def verification_record(verified: Verified) -> dict[str, Any]:
         "judged": dict(result.judged),
         "left_out": [{"file": file, "reason": reason} for file, reason in result.left_out],
         "unusable": [{"file": file, "reason": reason} for file, reason in verified.unusable],
+        "revisions": dict(verified.revisions),
         "findings": [_finding(finding) for finding in result.findings],
     }
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
+from harness.contract.contract import Contract
 from harness.contract.data.step_diff import compare_steps
 from harness.contract.judge.reading import Reading, read
 from harness.contract.tables.lifecycle import SETTLED, is_settled, may_follow
@@ -29,12 +30,12 @@ class _Run:
     looks: list[tuple[str, bool, dict[str, Any]]] = field(default_factory=list)
 
 
-def judge_history(exchanges: Iterable[Named]) -> list[Finding]:
+def judge_history(exchanges: Iterable[Named], contract: Contract) -> list[Finding]:
     """Findings about all the named exchanges of a recording, which may be about several interactions."""
     runs: dict[str, _Run] = {}
     findings: list[Finding] = []
     for name, exchange in exchanges:
-        reading = read(exchange)
+        reading = read(exchange, contract)
         findings += (finding.at(exchange=name) for finding in _alone(reading))
         identity = reading.id
         if identity is None or exchange.request.segments[-1:] == ("cancel",):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.emulator.create.validation import Admission, known_fields
+from harness.emulator.create.validation import Admission
 from harness.emulator.engine import Engine
 from harness.emulator.http.routing import Route
 from harness.emulator.mutants.mutant import Area
@@ -182,7 +182,7 @@ class _UnknownFieldDropped(Admission):
     """Unknown fields are silently dropped."""
 
     def shape(self, body: Json) -> None:
-        for name in set(body) - known_fields():
+        for name in set(body) - set(self.known_fields):
             del body[name]
         super().shape(body)
 
@@ -192,7 +192,7 @@ class _UnknownFieldCrashes(Admission):
     """A create with an unknown field is answered with 500."""
 
     def unknown_fields(self, body: Json) -> None:
-        if set(body) - known_fields():
+        if set(body) - set(self.known_fields):
             raise Refusal(500, "api_error", "Internal error.")
 
 

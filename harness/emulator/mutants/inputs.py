@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.contract.data.input import CONTENT_TYPES
 from harness.emulator.create.validation import Admission
 from harness.emulator.engine import Engine
 from harness.emulator.mutants.mutant import Area
@@ -32,7 +31,7 @@ class _ContentsInputRefused(Admission):
 
     def needs_input(self, body: Json) -> None:
         given = body.get("input")
-        if isinstance(given, list) and given and given[0].get("type") in CONTENT_TYPES:
+        if isinstance(given, list) and given and given[0].get("type") in self._contract.contents:
             raise invalid("'input' must be steps.")
         super().needs_input(body)
 
@@ -43,7 +42,7 @@ class _StepsInputRefused(Admission):
 
     def needs_input(self, body: Json) -> None:
         given = body.get("input")
-        if isinstance(given, list) and any(item.get("type") not in CONTENT_TYPES for item in given):
+        if isinstance(given, list) and any(item.get("type") not in self._contract.contents for item in given):
             raise invalid("'input' must be a string or contents.")
         super().needs_input(body)
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from harness.contract import Contract
 from harness.emulator.create.validation import Admission
 from harness.emulator.engine import Engine
 from harness.emulator.http.auth import Auth
@@ -53,9 +54,16 @@ class Mutant:
     summary: str
     emulator: type[Emulator]
 
-    def build(self, settings: Settings | None = None, *, clock: Clock | None = None, seed: int = 0) -> Emulator:
+    def build(
+        self,
+        settings: Settings | None = None,
+        *,
+        clock: Clock | None = None,
+        seed: int = 0,
+        contract: Contract | None = None,
+    ) -> Emulator:
         """Create a new emulator with this defect; the arguments are those of the reference."""
-        return self.emulator(settings, clock=clock, seed=seed)
+        return self.emulator(settings, clock=clock, seed=seed, contract=contract)
 
 
 class Area:

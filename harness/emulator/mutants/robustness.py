@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from harness.emulator.create.validation import Admission, known_fields
+from harness.emulator.create.validation import Admission
 from harness.emulator.engine import Engine
 from harness.emulator.http.routing import Route
 from harness.emulator.mutants.mutant import Area
@@ -159,7 +159,7 @@ class _CamelCaseAccepted(Admission):
     """Field names in camelCase are accepted."""
 
     def shape(self, body: Json) -> None:
-        for name in [name for name in body if name not in known_fields() and snake(name) in known_fields()]:
+        for name in [name for name in body if name not in self.known_fields and snake(name) in self.known_fields]:
             body[snake(name)] = body.pop(name)
         super().shape(body)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from harness.checks.vocabulary.polling import pauses_within
+from harness.contract import read
 from harness.contract.requests import Target
 from harness.engine.cleanup import Ledger
 from harness.engine.search.playing.answer import alone
@@ -83,6 +84,7 @@ class World:
 
     def keep(self, exchange: Exchange) -> Exchange:
         """Record a finished exchange and judge it on its own."""
+        read(exchange, self.target.contract)
         self.trail.append(exchange)
         self.ledger.note(exchange)
         if exchange.succeeded:

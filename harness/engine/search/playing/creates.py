@@ -189,7 +189,7 @@ def _learn(world: World, answer: Exchange, changes: Mapping[str, Any], parent: K
     if reading.is_stream:
         world.found += absorb(known, 0, reading.events)[0]
         if is_settled(known.status) and known.whole:
-            known.steps, known.told_by = assembled(known.timeline), "stream.equals-get"
+            known.steps, known.told_by = assembled(known.timeline, world.target.contract), "stream.equals-get"
             world.found += text_law(known, known.steps)
     elif reading.interaction is not None and known.status not in RUNNING:
         steps = reading.interaction.get("steps")

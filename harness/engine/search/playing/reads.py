@@ -89,7 +89,9 @@ def _settled_steps(world: World, known: Known, steps: list[dict[str, object]], u
         if known.told_by == "get.same" and known.usage != usage:
             world.note("get.same", "the usage of a settled interaction changed", str(known.usage), usage)
     elif known.whole:
-        world.found += same_steps(assembled(known.timeline), steps, "stream.equals-get", "stream and GET differ")
+        world.found += same_steps(
+            assembled(known.timeline, world.target.contract), steps, "stream.equals-get", "stream and GET differ"
+        )
     if known.background and known.status == "completed" and not _has_output(steps):
         held = counted(len(steps), "step")
         world.note("bg.result", "a completed run holds no output", "a model_output step", held)
@@ -172,7 +174,7 @@ def _ended(world: World, known: Known, status: str) -> None:
     told(world, known, status)
     if not known.whole:
         return
-    steps = assembled(known.timeline)
+    steps = assembled(known.timeline, world.target.contract)
     world.found += text_law(known, steps)
     if known.steps is not None:
         world.found += same_steps(steps, known.steps, "stream.equals-get", "stream and GET differ")
