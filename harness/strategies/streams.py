@@ -1,7 +1,7 @@
 """Streams of events: legal ones by construction, illegal ones by breaking one rule of a legal one.
 
-Layer 2. A schema cannot express order, so this module builds it from the same rules as the contract's automaton
-but without its code. The automaton judges what this module generates, and the tests compare the two.
+Layer 2. A schema cannot express order, so this module builds it from the same rules as the contract's table
+but without it. The stream judge judges what this module generates, and the tests compare the two.
 """
 
 from __future__ import annotations

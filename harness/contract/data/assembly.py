@@ -1,7 +1,8 @@
 """From deltas to steps: what a client must end up with after it read a stream.
 
 Layer 1. Its memory grows with the output, so it runs only on request and never as part of judging. Takes any
-decoded event and never raises; an unknown event adds nothing. The automaton judges whether events are in order.
+decoded event and never raises; an unknown event adds nothing. `judge.stream_state` judges whether events are in
+order.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ import yaml
 
 from harness.benches.recordings.verify import CassetteFacts, secrets_in, verify
 from harness.cli import main
-from harness.contract import PROTOCOL, load
+from harness.contract import CURRENT, PROTOCOL, load, load_from
 from harness.resources import folder
 from tests.contract.streams import ANSWER, WHOLE, created, delta, frames, payload
 
@@ -403,3 +403,17 @@ def test_the_gate_has_no_hit_on_the_corpus(corpus: Path) -> None:
     scanned, hits = secrets_in([corpus, SHIPPED], PROTOCOL)
     assert scanned > 50
     assert hits == []
+
+
+@pytest.mark.parametrize(
+    ("stated", "used"), [(CURRENT, CURRENT), ("1999-01-01", "2027-01-01"), ("", "2027-01-01")]
+)
+def test_a_cassette_is_judged_by_the_revision_it_states(tmp_path: Path, stated: str, used: str) -> None:
+    """A cassette that states a known revision is judged by that one, any other by the one that was asked for."""
+    (tmp_path / "2027-01-01").mkdir()
+    (tmp_path / "2027-01-01" / "revision.json").write_text(json.dumps({"base": CURRENT}))
+    document = yaml.safe_load((SHIPPED / "agent.yaml").read_text("utf-8"))
+    document["metadata"]["harness"]["revision"] = stated
+    path = tmp_path / "a.yaml"
+    path.write_text(yaml.safe_dump(document), encoding="utf-8")
+    assert verify([path], load_from(tmp_path / "2027-01-01")).revisions == {used: 1}
