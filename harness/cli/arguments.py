@@ -8,11 +8,14 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from harness.outcome import Level, UsageFault
-from harness.outcome.suggest import did_you_mean
+from harness.outcome.suggest import did_you_mean, nearest
 from harness.wire.message import is_sendable
+
+if TYPE_CHECKING:
+    from harness.contract import Contract
 
 _UNKNOWN = re.compile(r"unrecognized arguments: (.*)", re.DOTALL)
 _TAKES_A_SIGN = ("--capability",)
@@ -116,6 +119,35 @@ def add_header_argument(group: argparse._ArgumentGroup) -> None:
         metavar="'N: V'",
         help="header to send with every request (repeatable)",
     )
+
+
+def add_revision_argument(parser: argparse._ActionsContainer) -> None:
+    """Add the option for the revision of the API; `contract_of` reads it."""
+    from harness.contract import CURRENT, REVISIONS
+
+    known = ", ".join(REVISIONS)
+    parser.add_argument(
+        "--revision", metavar="DATE", help=f"revision of the API (default: {CURRENT}; known: {known})"
+    )
+
+
+def revision_of(arguments: argparse.Namespace) -> str:
+    """The revision that was named, or the current one. Raises UsageFault for an unknown one."""
+    from harness.contract import CURRENT, REVISIONS
+
+    said: str = arguments.revision or CURRENT
+    if said not in REVISIONS:
+        near = nearest(said, REVISIONS, most=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise UsageFault(f"there is no revision {said!r} of the API: known are {', '.join(REVISIONS)}{hint}")
+    return said
+
+
+def contract_of(arguments: argparse.Namespace) -> Contract:
+    """The contract of the revision that was named. Raises UsageFault for an unknown one."""
+    from harness.contract import load
+
+    return load(revision_of(arguments))
 
 
 def level_named(text: str | None) -> Level:

@@ -26,6 +26,7 @@ _STRING, _NUMBER, _WHOLE, _FLAG, _LIST = (
 KEYS: dict[str, str] = {
     "target": _STRING,
     "api-version": _STRING,
+    "revision": _STRING,
     "model": _STRING,
     "agent": _STRING,
     "header": _LIST,

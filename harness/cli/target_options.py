@@ -8,7 +8,15 @@ from __future__ import annotations
 import argparse
 import os
 
-from harness.cli.arguments import Parser, add_header_argument, positive_number, positive_seconds, some_seconds
+from harness.cli.arguments import (
+    Parser,
+    add_header_argument,
+    add_revision_argument,
+    positive_number,
+    positive_seconds,
+    revision_of,
+    some_seconds,
+)
 from harness.cli.configuration import fill_in, read_configuration
 from harness.cli.masking import hide
 from harness.engine.capabilities import Capability, parse_capabilities
@@ -39,6 +47,7 @@ def add_target_arguments(parser: Parser) -> None:
         metavar="KEY",
         help=f"key of another project, for isolation checks (default: ${OTHER_KEY_VARIABLE})",
     )
+    add_revision_argument(group)
     group.add_argument("--model", help="model to ask for")
     group.add_argument("--agent", help="agent to ask for")
     add_header_argument(group)
@@ -97,6 +106,7 @@ def resolve(arguments: argparse.Namespace) -> ResolvedTarget:
             headers=tuple(arguments.header or ()),
             timeout=arguments.timeout or DEFAULT_TIMEOUT,
             ca_file=arguments.ca_file,
+            revision=revision_of(arguments),
         ),
     )
     hide(found.info.secrets)

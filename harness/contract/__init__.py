@@ -3,6 +3,7 @@
 Layer 1, sans-IO. The emulator, the checks and the runner take their vocabulary from here.
 """
 
+from harness.contract.contract import CURRENT, Contract, load, load_from
 from harness.contract.data.assembly import Assembler
 from harness.contract.data.step_diff import Difference, compare_steps
 from harness.contract.judge.body import judge_interaction, judge_steps
@@ -12,7 +13,7 @@ from harness.contract.judge.reading import Reading, read
 from harness.contract.judge.stream import StreamJudge
 from harness.contract.judge.stream_summary import StreamReading
 from harness.contract.judge.usage import judge_usage
-from harness.contract.schema.schemas import CURRENT, REVISIONS, load
+from harness.contract.schema.schemas import REVISIONS
 from harness.contract.tables.lifecycle import (
     RUNNING,
     SETTLED,
@@ -31,5 +32,5 @@ __all__ = [
     "Assembler", "compare_steps", "Difference",
     "RUNNING", "SETTLED", "STATUSES", "TERMINAL", "WAITING", "is_settled", "may_follow",
     "PROTOCOL",
-    "load", "REVISIONS", "CURRENT",
+    "Contract", "load", "load_from", "REVISIONS", "CURRENT",
 ]  # fmt: skip

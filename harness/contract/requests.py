@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from harness.contract.contract import CURRENT, Contract, load
 from harness.wire import Headers, Request
 
 KEY_HEADER = "x-goog-api-key"
@@ -26,7 +27,8 @@ class Target:
     exercise waits for it. `environment` is the environment for agents to run in, None if the target has none.
     `capabilities` are the `checks.CAPABILITIES` it is known to have; an exercise may use `script` to hold its
     runs, but must work without it. `says` holds fields to add to every create that does not set them itself,
-    because this target needs them: for example `stream: false` for a target that streams by default.
+    because this target needs them: for example `stream: false` for a target that streams by default. `contract` is
+    what the target is judged by.
     """
 
     version: str = "v1beta"
@@ -41,6 +43,7 @@ class Target:
     capabilities: frozenset[str] = frozenset()
     environment: str | None = "remote"
     says: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    contract: Contract = field(default_factory=lambda: load(CURRENT), hash=False)
 
     def request(
         self,

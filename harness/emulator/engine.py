@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from harness.contract import Contract
 from harness.emulator.create.validation import Admission
 from harness.emulator.http.auth import Auth
 from harness.emulator.http.request_log import RequestLog
@@ -21,6 +22,7 @@ from harness.emulator.resources import Neighbours
 from harness.emulator.resources.paging import listing, page
 from harness.emulator.run.event_writer import Events
 from harness.emulator.run.interaction_body import Bodies
+from harness.emulator.run.order_watch import OrderWatch
 from harness.emulator.run.run import Run
 from harness.emulator.run.store import Store
 from harness.emulator.run.stream_body import HeldBody
@@ -55,7 +57,8 @@ class Engine:
     store_type: type[Store] = Store
     streams_type: type[Streams] = Streams
 
-    def __init__(self, settings: Settings, clock: Clock, seed: int, lock: RLock) -> None:
+    def __init__(self, settings: Settings, clock: Clock, seed: int, lock: RLock, contract: Contract) -> None:
+        self.contract = contract
         self.clock = clock
         self.lock = lock
         self.ids = self.ids_type(seed)
@@ -69,16 +72,20 @@ class Engine:
     def _build(self, settings: Settings) -> None:
         self.settings = settings
         self.auth = self.auth_type(settings)
-        self.events = self.events_type()
-        self.meter = self.meter_type()
+        self.events = self.events_type(self.contract)
+        self.meter = self.meter_type(self.contract)
         self.bodies = self.bodies_type()
         self.store = self.store_type(settings.max_runs)
         self.replies = self.replies_type(self.ids)
         self.neighbours = self.neighbours_type(self.ids.named, self.moments.now)
         self.neighbours.triggers.run = self.run_trigger
         self.neighbours.triggers.look_up = self.look_up
-        self.admission = self.admission_type(settings, self.neighbours, self.find)
+        self.admission = self.admission_type(settings, self.neighbours, self.find, self.contract)
         self.streams = self.streams_type(self, self.lock)
+
+    def watch(self) -> OrderWatch | None:
+        """Return a watch over the events of a run; None in a mutant, which may break the order."""
+        return OrderWatch(self.contract.order) if type(self) is Engine else None
 
     def change(self, settings: Settings) -> None:
         """Replace the settings. Existing runs keep their `ticks`; queue, log and store keep their bounds."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from threading import RLock
 from typing import Any
 
+from harness.contract import CURRENT, Contract, load
 from harness.emulator.control_api import CAPABILITIES, Control
 from harness.emulator.engine import Engine
 from harness.emulator.http import hints
@@ -31,7 +32,16 @@ class Emulator:
     engine_type: type[Engine] = Engine
     control_type: type[Control] = Control
 
-    def __init__(self, settings: Settings | None = None, *, clock: Clock | None = None, seed: int = 0) -> None:
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        *,
+        clock: Clock | None = None,
+        seed: int = 0,
+        contract: Contract | None = None,
+    ) -> None:
+        """Without `contract` the emulator speaks the current revision."""
+        self.contract = contract if contract is not None else load(CURRENT)
         self.clock: Clock = clock if clock is not None else LogicalClock()
         self._seed = seed
         self._lock = RLock()
@@ -123,7 +133,8 @@ class Emulator:
             del self._sessions[session]
 
     def _new_engine(self, number: int, settings: Settings) -> Engine:
-        return self.engine_type(settings, self.clock, self._seed * 1_000_003 + number, self._lock)
+        seed = self._seed * 1_000_003 + number
+        return self.engine_type(settings, self.clock, seed, self._lock, self.contract)
 
     def capabilities(self, session: str | None = None) -> set[str]:
         """Return the capabilities that the settings of a session allow."""

@@ -15,6 +15,7 @@ from typing import Any, TypeVar, cast
 
 from harness.checks.vocabulary.expect import asked
 from harness.checks.vocabulary.polling import Part
+from harness.contract import Contract, read
 from harness.contract.requests import Target
 from harness.engine.cleanup import Ledger
 from harness.engine.evidence import addressed, made_or_changed
@@ -129,7 +130,7 @@ def error(what: str) -> Observation:
 
 def play(exercise: Exercise, target: Target, driver: Driver, ledger: Ledger) -> Played:
     """Run one exercise to its end; open streams are closed however it ends."""
-    hand = Hand(driver, ledger, judged=True)
+    hand = Hand(driver, ledger, target.contract, judged=True)
     begin = time.perf_counter()
     results: Exchanges | None = None
     failure: Observation | None = None
@@ -183,9 +184,10 @@ class Hand:
     If the answers are to be `judged`, `perform` raises Unmet for one that our own haste cut short.
     """
 
-    def __init__(self, driver: Driver, ledger: Ledger, *, judged: bool = False) -> None:
+    def __init__(self, driver: Driver, ledger: Ledger, contract: Contract, *, judged: bool = False) -> None:
         self._driver = driver
         self._ledger = ledger
+        self._contract = contract
         self._judged = judged
         self._open: dict[int, LiveStream] = {}
         self.trail: list[Exchange] = []
@@ -234,6 +236,7 @@ class Hand:
         return self._keep(exchange)
 
     def _keep(self, exchange: Exchange) -> Exchange:
+        read(exchange, self._contract)  # all who read it later judge by this contract
         self._ledger.note(exchange)
         self.trail.append(exchange)
         return exchange

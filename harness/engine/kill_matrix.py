@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from harness.contract import CURRENT, Contract, load
 from harness.engine.audit import Audit
 from harness.engine.capabilities import everything
 from harness.engine.cleanup import Ledger
@@ -79,14 +80,21 @@ class _Row:
 class Bench:
     """The reference's exchanges and observations, to be compared with a mutant's."""
 
-    def __init__(self, catalogue: Sequence[Check], build: Callable[[], Emulator] | None = None) -> None:
+    def __init__(
+        self,
+        catalogue: Sequence[Check],
+        build: Callable[[], Emulator] | None = None,
+        *,
+        contract: Contract | None = None,
+    ) -> None:
+        self._revision = contract.revision if contract is not None else CURRENT
         self._groups = _grouped(catalogue)
         self._checks = tuple(catalogue)
         self._fingerprints: dict[str, Fingerprint] = {}
         self._own: dict[str, Observation] = {}
         audit = Audit.of(self._checks)
         for exercise, checks in self._groups:
-            played = _played(exercise, build)
+            played = _played(exercise, build, self._revision)
             audit.note(exercise, played)
             self._fingerprints[exercise.name] = _fingerprint(played)
             self._own.update((check.id, played.observe(check)) for check in checks)
@@ -103,7 +111,7 @@ class Bench:
         own = dict(self._own)
         audit = Audit.of(self._checks)
         for exercise, checks in self._groups:
-            played = _played(exercise, build)
+            played = _played(exercise, build, self._revision)
             if _fingerprint(played) != self._fingerprints[exercise.name]:
                 audit.note(exercise, played)
                 own.update((check.id, played.observe(check)) for check in checks)
@@ -122,18 +130,18 @@ def _why(observation: Observation) -> str:
     return observation.reason or "; ".join(finding.message for finding in observation.findings)
 
 
-def kill_matrix(mutants: Iterable[str] | None = None, *, jobs: int = 2) -> Matrix:
+def kill_matrix(mutants: Iterable[str] | None = None, *, jobs: int = 2, revision: str = CURRENT) -> Matrix:
     """Play the whole catalogue against `mutants` (all of them when None), over `jobs` processes."""
     from harness.emulator.mutants import MUTANTS
 
     names = list(MUTANTS if mutants is None else mutants)
     workers = max(1, min(jobs, len(names)))
     if workers == 1:
-        slices = [_rows(names)]
+        slices = [_rows(names, revision)]
     else:
-        slices = _in_processes([names[start::workers] for start in range(workers)])
+        slices = _in_processes([names[start::workers] for start in range(workers)], revision)
     rows = {row.mutant: row for part, _ in slices for row in part}
-    catalogue = load_catalogue()
+    catalogue = _catalogue(load(revision))
     order = {check.id: place for place, check in enumerate(catalogue)}
     return Matrix(
         kills={name: tuple(sorted(rows[name].killers, key=order.__getitem__)) for name in names},
@@ -162,13 +170,13 @@ REFERENCE, UNPROVED = "reference", "checks that notice no mutant"
 
 
 def prove(
-    summaries: Mapping[str, str], *, whole: bool, jobs: int, mutants: TargetInfo
+    summaries: Mapping[str, str], *, whole: bool, jobs: int, revision: str, mutants: TargetInfo
 ) -> Generator[RunEvent, None, None]:
     """Run the catalogue against mutants, given with their defects; if these are the `whole`, judge the checks."""
     begun = time.perf_counter()
     yield RunStarted(mutants)
     yield Planned(len(summaries), 0)
-    matrix = kill_matrix(list(summaries), jobs=jobs)
+    matrix = kill_matrix(list(summaries), jobs=jobs, revision=revision)
     unmet = tuple(f"{check}: {why}" for check, why in matrix.unmet.items())
     yield PhaseFinished(name=REFERENCE, counts={"checks": len(matrix.checks)}, notes=unmet)
     yield PhaseFinished(name=UNPROVED, notes=matrix.without_killer)
@@ -196,27 +204,32 @@ def _unproved(check: str) -> Result:
     return decide(PROVED, Observation.of([finding]), Policy(), result_id=f"{PROVED.id}[{check}]", title=check)
 
 
-def _rows(names: list[str]) -> tuple[list[_Row], dict[str, str]]:
+def _rows(names: list[str], revision: str) -> tuple[list[_Row], dict[str, str]]:
     """Compute one worker's share; module-level and with plain values, so that it can run in another process."""
     from harness.emulator.mutants import MUTANTS
 
-    bench = Bench(load_catalogue())
-    settings = embedded_settings()
-    return [bench.row(name, partial(MUTANTS[name].build, settings)) for name in names], bench.unmet
+    contract, settings = load(revision), embedded_settings()
+    bench = Bench(_catalogue(contract), contract=contract)
+    builds = [(name, partial(MUTANTS[name].build, settings, contract=contract)) for name in names]
+    return [bench.row(name, build) for name, build in builds], bench.unmet
 
 
-def _in_processes(shares: list[list[str]]) -> list[tuple[list[_Row], dict[str, str]]]:
+def _catalogue(contract: Contract) -> list[Check]:
+    return [check for check in load_catalogue() if contract.holds(check.rule)]
+
+
+def _in_processes(shares: list[list[str]], revision: str) -> list[tuple[list[_Row], dict[str, str]]]:
     import multiprocessing
     from concurrent.futures import ProcessPoolExecutor
 
     # Spawned, not forked: a fork in a process with threads may deadlock.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(len(shares), mp_context=context) as pool:
-        return list(pool.map(_rows, shares))
+        return list(pool.map(_rows, shares, [revision] * len(shares)))
 
 
-def _played(exercise: Exercise, build: Callable[[], Emulator] | None) -> Played:
-    resolved = embedded(TargetOptions(), build).able(everything())
+def _played(exercise: Exercise, build: Callable[[], Emulator] | None, revision: str) -> Played:
+    resolved = embedded(TargetOptions(revision=revision), build).able(everything())
     driver = resolved.connect()
     try:
         return play(exercise, resolved.target, driver, Ledger())

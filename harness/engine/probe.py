@@ -55,7 +55,7 @@ class Prober:
         self.needed = needed
         self.ledger = Ledger()
         self.notes: list[str] = []
-        self._hand = Hand(driver, self.ledger)
+        self._hand = Hand(driver, self.ledger, target.contract)
 
     def run(self) -> Probing:
         """Ask, clean up, and return what is known."""

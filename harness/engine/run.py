@@ -69,6 +69,7 @@ def check_target(
     Close the iterator to stop early: open streams are closed and created resources are deleted all the same.
     """
     begin = time.perf_counter()
+    catalogue = [check for check in catalogue if target.target.contract.holds(check.rule)]
     needed = needed_capabilities(catalogue, options.selection)
     yield RunStarted(target.info)
     retries = options.traffic.new_retries()

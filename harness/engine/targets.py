@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
+from harness.contract import CURRENT, Contract, load
 from harness.contract.requests import Target
 from harness.engine.capabilities import Capabilities
 from harness.engine.events import TargetInfo
@@ -39,6 +40,7 @@ class TargetOptions:
 
     `api_version` overrides the version in the URL. `timeout` is in seconds and bounds one request as well as the
     settling of one background run. `ca_file` holds PEM certificates to trust in addition to the system's.
+    `revision` is the one to judge by.
     """
 
     api_version: str = ""
@@ -49,6 +51,7 @@ class TargetOptions:
     headers: tuple[tuple[str, str], ...] = ()
     timeout: float = 60.0
     ca_file: str | None = None
+    revision: str = CURRENT
 
 
 class Connect(Protocol):
@@ -109,7 +112,7 @@ def embedded(options: TargetOptions, build: Callable[[], Emulator] | None = None
     def connect(session: str = "") -> Driver:
         from harness.transport import ServiceDriver
 
-        emulator = (build or reference)()
+        emulator = build() if build is not None else reference(target.contract)
         return ServiceDriver(emulator, emulator.clock)
 
     info = TargetInfo(
@@ -130,11 +133,11 @@ def embedded_settings() -> Settings:
     return Settings(keys={PRIMARY_KEY: "primary", OTHER_KEY: "other"})
 
 
-def reference() -> Emulator:
+def reference(contract: Contract) -> Emulator:
     """A fresh reference emulator."""
     from harness.emulator import Emulator
 
-    return Emulator(embedded_settings())
+    return Emulator(embedded_settings(), contract=contract)
 
 
 def _remote(text: str, options: TargetOptions) -> ResolvedTarget:
@@ -223,4 +226,5 @@ def _target(options: TargetOptions, version: str, key: str, other: str) -> Targe
         other_key=other,
         headers=options.headers,
         wait=options.timeout,
+        contract=load(options.revision),
     )

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from harness.contract import PROTOCOL, Assembler
+from harness.contract import PROTOCOL, Assembler, Contract
 from harness.contract.tables.protocol import CREATED_EVENT, STATUS_EVENT
 
 Event = Mapping[str, Any]
@@ -29,7 +29,7 @@ class Diverged(Exception):
 class Progress:
     """Call `connect` at the start of each connection, then `take` for each of its events."""
 
-    def __init__(self) -> None:
+    def __init__(self, contract: Contract) -> None:
         self._row: list[int] = []  # one hash for each step event that was yielded
         self._place: dict[str, int] = {}  # event id -> its index in _row
         self._at = 0  # index in _row that this connection has reached
@@ -37,7 +37,7 @@ class Progress:
         self._created = False
         self._statuses: set[bytes] = set()
         self._told: set[tuple[int, int]] = set()
-        self._assembler = Assembler()
+        self._assembler = Assembler(contract)
         self._open: set[int] = set()
         self._cursor_at = 0
         self.cursor: str | None = None

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from harness.contract import PROTOCOL, is_settled
+from harness.contract import CURRENT, PROTOCOL, is_settled, load
 from harness.contract.data.json_parse import loads
 from harness.contract.data.output import output_steps, steps_text
 from harness.resume.errors import Drop, GaveUp, NotAStream, Refusal, Refused
@@ -76,7 +76,7 @@ class Journey:
         self._found = False  # whether the service has returned the interaction before
         self._news = False
         self._broken = ""
-        self.progress = Progress()
+        self.progress = Progress(load(CURRENT))
         self.final: dict[str, Any] | None = None
         self.connections = 0
         self.over = False

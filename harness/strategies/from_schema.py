@@ -18,8 +18,8 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
+from harness.contract import Contract
 from harness.contract.schema.openness import Schema, close
-from harness.contract.schema.schemas import load
 from harness.strategies import values
 
 Strategy = SearchStrategy[Any]
@@ -178,9 +178,9 @@ def pointer_of(reference: str) -> str:
 
 
 @cache
-def definitions() -> dict[str, Schema]:
+def definitions(contract: Contract) -> dict[str, Schema]:
     """Every part of the generated messages, closed."""
     found: dict[str, Schema] = {}
     for root in ROOTS:
-        found.update(close(load().bundle(root), keep=False)["$defs"])
+        found.update(close(contract.schemas.bundle(root), keep=False)["$defs"])
     return found

@@ -16,8 +16,8 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
+from harness.contract import Contract
 from harness.contract.schema.openness import Schema, close
-from harness.contract.schema.schemas import load
 from harness.strategies.from_schema import whole
 
 Json = dict[str, Any]
@@ -55,8 +55,8 @@ class Place:
 class Damage:
     """Finds the places in values of one schema. `closed`: the schema also rejects what it does not list."""
 
-    def __init__(self, name: str, *, closed: bool) -> None:
-        bundle = load().bundle(name)
+    def __init__(self, contract: Contract, name: str, *, closed: bool) -> None:
+        bundle = contract.schemas.bundle(name)
         self._root = close(bundle) if closed else bundle
         self._closed = closed
 
@@ -141,17 +141,19 @@ class Damage:
 
 
 @cache
-def _damage(name: str, closed: bool) -> Damage:
-    return Damage(name, closed=closed)
+def _damage(contract: Contract, name: str, closed: bool) -> Damage:
+    return Damage(contract, name, closed=closed)
 
 
-def damaged(legal: SearchStrategy[Json], name: str, *, closed: bool = False) -> SearchStrategy[Json]:
+def damaged(
+    legal: SearchStrategy[Json], contract: Contract, name: str, *, closed: bool = False
+) -> SearchStrategy[Json]:
     """Values of `legal`, each broken in one place."""
 
     @st.composite
     def broken(draw: st.DrawFn) -> Json:
         value = draw(legal)
-        acts = [act for place in _damage(name, closed).places(value) for act in _acts(place)]
+        acts = [act for place in _damage(contract, name, closed).places(value) for act in _acts(place)]
         if not acts:  # only the value as a whole can be broken
             return draw(st.sampled_from(([], "wrong", 7, None)))
         return draw(st.sampled_from(acts))(copy.deepcopy(value))

@@ -13,11 +13,13 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
+from harness.contract import Contract
 from harness.contract.schema.openness import Schema
 from harness.contract.tables.lifecycle import SETTLED, STATUSES
 from harness.strategies import values
 from harness.strategies.from_schema import Shapes, definitions, objects, weighted
 from harness.strategies.invalid_values import damaged
+from harness.strategies.revision import chosen
 
 Json = dict[str, Any]
 
@@ -25,13 +27,6 @@ MODEL = "gemini-3.5-flash"
 AGENT = "antigravity-preview-09-2026"
 RESEARCH = "deep-research-preview-04-2026"
 
-SERVER_TOOLS = (
-    "google_search", "url_context", "code_execution", "google_maps", "file_search", "retrieval",
-    "mcp_server_tool", "processing",
-)  # fmt: skip
-"""Tools whose calls and results are both the service's own steps."""
-
-_CONTENTS = ("text", "image", "audio", "video", "document")
 _MODEL_ONLY = ("generation_config", "cached_content")
 _RULED = frozenset(
     {"model", "agent", "input", "store", "background", "webhook_config", "agent_config", *_MODEL_ONLY,
@@ -40,44 +35,47 @@ _RULED = frozenset(
 """Fields of a create that are subject to rules between fields; the others are free."""
 
 
-def steps(*, legal: bool = True) -> SearchStrategy[Json]:
+def steps(*, legal: bool = True, contract: Contract | None = None) -> SearchStrategy[Json]:
     """One step of any listed type, complete as in the answer to a GET.
 
     `legal=False`: a step that the schema `step` rejects.
     """
-    return _step() if legal else damaged(_step(), "step")
+    contract = chosen(contract)
+    return _step(contract) if legal else damaged(_step(contract), contract, "step")
 
 
-def interactions(*, legal: bool = True) -> SearchStrategy[Json]:
+def interactions(*, legal: bool = True, contract: Contract | None = None) -> SearchStrategy[Json]:
     """A complete interaction in any status, with a coherent timeline.
 
     `judge_interaction` finds nothing wrong with a legal one; `legal=False`: the schema `interaction` rejects it.
     """
-    return _interaction() if legal else damaged(_interaction(), "interaction")
+    contract = chosen(contract)
+    return _interaction(contract) if legal else damaged(_interaction(contract), contract, "interaction")
 
 
-def create_requests(*, legal: bool = True) -> SearchStrategy[Json]:
+def create_requests(*, legal: bool = True, contract: Contract | None = None) -> SearchStrategy[Json]:
     """A body of POST /interactions that has only known fields and values and keeps the rules between fields.
 
     `legal=False`: a body that the closed schema `requests/create-interaction` rejects: a wrong type, an unknown
     field, an unlisted value, or a broken rule.
     """
+    contract = chosen(contract)
     if legal:
-        return _create_request()
-    broken = damaged(_create_request(), "requests/create-interaction", closed=True)
-    return st.one_of(_rule_broken(), broken)
+        return _create_request(contract)
+    broken = damaged(_create_request(contract), contract, "requests/create-interaction", closed=True)
+    return st.one_of(_rule_broken(contract), broken)
 
 
 @cache
-def shapes() -> Shapes:
+def shapes(contract: Contract) -> Shapes:
     """The strategies for all parts of messages, with special ones for the parts that need more than a shape."""
     return Shapes(
-        definitions(),
+        definitions(contract),
         {
-            "usage": usages(),
-            "contents.text": _texts(),
+            "usage": usages(contract),
+            "contents.text": _texts(contract),
             "labels": st.dictionaries(values.LABEL_NAMES, values.LABEL_VALUES, max_size=2),
-            "input": st.deferred(_inputs),
+            "input": st.deferred(lambda: _inputs(contract)),
             "model-name": st.sampled_from((MODEL, "gemini-2.5-flash", "gemini-3.5-flash-lite")),
             "agent-name": st.sampled_from((AGENT, RESEARCH)),
         },
@@ -88,7 +86,7 @@ def shapes() -> Shapes:
 
 
 @st.composite
-def usages(draw: st.DrawFn) -> Json:
+def usages(draw: st.DrawFn, contract: Contract) -> Json:
     """Token counts that add up, split by modality or not."""
     asked, made, thought, used = (draw(values.SMALL) for _ in range(4))
     totals = {
@@ -101,9 +99,9 @@ def usages(draw: st.DrawFn) -> Json:
     usage: Json = {**totals, "total_tokens": asked + made + thought + draw(st.sampled_from((0, used)))}
     for name in draw(st.lists(st.sampled_from(("input", "output", "cached", "tool_use")), unique=True)):
         tokens = st.integers(0, totals[f"total_{name}_tokens"])
-        share = objects({"modality": st.sampled_from(_CONTENTS), "tokens": tokens})
+        share = objects({"modality": st.sampled_from([*contract.contents]), "tokens": tokens})
         usage[f"{name}_tokens_by_modality"] = [draw(share)]
-    usage |= draw(_COUNTED)
+    usage |= draw(_counted(contract))
     if draw(st.booleans()):
         return usage
     untold = draw(st.sampled_from((*totals, "total_tokens")))
@@ -111,18 +109,20 @@ def usages(draw: st.DrawFn) -> Json:
     return {name: value for name, value in usage.items() if name not in without}
 
 
-_USES = objects({"type": st.sampled_from(("google_search", "google_maps", "retrieval")), "count": values.SMALL})
-_COUNTED = objects({"initial_input_tokens": values.SMALL, "grounding_tool_count": st.lists(_USES, max_size=2)})
+@cache
+def _counted(contract: Contract) -> SearchStrategy[Json]:
+    uses = objects({"type": st.sampled_from(contract.grounding_tools), "count": values.SMALL})
+    return objects({"initial_input_tokens": values.SMALL, "grounding_tool_count": st.lists(uses, max_size=2)})
 
 
 @st.composite
-def _texts(draw: st.DrawFn) -> Json:
+def _texts(draw: st.DrawFn, contract: Contract) -> Json:
     """A text content whose citations lie inside it."""
     text = draw(values.TEXTS)
     content: Json = {"type": "text", "text": text}
     size = len(text.encode())
     if draw(st.booleans()):
-        notes = draw(st.lists(shapes().at("annotation"), max_size=2))
+        notes = draw(st.lists(shapes(contract).at("annotation"), max_size=2))
         content["annotations"] = [_within(draw, note, size) for note in notes]
     return content
 
@@ -136,29 +136,43 @@ def _within(draw: st.DrawFn, note: Json, size: int) -> Json:
     return {**note, "start_index": start, "end_index": draw(st.integers(start + 1, size))}
 
 
-def _step() -> SearchStrategy[Json]:
-    return shapes().at("step")
+def _step(contract: Contract) -> SearchStrategy[Json]:
+    return shapes(contract).at("step")
 
 
 @st.composite
-def _exchange(draw: st.DrawFn, tool: str) -> list[Json]:
+def _exchange(draw: st.DrawFn, contract: Contract, tool: str) -> list[Json]:
     """A call to a server tool and the result that answers it."""
-    call, result = (draw(shapes().at(pointer)) for pointer in _ends(tool))
+    call, result = (draw(shapes(contract).at(pointer)) for pointer in _ends(tool))
     return [call, {**result, "call_id": call["id"]}]
 
 
 @cache
-def timelines(*, most: int = 3) -> SearchStrategy[list[Json]]:
+def timelines(contract: Contract, *, most: int = 3) -> SearchStrategy[list[Json]]:
     """A list of output steps; each result of a server tool follows its call."""
-    single = [f"steps.{kind}" for kind in ("model-output", "thought", "function-call", "function-result")]
-    alone = [(_weight(pointer), shapes().at(pointer).map(lambda step: [step])) for pointer in single]
-    pairs = [(sum(map(_weight, _ends(tool))), _exchange(tool)) for tool in SERVER_TOOLS]
+    table = contract.steps_table
+    paired = {end for tool in table.server_tools for end in _ends(tool)}
+    single = [
+        at for step in table.steps.values() if step.streamed and (at := pointer_to(step.schema)) not in paired
+    ]
+    alone = [
+        (_weight(contract, pointer), shapes(contract).at(pointer).map(lambda step: [step])) for pointer in single
+    ]
+    pairs = [
+        (sum(_weight(contract, end) for end in _ends(tool)), _exchange(contract, tool))
+        for tool in table.server_tools
+    ]
     parts = weighted([*alone, *pairs])
     return st.lists(parts, max_size=most).map(lambda found: [step for part in found for step in part])
 
 
-def _weight(pointer: str) -> int:
-    return shapes().weight({"$ref": f"#/$defs/{pointer}"})
+def _weight(contract: Contract, pointer: str) -> int:
+    return shapes(contract).weight({"$ref": f"#/$defs/{pointer}"})
+
+
+def pointer_to(schema: str) -> str:
+    """The pointer of a schema, by its name, for `Shapes`."""
+    return schema.replace("/", ".")
 
 
 def _ends(tool: str) -> tuple[str, str]:
@@ -168,81 +182,86 @@ def _ends(tool: str) -> tuple[str, str]:
 
 
 @cache
-def _free_of_interactions() -> SearchStrategy[Json]:
+def _free_of_interactions(contract: Contract) -> SearchStrategy[Json]:
     """Fields of an interaction that do not depend on other fields."""
     own = ("status", "id", "steps", "usage", "created", "updated", "continuation_token", "model", "agent")
-    fields = shapes().schema("interaction")["properties"]
-    return shapes().members({name: part for name, part in fields.items() if name not in own})
+    fields = shapes(contract).schema("interaction")["properties"]
+    return shapes(contract).members({name: part for name, part in fields.items() if name not in own})
 
 
 @st.composite
-def _interaction(draw: st.DrawFn) -> Json:
+def _interaction(draw: st.DrawFn, contract: Contract) -> Json:
     status = draw(st.sampled_from(sorted(STATUSES)))
-    value: Json = {"status": status, **draw(_free_of_interactions())}
+    value: Json = {"status": status, **draw(_free_of_interactions(contract))}
     if draw(st.integers(0, 7)):  # an interaction that is not stored has no id
         value["id"] = draw(values.IDS)
-    value.update(draw(_author()))
+    value.update(draw(_author(contract)))
     if draw(st.booleans()):
         begun = draw(st.integers(0, 10**6))
         value |= {"created": values.moment(begun), "updated": values.moment(begun + draw(values.SMALL))}
     if draw(st.booleans()):
-        value["steps"] = [*draw(_opening()), *draw(timelines())]
+        value["steps"] = [*draw(_opening(contract)), *draw(timelines(contract))]
     if status in SETTLED and draw(st.booleans()):
-        value["usage"] = draw(usages())
+        value["usage"] = draw(usages(contract))
     if status == "requires_continuation":
         value["continuation_token"] = draw(values.BASE64)
     return value
 
 
 @cache
-def _author() -> SearchStrategy[Json]:
+def _author(contract: Contract) -> SearchStrategy[Json]:
     return st.one_of(
-        shapes().at("model-name").map(lambda name: {"model": name}),
-        shapes().at("agent-name").map(lambda name: {"agent": name}),
+        shapes(contract).at("model-name").map(lambda name: {"model": name}),
+        shapes(contract).at("agent-name").map(lambda name: {"agent": name}),
     )
 
 
 @cache
-def _opening() -> SearchStrategy[list[Json]]:
-    return st.one_of(st.just([]), _asking())
+def _opening(contract: Contract) -> SearchStrategy[list[Json]]:
+    return st.one_of(st.just([]), _asking(contract))
 
 
-def _inputs() -> SearchStrategy[Any]:
-    contents = weighted([(_weight(f"contents.{kind}"), shapes().at(f"contents.{kind}")) for kind in _CONTENTS])
-    steps = st.builds(lambda first, rest: [*first, *rest], _asking(), timelines(most=2))
+def _inputs(contract: Contract) -> SearchStrategy[Any]:
+    kinds = [pointer_to(content.schema) for content in contract.contents.values()]
+    contents = weighted([(_weight(contract, kind), shapes(contract).at(kind)) for kind in kinds])
+    steps = st.builds(lambda first, rest: [*first, *rest], _asking(contract), timelines(contract, most=2))
     texts = values.TEXTS.map(lambda text: text or "Say hi.")
     return weighted([(1, texts), (1, contents), (1, st.lists(contents, min_size=1, max_size=2)), (3, steps)])
 
 
-def _asking() -> SearchStrategy[list[Json]]:
-    return shapes().at("steps.user-input").map(lambda step: [step])
+def _asking(contract: Contract) -> SearchStrategy[list[Json]]:
+    return shapes(contract).at("steps.user-input").map(lambda step: [step])
 
 
-def _fields() -> Mapping[str, Schema]:
+def _fields(contract: Contract) -> Mapping[str, Schema]:
     """Every field of a create."""
-    fields: Mapping[str, Schema] = shapes().schema("requests.create-interaction/$defs/fields")["properties"]
+    fields: Mapping[str, Schema] = shapes(contract).schema("requests.create-interaction/$defs/fields")[
+        "properties"
+    ]
     return fields
 
 
 @cache
-def _free_fields(most: int) -> SearchStrategy[Json]:
-    return shapes().members({name: part for name, part in _fields().items() if name not in _RULED}, most=most)
+def _free_fields(contract: Contract, most: int) -> SearchStrategy[Json]:
+    return shapes(contract).members(
+        {name: part for name, part in _fields(contract).items() if name not in _RULED}, most=most
+    )
 
 
 _FLAGS = objects({"stream": st.booleans(), "store": st.booleans(), "background": st.booleans()})
 
 
 @st.composite
-def _create_request(draw: st.DrawFn) -> Json:
-    body: Json = draw(_author())
-    body["input"] = draw(shapes().at("input"))
-    body.update(draw(_free_fields(3)))
+def _create_request(draw: st.DrawFn, contract: Contract) -> Json:
+    body: Json = draw(_author(contract))
+    body["input"] = draw(shapes(contract).at("input"))
+    body.update(draw(_free_fields(contract, 3)))
     body.update(draw(_FLAGS))
     if body.get("agent", "").startswith("deep-research") or "webhook_config" in body:
         body["background"] = True
     if body.get("background"):
         body.pop("store", None)
-    body.update(draw(_settings(body)))
+    body.update(draw(_settings(contract, body)))
     if draw(st.booleans()):
         body["previous_interaction_id"] = draw(values.IDS)
     if draw(st.integers(0, 9)) == 9:
@@ -252,16 +271,16 @@ def _create_request(draw: st.DrawFn) -> Json:
 
 
 @st.composite
-def _settings(draw: st.DrawFn, body: Json) -> Json:
+def _settings(draw: st.DrawFn, contract: Contract, body: Json) -> Json:
     """Settings allowed for the model or agent and the mode of a create."""
     names = _MODEL_ONLY if "model" in body else ("agent_config",)
-    return draw(_chosen((*names, "webhook_config") if body.get("background") else names))
+    return draw(_chosen(contract, (*names, "webhook_config") if body.get("background") else names))
 
 
 @cache
-def _chosen(names: tuple[str, ...]) -> SearchStrategy[Json]:
-    fields = _fields()
-    return shapes().members({name: fields[name] for name in names}, most=2)
+def _chosen(contract: Contract, names: tuple[str, ...]) -> SearchStrategy[Json]:
+    fields = _fields(contract)
+    return shapes(contract).members({name: fields[name] for name in names}, most=2)
 
 
 RULES_BETWEEN_FIELDS: tuple[Json, ...] = (
@@ -285,7 +304,7 @@ RULES_BETWEEN_FIELDS: tuple[Json, ...] = (
 
 
 @st.composite
-def _rule_broken(draw: st.DrawFn) -> Json:
+def _rule_broken(draw: st.DrawFn, contract: Contract) -> Json:
     body = dict(draw(st.sampled_from(RULES_BETWEEN_FIELDS)))
-    extra = draw(_free_fields(2))
+    extra = draw(_free_fields(contract, 2))
     return {**{name: value for name, value in extra.items() if name != "labels"}, **body}

@@ -1,7 +1,7 @@
 """Streams of events: legal ones by construction, illegal ones by breaking one rule of a legal one.
 
-Layer 2. A schema cannot express order, so this module builds it from the same rules as the contract's automaton
-but without its code. The automaton judges what this module generates, and the tests compare the two.
+Layer 2. A schema cannot express order, so this module builds it from the same rules as the contract's table
+but without it. The stream judge judges what this module generates, and the tests compare the two.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
+from harness.contract import Contract
 from harness.contract.tables.lifecycle import CANCELLED, FAILED, SETTLED
-from harness.contract.tables.steps import DELTAS_OF
+from harness.contract.tables.steps import How, Shown, StepType
 from harness.strategies import values
 from harness.strategies.from_schema import objects
-from harness.strategies.messages import shapes, usages
+from harness.strategies.messages import pointer_to, shapes, usages
+from harness.strategies.revision import chosen
 from harness.strategies.rule_breaks import BREAKAGES
 from harness.strategies.stream import EventStream
 
@@ -26,11 +28,10 @@ Json = dict[str, Any]
 POLICIES = ("none", "all", "deltas", "sparse")
 """Which events carry an event_id."""
 
-_SHELL_FIELDS = ("id", "call_id", "name", "server_name")
-"""Fields that a step.start always keeps; other fields of the step may be left to the deltas."""
 
-
-def event_streams(*, legal: bool = True, background: bool | None = None) -> SearchStrategy[EventStream]:
+def event_streams(
+    *, legal: bool = True, background: bool | None = None, contract: Contract | None = None
+) -> SearchStrategy[EventStream]:
     """A whole stream, from its creation to [DONE].
 
     The judge finds nothing wrong with a legal one. `legal=False`: one rule is broken, and `breaks` names it.
@@ -38,76 +39,78 @@ def event_streams(*, legal: bool = True, background: bool | None = None) -> Sear
     background runs, even with `legal=False, background=False`.
     """
     choice = st.booleans() if background is None else st.just(background)
-    streams = choice.flatmap(_legal)
-    return streams if legal else _broken(background)
+    contract = chosen(contract)
+    streams = choice.flatmap(lambda in_background: _legal(contract, in_background))
+    return streams if legal else _broken(contract, background)
 
 
 @st.composite
-def _broken(draw: st.DrawFn, background: bool | None) -> EventStream:
+def _broken(draw: st.DrawFn, contract: Contract, background: bool | None) -> EventStream:
     rule = draw(st.sampled_from(sorted(BREAKAGES)))
     in_background = draw(st.booleans()) if background is None else background
     breakage = BREAKAGES[rule]
-    stream = draw(_legal(in_background or breakage.cursors, least=1, plain=True, most=2))
+    stream = draw(_legal(contract, in_background or breakage.cursors, least=1, plain=True, most=2))
     return breakage.apply(draw, stream)
 
 
 @st.composite
 def _legal(
-    draw: st.DrawFn, background: bool, *, least: int = 0, plain: bool = False, most: int = 3
+    draw: st.DrawFn, contract: Contract, background: bool, *, least: int = 0, plain: bool = False, most: int = 3
 ) -> EventStream:
     """A legal stream. `plain`: it ends with interaction.completed, and its first step has two text deltas."""
     identity = draw(st.one_of(values.IDS, st.just(""))) if not background else draw(values.IDS)
-    events = [*_opening(draw, identity, background)]
-    kinds = draw(st.lists(st.sampled_from(sorted(DELTAS_OF)), min_size=least, max_size=most))
+    events = [*_opening(draw, contract, identity, background)]
+    streamed = sorted(step.name for step in contract.steps.values() if step.streamed)
+    kinds = draw(st.lists(st.sampled_from(streamed), min_size=least, max_size=most))
     if plain:
         kinds[0] = "model_output"
     for index, kind in enumerate(kinds):
-        events += _two_texts(index) if plain and not index else _step(draw, index, kind)
+        events += _two_texts(index) if plain and not index else _step(draw, contract, index, contract.steps[kind])
         if not plain and not draw(st.integers(0, 9)):
             events.append({"event_type": "error"})  # recordings show such errors as a kind of keepalive
-    events.append(_ending(draw, identity, plain))
+    events.append(_ending(draw, contract, identity, plain))
     if not plain:
-        events = [_dressed(draw, event) for event in events]
+        events = [_dressed(draw, contract, event) for event in events]
     policy = draw(st.sampled_from(POLICIES[1:3] if background else POLICIES))
     return EventStream(events=tuple(_numbered(draw, events, policy)), background=background)
 
 
-def _opening(draw: st.DrawFn, identity: str, background: bool) -> list[Json]:
+def _opening(draw: st.DrawFn, contract: Contract, identity: str, background: bool) -> list[Json]:
     status = draw(st.sampled_from(("in_progress", "queued"))) if background else "in_progress"
     interaction = {"id": identity, "status": status, "object": "interaction", "model": "gemini-3.5-flash"}
     created = {"interaction": interaction, "event_type": "interaction.created"}
     update = {"interaction_id": identity, "status": "in_progress", "event_type": "interaction.status_update"}
     if not draw(st.booleans()):
         return [created]
-    extras = {"usage": usages(), "continuation_token": values.BASE64}
+    extras = {"usage": usages(contract), "continuation_token": values.BASE64}
     return [created, {**update, **draw(objects(extras))}]
 
 
-def _dressed(draw: st.DrawFn, event: Json) -> Json:
+def _dressed(draw: st.DrawFn, contract: Contract, event: Json) -> Json:
     """The event, occasionally with the metadata that some services attach."""
-    return {**event, "metadata": draw(shapes().at("stream-metadata"))} if draw(_RARELY) else event
+    return {**event, "metadata": draw(shapes(contract).at("stream-metadata"))} if draw(_RARELY) else event
 
 
-def _ending(draw: st.DrawFn, identity: str, plain: bool) -> Json:
+def _ending(draw: st.DrawFn, contract: Contract, identity: str, plain: bool) -> Json:
     if not plain and not draw(st.integers(0, 9)):
         return {"error": draw(_errors()), "event_type": "error"}
     status = "completed" if plain else draw(st.sampled_from(sorted(SETTLED)))
     interaction: Json = {"id": identity, "status": status}
     if status not in (FAILED, CANCELLED) or draw(st.booleans()):
-        interaction["usage"] = draw(usages())
+        interaction["usage"] = draw(usages(contract))
     if status == "requires_continuation":
         interaction["continuation_token"] = draw(values.BASE64)
     if not plain:
-        interaction.update(draw(_particulars()))
+        interaction.update(draw(_particulars(contract)))
     return {"interaction": interaction, "event_type": "interaction.completed"}
 
 
 @cache
-def _particulars() -> SearchStrategy[Json]:
+def _particulars(contract: Contract) -> SearchStrategy[Json]:
     """Other fields that a completed interaction may have."""
-    fields = shapes().schema("interaction-partial")["properties"]
+    fields = shapes(contract).schema("interaction-partial")["properties"]
     names = ("object", "model", "agent", "created", "updated", "service_tier")
-    return shapes().members({name: fields[name] for name in names})
+    return shapes(contract).members({name: fields[name] for name in names})
 
 
 @cache
@@ -121,14 +124,18 @@ def _errors() -> SearchStrategy[Json]:
 _RARELY = st.integers(0, 7).map(lambda number: number == 7)
 """Whether to add something rare; shrinks to False."""
 
-_STOP_FIELDS = objects({"usage": usages(), "step_usage": usages()})
+
+@cache
+def _stop_fields(contract: Contract) -> SearchStrategy[Json]:
+    return objects({"usage": usages(contract), "step_usage": usages(contract)})
+
 
 # --- one step
 
 
 @cache
-def _deltas_of(kind: str) -> SearchStrategy[list[Json]]:
-    return st.lists(st.one_of([_delta(name) for name in sorted(DELTAS_OF[kind])]), max_size=3)
+def _deltas_of(contract: Contract, kind: str) -> SearchStrategy[list[Json]]:
+    return st.lists(_one_of(contract, sorted(contract.steps[kind].deltas)), max_size=3)
 
 
 def _two_texts(index: int) -> list[Json]:
@@ -136,19 +143,30 @@ def _two_texts(index: int) -> list[Json]:
     return _framed(index, {"type": "model_output"}, deltas)
 
 
-def _step(draw: st.DrawFn, index: int, kind: str) -> list[Json]:
-    shell = draw(_shell(kind))
-    if kind == "thought":
-        deltas = draw(st.lists(_delta("thought_summary"), max_size=2)) + draw(
-            st.lists(_delta("thought_signature"), max_size=1)
+def _step(draw: st.DrawFn, contract: Contract, index: int, kind: StepType) -> list[Json]:
+    shell = draw(_shell(contract, kind))
+    signatures, texts = (_grown_by(contract, kind, how) for how in (How.APPEND, How.JSON))
+    if signatures:
+        others = [name for name in kind.deltas if name not in signatures]
+        deltas = draw(st.lists(_one_of(contract, others), max_size=2)) + draw(
+            st.lists(_one_of(contract, signatures), max_size=1)
         )
-    elif kind == "function_call":
-        deltas = [_arguments(draw, part) for part in draw(_argument_parts())]
+    elif texts:
+        deltas = [_arguments(draw, contract, texts[0], part) for part in draw(_argument_parts())]
     else:
-        deltas = draw(_deltas_of(kind))
+        deltas = draw(_deltas_of(contract, kind.name))
     events = _framed(index, shell, deltas)
-    extras = draw(_STOP_FIELDS) if draw(_RARELY) else {}
+    extras = draw(_stop_fields(contract)) if draw(_RARELY) else {}
     return [*events[:-1], {**events[-1], **extras}]
+
+
+def _grown_by(contract: Contract, kind: StepType, how: How) -> list[str]:
+    """The deltas that grow a step in one way."""
+    return [name for name in kind.deltas if contract.deltas[name].grows.how is how]
+
+
+def _one_of(contract: Contract, names: list[str]) -> SearchStrategy[Json]:
+    return st.one_of([_delta(contract, name) for name in names])
 
 
 def _framed(index: int, shell: Json, deltas: list[Json]) -> list[Json]:
@@ -158,22 +176,22 @@ def _framed(index: int, shell: Json, deltas: list[Json]) -> list[Json]:
 
 
 @st.composite
-def _shell(draw: st.DrawFn, kind: str) -> Json:
-    """The step of a step.start: its type, some identifying fields, and sometimes others."""
-    pointer = f"steps.{kind.replace('_', '-')}/$defs/shell"
-    step = draw(shapes().at(pointer))
+def _shell(draw: st.DrawFn, contract: Contract, kind: StepType) -> Json:
+    """The step of a step.start: its type, the fields that it always shows, and sometimes others."""
+    step = draw(shapes(contract).at(f"{pointer_to(kind.schema)}/$defs/shell"))
     kept = draw(st.booleans())
-    return {name: value for name, value in step.items() if kept or name == "type" or name in _SHELL_FIELDS}
+    shown = {name for name, how in kind.in_start.items() if how is Shown.WHOLE} | {"type"}
+    return {name: value for name, value in step.items() if kept or name in shown}
 
 
-def _arguments(draw: st.DrawFn, part: str) -> Json:
-    """An arguments delta; the field may be left out if the fragment is empty."""
-    told = {"arguments": part} if part or draw(st.booleans()) else {}
-    return {"type": "arguments_delta", **told}
+def _arguments(draw: st.DrawFn, contract: Contract, name: str, part: str) -> Json:
+    """A delta with a fragment of JSON; the field may be left out if the fragment is empty."""
+    told = {contract.deltas[name].grows.field: part} if part or draw(st.booleans()) else {}
+    return {"type": name, **told}
 
 
-def _delta(name: str) -> SearchStrategy[Json]:
-    return shapes().at(f"deltas.{name.replace('_', '-')}")
+def _delta(contract: Contract, name: str) -> SearchStrategy[Json]:
+    return shapes(contract).at(pointer_to(contract.deltas[name].schema))
 
 
 @st.composite

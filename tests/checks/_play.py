@@ -14,6 +14,7 @@ import pytest
 
 from harness.checks import Close, Exercise, Finish, Open, Read, Send, Target, Together, Wait
 from harness.checks.catalogue import CATALOGUE
+from harness.contract import load, read
 from harness.outcome import Observation, Outcome, Unmet
 from harness.wire import (
     COMPLETE,
@@ -76,7 +77,7 @@ def play(exercise: Exercise, driver: Driver, target: Target = TARGET) -> Played:
 def _act(driver: Driver, action: Any, played: Played) -> Any:
     match action:
         case Send(request, timeout):
-            sent = driver.send(request, timeout=timeout)
+            sent = judged(driver.send(request, timeout=timeout))
             played.count(request, sent.status)
             return sent
         case Open(request):
@@ -84,16 +85,16 @@ def _act(driver: Driver, action: Any, played: Played) -> Any:
             played.count(request, stream.status)
             return stream
         case Together(requests):
-            answers = driver.together(requests)
+            answers = [judged(exchange) for exchange in driver.together(requests)]
             for one in answers:
                 played.count(one.request, one.status)
             return answers
         case Read(stream, events):
             return stream.read(events)
         case Finish(stream):
-            return stream.finish()
+            return judged(stream.finish())
         case Close(stream):
-            return stream.close()
+            return judged(stream.close())
         case Wait(seconds):
             return driver.wait(seconds)
     raise TypeError(f"an exercise yielded {action!r}, which is no action")
@@ -116,13 +117,19 @@ def answer(
     request = Request(method, target, Headers((request_headers or {}).items()), _bytes(sent))
     recorder = Recorder(request)
     if status is None:
-        return recorder.finish(Ending(By.SERVER, How.RST), 0.1)
+        return judged(recorder.finish(Ending(By.SERVER, How.RST), 0.1))
     data = _bytes(body)
     fields = {**({"content-type": label} if label else {}), **(headers or {})}
     recorder.head(status, Headers(fields.items()), framing or Length(len(data)))
     if data:
         recorder.chunk(Chunk(data), 0.1)
-    return recorder.finish(ending, 0.1)
+    return judged(recorder.finish(ending, 0.1))
+
+
+def judged(exchange: Exchange) -> Exchange:
+    """The exchange, to be judged by the current revision."""
+    read(exchange, load())
+    return exchange
 
 
 def stream_of(*payloads: Any, status: int = 200) -> Exchange:

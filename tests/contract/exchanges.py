@@ -6,6 +6,7 @@ import json
 from array import array
 from typing import Any
 
+from harness.contract import load, read
 from harness.wire import COMPLETE, Arrivals, Ending, Exchange, Headers, Request, UntilClose
 
 ROOT = "/v1beta/interactions"
@@ -25,7 +26,7 @@ def exchange(
     """An exchange; `sent` and `body` are JSON unless they are bytes."""
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     asked = sent if isinstance(sent, bytes) else b"" if sent is None else json.dumps(sent).encode()
-    return Exchange(
+    made = Exchange(
         request=Request(method, target, Headers(), asked),
         status=status,
         headers=Headers([("content-type", label)]),
@@ -38,3 +39,5 @@ def exchange(
         ending=ending,
         seconds=0.0,
     )
+    read(made, load())
+    return made

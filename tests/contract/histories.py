@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from harness.contract import load
 from harness.contract.judge.history_judge import PLAIN, HistoryJudge
 from harness.contract.judge.history_state import Intent
 from harness.outcome import Judgement
@@ -125,7 +126,7 @@ def refusal() -> dict[str, Any]:
 
 def judge_all(history: Sequence[Heard], **options: Any) -> Judgement:
     """All that a judge says of a history."""
-    judge = HistoryJudge(**{"sole_client": True, "deterministic": True, **options})
+    judge = HistoryJudge(load(), **{"sole_client": True, "deterministic": True, **options})
     whole = Judgement()
     for heard in history:
         whole.add(judge.note(heard.exchange, heard.intent))

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from harness.contract import StreamJudge, StreamReading
+from harness.contract import StreamJudge, StreamReading, load
 from harness.outcome import Severity
 from harness.wire import COMPLETE, Ending, encode
 
@@ -78,7 +78,7 @@ def frames(events: Iterable[Any], *, done: bool = True) -> bytes:
 
 def judge(stream: bytes, *, ending: Ending = COMPLETE, feed: int = 0, **options: Any) -> StreamReading:
     """The reading of a whole stream, fed at once or `feed` bytes at a time."""
-    judging = StreamJudge(**options)
+    judging = StreamJudge(load(), **options)
     size = feed or max(1, len(stream))
     for at in range(0, len(stream), size):
         judging.feed(stream[at : at + size])

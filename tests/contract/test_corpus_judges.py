@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.benches.recordings.verify import verify
-from harness.contract import Assembler, compare_steps, judge_interaction
+from harness.contract import Assembler, compare_steps, judge_interaction, load
 from harness.contract.rules import BY_ID
 from harness.outcome import Finding, Level, Observation, Verdict, verdict
 from tests.contract.corpus import FOLDER, ODDITIES, files, needs_corpus
@@ -35,7 +35,7 @@ def paths(*kinds: str) -> list[Path]:
 @pytest.mark.parametrize("path", paths("sse", "response", "cassette"), ids=lambda path: path.name)
 def test_a_real_recording_breaks_no_binding_rule(path: Path) -> None:
     """Streams, bodies and recorder files of the live service break no MUST and no SHOULD."""
-    result = verify([path]).traffic
+    result = verify([path], load()).traffic
     assert binding(result.findings) == []
     assert sum(result.judged.values()) > 0
 
@@ -45,7 +45,7 @@ def test_the_whole_corpus_is_judged_or_left_out_by_name() -> None:
 
     Nothing fails, and the only warnings are those of the service's known oddities.
     """
-    result = verify([FOLDER]).traffic
+    result = verify([FOLDER], load()).traffic
     warnings = {Path(finding.where.file).name: finding.rule for finding in binding(result.findings)}
     assert warnings == ODDITIES
     assert Verdict.FAIL not in map(verdict_of, result.findings)
@@ -67,9 +67,9 @@ def _body_of(path: Path) -> str:
 @pytest.mark.parametrize("path", pairs(), ids=lambda path: path.name)
 def test_assembled_steps_are_steps_of_a_body(path: Path) -> None:
     """Steps assembled from a real stream are valid in a body, and equal to themselves after added input."""
-    assembler = Assembler()
+    assembler = Assembler(load())
     for line in path.read_text("utf-8").splitlines():
         assembler.event(json.loads(line))
     steps = assembler.steps()
-    assert judge_interaction({"status": "completed", "steps": steps}) == []
+    assert judge_interaction({"status": "completed", "steps": steps}, load()) == []
     assert compare_steps(steps, [{"type": "user_input", "content": []}, *steps]) == []

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from harness.contract.schema.schemas import load
+from harness.contract import load
 from tests.contract.corpus import ODDITIES
 
 CREATE = "requests/create-interaction"
@@ -38,7 +38,7 @@ def events(text: str) -> Iterator[Any]:
 
 def judge(name: str, where: str, value: Any) -> list[str]:
     """The problems of one recorded value, one line each."""
-    return [f"{where} {problem}" for problem in load().validator(name).problems(value)]
+    return [f"{where} {problem}" for problem in load().schemas.validator(name).problems(value)]
 
 
 def test_every_recorded_body_fits(corpus):
@@ -70,7 +70,7 @@ def test_every_recorded_request_is_accepted_by_the_strict_schema(corpus):
     """The strict schema accepts every recorded request, except those of the legacy generation."""
     legacy = {stem(entry) for entry in manifest(corpus) if entry["api_revision_or_generation"] == "outputs"}
     requests = [entry for entry in manifest(corpus) if entry["kind"] == "request" and stem(entry) not in legacy]
-    strict = load().validator(CREATE, closed=True)
+    strict = load().schemas.validator(CREATE, closed=True)
     assert len(requests) >= 30
     for entry in requests:
         body = json.loads((corpus / entry["file"]).read_bytes())
@@ -84,7 +84,7 @@ def stem(entry: dict[str, Any]) -> str:
 
 def test_every_exchange_of_the_recorder_files_fits(corpus):
     """Requests, bodies and events inside complete recorder files match their schemas too."""
-    strict = load().validator(CREATE, closed=True)
+    strict = load().schemas.validator(CREATE, closed=True)
     exchanges = [
         (where, exchange)
         for where, text in recordings(corpus, "cassette")
@@ -105,6 +105,6 @@ def test_the_recordings_hold_nothing_unknown(corpus):
     """The schemas name everything in the recordings, so that anything new stands out."""
     for where, text in recordings(corpus, "sse"):
         for event in events(text):
-            assert load().validator("event").review(event).unknowns == (), where
+            assert load().schemas.validator("event").review(event).unknowns == (), where
     for where, text in recordings(corpus, "response"):
-        assert load().validator(name_of(json.loads(text))).review(json.loads(text)).unknowns == (), where
+        assert load().schemas.validator(name_of(json.loads(text))).review(json.loads(text)).unknowns == (), where

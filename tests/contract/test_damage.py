@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from harness.contract import judge_interaction
+from harness.contract import judge_interaction, load
 from harness.contract.rules import BY_ID
 from harness.outcome import Finding, Level
 from harness.wire import encode
@@ -187,8 +187,8 @@ def damaged_bodies(body: dict[str, Any]) -> Iterator[tuple[str, Any]]:
 
 def test_every_damage_of_our_own_body_is_found() -> None:
     """A valid body breaks no rule, and with any one field damaged it breaks a MUST."""
-    assert judge_interaction(BODY) == []
-    missed = [name for name, body in damaged_bodies(BODY) if not musts(judge_interaction(body))]
+    assert judge_interaction(BODY, load()) == []
+    missed = [name for name, body in damaged_bodies(BODY) if not musts(judge_interaction(body, load()))]
     assert missed == []
 
 
@@ -199,7 +199,7 @@ def test_every_damage_of_recorded_bodies_is_found() -> None:
         missed = [
             name
             for name, body in damaged_bodies(json.loads(path.read_bytes()))
-            if not musts(judge_interaction(body))
+            if not musts(judge_interaction(body, load()))
         ]
         assert missed == [], path.name
 

@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 import pytest
 
-from harness.contract.schema.schemas import load
+from harness.contract import load
 
 PACKAGES = ("interactions", "agents", "environments", "credentials", "triggers", "webhooks")
 WORDS = {"url": "URL", "mcp": "MCP"}
@@ -254,7 +254,7 @@ def drift_of(location: str, model: Any) -> set[str]:
 def locate(location: str) -> tuple[str, Any]:
     """The file and the part of it that a location such as `usage#modality_tokens` names."""
     name, _, part = location.partition("#")
-    document = load().document(name)
+    document = load().schemas.document(name)
     return name, document["$defs"][part] if part else document
 
 
@@ -274,7 +274,7 @@ def follow(name: str, ref: str) -> tuple[str, Any]:
     path, _, pointer = ref.partition("#")
     beside = posixpath.join(posixpath.dirname(name), path.removesuffix(".json"))
     file = posixpath.normpath(beside) if path else name
-    part: Any = load().document(file)
+    part: Any = load().schemas.document(file)
     for key in pointer.split("/")[1:]:
         part = part[key]
     return file, part
@@ -306,7 +306,7 @@ def literals(annotation: Any) -> typing.Iterator[Any]:
 
 def locations() -> dict[str, str]:
     """Every schema location that has a model in the SDK, with the model's name."""
-    names = [*NAMED, *load().names()]
+    names = [*NAMED, *load().schemas.names()]
     return {name: model for name in dict.fromkeys(names) if (model := model_of(name))}
 
 

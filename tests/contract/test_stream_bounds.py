@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.contract import StreamJudge
+from harness.contract import StreamJudge, load
 from harness.contract.judge import stream
 from harness.contract.judge.cursors import CURSORS, CursorLog
 from harness.contract.judge.finding_log import PER_RULE
@@ -92,9 +92,9 @@ def long_stream(events: int, *, cursors: bool) -> bytes:
 
 def peak_of(stream: bytes, feed: int = 16_384) -> int:
     """The peak memory, in bytes, of judging a stream in pieces of `feed` bytes."""
-    judging = StreamJudge()
+    judging = StreamJudge(load())
     judging.feed(frames([created()], done=False))  # validators are compiled once per process, not per stream
-    judging = StreamJudge()
+    judging = StreamJudge(load())
     tracemalloc.start()
     for at in range(0, len(stream), feed):
         judging.feed(stream[at : at + feed])
@@ -200,7 +200,7 @@ def test_unknown_fields_everywhere_stay_quick_and_clean() -> None:
 
 def test_oversized_events_are_named_not_judged(monkeypatch: pytest.MonkeyPatch) -> None:
     """An event above the size limit is not judged, and the reading says so."""
-    judging = StreamJudge()
+    judging = StreamJudge(load())
     monkeypatch.setattr(judging._decoder, "_max_event", 500)
     judging.feed(frames([created(), start(0), delta(0, text="x" * 1000), stop(0), completed()]))
     reading = judging.finish()

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from harness.contract.schema.schemas import load
+from harness.contract import load
 from harness.emulator import Emulator
 from tests.emulator.client import AGENT, MODEL, Api
 
@@ -149,7 +149,7 @@ def test_models_are_known_by_family(api, name, status):
 
 def test_every_known_model_of_the_schema_is_taken(api):
     """Every model that the schema lists is accepted."""
-    for name in load().document("model-name")["x-known-values"]:
+    for name in load().schemas.document("model-name")["x-known-values"]:
         assert api.create(model=name).status == 200, name
 
 

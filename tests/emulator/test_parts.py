@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.contract import load
 from harness.emulator.http.hints import FIELDS, camel_case, unknown_field
 from harness.emulator.http.routing import route
 from harness.emulator.values import media
@@ -174,11 +175,10 @@ def test_suggestions_only_when_near():
 
 def test_hints_name_real_fields():
     """Hints exist only for names that are not fields, and none is empty."""
-    from harness.emulator.create.validation import known_fields
-
-    assert not set(FIELDS) & known_fields()
+    known = load().schemas.document("requests/create-interaction")["$defs"]["fields"]["properties"]
+    assert not set(FIELDS) & known.keys()
     assert all(FIELDS.values())
-    assert "Unknown parameter 'zzz'." in unknown_field("zzz", known_fields())
+    assert "Unknown parameter 'zzz'." in unknown_field("zzz", known)
 
 
 CAMEL = [
@@ -226,7 +226,7 @@ def test_routes(target, expected):
 def test_meter_counts_by_modality():
     """Text, media and thoughts are counted separately, and the history counts as input."""
     given = [{"type": "user_input", "content": [{"type": "text", "text": "12345"}, {"type": "image", "data": ""}]}]
-    usage = Meter().usage(given, [{"type": "thought"}], context=10)
+    usage = Meter(load()).usage(given, [{"type": "thought"}], context=10)
     assert usage["input_tokens_by_modality"] == [
         {"modality": "text", "tokens": count("12345") + 10},
         {"modality": "image", "tokens": 258},

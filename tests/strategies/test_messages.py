@@ -19,7 +19,7 @@ STRATEGIES = {
 @pytest.mark.parametrize("name", STRATEGIES)
 def test_legal_values_hold_nothing_unknown(name: str) -> None:
     """A legal value fits the closed schema, so it has no unknown fields."""
-    validator = load().validator(name, closed=True)
+    validator = load().schemas.validator(name, closed=True)
     for value in draws(STRATEGIES[name]()):
         assert validator.problems(value) == [], value
 
@@ -27,7 +27,7 @@ def test_legal_values_hold_nothing_unknown(name: str) -> None:
 @pytest.mark.parametrize("name", STRATEGIES)
 def test_illegal_values_are_refused(name: str) -> None:
     """An illegal value does not fit its schema: the open one for responses, the closed one for requests."""
-    validator = load().validator(name, closed=name.startswith("requests/"))
+    validator = load().schemas.validator(name, closed=name.startswith("requests/"))
     for value in draws(STRATEGIES[name](legal=False)):
         assert not validator.is_valid(value), value
 
@@ -35,13 +35,13 @@ def test_illegal_values_are_refused(name: str) -> None:
 def test_legal_interactions_are_coherent() -> None:
     """A legal interaction has no findings: calls match results, totals add up, citations lie inside the text."""
     for value in draws(interactions()):
-        assert judge_interaction(value) == [], value
+        assert judge_interaction(value, load()) == [], value
 
 
 @pytest.mark.parametrize("body", RULES_BETWEEN_FIELDS)
 def test_each_rule_between_fields_is_broken_by_its_least_body(body: dict[str, object]) -> None:
     """Every entry in the table of broken cross-field rules really breaks its rule, even in its smallest body."""
-    assert not load().validator("requests/create-interaction", closed=True).is_valid(body)
+    assert not load().schemas.validator("requests/create-interaction", closed=True).is_valid(body)
 
 
 def test_a_create_shrinks_to_model_and_input() -> None:

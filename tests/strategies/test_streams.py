@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import strategies as st
 
-from harness.contract import StreamJudge, StreamReading
+from harness.contract import StreamJudge, StreamReading, load
 from harness.contract.rules import BY_ID
 from harness.strategies import EventStream, event_streams
 from harness.strategies.rule_breaks import BREAKAGES
@@ -15,7 +15,7 @@ from tests.strategies.drawing import draws, least
 
 def judged(stream: EventStream) -> StreamReading:
     """The stream judge's reading of a stream."""
-    judge = StreamJudge(start=stream.start, background=stream.background)
+    judge = StreamJudge(load(), start=stream.start, background=stream.background)
     judge.feed(stream.data())
     return judge.finish()
 
@@ -41,7 +41,7 @@ def test_each_breakage_breaks_its_rule(rule: str) -> None:
 
     @st.composite
     def broken(draw: st.DrawFn) -> EventStream:
-        plain = draw(_legal(BREAKAGES[rule].cursors or draw(st.booleans()), least=1, plain=True, most=2))
+        plain = draw(_legal(load(), BREAKAGES[rule].cursors or draw(st.booleans()), least=1, plain=True, most=2))
         return BREAKAGES[rule].apply(draw, plain)
 
     for stream in draws(broken(), 8):

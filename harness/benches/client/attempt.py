@@ -34,7 +34,7 @@ class Drop:
     @property
     def text(self) -> str:
         """The text that the client must end up with."""
-        return steps_text(assembled(self.events))
+        return steps_text(assembled(self.events, self._source.contract))
 
     @property
     def streams(self) -> list[Seen]:
@@ -55,7 +55,7 @@ class Drop:
 
         `collected` is what it ended up with: the text, the events, or the interaction.
         """
-        return judge(self.events, collected, self._witness.seen)
+        return judge(self.events, collected, self._witness.seen, self._source.contract)
 
     def problem(self, collected: Any) -> str:
         """What the client did wrong, as a phrase with the client as its subject; "" if nothing."""

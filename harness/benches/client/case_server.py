@@ -51,7 +51,7 @@ class Stage:
 
     def begin(self, case: Case, stop: Callable[[], None]) -> tuple[Drop, str]:
         """Start a case; return its `Drop` and its base URL. `stop` is called after `MOST_REQUESTS` requests."""
-        emulator = Emulator(clock=self._clock, seed=self._seed)
+        emulator = Emulator(clock=self._clock, seed=self._seed, contract=case.contract)
         drop = Drop(Source(emulator, case), case)
         with self._lock:
             self._number += 1

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from harness.contract import Contract
 from harness.faults import Cut, parse
 
 TEXT = "A text in several pieces: déjà vu, 東京 and 🦊, to the very end."
@@ -15,13 +16,18 @@ EVENT_IDS = ("all", "deltas", "sparse", "none")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """One stream and the faults applied to it: `plan` is in the grammar of docs/faults.md."""
+    """One stream and the faults applied to it: `plan` is in the grammar of docs/faults.md.
+
+    `contract` is the one by which the stream is served and read; None: that of the emulator, or what the cassette
+    states.
+    """
 
     plan: str
     event_ids: str = "all"
     resume: str = "exclusive"
     script: Mapping[str, Any] = field(default_factory=lambda: {"text": TEXT}, hash=False)
     cassette: str | None = None
+    contract: Contract | None = None
 
     def __str__(self) -> str:
         marks = [self.plan]

@@ -11,6 +11,7 @@ from typing import Any
 
 from harness.benches.client.drop_case import TEXT, Case
 from harness.benches.client.stream_source import whole_stream
+from harness.contract import Contract
 from harness.faults import Place, Spot, every_byte, every_event, parse, structural
 from harness.outcome import UsageFault
 from harness.wire import Decoder
@@ -25,6 +26,7 @@ def cases_of(
     endings: str | Sequence[str] = ("rst", "end"),
     script: Mapping[str, Any] | None = None,
     cassette: str | None = None,
+    contract: Contract | None = None,
     event_ids: str | Sequence[str] = "all",
     resume: str = "exclusive",
     seed: int = 0,
@@ -34,7 +36,7 @@ def cases_of(
     An enumeration leaves out cuts before event `first`: code that creates its stream needs the first event. Raises
     UsageFault for an unknown enumeration or an invalid plan, CassetteError for an unreadable cassette.
     """
-    base = Case(plan="pass", resume=resume, script=script or {"text": TEXT}, cassette=cassette)
+    base = Case(plan="pass", resume=resume, script=script or {"text": TEXT}, cassette=cassette, contract=contract)
     settings = (event_ids,) if isinstance(event_ids, str) else tuple(event_ids)
     ways = (endings,) if isinstance(endings, str) else tuple(endings)
     return [case for ids in settings for case in _cases(replace(base, event_ids=ids), cuts, first, ways, seed)]

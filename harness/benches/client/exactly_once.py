@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from harness.benches.client.client_results import events_of, plain, text_in
 from harness.benches.client.observed_streams import Seen
-from harness.contract import PROTOCOL, compare_steps
+from harness.contract import PROTOCOL, Contract, compare_steps
 from harness.contract.data.assembly import assembled
 from harness.contract.data.output import steps_text
 from harness.outcome.words import counted, shortened
@@ -36,7 +36,7 @@ class Defect(NamedTuple):
     text: str
 
 
-def judge(whole: Sequence[Event], collected: Any, seen: Sequence[Seen]) -> Defect | None:
+def judge(whole: Sequence[Event], collected: Any, seen: Sequence[Seen], contract: Contract) -> Defect | None:
     """What the client did wrong; None if nothing.
 
     `whole` holds the events of the undisturbed stream, `collected` is what the code under test ended up with,
@@ -45,7 +45,7 @@ def judge(whole: Sequence[Event], collected: Any, seen: Sequence[Seen]) -> Defec
     again = _created_again(seen)
     if again:
         return Defect("created-again", again)
-    wrong = _compare(whole, collected)
+    wrong = _compare(whole, collected, contract)
     if wrong is not None:
         why = _why(whole, seen, doubled=wrong.word == TWICE)
         return Defect(wrong.word, f"{wrong.text}: {why}") if why else wrong
@@ -61,14 +61,14 @@ def judge(whole: Sequence[Event], collected: Any, seen: Sequence[Seen]) -> Defec
 # What differs
 
 
-def _compare(whole: Sequence[Event], collected: Any) -> Defect | None:
+def _compare(whole: Sequence[Event], collected: Any, contract: Contract) -> Defect | None:
     events = events_of(collected)
     if events is not None:
-        return _compare_events(whole, events)
+        return _compare_events(whole, events, contract)
     text = collected if isinstance(collected, str) else None
     value = plain(collected)
     if text is None and isinstance(value, Mapping) and isinstance(value.get("steps"), list):
-        different = compare_steps(assembled(whole), value["steps"])
+        different = compare_steps(assembled(whole, contract), value["steps"])
         return Defect(OTHER, f"ended with other steps ({different[0]})") if different else None
     if text is None:
         text = text_in(collected)
@@ -76,28 +76,28 @@ def _compare(whole: Sequence[Event], collected: Any) -> Defect | None:
         return Defect(
             "unusable", f"ended with {collected!r}: give assert_seen_once the text, the events or the interaction"
         )
-    return _compare_texts(whole, text)
+    return _compare_texts(whole, text, contract)
 
 
-def _compare_events(whole: Sequence[Event], events: Sequence[Event]) -> Defect | None:
+def _compare_events(whole: Sequence[Event], events: Sequence[Event], contract: Contract) -> Defect | None:
     numbers = [number for number, event in enumerate(whole) if _is_step(event)]
     expected = [_shape(whole[number]) for number in numbers]
     got = [_shape(event) for event in events if _is_step(event)]
-    if got == expected or not compare_steps(assembled(whole), assembled(events)):
+    if got == expected or not compare_steps(assembled(whole, contract), assembled(events, contract)):
         return None if _starts(events) <= _starts(whole) else Defect(TWICE, "got a step.start twice")
     pairs = enumerate(zip_longest(expected, got))
     at = next((number for number, (wanted, had) in pairs if wanted != had), len(expected))
     if at < len(got) and got[at] in expected[:at]:
         again = len(expected[:at]) - 1 - expected[:at][::-1].index(got[at])
-        return Defect(TWICE, f"has event {numbers[again]} ({_show(whole[numbers[again]])}) twice")
+        return Defect(TWICE, f"has event {numbers[again]} ({_show(whole[numbers[again]], contract)}) twice")
     if at < len(expected):
-        return Defect(LOST, f"lost event {numbers[at]} ({_show(whole[numbers[at]])})")
+        return Defect(LOST, f"lost event {numbers[at]} ({_show(whole[numbers[at]], contract)})")
     return Defect(OTHER, f"has {counted(len(got) - at, 'event')} more than there are")
 
 
-def _compare_texts(whole: Sequence[Event], text: str) -> Defect | None:
+def _compare_texts(whole: Sequence[Event], text: str, contract: Contract) -> Defect | None:
     """Find the pieces that `text` lacks or has twice; the difference in length tells how much to look for."""
-    pieces = [(number, _text(event)) for number, event in enumerate(whole) if _text(event)]
+    pieces = [(number, piece) for number, event in enumerate(whole) if (piece := _text(event, contract))]
     expected = "".join(piece for _, piece in pieces)
     if text == expected:
         return None
@@ -212,13 +212,14 @@ def _shape(event: Event) -> str:
     return json.dumps(told, sort_keys=True, default=str)
 
 
-def _text(event: Event) -> str:
+def _text(event: Event, contract: Contract) -> str:
     """The output text in an event."""
-    return steps_text(assembled([event])) if event.get("event_type") in ("step.delta", "step.start") else ""
+    grows = event.get("event_type") in ("step.delta", "step.start")
+    return steps_text(assembled([event], contract)) if grows else ""
 
 
-def _show(event: Event) -> str:
-    text = _text(event)
+def _show(event: Event, contract: Contract) -> str:
+    text = _text(event, contract)
     return f"{event.get('event_type')} {_cut(text)}" if text else str(event.get("event_type"))
 
 

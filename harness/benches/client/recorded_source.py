@@ -11,6 +11,12 @@ from harness.contract import PROTOCOL
 from harness.outcome import UsageFault
 
 
+def stated_revision(path: str) -> str:
+    """The revision of the API that a cassette says it was recorded from; "" if it says nothing."""
+    provenance = load(path).provenance
+    return provenance.revision if provenance is not None else ""
+
+
 def recorded_stream(path: str) -> tuple[Player, str]:
     """A player of the first whole stream in a cassette, and its interaction's id. Raises UsageFault without one.
 

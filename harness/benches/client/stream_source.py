@@ -10,6 +10,7 @@ from typing import Any
 
 from harness.benches.client.drop_case import Case
 from harness.benches.client.observed_streams import events_in
+from harness.contract import REVISIONS, load
 from harness.emulator import Emulator
 from harness.outcome import UsageFault
 from harness.wire import Chunk, Headers, Request, Service
@@ -24,11 +25,14 @@ class Source:
     def __init__(self, emulator: Emulator, case: Case) -> None:
         self._key = (case.event_ids, case.resume, case.cassette)
         self._whole: dict[str, list[dict[str, Any]]] = {}
+        self.contract = emulator.contract
         if case.cassette is not None:
-            from harness.benches.client.recorded_source import recorded_stream  # slow to import, and rare here
+            from harness.benches.client.recorded_source import recorded_stream, stated_revision  # slow to import
 
             self.service: Service
             self.service, self.id = recorded_stream(case.cassette)
+            stated = stated_revision(case.cassette)
+            self.contract = load(stated) if stated in REVISIONS else emulator.contract
             return
         self.service = emulator
         emulator.change(event_ids=case.event_ids, resume=case.resume)
@@ -65,5 +69,5 @@ class Source:
 
 def whole_stream(case: Case, seed: int = 0) -> bytes:
     """The bytes of a case's stream, without any faults."""
-    source = Source(Emulator(seed=seed), case)
+    source = Source(Emulator(seed=seed, contract=case.contract), case)
     return source.stream(source.id)

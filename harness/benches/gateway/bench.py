@@ -102,7 +102,10 @@ class Line:
         """A passage of all calls since number `start` that belong to no request of the client."""
         calls = [call for number, call in enumerate(self.upstream.calls) if number >= start]
         strays = [call for call in calls if id(call) not in self._mine]
-        return Passage(name=name, client=client, upstream=self.upstream.records(strays))
+        passage = Passage(name=name, client=client, upstream=self.upstream.records(strays))
+        for exchange in (client, *passage.upstream):
+            read(exchange, self.target.contract)
+        return passage
 
     def hung_up(self, start: int) -> None:
         """Wait until no answer to the calls since number `start` is being read, for at most `patience` seconds."""
@@ -125,6 +128,8 @@ class Line:
             pairs=tuple((behind, before) for before, behind in self._behind.items()),
             early=early,
         )
+        for exchange in (client, *passage.upstream, *passage.astray):
+            read(exchange, self.target.contract)
         self._learn(passage)
         return passage
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TypeAlias
 
 from harness.benches.gateway.relayed_exchange import Operation, operation_of
+from harness.contract import Contract
 from harness.emulator import Emulator, Settings
 from harness.wire import (
     COMPLETE,
@@ -57,9 +58,9 @@ class Call:
 class Upstream:
     """A `Service` that answers as the emulator does and records all calls; `prime` sets other answers."""
 
-    def __init__(self, *, seed: int = 0, settings: Settings = SETTINGS) -> None:
+    def __init__(self, *, seed: int = 0, settings: Settings = SETTINGS, contract: Contract | None = None) -> None:
         self.clock = LogicalClock()
-        self.emulator = Emulator(settings, clock=self.clock, seed=seed)
+        self.emulator = Emulator(settings, clock=self.clock, seed=seed, contract=contract)
         self.calls: list[Call] = []
         self._changed = threading.Condition()
         self._primed: list[Answer] = []

@@ -210,14 +210,16 @@ def recording_of(exchange: Exchange, origin: str) -> Recording:
     return Recording.of(exchange, origin=origin, unit=unit, decoded=False).decoded()
 
 
-def provenance_of(target: str, *, recorder: str = "harness record", ca_file: str | None = None) -> Provenance:
+def provenance_of(
+    target: str, *, recorder: str = "harness record", ca_file: str | None = None, revision: str = CURRENT
+) -> Provenance:
     """The provenance of recordings of `target`; a server on this machine is asked whether it is our emulator."""
     return Provenance(
         recorder=recorder,
         target=target_class(target, ca_file=ca_file),
         recorded=datetime.datetime.now(datetime.UTC).date().isoformat(),
         api="interactions",
-        revision=CURRENT,
+        revision=revision,
     )
 
 

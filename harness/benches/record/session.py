@@ -102,7 +102,12 @@ class Session:
     _reached: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
-        made = provenance_of(self.target.info.url, recorder="harness record --scenario", ca_file=self.ca_file)
+        made = provenance_of(
+            self.target.info.url,
+            recorder="harness record --scenario",
+            ca_file=self.ca_file,
+            revision=self.target.target.contract.revision,
+        )
         self.provenance = replace(made, api_version=self.target.info.version)
 
     def waiting(self, scenarios: Sequence[Scenario]) -> list[Scenario]:
@@ -202,7 +207,9 @@ class Session:
         difference = replay_difference(scenario, self.target, played.trail, recordings)
         if difference:
             return replace(result, state=State.UNFAITHFUL, reason=difference)
-        findings = tuple(finding.at(file=str(path)) for finding in verify([fresh]).traffic.findings)
+        findings = tuple(
+            finding.at(file=str(path)) for finding in verify([fresh], self.target.target.contract).traffic.findings
+        )
         before = load(path).recordings if result.had_predecessor else None
         if before is None:
             return replace(result, findings=findings)

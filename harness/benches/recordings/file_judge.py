@@ -20,6 +20,7 @@ from harness.benches.recordings.judged_rules import (
     STREAM_RULES,
 )
 from harness.cassette.foreign.har import Unreadable, exchanges_in
+from harness.contract.contract import Contract
 from harness.contract.data import json_parse
 from harness.contract.judge.body import is_legacy, judge_interaction
 from harness.contract.judge.errors import error_of, judge_error
@@ -27,7 +28,6 @@ from harness.contract.judge.history import judge_history
 from harness.contract.judge.reading import Reading, read
 from harness.contract.judge.stream import StreamJudge
 from harness.contract.judge.stream_summary import StreamReading
-from harness.contract.schema.schemas import load
 from harness.contract.tables.protocol import COLLECTION
 from harness.outcome import Finding
 from harness.wire import Ending, Exchange, Frame
@@ -64,10 +64,11 @@ class Verification:
 
 
 class FileJudge:
-    """Judges one file and adds the result to a verification, under the name `file`."""
+    """Judges one file by a contract and adds the result to a verification, under the name `file`."""
 
-    def __init__(self, file: str, result: Verification) -> None:
+    def __init__(self, file: str, result: Verification, contract: Contract) -> None:
         self._file = file
+        self._contract = contract
         self._result = result
 
     def judge(self, data: bytes, answers: Iterable[Answer] = ()) -> None:
@@ -76,9 +77,9 @@ class FileJudge:
         Raises Unreadable if the file is not what its name promises.
         """
         if self._file.endswith(".sse"):
-            self._stream(STREAM_RULES, _judge_bytes(data))
+            self._stream(STREAM_RULES, _judge_bytes(data, self._contract))
         elif self._file.endswith(".events.jsonl"):
-            self._stream(STREAM_RULES - FRAMING_RULES, _judge_lines(data))
+            self._stream(STREAM_RULES - FRAMING_RULES, _judge_lines(data, self._contract))
         elif self._file.endswith(".request.json"):
             self._request_file(data, answers)
         elif self._file.endswith((".json", ".har")):
@@ -121,7 +122,7 @@ class FileJudge:
         elif error_of(value) is not None:
             self._alone("bodies", ERROR_RULES, judge_error(value, None))
         elif _looks_like_one(value):
-            self._alone("bodies", BODY_RULES | {"create.schema"}, judge_interaction(value))
+            self._alone("bodies", BODY_RULES | {"create.schema"}, judge_interaction(value, self._contract))
         else:
             self.leave_out("JSON, but neither an interaction, an error body, a cassette nor a HAR file")
 
@@ -130,7 +131,7 @@ class FileJudge:
         if reason:
             self.leave_out(reason)
         else:
-            self._alone("requests", REQUEST_RULES, _judge_request(json_in(data)))
+            self._alone("requests", REQUEST_RULES, _judge_request(json_in(data), self._contract))
 
     def documents(self, documents: list[Any]) -> None:
         """Judge the documents of a YAML file that is not a cassette."""
@@ -147,6 +148,8 @@ class FileJudge:
             self.leave_out("a recording without an entry")
         judged = []
         for name, entry in entries:
+            if isinstance(entry, Exchange):
+                read(entry, self._contract)
             reason = str(entry) if isinstance(entry, Unreadable) else _why_not(entry)
             if isinstance(entry, Unreadable) or reason:
                 self.leave_out(f"{name}: {reason}")
@@ -154,14 +157,14 @@ class FileJudge:
                 self._exchange(name, entry)
                 judged.append((name, entry))
         self._result.entries += len(judged)
-        self._add(judge_history(judged))
+        self._add(judge_history(judged, self._contract))
 
     def _exchange(self, name: str, exchange: Exchange) -> None:
         reading = read(exchange)
         request = exchange.request
         if exchange.succeeded and request.method == "POST" and request.segments[-1:] == (COLLECTION,):
             value = json_parse.loads(request.body).value
-            self._found("requests", REQUEST_RULES, _judge_request(value), name)
+            self._found("requests", REQUEST_RULES, _judge_request(value, self._contract), name)
         if reading.stream is not None:
             self._found("streams", STREAM_RULES, reading.findings, name)
         elif exchange.body:
@@ -216,15 +219,15 @@ def _told(ending: Ending) -> str:
     return f"{told} ({ending.detail})" if ending.detail else told
 
 
-def _judge_bytes(data: bytes) -> StreamReading:
-    judge = StreamJudge()
+def _judge_bytes(data: bytes, contract: Contract) -> StreamReading:
+    judge = StreamJudge(contract)
     judge.feed(data)
     return judge.finish()
 
 
-def _judge_lines(data: bytes) -> StreamReading:
+def _judge_lines(data: bytes, contract: Contract) -> StreamReading:
     """Judge one payload per line. The framing is lost, so its rules do not apply; spans are those of the lines."""
-    judge = StreamJudge(framed=False)
+    judge = StreamJudge(contract, framed=False)
     judge.frames(_frames(data))
     return judge.finish()
 
@@ -241,8 +244,8 @@ def _is_legacy_stream(reading: StreamReading) -> bool:
     return bool(_LEGACY_EVENTS & reading.counts.keys()) and not reading.counts.get("step.start")
 
 
-def _judge_request(value: Any) -> list[Finding]:
-    problems = load().validator("requests/create-interaction", closed=True).problems(value)
+def _judge_request(value: Any, contract: Contract) -> list[Finding]:
+    problems = contract.schemas.validator("requests/create-interaction", closed=True).problems(value)
     return [problem.finding("request.schema") for problem in problems]
 
 

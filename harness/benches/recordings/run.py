@@ -10,6 +10,7 @@ from collections.abc import Generator, Sequence
 from pathlib import Path
 
 from harness.benches.recordings.verify import CassetteFacts, Verified, verify_each
+from harness.contract import Contract
 from harness.contract.rules import BY_ID
 from harness.engine.decide import Policy, decide, decide_finding, exit_of
 from harness.engine.events import (
@@ -35,13 +36,13 @@ USABLE = Rule(
 
 
 def judge_recordings(
-    paths: Sequence[Path], policy: Policy, recordings: TargetInfo
+    paths: Sequence[Path], policy: Policy, recordings: TargetInfo, contract: Contract
 ) -> Generator[RunEvent, None, None]:
     """Judge files, and in folders every file except hidden ones. Raises OSError if one cannot be read."""
     begun = time.perf_counter()
     yield RunStarted(recordings)
     whole = Verified()
-    for path, part in verify_each(paths):
+    for path, part in verify_each(paths, contract):
         whole.add(part)
         yield _phase(path, part)
     results = [*_rule_results(whole, policy), *_file_results(whole, policy)]

@@ -21,6 +21,7 @@ from harness.cassette import CassetteError, Hit, Recording, scan_file
 from harness.cassette.foreign.har import Unreadable, decoded, named
 from harness.cassette.format.document import parse_all
 from harness.cassette.format.layout import Layout
+from harness.contract import REVISIONS, Contract, load
 from harness.wire import Arrivals, Exchange, StreamProtocol
 
 _SUFFIXES = (".yaml", ".yml")
@@ -38,11 +39,15 @@ class CassetteFacts:
 
 @dataclass(slots=True)
 class Verified:
-    """The result for all files. `unusable` pairs each file that is not what it claims to be with the reason."""
+    """The result for all files. `unusable` pairs each file that is not what it claims to be with the reason.
+
+    `revisions` counts the files that were judged by each revision.
+    """
 
     traffic: Verification = field(default_factory=Verification)
     facts: list[CassetteFacts] = field(default_factory=list)
     unusable: list[tuple[str, str]] = field(default_factory=list)
+    revisions: Counter[str] = field(default_factory=Counter)
 
     def add(self, other: Verified) -> None:
         """Add the result for further files."""
@@ -54,6 +59,7 @@ class Verified:
         own.findings += new.findings
         self.facts += other.facts
         self.unusable += other.unusable
+        self.revisions.update(other.revisions)
 
 
 class Secret(NamedTuple):
@@ -63,24 +69,27 @@ class Secret(NamedTuple):
     hit: Hit
 
 
-def verify_each(paths: Iterable[Path]) -> Iterator[tuple[Path, Verified]]:
-    """Judge files, and in folders every file except hidden ones. Raises OSError if one cannot be read."""
+def verify_each(paths: Iterable[Path], contract: Contract) -> Iterator[tuple[Path, Verified]]:
+    """Judge files, and in folders every file except hidden ones. Raises OSError if one cannot be read.
+
+    A cassette that states one of `REVISIONS` is judged by that one, all other files by `contract`.
+    """
     for path in files_in(paths):
-        yield path, _verified(path)
+        yield path, _verified(path, contract)
 
 
-def verify(paths: Iterable[Path]) -> Verified:
+def verify(paths: Iterable[Path], contract: Contract) -> Verified:
     """Judge files as `verify_each` does; the results of all together."""
     whole = Verified()
-    for _, part in verify_each(paths):
+    for _, part in verify_each(paths, contract):
         whole.add(part)
     return whole
 
 
-def _verified(path: Path) -> Verified:
+def _verified(path: Path, contract: Contract) -> Verified:
     result = Verified()
     try:
-        _verify(path, path.read_bytes(), result)
+        _verify(path, path.read_bytes(), result, contract)
     except CassetteError as wrong:
         result.unusable.append((str(path), str(wrong).removeprefix(str(path)).lstrip(":, ")))
     except Unreadable as wrong:
@@ -88,18 +97,20 @@ def _verified(path: Path) -> Verified:
     return result
 
 
-def _verify(path: Path, data: bytes, result: Verified) -> None:
-    judge = FileJudge(str(path), result.traffic)
+def _verify(path: Path, data: bytes, result: Verified, contract: Contract) -> None:
+    judge = FileJudge(str(path), result.traffic, contract)
     if path.suffix in _SUFFIXES:
         documents = parse_all(path, data)
         if len(documents) == 1 and _claims_to_be_a_cassette(documents[0]):
-            _cassette(path, documents[0], judge, result)
-        else:
-            judge.documents(documents)
+            _cassette(path, documents[0], contract, result)
+            return
+        judge.documents(documents)
     elif path.suffix == ".json" and (document := _json_cassette(data)) is not None:
-        _cassette(path, document, judge, result)
+        _cassette(path, document, contract, result)
+        return
     else:
         judge.judge(data, _answers(path) if path.name.endswith(".request.json") else ())
+    result.revisions[contract.revision] += 1
 
 
 def _claims_to_be_a_cassette(document: object) -> bool:
@@ -123,10 +134,23 @@ def _answers(request: Path) -> Iterator[Answer]:
             yield Answer(path.read_bytes(), path.suffix == ".json")
 
 
-def _cassette(path: Path, document: Any, judge: FileJudge, result: Verified) -> None:
+def contract_of(layout: Layout, contract: Contract) -> Contract:
+    """The contract of the revision that a cassette states; `contract` if it states none that is known here."""
+    try:
+        provenance = layout.provenance()
+    except CassetteError:  # reported after its entries
+        return contract
+    stated = provenance.revision if provenance is not None else ""
+    return load(stated) if stated in REVISIONS else contract
+
+
+def _cassette(path: Path, document: Any, contract: Contract, result: Verified) -> None:
     """Judge the readable entries of a cassette, then raise CassetteError for the first unreadable one."""
     layout = Layout(path)
     entries = list(layout.readings(layout.checked(document)["interactions"]))
+    contract = contract_of(layout, contract)
+    result.revisions[contract.revision] += 1
+    judge = FileJudge(str(path), result.traffic, contract)
     judge.exchanges(named(number, _exchange(entry)) for number, entry in enumerate(entries, 1))
     good = [(number, entry) for number, entry in enumerate(entries, 1) if isinstance(entry, Recording)]
     endings = Counter(f"{entry.ending.how} by the {entry.ending.by}" for _, entry in good if not entry.complete)

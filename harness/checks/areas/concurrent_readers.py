@@ -21,6 +21,7 @@ from harness.checks.vocabulary.stream_events import (
     is_stream,
     last_cursor,
 )
+from harness.contract import read
 from harness.contract.requests import Target
 from harness.kit.actions import Close, Exchanges, Finish, Open, Read, Steps, stopped
 from harness.kit.check import exercise
@@ -74,7 +75,7 @@ def _serves_two_readers(readers: list[Exchange], replay: Exchange) -> Iterator[F
     due = events_in(replay)
     for number, reader in enumerate(readers):
         if is_stream(reader):
-            rest = compare(due, -1, events_in(reader))
+            rest = compare(due, -1, events_in(reader), read(reader).contract)
             name, place = f"reader {number + 1}", f"readers[{number}]"
             yield from at(place, losses(name, due, rest))
             yield from at(place, additions(name, events_in(reader), rest))
@@ -99,7 +100,7 @@ def _takes_a_reader_back(had: list[Event], token: str, rest: Exchange, replay: E
     yield from at("rest", expect_stream(rest))
     if not is_stream(rest):
         return
-    found = compare(due, place, events_in(rest), had=had[: cut + 1])
+    found = compare(due, place, events_in(rest), read(rest).contract, had=had[: cut + 1])
     if place >= len(due) and not found.resplit:
         raise Unmet(f"the replay holds {counted(len(due), 'event')}, fewer than a reader of the running run had")
     name = f"the stream after {token!r}"

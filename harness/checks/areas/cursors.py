@@ -14,6 +14,7 @@ from harness.checks.vocabulary.expect import CLIENT_ERROR, SUCCESS, broken, expe
 from harness.checks.vocabulary.stored import UNKNOWN_ID
 from harness.checks.vocabulary.stream_diff import Rest, compare
 from harness.checks.vocabulary.stream_events import events_in, expect_stream, is_stream, of_kind
+from harness.contract import read
 from harness.contract.judge.run_events import is_of_the_run
 from harness.contract.requests import Target
 from harness.kit.actions import Steps
@@ -45,7 +46,8 @@ def _reads_an_encoded_cursor(rests: list[Resumed], encoded: Resumed) -> Iterator
     plain = next(resumed for resumed in rests if resumed.at == encoded.at)
     expected = events_in(plain.exchange)
     yield from expect_stream(encoded.exchange)
-    if is_stream(encoded.exchange) and compare(expected, -1, events_in(encoded.exchange)) != Rest():
+    contract = read(encoded.exchange).contract
+    if is_stream(encoded.exchange) and compare(expected, -1, events_in(encoded.exchange), contract) != Rest():
         yield broken(
             f"cursor {encoded.cursor!r} gives other events when it is percent-encoded",
             expected=counted(len(expected), "event"),

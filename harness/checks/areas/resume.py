@@ -160,7 +160,7 @@ def _begins_at_the_first_event(first: Exchange, replay: Exchange) -> Iterator[Fi
     yield from expect_stream(replay)
     if not is_stream(replay):
         return
-    rest = compare(due, -1, events_in(replay))
+    rest = compare(due, -1, events_in(replay), read(replay).contract)
     yield from losses("the replay", due, rest)
     yield from additions("the replay", events_in(replay), rest)
     yield from leniencies("the replay", rest)
@@ -252,7 +252,7 @@ def _is_well_formed(rests: list[Resumed]) -> Iterator[Finding]:
 
 
 def _rest(events: Sequence[Event], resumed: Resumed) -> Rest:
-    return compare(events, resumed.at, events_in(resumed.exchange))
+    return compare(events, resumed.at, events_in(resumed.exchange), read(resumed.exchange).contract)
 
 
 def _flaws(stream: Exchange) -> Iterator[Finding]:

@@ -35,6 +35,7 @@ from harness.checks.vocabulary.stream_events import (
     stream_id,
 )
 from harness.checks.vocabulary.streamed import Streams, streams_of_all_kinds
+from harness.contract import read
 from harness.contract.judge.agreement import judge_assembled
 from harness.contract.rules import BY_ID
 from harness.outcome import Finding, Unmet
@@ -219,7 +220,9 @@ def _equals_what_is_stored(streams: Streams, stored: Mapping[str, Exchange]) -> 
         yield from found
         if found:
             continue
-        yield from at(place, judge_assembled(events_in(streams[name]), interaction_in(answer)))
+        yield from at(
+            place, judge_assembled(events_in(streams[name]), interaction_in(answer), read(streams[name]).contract)
+        )
 
 
 @_STREAM.check(

@@ -22,8 +22,7 @@ from harness.checks.vocabulary.expect import (
 from harness.checks.vocabulary.polling import appear, id_of, status_of
 from harness.checks.vocabulary.stream_events import completion, events_in
 from harness.checks.vocabulary.streamed import FORCED, WEATHER, streams_of_all_kinds
-from harness.contract import compare_steps
-from harness.contract.data.assembly import assembled
+from harness.contract import compare_steps, read
 from harness.contract.data.output import output_steps
 from harness.contract.judge.agreement import CUT_SHORT, judge_waiting, pending_calls
 from harness.contract.requests import Target
@@ -310,4 +309,4 @@ def _some_calls(exchange: Exchange) -> Sequence[Call]:
 
 
 def _streamed_calls(stream: Exchange) -> list[Call]:
-    return [step for step in assembled(events_in(stream)) if step.get("type") == "function_call"]
+    return [step for step in read(stream).streamed_steps if step.get("type") == "function_call"]

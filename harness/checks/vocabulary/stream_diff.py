@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from harness.checks.vocabulary.expect import broken, lenient
 from harness.checks.vocabulary.stream_events import Event, cursor, kind
+from harness.contract import Contract
 from harness.contract.data.assembly import assembled
 from harness.contract.judge.run_events import is_of_the_run, shape_of
 from harness.outcome import Finding
@@ -36,7 +37,14 @@ class Rest:
     reordered: bool = False
 
 
-def compare(whole: Sequence[Event], at: int, came: Sequence[Event], *, had: Sequence[Event] | None = None) -> Rest:
+def compare(
+    whole: Sequence[Event],
+    at: int,
+    came: Sequence[Event],
+    contract: Contract,
+    *,
+    had: Sequence[Event] | None = None,
+) -> Rest:
     """Judge `came` as the answer to a resume after event number `at` of `whole` (-1: from the start).
 
     `had` is what the reader had received until then, if `whole` is from another reading. The two may split their
@@ -49,7 +57,7 @@ def compare(whole: Sequence[Event], at: int, came: Sequence[Event], *, had: Sequ
         return Rest()
     if 0 <= at < len(whole) and actual == [shape_of(whole[at]), *expected]:
         return Rest(repeated=True)
-    if _same_result(whole, [*(whole[: at + 1] if had is None else had), *came]):
+    if _same_result(whole, [*(whole[: at + 1] if had is None else had), *came], contract):
         return Rest(resplit=True)
     missing = tuple(_surplus(due, actual))
     extra = tuple(_surplus(got, expected))
@@ -113,14 +121,14 @@ def _surplus(these: Mapping[int, str], those: Sequence[str]) -> list[int]:
     return surplus
 
 
-def _same_result(whole: Sequence[Event], read: Sequence[Event]) -> bool:
+def _same_result(whole: Sequence[Event], read: Sequence[Event], contract: Contract) -> bool:
     # Only deltas may be split differently; every other event must be there, in its place.
-    return _frame(whole) == _frame(read) and _steps(whole) == _steps(read)
+    return _frame(whole) == _frame(read) and _steps(whole, contract) == _steps(read, contract)
 
 
 def _frame(events: Sequence[Event]) -> list[str]:
     return [shape_of(event) for event in events if kind(event) != "step.delta" and is_of_the_run(event)]
 
 
-def _steps(events: Sequence[Event]) -> str:
-    return shape_of({"steps": assembled(events)})
+def _steps(events: Sequence[Event], contract: Contract) -> str:
+    return shape_of({"steps": assembled(events, contract)})

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from harness.checks.capabilities import CAPABILITIES
-from harness.cli.arguments import Parser
+from harness.cli.arguments import Parser, add_revision_argument, contract_of
 from harness.cli.output import say
+from harness.contract import Contract
 from harness.engine import plan as planning
 from harness.engine.capabilities import everything
 from harness.engine.plan import Selection, make_plan
@@ -23,16 +24,25 @@ def run(words: Sequence[str]) -> int:
     """Run the command."""
     parser = Parser("explain", "Explain checks: rule, source, what breaks without it, what passes, what it costs.")
     parser.add_argument("ids", nargs="+", metavar="ID", help="check id, glob or area")
+    add_revision_argument(parser)
     arguments = parser.parse(words)
+    contract = contract_of(arguments)
     own = [rule for rule in RULES if rule.id in arguments.ids]
     others = [name for name in arguments.ids if name not in {rule.id for rule in own}]
-    say("\n\n".join(["\n".join(_rule_lines(rule)) for rule in own] + (_blocks(others) if others else [])))
+    checks = _blocks(others, contract) if others else []
+    say("\n\n".join(["\n".join(_rule_lines(rule)) for rule in own] + checks))
     return 0
 
 
-def _blocks(ids: Sequence[str]) -> list[str]:
+def _blocks(ids: Sequence[str], contract: Contract) -> list[str]:
     plan = make_plan(planning.load_catalogue(), Selection(checks=tuple(ids)), everything())
-    return ["\n".join(_lines(planned.check)) for planned in plan.checks if planned.skip is None]
+    chosen = [planned.check for planned in plan.checks if planned.skip is None]
+    return ["\n".join((*_lines(check), *_absence(check.rule, contract))) for check in chosen]
+
+
+def _absence(rule: Rule, contract: Contract) -> Iterator[str]:
+    if not contract.holds(rule):
+        yield f"  not in revision {contract.revision}"
 
 
 def _rule_lines(rule: Rule) -> Iterator[str]:

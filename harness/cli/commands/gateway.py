@@ -14,7 +14,15 @@ from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING
 
 from harness.benches.server.reachability import wait_until_up
-from harness.cli.arguments import Parser, add_header_argument, positive_seconds, some_seconds
+from harness.cli.arguments import (
+    Parser,
+    add_header_argument,
+    add_revision_argument,
+    contract_of,
+    positive_seconds,
+    revision_of,
+    some_seconds,
+)
 from harness.cli.baseline_options import add_baseline_arguments, baseline_of, finish
 from harness.cli.commands.serve import command_environment
 from harness.cli.masking import hidden, hide
@@ -57,7 +65,7 @@ def run(words: Sequence[str]) -> int:
         only=tuple(arguments.only or ()), strict=arguments.strict, baseline=baseline, gateway=target.info
     )
     selected(options.only)  # report an unknown rule before anything is started
-    upstream = Upstream()
+    upstream = Upstream(contract=contract_of(arguments))
     with ends_when_told(), ExitStack() as stack:
         server = stack.enter_context(
             ServerThread(
@@ -96,6 +104,7 @@ def _parser() -> Parser:
     )
     group.add_argument("--api-key", metavar="KEY", help=f"key that the client sends (default: ${KEY_VARIABLE})")
     add_header_argument(group)
+    add_revision_argument(group)
     group.add_argument("--model", help="model to ask for, by the gateway's name for it")
     group.add_argument("--agent", help="agent to ask for")
     group.add_argument("--ca-file", metavar="FILE", help="additional certificates to trust (PEM)")
@@ -160,6 +169,7 @@ def _target(arguments: argparse.Namespace) -> ResolvedTarget:
         headers=tuple(arguments.header or ()),
         timeout=arguments.timeout,
         ca_file=arguments.ca_file,
+        revision=revision_of(arguments),
     )
     found = resolve_target(arguments.target, options)
     hide(found.info.secrets)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.checks.capabilities import PROFILES
-from harness.cli.arguments import Parser, level_named
+from harness.cli.arguments import Parser, add_revision_argument, contract_of, level_named
 from harness.cli.output import say, write_json
 from harness.engine import plan as planning
 from harness.engine.capabilities import everything
@@ -28,6 +28,7 @@ def run(words: Sequence[str]) -> int:
     parser.add_argument(
         "--profile", action="append", metavar="NAME", help=f"list only this profile: {', '.join(PROFILES)}"
     )
+    add_revision_argument(parser)
     parser.add_argument("--json", action="store_true", help="print full records as JSON")
     arguments = parser.parse(words)
     selection = Selection(
@@ -36,7 +37,8 @@ def run(words: Sequence[str]) -> int:
         profiles=tuple(arguments.profile or ()),
     )
     plan = make_plan(planning.load_catalogue(), selection, everything())
-    checks = [planned.check for planned in plan.checks if planned.skip is None]
+    contract = contract_of(arguments)
+    checks = [item.check for item in plan.checks if item.skip is None and contract.holds(item.check.rule)]
     if arguments.json:
         write_json([check_record(check) for check in checks])
     else:

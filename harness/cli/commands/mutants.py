@@ -8,7 +8,7 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Sequence
 
-from harness.cli.arguments import Parser, count
+from harness.cli.arguments import Parser, add_revision_argument, count, revision_of
 from harness.cli.output import Listeners, add_output_arguments, say
 from harness.engine.events import TargetInfo
 from harness.outcome import Exit, UsageFault
@@ -25,6 +25,7 @@ def run(words: Sequence[str]) -> int:
     parser.add_argument(
         "-j", "--jobs", type=count, default=2, metavar="N", help="number of processes (default: 2)"
     )
+    add_revision_argument(parser)
     parser.add_argument("--list", action="store_true", help="list the mutants and their defects, run nothing")
     add_output_arguments(parser.add_argument_group("output"), verbose="name every check that notices a mutant")
     arguments = parser.parse(words)
@@ -42,6 +43,7 @@ def run(words: Sequence[str]) -> int:
         {name: MUTANTS[name].summary for name in chosen},
         whole=len(chosen) == len(MUTANTS),
         jobs=arguments.jobs,
+        revision=revision_of(arguments),
         mutants=TargetInfo(name="the emulator"),
     )
     return Listeners(arguments, MutantsPresentation()).follow(events).exit

@@ -35,7 +35,7 @@ def run(words: Sequence[str]) -> int:
     from harness.benches.server.page_guard import is_control
     from harness.cassette import Player, load
     from harness.cli.commands.serve import PAGE_FIELDS, command_environment
-    from harness.contract.tables.protocol import PROTOCOL
+    from harness.contract import CURRENT, PROTOCOL
     from harness.transport import ServerThread
 
     cassette = load(arguments.cassette)
@@ -55,7 +55,8 @@ def run(words: Sequence[str]) -> int:
         cors_for=lambda request: not is_control(request),
     )
     recorded = counted(len(cassette.recordings), "recording")
-    welcome = f"replaying {recorded} of {arguments.cassette} ({arguments.mode}){granted.note}"
+    revision = (cassette.provenance.revision if cassette.provenance is not None else "") or CURRENT
+    welcome = f"replaying {recorded} of {arguments.cassette} ({arguments.mode}, revision {revision}){granted.note}"
     code = stand(
         server,
         lambda: announce(server.url, welcome, as_json=arguments.json, **granted.facts),

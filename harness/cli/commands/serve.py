@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from harness.cli.arguments import Parser
+from harness.cli.arguments import Parser, add_revision_argument, contract_of
 from harness.cli.guarding import access, add_guard_arguments
 from harness.cli.output import say
 from harness.cli.serving import (
@@ -91,6 +91,7 @@ def _parser() -> Parser:
     add_listen_arguments(parser)
     add_guard_arguments(parser)
     add_tls_arguments(parser)
+    add_revision_argument(parser)
     parser.add_argument("--mutant", metavar="ID", help="serve this mutant instead (`harness mutants --list`)")
     parser.add_argument("--scenario", metavar="FILE", help="scripted answers (YAML, docs/emulator.md)")
     parser.add_argument("--key", action="append", metavar="KEY=PROJECT", help="accept only this key (repeatable)")
@@ -123,7 +124,7 @@ def _emulator(arguments: argparse.Namespace) -> Emulator:
 
     settings, clock = Settings().changed(_settings(arguments)), WallClock()
     make = _mutant(arguments.mutant) if arguments.mutant else Emulator
-    emulator = make(settings, clock=clock)
+    emulator = make(settings, clock=clock, contract=contract_of(arguments))
     if arguments.scenario:
         try:
             emulator.load_scenario(arguments.scenario)

@@ -11,7 +11,7 @@ import shlex
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from harness.cli.arguments import Parser, count, positive_seconds
+from harness.cli.arguments import Parser, add_revision_argument, contract_of, count, positive_seconds
 from harness.cli.baseline_options import add_baseline_arguments, baseline_of, finish
 from harness.cli.commands.serve import command_environment
 from harness.cli.masking import hidden, own_secrets
@@ -69,6 +69,7 @@ def _parser() -> Parser:
     )
     group.add_argument("--resume", choices=("exclusive", "inclusive"), default="exclusive")
     group = parser.add_argument_group("the stream")
+    add_revision_argument(group)
     group.add_argument("--text", help="what the model says (default: a built-in text)")
     group.add_argument("--cassette", metavar="FILE", help="use a recorded stream instead of the emulator's")
     group = parser.add_argument_group("the client")
@@ -119,6 +120,7 @@ def _cases(arguments: argparse.Namespace) -> list[Case]:
         "event_ids": event_ids,
         "resume": arguments.resume,
         "cassette": arguments.cassette,
+        "contract": contract_of(arguments),
         "script": None if arguments.text is None else {"text": arguments.text},
     }
     cases: list[Case] = []

@@ -9,7 +9,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.cli.arguments import Parser
+from harness.cli.arguments import Parser, add_revision_argument, contract_of
 from harness.cli.baseline_options import add_baseline_arguments, baseline_of, finish
 from harness.cli.masking import hidden, own_secrets
 from harness.cli.output import Listeners, add_output_arguments, say, write_json
@@ -39,6 +39,7 @@ def _parser() -> Parser:
     parser.add_argument(
         "--secrets", action="store_true", help="only look for secrets (exit code 1 if there are any)"
     )
+    add_revision_argument(parser)
     group = parser.add_argument_group("verdicts")
     group.add_argument("--strict", action="store_true", help="broken SHOULDs fail, too")
     add_baseline_arguments(group)
@@ -61,7 +62,7 @@ def _judge(paths: Sequence[Path], arguments: argparse.Namespace) -> Exit:
     recordings = TargetInfo(name=", ".join(map(str, paths)), secrets=own_secrets())
     listeners = Listeners(arguments, VerifyPresentation())
     try:
-        finished = listeners.follow(judge_recordings(paths, policy, recordings))
+        finished = listeners.follow(judge_recordings(paths, policy, recordings, contract_of(arguments)))
     except OSError as wrong:
         raise UsageFault(f"{wrong.filename} cannot be read: {wrong.strerror}") from None
     return finish(arguments, baseline, finished)

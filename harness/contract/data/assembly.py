@@ -1,7 +1,8 @@
 """From deltas to steps: what a client must end up with after it read a stream.
 
 Layer 1. Its memory grows with the output, so it runs only on request and never as part of judging. Takes any
-decoded event and never raises; an unknown event adds nothing. The automaton judges whether events are in order.
+decoded event and never raises; an unknown event adds nothing. `judge.stream_state` judges whether events are in
+order.
 """
 
 from __future__ import annotations
@@ -9,10 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeGuard
 
+from harness.contract.contract import Contract
 from harness.contract.data.json_parse import loads
-from harness.contract.tables.steps import DELTAS_OF
-
-_STEP_OF = {delta: step for step, deltas in DELTAS_OF.items() for delta in deltas}
+from harness.contract.tables.steps import Growth, How
 
 Step = dict[str, Any]
 
@@ -21,13 +21,18 @@ class Fragments(list[str]):
     """A string that is still growing; it is joined only when it is needed, so that growth is linear."""
 
 
+class JsonText(Fragments):
+    """Such a string that is the JSON of its field."""
+
+
 class Assembler:
     """Call `event` for each event of a stream, or of its parts in order, and `steps` at any time.
 
     A step that started before the first event (in a resumed stream) gets the type that its first delta implies.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, contract: Contract) -> None:
+        self._contract = contract
         self._steps: list[Step] = []
         self._at: dict[int, Step] = {}
 
@@ -47,38 +52,63 @@ class Assembler:
         return [_settled_step(step) for step in self._steps]
 
     def _begin(self, index: int, step: Step) -> Step:
-        for name in ("content", "summary"):
-            if isinstance(step.get(name), list):  # copied, because parts grow in place and the event is not ours
-                step[name] = [dict(part) if isinstance(part, Mapping) else part for part in step[name]]
+        for name, value in step.items():
+            if isinstance(value, list):  # copied, because parts grow in place and the event is not ours
+                step[name] = [dict(part) if isinstance(part, Mapping) else part for part in value]
         self._steps.append(step)
         self._at[index] = step
         return step
 
     def _grow(self, index: int, delta: Mapping[str, Any]) -> None:
         kind = delta.get("type")
-        if not isinstance(kind, str) or kind not in _STEP_OF:
+        table = self._contract.steps_table
+        if not isinstance(kind, str) or kind not in table.step_of:
             return
         step = self._at.get(index)
         if step is None:
-            step = self._begin(index, {"type": _STEP_OF[kind]})
-        _GROW.get(kind, _merge)(step, delta)
+            step = self._begin(index, {"type": table.step_of[kind]})
+        grows = table.deltas[kind].grows
+        _GROW[grows.how](step, delta, grows)
 
 
-def assembled(events: Iterable[Mapping[str, Any]]) -> list[Step]:
+def assembled(events: Iterable[Mapping[str, Any]], contract: Contract) -> list[Step]:
     """The steps that these events add up to."""
-    assembler = Assembler()
+    assembler = Assembler(contract)
     for event in events:
         assembler.event(event)
     return assembler.steps()
 
 
-def _add(holder: dict[str, Any], field: str, text: str) -> None:
+def _add(holder: dict[str, Any], field: str, text: str, kind: type[Fragments] = Fragments) -> None:
     """Append to a string field; start one if there is none."""
     had = holder.get(field)
     if isinstance(had, Fragments):
         had.append(text)
     else:
-        holder[field] = Fragments([had, text] if isinstance(had, str) else [text])
+        holder[field] = kind([had, text] if isinstance(had, str) else [text])
+
+
+def _append(step: Step, delta: Mapping[str, Any], grows: Growth) -> None:
+    if isinstance(delta.get(grows.field), str):
+        _add(step, grows.field, delta[grows.field])
+
+
+def _append_json(step: Step, delta: Mapping[str, Any], grows: Growth) -> None:
+    if isinstance(delta.get(grows.field), str):
+        _add(step, grows.field, delta[grows.field], JsonText)
+
+
+def _add_part(step: Step, delta: Mapping[str, Any], grows: Growth) -> None:
+    """Add to a list of parts: notes to its last text, a fragment to a like part, or else a new part."""
+    part = delta.get(grows.of) if grows.of else delta
+    if not isinstance(part, Mapping) or (grows.add and not isinstance(part.get(grows.add), list)):
+        return
+    if grows.add:
+        _extend_text(_parts(step, grows.field), grows.add, part[grows.add])
+    elif grows.join == "text" and part.get("type", "text") == "text":
+        _append_text(step, grows.field, part)
+    else:
+        _append_part(_parts(step, grows.field), part, "" if grows.join == "text" else grows.join)
 
 
 def _parts(step: Step, field: str) -> list[Any]:
@@ -88,23 +118,9 @@ def _parts(step: Step, field: str) -> list[Any]:
     return parts
 
 
-def _text(step: Step, delta: Mapping[str, Any]) -> None:
-    _append_text(_parts(step, "content"), delta)
-
-
-def _summary(step: Step, delta: Mapping[str, Any]) -> None:
-    content = delta.get("content")
-    if not isinstance(content, Mapping):
-        return
-    if content.get("type", "text") == "text":
-        _append_text(_parts(step, "summary"), content)
-    else:
-        _parts(step, "summary").append(dict(content))
-
-
-def _append_text(parts: list[Any], piece: Mapping[str, Any]) -> None:
+def _append_text(step: Step, field: str, piece: Mapping[str, Any]) -> None:
     """Append to the last part if that is text; otherwise start a new part."""
-    text = piece.get("text")
+    text, parts = piece.get("text"), _parts(step, field)
     if not isinstance(text, str):
         return
     last = parts[-1] if parts else None
@@ -118,59 +134,44 @@ def _is_text(part: Any) -> TypeGuard[dict[str, Any]]:
     return isinstance(part, dict) and part.get("type", "text") == "text"
 
 
-def _annotate(step: Step, delta: Mapping[str, Any]) -> None:
-    annotations = delta.get("annotations")
-    if not isinstance(annotations, list):
-        return
-    parts = _parts(step, "content")
+def _extend_text(parts: list[Any], field: str, items: list[Any]) -> None:
+    """Add items to a list of the last part, which is text; start a text if it is not."""
     if not parts or not _is_text(parts[-1]):
         parts.append({"type": "text", "text": ""})
-    had = parts[-1].get("annotations")
-    parts[-1]["annotations"] = [*(had if isinstance(had, list) else ()), *annotations]
+    had = parts[-1].get(field)
+    parts[-1][field] = [*(had if isinstance(had, list) else ()), *items]
 
 
-def _media(step: Step, delta: Mapping[str, Any]) -> None:
-    """Audio and video arrive as fragments of one part; an image or a document arrives whole."""
-    parts = _parts(step, "content")
+def _append_part(parts: list[Any], part: Mapping[str, Any], join: str) -> None:
+    """Add a part, or continue the last one: sound and video arrive as fragments, an image or a document whole."""
     last = parts[-1] if parts else None
-    if isinstance(last, dict) and _continues(last, delta):
-        _add(last, "data", delta["data"])
-        last.update({name: value for name, value in delta.items() if name != "data"})
+    if join and isinstance(last, dict) and _continues(last, part, join):
+        _add(last, join, part[join])
+        last.update({name: value for name, value in part.items() if name != join})
     else:
-        parts.append(dict(delta))
+        parts.append(dict(part))
 
 
-def _continues(last: dict[str, Any], delta: Mapping[str, Any]) -> bool:
-    """Whether `delta` continues the part `last`. Padded base64 is complete, so what follows is a new part."""
-    had = last.get("data")
+def _continues(last: dict[str, Any], part: Mapping[str, Any], join: str) -> bool:
+    """Whether `part` continues the part `last`. Padded base64 is complete, so what follows is a new part."""
+    had = last.get(join)
     tail = had[-1] if isinstance(had, Fragments) else had
     return (
-        delta["type"] in ("audio", "video")
-        and last.get("type") == delta["type"]
+        last.get("type") == part.get("type")
         and isinstance(tail, str)
         and not tail.endswith("=")
-        and isinstance(delta.get("data"), str)
-        and delta.get("mime_type", last.get("mime_type")) == last.get("mime_type")
+        and isinstance(part.get(join), str)
+        and part.get("mime_type", last.get("mime_type")) == last.get("mime_type")
     )
 
 
-def _sign(step: Step, delta: Mapping[str, Any]) -> None:
-    if isinstance(delta.get("signature"), str):
-        _add(step, "signature", delta["signature"])
-
-
-def _arguments(step: Step, delta: Mapping[str, Any]) -> None:
-    if isinstance(delta.get("arguments"), str):
-        _add(step, "arguments", delta["arguments"])
-
-
-def _merge(step: Step, delta: Mapping[str, Any]) -> None:
-    """A delta with the type of its step carries the step's own fields, whole or in fragments."""
+def _merge(step: Step, delta: Mapping[str, Any], grows: Growth) -> None:
+    """The delta carries the step's own fields, whole or in fragments."""
     for name, value in delta.items():
         had = step.get(name)
         if name == "type":
             continue
-        if name in ("signature", "result") and isinstance(value, str):
+        if name in grows.fragments and isinstance(value, str):
             _add(step, name, value)
         elif isinstance(had, list) and not isinstance(had, Fragments) and isinstance(value, list):
             step[name] = [*had, *value]
@@ -181,30 +182,31 @@ def _merge(step: Step, delta: Mapping[str, Any]) -> None:
 
 
 def _settled_step(step: Step) -> Step:
-    """A copy with fragments joined and arguments parsed; arguments that are not JSON stay a string."""
-    settled = _settled(step)
-    for name in ("content", "summary"):
-        if isinstance(settled.get(name), list):
-            settled[name] = [_settled(part) if isinstance(part, dict) else part for part in settled[name]]
-    if isinstance(step.get("arguments"), Fragments) and settled["arguments"]:
-        read = loads(settled["arguments"].encode("utf-8", "surrogatepass"))
-        settled["arguments"] = settled["arguments"] if read.fault else read.value
-    return settled
+    """A copy with fragments joined and JSON parsed; what is not JSON stays a string."""
+    return {name: _settled_value(value) for name, value in step.items()}
 
 
-def _settled(holder: dict[str, Any]) -> dict[str, Any]:
-    return {name: "".join(value) if isinstance(value, Fragments) else value for name, value in holder.items()}
+def _settled_value(value: Any) -> Any:
+    match value:
+        case JsonText():
+            joined = "".join(value)
+            read = loads(joined.encode("utf-8", "surrogatepass"))
+            return joined if read.fault else read.value
+        case Fragments():
+            return "".join(value)
+        case list():
+            return [_settled_part(part) if isinstance(part, dict) else part for part in value]
+    return value
 
 
-_GROW: dict[str, Callable[[Step, Mapping[str, Any]], None]] = {
-    "text": _text,
-    "text_annotation_delta": _annotate,
-    "image": _media,
-    "audio": _media,
-    "video": _media,
-    "document": _media,
-    "thought_summary": _summary,
-    "thought_signature": _sign,
-    "arguments_delta": _arguments,
+def _settled_part(part: dict[str, Any]) -> dict[str, Any]:
+    return {name: "".join(value) if isinstance(value, Fragments) else value for name, value in part.items()}
+
+
+_GROW: dict[How, Callable[[Step, Mapping[str, Any], Growth], None]] = {
+    How.APPEND: _append,
+    How.JSON: _append_json,
+    How.PARTS: _add_part,
+    How.MERGE: _merge,
 }
-"""How each delta type grows its step; the other deltas have the type of their step and merge into it."""
+"""What each way of growing does to a step."""

@@ -6,15 +6,11 @@ which a function result is also found inside a user_input step. Must not refuse 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Any
 
 Json = dict[str, Any]
 
-MEDIA_TYPES = frozenset({"image", "audio", "video", "document"})
-"""Types of contents that hold bytes, or say where the bytes are."""
-
-CONTENT_TYPES = frozenset({"text"}) | MEDIA_TYPES
 _OBSERVED = {"tool_call": frozenset({"type", "id", "signature"})}
 """Step types that no published schema lists, with their fields; third parties got them and could resend them."""
 
@@ -31,8 +27,11 @@ def _observed(item: Any) -> bool:
     return isinstance(kind, str) and kind in _OBSERVED and item.keys() <= _OBSERVED[kind]
 
 
-def as_steps(value: Any) -> list[Json]:
-    """Return `input` as steps. Consecutive contents outside of a step become one user_input step."""
+def as_steps(value: Any, contents: Container[str]) -> list[Json]:
+    """Return `input` as steps. Consecutive contents outside of a step become one user_input step.
+
+    `contents` are the types of contents (`Contract.contents`).
+    """
     if isinstance(value, str):
         return [{"type": "user_input", "content": [{"type": "text", "text": value}]}]
     if isinstance(value, dict):
@@ -40,7 +39,7 @@ def as_steps(value: Any) -> list[Json]:
     steps: list[Json] = []
     loose: list[Json] = []
     for item in value or ():
-        if item.get("type") in CONTENT_TYPES:
+        if item.get("type") in contents:
             loose.append(item)
             continue
         if loose:

@@ -12,11 +12,10 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from harness.contract.contract import Contract
 from harness.contract.data.output import given
 from harness.contract.judge.usage import judge_usage
-from harness.contract.schema.schemas import Schemas, load
 from harness.contract.tables.operations import INTERACTION, Operation
-from harness.contract.tables.steps import STEP_TYPES
 from harness.outcome import Finding, Severity, Where
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]*={0,2}")
@@ -29,16 +28,16 @@ def is_legacy(value: Any) -> bool:
     return isinstance(value, Mapping) and "outputs" in value and "steps" not in value
 
 
-def judge_answer(value: Any, operation: Operation) -> list[Finding]:
+def judge_answer(value: Any, operation: Operation, contract: Contract) -> list[Finding]:
     """Findings about the JSON response of an operation; none if the operation has no schema."""
     if operation.schema == INTERACTION:
-        return judge_interaction(value, rule=operation.rule)
-    return _judge_shape(value, operation.schema, operation.rule, load()) if operation.schema else []
+        return judge_interaction(value, contract, rule=operation.rule)
+    return _judge_shape(value, operation.schema, operation.rule, contract) if operation.schema else []
 
 
-def judge_interaction(value: Any, *, rule: str = "create.schema", schemas: Schemas | None = None) -> list[Finding]:
+def judge_interaction(value: Any, contract: Contract, *, rule: str = "create.schema") -> list[Finding]:
     """Findings about an interaction body, in the order of the rules; a violation of the schema breaks `rule`."""
-    findings = _judge_shape(value, INTERACTION, rule, schemas or load())
+    findings = _judge_shape(value, INTERACTION, rule, contract)
     status = value.get("status") if isinstance(value, Mapping) else None
     if not isinstance(status, str):
         findings.append(
@@ -51,11 +50,11 @@ def judge_interaction(value: Any, *, rule: str = "create.schema", schemas: Schem
         findings += judge_usage(value["usage"])
     steps = value.get("steps")
     if isinstance(steps, list):
-        findings += judge_steps(steps)
+        findings += judge_steps(steps, contract)
     return findings
 
 
-def judge_steps(steps: list[Any], pointer: str = "$.steps") -> list[Finding]:
+def judge_steps(steps: list[Any], contract: Contract, pointer: str = "$.steps") -> list[Finding]:
     """Findings about a list of steps.
 
     Leading steps may be the caller's own input, returned unchanged. Their values are not the target's fault.
@@ -65,16 +64,16 @@ def judge_steps(steps: list[Any], pointer: str = "$.steps") -> list[Finding]:
     for index, step in enumerate(steps):
         place = f"{pointer}[{index}]"
         findings += _judge_discriminators(step, place)
-        findings += _judge_kind(step, place)
+        findings += _judge_kind(step, contract, place)
         if isinstance(step, Mapping) and index >= told:
             findings += _judge_base64(step, place)
             findings += _judge_annotations(step, place)
     return findings + _judge_pairs(steps, told, pointer)
 
 
-def _judge_shape(value: Any, schema: str, rule: str, schemas: Schemas) -> list[Finding]:
+def _judge_shape(value: Any, schema: str, rule: str, contract: Contract) -> list[Finding]:
     """The places where a value does not fit a schema, as findings against `rule`."""
-    return [problem.finding(rule) for problem in schemas.validator(schema).review(value).problems]
+    return [problem.finding(rule) for problem in contract.schemas.validator(schema).review(value).problems]
 
 
 def _judge_times(value: Mapping[str, Any]) -> list[Finding]:
@@ -120,9 +119,9 @@ def _typed(value: Any, pointer: str, what: str) -> Iterator[Finding]:
         yield _finding("steps.discriminator", message, "a string", repr(kind)[:40], f"{pointer}.type")
 
 
-def _judge_kind(step: Any, pointer: str) -> Iterator[Finding]:
+def _judge_kind(step: Any, contract: Contract, pointer: str) -> Iterator[Finding]:
     kind = step.get("type") if isinstance(step, Mapping) else None
-    if isinstance(kind, str) and kind not in STEP_TYPES:
+    if isinstance(kind, str) and kind not in contract.steps:
         message = "the step's type is not listed"
         yield _finding("tool.step-unknown", message, "a listed type", kind[:40], f"{pointer}.type")
 

@@ -124,7 +124,7 @@ def _learn_output(model: InteractionModel, body: Json | None) -> None:
 def _learn_stream(state: HistoryState, model: InteractionModel, events: list[Json]) -> None:
     state.judgement.add(take_events(model.timeline, open_reading(model, None), events))
     if model.settled and model.timeline.whole:
-        model.steps, model.source = assembled(model.timeline.events), "stream.equals-get"
+        model.steps, model.source = assembled(model.timeline.events, state.contract), "stream.equals-get"
         state.decide("stream.equals-get", agreement.judge_text(model.timeline.events, model.steps))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from harness.contract.contract import Contract
 from harness.contract.judge.history_judge import HistoryJudge
 from harness.outcome import Finding, Severity
 from harness.wire import Exchange
@@ -15,9 +16,9 @@ from harness.wire import Exchange
 Named = tuple[str, Exchange]
 
 
-def judge_history(exchanges: Iterable[Named]) -> list[Finding]:
+def judge_history(exchanges: Iterable[Named], contract: Contract) -> list[Finding]:
     """Findings about all the named exchanges of a recording, which may be about several interactions."""
-    judge = HistoryJudge(sole_client=False)
+    judge = HistoryJudge(contract, sole_client=False)
     return [
         finding.at(exchange=name)
         for name, exchange in exchanges

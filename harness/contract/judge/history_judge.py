@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from harness.contract.contract import Contract
 from harness.contract.judge.answer import is_no_answer, is_success
 from harness.contract.judge.creates import judge_create
 from harness.contract.judge.ends import judge_cancel, judge_delete
@@ -104,8 +105,10 @@ PLAIN = Intent()
 class HistoryJudge:
     """Judges a history; see the module. `stores=False`: the target keeps nothing that a GET could find."""
 
-    def __init__(self, *, sole_client: bool, deterministic: bool = False, stores: bool = True) -> None:
-        self._state = HistoryState(sole_client=sole_client, deterministic=deterministic, stores=stores)
+    def __init__(
+        self, contract: Contract, *, sole_client: bool, deterministic: bool = False, stores: bool = True
+    ) -> None:
+        self._state = HistoryState(contract, sole_client, deterministic, stores)
 
     @property
     def interactions(self) -> list[InteractionModel]:
@@ -119,6 +122,7 @@ class HistoryJudge:
     def note(self, exchange: Exchange, intent: Intent = PLAIN) -> Judgement:
         """Judge the next exchange by all that came before it."""
         judgement = self._begin()
+        read(exchange, self._state.contract)
         if is_no_answer(exchange):
             return judgement
         operation = operation_of(exchange.request)
@@ -141,6 +145,7 @@ class HistoryJudge:
     def finish(self, model: InteractionModel, reading: PartialReading, exchange: Exchange) -> Judgement:
         """Judge how a stream ended that was read in parts; `take` has had all its events."""
         judgement = self._begin()
+        read(exchange, self._state.contract)
         if exchange.complete and not exchange.truncated and read(exchange).stream is None:
             judge_unopened(self._state, model, exchange, reading.after, PLAIN)
         elif exchange.ending.complete:
@@ -150,6 +155,7 @@ class HistoryJudge:
     def refuse(self, model: InteractionModel, cursor: str | None, exchange: Exchange) -> Judgement:
         """Judge the answer to a GET with stream=true that opened no stream."""
         judgement = self._begin()
+        read(exchange, self._state.contract)
         if not is_no_answer(exchange):
             judge_unopened(self._state, model, exchange, cursor, PLAIN)
         return judgement

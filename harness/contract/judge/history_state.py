@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from harness.contract.contract import Contract
 from harness.contract.judge.interaction_model import InteractionModel
 from harness.contract.judge.replies import judge_reply
 from harness.outcome import Finding, Judgement
@@ -34,13 +35,14 @@ class Intent:
 
 @dataclass(slots=True)
 class HistoryState:
-    """All that one history has shown.
+    """All that one history has shown, judged by `contract`.
 
     `sole_client`: nobody else acts on these interactions, and exchanges come in the order in which they ended.
     `deterministic`: only the client's own requests advance a run. `stores`: the target keeps what it creates.
     `interactions` are in the order in which they were first seen; `given` holds the ids that creates brought.
     """
 
+    contract: Contract
     sole_client: bool
     deterministic: bool
     stores: bool

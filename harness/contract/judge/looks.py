@@ -116,7 +116,9 @@ def _judge_output(
 def _compare_output(state: HistoryState, model: InteractionModel, body: dict[str, Any], with_input: bool) -> None:
     if not model.source:
         if model.timeline.whole:
-            state.decide("stream.equals-get", agreement.judge_assembled(model.timeline.events, body))
+            state.decide(
+                "stream.equals-get", agreement.judge_assembled(model.timeline.events, body, state.contract)
+            )
         return
     steps = body.get("steps")
     known = {"steps": model.steps, "usage": model.usage}
@@ -124,7 +126,7 @@ def _compare_output(state: HistoryState, model: InteractionModel, body: dict[str
     if model.source == "get.same" and model.with_input == with_input:
         state.decide("get.same", agreement.judge_same("get.same", known, shown, known))
     elif model.source == "stream.equals-get":
-        state.decide("stream.equals-get", agreement.judge_assembled(model.timeline.events, body))
+        state.decide("stream.equals-get", agreement.judge_assembled(model.timeline.events, body, state.contract))
     else:
         state.decide(model.source, agreement.judge_same_output(model.source, known, body))
 
@@ -220,7 +222,9 @@ def _judge_completed(state: HistoryState, model: InteractionModel, status: str) 
     if not model.timeline.whole:
         return
     events = model.timeline.events
-    steps = assembled(events)
+    steps = assembled(events, state.contract)
     state.decide("stream.equals-get", agreement.judge_text(events, steps))
     if model.steps is not None and model.source != "stream.equals-get":
-        state.decide("stream.equals-get", agreement.judge_assembled(events, {"steps": model.steps}))
+        state.decide(
+            "stream.equals-get", agreement.judge_assembled(events, {"steps": model.steps}, state.contract)
+        )

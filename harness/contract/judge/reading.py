@@ -1,7 +1,8 @@
 """What an exchange contains, decoded once and judged once for all callers. Layer 1.
 
 `read` never raises, whatever the target sent: no response, no JSON, a list, ten thousand brackets. Checks use it
-and never parse for themselves.
+and never parse for themselves. What an exchange says needs no contract; what is wrong with it does. Whoever sends
+the requests passes the contract once for each exchange, and all who read it later judge by that one.
 """
 
 from __future__ import annotations
@@ -9,14 +10,16 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any
 
+from harness.contract.contract import Contract
 from harness.contract.data import json_parse
+from harness.contract.data.assembly import assembled
 from harness.contract.judge.body import judge_answer
 from harness.contract.judge.errors import error_of, judge_error
 from harness.contract.judge.stream import StreamJudge
 from harness.contract.judge.stream_summary import StreamReading
 from harness.contract.tables.operations import INTERACTION, Operation, operation_of
 from harness.contract.tables.protocol import interaction_id, is_resume
-from harness.outcome import Finding
+from harness.outcome import Finding, HarnessFault
 from harness.wire import By, Decoder, Ending, Exchange, Frame, How
 from harness.wire.message import EVENT_STREAM
 
@@ -26,8 +29,20 @@ _OPENINGS = (b"event:", b"data:", b"id:", b"retry:", b":", b"\xef\xbb\xbfevent:"
 class Reading:
     """One exchange, decoded lazily; every attribute is computed at most once."""
 
-    def __init__(self, exchange: Exchange) -> None:
+    def __init__(self, exchange: Exchange, contract: Contract | None = None) -> None:
         self.exchange = exchange
+        self._contract = contract
+
+    @property
+    def contract(self) -> Contract:
+        """The contract to judge by. Raises HarnessFault if nobody has said which."""
+        if self._contract is None:
+            request = self.exchange.request
+            raise HarnessFault(
+                f"{request.method} {request.target} is judged, but nobody said by which revision: "
+                "whoever receives an exchange calls read(exchange, contract)"
+            )
+        return self._contract
 
     @cached_property
     def is_stream(self) -> bool:
@@ -77,7 +92,9 @@ class Reading:
         exchange = self.exchange
         if not self.is_stream or not self.exchange.succeeded:
             return None
-        judge = StreamJudge(start=_start_of(exchange), background=_asked_for(exchange, "background"))
+        judge = StreamJudge(
+            self.contract, start=_start_of(exchange), background=_asked_for(exchange, "background")
+        )
         judge.feed(exchange.body)
         return judge.finish(_kept_ending(exchange))
 
@@ -91,6 +108,11 @@ class Reading:
         """The payloads that are JSON objects; does not compute `frames`, which are rarely needed."""
         frames = Decoder().each(self.exchange.body) if self.is_stream else ()
         return json_parse.objects(frame.data for frame in frames)
+
+    @cached_property
+    def streamed_steps(self) -> list[dict[str, Any]]:
+        """The steps that the events of a stream add up to."""
+        return assembled(self.events, self.contract)
 
     @property
     def id(self) -> str | None:
@@ -119,7 +141,7 @@ class Reading:
         if not exchange.succeeded or operation is None or not operation.schema or not exchange.body:
             return ()
         if self.json_fault in ("", "surrogate"):
-            return tuple(judge_answer(self.json, operation))
+            return tuple(judge_answer(self.json, operation, self.contract))
         return (self._no_json(operation),) if exchange.complete and not exchange.truncated else ()
 
     def _no_json(self, operation: Operation) -> Finding:
@@ -127,11 +149,14 @@ class Reading:
         return Finding(operation.rule, f"the answer to {operation.call} is no JSON", operation.schema, shown)
 
 
-def read(exchange: Exchange) -> Reading:
-    """The reading of an exchange: the same object on every call, which lives as long as the exchange."""
+def read(exchange: Exchange, contract: Contract | None = None) -> Reading:
+    """The reading of an exchange: the same object on every call, which lives as long as the exchange.
+
+    A `contract` replaces the one that the exchange was read by before, if that was another.
+    """
     reading = exchange.notes.get(__name__)
-    if not isinstance(reading, Reading):
-        reading = exchange.notes[__name__] = Reading(exchange)
+    if not isinstance(reading, Reading) or contract not in (None, reading._contract):
+        reading = exchange.notes[__name__] = Reading(exchange, contract)
     return reading
 
 

@@ -1,9 +1,9 @@
 """Judges one stream while its bytes arrive: frames, JSON, schema, order, cursors, and the way it ends.
 
-Layer 1, sans-IO and incremental: what is kept does not grow with the stream, except the capped set of cursors.
-`schemas` define the shape of events and `automaton` their order; this module applies both and gives findings their
-places. Events are checked against the closed schema first, because that is cheap and nearly all of them pass; only
-those that it rejects are examined further: are they wrong, or merely unknown?
+Layer 1, sans-IO and incremental: what is kept does not grow with the stream, except the capped set of cursors. The
+contract's schemas define the shape of events and `stream_state` their order; this module applies both and gives
+findings their places. Events are checked against the closed schema first, because that is cheap and nearly all of
+them pass; only those that it rejects are examined further: are they wrong, or merely unknown?
 """
 
 from __future__ import annotations
@@ -12,16 +12,17 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
+from harness.contract.contract import Contract, EventType
 from harness.contract.data.json_parse import REFUSALS, decode, loads
 from harness.contract.judge.causes import with_causes
 from harness.contract.judge.cursors import CursorLog
 from harness.contract.judge.finding_log import Ledger
-from harness.contract.judge.stream_state import Automaton, readable
+from harness.contract.judge.stream_state import StreamState, readable
 from harness.contract.judge.stream_summary import StreamReading
 from harness.contract.judge.usage import judge_usage
-from harness.contract.schema.schemas import Schemas, load
 from harness.contract.schema.validator import Unknown, Validator
 from harness.contract.tables.protocol import DONE
+from harness.contract.tables.stream_order import DELTA, ERROR, OTHER, State, row_of
 from harness.outcome import Finding, Severity
 from harness.wire import COMPLETE, Decoder, Ending, Frame
 from harness.wire.sse import MAX_EVENT
@@ -39,11 +40,12 @@ _SHOWN = 120
 class _Kind:
     """The validator, handler and counters of one known event type."""
 
-    __slots__ = ("count", "fits", "handle", "kind", "misfits", "name", "resumable")
+    __slots__ = ("count", "fits", "handle", "kind", "misfits", "name", "resumable", "schema")
 
-    def __init__(self, kind: str, closed: Validator, handle: Callable[[dict[str, Any]], None]) -> None:
-        self.kind = kind
-        self.name = kind.encode()
+    def __init__(self, event: EventType, closed: Validator, handle: Callable[[dict[str, Any]], None]) -> None:
+        self.kind = event.name
+        self.schema = event.schema
+        self.name = event.name.encode()
         self.fits: Callable[[Any], bool] = closed.is_valid
         self.handle = handle
         self.count = 0
@@ -54,30 +56,26 @@ class _Kind:
 class StreamJudge:
     """Call `feed` with the bytes of a stream as they come, then `finish` once.
 
-    `start` is one of `automaton.STARTS`. `background`: the run was created in the background, where each delta
+    `start` is one of `stream_order.STARTS`. `background`: the run was created in the background, where each delta
     should carry a cursor. `framed=False`: the events were recorded without their framing and come as made-up
     `frames`, so the rules about framing do not apply.
     """
 
     def __init__(
-        self,
-        *,
-        start: str = "fresh",
-        background: bool = False,
-        framed: bool = True,
-        schemas: Schemas | None = None,
+        self, contract: Contract, *, start: str = "fresh", background: bool = False, framed: bool = True
     ) -> None:
         self._start = start
         self._background = background
         self._framed = framed
-        self._schemas = schemas or load()
+        self._schemas = contract.schemas
         self._decoder = Decoder()
-        self._automaton = Automaton(start)
+        self._state = StreamState(contract.steps_table, start)
         self._ledger = Ledger()
         self._cursors = CursorLog()
+        handlers = self._state.handlers
         self._kinds = {
-            kind: _Kind(kind, self._validator(kind, closed=True), handle)
-            for kind, handle in self._automaton.handlers.items()
+            name: _Kind(event, self._schemas.validator(event.schema, closed=True), handlers.get(name, _do_nothing))
+            for name, event in contract.events.items()
         }
         self._strangers: dict[str, int] = {}
         self._unknowns: list[tuple[int, Unknown]] = []
@@ -94,8 +92,8 @@ class StreamJudge:
 
         Events without any irregularity, which are nearly all, are handled here; the others in `_event` and `_odd`.
         """
-        automaton, kinds, repeats = self._automaton, self._kinds, self._cursors.repeats
-        found = automaton.found
+        state, kinds, repeats = self._state, self._kinds, self._cursors.repeats
+        found = state.found
         number = self._frames
         for frame in frames:
             number += 1
@@ -107,7 +105,7 @@ class StreamJudge:
                 self._frames = number
                 self._odd(frame)
                 continue
-            if not fit or frame[1] != known.name or automaton.watching:
+            if not fit or frame[1] != known.name or state.watching:
                 self._frames = number
                 self._event(frame, known, event, fit)
                 continue
@@ -125,13 +123,13 @@ class StreamJudge:
 
     def finish(self, ending: Ending = COMPLETE) -> StreamReading:
         """Return the reading. Missing events are reported only if the body ended in order."""
-        automaton = self._automaton
+        state = self._state
         if ending.complete:
             self._end_in_order()
-        if automaton.completed is not None and "usage" in automaton.completed:
-            for finding in judge_usage(automaton.completed["usage"], "$.interaction.usage"):
+        if state.completed is not None and "usage" in state.completed:
+            for finding in judge_usage(state.completed["usage"], "$.interaction.usage"):
                 self._ledger.add(finding)
-        deltas = self._kinds["step.delta"]
+        deltas = self._kinds[DELTA]
         if self._background and deltas.resumable < deltas.count:
             message = "deltas of a background stream lack event_id"
             self._note("stream.evid-delta", message, f"{deltas.count} event ids", str(deltas.resumable))
@@ -146,12 +144,12 @@ class StreamJudge:
             deltas=deltas.count,
             deltas_with_cursor=deltas.resumable,
             counts=counts,
-            interaction_id=automaton.interaction_id,
-            statuses=tuple(automaton.statuses),
-            created=automaton.created,
-            completed=automaton.completed,
+            interaction_id=state.interaction_id,
+            statuses=tuple(state.statuses),
+            created=state.created,
+            completed=state.completed,
             done=self._done_at is not None,
-            errors=tuple(automaton.errors),
+            errors=tuple(state.errors),
             cursors=self._cursors.summary(),
             unknowns=tuple(self._unknowns),
             unjudged=self._unjudged(),
@@ -164,15 +162,15 @@ class StreamJudge:
 
     def _event(self, frame: Frame, known: _Kind, event: dict[str, Any], fit: bool) -> None:
         """Handle an event of a known type that needs more than the fast path."""
-        automaton = self._automaton
+        state = self._state
         if self._done_at is not None:
             self._after_done(frame)
             return
         known.count += 1
         if frame.event != known.name:
             self._misnamed(frame, known.kind)
-        if automaton.watching:
-            automaton.before(known.kind)
+        if state.watching:
+            state.before(known.kind)
         if fit or self._misfit(frame, known, event):
             known.handle(event)
         cursor = event.get("event_id")
@@ -188,11 +186,11 @@ class StreamJudge:
             self._after_done(frame)
         elif frame.data.strip() == DONE:
             self._done_at = self._frames - 1
-            self._automaton.watching = True
+            self._state.close()
         else:
             read = loads(frame.data)
             if read.fault == "depth":
-                self._automaton.unjudged["an event that is nested too deep"] = None
+                self._state.unjudged["an event that is nested too deep"] = None
             elif read.fault:
                 rule, message = _FAULTS[read.fault]
                 self._note(rule, message, "a JSON object in UTF-8", read.detail, frame)
@@ -221,15 +219,15 @@ class StreamJudge:
         """Count an event that has no schema and no handler, and judge its place in the order."""
         counted = name if name in self._strangers or len(self._strangers) < KINDS else "(other)"
         self._strangers[counted] = self._strangers.get(counted, 0) + 1
-        self._automaton.before(name)
+        self._state.before(name)
         self._collect(frame)
 
     def _misfit(self, frame: Frame, known: _Kind, event: dict[str, Any]) -> bool:
-        """Note why the schema rejects the event: faults or unknowns. Return whether the automaton can read it."""
-        rule = "stream.error-shape" if known.kind == "error" else "stream.schema"
+        """Note why the schema rejects the event: faults or unknowns. Return whether the order can read it."""
+        rule = "stream.error-shape" if known.kind == ERROR else "stream.schema"
         if known.misfits >= UNKNOWNS and self._ledger.counted(rule):  # a fault, and explaining it is slow
             return readable(known.kind, event)
-        review = self._validator(known.kind).review(event)
+        review = self._schemas.validator(known.schema).review(event)
         for problem in review.problems:
             finding = problem.finding(rule)
             self._place(replace(finding, message=f"{known.kind}: {problem.message}"), frame)
@@ -237,12 +235,8 @@ class StreamJudge:
             self._unknown(unknown)
         known.misfits += 1
         if known.misfits == UNKNOWNS:
-            known.fits = self._validator(known.kind).is_valid
+            known.fits = self._schemas.validator(known.schema).is_valid
         return not review.problems or readable(known.kind, event)
-
-    def _validator(self, kind: str, *, closed: bool = False) -> Validator:
-        name = kind.replace(".", "-").replace("_", "-")
-        return self._schemas.validator(f"events/{name}", closed=closed)
 
     def _counts(self) -> dict[str, int]:
         known = {kind: entry.count for kind, entry in self._kinds.items() if entry.count}
@@ -259,7 +253,8 @@ class StreamJudge:
         self._note("stream.evid-unique", "an event_id comes again", "a new event_id", cursor[:_SHOWN], frame)
 
     def _after_done(self, frame: Frame) -> None:
-        self._note("stream.done-final", "an event follows [DONE]", "the end of the body", _show(frame), frame)
+        rule = row_of(State.CLOSED, OTHER).breaks
+        self._note(rule, "an event follows [DONE]", "the end of the body", _show(frame), frame)
 
     # --- the end --------------------------------------------------------------------------------------------
 
@@ -267,11 +262,11 @@ class StreamJudge:
         cut = self._decoder.end()
         if cut is not None and cut.would_be is not None:
             self._unfinished(cut.would_be)
-        automaton = self._automaton
+        state = self._state
         events = sum(self._counts().values())
-        automaton.finish(events)
+        state.finish(events)
         self._collect(None)
-        ended = automaton.completed is not None or not automaton.failed
+        ended = state.completed is not None or not state.failed
         if self._framed and events and self._done_at is None and ended:
             self._note("stream.done", "the stream ends without its sentinel", "[DONE]", "the end of the body")
 
@@ -287,7 +282,7 @@ class StreamJudge:
         self._place(replace(finding, severity=severity), frame, number=self._frames)
 
     def _unjudged(self) -> tuple[str, ...]:
-        unjudged = [*self._automaton.unjudged]
+        unjudged = [*self._state.unjudged]
         if not self._cursors.summary().judged:
             unjudged.append("stream.evid-unique")
         if self._decoder.oversized:
@@ -301,10 +296,10 @@ class StreamJudge:
             self._place(Finding.coded(code, message, expected, actual), frame)
 
     def _collect(self, frame: Frame | None) -> None:
-        for finding in self._automaton.found:
+        for finding in self._state.found:
             if not self._ledger.counted(finding.rule):
                 self._place(finding, frame)
-        self._automaton.found.clear()
+        self._state.found.clear()
 
     def _place(self, finding: Finding, frame: Frame | None, *, number: int | None = None) -> None:
         if frame is None:
@@ -324,6 +319,10 @@ _FAULTS = {
     "syntax": ("stream.json/syntax", "the data is not JSON"),
     "surrogate": ("stream.surrogates", "a string holds half of a surrogate pair"),
 }
+
+
+def _do_nothing(event: dict[str, Any]) -> None:
+    """An event that the order of streams does not know may come anywhere."""
 
 
 def _show(frame: Frame) -> str:

@@ -1,11 +1,9 @@
 """The order of events in one stream: what may follow what, and what must have come before the end.
 
-Layer 1, and the single source of order, as the schemas are of shape. Takes decoded events that fit their schema
-well enough to be read (`readable`), keeps only what is open, and puts findings without a place into `found`. The
-stream judge knows the place and empties `found` after each event. Must not know bytes, frames or schemas.
-
-A stream starts `fresh` (the response to a create), `replay` (a GET from the first event: the created event may
-show a later status) or `resumed` (a GET after a cursor: it may begin inside a step).
+Layer 1. Walks the table of `tables.stream_order` and decides its guards. Takes decoded events that fit their
+schema well enough to be read (`readable`), keeps only what is open, and puts findings without a place into
+`found`. The stream judge knows the place and empties `found` after each event. Must not know bytes, frames or
+schemas.
 """
 
 from __future__ import annotations
@@ -15,13 +13,24 @@ from typing import Any
 
 from harness.contract.data.json_parse import loads
 from harness.contract.tables import lifecycle
-from harness.contract.tables.steps import DELTAS_OF, KNOWN_DELTAS
-from harness.outcome import Finding, Severity
+from harness.contract.tables.steps import How, StepTable
+from harness.contract.tables.stream_order import (
+    COMPLETED,
+    CREATED,
+    DELTA,
+    END,
+    ERROR,
+    START,
+    STARTS,
+    STATUS,
+    STOP,
+    THRESHOLDS,
+    State,
+    row_of,
+)
+from harness.outcome import Finding
 from harness.outcome.words import counted
 
-STARTS = ("fresh", "replay", "resumed")
-
-_SPECIAL = frozenset({"arguments_delta", "thought_signature"})
 _NONE: frozenset[str] = frozenset()
 
 OPEN_STEPS = 256
@@ -45,33 +54,35 @@ class OpenStep:
 
     __slots__ = ("arguments", "kind", "plain", "signed", "size")
 
-    def __init__(self, kind: str | None) -> None:
+    def __init__(self, kind: str | None, plain: frozenset[str]) -> None:
         self.kind = kind
-        self.plain = (KNOWN_DELTAS if kind is None else DELTAS_OF.get(kind, KNOWN_DELTAS)) - _SPECIAL
+        self.plain = plain
         self.arguments: list[str] = []
         self.size = 0
         self.signed = False
 
 
-class Automaton:
+class StreamState:
     """Call `handlers[event_type](event)` for each event, then `finish` if the stream ended in order.
 
     While `watching` is true, the mere presence of an event may break a rule: call `before` first.
     """
 
-    def __init__(self, start: str = "fresh") -> None:
+    def __init__(self, steps: StepTable, start: str = "fresh") -> None:
         if start not in STARTS:
             raise ValueError(f"start={start!r} is none of {', '.join(STARTS)}")
         self.found: list[Finding] = []
         self.handlers: dict[str, Callable[[dict[str, Any]], None]] = {
-            "interaction.created": self._created,
-            "interaction.status_update": self._status_update,
-            "step.start": self._step_start,
-            "step.delta": self.delta,
-            "step.stop": self._step_stop,
-            "interaction.completed": self._completed,
-            "error": self._error,
+            CREATED: self._created,
+            STATUS: self._status_update,
+            START: self._step_start,
+            DELTA: self.delta,
+            STOP: self._step_stop,
+            COMPLETED: self._completed,
+            ERROR: self._error,
         }
+        self.state = STARTS[start]
+        self.watching = self.state in THRESHOLDS
         self.created: dict[str, Any] | None = None
         self.completed: dict[str, Any] | None = None
         self.interaction_id: str | None = None
@@ -79,46 +90,56 @@ class Automaton:
         self.errors: list[dict[str, Any]] = []
         self.failed = False
         self.unjudged: dict[str, None] = {}
+        self._steps = steps
         self._start = start
         self._open: dict[int, OpenStep] = {}
         self._used: set[int] = set()
         self._expected: int | None = None if start == "resumed" else 0
-        self._awaiting_created = self.watching = start != "resumed"
-        self._creations = 0
         self._mid_step = start == "resumed"
+        self._creations = 0
         self._late = False
+        self._closed_in: State | None = None
 
     def before(self, kind: str) -> None:
         """Note that an event of this type comes, whatever its shape."""
-        if self._awaiting_created and kind != "error":
-            self._awaiting_created = self.watching = False  # completion sets it again
-            if kind != "interaction.created":
-                message = f"the stream begins with {kind}"
-                self._report("stream.first/other-event", message, "interaction.created", kind)
-        if self.completed is not None and not self._late:
+        state = self.state
+        if state not in THRESHOLDS:
+            return
+        row = row_of(state, kind)
+        self._enter(State.RESUMED if self._mid_step else row.next)
+        if not row.breaks:
+            return
+        if state is State.EXPECT_CREATED:
+            self._report(f"{row.breaks}/other-event", f"the stream begins with {kind}", CREATED, kind)
+        elif not self._late:
             self._late = True
-            self._report(
-                "stream.completed-last", f"{kind} follows interaction.completed", "[DONE] or the end", kind
-            )
+            self._report(row.breaks, f"{kind} follows interaction.completed", "[DONE] or the end", kind)
+
+    def close(self) -> None:
+        """Note the sentinel: an event that follows it is not part of the stream."""
+        self._closed_in = self.state
+        self.state = State.CLOSED
+        self.watching = True
 
     def delta(self, event: dict[str, Any]) -> None:
-        """Handle one step.delta. This is the hot path, so the common case is two lookups."""
+        """Handle one step.delta. This is the hot path: a plain delta of an open step leaves the state as it is."""
         kind = event["delta"]["type"]
         step = self._open.get(event["index"])
         if step is None or kind not in step.plain:
-            self._delta_detail(event, kind, step)
+            self._advance(DELTA, event)
 
     def finish(self, events: int) -> None:
         """Report what is missing from a stream that ended in order after `events` events.
 
         A resumed stream may have no events: after the last cursor of a run there may be nothing left.
         """
-        if self._start == "resumed" and not events:
+        state = self._closed_in or self.state
+        over = self.failed or self.completed is not None or (self._start == "resumed" and not events)
+        if over or "is-over" not in row_of(state, END).guards:
             return
-        if self._awaiting_created and not self.failed:
-            message = "the stream ended without any event"
-            self._report("stream.first/no-event", message, "interaction.created", "nothing")
-        elif self.completed is None and not self.failed:
+        if state is State.EXPECT_CREATED:
+            self._report("stream.first/no-event", "the stream ended without any event", CREATED, "nothing")
+        else:
             self._report(
                 "stream.terminal",
                 "the stream ended in order, but nothing says that the interaction is over",
@@ -126,58 +147,48 @@ class Automaton:
                 "the end of the body",
             )
 
-    def _report(
-        self, code: str, message: str, expected: str = "", actual: object = "",
-        severity: Severity = Severity.BROKEN,
-    ) -> None:  # fmt: skip
-        self.found.append(Finding.coded(code, message, expected, str(actual), severity=severity))
+    def _enter(self, state: State) -> None:
+        self.state = state
+        self.watching = state in THRESHOLDS
+
+    def _advance(self, kind: str, event: dict[str, Any]) -> None:
+        """Take the row for this event: report what it breaks, decide its guards, enter its next state.
+
+        A guard that returns False leaves nothing for those after it.
+        """
+        row = row_of(self.state, kind)
+        if row.breaks == "stream.start-before":
+            self._missing_step(event["index"], "delta")
+        for guard in row.guards:
+            if _GUARDS[guard](self, event) is False:
+                break
+        self._enter(row.next)
+
+    def _report(self, code: str, message: str, expected: str = "", actual: object = "") -> None:
+        self.found.append(Finding.coded(code, message, expected, str(actual)))
 
     # --- the interaction ------------------------------------------------------------------------------------
 
     def _created(self, event: dict[str, Any]) -> None:
-        interaction = event["interaction"]
         self._creations += 1
-        if self._creations > 1:
-            self._report("stream.created-once", "interaction.created comes again", "one", self._creations)
-        else:
-            self.created = interaction
-        status = interaction["status"]
-        if self._start == "fresh" and status in lifecycle.SETTLED:
-            self._report(
-                "stream.created-status", "the interaction is created in a settled status",
-                "in_progress or queued", status,
-            )  # fmt: skip
-        self._is(interaction["id"], status)
+        self._advance(CREATED, event)
+        if self.created is None:
+            self.created = event["interaction"]
+        self._is(event["interaction"]["id"], event["interaction"]["status"])
 
     def _status_update(self, event: dict[str, Any]) -> None:
+        self._advance(STATUS, event)
         self._is(event["interaction_id"], event["status"])
 
     def _completed(self, event: dict[str, Any]) -> None:
-        interaction = event["interaction"]
-        self.watching = True
-        if self.completed is None:
-            self.completed = interaction
-        status = interaction["status"]
-        broken_off = status in (lifecycle.FAILED, lifecycle.CANCELLED)
-        for index in () if broken_off else self._open:
-            self._report(
-                "stream.stop-once/open", f"step {index} is still open at interaction.completed", "step.stop"
-            )
+        self._advance(COMPLETED, event)
         self._open.clear()
-        if status in lifecycle.RUNNING:
-            self._report(
-                "stream.completed-status", "the completed interaction still runs", "a settled status", status
-            )
-        elif "usage" not in interaction and not broken_off:
-            self._report("stream.completed-usage", "interaction.completed has no usage", "usage", "absent")
-        if interaction.get("steps"):
-            self._report(
-                "stream.completed-no-steps", "interaction.completed repeats steps", "none",
-                counted(len(interaction["steps"]), "step"),
-            )  # fmt: skip
-        self._is(interaction["id"], status)
+        if self.completed is None:
+            self.completed = event["interaction"]
+        self._is(event["interaction"]["id"], event["interaction"]["status"])
 
     def _error(self, event: dict[str, Any]) -> None:
+        self._advance(ERROR, event)
         error = event.get("error")
         self.failed = self.failed or bool(error)
         if len(self.errors) < ERRORS:
@@ -191,52 +202,100 @@ class Automaton:
         elif identity and identity != self.interaction_id:
             self._report("stream.id-constant", "the interaction changes its id", self.interaction_id, identity)
 
+    def _created_once(self, event: dict[str, Any]) -> None:
+        if self._creations > 1:
+            self._report("stream.created-once", "interaction.created comes again", "one", self._creations)
+
+    def _created_status(self, event: dict[str, Any]) -> None:
+        status = event["interaction"]["status"]
+        if self._start == "fresh" and status in lifecycle.SETTLED:
+            message = "the interaction is created in a settled status"
+            self._report("stream.created-status", message, "in_progress or queued", status)
+
+    def _all_stopped(self, event: dict[str, Any]) -> None:
+        for index in () if _broken_off(event) else self._open:
+            self._report(
+                "stream.stop-once/open", f"step {index} is still open at interaction.completed", "step.stop"
+            )
+
+    def _completed_status(self, event: dict[str, Any]) -> None:
+        interaction = event["interaction"]
+        status = interaction["status"]
+        if status in lifecycle.RUNNING:
+            message = "the completed interaction still runs"
+            self._report("stream.completed-status", message, "a settled status", status)
+        elif "usage" not in interaction and not _broken_off(event):
+            self._report("stream.completed-usage", "interaction.completed has no usage", "usage", "absent")
+
+    def _completed_steps(self, event: dict[str, Any]) -> None:
+        steps = event["interaction"].get("steps")
+        if steps:
+            message = "interaction.completed repeats steps"
+            self._report("stream.completed-no-steps", message, "none", counted(len(steps), "step"))
+
     # --- steps ----------------------------------------------------------------------------------------------
 
     def _step_start(self, event: dict[str, Any]) -> None:
         index = event["index"]
         self._mid_step = False
+        self._advance(START, event)
+        if index not in self._used:
+            self._expected = index + 1
+        self._begin(index, event["step"]["type"])
+
+    def _index_next(self, event: dict[str, Any]) -> None:
+        index = event["index"]
         if index in self._used:
             self._report("stream.index-reuse", f"index {index} is started again", str(self._expected), index)
         elif self._expected is not None and index != self._expected:
             self._report("stream.index-contiguous", f"a step starts at index {index}", str(self._expected), index)
-        if index not in self._used:
-            self._expected = index + 1
-        if self._open:
-            others = ", ".join(map(str, list(self._open)[:4]))
-            self._report("stream.no-interleave", f"step {index} starts while {others} is open", "step.stop", index)
-        self._begin(index, event["step"]["type"])
 
-    def _begin(self, index: int, kind: str | None) -> OpenStep:
+    def _none_open(self, event: dict[str, Any]) -> None:
+        if self._open:
+            index, others = event["index"], ", ".join(map(str, list(self._open)[:4]))
+            self._report("stream.no-interleave", f"step {index} starts while {others} is open", "step.stop", index)
+
+    def _begin(self, index: int, kind: str | None) -> None:
         if len(self._used) < INDICES:
             self._used.add(index)
         else:
             self.unjudged["stream.index-reuse"] = None
         if len(self._open) >= OPEN_STEPS:
             self._open.pop(next(iter(self._open)))
-        step = self._open[index] = OpenStep(kind)
-        return step
+        self._open[index] = OpenStep(kind, self._steps.plain(kind))
 
-    def _delta_detail(self, event: dict[str, Any], kind: str, step: OpenStep | None) -> None:
-        step = step or self._missing_step(event["index"], "delta")
-        if kind not in KNOWN_DELTAS:
-            self._report("stream.delta-known", "the delta's type is not listed", "a listed type", kind)
-            return
+    def _delta_index(self, event: dict[str, Any]) -> None:
+        if event["index"] not in self._open:
+            self._missing_step(event["index"], "delta")
+
+    def _delta_known(self, event: dict[str, Any]) -> bool:
+        kind = event["delta"]["type"]
+        if kind in self._steps.deltas:
+            return True
+        self._report("stream.delta-known", "the delta's type is not listed", "a listed type", kind)
+        return False
+
+    def _delta_fits(self, event: dict[str, Any]) -> bool:
+        step, kind = self._open.get(event["index"]), event["delta"]["type"]
         if step is None:
-            return
-        fitting = None if step.kind is None else DELTAS_OF.get(step.kind)
-        if fitting is not None and kind not in fitting:
-            self._report(
-                "stream.delta-fits", f"a {kind} delta in a {step.kind} step", " or ".join(sorted(fitting)), kind
-            )
-        if step.signed and kind != "thought_signature":
-            self._report(
-                "stream.sig-last", f"a {kind} delta follows the signature of its thought", "step.stop", kind
-            )
-        elif kind == "thought_signature" and step.kind == "thought":
+            return False
+        fitting = self._steps.allowed(step.kind)
+        if kind not in fitting:
+            message = f"a {kind} delta in a {step.kind} step"
+            self._report("stream.delta-fits", message, " or ".join(sorted(fitting)), kind)
+        return True
+
+    def _before_signature(self, event: dict[str, Any]) -> None:
+        step, delta = self._open[event["index"]], event["delta"]
+        kind = delta["type"]
+        grows = self._steps.deltas[kind].grows
+        if step.signed and grows.how is not How.APPEND:
+            message = f"a {kind} delta follows the signature of its {step.kind}"
+            self._report("stream.sig-last", message, "step.stop", kind)
+        elif grows.how is How.APPEND and step.kind is not None and kind in self._steps.streams(step.kind):
             step.signed, step.plain = True, _NONE
-        elif kind == "arguments_delta":
-            self._arguments(step, event["delta"].get("arguments"))
+        elif grows.how is How.JSON:
+            self._arguments(step, delta.get(grows.field))
 
     def _arguments(self, step: OpenStep, fragment: object) -> None:
         text = fragment if isinstance(fragment, str) else ""
@@ -248,37 +307,67 @@ class Automaton:
             self.unjudged["stream.args-join"] = None
 
     def _step_stop(self, event: dict[str, Any]) -> None:
-        index = event["index"]
-        step = self._open.pop(index, None)
-        if step is None:
-            self._missing_step(index, "stop")
-            self._open.pop(index, None)
-        elif step.kind == "function_call" and step.arguments and step.size <= ARGUMENT_BYTES:
-            joined = "".join(step.arguments)
-            if joined and not isinstance(loads(joined.encode("utf-8", "replace")).value, dict):
-                self._report(
-                    "stream.args-join", f"the arguments of step {index} do not join to an object",
-                    "a JSON object", joined[:80],
-                )  # fmt: skip
+        self._advance(STOP, event)
+        self._open.pop(event["index"], None)
+        if self._open and self.state is State.BETWEEN_STEPS:
+            self._enter(State.IN_STEP)
 
-    def _missing_step(self, index: int, what: str) -> OpenStep | None:
+    def _stop_index(self, event: dict[str, Any]) -> bool:
+        if event["index"] in self._open:
+            return True
+        self._missing_step(event["index"], "stop")
+        return False
+
+    def _arguments_join(self, event: dict[str, Any]) -> None:
+        index = event["index"]
+        step = self._open[index]
+        if not step.arguments or step.size > ARGUMENT_BYTES or not self._steps.brings_json(step.kind):
+            return
+        joined = "".join(step.arguments)
+        if joined and not isinstance(loads(joined.encode("utf-8", "replace")).value, dict):
+            message = f"the arguments of step {index} do not join to an object"
+            self._report("stream.args-join", message, "a JSON object", joined[:80])
+
+    def _missing_step(self, index: int, what: str) -> None:
         """Handle a delta or stop for a step that is not open: it started before a resume, or this is an error."""
         if self._mid_step and index not in self._used:
             self._expected = index + 1
-            return self._begin(index, None)
-        if what == "stop" and index in self._used:
+            self._begin(index, None)
+        elif what == "stop" and index in self._used:
             self._report("stream.stop-once/again", f"step {index} is stopped again", "one step.stop", "another")
         else:
             stopped = index in self._used
             state = "has stopped" if stopped else "was never started"
             code = "stream.start-before/stopped" if stopped else "stream.start-before/never"
             self._report(code, f"step.{what} for index {index}, which {state}", "step.start", what)
-        return None
+
+
+_GUARDS: dict[str, Callable[[StreamState, dict[str, Any]], bool | None]] = {
+    "created-once": StreamState._created_once,
+    "created-status": StreamState._created_status,
+    "index-next": StreamState._index_next,
+    "none-open": StreamState._none_open,
+    "delta-index": StreamState._delta_index,
+    "delta-known": StreamState._delta_known,
+    "delta-fits": StreamState._delta_fits,
+    "before-signature": StreamState._before_signature,
+    "stop-index": StreamState._stop_index,
+    "arguments-join": StreamState._arguments_join,
+    "all-stopped": StreamState._all_stopped,
+    "completed-status": StreamState._completed_status,
+    "completed-steps": StreamState._completed_steps,
+}
+"""What decides each guard that the table names; `is-over` is decided by `finish`."""
+
+
+def _broken_off(event: dict[str, Any]) -> bool:
+    """Whether the run ended before it was done, so that a step may be open and the usage unknown."""
+    return event["interaction"]["status"] in (lifecycle.FAILED, lifecycle.CANCELLED)
 
 
 def readable(kind: str, event: dict[str, Any]) -> bool:
-    """Whether an event that does not fit its schema still has the fields that the automaton reads."""
-    if kind in ("interaction.created", "interaction.completed"):
+    """Whether an event that does not fit its schema still has the fields that `StreamState` reads."""
+    if kind in (CREATED, COMPLETED):
         interaction = event.get("interaction")
         return (
             isinstance(interaction, dict)
@@ -286,13 +375,13 @@ def readable(kind: str, event: dict[str, Any]) -> bool:
             and isinstance(interaction.get("status"), str)
             and isinstance(interaction.get("steps", []), list)
         )
-    if kind == "interaction.status_update":
+    if kind == STATUS:
         return isinstance(event.get("interaction_id"), str) and isinstance(event.get("status"), str)
-    if kind == "error":
+    if kind not in (START, DELTA, STOP):
         return True
     if type(event.get("index")) is not int:
         return False
-    if kind == "step.stop":
+    if kind == STOP:
         return True
-    inner = event.get("step" if kind == "step.start" else "delta")
+    inner = event.get("step" if kind == START else "delta")
     return isinstance(inner, dict) and isinstance(inner.get("type"), str)

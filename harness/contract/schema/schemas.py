@@ -2,8 +2,10 @@
 
 The name of a schema is its file without the suffix: `interaction`, `event`, `events/step-delta`. Files refer to
 each other by relative path; a bundle is the same schema with every file it reaches under `$defs`, so that
-validators, and people who want one file, need no resolver. Layer 1. Knows the folder layout and `$ref`; must not
-know what the schemas say or how validation works (`validate`).
+validators, and people who want one file, need no resolver. The folder of a revision contains only what differs
+from its base, which its `revision.json` names; the unions of steps and deltas follow from the files there are
+(`unions`). Layer 1. Knows the folder layout and `$ref`; must not know what the schemas say or how validation works
+(`validator`).
 """
 
 from __future__ import annotations
@@ -11,51 +13,72 @@ from __future__ import annotations
 import json
 import os
 import posixpath
+import shutil
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, cast
 
 from harness import resources
 from harness.contract.schema.openness import Schema
+from harness.contract.schema.unions import MARKS, UNIONS, Mixture, Union
 from harness.contract.schema.validator import Validator
 from harness.outcome.suggest import nearest
 
 REVISIONS: tuple[str, ...] = ("2026-05-20",)
-CURRENT = "2026-05-20"
+
+REVISION_FILE = "revision.json"
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
-_NOT_SCHEMAS = frozenset({"openapi", "strict"})
+_NOT_SCHEMAS = frozenset({"openapi.json", "strict", REVISION_FILE})
+_LEFT_OUT = MARKS | {"$schema", "$comment"}
+"""Keywords of files that a bundle does not repeat: they describe the file, or steps, but no value."""
 
 
 class Schemas:
     """The schemas of one revision. Everything is found, read, bundled and compiled on first use, once."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, base: Schemas | None = None) -> None:
+        """`base` has the schemas that the folder `root` does not replace."""
+        self.revision = root.name
         self._root = root
+        self._base = base
         self._documents: dict[str, Schema] = {}
         self._bundles: dict[str, Schema] = {}
         self._validators: dict[tuple[str, bool], Validator] = {}
 
-    def names(self) -> list[str]:
-        """All schema names, sorted, without `openapi.json` and the generated files."""
-        return list(self._files)
-
     @cached_property
-    def _files(self) -> dict[str, Path]:
-        """The file of each name, in the order of the names."""
+    def files(self) -> dict[str, Path]:
+        """The file of each schema by its name, without `openapi.json` and the strict files."""
         paths = (Path(folder, file) for folder, _, files in os.walk(self._root) for file in files)
-        schemas = (path for path in paths if path.suffix == ".json")
-        found = {path.relative_to(self._root).with_suffix("").as_posix(): path for path in schemas}
-        return {name: found[name] for name in sorted(found) if name.partition("/")[0] not in _NOT_SCHEMAS}
+        schemas = ((path.relative_to(self._root), path) for path in paths if path.suffix == ".json")
+        own = {at.with_suffix("").as_posix(): path for at, path in schemas if at.parts[0] not in _NOT_SCHEMAS}
+        return {**self._base.files, **own} if self._base is not None else own
+
+    def names(self) -> list[str]:
+        """All schema names, sorted."""
+        return sorted(self.files)
+
+    def named(self, folder: str) -> list[str]:
+        """The names of the schemas in one folder, sorted."""
+        return sorted(name for name in self.files if name.startswith(f"{folder}/"))
 
     def document(self, name: str) -> Schema:
-        """The parsed file; shared, so do not change it. Raises LookupError for an unknown name."""
+        """The schema as a document; shared, so do not change it. Raises LookupError for an unknown name."""
         if name not in self._documents:
-            if name not in self._files:
+            if name not in self.files:
                 near = ", ".join(nearest(name, self.names())) or "see Schemas.names()"
-                raise LookupError(f"no schema is named {name!r} in {self._root.name}; near it: {near}")
-            self._documents[name] = json.loads(self._files[name].read_bytes())
+                raise LookupError(f"no schema is named {name!r} in {self.revision}; near it: {near}")
+            union = UNIONS.get(name)
+            self._documents[name] = self._read(name) if union is None else self._unite(name, union)
         return self._documents[name]
+
+    def copy_to(self, folder: Path) -> None:
+        """Write all files of the revision, those of its base included, into a new folder."""
+        if self._base is not None:
+            self._base.copy_to(folder)
+        shutil.copytree(self._root, folder, dirs_exist_ok=True)
+        for name in UNIONS:
+            (folder / f"{name}.json").write_text(json.dumps(self.document(name)), encoding="utf-8")
 
     def bundle(self, name: str) -> Schema:
         """The schema as one self-contained document; shared, so do not change it."""
@@ -70,6 +93,17 @@ class Schemas:
             self._validators[key] = Validator(name, self.bundle(name), closed=closed)
         return self._validators[key]
 
+    def _read(self, name: str) -> Schema:
+        return cast("Schema", json.loads(self.files[name].read_bytes()))
+
+    def _unite(self, name: str, union: Union | Mixture) -> Schema:
+        """The union of all files in its folder: those that its own file lists in that order, then the others."""
+        there = self.named(union.folder)
+        written = self._read(name)
+        listed = [member for member in union.members(written) if member in there]
+        members = [*listed, *(member for member in there if member not in listed)]
+        return union.document(written, {member: self.document(member) for member in members})
+
     def _collect(self, name: str) -> Schema:
         reached: dict[str, Schema] = {}
         waiting = [name]
@@ -81,12 +115,29 @@ class Schemas:
         return {**head, "$defs": {_key(part): reached[part] for part in sorted(reached)}}
 
 
+def schemas_in(folder: Path) -> Schemas:
+    """The schemas of the revision in `folder`. Its base is a folder beside it, or one of `REVISIONS`.
+
+    Raises LookupError if there is no such base, or if the folder does not name one.
+    """
+    try:
+        base = json.loads((folder / REVISION_FILE).read_bytes())["base"]
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise LookupError(f'{folder / REVISION_FILE} must say {{"base": …}}: {error}') from None
+    if base is None:
+        return Schemas(folder)
+    beside = folder.parent / base
+    return Schemas(folder, schemas_in(beside) if beside.is_dir() else load_schemas(base))
+
+
 @cache
-def load(revision: str = CURRENT) -> Schemas:
+def load_schemas(revision: str) -> Schemas:
     """The schemas of `revision`, the same object on every call. Raises LookupError for an unknown one."""
     if revision not in REVISIONS:
-        raise LookupError(f"no schemas for revision {revision!r}; there are {', '.join(REVISIONS)}")
-    return Schemas(resources.folder("schemas") / revision)
+        near = nearest(revision, REVISIONS, most=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise LookupError(f"no schemas for revision {revision!r}; there are {', '.join(REVISIONS)}{hint}")
+    return schemas_in(resources.folder("schemas") / revision)
 
 
 def _rebase(part: Any, name: str, reached: list[str]) -> Any:
@@ -95,7 +146,7 @@ def _rebase(part: Any, name: str, reached: list[str]) -> Any:
         return [_rebase(item, name, reached) for item in part]
     if not isinstance(part, dict):
         return part
-    copy = {key: _rebase(value, name, reached) for key, value in part.items() if key != "$schema"}
+    copy = {key: _rebase(value, name, reached) for key, value in part.items() if key not in _LEFT_OUT}
     if isinstance(part.get("$ref"), str):
         path, _, fragment = cast(str, part["$ref"]).partition("#")
         target = posixpath.normpath(posixpath.join(posixpath.dirname(name), path)) if path else f"{name}.json"

@@ -7,7 +7,11 @@ them is at most a warning. The set of statuses is open: nothing is claimed about
 
 from __future__ import annotations
 
-from harness.outcome import Basis
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from harness.outcome import Basis, HarnessFault
 
 QUEUED = "queued"
 IN_PROGRESS = "in_progress"
@@ -33,29 +37,94 @@ SETTLED = TERMINAL | WAITING
 
 STATUSES = RUNNING | SETTLED
 
-TRANSITIONS: dict[str, dict[str, Basis]] = {
-    QUEUED: dict.fromkeys((IN_PROGRESS, *sorted(SETTLED)), Basis.INFERRED),
-    IN_PROGRESS: {
-        COMPLETED: Basis.DOCUMENTED,
-        FAILED: Basis.DOCUMENTED,
-        CANCELLED: Basis.DOCUMENTED,
-        REQUIRES_ACTION: Basis.DOCUMENTED,
-        REQUIRES_CONTINUATION: Basis.INFERRED,
-        INCOMPLETE: Basis.INFERRED,
-        BUDGET_EXCEEDED: Basis.INFERRED,
-    },
-    **{status: {} for status in sorted(SETTLED)},
-}
-"""What may come next, and on what basis. A poll may skip a state, so queued leads to every other status."""
+
+class Trigger(StrEnum):
+    """What moves a run from one status to the next."""
+
+    START = "START"
+    FINISH = "FINISH"
+    FAIL = "FAIL"
+    CANCEL = "CANCEL"
+    NEEDS_ACTION = "NEEDS_ACTION"
+    NEEDS_CONTINUATION = "NEEDS_CONTINUATION"
+    STOP_SHORT = "STOP_SHORT"
+    EXCEED_BUDGET = "EXCEED_BUDGET"
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """One row of the table: in `before`, `trigger` leads to `after`."""
+
+    before: str
+    trigger: Trigger
+    after: str
+    basis: Basis
+
+
+class Lifecycle:
+    """A table of transitions, and what follows from it."""
+
+    def __init__(self, transitions: Iterable[Transition]) -> None:
+        self.transitions = tuple(transitions)
+        self._next = {(row.before, row.trigger): row.after for row in self.transitions}
+        self._trigger = {row.after: row.trigger for row in self.transitions}
+        self._reached = {status: frozenset(self._reach(status)) for status in STATUSES}
+
+    def next_status(self, status: str, trigger: Trigger) -> str:
+        """The status after `trigger`. Raises HarnessFault if it moves nothing that is in this status."""
+        try:
+            return self._next[status, trigger]
+        except LookupError:
+            moves = ", ".join(known for before, known in self._next if before == status) or "nothing"
+            raise HarnessFault(f"{trigger} does not move a run that is {status}; what moves it: {moves}") from None
+
+    def trigger_of(self, status: str) -> Trigger:
+        """The trigger that leads to `status`. Raises HarnessFault if none does."""
+        try:
+            return self._trigger[status]
+        except LookupError:
+            raise HarnessFault(f"nothing leads to {status!r}; statuses: {', '.join(self._trigger)}") from None
+
+    def may_follow(self, before: str, after: str) -> bool | None:
+        """Whether a poll may show `after` once an earlier one showed `before`; None if either is not listed.
+
+        A poll may miss statuses between the two.
+        """
+        if before not in STATUSES or after not in STATUSES:
+            return None
+        return before == after or after in self._reached[before]
+
+    def format_rows(self) -> Iterator[str]:
+        """The table for people, one line per row."""
+        for row in self.transitions:
+            yield f"{row.before:<15} {row.trigger:<26} → {row.after}   ({row.basis})"
+
+    def _reach(self, status: str) -> Iterator[str]:
+        """All statuses that transitions lead to from `status`, in one or more steps; there is no circle."""
+        for row in self.transitions:
+            if row.before == status:
+                yield row.after
+                yield from self._reach(row.after)
+
+
+LIFECYCLE = Lifecycle(
+    (
+        Transition(QUEUED, Trigger.START, IN_PROGRESS, Basis.INFERRED),
+        Transition(QUEUED, Trigger.CANCEL, CANCELLED, Basis.INFERRED),
+        Transition(IN_PROGRESS, Trigger.FINISH, COMPLETED, Basis.DOCUMENTED),
+        Transition(IN_PROGRESS, Trigger.FAIL, FAILED, Basis.DOCUMENTED),
+        Transition(IN_PROGRESS, Trigger.CANCEL, CANCELLED, Basis.DOCUMENTED),
+        Transition(IN_PROGRESS, Trigger.NEEDS_ACTION, REQUIRES_ACTION, Basis.DOCUMENTED),
+        Transition(IN_PROGRESS, Trigger.NEEDS_CONTINUATION, REQUIRES_CONTINUATION, Basis.INFERRED),
+        Transition(IN_PROGRESS, Trigger.STOP_SHORT, INCOMPLETE, Basis.INFERRED),
+        Transition(IN_PROGRESS, Trigger.EXCEED_BUDGET, BUDGET_EXCEEDED, Basis.INFERRED),
+    )
+)
+"""What may come next, by which trigger, and on what basis."""
+
+may_follow = LIFECYCLE.may_follow
 
 
 def is_settled(status: object) -> bool:
     """Whether polling may stop: true for every status, known or not, except the running ones."""
     return isinstance(status, str) and bool(status) and status not in RUNNING
-
-
-def may_follow(before: str, after: str) -> bool | None:
-    """Whether a poll may show `after` once an earlier one showed `before`; None if either status is not listed."""
-    if before not in STATUSES or after not in STATUSES:
-        return None
-    return before == after or after in TRANSITIONS[before]

@@ -6,7 +6,7 @@ Record, replay, fault injection and resume use `PROTOCOL` and know nothing else 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -91,27 +91,18 @@ def error_body(status: int, code: str, message: str) -> bytes:
     return _compact({"error": {"message": message, "code": code}})
 
 
-def _summary_text(delta: Event) -> object:
-    content = delta.get("content")
-    return content.get("text") if isinstance(content, Mapping) else None
-
-
-_TEXT_AT: dict[str, Callable[[Event], object]] = {
-    "text": lambda delta: delta.get("text"),
-    "arguments_delta": lambda delta: delta.get("arguments"),
-    "thought_summary": _summary_text,
-}
-
-
 def text_of(event: Event) -> tuple[str, str] | None:
-    """(join key, fragment) of a delta that carries text, arguments or a thought summary; otherwise None."""
+    """(join key, fragment) of a delta that carries text, arguments or a thought summary; otherwise None.
+
+    Told by where the text is, not by the type, so that it holds in every revision.
+    """
     delta = event.get("delta")
     if not isinstance(delta, Mapping):
         return None
-    kind = delta.get("type")
-    reader = _TEXT_AT.get(kind) if isinstance(kind, str) else None
-    text = reader(delta) if reader is not None else None
-    return (f"{event.get('index')}/{kind}", text) if isinstance(text, str) else None
+    kind, part = delta.get("type"), delta.get("content")
+    texts = (delta.get("text"), delta.get("arguments"), part.get("text") if isinstance(part, Mapping) else None)
+    text = next((text for text in texts if isinstance(text, str)), None)
+    return (f"{event.get('index')}/{kind}", text) if isinstance(kind, str) and text is not None else None
 
 
 def _root(request: Request) -> str:

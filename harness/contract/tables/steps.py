@@ -1,26 +1,206 @@
-"""The step types of the API, and the delta types that each of them streams. Layer 1, a table."""
+"""The types of steps, deltas and contents of one revision, as the marks of its schemas describe them. Layer 1.
+
+    x-deltas     on a step: the types of the deltas that stream it; without the mark no delta does
+    x-in-start   on a step: the fields that its step.start shows, `whole` or `empty` (the deltas bring the value)
+    x-grows      on a delta: how it changes its step (`Growth`)
+
+Must not know how anything is streamed, judged or assembled; those who do read this table instead of listing types.
+"""
 
 from __future__ import annotations
 
-_MODEL_DELTAS = frozenset({"text", "image", "audio", "video", "document", "text_annotation_delta"})
-_SELF_NAMED = frozenset(
-    f"{tool}_{half}"
-    for tool in (
-        "code_execution", "url_context", "google_search", "google_maps", "file_search", "retrieval",
-        "mcp_server_tool", "processing",
-    )
-    for half in ("call", "result")
-) | {"function_result"}  # fmt: skip
-DELTAS_OF: dict[str, frozenset[str]] = {
-    "model_output": _MODEL_DELTAS,
-    "thought": frozenset({"thought_summary", "thought_signature"}),
-    "function_call": frozenset({"arguments_delta"}),
-    **{name: frozenset({name}) for name in sorted(_SELF_NAMED)},
-}
-"""The delta types that each step type allows."""
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from typing import Any
 
-STEP_TYPES = frozenset(DELTAS_OF) | {"user_input"}
-"""Every step type the reference lists."""
+from harness.contract.schema.schemas import Schemas
+from harness.contract.schema.unions import DELTAS, GROWS, IN_START, properties_of, type_of
 
-KNOWN_DELTAS = frozenset().union(*DELTAS_OF.values())
-"""Every delta type the reference lists."""
+_NONE: frozenset[str] = frozenset()
+
+
+class How(StrEnum):
+    """The ways in which a delta changes its step."""
+
+    APPEND = "append"
+    """It appends text to a string field."""
+    JSON = "json"
+    """It appends text to a string that is the JSON of the field once the step stops."""
+    PARTS = "parts"
+    """It adds a part to a list, or continues the last part."""
+    MERGE = "merge"
+    """It brings fields of the step itself."""
+
+
+class Shown(StrEnum):
+    """How a step.start shows a field."""
+
+    WHOLE = "whole"
+    EMPTY = "empty"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Growth:
+    """How a delta changes its step: the mark `x-grows`.
+
+    `field` is the field of the step. For parts: `join` is the string of the last part that a like delta continues,
+    `add` a list of the last text part to which the delta adds, `of` the field of the delta that holds the part, if
+    the delta is not itself the part. For merge: `fragments` are the string fields that come in pieces.
+    """
+
+    how: How
+    field: str = ""
+    join: str = ""
+    add: str = ""
+    of: str = ""
+    fragments: frozenset[str] = frozenset()
+
+    @classmethod
+    def of_mark(cls, mark: Mapping[str, Any]) -> Growth:
+        """The growth that a mark describes. Raises TypeError or ValueError for a mark that makes no sense."""
+        values = {**mark, "how": How(mark["how"]), "fragments": frozenset(mark.get("fragments", ()))}
+        return cls(**values)
+
+    @property
+    def is_text(self) -> bool:
+        """Whether the delta brings text that can be cut anywhere, unlike the signature or the bytes of a part."""
+        return self.how is How.JSON or self.join == "text"
+
+
+@dataclass(frozen=True, slots=True)
+class DeltaType:
+    """One type of delta, with the name of its schema; `fields` are all that it may have."""
+
+    name: str
+    schema: str
+    grows: Growth
+    fields: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class StepType:
+    """One type of step, with the name of its schema.
+
+    `deltas` are the types of its deltas in the order of the mark; none if it is not streamed. `in_start` are the
+    fields that a step.start shows; `fields` are all that it may have.
+    """
+
+    name: str
+    schema: str
+    deltas: tuple[str, ...]
+    in_start: Mapping[str, Shown]
+    fields: frozenset[str]
+    required: frozenset[str]
+
+    @property
+    def streamed(self) -> bool:
+        """Whether deltas bring it; a step of another type comes whole in its step.start."""
+        return bool(self.deltas)
+
+    @property
+    def tool(self) -> str:
+        """The name of the tool whose call or result it is; `""` for any other step."""
+        stem, _, half = self.name.rpartition("_")
+        return stem if half in ("call", "result") else ""
+
+
+@dataclass(frozen=True, slots=True)
+class ContentType:
+    """One type of content; `is_media` says that it holds bytes, or where the bytes are."""
+
+    name: str
+    schema: str
+    is_media: bool
+
+
+@dataclass(frozen=True)
+class StepTable:
+    """All types of steps, deltas and contents of a revision, each by its name and in the order of the unions."""
+
+    steps: Mapping[str, StepType]
+    deltas: Mapping[str, DeltaType]
+    contents: Mapping[str, ContentType]
+
+    def deltas_of(self, step: str) -> tuple[DeltaType, ...]:
+        """The deltas that stream a step, in the order of its mark; none for an unknown step."""
+        return tuple(self.deltas[name] for name in self.steps[step].deltas) if step in self.steps else ()
+
+    def streams(self, step: str) -> frozenset[str]:
+        """The types of the deltas that stream a step; none for an unknown step."""
+        return self._streams.get(step, _NONE)
+
+    def allowed(self, step: str | None) -> frozenset[str]:
+        """The types of deltas that a step may have: any known one if it is unknown, or lists none itself."""
+        return self._streams.get(step, _NONE) or self._known
+
+    def plain(self, step: str | None) -> frozenset[str]:
+        """Those of the `allowed` types that only add to the step: no signature, no JSON to be joined."""
+        return self._plain[step] if step in self._plain else self._plain[None]
+
+    def brings_json(self, step: str | None) -> bool:
+        """Whether deltas bring a field of the step as fragments of JSON."""
+        return any(self.deltas[name].grows.how is How.JSON for name in self._streams.get(step, ()))
+
+    @cached_property
+    def step_of(self) -> Mapping[str, str]:
+        """For each type of delta the type of the first step that it streams."""
+        return {delta: step.name for step in reversed([*self.steps.values()]) for delta in step.deltas}
+
+    @cached_property
+    def media(self) -> frozenset[str]:
+        """The types of contents that hold bytes, or say where the bytes are."""
+        return frozenset(content.name for content in self.contents.values() if content.is_media)
+
+    @cached_property
+    def server_tools(self) -> tuple[str, ...]:
+        """Tools of the service itself: the stems of a call and a result that each have their own delta."""
+        own = [step.tool for step in self.steps.values() if step.name in step.deltas and step.tool]
+        return tuple(tool for tool in dict.fromkeys(own) if own.count(tool) == 2)
+
+    @cached_property
+    def _known(self) -> frozenset[str]:
+        return frozenset(self.deltas)
+
+    @cached_property
+    def _streams(self) -> dict[str | None, frozenset[str]]:
+        return {step.name: frozenset(step.deltas) for step in self.steps.values()}
+
+    @cached_property
+    def _plain(self) -> dict[str | None, frozenset[str]]:
+        special = {delta.name for delta in self.deltas.values() if delta.grows.how in (How.APPEND, How.JSON)}
+        return {name: self.allowed(name) - special for name in (None, *self.steps)}
+
+
+def read_steps(schemas: Schemas) -> StepTable:
+    """Read the table from the schemas. Raises LookupError for a delta that a step lists but no file describes."""
+    deltas = {delta.name: delta for delta in map(_delta, *_branches(schemas, "delta"))}
+    steps = {step.name: step for step in map(_step, *_branches(schemas, "step"))}
+    contents = {content.name: content for content in map(_content, *_branches(schemas, "content"))}
+    for step in steps.values():
+        if lost := [name for name in step.deltas if name not in deltas]:
+            raise LookupError(f"{step.schema}.json lists {', '.join(lost)} in {DELTAS}, but no file describes it")
+    return StepTable(steps, deltas, contents)
+
+
+def _branches(schemas: Schemas, union: str) -> tuple[list[str], list[dict[str, Any]]]:
+    """The names and the documents of the files that a union lists."""
+    references = [branch["$ref"] for branch in schemas.document(union)["oneOf"] if "$ref" in branch]
+    names = [reference.removesuffix(".json") for reference in references]
+    return names, [schemas.document(name) for name in names]
+
+
+def _step(schema: str, document: dict[str, Any]) -> StepType:
+    shown = {name: Shown(how) for name, how in document.get(IN_START, {}).items()}
+    fields, required = frozenset(properties_of(document)), frozenset(document.get("required", ()))
+    return StepType(type_of(document), schema, tuple(document.get(DELTAS, ())), shown, fields, required)
+
+
+def _delta(schema: str, document: dict[str, Any]) -> DeltaType:
+    grows = Growth.of_mark(document[GROWS])
+    return DeltaType(type_of(document), schema, grows, frozenset(properties_of(document)))
+
+
+def _content(schema: str, document: dict[str, Any]) -> ContentType:
+    return ContentType(type_of(document), schema, "data" in properties_of(document))

@@ -7,11 +7,11 @@ comment says so. What no guide mentions is accepted.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from harness.contract.data.input import MEDIA_TYPES, items, results
+from harness.contract.data.input import items, results
 from harness.emulator.values.call import invalid
 from harness.emulator.values.create_request import Order
 
@@ -77,15 +77,18 @@ def limits_of(agent: str) -> Limits:
     return MENDER if agent.startswith("code-mender") else MANAGED
 
 
-def judge(order: Order) -> None:
-    """Raise Refusal 400 for the first thing that the agent of `order` does not accept."""
+def judge(order: Order, media: Container[str]) -> None:
+    """Raise Refusal 400 for the first thing that the agent of `order` does not accept.
+
+    `media` are the types of contents that hold bytes, or say where they are.
+    """
     limits = limits_of(order.agent or "")
-    told = next(_faults(order, limits), None)
+    told = next(_faults(order, limits, media), None)
     if told is not None:
         raise invalid(f"The agent '{order.agent}' {told}")
 
 
-def _faults(order: Order, limits: Limits) -> Iterator[str]:
+def _faults(order: Order, limits: Limits, media: Container[str]) -> Iterator[str]:
     """Yield what is wrong, each as the rest of a sentence that begins with the agent."""
     for setting in order.generation:
         if setting in SAMPLING:
@@ -97,7 +100,7 @@ def _faults(order: Order, limits: Limits) -> Iterator[str]:
     yield from _tools(order.tools, limits)
     if not limits.structured and _wants_json(order.body):
         yield "has no structured output: leave 'response_format' out and ask for the form in the input."
-    yield from _contents(order.given, limits)
+    yield from _contents(order.given, limits, media)
     if not limits.stateless_calls and results(order.given) and "previous_interaction_id" not in order.body:
         yield "takes a function_result only together with 'previous_interaction_id'."
 
@@ -126,10 +129,10 @@ def _wants_json(body: Json) -> bool:
     )
 
 
-def _contents(given: list[Json], limits: Limits) -> Iterator[str]:
+def _contents(given: list[Json], limits: Limits, media: Container[str]) -> Iterator[str]:
     for item in items(given):
         kind = item.get("type")
-        if kind not in MEDIA_TYPES:
+        if kind not in media:
             continue
         if limits.contents and kind not in limits.contents:
             yield f"takes no {kind} in its input, only {' and '.join(sorted(limits.contents))}."

@@ -8,13 +8,12 @@ anything but an environment, and that as the last step.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from functools import cache
+from collections.abc import Callable, Collection
 from typing import Any
 
-from harness.contract.data.input import MEDIA_TYPES, as_steps, items, published, text_of
-from harness.contract.schema.schemas import load
-from harness.contract.schema.validator import Problem, Validator
+from harness.contract import Contract
+from harness.contract.data.input import as_steps, items, published, text_of
+from harness.contract.schema.validator import Problem
 from harness.emulator.create import agent_limits
 from harness.emulator.create.continuation import Turns
 from harness.emulator.http import hints
@@ -44,32 +43,34 @@ TOOLS = frozenset({
 })  # fmt: skip
 """Types of tools: those of the SDK, and those that the service itself or third-party probes named."""
 
+_CREATE = "requests/create-interaction"
+
 _LABEL_RULE = (
     "Keys and values have at most 63 characters: lower-case letters of any script, digits, '_' and '-'; "
     "a key begins with a letter, a value may be empty."
 )
 
 
-@cache
-def validator() -> Validator:
-    """Return the validator of the strict create request, compiled on first use."""
-    return load().validator("requests/create-interaction", closed=True)
-
-
-@cache
-def known_fields() -> frozenset[str]:
-    """Return the names of the top-level fields of the create request."""
-    document = load().document("requests/create-interaction")
-    return frozenset(document["$defs"]["fields"]["properties"])
-
-
 class Admission(Turns):
     """Admits or refuses creates. `find(id, project)` returns a stored run or None."""
 
-    def __init__(self, settings: Settings, neighbours: Neighbours, find: Callable[[str, str], Run | None]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        neighbours: Neighbours,
+        find: Callable[[str, str], Run | None],
+        contract: Contract,
+    ) -> None:
         super().__init__(find, settings.max_runs)
+        self.contract = contract
         self.settings = settings
         self._neighbours = neighbours
+
+    @property
+    def known_fields(self) -> Collection[str]:
+        """The names of the top-level fields of the create request."""
+        fields: Json = self.contract.schemas.document(_CREATE)["$defs"]["fields"]["properties"]
+        return fields.keys()
 
     def admit(self, data: bytes, project: str) -> Order:
         """Return the order in a request body. Raises Refusal."""
@@ -86,24 +87,25 @@ class Admission(Turns):
 
     def shape(self, body: Json) -> None:
         """Check names and types against the strict schema, with a hint for names of other APIs."""
-        if validator().is_valid(body):
+        validator = self.contract.schemas.validator(_CREATE, closed=True)
+        if validator.is_valid(body):
             return
         body = {**body, "input": published(body["input"])} if "input" in body else body
-        if validator().is_valid(body):
+        if validator.is_valid(body):
             return
         self.unknown_fields(body)
         self.between_fields(body)
         camel = hints.camel_case(body)
         if camel is not None:
             raise invalid(camel, "parameter_unknown")
-        problems = validator().problems(body, limit=1)
+        problems = validator.problems(body, limit=1)
         raise invalid(_told(problems[0]) if problems else "The body does not fit the create request.")
 
     def unknown_fields(self, body: Json) -> None:
         """An unknown top-level field is refused, naming it (errors page: parameter_unknown)."""
         for name in body:
-            if name not in known_fields():
-                raise invalid(hints.unknown_field(name, known_fields()), "parameter_unknown")
+            if name not in self.known_fields:
+                raise invalid(hints.unknown_field(name, self.known_fields), "parameter_unknown")
 
     def between_fields(self, body: Json) -> None:
         """Apply the rules between fields, also to bodies that the schema accepts."""
@@ -122,7 +124,7 @@ class Admission(Turns):
         self.between_fields(body)
         model, agent = self.author(body, project)
         words = body.get("input")
-        given = as_steps(words)
+        given = as_steps(words, self.contract.contents)
         order = Order(
             body, project, model, agent, given, words if isinstance(words, str) else text_of(given),
             body.get("stream") is True, body.get("store") is not False, body.get("background") is True,
@@ -233,12 +235,12 @@ class Admission(Turns):
             raise invalid(
                 f"The agent '{order.agent}' takes minutes: send 'background': true and poll, or stream it."
             )
-        agent_limits.judge(order)
+        agent_limits.judge(order, self.contract.steps_table.media)
 
     def media(self, order: Order) -> None:
         """Media contents must hold their bytes in base64, or say where the bytes are."""
         for item in items(order.given):
-            told = media.fault(item) if item.get("type") in MEDIA_TYPES else None
+            told = media.fault(item) if item.get("type") in self.contract.steps_table.media else None
             if told is not None:
                 raise invalid(f"Invalid content in 'input': {told}.")
 

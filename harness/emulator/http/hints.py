@@ -7,6 +7,7 @@ neighbouring APIs for the wrong names, the create request's schema for the right
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Collection
 from typing import Any
 
 from harness.emulator.values.suggestions import snake, suggestion
@@ -84,7 +85,7 @@ _FREE = frozenset({
 """Fields in which the caller chooses the names of the keys."""
 
 
-def unknown_field(name: str, known: frozenset[str]) -> str:
+def unknown_field(name: str, known: Collection[str]) -> str:
     """Return the message for an unknown top-level field of the create request."""
     hint = FIELDS.get(name) or FIELDS.get(snake(name))
     advice = suggestion(name, known) if snake(name) in known or not hint else f" Instead, {hint}."

@@ -5,20 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from harness.contract.data.input import CONTENT_TYPES
+from harness.emulator.create.validation import Admission
 from harness.emulator.mutants.changes import Json, assign, crash, drop, put, refuse, when
 from harness.emulator.mutants.hooks import admit, create, request
+from harness.emulator.mutants.parts import before
 from harness.emulator.mutants.rows import row
 from harness.emulator.values.create_request import Order
 from harness.kit.mutant import table
 
 
-def _is_contents(given: Any) -> bool:
-    return isinstance(given, list) and bool(given) and given[0].get("type") in CONTENT_TYPES
+def _is_contents(admission: Admission, body: Json) -> bool:
+    given = body.get("input")
+    return isinstance(given, list) and bool(given) and given[0].get("type") in admission.contract.contents
 
 
-def _is_steps(given: Any) -> bool:
-    return isinstance(given, list) and any(item.get("type") not in CONTENT_TYPES for item in given)
+def _is_steps(admission: Admission, body: Json) -> bool:
+    given = body.get("input")
+    return isinstance(given, list) and any(item.get("type") not in admission.contract.contents for item in given)
 
 
 def _has_bare_step(given: Any) -> bool:
@@ -51,11 +54,9 @@ MUTANTS = table(
         admit("needs_input", when(
             lambda body: isinstance(body.get("input"), dict), refuse("'input' must be a string.")))),
     row("contents-input-refused", "A list of contents is not accepted as input.",
-        admit("needs_input", when(
-            lambda body: _is_contents(body.get("input")), refuse("'input' must be steps.")))),
+        before(Admission.needs_input, when(_is_contents, refuse("'input' must be steps.")))),
     row("steps-input-refused", "A list of steps is not accepted as input.",
-        admit("needs_input", when(
-            lambda body: _is_steps(body.get("input")), refuse("'input' must be a string or contents.")))),
+        before(Admission.needs_input, when(_is_steps, refuse("'input' must be a string or contents.")))),
     row("bare-step-refused", "A bare string is not accepted as the content of a step.",
         admit("needs_input", when(
             lambda body: _has_bare_step(body.get("input")), refuse("'content' must be a list.")))),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from harness.emulator.create.validation import known_fields
+from harness.emulator.create.validation import Admission
 from harness.emulator.engine import Engine
 from harness.emulator.http.routing import Route
 from harness.emulator.mutants.changes import Json, answer, crash, refuse, when
@@ -37,8 +37,9 @@ def _reads_encoded_path(request: Request, where: Route) -> bool:
     return request.method == "GET" and any("/" in segment for segment in where.segments)
 
 
-def _take_camel_case(body: Json) -> None:
-    for name in [name for name in body if name not in known_fields() and snake(name) in known_fields()]:
+def _take_camel_case(admission: Admission, body: Json) -> None:
+    known = admission.known_fields
+    for name in [name for name in body if name not in known and snake(name) in known]:
         body[snake(name)] = body.pop(name)
 
 
@@ -97,7 +98,7 @@ MUTANTS = table(
     row("long-id-crashes", "An id of more than a thousand characters is answered with 500.",
         arrival(when(lambda request, where: any(len(segment) > 1_000 for segment in where.segments), crash))),
     row("camel-case-accepted", "Field names in camelCase are accepted.",
-        admit("shape", _take_camel_case)),
+        before(Admission.shape, _take_camel_case)),
     row("camel-case-crashes", "A create with a field name in camelCase is answered with 500.",
         admit("shape", when(lambda body: any(snake(name) != name for name in body), crash))),
 )  # fmt: skip

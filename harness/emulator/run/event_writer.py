@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from harness.contract import Contract
+from harness.contract.tables.steps import DeltaType, How, Shown
 from harness.emulator.script.scripts import Script
 from harness.emulator.values.text_split import pieces
+from harness.outcome import HarnessFault
 from harness.wire import Chunk
 
 if TYPE_CHECKING:
@@ -28,9 +31,6 @@ KEPT_OUTPUTS = 64
 """The number of scripted outputs whose deltas are cached; beyond it the cache is emptied."""
 
 _encode = msgspec.json.Encoder().encode
-_STAY = frozenset({"id", "call_id", "search_type"})
-"""Fields that are in no delta; `search_type` is in no event at all, only in bodies (recordings)."""
-_SHELL = ("id", "call_id", "name", "server_name")
 
 
 class Told(Json):
@@ -46,7 +46,8 @@ class Told(Json):
 class Events:
     """Builds and encodes the events of a run."""
 
-    def __init__(self) -> None:
+    def __init__(self, contract: Contract) -> None:
+        self._steps = contract.steps_table
         self._told: dict[tuple[int, int], tuple[Script, Json, list[Told]]] = {}
 
     def sequence(self, run: Run) -> list[Json]:
@@ -135,31 +136,34 @@ class Events:
 
     def shell(self, step: Json) -> Json:
         """Return the shell of a step, which step.start shows: ids and names; the rest comes in deltas."""
-        kind = step["type"]
-        if kind in {"thought", "model_output"}:
-            return {"type": kind}
-        if not _known(kind):
-            return step
-        shell: Json = {key: step[key] for key in _SHELL if key in step}
-        if kind == "function_call":
-            shell["arguments"] = {}
-        if "signature" in step:
-            shell["signature"] = step["signature"] if kind == "function_call" else ""
-        return {**shell, "type": kind}
+        kind = self._steps.steps.get(step["type"])
+        if kind is None or not kind.streamed:
+            return step  # other types arrive whole (third-party observation)
+        shell: Json = {}
+        for name, shown in kind.in_start.items():
+            if name in step:
+                shell[name] = step[name] if shown is Shown.WHOLE else type(step[name])()
+            elif name in kind.required and shown is Shown.EMPTY:
+                shell[name] = {}
+        return {**shell, "type": kind.name}
 
     def deltas(self, run: Run, step: Json) -> list[Json]:
         """Return the deltas that complete the shell to the step."""
-        kind = step["type"]
-        write = _WRITERS.get(kind)
-        if write is not None:
-            return write(self, run, step)
-        return [self.whole(step)] if _known(kind) else []
+        ways = frozenset(delta.grows.how for delta in self._steps.deltas_of(step["type"]))
+        if not ways:
+            return []
+        write = _WRITERS.get(ways)
+        if write is None:
+            raise HarnessFault(f"no writer streams a {step['type']}, whose deltas grow it by {', '.join(ways)}")
+        return write(self, run, step)
 
     def thought(self, run: Run, step: Json) -> list[Json]:
         """Return the deltas of a thought: first its summaries, then the signature."""
-        deltas: list[Json] = [{"content": item, "type": "thought_summary"} for item in step.get("summary") or ()]
-        if step.get("signature"):
-            deltas.append({"signature": step["signature"], "type": "thought_signature"})
+        part, text = self._grown(step, How.PARTS), self._grown(step, How.APPEND)
+        items, signature = step.get(part.grows.field) or (), step.get(text.grows.field)
+        deltas: list[Json] = [{part.grows.of: item, "type": part.name} for item in items]
+        if signature:
+            deltas.append({text.grows.field: signature, "type": text.name})
         return deltas
 
     def output(self, run: Run, step: Json) -> list[Json]:
@@ -183,16 +187,23 @@ class Events:
 
     def arguments(self, run: Run, step: Json) -> list[Json]:
         """Return the deltas of the arguments as JSON text, in two fragments unless the text is very short."""
-        text = _encode(step.get("arguments") or {}).decode()
+        delta = self._grown(step, How.JSON)
+        text = _encode(step.get(delta.grows.field) or {}).decode()
         cuts = pieces(text, 2) if len(text) > 12 else [text]
-        return [{"arguments": cut, "type": "arguments_delta"} for cut in cuts]
+        return [{delta.grows.field: cut, "type": delta.name} for cut in cuts]
 
     def whole(self, step: Json) -> Json:
-        """Return one delta of the step's own type with all of its fields except `_STAY`."""
-        delta: Json = {key: value for key, value in step.items() if key not in _STAY}
+        """Return one delta with the fields of the step, except those that only the step's schema lists."""
+        merged = self._grown(step, How.MERGE)
+        stay = self._steps.steps[step["type"]].fields - merged.fields
+        delta: Json = {**{key: value for key, value in step.items() if key not in stay}, "type": merged.name}
         if step["type"] == "file_search_result":
             delta.setdefault("result", [])
         return delta
+
+    def _grown(self, step: Json, how: How) -> DeltaType:
+        """The first type of delta that changes the step in this way."""
+        return next(delta for delta in self._steps.deltas_of(step["type"]) if delta.grows.how is how)
 
     def with_id(self, payload: Json, event_id: str | None) -> Json:
         """Return the payload with its event id, placed before `event_type` as in official examples."""
@@ -220,11 +231,13 @@ class Events:
         return DONE
 
 
-_WRITERS: dict[str, Callable[[Events, Any, Json], list[Json]]] = {
-    "thought": lambda events, run, step: events.thought(run, step),
-    "model_output": lambda events, run, step: events.output(run, step),
-    "function_call": lambda events, run, step: events.arguments(run, step),
+_WRITERS: dict[frozenset[How], Callable[[Events, Any, Json], list[Json]]] = {
+    frozenset({How.PARTS, How.APPEND}): lambda events, run, step: events.thought(run, step),
+    frozenset({How.PARTS}): lambda events, run, step: events.output(run, step),
+    frozenset({How.JSON}): lambda events, run, step: events.arguments(run, step),
+    frozenset({How.MERGE}): lambda events, run, step: [events.whole(step)],
 }
+"""Who writes the deltas of a step, by the ways in which they grow it."""
 
 _CARRIES: dict[str, Callable[[int, Json], bool]] = {
     "all": lambda index, payload: True,
@@ -232,16 +245,3 @@ _CARRIES: dict[str, Callable[[int, Json], bool]] = {
     "deltas": lambda index, payload: payload["event_type"] == "step.delta",
     "sparse": lambda index, payload: index % 3 == 0,
 }
-
-
-def _known(kind: str) -> bool:
-    """Whether steps of this type are streamed as deltas; other types arrive whole (third-party observation)."""
-    return kind in _STREAMED
-
-
-_STREAMED = frozenset({
-    "function_call", "function_result", "code_execution_call", "code_execution_result", "url_context_call",
-    "url_context_result", "google_search_call", "google_search_result", "google_maps_call", "google_maps_result",
-    "file_search_call", "file_search_result", "retrieval_call", "retrieval_result", "mcp_server_tool_call",
-    "mcp_server_tool_result", "processing_call", "processing_result",
-})  # fmt: skip

@@ -14,10 +14,12 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+from harness.contract import Contract
 from harness.emulator.reply.replies import Reply
 from harness.emulator.run.cancel_cut import cut, stopped
 from harness.emulator.run.event_writer import Events
 from harness.emulator.run.frames import Frames
+from harness.emulator.run.order_watch import OrderWatch
 from harness.emulator.script.scripts import Script
 from harness.emulator.values.create_request import Order
 from harness.emulator.values.settings import Settings
@@ -34,11 +36,15 @@ LONGEST = 200
 class World(Protocol):
     """What a run needs from its engine."""
 
+    contract: Contract
     settings: Settings
     clock: Clock
     moments: Moments
     events: Events
     meter: Meter
+
+    def watch(self) -> OrderWatch | None:
+        """Return a watch over the events of a run, if they are to be watched."""
 
 
 class Run:
@@ -48,10 +54,10 @@ class Run:
     """
 
     __slots__ = (
-        "_ends_in_error", "_events", "_frames", "_goal", "_hold", "_lag", "_old_status", "_paced", "_polls",
-        "_queue", "_started", "_usage", "_world", "agent", "background", "bodies", "body", "context", "created",
-        "environment_id", "errors", "given", "id", "interruption", "model", "moves", "number", "project",
-        "script", "serial", "settled", "shown", "steps", "stored", "token", "updated", "waiting",
+        "_ends_in_error", "_events", "_frames", "_goal", "_hold", "_lag", "_old_status", "_order", "_paced",
+        "_polls", "_queue", "_started", "_usage", "_world", "agent", "background", "bodies", "body", "context",
+        "created", "environment_id", "errors", "given", "id", "interruption", "model", "moves", "number",
+        "project", "script", "serial", "settled", "shown", "steps", "stored", "token", "updated", "waiting",
     )  # fmt: skip
 
     def __init__(
@@ -77,6 +83,7 @@ class Run:
         self.settled = False
         self._usage: Json | None = None
         self._events: list[Json] | None = None
+        self._order: OrderWatch | None = None
         self._frames: Frames | None = None
         self.interruption: int | None = None
         self._start()
@@ -237,7 +244,8 @@ class Run:
 
     def settle(self, status: str) -> None:
         """End the run with a final status."""
-        self._goal = status
+        lifecycle = self._world.contract.lifecycle
+        self._goal = lifecycle.next_status(self.status, lifecycle.trigger_of(status))
         self.settled = True
         self.waiting = False
         self.updated = self._world.moments.now()
@@ -257,6 +265,8 @@ class Run:
         """The payloads in order; the closing one is appended when the run settles."""
         if self._events is None:
             self._events = self.writer.sequence(self)
+            self._order = self._world.watch()
+            self._watch(self._events)
             if self.settled:
                 self._close(self._events)
         return self._events
@@ -276,6 +286,12 @@ class Run:
     def _close(self, events: list[Json]) -> None:
         if not self._ends_in_error:
             events.append(self.writer.completed(self))
+            self._watch(events[-1:])
+
+    def _watch(self, events: list[Json]) -> None:
+        """Raise HarnessFault if the contract does not allow these events now."""
+        if self._order is not None:
+            self._order.see(events)
 
     def _plan_error(self) -> None:
         wanted = self.script.error_event
@@ -325,3 +341,5 @@ class Run:
         self._events, self.steps, unstopped = cut(self.events, self.shown, self.steps)
         if unstopped is not None:
             self._events.append(self.writer.stop(self, unstopped))
+        self._order = self._world.watch()
+        self._watch(self._events)

@@ -18,7 +18,7 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/_-]*={0,2}")
 
 
 def fault(content: Mapping[str, Any]) -> str | None:
-    """Return what is wrong with a content of one of `MEDIA_TYPES`, or None.
+    """Return what is wrong with a content that holds media, or None.
 
     Source: the schema's byte format of `data`; that one of data and uri is required is inferred.
     """

@@ -12,18 +12,17 @@ from typing import Any
 
 import msgspec
 
+from harness.contract import Contract
+
 Json = dict[str, Any]
 
-_PER_MEDIA = {"image": 258, "audio": 64, "video": 290, "document": 258}
+_PER_IMAGE = 258
+_PER_MEDIA = {"audio": 64, "video": 290}
+"""Tokens counted for a content without text; any other costs as much as an image."""
+_HOLDS_MEDIA = frozenset({"data", "uri", "name"})
+
 THOUGHT_TOKENS = 24
 """Tokens counted for each thought."""
-
-_GROUNDING = {
-    "google_search_call": "google_search", "google_search_result": "google_search",
-    "google_maps_call": "google_maps", "google_maps_result": "google_maps",
-    "retrieval_call": "retrieval", "retrieval_result": "retrieval",
-}  # fmt: skip
-"""Step types of tools that are counted in queries → the name of the tool in `grounding_tool_count`."""
 
 
 def count(text: str) -> int:
@@ -48,8 +47,8 @@ def _count_step(step: Json, kind: str, counts: dict[str, int]) -> None:
             part_kind = part.get("type") if isinstance(part, dict) else None
             if part_kind == "text" and isinstance(text := part.get("text"), str):
                 counts["text"] = counts.get("text", 0) + count(text)
-            elif part_kind in _PER_MEDIA:
-                counts[part_kind] = counts.get(part_kind, 0) + _PER_MEDIA[part_kind]
+            elif isinstance(part_kind, str) and part.keys() & _HOLDS_MEDIA:
+                counts[part_kind] = counts.get(part_kind, 0) + _PER_MEDIA.get(part_kind, _PER_IMAGE)
     elif kind.endswith(("_call", "_result")):
         value = step.get("arguments", step.get("result"))
         counts["text"] = counts.get("text", 0) + 2 + len(msgspec.json.encode(value)) // 4
@@ -71,6 +70,10 @@ def is_server_tool(kind: str) -> bool:
 class Meter:
     """Computes the usage of a run; mutants override single methods."""
 
+    def __init__(self, contract: Contract) -> None:
+        tools = contract.grounding_tools
+        self._grounding = {step.name: step.tool for step in contract.steps.values() if step.tool in tools}
+
     def usage(self, given: list[Json], output: list[Json], *, context: int = 0, system: str = "") -> Json:
         """Return the usage of a run with input `given`; `context` is the number of tokens of earlier turns."""
         own = tokens_by_modality(given)
@@ -84,8 +87,8 @@ class Meter:
             kind = step.get("type", "")
             if kind == "thought":
                 thoughts += THOUGHT_TOKENS
-            elif kind in _GROUNDING:
-                _count_queries(step, _GROUNDING[kind], queries)
+            elif kind in self._grounding:
+                _count_queries(step, self._grounding[kind], queries)
             else:
                 _count_step(step, kind, used if is_server_tool(kind) else made)
         usage = self.assemble(own, made, thoughts, sum(used.values()))

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from harness.checks.vocabulary.polling import pauses_within
+from harness.contract import read
 from harness.contract.judge.history_judge import PLAIN, HistoryJudge
 from harness.contract.judge.history_state import Intent
 from harness.contract.judge.interaction_model import InteractionModel
@@ -56,7 +57,9 @@ class World:
         self.able = able
         self.settled_by_us = settled_by_us
         self.same_input = same_input
-        self.judge = HistoryJudge(sole_client=True, deterministic=settled_by_us, stores="store" in able)
+        self.judge = HistoryJudge(
+            target.contract, sole_client=True, deterministic=settled_by_us, stores="store" in able
+        )
         self.readers: list[Reader] = []
         self.trail: list[Exchange] = []
         self.played: list[Operation] = []
@@ -119,6 +122,7 @@ class World:
 
     def keep(self, exchange: Exchange) -> Exchange:
         """Record a finished exchange and judge it on its own."""
+        read(exchange, self.target.contract)
         self.trail.append(exchange)
         self.ledger.note(exchange)
         if exchange.succeeded:

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from harness.benches.client.client_results import events_of, plain
-from harness.contract import PROTOCOL, StreamJudge, judge_error, judge_interaction, read
+from harness.contract import PROTOCOL, StreamJudge, judge_error, judge_interaction, load, read
 from harness.contract.data.json_parse import loads
 from harness.contract.rules import BY_ID, level_of
 from harness.outcome import Finding, Level, Severity, UsageFault
@@ -44,7 +44,7 @@ def assert_conforms(value: Any, *, level: str = "SHOULD", background: bool = Fal
 def findings_of(value: Any, *, background: bool = False) -> list[Finding]:
     """Judge a response, stream, interaction or exchange. Raises UsageFault for a value it cannot read."""
     if isinstance(value, Exchange):
-        return list(read(value).findings)
+        return list(read(value, load()).findings)
     if isinstance(value, bytes):
         return _of_bytes(value, background)
     if hasattr(value, "status_code") and hasattr(value, "headers"):
@@ -58,7 +58,7 @@ def findings_of(value: Any, *, background: bool = False) -> list[Finding]:
             f"assert_conforms cannot read a {type(value).__name__}: pass a response, the bytes of a stream, its "
             "events, or an interaction"
         )
-    return judge_error(body, None) if set(body) == {"error"} else judge_interaction(dict(body))
+    return judge_error(body, None) if set(body) == {"error"} else judge_interaction(dict(body), load())
 
 
 def _of_response(response: Any, background: bool) -> list[Finding]:
@@ -70,24 +70,30 @@ def _of_response(response: Any, background: bool) -> list[Finding]:
     if read_body.value is None and read_body.fault:
         shown = data[:80].decode("utf-8", "replace")
         return [Finding("err.shape" if refused else "create.schema", "the body is no JSON", "JSON", shown)]
-    return judge_error(read_body.value, response.status_code) if refused else judge_interaction(read_body.value)
+    return (
+        judge_error(read_body.value, response.status_code)
+        if refused
+        else judge_interaction(read_body.value, load())
+    )
 
 
 def _of_bytes(data: bytes, background: bool) -> list[Finding]:
     return (
-        judge_interaction(loads(data).value) if data.lstrip()[:1] in (b"{", b"[") else _of_stream(data, background)
+        judge_interaction(loads(data).value, load())
+        if data.lstrip()[:1] in (b"{", b"[")
+        else _of_stream(data, background)
     )
 
 
 def _of_stream(data: bytes, background: bool) -> list[Finding]:
-    judge = StreamJudge(background=background)
+    judge = StreamJudge(load(), background=background)
     judge.feed(data)
     return list(judge.finish().findings)
 
 
 def _of_events(events: Iterable[Mapping[str, Any]], background: bool) -> list[Finding]:
     """Judge parsed events; their framing is unknown and not judged."""
-    judge = StreamJudge(background=background, framed=False)
+    judge = StreamJudge(load(), background=background, framed=False)
     for event in events:
         judge.feed(encode(str(event.get("event_type", "")), msgspec.json.encode(event)))
     return list(judge.finish().findings)

@@ -11,8 +11,7 @@ from harness.benches.gateway.catalogue.exercises import truncating
 from harness.benches.gateway.catalogue.upstream_answers import refusing, suffering
 from harness.benches.gateway.mutants.mutant import Gateway, taken
 from harness.benches.gateway.relayed_exchange import Early
-from harness.contract import read
-from harness.contract.schema.schemas import load
+from harness.contract import load, read
 from harness.wire import COMPLETE, Body, By, Chunk, Ending, How, Pause, PieceBody, Request, Response
 from tests.benches.gateway.inprocess import line_through
 
@@ -132,7 +131,7 @@ def test_what_arrives_instead_is_astray() -> None:
 
 def test_every_documented_field_is_sent() -> None:
     """The fields sent are exactly those of the schema, and each field is in the request made for it."""
-    documented = set(load().document("requests/create-interaction")["$defs"]["fields"]["properties"])
+    documented = set(load().schemas.document("requests/create-interaction")["$defs"]["fields"]["properties"])
     assert set(FIELDS) == documented
     assert [name for name, extra in FIELDS.items() if name not in {*extra, "model"}] == []
     assert FIELDS["agent"] == {"agent": AGENT}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.checks.vocabulary.stream_diff import Rest, additions, compare, cuts, leniencies, losses
+from harness.contract import load
 from harness.outcome import Severity
 from tests.checks._streams import numbered, text_events
 
@@ -17,19 +18,19 @@ RESPLIT = text_events("He", "llo wor", "ld")[CUT + 1 :]
 @pytest.mark.parametrize("at", range(-1, len(WHOLE)))
 def test_the_exact_rest_is_right_at_every_cut(at):
     """At every cut, exactly the events after it are right; their ids are not compared (another rule does that)."""
-    assert compare(WHOLE, at, [{**event, "event_id": "x"} for event in WHOLE[at + 1 :]]) == Rest()
+    assert compare(WHOLE, at, [{**event, "event_id": "x"} for event in WHOLE[at + 1 :]], load()) == Rest()
 
 
 @pytest.mark.parametrize("at", range(len(WHOLE)))
 def test_the_boundary_event_may_come_once_more(at):
     """At every cut, a resume that begins by repeating the cursor's event is `repeated`, not wrong."""
-    assert compare(WHOLE, at, WHOLE[at:]).repeated
+    assert compare(WHOLE, at, WHOLE[at:], load()).repeated
 
 
 @pytest.mark.parametrize("at", range(len(WHOLE) - 2))
 def test_one_event_too_few_is_a_loss(at):
     """A resume that skips the event after its cursor is missing exactly that event."""
-    rest = compare(WHOLE, at, WHOLE[at + 2 :])
+    rest = compare(WHOLE, at, WHOLE[at + 2 :], load())
     assert rest.missing == (at + 1,)
     assert not rest.extra
 
@@ -37,7 +38,7 @@ def test_one_event_too_few_is_a_loss(at):
 @pytest.mark.parametrize("at", range(1, len(WHOLE)))
 def test_a_replay_from_the_start_is_extra(at):
     """If a server ignores the cursor and replays from the start, the events the client already has are `extra`."""
-    rest = compare(WHOLE, at, WHOLE)
+    rest = compare(WHOLE, at, WHOLE, load())
     assert len(rest.extra) == at + 1
     assert not rest.missing
 
@@ -58,12 +59,12 @@ def test_a_replay_from_the_start_is_extra(at):
 )
 def test_what_came_is_told_apart(came, expected):
     """Each kind of wrong resume after event 6 gets a description of its own."""
-    assert compare(WHOLE, CUT, came) == expected
+    assert compare(WHOLE, CUT, came, load()) == expected
 
 
 def test_other_text_is_not_a_resplit():
     """Deltas that assemble to a different text are a loss, not a different split of the same text."""
-    rest = compare(WHOLE, CUT, text_events("He", "llo wor", "lds")[CUT + 1 :])
+    rest = compare(WHOLE, CUT, text_events("He", "llo wor", "lds")[CUT + 1 :], load())
     assert not rest.resplit
     assert rest.missing
 
@@ -71,7 +72,7 @@ def test_other_text_is_not_a_resplit():
 def test_a_later_status_in_created_is_no_difference():
     """A replay after the end may already show the final status in its first event."""
     later = [{**WHOLE[0], "interaction": {"id": "v1_one", "status": "completed"}}, *WHOLE[1:]]
-    assert compare(WHOLE, -1, later) == Rest()
+    assert compare(WHOLE, -1, later, load()) == Rest()
 
 
 @pytest.mark.parametrize(("limit", "count"), [(2, 2), (3, 3), (8, 8), (99, len(WHOLE) - 1)])
@@ -122,6 +123,6 @@ def test_events_too_deep_to_compare_do_not_raise():
     for _ in range(100_000):
         inner["x"] = {}
         inner = inner["x"]
-    assert compare([{"event_type": "step.start", **deep}], -1, []).missing == (0,)
+    assert compare([{"event_type": "step.start", **deep}], -1, [], load()).missing == (0,)
     while deep:
         deep = deep["x"]

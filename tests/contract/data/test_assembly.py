@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.contract import Assembler
+from harness.contract import Assembler, load
 from tests.contract.streams import WHOLE, delta, start, stop
 from tests.contract.test_stream_bounds import EVENTS
 
 
 def assemble(*events: dict[str, Any]) -> list[dict[str, Any]]:
     """The steps assembled from these events."""
-    assembler = Assembler()
+    assembler = Assembler(load())
     for event in events:
         assembler.event(event)
     return assembler.steps()
@@ -159,7 +159,7 @@ def test_the_arguments_of_the_start_stand_without_deltas() -> None:
 
 def test_steps_may_be_asked_for_at_any_time() -> None:
     """Reading the steps in between does not affect how later deltas are added."""
-    assembler = Assembler()
+    assembler = Assembler(load())
     for event in (start(0), delta(0, text="a")):
         assembler.event(event)
     assert assembler.steps()[0]["content"][0]["text"] == "a"
@@ -175,7 +175,7 @@ def test_any_events_are_taken(events: Iterable[dict[str, Any]]) -> None:
 
 def test_growth_is_linear() -> None:
     """Adding a delta does not copy the text assembled so far."""
-    assembler = Assembler()
+    assembler = Assembler(load())
     assembler.event(start(0))
     assembler.event(delta(0, text="x" * 1_000_000))
     tracemalloc.start()

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.contract import judge_interaction, judge_steps
+from harness.contract import judge_interaction, judge_steps, load
 from harness.contract.judge.body import is_legacy, judge_answer
 from harness.contract.tables.operations import operation_of
 from harness.outcome import Severity
@@ -105,19 +105,19 @@ CASES: dict[str, tuple[Any, set[str]]] = {
 @pytest.mark.parametrize(("body", "rules"), CASES.values(), ids=CASES)
 def test_judge_interaction(body: Any, rules: set[str]) -> None:
     """Each body breaks exactly the rules listed with it."""
-    assert {finding.rule for finding in judge_interaction(body)} == rules
+    assert {finding.rule for finding in judge_interaction(body, load())} == rules
 
 
 def test_findings_point_into_the_body() -> None:
     """A finding has the JSON pointer of the wrong value."""
     body = {**DONE, "steps": [output(TEXT), {"type": "thought", "signature": "no base64!"}]}
-    assert [finding.where.pointer for finding in judge_interaction(body)] == ["$.steps[1].signature"]
+    assert [finding.where.pointer for finding in judge_interaction(body, load())] == ["$.steps[1].signature"]
 
 
 def test_a_citation_may_lack_its_type() -> None:
     """A citation without a type, as in the file search guide, is reported as lenient rather than wrong."""
     shown = {"custom_metadata": [{"key": "a", "string_value": "b"}], "page_number": 1}
-    found = judge_interaction({**DONE, "steps": [output({**TEXT, "annotations": [shown]})]})
+    found = judge_interaction({**DONE, "steps": [output({**TEXT, "annotations": [shown]})]}, load())
     assert [(f.rule, f.severity) for f in found] == [("steps.discriminator", Severity.NON_STRICT)]
 
 
@@ -127,12 +127,12 @@ def test_another_operation_breaks_its_own_rule() -> None:
         operation = operation_of(Request(*call.split(" ")))
         assert operation is not None
         body = {"status": "completed", "id": 7}
-        assert [finding.rule for finding in judge_answer(body, operation)] == [rule]
+        assert [finding.rule for finding in judge_answer(body, operation, load())] == [rule]
 
 
 def test_a_summary_may_lack_its_type() -> None:
     """Items of a thought's summary are not content parts, so the discriminator rule ignores them."""
-    assert judge_steps([{"type": "thought", "summary": [{"text": "x"}]}]) == []
+    assert judge_steps([{"type": "thought", "summary": [{"text": "x"}]}], load()) == []
 
 
 JSON = st.recursive(
@@ -166,8 +166,8 @@ JSON = st.recursive(
 @given(JSON)
 def test_any_json_is_judged(value: Any) -> None:
     """Any JSON value is judged without raising."""
-    judge_interaction(value)
-    judge_steps([value])
+    judge_interaction(value, load())
+    judge_steps([value], load())
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from harness.contract import judge_history
+from harness.contract import judge_history, load
 from harness.wire import Exchange
 from tests.contract.exchanges import ROOT, exchange
 from tests.contract.streams import WHOLE, completed, created, frames, update
@@ -74,6 +74,6 @@ HISTORIES: dict[str, tuple[list[Exchange], list[str]]] = {
 def test_histories(exchanges: list[Exchange], rules: list[str]) -> None:
     """Each history breaks exactly the rules listed with it."""
     named = [(f"x{number}", subject) for number, subject in enumerate(exchanges)]
-    findings = judge_history(named)
+    findings = judge_history(named, load())
     assert [finding.rule for finding in findings] == rules
     assert all(finding.where.exchange.startswith("x") for finding in findings)

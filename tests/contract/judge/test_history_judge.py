@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from harness.contract import load
 from harness.contract.judge.history_judge import DECIDES, HistoryJudge
 from harness.contract.judge.replies import REPLIES
 from harness.contract.rules import BY_ID
@@ -282,7 +283,7 @@ BY_BODIES = frozenset(
 
 def read_in_parts(*parts: list[dict[str, Any]], after: list[str | None]) -> list[str]:
     """The rules broken by readings of a background run, one after another, that were all hung up."""
-    judge = HistoryJudge(sole_client=True, deterministic=True)
+    judge = HistoryJudge(load(), sole_client=True, deterministic=True)
     judge.note(begun().exchange)
     model = judge.interactions[0]
     judgements = [
@@ -323,7 +324,7 @@ def test_streams_are_judged_in_parts(
 def test_a_stream_that_was_read_in_parts_is_judged_at_its_end() -> None:
     """A reading that ends in order before the end of the run lacks events; one that was cut off may."""
     for complete, found in ((True, ["resume.replay"]), (False, [])):
-        judge = HistoryJudge(sole_client=True, deterministic=True)
+        judge = HistoryJudge(load(), sole_client=True, deterministic=True)
         for heard in (begun(), stream()):
             judge.note(heard.exchange)
         model = judge.interactions[0]
@@ -382,7 +383,7 @@ def test_more_histories(history: list[Heard], codes: set[str]) -> None:
 
 def test_a_part_that_was_refused_or_is_no_stream_is_judged() -> None:
     """A stream that was opened to be read in parts and is a refusal, or JSON, breaks the rule of its opening."""
-    judge = HistoryJudge(sole_client=True)
+    judge = HistoryJudge(load(), sole_client=True)
     judge.note(begun().exchange)
     model = judge.interactions[0]
     refused = judge.refuse(model, None, stream(http=404).exchange)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from harness.contract import StreamJudge
+from harness.contract import StreamJudge, load
 from harness.contract.rules.stream import RULES
 from harness.outcome import Severity
 from harness.wire import At, By, Ending, How, encode
@@ -318,7 +318,7 @@ def test_repeated_breaches_are_counted() -> None:
 def test_an_unknown_start_is_refused() -> None:
     """An unknown start state is refused when the judge is created."""
     with pytest.raises(ValueError, match="start='middle'"):
-        StreamJudge(start="middle")
+        StreamJudge(load(), start="middle")
 
 
 def test_answer_parts_are_what_the_cases_say() -> None:

@@ -10,15 +10,18 @@ from typing import Any
 import pytest
 
 from harness import resources
+from harness.contract import CURRENT, REVISIONS, load
 from harness.contract.schema import openness
-from harness.contract.schema.schemas import CURRENT, REVISIONS, load
 from harness.contract.schema.strict_files import strict_files
+from harness.contract.schema.union_files import COMMAND, union_files
 
 ROOT = resources.folder("schemas")
 FILES = sorted(path for revision in REVISIONS for path in (ROOT / revision).rglob("*.json"))
-SOURCES = [path for path in FILES if "strict" not in path.parts and path.name != "openapi.json"]
+SOURCES = [
+    path for path in FILES if "strict" not in path.parts and path.name not in ("openapi.json", "revision.json")
+]
 OPENAPI = ROOT / CURRENT / "openapi.json"
-MARKS = {"x-open", "x-keep", "x-unknown", "x-known-values", "x-rule"}
+MARKS = {"x-open", "x-keep", "x-unknown", "x-known-values", "x-rule", "x-deltas", "x-in-start", "x-grows"}
 UNIONS = ("event", "step", "step-shell", "delta", "content", "annotation", "tool", "agent-tool", "agent-config")
 
 
@@ -54,7 +57,7 @@ def test_every_file_is_a_valid_schema():
     from jsonschema import Draft202012Validator
 
     for path in FILES:
-        if path != OPENAPI:
+        if path != OPENAPI and path.name != "revision.json":
             assert read(path)["$schema"] == Draft202012Validator.META_SCHEMA["$id"], path
             Draft202012Validator.check_schema(read(path))
 
@@ -97,7 +100,7 @@ def test_only_known_marks_are_used():
 @pytest.mark.parametrize("name", UNIONS)
 def test_the_branch_for_the_unknown_excludes_exactly_the_known(name):
     """A union's branch for unknown types excludes exactly the known ones."""
-    document = load().document(name)
+    document = load().schemas.document(name)
     path = ROOT / CURRENT / f"{name}.json"
     known, excluded = set(), set()
     for branch in document["oneOf"]:
@@ -113,7 +116,7 @@ def test_the_branch_for_the_unknown_excludes_exactly_the_known(name):
 
 def test_names_are_unique_and_free_of_case():
     """Schema names differ by more than case, and their bundle keys do not collide."""
-    names = load().names()
+    names = load().schemas.names()
     assert len({name.lower().replace("/", ".") for name in names}) == len(names)
     assert {"interaction", "event", "events/step-delta", "requests/create-interaction"} <= set(names)
 
@@ -127,8 +130,8 @@ def test_revisions_are_the_folders():
 def test_schemas_and_validators_are_made_once():
     """Loading a revision or a validator again returns the same object."""
     assert load() is load()
-    assert load().validator("event") is load().validator("event")
-    assert load().validator("event") is not load().validator("event", closed=True)
+    assert load().schemas.validator("event") is load().schemas.validator("event")
+    assert load().schemas.validator("event") is not load().schemas.validator("event", closed=True)
 
 
 def test_an_unknown_revision_names_the_known_ones():
@@ -140,40 +143,51 @@ def test_an_unknown_revision_names_the_known_ones():
 def test_an_unknown_name_suggests_a_near_one():
     """An unknown schema name raises a LookupError that suggests a similar one."""
     with pytest.raises(LookupError, match="events/step-delta"):
-        load().validator("events/step-dleta")
+        load().schemas.validator("events/step-dleta")
 
 
 @pytest.mark.parametrize("closed", [False, True])
 def test_every_schema_compiles_without_a_resolver(closed):
     """Every schema compiles, and its bundle refers to nothing outside itself."""
-    for name in load().names():
-        assert load().validator(name, closed=closed).name == name
-        assert all(node.get("$ref", "#")[0] == "#" for node in nodes(load().bundle(name)))
+    for name in load().schemas.names():
+        assert load().schemas.validator(name, closed=closed).name == name
+        assert all(node.get("$ref", "#")[0] == "#" for node in nodes(load().schemas.bundle(name)))
 
 
 def test_the_generated_files_are_fresh():
     """The strict files on disk are what `python -m harness.contract.schema.strict_files` generates."""
-    expected = strict_files()
+    expected = strict_files(CURRENT)
     on_disk = {path: path.read_text(encoding="utf-8") for path in (ROOT / CURRENT / "strict").iterdir()}
     assert on_disk == expected
 
 
+@pytest.mark.parametrize("revision", REVISIONS)
+def test_the_unions_are_fresh(revision):
+    """The unions of steps and deltas on disk list every file of their folder."""
+    stale = [path.name for path, text in union_files(revision).items() if path.read_text("utf-8") != text]
+    assert stale == [], f"run {COMMAND}"
+
+
 def full_steps() -> dict[str, Any]:
     """Each step type, with its schema."""
-    return {follow_type(name): load().document(name) for name in load().names() if name.startswith("steps/")}
+    return {
+        follow_type(name): load().schemas.document(name)
+        for name in load().schemas.names()
+        if name.startswith("steps/")
+    }
 
 
 def follow_type(name: str) -> str:
     """The step type that a schema describes."""
-    return str(load().document(name)["$defs"]["shell"]["properties"]["type"]["const"])
+    return str(load().schemas.document(name)["$defs"]["shell"]["properties"]["type"]["const"])
 
 
 @pytest.mark.parametrize("kind", full_steps())
 def test_a_step_may_start_with_its_type_alone(kind):
     """step.start accepts a step with only its type; a whole step needs the fields its schema requires."""
     shell = {"event_type": "step.start", "index": 0, "step": {"type": kind}}
-    assert load().validator("event").problems(shell) == []
-    whole = load().validator("step").is_valid({"type": kind})
+    assert load().schemas.validator("event").problems(shell) == []
+    whole = load().schemas.validator("step").is_valid({"type": kind})
     assert whole == ("required" not in full_steps()[kind])
 
 
@@ -273,9 +287,9 @@ def test_both_validators_agree_on_mutated_messages():
     @given(mutants())
     def agree(mutant: tuple[str, Any]) -> None:
         name, value = mutant
-        opened = load().bundle(name)
+        opened = load().schemas.bundle(name)
         for schema, closed in ((opened, False), (openness.close(opened), True)):
-            validator = load().validator(name, closed=closed)
+            validator = load().schemas.validator(name, closed=closed)
             verdict = Draft202012Validator(schema).is_valid(value)
             assert validator.is_valid(value) == verdict
             assert bool(validator.problems(value)) != verdict
@@ -293,8 +307,8 @@ def test_unknowns_are_exactly_what_the_closed_twin_refuses():
     @given(mutants())
     def match(mutant: tuple[str, Any]) -> None:
         name, value = mutant
-        assume(load().validator(name).is_valid(value))
-        opened = load().bundle(name)
+        assume(load().schemas.validator(name).is_valid(value))
+        opened = load().schemas.bundle(name)
         twin = Draft202012Validator(openness.close(opened, keep=False))
         assert bool(openness.unknowns(opened, value)) != twin.is_valid(value)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.contract.schema.schemas import load
+from harness.contract import load
 from harness.contract.schema.validator import Unknown
 
 DELTA = {"event_type": "step.delta", "index": 0}
@@ -314,13 +314,13 @@ def test_the_tables_hold_enough_wrong_instances():
 @pytest.mark.parametrize(("name", "value", "pointer", "words"), WRONG_RESPONSES)
 def test_a_wrong_response_is_refused_with_a_readable_reason(name, value, pointer, words):
     """The open schema refuses a known type with a wrong shape, and says where and why."""
-    assert_refused(load().validator(name), value, pointer, words)
+    assert_refused(load().schemas.validator(name), value, pointer, words)
 
 
 @pytest.mark.parametrize(("name", "value", "pointer", "words"), WRONG_REQUESTS)
 def test_a_wrong_request_is_refused_with_a_readable_reason(name, value, pointer, words):
     """The strict schema refuses unknown names and violated rules between fields, and says where and why."""
-    assert_refused(load().validator(name, closed=True), value, pointer, words)
+    assert_refused(load().schemas.validator(name, closed=True), value, pointer, words)
 
 
 def assert_refused(validator, value, pointer, words):
@@ -335,28 +335,28 @@ def assert_refused(validator, value, pointer, words):
 @pytest.mark.parametrize("request_body", RIGHT_REQUESTS.values(), ids=RIGHT_REQUESTS)
 def test_a_documented_request_is_accepted_by_the_strict_schema(request_body):
     """The strict schema accepts every documented request."""
-    assert load().validator(CREATE, closed=True).problems(request_body) == []
+    assert load().schemas.validator(CREATE, closed=True).problems(request_body) == []
 
 
 @pytest.mark.parametrize(("name", "value", "unknown"), TOLERATED)
 def test_what_the_revision_does_not_name_is_information(name, value, unknown):
     """An unknown field, type or value is accepted and reported as exactly one unknown."""
-    review = load().validator(name).review(value)
+    review = load().schemas.validator(name).review(value)
     assert review.problems == ()
     assert review.unknowns == (Unknown(*unknown),)
-    assert load().validator(name).review(value).unknowns == (Unknown(*unknown),)
+    assert load().schemas.validator(name).review(value).unknowns == (Unknown(*unknown),)
 
 
 def test_a_known_value_leaves_nothing_to_report():
     """A fully known value has neither problems nor unknowns."""
-    review = load().validator("event").review({**DELTA, "delta": {"type": "text", "text": "a"}})
+    review = load().schemas.validator("event").review({**DELTA, "delta": {"type": "text", "text": "a"}})
     assert review.problems == ()
     assert review.unknowns == ()
 
 
 def test_the_same_unknown_is_refused_by_the_closed_twin():
     """The closed twin refuses an unlisted event, suggests a similar one and names the known ones."""
-    [problem] = load().validator("event", closed=True).problems({"event_type": "step.dleta", "index": 0})
+    [problem] = load().schemas.validator("event", closed=True).problems({"event_type": "step.dleta", "index": 0})
     assert problem.pointer == "$.event_type"
     assert 'did you mean "step.delta"?' in problem.message
     assert "interaction.created" in problem.expected
@@ -365,7 +365,7 @@ def test_the_same_unknown_is_refused_by_the_closed_twin():
 def test_the_number_of_problems_is_limited():
     """`limit` is the most problems that are reported for one value."""
     value = {"status": "completed", "steps": [{"type": "thought", "signature": 1}] * 20}
-    assert len(load().validator("interaction").problems(value, limit=3)) == 3
+    assert len(load().schemas.validator("interaction").problems(value, limit=3)) == 3
 
 
 @pytest.mark.parametrize(
@@ -375,7 +375,7 @@ def test_the_number_of_problems_is_limited():
 )
 def test_what_json_cannot_say_is_a_problem_and_not_an_exception(value):
     """A value that JSON cannot represent is reported as a problem instead of raising."""
-    validator = load().validator("interaction")
+    validator = load().schemas.validator("interaction")
     assert not validator.is_valid(value)
     assert [problem.keyword for problem in validator.problems(value)] == ["json"]
     assert validator.review(value).problems
@@ -384,5 +384,5 @@ def test_what_json_cannot_say_is_a_problem_and_not_an_exception(value):
 def test_a_disagreement_of_the_libraries_is_reported(monkeypatch):
     """If the explaining library finds no problem, the refusal is still reported."""
     monkeypatch.setattr("harness.contract.schema.validator.explain", lambda schema, value, limit: [])
-    [problem] = load().validator("interaction").problems({"status": 7})
+    [problem] = load().schemas.validator("interaction").problems({"status": 7})
     assert problem.keyword == "disagreement"

@@ -4,14 +4,33 @@ from __future__ import annotations
 
 import pytest
 
-from harness.contract.tables.lifecycle import RUNNING, SETTLED, STATUSES, TRANSITIONS, is_settled, may_follow
-from harness.outcome import Basis
+from harness.contract.tables.lifecycle import (
+    LIFECYCLE,
+    RUNNING,
+    SETTLED,
+    STATUSES,
+    Trigger,
+    is_settled,
+    may_follow,
+)
+from harness.outcome import Basis, HarnessFault
 
 
 def test_every_status_has_its_row() -> None:
-    """Each listed status has a row of followers, which are listed statuses too."""
-    assert TRANSITIONS.keys() == STATUSES
-    assert all(followers.keys() <= STATUSES for followers in TRANSITIONS.values())
+    """Every listed status is the first or has a trigger that leads to it, and rows name listed statuses only."""
+    rows = LIFECYCLE.transitions
+    assert {"queued", *(row.after for row in rows)} == STATUSES
+    assert {row.before for row in rows} == RUNNING
+
+
+def test_a_trigger_leads_to_one_status() -> None:
+    """The table says what comes next, and refuses a trigger that moves nothing, with those that would."""
+    assert LIFECYCLE.next_status("queued", Trigger.START) == "in_progress"
+    assert LIFECYCLE.next_status("in_progress", LIFECYCLE.trigger_of("requires_action")) == "requires_action"
+    with pytest.raises(HarnessFault, match=r"FINISH does not move a run that is queued.*START, CANCEL"):
+        LIFECYCLE.next_status("queued", Trigger.FINISH)
+    with pytest.raises(HarnessFault, match="nothing leads to 'paused'"):
+        LIFECYCLE.trigger_of("paused")
 
 
 def test_nothing_follows_a_settled_status() -> None:
@@ -21,9 +40,9 @@ def test_nothing_follows_a_settled_status() -> None:
 
 def test_only_documented_ways_out_of_in_progress_are_called_documented() -> None:
     """Only the four transitions that the documentation names are marked as documented."""
-    documented = {after for after, basis in TRANSITIONS["in_progress"].items() if basis is Basis.DOCUMENTED}
-    assert documented == {"completed", "failed", "requires_action", "cancelled"}
-    assert all(basis is Basis.INFERRED for basis in TRANSITIONS["queued"].values())
+    documented = [row for row in LIFECYCLE.transitions if row.basis is Basis.DOCUMENTED]
+    assert {row.after for row in documented} == {"completed", "failed", "requires_action", "cancelled"}
+    assert {row.before for row in documented} == {"in_progress"}
 
 
 @pytest.mark.parametrize(

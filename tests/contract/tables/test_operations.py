@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from harness.contract import load
 from harness.contract.rules import BY_ID
-from harness.contract.schema.schemas import load
 from harness.contract.tables.operations import OPERATIONS, operation_of
 from harness.wire import Request
 
@@ -43,5 +43,5 @@ def test_every_schema_and_rule_exists() -> None:
     for operation in OPERATIONS:
         assert bool(operation.schema) == bool(operation.rule)
         if operation.schema:
-            assert load().validator(operation.schema)
+            assert load().schemas.validator(operation.schema)
             assert operation.rule in BY_ID

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from harness.contract.schema.schemas import load
+from harness.contract import load
 from tests.emulator.resources.api import Api
 
 V = "/v1beta"
@@ -41,7 +41,7 @@ CREATES = [
 
 def fits(name: str, value: Any) -> None:
     """Assert that `value` fits the schema and has no field that the schema does not know."""
-    validator = load().validator(name, closed=True)
+    validator = load().schemas.validator(name, closed=True)
     assert validator.is_valid(value), validator.problems(value)
 
 

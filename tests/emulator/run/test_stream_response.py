@@ -6,8 +6,7 @@ import json
 
 import pytest
 
-from harness.contract import Assembler, StreamJudge, compare_steps, judge_interaction
-from harness.contract.schema.schemas import load
+from harness.contract import Assembler, StreamJudge, compare_steps, judge_interaction, load
 from tests.emulator.client import AGENT, Api, read
 
 FUNCTION = {"type": "function", "name": "f", "parameters": {"properties": {"text": {"type": "string"}}}}
@@ -107,10 +106,10 @@ def test_every_stream_is_clean(api, script, fields):
     if found:
         replies.append(api.get(found, stream="true"))
         body = api.get(found).json
-        assert [str(finding) for finding in judge_interaction(body)] == []
-        assert load().validator("interaction", closed=True).is_valid(body)
+        assert [str(finding) for finding in judge_interaction(body, load())] == []
+        assert load().schemas.validator("interaction", closed=True).is_valid(body)
     for reply in replies:
-        judge = StreamJudge()
+        judge = StreamJudge(load())
         judge.feed(reply.data)
         assert [(finding.rule, finding.message) for finding in judge.finish().findings] == []
 
@@ -123,7 +122,7 @@ def test_streams_assemble_to_what_get_stores(api, script, fields):
     """Assembling the deltas gives exactly the output steps that GET returns."""
     api.emulator.script(script)
     events = api.create(stream=True, **fields).events
-    assembler = Assembler()
+    assembler = Assembler(load())
     for event in events[:-1]:
         assembler.event(event)
     stored = api.get(events[0]["interaction"]["id"]).json.get("steps", [])
@@ -132,7 +131,7 @@ def test_streams_assemble_to_what_get_stores(api, script, fields):
 
 def test_every_event_fits_its_closed_schema(api):
     """No event has a field that the schema does not name."""
-    validator = load().validator("event", closed=True)
+    validator = load().schemas.validator("event", closed=True)
     events = api.create(stream=True, background=True, tools=EVERY_TOOL).events
     assert [event for event in events[:-1] if not validator.is_valid(event)] == []
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from harness.contract import StreamJudge
+from harness.contract import StreamJudge, load
 from harness.wire import Decoder, encode
 
 PIECE = 64
@@ -51,7 +51,7 @@ def decode(stream: bytes) -> None:
 
 def judge(stream: bytes) -> None:
     """Run the contract's judge, which includes a decoder."""
-    judge = StreamJudge()
+    judge = StreamJudge(load())
     for piece in pieces(stream):
         judge.feed(piece)
     judge.finish()

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from harness.cassette import CassetteError, Recording, Redactor
 from harness.cassette import load as load_cassette
 from harness.cli.main import main
-from harness.contract import StreamJudge, judge_history, judge_interaction, read
+from harness.contract import StreamJudge, judge_history, judge_interaction, load, read
 from harness.contract.judge.history_judge import HistoryJudge
 from harness.contract.judge.history_state import Intent
 from harness.contract.tables.protocol import PROTOCOL
@@ -74,7 +74,7 @@ def test_the_decoder_takes_any_bytes_in_any_pieces(stream: bytes, data: st.DataO
 @given(st.one_of(BYTES, damaged_streams()), st.sampled_from(("fresh", "replay", "resumed")), st.booleans())
 def test_the_judge_takes_any_stream(stream: bytes, start: str, background: bool) -> None:
     """The stream judge returns a reading for any stream, and the same findings when it is fed byte by byte."""
-    whole, parts = (StreamJudge(start=start, background=background) for _ in range(2))
+    whole, parts = (StreamJudge(load(), start=start, background=background) for _ in range(2))
     whole.feed(stream)
     for at in range(len(stream)):
         parts.feed(stream[at : at + 1])
@@ -85,7 +85,7 @@ def test_the_judge_takes_any_stream(stream: bytes, start: str, background: bool)
 @given(st.one_of(JSON, interactions(), interactions(legal=False)))
 def test_the_contract_takes_any_value(value: Any) -> None:
     """The contract judges any JSON value as a body without raising."""
-    judge_interaction(value)
+    judge_interaction(value, load())
     for call in (PROTOCOL.cursor, PROTOCOL.completes, PROTOCOL.is_error, PROTOCOL.stream_id, PROTOCOL.text_of):
         if isinstance(value, dict):
             call(value)
@@ -107,8 +107,8 @@ def test_exchanges_are_judged_whatever_they_hold(answers: list[tuple[int, str, b
     for exchange in exchanges:
         list(judge_exchange(exchange, "some-secret-key"))
         assert read(exchange) is read(exchange)
-    judge_history([("one", exchange) for exchange in exchanges])
-    judge = HistoryJudge(sole_client=True)
+    judge_history([("one", exchange) for exchange in exchanges], load())
+    judge = HistoryJudge(load(), sole_client=True)
     for exchange in exchanges:
         judge.note(exchange, Intent(legal=True, awaited=True))
 

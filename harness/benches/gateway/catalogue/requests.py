@@ -6,7 +6,7 @@ Layer 5, pure.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from typing import Any
 
 from harness.benches.gateway.catalogue.create_fields import STRANGER
@@ -95,10 +95,11 @@ def request_changes(passage: Passage) -> list[Change]:
         return []
     sent, got = (loads(e.request.body).value for e in (passage.client, passage.answer))
     pairs = Pairs((before, behind) for behind, before in passage.pairs)
-    return list(changes(_canonical(sent), _canonical(got), pairs))
+    contents = read(passage.client).contract.contents
+    return list(changes(_canonical(sent, contents), _canonical(got, contents), pairs))
 
 
-def _canonical(body: Any) -> Any:
+def _canonical(body: Any, contents: Container[str]) -> Any:
     """The create in one canonical form: `input` and the response format can each be written in several ways."""
     if not isinstance(body, dict):
         return body
@@ -107,7 +108,7 @@ def _canonical(body: Any) -> Any:
         said["response_format"] = {"type": "text", "mime_type": said.pop("response_mime_type")}
     if "input" in said:
         with contextlib.suppress(AttributeError, TypeError):  # an input of no known form stays as it is
-            said["input"] = as_steps(said["input"])
+            said["input"] = as_steps(said["input"], contents)
     return said
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from harness.benches.gateway.catalogue.findings import answer_line, notice, succeeded
 from harness.benches.gateway.catalogue.relay_diff import StreamDifference, Told, compare_streams
 from harness.benches.gateway.relayed_exchange import Passage
-from harness.contract import PROTOCOL, compare_steps, read
+from harness.contract import PROTOCOL, Contract, compare_steps, read
 from harness.contract.data.assembly import assembled
 from harness.outcome import Finding, Severity
 from harness.outcome.words import counted
@@ -73,7 +73,7 @@ def tells_error(exchange: Exchange) -> bool:
 
 def differences(passage: Passage, found: StreamDifference) -> Iterator[Finding]:
     """What became of the events, as findings; the same text split into other deltas counts leniently."""
-    mild = _resplit(found)
+    mild = _resplit(found, read(passage.client).contract)
     for what, some in (
         ("did not arrive", found.lost),
         ("came twice", found.doubled),
@@ -118,11 +118,11 @@ def weighs(told: Told) -> bool:
     return not isinstance(kind, str) or kind.startswith(_OF_THE_API)
 
 
-def _resplit(found: StreamDifference) -> bool:
+def _resplit(found: StreamDifference, contract: Contract) -> bool:
     """Whether only deltas differ, and together they assemble to the same steps."""
     others = [*found.lost, *found.doubled, *found.moved, *found.invented]
     others += [told for pair in found.changed for told in pair]
     if not all(told.value is not None and told.value.get("event_type") == "step.delta" for told in others):
         return False
     sent, got = ([told.value for told in some if told.value is not None] for some in (found.sent, found.got))
-    return not compare_steps(assembled(sent), assembled(got))
+    return not compare_steps(assembled(sent, contract), assembled(got, contract))

@@ -9,7 +9,6 @@ things that do not exist are left out. No third party is named: the hosts that a
 from __future__ import annotations
 
 import json
-import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,9 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from harness import resources
 from harness.contract.requests import Target
-from harness.contract.schema.schemas import CURRENT
 
 Json = dict[str, Any]
 
@@ -34,8 +31,8 @@ _NAME = {"type": "string", "minLength": 1, "maxLength": 12, "not": {"pattern": "
 def tailored(target: Target) -> Iterator[Path]:
     """The path of the document, which exists only within this context."""
     with tempfile.TemporaryDirectory(prefix="harness-fuzz-") as folder:
-        root = Path(folder) / CURRENT
-        shutil.copytree(resources.folder("schemas") / CURRENT, root)
+        root = Path(folder) / target.contract.revision
+        target.contract.schemas.copy_to(root)
         for name, narrow in _NARROWED.items():
             _rewrite(root / "strict" / f"{name}.json", partial(_narrow, narrow, target))
         _rewrite(root / "openapi.json", _one_key)

@@ -1,0 +1,109 @@
+"""`Contract`: all that one revision of the API promises, as a value that is passed down.
+
+Layer 1. Two revisions can be judged in one process, because nothing here is global: `CURRENT` only says which one
+commands, fixtures and tests take unless they are told another. Every part is read on first use, once. Must not
+know who judges by it, or how.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+
+from harness.contract.rules import BY_ID
+from harness.contract.schema.schemas import Schemas, load_schemas, schemas_in
+from harness.contract.tables import stream_order
+from harness.contract.tables.lifecycle import LIFECYCLE, Lifecycle
+from harness.contract.tables.operations import OPERATIONS, Operation
+from harness.contract.tables.protocol import PROTOCOL
+from harness.contract.tables.steps import ContentType, DeltaType, StepTable, StepType, read_steps
+from harness.contract.tables.stream_order import Row, State
+from harness.outcome import Rule
+from harness.wire import StreamProtocol
+
+CURRENT = "2026-05-20"
+"""The revision of the API that the service speaks today; read only by `cli`, `plugin`, `suite` and tests."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventType:
+    """One type of event. `handled`: the order of streams has rows for it; any other type may come anywhere."""
+
+    name: str
+    schema: str
+    handled: bool
+
+
+class Contract:
+    """What one revision promises. Obtain it from `load`, which builds each once."""
+
+    order: Mapping[State, Mapping[str, Row]] = stream_order.ORDER
+    lifecycle: Lifecycle = LIFECYCLE
+    operations: tuple[Operation, ...] = OPERATIONS
+    protocol: StreamProtocol = PROTOCOL
+
+    def __init__(self, schemas: Schemas) -> None:
+        self.revision = schemas.revision
+        self.schemas = schemas
+
+    def __repr__(self) -> str:
+        return f"Contract({self.revision!r})"
+
+    @cached_property
+    def steps_table(self) -> StepTable:
+        """The types of steps, deltas and contents, and how one streams the other."""
+        return read_steps(self.schemas)
+
+    @property
+    def steps(self) -> Mapping[str, StepType]:
+        """The types of steps by name, in the order of the reference."""
+        return self.steps_table.steps
+
+    @property
+    def deltas(self) -> Mapping[str, DeltaType]:
+        """The types of deltas by name."""
+        return self.steps_table.deltas
+
+    @property
+    def contents(self) -> Mapping[str, ContentType]:
+        """The types of contents by name."""
+        return self.steps_table.contents
+
+    @cached_property
+    def events(self) -> Mapping[str, EventType]:
+        """The types of events by name."""
+        branches = self.schemas.document("event")["oneOf"]
+        names = [branch["$ref"].removesuffix(".json") for branch in branches if "$ref" in branch]
+        return {event.name: event for event in map(self._event, names)}
+
+    @cached_property
+    def grounding_tools(self) -> tuple[str, ...]:
+        """The tools whose use is counted in queries."""
+        counted = self.schemas.document("usage")["$defs"]["grounding_tool_count"]["properties"]["type"]
+        return tuple(counted["x-known-values"])
+
+    @cached_property
+    def rules(self) -> Mapping[str, Rule]:
+        """The rules that hold in this revision, by id."""
+        return {rule.id: rule for rule in BY_ID.values() if self.holds(rule)}
+
+    def holds(self, rule: Rule) -> bool:
+        """Whether a rule holds in this revision."""
+        return rule.since <= self.revision and (rule.until is None or self.revision < rule.until)
+
+    def _event(self, schema: str) -> EventType:
+        name = str(self.schemas.document(schema)["properties"]["event_type"]["const"])
+        return EventType(name, schema, name in stream_order.EVENTS)
+
+
+@cache
+def load(revision: str = CURRENT) -> Contract:
+    """The contract of `revision`, the same object on every call. Raises LookupError for an unknown one."""
+    return Contract(load_schemas(revision))
+
+
+def load_from(folder: Path) -> Contract:
+    """The contract of the revision in a folder of its own, which may hold only what differs from its base."""
+    return Contract(schemas_in(folder))

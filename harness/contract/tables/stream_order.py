@@ -1,0 +1,133 @@
+"""The order of events in a stream, as a table: what may come in which state, and what it breaks if it may not.
+
+Layer 1, and the single source of order, as the schemas are of shape. `python -m harness.contract.tables` prints
+it. A row says where an event of one type leads from a state, or the rule that its mere presence breaks; the stream
+is then judged on from the row's next state, so that one defect is one finding. What depends on more than the type
+(an index, a status, the type of a delta) is a guard: the row names it, `judge.stream_state` decides it.
+
+A stream starts `fresh` (the response to a create), `replay` (a GET from the first event: the created event may
+show a later status) or `resumed` (a GET after a cursor: it may begin inside a step).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+CREATED = "interaction.created"
+STATUS = "interaction.status_update"
+START = "step.start"
+DELTA = "step.delta"
+STOP = "step.stop"
+COMPLETED = "interaction.completed"
+ERROR = "error"
+OTHER = "(other)"
+"""An event of a type that has no row of its own."""
+SENTINEL = "[DONE]"
+END = "(end)"
+"""The end of a body that ended in order."""
+
+EVENTS = (CREATED, STATUS, START, DELTA, STOP, COMPLETED, ERROR)
+"""The event types with rows of their own."""
+
+
+class State(StrEnum):
+    """Where a stream is."""
+
+    EXPECT_CREATED = "EXPECT_CREATED"
+    BETWEEN_STEPS = "BETWEEN_STEPS"
+    IN_STEP = "IN_STEP"
+    COMPLETED = "COMPLETED"
+    CLOSED = "CLOSED"
+    RESUMED = "RESUMED"
+    """After a cursor: a step may be open that began before it."""
+
+
+STARTS: Mapping[str, State] = {
+    "fresh": State.EXPECT_CREATED,
+    "replay": State.EXPECT_CREATED,
+    "resumed": State.RESUMED,
+}
+"""The state in which each kind of stream begins."""
+
+THRESHOLDS = frozenset({State.EXPECT_CREATED, State.COMPLETED})
+"""States that any event leaves, even one that cannot be read: it is then judged in the next state as well."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Where an event leads. `breaks` is the rule that its presence breaks, `guards` what else must hold."""
+
+    next: State
+    breaks: str = ""
+    guards: tuple[str, ...] = ()
+
+
+_FIRST = Row(State.BETWEEN_STEPS, "stream.first")
+_LATE = Row(State.BETWEEN_STEPS, "stream.completed-last")
+_CLOSED = Row(State.CLOSED, "stream.done-final")
+_CREATED = ("created-once", "created-status")
+_START = ("index-next", "none-open")
+_DELTA = ("delta-known", "delta-fits", "before-signature")
+_STOP = ("stop-index", "arguments-join")
+_COMPLETED = ("all-stopped", "completed-status", "completed-steps")
+_END = Row(State.CLOSED, guards=("is-over",))
+
+
+def _running(state: State) -> dict[str, Row]:
+    """The rows of every state between the creation and the end."""
+    return {
+        CREATED: Row(state, guards=_CREATED),
+        STATUS: Row(state),
+        START: Row(State.IN_STEP, guards=_START),
+        DELTA: Row(state, guards=("delta-index", *_DELTA)),
+        STOP: Row(state, guards=_STOP),
+        COMPLETED: Row(State.COMPLETED, guards=_COMPLETED),
+        ERROR: Row(state),
+        OTHER: Row(state),
+        SENTINEL: _END,
+        END: _END,
+    }
+
+
+ORDER: Mapping[State, Mapping[str, Row]] = {
+    State.EXPECT_CREATED: {
+        CREATED: Row(State.BETWEEN_STEPS, guards=_CREATED),
+        **dict.fromkeys((STATUS, START, DELTA, STOP, COMPLETED, OTHER), _FIRST),
+        ERROR: Row(State.EXPECT_CREATED),
+        SENTINEL: _END,
+        END: _END,
+    },
+    State.BETWEEN_STEPS: {
+        **_running(State.BETWEEN_STEPS),
+        DELTA: Row(State.BETWEEN_STEPS, "stream.start-before", ("delta-known",)),
+    },
+    State.IN_STEP: {**_running(State.IN_STEP), STOP: Row(State.BETWEEN_STEPS, guards=_STOP)},
+    State.RESUMED: _running(State.RESUMED),
+    State.COMPLETED: {
+        **dict.fromkeys((*EVENTS, OTHER), _LATE),
+        SENTINEL: Row(State.CLOSED),
+        END: Row(State.CLOSED),
+    },
+    State.CLOSED: {
+        **dict.fromkeys((*EVENTS, OTHER, SENTINEL), _CLOSED),
+        END: Row(State.CLOSED),
+    },
+}
+"""The row for each state and each of `EVENTS`, `OTHER`, `SENTINEL` and `END`."""
+
+
+def row_of(state: State, event: str) -> Row:
+    """The row for an event of any type."""
+    rows = ORDER[state]
+    return rows.get(event) or rows[OTHER]
+
+
+def format_order() -> Iterator[str]:
+    """The table for people, one line per row."""
+    for state, rows in ORDER.items():
+        for event, row in rows.items():
+            told = f"breaks {row.breaks}" if row.breaks else f"→ {row.next}"
+            guards = f"   if {', '.join(row.guards)}" if row.guards else ""
+            yield f"{state:<15} {event:<26} {told}{guards}"

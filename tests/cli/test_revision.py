@@ -1,0 +1,53 @@
+"""`--revision` is known to every command that judges or serves, and an unknown one is a usage error."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.cli.main import main
+from harness.contract import CURRENT
+from harness.outcome import Exit
+
+COMMANDS = {
+    "check": ["check", "emulator"],
+    "fuzz": ["fuzz", "emulator"],
+    "gateway": ["gateway", "http://127.0.0.1:9"],
+    "torture": ["torture", "--dry-run", "--", "true"],
+    "serve": ["serve"],
+    "verify": ["verify", __file__],
+    "mutants": ["mutants", "resume-skips-one"],
+    "list": ["list"],
+    "explain": ["explain", "get.unknown"],
+}
+
+
+@pytest.mark.parametrize("words", COMMANDS.values(), ids=COMMANDS)
+def test_an_unknown_revision_names_the_known(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """An unknown revision ends the command with the known ones, and a suggestion if one is near."""
+    at = words.index("--") if "--" in words else len(words)
+    code = main([*words[:at], "--revision", CURRENT[:-1], *words[at:]])
+    assert code == Exit.USAGE
+    said = capsys.readouterr().err
+    assert f"there is no revision '{CURRENT[:-1]}' of the API: known are {CURRENT}" in said
+    assert f"did you mean '{CURRENT}'?" in said
+
+
+def test_the_current_revision_can_be_named(capsys: pytest.CaptureFixture[str]) -> None:
+    """Naming the current revision changes nothing."""
+    outputs = []
+    for extra in ([], ["--revision", CURRENT]):
+        assert main(["list", *extra]) == Exit.OK
+        outputs.append(capsys.readouterr().out)
+    assert outputs[0] == outputs[1]
+
+
+def test_the_configuration_may_name_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`revision` of [tool.harness] is the default of --revision."""
+    (tmp_path / "pyproject.toml").write_text('[tool.harness]\nrevision = "1999-01-01"\n')
+    monkeypatch.chdir(tmp_path)
+    assert main(["check", "emulator"]) == Exit.USAGE
+    assert "there is no revision '1999-01-01'" in capsys.readouterr().err

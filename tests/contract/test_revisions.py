@@ -1,0 +1,137 @@
+"""A revision is a value: nothing below the commands and the fixtures picks one by itself."""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness.contract import CURRENT, load, load_from
+from harness.contract.rules import BY_ID
+from harness.contract.schema.schemas import load_schemas, schemas_in
+
+PACKAGE = Path(__file__).resolve().parents[2] / "harness"
+CHOOSERS = ("cli", "plugin", "suite", "pytest_plugin.py")
+"""Those who say which revision is meant if the user does not."""
+
+DOORS = {
+    "contract/__init__.py": "exports it",
+    "contract/contract.py": "defines it",
+    "contract/requests.py": "default of a target that is described by hand",
+    "emulator/service.py": "default of the public constructor",
+    "strategies/revision.py": "default of the public strategies",
+    "resume/state_machine.py": "`follow` reads whatever the service of today sends",
+    "engine/targets.py": "default of the options",
+    "engine/kill_matrix.py": "default of an option",
+    "benches/record/recorder.py": "default of an option",
+}
+"""Modules that name the current revision as a declared default, and why."""
+
+
+def modules() -> Iterator[tuple[str, ast.Module]]:
+    """Every module of the package below the choosers, by its path."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        place = path.relative_to(PACKAGE)
+        if place.parts[0] not in CHOOSERS:
+            yield place.as_posix(), ast.parse(path.read_text("utf-8"))
+
+
+def imported(module: ast.Module, name: str) -> bool:
+    """Whether a module imports this name from the contract."""
+    froms = (node for node in ast.walk(module) if isinstance(node, ast.ImportFrom))
+    return any(
+        (node.module or "").startswith("harness.contract") and name in [alias.name for alias in node.names]
+        for node in froms
+    )
+
+
+def test_nothing_loads_a_revision_that_nobody_named() -> None:
+    """Outside of cli, plugin and suite no call of `load` leaves the revision out."""
+    calls = [
+        place
+        for place, module in modules()
+        if imported(module, "load")
+        for node in ast.walk(module)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "load"
+        if not node.args and not node.keywords
+    ]
+    assert calls == []
+
+
+def test_the_current_revision_is_read_at_the_doors_only() -> None:
+    """`CURRENT` is named by no module but those listed with a reason, and each of these still names it."""
+    named = {
+        place
+        for place, module in modules()
+        if any(isinstance(node, ast.Name) and node.id == "CURRENT" for node in ast.walk(module))
+        or imported(module, "CURRENT")
+    }
+    assert named == set(DOORS)
+
+
+def test_a_contract_is_built_once() -> None:
+    """Loading a revision again returns the same contract."""
+    assert load(CURRENT) is load(CURRENT)
+    assert load(CURRENT).steps is load(CURRENT).steps
+
+
+def test_a_folder_holds_only_what_differs(tmp_path: Path) -> None:
+    """A file of the revision replaces the base's; everything else is the base's, and the base stays as it is."""
+    folder = tmp_path / "2027-01-01"
+    folder.mkdir()
+    (folder / "revision.json").write_text(json.dumps({"base": CURRENT}))
+    changed = {**load_schemas(CURRENT).document("model-name"), "x-known-values": ["robot-1"]}
+    (folder / "model-name.json").write_text(json.dumps(changed))
+    schemas, base = schemas_in(folder), load_schemas(CURRENT)
+    assert schemas.names() == base.names()
+    assert schemas.document("model-name")["x-known-values"] == ["robot-1"]
+    assert base.document("model-name")["x-known-values"] != ["robot-1"]
+    assert schemas.document("step") == base.document("step")
+    assert load_from(folder).revision == "2027-01-01"
+
+
+def test_a_base_may_lie_beside_its_heir(tmp_path: Path) -> None:
+    """A base is looked for beside the folder first, so that revisions can build on each other."""
+    for name, base in (("2027-01-01", CURRENT), ("2027-02-01", "2027-01-01")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "revision.json").write_text(json.dumps({"base": base}))
+    added = {**load_schemas(CURRENT).document("labels"), "description": "Other labels."}
+    (tmp_path / "2027-01-01" / "labels.json").write_text(json.dumps(added))
+    assert schemas_in(tmp_path / "2027-02-01").document("labels")["description"] == "Other labels."
+
+
+@pytest.mark.parametrize("content", [None, "{}", "[", '{"base": "1999-01-01"}'])
+def test_a_folder_without_a_usable_base_is_refused(tmp_path: Path, content: str | None) -> None:
+    """A folder that names no base, or one that nobody has, raises LookupError that says so."""
+    if content is not None:
+        (tmp_path / "revision.json").write_text(content)
+    with pytest.raises(LookupError, match=r"revision\.json must say|no schemas for revision '1999-01-01'"):
+        schemas_in(tmp_path)
+
+
+def test_a_copy_is_whole(tmp_path: Path) -> None:
+    """Tools that read files get those of the base and those of the revision, with the unions of both."""
+    folder = tmp_path / "2027-01-01"
+    (folder / "steps").mkdir(parents=True)
+    (folder / "revision.json").write_text(json.dumps({"base": CURRENT}))
+    step = load_schemas(CURRENT).document("steps/thought")
+    text = json.dumps(step).replace('"thought"', '"dream"', 1)
+    (folder / "steps" / "dream.json").write_text(text)
+    schemas_in(folder).copy_to(tmp_path / "copy")
+    listed = json.loads((tmp_path / "copy" / "step.json").read_bytes())["oneOf"]
+    assert {"$ref": "steps/dream.json"} in listed
+    assert (tmp_path / "copy" / "openapi.json").is_file()
+
+
+def test_rules_come_and_go_with_revisions() -> None:
+    """A rule holds from its first revision until the one that drops it."""
+    contract, rule = load(CURRENT), next(iter(BY_ID.values()))
+    assert contract.rules.keys() == BY_ID.keys()
+    assert contract.holds(replace(rule, since=CURRENT))
+    assert not contract.holds(replace(rule, since="2027-01-01"))
+    assert not contract.holds(replace(rule, until=CURRENT))
+    assert contract.holds(replace(rule, until="2027-01-01"))
