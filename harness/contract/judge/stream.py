@@ -276,10 +276,9 @@ class StreamJudge:
         severity = Severity.NON_STRICT if lost else Severity.BROKEN
         if lost and self._done_at is None:
             self._done_at = self._frames
-        finding = Finding.coded(
-            "stream.framing/unended", "no blank line ends the last event", "a blank line", _show(frame)
-        )
-        self._place(replace(finding, severity=severity), frame, number=self._frames)
+        finding = Finding("stream.framing", "no blank line ends the last event", "a blank line", _show(frame))
+        finding = replace(finding, severity=severity, code="stream.framing/unended")
+        self._place(finding, frame, number=self._frames)
 
     def _unjudged(self) -> tuple[str, ...]:
         unjudged = [*self._state.unjudged]
@@ -292,8 +291,9 @@ class StreamJudge:
     # --- findings and their places --------------------------------------------------------------------------
 
     def _note(self, code: str, message: str, expected: str, actual: str, frame: Frame | None = None) -> None:
-        if not self._ledger.counted(code.partition("/")[0]):
-            self._place(Finding.coded(code, message, expected, actual), frame)
+        rule, slash, _ = code.partition("/")
+        if not self._ledger.counted(rule):
+            self._place(Finding(rule, message, expected, actual, code=code if slash else ""), frame)
 
     def _collect(self, frame: Frame | None) -> None:
         for finding in self._state.found:
