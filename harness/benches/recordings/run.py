@@ -35,6 +35,10 @@ USABLE = Rule(
 """What a run says of a file that it cannot use; the id of its result names the file."""
 
 
+REVISION = "revision "
+"""How the count of the files begins that were judged by a revision."""
+
+
 def judge_recordings(
     paths: Sequence[Path], policy: Policy, recordings: TargetInfo, contract: Contract
 ) -> Generator[RunEvent, None, None]:
@@ -55,11 +59,15 @@ def _phase(path: Path, part: Verified) -> PhaseFinished:
     traffic = part.traffic
     return PhaseFinished(
         name=str(path),
-        counts={"entries": traffic.entries, **traffic.judged},
+        counts={"entries": traffic.entries, **traffic.judged, **_by_revision(part)},
         findings=len(traffic.findings),
         notes=tuple(line for facts in part.facts for line in _fact_lines(facts)),
         vacuous=tuple(reason for _, reason in traffic.left_out),
     )
+
+
+def _by_revision(part: Verified) -> dict[str, int]:
+    return {f"{REVISION}{revision}": files for revision, files in part.revisions.items()}
 
 
 def _fact_lines(facts: CassetteFacts) -> list[str]:

@@ -5,10 +5,11 @@ Layer 6.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from harness.benches.recordings.run import USABLE
+from harness.benches.recordings.run import REVISION, USABLE
 from harness.engine.results import RecordedPlace, Result
 from harness.outcome import Finding
 from harness.outcome.words import counted
@@ -42,6 +43,7 @@ class VerifyPresentation(Presentation):
                 "judged": {kind: _sum(state, kind) for kind in _KINDS},
                 "rules": {result.id: str(result.verdict) for result in state.results if result.rule is not USABLE},
                 "left_out": left_out,
+                "revisions": _by_revision(state),
                 "unusable": [{"file": file, "reason": reason} for file, reason in _unusable(state)],
                 "findings": [_finding_record(result, finding) for result, _, finding in found(state)],
             }
@@ -75,6 +77,8 @@ class VerifyPresentation(Presentation):
             yield f"{place_line(place, state.mask)}: {kind} {printable(state.mask.text(finding.message))}"
             yield from (f"  {line}" for line in compared_lines(finding, state.mask))
         yield from self._left_out(state)
+        for revision, files in _by_revision(state).items():
+            yield f"{counted(files, 'file')} judged by revision {revision}"
         for file, reason in _unusable(state):
             yield printable(state.mask.text(f"broken: {file}: {reason}"))
 
@@ -110,6 +114,16 @@ def found(state: RunState) -> list[tuple[Result, RecordedPlace, Finding]]:
 def _unusable(state: RunState) -> list[tuple[str, str]]:
     findings = [finding for r in state.results if r.rule is USABLE for finding in r.observation.findings]
     return [(finding.where.file, finding.message) for finding in findings]
+
+
+def _by_revision(state: RunState) -> dict[str, int]:
+    """How many files were judged by each revision."""
+    files: Counter[str] = Counter()
+    for phase in state.phases:
+        files.update(
+            {name.removeprefix(REVISION): n for name, n in phase.counts.items() if name.startswith(REVISION)}
+        )
+    return dict(files)
 
 
 def _sum(state: RunState, name: str) -> int:
