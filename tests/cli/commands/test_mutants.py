@@ -18,7 +18,7 @@ def chosen(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     """Replace the slow kill matrix; the list collects the mutants that were asked for."""
     asked: list[list[str]] = []
 
-    def matrix(names: list[str], *, jobs: int) -> Matrix:
+    def matrix(names: list[str], *, jobs: int, revision: str) -> Matrix:
         asked.append(names)
         return Matrix(dict.fromkeys(names, ("http.json-type",)), ("http.json-type", "http.json-valid"), {}, {})
 
