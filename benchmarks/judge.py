@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable, Iterator
 from time import perf_counter
 
-from harness.contract import StreamJudge
+from harness.contract import StreamJudge, load
 from harness.wire import encode
 
 SIZES = (160, 300, 1000)
@@ -56,7 +56,7 @@ def _payload(event: dict[str, object]) -> bytes:
 
 def ours(body: bytes, payloads: list[bytes]) -> None:
     """Judge the bytes, fed as a socket would deliver them."""
-    judge = StreamJudge()
+    judge = StreamJudge(load())
     for at in range(0, len(body), CHUNK):
         judge.feed(body[at : at + CHUNK])
     reading = judge.finish()

@@ -20,6 +20,8 @@ from harness.contract.tables.stream_order import (
     DELTA,
     END,
     ERROR,
+    EVENTS,
+    ORDER,
     START,
     STARTS,
     STATUS,
@@ -156,13 +158,15 @@ class StreamState:
 
         A guard that returns False leaves nothing for those after it.
         """
-        row = row_of(self.state, kind)
+        row, guards = _ROWS[self.state][kind]
         if row.breaks == "stream.start-before":
             self._missing_step(event["index"], "delta")
-        for guard in row.guards:
-            if _GUARDS[guard](self, event) is False:
+        for holds in guards:
+            if holds(self, event) is False:
                 break
-        self._enter(row.next)
+        if row.next is not self.state:
+            self.state = row.next
+            self.watching = row.next in THRESHOLDS
 
     def _report(self, code: str, message: str, expected: str = "", actual: object = "") -> None:
         self.found.append(Finding.coded(code, message, expected, str(actual)))
@@ -358,6 +362,12 @@ _GUARDS: dict[str, Callable[[StreamState, dict[str, Any]], bool | None]] = {
     "completed-steps": StreamState._completed_steps,
 }
 """What decides each guard that the table names; `is-over` is decided by `finish`."""
+
+_ROWS = {
+    state: {event: (rows[event], tuple(_GUARDS[guard] for guard in rows[event].guards)) for event in EVENTS}
+    for state, rows in ORDER.items()
+}
+"""The rows of the events, with their guards looked up."""
 
 
 def _broken_off(event: dict[str, Any]) -> bool:

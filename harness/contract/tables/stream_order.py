@@ -43,6 +43,8 @@ class State(StrEnum):
     RESUMED = "RESUMED"
     """After a cursor: a step may be open that began before it."""
 
+    __hash__ = str.__hash__  # states are looked up for every event, and an enum's own hash is slow
+
 
 STARTS: Mapping[str, State] = {
     "fresh": State.EXPECT_CREATED,

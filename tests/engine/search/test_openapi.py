@@ -11,7 +11,7 @@ import pytest
 
 from harness import resources
 from harness.checks.capabilities import CAPABILITIES
-from harness.contract.schema.schemas import CURRENT
+from harness.contract import CURRENT
 from harness.emulator import Emulator
 from harness.engine.search.budget import Budget
 from harness.engine.search.failure import EngineRun
