@@ -86,8 +86,8 @@ def importing(module: str) -> float:
 
 _FIRST_FIXTURE = """
 import time, pytest
-from harness.plugin.environment_variables import Environment
-environment = Environment(())
+from harness.plugin.environment_variables import EnvironmentVariables
+environment = EnvironmentVariables(())
 environment.install()
 def opened():
     begin = time.perf_counter()
@@ -96,8 +96,8 @@ def opened():
     with InteractionsEmulator().open(session), loopback_only():
         return time.perf_counter() - begin
 begin = time.perf_counter()
-from harness.plugin.session_server import Session
-session = Session(environment)
+from harness.plugin.session_server import SessionServer
+session = SessionServer(environment)
 first = time.perf_counter() - begin + opened()
 again = sorted(opened() for _ in range(200))
 session.close()

@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from harness.plugin.environment_variables import BASE_URL_VARIABLES, Environment
+from harness.plugin.environment_variables import BASE_URL_VARIABLES, EnvironmentVariables
 
 if TYPE_CHECKING:
     from harness.plugin.cassette_fixture import CassetteFixture
     from harness.plugin.interactions.chain import Chain
     from harness.plugin.interactions.dropped_stream import DroppedStream
     from harness.plugin.interactions.lifecycle import Lifecycle
-    from harness.plugin.observed_service import InteractionsEmulator, Served
-    from harness.plugin.session_server import Session
+    from harness.plugin.observed_service import InteractionsEmulator, ObservedService
+    from harness.plugin.session_server import SessionServer
     from harness.plugin.sleep_skipping import Sleeps
     from harness.plugin.unused_result import Promise
 
-_ENVIRONMENT = pytest.StashKey[Environment]()
-_SESSION = pytest.StashKey["Session"]()
+_ENVIRONMENT = pytest.StashKey[EnvironmentVariables]()
+_SESSION = pytest.StashKey["SessionServer"]()
 _TOLD = pytest.StashKey[Callable[[], str]]()
 _PROMISES = pytest.StashKey[dict[str, "Promise"]]()
 
@@ -66,7 +66,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register the markers, and set the base URL in the environment, for clients built at import time."""
     for marker in _MARKERS:
         config.addinivalue_line("markers", marker)
-    config.stash[_ENVIRONMENT] = environment = Environment(config.getini("interactions_environment"))
+    config.stash[_ENVIRONMENT] = environment = EnvironmentVariables(config.getini("interactions_environment"))
     environment.install()
 
 
@@ -179,11 +179,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(lines)
 
 
-def _session(config: pytest.Config) -> Session:
+def _session(config: pytest.Config) -> SessionServer:
     if _SESSION not in config.stash:
-        from harness.plugin.session_server import Session
+        from harness.plugin.session_server import SessionServer
 
-        config.stash[_SESSION] = Session(config.stash[_ENVIRONMENT])
+        config.stash[_SESSION] = SessionServer(config.stash[_ENVIRONMENT])
     return config.stash[_SESSION]
 
 
@@ -198,15 +198,15 @@ def interactions_emulator(request: pytest.FixtureRequest) -> Iterator[Interactio
         settings = {**marker.kwargs, **settings}
     emulator = InteractionsEmulator(seed=request.config.getoption("--interactions-seed"), **settings)
     session = _session(request.config)
-    request.node.stash[_TOLD] = emulator.told
-    with emulator.open(session), guard_beside(request, session.environment.url, emulator.refused):
+    request.node.stash[_TOLD] = emulator.format_context
+    with emulator.open(session), guard_beside(request, session.environment.url, emulator.note_refusal):
         yield emulator
 
 
-def _served(request: pytest.FixtureRequest) -> Served:
+def _find_service(request: pytest.FixtureRequest) -> ObservedService:
     """The service behind this test's clients: its recording if it has one, otherwise its emulator."""
     recorded = _CASSETTE in request.fixturenames
-    return cast("Served", request.getfixturevalue(_CASSETTE if recorded else "interactions_emulator"))
+    return cast("ObservedService", request.getfixturevalue(_CASSETTE if recorded else "interactions_emulator"))
 
 
 @pytest.fixture
@@ -214,7 +214,7 @@ def interactions_client(request: pytest.FixtureRequest) -> Iterator[Any]:
     """A `google.genai.Client` of the test's emulator or recording; a plain `httpx.Client` without google-genai."""
     from harness.plugin.interactions.clients import client
 
-    with client(_served(request)) as made:
+    with client(_find_service(request)) as made:
         yield made
 
 
@@ -223,7 +223,7 @@ def interactions_async_client(request: pytest.FixtureRequest) -> Iterator[Any]:
     """The async client: `google.genai.Client().aio`, or an `httpx.AsyncClient` without google-genai."""
     from harness.plugin.interactions.clients import async_client
 
-    with async_client(_served(request)) as made:
+    with async_client(_find_service(request)) as made:
         yield made
 
 
@@ -266,7 +266,7 @@ def interactions_dropped_stream(
     from harness.plugin.interactions.parametrize import parameter_of
 
     stream = DroppedStream(interactions_emulator, parameter_of(request), request.node.nodeid)
-    request.node.stash[_TOLD] = stream.told
+    request.node.stash[_TOLD] = stream.format_context
     request.node.stash.setdefault(_PROMISES, {})["interactions_dropped_stream"] = stream
     return stream
 
@@ -278,6 +278,6 @@ def interactions_cassette(request: pytest.FixtureRequest) -> Iterator[CassetteFi
 
     session = _session(request.config)
     with cassette_of(request) as cassette, cassette.open(session):
-        request.node.stash[_TOLD] = cassette.told
-        with guard_of(request, session.environment.url, cassette.refused):
+        request.node.stash[_TOLD] = cassette.format_context
+        with guard_of(request, session.environment.url, cassette.note_refusal):
             yield cassette

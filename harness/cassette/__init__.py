@@ -9,12 +9,12 @@ from harness.cassette.record.cassette_writer import CassetteFile
 from harness.cassette.record.journal import Journal
 from harness.cassette.redaction.redactor import Redactor, Replaced
 from harness.cassette.redaction.scan import Hit, scan, scan_file
-from harness.cassette.replay.matching import Difference
+from harness.cassette.replay.matching import RequestDifference
 from harness.cassette.replay.player import Miss, Player
 
 __all__ = [
     "Recording", "Unit", "UNKNOWN_ORIGIN", "Pieces", "pack", "unpack",
     "Cassette", "CassetteFile", "load", "save", "Journal", "Provenance", "Target", "CassetteError",
-    "Player", "Miss", "Difference",
+    "Player", "Miss", "RequestDifference",
     "Redactor", "Replaced", "scan", "scan_file", "Hit",
 ]  # fmt: skip

@@ -14,7 +14,7 @@ from harness.kit.actions import (
     Steps,
     Together,
     Wait,
-    stopped,
+    stop_exercise,
 )
 from harness.kit.check import Check, Exercise, Registry, exercise
 
@@ -22,5 +22,5 @@ __all__ = [
     "Check", "Exercise", "exercise", "Registry", "CAPABILITIES",
     "Target",
     "Steps", "Send", "Open", "Read", "Finish", "Close", "Wait", "Together",
-    "stopped",
+    "stop_exercise",
 ]  # fmt: skip

@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from harness.checks.areas.agents import environment_of
 from harness.checks.areas.tools import QUESTION, first_call, result_of
-from harness.checks.vocabulary.background_runs import LONG, read_to_a_cursor, whole
-from harness.checks.vocabulary.polling import appear, need_id, settle
+from harness.checks.vocabulary.background_runs import LONG, read_to_a_cursor, read_whole_stream
+from harness.checks.vocabulary.polling import need_id, poll_until_found, poll_until_settled
 from harness.checks.vocabulary.stored import UNKNOWN_ID
 from harness.checks.vocabulary.stream_events import last_cursor, stream_id
 from harness.checks.vocabulary.streamed import FORCED, WEATHER
@@ -43,7 +43,7 @@ def _lifecycle(t: Target) -> Steps:
     """Create, read, delete, and read again what is deleted."""
     created: Exchange = yield Send(t.create(input="Say hi."))
     found = need_id(created)
-    read = yield from appear(t, found)
+    read = yield from poll_until_found(t, found)
     deleted = yield Send(t.delete(found))
     return {"created": created, "read": read, "deleted": deleted, "gone": (yield Send(t.get(found)))}
 
@@ -52,7 +52,7 @@ def _lifecycle(t: Target) -> Steps:
 def _background(t: Target) -> Steps:
     """A background run, polled until it has settled."""
     created: Exchange = yield Send(t.create(input="Say hi.", background=True))
-    return {"created": created, "polled": (yield from settle(t, need_id(created)))}
+    return {"created": created, "polled": (yield from poll_until_settled(t, need_id(created)))}
 
 
 @exercise(requests=4, interactions=1)
@@ -61,16 +61,16 @@ def _cancel(t: Target) -> Steps:
     created: Exchange = yield Send(t.create(input=LONG, background=True))
     found = need_id(created)
     cancelled = yield Send(t.cancel(found))
-    return {"created": created, "cancelled": cancelled, "polled": (yield from settle(t, found))}
+    return {"created": created, "cancelled": cancelled, "polled": (yield from poll_until_settled(t, found))}
 
 
 @exercise(requests=2, interactions=2)
 def _streaming(t: Target) -> Steps:
     """A stream of text, and one with a summary of its thoughts."""
-    plain = yield from whole(t.create(input="Count to twenty in words.", stream=True))
+    plain = yield from read_whole_stream(t.create(input="Count to twenty in words.", stream=True))
     thinking = {"thinking_level": "low", "thinking_summaries": "auto"}
     body = {"input": "What is 17 times 23?", "generation_config": thinking, "stream": True}
-    return {"plain": plain, "thought": (yield from whole(t.create(body)))}
+    return {"plain": plain, "thought": (yield from read_whole_stream(t.create(body)))}
 
 
 @exercise(requests=4, interactions=1)
@@ -82,9 +82,14 @@ def _resume(t: Target) -> Steps:
     found, cursor = stream_id(had), last_cursor(had)
     if not found or cursor is None:
         return {"left": left}
-    rest = yield from whole(t.get(found, stream=True, last_event_id=cursor))
-    polled = yield from settle(t, found)
-    return {"left": left, "rest": rest, "polled": polled, "all": (yield from whole(t.get(found, stream=True)))}
+    rest = yield from read_whole_stream(t.get(found, stream=True, last_event_id=cursor))
+    polled = yield from poll_until_settled(t, found)
+    return {
+        "left": left,
+        "rest": rest,
+        "polled": polled,
+        "all": (yield from read_whole_stream(t.get(found, stream=True))),
+    }
 
 
 @exercise(requests=3, interactions=3)
@@ -92,7 +97,9 @@ def _chaining(t: Target) -> Steps:
     """A conversation of three turns, the last of them streamed."""
     first: Exchange = yield Send(t.create(input="My name is Ada."))
     second: Exchange = yield Send(t.create(input="What is my name?", previous_interaction_id=need_id(first)))
-    third = yield from whole(t.create(input="Spell it.", previous_interaction_id=need_id(second), stream=True))
+    third = yield from read_whole_stream(
+        t.create(input="Spell it.", previous_interaction_id=need_id(second), stream=True)
+    )
     return {"first": first, "second": second, "third": third}
 
 
@@ -102,7 +109,7 @@ def _tools(t: Target) -> Steps:
     asked: Exchange = yield Send(t.create(input=QUESTION, tools=[WEATHER], **FORCED))
     turn = {"input": [result_of(first_call(asked))], "tools": [WEATHER], "previous_interaction_id": need_id(asked)}
     answered = yield Send(t.create(turn))
-    streamed = yield from whole(t.create(input=QUESTION, tools=[WEATHER], stream=True, **FORCED))
+    streamed = yield from read_whole_stream(t.create(input=QUESTION, tools=[WEATHER], stream=True, **FORCED))
     return {"asked": asked, "answered": answered, "streamed": streamed}
 
 
@@ -112,10 +119,10 @@ def _agent(t: Target) -> Steps:
     body = {"agent": t.agent, "input": "Say hi.", "environment": "remote", "background": True}
     created: Exchange = yield Send(t.create(body))
     found = need_id(created)
-    polled = yield from settle(t, found)
+    polled = yield from poll_until_settled(t, found)
     turn = {**body, "previous_interaction_id": found, "environment": environment_of(polled[-1]) or "remote"}
     chained: Exchange = yield Send(t.create(turn))
-    again = yield from settle(t, need_id(chained))
+    again = yield from poll_until_settled(t, need_id(chained))
     return {"created": created, "polled": polled, "chained": chained, "again": again}
 
 
@@ -147,7 +154,7 @@ SCENARIOS: Mapping[str, Scenario] = {
 """The scenarios by name, which is also the name of the cassette."""
 
 
-def chosen(names: list[str]) -> list[Scenario]:
+def select_scenarios(names: list[str]) -> list[Scenario]:
     """The scenarios with these names; `all` means every one. Raises UsageFault, with a suggestion, for others."""
     wanted: dict[str, Scenario] = {}
     for name in names:

@@ -35,7 +35,7 @@ class Parser(argparse.ArgumentParser):
 
     def parse(self, words: Sequence[str]) -> argparse.Namespace:
         """Parse the words after the command's name."""
-        return self.parse_args(_joined(words))
+        return self.parse_args(_join_signed(words))
 
     def refuse(self, arguments: argparse.Namespace, names: Sequence[str], why: str) -> None:
         """Raise UsageFault for the first of these options that was given, because it would be ignored."""
@@ -57,7 +57,7 @@ class Parser(argparse.ArgumentParser):
         raise UsageFault(f"unknown flag {flag!r}{hint}")
 
 
-def _joined(words: Sequence[str]) -> list[str]:
+def _join_signed(words: Sequence[str]) -> list[str]:
     """Join `--capability -x` into one word: argparse would take `-x` for a flag."""
     joined: list[str] = []
     for word in words:

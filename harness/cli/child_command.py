@@ -19,7 +19,7 @@ PATIENCE = 10.0
 """Seconds that a command has to end after it was told to."""
 
 
-class Running:
+class ChildCommand:
     """A command, and the signals that are passed on to it.
 
     On a terminal the command stays in our process group, so that it can read from the terminal. Ctrl-C reaches it
@@ -56,7 +56,7 @@ class Running:
             return 128 + self._told[0]
         return code if code >= 0 else 128 - code
 
-    def heed(self, number: int) -> None:
+    def handle_signal(self, number: int) -> None:
         """Pass a signal on; kill the command if it does not end in time.
 
         Raises KeyboardInterrupt for a Ctrl-C that comes before the command was started.

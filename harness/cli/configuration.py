@@ -80,10 +80,10 @@ def _table(path: Path) -> dict[str, Any]:
     table = tool.get("harness", {}) if isinstance(tool, dict) else {}
     if not isinstance(table, dict):
         raise UsageFault(f"{path}: tool.harness must be a table")
-    return {_known(key, path).replace("-", "_"): _value(key, value, path) for key, value in table.items()}
+    return {_require_known(key, path).replace("-", "_"): _value(key, value, path) for key, value in table.items()}
 
 
-def _known(key: str, path: Path) -> str:
+def _require_known(key: str, path: Path) -> str:
     if key in _SECRETS:
         raise UsageFault(
             f"{path}: [tool.harness] {key}: a key does not belong in a file, set {_SECRETS[key]} instead"

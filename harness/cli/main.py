@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol, cast
 
 from harness import __version__
-from harness.cli.masking import begin, hidden
+from harness.cli.masking import begin, mask_text
 from harness.cli.name_clash import shadow_note
 from harness.cli.signal_handling import told_like_interrupted
 from harness.outcome import Exit, HarnessFault, TargetFault, UsageFault
@@ -35,32 +35,40 @@ class Command(Protocol):
     def run(self, words: Sequence[str]) -> int: ...
 
 
-class Entry(NamedTuple):
+class CommandEntry(NamedTuple):
     """A command's module and its one-line help."""
 
     module: str
     help: str
 
 
-COMMANDS: dict[str, Entry] = {
-    "check": Entry("harness.cli.commands.check", "judge a server against the contract"),
-    "list": Entry("harness.cli.commands.list", "list the catalogue of checks"),
-    "explain": Entry("harness.cli.commands.explain", "explain checks: rule, source, what breaks, what passes"),
-    "smoke": Entry("harness.cli.commands.smoke", "ask whether a server is up and authorised, and what it can do"),
-    "serve": Entry("harness.cli.commands.serve", "serve the reference emulator, or one of its mutants"),
-    "torture": Entry(
+COMMANDS: dict[str, CommandEntry] = {
+    "check": CommandEntry("harness.cli.commands.check", "judge a server against the contract"),
+    "list": CommandEntry("harness.cli.commands.list", "list the catalogue of checks"),
+    "explain": CommandEntry(
+        "harness.cli.commands.explain", "explain checks: rule, source, what breaks, what passes"
+    ),
+    "smoke": CommandEntry(
+        "harness.cli.commands.smoke", "ask whether a server is up and authorised, and what it can do"
+    ),
+    "serve": CommandEntry("harness.cli.commands.serve", "serve the reference emulator, or one of its mutants"),
+    "torture": CommandEntry(
         "harness.cli.commands.torture", "run a client once for every place where its connection can drop"
     ),
-    "gateway": Entry("harness.cli.commands.gateway", "judge a gateway from both sides at once"),
-    "fuzz": Entry(
+    "gateway": CommandEntry("harness.cli.commands.gateway", "judge a gateway from both sides at once"),
+    "fuzz": CommandEntry(
         "harness.cli.commands.fuzz", "search a server for requests and histories that break its promises"
     ),
-    "mutants": Entry("harness.cli.commands.mutants", "print the kill matrix: which check notices which mutant"),
-    "record": Entry("harness.cli.commands.record", "record the traffic between clients and a server"),
-    "replay": Entry("harness.cli.commands.replay", "serve a recording again, byte for byte"),
-    "proxy": Entry("harness.cli.commands.proxy", "stand in front of any server and break connections as told"),
-    "diff": Entry("harness.cli.commands.diff", "compare two recordings: drift of shape, drift of content"),
-    "verify": Entry("harness.cli.commands.verify", "judge recorded traffic offline"),
+    "mutants": CommandEntry(
+        "harness.cli.commands.mutants", "print the kill matrix: which check notices which mutant"
+    ),
+    "record": CommandEntry("harness.cli.commands.record", "record the traffic between clients and a server"),
+    "replay": CommandEntry("harness.cli.commands.replay", "serve a recording again, byte for byte"),
+    "proxy": CommandEntry(
+        "harness.cli.commands.proxy", "stand in front of any server and break connections as told"
+    ),
+    "diff": CommandEntry("harness.cli.commands.diff", "compare two recordings: drift of shape, drift of content"),
+    "verify": CommandEntry("harness.cli.commands.verify", "judge recorded traffic offline"),
 }
 
 _EXITS = (
@@ -87,24 +95,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else int(Exit.OK)
     except UsageFault as fault:
-        return _say(f"harness: {hidden(str(fault))}", Exit.USAGE)
+        return _say(f"harness: {mask_text(str(fault))}", Exit.USAGE)
     except TargetFault as fault:
         from harness.report.exchange_text import printable
 
-        return _say(f"harness: {printable(hidden(str(fault)))}", Exit.UNREACHABLE)
+        return _say(f"harness: {printable(mask_text(str(fault)))}", Exit.UNREACHABLE)
     except KeyboardInterrupt:
         return _say("harness: interrupted", INTERRUPTED)
     except BrokenPipeError:
         return _quiet_pipe()
     except HarnessFault as fault:
-        return _say(f"harness: a fault of the harness itself: {hidden(str(fault))}", Exit.HARNESS_ERROR)
+        return _say(f"harness: a fault of the harness itself: {mask_text(str(fault))}", Exit.HARNESS_ERROR)
     except Exception as wrong:
         if isinstance(wrong, OSError) and wrong.errno in _FULL:
             _quiet_pipe()
             return _say(f"harness: what it says cannot be written: {wrong.strerror}", Exit.USAGE)
         import traceback
 
-        sys.stderr.write(hidden(traceback.format_exc()))
+        sys.stderr.write(mask_text(traceback.format_exc()))
         return _say(
             f"harness: this is a bug of the harness {__version__}, please report it with the lines above",
             Exit.HARNESS_ERROR,

@@ -28,12 +28,12 @@ def hide(secrets: Mapping[str, str]) -> None:
     _told.update(secrets.values())
 
 
-def hidden(text: str) -> str:
+def mask_text(text: str) -> str:
     """Mask a text so that it may be shown."""
     return _mask().text(text)
 
 
-def hidden_in(value: Any) -> Any:
+def mask_tree(value: Any) -> Any:
     """Mask every string in plain data so that it may be shown."""
     return _mask().tree(value)
 

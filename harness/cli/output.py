@@ -44,7 +44,7 @@ class ReportFiles:
     """
 
     def __init__(self, words: Iterable[str]) -> None:
-        self._files = [_parsed(word) for word in words]
+        self._files = [_parse_report(word) for word in words]
         for _, path in self._files:
             if not path.parent.is_dir():
                 raise UsageFault(f"--report: there is no folder {str(path.parent)!r} to write {path.name!r} to")
@@ -115,7 +115,7 @@ def add_output_arguments(group: argparse._ArgumentGroup, *, verbose: str) -> Non
     group.add_argument("--color", choices=("auto", "always", "never"), default="auto")
 
 
-def _parsed(word: str) -> tuple[str, Path]:
+def _parse_report(word: str) -> tuple[str, Path]:
     name, equals, path = word.partition("=")
     if name not in FORMATS:
         raise UsageFault(f"--report: unknown format {name!r}{did_you_mean(name, FORMATS)} (write FORMAT=PATH)")

@@ -16,9 +16,9 @@ from contextlib import AbstractContextManager, suppress
 from typing import Any
 
 from harness.cli.arguments import Parser
-from harness.cli.child_command import Running
+from harness.cli.child_command import ChildCommand
 from harness.cli.output import say
-from harness.cli.signal_handling import ENDING, INTERRUPT, heeding
+from harness.cli.signal_handling import ENDING, INTERRUPT, handle_signals
 from harness.outcome import Exit, UsageFault
 
 BASE_URL_VARIABLES = ("INTERACTIONS_BASE_URL", "GOOGLE_GEMINI_BASE_URL", "GEMINI_BASE_URL")
@@ -96,7 +96,7 @@ def announce(url: str, text: str, *, as_json: bool, **facts: Any) -> None:
     sys.stdout.flush()
 
 
-def stand(
+def serve_until_done(
     serving: AbstractContextManager[Any],
     started: Callable[[], None],
     command: Sequence[str] | None,
@@ -109,11 +109,11 @@ def stand(
     """
     _open_as_many_files_as_may_be()
     if command is not None:
-        running = Running()
-        with heeding(running.heed, INTERRUPT, *ENDING), serving:
+        running = ChildCommand()
+        with handle_signals(running.handle_signal, INTERRUPT, *ENDING), serving:
             return running.run(command, environment())
     stopped = threading.Event()
-    with heeding(lambda number: stopped.set(), INTERRUPT, *ENDING), serving:
+    with handle_signals(lambda number: stopped.set(), INTERRUPT, *ENDING), serving:
         started()
         # With a timeout, because a wait without one cannot be interrupted on every platform.
         while not stopped.wait(1.0):

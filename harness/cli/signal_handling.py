@@ -16,20 +16,20 @@ ENDING = (signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []
 
 
 @contextmanager
-def heeding(act: Callable[[int], object], *numbers: int) -> Iterator[None]:
+def handle_signals(act: Callable[[int], object], *numbers: int) -> Iterator[None]:
     """Call `act` with each of these signals that arrives before the block ends.
 
     An ignored SIGHUP stays ignored: that is what `nohup` is for.
     """
     before = {}
 
-    def heed(number: int, frame: FrameType | None) -> None:
+    def handle_signal(number: int, frame: FrameType | None) -> None:
         act(number)
 
     for number in numbers:
         if number in ENDING[1:] and signal.getsignal(number) is signal.SIG_IGN:
             continue
-        before[number] = signal.signal(number, heed)
+        before[number] = signal.signal(number, handle_signal)
     try:
         yield
     finally:
@@ -47,7 +47,7 @@ def ends_when_told() -> Iterator[None]:
     def end(number: int) -> None:
         raise SystemExit(128 + number)
 
-    with heeding(end, *ENDING):
+    with handle_signals(end, *ENDING):
         yield
 
 
@@ -58,5 +58,5 @@ def told_like_interrupted() -> Iterator[None]:
     def interrupt(number: int) -> None:
         raise KeyboardInterrupt
 
-    with heeding(interrupt, *ENDING):
+    with handle_signals(interrupt, *ENDING):
         yield

@@ -12,7 +12,7 @@ from harness import __version__
 from harness.emulator.engine import Engine
 from harness.emulator.http.routing import Route
 from harness.emulator.script.scripts import parse
-from harness.emulator.values.call import Refusal, decoded, invalid, json_response, not_found
+from harness.emulator.values.call import Refusal, decode_json, invalid, json_response, not_found
 from harness.emulator.values.suggestions import suggestion
 from harness.outcome.fault import UsageFault
 from harness.wire import Request, Response
@@ -60,7 +60,7 @@ class Control:
             hint = f" It takes {methods}." if methods else suggestion(path, known)
             raise not_found(f"The control API has no {method} /__harness__/{path}.{hint}")
         try:
-            body = decoded(request.body) if request.body else None
+            body = decode_json(request.body) if request.body else None
             return handle(self._emulator.engine(route.session), body)
         except UsageFault as fault:
             raise invalid(str(fault)) from None
@@ -91,7 +91,7 @@ class Control:
 
     def requests(self, engine: Engine, body: Any) -> Response:
         """Return the requests received, with secrets masked."""
-        return json_response({"requests": engine.log.shown()})
+        return json_response({"requests": engine.log.to_dicts()})
 
     def release(self, engine: Engine, body: Any) -> Response:
         """Let one held run continue, or all of them."""
@@ -114,7 +114,7 @@ class Control:
         """Change settings of the session."""
         if not isinstance(body, dict):
             raise UsageFault('send an object of settings, such as {"event_ids": "none"}')
-        engine.change(engine.settings.changed(body))
+        engine.change(engine.settings.with_values(body))
         return self.settings_now(engine, body)
 
     def settings_now(self, engine: Engine, body: Any) -> Response:

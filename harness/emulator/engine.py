@@ -14,25 +14,25 @@ from typing import Any
 import msgspec
 
 from harness.contract import Contract
-from harness.emulator.create.validation import Admission
+from harness.emulator.create.validation import CreateValidator
 from harness.emulator.http.auth import Auth
 from harness.emulator.http.request_log import RequestLog
-from harness.emulator.reply.replies import Replies
-from harness.emulator.resources import Neighbours
+from harness.emulator.reply.replies import ReplyBuilder
+from harness.emulator.resources import Resources
 from harness.emulator.resources.paging import listing, page
 from harness.emulator.run.event_writer import Events
 from harness.emulator.run.interaction_body import Bodies
 from harness.emulator.run.order_watch import OrderWatch
 from harness.emulator.run.run import Run
-from harness.emulator.run.store import Store
+from harness.emulator.run.store import InteractionStore
 from harness.emulator.run.stream_body import HeldBody
 from harness.emulator.run.stream_response import Streams
 from harness.emulator.script.scripts import Script, ScriptQueue
 from harness.emulator.values.call import Call, Refusal, invalid, json_response, not_found
-from harness.emulator.values.create_request import Order
-from harness.emulator.values.ids import Ids
+from harness.emulator.values.create_request import CreateRequest
+from harness.emulator.values.ids import IdSequence
 from harness.emulator.values.settings import Settings
-from harness.emulator.values.timestamps import Moments
+from harness.emulator.values.timestamps import Timestamps
 from harness.emulator.values.usage import Meter
 from harness.wire import Chunked, Clock, Headers, PieceBody, Response
 from harness.wire.json_value import object_or_none
@@ -45,16 +45,16 @@ _FLAGS = {"true": True, "false": False, "1": True, "0": False, "": False}
 class Engine:
     """The interactions of one session: handles calls that have been routed and authenticated."""
 
-    admission_type: type[Admission] = Admission
+    admission_type: type[CreateValidator] = CreateValidator
     auth_type: type[Auth] = Auth
     bodies_type: type[Bodies] = Bodies
     events_type: type[Events] = Events
-    ids_type: type[Ids] = Ids
+    ids_type: type[IdSequence] = IdSequence
     meter_type: type[Meter] = Meter
-    neighbours_type: type[Neighbours] = Neighbours
-    replies_type: type[Replies] = Replies
+    neighbours_type: type[Resources] = Resources
+    replies_type: type[ReplyBuilder] = ReplyBuilder
     run_type: type[Run] = Run
-    store_type: type[Store] = Store
+    store_type: type[InteractionStore] = InteractionStore
     streams_type: type[Streams] = Streams
 
     def __init__(self, settings: Settings, clock: Clock, seed: int, lock: RLock, contract: Contract) -> None:
@@ -62,7 +62,7 @@ class Engine:
         self.clock = clock
         self.lock = lock
         self.ids = self.ids_type(seed)
-        self.moments = Moments(clock)
+        self.moments = Timestamps(clock)
         self.scripts = ScriptQueue(settings.max_queued)
         self.log = RequestLog(settings.max_requests)
         self.holding = False
@@ -77,7 +77,7 @@ class Engine:
         self.bodies = self.bodies_type()
         self.store = self.store_type(settings.max_runs)
         self.replies = self.replies_type(self.ids)
-        self.neighbours = self.neighbours_type(self.ids.named, self.moments.now)
+        self.neighbours = self.neighbours_type(self.ids.make_id, self.moments.now)
         self.neighbours.triggers.run = self.run_trigger
         self.neighbours.triggers.look_up = self.look_up
         self.admission = self.admission_type(settings, self.neighbours, self.find, self.contract)
@@ -122,10 +122,10 @@ class Engine:
         if method == "POST":
             return self.create(call)
         if method == "GET" and call.vertex:
-            return self.listed(call)
+            return self.list_interactions(call)
         return self.wrong_method(call, ("POST", "GET") if call.vertex else ("POST",))
 
-    def listed(self, call: Call) -> Response:
+    def list_interactions(self, call: Call) -> Response:
         """List the ids of stored interactions: 10 per page by default, at most 500. Oldest first is inferred."""
         found, token = page(self.store.of(call.project), call.query, "interactions", default=10, largest=500)
         return json_response(listing("interaction_metadatas", [{"id": run.id} for run in found], token))
@@ -154,7 +154,7 @@ class Engine:
         response.headers = _with_tier(response.headers, opened[0].service_tier)
         return response
 
-    def open(self, order: Order) -> tuple[Run, Order]:
+    def open(self, order: CreateRequest) -> tuple[Run, CreateRequest]:
         """Start a run for an admitted order. Raises Refusal if the script says so."""
         script = self.scripts.take(
             model=order.model, agent=order.agent, previous=order.previous is not None, text=order.text
@@ -166,7 +166,7 @@ class Engine:
         self.remember(run)
         return run, order
 
-    def start(self, order: Order, script: Script) -> Run:
+    def start(self, order: CreateRequest, script: Script) -> Run:
         """Create a run, with the answer it will give."""
         number = self.ids.number()
         reply = self.replies.reply(order, script)
@@ -187,18 +187,18 @@ class Engine:
             self.store.keep(run)
         self.admission.remember_token(run)
 
-    def answer(self, opened: tuple[Run, Order]) -> Response:
+    def answer(self, opened: tuple[Run, CreateRequest]) -> Response:
         """Return a stream, or the interaction as JSON; the JSON of a held foreground run waits for its release."""
         run, order = opened
         if order.stream:
             return self.streams.open(run)
         if run.settled or run.background:
-            return self.json(self.bodies.rendered(run, timeline=False))
+            return self.json(self.bodies.render(run, timeline=False))
         body = HeldBody(run, self.streams.waiting(run), self.lock, self._later(run))
         return Response(200, JSON_HEADERS, Chunked(), body)
 
     def _later(self, run: Run) -> Iterator[bytes]:
-        yield self.bodies.rendered(run, timeline=False)
+        yield self.bodies.render(run, timeline=False)
 
     def refused_create(self, call: Call, refusal: Refusal) -> Response:
         """Raise the refusal of a create, or answer it with a stream of one error event (`stream_refusals`)."""
@@ -220,7 +220,7 @@ class Engine:
             run.keep_pace()
             return self.streams.open(run, cursor)
         run.poll()
-        return self.json(self.bodies.rendered(run, timeline=True, include_input=include_input))
+        return self.json(self.bodies.render(run, timeline=True, include_input=include_input))
 
     def cancel(self, call: Call, interaction_id: str) -> Response:
         """POST /interactions/{id}/cancel: only for a background run that is still running (OpenAPI text)."""
@@ -229,7 +229,7 @@ class Engine:
         self.cancellable(run)
         if not run.settled:
             self.stop(run)
-        return self.json(self.bodies.rendered(run, timeline=True))
+        return self.json(self.bodies.render(run, timeline=True))
 
     def cancellable(self, run: Run) -> None:
         """Raise Refusal for a foreground run, and for a run that has settled in a status other than cancelled."""
@@ -295,7 +295,7 @@ class Engine:
 
     # For scripts and fixtures
 
-    def seen(self, interaction_id: str) -> dict[str, Any] | None:
+    def look(self, interaction_id: str) -> dict[str, Any] | None:
         """Return an interaction of any project as it is now, or None, without moving it on."""
         run = self.store.get(interaction_id)
         return self.bodies.interaction(run, timeline=True) if run is not None else None

@@ -21,7 +21,7 @@ from harness.emulator.http import hints
 from harness.emulator.http.routing import Route, route
 from harness.emulator.script import scenario_file
 from harness.emulator.script.scripts import Script, parse
-from harness.emulator.values.call import Call, Refusal, decoded, not_found
+from harness.emulator.values.call import Call, Refusal, decode_json, not_found
 from harness.emulator.values.settings import Settings
 from harness.wire import Clock, LogicalClock, Request, Response
 
@@ -60,7 +60,7 @@ class Emulator:
             try:
                 return self.dispatch(request, where)
             except Refusal as refusal:
-                return self.refused(refusal, request, where)
+                return self.refuse(refusal, request, where)
 
     def dispatch(self, request: Request, where: Route) -> Response:
         """Pass a routed request to the part that handles it. Raises Refusal."""
@@ -93,7 +93,7 @@ class Emulator:
         data = call.request.body
         if not data or call.segments[:1] == ("upload",):
             return call
-        return replace(call, body=decoded(data))
+        return replace(call, body=decode_json(data))
 
     def unknown_path(self, request: Request, where: Route) -> Refusal:
         """Return a Refusal 404 that suggests what was probably meant."""
@@ -101,7 +101,7 @@ class Emulator:
         hint = hints.wrong_path(where.version, where.segments)
         return not_found(f"There is no {request.method} {path}.{hint}")
 
-    def refused(self, refusal: Refusal, request: Request, where: Route) -> Response:
+    def refuse(self, refusal: Refusal, request: Request, where: Route) -> Response:
         """Return the error response for the refusal of a request."""
         return refusal.response()
 
@@ -181,19 +181,19 @@ class Emulator:
     def change(self, **settings: Any) -> Emulator:
         """Change settings by name. Raises UsageFault."""
         with self._lock:
-            self._default.change(self._default.settings.changed(settings))
+            self._default.change(self._default.settings.with_values(settings))
         return self
 
     @property
     def requests(self) -> list[dict[str, Any]]:
         """The requests received, oldest first, with secrets masked: `method`, `target`, `headers`, `body`."""
         with self._lock:
-            return self._default.log.shown()
+            return self._default.log.to_dicts()
 
     def look(self, interaction_id: str) -> dict[str, Any] | None:
         """Return an interaction as it is now, or None. Unlike a poll, this does not move the interaction on."""
         with self._lock:
-            return self._default.seen(interaction_id)
+            return self._default.look(interaction_id)
 
     def hold(self) -> Emulator:
         """Hold all background runs, including future ones, until `release`."""

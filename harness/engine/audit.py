@@ -11,8 +11,8 @@ import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from harness.checks.vocabulary.expect import asked
 from harness.contract import read
+from harness.contract.judge.wording import format_request
 from harness.engine.execute import Played
 from harness.kit.check import Check, Exercise
 from harness.outcome import Finding, Observation, Outcome, Severity
@@ -39,7 +39,7 @@ class _Sighting:
 
     def to_finding(self) -> Finding:
         """The finding with the name of its exchange and the number of further answers that have the defect."""
-        named = self.finding.at(exchange=asked(self.exchange))
+        named = self.finding.at(exchange=format_request(self.exchange))
         if self.answers == 1:
             return named
         message = f"{named.message}, in this answer and {self.answers - 1} more"

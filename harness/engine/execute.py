@@ -13,9 +13,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar, cast
 
-from harness.checks.vocabulary.expect import asked
 from harness.checks.vocabulary.polling import Part
 from harness.contract import Contract, read
+from harness.contract.judge.wording import format_request
 from harness.contract.requests import Target
 from harness.engine.cleanup import Ledger
 from harness.engine.evidence import addressed, made_or_changed
@@ -175,7 +175,7 @@ def _refuse_excused(exchanges: Iterable[Exchange]) -> None:
     """Raise Unmet if our own haste cut an answer short: then nothing may be held against the target."""
     for exchange in exchanges:
         if exchange.excuse:
-            raise Unmet(f"{asked(exchange)} had no answer: {exchange.excuse}")
+            raise Unmet(f"{format_request(exchange)} had no answer: {exchange.excuse}")
 
 
 class Hand:

@@ -11,11 +11,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from harness.checks.probes.handshake import greet
+from harness.checks.probes.handshake import shake_hands
 from harness.checks.probes.questions import QUESTIONS, UNDISCOVERABLE
-from harness.checks.vocabulary.expect import shown
 from harness.checks.vocabulary.polling import Part
 from harness.contract import read
+from harness.contract.judge.wording import format_answer
 from harness.contract.requests import Target
 from harness.engine.capabilities import Capabilities, Capability, How
 from harness.engine.cleanup import Ledger
@@ -90,7 +90,7 @@ class Prober:
         if not missing_answer(exchange):
             return True
         for name in names:
-            note = f"its question brought {shown(exchange)}: taken as present, the checks have to say"
+            note = f"its question brought {format_answer(exchange)}: taken as present, the checks have to say"
             self.found.settle(Capability(name, True, How.ASSUMED, note))
         return False
 
@@ -113,7 +113,7 @@ class Prober:
 
     def _greet(self) -> None:
         insist = any(item.how is How.DECLARED and item.name != "two-keys" for item in self.found)
-        greeted = greet(self.target, lambda request: self._hand.perform(Send(request)), insist=insist)
+        greeted = shake_hands(self.target, lambda request: self._hand.perform(Send(request)), insist=insist)
         self.greeting = greeted.answer
         self.notes += greeted.notes
         self.target = replace(self.target, says=greeted.form.says)

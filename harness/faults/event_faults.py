@@ -44,11 +44,11 @@ class EventStage:
         if isinstance(piece, Ending):
             return self._end(piece)
         self._missing = 0 if piece.declared is None else piece.declared - len(piece.data)
-        out = self._changed(self._splitter.feed(piece.data))
+        out = self._change(self._splitter.feed(piece.data))
         spilled = self._splitter.spill()
         return [*out, Chunk(spilled)] if spilled else out
 
-    def _changed(self, events: list[Event]) -> list[Piece]:
+    def _change(self, events: list[Event]) -> list[Piece]:
         out: list[Piece] = []
         for event in events:
             out += self.event(event)
@@ -59,7 +59,7 @@ class EventStage:
     def _end(self, ending: Ending) -> list[Piece]:
         """Flush what is held, then end. The pieces were rebuilt from events, so a torn chunk is rebuilt too."""
         events, rest = self._splitter.finish()
-        out = self._changed(events)
+        out = self._change(events)
         if out and isinstance(out[-1], Ending):
             return out
         if self._missing > 0:
@@ -106,9 +106,9 @@ class Inserter(EventStage):
         if self._after is not None and self._count != self._after:
             return [Chunk(event.raw)]
         self.fired = True
-        return [Chunk(event.raw), Chunk(self.added(event).replace(b"\n", event.newline))]
+        return [Chunk(event.raw), Chunk(self.build_addition(event).replace(b"\n", event.newline))]
 
-    def added(self, event: Event | None) -> bytes:
+    def build_addition(self, event: Event | None) -> bytes:
         """The bytes to add after `event` (None: before the first one); their lines end in LF."""
         raise NotImplementedError
 
@@ -117,7 +117,7 @@ class Inserter(EventStage):
         if self._after != 0:
             return []
         self.fired = True
-        return [Chunk(self.added(None))]
+        return [Chunk(self.build_addition(None))]
 
 
 class Pinger(Inserter):
@@ -126,7 +126,7 @@ class Pinger(Inserter):
     def __init__(self, fault: Ping) -> None:
         super().__init__(fault.after)
 
-    def added(self, event: Event | None) -> bytes:
+    def build_addition(self, event: Event | None) -> bytes:
         """A comment."""
         return _PING
 
@@ -151,10 +151,10 @@ class Stranger(Inserter):
                 return [Chunk(event.raw)]
         if self._after == 0 and not self.fired:
             self.fired = True
-            return [Chunk(self.added(event).replace(b"\n", event.newline)), Chunk(event.raw)]
+            return [Chunk(self.build_addition(event).replace(b"\n", event.newline)), Chunk(event.raw)]
         return super().event(event)
 
-    def added(self, event: Event | None) -> bytes:
+    def build_addition(self, event: Event | None) -> bytes:
         """An event of an unknown type, which names it wherever `event` names its own."""
         fields = ["type"] if event is None else _type_fields(event)
         data = json.dumps(dict.fromkeys(fields, _UNKNOWN_TYPE), separators=(",", ":"))
@@ -184,7 +184,7 @@ class Errer(Inserter):
             self._cursor = self._protocol.cursor(event.payload() or {}) or self._cursor
         return super().event(event)
 
-    def added(self, event: Event | None) -> bytes:
+    def build_addition(self, event: Event | None) -> bytes:
         """The API's own error event."""
         return self._protocol.error_event(*_ERROR, own_id(self._cursor) if self._own_id else None)
 

@@ -83,13 +83,13 @@ class ShortPromise:
         if isinstance(piece, Pause):
             return [piece]
         if isinstance(piece, Ending):
-            return [self._broken() if piece.complete else piece]
+            return [self._break_off() if piece.complete else piece]
         data = piece.data[: self._size - 1 - self._sent]
         self._sent += len(data)
         whole = len(data) == len(piece.data)
-        return [Chunk(data)] if whole else [Chunk(data), self._broken()]
+        return [Chunk(data)] if whole else [Chunk(data), self._break_off()]
 
-    def _broken(self) -> Ending:
+    def _break_off(self) -> Ending:
         self.fired = True
         detail = "fault plan: short-length, and the body was over before the place of the cut"
         return Ending(how=How.FIN, declared=self._size, sent=self._sent, detail=detail)

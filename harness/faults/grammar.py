@@ -84,9 +84,9 @@ class _Parser:
         scope = self._scope(_Word(head.strip(), _indent(head))) if equals else Scope.STREAMS
         rest = self._text[start:]
         if rest.strip().startswith("random:"):
-            return self._drawn(_Word(rest.strip(), start + _indent(rest)), scope)
+            return self._draw_plan(_Word(rest.strip(), start + _indent(rest)), scope)
         parts = [self._connection(words) for words in self._split(start)]
-        return self._checked(lambda: Plan(tuple(parts), scope), start)
+        return self._build_at(lambda: Plan(tuple(parts), scope), start)
 
     def _split(self, start: int) -> Iterable[deque[_Word]]:
         """Yield the words of each connection; an empty word is rejected here."""
@@ -103,16 +103,16 @@ class _Parser:
 
     def _scope(self, word: _Word) -> Scope:
         if word.text not in _SCOPES:
-            self._unknown(word, "is no kind of request", word.text, _SCOPES)
+            self._reject_unknown(word, "is no kind of request", word.text, _SCOPES)
         return _SCOPES[word.text]
 
-    def _drawn(self, word: _Word, scope: Scope) -> Plan:
+    def _draw_plan(self, word: _Word, scope: Scope) -> Plan:
         number, plus, events = (word.value or "").partition("+")
         seed = self._number(word, number)
         if not plus:
-            return self._checked(lambda: draw(Seed(seed), scope), word.column)
+            return self._build_at(lambda: draw(Seed(seed), scope), word.column)
         size = self._number(word, events)
-        return self._checked(lambda: draw(Seed(seed, size), scope), word.column)
+        return self._build_at(lambda: draw(Seed(seed, size), scope), word.column)
 
     def _connection(self, words: deque[_Word]) -> Connection:
         first = words[0]
@@ -124,8 +124,8 @@ class _Parser:
             self._fail(first, "times of what? write a fault before it, or `pass`")
         while words:
             column = words[0].column
-            faults.append(self._checked(lambda: self._fault(words), column))
-        return self._checked(lambda: Connection(tuple(faults), times), first.column)
+            faults.append(self._build_at(lambda: self._fault(words), column))
+        return self._build_at(lambda: Connection(tuple(faults), times), first.column)
 
     def _times(self, words: deque[_Word]) -> int | None:
         if words[-1].name != "times":
@@ -150,7 +150,7 @@ class _Parser:
             return _BARE[word.name]
         if word.name in _VALUED:
             return _VALUED[word.name](self, word)
-        return self._misplaced(word)
+        return self._reject_misplaced(word)
 
     def _place(self, word: _Word) -> Place:
         spot = _SPOTS[word.name]
@@ -167,7 +167,7 @@ class _Parser:
             )
         word = words.popleft()
         if word.text not in _DROPS:
-            self._unknown(word, f"is no way for {place.text} to end", word.text, _DROPS)
+            self._reject_unknown(word, f"is no way for {place.text} to end", word.text, _DROPS)
         return _DROPS[word.text]
 
     def _status(self, word: _Word, words: deque[_Word]) -> Status:
@@ -207,7 +207,7 @@ class _Parser:
             self._fail(word, f"{word.value!r} is no number of seconds: write for example late:2 or late:0.25")
         return Late(int(match[1]) * 1000 + int((match[2] or "").ljust(3, "0")))
 
-    def _misplaced(self, word: _Word) -> NoReturn:
+    def _reject_misplaced(self, word: _Word) -> NoReturn:
         if word.text in _DROPS:
             self._fail(word, f"this says how, not where: write for example event:5,{word.text}")
         if word.name in _RETRIES:
@@ -216,12 +216,12 @@ class _Parser:
             self._fail(word, "times comes last in its connection")
         if word.name == "pass":
             self._fail(word, "pass stands alone: a connection either has faults or passes")
-        self._unknown(word, "is no fault", word.name, _NAMES)
+        self._reject_unknown(word, "is no fault", word.name, _NAMES)
 
-    def _unknown(self, word: _Word, what: str, said: str, known: Iterable[str]) -> NoReturn:
+    def _reject_unknown(self, word: _Word, what: str, said: str, known: Iterable[str]) -> NoReturn:
         self._fail(word, f"{said!r} {what}{did_you_mean(said, known)}")
 
-    def _checked(self, make: Callable[[], _Made], column: int) -> _Made:
+    def _build_at(self, make: Callable[[], _Made], column: int) -> _Made:
         """Return `make()`; a ValueError that it raises is reported with the column."""
         try:
             return make()

@@ -65,7 +65,7 @@ class Scope(StrEnum):
     ALL = "all"
 
 
-def _counted(name: str, value: int, *, least: int = 0, most: int = MOST) -> None:
+def _require_range(name: str, value: int, *, least: int = 0, most: int = MOST) -> None:
     if not least <= value < most:
         raise ValueError(f"{name} is {value}: it must be from {least} to {most - 1}")
 
@@ -90,10 +90,10 @@ class Place:
         elif self.spot in _BARE_SPOTS:
             raise ValueError(f"{self.spot} takes no number: write {self.spot} alone")
         else:
-            _counted(self.spot, self.at, least=1 if self.spot is Spot.HEADERS else 0)
+            _require_range(self.spot, self.at, least=1 if self.spot is Spot.HEADERS else 0)
         if self.plus and self.spot is not Spot.EVENT:
             raise ValueError(f"{self.spot} takes no +{self.plus}: only event:K+N counts bytes of the next event")
-        _counted(f"the bytes after {self.spot}", self.plus)
+        _require_range(f"the bytes after {self.spot}", self.plus)
 
     def __str__(self) -> str:
         number = "" if self.at is None else f":{self.at}"
@@ -125,9 +125,9 @@ class Status:
     retry_after_ms: int | None = None
 
     def __post_init__(self) -> None:
-        _counted("a status", self.code, least=400, most=600)
-        _counted("retry-after", self.retry_after or 0)
-        _counted("retry-after-ms", self.retry_after_ms or 0)
+        _require_range("a status", self.code, least=400, most=600)
+        _require_range("retry-after", self.retry_after or 0)
+        _require_range("retry-after-ms", self.retry_after_ms or 0)
 
     def __str__(self) -> str:
         seconds = "" if self.retry_after is None else f",retry-after:{self.retry_after}"
@@ -143,8 +143,8 @@ class Replay:
     count: int = 1
 
     def __post_init__(self) -> None:
-        _counted("the events before a replay", self.after, least=1)
-        _counted("the events to replay", self.count, least=1, most=min(self.after, MOST_REPLAYED) + 1)
+        _require_range("the events before a replay", self.after, least=1)
+        _require_range("the events to replay", self.count, least=1, most=min(self.after, MOST_REPLAYED) + 1)
 
     def __str__(self) -> str:
         return f"dup:{self.after}" if self.count == 1 else f"replay:{self.after}+{self.count}"
@@ -157,7 +157,7 @@ class Ping:
     after: int | None
 
     def __post_init__(self) -> None:
-        _counted("ping", self.after or 0)
+        _require_range("ping", self.after or 0)
 
     def __str__(self) -> str:
         return f"ping:{'all' if self.after is None else self.after}"
@@ -170,7 +170,7 @@ class Unknown:
     after: int | None
 
     def __post_init__(self) -> None:
-        _counted("unknown", self.after or 0)
+        _require_range("unknown", self.after or 0)
 
     def __str__(self) -> str:
         return f"unknown:{'all' if self.after is None else self.after}"
@@ -184,7 +184,7 @@ class ErrorEvent:
     own_id: bool = False
 
     def __post_init__(self) -> None:
-        _counted("error", self.after)
+        _require_range("error", self.after)
 
     def __str__(self) -> str:
         return f"error:{self.after}" + ("+id" if self.own_id else "")
@@ -198,7 +198,7 @@ class Ids:
 
     def __post_init__(self) -> None:
         if self.every is not None:
-            _counted("ids", self.every, least=2)
+            _require_range("ids", self.every, least=2)
 
     def __str__(self) -> str:
         return f"ids:{'none' if self.every is None else self.every}"
@@ -211,7 +211,7 @@ class Late:
     millis: int
 
     def __post_init__(self) -> None:
-        _counted("the milliseconds of late", self.millis, least=1, most=10**9)
+        _require_range("the milliseconds of late", self.millis, least=1, most=10**9)
 
     def __str__(self) -> str:
         whole, rest = divmod(self.millis, 1000)
@@ -241,7 +241,7 @@ class Chunks:
     size: int
 
     def __post_init__(self) -> None:
-        _counted("chunks", self.size, least=1)
+        _require_range("chunks", self.size, least=1)
 
     def __str__(self) -> str:
         return f"chunks:{self.size}"
@@ -264,7 +264,7 @@ class Connection:
 
     def __post_init__(self) -> None:
         if self.times is not None:
-            _counted("times", self.times, least=1)
+            _require_range("times", self.times, least=1)
         for fault in self.faults[:-1]:
             if isinstance(fault, Cut):
                 raise ValueError(f"{fault} is not the last fault of its connection: nothing can follow a cut")
@@ -285,8 +285,8 @@ class Seed:
     events: int = 12
 
     def __post_init__(self) -> None:
-        _counted("a seed", self.number)
-        _counted("the events of a random plan", self.events, least=1)
+        _require_range("a seed", self.number)
+        _require_range("the events of a random plan", self.events, least=1)
 
     def __str__(self) -> str:
         return f"random:{self.number}" + ("" if self.events == 12 else f"+{self.events}")
@@ -324,10 +324,10 @@ class Plan:
     @property
     def spelled(self) -> str:
         """The plan written out, even if its `str` is the seed."""
-        return self._scoped("/".join(map(str, self.connections)))
+        return self._with_scope("/".join(map(str, self.connections)))
 
-    def _scoped(self, text: str) -> str:
+    def _with_scope(self, text: str) -> str:
         return text if self.scope is Scope.STREAMS else f"{self.scope}={text}"
 
     def __str__(self) -> str:
-        return self.spelled if self.seed is None else self._scoped(str(self.seed))
+        return self.spelled if self.seed is None else self._with_scope(str(self.seed))

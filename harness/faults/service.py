@@ -14,7 +14,7 @@ from harness.faults.cut_faults import ending_of
 from harness.faults.grammar import parse
 from harness.faults.plan import HEAD_SPOTS, Chunks, Cut, Fault, Inclusive, Plan, Scope, Spot, Status
 from harness.faults.resume_requests import boundary_event, concerns, kind_of, with_real_cursor
-from harness.faults.transducer import Stage, Transducer, framing_for, transducer
+from harness.faults.transducer import FaultFilter, Transducer, framing_for, transducer
 from harness.wire import Body, Piece, PieceBody, Request, Response, Service, StreamProtocol
 from harness.wire.message import EVENT_STREAM
 
@@ -32,7 +32,7 @@ class Suffered:
     method: str
     path: str
     faults: tuple[Fault, ...]
-    stages: tuple[tuple[Fault, Stage], ...] = ()
+    stages: tuple[tuple[Fault, FaultFilter], ...] = ()
     at_once: tuple[Fault, ...] = ()
     settled: tuple[Fault, ...] | None = None
 
@@ -112,7 +112,7 @@ class FaultyService:
         number, faults = self._next()
         if faults and isinstance(faults[0], Status):
             self._keep(Suffered(number, request.method, request.raw_path, faults, at_once=faults))
-            return self._refused(faults[0])
+            return self._refuse(faults[0])
         response = self._service(request)
         return self._hurt(number, request, response, faults)
 
@@ -125,7 +125,7 @@ class FaultyService:
         with self._lock:
             self._log.append(suffered)
 
-    def _refused(self, fault: Status) -> Response:
+    def _refuse(self, fault: Status) -> Response:
         reason = HTTPStatus(fault.code).phrase if fault.code in set(HTTPStatus) else "Refused"
         code = reason.lower().replace(" ", "_").replace("-", "_")
         body = self._protocol.error_body(fault.code, code, f"{reason}: refused by a fault plan.")

@@ -58,7 +58,7 @@ class Splitter:
         """Add bytes and return the events that they complete."""
         self._held += data
         self._frames.extend(self._decoder.feed(data))
-        events = self._settled(at_end=False)
+        events = self._take_settled(at_end=False)
         if len(self._held) > _MOST_HELD:
             self._spilled += self._take(len(self._held))
         return events
@@ -70,9 +70,9 @@ class Splitter:
 
     def finish(self) -> tuple[list[Event], bytes]:
         """End the stream; return the events still held and the bytes that do not complete one."""
-        return self._settled(at_end=True), self._take(len(self._held))
+        return self._take_settled(at_end=True), self._take(len(self._held))
 
-    def _settled(self, *, at_end: bool) -> list[Event]:
+    def _take_settled(self, *, at_end: bool) -> list[Event]:
         events, start = [], 0
         while self._frames:
             frame = self._frames[0]

@@ -45,7 +45,7 @@ PROMISED = 2**30
 _BEFORE_BODY = frozenset({At.BEFORE_HEADERS, At.IN_HEADERS})
 
 
-class Stage(Protocol):
+class FaultFilter(Protocol):
     """One fault being applied to one body. `fired` says whether it has done anything yet."""
 
     fired: bool
@@ -80,7 +80,7 @@ class Transducer:
     A body that begins with an ending before or inside the head passes unchanged, as there is nothing to damage.
     """
 
-    def __init__(self, stages: Sequence[Stage]) -> None:
+    def __init__(self, stages: Sequence[FaultFilter]) -> None:
         self._stages = tuple(stages)
         self._begun = False
         self.ended = False
@@ -100,7 +100,7 @@ class Transducer:
         return pieces
 
 
-def _through(stage: Stage, pieces: list[Piece], *, begins: bool) -> list[Piece]:
+def _through(stage: FaultFilter, pieces: list[Piece], *, begins: bool) -> list[Piece]:
     out = stage.begin() if begins else []
     for piece in pieces:
         if _is_over(out):
@@ -130,13 +130,13 @@ def framing_for(faults: Sequence[Fault], framing: Framing) -> Framing:
 
 def transducer(
     faults: Sequence[Fault], protocol: StreamProtocol, framing: Framing, *, lead: bytes = b""
-) -> tuple[Transducer, list[tuple[Fault, Stage]]]:
+) -> tuple[Transducer, list[tuple[Fault, FaultFilter]]]:
     """Build the machine for a body that is sent with `framing`; also return the stage of each fault that has one.
 
     `lead` is sent before the first byte. Faults that concern the head or the request have no stage.
     """
-    stages: list[tuple[Fault, Stage]] = []
-    row: list[Stage] = [Lead(lead)] if lead else []
+    stages: list[tuple[Fault, FaultFilter]] = []
+    row: list[FaultFilter] = [Lead(lead)] if lead else []
     for fault in faults:
         stage = _stage(fault, protocol, framing)
         if stage is not None:
@@ -147,7 +147,7 @@ def transducer(
     return Transducer(row), stages
 
 
-def _stage(fault: Fault, protocol: StreamProtocol, framing: Framing) -> Stage | None:
+def _stage(fault: Fault, protocol: StreamProtocol, framing: Framing) -> FaultFilter | None:
     if isinstance(fault, Cut):
         if fault.place.spot in HEAD_SPOTS:
             return None
@@ -158,7 +158,7 @@ def _stage(fault: Fault, protocol: StreamProtocol, framing: Framing) -> Stage | 
     return None if make is None else make(fault, protocol)
 
 
-_STAGES: dict[type, Callable[[Any, StreamProtocol], Stage] | None] = {
+_STAGES: dict[type, Callable[[Any, StreamProtocol], FaultFilter] | None] = {
     Status: None,
     Inclusive: None,
     Replay: lambda fault, _: Replayer(fault),

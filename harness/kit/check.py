@@ -75,20 +75,20 @@ class Check:
         """
         absent = [name for name in self.wants if name not in exchanges]
         if absent:
-            return self._stopped(exchanges, absent)
+            return self._observe_stop(exchanges, absent)
         found: list[Finding] = []
         try:
             result = self.judge(**{name: exchanges[name] for name in self.wants})
             if isinstance(result, Observation):
                 return result
             for finding in result:
-                found.append(self._placed(finding))  # noqa: PERF401  what was found before an Unmet counts
+                found.append(self._with_origin(finding))  # noqa: PERF401  what was found before an Unmet counts
         except Unmet as unmet:
             if Observation.of(found).outcome is not Outcome.NOT_MET:
                 return Observation.untestable(unmet.reason, unmet.because)
         return Observation.of(found)
 
-    def _stopped(self, exchanges: Mapping[str, Any], absent: list[str]) -> Observation:
+    def _observe_stop(self, exchanges: Mapping[str, Any], absent: list[str]) -> Observation:
         reason = exchanges.get(STOPPED)
         if not isinstance(reason, Unmet):
             raise HarnessFault(
@@ -97,7 +97,7 @@ class Check:
             )
         return Observation.untestable(reason.reason, reason.because)
 
-    def _placed(self, finding: Finding) -> Finding:
+    def _with_origin(self, finding: Finding) -> Finding:
         named = finding if finding.rule else replace(finding, rule=self.id)
         about = self.about or (self.wants[0] if len(self.wants) == 1 else "")
         return named if named.where.exchange or not about else named.at(exchange=about)

@@ -12,37 +12,37 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from harness.benches.client.drop_cases import cases_of
     from harness.plugin.cassette_fixture import CassetteFixture
-    from harness.plugin.environment_variables import Environment
+    from harness.plugin.environment_variables import EnvironmentVariables
     from harness.plugin.interactions.assert_conforms import assert_conforms
-    from harness.plugin.interactions.chain import Chain, Link
+    from harness.plugin.interactions.chain import Chain, ChainTurn
     from harness.plugin.interactions.clients import async_client, client
     from harness.plugin.interactions.dropped_stream import DroppedStream
     from harness.plugin.interactions.lifecycle import ROUTES, Lifecycle
     from harness.plugin.network_guard import OutsideConnection, loopback_only
-    from harness.plugin.observed_service import InteractionsEmulator, Served
-    from harness.plugin.sent_requests import Sent
-    from harness.plugin.session_server import Session, Tenant
+    from harness.plugin.observed_service import InteractionsEmulator, ObservedService
+    from harness.plugin.sent_requests import SentRequests
+    from harness.plugin.session_server import SessionServer, Tenant
     from harness.plugin.sleep_skipping import Sleeps, no_sleep
     from harness.plugin.unused_result import UncheckedResultWarning
 
 _HOMES = {
     "Chain": "interactions.chain",
-    "Link": "interactions.chain",
+    "ChainTurn": "interactions.chain",
     "client": "interactions.clients",
     "async_client": "interactions.clients",
     "assert_conforms": "interactions.assert_conforms",
     "DroppedStream": "interactions.dropped_stream",
     "cases_of": "interactions.dropped_stream",
-    "Environment": "environment_variables",
+    "EnvironmentVariables": "environment_variables",
     "OutsideConnection": "network_guard",
     "loopback_only": "network_guard",
     "Lifecycle": "interactions.lifecycle",
     "ROUTES": "interactions.lifecycle",
     "CassetteFixture": "cassette_fixture",
-    "Sent": "sent_requests",
+    "SentRequests": "sent_requests",
     "InteractionsEmulator": "observed_service",
-    "Served": "observed_service",
-    "Session": "session_server",
+    "ObservedService": "observed_service",
+    "SessionServer": "session_server",
     "Tenant": "session_server",
     "Sleeps": "sleep_skipping",
     "no_sleep": "sleep_skipping",
@@ -50,9 +50,9 @@ _HOMES = {
 }
 
 __all__ = [
-    "Session", "Tenant", "Environment", "Served", "InteractionsEmulator", "Sent",
+    "SessionServer", "Tenant", "EnvironmentVariables", "ObservedService", "InteractionsEmulator", "SentRequests",
     "client", "async_client",
-    "Lifecycle", "ROUTES", "Chain", "Link",
+    "Lifecycle", "ROUTES", "Chain", "ChainTurn",
     "DroppedStream", "cases_of", "CassetteFixture",
     "assert_conforms",
     "no_sleep", "Sleeps", "loopback_only", "OutsideConnection", "UncheckedResultWarning",

@@ -22,7 +22,7 @@ from harness.cassette import Cassette, CassetteFile, Player, Target, load
 from harness.contract import PROTOCOL
 from harness.outcome import UsageFault
 from harness.plugin.environment_variables import PLACEHOLDER_KEY, own_key
-from harness.plugin.observed_service import Served
+from harness.plugin.observed_service import ObservedService
 from harness.plugin.recording_service import RecordingService
 from harness.plugin.vcr_compat import SUFFIX, cassette_name, guard_beside, is_marked
 from harness.wire import LogicalClock, Service
@@ -34,7 +34,7 @@ PROPERTY = "interactions_cassette"
 _MODES = ("none", "once", "new_episodes", "all", "rewrite")
 
 
-class CassetteFixture(Served):
+class CassetteFixture(ObservedService):
     """A recording that stands in for the API. After the test, `remarks` says what the user should look at."""
 
     def __init__(self, path: Path, service: Service, *, waits: bool = False) -> None:
@@ -63,7 +63,7 @@ class Wanted:
 def cassette_of(request: pytest.FixtureRequest) -> Iterator[CassetteFixture]:
     """The cassette of a test. Fails the test for requests that were not recorded; adds remarks to its report."""
     wanted = wanted_by(request)
-    with opened(wanted) as cassette:
+    with open_cassette(wanted) as cassette:
         yield cassette
     for remark in cassette.remarks:
         request.node.user_properties.append((PROPERTY, remark))
@@ -96,7 +96,7 @@ def wanted_by(request: pytest.FixtureRequest) -> Wanted:
     return wanted
 
 
-def opened(wanted: Wanted) -> AbstractContextManager[CassetteFixture]:
+def open_cassette(wanted: Wanted) -> AbstractContextManager[CassetteFixture]:
     """Open a cassette, to play it or to record into it."""
     if wanted.record_mode == "rewrite":
         wanted.path.unlink(missing_ok=True)

@@ -20,7 +20,7 @@ _BEFORE = "INTERACTIONS_HARNESS_BEFORE"
 """The original values of the variables as JSON, for processes that inherit ours (the workers of xdist)."""
 
 
-class Environment:
+class EnvironmentVariables:
     """Sets the variables with `install`, restores them with `uninstall`, and switches in between with `route`."""
 
     def __init__(self, variables: Sequence[str] = BASE_URL_VARIABLES) -> None:
@@ -65,7 +65,7 @@ class Environment:
         for name, ours in self._ours.items():
             _put(name, ours if here else self._before[name])
 
-    def taken(self, port: int) -> None:
+    def adopt_port(self, port: int) -> None:
         """Note that a server has taken over the reserved socket, or has bound its own if there was none."""
         self.reserved = None
         self.port = port

@@ -1,6 +1,6 @@
 """The stand-in for the API in one test: a service whose requests are logged, limited, and can be made to fail.
 
-Layer 7. `Served` wraps any service (also the player of a recording), `InteractionsEmulator` the emulator.
+Layer 7. `ObservedService` wraps any service (also the player of a recording), `InteractionsEmulator` the emulator.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from harness.emulator import Emulator, Settings
 from harness.emulator.http.request_log import RequestLog
 from harness.faults import FaultyService, Plan, cut
 from harness.outcome import UsageFault
-from harness.outcome.words import counted
+from harness.outcome.words import format_count
 from harness.plugin.environment_variables import PLACEHOLDER_KEY
-from harness.plugin.request_limit import Runaway, stop
-from harness.plugin.sent_requests import Sent
-from harness.plugin.session_server import Session, Tenant
-from harness.plugin.traffic_log import Story, called
+from harness.plugin.request_limit import RequestLimit, stop
+from harness.plugin.sent_requests import SentRequests
+from harness.plugin.session_server import SessionServer, Tenant
+from harness.plugin.traffic_log import TrafficLog, name_call
 from harness.transport import ServiceDriver
 from harness.wire import Clock, Headers, Request, Response, Service
 
@@ -36,8 +36,8 @@ _KINDS = ("any", "create", "get", "stream", "cancel", "delete")
 _KEY = ("x-goog-api-key", PLACEHOLDER_KEY)
 
 
-class Served:
-    """A `Service` under observation. Use it as `with Served(…).open(session):` for a base URL."""
+class ObservedService:
+    """A `Service` under observation. Use it as `with ObservedService(…).open(session):` for a base URL."""
 
     def __init__(self, service: Service, clock: Clock, *, max_requests: int | None = None) -> None:
         if max_requests is not None and max_requests < 1:
@@ -53,14 +53,14 @@ class Served:
         """Whether answers may take real time; each is then given on a separate thread."""
         self.explain: Callable[[], str] = str
         """Returns circumstances to add to the message if the test is stopped, and to the report of any failure."""
-        self.story = Story()
+        self.story = TrafficLog()
         self.was_looked_at = False
         """Whether the test read `requests`."""
         self._count = 0
         self._log = RequestLog(self.limit, body=sys.maxsize)  # whole bodies, because tests assert on them
         self._refusals: list[tuple[str, Response, bytes, int]] = []
         self._lock = threading.Lock()
-        self._session: Session | None = None
+        self._session: SessionServer | None = None
         self._prefix = ""
         self._thread = threading.get_ident()
         self.runaway: str = ""
@@ -68,40 +68,40 @@ class Served:
     # As a service
 
     def __call__(self, request: Request) -> Response:
-        """Answer an in-process request. Raises Runaway above the limit."""
+        """Answer an in-process request. Raises RequestLimit above the limit."""
         with self._lock:
             self._count += 1
             self._log.add(request)
-            self._bound(request)
+            self._enforce_limit(request)
             refusal = self._refusal(request)
         if refusal is None:
             for action in self.before:
                 action(request)
-        return self.story.heard(request, refusal or self.service(request))
+        return self.story.note_answer(request, refusal or self.service(request))
 
     def over_socket(self, request: Request) -> Response:
         """Answer a request from the socket; above the limit, stop the thread of the test instead of raising."""
         try:
             return self(request)
-        except Runaway as runaway:
+        except RequestLimit as runaway:
             stop(self._thread, runaway)
             return Response.json(400, PROTOCOL.error_body(400, "runaway", str(runaway)))
 
-    def _bound(self, request: Request) -> None:
+    def _enforce_limit(self, request: Request) -> None:
         if self._count > self.limit:
-            calls = Sent(self._log.shown()[-3:]).calls
+            calls = SentRequests(self._log.to_dicts()[-3:]).calls
             self.runaway = (
-                f"the code under test sent more than {counted(self.limit, 'request')} in this test and seems to "
-                f"go on for ever; the last ones: {', '.join(calls)}"
+                f"the code under test sent more than {format_count(self.limit, 'request')} in this test and "
+                f"seems to go on for ever; the last ones: {', '.join(calls)}"
             )
             if more := self.explain():
                 self.runaway += f"; {more}"
-            raise Runaway(self.runaway)
+            raise RequestLimit(self.runaway)
 
     def _refusal(self, request: Request) -> Response | None:
         if not self._refusals:
             return None
-        call = called(request)
+        call = name_call(request)
         for index, (kind, head, body, left) in enumerate(self._refusals):
             if kind == "any" or call.startswith(kind):
                 if left == 1:
@@ -114,11 +114,11 @@ class Served:
     # For tests
 
     @property
-    def requests(self) -> Sent:
+    def requests(self) -> SentRequests:
         """What the code under test sent so far."""
         self.was_looked_at = True
         with self._lock:
-            return Sent(self._log.shown())
+            return SentRequests(self._log.to_dicts())
 
     def fail(
         self,
@@ -154,7 +154,7 @@ class Served:
         self.service = faulty = cut(self._whole, plan, PROTOCOL)
         return faulty
 
-    def bound(self, requests: int) -> None:
+    def limit_requests(self, requests: int) -> None:
         """Stop the test after `requests` requests, unless the test set `max_requests` itself."""
         self.limit = self._asked_for or requests
 
@@ -163,13 +163,13 @@ class Served:
         with self._lock:
             self._log.clear()
             self._count = 0
-            self.story = Story()
+            self.story = TrafficLog()
 
-    def refused(self, message: str) -> None:
+    def note_refusal(self, message: str) -> None:
         """Note a refused connection to another machine."""
-        self.story.refused(message)
+        self.story.note_refusal(message)
 
-    def told(self) -> str:
+    def format_context(self) -> str:
         """What to report if this test fails: the circumstances, and the requests and answers."""
         circumstances = self.explain()
         return "\n".join([*([circumstances] if circumstances else []), *self.story.lines()])
@@ -197,14 +197,14 @@ class Served:
         """A driver for the test's own requests, which bypass the log and the faults."""
         return ServiceDriver(self._whole, self.clock)
 
-    def open(self, session: Session) -> AbstractContextManager[str]:
+    def open(self, session: SessionServer) -> AbstractContextManager[str]:
         """Serve on the session's socket while the block runs."""
         self._session = session
         return _Open(self, session)
 
 
 class _Open(AbstractContextManager[str]):
-    def __init__(self, served: Served, session: Session) -> None:
+    def __init__(self, served: ObservedService, session: SessionServer) -> None:
         self._served = served
         self._serving = session.serving(Tenant(served.over_socket, served.clock, served.waits))
 
@@ -216,11 +216,11 @@ class _Open(AbstractContextManager[str]):
         self._serving.__exit__(*error)
 
 
-class InteractionsEmulator(Served):
+class InteractionsEmulator(ObservedService):
     """The emulator of one test. Settings are those of `harness.emulator.Settings`."""
 
     def __init__(self, *, seed: int = 0, max_requests: int | None = None, **settings: Any) -> None:
-        self.emulator = Emulator(Settings().changed(settings), seed=seed)
+        self.emulator = Emulator(Settings().with_values(settings), seed=seed)
         super().__init__(self.emulator, self.emulator.clock, max_requests=max_requests)
 
     def reply(self, text: str | None = None, **script: Any) -> InteractionsEmulator:

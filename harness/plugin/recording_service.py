@@ -16,7 +16,7 @@ from harness.cassette import CassetteFile, Recording
 from harness.cassette.replay.player import MISS_CODE, MISS_STATUS
 from harness.contract import PROTOCOL
 from harness.plugin.environment_variables import PLACEHOLDER_KEY
-from harness.transport.proxy.upstream import Upstream
+from harness.transport.proxy.upstream import UpstreamServer
 from harness.wire import (
     At,
     Body,
@@ -25,12 +25,12 @@ from harness.wire import (
     Chunked,
     Ending,
     Exchange,
+    ExchangeBuilder,
     Framing,
     Headers,
     How,
     Length,
     Piece,
-    Recorder,
     Request,
     Response,
 )  # fmt: skip
@@ -57,7 +57,7 @@ class RecordingService:
         self._file = file
         self._origin = f"{parts.scheme}://{parts.netloc}"
         self._prefix = parts.path.rstrip("/")
-        self._upstream = Upstream(self._origin)
+        self._upstream = UpstreamServer(self._origin)
         self._key = key
         self._headers = headers
         self._parameters = parameters
@@ -68,7 +68,7 @@ class RecordingService:
         if self._key is not None and headers.get(_KEY) == PLACEHOLDER_KEY:
             headers = headers.having(_KEY, self._key)
         request = Request(request.method, request.target, headers, request.body)
-        written = self._written(request)
+        written = self._without_filtered(request)
         known = self._file.play(written)
         if known is not None:
             return known.response(scale=0)
@@ -90,7 +90,7 @@ class RecordingService:
         headers = [secrets_in_header(n, v) for n, v in request.headers if n.lower() in self._headers]
         return [*chain.from_iterable(headers), *(v for n, v in request.query if n.lower() in self._parameters)]
 
-    def _written(self, request: Request) -> Request:
+    def _without_filtered(self, request: Request) -> Request:
         """The request without what `vcr_config` keeps out of files; secrets are redacted separately."""
         headers = Headers((n, v) for n, v in request.headers if n.lower() not in self._headers)
         path, mark, query = request.target.partition("?")
@@ -112,7 +112,7 @@ class _Kept:
         self._began = time.monotonic()
         self._is_stream = response.headers.media_type() == EVENT_STREAM
         self._response = response
-        self._recorder = Recorder(request)
+        self._recorder = ExchangeBuilder(request)
         self._data = bytearray()
         self._over = False
 
@@ -140,7 +140,9 @@ class _Kept:
     def _head(self) -> None:
         if self._recorder.status is None:
             response = self._response
-            self._recorder.head(response.status, _framed(response.headers, response.framing), response.framing)
+            self._recorder.head(
+                response.status, _with_framing_fields(response.headers, response.framing), response.framing
+            )
 
     def _finish(self, ending: Ending) -> None:
         if self._over:
@@ -151,7 +153,7 @@ class _Kept:
         self._keep(self._recorder.finish(ending, time.monotonic() - self._began))
 
 
-def _framed(headers: Headers, framing: Framing) -> Headers:
+def _with_framing_fields(headers: Headers, framing: Framing) -> Headers:
     """Add the header fields that the framing implies, if they are missing, for other tools that read the file."""
     if isinstance(framing, Length) and "content-length" not in headers:
         return Headers([*headers, ("content-length", str(framing.size))])

@@ -8,17 +8,17 @@ from __future__ import annotations
 from _pytest.outcomes import Failed  # raised by `pytest.fail`; its public alias is not a type
 
 
-class Runaway(Failed):
+class RequestLimit(Failed):
     """The code under test exceeded the bound on requests."""
 
 
-def stop(thread: int, runaway: Runaway) -> None:
+def stop(thread: int, runaway: RequestLimit) -> None:
     """Raise the failure in another thread of this process, at its next Python instruction."""
     import ctypes  # most sessions stop no test
 
     message = str(runaway)
 
-    class Stopped(Runaway):
+    class Stopped(RequestLimit):
         def __init__(self) -> None:  # the interpreter creates the instance without arguments
             super().__init__(message)
 

@@ -12,13 +12,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from harness.outcome.words import counted
+from harness.outcome.words import format_count
 
 _SHOWN, _BEGINNING = 1000, 60
 """A diff shows texts of up to 1000 characters whole, and the first 60 characters of longer ones."""
 
 
-class Sent(list[dict[str, Any]]):
+class SentRequests(list[dict[str, Any]]):
     """Requests, oldest first: `{"method", "target", "headers", "body"}`; secrets masked, JSON bodies decoded."""
 
     @property
@@ -54,7 +54,7 @@ class Sent(list[dict[str, Any]]):
         count = sum(made.startswith(call) for made in self.calls)
         if not at_least <= count <= at_most:
             raise AssertionError(
-                f"the client made {counted(count, 'call')} of the kind {call!r}, "
+                f"the client made {format_count(count, 'call')} of the kind {call!r}, "
                 f"expected from {at_least} to {at_most}:\n  " + "\n  ".join(self.calls)
             )
 

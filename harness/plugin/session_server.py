@@ -15,7 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from harness.outcome import UsageFault
-from harness.plugin.environment_variables import Environment
+from harness.plugin.environment_variables import EnvironmentVariables
 from harness.wire import Clock, Request, Response, Service
 
 if TYPE_CHECKING:
@@ -38,10 +38,10 @@ class Tenant:
     waits: bool = False
 
 
-class Session:
+class SessionServer:
     """The session's server. Use `serving(tenant)` while a test runs; it listens from first use until `close`."""
 
-    def __init__(self, environment: Environment) -> None:
+    def __init__(self, environment: EnvironmentVariables) -> None:
         self.environment = environment
         self._router = _Router()
         self._server: Any = None
@@ -88,7 +88,7 @@ class Session:
         server = WaitingServer(service, waits=router.waits, sock=environment.reserved)
         thread = InThread(server)
         thread.start()
-        environment.taken(server.port)
+        environment.adopt_port(server.port)
         return thread
 
     def close(self) -> None:
@@ -120,20 +120,20 @@ class _Router:
 
     def waits(self, request: Request) -> bool:
         """Whether the service for a request may take real time to answer."""
-        tenant, _ = self._found(request)
+        tenant, _ = self._find_tenant(request)
         return isinstance(tenant, Tenant) and tenant.waits
 
     def answer(self, guard: PageGuard, request: Request) -> Response:
         """The answer of the test's service; `guard` keeps web pages away from its control API."""
-        tenant, target = self._found(request)
+        tenant, target = self._find_tenant(request)
         if isinstance(tenant, str):
-            return _refused(tenant)
+            return _refuse(tenant)
         inner = Request(request.method, target, request.headers, request.body)
         response = guard.refusal_of_control(inner) or tenant.service(inner)
         response.clock = tenant.clock  # even if another test is current when the response pauses
         return response
 
-    def _found(self, request: Request) -> tuple[Tenant | str, str]:
+    def _find_tenant(self, request: Request) -> tuple[Tenant | str, str]:
         """The tenant that answers, or the reason why none does; and the target without a prefix."""
         found = _PREFIX.match(request.target)
         if found is None:
@@ -141,7 +141,7 @@ class _Router:
         return self._open.get(int(found[1])) or _OVER, request.target[found.end() :] or "/"
 
 
-def _refused(message: str) -> Response:
+def _refuse(message: str) -> Response:
     from harness.contract import PROTOCOL
 
     return Response.json(400, PROTOCOL.error_body(400, "no_test", message))

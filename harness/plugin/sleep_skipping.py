@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from harness.outcome.words import counted
+from harness.outcome.words import format_count
 
 _SERVER_THREAD = "harness-server"
 _PLACES = ("time", "asyncio", "asyncio.tasks", "anyio", "anyio._core._eventloop", "trio", "trio._timeouts")
@@ -35,7 +35,7 @@ class Sleeps(list[float]):
         if not at_least <= self.total <= at_most:
             shown = ", ".join(f"{seconds:g}" for seconds in self[:12]) + (" …" if len(self) > 12 else "")
             raise AssertionError(
-                f"the code under test slept {self.total:g} s in {counted(len(self), 'sleep')} "
+                f"the code under test slept {self.total:g} s in {format_count(len(self), 'sleep')} "
                 f"({shown or 'none'}); "
                 f"expected at {f'most {at_most:g}' if self.total > at_most else f'least {at_least:g}'} s"
             )

@@ -19,19 +19,19 @@ from harness.wire.secret_patterns import is_secret_header
 _SHOWN = 15
 
 
-class Story:
-    """Collects answers with `heard(request, response)`, and refused connections with `refused(message)`."""
+class TrafficLog:
+    """Collects answers, with `note_answer`, and refused connections to other machines, with `note_refusal`."""
 
     def __init__(self) -> None:
         self._answers: list[_Answer] = []
         self._refused: list[str] = []
 
-    def heard(self, request: Request, response: Response) -> Response:
+    def note_answer(self, request: Request, response: Response) -> Response:
         """Note an answer, and return it."""
         self._answers.append(_Answer(request, response))
         return response
 
-    def refused(self, message: str) -> None:
+    def note_refusal(self, message: str) -> None:
         """Note a refused connection to another machine."""
         self._refused.append(message)
 
@@ -46,7 +46,7 @@ class Story:
         return list(dict.fromkeys(self._refused))
 
 
-def called(request: Request) -> str:
+def name_call(request: Request) -> str:
     """The call that a request makes, such as `create` or `stream after …`."""
     streamed = {"stream": b'"stream":true' in request.body.replace(b" ", b"")}
     return call_of({"method": request.method, "target": request.target, "body": streamed})
@@ -76,16 +76,16 @@ class _Answer:
         self._inner.close()
 
     def __str__(self) -> str:
-        what, ending = called(self._request), self._ending
+        what, ending = name_call(self._request), self._ending
         if ending is None or ending.complete:
             error = self._refusal.error if self._refusal is not None else ""
-            return f"{what} → {self._status}" + (f": {_masked(self._request, error)}" if error else "")
+            return f"{what} → {self._status}" + (f": {_mask_secrets(self._request, error)}" if error else "")
         how = f"{ending.how} ({ending.detail})" if ending.detail else str(ending.how)
         unanswered = ending.at in (At.BEFORE_HEADERS, At.IN_HEADERS)
         return f"{what} → no answer, {how}" if unanswered else f"{what} → {self._status}, then {how}"
 
 
-def _masked(request: Request, text: str) -> str:
+def _mask_secrets(request: Request, text: str) -> str:
     """A service's text without the secrets of the client's request."""
     held = (secrets_in_header(name, value) for name, value in request.headers if is_secret_header(name))
     secrets = [*chain.from_iterable(held), *(value for name, value in request.query if name == "key")]

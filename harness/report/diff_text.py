@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from harness.benches.recordings.diff import Drift, Drifts
-from harness.outcome.words import counted
+from harness.outcome.words import format_count
 from harness.report.exchange_text import printable
 
 _NAMED = 3
@@ -38,7 +38,7 @@ def _named(labels: Sequence[str]) -> str:
 def drift_totals(drifts: Drifts) -> str:
     """The number of drifts of each kind."""
     shape, content = len(drifts.shape), len(drifts.content)
-    return f"compared {counted(drifts.compared, 'exchange')}; drifts: {shape} of shape, {content} of content"
+    return f"compared {format_count(drifts.compared, 'exchange')}; drifts: {shape} of shape, {content} of content"
 
 
 def drift_record(drifts: Drifts) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from harness.contract import read
 from harness.engine.evidence import addressed, made_or_changed
 from harness.engine.results import ClientRun, Evidence, KillRow, RecordedPlace
 from harness.kit.relayed_exchange import RelayedExchange
-from harness.outcome.words import counted, shortened
+from harness.outcome.words import format_count, shorten
 from harness.report.curl import curl, curl_lines
 from harness.report.exchange_text import SHOWN, ending_line, exchange_lines, printable
 from harness.report.finding_text import place
@@ -50,7 +50,7 @@ class Log:
 def count_evidence(evidence: Sequence[Evidence]) -> str:
     """`1 exchange`, `2 passages`."""
     noun, plural = next(words for kind, words in _NOUNS.items() if isinstance(evidence[0], kind))
-    return counted(len(evidence), noun, plural)
+    return format_count(len(evidence), noun, plural)
 
 
 def logs(evidence: Sequence[Evidence], root: str, mask: Mask, *, shown: int = SHOWN) -> list[Log]:
@@ -86,7 +86,7 @@ def shown_lines(
     places = [item for item in evidence if isinstance(item, RecordedPlace)]
     if places:
         shown = places if verbose else places[:_MOST_PLACES]
-        yield f"found in {counted(len(places), 'place')}{':' if len(shown) == len(places) else ', such as:'}"
+        yield f"found in {format_count(len(places), 'place')}{':' if len(shown) == len(places) else ', such as:'}"
         yield from (f"  {place_line(item, mask)}" for item in shown)
     for item in evidence:
         if isinstance(item, ClientRun):
@@ -155,12 +155,12 @@ def _answer(exchange: Exchange, mask: Mask, shown: int) -> str:
     if read(exchange).is_stream:
         events = read(exchange).frames
         last = f", the last {_body(events[-1].data, mask, shown)}" if events else ""
-        return printable(f"{exchange.status} stream of {counted(len(events), 'event')}{last}{end}")
+        return printable(f"{exchange.status} stream of {format_count(len(events), 'event')}{last}{end}")
     return printable(f"{exchange.status} {_body(exchange.body, mask, shown)}{end}")
 
 
 def _body(data: bytes, mask: Mask, shown: int) -> str:
-    return shortened(" ".join(mask.text(data.decode("utf-8", "replace")).split()), shown)
+    return shorten(" ".join(mask.text(data.decode("utf-8", "replace")).split()), shown)
 
 
 def client_lines(run: ClientRun, mask: Mask, *, verbose: bool) -> Iterator[str]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from harness.engine.results import Reproduction, Result
 from harness.outcome import Finding, Outcome, Rule
-from harness.outcome.words import counted
+from harness.outcome.words import format_count
 from harness.report.evidence_text import shown_lines
 from harness.report.exchange_text import printable
 from harness.report.finding_text import finding_lines
@@ -61,7 +61,7 @@ def findings_lines(findings: Sequence[Finding], mask: Mask) -> Iterator[str]:
         yield f"finding: {headline}"
         yield from details
     if len(roots) > _MOST_FINDINGS:
-        yield f"… and {counted(len(roots) - _MOST_FINDINGS, 'more finding')}"
+        yield f"… and {format_count(len(roots) - _MOST_FINDINGS, 'more finding')}"
     for finding in (finding for finding in findings if finding.cause):
         yield f"finding: {next(finding_lines(finding, mask))}; a consequence of {finding.cause}"
 

@@ -10,7 +10,7 @@ from html import escape
 from harness import __version__
 from harness.engine.results import Result
 from harness.outcome import Verdict
-from harness.outcome.words import counted
+from harness.outcome.words import format_count
 from harness.report.evidence_text import count_evidence, logs
 from harness.report.explanation import explain
 from harness.report.run_state import RunState
@@ -51,7 +51,7 @@ def render(state: RunState) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body>"
         f"<h1>{escape(title)}</h1>"
-        f"<p>{facts}{counted(len(finished.results), presentation.noun)} in {finished.seconds:.1f} s, "
+        f"<p>{facts}{format_count(len(finished.results), presentation.noun)} in {finished.seconds:.1f} s, "
         f"harness {escape(__version__)}.</p>"
         f'<p class="totals">{totals}</p>'
         f"{_capabilities(state)}{sections}"

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from harness.engine.results import Result
 from harness.outcome import Verdict
-from harness.outcome.words import counted
+from harness.outcome.words import format_count
 from harness.report.run_state import RunState
 
 _TOLD = (Verdict.FAIL, Verdict.ERROR, Verdict.STALE, Verdict.WARN, Verdict.XFAIL, Verdict.UNTESTABLE)
@@ -23,7 +23,7 @@ def render(state: RunState) -> str:
     presentation = state.presentation
     place = state.mask.text(target.url or target.name)
     facts = [f"{word} `{_cell(state.mask.text(value))}`" for word, value in presentation.facts(state)]
-    about = ", ".join([*facts, counted(len(finished.results), presentation.noun)])
+    about = ", ".join([*facts, format_count(len(finished.results), presentation.noun)])
     lines = [
         f"## {presentation.subject}: {_cell(place)} — {finished.exit.name.lower().replace('_', ' ')}",
         "",

@@ -11,7 +11,7 @@ from typing import Any, TextIO
 
 from harness.benches.record.proof import State
 from harness.benches.record.session import NOT_BEGUN, Begun, Event, Recorded, Session, Waits
-from harness.outcome.words import counted
+from harness.outcome.words import format_count
 from harness.report.diff_text import drift_record, shape_line
 from harness.report.exchange_text import printable
 from harness.report.screen import Screen
@@ -64,7 +64,7 @@ class RecordingReport:
         there = [result.name for result in results if result.state in (State.RECORDED, State.SKIPPED)]
         self._line(
             f"{len(there)} of {len(wanted)} scenarios recorded in {session.folder}; "
-            f"{counted(session.spent, 'request')} sent"
+            f"{format_count(session.spent, 'request')} sent"
         )
         unable = {result.name for result in results if result.state is State.UNSUPPORTED}
         if missing := [name for name in wanted if name not in unable.union(there)]:
@@ -77,14 +77,14 @@ class RecordingReport:
 
 
 def _details(result: Recorded) -> str:
-    parts = [counted(result.exchanges, "exchange")] if result.exchanges else []
+    parts = [format_count(result.exchanges, "exchange")] if result.exchanges else []
     if result.reason:
         parts.append(result.reason)
     if result.findings:
-        parts.append(counted(len(result.findings), "finding"))
+        parts.append(format_count(len(result.findings), "finding"))
     if result.drifts is not None:
         shape = len(result.drifts.shape)
-        parts.append(f"{counted(shape, 'drift') if shape else 'no drift'} of shape")
+        parts.append(f"{format_count(shape, 'drift') if shape else 'no drift'} of shape")
     elif result.had_predecessor and result.state is not State.SKIPPED:
         parts.append("the older recording stays")
     return "".join(f", {part}" for part in parts)

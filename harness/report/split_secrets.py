@@ -8,15 +8,15 @@ from __future__ import annotations
 from harness.cassette import CassetteError
 from harness.cassette.format.byte_edits import TextEdit
 from harness.cassette.format.framing import apply
-from harness.cassette.redaction.body_secrets import BodyReader
-from harness.cassette.redaction.placeholders import Vault
+from harness.cassette.redaction.body_secrets import BodySecretFinder
+from harness.cassette.redaction.placeholders import PlaceholderTable
 from harness.contract.tables.protocol import PROTOCOL
 from harness.wire.mask import HIDDEN, Mask
 
 UNSHOWN = b"[a stream that holds a secret and cannot be shown without it]"
 
 
-class _Stars(Vault):
+class _Stars(PlaceholderTable):
     """Gives all secrets the same placeholder; in a report, an address of a private network is not a secret."""
 
     def placeholder(self, secret: str) -> str:
@@ -30,7 +30,7 @@ class _Stars(Vault):
 def without_spread_secrets(body: bytes, mask: Mask) -> bytes:
     """A stream body for display: stars replace the secrets that the mask knows and what looks like one."""
     try:
-        found = BodyReader(PROTOCOL, _Stars(mask.secrets)).find(body, stream=True, cut=True)
+        found = BodySecretFinder(PROTOCOL, _Stars(mask.secrets)).find(body, stream=True, cut=True)
     except CassetteError:
         return UNSHOWN
     return apply(body, [item.edit for item in found])

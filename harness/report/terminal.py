@@ -27,7 +27,7 @@ from harness.engine.results import Result
 from harness.engine.traffic.retries import Waited, format_refusal
 from harness.engine.traffic.timeout_budget import TimeoutLosses
 from harness.outcome import Because, Verdict
-from harness.outcome.words import counted
+from harness.outcome.words import format_count
 from harness.report.commands.presentation import EXPLAINED
 from harness.report.evidence_text import count_evidence, logs
 from harness.report.exchange_text import printable
@@ -110,7 +110,7 @@ class TerminalReport:
         self._screen.draw(f"{where}waits {seconds:.1f} s ({refusal.status})")
 
     def _capabilities(self, capabilities: Capabilities, requests: int) -> None:
-        self._screen.line(f"capabilities ({counted(requests, 'request')} to find out):")
+        self._screen.line(f"capabilities ({format_count(requests, 'request')} to find out):")
         for item in capabilities:
             sign = self._screen.paint("32", "+") if item.present else "-"
             note = f" ({item.note})" if item.note else ""
@@ -176,7 +176,7 @@ class TerminalReport:
             self._screen.line(conclusion)
         if excluded := finished.counts[Verdict.EXCLUDED]:
             self._screen.line(
-                f"{counted(excluded, 'check was', 'checks were')} excluded, of which nothing is said"
+                f"{format_count(excluded, 'check was', 'checks were')} excluded, of which nothing is said"
             )
 
     def _totals(self, finished: RunFinished) -> Iterator[str]:
@@ -187,7 +187,7 @@ class TerminalReport:
         yield ""
         counts = [(verdict, number) for verdict, number in finished.counts.items() if number]
         words = [self._screen.paint(COLOUR.get(v, "2"), f"{n} {v.replace('_', ' ')}") for v, n in counts]
-        judged = counted(len(finished.results), self._presentation.noun)
+        judged = format_count(len(finished.results), self._presentation.noun)
         yield f"{judged}: {', '.join(words)} in {finished.seconds:.1f} s"
 
 
@@ -197,10 +197,10 @@ def _waits(waited: Waited) -> str:
 
 def cut_words(cut: TimeoutLosses) -> str:
     """What was not asked, or got too little time, because answers did not end; and what to do about it."""
-    unsent = f"{counted(cut.unsent, 'request was', 'requests were')} not sent" if cut.unsent else ""
+    unsent = f"{format_count(cut.unsent, 'request was', 'requests were')} not sent" if cut.unsent else ""
     hurried = f"{cut.hurried} got less time" if cut.hurried else ""
     return (
-        f"{counted(cut.answers, 'answer')} did not end in time (the first: {cut.first}), so "
+        f"{format_count(cut.answers, 'answer')} did not end in time (the first: {cut.first}), so "
         f"{' and '.join(filter(None, (hurried, unsent)))}: what these were for is not judged (-v names it); "
         "if the target is only slow, raise --timeout"
     )

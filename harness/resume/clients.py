@@ -2,7 +2,7 @@
 
 Layer 3. Knows the calls of google-genai (`client.interactions`) and of httpx and httpx2 clients; must not know why
 it is called. Streams are always read as bytes, because google-genai's own events turn a broken frame into a
-string. Every call may raise the library's own exceptions, `Refusal` or `NotAStream`.
+string. Every call may raise the library's own exceptions, `ErrorResponse` or `NotAStream`.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Any, Protocol
 from urllib.parse import quote, urlencode
 
 from harness.outcome import UsageFault
-from harness.resume.errors import NotAStream, Refusal, retry_after
-from harness.resume.state_machine import Create, Stream
+from harness.resume.errors import ErrorResponse, NotAStream, retry_after
+from harness.resume.state_machine import Create, OpenStream
 
 _EVENTS = {"accept": "text/event-stream"}
 
@@ -27,10 +27,10 @@ class Opened(Protocol):
     def close(self) -> None: ...
 
 
-class Client(Protocol):
+class SyncClient(Protocol):
     """A sync client."""
 
-    def open(self, move: Create | Stream) -> Opened: ...
+    def open(self, move: Create | OpenStream) -> Opened: ...
 
     def get(self, interaction_id: str) -> dict[str, Any]: ...
 
@@ -46,18 +46,18 @@ class AsyncOpened(Protocol):
 class AsyncClient(Protocol):
     """An async client."""
 
-    async def open(self, move: Create | Stream) -> AsyncOpened: ...
+    async def open(self, move: Create | OpenStream) -> AsyncOpened: ...
 
     async def get(self, interaction_id: str) -> dict[str, Any]: ...
 
 
-def client_of(client: Any, path: str) -> Client:
+def client_of(client: Any, path: str) -> SyncClient:
     """Return the adapter for a sync client. Raises UsageFault for anything else."""
     if hasattr(client, "interactions") and not iscoroutinefunction(client.interactions.get):
         return _Genai(client)
     if hasattr(client, "build_request") and hasattr(client, "close"):
         return _Httpx(client, path)
-    raise _unknown(client, "google.genai.Client or httpx.Client", "follow_async")
+    raise _fault_for(client, "google.genai.Client or httpx.Client", "follow_async")
 
 
 def async_client_of(client: Any, path: str) -> AsyncClient:
@@ -66,10 +66,10 @@ def async_client_of(client: Any, path: str) -> AsyncClient:
         return _AsyncGenai(client)
     if hasattr(client, "build_request") and hasattr(client, "aclose"):
         return _AsyncHttpx(client, path)
-    raise _unknown(client, "google.genai.Client or httpx.AsyncClient", "follow")
+    raise _fault_for(client, "google.genai.Client or httpx.AsyncClient", "follow")
 
 
-def _unknown(client: Any, wanted: str, other: str) -> UsageFault:
+def _fault_for(client: Any, wanted: str, other: str) -> UsageFault:
     kind = f"{type(client).__module__}.{type(client).__qualname__}"
     return UsageFault(f"a {kind} cannot be followed with: pass a {wanted}, or use `{other}` for the other kind")
 
@@ -84,7 +84,7 @@ class _Requests:
         self._client = client
         self._path = path.rstrip("/")
 
-    def request(self, move: Create | Stream) -> Any:
+    def request(self, move: Create | OpenStream) -> Any:
         if isinstance(move, Create):
             return self._client.build_request(
                 "POST", self._path, json={**move.body, "stream": True}, headers=_EVENTS
@@ -101,7 +101,7 @@ class _Requests:
 
 
 def _interaction(response: Any) -> dict[str, Any]:
-    """Return the JSON object of a response whose body was read. Raises Refusal."""
+    """Return the JSON object of a response whose body was read. Raises ErrorResponse."""
     if response.status_code >= 400:
         raise _refusal(response)
     try:
@@ -113,12 +113,12 @@ def _interaction(response: Any) -> dict[str, Any]:
 
 def _object(value: object) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise Refusal(502, "the answer to GET is no JSON object")
+        raise ErrorResponse(502, "the answer to GET is no JSON object")
     return value
 
 
-def _refusal(response: Any) -> Refusal:
-    return Refusal(response.status_code, response.text[:500], retry_after(response.headers))
+def _refusal(response: Any) -> ErrorResponse:
+    return ErrorResponse(response.status_code, response.text[:500], retry_after(response.headers))
 
 
 def _is_stream(response: Any) -> bool:
@@ -126,7 +126,7 @@ def _is_stream(response: Any) -> bool:
 
 
 class _Httpx(_Requests):
-    def open(self, move: Create | Stream) -> Opened:
+    def open(self, move: Create | OpenStream) -> Opened:
         response = self._client.send(self.request(move), stream=True)
         if response.status_code < 400 and _is_stream(response):
             return _Response(response)
@@ -141,7 +141,7 @@ class _Httpx(_Requests):
 
 
 class _AsyncHttpx(_Requests):
-    async def open(self, move: Create | Stream) -> AsyncOpened:
+    async def open(self, move: Create | OpenStream) -> AsyncOpened:
         response = await self._client.send(self.request(move), stream=True)
         if response.status_code < 400 and _is_stream(response):
             return _AsyncResponse(response)
@@ -184,15 +184,15 @@ class _AsyncResponse:
 # google-genai
 
 
-def _arguments(move: Create | Stream) -> dict[str, Any]:
-    if isinstance(move, Stream):
+def _arguments(move: Create | OpenStream) -> dict[str, Any]:
+    if isinstance(move, OpenStream):
         return {"stream": True, **({"last_event_id": move.cursor} if move.cursor is not None else {})}
     plain = not move.body.get("background") and "agent" not in move.body
     # Follow this one interaction only: by default the SDK may silently continue with the next one.
     return {**move.body, "stream": True, **({"automatic_continuation": False} if plain else {})}
 
 
-def _streamed(answer: Any) -> Any:
+def _require_stream(answer: Any) -> Any:
     response = getattr(answer, "response", None)
     if response is None:
         raise NotAStream("the answer is no event stream")
@@ -204,10 +204,10 @@ class _Genai:
         self._client = client  # google-genai closes its connections once the client is unreferenced
         self._interactions = client.interactions
 
-    def open(self, move: Create | Stream) -> Opened:
-        words = (move.id,) if isinstance(move, Stream) else ()
-        call = self._interactions.get if isinstance(move, Stream) else self._interactions.create
-        return _Response(_streamed(call(*words, **_arguments(move))))
+    def open(self, move: Create | OpenStream) -> Opened:
+        words = (move.id,) if isinstance(move, OpenStream) else ()
+        call = self._interactions.get if isinstance(move, OpenStream) else self._interactions.create
+        return _Response(_require_stream(call(*words, **_arguments(move))))
 
     def get(self, interaction_id: str) -> dict[str, Any]:
         return _plain(self._interactions.get(interaction_id))
@@ -218,10 +218,10 @@ class _AsyncGenai:
         self._client = client
         self._interactions = getattr(client, "aio", client).interactions
 
-    async def open(self, move: Create | Stream) -> AsyncOpened:
-        words = (move.id,) if isinstance(move, Stream) else ()
-        call = self._interactions.get if isinstance(move, Stream) else self._interactions.create
-        return _AsyncResponse(_streamed(await call(*words, **_arguments(move))))
+    async def open(self, move: Create | OpenStream) -> AsyncOpened:
+        words = (move.id,) if isinstance(move, OpenStream) else ()
+        call = self._interactions.get if isinstance(move, OpenStream) else self._interactions.create
+        return _AsyncResponse(_require_stream(await call(*words, **_arguments(move))))
 
     async def get(self, interaction_id: str) -> dict[str, Any]:
         return _plain(await self._interactions.get(interaction_id))

@@ -30,11 +30,11 @@ class Refused(GaveUp):
         self.status = status
 
 
-class Drop(Exception):
+class ConnectionLost(Exception):
     """A connection or a stream broke off. Internal to this package."""
 
 
-class Refusal(Drop):
+class ErrorResponse(ConnectionLost):
     """An error response. `retry_after` is in seconds, or None if the service gave none."""
 
     def __init__(self, status: int, message: str, retry_after: float | None = None) -> None:
@@ -43,22 +43,22 @@ class Refusal(Drop):
         self.retry_after = retry_after
 
 
-class NotAStream(Drop):
+class NotAStream(ConnectionLost):
     """The response succeeded but is not an event stream: the service does not stream this interaction."""
 
 
-def as_drop(error: Exception) -> Drop:
-    """Map a client library's exception to a `Drop`; re-raises `error` if it does not mean one."""
-    if isinstance(error, Drop):
+def as_drop(error: Exception) -> ConnectionLost:
+    """Map a client library's exception to a `ConnectionLost`; re-raises `error` if it does not mean one."""
+    if isinstance(error, ConnectionLost):
         return error
     status = getattr(error, "status_code", None)
     if isinstance(status, int) and status < 400:
-        return Drop(f"an answer that cannot be read: {error}")
+        return ConnectionLost(f"an answer that cannot be read: {error}")
     if isinstance(status, int):
         headers = getattr(getattr(error, "response", None), "headers", {})
-        return Refusal(status, str(error), retry_after(headers))
+        return ErrorResponse(status, str(error), retry_after(headers))
     if any(base.__name__ in _DROPS for base in type(error).__mro__):
-        return Drop(f"{type(error).__name__}: {error}")
+        return ConnectionLost(f"{type(error).__name__}: {error}")
     raise error
 
 

@@ -1,6 +1,6 @@
-"""`follow` and `follow_async`: the loops that carry out a journey's moves with a real client.
+"""`follow` and `follow_async`: the loops that carry out the actions of a `ResumeMachine` with a real client.
 
-Layer 3. The two loops differ only in `await`; `journey` makes every decision.
+Layer 3. The two loops differ only in `await`; `state_machine` makes every decision.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import Any
 from harness.outcome import UsageFault
 from harness.resume.clients import async_client_of, client_of
 from harness.resume.errors import as_drop
-from harness.resume.limits import Patience
-from harness.resume.state_machine import Create, Journey, Poll, Sleep, Stream
+from harness.resume.limits import RetryLimits
+from harness.resume.state_machine import Create, OpenStream, Poll, ResumeMachine, Sleep
 
 PATH = "/v1beta/interactions"
 """Path of the interactions below an httpx client's base_url."""
@@ -28,7 +28,7 @@ def follow(
     interaction_id: str | None = None,
     *,
     create: Mapping[str, Any] | None = None,
-    patience: Patience | None = None,
+    patience: RetryLimits | None = None,
     sleep: Callable[[float], object] | None = None,
     path: str = PATH,
 ) -> Followed:
@@ -38,7 +38,7 @@ def follow(
     `create`, the fields of one to create and stream. `sleep` replaces `time.sleep`; `path` is for httpx clients
     only. Iterating raises `GaveUp` when patience runs out and `Refused` when the service refuses for good.
     """
-    return Followed(client_of(client, path), _journey(interaction_id, create, patience), sleep)
+    return Followed(client_of(client, path), _machine(interaction_id, create, patience), sleep)
 
 
 def follow_async(
@@ -46,7 +46,7 @@ def follow_async(
     interaction_id: str | None = None,
     *,
     create: Mapping[str, Any] | None = None,
-    patience: Patience | None = None,
+    patience: RetryLimits | None = None,
     sleep: Callable[[float], Awaitable[object]] | None = None,
     path: str = PATH,
 ) -> AsyncFollowed:
@@ -55,59 +55,61 @@ def follow_async(
     `client` is a `google.genai.Client` or its `aio`, or an async client of httpx or httpx2. Sleeps with asyncio or
     trio, whichever is running.
     """
-    return AsyncFollowed(async_client_of(client, path), _journey(interaction_id, create, patience), sleep)
+    return AsyncFollowed(async_client_of(client, path), _machine(interaction_id, create, patience), sleep)
 
 
-def _journey(interaction_id: str | None, create: Mapping[str, Any] | None, patience: Patience | None) -> Journey:
+def _machine(
+    interaction_id: str | None, create: Mapping[str, Any] | None, patience: RetryLimits | None
+) -> ResumeMachine:
     if (interaction_id is None) == (create is None):
         raise UsageFault("give either the id of an interaction, or create={…} to make one: exactly one of the two")
     if interaction_id == "":
         raise UsageFault('the id is "": an interaction that is not stored (store=false) cannot be followed')
-    return Journey(patience or Patience(), interaction_id, create)
+    return ResumeMachine(patience or RetryLimits(), interaction_id, create)
 
 
 class _State:
     """What is known of the interaction so far; complete once the iteration has ended."""
 
-    def __init__(self, journey: Journey) -> None:
-        self._journey = journey
+    def __init__(self, machine: ResumeMachine) -> None:
+        self._machine = machine
 
     @property
     def id(self) -> str | None:
         """The interaction's id; None until the response to the create has named it."""
-        return self._journey.interaction_id
+        return self._machine.interaction_id
 
     @property
     def status(self) -> str | None:
         """The last status received."""
-        return self._journey.progress.status
+        return self._machine.progress.status
 
     @property
     def cursor(self) -> str | None:
         """The id of the last event that had one; another process could resume from it."""
-        return self._journey.progress.cursor
+        return self._machine.progress.cursor
 
     @property
     def text(self) -> str:
         """The text of the output so far."""
-        return self._journey.text()
+        return self._machine.text()
 
     @property
     def interaction(self) -> dict[str, Any] | None:
         """The finished interaction with its output steps; None before the end."""
-        return self._journey.interaction()
+        return self._machine.interaction()
 
     @property
     def connections(self) -> int:
         """How many streams were requested; 1 if nothing was dropped."""
-        return self._journey.connections
+        return self._machine.connections
 
 
 class Followed(_State):
     """An iterator of events (decoded JSON objects). To stop early, call `close` or use it in a `with` block."""
 
-    def __init__(self, client: Any, journey: Journey, sleep: Callable[[float], object] | None) -> None:
-        super().__init__(journey)
+    def __init__(self, client: Any, machine: ResumeMachine, sleep: Callable[[float], object] | None) -> None:
+        super().__init__(machine)
         self._client = client
         self._sleep = sleep
         self._events = self._run()
@@ -131,9 +133,9 @@ class Followed(_State):
         self.close()
 
     def _run(self) -> Any:
-        journey = self._journey
-        while not journey.over:
-            move = journey.move()
+        machine = self._machine
+        while not machine.over:
+            move = machine.move()
             if isinstance(move, Sleep):
                 (self._sleep or time.sleep)(move.seconds)
             elif isinstance(move, Poll):
@@ -145,36 +147,38 @@ class Followed(_State):
         try:
             interaction = self._client.get(move.id)
         except Exception as error:
-            return self._journey.failed(as_drop(error))
-        yield from self._journey.polled(interaction)
+            return self._machine.note_failure(as_drop(error))
+        yield from self._machine.take_poll(interaction)
         return None
 
-    def _stream(self, move: Create | Stream) -> Iterator[Event]:
-        journey = self._journey
+    def _stream(self, move: Create | OpenStream) -> Iterator[Event]:
+        machine = self._machine
         try:
             opened = self._client.open(move)
         except Exception as error:
-            return journey.failed(as_drop(error))
+            return machine.note_failure(as_drop(error))
         try:
             chunks = opened.chunks()
-            while not journey.hung_up:
+            while not machine.hung_up:
                 try:
                     data = next(chunks)
                 except StopIteration:
                     break
                 except Exception as error:
-                    return journey.failed(as_drop(error))
-                yield from journey.feed(data)
+                    return machine.note_failure(as_drop(error))
+                yield from machine.feed(data)
         finally:
             opened.close()
-        return journey.ended()
+        return machine.note_end()
 
 
 class AsyncFollowed(_State):
     """An async iterator of events. To stop early, call `aclose` or use it in an `async with` block."""
 
-    def __init__(self, client: Any, journey: Journey, sleep: Callable[[float], Awaitable[object]] | None) -> None:
-        super().__init__(journey)
+    def __init__(
+        self, client: Any, machine: ResumeMachine, sleep: Callable[[float], Awaitable[object]] | None
+    ) -> None:
+        super().__init__(machine)
         self._client = client
         self._sleep = sleep
         self._events = self._run()
@@ -199,9 +203,9 @@ class AsyncFollowed(_State):
         await self.aclose()
 
     async def _run(self) -> Any:
-        journey = self._journey
-        while not journey.over:
-            move = journey.move()
+        machine = self._machine
+        while not machine.over:
+            move = machine.move()
             if isinstance(move, Sleep):
                 await (self._sleep or _sleep)(move.seconds)
                 continue
@@ -214,33 +218,33 @@ class AsyncFollowed(_State):
         try:
             interaction = await self._client.get(move.id)
         except Exception as error:
-            self._journey.failed(as_drop(error))
+            self._machine.note_failure(as_drop(error))
             return
-        for event in self._journey.polled(interaction):
+        for event in self._machine.take_poll(interaction):
             yield event
 
-    async def _stream(self, move: Create | Stream) -> Any:
-        journey = self._journey
+    async def _stream(self, move: Create | OpenStream) -> Any:
+        machine = self._machine
         try:
             opened = await self._client.open(move)
         except Exception as error:
-            journey.failed(as_drop(error))
+            machine.note_failure(as_drop(error))
             return
         try:
             chunks = opened.chunks()
-            while not journey.hung_up:
+            while not machine.hung_up:
                 try:
                     data = await anext(chunks)
                 except StopAsyncIteration:
                     break
                 except Exception as error:
-                    journey.failed(as_drop(error))
+                    machine.note_failure(as_drop(error))
                     return
-                for event in journey.feed(data):
+                for event in machine.feed(data):
                     yield event
         finally:
             await opened.close()
-        journey.ended()
+        machine.note_end()
 
 
 async def _sleep(seconds: float) -> None:

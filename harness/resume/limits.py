@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
+class RetryLimits:
     """Limits in seconds and counts. After a connection that yielded new events, the next follows at once.
 
     failures   consecutive attempts without new events after which streaming, and later polling, is given up
@@ -29,7 +29,7 @@ class Patience:
         for bound in fields(self):
             value = getattr(self, bound.name)
             if not value > 0:
-                raise ValueError(f"Patience({bound.name}={value!r}): every bound is a positive number")
+                raise ValueError(f"RetryLimits({bound.name}={value!r}): every bound is a positive number")
 
     def pause(self, failures: int, asked: float | None = None) -> float:
         """Return the seconds to wait after `failures` in a row, or the seconds `asked` for; at most `longest`."""

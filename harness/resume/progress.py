@@ -84,7 +84,7 @@ class Progress:
         if new:
             self._row.append(mark)
             self._assembler.event(event)
-            self._begun(kind, event.get("index"))
+            self._note_step(kind, event.get("index"))
         elif self._row[self._at] != mark:
             raise Diverged
         if cursor is not None:
@@ -92,7 +92,7 @@ class Progress:
         self._at += 1
         return new
 
-    def _begun(self, kind: str, index: object) -> None:
+    def _note_step(self, kind: str, index: object) -> None:
         if isinstance(index, int):  # a service that departs from the documentation may send anything here
             (self._open.discard if kind == "step.stop" else self._open.add)(index)
 

@@ -1,8 +1,8 @@
 """Decides what to do next, for both the sync and the async loop: stream, poll, sleep or give up.
 
 Layer 3, sans-IO. It takes bytes, responses and drops, and returns the next move. Three rules bound it: a
-connection without new events is a failure; after `Patience.failures` failures in a row the interaction is only
-polled, and after as many failed polls it is given up; all pauses together last at most `Patience.waiting`.
+connection without new events is a failure; after `RetryLimits.failures` failures in a row the interaction is
+only polled, and after as many failed polls it is given up; all pauses together last at most `RetryLimits.waiting`.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import Any, TypeAlias
 from harness.contract import CURRENT, PROTOCOL, is_settled, load
 from harness.contract.data.json_parse import loads
 from harness.contract.data.output import output_steps, steps_text
-from harness.resume.errors import Drop, GaveUp, NotAStream, Refusal, Refused
-from harness.resume.limits import Patience
+from harness.resume.errors import ConnectionLost, ErrorResponse, GaveUp, NotAStream, Refused
+from harness.resume.limits import RetryLimits
 from harness.resume.missing_events import Contradiction, remainder
 from harness.resume.progress import Diverged, Progress
 from harness.wire import Decoder
@@ -35,7 +35,7 @@ class Create:
 
 
 @dataclass(frozen=True, slots=True)
-class Stream:
+class OpenStream:
     """GET it as a stream after `cursor`, or from the start for None."""
 
     id: str
@@ -56,13 +56,15 @@ class Sleep:
     seconds: float
 
 
-Move: TypeAlias = Create | Stream | Poll | Sleep
+ResumeAction: TypeAlias = Create | OpenStream | Poll | Sleep
 
 
-class Journey:
+class ResumeMachine:
     """Follows one interaction to its end."""
 
-    def __init__(self, patience: Patience, interaction_id: str | None, create: Mapping[str, Any] | None) -> None:
+    def __init__(
+        self, patience: RetryLimits, interaction_id: str | None, create: Mapping[str, Any] | None
+    ) -> None:
         self._patience = patience
         self._create = create
         self._id = interaction_id
@@ -86,7 +88,7 @@ class Journey:
         """The id, once it is known."""
         return self._id or self.progress.interaction_id
 
-    def move(self) -> Move:
+    def move(self) -> ResumeAction:
         """Return what to do next. Raises GaveUp."""
         if self._pause:
             return self._sleep()
@@ -97,7 +99,7 @@ class Journey:
             return Poll(found)
         cursor = self.progress.cursor if self._cursors else None
         self._connect(cursor)
-        return Stream(found, cursor)
+        return OpenStream(found, cursor)
 
     # Results of a move
 
@@ -124,19 +126,19 @@ class Journey:
         """Whether to close this connection without reading the rest."""
         return self.over or bool(self._broken)
 
-    def ended(self) -> None:
+    def note_end(self) -> None:
         """Report that the connection ended or was closed; a failure before the completion. Raises GaveUp."""
         if not self.over:
-            self.failed(Drop(self._broken or "the stream ended without interaction.completed"))
+            self.note_failure(ConnectionLost(self._broken or "the stream ended without interaction.completed"))
 
-    def failed(self, drop: Drop) -> None:
+    def note_failure(self, drop: ConnectionLost) -> None:
         """Report that a connection or a poll failed or broke off. Raises GaveUp."""
         if self.interaction_id is None:
             return self._not_created(drop)
         if isinstance(drop, NotAStream):
             self._streams = False
             return None
-        if isinstance(drop, Refusal) and self._refused(drop):
+        if isinstance(drop, ErrorResponse) and self._refused(drop):
             return None
         if self._news:
             self._news = False
@@ -151,7 +153,7 @@ class Journey:
             self._streams, self._failures = False, 0
         return None
 
-    def polled(self, interaction: Mapping[str, Any]) -> Iterator[Event]:
+    def take_poll(self, interaction: Mapping[str, Any]) -> Iterator[Event]:
         """Take the answer to a poll; yield the missing events if the interaction has settled. Raises GaveUp."""
         self._found = True
         self._look = False
@@ -191,7 +193,7 @@ class Journey:
         seconds, self._pause = self._pause, 0.0
         self._waited += seconds
         if self._waited > self._patience.waiting:
-            raise self._gave_up(f"it has not ended after {self._waited:.0f} s of waiting (Patience.waiting)")
+            raise self._gave_up(f"it has not ended after {self._waited:.0f} s of waiting (RetryLimits.waiting)")
         return Sleep(seconds)
 
     def _first(self) -> Create:
@@ -217,7 +219,7 @@ class Journey:
         self._news = self._news or (new and not PROTOCOL.is_error(event))
         return new
 
-    def _refused(self, refusal: Refusal) -> bool:
+    def _refused(self, refusal: ErrorResponse) -> bool:
         """Return whether to switch to another kind of request, not just retry. Raises Refused if neither helps."""
         status = refusal.status
         if status in _HOPELESS or (status == 404 and self._found):
@@ -232,9 +234,9 @@ class Journey:
             self._streams = False
         return True
 
-    def _not_created(self, drop: Drop) -> None:
+    def _not_created(self, drop: ConnectionLost) -> None:
         """Handle a create that failed before its id was known: retry only a clear refusal. Raises GaveUp."""
-        if isinstance(drop, Refusal):
+        if isinstance(drop, ErrorResponse):
             self._failures += 1
             if drop.status not in _NOT_CREATED or self._failures >= self._patience.failures:
                 raise Refused(str(drop), status=drop.status)

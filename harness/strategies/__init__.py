@@ -13,7 +13,7 @@ except ImportError as missing:  # pragma: no cover - a base installation
 
 from harness.strategies.framing import cuts, splits, wire_framings
 from harness.strategies.messages import create_requests, interactions, steps
-from harness.strategies.operations import Operation, histories
+from harness.strategies.operations import ClientCommand, histories
 from harness.strategies.stream import EventStream
 from harness.strategies.streams import event_streams
 
@@ -21,5 +21,5 @@ __all__ = [
     "create_requests", "interactions", "steps",
     "event_streams", "EventStream",
     "wire_framings", "cuts", "splits",
-    "histories", "Operation",
+    "histories", "ClientCommand",
 ]  # fmt: skip

@@ -66,23 +66,23 @@ class Shapes:
 
     def schema(self, pointer: str) -> Schema:
         """The closed schema of a part; a reference at its top is resolved."""
-        return whole({"$ref": f"#/$defs/{pointer}"}, self._definitions)
+        return merge_reference({"$ref": f"#/$defs/{pointer}"}, self._definitions)
 
     def of(self, schema: Schema, name: str = "") -> Strategy:
         """The strategy for a schema; `name` is the field that holds the value."""
         if "$ref" in schema and not schema.get("required"):
             return self.at(pointer_of(schema["$ref"]))
-        schema = whole(schema, self._definitions)
+        schema = merge_reference(schema, self._definitions)
         if "const" in schema:
             return st.just(schema["const"])
         if "enum" in schema:
             return st.sampled_from(schema["enum"])
         for union in ("oneOf", "anyOf"):
             if union in schema:
-                return weighted([(self.weight(branch), self.of(branch, name)) for branch in schema[union]])
-        return self._typed(schema, name)
+                return weighted_choice([(self.weight(branch), self.of(branch, name)) for branch in schema[union]])
+        return self._of_type(schema, name)
 
-    def _typed(self, schema: Schema, name: str) -> Strategy:
+    def _of_type(self, schema: Schema, name: str) -> Strategy:
         kind = schema.get("type", "object")  # a schema that accepts anything gets an object
         if kind == "string":
             return self._text(schema, name)
@@ -130,7 +130,7 @@ class Shapes:
             if pointer in seen:
                 return 0
             seen.add(pointer)
-        schema = whole(schema, self._definitions)
+        schema = merge_reference(schema, self._definitions)
         parts = [*schema.get("oneOf", ()), *schema.get("anyOf", ()), *schema.get("properties", {}).values()]
         parts += [part for key in ("items", "additionalProperties") if isinstance(part := schema.get(key), dict)]
         return 1 + sum(self._seen_below(part, seen) for part in parts)
@@ -154,13 +154,13 @@ def objects(
     return {name: draw(strategy) for name, strategy in members.items() if name in chosen}
 
 
-def weighted(choices: Sequence[tuple[int, Strategy]]) -> Strategy:
+def weighted_choice(choices: Sequence[tuple[int, Strategy]]) -> Strategy:
     """Draw from one of several strategies, in proportion to their weights; shrinks towards the first."""
     sums = list(accumulate(weight for weight, _ in choices))
     return st.integers(0, sums[-1] - 1).flatmap(lambda number: choices[bisect(sums, number)][1])
 
 
-def whole(schema: Schema, definitions: Mapping[str, Schema]) -> Schema:
+def merge_reference(schema: Schema, definitions: Mapping[str, Schema]) -> Schema:
     """A schema merged with the one it refers to; here only `required` and prose occur beside a reference."""
     while "$ref" in schema:
         target: Any = definitions

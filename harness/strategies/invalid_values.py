@@ -18,7 +18,7 @@ from hypothesis.strategies import SearchStrategy
 
 from harness.contract import Contract
 from harness.contract.schema.openness import Schema, close
-from harness.strategies.from_schema import whole
+from harness.strategies.from_schema import merge_reference
 
 Json = dict[str, Any]
 Path = tuple[str | int, ...]
@@ -44,7 +44,7 @@ _OTHERS: dict[str, tuple[Any, ...]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class SchemaPosition:
     """A member of an object or list, with the wrong values it may get and whether it may be dropped."""
 
     path: Path
@@ -60,18 +60,18 @@ class Damage:
         self._root = close(bundle) if closed else bundle
         self._closed = closed
 
-    def places(self, value: Json) -> list[Place]:
+    def places(self, value: Json) -> list[SchemaPosition]:
         """Every place in `value` where a change is certain to be rejected."""
         return [*self._here(self._root, value, ()), *self._walk(self._root, value, ())]
 
-    def _here(self, schema: Schema, value: Json, path: Path) -> Iterator[Place]:
+    def _here(self, schema: Schema, value: Json, path: Path) -> Iterator[SchemaPosition]:
         if self._closed and self._closes(schema):
-            yield Place((*path, STRANGER), (1, "a"), droppable=False)
+            yield SchemaPosition((*path, STRANGER), (1, "a"), droppable=False)
 
     def _closes(self, schema: Schema) -> bool:
         return self.whole(schema).get("additionalProperties") is False
 
-    def _walk(self, schema: Schema, value: Any, path: Path) -> Iterator[Place]:
+    def _walk(self, schema: Schema, value: Any, path: Path) -> Iterator[SchemaPosition]:
         schema = self.branch(schema, value)
         if isinstance(value, dict):
             required = set(schema.get("required", ()))
@@ -80,7 +80,7 @@ class Damage:
                 if part is not None and not schema.get("x-unknown"):
                     inside = (*path, name)
                     if "const" not in part or not path:  # deeper, another branch may accept another constant
-                        yield Place(inside, self._wrong(part), name in required and "const" not in part)
+                        yield SchemaPosition(inside, self._wrong(part), name in required and "const" not in part)
                     yield from self._walk(part, member, inside)
                     if isinstance(member, dict):
                         yield from self._here(self.branch(part, member), member, inside)
@@ -137,7 +137,7 @@ class Damage:
 
     def whole(self, schema: Schema) -> Schema:
         """A schema with its reference resolved."""
-        return whole(schema, self._root["$defs"])
+        return merge_reference(schema, self._root["$defs"])
 
 
 @cache
@@ -145,23 +145,23 @@ def _damage(contract: Contract, name: str, closed: bool) -> Damage:
     return Damage(contract, name, closed=closed)
 
 
-def damaged(
+def damaged_values(
     legal: SearchStrategy[Json], contract: Contract, name: str, *, closed: bool = False
 ) -> SearchStrategy[Json]:
     """Values of `legal`, each broken in one place."""
 
     @st.composite
-    def broken(draw: st.DrawFn) -> Json:
+    def damage(draw: st.DrawFn) -> Json:
         value = draw(legal)
         acts = [act for place in _damage(contract, name, closed).places(value) for act in _acts(place)]
         if not acts:  # only the value as a whole can be broken
             return draw(st.sampled_from(([], "wrong", 7, None)))
         return draw(st.sampled_from(acts))(copy.deepcopy(value))
 
-    return broken()
+    return damage()
 
 
-def _acts(place: Place) -> list[Callable[[Json], Json]]:
+def _acts(place: SchemaPosition) -> list[Callable[[Json], Json]]:
     acts: list[Callable[[Json], Json]] = [_replacing(place.path, wrong) for wrong in place.wrong]
     return [*acts, _dropping(place.path)] if place.droppable else acts
 

@@ -17,8 +17,8 @@ from harness.contract import Contract
 from harness.contract.schema.openness import Schema
 from harness.contract.tables.lifecycle import SETTLED, STATUSES
 from harness.strategies import values
-from harness.strategies.from_schema import Shapes, definitions, objects, weighted
-from harness.strategies.invalid_values import damaged
+from harness.strategies.from_schema import Shapes, definitions, objects, weighted_choice
+from harness.strategies.invalid_values import damaged_values
 from harness.strategies.revision import chosen
 
 Json = dict[str, Any]
@@ -41,7 +41,7 @@ def steps(*, legal: bool = True, contract: Contract | None = None) -> SearchStra
     `legal=False`: a step that the schema `step` rejects.
     """
     contract = chosen(contract)
-    return _step(contract) if legal else damaged(_step(contract), contract, "step")
+    return _step(contract) if legal else damaged_values(_step(contract), contract, "step")
 
 
 def interactions(*, legal: bool = True, contract: Contract | None = None) -> SearchStrategy[Json]:
@@ -50,7 +50,7 @@ def interactions(*, legal: bool = True, contract: Contract | None = None) -> Sea
     `judge_interaction` finds nothing wrong with a legal one; `legal=False`: the schema `interaction` rejects it.
     """
     contract = chosen(contract)
-    return _interaction(contract) if legal else damaged(_interaction(contract), contract, "interaction")
+    return _interaction(contract) if legal else damaged_values(_interaction(contract), contract, "interaction")
 
 
 def create_requests(*, legal: bool = True, contract: Contract | None = None) -> SearchStrategy[Json]:
@@ -62,7 +62,7 @@ def create_requests(*, legal: bool = True, contract: Contract | None = None) -> 
     contract = chosen(contract)
     if legal:
         return _create_request(contract)
-    broken = damaged(_create_request(contract), contract, "requests/create-interaction", closed=True)
+    broken = damaged_values(_create_request(contract), contract, "requests/create-interaction", closed=True)
     return st.one_of(_rule_broken(contract), broken)
 
 
@@ -162,7 +162,7 @@ def timelines(contract: Contract, *, most: int = 3) -> SearchStrategy[list[Json]
         (sum(_weight(contract, end) for end in _ends(tool)), _exchange(contract, tool))
         for tool in table.server_tools
     ]
-    parts = weighted([*alone, *pairs])
+    parts = weighted_choice([*alone, *pairs])
     return st.lists(parts, max_size=most).map(lambda found: [step for part in found for step in part])
 
 
@@ -223,10 +223,12 @@ def _opening(contract: Contract) -> SearchStrategy[list[Json]]:
 
 def _inputs(contract: Contract) -> SearchStrategy[Any]:
     kinds = [pointer_to(content.schema) for content in contract.contents.values()]
-    contents = weighted([(_weight(contract, kind), shapes(contract).at(kind)) for kind in kinds])
+    contents = weighted_choice([(_weight(contract, kind), shapes(contract).at(kind)) for kind in kinds])
     steps = st.builds(lambda first, rest: [*first, *rest], _asking(contract), timelines(contract, most=2))
     texts = values.TEXTS.map(lambda text: text or "Say hi.")
-    return weighted([(1, texts), (1, contents), (1, st.lists(contents, min_size=1, max_size=2)), (3, steps)])
+    return weighted_choice(
+        [(1, texts), (1, contents), (1, st.lists(contents, min_size=1, max_size=2)), (3, steps)]
+    )
 
 
 def _asking(contract: Contract) -> SearchStrategy[list[Json]]:
@@ -274,11 +276,11 @@ def _create_request(draw: st.DrawFn, contract: Contract) -> Json:
 def _settings(draw: st.DrawFn, contract: Contract, body: Json) -> Json:
     """Settings allowed for the model or agent and the mode of a create."""
     names = _MODEL_ONLY if "model" in body else ("agent_config",)
-    return draw(_chosen(contract, (*names, "webhook_config") if body.get("background") else names))
+    return draw(_members(contract, (*names, "webhook_config") if body.get("background") else names))
 
 
 @cache
-def _chosen(contract: Contract, names: tuple[str, ...]) -> SearchStrategy[Json]:
+def _members(contract: Contract, names: tuple[str, ...]) -> SearchStrategy[Json]:
     fields = _fields(contract)
     return shapes(contract).members({name: fields[name] for name in names}, most=2)
 

@@ -14,7 +14,7 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from harness.outcome.words import counted, shortened
+from harness.outcome.words import format_count, shorten
 
 CREATE_MODES = (
     "plain", "stream", "background", "background-stream", "unstored", "unstored-stream", "tools", "tools-stream",
@@ -51,7 +51,7 @@ ON_READERS = frozenset({"read", "drop", "resume", "finish"})
 
 
 @dataclass(frozen=True, slots=True)
-class Operation:
+class ClientCommand:
     """One thing a client does.
 
     `subject` is the number of the interaction (or of the reader), modulo how many there are. `count` is the number
@@ -80,13 +80,13 @@ class Operation:
         if self.kind != "create" and self.mode not in ("unknown", "orphan"):
             words.append(f"{'reader ' if self.kind in ON_READERS else '#'}{self.subject}")
         if self.count:
-            words.append(counted(self.count, "event"))
+            words.append(format_count(self.count, "event"))
         if self.body:
-            words.append(shortened(json.dumps(self.body, ensure_ascii=False), _SHOWN))
+            words.append(shorten(json.dumps(self.body, ensure_ascii=False), _SHOWN))
         return " ".join(words)
 
 
-def operations(*, interactions: int = 3, legal_only: bool = False) -> SearchStrategy[Operation]:
+def operations(*, interactions: int = 3, legal_only: bool = False) -> SearchStrategy[ClientCommand]:
     """One operation on one of `interactions` interactions."""
     subjects = st.integers(0, max(0, interactions - 1))
     choices = []
@@ -94,7 +94,7 @@ def operations(*, interactions: int = 3, legal_only: bool = False) -> SearchStra
         kept = [mode for mode in modes if not legal_only or mode not in _ILLEGAL]
         counts = st.integers(1, 12) if kind in ("read", "open", "resume") else st.just(0)
         subject = st.just(0) if kind == "create" else subjects
-        choices.append(st.builds(Operation, st.just(kind), subject, st.sampled_from(kept), counts))
+        choices.append(st.builds(ClientCommand, st.just(kind), subject, st.sampled_from(kept), counts))
     return st.one_of(choices)
 
 
@@ -103,7 +103,7 @@ _ILLEGAL = frozenset({*ILLEGAL_MODES, "unknown", "foreign", "wrong-id", "orphan"
 
 def histories(
     *, steps: int = 20, interactions: int = 3, legal_only: bool = False
-) -> SearchStrategy[list[Operation]]:
+) -> SearchStrategy[list[ClientCommand]]:
     """Histories of up to `steps` operations on up to `interactions` interactions; the first one is a create.
 
     `legal_only`: leave out operations that are illegal whatever happened before. Whether the others are legal
@@ -111,6 +111,6 @@ def histories(
     """
     if steps < 1:
         raise ValueError(f"steps={steps!r} must be at least 1: a history begins with a create")
-    first = st.builds(Operation, st.just("create"), st.just(0), st.sampled_from(CREATE_MODES))
+    first = st.builds(ClientCommand, st.just("create"), st.just(0), st.sampled_from(CREATE_MODES))
     rest = st.lists(operations(interactions=interactions, legal_only=legal_only), max_size=steps - 1)
     return st.builds(lambda begin, others: [begin, *others], first, rest)

@@ -71,7 +71,7 @@ def _created_settled(draw: st.DrawFn, events: Events) -> Events:
 
 
 @_breaks("stream.id-constant")
-def _renamed(draw: st.DrawFn, events: Events) -> Events:
+def _change_id(draw: st.DrawFn, events: Events) -> Events:
     events[0]["interaction"] = {**events[0]["interaction"], "id": "v1_one"}
     events[-1]["interaction"] = {**events[-1]["interaction"], "id": "v1_other"}
     return events
@@ -105,7 +105,7 @@ def _index_again(draw: st.DrawFn, events: Events) -> Events:
 
 
 @_breaks("stream.no-interleave")
-def _interleaved(draw: st.DrawFn, events: Events) -> Events:
+def _interleave(draw: st.DrawFn, events: Events) -> Events:
     stop = _at(events, "step.stop")
     steps = [event["index"] for event in events if "index" in event]
     other = {"index": max(steps) + 1, "step": {"type": "thought"}, "event_type": "step.start"}
@@ -203,7 +203,7 @@ def _not_json(draw: st.DrawFn, events: Events) -> Events:
 
 
 @_breaks("stream.event-type")
-def _untyped(draw: st.DrawFn, events: Events) -> Events:
+def _drop_type(draw: st.DrawFn, events: Events) -> Events:
     at = draw(st.integers(1, len(events) - 2))
     del events[at]["event_type"]
     return events

@@ -41,11 +41,11 @@ def event_streams(
     choice = st.booleans() if background is None else st.just(background)
     contract = chosen(contract)
     streams = choice.flatmap(lambda in_background: _legal(contract, in_background))
-    return streams if legal else _broken(contract, background)
+    return streams if legal else _broken_stream(contract, background)
 
 
 @st.composite
-def _broken(draw: st.DrawFn, contract: Contract, background: bool | None) -> EventStream:
+def _broken_stream(draw: st.DrawFn, contract: Contract, background: bool | None) -> EventStream:
     rule = draw(st.sampled_from(sorted(BREAKAGES)))
     in_background = draw(st.booleans()) if background is None else background
     breakage = BREAKAGES[rule]
@@ -70,9 +70,9 @@ def _legal(
             events.append({"event_type": "error"})  # recordings show such errors as a kind of keepalive
     events.append(_ending(draw, contract, identity, plain))
     if not plain:
-        events = [_dressed(draw, contract, event) for event in events]
+        events = [_with_metadata(draw, contract, event) for event in events]
     policy = draw(st.sampled_from(POLICIES[1:3] if background else POLICIES))
-    return EventStream(events=tuple(_numbered(draw, events, policy)), background=background)
+    return EventStream(events=tuple(_with_ids(draw, events, policy)), background=background)
 
 
 def _opening(draw: st.DrawFn, contract: Contract, identity: str, background: bool) -> list[Json]:
@@ -86,7 +86,7 @@ def _opening(draw: st.DrawFn, contract: Contract, identity: str, background: boo
     return [created, {**update, **draw(objects(extras))}]
 
 
-def _dressed(draw: st.DrawFn, contract: Contract, event: Json) -> Json:
+def _with_metadata(draw: st.DrawFn, contract: Contract, event: Json) -> Json:
     """The event, occasionally with the metadata that some services attach."""
     return {**event, "metadata": draw(shapes(contract).at("stream-metadata"))} if draw(_RARELY) else event
 
@@ -140,7 +140,7 @@ def _deltas_of(contract: Contract, kind: str) -> SearchStrategy[list[Json]]:
 
 def _two_texts(index: int) -> list[Json]:
     deltas = [{"type": "text", "text": text} for text in ("one ", "two")]
-    return _framed(index, {"type": "model_output"}, deltas)
+    return _frame_step(index, {"type": "model_output"}, deltas)
 
 
 def _step(draw: st.DrawFn, contract: Contract, index: int, kind: StepType) -> list[Json]:
@@ -155,7 +155,7 @@ def _step(draw: st.DrawFn, contract: Contract, index: int, kind: StepType) -> li
         deltas = [_arguments(draw, contract, texts[0], part) for part in draw(_argument_parts())]
     else:
         deltas = draw(_deltas_of(contract, kind.name))
-    events = _framed(index, shell, deltas)
+    events = _frame_step(index, shell, deltas)
     extras = draw(_stop_fields(contract)) if draw(_RARELY) else {}
     return [*events[:-1], {**events[-1], **extras}]
 
@@ -169,7 +169,7 @@ def _one_of(contract: Contract, names: list[str]) -> SearchStrategy[Json]:
     return st.one_of([_delta(contract, name) for name in names])
 
 
-def _framed(index: int, shell: Json, deltas: list[Json]) -> list[Json]:
+def _frame_step(index: int, shell: Json, deltas: list[Json]) -> list[Json]:
     grown = [{"index": index, "delta": delta, "event_type": "step.delta"} for delta in deltas]
     start = {"index": index, "step": shell, "event_type": "step.start"}
     return [start, *grown, {"index": index, "event_type": "step.stop"}]
@@ -205,7 +205,7 @@ def _argument_parts(draw: st.DrawFn) -> list[str]:
 # --- cursors
 
 
-def _numbered(draw: st.DrawFn, events: list[Json], policy: str) -> list[Json]:
+def _with_ids(draw: st.DrawFn, events: list[Json], policy: str) -> list[Json]:
     """Add event ids to the events by one of `POLICIES`; no id repeats."""
     numbered = []
     for number, event in enumerate(events):

@@ -24,7 +24,7 @@ from harness.report.run_state import RunState
 from harness.wire.mask import Mask
 
 
-def selected(profiles: str | None, level: str | None) -> tuple[Check, ...]:
+def select_checks(profiles: str | None, level: str | None) -> tuple[Check, ...]:
     """Select checks by comma-separated profiles (None: all) and by lowest level. Raises UsageFault."""
     names = tuple(name.strip() for name in (profiles or "").split(",") if name.strip())
     weakest = (level or "MAY").upper()
@@ -71,11 +71,11 @@ class Judge:
                 self._results[event.result.id] = event.result
         return self._results[check.id]
 
-    def shown(self, text: str) -> str:
+    def mask_text(self, text: str) -> str:
         """Return the text without the secrets of the target."""
         return self._mask.text(text)
 
-    def explained(self, result: Result) -> str:
+    def explain(self, result: Result) -> str:
         """Format the requirement, source, findings, exchange and curl lines."""
         return explain(result, self._state)
 

@@ -15,7 +15,7 @@ import pytest
 
 from harness.kit.check import Check
 from harness.outcome import Exit, TargetFault, UsageFault, Verdict
-from harness.suite.judging import Judge, baseline_of, selected
+from harness.suite.judging import Judge, baseline_of, select_checks
 
 _SKIPPED = frozenset({Verdict.UNTESTABLE, Verdict.NOT_APPLICABLE, Verdict.EXCLUDED, Verdict.NOT_RUN})
 _REMARKS = "interactions_remark"
@@ -31,7 +31,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         )
         return
     try:
-        checks = selected(config.getoption("--interactions-profile"), config.getoption("--interactions-level"))
+        checks = select_checks(
+            config.getoption("--interactions-profile"), config.getoption("--interactions-level")
+        )
         known = baseline_of(config.getoption("--interactions-baseline"))
     except UsageFault as fault:
         _leave(fault)
@@ -86,14 +88,14 @@ def test_conforms(check: Check, interactions_judge: Judge, record_property: Call
     try:
         result = interactions_judge.result(check)
     except (TargetFault, UsageFault) as fault:
-        _leave(fault, interactions_judge.shown)
-    told, reason = result.verdict, interactions_judge.shown(result.observation.reason)
+        _leave(fault, interactions_judge.mask_text)
+    told, reason = result.verdict, interactions_judge.mask_text(result.observation.reason)
     if result.unjudged:
         pytest.fail(f"not judged, because there was no answer: {reason}", pytrace=False)
     if told in _SKIPPED:
         pytest.skip(reason or str(told))
     if told is Verdict.WARN:
         messages = "; ".join(finding.message for finding in result.observation.findings[:1])
-        record_property(_REMARKS, f"{check.id}: {interactions_judge.shown(messages)}")
+        record_property(_REMARKS, f"{check.id}: {interactions_judge.mask_text(messages)}")
     if told in (Verdict.FAIL, Verdict.XFAIL, Verdict.ERROR):
-        pytest.fail(interactions_judge.explained(result), pytrace=False)
+        pytest.fail(interactions_judge.explain(result), pytrace=False)

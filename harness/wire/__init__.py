@@ -2,7 +2,7 @@
 
 from harness.wire.clock import TICK, Clock, LogicalClock
 from harness.wire.driver import Driver, LiveStream
-from harness.wire.exchange import KEPT_BYTES, Arrivals, Exchange, Recorder
+from harness.wire.exchange import KEPT_BYTES, Arrivals, Exchange, ExchangeBuilder
 from harness.wire.frame import CutFrame, Frame
 from harness.wire.message import (
     Body,
@@ -24,7 +24,7 @@ __all__ = [
     "Request", "Response", "Headers", "Body", "PieceBody", "Service",
     "Framing", "Chunked", "Length", "UntilClose",
     "Piece", "Chunk", "Pause", "Ending", "COMPLETE", "By", "How", "At",
-    "Exchange", "Recorder", "Arrivals", "KEPT_BYTES",
+    "Exchange", "ExchangeBuilder", "Arrivals", "KEPT_BYTES",
     "Clock", "LogicalClock", "TICK",
     "Frame", "CutFrame", "Decoder", "encode",
     "Driver", "LiveStream",

@@ -57,7 +57,7 @@ class Inflater:
         return b"".join(parts)
 
 
-def undone(coding: str, body: bytes, sizes: Iterable[int]) -> Iterator[bytes]:
+def decode_pieces(coding: str, body: bytes, sizes: Iterable[int]) -> Iterator[bytes]:
     """Decode a body piece by piece, by the sizes of its pieces.
 
     Raises ValueError for a broken coding and for a decompression bomb.

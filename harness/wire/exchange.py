@@ -68,7 +68,7 @@ class Exchange:
         return self.status is not None and 200 <= self.status < 300
 
 
-class Recorder:
+class ExchangeBuilder:
     """Builds an `Exchange` while pieces pass; buffers nothing beyond `KEPT_BYTES` and `KEPT_PIECES`.
 
     If `most` is given, it replaces both bounds: that many bytes of the body are kept, and the arrivals of all

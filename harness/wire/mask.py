@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from harness.wire.message import Request
-from harness.wire.secret_forms import cores, spellings, unescaped
+from harness.wire.secret_forms import cores, spellings, unescape
 from harness.wire.secret_patterns import (
     CREDENTIALS,
     SECRET_PARAMETERS,
@@ -23,7 +23,7 @@ from harness.wire.secret_patterns import (
     plain_name,
     sightings,
 )
-from harness.wire.tokens import encoded, paired, seems_json, tokens
+from harness.wire.tokens import encode_literal, pair_up, seems_json, tokens
 
 HIDDEN = "***"
 
@@ -78,8 +78,8 @@ class Mask:
             text = self._without_values(text, self._above(request))
         text = _MEMBER.sub(self._member, text)
         if request is not None and request.headers.media_type() == _FORM and not seems_json(text):
-            return self._shown(f"&{text}")[1:]
-        return self._shown(text)
+            return self._mask_plain(f"&{text}")[1:]
+        return self._mask_plain(text)
 
     def _plain(self, text: str) -> str:
         """Hide the known secrets, also those inside which the text was cut."""
@@ -88,16 +88,16 @@ class Mask:
         text = self._begun.hidden_in(self._known.sub(HIDDEN, text))
         return self._ended.hidden_in(text[::-1])[::-1] if self._ended else text
 
-    def _shown(self, text: str) -> str:
+    def _mask_plain(self, text: str) -> str:
         return _without_sightings(_PARAMETER.sub(self._parameter, text))
 
     def _word(self, found: re.Match[str]) -> str:
         """Unescape a word and hide the secret in it if there is one; otherwise leave the word as it is."""
         word = found[0]
-        plain = unescaped(word) if "\\" in word or "%" in word else word
+        plain = unescape(word) if "\\" in word or "%" in word else word
         if plain == word:
             return word
-        masked = self._shown(self._plain(plain))
+        masked = self._mask_plain(self._plain(plain))
         return word if masked == plain else masked
 
     def _parameter(self, found: re.Match[str]) -> str:
@@ -141,9 +141,9 @@ class Mask:
     def _without_values(self, text: str, above: tuple[str, ...]) -> str:
         """Hide the strings of a JSON text, which may be cut, whose place holds a secret."""
         parts, at = [], 0
-        for token in paired(tokens(text, above), self._fields.covers):
+        for token in pair_up(tokens(text, above), self._fields.covers):
             if token.is_string and not token.is_name and self._fields.covers(token.path):
-                parts += [text[at : token.start], encoded(HIDDEN, "", closed=token.closed)]
+                parts += [text[at : token.start], encode_literal(HIDDEN, "", closed=token.closed)]
                 at = token.end
         return "".join((*parts, text[at:]))
 

@@ -45,7 +45,7 @@ def cores(secret: str) -> Iterator[str]:
                 yield core
 
 
-def unescaped(text: str) -> str:
+def unescape(text: str) -> str:
     """Decode the JSON and URL escapes in a text that may hide printable ASCII characters."""
     text = _SLASH.sub("/", _JSON_ESCAPE.sub(lambda escape: chr(int(escape[1], 16)), text))
     return unquote(text) if "%" in text else text

@@ -72,7 +72,7 @@ def tokens(text: str, above: Iterable[str] = ()) -> Iterator[Token]:
             yield Token(start, end, text[start:end], _place(path, name), False, False, True)
 
 
-def paired(found: Iterable[Token], is_secret: Callable[[tuple[str, ...]], bool]) -> Iterator[Token]:
+def pair_up(found: Iterable[Token], is_secret: Callable[[tuple[str, ...]], bool]) -> Iterator[Token]:
     """Yield tokens, reading `{"name": "x", "value": "y"}` as a member `x` with value `y` if that is a secret."""
     names: dict[tuple[str, ...], str] = {}
     for token in found:
@@ -103,10 +103,10 @@ def _value(text: str, start: int, end: int, closed: bool) -> str:
     """The value of the string literal in `text[start:end]`, copied only once if nothing in it is escaped."""
     if closed and text.find("\\", start, end) < 0:
         return text[start + 1 : end - 1]
-    return decoded(text[start:end], closed=closed)
+    return decode_literal(text[start:end], closed=closed)
 
 
-def decoded(word: str, *, closed: bool = True) -> str:
+def decode_literal(word: str, *, closed: bool = True) -> str:
     """The value of a JSON string literal; if it was cut, the part that is there."""
     inner = word[1:-1] if closed else _without_half_escape(word[1:])
     if "\\" not in inner:
@@ -124,7 +124,7 @@ def _without_half_escape(text: str) -> str:
     return text[:end] if _HALF_ESCAPE.fullmatch(text, end) else text
 
 
-def encoded(value: str, like: str, *, closed: bool = True) -> str:
+def encode_literal(value: str, like: str, *, closed: bool = True) -> str:
     """The literal of `value`; in ASCII if `like`, the literal that it replaces, is."""
     literal = json.dumps(value, ensure_ascii=like.isascii())
     return literal if closed else literal[:-1]

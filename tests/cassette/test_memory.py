@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 
 from harness.cassette import CassetteError, CassetteFile, Recording, load
 from harness.cassette.format import byte_edits, yaml_scalars
-from harness.cassette.format.byte_edits import TextEdit, placed, text_of, windows_of
-from harness.cassette.format.framing import Edit, apply, pieces_of
-from harness.cassette.redaction.placeholders import Vault
+from harness.cassette.format.byte_edits import TextEdit, text_of, to_byte_edits, windows_of
+from harness.cassette.format.framing import ByteEdit, apply, pieces_of
+from harness.cassette.redaction.placeholders import PlaceholderTable
 from harness.cassette.redaction.redactor import Redactor
 from harness.cassette.redaction.text_secrets import TextReader
 from harness.cassette.replay import matching
@@ -145,21 +145,21 @@ def test_places_in_any_order(data: bytes, draw: st.DataObject) -> None:
     spots = draw.draw(st.lists(st.integers(0, len(text)), max_size=6))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(byte_edits, "WINDOW", 3)
-        found = list(placed(5, text, [TextEdit(at, at, "é", "kind") for at in spots]))
+        found = list(to_byte_edits(5, text, [TextEdit(at, at, "é", "kind") for at in spots]))
     starts = [5 + len(text[:at].encode("utf-8", "surrogateescape")) for at in spots]
-    assert [item.edit for item in found] == [Edit(start, start, "é".encode()) for start in starts]
+    assert [item.edit for item in found] == [ByteEdit(start, start, "é".encode()) for start in starts]
 
 
 def test_edits() -> None:
     """Edits produce a new body, and without edits the body is unchanged."""
-    assert apply(b"abcdef", [Edit(0, 1, b"xx"), Edit(3, 3, b"-"), Edit(5, 6, b"")]) == b"xxbc-de"
+    assert apply(b"abcdef", [ByteEdit(0, 1, b"xx"), ByteEdit(3, 3, b"-"), ByteEdit(5, 6, b"")]) == b"xxbc-de"
     assert apply(b"abc", []) == b"abc"
 
 
 @given(st.lists(st.integers(1, 30), max_size=6))
 def test_names_across_windows(cuts: list[int]) -> None:
     """A secret's name is found wherever the text is cut, even with long runs of dashes in it."""
-    reader, text = TextReader(PROTOCOL, Vault()), 'x "P-a_s-----S__w-ord": "İ"'
+    reader, text = TextReader(PROTOCOL, PlaceholderTable()), 'x "P-a_s-----S__w-ord": "İ"'
     parts = [text[start:end] for start, end in zip([0, *sorted(cuts)], [*sorted(cuts), None], strict=True)]
     assert reader.any_names_secrets(parts)
     assert not reader.any_names_secrets([part.replace("w", "q") for part in parts])
@@ -176,11 +176,11 @@ def test_a_fragment_that_is_not_one_literal() -> None:
 def test_long_scalars_are_compared_and_shown_as_ever(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Long requests that differ only after 65,536 characters do not match, and the miss is worded as ever."""
 
-    def difference() -> matching.Difference | None:
+    def difference() -> matching.RequestDifference | None:
         bodies = [text.encode("utf-8", "surrogateescape") + end for end in (b"", b"", b"b")]
         one, same, other = (Canon(PROTOCOL).of(recording(b"", "text/plain", body).request) for body in bodies)
         assert one == same
-        return matching.difference(one, other, matching.Ids(PROTOCOL), {})
+        return matching.difference(one, other, matching.IdMapping(PROTOCOL), {})
 
     shortened = difference()
     monkeypatch.setattr(matching, "_LONG", 1 << 60)

@@ -23,11 +23,11 @@ from harness.wire import (
     Driver,
     Ending,
     Exchange,
+    ExchangeBuilder,
     Framing,
     Headers,
     How,
     Length,
-    Recorder,
     Request,
 )
 
@@ -115,7 +115,7 @@ def answer(
 ) -> Exchange:
     """A finished exchange; `status=None` is a connection that died before the response head."""
     request = Request(method, target, Headers((request_headers or {}).items()), _bytes(sent))
-    recorder = Recorder(request)
+    recorder = ExchangeBuilder(request)
     if status is None:
         return judged(recorder.finish(Ending(By.SERVER, How.RST), 0.1))
     data = _bytes(body)

@@ -8,7 +8,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from harness.outcome.words import counted
+from harness.outcome.words import format_count
 from harness.resources import folder
 from tests.cli.conftest import Harness
 from tests.engine import toys
@@ -45,7 +45,7 @@ def test_list(words: list[str], ids: list[str], harness: Harness) -> None:
     """Globs, profile and level narrow the list; the last line counts what is listed."""
     lines = harness("list", *words).out.splitlines()
     assert [line.split()[0] for line in lines[:-1]] == ids
-    assert lines[-1] == counted(len(ids), "check")
+    assert lines[-1] == format_count(len(ids), "check")
 
 
 @pytest.mark.usefixtures("toy_catalogue")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.cli.child_command import Running
+from harness.cli.child_command import ChildCommand
 from tests.transport.peers import until
 
 ROOT = Path(__file__).parents[2]
@@ -74,11 +74,11 @@ def test_a_hang_up_that_is_ignored_stays_so() -> None:
 def test_a_command_that_does_not_listen_is_killed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A command that ignores SIGTERM is killed after a time."""
     monkeypatch.setattr("harness.cli.child_command.PATIENCE", 0.1)
-    running, up = Running(), tmp_path / "up"
+    running, up = ChildCommand(), tmp_path / "up"
 
     def tell() -> None:
         until(up.exists)
-        running.heed(signal.SIGTERM)
+        running.handle_signal(signal.SIGTERM)
 
     teller = threading.Thread(target=tell)
     teller.start()
@@ -89,8 +89,8 @@ def test_a_command_that_does_not_listen_is_killed(monkeypatch: pytest.MonkeyPatc
 
 def test_a_signal_before_the_command_keeps_it_from_starting() -> None:
     """If the signal comes before the command was started, the command is not started."""
-    running = Running()
-    running.heed(signal.SIGTERM)
+    running = ChildCommand()
+    running.handle_signal(signal.SIGTERM)
     assert running.run(["/nowhere"], {}) == 128 + signal.SIGTERM
     with pytest.raises(KeyboardInterrupt):
-        Running().heed(signal.SIGINT)
+        ChildCommand().handle_signal(signal.SIGINT)

@@ -22,7 +22,7 @@ from harness.engine.targets import EMULATOR, PRIMARY_KEY, embedded_settings
 from harness.report.formats import FORMATS
 from harness.resources import folder
 from harness.transport.proxy.threaded_server import WaitingServer
-from harness.transport.proxy.upstream import Upstream
+from harness.transport.proxy.upstream import UpstreamServer
 from harness.transport.server.server_thread import InThread
 from tests.benches.client.clients import ONE_SHOT, program
 from tests.cli.commands.test_verify import EVENTS, recording
@@ -49,7 +49,7 @@ def gateway(stack: ExitStack) -> list[str]:
     """A gateway that repeats a create whose answer is lost."""
     port = free_port()
     kind = GATEWAY_MUTANTS["once.lost"].gateway
-    server = WaitingServer(kind(Upstream(f"http://127.0.0.1:{port}")), port=free_port())
+    server = WaitingServer(kind(UpstreamServer(f"http://127.0.0.1:{port}")), port=free_port())
     stack.enter_context(InThread(server))
     words = ["--upstream-port", str(port), "--watch", "0", "--patience", "1"]
     return [server.url, *words, "--only", "gw.once", "--only", "gw.status"]

@@ -6,7 +6,7 @@ import contextlib
 
 import pytest
 
-from harness.cli.serving import stand
+from harness.cli.serving import serve_until_done
 from harness.outcome import UsageFault
 
 
@@ -18,7 +18,7 @@ def test_as_many_connections_as_the_system_allows() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (low, hard))
     try:
         with pytest.raises(UsageFault, match="cannot run"):
-            stand(contextlib.nullcontext(), lambda: None, ["/nowhere/to/be/found"], dict)
+            serve_until_done(contextlib.nullcontext(), lambda: None, ["/nowhere/to/be/found"], dict)
         assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] > low
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

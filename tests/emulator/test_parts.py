@@ -13,7 +13,7 @@ from harness.contract import load
 from harness.emulator.http.hints import FIELDS, camel_case, unknown_field
 from harness.emulator.http.routing import route
 from harness.emulator.values import media
-from harness.emulator.values.ids import Ids
+from harness.emulator.values.ids import IdSequence
 from harness.emulator.values.samples import sample
 from harness.emulator.values.signatures import altered, sign
 from harness.emulator.values.suggestions import snake, suggestion
@@ -133,7 +133,7 @@ def test_foreign_signatures_are_not_judged(foreign):
 
 def test_ids_do_not_repeat_and_follow_the_seed():
     """A hundred thousand numbers are all different; the same seed repeats them, another seed gives others."""
-    first, again, other = Ids(1), Ids(1), Ids(2)
+    first, again, other = IdSequence(1), IdSequence(1), IdSequence(2)
     numbers = [first.number() for _ in range(100_000)]
     assert len(set(numbers)) == len(numbers)
     assert [again.number() for _ in range(100)] == numbers[:100]
@@ -142,7 +142,7 @@ def test_ids_do_not_repeat_and_follow_the_seed():
 
 def test_environments_have_32_hex_digits():
     """An environment id has the form of every documented sample: 32 hex digits."""
-    name = Ids(0).named("environment")
+    name = IdSequence(0).make_id("environment")
     assert len(name) == 32
     assert set(name) <= set("0123456789abcdef")
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from harness.checks import Check, Exercise
-from harness.checks.vocabulary.background_runs import whole
+from harness.checks.vocabulary.background_runs import read_whole_stream
 from harness.contract.requests import Target
 from harness.emulator import Emulator
 from harness.emulator.mutants import MUTANTS
@@ -24,7 +24,7 @@ from harness.kit.actions import STOPPED, Steps
 from harness.kit.check import exercise as an_exercise
 from harness.outcome import Finding, Observation, Outcome, Unmet
 from harness.transport import ServiceDriver
-from harness.transport.client.live_stream import Stream
+from harness.transport.client.live_stream import LiveStreamReader
 from harness.wire import By, Exchange, Request, Response
 from tests.contract.exchanges import ROOT
 from tests.contract.exchanges import exchange as made
@@ -66,11 +66,11 @@ def test_open_streams_are_hung_up_and_noted() -> None:
 def test_a_stream_whose_reading_is_interrupted_is_hung_up_and_noted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C while a stream is read closes the stream, and what it created is in the ledger."""
 
-    def interrupted(stream: Stream) -> Exchange:
+    def interrupted(stream: LiveStreamReader) -> Exchange:
         stream.read(1)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Stream, "finish", interrupted)
+    monkeypatch.setattr(LiveStreamReader, "finish", interrupted)
     ledger = Ledger()
     with pytest.raises(KeyboardInterrupt):
         play(streamed, Target(key="any"), ServiceDriver(Emulator()), ledger)
@@ -80,7 +80,7 @@ def test_a_stream_whose_reading_is_interrupted_is_hung_up_and_noted(monkeypatch:
 @an_exercise(requests=1, interactions=1)
 def streamed(t: Target) -> Steps:
     """An exercise that reads a stream to its end."""
-    return {"streamed": (yield from whole(t.create(input="hi", stream=True)))}
+    return {"streamed": (yield from read_whole_stream(t.create(input="hi", stream=True)))}
 
 
 def test_an_exercise_that_returns_nothing_is_our_error() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.checks import Check, exercise, stopped
+from harness.checks import Check, exercise, stop_exercise
 from harness.checks.capabilities import new_registry
 from harness.outcome import Because, Finding, HarnessFault, Observation, Outcome, Severity, Unmet, Where
 
@@ -68,7 +68,7 @@ def test_an_unmet_judge_is_untestable_unless_something_was_broken(before, outcom
 
 def test_a_stopped_exercise_is_still_judged_by_what_it_has():
     """After an exercise stops early, checks whose exchanges exist are judged; the others are untestable."""
-    seen = stopped({"created": 1}, "the create brought no id")
+    seen = stop_exercise({"created": 1}, "the create brought no id")
     assert check_of(lambda created: []).observe(seen).outcome is Outcome.MET
     assert check_of(lambda created, got: []).observe(seen) == Observation.untestable("the create brought no id")
 

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import pytest
 
-from harness.outcome.words import counted, measured, shortened
+from harness.outcome.words import format_count, shorten, shorten_with_length
 
 
 @pytest.mark.parametrize(("text", "told"), [("", ""), ("12345", "12345"), ("123456", "1234…")])
 def test_a_text_is_cut_to_what_is_shown(text: str, told: str) -> None:
     """A shortened text, including its ellipsis, is never longer than the limit."""
-    assert shortened(text, 5) == told
+    assert shorten(text, 5) == told
 
 
 def test_a_text_that_is_compared_tells_how_long_it_is() -> None:
     """A shortened text states its full length, since two texts may differ after the part that is shown."""
-    assert [measured("12345", 5), measured("123456", 5)] == ["12345", "12345… (6 characters)"]
+    assert [shorten_with_length("12345", 5), shorten_with_length("123456", 5)] == [
+        "12345",
+        "12345… (6 characters)",
+    ]
 
 
 def test_numbers_and_nouns_agree() -> None:
     """A count uses the singular or plural of its noun, and the plural can be given."""
-    assert [counted(number, "event") for number in (0, 1, 2)] == ["0 events", "1 event", "2 events"]
-    assert [counted(number, "reply", "replies") for number in (1, 2)] == ["1 reply", "2 replies"]
+    assert [format_count(number, "event") for number in (0, 1, 2)] == ["0 events", "1 event", "2 events"]
+    assert [format_count(number, "reply", "replies") for number in (1, 2)] == ["1 reply", "2 replies"]

@@ -18,7 +18,14 @@ import anyio
 import httpx
 import pytest
 
-from harness.plugin import Environment, InteractionsEmulator, OutsideConnection, Session, loopback_only, no_sleep
+from harness.plugin import (
+    EnvironmentVariables,
+    InteractionsEmulator,
+    OutsideConnection,
+    SessionServer,
+    loopback_only,
+    no_sleep,
+)
 from tests.plugin.toys import run
 
 FROM_IMPORT = time.sleep
@@ -159,7 +166,7 @@ def test_environment_is_left_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GOOGLE_GEMINI_BASE_URL", "http://mine.test")
     monkeypatch.setenv("GOOGLE_API_KEY", "mine")
     monkeypatch.delenv("GEMINI_API_KEY", raising=False)
-    environment = Environment()
+    environment = EnvironmentVariables()
     environment.install()
     assert os.environ["GOOGLE_GEMINI_BASE_URL"] == environment.url
     assert "GEMINI_API_KEY" not in os.environ
@@ -171,9 +178,9 @@ def test_environment_is_left_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_nobody_else_gets_the_port() -> None:
     """The port is reserved from the start of a session to its end, even before a server listens."""
-    environment = Environment(())
+    environment = EnvironmentVariables(())
     environment.install()
-    session = Session(environment)
+    session = SessionServer(environment)
     port = environment.port
     try:
         assert taken(port)
@@ -200,7 +207,7 @@ def taken(port: int) -> bool:
 def test_environment_of_a_child_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """A process that inherits our variables (a worker of xdist) knows their original values."""
     monkeypatch.delenv("GOOGLE_GEMINI_BASE_URL", raising=False)
-    outer, inner = Environment(), Environment()
+    outer, inner = EnvironmentVariables(), EnvironmentVariables()
     outer.install()
     inner.install()
     assert os.environ["GOOGLE_GEMINI_BASE_URL"] == inner.url != outer.url

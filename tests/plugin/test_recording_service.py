@@ -13,8 +13,8 @@ import httpx
 import pytest
 
 from harness.cassette import load
-from harness.plugin import CassetteFixture, Environment, Session
-from harness.plugin.cassette_fixture import Wanted, opened
+from harness.plugin import CassetteFixture, EnvironmentVariables, SessionServer
+from harness.plugin.cassette_fixture import Wanted, open_cassette
 from harness.transport.proxy.threaded_server import WaitingServer
 from harness.transport.server.server_thread import InThread
 from harness.wire import COMPLETE, Chunk, Chunked, Headers, Pause, Piece, PieceBody, Request, Response
@@ -66,11 +66,14 @@ def slow() -> Iterator[tuple[Slow, str]]:
 @contextmanager
 def recording(path: Path, url: str) -> Iterator[CassetteFixture]:
     """A cassette that records `url`, on the socket of a session."""
-    environment = Environment(())
+    environment = EnvironmentVariables(())
     environment.install()
-    session = Session(environment)
+    session = SessionServer(environment)
     try:
-        with opened(Wanted(path=path, record_mode="once", upstream=url)) as cassette, cassette.open(session):
+        with (
+            open_cassette(Wanted(path=path, record_mode="once", upstream=url)) as cassette,
+            cassette.open(session),
+        ):
             yield cassette
     finally:
         session.close()

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from harness.emulator import Emulator
-from harness.plugin import Environment, Session, Tenant
+from harness.plugin import EnvironmentVariables, SessionServer, Tenant
 from harness.wire import COMPLETE, Chunk, Chunked, Headers, LogicalClock, Pause, PieceBody, Request, Response
 
 PAUSE = 0.02
@@ -21,17 +21,17 @@ def slow(request: Request) -> Response:
 
 
 @pytest.fixture
-def session() -> Iterator[Session]:
+def session() -> Iterator[SessionServer]:
     """A session that listens."""
-    environment = Environment(())
+    environment = EnvironmentVariables(())
     environment.install()
-    session = Session(environment)
+    session = SessionServer(environment)
     yield session
     session.close()
     environment.uninstall()
 
 
-def test_a_stream_moves_the_time_of_its_own_test(session: Session) -> None:
+def test_a_stream_moves_the_time_of_its_own_test(session: SessionServer) -> None:
     """The pauses of a stream that one test left open advance that test's clock, whichever test is running."""
     mine, running = LogicalClock(), LogicalClock()
     running.reached(100.0)
@@ -50,7 +50,7 @@ PAGES = {
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_a_page_cannot_steer_the_emulator_of_a_test(session: Session, page: str) -> None:
+def test_a_page_cannot_steer_the_emulator_of_a_test(session: SessionServer, page: str) -> None:
     """The control API of a test's emulator is closed to web pages, with and without the test's prefix."""
     emulator, (headers, status) = Emulator(), PAGES[page]
     with session.serving(Tenant(emulator, emulator.clock)) as prefix:

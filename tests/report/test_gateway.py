@@ -6,7 +6,19 @@ import pytest
 
 from harness.benches.gateway import Passage
 from harness.report.evidence_text import relayed_lines
-from harness.wire import COMPLETE, At, By, Chunk, Ending, Exchange, Headers, How, Recorder, Request, UntilClose
+from harness.wire import (
+    COMPLETE,
+    At,
+    By,
+    Chunk,
+    Ending,
+    Exchange,
+    ExchangeBuilder,
+    Headers,
+    How,
+    Request,
+    UntilClose,
+)
 from harness.wire.mask import Mask
 
 SECRET = "very-secret-key-1"
@@ -17,7 +29,7 @@ JSON, EVENTS = "application/json", "text/event-stream"
 
 def exchange(request: Request, status: int | None, body: bytes = b"", kind: str = JSON) -> Exchange:
     """A finished exchange, or one whose connection was reset if there is no status."""
-    recorder = Recorder(request)
+    recorder = ExchangeBuilder(request)
     if status is not None:
         recorder.head(status, Headers((("content-type", kind),)), UntilClose())
         recorder.chunk(Chunk(body), 0.0)

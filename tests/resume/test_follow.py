@@ -15,7 +15,7 @@ from harness.contract import PROTOCOL
 from harness.emulator import Emulator, Settings
 from harness.faults import cut, every_byte, every_event, structural
 from harness.outcome import UsageFault
-from harness.resume import GaveUp, Patience, Refused, follow, follow_async
+from harness.resume import GaveUp, Refused, RetryLimits, follow, follow_async
 from harness.transport import transport
 from harness.wire import Chunk, Headers, Request, Response
 
@@ -184,7 +184,7 @@ def test_gives_up_on_a_dead_service() -> None:
     service = cut(emulator, "all=before-headers,rst,times:all", PROTOCOL)
     slept: list[float] = []
     with httpx.Client(transport=transport(service), base_url="http://x.test") as client:
-        stream = follow(client, "v1_x", sleep=slept.append, patience=Patience(failures=3))
+        stream = follow(client, "v1_x", sleep=slept.append, patience=RetryLimits(failures=3))
         with pytest.raises(GaveUp, match="3 attempts in a row"):
             list(stream)
     assert slept == [0.5, 1.0, 2.0, 0.5, 1.0]
@@ -196,7 +196,7 @@ def test_waits_only_so_long() -> None:
     found = world.create()
     service = cut(world.emulator, "event:0,end,times:all", PROTOCOL)
     with httpx.Client(transport=transport(service), base_url="http://x.test", headers=KEY) as client:
-        stream = follow(client, found, sleep=world.slept.append, patience=Patience(waiting=60))
+        stream = follow(client, found, sleep=world.slept.append, patience=RetryLimits(waiting=60))
         with pytest.raises(GaveUp, match="waiting") as gave_up:
             list(stream)
     assert gave_up.value.interaction_id == found
@@ -289,7 +289,7 @@ def test_no_pause_is_longer_than_the_longest() -> None:
     """Pauses double up to `longest`, even if the service asks for an hour."""
     world = World("status:503,retry-after:3600/status:503", script={"text": TEXT})
     found = world.create()
-    stream = world.follow(found, patience=Patience(delay=2.0, longest=3.0))
+    stream = world.follow(found, patience=RetryLimits(delay=2.0, longest=3.0))
     assert_whole(stream, list(stream))
     assert world.slept == [3.0, 3.0]
 
@@ -328,7 +328,7 @@ def test_a_get_that_cannot_be_read(library: str, body: bytes) -> None:
     world = World()
     world.service = lambda request: Response.whole(200, Headers([("content-type", "application/json")]), body)
     client = world.client() if library == "httpx" else genai_client(world)
-    stream = follow(client, "v1_x", sleep=world.slept.append, patience=Patience(failures=2, waiting=10))
+    stream = follow(client, "v1_x", sleep=world.slept.append, patience=RetryLimits(failures=2, waiting=10))
     with pytest.raises(GaveUp) as ended:
         list(stream)
     assert not isinstance(ended.value, Refused), "what cannot be read is no refusal"
@@ -448,4 +448,4 @@ def test_the_other_kind_of_client() -> None:
 def test_patience_is_checked() -> None:
     """A limit of zero is rejected, and the message names the argument."""
     with pytest.raises(ValueError, match="failures=0"):
-        Patience(failures=0)
+        RetryLimits(failures=0)

@@ -1,4 +1,4 @@
-"""A journey over damaged answers: whatever the service sends, only `GaveUp` is raised."""
+"""A `ResumeMachine` over damaged answers: whatever the service sends, only `GaveUp` is raised."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pytest
 from harness.benches.client.drop_case import Case
 from harness.benches.client.stream_source import Source
 from harness.emulator import Emulator
-from harness.resume import GaveUp, Patience
-from harness.resume.state_machine import Journey
+from harness.resume import GaveUp, RetryLimits
+from harness.resume.state_machine import ResumeMachine
 
 ODD: tuple[Any, ...] = (
     None, True, -1, 10**30, 1.5, "x", [], ["x"], [[1]], [None], {}, {"a": 1}, [{}], {"type": ["x"]},
@@ -47,19 +47,19 @@ def damaged(value: Any) -> Iterator[Any]:
             yield other
 
 
-def travelled(journey: Journey, events: list[Any], interaction: Any) -> None:
-    """Read two streams that never complete, then a GET, and use everything that the journey offers."""
+def travelled(machine: ResumeMachine, events: list[Any], interaction: Any) -> None:
+    """Read two streams that never complete, then a GET, and use everything that the machine offers."""
     for _ in range(2):
-        journey.move()
+        machine.move()
         for event in events:
-            list(journey.feed(b"data: " + json.dumps(event).encode() + b"\n\n"))
-            if journey.hung_up:
+            list(machine.feed(b"data: " + json.dumps(event).encode() + b"\n\n"))
+            if machine.hung_up:
                 break
-        journey.ended()
-    if isinstance(interaction, dict) and not journey.over:
-        list(journey.polled(interaction))
-    journey.text()
-    journey.interaction()
+        machine.note_end()
+    if isinstance(interaction, dict) and not machine.over:
+        list(machine.take_poll(interaction))
+    machine.text()
+    machine.interaction()
 
 
 @pytest.fixture(scope="module")
@@ -87,9 +87,9 @@ def test_damaged_interactions(told: tuple[list[Any], Any]) -> None:
 
 
 def unless_given_up(events: list[Any], interaction: Any) -> None:
-    """Make the journey; `GaveUp` is allowed, and any other exception names the damaged value."""
+    """Run the machine; `GaveUp` is allowed, and any other exception names the damaged value."""
     try:
-        travelled(Journey(Patience(), "v1_x", None), events, interaction)
+        travelled(ResumeMachine(RetryLimits(), "v1_x", None), events, interaction)
     except GaveUp:
         pass
     except Exception as error:

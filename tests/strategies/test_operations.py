@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from harness.strategies import Operation, histories
+from harness.strategies import ClientCommand, histories
 from harness.strategies.operations import KINDS
 from tests.strategies.drawing import draws, least
 
@@ -34,14 +34,14 @@ def test_an_operation_survives_json() -> None:
     """An operation survives a round trip through JSON."""
     for history in draws(histories(), 50):
         records = json.loads(json.dumps([operation.record() for operation in history]))
-        assert [Operation(**record) for record in records] == history
+        assert [ClientCommand(**record) for record in records] == history
 
 
 @pytest.mark.parametrize(("kind", "mode"), [("dance", ""), ("poll", "sideways")])
 def test_what_is_no_operation_is_refused_in_words(kind: str, mode: str) -> None:
     """An unknown operation is rejected with a message that says what came and what is allowed."""
     with pytest.raises(ValueError, match=r"is no operation: there are create|is none of poll: ") as caught:
-        Operation(kind, mode=mode)
+        ClientCommand(kind, mode=mode)
     assert kind in str(caught.value) or mode in str(caught.value)
 
 

@@ -14,7 +14,7 @@ from harness.cassette import Recording
 from harness.transport import ServerThread
 from harness.transport.http1.limits import RECORDED_BYTES
 from harness.transport.proxy.threaded_server import WaitingServer
-from harness.transport.proxy.upstream import Upstream
+from harness.transport.proxy.upstream import UpstreamServer
 from harness.transport.server.server_thread import InThread
 from harness.wire import Chunk
 from tests.transport.peers import (
@@ -156,7 +156,7 @@ def test_a_length_without_a_body_stays(name: str) -> None:
     with RawServer(saying(corner.answered)) as server:
         with tapped(server.url) as (tap, seen):
             raw_exchange(tap.port, corner.sent)
-        with InThread(WaitingServer(Upstream(server.url))) as proxy, connected(proxy.port) as sock:
+        with InThread(WaitingServer(UpstreamServer(server.url))) as proxy, connected(proxy.port) as sock:
             sock.sendall(corner.sent)
             assert read_head(sock) == corner.answered
     replayed = Recording.of(seen[0], decoded=False)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.wire.coding import Inflater, is_coded, undone
+from harness.wire.coding import Inflater, decode_pieces, is_coded
 
 TEXT = b"data: some text, some text, some text\n\n" * 5
 RAW = zlib.compressobj(wbits=-15)
@@ -31,7 +31,7 @@ def test_in_any_parts(coded: tuple[str, bytes], cuts: list[int]) -> None:
     inflater = Inflater(coding)
     assert b"".join(inflater.feed(body[a:b], 10_000) for a, b in pairwise(edges)) == TEXT
     assert inflater.whole
-    assert b"".join(undone(coding, body, [b - a for a, b in pairwise(edges)])) == TEXT
+    assert b"".join(decode_pieces(coding, body, [b - a for a, b in pairwise(edges)])) == TEXT
     assert is_coded(coding.removeprefix("x-"), body) or coding == "x-gzip"
 
 

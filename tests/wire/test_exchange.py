@@ -6,14 +6,14 @@ import hashlib
 
 import pytest
 
-from harness.wire import COMPLETE, At, Chunk, Chunked, Ending, Headers, How, Recorder, Request, exchange
+from harness.wire import COMPLETE, At, Chunk, Chunked, Ending, ExchangeBuilder, Headers, How, Request, exchange
 
 REQUEST = Request("GET", "/")
 
 
 def test_a_record_tells_what_passed() -> None:
     """A record has the body, size, digest, arrivals and ending of the chunks it was given."""
-    recorder = Recorder(REQUEST)
+    recorder = ExchangeBuilder(REQUEST)
     recorder.head(200, Headers([("a", "b")]), Chunked())
     recorder.chunk(Chunk(b"ab"), 0.1)
     recorder.chunk(Chunk(b"c"), 0.2)
@@ -28,7 +28,7 @@ def test_a_record_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond the limits a record stops keeping bytes, but still updates size, digest and count."""
     monkeypatch.setattr(exchange, "KEPT_BYTES", 5)
     monkeypatch.setattr(exchange, "KEPT_PIECES", 2)
-    recorder = Recorder(REQUEST)
+    recorder = ExchangeBuilder(REQUEST)
     recorder.head(200, Headers(), Chunked())
     for _ in range(4):
         recorder.chunk(Chunk(b"abc"), 0.0)
@@ -40,13 +40,13 @@ def test_a_record_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_no_head_is_no_complete_answer() -> None:
     """Without a response head there is no status and no complete response, even after an orderly end."""
-    record = Recorder(REQUEST).finish(COMPLETE, 0.0)
+    record = ExchangeBuilder(REQUEST).finish(COMPLETE, 0.0)
     assert (record.status, record.complete) == (None, False)
 
 
 def test_only_a_satisfied_framing_is_complete() -> None:
     """A response whose connection closed before its framing was satisfied is not complete."""
-    recorder = Recorder(REQUEST)
+    recorder = ExchangeBuilder(REQUEST)
     recorder.head(200, Headers(), Chunked())
     assert not recorder.finish(Ending(how=How.FIN), 0.0).complete
 
@@ -56,7 +56,7 @@ def test_only_a_satisfied_framing_is_complete() -> None:
 )
 def test_a_2xx_is_a_success(status: int | None, succeeded: bool) -> None:
     """Only a 2xx status is a success; an exchange without a response is not."""
-    recorder = Recorder(REQUEST)
+    recorder = ExchangeBuilder(REQUEST)
     if status is not None:
         recorder.head(status, Headers(), Chunked())
     assert recorder.finish(COMPLETE, 0.0).succeeded is succeeded
@@ -69,7 +69,7 @@ def test_an_ending_in_words() -> None:
 
 def test_the_reason_phrase_is_part_of_the_record() -> None:
     """A record keeps the reason phrase as it was received; without a head it is empty."""
-    recorder = Recorder(REQUEST)
+    recorder = ExchangeBuilder(REQUEST)
     assert recorder.finish(COMPLETE, 0.0).reason == ""
     recorder.head(404, Headers(), Chunked(), "Gone Fishing")
     assert recorder.finish(COMPLETE, 0.0).reason == "Gone Fishing"
@@ -77,7 +77,7 @@ def test_the_reason_phrase_is_part_of_the_record() -> None:
 
 def test_identity_is_equality() -> None:
     """Two records of the same bytes are not equal, and each has its own notes."""
-    one, other = (Recorder(REQUEST).finish(COMPLETE, 0.0) for _ in range(2))
+    one, other = (ExchangeBuilder(REQUEST).finish(COMPLETE, 0.0) for _ in range(2))
     assert one != other
     one.notes["reader"] = 1
     assert other.notes == {}

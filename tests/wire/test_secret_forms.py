@@ -6,7 +6,7 @@ from base64 import b64encode
 
 import pytest
 
-from harness.wire.secret_forms import cores, secrets_in_header, spellings, unescaped
+from harness.wire.secret_forms import cores, secrets_in_header, spellings, unescape
 
 BASIC = b64encode(b"user:pass:word").decode()
 
@@ -43,4 +43,4 @@ def test_base64_shows_a_core(before: str) -> None:
 @pytest.mark.parametrize("text", [r"\u0061\u002Fb", r"\\u0061/b", r"a\/b", "%61%2Fb", "a%2fb"])
 def test_escapes_are_undone(text: str) -> None:
     """JSON escapes, doubled ones included, and percent-encoding are undone."""
-    assert unescaped(text) == "a/b"
+    assert unescape(text) == "a/b"

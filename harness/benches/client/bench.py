@@ -34,7 +34,7 @@ from harness.engine.results import ClientRun, Reproduction, Result
 from harness.faults import Cut, parse
 from harness.faults.plan import Spot
 from harness.outcome import Finding, Observation, Severity, UsageFault, Verdict
-from harness.outcome.words import shortened
+from harness.outcome.words import shorten
 from harness.wire import Decoder
 
 UNDISTURBED = "without a drop"
@@ -140,7 +140,7 @@ def _cannot_read(drop: Drop, ended: Ended, problem: str) -> str:
 
 
 def _start(collected: Any) -> str:
-    return shortened(repr(collected), _SHOWN)
+    return shorten(repr(collected), _SHOWN)
 
 
 class _Workers:

@@ -18,7 +18,7 @@ from harness.benches.client.observed_streams import Seen
 from harness.contract import PROTOCOL, Contract, compare_steps
 from harness.contract.data.assembly import assembled
 from harness.contract.data.output import steps_text
-from harness.outcome.words import counted, shortened
+from harness.outcome.words import format_count, shorten
 from harness.wire import Request
 
 Event = Mapping[str, Any]
@@ -92,7 +92,7 @@ def _compare_events(whole: Sequence[Event], events: Sequence[Event], contract: C
         return Defect(TWICE, f"has event {numbers[again]} ({_show(whole[numbers[again]], contract)}) twice")
     if at < len(expected):
         return Defect(LOST, f"lost event {numbers[at]} ({_show(whole[numbers[at]], contract)})")
-    return Defect(OTHER, f"has {counted(len(got) - at, 'event')} more than there are")
+    return Defect(OTHER, f"has {format_count(len(got) - at, 'event')} more than there are")
 
 
 def _compare_texts(whole: Sequence[Event], text: str, contract: Contract) -> Defect | None:
@@ -112,7 +112,7 @@ def _compare_texts(whole: Sequence[Event], text: str, contract: Contract) -> Def
             return Defect(LOST, f"lost the text of event {number} ({_cut(piece)}) {where}")
     at = next((i for i, pair in enumerate(zip_longest(expected, text)) if pair[0] != pair[1]), 0)
     if surplus > len(expected) // 2:
-        many = counted(surplus, "character")
+        many = format_count(surplus, "character")
         return Defect(TWICE, f"has {many} twice or more often: {_cut(text)} instead of {_cut(expected)}")
     return Defect(
         OTHER, f"has another text from character {at} on: {_cut(text[at:])} instead of {_cut(expected[at:])}"
@@ -224,4 +224,4 @@ def _show(event: Event, contract: Contract) -> str:
 
 
 def _cut(text: str) -> str:
-    return repr(shortened(text, _SHOWN))
+    return repr(shorten(text, _SHOWN))

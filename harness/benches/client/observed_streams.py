@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.contract import PROTOCOL, is_settled
 from harness.contract.data.json_parse import loads, objects
-from harness.outcome.words import counted
+from harness.outcome.words import format_count
 from harness.wire import Body, Chunk, Decoder, Ending, Piece, Request, Response, Service
 from harness.wire.message import EVENT_STREAM
 
@@ -76,7 +76,7 @@ class Seen:
         if not self.is_stream:
             return f"{what} → {self.status}" + (f": {self.error}" if self.error else "")
         how = "hung up by the client" if self.ending is None else self.ending.how.value
-        return f"{what} → {counted(len(self.events()), 'event')}, {how}"
+        return f"{what} → {format_count(len(self.events()), 'event')}, {how}"
 
 
 def watched(request: Request, response: Response) -> Seen:

@@ -22,7 +22,7 @@ def recorded_stream(path: str) -> tuple[Player, str]:
 
     If the stream was recorded in parts, the player has the whole: only the faults of a case drop it.
     """
-    recordings = [recording.decoded() for recording in load(path).recordings]
+    recordings = [recording.decode() for recording in load(path).recordings]
     for found, stream in streams_of(recordings, PROTOCOL).items():
         if stream.whole:
             others = [recording for recording in recordings if not recording.events]

@@ -19,7 +19,7 @@ from harness.benches.gateway.relayed_exchange import Passage
 from harness.engine.events import ExerciseStarted, RunStopped
 from harness.engine.execute import error
 from harness.outcome import Because, Observation, Outcome, Unmet
-from harness.outcome.words import counted
+from harness.outcome.words import format_count
 from harness.wire import By, Exchange
 
 SILENT = 3
@@ -152,7 +152,7 @@ def _why(silent: Sequence[Passage], unfinished: int, trials: int) -> str:
     also = f", nor had the next {len(silent) - 1}" if len(silent) > 1 else ""
     return (
         f"the passage {silent[0].name} had {came} ({exchange.ending.words}){also}, nor had a plain create, "
-        f"which the gateway had answered before; {unfinished} of {counted(trials, 'trial')} not made, or not "
+        f"which the gateway had answered before; {unfinished} of {format_count(trials, 'trial')} not made, or not "
         "to the end. See what the gateway logged then; if it is only slow, allow more with --timeout"
     )
 

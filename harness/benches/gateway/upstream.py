@@ -20,11 +20,11 @@ from harness.wire import (
     Chunk,
     Ending,
     Exchange,
+    ExchangeBuilder,
     How,
     Length,
     LogicalClock,
     Piece,
-    Recorder,
     Request,
     Response,
     Service,
@@ -47,7 +47,7 @@ class Call:
         self.operation = operation_of(request)
         self.began = began
         self.ended: Ending | None = None
-        self.recorder = Recorder(request)
+        self.recorder = ExchangeBuilder(request)
 
     def record(self, now: float) -> Exchange:
         """The call as an exchange; if its answer is still being read, with what has been read so far."""

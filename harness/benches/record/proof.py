@@ -21,7 +21,7 @@ from harness.engine.targets import ResolvedTarget
 from harness.engine.traffic.request_budget import BUDGET_SPENT
 from harness.engine.traffic.retries import LATER, format_refusal
 from harness.outcome import Outcome
-from harness.outcome.words import counted
+from harness.outcome.words import format_count
 from harness.transport import ServiceDriver
 from harness.wire import By, Exchange
 
@@ -113,7 +113,7 @@ def replay_difference(
     if player.misses:
         return f"its replay lacks an answer: {player.misses[0]}"
     if len(again) != len(seen):
-        return f"its replay takes {counted(len(again), 'exchange')} instead of {len(seen)}"
+        return f"its replay takes {format_count(len(again), 'exchange')} instead of {len(seen)}"
     for number, (before, after) in enumerate(zip(seen, again, strict=True), 1):
         if not _same(before, after):
             return f"its replay differs in exchange {number}, {before.request.method} {before.request.raw_path}"

@@ -27,7 +27,7 @@ from harness.transport import ServerThread, UrlDriver
 from harness.transport.client.dial import Origin
 from harness.transport.http1.limits import RECORDED_BYTES
 from harness.transport.proxy.threaded_server import WaitingServer
-from harness.transport.proxy.upstream import Upstream
+from harness.transport.proxy.upstream import UpstreamServer
 from harness.transport.server.server_thread import InThread
 from harness.transport.tap.dial import refuse_itself
 from harness.transport.tap.exchange_tracker import STOPPED
@@ -124,7 +124,7 @@ class Recorder:
                 self._player = Player(load(self._path).recordings, self._protocol)
                 self.url = stack.enter_context(ServerThread(self._player, **self._address)).url
             elif front:
-                server = WaitingServer(self._known_or(Upstream(self._listen(stack, {}))), **self._address)
+                server = WaitingServer(self._known_or(UpstreamServer(self._listen(stack, {}))), **self._address)
                 self.url = stack.enter_context(InThread(server)).url
             else:
                 self.url = self._listen(stack, self._address)
@@ -207,7 +207,7 @@ def unanswered(exchange: Exchange) -> str:
 def recording_of(exchange: Exchange, origin: str) -> Recording:
     """The recording of an exchange that the tap saw; its content coding is decoded, as far as the body goes."""
     unit = Unit.CHUNK if isinstance(exchange.framing, Chunked) else Unit.PIECE
-    return Recording.of(exchange, origin=origin, unit=unit, decoded=False).decoded()
+    return Recording.of(exchange, origin=origin, unit=unit, decoded=False).decode()
 
 
 def provenance_of(

@@ -31,7 +31,7 @@ from harness.engine.traffic.governed_driver import GovernedDriver
 from harness.engine.traffic.request_budget import RequestBudget
 from harness.engine.traffic.retries import Retries, format_refusal
 from harness.outcome import Finding, UsageFault
-from harness.outcome.words import counted
+from harness.outcome.words import format_count
 from harness.transport import UrlDriver
 from harness.wire import Exchange
 
@@ -189,7 +189,7 @@ class Session:
         """Play the scenario, replay the recording, judge it, and compare it with its predecessor."""
         name, path = scenario.name, self._path(scenario.name)
         if self.spent + scenario.exercise.requests > self.budget:
-            reason = f"it takes {counted(scenario.exercise.requests, 'request')}, and --max-requests leaves "
+            reason = f"it takes {format_count(scenario.exercise.requests, 'request')}, and --max-requests leaves "
             return Recorded(name, State.STOPPED, f"{reason}{self.budget - self.spent}")
         played, summary, left = self._play(scenario, fresh)
         result = Recorded(

@@ -15,7 +15,7 @@ from typing import Any
 
 from harness.benches.recordings.shape import ABSENT, Content, Shape, content_of, shape_of
 from harness.cassette import CassetteError, Recording, load
-from harness.outcome.words import measured
+from harness.outcome.words import shorten_with_length
 from harness.wire import Decoder, StreamProtocol
 from harness.wire.json_value import json_or_none
 
@@ -141,7 +141,7 @@ def _content_drifts(before: Content, after: Content) -> Iterator[Drift]:
     for place in dict.fromkeys((*before.lines, *after.lines)):
         old, new = before.lines.get(place), after.lines.get(place)
         if old is not None and new is not None and old != new:
-            yield Drift(place, measured(old, _SHOWN), measured(new, _SHOWN))
+            yield Drift(place, shorten_with_length(old, _SHOWN), shorten_with_length(new, _SHOWN))
 
 
 def _groups(recordings: Sequence[Recording], protocol: StreamProtocol) -> Iterator[tuple[Key, list[Recording]]]:

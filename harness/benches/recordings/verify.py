@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from harness.benches.recordings.file_judge import ANSWERS, Answer, FileJudge, Verification
 from harness.cassette import CassetteError, Hit, Recording, scan_file
-from harness.cassette.foreign.har import Unreadable, decoded, named
+from harness.cassette.foreign.har import Unreadable, decode_body, name_entry
 from harness.cassette.format.document import parse_all
 from harness.cassette.format.layout import Layout
 from harness.contract import REVISIONS, Contract, load
@@ -147,11 +147,11 @@ def contract_of(layout: Layout, contract: Contract) -> Contract:
 def _cassette(path: Path, document: Any, contract: Contract, result: Verified) -> None:
     """Judge the readable entries of a cassette, then raise CassetteError for the first unreadable one."""
     layout = Layout(path)
-    entries = list(layout.readings(layout.checked(document)["interactions"]))
+    entries = list(layout.readings(layout.check(document)["interactions"]))
     contract = contract_of(layout, contract)
     result.revisions[contract.revision] += 1
     judge = FileJudge(str(path), result.traffic, contract)
-    judge.exchanges(named(number, _exchange(entry)) for number, entry in enumerate(entries, 1))
+    judge.exchanges(name_entry(number, _exchange(entry)) for number, entry in enumerate(entries, 1))
     good = [(number, entry) for number, entry in enumerate(entries, 1) if isinstance(entry, Recording)]
     endings = Counter(f"{entry.ending.how} by the {entry.ending.by}" for _, entry in good if not entry.complete)
     edited = tuple(number for number, entry in good if entry.approximate)
@@ -168,7 +168,7 @@ def _exchange(entry: Recording | ValueError) -> Exchange | Unreadable:
         return Unreadable(str(entry))
     exchange = entry.exchange()
     try:
-        body = decoded(exchange.body, exchange.headers)
+        body = decode_body(exchange.body, exchange.headers)
     except Unreadable as wrong:
         return wrong
     if body is exchange.body:

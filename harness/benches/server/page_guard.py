@@ -17,7 +17,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from harness.contract.tables.protocol import PROTOCOL
 from harness.emulator.http.routing import route
-from harness.outcome.words import shortened
+from harness.outcome.words import shorten
 from harness.wire import Request, Response, Service
 
 TOKEN_HEADER = "x-harness-token"
@@ -96,7 +96,7 @@ class PageGuard:
         return _refused(
             403,
             "permission_denied",
-            f"The request came for Host {shortened(', '.join(named), _SHOWN)}. A page could point its own name "
+            f"The request came for Host {shorten(', '.join(named), _SHOWN)}. A page could point its own name "
             "at this server, so only known names are served: call it by 127.0.0.1 or localhost, or start it with "
             "--allow-host NAME.",
         )
@@ -122,7 +122,7 @@ def _wrong_page(request: Request, why: str) -> Response | None:
     """The refusal of a page of another origin; `why` says what this server is."""
     origin, site = request.headers.get("origin"), request.headers.get("sec-fetch-site").lower()
     if "origin" in request.headers and not _is_own_origin(origin, request.headers.get("host")):
-        came = f"Origin {shortened(origin, _SHOWN)}"
+        came = f"Origin {shorten(origin, _SHOWN)}"
     elif site in _OTHER_SITES:
         came = f"Sec-Fetch-Site {site}"
     else:
@@ -135,7 +135,7 @@ def _wrong_body(request: Request) -> Response | None:
     """The refusal of a body that a page can send without a preflight."""
     if not request.body or request.headers.media_type() == "application/json":
         return None
-    came = shortened(request.headers.get("content-type"), _SHOWN) or "missing"
+    came = shorten(request.headers.get("content-type"), _SHOWN) or "missing"
     return _refused(
         415,
         "invalid_request",

@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from harness.wire import COMPLETE, Arrivals, At, By, Ending, Exchange, Headers, How, Request, UntilClose
-from harness.wire.coding import CODINGS, coding_of, is_coded, undone
+from harness.wire.coding import CODINGS, coding_of, decode_pieces, is_coded
 
 Document = Mapping[str, Any]
 
@@ -41,10 +41,10 @@ def exchanges_in(documents: list[Any]) -> list[tuple[str, Exchange | Unreadable]
 def _each(
     read: Callable[[Document], Exchange], entries: Iterable[Document]
 ) -> list[tuple[str, Exchange | Unreadable]]:
-    return [named(number, _read(read, entry)) for number, entry in enumerate(entries, 1)]
+    return [name_entry(number, _read(read, entry)) for number, entry in enumerate(entries, 1)]
 
 
-def named(number: int, entry: Exchange | Unreadable) -> tuple[str, Exchange | Unreadable]:
+def name_entry(number: int, entry: Exchange | Unreadable) -> tuple[str, Exchange | Unreadable]:
     """An entry with its name: its number, from 1, and its method and path if they can be read."""
     if isinstance(entry, Unreadable):
         return f"entry {number}", entry
@@ -64,26 +64,26 @@ def _when_then(document: Document) -> Exchange:
     when, then = document["when"], document["then"]
     query = urlencode([(item["name"], item["value"]) for item in when.get("query_param") or ()])
     target = when["path"] + (f"?{query}" if query else "")
-    request = Request(when["method"], target, _named(when.get("header")), _bytes(when.get("body")))
-    return _exchange(request, then["status"], _named(then.get("header")), _bytes(then.get("body")))
+    request = Request(when["method"], target, _read_headers(when.get("header")), _bytes(when.get("body")))
+    return _exchange(request, then["status"], _read_headers(then.get("header")), _bytes(then.get("body")))
 
 
 def _har(entry: Document) -> Exchange:
     asked, came = entry["request"], entry["response"]
     sent = _bytes((asked.get("postData") or {}).get("text"))
-    request = Request(asked["method"], _target(asked["url"]), _named(asked.get("headers")), sent)
+    request = Request(asked["method"], _target(asked["url"]), _read_headers(asked.get("headers")), sent)
     content = came.get("content") or {}
     data = _bytes(content.get("text"))
     if content.get("encoding") == "base64":
         data = base64.b64decode(data)
-    headers = _named(came.get("headers")).without("content-encoding")  # HAR keeps the decoded body
+    headers = _read_headers(came.get("headers")).without("content-encoding")  # HAR keeps the decoded body
     return _exchange(request, came["status"], headers, data)
 
 
 def _exchange(request: Request, status: int, headers: Headers, body: bytes) -> Exchange:
     """Build the exchange. Recorders write status 0, or -1 in HAR, if no response came."""
     answered = int(status) > 0
-    body = decoded(body, headers)
+    body = decode_body(body, headers)
     return Exchange(
         request=request,
         status=int(status) if answered else None,
@@ -99,12 +99,12 @@ def _exchange(request: Request, status: int, headers: Headers, body: bytes) -> E
     )
 
 
-def decoded(body: bytes, headers: Headers) -> bytes:
+def decode_body(body: bytes, headers: Headers) -> bytes:
     """The body with its content coding undone, as far as it goes. Raises Unreadable if that is impossible."""
     coding = coding_of(headers)
     if coding in CODINGS and is_coded(coding, body):
         try:
-            return b"".join(undone(coding, body, [len(body)]))
+            return b"".join(decode_pieces(coding, body, [len(body)]))
         except ValueError as wrong:
             raise Unreadable(str(wrong)) from None
     if coding and coding not in CODINGS and not _is_text(body):
@@ -125,7 +125,7 @@ def _target(uri: str) -> str:
     return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 
 
-def _named(items: Any) -> Headers:
+def _read_headers(items: Any) -> Headers:
     return Headers((str(item["name"]), str(item["value"])) for item in items or ())
 
 

@@ -9,7 +9,7 @@ import codecs
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from harness.cassette.format.framing import Edit
+from harness.cassette.format.framing import ByteEdit
 
 WINDOW = 3 * 64 * 1024
 """Bytes or characters processed at once where the whole body is not needed; a multiple of 3, for base64."""
@@ -27,16 +27,16 @@ class TextEdit(NamedTuple):
 class Found(NamedTuple):
     """A place in the bytes of a body, what to put there, and the kind of secret that was there."""
 
-    edit: Edit
+    edit: ByteEdit
     kind: str
 
 
-def placed(base: int, text: str, changes: Iterable[TextEdit]) -> Iterator[Found]:
+def to_byte_edits(base: int, text: str, changes: Iterable[TextEdit]) -> Iterator[Found]:
     """Convert changes of a text to edits of the bytes that it was decoded from, which begin at `base`."""
     offset = _offsets(text)
     for change in changes:
         start = base + offset(change.start)
-        yield Found(Edit(start, base + offset(change.end), bytes_of(change.text)), change.kind)
+        yield Found(ByteEdit(start, base + offset(change.end), bytes_of(change.text)), change.kind)
 
 
 def _offsets(text: str) -> Callable[[int], int]:

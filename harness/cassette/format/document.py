@@ -103,8 +103,12 @@ def _loader() -> Any:
     for name in ("str", "unicode"):
         Loader.add_constructor(_TAG + name, Loader.construct_scalar)
     Loader.add_constructor(_TAG + "tuple", lambda loader, node: tuple(loader.construct_sequence(node, deep=True)))
-    Loader.add_constructor(_TAG + "object/new:_io.BytesIO", lambda loader, node: _held(loader, node, "state"))
-    Loader.add_constructor(_TAG + "object/apply:builtins.iter", lambda loader, node: _held(loader, node, "args"))
+    Loader.add_constructor(
+        _TAG + "object/new:_io.BytesIO", lambda loader, node: _read_pickled(loader, node, "state")
+    )
+    Loader.add_constructor(
+        _TAG + "object/apply:builtins.iter", lambda loader, node: _read_pickled(loader, node, "args")
+    )
     return Loader
 
 
@@ -120,7 +124,7 @@ def _from_base64(loader: Any, node: Any) -> bytes:
         ) from None
 
 
-def _held(loader: Any, node: Any, name: str) -> bytes:
+def _read_pickled(loader: Any, node: Any, name: str) -> bytes:
     """The bytes of a pickled file (first item of `state`) or iterator (its parts are the first item of `args`)."""
     value: Any = loader.construct_mapping(node, deep=True)
     first = next(iter(value.get(name) or ()), b"") if isinstance(value, Mapping) else b""

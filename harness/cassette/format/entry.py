@@ -43,7 +43,7 @@ def as_entry(recording: Recording) -> dict[str, Any]:
                 "code": NO_ANSWER if recording.status is None else recording.status,
                 "message": recording.reason,
             },
-            "headers": _grouped(recording.headers),
+            "headers": _group_by_name(recording.headers),
             "body": {"string": recording.body},
             KEY: _extension(recording),
         },
@@ -56,7 +56,7 @@ def request_entry(request: Request, origin: str) -> dict[str, Any]:
         "method": request.method,
         "uri": request.target if _ORIGIN.match(request.target) else origin + request.target,
         "body": request.body or None,
-        "headers": _folded(request.headers),
+        "headers": _join_repeated(request.headers),
     }
 
 
@@ -138,7 +138,7 @@ def _as_recorded(plain: Recording, extension: object) -> Recording:
             approximate=approximate, coding=coding,
         )  # fmt: skip
     known = replace(plain, framing=framing, ending=ending, wait=wait, coding=coding)
-    return known.edited(plain.body, _guess(plain, pieces.waits), before=pieces.total)
+    return known.with_body(plain.body, _guess(plain, pieces.waits), before=pieces.total)
 
 
 def _guess(recording: Recording, waits: Sequence[int]) -> Pieces:
@@ -159,15 +159,15 @@ def _likely_framing(headers: Headers, body: bytes) -> Framing:
     return Length(len(body)) if "content-length" in headers else UntilClose()
 
 
-def _folded(headers: Headers) -> dict[str, list[str]]:
+def _join_repeated(headers: Headers) -> dict[str, list[str]]:
     """One value per name, since vcrpy keeps no more for a request: repeated fields are joined as HTTP allows."""
     folded: dict[str, list[str]] = {}
-    for name, values in _grouped(headers).items():
+    for name, values in _group_by_name(headers).items():
         folded[name] = [("; " if name.lower() == "cookie" else ", ").join(values)]
     return folded
 
 
-def _grouped(headers: Headers) -> dict[str, list[str]]:
+def _group_by_name(headers: Headers) -> dict[str, list[str]]:
     """All values by name, under the spelling that came first; names are compared without case."""
     spelling: dict[str, str] = {}
     grouped: dict[str, list[str]] = {}

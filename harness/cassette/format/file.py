@@ -48,7 +48,7 @@ def load(path: str | Path) -> Cassette:
 def read(path: Path, document: object) -> Cassette:
     """Return the cassette at `path` from its parsed document. Raises CassetteError as `load` does."""
     layout = Layout(path)
-    entries = layout.checked(document)["interactions"]
+    entries = layout.check(document)["interactions"]
     return Cassette(path, tuple(layout.recordings(entries)), layout.provenance())
 
 

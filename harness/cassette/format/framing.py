@@ -25,7 +25,7 @@ _ONE_A_LINE = str.maketrans("@ ", "\n\n")
 _decode_lines = msgspec.json.Decoder().decode_lines
 
 
-class Edit(NamedTuple):
+class ByteEdit(NamedTuple):
     """Replaces the bytes from `start` to `end` of a body with `data`."""
 
     start: int
@@ -51,7 +51,7 @@ class Pieces:
         self.total = sum(self._arrays[0])
 
     @classmethod
-    def packed(cls, packed: str, total: int) -> Pieces:
+    def from_packed(cls, packed: str, total: int) -> Pieces:
         """The pieces of a scalar that is known to be valid and to add up to `total` bytes."""
         pieces = cls()
         pieces._packed, pieces._arrays, pieces.total = packed, None, total
@@ -60,14 +60,14 @@ class Pieces:
     @property
     def sizes(self) -> array[int]:
         """Bytes of each piece."""
-        return self._unpacked()[0]
+        return self._unpack()[0]
 
     @property
     def waits(self) -> array[int]:
         """Microseconds before each piece."""
-        return self._unpacked()[1]
+        return self._unpack()[1]
 
-    def _unpacked(self) -> tuple[array[int], array[int]]:
+    def _unpack(self) -> tuple[array[int], array[int]]:
         if self._arrays is None:
             numbers = _numbers(self._packed)
             # Twelve digits before the point, three after it: the product is off by less than half a microsecond.
@@ -79,7 +79,7 @@ class Pieces:
         return len(self.sizes)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Pieces) and self._unpacked() == other._unpacked()
+        return isinstance(other, Pieces) and self._unpack() == other._unpack()
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -107,7 +107,7 @@ def unpack(packed: str) -> Pieces:
         good = _FIRST_WRONG.match(packed)
         wrong = packed[good.end() if good else 0 :].partition(" ")[0]
         raise ValueError(f"{wrong[:40]!r} is no piece: write bytes@milliseconds, pieces parted by one space")
-    return Pieces.packed(packed, sum(_numbers(packed)[::2]))
+    return Pieces.from_packed(packed, sum(_numbers(packed)[::2]))
 
 
 def _numbers(packed: str) -> list[Any]:
@@ -158,7 +158,7 @@ def until(pieces: Pieces, offset: int) -> Pieces:
     return pieces_of(pairs)
 
 
-def apply(body: bytes, edits: Sequence[Edit]) -> bytes:
+def apply(body: bytes, edits: Sequence[ByteEdit]) -> bytes:
     """Return the body after `edits`, which must be in order and must not overlap."""
     whole, at = memoryview(body), 0  # slicing it copies nothing
     parts: list[bytes | memoryview] = []
@@ -168,7 +168,7 @@ def apply(body: bytes, edits: Sequence[Edit]) -> bytes:
     return b"".join((*parts, whole[at:])) if parts else body
 
 
-def follow(pieces: Pieces, edits: Sequence[Edit]) -> Pieces:
+def follow(pieces: Pieces, edits: Sequence[ByteEdit]) -> Pieces:
     """The pieces of the body after `edits`; a boundary inside replaced bytes stays inside the new bytes."""
     sizes = array("Q")
     shift = index = old = new = 0

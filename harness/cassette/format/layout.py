@@ -38,9 +38,9 @@ class Layout:
 
     def deserialize(self, source: IO[bytes]) -> dict[str, Any]:
         """Parse and check the document in an open file. Raises CassetteError with the line that is wrong."""
-        return self.checked(parse(self.path, source))
+        return self.check(parse(self.path, source))
 
-    def checked(self, document: object) -> dict[str, Any]:
+    def check(self, document: object) -> dict[str, Any]:
         """Check that a parsed document is a cassette; keep its metadata. Raises CassetteError with the line."""
         problem = _problem(document)
         if problem is not None or not isinstance(document, Mapping):

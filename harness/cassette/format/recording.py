@@ -32,7 +32,7 @@ from harness.wire import (
     Response,
     UntilClose,
 )
-from harness.wire.coding import CODINGS, coding_of, undone
+from harness.wire.coding import CODINGS, coding_of, decode_pieces
 from harness.wire.message import EVENT_STREAM
 
 UNKNOWN_ORIGIN = "http://target.invalid"
@@ -124,7 +124,7 @@ class Recording:
     def _coded(self) -> bool:
         return coding_of(self.headers) in CODINGS
 
-    def decoded(self) -> Recording:
+    def decode(self) -> Recording:
         """The same with gzip or deflate decoded, as far as the body goes; itself if it has no such coding.
 
         Raises CassetteError for a broken coding and for a decompression bomb.
@@ -132,13 +132,13 @@ class Recording:
         if not self._coded or not self.body:
             return self
         try:
-            parts = list(undone(coding_of(self.headers), self.body, self.pieces.sizes))
+            parts = list(decode_pieces(coding_of(self.headers), self.body, self.pieces.sizes))
         except ValueError as wrong:
             raise CassetteError(f"{self.request.method} {self.request.raw_path}: {wrong}") from None
         sizes = array("Q", map(len, parts))
         return self._without_coding(b"".join(parts), Pieces(sizes, self.pieces.waits))
 
-    def edited(self, body: bytes, pieces: Pieces, *, before: int | None = None) -> Recording:
+    def with_body(self, body: bytes, pieces: Pieces, *, before: int | None = None) -> Recording:
         """The same with another body; a declared length exceeds the new body by as much as it did the old one.
 
         `before` is the size of the old body, if this recording no longer holds it.

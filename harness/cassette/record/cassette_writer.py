@@ -20,7 +20,7 @@ from harness.cassette.format.layout import AtomicFile, Layout, keep_copy
 from harness.cassette.format.provenance import KEY, Provenance
 from harness.cassette.format.recording import Recording
 from harness.cassette.record.journal import Journal, alone
-from harness.cassette.record.replacement import replaced
+from harness.cassette.record.replacement import replace_recordings
 from harness.cassette.redaction.redactor import Redactor
 from harness.cassette.replay.index import Index
 from harness.cassette.replay.matching import Canon
@@ -104,7 +104,7 @@ class CassetteFile:
         """Write the file; in mode `all`, new recordings replace the old ones that they match."""
         numbers = list(range(len(self._recordings)))
         if self.mode == "all" and self._loaded:
-            merged = replaced(self._recordings, self._index.forms, self._loaded)
+            merged = replace_recordings(self._recordings, self._index.forms, self._loaded)
             numbers, self.remarks = merged.kept, merged.remarks
             if merged.loses:
                 copy = keep_copy(self.path)

@@ -108,14 +108,14 @@ def alone(path: Path) -> Iterator[None]:
     """Lock the cassette at `path`, even before it exists. Raises CassetteError if another recorder has done so."""
     real = Path(os.path.realpath(path))
     guard = real.with_name(f".{real.name}.lock")
-    with _locked(guard, path):
+    with _open_locked(guard, path):
         try:
             yield
         finally:
             guard.unlink(missing_ok=True)
 
 
-def _locked(guard: Path, path: Path) -> IO[bytes]:
+def _open_locked(guard: Path, path: Path) -> IO[bytes]:
     """Open and lock the file `guard`. Raises CassetteError if another recorder holds it."""
     while True:
         try:
@@ -138,19 +138,19 @@ def flow(value: Any) -> str:
 def flowing(value: Any) -> Iterator[bytes]:
     """The same as `flow`, in parts, so that a long body is not in memory several times."""
     if isinstance(value, Mapping):
-        members = (chain(_quoted((str(key),)), (b": ",), flowing(item)) for key, item in value.items())
-        yield from _listed(b"{}", members)
+        members = (chain(_quote((str(key),)), (b": ",), flowing(item)) for key, item in value.items())
+        yield from _encode_list(b"{}", members)
     elif isinstance(value, bytes):
-        yield from _quoted(windows_of(value, "strict")) if is_text(value) else _binary(value)
+        yield from _quote(windows_of(value, "strict")) if is_text(value) else _binary(value)
     elif isinstance(value, str):
-        yield from _quoted((value,))
+        yield from _quote((value,))
     elif isinstance(value, Sequence):
-        yield from _listed(b"[]", map(flowing, value))
+        yield from _encode_list(b"[]", map(flowing, value))
     else:
         yield json.dumps(value).encode("ascii")
 
 
-def _listed(brackets: bytes, items: Iterable[Iterable[bytes]]) -> Iterator[bytes]:
+def _encode_list(brackets: bytes, items: Iterable[Iterable[bytes]]) -> Iterator[bytes]:
     yield brackets[:1]
     for number, item in enumerate(items):
         if number:
@@ -166,7 +166,7 @@ def _binary(data: bytes) -> Iterator[bytes]:
     yield b'"'
 
 
-def _quoted(text: Iterable[str]) -> Iterator[bytes]:
+def _quote(text: Iterable[str]) -> Iterator[bytes]:
     """A double-quoted scalar. JSON's own escapes do not work, because YAML has no surrogate pairs."""
     yield b'"'
     for part in text:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.cassette.format.recording import Recording
-from harness.cassette.replay.matching import Canonical
+from harness.cassette.replay.matching import CanonicalRequest
 
 _REFUSED = 400
 """Answers with this status or above are worth less than answers below it."""
@@ -25,7 +25,7 @@ class Merged:
     loses: bool
 
 
-def replaced(recordings: Sequence[Recording], forms: Sequence[Canonical], loaded: int) -> Merged:
+def replace_recordings(recordings: Sequence[Recording], forms: Sequence[CanonicalRequest], loaded: int) -> Merged:
     """Replace old recordings by matching new ones, which begin at position `loaded`."""
     old, new = _by_form(forms, range(loaded)), _by_form(forms, range(loaded, len(forms)))
     gone: set[int] = set()
@@ -44,8 +44,8 @@ def replaced(recordings: Sequence[Recording], forms: Sequence[Canonical], loaded
     return Merged([number for number in range(len(forms)) if number not in gone], remarks, loses)
 
 
-def _by_form(forms: Sequence[Canonical], numbers: range) -> dict[Canonical, list[int]]:
-    grouped: defaultdict[Canonical, list[int]] = defaultdict(list)
+def _by_form(forms: Sequence[CanonicalRequest], numbers: range) -> dict[CanonicalRequest, list[int]]:
+    grouped: defaultdict[CanonicalRequest, list[int]] = defaultdict(list)
     for number in numbers:
         grouped[forms[number]].append(number)
     return grouped

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from harness.cassette.format.byte_edits import Found, placed, text_of, windows_of
-from harness.cassette.redaction.placeholders import Vault
+from harness.cassette.format.byte_edits import Found, text_of, to_byte_edits, windows_of
+from harness.cassette.redaction.placeholders import PlaceholderTable
 from harness.cassette.redaction.stream_secrets import DeltaReader
 from harness.cassette.redaction.text_secrets import TextReader
 from harness.wire import StreamProtocol
@@ -19,18 +19,18 @@ def begins_a_stream(body: bytes) -> bool:
     return _STREAM.match(body) is not None
 
 
-class BodyReader:
-    """Finds the secrets in the bodies of one API; `vault` holds the known secrets and their placeholders.
+class BodySecretFinder:
+    """Finds the secrets in the bodies of one API; `table` holds the known secrets and their placeholders.
 
     `above` is the path under which the members of a body stand, derived from its request (`SecretFields.above`).
     """
 
-    def __init__(self, protocol: StreamProtocol, vault: Vault) -> None:
-        self._texts = TextReader(protocol, vault)
-        self._deltas = DeltaReader(protocol, vault, self._texts)
+    def __init__(self, protocol: StreamProtocol, table: PlaceholderTable) -> None:
+        self._texts = TextReader(protocol, table)
+        self._deltas = DeltaReader(protocol, table, self._texts)
 
     def learn(self, body: bytes, *, above: tuple[str, ...] = ()) -> None:
-        """Add the random-looking values of secret fields to the vault, because they may appear again elsewhere."""
+        """Add the random-looking values of secret fields to the table, because they may appear again elsewhere."""
         if above or self._texts.any_names_secrets(windows_of(body)):
             self._texts.learn(text_of(body), above)
 
@@ -52,13 +52,15 @@ class BodyReader:
         if stream or begins_a_stream(body):
             return _without_overlap(self._deltas.find(body, cut=cut, resumed=resumed))
         if body.isascii():  # byte offsets equal text offsets, so the text can be freed after the search
-            return _without_overlap(placed(0, "", self._texts.changes(body.decode("ascii"), cut=cut, above=above)))
+            return _without_overlap(
+                to_byte_edits(0, "", self._texts.changes(body.decode("ascii"), cut=cut, above=above))
+            )
         text = text_of(body)
-        return _without_overlap(placed(0, text, self._texts.changes(text, cut=cut, above=above)))
+        return _without_overlap(to_byte_edits(0, text, self._texts.changes(text, cut=cut, above=above)))
 
-    def hidden(self, value: str) -> str:
+    def hide_value(self, value: str) -> str:
         """Replace the whole value of a header, except for the name of an authorisation scheme."""
-        return self._texts.hidden(value)
+        return self._texts.hide_value(value)
 
 
 def _without_overlap(found: Iterable[Found]) -> list[Found]:

@@ -1,6 +1,6 @@
 """The secrets of one recording session, and the placeholder of each. Layer 1.
 
-Each secret has one placeholder for as long as the vault lives, so values that were equal in the traffic are equal
+Each secret has one placeholder for as long as the table lives, so values that were equal in the traffic are equal
 in the cassette. A placeholder contains a number and reveals nothing about the secret, not even its length.
 """
 
@@ -25,7 +25,7 @@ _A_PATTERN = 64
 _NOTHING = re.compile(r"(?!)")
 
 
-class Vault:
+class PlaceholderTable:
     """Knows secrets and their placeholders. `secrets` are known from the start, such as the key of the run."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
@@ -104,7 +104,7 @@ def without_overlap(changes: Iterable[TextEdit]) -> list[TextEdit]:
     return kept
 
 
-def changed(text: str, changes: Iterable[TextEdit]) -> str:
+def apply_changes(text: str, changes: Iterable[TextEdit]) -> str:
     """Return the text after `changes`, which must be in order and must not overlap."""
     parts, at = [], 0
     for change in changes:

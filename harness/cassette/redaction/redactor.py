@@ -13,12 +13,12 @@ from urllib.parse import parse_qsl, quote, unquote, unquote_plus
 
 from harness.cassette.format.byte_edits import Found, bytes_of, text_of
 from harness.cassette.format.errors import CassetteError
-from harness.cassette.format.framing import Edit, apply, follow
+from harness.cassette.format.framing import ByteEdit, apply, follow
 from harness.cassette.format.recording import Recording
-from harness.cassette.redaction.body_secrets import BodyReader
-from harness.cassette.redaction.placeholders import Vault, changed
+from harness.cassette.redaction.body_secrets import BodySecretFinder
+from harness.cassette.redaction.placeholders import PlaceholderTable, apply_changes
 from harness.wire import Headers, Request, StreamProtocol
-from harness.wire.coding import CODINGS, coding_of, undone
+from harness.wire.coding import CODINGS, coding_of, decode_pieces
 from harness.wire.secret_forms import secrets_in_header
 from harness.wire.secret_patterns import (
     SECRET_PARAMETERS,
@@ -50,13 +50,13 @@ class Redactor:
         self.report: list[Replaced] = []
         self._protocol = protocol
         self._fields = protocol.secret_fields
-        self._vault = Vault(secrets)
-        self._bodies = BodyReader(protocol, self._vault)
+        self._table = PlaceholderTable(secrets)
+        self._bodies = BodySecretFinder(protocol, self._table)
 
     def redact(self, recording: Recording) -> Recording:
         """Return the recording without its secrets. Raises CassetteError for a body that cannot be decoded."""
-        recording = recording.decoded()
-        recording = replace(recording, request=_decoded(recording.request))
+        recording = recording.decode()
+        recording = replace(recording, request=_decode(recording.request))
         _must_be_readable(recording)
         self.learn(recording)
         request, response = self._request(recording.request), self._answer(recording)
@@ -83,7 +83,7 @@ class Redactor:
 
     def request(self, request: Request) -> Request:
         """Return a single request without its secrets."""
-        request = _decoded(request)
+        request = _decode(request)
         self._learn_request(request)
         return self._request(request)
 
@@ -113,7 +113,7 @@ class Redactor:
 
     def _learn(self, value: str, *, in_base64: bool = True) -> None:
         if len(value) >= _SHORTEST_LEARNED:
-            self._vault.learn(value, in_base64=in_base64)
+            self._table.learn(value, in_base64=in_base64)
 
     def _request(self, request: Request) -> Request:
         headers = self._headers(request.headers, "request header")
@@ -121,7 +121,7 @@ class Redactor:
             body = bytes_of(self._pairs(text_of(request.body), "request body"))
         else:
             found = self._bodies.find(request.body, above=self._above(request))
-            body = apply(request.body, self._noted(found, "request body"))
+            body = apply(request.body, self._note(found, "request body"))
         if len(body) != len(request.body):
             headers = headers.with_length(len(body))
         return Request(request.method, self._target(request.target), headers, body)
@@ -135,12 +135,14 @@ class Redactor:
             resumed=resumed is not None and resumed[1] is not None,
             above=self._above(recording.request),
         )
-        edits = self._noted(found, "response body")
+        edits = self._note(found, "response body")
         return (
-            recording.edited(apply(recording.body, edits), follow(recording.pieces, edits)) if edits else recording
+            recording.with_body(apply(recording.body, edits), follow(recording.pieces, edits))
+            if edits
+            else recording
         )
 
-    def _noted(self, found: Iterable[Found], place: str) -> list[Edit]:
+    def _note(self, found: Iterable[Found], place: str) -> list[ByteEdit]:
         edits = []
         for item in found:
             self.report.append(Replaced(item.kind, f"{place}, byte {item.edit.start}"))
@@ -148,9 +150,9 @@ class Redactor:
         return edits
 
     def _text(self, text: str, place: str) -> str:
-        changes = self._vault.changes(text)
+        changes = self._table.changes(text)
         self.report += [Replaced(change.kind, place) for change in changes]
-        return changed(text, changes)
+        return apply_changes(text, changes)
 
     def _headers(self, headers: Headers, place: str) -> Headers:
         return Headers((name, self._header(name, value, f"{place} {name}")) for name, value in headers)
@@ -158,7 +160,7 @@ class Redactor:
     def _header(self, name: str, value: str, place: str) -> str:
         if not is_secret_header(name):
             return self._text(value, place)
-        hidden = self._bodies.hidden(value)
+        hidden = self._bodies.hide_value(value)
         if hidden != value:
             self.report.append(Replaced("secret header", place))
         return hidden
@@ -182,7 +184,7 @@ class Redactor:
         if is_placeholder(plain):
             return pair
         self.report.append(Replaced("secret parameter", f"{place} {name}"))
-        return f"{name}{mark}{self._vault.placeholder(plain)}"
+        return f"{name}{mark}{self._table.placeholder(plain)}"
 
     def _part(self, part: str, plain: str, place: str) -> str:
         """Redact a path segment, or the name or value of a parameter; `plain` is `part` decoded."""
@@ -190,13 +192,13 @@ class Redactor:
         return part if hidden == plain else quote(hidden, safe="")
 
 
-def _decoded(request: Request) -> Request:
+def _decode(request: Request) -> Request:
     """The request with gzip or deflate decoded; unchanged if that is not possible."""
     coding = coding_of(request.headers)
     if coding not in CODINGS or not request.body:
         return request
     try:
-        body = b"".join(undone(coding, request.body, [len(request.body)]))
+        body = b"".join(decode_pieces(coding, request.body, [len(request.body)]))
     except ValueError:
         return request
     headers = request.headers.without("content-encoding").with_length(len(body))

@@ -15,8 +15,8 @@ from harness.cassette.format.document import parse_all
 from harness.cassette.format.entry import from_entry
 from harness.cassette.format.errors import CassetteError
 from harness.cassette.format.recording import Recording
-from harness.cassette.redaction.body_secrets import BodyReader, begins_a_stream
-from harness.cassette.redaction.placeholders import Vault
+from harness.cassette.redaction.body_secrets import BodySecretFinder, begins_a_stream
+from harness.cassette.redaction.placeholders import PlaceholderTable
 from harness.cassette.redaction.redactor import Redactor
 from harness.wire import StreamProtocol
 from harness.wire.secret_patterns import is_secret_header
@@ -58,7 +58,7 @@ class _Scan:
     def __init__(self, protocol: StreamProtocol) -> None:
         self._protocol = protocol
         self._secret = protocol.secret_fields
-        self._bodies = BodyReader(protocol, Vault())
+        self._bodies = BodySecretFinder(protocol, PlaceholderTable())
 
     def file(self, name: str, data: bytes) -> Iterator[Hit]:
         if name.endswith((".yaml", ".yml")):
@@ -128,7 +128,7 @@ class _Scan:
         if _is_body(data):
             yield from self._text(data, place)
         elif isinstance(value, str) and name:
-            if self._secret.covers(path) and self._bodies.hidden(value) != value:
+            if self._secret.covers(path) and self._bodies.hide_value(value) != value:
                 yield Hit("secret field", place)
             else:
                 yield from self._field(json.dumps({name: value}).encode(), place)
@@ -139,8 +139,8 @@ class _Scan:
         for name, values in fields:
             for value in values if isinstance(values, list) else [values]:
                 text = str(value)
-                if is_secret_header(str(name)) and self._bodies.hidden(text) != text:
-                    yield Hit("secret header", f"{place}.{name}", _shown(text))
+                if is_secret_header(str(name)) and self._bodies.hide_value(text) != text:
+                    yield Hit("secret header", f"{place}.{name}", _abbreviate(text))
 
     def _field(self, data: bytes, place: str) -> Iterator[Hit]:
         for found in self._bodies.find(data):
@@ -149,7 +149,7 @@ class _Scan:
     def _text(self, data: bytes, place: str) -> Iterator[Hit]:
         for found in self._bodies.find(data):
             line = data.count(b"\n", 0, found.edit.start) + 1
-            shown = _shown(data[found.edit.start : found.edit.end].decode("utf-8", "replace"))
+            shown = _abbreviate(data[found.edit.start : found.edit.end].decode("utf-8", "replace"))
             yield Hit(found.kind, f"{place}, line {line}".lstrip(", "), shown)
 
 
@@ -157,6 +157,6 @@ def _is_body(data: bytes) -> bool:
     return data.lstrip()[:1] in (b"{", b"[") or begins_a_stream(data)
 
 
-def _shown(text: str) -> str:
+def _abbreviate(text: str) -> str:
     """The first four characters and the length: enough to find a secret, too little to use it."""
     return f"{text[:4]}… ({len(text)} characters)"

@@ -12,12 +12,12 @@ from array import array
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from harness.cassette.format.byte_edits import Found, TextEdit, bytes_of, placed, text_of
+from harness.cassette.format.byte_edits import Found, TextEdit, bytes_of, text_of, to_byte_edits
 from harness.cassette.format.errors import CassetteError
-from harness.cassette.redaction.placeholders import Vault, changed, without_overlap
+from harness.cassette.redaction.placeholders import PlaceholderTable, apply_changes, without_overlap
 from harness.cassette.redaction.text_secrets import TextReader
 from harness.wire import Decoder, StreamProtocol
-from harness.wire.tokens import Token, closed_text, encoded, seems_json, tokens
+from harness.wire.tokens import Token, closed_text, encode_literal, seems_json, tokens
 
 _FEW = 4096
 """How many fragments to hold before joining them: a short string takes many times the memory of its characters."""
@@ -50,7 +50,7 @@ class _Spread:
         parts, self._parts, self._latest = [*self._parts, *self._latest], [], []
         return "".join(parts)
 
-    def touched(self, whole: str, changes: list[TextEdit]) -> Iterator[tuple[int, int, str, list[TextEdit]]]:
+    def split_changes(self, whole: str, changes: list[TextEdit]) -> Iterator[tuple[int, int, str, list[TextEdit]]]:
         """For each event whose fragment changes, yield start, end, the fragment, and the changes in it."""
         at = 0
         for start, end, size in zip(self._starts, self._ends, self._sizes, strict=True) if changes else ():
@@ -61,11 +61,11 @@ class _Spread:
 
 
 class DeltaReader:
-    """Finds the secrets in the streams of one API; `vault` holds the known secrets and their placeholders."""
+    """Finds the secrets in the streams of one API; `table` holds the known secrets and their placeholders."""
 
-    def __init__(self, protocol: StreamProtocol, vault: Vault, texts: TextReader) -> None:
+    def __init__(self, protocol: StreamProtocol, table: PlaceholderTable, texts: TextReader) -> None:
         self._protocol = protocol
-        self._vault = vault
+        self._table = table
         self._texts = texts
 
     def find(self, body: bytes, *, cut: bool, resumed: bool) -> Iterator[Found]:
@@ -84,11 +84,11 @@ class DeltaReader:
             yield from self._event(rest.start, text_of(rest.raw), None, texts)
         yield from self._plain(at, body[at:])
         for spread in texts.values():
-            yield from self._joined(body, spread, cut, resumed)
+            yield from self._search_joined(body, spread, cut, resumed)
 
     def _plain(self, base: int, data: bytes) -> Iterator[Found]:
         text = text_of(data)
-        yield from placed(base, text, self._vault.changes(text))
+        yield from to_byte_edits(base, text, self._table.changes(text))
 
     def _event(self, base: int, frame: str, data: bytes | None, texts: dict[str, _Spread]) -> Iterator[Found]:
         """Add an event's fragment to `texts` for later, and yield what to replace in its other literals and lines.
@@ -96,7 +96,7 @@ class DeltaReader:
         `data` is None for the incomplete event at the end of the stream.
         """
         payload = _payload(frame) if data is None else text_of(data)
-        carried = self._carried(payload)
+        carried = self._read_fragment(payload)
         if carried is not None and carried[1]:
             end = base + (len(frame) if frame.isascii() else len(bytes_of(frame)))
             key, fragment = carried
@@ -106,17 +106,17 @@ class DeltaReader:
         payload = _payload(frame)
         literals = list(self._texts.literals(payload)) if seems_json(payload) else []
         if not literals:
-            yield from placed(base, frame, self._vault.changes(frame, cut=data is None))
+            yield from to_byte_edits(base, frame, self._table.changes(frame, cut=data is None))
             return
         own = self._literal(payload, literals, carried)
         found = (self._texts.in_literal(payload, t) for t in literals if t is not own)
-        yield from placed(base, frame, (change for change in found if change is not None))
-        yield from placed(base, frame, self._texts.between(frame, literals))
+        yield from to_byte_edits(base, frame, (change for change in found if change is not None))
+        yield from to_byte_edits(base, frame, self._texts.between(frame, literals))
 
     def _is_suspicious(self, frame: str) -> bool:
         """Whether an event may hold a secret outside its fragment. A cheap test: most events do not."""
         return (
-            "\\u" in frame or "\\/" in frame or self._texts.names_secrets(frame) or self._vault.may_change(frame)
+            "\\u" in frame or "\\/" in frame or self._texts.names_secrets(frame) or self._table.may_change(frame)
         )
 
     def _literal(self, payload: str, literals: list[Token], carried: tuple[str, str] | None) -> Token | None:
@@ -132,10 +132,10 @@ class DeltaReader:
     def _carries(self, payload: str, token: Token, key: str) -> bool:
         """Whether changing this literal changes the fragment; several literals may have the same value."""
         probe = token.text + "?"
-        literal = encoded(probe, "", closed=token.closed)
-        return self._carried(payload[: token.start] + literal + payload[token.end :]) == (key, probe)
+        literal = encode_literal(probe, "", closed=token.closed)
+        return self._read_fragment(payload[: token.start] + literal + payload[token.end :]) == (key, probe)
 
-    def _carried(self, payload: str) -> tuple[str, str] | None:
+    def _read_fragment(self, payload: str) -> tuple[str, str] | None:
         """(join key, fragment) of an event, whose JSON may be truncated; None if it carries no text."""
         if not seems_json(payload):
             return None
@@ -148,15 +148,17 @@ class DeltaReader:
                 return None
         return self._protocol.text_of(event) if isinstance(event, dict) else None
 
-    def _joined(self, body: bytes, spread: _Spread, cut: bool, resumed: bool) -> Iterator[Found]:
+    def _search_joined(self, body: bytes, spread: _Spread, cut: bool, resumed: bool) -> Iterator[Found]:
         whole = spread.whole()
         changes = without_overlap(self._texts.changes(whole, cut=cut, resumed=resumed))
         if seems_json(whole) and (cut or resumed):
-            changes = without_overlap([*changes, *self._vault.changes(whole, cut=cut, resumed=resumed)])
-        for start, end, fragment, share in spread.touched(whole, changes):
-            yield from self._replaced(start, text_of(body[start:end]), (spread.key, fragment), share)
+            changes = without_overlap([*changes, *self._table.changes(whole, cut=cut, resumed=resumed)])
+        for start, end, fragment, share in spread.split_changes(whole, changes):
+            yield from self._replace_fragment(start, text_of(body[start:end]), (spread.key, fragment), share)
 
-    def _replaced(self, base: int, frame: str, carried: tuple[str, str], share: list[TextEdit]) -> Iterator[Found]:
+    def _replace_fragment(
+        self, base: int, frame: str, carried: tuple[str, str], share: list[TextEdit]
+    ) -> Iterator[Found]:
         """Yield the replacement of a fragment's literal, with its secrets removed."""
         payload = _payload(frame)
         token = self._literal(payload, list(tokens(payload)), carried)
@@ -166,8 +168,8 @@ class DeltaReader:
                 "literal: it cannot be redacted, so record something else"
             )
         literal = payload[token.start : token.end]
-        new = encoded(changed(token.text, share), literal, closed=token.closed)
-        yield from placed(base, frame, [TextEdit(token.start, token.end, new, share[0].kind)])
+        new = encode_literal(apply_changes(token.text, share), literal, closed=token.closed)
+        yield from to_byte_edits(base, frame, [TextEdit(token.start, token.end, new, share[0].kind)])
 
 
 def _payload(frame: str) -> str:

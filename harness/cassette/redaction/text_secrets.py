@@ -10,11 +10,11 @@ import re
 from collections.abc import Iterable, Iterator
 
 from harness.cassette.format.byte_edits import TextEdit
-from harness.cassette.redaction.placeholders import Vault, changed, without_overlap
+from harness.cassette.redaction.placeholders import PlaceholderTable, apply_changes, without_overlap
 from harness.wire import StreamProtocol
 from harness.wire.secret_forms import SCHEME
 from harness.wire.secret_patterns import is_placeholder, looks_random, plain_name
-from harness.wire.tokens import Token, encoded, paired, seems_json, tokens
+from harness.wire.tokens import Token, encode_literal, pair_up, seems_json, tokens
 
 _DEPTH = 4
 """How many levels of JSON inside JSON strings are followed."""
@@ -28,13 +28,13 @@ _FOLDED = re.compile(r"[,;] ")
 
 
 class TextReader:
-    """Finds the secrets in the texts of one API; `vault` holds the known secrets and their placeholders.
+    """Finds the secrets in the texts of one API; `table` holds the known secrets and their placeholders.
 
     `above` is the path of names under which the members of a text stand (`SecretFields`).
     """
 
-    def __init__(self, protocol: StreamProtocol, vault: Vault) -> None:
-        self._vault = vault
+    def __init__(self, protocol: StreamProtocol, table: PlaceholderTable) -> None:
+        self._table = table
         self._secret = protocol.secret_fields
         stems = self._secret.stems
         self._stems = [stem for stem in stems if not any(other in stem for other in stems - {stem})]
@@ -42,7 +42,7 @@ class TextReader:
         self._exempt = frozenset(map(plain_name, protocol.opaque_fields | protocol.id_fields))
 
     def learn(self, text: str, above: tuple[str, ...] = ()) -> None:
-        """Add the random-looking values of secret fields to the vault, because they may appear again elsewhere.
+        """Add the random-looking values of secret fields to the table, because they may appear again elsewhere.
 
         Only useful for a text that names secrets, or that stands below such a name.
         """
@@ -50,7 +50,7 @@ class TextReader:
             if token.is_string and not token.is_name and token.closed and self._secret.covers(token.path):
                 value = _without_scheme(token.text)
                 if looks_random(value):
-                    self._vault.learn(value)
+                    self._table.learn(value)
 
     def changes(
         self,
@@ -63,7 +63,7 @@ class TextReader:
     ) -> list[TextEdit]:
         """Return what to replace in a text, which may or may not be JSON."""
         if not seems_json(text) or depth >= _DEPTH:
-            return self._vault.changes(text, cut=cut, resumed=resumed)
+            return self._table.changes(text, cut=cut, resumed=resumed)
         found: list[TextEdit] = []
         outside = _Outside()
         for token in self.literals(text, above):
@@ -73,11 +73,11 @@ class TextReader:
                 found.append(change)
         outside.end(text)
         del text  # free a long text early
-        return [*found, *self._vault.changes(outside.text())]
+        return [*found, *self._table.changes(outside.text())]
 
     def literals(self, text: str, above: tuple[str, ...] = ()) -> Iterator[Token]:
         """The literals of a JSON text; `{"name": …, "value": …}` objects are read as members."""
-        return paired(tokens(text, above), self._secret.covers)
+        return pair_up(tokens(text, above), self._secret.covers)
 
     def names_secrets(self, text: str) -> bool:
         """Whether a text may have a member that holds a secret; cheap, with no false negatives."""
@@ -98,7 +98,7 @@ class TextReader:
         for token in taken:
             outside.take(text, token)
         outside.end(text)
-        return self._vault.changes(outside.text())
+        return self._table.changes(outside.text())
 
     def in_literal(self, text: str, token: Token, depth: int = 0) -> TextEdit | None:
         """The change to a literal of a text, None if it stays."""
@@ -110,22 +110,22 @@ class TextReader:
         value, kind = self._value(token, depth)
         if value == token.text:
             return None
-        new = encoded(value, text[token.start : token.end], closed=token.closed)
+        new = encode_literal(value, text[token.start : token.end], closed=token.closed)
         return TextEdit(token.start, token.end, new, kind)
 
-    def hidden(self, value: str) -> str:
+    def hide_value(self, value: str) -> str:
         """Replace the whole value, except for the name of an authorisation scheme."""
         if all(is_placeholder(part) or not part for part in map(_without_scheme, _FOLDED.split(value))):
             return value
         secret = _without_scheme(value)
-        return value[: len(value) - len(secret)] + self._vault.placeholder(secret)
+        return value[: len(value) - len(secret)] + self._table.placeholder(secret)
 
     def _value(self, token: Token, depth: int) -> tuple[str, str]:
         """A literal's value with its secrets replaced, and the kind of the first secret."""
         if not token.is_name and self._secret.covers(token.path):
-            return self.hidden(token.text), "secret field"
+            return self.hide_value(token.text), "secret field"
         changes = without_overlap(self.changes(token.text, depth=depth + 1, cut=not token.closed))
-        return changed(token.text, changes), changes[0].kind if changes else ""
+        return apply_changes(token.text, changes), changes[0].kind if changes else ""
 
     def _is_exempt(self, token: Token) -> bool:
         """Whether a literal must stay as it is: a signature, inline data, an id."""

@@ -11,7 +11,14 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from harness.cassette.format.recording import Recording
-from harness.cassette.replay.matching import Canonical, Difference, Ids, difference, differences, shape
+from harness.cassette.replay.matching import (
+    CanonicalRequest,
+    IdMapping,
+    RequestDifference,
+    difference,
+    differences,
+    shape,
+)
 from harness.wire import StreamProtocol
 
 
@@ -22,13 +29,13 @@ class Index:
     """
 
     def __init__(self, protocol: StreamProtocol) -> None:
-        self.forms: list[Canonical] = []
-        self._ids = Ids(protocol)
-        self._same: defaultdict[Canonical, list[int]] = defaultdict(list)
+        self.forms: list[CanonicalRequest] = []
+        self._ids = IdMapping(protocol)
+        self._same: defaultdict[CanonicalRequest, list[int]] = defaultdict(list)
         self._alike: defaultdict[tuple[Any, ...], list[int]] = defaultdict(list)
         self._played: set[int] = set()
 
-    def add(self, recordings: Sequence[Recording], forms: Iterable[Canonical]) -> None:
+    def add(self, recordings: Sequence[Recording], forms: Iterable[CanonicalRequest]) -> None:
         """Add recordings, with the forms of their requests."""
         self._ids.learn(recordings)
         for form in forms:
@@ -45,11 +52,11 @@ class Index:
         """Mark a recording as played, so that it answers no further request."""
         self._played.add(number)
 
-    def next(self, asked: Canonical) -> int | None:
+    def next(self, asked: CanonicalRequest) -> int | None:
         """The first unplayed recording of exactly this request."""
         return next(iter(self._waiting(self._same, asked)), None)
 
-    def match(self, asked: Canonical) -> int | None:
+    def match(self, asked: CanonicalRequest) -> int | None:
         """Like `next`, with a fallback to a request that differs only in ids the cassette did not give out."""
         same = self.next(asked)
         if same is not None:
@@ -68,11 +75,11 @@ class Index:
         found[key] = [number for number in found[key] if number not in self._played]
         return found[key]
 
-    def times(self, asked: Canonical) -> list[int]:
+    def times(self, asked: CanonicalRequest) -> list[int]:
         """Every recording of a request, played or not."""
         return [n for n, form in enumerate(self.forms) if difference(asked, form, self._ids, {}) is None]
 
-    def nearest(self, asked: Canonical) -> tuple[int, Difference]:
+    def nearest(self, asked: CanonicalRequest) -> tuple[int, RequestDifference]:
         """The nearest recording and its first difference; ranked by same path, same method, fewest differences."""
         ranked = [
             (_rank(found := list(differences(asked, form, self._ids, {}))), number, found)
@@ -82,6 +89,6 @@ class Index:
         return number, found[0]
 
 
-def _rank(found: Sequence[Difference]) -> tuple[bool, bool, int]:
+def _rank(found: Sequence[RequestDifference]) -> tuple[bool, bool, int]:
     fields = {item.field for item in found}
     return "path" in fields, "method" in fields, len(found)

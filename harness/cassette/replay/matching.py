@@ -19,9 +19,9 @@ from urllib.parse import unquote
 from harness.cassette.format.byte_edits import text_of
 from harness.cassette.format.recording import Recording
 from harness.cassette.redaction.redactor import Redactor
-from harness.outcome.words import measured
+from harness.outcome.words import shorten_with_length
 from harness.wire import Request, StreamProtocol
-from harness.wire.tokens import decoded
+from harness.wire.tokens import decode_literal
 
 HIDDEN = "<secret>"
 ABSENT = "<absent>"
@@ -38,7 +38,7 @@ _PLACEHOLDER = re.compile(r"REDACTED-\d+")
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class RequestDifference:
     """Where a request differs from a recorded one; `field` is e.g. `path`, `query.x`, `body.input[0]`."""
 
     field: str
@@ -50,7 +50,7 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
-class Canonical:
+class CanonicalRequest:
     """A request in comparable form. `body` is the kind of body ("" for none), `leaves` its scalars by place."""
 
     method: str
@@ -70,9 +70,9 @@ class Canon:
     def __init__(self, protocol: StreamProtocol, *, secrets: Iterable[str] = ()) -> None:
         self._protocol = protocol
         self._secrets = tuple(secrets)
-        self._made: dict[Request, Canonical] = {}
+        self._made: dict[Request, CanonicalRequest] = {}
 
-    def of(self, request: Request) -> Canonical:
+    def of(self, request: Request) -> CanonicalRequest:
         """The canonical form of a request; recent results are cached."""
         made = self._made.get(request)
         if made is None:
@@ -81,14 +81,14 @@ class Canon:
             made = self._made[request] = self._canonical(request)
         return made
 
-    def _canonical(self, request: Request) -> Canonical:
+    def _canonical(self, request: Request) -> CanonicalRequest:
         redactor = Redactor(self._protocol, secrets=self._secrets)
         clean = redactor.request(request)
         kind, value = _value(clean)
-        kept = ((n, _hidden(v)) for n, v in clean.query if not redactor.is_secret_parameter(n))
-        return Canonical(
+        kept = ((n, _hide_placeholders(v)) for n, v in clean.query if not redactor.is_secret_parameter(n))
+        return CanonicalRequest(
             method=clean.method.upper(),
-            path=tuple(_hidden(unquote(segment)) for segment in clean.raw_path.split("/")[1:]),
+            path=tuple(_hide_placeholders(unquote(segment)) for segment in clean.raw_path.split("/")[1:]),
             query=tuple(sorted(kept)),
             body=kind,
             leaves=tuple(_leaves(value, "body", "")) if kind else (),
@@ -106,26 +106,26 @@ def _value(request: Request) -> tuple[str, Any]:
     boundary = _BOUNDARY.search(request.headers.get("content-type"))
     if boundary is not None:
         text = text.replace(f"--{boundary[1] or boundary[2]}", "--boundary")
-    return "text that is no JSON", _hidden(text)
+    return "text that is no JSON", _hide_placeholders(text)
 
 
 def _tree(value: Any) -> Any:
     if isinstance(value, dict):
-        return {_hidden(name): _tree(item) for name, item in value.items()}
+        return {_hide_placeholders(name): _tree(item) for name, item in value.items()}
     if isinstance(value, list):
         return [_tree(item) for item in value]
     if isinstance(value, str):
-        return _hidden(value)
+        return _hide_placeholders(value)
     if isinstance(value, float) and value.is_integer():
         return int(value)
     return value
 
 
-def _hidden(text: str) -> str:
+def _hide_placeholders(text: str) -> str:
     return _PLACEHOLDER.sub(HIDDEN, text)
 
 
-class Ids:
+class IdMapping:
     """The ids that a cassette's answers gave out, and the substitutes for all other ids in this replay."""
 
     def __init__(self, protocol: StreamProtocol) -> None:
@@ -149,7 +149,7 @@ class Ids:
         """The values of id fields in a body, which may be JSON or a stream of JSON events."""
         for found in self._values.finditer(body):
             if found[1] != b'""':
-                yield decoded(found[1].decode("utf-8", "replace"))
+                yield decode_literal(found[1].decode("utf-8", "replace"))
 
     def is_field(self, field: str) -> bool:
         """Whether the values of a field with this name are ids."""
@@ -170,50 +170,59 @@ class Ids:
         self._bound.update(bound)
 
 
-def shape(form: Canonical, ids: Ids) -> tuple[Any, ...]:
+def shape(form: CanonicalRequest, ids: IdMapping) -> tuple[Any, ...]:
     """A key that is equal for any two forms without a difference, whatever ids are substituted."""
     leaves = sorted((place, field, "" if ids.is_field(field) else value) for place, field, value in form.leaves)
     return form.method, len(form.path), form.query, form.body, tuple(leaves)
 
 
-def difference(got: Canonical, recorded: Canonical, ids: Ids, bound: dict[str, str]) -> Difference | None:
+def difference(
+    got: CanonicalRequest, recorded: CanonicalRequest, ids: IdMapping, bound: dict[str, str]
+) -> RequestDifference | None:
     """The first difference that matters, None if there is none; substituted ids are added to `bound`."""
     return next(iter(differences(got, recorded, ids, bound)), None)
 
 
-def differences(got: Canonical, recorded: Canonical, ids: Ids, bound: dict[str, str]) -> Iterator[Difference]:
+def differences(
+    got: CanonicalRequest, recorded: CanonicalRequest, ids: IdMapping, bound: dict[str, str]
+) -> Iterator[RequestDifference]:
     """Every difference, in the order in which a person reads a request."""
     if got.method != recorded.method:
-        yield Difference("method", recorded.method, got.method)
+        yield RequestDifference("method", recorded.method, got.method)
     if not _same_path(got.path, recorded.path, ids, bound):
-        yield Difference("path", _shown("/" + "/".join(recorded.path)), _shown("/" + "/".join(got.path)))
-    yield from _paired(
+        yield RequestDifference(
+            "path", _format_value("/" + "/".join(recorded.path)), _format_value("/" + "/".join(got.path))
+        )
+    yield from _compare_pairs(
         ((f"query.{name}", "", value) for name, value in got.query),
         ((f"query.{name}", "", value) for name, value in recorded.query),
         ids,
         bound,
     )
     if got.body == recorded.body:
-        yield from _paired(got.leaves, recorded.leaves, ids, bound)
+        yield from _compare_pairs(got.leaves, recorded.leaves, ids, bound)
     else:
-        yield Difference("body", recorded.body or ABSENT, got.body or ABSENT)
+        yield RequestDifference("body", recorded.body or ABSENT, got.body or ABSENT)
 
 
-def _same_path(got: tuple[str, ...], recorded: tuple[str, ...], ids: Ids, bound: dict[str, str]) -> bool:
+def _same_path(got: tuple[str, ...], recorded: tuple[str, ...], ids: IdMapping, bound: dict[str, str]) -> bool:
     return len(got) == len(recorded) and all(
         mine == theirs or ids.may_stand(mine, theirs, bound) for mine, theirs in zip(got, recorded, strict=True)
     )
 
 
-def _paired(
-    got: Iterable[tuple[str, str, str]], recorded: Iterable[tuple[str, str, str]], ids: Ids, bound: dict[str, str]
-) -> Iterator[Difference]:
+def _compare_pairs(
+    got: Iterable[tuple[str, str, str]],
+    recorded: Iterable[tuple[str, str, str]],
+    ids: IdMapping,
+    bound: dict[str, str],
+) -> Iterator[RequestDifference]:
     mine, theirs = _by_place(got), _by_place(recorded)
     for place in [*theirs, *(place for place in mine if place not in theirs)]:
         field, value = mine.get(place, ("", ABSENT))
         _, other = theirs.get(place, ("", ABSENT))
         if value != other and not (ids.is_field(field) and ids.may_stand(_inner(value), _inner(other), bound)):
-            yield Difference(place, _shown(other), _shown(value))
+            yield RequestDifference(place, _format_value(other), _format_value(value))
 
 
 def _by_place(leaves: Iterable[tuple[str, str, str]]) -> dict[str, tuple[str, str]]:
@@ -258,9 +267,9 @@ def _inner(literal: str) -> str:
     return literal[1:-1]
 
 
-def _shown(text: str) -> str:
+def _format_value(text: str) -> str:
     shown, long, _ = text.partition("\0")
-    return shown if long else measured(_printable(text), _SHOWN)
+    return shown if long else shorten_with_length(_printable(text), _SHOWN)
 
 
 def _printable(text: str) -> str:

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from harness.cassette.format.errors import CassetteError
 from harness.cassette.format.recording import Recording
 from harness.cassette.replay.index import Index
-from harness.cassette.replay.matching import Canon, Canonical, Difference
-from harness.cassette.replay.resumable_streams import Stream, streams_of, why_not, with_cursors
-from harness.outcome.words import counted
+from harness.cassette.replay.matching import Canon, CanonicalRequest, RequestDifference
+from harness.cassette.replay.resumable_streams import ResumableStream, streams_of, why_not, with_cursors
+from harness.outcome.words import format_count
 from harness.wire import Request, Response, StreamProtocol
 
 MODES = ("strict", "resume")
@@ -35,7 +35,7 @@ class Miss:
     request: Request
     reason: str
     nearest: int | None = None
-    difference: Difference | None = None
+    difference: RequestDifference | None = None
 
     def __str__(self) -> str:
         return self.reason
@@ -63,7 +63,7 @@ class Player:
             raise CassetteError(f"mode={mode!r} is none of the ways to play: write {' or '.join(MODES)}")
         if not speed > 0:
             raise CassetteError(f"speed={speed!r} must be above 0: 1 is as recorded, math.inf without any pause")
-        decoded = [recording.decoded() for recording in recordings]
+        decoded = [recording.decode() for recording in recordings]
         self.recordings = [with_cursors(r, protocol) for r in decoded] if assign_ids else decoded
         self.misses: list[Miss] = []
         self._protocol = protocol
@@ -99,7 +99,7 @@ class Player:
                 if recording.approximate and self._index.is_played(n)
             ]
 
-    def _find(self, request: Request, asked: Canonical) -> Recording | Miss:
+    def _find(self, request: Request, asked: CanonicalRequest) -> Recording | Miss:
         number = self._index.match(asked)
         if number is not None:
             self._index.play(number)
@@ -114,20 +114,20 @@ class Player:
         self._use(resource, stream)
         return stream.rest(cursor)
 
-    def _use(self, resource: str, stream: Stream) -> None:
+    def _use(self, resource: str, stream: ResumableStream) -> None:
         """Mark the full recording as played, and every recorded resume of the same resource."""
         for number, recording in enumerate(self.recordings):
             resumed = self._protocol.is_resume(recording.request)
             if recording is stream.began or (resumed is not None and resumed[0] == resource):
                 self._index.play(number)
 
-    def _miss(self, request: Request, asked: Canonical) -> Miss:
+    def _miss(self, request: Request, asked: CanonicalRequest) -> Miss:
         what = f"not recorded: {asked.method} /{'/'.join(asked.path)}"
         if not self.recordings:
             return Miss(request, f"{what}; the cassette is empty")
         same = self._index.times(asked)
         if same:
-            times = counted(len(same), "time")
+            times = format_count(len(same), "time")
             return Miss(request, f"{what} was recorded {times}, and each was played already", same[0])
         number, first = self._index.nearest(asked)
         return Miss(

@@ -11,14 +11,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from harness.cassette.format.framing import Edit, Pieces, after, apply, follow, until
+from harness.cassette.format.framing import ByteEdit, Pieces, after, apply, follow, until
 from harness.cassette.format.recording import Recording
 from harness.wire import Decoder, Frame, Length, StreamProtocol
 from harness.wire.json_value import object_or_none
 
 
 @dataclass(frozen=True, slots=True)
-class Stream:
+class ResumableStream:
     """A recorded stream of one resource; `cursors` maps each cursor to the offset after its event.
 
     `end` is the offset after the last complete event. `began` is the recording in the cassette with which the
@@ -47,12 +47,12 @@ class Stream:
         return replace(full, body=full.body[offset:], pieces=after(full.pieces, offset), framing=framing)
 
 
-def streams_of(recordings: Iterable[Recording], protocol: StreamProtocol) -> dict[str, Stream]:
+def streams_of(recordings: Iterable[Recording], protocol: StreamProtocol) -> dict[str, ResumableStream]:
     """The longest stream of each resource, by the resource's id.
 
     A stream that was itself resumed at a cursor is only used to extend another.
     """
-    streams: dict[str, Stream] = {}
+    streams: dict[str, ResumableStream] = {}
     rests: list[_Rest] = []
     for recording in recordings:
         if recording.status != 200 or not recording.events:
@@ -67,7 +67,7 @@ def streams_of(recordings: Iterable[Recording], protocol: StreamProtocol) -> dic
         if resource is not None and (resource not in streams or stream.reach > streams[resource].reach):
             streams[resource] = stream
     return {
-        resource: _joined(stream, [rest for rest in rests if rest.resource == resource], protocol)
+        resource: _extend(stream, [rest for rest in rests if rest.resource == resource], protocol)
         for resource, stream in streams.items()
     }
 
@@ -80,7 +80,7 @@ class _Rest(NamedTuple):
     recording: Recording
 
 
-def _joined(stream: Stream, rests: Sequence[_Rest], protocol: StreamProtocol) -> Stream:
+def _extend(stream: ResumableStream, rests: Sequence[_Rest], protocol: StreamProtocol) -> ResumableStream:
     """Extend the stream by the rest that takes it furthest, until it is whole or no rest helps."""
     while not stream.whole:
         longer = [_longer(stream, rest, protocol) for rest in rests if rest.cursor in stream.cursors]
@@ -91,7 +91,7 @@ def _joined(stream: Stream, rests: Sequence[_Rest], protocol: StreamProtocol) ->
     return stream
 
 
-def _longer(stream: Stream, rest: _Rest, protocol: StreamProtocol) -> Stream:
+def _longer(stream: ResumableStream, rest: _Rest, protocol: StreamProtocol) -> ResumableStream:
     """The stream up to the rest's cursor, then the rest, minus the cursor's own event if the rest repeats it."""
     cut, more, place = stream.recording, rest.recording, stream.cursors[rest.cursor]
     again = _read(more, protocol)[1].cursors.get(rest.cursor, 0)
@@ -107,24 +107,26 @@ def with_cursors(recording: Recording, protocol: StreamProtocol) -> Recording:
     """The recording with a stable cursor, `h1`, `h2` …, on every event that had none."""
     if not recording.events:
         return recording
-    edits: list[Edit] = []
+    edits: list[ByteEdit] = []
     for number, frame in enumerate(Decoder().feed(recording.body), 1):
         event = object_or_none(frame.data)
         if event is not None and protocol.cursor(event) is None:
-            edits += _rewritten(recording.body, frame, protocol.with_cursor(event, f"h{number}"))
-    return recording.edited(apply(recording.body, edits), follow(recording.pieces, edits)) if edits else recording
+            edits += _rewrite(recording.body, frame, protocol.with_cursor(event, f"h{number}"))
+    return (
+        recording.with_body(apply(recording.body, edits), follow(recording.pieces, edits)) if edits else recording
+    )
 
 
-def _rewritten(body: bytes, frame: Frame, event: dict[str, Any]) -> list[Edit]:
+def _rewrite(body: bytes, frame: Frame, event: dict[str, Any]) -> list[ByteEdit]:
     """The edit that replaces a frame's payload; none if the payload is split over several lines."""
     at = body.find(frame.data, frame.start, frame.end)
     if at < 0:
         return []
     data = json.dumps(event, ensure_ascii=frame.data.isascii(), separators=(",", ":")).encode("utf-8")
-    return [Edit(at, at + len(frame.data), data)]
+    return [ByteEdit(at, at + len(frame.data), data)]
 
 
-def _read(recording: Recording, protocol: StreamProtocol) -> tuple[str | None, Stream]:
+def _read(recording: Recording, protocol: StreamProtocol) -> tuple[str | None, ResumableStream]:
     resource: str | None = None
     cursors: dict[str, int] = {}
     whole, frames = False, Decoder().feed(recording.body)
@@ -138,10 +140,10 @@ def _read(recording: Recording, protocol: StreamProtocol) -> tuple[str | None, S
             cursors.setdefault(cursor, frame.end)
         whole = whole or protocol.completes(event)
     end = frames[-1].end if frames else 0
-    return resource, Stream(recording, cursors, len(frames), end, whole, recording)
+    return resource, ResumableStream(recording, cursors, len(frames), end, whole, recording)
 
 
-def why_not(stream: Stream, cursor: str) -> str:
+def why_not(stream: ResumableStream, cursor: str) -> str:
     """Why a stream cannot be resumed at a cursor, and what to do; "" if it can."""
     if not stream.cursors:
         return (

@@ -14,17 +14,17 @@ from harness.checks.vocabulary.expect import (
     CLIENT_ERROR,
     SUCCESS,
     at,
-    broken,
     expect_interaction,
     expect_status,
+    finding,
     interaction_in,
-    shown,
 )
 from harness.checks.vocabulary.polling import expect_id, id_of, polls, settled, status_of
 from harness.checks.vocabulary.stored import HELLO
 from harness.contract import read
+from harness.contract.judge.wording import format_answer
 from harness.contract.requests import Target
-from harness.kit.actions import Exchanges, Send, Steps, stopped
+from harness.kit.actions import Exchanges, Send, Steps, stop_exercise
 from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
@@ -45,11 +45,11 @@ def an_agent_run(t: Target) -> Steps:
     seen: Exchanges = {"created": created}
     found = id_of(created)
     if not found:
-        return stopped(seen, f"the agent's run has no id: {shown(created)}")
+        return stop_exercise(seen, f"the agent's run has no id: {format_answer(created)}")
     polled = yield from polls(t, found)
     seen["polled"] = polled
     if not settled(polled[-1]) or status_of(polled[-1]) != "completed":
-        return stopped(seen, f"the agent's run did not complete: {shown(polled[-1])}")
+        return stop_exercise(seen, f"the agent's run did not complete: {format_answer(polled[-1])}")
     turn = {"agent": t.agent, "input": HELLO, "previous_interaction_id": found, "background": True}
     seen["bare"] = yield Send(t.create(turn))
     seen["chained"] = yield Send(t.create(turn, environment=environment_of(polled[-1]) or t.environment))
@@ -117,7 +117,7 @@ def _comes_to_an_end(polled: list[Exchange]) -> Iterator[Finding]:
     last = f"polled[{len(polled) - 1}]"
     yield from at(last, expect_interaction(polled[-1]))
     if polled[-1].status in SUCCESS and not settled(polled[-1]):
-        late = broken("the run did not settle", expected="a settled status", actual=shown(polled[-1]))
+        late = finding("the run did not settle", expected="a settled status", actual=format_answer(polled[-1]))
         yield late.at(exchange=last)
 
 
@@ -133,7 +133,7 @@ def _tells_its_environment(created: Exchange, polled: list[Exchange]) -> Iterato
     if not settled(polled[-1]):
         raise Unmet("the run did not settle")
     if not any(environment_of(answer) for answer in [created, *polled]):
-        yield broken("no environment_id", expected="a non-empty string", actual=shown(polled[-1]))
+        yield finding("no environment_id", expected="a non-empty string", actual=format_answer(polled[-1]))
 
 
 @_AGENTS.check(
@@ -160,7 +160,7 @@ def _continues_in_it(created: Exchange, chained: Exchange) -> Iterator[Finding]:
     yield from at("chained", expect_interaction(chained))
     if chained.status in SUCCESS and id_of(chained) in ("", id_of(created)):
         actual = id_of(chained) or "none"
-        shared = broken("the second turn has no id of its own", expected="a new id", actual=actual)
+        shared = finding("the second turn has no id of its own", expected="a new id", actual=actual)
         yield shared.at(exchange="chained")
 
 
@@ -180,7 +180,7 @@ def _stays_in_it(polled: list[Exchange], chained_polled: list[Exchange]) -> Iter
     if not first or not second:
         raise Unmet("one of the turns told no environment_id")
     if first != second:
-        yield broken("the second turn ran elsewhere", expected=first, actual=second)
+        yield finding("the second turn ran elsewhere", expected=first, actual=second)
 
 
 @_AGENTS.check(
@@ -206,7 +206,7 @@ def _a_model_continues(mixed: Exchange) -> Iterator[Finding]:
 def _has_no_environment(parent: Exchange, before: Exchange) -> Iterator[Finding]:
     for name, answer in (("parent", parent), ("before", before)):
         if interaction_in(answer).get("environment_id"):
-            stray = broken(
+            stray = finding(
                 "an environment_id that nobody asked for", expected="none", actual=environment_of(answer)
             )
             yield stray.at(exchange=name)

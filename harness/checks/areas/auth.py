@@ -11,17 +11,17 @@ from harness.checks.capabilities import new_registry
 from harness.checks.vocabulary.expect import (
     CLIENT_ERROR,
     at,
-    broken,
     code_of,
     expect_interaction,
     expect_status,
-    lenient,
-    shown,
+    finding,
+    lenient_finding,
 )
-from harness.checks.vocabulary.polling import appear, id_of
+from harness.checks.vocabulary.polling import id_of, poll_until_found
 from harness.checks.vocabulary.stored import HELLO, WRONG_KEY
+from harness.contract.judge.wording import format_answer
 from harness.contract.requests import KEY_HEADER, Target, segment
-from harness.kit.actions import Send, Steps, stopped
+from harness.kit.actions import Send, Steps, stop_exercise
 from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
@@ -40,8 +40,8 @@ def one_interaction_many_keys(t: Target) -> Steps:
     created: Exchange = yield Send(t.create(input=HELLO))
     found = id_of(created)
     if not found:
-        return stopped({"created": created}, f"the create brought no id: {shown(created)}")
-    yield from appear(t, found)  # before it is readable, a 404 could be taken for a refusal
+        return stop_exercise({"created": created}, f"the create brought no id: {format_answer(created)}")
+    yield from poll_until_found(t, found)  # before it is readable, a 404 could be taken for a refusal
     path = f"interactions/{segment(found)}"
     bearer = [("authorization", f"Bearer {t.key}")]
     return {
@@ -72,15 +72,17 @@ def one_interaction_many_keys(t: Target) -> Steps:
 def _refuses_no_key(
     read_without: Exchange, created_without: Exchange, deleted_without: Exchange, read_again: Exchange
 ) -> Iterator[Finding]:
-    yield from at("read_without", _unauthenticated(read_without))
-    yield from at("created_without", _unauthenticated(created_without))
+    yield from at("read_without", _expect_unauthenticated(read_without))
+    yield from at("created_without", _expect_unauthenticated(created_without))
     if deleted_without.status in _NOT_THERE:
-        found = lenient("there is no DELETE to protect", expected="401", actual=shown(deleted_without))
+        found = lenient_finding(
+            "there is no DELETE to protect", expected="401", actual=format_answer(deleted_without)
+        )
         yield found.at(exchange="deleted_without")
     else:
-        yield from at("deleted_without", _unauthenticated(deleted_without))
+        yield from at("deleted_without", _expect_unauthenticated(deleted_without))
     if read_again.status == 404:
-        yield broken("the refused DELETE took effect", actual=shown(read_again)).at(exchange="read_again")
+        yield finding("the refused DELETE took effect", actual=format_answer(read_again)).at(exchange="read_again")
 
 
 @_AUTH.check(
@@ -131,10 +133,12 @@ def _takes_the_query(read_query: Exchange) -> Iterator[Finding]:
     yield from expect_interaction(read_query)
 
 
-def _unauthenticated(answer: Exchange) -> Iterator[Finding]:
+def _expect_unauthenticated(answer: Exchange) -> Iterator[Finding]:
     yield from expect_status(answer, accepts={401}, tolerates=_REFUSED)
     if answer.status == 401 and code_of(answer) != "authentication":
-        yield lenient("401 under another code", expected="code authentication", actual=shown(answer))
+        yield lenient_finding(
+            "401 under another code", expected="code authentication", actual=format_answer(answer)
+        )
 
 
 def _need_a_key_of_our_own(t: Target) -> None:

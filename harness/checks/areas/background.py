@@ -9,16 +9,15 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from harness.checks.capabilities import new_registry
-from harness.checks.vocabulary.background_runs import HELD_AFTER, LONG, Running, let_go, script
+from harness.checks.vocabulary.background_runs import HELD_AFTER, LONG, BackgroundRun, release_run, script
 from harness.checks.vocabulary.expect import (
     SUCCESS,
     at,
-    broken,
     expect_interaction,
     expect_reply,
+    finding,
     interaction_in,
-    noted,
-    shown,
+    note,
 )
 from harness.checks.vocabulary.polling import id_of, polls, settled, status_of
 from harness.checks.vocabulary.stored import HELLO
@@ -31,8 +30,9 @@ from harness.contract.judge.agreement import (
     judge_identity,
     judge_result,
 )
+from harness.contract.judge.wording import format_answer
 from harness.contract.requests import Target, segment
-from harness.kit.actions import Exchanges, Send, Steps, stopped
+from harness.kit.actions import Exchanges, Send, Steps, stop_exercise
 from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
@@ -53,10 +53,10 @@ def a_background_run(t: Target) -> Steps:
     seen: Exchanges = {"created": (yield Send(t.create(input=HELLO, background=True)))}
     found = id_of(seen["created"])
     if not found:
-        return stopped(seen, f"the background create brought no id: {shown(seen['created'])}")
+        return stop_exercise(seen, f"the background create brought no id: {format_answer(seen['created'])}")
     seen["polled"] = yield from polls(t, found)
     if not settled(seen["polled"][-1]):
-        return stopped(seen, f"the run did not settle within {t.wait:g} s")
+        return stop_exercise(seen, f"the run did not settle within {t.wait:g} s")
     return {**seen, "later": [(yield Send(t.get(found))), (yield Send(t.get(found)))]}
 
 
@@ -68,9 +68,9 @@ def a_run_that_lasts(t: Target) -> Steps:
     found = id_of(created)
     seen: Exchanges = {"created": created, "held": held}
     if not found:
-        return stopped(seen, f"the background create brought no id: {shown(created)}")
+        return stop_exercise(seen, f"the background create brought no id: {format_answer(created)}")
     seen["colon"] = yield Send(t.request("POST", f"interactions/{segment(found)}:cancel"))
-    yield from let_go(t, Running(found, created, held))
+    yield from release_run(t, BackgroundRun(found, created, held))
     return seen
 
 
@@ -92,9 +92,9 @@ def _answers_with_an_id(created: Exchange) -> Iterator[Finding]:
     yield from judge_id("bg.create", id_of(created))
     status = status_of(created)
     if not status:
-        yield broken("no status", expected="in_progress", actual=shown(created))
+        yield finding("no status", expected="in_progress", actual=format_answer(created))
     elif status not in STATUSES:
-        yield noted("an unknown status", expected="in_progress or queued", actual=status)
+        yield note("an unknown status", expected="in_progress or queued", actual=status)
 
 
 @_BACKGROUND.check(
@@ -111,7 +111,7 @@ def _does_not_wait(created: Exchange, held: bool) -> Iterator[Finding]:
         return
     if not held:
         raise Unmet("the run was over when its create was answered", race_lost=True)
-    yield broken("the create answered when all was done", expected="in_progress", actual=status_of(created))
+    yield finding("the create answered when all was done", expected="in_progress", actual=status_of(created))
 
 
 @_BACKGROUND.check(
@@ -125,7 +125,7 @@ def _does_not_wait(created: Exchange, held: bool) -> Iterator[Finding]:
 def _answers_in_time(created: Exchange) -> Iterator[Finding]:
     interaction_in(created)
     if created.seconds >= HTTP_PATIENCE:
-        yield broken(
+        yield finding(
             "the create took as long as the run", expected="well below 60 s", actual=f"{created.seconds:.1f} s"
         )
 
@@ -219,7 +219,7 @@ def _times_go_forward(polled: list[Exchange]) -> Iterator[Finding]:
     known = [time for time in times if isinstance(time, str) and time.endswith("Z") and "." not in time]
     for before, after in pairwise(known):
         if after < before:
-            yield broken("`updated` went back", expected=f"{before} or later", actual=after)
+            yield finding("`updated` went back", expected=f"{before} or later", actual=after)
 
 
 # --- what the judges share

@@ -9,21 +9,27 @@ from collections.abc import Iterator
 
 from harness.checks.areas.background import a_run_that_lasts
 from harness.checks.capabilities import new_registry
-from harness.checks.vocabulary.background_runs import begin
+from harness.checks.vocabulary.background_runs import start_held_run
 from harness.checks.vocabulary.expect import (
     CLIENT_ERROR,
     SUCCESS,
     at,
-    broken,
-    ended,
     expect_interaction,
     expect_reply,
     expect_status,
+    finding,
     interaction_in,
     of_rule,
-    shown,
 )
-from harness.checks.vocabulary.polling import appear, id_of, need_id, opened, polls, settle, status_of
+from harness.checks.vocabulary.polling import (
+    id_of,
+    need_id,
+    open_stream,
+    poll_until_found,
+    poll_until_settled,
+    polls,
+    status_of,
+)
 from harness.checks.vocabulary.stored import HELLO, UNKNOWN_ID
 from harness.checks.vocabulary.stream_events import events_in, expect_stream
 from harness.contract.judge.agreement import (
@@ -34,8 +40,9 @@ from harness.contract.judge.agreement import (
     judge_unchanged,
 )
 from harness.contract.judge.ends import judge_cancel_answer, judge_late_cancel
+from harness.contract.judge.wording import format_answer, format_ending
 from harness.contract.requests import Target, segment
-from harness.kit.actions import Exchanges, Finish, Read, Send, Steps, Wait, stopped
+from harness.kit.actions import Exchanges, Finish, Read, Send, Steps, Wait, stop_exercise
 from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
 from harness.wire import By, Exchange
@@ -56,15 +63,15 @@ def a_cancelled_run(t: Target) -> Steps:
 
     The cancel is sent as the official clients send it: without a body, but labelled as JSON.
     """
-    run = yield from begin(t, "cancel")
-    reader = yield from opened(t, run.id)
+    run = yield from start_held_run(t, "cancel")
+    reader = yield from open_stream(t, run.id)
     yield Read(reader, 1)
     labelled = [("content-type", "application/json")]
     request = t.request("POST", f"interactions/{segment(run.id)}/cancel", headers=labelled)
     seen: Exchanges = {"run": run.created, "held": run.held, "cancelled": (yield Send(request))}
     seen["polled"] = yield from polls(t, run.id, patient=reader.status != 404)
     if status_of(seen["polled"][-1]) != "cancelled":
-        return stopped(seen, f"the run was never seen as cancelled: {shown(seen['polled'][-1])}")
+        return stop_exercise(seen, f"the run was never seen as cancelled: {format_answer(seen['polled'][-1])}")
     seen["stream"] = yield Finish(reader)
     seen["again"] = yield Send(t.cancel(run.id))
     yield Wait(_A_MOMENT)
@@ -76,13 +83,13 @@ def late_cancels(t: Target) -> Steps:
     """Cancels of a foreground interaction and a background run, both of them finished."""
     front = yield Send(t.create(input=HELLO))
     found = need_id(front)
-    seen: Exchanges = {"before": (yield from appear(t, found))[-1]}
+    seen: Exchanges = {"before": (yield from poll_until_found(t, found))[-1]}
     seen["foreground"] = yield Send(t.cancel(found))
     seen["after"] = yield Send(t.get(found))
     back = id_of((yield Send(t.create(input=HELLO, background=True))))
     if not back:
-        return stopped(seen, "the target began no background run")
-    seen["settled_before"] = (yield from settle(t, back))[-1]
+        return stop_exercise(seen, "the target began no background run")
+    seen["settled_before"] = (yield from poll_until_settled(t, back))[-1]
     seen["settled"] = yield Send(t.cancel(back))
     return {**seen, "settled_after": (yield Send(t.get(back)))}
 
@@ -186,7 +193,7 @@ def _stream_ends(stream: Exchange) -> Iterator[Finding]:
     yield from expect_stream(stream)
     events = events_in(stream)
     if stream.ending.by is By.LIMIT:
-        yield broken("the stream never ended", expected="an end after the cancel", actual=ended(stream))
+        yield finding("the stream never ended", expected="an end after the cancel", actual=format_ending(stream))
         return
     yield from judge_cancelled_end(events)
 
@@ -239,7 +246,7 @@ def _spares_the_finished(settled: Exchange) -> Iterator[Finding]:
     accepts=["the same status and output before and after"],
 )
 def _leaves_the_result(before: Exchange, after: Exchange) -> Iterator[Finding]:
-    yield from at("after", _unchanged("cancel.keeps-result", before, after))
+    yield from at("after", _expect_unchanged("cancel.keeps-result", before, after))
 
 
 @_CANCEL.check(
@@ -252,7 +259,7 @@ def _leaves_the_result(before: Exchange, after: Exchange) -> Iterator[Finding]:
 )
 def _leaves_the_background_result(settled_before: Exchange, settled_after: Exchange) -> Iterator[Finding]:
     rule = "cancel.keeps-background-result"
-    yield from at("settled_after", _unchanged(rule, settled_before, settled_after))
+    yield from at("settled_after", _expect_unchanged(rule, settled_before, settled_after))
 
 
 @_CANCEL.check(
@@ -301,7 +308,7 @@ def _refused_or_unchanged(rule: str, answer: Exchange) -> Iterator[Finding]:
     yield from judge_late_cancel(rule, answer)
 
 
-def _unchanged(rule: str, before: Exchange, after: Exchange) -> Iterator[Finding]:
+def _expect_unchanged(rule: str, before: Exchange, after: Exchange) -> Iterator[Finding]:
     old = interaction_in(before)
     yield from expect_interaction(after)
     yield from judge_unchanged(rule, old, interaction_in(after))

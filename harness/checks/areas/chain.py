@@ -9,24 +9,30 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from harness.checks.capabilities import new_registry
-from harness.checks.vocabulary.background_runs import begin, let_go
+from harness.checks.vocabulary.background_runs import release_run, start_held_run
 from harness.checks.vocabulary.expect import (
     SUCCESS,
     at,
-    briefly,
-    broken,
     expect_interaction,
     expect_reply,
     expect_status,
+    finding,
     interaction_in,
-    shown,
 )
-from harness.checks.vocabulary.polling import appear, expect_id, id_of, need_id, settle, status_of
+from harness.checks.vocabulary.polling import (
+    expect_id,
+    id_of,
+    need_id,
+    poll_until_found,
+    poll_until_settled,
+    status_of,
+)
 from harness.checks.vocabulary.stored import HELLO, UNKNOWN_ID
 from harness.contract.data.output import output_steps
 from harness.contract.judge.agreement import judge_echo, judge_own_id, judge_own_steps
+from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import Target
-from harness.kit.actions import Exchanges, Send, Steps, stopped
+from harness.kit.actions import Exchanges, Send, Steps, stop_exercise
 from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
@@ -43,13 +49,13 @@ def a_chain(t: Target) -> Steps:
     """A parent and two children with the same input as the parent, so that only the history differs."""
     parent: Exchange = yield Send(t.create(input=HELLO))
     found = need_id(parent)
-    before = (yield from appear(t, found))[-1]
+    before = (yield from poll_until_found(t, found))[-1]
     child = yield Send(t.create(input=HELLO, previous_interaction_id=found))
     seen: Exchanges = {"parent": parent, "before": before, "child": child}
     child_id = id_of(child)
     seen["child_read"] = None
     if child_id:  # if not even the parent was found, do not wait for the child
-        seen["child_read"] = (yield from appear(t, child_id, patient=before.status != 404))[-1]
+        seen["child_read"] = (yield from poll_until_found(t, child_id, patient=before.status != 404))[-1]
     seen["sibling"] = yield Send(t.create(input=HELLO, previous_interaction_id=found))
     return {**seen, "after": (yield Send(t.get(found)))}
 
@@ -57,14 +63,14 @@ def a_chain(t: Target) -> Steps:
 @exercise(requests=6, interactions=2)
 def a_chain_to_a_running_run(t: Target) -> Steps:
     """A child of a run in progress, and another one once the run is finished."""
-    run = yield from begin(t, "chain")
+    run = yield from start_held_run(t, "chain")
     early: Exchange = yield Send(t.create(input=HELLO, previous_interaction_id=run.id))
-    look = (yield from appear(t, run.id))[-1]
-    yield from let_go(t, run)
+    look = (yield from poll_until_found(t, run.id))[-1]
+    yield from release_run(t, run)
     seen: Exchanges = {"early": early, "look": look}
-    end = (yield from settle(t, run.id))[-1]
+    end = (yield from poll_until_settled(t, run.id))[-1]
     if status_of(end) != "completed":
-        return stopped(seen, f"the run ended as {status_of(end)!r}, not completed")
+        return stop_exercise(seen, f"the run ended as {status_of(end)!r}, not completed")
     return {**seen, "late": (yield Send(t.create(input=HELLO, previous_interaction_id=run.id)))}
 
 
@@ -81,12 +87,12 @@ def a_stateless_turn(t: Target) -> Steps:
     seen: Exchanges = {"first": first}
     steps = output_steps(interaction_in(first))
     if not steps:
-        return stopped(seen, "the first turn had no steps to send back")
-    turn = [_said(HELLO), *steps, _said("And once more.")]
+        return stop_exercise(seen, "the first turn had no steps to send back")
+    turn = [_build_input(HELLO), *steps, _build_input("And once more.")]
     return {**seen, "second": (yield Send(t.create(input=turn, store=False)))}
 
 
-def _said(text: str) -> dict[str, Any]:
+def _build_input(text: str) -> dict[str, Any]:
     return {"type": "user_input", "content": [{"type": "text", "text": text}]}
 
 
@@ -126,10 +132,10 @@ def _is_stored(child: Exchange, child_read: Exchange | None) -> Iterator[Finding
     if child_read.status not in SUCCESS:
         return
     if id_of(child_read) != id_of(child):
-        stray = broken("another interaction is read", expected=id_of(child), actual=id_of(child_read) or "no id")
+        stray = finding("another interaction is read", expected=id_of(child), actual=id_of(child_read) or "no id")
         yield stray.at(exchange="child_read")
     if output_steps(body) and not output_steps(interaction_in(child_read)):
-        lost = broken("the child was stored without its output", expected="its output steps", actual="none")
+        lost = finding("the child was stored without its output", expected="its output steps", actual="none")
         yield lost.at(exchange="child_read", pointer="$.steps")
 
 
@@ -160,7 +166,7 @@ def _names_its_parent(parent: Exchange, child: Exchange, child_read: Exchange | 
 def _carries_history(parent: Exchange, child: Exchange) -> Iterator[Finding]:
     alone, chained = _input_tokens(parent), _input_tokens(child)
     if chained <= alone:
-        yield broken("a chained turn costs no more input", expected=f"more than {alone}", actual=str(chained))
+        yield finding("a chained turn costs no more input", expected=f"more than {alone}", actual=str(chained))
 
 
 @_CHAIN.check(
@@ -191,8 +197,10 @@ def _parent_stays(before: Exchange, after: Exchange, child: Exchange) -> Iterato
     new = interaction_in(after)
     for name in ("status", "steps", "usage", "previous_interaction_id"):
         if old.get(name) != new.get(name):
-            yield broken(
-                f"`{name}` of the parent changed", expected=briefly(old.get(name)), actual=briefly(new.get(name))
+            yield finding(
+                f"`{name}` of the parent changed",
+                expected=format_value(old.get(name)),
+                actual=format_value(new.get(name)),
             ).at(exchange="after")
 
 
@@ -208,7 +216,7 @@ def _may_branch(child: Exchange, sibling: Exchange) -> Iterator[Finding]:
     interaction_in(child)
     yield from at("sibling", expect_status(sibling, accepts=SUCCESS))
     if sibling.status in SUCCESS and id_of(sibling) in ("", id_of(child)):
-        shared = broken(
+        shared = finding(
             "the second child has no id of its own", expected="a new id", actual=id_of(sibling) or "none"
         )
         yield shared.at(exchange="sibling")
@@ -273,7 +281,7 @@ def _input_tokens(exchange: Exchange) -> int:
     usage = body.get("usage")
     tokens = usage.get("total_input_tokens") if isinstance(usage, dict) else None
     if not isinstance(tokens, int) or isinstance(tokens, bool):
-        raise Unmet(f"no count of input tokens: {shown(exchange)}")
+        raise Unmet(f"no count of input tokens: {format_answer(exchange)}")
     if not output_steps(body):
         raise Unmet("the turn has no output to be carried over")
     return tokens

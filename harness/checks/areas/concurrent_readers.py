@@ -8,9 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.checks.capabilities import new_registry
-from harness.checks.vocabulary.background_runs import HELD_AFTER, begin, let_go, read_to_a_cursor, whole
+from harness.checks.vocabulary.background_runs import (
+    HELD_AFTER,
+    read_to_a_cursor,
+    read_whole_stream,
+    release_run,
+    start_held_run,
+)
 from harness.checks.vocabulary.expect import at
-from harness.checks.vocabulary.polling import opened
+from harness.checks.vocabulary.polling import open_stream
 from harness.checks.vocabulary.stream_diff import additions, compare, leniencies, losses
 from harness.checks.vocabulary.stream_events import (
     Event,
@@ -23,10 +29,10 @@ from harness.checks.vocabulary.stream_events import (
 )
 from harness.contract import read
 from harness.contract.requests import Target
-from harness.kit.actions import Close, Exchanges, Finish, Open, Read, Steps, stopped
+from harness.kit.actions import Close, Exchanges, Finish, Open, Read, Steps, stop_exercise
 from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
-from harness.outcome.words import counted
+from harness.outcome.words import format_count
 from harness.wire import Exchange
 
 _READERS = new_registry()
@@ -39,8 +45,8 @@ _READ_BEFORE_CUT = 5
 @exercise(requests=6, interactions=1)
 def a_running_run_with_readers(t: Target) -> Steps:
     """Two readers of a run in progress, and a third that disconnects and resumes with its cursor."""
-    run = yield from begin(t, "readers")
-    one = yield from opened(t, run.id)
+    run = yield from start_held_run(t, "readers")
+    one = yield from open_stream(t, run.id)
     yield Read(one, 1)
     two = yield Open(t.get(run.id, stream=True))
     yield Read(two, 1)
@@ -51,13 +57,13 @@ def a_running_run_with_readers(t: Target) -> Steps:
     race = completion(had) is not None
     token = last_cursor(had)
     back = (yield Open(t.get(run.id, stream=True, last_event_id=token))) if token and not race else None
-    yield from let_go(t, run)
+    yield from release_run(t, run)
     seen: Exchanges = {"readers": [(yield Finish(one)), (yield Finish(two))]}
     rest = (yield Finish(back)) if back is not None else None
-    seen["replay"] = yield from whole(t.get(run.id, stream=True))
+    seen["replay"] = yield from read_whole_stream(t.get(run.id, stream=True))
     if rest is None:
         reason = "the run was over before it could be cut" if race else "no event before the cut had an event_id"
-        return stopped(seen, reason, race_lost=True)
+        return stop_exercise(seen, reason, race_lost=True)
     return {**seen, "had": had, "token": token, "rest": rest}
 
 
@@ -102,7 +108,9 @@ def _takes_a_reader_back(had: list[Event], token: str, rest: Exchange, replay: E
         return
     found = compare(due, place, events_in(rest), read(rest).contract, had=had[: cut + 1])
     if place >= len(due) and not found.resplit:
-        raise Unmet(f"the replay holds {counted(len(due), 'event')}, fewer than a reader of the running run had")
+        raise Unmet(
+            f"the replay holds {format_count(len(due), 'event')}, fewer than a reader of the running run had"
+        )
     name = f"the stream after {token!r}"
     yield from at("rest", losses(name, due, found))
     yield from at("rest", additions(name, events_in(rest), found))

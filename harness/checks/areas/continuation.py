@@ -9,21 +9,20 @@ from collections.abc import Iterator
 from typing import Any
 
 from harness.checks.capabilities import new_registry
-from harness.checks.vocabulary.background_runs import script, whole
+from harness.checks.vocabulary.background_runs import read_whole_stream, script
 from harness.checks.vocabulary.expect import (
     CLIENT_ERROR,
     SUCCESS,
     at,
-    briefly,
-    broken,
     expect_interaction,
     expect_status,
+    finding,
     interaction_in,
-    shown,
 )
 from harness.checks.vocabulary.polling import id_of, need_id, status_of
 from harness.checks.vocabulary.stored import HELLO
 from harness.checks.vocabulary.stream_events import completion, events_in, expect_stream, of_kind
+from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import Target
 from harness.kit.actions import Exchanges, Send, Steps
 from harness.kit.check import exercise
@@ -45,7 +44,9 @@ def a_paused_answer(t: Target) -> Steps:
     yield from script(t, "paused", status=PAUSED, continuation_token=TOKEN)
     paused: Exchange = yield Send(t.create(input=f"{HELLO} (paused)"))
     if not _paused(paused):
-        raise Unmet(f"the answer did not pause, and nothing but the control API can make one: {shown(paused)}")
+        raise Unmet(
+            f"the answer did not pause, and nothing but the control API can make one: {format_answer(paused)}"
+        )
     parent = need_id(paused)
     seen: Exchanges = {"paused": paused}
     token = _token(paused) or TOKEN
@@ -57,7 +58,10 @@ def a_paused_answer(t: Target) -> Steps:
     seen["with_input"] = (yield Send(second_hop)) if second_hop is not None else None
     seen["bad_token"] = yield Send(t.create(continuation_token=NOBODYS, previous_interaction_id=parent))
     yield from script(t, "paused-stream", status=PAUSED, continuation_token=TOKEN)
-    return {**seen, "streamed": (yield from whole(t.create(input=f"{HELLO} (paused-stream)", stream=True)))}
+    return {
+        **seen,
+        "streamed": (yield from read_whole_stream(t.create(input=f"{HELLO} (paused-stream)", stream=True))),
+    }
 
 
 @_CONTINUATION.check(
@@ -71,7 +75,9 @@ def a_paused_answer(t: Target) -> Steps:
 def _has_a_token(paused: Exchange) -> Iterator[Finding]:
     if not _token(paused):
         token = interaction_in(paused).get("continuation_token")
-        yield broken("nothing to continue with", expected="a non-empty continuation_token", actual=briefly(token))
+        yield finding(
+            "nothing to continue with", expected="a non-empty continuation_token", actual=format_value(token)
+        )
 
 
 @_CONTINUATION.check(
@@ -85,7 +91,9 @@ def _has_a_token(paused: Exchange) -> Iterator[Finding]:
 def _continues(paused: Exchange, next_hop: Exchange) -> Iterator[Finding]:
     yield from at("next_hop", expect_interaction(next_hop))
     if next_hop.status in SUCCESS and id_of(next_hop) in ("", id_of(paused)):
-        shared = broken("the next hop has no id of its own", expected="a new id", actual=id_of(next_hop) or "none")
+        shared = finding(
+            "the next hop has no id of its own", expected="a new id", actual=id_of(next_hop) or "none"
+        )
         yield shared.at(exchange="next_hop")
 
 
@@ -128,13 +136,13 @@ def _stream_says_so(streamed: Exchange) -> Iterator[Finding]:
     events = events_in(streamed)
     end = completion(events)
     if end is None:
-        yield broken("no interaction.completed", expected=f"one with {PAUSED}", actual="none")
+        yield finding("no interaction.completed", expected=f"one with {PAUSED}", actual="none")
         return
     if end.get("status") != PAUSED:
-        yield broken("the pause is not told", expected=PAUSED, actual=briefly(end.get("status")))
+        yield finding("the pause is not told", expected=PAUSED, actual=format_value(end.get("status")))
     places: list[Any] = [end, *of_kind(events, "interaction.status_update")]
     if not any(place.get("continuation_token") for place in places):
-        yield broken("no token in the stream", expected="a non-empty continuation_token", actual="none")
+        yield finding("no token in the stream", expected="a non-empty continuation_token", actual="none")
 
 
 def _paused(exchange: Exchange) -> bool:

@@ -11,24 +11,23 @@ from harness.checks.capabilities import new_registry
 from harness.checks.vocabulary.expect import (
     CLIENT_ERROR,
     SUCCESS,
-    answered,
     at,
-    briefly,
-    broken,
     expect_interaction,
     expect_reply,
     expect_settled,
     expect_status,
+    finding,
     interaction_in,
-    noted,
+    note,
     of_rule,
-    shown,
+    require_answer,
 )
 from harness.checks.vocabulary.stored import HELLO, a_stored_interaction, several_interactions
 from harness.contract import read
 from harness.contract.data.output import steps_of
 from harness.contract.judge.agreement import judge_id, judge_new_id
 from harness.contract.judge.answer import judge_json_object
+from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import Target
 from harness.contract.tables.lifecycle import STATUSES
 from harness.kit.actions import Send, Steps
@@ -51,7 +50,7 @@ def _creates(created: Exchange) -> Iterator[Finding]:
     yield from expect_reply("create.ok", created)
     body = read(created).json
     if created.status in SUCCESS and not (isinstance(body, dict) and body):
-        yield broken("the answer is no JSON object", expected="an interaction", actual=shown(created))
+        yield finding("the answer is no JSON object", expected="an interaction", actual=format_answer(created))
 
 
 @_CREATE.check(
@@ -65,9 +64,9 @@ def _creates(created: Exchange) -> Iterator[Finding]:
 def _has_a_status(created: Exchange) -> Iterator[Finding]:
     status = interaction_in(created).get("status")
     if not isinstance(status, str) or not status:
-        yield broken("no status", expected="a string", actual=briefly(status)).at(pointer="$.status")
+        yield finding("no status", expected="a string", actual=format_value(status)).at(pointer="$.status")
     elif status not in STATUSES:
-        yield noted("a status that is not listed", actual=briefly(status)).at(pointer="$.status")
+        yield note("a status that is not listed", actual=format_value(status)).at(pointer="$.status")
 
 
 @_CREATE.check(
@@ -133,7 +132,9 @@ def _has_its_own_id(first: Exchange, second: Exchange, third: Exchange) -> Itera
 def _says_what_it_is(created: Exchange) -> Iterator[Finding]:
     found = interaction_in(created).get("object")
     if found != "interaction":
-        yield broken("another object", expected='"interaction"', actual=briefly(found)).at(pointer="$.object")
+        yield finding("another object", expected='"interaction"', actual=format_value(found)).at(
+            pointer="$.object"
+        )
 
 
 @_CREATE.check(
@@ -148,7 +149,7 @@ def _has_times(created: Exchange) -> Iterator[Finding]:
     body = interaction_in(created)
     for name in ("created", "updated"):
         if not body.get(name):
-            yield broken(f"no {name} time", expected="an ISO 8601 time").at(pointer=f"$.{name}")
+            yield finding(f"no {name} time", expected="an ISO 8601 time").at(pointer=f"$.{name}")
     yield from of_rule("create.times", created)
 
 
@@ -162,7 +163,7 @@ def _has_times(created: Exchange) -> Iterator[Finding]:
 def _names_its_model(created: Exchange) -> Iterator[Finding]:
     found = interaction_in(created).get("model")
     if not isinstance(found, str) or not found:
-        yield broken("no model", expected="a name", actual=briefly(found)).at(pointer="$.model")
+        yield finding("no model", expected="a name", actual=format_value(found)).at(pointer="$.model")
 
 
 @_CREATE.check(
@@ -174,7 +175,7 @@ def _names_its_model(created: Exchange) -> Iterator[Finding]:
 )
 def _shows_output_only(created: Exchange) -> Iterator[Finding]:
     if any(step.get("type") == "user_input" for step in steps_of(interaction_in(created))):
-        yield broken("the caller's input is among the steps", expected="output steps only").at(pointer="$.steps")
+        yield finding("the caller's input is among the steps", expected="output steps only").at(pointer="$.steps")
 
 
 @_CREATE.check(
@@ -187,10 +188,10 @@ def _shows_output_only(created: Exchange) -> Iterator[Finding]:
 def _has_output(created: Exchange) -> Iterator[Finding]:
     body = interaction_in(created)
     if body.get("status") != "completed":
-        raise Unmet(f"the answer is not completed but {briefly(body.get('status'))}")
+        raise Unmet(f"the answer is not completed but {format_value(body.get('status'))}")
     kinds = [step.get("type") for step in steps_of(body)]
     if "model_output" not in kinds:
-        yield broken("no model_output step", actual=briefly(kinds)).at(pointer="$.steps")
+        yield finding("no model_output step", actual=format_value(kinds)).at(pointer="$.steps")
 
 
 @_CREATE.check(
@@ -203,7 +204,9 @@ def _has_output(created: Exchange) -> Iterator[Finding]:
 def _says_its_cost(created: Exchange) -> Iterator[Finding]:
     body = interaction_in(created)
     if not isinstance(body.get("usage"), dict) and body.get("status") not in ("failed", "cancelled"):
-        yield broken("no usage", expected="an object", actual=briefly(body.get("usage"))).at(pointer="$.usage")
+        yield finding("no usage", expected="an object", actual=format_value(body.get("usage"))).at(
+            pointer="$.usage"
+        )
 
 
 @exercise(requests=6, interactions=5)
@@ -287,8 +290,8 @@ def _bears_turns(turns: Exchange) -> Iterator[Finding]:
 )
 def _streams_only_when_asked(content: Exchange, silent: Exchange) -> Iterator[Finding]:
     asked_for = (("silent", silent), ("content", content))
-    taken = [one for one in asked_for if answered(one[1]).status in SUCCESS]
+    taken = [one for one in asked_for if require_answer(one[1]).status in SUCCESS]
     if not taken:
-        raise Unmet(f"the create was refused: {shown(silent)}")
+        raise Unmet(f"the create was refused: {format_answer(silent)}")
     for name, answer in taken:
         yield from at(name, judge_json_object(answer))

@@ -15,19 +15,19 @@ from harness.checks.vocabulary.expect import (
     SUCCESS,
     among,
     at,
-    briefly,
-    broken,
     expect_interaction,
     expect_offered,
     expect_status,
+    finding,
     input_text,
     interaction_in,
-    lenient,
+    lenient_finding,
 )
-from harness.checks.vocabulary.polling import appear, id_of
+from harness.checks.vocabulary.polling import id_of, poll_until_found
 from harness.checks.vocabulary.stored import HELLO, UNKNOWN_ID
 from harness.contract.data import json_parse
 from harness.contract.data.output import output_text
+from harness.contract.judge.wording import format_value
 from harness.contract.requests import Target
 from harness.kit.actions import Send, Steps
 from harness.kit.check import exercise
@@ -155,10 +155,12 @@ def _formats(formatted: Exchange) -> Iterator[Finding]:
     yield from expect_offered(formatted)
     body = interaction_in(formatted)
     if body.get("status") != "completed":
-        raise Unmet(f"the answer is not completed but {briefly(body.get('status'))}")
+        raise Unmet(f"the answer is not completed but {format_value(body.get('status'))}")
     text = output_text(body)
     if json_parse.loads(text.encode("utf-8", "replace")).fault not in ("", "surrogate"):
-        yield broken("the output text is no JSON", expected="JSON", actual=briefly(text)).at(pointer="$.steps")
+        yield finding("the output text is no JSON", expected="JSON", actual=format_value(text)).at(
+            pointer="$.steps"
+        )
 
 
 @exercise(requests=1, interactions=1)
@@ -181,7 +183,7 @@ def _bears_limits(limited: Exchange) -> Iterator[Finding]:
         status = interaction_in(limited).get("status")
         if status not in ("incomplete", "completed"):
             wanted = "incomplete or completed"
-            yield broken("another status", expected=wanted, actual=briefly(status)).at(pointer="$.status")
+            yield finding("another status", expected=wanted, actual=format_value(status)).at(pointer="$.status")
 
 
 @exercise(requests=2, interactions=1)
@@ -189,7 +191,7 @@ def an_unusual_text(t: Target) -> Steps:
     """Text in many scripts, created and read back; `got` is empty if there was no id to read."""
     created: Exchange = yield Send(t.create(input=UNUSUAL_TEXT))
     found = id_of(created)
-    return {"created": created, "got": (yield from appear(t, found))[-1:] if found else []}
+    return {"created": created, "got": (yield from poll_until_found(t, found))[-1:] if found else []}
 
 
 @_OPTIONS.check(
@@ -211,11 +213,11 @@ def _shows_the_text(got: Exchange) -> Iterator[Finding]:
     if kept is None:
         raise Unmet("the stored interaction does not show its input")
     if kept != UNUSUAL_TEXT:
-        say = lenient if _composed(kept) == _composed(UNUSUAL_TEXT) else broken
-        yield say("the text came back changed", expected=briefly(UNUSUAL_TEXT), actual=briefly(kept))
+        say = lenient_finding if _to_nfc(kept) == _to_nfc(UNUSUAL_TEXT) else finding
+        yield say("the text came back changed", expected=format_value(UNUSUAL_TEXT), actual=format_value(kept))
 
 
-def _composed(text: str) -> str:
+def _to_nfc(text: str) -> str:
     return normalize("NFC", text)
 
 

@@ -9,18 +9,19 @@ from collections.abc import Iterator
 
 from harness.checks.areas.resume import Resumed, a_finished_run_resumed
 from harness.checks.capabilities import new_registry
-from harness.checks.vocabulary.background_runs import whole
-from harness.checks.vocabulary.expect import CLIENT_ERROR, SUCCESS, broken, expect_reply, expect_status, shown
+from harness.checks.vocabulary.background_runs import read_whole_stream
+from harness.checks.vocabulary.expect import CLIENT_ERROR, SUCCESS, expect_reply, expect_status, finding
 from harness.checks.vocabulary.stored import UNKNOWN_ID
 from harness.checks.vocabulary.stream_diff import Rest, compare
 from harness.checks.vocabulary.stream_events import events_in, expect_stream, is_stream, of_kind
 from harness.contract import read
 from harness.contract.judge.run_events import is_of_the_run
+from harness.contract.judge.wording import format_answer
 from harness.contract.requests import Target
 from harness.kit.actions import Steps
 from harness.kit.check import exercise
 from harness.outcome import Finding
-from harness.outcome.words import counted
+from harness.outcome.words import format_count
 from harness.wire import Exchange
 
 _CURSORS = new_registry()
@@ -30,7 +31,7 @@ CHECKS = _CURSORS.checks
 @exercise(requests=1)
 def a_stream_of_nothing(t: Target) -> Steps:
     """GET with stream=true for an id that does not exist."""
-    return {"answer": (yield from whole(t.get(UNKNOWN_ID, stream=True)))}
+    return {"answer": (yield from read_whole_stream(t.get(UNKNOWN_ID, stream=True)))}
 
 
 @_CURSORS.check(
@@ -48,10 +49,10 @@ def _reads_an_encoded_cursor(rests: list[Resumed], encoded: Resumed) -> Iterator
     yield from expect_stream(encoded.exchange)
     contract = read(encoded.exchange).contract
     if is_stream(encoded.exchange) and compare(expected, -1, events_in(encoded.exchange), contract) != Rest():
-        yield broken(
+        yield finding(
             f"cursor {encoded.cursor!r} gives other events when it is percent-encoded",
-            expected=counted(len(expected), "event"),
-            actual=counted(len(events_in(encoded.exchange)), "event"),
+            expected=format_count(len(expected), "event"),
+            actual=format_count(len(events_in(encoded.exchange)), "event"),
         )
 
 
@@ -68,11 +69,15 @@ def _ends_at_the_end(last: Exchange) -> Iterator[Finding]:
     if last.status not in SUCCESS or not last.body:
         return
     if not is_stream(last):
-        yield broken("something else than events came", expected="a stream or nothing", actual=shown(last))
+        yield finding(
+            "something else than events came", expected="a stream or nothing", actual=format_answer(last)
+        )
         return
     events = [event for event in events_in(last) if is_of_the_run(event)]
     if len(events) > len(of_kind(events, "interaction.completed")) or len(events) > 1:
-        yield broken("events came after the final one", expected="the completion at most", actual=f"{len(events)}")
+        yield finding(
+            "events came after the final one", expected="the completion at most", actual=f"{len(events)}"
+        )
 
 
 @_CURSORS.check(
@@ -89,14 +94,16 @@ def _answers_a_bad_cursor(first: Exchange, bad_cursor: Exchange) -> Iterator[Fin
     if bad_cursor.status not in SUCCESS:
         return
     if not is_stream(bad_cursor):
-        yield broken("something else than events came", expected="a stream or a refusal", actual=shown(bad_cursor))
+        yield finding(
+            "something else than events came", expected="a stream or a refusal", actual=format_answer(bad_cursor)
+        )
         return
     events = [event for event in events_in(bad_cursor) if is_of_the_run(event)]
     if not of_kind(events, "error") and len(events) < len([e for e in events_in(first) if is_of_the_run(e)]):
-        yield broken(
+        yield finding(
             "an unknown cursor brings a part of the stream and no error",
             expected="a refusal, an error event, or everything",
-            actual=counted(len(events), "event"),
+            actual=format_count(len(events), "event"),
         )
 
 

@@ -9,18 +9,11 @@ from collections.abc import Iterator
 
 from harness.checks.capabilities import new_registry
 from harness.checks.vocabulary.background_runs import LONG
-from harness.checks.vocabulary.expect import (
-    SUCCESS,
-    asked,
-    at,
-    broken,
-    expect_interaction,
-    expect_reply,
-    shown,
-)
-from harness.checks.vocabulary.polling import id_of, need_id, settled, vanish
+from harness.checks.vocabulary.expect import SUCCESS, at, expect_interaction, expect_reply, finding
+from harness.checks.vocabulary.polling import id_of, need_id, poll_until_gone, settled
 from harness.checks.vocabulary.stored import UNKNOWN_ID, a_stored_interaction, several_interactions
 from harness.contract.judge.ends import judge_deleted
+from harness.contract.judge.wording import format_answer, format_request
 from harness.contract.requests import Target
 from harness.kit.actions import Send, Steps
 from harness.kit.check import exercise
@@ -108,7 +101,7 @@ def _takes_nothing_else(deleted: Exchange, second: Exchange, other: Exchange) ->
     _need_deleted(deleted)
     yield from at("other", expect_interaction(other))
     if other.status in SUCCESS and id_of(other) != id_of(second):
-        another = broken("another interaction", expected=id_of(second), actual=id_of(other) or "no id")
+        another = finding("another interaction", expected=id_of(second), actual=id_of(other) or "no id")
         yield another.at(exchange="other")
 
 
@@ -138,7 +131,7 @@ def a_running_one_deleted(t: Target) -> Steps:
     if settled(created):
         raise Unmet("the background run was over when its create was answered", race_lost=True)
     deleted: Exchange = yield Send(t.delete(found))
-    return {"deleted": deleted, "gone": (yield from vanish(t, found))}
+    return {"deleted": deleted, "gone": (yield from poll_until_gone(t, found))}
 
 
 @_DELETE.check(
@@ -153,9 +146,11 @@ def _stops_or_refuses(deleted: Exchange, gone: list[Exchange]) -> Iterator[Findi
     yield from at("deleted", expect_reply("del.running", deleted))
     if deleted.status in SUCCESS and gone[-1].status != 404:
         last = f"gone[{len(gone) - 1}]"
-        yield broken("the deleted run is still there", expected="404", actual=shown(gone[-1])).at(exchange=last)
+        yield finding("the deleted run is still there", expected="404", actual=format_answer(gone[-1])).at(
+            exchange=last
+        )
 
 
 def _need_deleted(answer: Exchange) -> None:
     if answer.status not in SUCCESS:
-        raise Unmet(f"{asked(answer)} deleted nothing: {shown(answer)}")
+        raise Unmet(f"{format_request(answer)} deleted nothing: {format_answer(answer)}")

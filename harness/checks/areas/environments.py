@@ -13,20 +13,19 @@ from harness.checks.vocabulary.expect import (
     CLIENT_ERROR,
     SUCCESS,
     at,
-    briefly,
-    broken,
     expect_object,
     expect_status,
+    finding,
     interaction_in,
-    noted,
+    note,
     of_rule,
-    shown,
 )
 from harness.checks.vocabulary.pages import each_once, entries, pages
 from harness.checks.vocabulary.polling import expect_id, id_of
 from harness.contract import read
+from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import Target, segment
-from harness.kit.actions import Exchanges, Send, Steps, stopped
+from harness.kit.actions import Exchanges, Send, Steps, stop_exercise
 from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
@@ -49,7 +48,7 @@ def environments_of_our_own(t: Target) -> Steps:
     seen: Exchanges = {"made": (yield Send(t.request("POST", "environments", {"sources": SOURCES})))}
     one = id_of(seen["made"])
     if not one:
-        return stopped(seen, f"no environment could be made: {shown(seen['made'])}")
+        return stop_exercise(seen, f"no environment could be made: {format_answer(seen['made'])}")
     path = f"environments/{segment(one)}"
     seen["second"] = yield Send(t.request("POST", "environments", {"network": "disabled"}))
     two = id_of(seen["second"])
@@ -73,7 +72,7 @@ def files_of_an_environment(t: Target) -> Steps:
     made: Exchange = yield Send(t.request("POST", "environments", {"sources": SOURCES}))
     found = id_of(made)
     if not found:
-        raise Unmet(f"no environment could be made: {shown(made)}")
+        raise Unmet(f"no environment could be made: {format_answer(made)}")
     path = f"environments/{segment(found)}"
     seen: Exchanges = {"listing": (yield Send(t.request("GET", f"{path}/files", query={"recursive": True})))}
     seen["content"] = yield Send(t.request("GET", f"{path}/files/{NOTE_PATH}", query={"alt": "media"}))
@@ -129,7 +128,7 @@ def _can_be_managed(
         yield from at(name, expect_object(answer))
     yield from at("deleted", expect_status(deleted, accepts=SUCCESS))
     if fetched.status in SUCCESS and id_of(fetched) != id_of(made):
-        stray = broken("another environment was read", expected=id_of(made), actual=shown(fetched))
+        stray = finding("another environment was read", expected=id_of(made), actual=format_answer(fetched))
         yield stray.at(exchange="fetched")
     yield from at("listed", _lists(listed, id_of(made)))
     yield from at("gone", expect_status(gone, accepts={404}, tolerates=CLIENT_ERROR))
@@ -141,7 +140,7 @@ def _lists(listed: Exchange, found: str) -> Iterator[Finding]:
         return
     names = [entry.get("id") for entry in entries(listed, "environments")]
     if found not in names:
-        yield broken("the environment is not in the list", expected=found, actual=briefly(names))
+        yield finding("the environment is not in the list", expected=found, actual=format_value(names))
 
 
 @_ENVIRONMENTS.check(
@@ -170,8 +169,8 @@ def _says_its_status(made: Exchange, fetched: Exchange) -> Iterator[Finding]:
     for name, answer in (("made", made), ("fetched", fetched)):
         status = interaction_in(answer).get("status")
         if status not in ("active", "expired"):
-            say = noted if isinstance(status, str) and status else broken
-            odd = say("an unlisted status", expected="active or expired", actual=briefly(status))
+            say = note if isinstance(status, str) and status else finding
+            odd = say("an unlisted status", expected="active or expired", actual=format_value(status))
             yield odd.at(exchange=name)
 
 
@@ -199,7 +198,9 @@ def _counts_are_whole(fetched: Exchange) -> Iterator[Finding]:
     body = interaction_in(fetched)
     for name in COUNTS:
         if name in body and not _is_count(body[name]):
-            yield broken(f"`{name}` is no count", expected="an integer or digits", actual=briefly(body[name]))
+            yield finding(
+                f"`{name}` is no count", expected="an integer or digits", actual=format_value(body[name])
+            )
 
 
 @_ENVIRONMENTS.check(
@@ -241,7 +242,7 @@ def _lists_files(listing: Exchange) -> Iterator[Finding]:
     yield from expect_object(listing)
     paths = [str(entry.get("path")).lstrip("/") for entry in entries(listing, "files")]
     if not any(path.endswith(NOTE_PATH) for path in paths):
-        yield broken("the file of the environment is not listed", expected=NOTE_PATH, actual=briefly(paths))
+        yield finding("the file of the environment is not listed", expected=NOTE_PATH, actual=format_value(paths))
 
 
 @_ENVIRONMENTS.check(
@@ -255,7 +256,7 @@ def _lists_files(listing: Exchange) -> Iterator[Finding]:
 def _downloads_files(content: Exchange) -> Iterator[Finding]:
     yield from expect_status(content, accepts=SUCCESS)
     if content.status in SUCCESS and content.body != NOTE.encode():
-        yield broken("other bytes", expected=repr(NOTE.encode()), actual=repr(content.body[:80]))
+        yield finding("other bytes", expected=repr(NOTE.encode()), actual=repr(content.body[:80]))
 
 
 @_ENVIRONMENTS.check(

@@ -16,16 +16,16 @@ from harness.checks.vocabulary.expect import (
     SUCCESS,
     TOO_MANY,
     among,
-    answered,
     at,
-    broken,
     expect_status,
+    finding,
     of_rule,
-    shown,
+    require_answer,
 )
 from harness.checks.vocabulary.stored import UNKNOWN_ID, WRONG_KEY, all_of
 from harness.contract import read
 from harness.contract.judge.answer import judge_error_shape, judge_leaks
+from harness.contract.judge.wording import format_answer
 from harness.contract.requests import KEY_HEADER, Target
 from harness.kit.actions import Send, Steps
 from harness.kit.check import exercise
@@ -185,7 +185,7 @@ def _keeps_secrets(errors: list[Exchange], unknown_route: Exchange, wrong_key: E
 
 
 def _leaks(answer: Exchange) -> Iterator[Finding]:
-    yield from judge_leaks(answered(answer), answer.request.headers.get(KEY_HEADER))
+    yield from judge_leaks(require_answer(answer), answer.request.headers.get(KEY_HEADER))
 
 
 @exercise(requests=1)
@@ -203,7 +203,7 @@ def a_refused_stream(t: Target) -> Steps:
     accepts=["an HTTP 4xx", "a stream with an error event"],
 )
 def _reports_before_streaming(refused: Exchange) -> Iterator[Finding]:
-    told = answered(refused).status in SUCCESS and _told(refused)
+    told = require_answer(refused).status in SUCCESS and _told(refused)
     if not told:
         yield from expect_status(refused, accepts=CLIENT_ERROR)
 
@@ -221,7 +221,7 @@ def a_scripted_limit(t: Target) -> Steps:
         t.control("POST", "scripts", {"refuse": refuse, "match": {"input_contains": marker}})
     )
     if taken.status not in SUCCESS:
-        raise Unmet(f"the target takes no scripts: {shown(taken)}")
+        raise Unmet(f"the target takes no scripts: {format_answer(taken)}")
     return {"limited": (yield Send(t.create(input=marker), sees=frozenset({TOO_MANY})))}
 
 
@@ -234,11 +234,11 @@ def a_scripted_limit(t: Target) -> Steps:
     accepts=["no such field", "a whole number of seconds", "an HTTP date"],
 )
 def _dates_retries(limited: Exchange) -> Iterator[Finding]:
-    if answered(limited).status != TOO_MANY:
-        raise Unmet(f"the script asked for 429 and brought {shown(limited)}")
+    if require_answer(limited).status != TOO_MANY:
+        raise Unmet(f"the script asked for 429 and brought {format_answer(limited)}")
     found = limited.headers.get("retry-after").strip()
     if found and not found.isdecimal() and not _is_http_date(found):
-        yield broken("Retry-After cannot be read", expected="seconds or an HTTP date", actual=found)
+        yield finding("Retry-After cannot be read", expected="seconds or an HTTP date", actual=found)
 
 
 def _is_http_date(text: str) -> bool:

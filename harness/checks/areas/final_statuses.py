@@ -9,12 +9,13 @@ from collections.abc import Iterator
 
 from harness.checks.areas.background import moves
 from harness.checks.capabilities import new_registry
-from harness.checks.vocabulary.background_runs import script, scripted, whole
-from harness.checks.vocabulary.expect import at, broken, interaction_in, shown
-from harness.checks.vocabulary.polling import need_id, polls, settle, settled, status_of
+from harness.checks.vocabulary.background_runs import read_whole_stream, require_script, script
+from harness.checks.vocabulary.expect import at, finding, interaction_in
+from harness.checks.vocabulary.polling import need_id, poll_until_settled, polls, settled, status_of
 from harness.checks.vocabulary.stored import HELLO
 from harness.checks.vocabulary.stream_events import completion, events_in, expect_stream, is_stream, of_kind
 from harness.contract.data.output import output_steps
+from harness.contract.judge.wording import format_answer
 from harness.contract.requests import Target
 from harness.kit.actions import Send, Steps
 from harness.kit.check import exercise
@@ -42,11 +43,11 @@ def a_queued_run(t: Target) -> Steps:
 @exercise(requests=5, interactions=1)
 def a_failed_run(t: Target) -> Steps:
     """A run that was scripted to fail, polled and replayed."""
-    yield from scripted(t, "failed-run", status="failed", errors=[ERROR])
+    yield from require_script(t, "failed-run", status="failed", errors=[ERROR])
     created: Exchange = yield Send(t.create(input=f"{HELLO} (failed-run)", background=True))
     found = need_id(created)
     polled = yield from polls(t, found)
-    return {"failed": polled[-1], "failed_stream": (yield from whole(t.get(found, stream=True)))}
+    return {"failed": polled[-1], "failed_stream": (yield from read_whole_stream(t.get(found, stream=True)))}
 
 
 @exercise(requests=5, interactions=1)
@@ -56,8 +57,8 @@ def a_run_cut_short(t: Target) -> Steps:
     body = {"input": f"{HELLO} (short-run)", "generation_config": {"max_output_tokens": 1}}
     created: Exchange = yield Send(t.create(body, background=True))
     found = need_id(created)
-    polled = yield from settle(t, found)
-    return {"cut_short": polled[-1], "its_stream": (yield from whole(t.get(found, stream=True)))}
+    polled = yield from poll_until_settled(t, found)
+    return {"cut_short": polled[-1], "its_stream": (yield from read_whole_stream(t.get(found, stream=True)))}
 
 
 # --- judges
@@ -75,10 +76,10 @@ def _says_that_it_waits(queued: bool, history: list[Exchange]) -> Iterator[Findi
     if all(status_of(answer) != "queued" for answer in history):
         if not queued:
             raise Unmet("no run was queued", race_lost=True)
-        yield broken("a queued run was never seen as one", expected="queued", actual=shown(history[0]))
+        yield finding("a queued run was never seen as one", expected="queued", actual=format_answer(history[0]))
     yield from moves("bg.queued", history)
     if not settled(history[-1]):
-        yield broken("a queued run never settled", expected="a settled status", actual=shown(history[-1]))
+        yield finding("a queued run never settled", expected="a settled status", actual=format_answer(history[-1]))
 
 
 @_ENDINGS.check(
@@ -93,7 +94,7 @@ def _says_why(failed: Exchange) -> Iterator[Finding]:
     body = interaction_in(failed)
     in_steps = any(step.get("error") for step in output_steps(body))
     if not body.get("errors") and not in_steps:
-        yield broken("a failed run without a reason", expected="errors, or the error of a step", actual="neither")
+        yield finding("a failed run without a reason", expected="errors, or the error of a step", actual="neither")
 
 
 @_ENDINGS.check(
@@ -135,10 +136,10 @@ def _stream_status(stream: Exchange) -> str:
 def _ends_as(status: str, got: Exchange, stream: Exchange, *names: str) -> Iterator[Finding]:
     """Require `status` in the GET and in the stream; `names` are their names among the results."""
     if status_of(got) != status:
-        yield broken("the status is another", expected=status, actual=shown(got)).at(exchange=names[0])
+        yield finding("the status is another", expected=status, actual=format_answer(got)).at(exchange=names[0])
     yield from at(names[1], expect_stream(stream))
     events = events_in(stream)
     reported = bool(of_kind(events, "error"))
     if _stream_status(stream) != status and not (status == "failed" and reported):
         actual = _stream_status(stream) or "no interaction.completed"
-        yield broken("the stream ends otherwise", expected=status, actual=actual).at(exchange=names[1])
+        yield finding("the stream ends otherwise", expected=status, actual=actual).at(exchange=names[1])

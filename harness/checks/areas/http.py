@@ -13,20 +13,18 @@ from harness.checks.vocabulary.expect import (
     CLIENT_ERROR,
     SUCCESS,
     among,
-    answered,
-    asked,
     at,
-    briefly,
-    broken,
     expect_interaction,
     expect_object,
-    shown,
+    finding,
+    require_answer,
 )
-from harness.checks.vocabulary.polling import appear_as, id_of
+from harness.checks.vocabulary.polling import id_of, poll_until_answered
 from harness.checks.vocabulary.stored import HELLO, a_stored_interaction
 from harness.checks.vocabulary.streamed import streams_of_all_kinds
 from harness.contract import read
 from harness.contract.judge.answer import judge_json_type, judge_json_valid, judge_length, judge_stream_label
+from harness.contract.judge.wording import format_answer, format_request, format_value
 from harness.contract.requests import Target
 from harness.kit.actions import Exchanges, Send, Steps
 from harness.kit.check import exercise
@@ -71,8 +69,8 @@ def _parses(answers: list[Exchange]) -> Iterator[Finding]:
     accepts=["text/event-stream with or without a charset"],
 )
 def _labels_stream(text: Exchange) -> Iterator[Finding]:
-    if answered(text).status not in SUCCESS:
-        raise Unmet(f"the streaming create was refused: {shown(text)}")
+    if require_answer(text).status not in SUCCESS:
+        raise Unmet(f"the streaming create was refused: {format_answer(text)}")
     yield from judge_stream_label(text)
 
 
@@ -100,13 +98,13 @@ def _coding(answer: Exchange) -> str:
     accepts=["any status but 3xx"],
 )
 def _stays(answers: list[Exchange]) -> Iterator[Finding]:
-    yield from _of_those_heard(answers, _redirected)
+    yield from _of_those_heard(answers, _judge_redirect)
 
 
-def _redirected(answer: Exchange) -> Iterator[Finding]:
+def _judge_redirect(answer: Exchange) -> Iterator[Finding]:
     if answer.status in range(300, 400):
         where = answer.headers.get("location") or "(no location)"
-        yield broken(f"{asked(answer)} is sent elsewhere", actual=f"{answer.status} to {where}")
+        yield finding(f"{format_request(answer)} is sent elsewhere", actual=f"{answer.status} to {where}")
 
 
 @_HTTP.check(
@@ -136,24 +134,26 @@ def _coded_unasked(answer: Exchange) -> Iterator[Finding]:
     wanted = answer.request.headers.get("accept-encoding").lower()
     coding = _coding(answer)
     if coding and coding not in wanted and "*" not in wanted:
-        yield broken(f"{asked(answer)} asked for no coding", expected="no content-encoding", actual=coding)
+        yield finding(
+            f"{format_request(answer)} asked for no coding", expected="no content-encoding", actual=coding
+        )
 
 
 @exercise(requests=3, interactions=2)
 def other_revisions(t: Target) -> Steps:
     """Creates with an old and with an invalid Api-Revision header, and a read with the old one."""
-    created: Exchange = yield Send(_revised(t.create(input=HELLO), _OLD))
+    created: Exchange = yield Send(_with_revision(t.create(input=HELLO), _OLD))
     seen: Exchanges = {
         "created_old": created,
-        "created_odd": (yield Send(_revised(t.create(input=HELLO), "harness"))),
+        "created_odd": (yield Send(_with_revision(t.create(input=HELLO), "harness"))),
         "read_old": None,
     }
     if t.keeps and (found := id_of(created)):
-        seen["read_old"] = (yield from appear_as(t, _revised(t.get(found), _OLD)))[-1]
+        seen["read_old"] = (yield from poll_until_answered(t, _with_revision(t.get(found), _OLD)))[-1]
     return seen
 
 
-def _revised(request: Request, revision: str) -> Request:
+def _with_revision(request: Request, revision: str) -> Request:
     return replace(request, headers=request.headers.having("api-revision", revision))
 
 
@@ -179,8 +179,8 @@ def _of_this_generation(answer: Exchange, *, notes: frozenset[int] = frozenset()
     if answer.status in SUCCESS and isinstance(body, dict):
         bare = body.get("status") != "incomplete" and not isinstance(body.get("steps"), list)
         if "outputs" in body or bare:
-            yield broken(
-                "another shape under another Api-Revision", expected="steps", actual=briefly(sorted(body))
+            yield finding(
+                "another shape under another Api-Revision", expected="steps", actual=format_value(sorted(body))
             )
 
 
@@ -232,5 +232,5 @@ def _of_those_heard(answers: list[Exchange], judge: Callable[[Exchange], Iterato
 
 def _route_exists(answer: Exchange) -> Iterator[Finding]:
     if answer.status in (401, 403):
-        raise Unmet(f"the key was refused: {shown(answer)}")
+        raise Unmet(f"the key was refused: {format_answer(answer)}")
     yield from expect_object(answer, accepts={*SUCCESS, *CLIENT_ERROR} - {404, 405})

@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from harness.checks.capabilities import new_registry
-from harness.checks.vocabulary.background_runs import whole
-from harness.checks.vocabulary.expect import at, broken
-from harness.checks.vocabulary.polling import Part, need_id, opened
+from harness.checks.vocabulary.background_runs import read_whole_stream
+from harness.checks.vocabulary.expect import at, finding
+from harness.checks.vocabulary.polling import Part, need_id, open_stream
 from harness.checks.vocabulary.stored import HELLO
 from harness.checks.vocabulary.stream_diff import Rest, additions, compare, cuts, leniencies, losses
 from harness.checks.vocabulary.stream_events import (
@@ -28,7 +28,7 @@ from harness.contract import read
 from harness.contract.judge.agreement import judge_identity
 from harness.contract.judge.run_events import is_of_the_run, is_same_event
 from harness.contract.requests import Target
-from harness.kit.actions import Exchanges, Finish, Send, Steps, stopped
+from harness.kit.actions import Exchanges, Finish, Send, Steps, stop_exercise
 from harness.kit.check import exercise
 from harness.outcome import Finding, Severity, Unmet
 from harness.wire import Exchange, Request
@@ -64,24 +64,24 @@ class Resumed:
 def a_finished_run_resumed(t: Target) -> Steps:
     """A background run read to its end, replayed, and resumed after some of its events and after the last."""
     found = need_id((yield Send(t.create(input=HELLO, background=True))))
-    first: Exchange = yield Finish((yield from opened(t, found)))
-    replay = yield from whole(t.get(found, stream=True))
+    first: Exchange = yield Finish((yield from open_stream(t, found)))
+    replay = yield from read_whole_stream(t.get(found, stream=True))
     seen: Exchanges = {"asked_for": found, "first": first, "replay": replay}
-    seen["bad_cursor"] = yield from whole(t.get(found, stream=True, last_event_id="no-such-cursor"))
+    seen["bad_cursor"] = yield from read_whole_stream(t.get(found, stream=True, last_event_id="no-such-cursor"))
     events = next((events for events in map(_reference, (replay, first)) if cuts(events, CUTS)), [])
     places = cuts(events, CUTS)
     if not places:
-        return stopped(seen, "no complete reading of the run's stream had an event with an event_id")
+        return stop_exercise(seen, "no complete reading of the run's stream had an event with an event_id")
     seen["events"] = events
     seen["rests"] = yield from _resumes(t, found, events, places)
     seen.update({resumed.name: resumed.exchange for resumed in seen["rests"]})
     middle = places[len(places) // 2]
-    encoded = yield from whole(_encoded(t, found, cursor(events[middle]) or ""))
+    encoded = yield from read_whole_stream(_escape_cursor(t, found, cursor(events[middle]) or ""))
     seen["encoded"] = Resumed(cursor(events[middle]) or "", middle, encoded)
     final = cursor(events[-1])
     if final is None:
-        return stopped(seen, "the last event carries no event_id", race_lost=True)
-    return {**seen, "last": (yield from whole(t.get(found, stream=True, last_event_id=final)))}
+        return stop_exercise(seen, "the last event carries no event_id", race_lost=True)
+    return {**seen, "last": (yield from read_whole_stream(t.get(found, stream=True, last_event_id=final)))}
 
 
 def _reference(reading: Exchange) -> list[Event]:
@@ -94,12 +94,12 @@ def _resumes(t: Target, found: str, events: Sequence[Event], places: Sequence[in
     rests = []
     for place in places:
         token = cursor(events[place]) or ""
-        exchange = yield from whole(t.get(found, stream=True, last_event_id=token))
+        exchange = yield from read_whole_stream(t.get(found, stream=True, last_event_id=token))
         rests.append(Resumed(token, place, exchange))
     return rests
 
 
-def _encoded(t: Target, found: str, token: str) -> Request:
+def _escape_cursor(t: Target, found: str, token: str) -> Request:
     """Build the resume with every byte of the cursor percent-encoded, which is equivalent."""
     plain = t.get(found, stream=True)
     escaped = "".join(f"%{byte:02X}" for byte in token.encode("utf-8", "surrogatepass"))
@@ -122,7 +122,7 @@ def _opens_a_stream(first: Exchange, replay: Exchange) -> Iterator[Finding]:
         yield from at(name, expect_stream(reading))
         label = reading.headers.media_type()
         if is_stream(reading) and label != "text/event-stream":
-            wrong = broken("a stream under another label", expected="text/event-stream", actual=label or "none")
+            wrong = finding("a stream under another label", expected="text/event-stream", actual=label or "none")
             yield wrong.at(exchange=name)
 
 
@@ -230,7 +230,7 @@ def _keeps_its_ids(events: list[Event], rests: list[Resumed], first: Exchange) -
 def _still_completes(rests: list[Resumed]) -> Iterator[Finding]:
     for resumed in rests:
         if completion(events_in(resumed.exchange)) is None:
-            lost = broken(f"the {resumed.name} never completes", expected="interaction.completed", actual="none")
+            lost = finding(f"the {resumed.name} never completes", expected="interaction.completed", actual="none")
             yield lost.at(exchange=resumed.name)
 
 
@@ -257,17 +257,17 @@ def _rest(events: Sequence[Event], resumed: Resumed) -> Rest:
 
 def _flaws(stream: Exchange) -> Iterator[Finding]:
     if not stream.body.startswith(_OPENINGS):
-        yield broken("begins in the middle of a frame", expected="event: or data:", actual=repr(stream.body[:40]))
-    for finding in read(stream).findings:
-        if finding.severity is Severity.BROKEN:
-            yield replace(finding, rule="", message=f"{finding.message} ({finding.rule})")
+        yield finding("begins in the middle of a frame", expected="event: or data:", actual=repr(stream.body[:40]))
+    for flaw in read(stream).findings:
+        if flaw.severity is Severity.BROKEN:
+            yield replace(flaw, rule="", message=f"{flaw.message} ({flaw.rule})")
 
 
 def _moved_ids(name: str, these: Sequence[Event], those: Sequence[Event]) -> Iterator[Finding]:
     pairs = zip(filter(is_of_the_run, these), filter(is_of_the_run, those), strict=False)
     for number, (one, other) in enumerate(pairs):
         if is_same_event(one, other) and cursor(one) != cursor(other):
-            yield broken(
+            yield finding(
                 f"an event has another id in {name}", expected=repr(cursor(one)), actual=repr(cursor(other))
             ).at(event=number)
             return

@@ -13,23 +13,22 @@ from harness.checks.refusals import check_refusal, send_wrong_creates
 from harness.checks.vocabulary.expect import (
     CLIENT_ERROR,
     SUCCESS,
-    asked,
     at,
-    briefly,
-    broken,
     expect_interaction,
     expect_offered,
     expect_reply,
+    finding,
     interaction_in,
-    noted,
+    note,
     of_rule,
 )
-from harness.checks.vocabulary.polling import appear, id_of, need_id
+from harness.checks.vocabulary.polling import id_of, need_id, poll_until_found
 from harness.checks.vocabulary.stored import HELLO, UNKNOWN_ID, a_stored_interaction
 from harness.contract import read
 from harness.contract.data.output import steps_of
 from harness.contract.judge.agreement import judge_identity, judge_same, judge_same_output
 from harness.contract.judge.replies import FOREIGN_CHAIN
+from harness.contract.judge.wording import format_request, format_value
 from harness.contract.requests import Target, segment
 from harness.contract.tables.lifecycle import is_settled
 from harness.kit.actions import Send, Steps
@@ -59,7 +58,7 @@ def _reads(created: Exchange, reads: list[Exchange]) -> Iterator[Finding]:
     found = body.get("id") if isinstance(body, dict) else None
     yield from at(last, judge_identity("get.ok", wanted, found))
     if len(reads) > 1:
-        yield noted(f"the interaction could be read only at the attempt number {len(reads)}").at(exchange=last)
+        yield note(f"the interaction could be read only at the attempt number {len(reads)}").at(exchange=last)
 
 
 @_RETRIEVE.check(
@@ -116,7 +115,7 @@ def _shows_the_input(got: Exchange) -> Iterator[Finding]:
     steps = steps_of(interaction_in(got))
     first = steps[0].get("type") if steps else None
     if first != "user_input":
-        yield broken("the timeline begins elsewhere", expected="user_input", actual=briefly(first))
+        yield finding("the timeline begins elsewhere", expected="user_input", actual=format_value(first))
 
 
 @_RETRIEVE.check(
@@ -240,7 +239,7 @@ def one_interaction_two_projects(t: Target) -> Steps:
     """
     created: Exchange = yield Send(t.create(input=HELLO))
     found = need_id(created)
-    yield from appear(t, found)
+    yield from poll_until_found(t, found)
     path = f"interactions/{segment(found)}"
     chain = {"model": t.model, "input": HELLO, "previous_interaction_id": found}
     other = t.other_key
@@ -249,7 +248,7 @@ def one_interaction_two_projects(t: Target) -> Steps:
         "chained": (yield Send(t.request("POST", "interactions", chain, key=other))),
         "cancelled": (yield Send(t.request("POST", f"{path}/cancel", key=other))),
         "deleted": (yield Send(t.request("DELETE", path, key=other))),
-        "own": (yield from appear(t, found))[-1],
+        "own": (yield from poll_until_found(t, found))[-1],
     }
 
 
@@ -273,5 +272,5 @@ def _keeps_apart(
 def _settled_body(answer: Exchange) -> Mapping[str, Any]:
     body = interaction_in(answer)
     if not is_settled(body.get("status")):
-        raise Unmet(f"{asked(answer)} shows a run that has not settled")
+        raise Unmet(f"{format_request(answer)} shows a run that has not settled")
     return body

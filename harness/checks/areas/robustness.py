@@ -17,16 +17,16 @@ from harness.checks.vocabulary.expect import (
     TOO_MANY,
     among,
     at,
-    briefly,
-    broken,
     expect_alive,
     expect_interaction,
     expect_status,
+    finding,
     input_text,
     interaction_in,
 )
 from harness.checks.vocabulary.polling import id_of
 from harness.checks.vocabulary.stored import HELLO, UNKNOWN_ID
+from harness.contract.judge.wording import format_value
 from harness.contract.requests import Target
 from harness.kit.actions import Send, Steps, Together
 from harness.kit.check import exercise
@@ -70,13 +70,13 @@ def _keeps_creates_apart(created: list[Exchange], got: list[Exchange]) -> Iterat
     made = [(found, prompt) for prompt, answer in zip(PROMPTS, created, strict=False) if (found := id_of(answer))]
     ids = [found for found, _ in made]
     if len(set(ids)) < len(ids):
-        yield broken("parallel creates share an id", actual=briefly(ids))
+        yield finding("parallel creates share an id", actual=format_value(ids))
     for number, ((_, prompt), answer) in enumerate(zip(made, got, strict=False)):
         yield from at(f"got[{number}]", _readable_or_not_yet(answer))
         kept = input_text(interaction_in(answer)) if answer.status in SUCCESS else None
         if kept is not None and kept != prompt:
-            words = {"expected": briefly(prompt), "actual": briefly(kept)}
-            yield broken("the input of another create", **words).at(exchange=f"got[{number}]")
+            words = {"expected": format_value(prompt), "actual": format_value(kept)}
+            yield finding("the input of another create", **words).at(exchange=f"got[{number}]")
 
 
 def _created_or_limited(answer: Exchange) -> Iterator[Finding]:
@@ -189,10 +189,10 @@ def _bears_methods(put: Exchange) -> Iterator[Finding]:
     accepts=["4xx", "a redirect that normalises the path (non-strict)"],
 )
 def _bears_ids(injected: list[Exchange]) -> Iterator[Finding]:
-    yield from among("injected", injected, _refused)
+    yield from among("injected", injected, _expect_refusal)
 
 
-def _refused(answer: Exchange) -> Iterator[Finding]:
+def _expect_refusal(answer: Exchange) -> Iterator[Finding]:
     yield from expect_status(answer, accepts=CLIENT_ERROR, tolerates=range(300, 400))
 
 

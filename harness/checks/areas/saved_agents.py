@@ -15,21 +15,20 @@ from harness.checks.vocabulary.expect import (
     SUCCESS,
     among,
     at,
-    briefly,
-    broken,
     expect_interaction,
     expect_object,
     expect_status,
-    noted,
+    finding,
+    note,
     of_rule,
-    shown,
 )
 from harness.checks.vocabulary.pages import each_once, entries, pages
-from harness.checks.vocabulary.polling import appear, expect_id, id_of
+from harness.checks.vocabulary.polling import expect_id, id_of, poll_until_found
 from harness.checks.vocabulary.stored import HELLO
 from harness.contract import read
+from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import Target
-from harness.kit.actions import Exchanges, Send, Steps, stopped
+from harness.kit.actions import Exchanges, Send, Steps, stop_exercise
 from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
@@ -51,7 +50,7 @@ def agents_of_our_own(t: Target) -> Steps:
     for name in OWN:
         seen["made"].append((yield Send(t.request("POST", "agents", _agent(t, name)))))
     if any(answer.status not in SUCCESS for answer in seen["made"]):
-        return stopped(seen, f"not all agents could be made: {shown(seen['made'][-1])}")
+        return stop_exercise(seen, f"not all agents could be made: {format_answer(seen['made'][-1])}")
     seen["twice"] = yield Send(t.request("POST", "agents", _agent(t, OWN[0])))
     seen["reserved"] = yield Send(t.request("POST", "agents", _agent(t, "gemini-harness-check")))
     seen["unknown"] = yield Send(t.request("GET", f"agents/{NOBODY}"))
@@ -62,7 +61,7 @@ def agents_of_our_own(t: Target) -> Steps:
     seen["deleted"] = yield Send(t.request("DELETE", f"agents/{OWN[0]}"))
     seen["gone"] = yield Send(t.request("GET", f"agents/{OWN[0]}"))
     ran = id_of(seen["ran"])
-    seen["left"] = (yield from appear(t, ran))[-1] if ran else None
+    seen["left"] = (yield from poll_until_found(t, ran))[-1] if ran else None
     yield Send(t.request("DELETE", f"agents/{OWN[1]}"))
     return seen
 
@@ -90,7 +89,7 @@ def _are_made(made: list[Exchange]) -> Iterator[Finding]:
 def _is_made(name: str, answer: Exchange) -> Iterator[Finding]:
     yield from expect_object(answer)
     if answer.status in SUCCESS and id_of(answer) != name:
-        yield broken("the agent has another id", expected=name, actual=id_of(answer) or "none")
+        yield finding("the agent has another id", expected=name, actual=id_of(answer) or "none")
 
 
 @_OWN.check(
@@ -108,7 +107,9 @@ def _can_be_managed(
     yield from at("fetched", expect_object(fetched))
     yield from at("deleted", expect_status(deleted, accepts=SUCCESS))
     if fetched.status in SUCCESS and id_of(fetched) != OWN[0]:
-        yield broken("another agent was read", expected=OWN[0], actual=shown(fetched)).at(exchange="fetched")
+        yield finding("another agent was read", expected=OWN[0], actual=format_answer(fetched)).at(
+            exchange="fetched"
+        )
     yield from at("gone", expect_status(gone, accepts={404}, tolerates=CLIENT_ERROR))
 
 
@@ -135,9 +136,9 @@ def _can_be_run(ran: Exchange) -> Iterator[Finding]:
 )
 def _leaves_its_runs(ran: Exchange, deleted: Exchange, left: Exchange | None) -> Iterator[Finding]:
     if deleted.status not in SUCCESS:
-        raise Unmet(f"the agent was not deleted: {shown(deleted)}")
+        raise Unmet(f"the agent was not deleted: {format_answer(deleted)}")
     if left is None:
-        raise Unmet(f"the agent made no run that could be read: {shown(ran)}")
+        raise Unmet(f"the agent made no run that could be read: {format_answer(ran)}")
     yield from at("left", expect_interaction(left))
 
 
@@ -206,15 +207,15 @@ def _lists_them(listed: Exchange) -> Iterator[Finding]:
     if listed.status not in SUCCESS:
         return
     if not isinstance(body, dict):
-        yield broken("the list is no object", expected="an object with `agents`", actual=briefly(body))
+        yield finding("the list is no object", expected="an object with `agents`", actual=format_value(body))
         return
     if not isinstance(body.get("agents", []), list):
-        yield broken("`agents` is no array", expected="an array", actual=briefly(body.get("agents")))
+        yield finding("`agents` is no array", expected="an array", actual=format_value(body.get("agents")))
     names = [entry.get("id") for entry in entries(listed, "agents")]
     for name in OWN:
         if name not in names:
-            say = noted if body.get("next_page_token") else broken
-            yield say("a new agent is not in the list", expected=name, actual=briefly(names))
+            say = note if body.get("next_page_token") else finding
+            yield say("a new agent is not in the list", expected=name, actual=format_value(names))
 
 
 @_OWN.check(

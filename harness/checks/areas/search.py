@@ -9,9 +9,10 @@ from collections.abc import Iterator
 
 from harness.checks.areas.tools import calls_in
 from harness.checks.capabilities import new_registry
-from harness.checks.vocabulary.expect import briefly, broken, expect_offered, interaction_in
+from harness.checks.vocabulary.expect import expect_offered, finding, interaction_in
 from harness.checks.vocabulary.polling import status_of
 from harness.contract.data.output import output_steps
+from harness.contract.judge.wording import format_value
 from harness.contract.requests import Target
 from harness.kit.actions import Send, Steps
 from harness.kit.check import exercise
@@ -40,10 +41,10 @@ def a_search(t: Target) -> Steps:
 def _searches_itself(answer: Exchange) -> Iterator[Finding]:
     yield from expect_offered(answer)
     if status_of(answer) == "requires_action":
-        yield broken("the search waits for the client", expected="a completed search", actual="requires_action")
+        yield finding("the search waits for the client", expected="a completed search", actual="requires_action")
     for call in calls_in(answer):
-        name = briefly(call.get("name"))
-        yield broken("a function is called, and none was declared", expected="no function_call", actual=name)
+        name = format_value(call.get("name"))
+        yield finding("a function is called, and none was declared", expected="no function_call", actual=name)
 
 
 @_SEARCH.check(
@@ -63,6 +64,8 @@ def _search_has_both_halves(answer: Exchange) -> Iterator[Finding]:
     ids = [call.get("id") for call in calls]
     for result in results:
         if result.get("call_id") not in ids:
-            yield broken("a result names no call", expected=briefly(ids), actual=briefly(result.get("call_id")))
+            yield finding(
+                "a result names no call", expected=format_value(ids), actual=format_value(result.get("call_id"))
+            )
     if not results:
-        yield broken("a search without a result", expected="a google_search_result step", actual="none")
+        yield finding("a search without a result", expected="a google_search_result step", actual="none")

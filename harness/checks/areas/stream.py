@@ -14,13 +14,12 @@ from harness.checks.vocabulary.expect import (
     CLIENT_ERROR,
     SUCCESS,
     at,
-    broken,
     expect_interaction,
     expect_reply,
     expect_status,
+    finding,
     interaction_in,
     of_rule,
-    shown,
 )
 from harness.checks.vocabulary.stream_events import (
     Event,
@@ -37,6 +36,7 @@ from harness.checks.vocabulary.stream_events import (
 from harness.checks.vocabulary.streamed import Streams, streams_of_all_kinds
 from harness.contract import read
 from harness.contract.judge.agreement import judge_assembled
+from harness.contract.judge.wording import format_answer
 from harness.contract.rules import BY_ID
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
@@ -235,7 +235,7 @@ def _equals_what_is_stored(streams: Streams, stored: Mapping[str, Exchange]) -> 
 )
 def _arrives_bit_by_bit(text: Exchange) -> Iterator[Finding]:
     if len(events_in(text)) > 1 and text.arrivals.count < 2:
-        yield broken("the whole stream arrived at once", expected="several arrivals", actual="one")
+        yield finding("the whole stream arrived at once", expected="several arrivals", actual="one")
 
 
 @_STREAM.check(
@@ -251,9 +251,9 @@ def _streams_the_background(background: Exchange) -> Iterator[Finding]:
     if background.status not in SUCCESS:
         return
     if not is_stream(background):
-        yield broken("no event stream", expected="text/event-stream", actual=shown(background))
+        yield finding("no event stream", expected="text/event-stream", actual=format_answer(background))
     elif not stream_id(events_in(background)):
-        yield broken("the stream never tells the id of its interaction", expected="an id in interaction.created")
+        yield finding("the stream never tells the id of its interaction", expected="an id in interaction.created")
 
 
 @_STREAM.check(
@@ -271,7 +271,9 @@ def _deltas_have_cursors(background: Exchange) -> Iterator[Finding]:
     bare = [event for event in of_kind(events, "step.delta") if not cursor(event)]
     if bare:
         count = len(of_kind(events, "step.delta"))
-        yield broken("deltas without event_id", expected="one on each", actual=f"{len(bare)} of {count} have none")
+        yield finding(
+            "deltas without event_id", expected="one on each", actual=f"{len(bare)} of {count} have none"
+        )
 
 
 @_STREAM.check(
@@ -291,6 +293,6 @@ def _replays_the_foreground(text: Exchange, replay: Exchange | None) -> Iterator
     if replay.status not in SUCCESS:
         return
     if not is_stream(replay):
-        yield broken("stream=true brought no stream", expected="text/event-stream", actual=shown(replay))
+        yield finding("stream=true brought no stream", expected="text/event-stream", actual=format_answer(replay))
     elif completion(events) is not None and completion(events_in(replay)) is None:
-        yield broken("the replay ends early", expected="interaction.completed", actual="none")
+        yield finding("the replay ends early", expected="interaction.completed", actual="none")

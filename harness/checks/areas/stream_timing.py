@@ -8,21 +8,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.checks.capabilities import new_registry
-from harness.checks.vocabulary.background_runs import scripted, whole
+from harness.checks.vocabulary.background_runs import read_whole_stream, require_script
 from harness.checks.vocabulary.expect import (
     CLIENT_ERROR,
     OVERLOADED,
     SUCCESS,
     at,
-    broken,
     expect_alive,
     expect_interaction,
+    finding,
     of_rule,
-    shown,
 )
-from harness.checks.vocabulary.polling import appear
+from harness.checks.vocabulary.polling import poll_until_found
 from harness.checks.vocabulary.stored import HELLO
 from harness.checks.vocabulary.stream_events import events_in, expect_stream, is_stream, of_kind, stream_id
+from harness.contract.judge.wording import format_answer
 from harness.contract.requests import Target
 from harness.kit.actions import Close, Exchanges, Open, Read, Send, Steps
 from harness.kit.check import exercise
@@ -37,8 +37,8 @@ CHECKS = _STREAMING.checks
 def a_stream_with_an_error(t: Target) -> Steps:
     """A stream in which the target reports an error."""
     error = {"after": 3, "code": "deadline_exceeded", "message": "The deadline passed.", "fatal": True}
-    yield from scripted(t, "stream-error", error_event=error)
-    stream = yield from whole(t.create(input=f"{HELLO} (stream-error)", stream=True))
+    yield from require_script(t, "stream-error", error_event=error)
+    stream = yield from read_whole_stream(t.create(input=f"{HELLO} (stream-error)", stream=True))
     return {"failing": stream}
 
 
@@ -49,10 +49,10 @@ def a_hang_up(t: Target) -> Steps:
     yield Read(stream, 2)
     left: Exchange = yield Close(stream)
     if not is_stream(left):
-        raise Unmet(f"the create brought no stream to leave: {shown(left)}")
+        raise Unmet(f"the create brought no stream to leave: {format_answer(left)}")
     found = stream_id(events_in(left))
     result: Exchanges = {"after": (yield Send(t.create(input=HELLO), sees=frozenset({OVERLOADED})))}
-    result["looked"] = (yield from appear(t, found))[-1] if found and t.keeps else None
+    result["looked"] = (yield from poll_until_found(t, found))[-1] if found and t.keeps else None
     return result
 
 
@@ -60,7 +60,9 @@ def a_hang_up(t: Target) -> Steps:
 def a_stream_asked_for_twice(t: Target) -> Steps:
     """A streaming create that also requests streaming in its query, as older clients do."""
     body = {"model": t.model, "input": HELLO, "stream": True}
-    return {"streamed": (yield from whole(t.request("POST", "interactions", body, query={"alt": "sse"})))}
+    return {
+        "streamed": (yield from read_whole_stream(t.request("POST", "interactions", body, query={"alt": "sse"})))
+    }
 
 
 @_STREAMING.check(
@@ -87,7 +89,7 @@ def _bears_alt(streamed: Exchange) -> Iterator[Finding]:
 def _reports_the_error(failing: Exchange) -> Iterator[Finding]:
     yield from expect_stream(failing)
     if not of_kind(events_in(failing), "error"):
-        yield broken("the failure is not reported in the stream", expected="an error event", actual="none")
+        yield finding("the failure is not reported in the stream", expected="an error event", actual="none")
     yield from of_rule("stream.error-shape", failing)
 
 

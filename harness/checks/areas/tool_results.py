@@ -14,23 +14,23 @@ from harness.checks.vocabulary.expect import (
     CLIENT_ERROR,
     SUCCESS,
     at,
-    broken,
     expect_interaction,
     expect_reply,
     expect_settled,
     expect_status,
+    finding,
     interaction_in,
-    noted,
+    note,
 )
 from harness.checks.vocabulary.polling import id_of
 from harness.checks.vocabulary.streamed import FORCED, WEATHER
 from harness.contract.data.output import output_steps
 from harness.contract.judge.agreement import judge_own_id
 from harness.contract.requests import Target
-from harness.kit.actions import Exchanges, Send, Steps, stopped
+from harness.kit.actions import Exchanges, Send, Steps, stop_exercise
 from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
-from harness.outcome.words import counted
+from harness.outcome.words import format_count
 from harness.wire import Exchange
 
 _RESULTS = new_registry()
@@ -53,7 +53,7 @@ def parallel_calls(t: Target) -> Steps:
     asked: Exchange = yield Send(t.create(input=text, tools=[WEATHER], **FORCED))
     calls = [call for call in calls_in(asked) if isinstance(call.get("id"), str)]
     if len(calls) < 2:
-        raise Unmet(f"the model made {counted(len(calls), 'call')}, not several", race_lost=True)
+        raise Unmet(f"the model made {format_count(len(calls), 'call')}, not several", race_lost=True)
     results = [result_of(call) for call in calls]
     parent = id_of(asked)
     if not parent:
@@ -76,7 +76,7 @@ def a_stateless_loop(t: Target) -> Steps:
     bare = [{name: value for name, value in step.items() if name != "signature"} for step in steps]
     signed = [step for step in steps if step.get("type") == "thought" and step.get("signature")]
     if not signed:
-        return stopped(seen, "no thought of the first turn had a signature to lose")
+        return stop_exercise(seen, "no thought of the first turn had a signature to lose")
     body = {**body, "input": [question, *bare, result_of(call)]}
     return {**seen, "unsigned": (yield Send(t.create(body)))}
 
@@ -216,7 +216,7 @@ def _notices_a_lost_signature(unsigned: Exchange) -> Iterator[Finding]:
 def _have_their_own_ids(asked: Exchange) -> Iterator[Finding]:
     ids = [str(call.get("id")) for call in calls_in(asked)]
     if len(set(ids)) < len(ids):
-        yield broken("two calls share an id", expected=counted(len(ids), "id"), actual=", ".join(ids))
+        yield finding("two calls share an id", expected=format_count(len(ids), "id"), actual=", ".join(ids))
 
 
 def _accepted_result(asked: Exchange, answer: Exchange) -> Iterator[Finding]:
@@ -225,4 +225,4 @@ def _accepted_result(asked: Exchange, answer: Exchange) -> Iterator[Finding]:
         return
     yield from judge_own_id("", id_of(answer), id_of(asked))
     if calls_in(answer):
-        yield noted("the model called again")
+        yield note("the model called again")

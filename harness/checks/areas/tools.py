@@ -11,22 +11,21 @@ from typing import Any
 from harness.checks.capabilities import new_registry
 from harness.checks.vocabulary.expect import (
     at,
-    briefly,
-    broken,
     expect_interaction,
     expect_offered,
+    finding,
     interaction_in,
     of_rule,
-    shown,
 )
-from harness.checks.vocabulary.polling import appear, id_of, status_of
+from harness.checks.vocabulary.polling import id_of, poll_until_found, status_of
 from harness.checks.vocabulary.stream_events import completion, events_in
 from harness.checks.vocabulary.streamed import FORCED, WEATHER, streams_of_all_kinds
 from harness.contract import compare_steps, read
 from harness.contract.data.output import output_steps
 from harness.contract.judge.agreement import CUT_SHORT, judge_waiting, pending_calls
+from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import Target
-from harness.kit.actions import Exchanges, Send, Steps, stopped
+from harness.kit.actions import Exchanges, Send, Steps, stop_exercise
 from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
@@ -57,7 +56,7 @@ def first_call(exchange: Exchange) -> Call:
     for call in calls_in(exchange):
         if isinstance(call.get("id"), str) and call["id"]:
             return call
-    raise Unmet(f"the model called no function: {shown(exchange)}")
+    raise Unmet(f"the model called no function: {format_answer(exchange)}")
 
 
 def result_of(call: Call, result: Any = ANSWERS["string"]) -> dict[str, Any]:
@@ -80,9 +79,9 @@ def a_tool_loop(t: Target) -> Steps:
     try:
         call = first_call(asked)
     except Unmet as unmet:
-        return stopped(seen, unmet.reason)
+        return stop_exercise(seen, unmet.reason)
     if not parent:
-        return stopped(seen, "the interaction with the call has no id to chain to")
+        return stop_exercise(seen, "the interaction with the call has no id to chain to")
     forms: dict[str, Exchange] = {}
     for name, value in ANSWERS.items():
         body = {"input": [result_of(call, value)], "tools": [WEATHER]}
@@ -94,10 +93,10 @@ def a_tool_loop(t: Target) -> Steps:
     wrong = {**result_of(call), "call_id": "no-such-call"}
     seen["wrong_id"] = yield Send(t.create(input=[wrong], tools=[WEATHER], previous_interaction_id=parent))
     seen["orphan"] = yield Send(t.create(input=[result_of(call)], tools=[WEATHER]))
-    seen["fetched"] = (yield from appear(t, parent))[-1]
+    seen["fetched"] = (yield from poll_until_found(t, parent))[-1]
     answered = id_of(forms["string"])
     if not answered:
-        return stopped(seen, "no turn with a result had an id to chain to")
+        return stop_exercise(seen, "no turn with a result had an id to chain to")
     return {**seen, "toolless": (yield Send(t.create(input=QUESTION, previous_interaction_id=answered)))}
 
 
@@ -130,7 +129,7 @@ def a_call_among_allowed(t: Target) -> Steps:
 def _waits_for_the_result(asked: Exchange) -> Iterator[Finding]:
     yield from expect_offered(asked)
     if not calls_in(asked):
-        raise Unmet(f"the model called no function: {shown(asked)}")
+        raise Unmet(f"the model called no function: {format_answer(asked)}")
     if status_of(asked) in CUT_SHORT:
         raise Unmet(f"the run ended as {status_of(asked)}, so nobody waits for the result")
     steps = output_steps(interaction_in(asked))
@@ -149,9 +148,11 @@ def _has_its_fields(asked: Exchange) -> Iterator[Finding]:
     for call in _some_calls(asked):
         for name in ("id", "name"):
             if not isinstance(call.get(name), str) or not call[name]:
-                yield broken(f"a call without {name}", expected="a text", actual=briefly(call.get(name)))
+                yield finding(f"a call without {name}", expected="a text", actual=format_value(call.get(name)))
         if not isinstance(call.get("arguments"), dict):
-            yield broken("arguments are no object", expected="an object", actual=briefly(call.get("arguments")))
+            yield finding(
+                "arguments are no object", expected="an object", actual=format_value(call.get("arguments"))
+            )
 
 
 @_TOOLS.check(
@@ -165,7 +166,9 @@ def _has_its_fields(asked: Exchange) -> Iterator[Finding]:
 def _was_declared(asked: Exchange) -> Iterator[Finding]:
     for call in _some_calls(asked):
         if call.get("name") != WEATHER["name"]:
-            yield broken("an undeclared function", expected=str(WEATHER["name"]), actual=briefly(call.get("name")))
+            yield finding(
+                "an undeclared function", expected=str(WEATHER["name"]), actual=format_value(call.get("name"))
+            )
 
 
 @_TOOLS.check(
@@ -194,7 +197,9 @@ def _fits_its_declaration(asked: Exchange) -> Iterator[Finding]:
     for call in _some_calls(asked):
         arguments = call.get("arguments")
         if isinstance(arguments, dict) and not isinstance(arguments.get("location"), str):
-            yield broken("a required argument is missing", expected="location: string", actual=briefly(arguments))
+            yield finding(
+                "a required argument is missing", expected="location: string", actual=format_value(arguments)
+            )
 
 
 @_TOOLS.check(
@@ -209,9 +214,11 @@ def _fits_its_declaration(asked: Exchange) -> Iterator[Finding]:
 def _shows_the_call(asked: Exchange, fetched: Exchange) -> Iterator[Finding]:
     yield from at("fetched", expect_interaction(fetched))
     if status_of(fetched) != status_of(asked):
-        yield broken("another status", expected=status_of(asked), actual=status_of(fetched) or shown(fetched))
+        yield finding(
+            "another status", expected=status_of(asked), actual=status_of(fetched) or format_answer(fetched)
+        )
     for difference in compare_steps(output_steps(interaction_in(asked)), output_steps(interaction_in(fetched))):
-        yield broken(f"the stored steps differ: {difference}")
+        yield finding(f"the stored steps differ: {difference}")
 
 
 @_TOOLS.check(
@@ -225,7 +232,7 @@ def _shows_the_call(asked: Exchange, fetched: Exchange) -> Iterator[Finding]:
 def _calls_nothing(answer: Exchange) -> Iterator[Finding]:
     yield from expect_offered(answer)
     if calls_in(answer):
-        yield broken("a function was called", expected="no call", actual=briefly(calls_in(answer)[0]))
+        yield finding("a function was called", expected="no call", actual=format_value(calls_in(answer)[0]))
 
 
 @_TOOLS.check(
@@ -240,7 +247,7 @@ def _calls_what_is_allowed(answer: Exchange) -> Iterator[Finding]:
     yield from expect_offered(answer)
     for call in _some_calls(answer):
         if call.get("name") != WEATHER["name"]:
-            yield broken("another function", expected=str(WEATHER["name"]), actual=briefly(call.get("name")))
+            yield finding("another function", expected=str(WEATHER["name"]), actual=format_value(call.get("name")))
 
 
 @_TOOLS.check(
@@ -254,7 +261,7 @@ def _calls_what_is_allowed(answer: Exchange) -> Iterator[Finding]:
 def _inherits_no_tools(toolless: Exchange) -> Iterator[Finding]:
     yield from expect_interaction(toolless)
     if calls_in(toolless):
-        yield broken("a function was called that this turn did not declare", expected="no call", actual="one")
+        yield finding("a function was called that this turn did not declare", expected="no call", actual="one")
 
 
 # --- judges of streamed calls
@@ -273,7 +280,7 @@ def _stream_waits(tool: Exchange) -> Iterator[Finding]:
         raise Unmet("the streamed model called no function")
     end = completion(events_in(tool))
     if end is None:
-        yield broken("no interaction.completed", expected="one with requires_action", actual="none")
+        yield finding("no interaction.completed", expected="one with requires_action", actual="none")
     else:
         yield from judge_waiting("tool.stream-status", end.get("status"), _streamed_calls(tool))
 
@@ -293,9 +300,11 @@ def _streamed_call_is_whole(tool: Exchange) -> Iterator[Finding]:
     for call in calls:
         lacking = [name for name in ("id", "name") if not isinstance(call.get(name), str) or not call[name]]
         if lacking:
-            yield broken(f"a streamed call lacks {' and '.join(lacking)}", actual=briefly(call))
+            yield finding(f"a streamed call lacks {' and '.join(lacking)}", actual=format_value(call))
         if not isinstance(call.get("arguments"), dict):
-            yield broken("the arguments do not join", expected="an object", actual=briefly(call.get("arguments")))
+            yield finding(
+                "the arguments do not join", expected="an object", actual=format_value(call.get("arguments"))
+            )
 
 
 # --- what the judges share
@@ -304,7 +313,7 @@ def _streamed_call_is_whole(tool: Exchange) -> Iterator[Finding]:
 def _some_calls(exchange: Exchange) -> Sequence[Call]:
     calls = calls_in(exchange)
     if not calls:
-        raise Unmet(f"the model called no function: {shown(exchange)}")
+        raise Unmet(f"the model called no function: {format_answer(exchange)}")
     return calls
 
 

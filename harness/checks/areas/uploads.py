@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.checks.capabilities import new_registry
-from harness.checks.vocabulary.expect import CLIENT_ERROR, SUCCESS, at, broken, expect_object, expect_status, shown
+from harness.checks.vocabulary.expect import CLIENT_ERROR, SUCCESS, at, expect_object, expect_status, finding
 from harness.checks.vocabulary.polling import id_of
+from harness.contract.judge.wording import format_answer
 from harness.contract.requests import Target, segment
 from harness.kit.actions import Exchanges, Send, Steps
 from harness.kit.check import exercise
@@ -30,7 +31,7 @@ def uploads_to_an_environment(t: Target) -> Steps:
     made: Exchange = yield Send(t.request("POST", "environments", EMPTY))
     found = id_of(made)
     if not found:
-        raise Unmet(f"no environment could be made: {shown(made)}")
+        raise Unmet(f"no environment could be made: {format_answer(made)}")
     path = f"environments/{segment(found)}"
     read = t.request("GET", f"{path}/files/{PATH}", query={"alt": "media"})
     seen: Exchanges = {
@@ -95,10 +96,10 @@ def _replaces_when_told(written: Exchange, replaced: Exchange, new_content: Exch
 
 def _need_written(written: Exchange) -> None:
     if written.status not in SUCCESS:
-        raise Unmet(f"nothing was uploaded before: {shown(written)}")
+        raise Unmet(f"nothing was uploaded before: {format_answer(written)}")
 
 
 def _holds(content: Exchange, data: bytes) -> Iterator[Finding]:
     yield from expect_status(content, accepts=SUCCESS)
     if content.status in SUCCESS and content.body != data:
-        yield broken("other bytes", expected=repr(data), actual=repr(content.body[:80]))
+        yield finding("other bytes", expected=repr(data), actual=repr(content.body[:80]))

@@ -12,20 +12,19 @@ from harness.checks.vocabulary.expect import (
     CLIENT_ERROR,
     SUCCESS,
     at,
-    briefly,
-    broken,
     expect_object,
     expect_status,
+    finding,
     interaction_in,
-    noted,
+    note,
     of_rule,
-    shown,
 )
 from harness.checks.vocabulary.pages import entries
 from harness.checks.vocabulary.polling import expect_id, id_of
 from harness.contract import read
+from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import Target, segment
-from harness.kit.actions import Exchanges, Send, Steps, stopped
+from harness.kit.actions import Exchanges, Send, Steps, stop_exercise
 from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
@@ -50,7 +49,7 @@ def a_webhook_of_our_own(t: Target) -> Steps:
     seen["made"] = yield Send(t.request("POST", "webhooks", body))
     found = id_of(seen["made"])
     if not found:
-        return stopped(seen, f"no webhook could be made: {shown(seen['made'])}")
+        return stop_exercise(seen, f"no webhook could be made: {format_answer(seen['made'])}")
     path = f"webhooks/{segment(found)}"
     seen["fetched"] = yield Send(t.request("GET", path))
     seen["listed"] = yield Send(t.request("GET", "webhooks", query={"page_size": 1000}))
@@ -94,11 +93,13 @@ def _can_be_managed(
         shape = interaction_in(fetched)
         for name, expected in (("id", id_of(made)), ("uri", URI), ("subscribed_events", EVENTS)):
             if not _alike(shape.get(name), expected):
-                yield broken(f"`{name}` is another", expected=briefly(expected), actual=briefly(shape.get(name)))
+                yield finding(
+                    f"`{name}` is another", expected=format_value(expected), actual=format_value(shape.get(name))
+                )
     if listed.status in SUCCESS and not interaction_in(listed).get("next_page_token"):
         names = [entry.get("id") for entry in entries(listed, "webhooks")]
         if id_of(made) not in names:
-            lost = broken("the webhook is not in the list", expected=id_of(made), actual=briefly(names))
+            lost = finding("the webhook is not in the list", expected=id_of(made), actual=format_value(names))
             yield lost.at(exchange="listed")
     yield from at("gone", expect_status(gone, accepts={404}, tolerates=CLIENT_ERROR))
 
@@ -133,7 +134,9 @@ def _changes_one_field(patched: Exchange) -> Iterator[Finding]:
     body = interaction_in(patched)
     for name, expected in (("name", "harness-renamed"), ("uri", URI), ("subscribed_events", EVENTS)):
         if not _alike(body.get(name), expected):
-            yield broken(f"`{name}` after the change", expected=briefly(expected), actual=briefly(body.get(name)))
+            yield finding(
+                f"`{name}` after the change", expected=format_value(expected), actual=format_value(body.get(name))
+            )
 
 
 @_WEBHOOKS.check(
@@ -148,12 +151,12 @@ def _shows_its_secret_once(
     made: Exchange, fetched: Exchange, listed: Exchange, patched: Exchange
 ) -> Iterator[Finding]:
     if not _text(made, SECRET):
-        yield broken("the create shows no secret", expected=SECRET, actual="none").at(exchange="made")
+        yield finding("the create shows no secret", expected=SECRET, actual="none").at(exchange="made")
     for name, answer in (("fetched", fetched), ("patched", patched)):
         if _text(answer, SECRET):
-            yield broken("the secret is shown again", expected="none", actual="a secret").at(exchange=name)
+            yield finding("the secret is shown again", expected="none", actual="a secret").at(exchange=name)
     if listed.status in SUCCESS and any(entry.get(SECRET) for entry in entries(listed, "webhooks")):
-        yield broken("the secret is in the list", expected="none", actual="a secret").at(exchange="listed")
+        yield finding("the secret is in the list", expected="none", actual="a secret").at(exchange="listed")
 
 
 @_WEBHOOKS.check(
@@ -191,7 +194,7 @@ def _finds_no_stranger(unknown: Exchange) -> Iterator[Finding]:
 def _answers_a_ping(pinged: Exchange) -> Iterator[Finding]:
     yield from expect_status(pinged, accepts=SUCCESS)
     if pinged.status in SUCCESS and pinged.body and read(pinged).json != {}:
-        yield noted("the answer is not empty", expected="{}", actual=shown(pinged))
+        yield note("the answer is not empty", expected="{}", actual=format_answer(pinged))
 
 
 @_WEBHOOKS.check(
@@ -208,9 +211,9 @@ def _replaces_its_secret(made: Exchange, rotated: Exchange) -> Iterator[Finding]
     if rotated.status not in SUCCESS:
         return
     if not _text(rotated, "secret"):
-        yield broken("no new secret", expected="a non-empty `secret`", actual="none")
+        yield finding("no new secret", expected="a non-empty `secret`", actual="none")
     elif _text(rotated, "secret") == _text(made, SECRET):
-        yield broken("the secret is the old one", expected="a new secret", actual="the old one")
+        yield finding("the secret is the old one", expected="a new secret", actual="the old one")
 
 
 def _text(exchange: Exchange, name: str) -> str:

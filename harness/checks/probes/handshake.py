@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.checks.vocabulary.expect import ended, shown
 from harness.contract import read
+from harness.contract.judge.wording import format_answer, format_ending
 from harness.contract.requests import Target
 from harness.outcome import TargetFault
 from harness.wire import Exchange, Request
@@ -65,7 +65,7 @@ _UNASKED = Form(
 
 
 @dataclass(frozen=True, slots=True)
-class Greeted:
+class Handshake:
     """The form to use and the answer to it; `refused` is the answer to a simpler create, if one was refused."""
 
     form: Form
@@ -77,41 +77,43 @@ class Greeted:
         """What a reader of the verdicts needs to know."""
         if self.form.told:
             yield self.form.told + (
-                f" (a plain create was answered {shown(self.refused)})" if self.refused else ""
+                f" (a plain create was answered {format_answer(self.refused)})" if self.refused else ""
             )
 
 
-def greet(target: Target, send: Send, *, insist: bool = False) -> Greeted:
+def shake_hands(target: Target, send: Send, *, insist: bool = False) -> Handshake:
     """Try each form until one is accepted. Raises TargetFault if none is.
 
     `insist`: the user declared capabilities, so the checks judge a refusal that has this API's error shape.
     """
     first = _answer(target, send, FORMS[0])
     if _answered(first):
-        return _unasked(target, send, first) if read(first).is_stream else Greeted(FORMS[0], first)
+        return _shake_hands_unasked(target, send, first) if read(first).is_stream else Handshake(FORMS[0], first)
     for form in FORMS[1:]:
         answer = _answer(target, send, form)
         if _answered(answer) and read(answer).is_stream is bool(form.fields.get("stream")):
-            return Greeted(form, answer, first)
+            return Handshake(form, answer, first)
     if insist and _refused_in_words(first):
-        return Greeted(Form({}, "no create brought an interaction, and what was claimed is judged"), first, first)
+        return Handshake(
+            Form({}, "no create brought an interaction, and what was claimed is judged"), first, first
+        )
     raise TargetFault(_nothing_there(target, first))
 
 
-def _unasked(target: Target, send: Send, streamed: Exchange) -> Greeted:
+def _shake_hands_unasked(target: Target, send: Send, streamed: Exchange) -> Handshake:
     """Greet a target that streams if a create leaves `stream` out."""
     answer = _answer(target, send, _UNASKED)
-    return Greeted(_UNASKED, answer) if _answered(answer) else Greeted(FORMS[1], streamed, answer)
+    return Handshake(_UNASKED, answer) if _answered(answer) else Handshake(FORMS[1], streamed, answer)
 
 
 def _answer(target: Target, send: Send, form: Form) -> Exchange:
     answer = send(target.create(form.fields, input=GREETING))
     if answer.status is None:
-        raise TargetFault(f"the target gave no answer ({ended(answer)})")
+        raise TargetFault(f"the target gave no answer ({format_ending(answer)})")
     if why := _REFUSALS.get(answer.status):
         if answer.status == 401 and target.key:
             why = "the key that was sent is not accepted (--api-key, GEMINI_API_KEY)"
-        raise TargetFault(f"a create was answered {shown(answer).rstrip('.')}: {why}")
+        raise TargetFault(f"a create was answered {format_answer(answer).rstrip('.')}: {why}")
     return answer
 
 
@@ -129,6 +131,6 @@ def _refused_in_words(answer: Exchange) -> bool:
 def _nothing_there(target: Target, plain: Exchange) -> str:
     return (
         f"the target answers no interactions: POST {plain.request.raw_path} with a plain create was answered "
-        f"{shown(plain)!r}, and stream=true and store=false help nothing. Is this the API's root (with "
+        f"{format_answer(plain)!r}, and stream=true and store=false help nothing. Is this the API's root (with "
         f"/{target.version} after it: --api-version), and does it know the model {target.model!r} (--model)?"
     )

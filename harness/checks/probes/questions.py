@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from harness.checks.probes.handshake import GREETING
-from harness.checks.vocabulary.expect import SUCCESS, shown
-from harness.checks.vocabulary.polling import Part, appear, id_of, opened, status_of
+from harness.checks.vocabulary.expect import SUCCESS
+from harness.checks.vocabulary.polling import Part, id_of, open_stream, poll_until_found, status_of
 from harness.contract import read
+from harness.contract.judge.wording import format_answer
 from harness.contract.requests import Target, segment
 from harness.kit.actions import Close, Read
-from harness.outcome.words import counted
+from harness.outcome.words import format_count
 from harness.wire import Exchange, Request
 from harness.wire.message import EVENT_STREAM
 
@@ -25,7 +26,7 @@ _STREAM_LOOK = 6
 _UNSETTLED = frozenset({"in_progress", "queued"})
 
 
-class Asker(Protocol):
+class Probe(Protocol):
     """The prober as the questions see it: sends requests and records findings and notes for the reader."""
 
     target: Target
@@ -53,20 +54,20 @@ class Question:
     """A question: the capabilities that it settles, and the function that asks it."""
 
     settles: tuple[str, ...]
-    ask: Callable[[Asker], None]
+    ask: Callable[[Probe], None]
 
 
-def _thoughts(ask: Asker) -> None:
+def _thoughts(ask: Probe) -> None:
     seen = "thought" in _step_types(ask.greeting)
     ask.settle("thoughts", seen, "a thought step came" if seen else "no thought step came")
 
 
-def _storage(ask: Asker) -> None:
+def _storage(ask: Probe) -> None:
     found = read(ask.greeting).id
     if not found:
         ask.settle("store", False, "the create answered no id")
         return
-    looks = ask.perform(appear(ask.target, found))
+    looks = ask.perform(poll_until_found(ask.target, found))
     note = f"GET of a new interaction answered {looks[-1].status}"
     if len(looks) > 1:
         note += f" after {len(looks)} looks"
@@ -74,7 +75,7 @@ def _storage(ask: Asker) -> None:
         ask.settle("store", looks[-1].status in SUCCESS, note)
 
 
-def _authentication(ask: Asker) -> None:
+def _authentication(ask: Probe) -> None:
     found = read(ask.greeting).id
     path = f"interactions/{segment(found) if found else 'harness-probe'}"
     answer = ask.ask(ask.target.request("GET", path, key="harness-wrong-key"), "auth")
@@ -84,7 +85,7 @@ def _authentication(ask: Asker) -> None:
         ask.settle("auth", refused, f"a wrong key got {answer.status}")
 
 
-def _version_one(ask: Asker) -> None:
+def _version_one(ask: Probe) -> None:
     if ask.target.version == "v1":
         ask.settle("v1", False, "v1 is the version under test already")
         return
@@ -94,7 +95,7 @@ def _version_one(ask: Asker) -> None:
         ask.settle("v1", served, f"POST /v1/interactions without fields answered {answer.status}")
 
 
-def _streaming(ask: Asker) -> None:
+def _streaming(ask: Probe) -> None:
     answer = ask.ask(ask.target.create(input=GREETING, stream=True), "stream")
     if answer is not None:
         kind = answer.headers.media_type() or "without a type"
@@ -104,7 +105,7 @@ def _streaming(ask: Asker) -> None:
         ask.settle("stream", streams, f"stream=true answered {answer.status} {brought}")
 
 
-def _background(ask: Asker) -> None:
+def _background(ask: Probe) -> None:
     names = ("background", "background-slow", "event-ids")
     answer = ask.ask(ask.target.create(input=SLOW_INPUT, background=True), *names)
     if answer is None:
@@ -119,21 +120,21 @@ def _background(ask: Asker) -> None:
         )
         ask.settle("background", False, "runs begin, and GET finds none of them")
     else:
-        ask.settle("background", runs, f"background=true answered {status or shown(answer)}")
+        ask.settle("background", runs, f"background=true answered {status or format_answer(answer)}")
     events = ask.perform(_first_events(ask.target, found)) if runs else []
     slow = runs and not any(event.get("event_type") == "interaction.completed" for event in events)
     ask.settle("background-slow", slow, "still running when looked at" if slow else "over when looked at")
     carried = any(isinstance(event.get("event_id"), str) for event in events)
-    ask.settle("event-ids", carried, f"{counted(len(events), 'event')} of a background stream looked at")
+    ask.settle("event-ids", carried, f"{format_count(len(events), 'event')} of a background stream looked at")
 
 
 def _first_events(t: Target, found: str) -> Part[list[dict[str, Any]]]:
-    stream = yield from opened(t, found)
+    stream = yield from open_stream(t, found)
     yield Read(stream, _STREAM_LOOK)
     return read((yield Close(stream))).events
 
 
-def _functions(ask: Asker) -> None:
+def _functions(ask: Probe) -> None:
     tool = {
         "type": "function",
         "name": "get_weather",
@@ -145,19 +146,21 @@ def _functions(ask: Asker) -> None:
     _by_step(ask, request, "functions", "function_call")
 
 
-def _search(ask: Asker) -> None:
+def _search(ask: Probe) -> None:
     request = ask.target.create(input="What is today's news?", tools=[{"type": "google_search"}])
     _by_step(ask, request, "search", "google_search_call")
 
 
-def _by_step(ask: Asker, request: Request, name: str, kind: str) -> None:
+def _by_step(ask: Probe, request: Request, name: str, kind: str) -> None:
     answer = ask.ask(request, name)
     if answer is not None:
         came = kind in _step_types(answer)
-        ask.settle(name, came, f"a {kind} step came" if came else f"no {kind} step came{_refused(answer)}")
+        ask.settle(
+            name, came, f"a {kind} step came" if came else f"no {kind} step came{_describe_refusal(answer)}"
+        )
 
 
-def _agents(ask: Asker) -> None:
+def _agents(ask: Probe) -> None:
     """Run the agent in an environment and in the background, as most agents require.
 
     If that is refused, try again without the environment, then without both.
@@ -175,26 +178,28 @@ def _agents(ask: Asker) -> None:
         if status_of(answer):
             break
     else:
-        ask.settle("agents", False, f"agent {agent!r} did not run{_refused(first)}")
+        ask.settle("agents", False, f"agent {agent!r} did not run{_describe_refusal(first)}")
         return
     background = "background" not in without
-    note = f"agent {agent!r} ran" + (f" only without {' and '.join(without)}{_refused(first)}" if without else "")
+    note = f"agent {agent!r} ran" + (
+        f" only without {' and '.join(without)}{_describe_refusal(first)}" if without else ""
+    )
     ask.settle("agents", background, note if background else f"{note}: checks run agents in the background")
 
 
-def _refused(answer: Exchange | None) -> str:
-    return f": {shown(answer)}" if answer is not None and answer.status not in SUCCESS else ""
+def _describe_refusal(answer: Exchange | None) -> str:
+    return f": {format_answer(answer)}" if answer is not None and answer.status not in SUCCESS else ""
 
 
-def _environments(ask: Asker) -> None:
+def _environments(ask: Probe) -> None:
     _by_list(ask, "environments")
 
 
-def _webhooks(ask: Asker) -> None:
+def _webhooks(ask: Probe) -> None:
     _by_list(ask, "webhooks")
 
 
-def _by_list(ask: Asker, name: str) -> None:
+def _by_list(ask: Probe, name: str) -> None:
     """Settle whether a collection is there, which means that it can be listed."""
     answer = ask.ask(ask.target.request("GET", name, query={"page_size": 1}), name)
     if answer is not None:

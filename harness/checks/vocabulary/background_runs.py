@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.checks.vocabulary.expect import SUCCESS
 from harness.checks.vocabulary.polling import Part, need_id, settled
-from harness.checks.vocabulary.stream_events import Event, decoded, last_cursor
+from harness.checks.vocabulary.stream_events import Event, decode_frames, last_cursor
 from harness.contract.requests import Target
 from harness.kit.actions import Finish, Open, Read, Send
 from harness.outcome import Unmet
@@ -25,8 +25,8 @@ HELD_AFTER = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
-    """A background run that had not settled when its create was answered. `held`: it is held until `let_go`."""
+class BackgroundRun:
+    """A background run that had not settled when its create was answered; if `held`, until `release_run`."""
 
     id: str
     created: Exchange
@@ -42,13 +42,13 @@ def script(t: Target, marker: str, **keys: Any) -> Part[bool]:
     return answer.status in SUCCESS
 
 
-def scripted(t: Target, marker: str, **keys: Any) -> Part[None]:
+def require_script(t: Target, marker: str, **keys: Any) -> Part[None]:
     """Like `script`, for exercises that depend on it: raises `Unmet` if the target does not accept scripts."""
     if not (yield from script(t, marker, **keys)):
         raise Unmet("the target takes no scripts through /__harness__/")
 
 
-def begin(t: Target, marker: str, **fields: Any) -> Part[Running]:
+def start_held_run(t: Target, marker: str, **fields: Any) -> Part[BackgroundRun]:
     """Begin a background run that is still in progress; `marker` separates its script from other exercises'.
 
     Raises `Unmet` if the create brings no id, or, with `race_lost`, if the run was over at once.
@@ -58,10 +58,10 @@ def begin(t: Target, marker: str, **fields: Any) -> Part[Running]:
     found = need_id(answer)
     if settled(answer):
         raise Unmet("the background run was over when its create was answered", race_lost=True)
-    return Running(found, answer, held)
+    return BackgroundRun(found, answer, held)
 
 
-def let_go(t: Target, run: Running) -> Part[None]:
+def release_run(t: Target, run: BackgroundRun) -> Part[None]:
     """Release a held run; do nothing for a run that is not held."""
     if run.held:
         yield Send(t.control("POST", "release", {"id": run.id}))
@@ -69,16 +69,16 @@ def let_go(t: Target, run: Running) -> Part[None]:
 
 def read_to_a_cursor(stream: LiveStream, count: int, *, most: int) -> Part[list[Event]]:
     """Read `count` events of a stream, and more until one carries a cursor, at most `most`."""
-    had = decoded((yield Read(stream, count)))
+    had = decode_frames((yield Read(stream, count)))
     while last_cursor(had) is None and len(had) < most:
-        more = decoded((yield Read(stream, 1)))
+        more = decode_frames((yield Read(stream, 1)))
         if not more:
             break
         had += more
     return had
 
 
-def whole(request: Request) -> Part[Exchange]:
+def read_whole_stream(request: Request) -> Part[Exchange]:
     """Open a stream and read it to its end."""
     stream = yield Open(request)
     exchange: Exchange = yield Finish(stream)

@@ -20,7 +20,6 @@ from harness.contract.judge.wording import (
     format_ending,
     format_request,
     format_statuses,
-    format_value,
 )
 from harness.outcome import Finding, Severity, Unmet
 from harness.wire import Exchange
@@ -32,17 +31,17 @@ _MARKS = frozenset({"id", "status", "steps"})
 """An object with any of these fields counts as an interaction; other rules judge its content."""
 
 
-def broken(message: str, *, expected: str = "", actual: str = "") -> Finding:
+def finding(message: str, *, expected: str = "", actual: str = "") -> Finding:
     """Build a finding that the rule is broken; `Check.observe` fills in the rule."""
     return Finding("", message, expected, actual)
 
 
-def lenient(message: str, *, expected: str = "", actual: str = "") -> Finding:
+def lenient_finding(message: str, *, expected: str = "", actual: str = "") -> Finding:
     """Build a finding that the rule is kept only in a lenient reading."""
     return Finding("", message, expected, actual, severity=Severity.NON_STRICT)
 
 
-def noted(message: str, *, expected: str = "", actual: str = "") -> Finding:
+def note(message: str, *, expected: str = "", actual: str = "") -> Finding:
     """Build a finding that is worth reporting but breaks no rule."""
     return Finding("", message, expected, actual, severity=Severity.INFORMATION)
 
@@ -71,17 +70,21 @@ def expect_reply(rule: str, exchange: Exchange) -> Iterator[Finding]:
 
 def _expect(exchange: Exchange, reply: Reply, code: str = "") -> Iterator[Finding]:
     if exchange.status == TOO_MANY:
-        raise Unmet(f"{asked(exchange)} was answered {TOO_MANY}: the target limits our rate")
+        raise Unmet(f"{format_request(exchange)} was answered {TOO_MANY}: the target limits our rate")
     unheard = exchange.status == OVERLOADED and reply.severity(OVERLOADED) is Severity.BROKEN
     if unheard and read(exchange).error is not None:
-        raise Unmet(f"{asked(exchange)} was answered {OVERLOADED}: the target is overloaded")
+        raise Unmet(f"{format_request(exchange)} was answered {OVERLOADED}: the target is overloaded")
     yield from reply.judge(exchange, code)
 
 
 def expect_alive(exchange: Exchange, *, accepts: Container[int]) -> Iterator[Finding]:
     """Like `expect_status`, for a target that must have survived something: here a 503 breaks the rule."""
     if exchange.status == OVERLOADED:
-        yield broken(f"{asked(exchange)} finds nobody", expected=format_statuses(accepts), actual=shown(exchange))
+        yield finding(
+            f"{format_request(exchange)} finds nobody",
+            expected=format_statuses(accepts),
+            actual=format_answer(exchange),
+        )
     else:
         yield from expect_status(exchange, accepts=accepts)
 
@@ -104,7 +107,9 @@ def expect_object(
     body, wanted = read(exchange).json, list(marks)
     if not isinstance(body, dict) or (wanted and not any(mark in body for mark in wanted)):
         lacks = f"an object with {' or '.join(sorted(wanted))}" if wanted else "a JSON object"
-        yield broken(f"{asked(exchange)} brought something else", expected=lacks, actual=shown(exchange))
+        yield finding(
+            f"{format_request(exchange)} brought something else", expected=lacks, actual=format_answer(exchange)
+        )
 
 
 def expect_interaction(
@@ -121,7 +126,7 @@ def expect_offered(exchange: Exchange) -> Iterator[Finding]:
     broken.
     """
     if exchange.status in CLIENT_ERROR:
-        raise Unmet(f"{asked(exchange)} was refused: {shown(exchange)}")
+        raise Unmet(f"{format_request(exchange)} was refused: {format_answer(exchange)}")
     yield from expect_interaction(exchange)
 
 
@@ -132,17 +137,17 @@ def expect_settled(exchange: Exchange) -> Iterator[Finding]:
 
 def interaction_in(exchange: Exchange) -> Mapping[str, Any]:
     """Return the JSON object of a successful answer. Raises `Unmet` if there is none."""
-    answered(exchange)
+    require_answer(exchange)
     body = read(exchange).json
     if exchange.status not in SUCCESS or not isinstance(body, dict):
-        raise Unmet(f"{asked(exchange)} brought no interaction: {shown(exchange)}")
+        raise Unmet(f"{format_request(exchange)} brought no interaction: {format_answer(exchange)}")
     return body
 
 
-def answered(exchange: Exchange) -> Exchange:
+def require_answer(exchange: Exchange) -> Exchange:
     """Return the exchange if a response head arrived, else raise `Unmet`."""
     if exchange.status is None:
-        raise Unmet(f"no answer to {asked(exchange)}: {ended(exchange)}")
+        raise Unmet(f"no answer to {format_request(exchange)}: {format_ending(exchange)}")
     return exchange
 
 
@@ -156,7 +161,7 @@ def input_text(body: Mapping[str, Any]) -> str | None:
 
 def of_rule(rule: str, exchange: Exchange) -> Iterator[Finding]:
     """Return the contract's findings under one rule. Raises `Unmet` if no answer arrived."""
-    answered(exchange)
+    require_answer(exchange)
     return (finding for finding in read(exchange).findings if finding.rule == rule)
 
 
@@ -177,23 +182,3 @@ def code_of(exchange: Exchange) -> str:
     """Return the code of an error body if it is a string, else `""`."""
     error = read(exchange).error
     return error[0] if error is not None and isinstance(error[0], str) else ""
-
-
-def asked(exchange: Exchange) -> str:
-    """Format the request's method and target for a message; a key in the query is masked."""
-    return format_request(exchange)
-
-
-def shown(exchange: Exchange) -> str:
-    """Format the status and the error or the beginning of the body, for a message."""
-    return format_answer(exchange)
-
-
-def ended(exchange: Exchange) -> str:
-    """Format how the answer ended, for a message."""
-    return format_ending(exchange)
-
-
-def briefly(value: object) -> str:
-    """Format a JSON value, shortened to fit a message; never raises, however deep or odd the value is."""
-    return format_value(value)

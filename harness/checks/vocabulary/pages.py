@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from harness.checks.vocabulary.expect import SUCCESS, at, broken, expect_object, interaction_in
+from harness.checks.vocabulary.expect import SUCCESS, at, expect_object, finding, interaction_in
 from harness.checks.vocabulary.polling import Part
 from harness.contract import read
 from harness.contract.requests import Target
 from harness.kit.actions import Send
 from harness.outcome import Finding, Unmet
-from harness.outcome.words import counted
+from harness.outcome.words import format_count
 from harness.wire import Exchange
 
 MOST = 20
@@ -66,10 +66,10 @@ def each_once(listed: Sequence[Exchange], field: str, expected: Sequence[str]) -
     seen = ids(listed, field)
     twice = sorted({one for one in seen if seen.count(one) > 1})
     if twice:
-        yield broken("entries come more than once", expected="each once", actual=", ".join(twice[:5]))
+        yield finding("entries come more than once", expected="each once", actual=", ".join(twice[:5]))
     if next_token(listed[-1]):
         raise Unmet(f"the list has more than {MOST} pages")
     lost = [one for one in expected if one not in seen]
     if lost:
-        others = counted(len(seen), "other")
-        yield broken("entries do not come at all", expected=", ".join(lost[:5]), actual=others)
+        others = format_count(len(seen), "other")
+        yield finding("entries do not come at all", expected=", ".join(lost[:5]), actual=others)

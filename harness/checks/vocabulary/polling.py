@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator
 from typing import Any, TypeAlias, TypeVar
 
-from harness.checks.vocabulary.expect import SUCCESS, TOO_MANY, asked, broken, shown
+from harness.checks.vocabulary.expect import SUCCESS, TOO_MANY, finding
 from harness.contract import read
+from harness.contract.judge.wording import format_answer, format_request
 from harness.contract.requests import Target
 from harness.contract.tables.lifecycle import is_settled
 from harness.kit.actions import Action, Finish, Open, Send, Wait
 from harness.outcome import Finding, Unmet
-from harness.outcome.words import counted
+from harness.outcome.words import format_count
 from harness.wire import Exchange, LiveStream, Request
 
 T = TypeVar("T")
@@ -41,14 +42,14 @@ def need_id(exchange: Exchange) -> str:
     """Return the id in a successful answer. Raises `Unmet` if there is none."""
     found = id_of(exchange)
     if not found:
-        raise Unmet(f"{asked(exchange)} brought no id: {shown(exchange)}")
+        raise Unmet(f"{format_request(exchange)} brought no id: {format_answer(exchange)}")
     return found
 
 
 def expect_id(exchange: Exchange, message: str = "no id") -> Iterator[Finding]:
     """A successful answer without an id breaks the rule; other checks judge the rest of it."""
     if exchange.status in SUCCESS and not id_of(exchange):
-        yield broken(message, expected="a non-empty string", actual=shown(exchange))
+        yield finding(message, expected="a non-empty string", actual=format_answer(exchange))
 
 
 def status_of(exchange: Exchange) -> str:
@@ -72,34 +73,36 @@ def polls(t: Target, interaction_id: str, *, patient: bool = True) -> Part[list[
     return (yield from _repeat(t, t.get(interaction_id), _over, within=t.wait if patient else 0.0))
 
 
-def settle(t: Target, interaction_id: str) -> Part[list[Exchange]]:
+def poll_until_settled(t: Target, interaction_id: str) -> Part[list[Exchange]]:
     """Like `polls`, but raises `Unmet` if the run did not settle in time."""
     seen = yield from polls(t, interaction_id)
     if not settled(seen[-1]):
-        raise Unmet(f"the run never settled: {counted(len(seen), 'look')}, the last {shown(seen[-1])}")
+        raise Unmet(
+            f"the run never settled: {format_count(len(seen), 'look')}, the last {format_answer(seen[-1])}"
+        )
     return seen
 
 
-def appear(t: Target, interaction_id: str, *, patient: bool = True) -> Part[list[Exchange]]:
+def poll_until_found(t: Target, interaction_id: str, *, patient: bool = True) -> Part[list[Exchange]]:
     """GET until the answer is no longer a 404, for at most `gone_within` → every answer, in order.
 
     `patient` as in `polls`.
     """
-    return (yield from appear_as(t, t.get(interaction_id), patient=patient))
+    return (yield from poll_until_answered(t, t.get(interaction_id), patient=patient))
 
 
-def appear_as(t: Target, request: Request, *, patient: bool = True) -> Part[list[Exchange]]:
-    """Like `appear`, with the caller's own GET request."""
+def poll_until_answered(t: Target, request: Request, *, patient: bool = True) -> Part[list[Exchange]]:
+    """Like `poll_until_found`, with the caller's own GET request."""
     within = t.gone_within if patient and t.keeps else 0.0
     return (yield from _repeat(t, request, lambda seen: seen.status != 404, within=within))
 
 
-def vanish(t: Target, interaction_id: str) -> Part[list[Exchange]]:
+def poll_until_gone(t: Target, interaction_id: str) -> Part[list[Exchange]]:
     """GET until the interaction is gone, for at most `gone_within` → every answer, in order."""
     return (yield from _repeat(t, t.get(interaction_id), _gone, within=t.gone_within))
 
 
-def opened(t: Target, interaction_id: str) -> Part[LiveStream]:
+def open_stream(t: Target, interaction_id: str) -> Part[LiveStream]:
     """Open the event stream of an interaction; retry while the answer is a 404, for at most `gone_within`."""
     spent, pause_after = 0.0, pauses()
     while True:

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from harness.checks.vocabulary.expect import asked, shown
-from harness.checks.vocabulary.polling import appear, id_of, vanish
+from harness.checks.vocabulary.polling import id_of, poll_until_found, poll_until_gone
+from harness.contract.judge.wording import format_answer, format_request
 from harness.contract.requests import Target, segment
-from harness.kit.actions import Exchanges, Send, Steps, stopped
+from harness.kit.actions import Exchanges, Send, Steps, stop_exercise
 from harness.kit.check import exercise
 from harness.wire import Exchange, Request
 
@@ -31,16 +31,16 @@ def a_stored_interaction(t: Target) -> Steps:
     seen: Exchanges = {"created": (yield Send(t.create(input=HELLO)))}
     found = id_of(seen["created"])
     if not found:
-        reason = f"{asked(seen['created'])} brought no id: {shown(seen['created'])}"
-        return stopped({**seen, "answers": all_of(seen)}, reason)
-    seen["reads"] = yield from appear(t, found)
+        reason = f"{format_request(seen['created'])} brought no id: {format_answer(seen['created'])}"
+        return stop_exercise({**seen, "answers": all_of(seen)}, reason)
+    seen["reads"] = yield from poll_until_found(t, found)
     seen["again"] = yield Send(t.get(found))
     seen["with_input"] = yield Send(t.get(found, include_input=True))
     seen["unstreamed"] = yield Send(_as_the_sdk_reads(t, found))
     seen["with_cursor"] = yield Send(t.get(found, last_event_id="harness-cursor"))
     seen["odd_query"] = yield Send(t.get(found, harness_unknown="1"))
     seen["deleted"] = yield Send(t.delete(found))
-    seen["gone"] = yield from vanish(t, found)
+    seen["gone"] = yield from poll_until_gone(t, found)
     seen["gone_stream"] = yield Send(t.get(found, stream=True))
     seen["deleted_again"] = yield Send(t.delete(found))
     seen["chained"] = yield Send(t.create(input=HELLO, previous_interaction_id=found))
@@ -53,10 +53,10 @@ def several_interactions(t: Target) -> Steps:
     seen: Exchanges = {"first": (yield Send(t.create(input=HELLO))), "second": (yield Send(t.create(input=HELLO)))}
     one, other = id_of(seen["first"]), id_of(seen["second"])
     if not one or not other:
-        return stopped(seen, "a create brought no id, so there is nothing to delete or read")
+        return stop_exercise(seen, "a create brought no id, so there is nothing to delete or read")
     seen["deleted"] = yield Send(t.delete(one))
     seen["third"] = yield Send(t.create(input=HELLO))
-    seen["other"] = (yield from appear(t, other))[-1]
+    seen["other"] = (yield from poll_until_found(t, other))[-1]
     return seen
 
 

@@ -12,13 +12,13 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.checks.vocabulary.expect import broken, lenient
+from harness.checks.vocabulary.expect import finding, lenient_finding
 from harness.checks.vocabulary.stream_events import Event, cursor, kind
 from harness.contract import Contract
 from harness.contract.data.assembly import assembled
 from harness.contract.judge.run_events import is_of_the_run, shape_of
 from harness.outcome import Finding
-from harness.outcome.words import counted
+from harness.outcome.words import format_count
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +81,8 @@ def losses(name: str, whole: Sequence[Event], rest: Rest) -> Iterator[Finding]:
     if rest.missing:
         lost = rest.missing[0]
         first = "the first of them " if len(rest.missing) > 1 else ""
-        yield broken(
-            f"{name} lacks {counted(len(rest.missing), 'event')}, {first}number {lost} of the whole",
+        yield finding(
+            f"{name} lacks {format_count(len(rest.missing), 'event')}, {first}number {lost} of the whole",
             expected=str(whole[lost].get("event_type")),
             actual="nothing",
         ).at(event=lost)
@@ -92,21 +92,23 @@ def additions(name: str, came: Sequence[Event], rest: Rest) -> Iterator[Finding]
     """Yield a finding for events that should not have come, or that came in another order."""
     if rest.extra:
         first = rest.extra[0]
-        yield broken(
-            f"{name} holds {counted(len(rest.extra), 'wrong event')}",
+        yield finding(
+            f"{name} holds {format_count(len(rest.extra), 'wrong event')}",
             expected="only what followed",
             actual=f"{came[first].get('event_type')} as event {first}",
         ).at(event=first)
     elif rest.reordered:
-        yield broken(f"{name} has the right events in another order")
+        yield finding(f"{name} has the right events in another order")
 
 
 def leniencies(name: str, rest: Rest) -> Iterator[Finding]:
     """Yield a finding for what is correct only in a lenient reading."""
     if rest.repeated:
-        yield lenient(f"{name} repeats the event of its cursor", expected="the event after it", actual="the event")
+        yield lenient_finding(
+            f"{name} repeats the event of its cursor", expected="the event after it", actual="the event"
+        )
     elif rest.resplit:
-        yield lenient(f"{name} splits its deltas differently", expected="the same deltas", actual="others")
+        yield lenient_finding(f"{name} splits its deltas differently", expected="the same deltas", actual="others")
 
 
 def _surplus(these: Mapping[int, str], those: Sequence[str]) -> list[int]:

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from harness.checks.vocabulary.expect import SUCCESS, answered, asked, broken, ended, expect_status, noted, shown
+from harness.checks.vocabulary.expect import SUCCESS, expect_status, finding, note, require_answer
 from harness.contract import PROTOCOL, read
 from harness.contract.data import json_parse
+from harness.contract.judge.wording import format_answer, format_ending, format_request
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange, Frame
 
@@ -25,11 +26,11 @@ def is_stream(exchange: Exchange) -> bool:
 
 def events_in(exchange: Exchange) -> list[Event]:
     """Return the decoded events. Raises `Unmet` if the answer is not a stream or was too long to be kept."""
-    answered(exchange)
+    require_answer(exchange)
     if not is_stream(exchange):
-        raise Unmet(f"{asked(exchange)} brought no stream: {shown(exchange)}")
+        raise Unmet(f"{format_request(exchange)} brought no stream: {format_answer(exchange)}")
     if exchange.truncated:
-        raise Unmet(f"{asked(exchange)} brought {exchange.size} bytes, more than is kept to compare")
+        raise Unmet(f"{format_request(exchange)} brought {exchange.size} bytes, more than is kept to compare")
     return read(exchange).events
 
 
@@ -37,12 +38,18 @@ def expect_stream(exchange: Exchange) -> Iterator[Finding]:
     """Yield a finding if the answer is not a successful stream; a stream that was cut off is only noted."""
     yield from expect_status(exchange, accepts=SUCCESS)
     if exchange.status in SUCCESS and not is_stream(exchange):
-        yield broken(f"{asked(exchange)} brought no stream", expected="text/event-stream", actual=shown(exchange))
+        yield finding(
+            f"{format_request(exchange)} brought no stream",
+            expected="text/event-stream",
+            actual=format_answer(exchange),
+        )
     elif exchange.status in SUCCESS and not exchange.complete:
-        yield noted(f"{asked(exchange)} was cut", expected="a complete body", actual=ended(exchange))
+        yield note(
+            f"{format_request(exchange)} was cut", expected="a complete body", actual=format_ending(exchange)
+        )
 
 
-def decoded(frames: Iterable[Frame]) -> list[Event]:
+def decode_frames(frames: Iterable[Frame]) -> list[Event]:
     """Decode the frames that an exercise read; frames that are not JSON objects are left out."""
     return json_parse.objects(frame.data for frame in frames)
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from harness.checks.vocabulary.background_runs import whole
-from harness.checks.vocabulary.polling import Part, appear
+from harness.checks.vocabulary.background_runs import read_whole_stream
+from harness.checks.vocabulary.polling import Part, poll_until_found
 from harness.checks.vocabulary.stored import HELLO
 from harness.checks.vocabulary.stream_events import events_in, is_stream, stream_id
 from harness.contract.requests import Target
@@ -48,25 +48,25 @@ KINDS: Mapping[str, Mapping[str, Any]] = {
 @exercise(requests=9, interactions=4)
 def streams_of_all_kinds(t: Target) -> Steps:
     """A stream of each kind, a GET of each interaction, and a replay of the text stream."""
-    text = yield from whole(t.create(input=HELLO, stream=True))
+    text = yield from read_whole_stream(t.create(input=HELLO, stream=True))
     answers: dict[str, Exchange] = {"text": text}
     for name, body in KINDS.items():
-        answers[name] = yield from whole(t.create(body, stream=True))
-    stored = yield from _stored(t, answers)
+        answers[name] = yield from read_whole_stream(t.create(body, stream=True))
+    stored = yield from _read_stored(t, answers)
     found = _told_id(text)
-    replay = (yield from whole(t.get(found, stream=True))) if found else None
+    replay = (yield from read_whole_stream(t.get(found, stream=True))) if found else None
     streams = {name: answer for name, answer in answers.items() if is_stream(answer)}
     if replay is not None and is_stream(replay):
         streams["replay"] = replay
     return {**answers, "streams": streams, "stored": stored, "replay": replay}
 
 
-def _stored(t: Target, answers: Streams) -> Part[dict[str, Exchange]]:
+def _read_stored(t: Target, answers: Streams) -> Part[dict[str, Exchange]]:
     stored: dict[str, Exchange] = {}
     for name, answer in answers.items():
         found = _told_id(answer)
         if found:
-            stored[name] = (yield from appear(t, found))[-1]
+            stored[name] = (yield from poll_until_found(t, found))[-1]
     return stored
 
 

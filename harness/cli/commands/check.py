@@ -28,7 +28,7 @@ from harness.engine.probe import MOST_REQUESTS
 from harness.engine.run import RunOptions, check_target
 from harness.kit.check import Check
 from harness.outcome import Exit
-from harness.outcome.words import counted
+from harness.outcome.words import format_count
 from harness.report.commands.presentation import Presentation
 
 
@@ -121,8 +121,9 @@ def _dry_run(
         )
     else:
         say(
-            f"{counted(len(selected), 'check')} in {counted(len(plan.groups), 'exercise')}: at most "
-            f"{counted(requests, 'request')}, which create {counted(interactions, 'interaction')}; besides, at "
-            f"most {MOST_REQUESTS} requests to probe, and one deletion for each thing created. Nothing was sent."
+            f"{format_count(len(selected), 'check')} in {format_count(len(plan.groups), 'exercise')}: at most "
+            f"{format_count(requests, 'request')}, which create {format_count(interactions, 'interaction')}; "
+            f"besides, at most {MOST_REQUESTS} requests to probe, and one deletion for each thing created. "
+            "Nothing was sent."
         )
     return Exit.OK if selected else Exit.NOTHING_RAN

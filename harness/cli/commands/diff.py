@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness.cli.arguments import Parser
-from harness.cli.masking import hidden, hidden_in
+from harness.cli.masking import mask_text, mask_tree
 from harness.cli.output import say, write_json
 from harness.outcome import Exit, UsageFault
 
@@ -38,10 +38,10 @@ def run(words: Sequence[str]) -> int:
 
     drifts = diff_paths(before, after, PROTOCOL)
     if arguments.json:
-        write_json({"before": arguments.before, "after": arguments.after, **hidden_in(drift_record(drifts))})
+        write_json({"before": arguments.before, "after": arguments.after, **mask_tree(drift_record(drifts))})
     else:
         for line in (*drift_lines(drifts, content=not arguments.quiet), drift_totals(drifts)):
-            say(hidden(line))
+            say(mask_text(line))
     if drifts.shape:
         return Exit.FAILED
     return Exit.OK if drifts.compared else Exit.NOTHING_RAN

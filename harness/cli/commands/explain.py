@@ -17,7 +17,7 @@ from harness.engine.plan import Selection, make_plan
 from harness.engine.search.rules import RULES
 from harness.kit.check import Check
 from harness.outcome import Rule
-from harness.outcome.words import counted
+from harness.outcome.words import format_count
 
 
 def run(words: Sequence[str]) -> int:
@@ -69,6 +69,6 @@ def _lines(check: Check) -> Iterator[str]:
     if rule.since or rule.until:
         yield f"  holds: from revision {rule.since or 'any'} until {rule.until or 'now'}"
     exercise = check.exercise
-    cost = f"{counted(exercise.requests, 'request')}, {counted(exercise.interactions, 'interaction')} created"
-    yield f"  exercise: {exercise.name}, {cost}"
+    created = format_count(exercise.interactions, "interaction")
+    yield f"  exercise: {exercise.name}, {format_count(exercise.requests, 'request')}, {created} created"
     yield f"  run it alone: harness check TARGET -c {check.id}"

@@ -25,7 +25,7 @@ from harness.cli.arguments import (
 )
 from harness.cli.baseline_options import add_baseline_arguments, baseline_of, finish
 from harness.cli.commands.serve import command_environment
-from harness.cli.masking import hidden, hide
+from harness.cli.masking import hide, mask_text
 from harness.cli.output import Listeners, add_output_arguments, say
 from harness.cli.serving import port, split_command
 from harness.cli.signal_handling import ends_when_told
@@ -84,7 +84,7 @@ def run(words: Sequence[str]) -> int:
         finished = listeners.follow(judge_gateway(line, options))
         # A dying process drops its connections a moment before its parent can see that it is dead.
         if process is not None and (ended := process.ended(within=_DYING if finished.exit else 0.0)):
-            say(f"note: {hidden(ended)}", to_errors=True)
+            say(f"note: {mask_text(ended)}", to_errors=True)
         if server.errors:
             raise HarnessFault(f"the upstream erred: {server.errors[0]}")
     return finish(arguments, baseline, finished)

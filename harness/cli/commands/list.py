@@ -14,7 +14,7 @@ from harness.engine import plan as planning
 from harness.engine.capabilities import everything
 from harness.engine.plan import Selection, make_plan
 from harness.kit.check import Check
-from harness.outcome.words import counted
+from harness.outcome.words import format_count
 from harness.report.records import check_record
 
 
@@ -51,4 +51,4 @@ def _print(checks: Sequence[Check]) -> None:
     for check in checks:
         needs = f" (needs {', '.join(sorted(check.requires))})" if check.requires else ""
         say(f"{check.id:<{width}}  {check.rule.level:<6}  {check.profile:<10}  {check.title}{needs}")
-    say(counted(len(checks), "check"))
+    say(format_count(len(checks), "check"))

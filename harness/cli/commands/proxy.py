@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING
 from harness.benches.server.silent_requests import telling
 from harness.cli.arguments import Parser
 from harness.cli.guarding import access, add_guard_arguments
-from harness.cli.masking import hidden
+from harness.cli.masking import mask_text
 from harness.cli.output import say
 from harness.cli.serving import (
     add_listen_arguments,
     announce,
     local_environment,
     port_to_take,
+    serve_until_done,
     split_command,
-    stand,
 )
 from harness.outcome import Exit, UsageFault
 from harness.report.exchange_text import printable
@@ -40,20 +40,20 @@ def run(words: Sequence[str]) -> int:
     from harness.benches.server.fault_control import Faulty
     from harness.contract.tables.protocol import PROTOCOL
     from harness.transport.proxy.threaded_server import WaitingServer
-    from harness.transport.proxy.upstream import Upstream
+    from harness.transport.proxy.upstream import UpstreamServer
     from harness.transport.server.server_thread import InThread
     from harness.transport.tap.dial import refuse_itself
 
     port = port_to_take(arguments, command)
     refuse_itself(arguments.target, arguments.host, port)
-    upstream = Upstream(arguments.target, ca_file=arguments.ca_file)
+    upstream = UpstreamServer(arguments.target, ca_file=arguments.ca_file)
     notes = _Notes()
     faulty = Faulty(notes.taken_of(upstream), PROTOCOL, plan=arguments.fault, control=upstream)
     granted = access(arguments)
     server = WaitingServer(granted.guard.around(faulty), host=arguments.host, port=port)
     faults = faulty.plan() or "none yet (POST /__harness__/faults)"
     welcome = f"in front of {arguments.target}, faults: {faults}{granted.note}"
-    code = stand(
+    code = serve_until_done(
         InThread(server),
         lambda: announce(server.url, welcome, as_json=arguments.json, **granted.facts),
         command,
@@ -77,12 +77,12 @@ class _Notes:
     def taken_of(self, upstream: Service) -> Service:
         """Wrap the service to count its requests and record those without an answer."""
 
-        def counted(request: Request) -> Response:
+        def count(request: Request) -> Response:
             with self._lock:
                 self._asked += 1
             return upstream(request)
 
-        return telling(counted, self)
+        return telling(count, self)
 
     @property
     def exit(self) -> Exit:
@@ -93,7 +93,7 @@ class _Notes:
     def totals(self) -> Iterator[str]:
         """How many requests the target did not answer, and why."""
         for reason, times in self._reasons.items():
-            yield _shown(f"no answer to {times} of {self._asked} requests: {reason}")
+            yield _format_text(f"no answer to {times} of {self._asked} requests: {reason}")
 
     def __call__(self, request: Request, ending: Ending) -> None:
         reason = ending.detail or ending.words
@@ -102,11 +102,11 @@ class _Notes:
             first = self._reasons[reason] == 1
         if first:
             line = f"harness proxy: no answer to {request.method} {request.raw_path}: {reason}"
-            say(_shown(line), to_errors=True)
+            say(_format_text(line), to_errors=True)
 
 
-def _shown(text: str) -> str:
-    return printable(hidden(text))
+def _format_text(text: str) -> str:
+    return printable(mask_text(text))
 
 
 def _parser() -> Parser:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.cli.arguments import Parser
 from harness.cli.commands.record_scenarios import SCENARIOS_ONLY, add_scenario_arguments, run_scenarios
-from harness.cli.masking import hidden
+from harness.cli.masking import mask_text
 from harness.cli.output import say, write_json
 from harness.cli.serving import (
     BASE_URL_VARIABLES,
@@ -21,11 +21,11 @@ from harness.cli.serving import (
     announce,
     local_environment,
     port_to_take,
+    serve_until_done,
     split_command,
-    stand,
 )
 from harness.outcome import Exit, UsageFault
-from harness.outcome.words import counted
+from harness.outcome.words import format_count
 from harness.report.exchange_text import printable
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def run(words: Sequence[str]) -> int:
         warn=_Telling("not recorded"),
         no_answer=_Telling("no answer"),
     )
-    code = stand(
+    code = serve_until_done(
         recorder,
         lambda: announce(recorder.url, _welcome(arguments, recorder), as_json=arguments.json),
         command,
@@ -109,7 +109,7 @@ class _Telling:
     def __call__(self, text: str) -> None:
         if text not in self._said and len(self._said) < _TOLD:
             self._said.add(text)
-            say(printable(hidden(f"harness record: {self._what}: {text}")), to_errors=True)
+            say(printable(mask_text(f"harness record: {self._what}: {text}")), to_errors=True)
 
 
 def _parser() -> Parser:
@@ -185,7 +185,7 @@ def _unreachable(summary: Summary) -> bool:
 def summary_record(summary: Summary) -> dict[str, Any]:
     """A summary as `schemas/output/record.schema.json` describes it."""
     texts = {
-        name: [hidden(text) for text in getattr(summary, name)]
+        name: [mask_text(text) for text in getattr(summary, name)]
         for name in ("unrecorded", "unanswered", "stopped", "misses", "remarks")
     }
     return {
@@ -202,14 +202,14 @@ def summary_record(summary: Summary) -> dict[str, Any]:
 
 def _tell(text: str) -> None:
     """Print one line that may quote a target or a client."""
-    say(printable(hidden(text)))
+    say(printable(mask_text(text)))
 
 
 def _print(summary: Summary) -> None:
     if summary.interrupted:
         say(f"recordings of an interrupted recorder are in {summary.interrupted}")
     if summary.passed:
-        exchanges = counted(summary.recorded, "exchange")
+        exchanges = format_count(summary.recorded, "exchange")
         say(f"recorded {exchanges} to {summary.cassette}, replayed {summary.played} from it")
     else:
         say(f"no request came: {summary.cassette} is as it was (does the client use {BASE_URL_VARIABLES[0]}?)")
@@ -219,7 +219,7 @@ def _print(summary: Summary) -> None:
         _tell(f"recorded as far as it came when the recorder was stopped: {what}")
     if summary.replaced:
         kinds = ", ".join(f"{kind} ({number})" for kind, number in sorted(summary.replaced.items()))
-        say(f"replaced {counted(sum(summary.replaced.values()), 'secret')}: {kinds}")
+        say(f"replaced {format_count(sum(summary.replaced.values()), 'secret')}: {kinds}")
     for what in list(dict.fromkeys(summary.unanswered))[:_SHOWN]:
         _tell(f"no answer: {what}")
     for reason in summary.unrecorded:

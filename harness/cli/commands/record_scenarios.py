@@ -17,7 +17,7 @@ from harness.cli.masking import hide
 from harness.cli.output import say, write_json
 from harness.cli.signal_handling import told_like_interrupted
 from harness.outcome import Exit, UsageFault
-from harness.outcome.words import counted
+from harness.outcome.words import format_count
 from harness.report.screen import wants_colour
 
 if TYPE_CHECKING:
@@ -64,12 +64,12 @@ def run_scenarios(arguments: argparse.Namespace) -> int:
     3 the target supports none of the scenarios; 4 it could not be used from the first request on; 130 interrupted.
     """
     from harness.benches.record.session import Session
-    from harness.checks.scenarios import chosen
+    from harness.checks.scenarios import select_scenarios
     from harness.contract.tables.protocol import PROTOCOL
     from harness.report.recording_report import RecordingReport, session_record
     from harness.wire.mask import Mask
 
-    scenarios = chosen(list(arguments.scenario))
+    scenarios = select_scenarios(list(arguments.scenario))
     target = _target(arguments)
     session = Session(target, Path(), arguments.max_requests or 0, ca_file=arguments.ca_file)
     session.folder = Path(arguments.cassettes or Path("cassettes") / session.provenance.target)
@@ -81,7 +81,7 @@ def run_scenarios(arguments: argparse.Namespace) -> int:
     session.hear = report.hear
     results: list[Recorded] = []
 
-    def ended() -> None:
+    def report_end() -> None:
         report.end(session, results, [scenario.name for scenario in scenarios])
         if arguments.json:
             write_json(session_record(session, results, mask))
@@ -92,9 +92,9 @@ def run_scenarios(arguments: argparse.Namespace) -> int:
                 results.append(result)
                 report.result(result)
     except KeyboardInterrupt:
-        ended()
+        report_end()
         raise
-    ended()
+    report_end()
     return _exit(results)
 
 
@@ -137,9 +137,9 @@ def _confirm(arguments: argparse.Namespace, session: Session, scenarios: Sequenc
     session.budget = session.budget or estimate * _AMPLE
     for scenario in ahead:
         say(f"  {scenario.name:<10} {scenario.shows}", to_errors=arguments.json)
-    what = counted(len(ahead), "scenario") if ahead else "nothing is left to record"
-    cost = f"{what}: about {counted(estimate, 'request')}, {counted(creates, 'interaction')}"
-    cost += f", at most {counted(session.budget, 'request')}"
+    what = format_count(len(ahead), "scenario") if ahead else "nothing is left to record"
+    cost = f"{what}: about {format_count(estimate, 'request')}, {format_count(creates, 'interaction')}"
+    cost += f", at most {format_count(session.budget, 'request')}"
     say(f"{cost}; target {session.target.info.url} ({session.provenance.target})", to_errors=arguments.json)
     if not session.target.info.secrets:
         say("no key is sent: GEMINI_API_KEY is not set, and no --api-key was named", to_errors=arguments.json)

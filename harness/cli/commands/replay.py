@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from harness.cli.arguments import Parser
 from harness.cli.guarding import access, add_guard_arguments
-from harness.cli.masking import hidden, hidden_in
+from harness.cli.masking import mask_text, mask_tree
 from harness.cli.output import say, write_json
-from harness.cli.serving import add_listen_arguments, announce, port_to_take, split_command, stand
+from harness.cli.serving import add_listen_arguments, announce, port_to_take, serve_until_done, split_command
 from harness.outcome import Exit, UsageFault
-from harness.outcome.words import counted
+from harness.outcome.words import format_count
 
 if TYPE_CHECKING:
     from harness.cassette import Player
@@ -54,10 +54,10 @@ def run(words: Sequence[str]) -> int:
         cors=PAGE_FIELDS if arguments.cors else (),
         cors_for=lambda request: not is_control(request),
     )
-    recorded = counted(len(cassette.recordings), "recording")
+    recorded = format_count(len(cassette.recordings), "recording")
     revision = (cassette.provenance.revision if cassette.provenance is not None else "") or CURRENT
     welcome = f"replaying {recorded} of {arguments.cassette} ({arguments.mode}, revision {revision}){granted.note}"
-    code = stand(
+    code = serve_until_done(
         server,
         lambda: announce(server.url, welcome, as_json=arguments.json, **granted.facts),
         command,
@@ -134,21 +134,21 @@ def replay_record(path: str, player: Player) -> dict[str, Any]:
         "misses": [str(miss) for miss in player.misses],
         "approximate": [number + 1 for number, _ in player.approximate()],
     }
-    told: dict[str, Any] = hidden_in(record)
+    told: dict[str, Any] = mask_tree(record)
     return told
 
 
 def _print(player: Player) -> None:
     for miss in player.misses:
-        say(hidden(f"miss: {miss}"))
+        say(mask_text(f"miss: {miss}"))
     for number, recording in player.approximate():
-        request = hidden(f"{recording.request.method} {recording.request.target}")
+        request = mask_text(f"{recording.request.method} {recording.request.target}")
         say(
             f"approximate: recording {number + 1}, {request}: edited, or recorded without pieces; they are a guess"
         )
     unused = player.unused()
     for number, recording in unused:
-        say(hidden(f"unused: recording {number + 1}, {recording.request.method} {recording.request.target}"))
+        say(mask_text(f"unused: recording {number + 1}, {recording.request.method} {recording.request.target}"))
     used = len(player.recordings) - len(unused)
-    missed = counted(len(player.misses), "request")
+    missed = format_count(len(player.misses), "request")
     say(f"{used} of {len(player.recordings)} recordings used, {missed} without one")

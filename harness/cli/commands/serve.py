@@ -19,8 +19,8 @@ from harness.cli.serving import (
     announce,
     local_environment,
     port_to_take,
+    serve_until_done,
     split_command,
-    stand,
     tls_context,
 )
 from harness.engine.targets import KEY_VARIABLE, OTHER_KEY_VARIABLE
@@ -65,7 +65,7 @@ def run(words: Sequence[str]) -> int:
         cors_for=lambda request: not is_control(request),
     )
     keys = "only the given keys are" if emulator.settings.keys else "any key is"
-    code = stand(
+    code = serve_until_done(
         server,
         lambda: announce(
             server.url,
@@ -122,7 +122,7 @@ def _emulator(arguments: argparse.Namespace) -> Emulator:
     from harness.emulator import Emulator, Settings
     from harness.transport import WallClock
 
-    settings, clock = Settings().changed(_settings(arguments)), WallClock()
+    settings, clock = Settings().with_values(_settings(arguments)), WallClock()
     make = _mutant(arguments.mutant) if arguments.mutant else Emulator
     emulator = make(settings, clock=clock, contract=contract_of(arguments))
     if arguments.scenario:

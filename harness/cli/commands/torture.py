@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from harness.cli.arguments import Parser, add_revision_argument, contract_of, count, positive_seconds
 from harness.cli.baseline_options import add_baseline_arguments, baseline_of, finish
 from harness.cli.commands.serve import command_environment
-from harness.cli.masking import hidden, own_secrets
+from harness.cli.masking import mask_text, own_secrets
 from harness.cli.output import Listeners, add_output_arguments, say
 from harness.cli.serving import split_command
 from harness.cli.signal_handling import ends_when_told
@@ -174,7 +174,7 @@ def _play(cases: Sequence[Case], command: Sequence[str], arguments: argparse.Nam
         arguments, [f"{RULE.id}[{case}]" for case in cases], is_known=lambda name: name.startswith(f"{RULE.id}[")
     )
     listeners = Listeners(arguments, TorturePresentation())
-    shown = tuple(hidden(word) for word in command)
+    shown = tuple(mask_text(word) for word in command)
     options = TortureOptions(
         jobs=arguments.jobs or os.cpu_count() or 1,
         seconds=arguments.timeout,

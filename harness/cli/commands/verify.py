@@ -11,10 +11,10 @@ from pathlib import Path
 
 from harness.cli.arguments import Parser, add_revision_argument, contract_of
 from harness.cli.baseline_options import add_baseline_arguments, baseline_of, finish
-from harness.cli.masking import hidden, own_secrets
+from harness.cli.masking import mask_text, own_secrets
 from harness.cli.output import Listeners, add_output_arguments, say, write_json
 from harness.outcome import Exit, UsageFault
-from harness.outcome.words import counted
+from harness.outcome.words import format_count
 from harness.report.exchange_text import printable
 
 
@@ -75,12 +75,12 @@ def _secrets(paths: Sequence[Path], *, as_json: bool) -> Exit:
 
     scanned, secrets = secrets_in(paths, PROTOCOL)
     if as_json:
-        found = [{"file": file, "kind": hit.kind, "place": hidden(hit.place)} for file, hit in secrets]
+        found = [{"file": file, "kind": hit.kind, "place": mask_text(hit.place)} for file, hit in secrets]
         write_json({"scanned": scanned, "secrets": found})
     else:
         for file, hit in secrets:
-            say(printable(hidden(f"{file}: {hit.kind} at {hit.place} {hit.shown}".rstrip())))
-        say(f"looked into {counted(scanned, 'file')}: {counted(len(secrets), 'possible secret')}")
+            say(printable(mask_text(f"{file}: {hit.kind} at {hit.place} {hit.shown}".rstrip())))
+        say(f"looked into {format_count(scanned, 'file')}: {format_count(len(secrets), 'possible secret')}")
     if not scanned:
         return Exit.NOTHING_RAN
     return Exit.FAILED if secrets else Exit.OK

@@ -12,7 +12,7 @@ from itertools import zip_longest
 from typing import Any
 
 from harness.contract.data.output import given
-from harness.outcome.words import shortened
+from harness.outcome.words import shorten
 
 LIMIT = 20
 """The most differences that are returned."""
@@ -102,4 +102,4 @@ def _differences(one: Any, other: Any, pointer: str) -> Iterator[Difference]:
 
 
 def _show(value: Any) -> str:
-    return "absent" if value is _ABSENT else shortened(repr(value), _SHOWN)
+    return "absent" if value is _ABSENT else shorten(repr(value), _SHOWN)

@@ -18,7 +18,7 @@ from harness.contract.judge.wording import format_value
 from harness.contract.tables.lifecycle import RUNNING, SETTLED, is_settled, may_follow
 from harness.contract.tables.protocol import COMPLETED_EVENT, ERROR_EVENT, PROTOCOL
 from harness.outcome import Finding, Severity, Where
-from harness.outcome.words import counted
+from harness.outcome.words import format_count
 
 Body = Mapping[str, Any]
 Events = Sequence[Mapping[str, Any]]
@@ -226,7 +226,7 @@ def judge_own_steps(parent: Body, child: Body) -> Iterator[Finding]:
     """The answer that creates a child must neither repeat the steps of its parent nor begin with input."""
     inherited, own = output_steps(parent), steps_of(child)
     if inherited and len(own) > len(inherited) and own[: len(inherited)] == inherited:
-        message, actual = "the answer begins with the parent's steps", counted(len(own), "step")
+        message, actual = "the answer begins with the parent's steps", format_count(len(own), "step")
         yield Finding("chain.own-steps", message, "new output only", actual)
     if own and own[0].get("type") == "user_input":
         yield Finding("chain.own-steps", "the answer begins with input", "output steps", "user_input")

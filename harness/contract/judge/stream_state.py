@@ -31,7 +31,7 @@ from harness.contract.tables.stream_order import (
     row_of,
 )
 from harness.outcome import Finding
-from harness.outcome.words import counted
+from harness.outcome.words import format_count
 
 _NONE: frozenset[str] = frozenset()
 
@@ -235,7 +235,7 @@ class StreamState:
         steps = event["interaction"].get("steps")
         if steps:
             message = "interaction.completed repeats steps"
-            self._report("stream.completed-no-steps", message, "none", counted(len(steps), "step"))
+            self._report("stream.completed-no-steps", message, "none", format_count(len(steps), "step"))
 
     # --- steps ----------------------------------------------------------------------------------------------
 

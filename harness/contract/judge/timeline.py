@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from harness.contract.judge.run_events import Event, is_of_the_run, is_same_event
 from harness.contract.tables.protocol import PROTOCOL
 from harness.outcome import Finding, Judgement, Severity
-from harness.outcome.words import shortened
+from harness.outcome.words import shorten
 
 _SHOWN = ("event_type", "event_id", "index", "delta", "step")
 
@@ -170,4 +170,4 @@ def _is_split_otherwise(event: Event, expected: Event) -> bool:
 
 
 def _format(event: Event) -> str:
-    return shortened(str({name: event.get(name) for name in _SHOWN if name in event}), 160)
+    return shorten(str({name: event.get(name) for name in _SHOWN if name in event}), 160)

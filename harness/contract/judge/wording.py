@@ -10,7 +10,7 @@ import re
 from collections.abc import Container
 
 from harness.contract.judge.reading import read
-from harness.outcome.words import shortened
+from harness.outcome.words import shorten
 from harness.wire import Exchange
 
 _KEY = re.compile(r"([?&](?:key|access_token)=)[^&]*")
@@ -68,4 +68,4 @@ def format_statuses(statuses: Container[int]) -> str:
 
 def _clip(text: str, size: int) -> str:
     text = text.encode("utf-8", "replace").decode()  # a lone surrogate cannot be printed
-    return shortened(text, size)
+    return shorten(text, size)

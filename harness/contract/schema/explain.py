@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from harness.contract.schema.openness import Schema, step_into
 from harness.outcome import Finding, Where
 from harness.outcome.suggest import nearest
-from harness.outcome.words import shortened
+from harness.outcome.words import shorten
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
@@ -198,7 +198,7 @@ def _join(items: Iterable[str]) -> str:
 
 
 def _show(value: Any) -> str:
-    return shortened(json.dumps(value, ensure_ascii=False, default=repr), _SHOWN)
+    return shorten(json.dumps(value, ensure_ascii=False, default=repr), _SHOWN)
 
 
 def json_type(value: Any) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 from harness.contract.data.input import items, results
 from harness.emulator.values.call import invalid
-from harness.emulator.values.create_request import Order
+from harness.emulator.values.create_request import CreateRequest
 
 Json = dict[str, Any]
 
@@ -25,7 +25,7 @@ _CONFIGS = frozenset({"antigravity", "deep-research", "code-mender"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class AgentLimits:
     """What one kind of agent does not accept.
 
     config           the type of its agent_config
@@ -47,7 +47,7 @@ class Limits:
     capitals: bool = True
 
 
-MANAGED = Limits(
+MANAGED = AgentLimits(
     config="antigravity",
     tools=frozenset({"computer_use", "file_search", "google_maps"}),
     contents=frozenset({"text", "image"}),
@@ -58,7 +58,7 @@ MANAGED = Limits(
 )
 """Antigravity and the agents saved from it."""
 
-RESEARCH = Limits(
+RESEARCH = AgentLimits(
     config="deep-research",
     tools=frozenset({"computer_use", "function", "google_maps", "retrieval"}),
     # system_instruction: a third party's observation; environment: inferred, because it has none
@@ -67,17 +67,17 @@ RESEARCH = Limits(
     structured=False,
 )
 
-MENDER = Limits(config="code-mender")
+MENDER = AgentLimits(config="code-mender")
 
 
-def limits_of(agent: str) -> Limits:
+def limits_of(agent: str) -> AgentLimits:
     """Return the limits of an agent by its name; saved agents are managed agents."""
     if agent.startswith("deep-research"):
         return RESEARCH
     return MENDER if agent.startswith("code-mender") else MANAGED
 
 
-def judge(order: Order, media: Container[str]) -> None:
+def judge(order: CreateRequest, media: Container[str]) -> None:
     """Raise Refusal 400 for the first thing that the agent of `order` does not accept.
 
     `media` are the types of contents that hold bytes, or say where they are.
@@ -88,7 +88,7 @@ def judge(order: Order, media: Container[str]) -> None:
         raise invalid(f"The agent '{order.agent}' {told}")
 
 
-def _faults(order: Order, limits: Limits, media: Container[str]) -> Iterator[str]:
+def _faults(order: CreateRequest, limits: AgentLimits, media: Container[str]) -> Iterator[str]:
     """Yield what is wrong, each as the rest of a sentence that begins with the agent."""
     for setting in order.generation:
         if setting in SAMPLING:
@@ -105,13 +105,13 @@ def _faults(order: Order, limits: Limits, media: Container[str]) -> Iterator[str
         yield "takes a function_result only together with 'previous_interaction_id'."
 
 
-def _config(config: Json | None, limits: Limits) -> Iterator[str]:
+def _config(config: Json | None, limits: AgentLimits) -> Iterator[str]:
     kind = (config or {}).get("type")
     if kind in _CONFIGS and kind != limits.config:
         yield f"has an agent_config of the type '{limits.config}', not '{kind}'."
 
 
-def _tools(tools: list[Json], limits: Limits) -> Iterator[str]:
+def _tools(tools: list[Json], limits: AgentLimits) -> Iterator[str]:
     for tool in tools:
         kind, name = tool.get("type"), str(tool.get("name", ""))
         if kind in limits.tools:
@@ -129,7 +129,7 @@ def _wants_json(body: Json) -> bool:
     )
 
 
-def _contents(given: list[Json], limits: Limits, media: Container[str]) -> Iterator[str]:
+def _contents(given: list[Json], limits: AgentLimits, media: Container[str]) -> Iterator[str]:
     for item in items(given):
         kind = item.get("type")
         if kind not in media:

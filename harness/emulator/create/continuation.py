@@ -12,7 +12,7 @@ from typing import Any
 from harness.contract.data.input import pending_calls, results, text_of
 from harness.emulator.run.run import Run
 from harness.emulator.values.call import invalid, not_found
-from harness.emulator.values.create_request import Order
+from harness.emulator.values.create_request import CreateRequest
 from harness.emulator.values.signatures import altered
 
 Json = dict[str, Any]
@@ -20,7 +20,7 @@ Json = dict[str, Any]
 _NO_CALL = "send 'previous_interaction_id', or the function_call step itself before its result"
 
 
-class Turns:
+class ContinuationRules:
     """Judges what a request continues. `find(id, project)` returns a stored run or None."""
 
     def __init__(self, find: Callable[[str, str], Run | None], most_tokens: int) -> None:
@@ -48,7 +48,7 @@ class Turns:
                 "failed_precondition",
             )
 
-    def continuation(self, order: Order) -> None:
+    def continuation(self, order: CreateRequest) -> None:
         """A continuation token must be the one that the parent issued, or one issued to this project (SDK)."""
         token = order.body["continuation_token"]
         issued = order.previous.token if order.previous is not None else None
@@ -59,7 +59,7 @@ class Turns:
         if not order.given and order.previous is not None:
             order.text = text_of(order.previous.given)
 
-    def function_results(self, order: Order) -> None:
+    def function_results(self, order: CreateRequest) -> None:
         """Results must answer pending calls, each once (function-calling guide), and all of them (inferred)."""
         sent = [item.get("call_id") for item in results(order.given)]
         if not sent:
@@ -73,13 +73,13 @@ class Turns:
         if pending:
             raise invalid(f"The call(s) {', '.join(pending)} got no function_result: answer all in one request.")
 
-    def pending(self, order: Order) -> list[str]:
+    def pending(self, order: CreateRequest) -> list[str]:
         """Return the ids of the calls that results may answer: those of the parent, and those sent back."""
         earlier = order.previous.steps if order.previous is not None else []
         resent = [step for step in order.given if step.get("type") == "function_call"]
         return [call["id"] for call in pending_calls([*earlier, *resent])]
 
-    def signatures(self, order: Order) -> None:
+    def signatures(self, order: CreateRequest) -> None:
         """Thoughts sent back must carry their signature unchanged (thinking guide; code from the errors page)."""
         signed = False
         for step in order.given:
@@ -96,7 +96,7 @@ class Turns:
                     "missing_thought_signature",
                 )
 
-    def needs_thought(self, order: Order) -> bool:
+    def needs_thought(self, order: CreateRequest) -> bool:
         """Whether a call must follow its thought: not with a stored parent, and not before Gemini 3."""
         model = (order.model or "").removeprefix("models/")
         return order.previous is None and model.startswith(("gemini-3", "gemini-4"))

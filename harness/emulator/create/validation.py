@@ -1,4 +1,4 @@
-"""Admits create requests: parses them, checks them against schema and rules, resolves them to an `Order`.
+"""Admits create requests: parses them, checks them against schema and rules, resolves them to a `CreateRequest`.
 
 Layer 2. Where a rule is known, its message is better than the schema's: it says what came and what to do instead.
 Each method is one rule, with its source in the docstring (pages as in `harness/contract/rules`). Must not create
@@ -15,14 +15,14 @@ from harness.contract import Contract
 from harness.contract.data.input import as_steps, items, published, text_of
 from harness.contract.schema.validator import Problem
 from harness.emulator.create import agent_limits
-from harness.emulator.create.continuation import Turns
+from harness.emulator.create.continuation import ContinuationRules
 from harness.emulator.http import hints
-from harness.emulator.resources import Neighbours
+from harness.emulator.resources import Resources
 from harness.emulator.resources.fields import json_name
 from harness.emulator.run.run import Run
 from harness.emulator.values import media
-from harness.emulator.values.call import Refusal, decoded, invalid, not_found
-from harness.emulator.values.create_request import Order
+from harness.emulator.values.call import Refusal, decode_json, invalid, not_found
+from harness.emulator.values.create_request import CreateRequest
 from harness.emulator.values.settings import Settings
 from harness.emulator.values.suggestions import suggestion
 
@@ -51,13 +51,13 @@ _LABEL_RULE = (
 )
 
 
-class Admission(Turns):
+class CreateValidator(ContinuationRules):
     """Admits or refuses creates. `find(id, project)` returns a stored run or None."""
 
     def __init__(
         self,
         settings: Settings,
-        neighbours: Neighbours,
+        neighbours: Resources,
         find: Callable[[str, str], Run | None],
         contract: Contract,
     ) -> None:
@@ -72,7 +72,7 @@ class Admission(Turns):
         fields: Json = self.contract.schemas.document(_CREATE)["$defs"]["fields"]["properties"]
         return fields.keys()
 
-    def admit(self, data: bytes, project: str) -> Order:
+    def admit(self, data: bytes, project: str) -> CreateRequest:
         """Return the order in a request body. Raises Refusal."""
         body = self.parse(data)
         self.shape(body)
@@ -80,7 +80,7 @@ class Admission(Turns):
 
     def parse(self, data: bytes) -> Json:
         """Parse the body, which must be a JSON object (errors page: 400 invalid_request)."""
-        body = decoded(data)
+        body = decode_json(data)
         if not isinstance(body, dict):
             raise invalid(f"The body must be a JSON object, not {json_name(body)}.")
         return body
@@ -99,7 +99,7 @@ class Admission(Turns):
         if camel is not None:
             raise invalid(camel, "parameter_unknown")
         problems = validator.problems(body, limit=1)
-        raise invalid(_told(problems[0]) if problems else "The body does not fit the create request.")
+        raise invalid(_refusal_message(problems[0]) if problems else "The body does not fit the create request.")
 
     def unknown_fields(self, body: Json) -> None:
         """An unknown top-level field is refused, naming it (errors page: parameter_unknown)."""
@@ -119,13 +119,13 @@ class Admission(Turns):
         if "tools" in body:
             self.tool_types(body)
 
-    def resolve(self, body: Json, project: str) -> Order:
+    def resolve(self, body: Json, project: str) -> CreateRequest:
         """Return the order, with everything it refers to looked up."""
         self.between_fields(body)
         model, agent = self.author(body, project)
         words = body.get("input")
         given = as_steps(words, self.contract.contents)
-        order = Order(
+        order = CreateRequest(
             body, project, model, agent, given, words if isinstance(words, str) else text_of(given),
             body.get("stream") is True, body.get("store") is not False, body.get("background") is True,
         )  # fmt: skip
@@ -229,7 +229,7 @@ class Admission(Turns):
         """Whether the name is a built-in agent or one saved in this project."""
         return AGENTS.fullmatch(name) is not None or self._neighbours.agent(name, project) is not None
 
-    def agent_rules(self, order: Order) -> None:
+    def agent_rules(self, order: CreateRequest) -> None:
         """Deep research runs only in the background (guide); `agent_limits` judges what else agents refuse."""
         if (order.agent or "").startswith("deep-research") and not order.background:
             raise invalid(
@@ -237,14 +237,14 @@ class Admission(Turns):
             )
         agent_limits.judge(order, self.contract.steps_table.media)
 
-    def media(self, order: Order) -> None:
+    def media(self, order: CreateRequest) -> None:
         """Media contents must hold their bytes in base64, or say where the bytes are."""
         for item in items(order.given):
             told = media.fault(item) if item.get("type") in self.contract.steps_table.media else None
             if told is not None:
                 raise invalid(f"Invalid content in 'input': {told}.")
 
-    def environment(self, order: Order) -> None:
+    def environment(self, order: CreateRequest) -> None:
         """Resolve the environment; continuing a managed agent needs it besides the parent (background page)."""
         wanted = order.body.get("environment")
         if wanted is None:
@@ -257,12 +257,12 @@ class Admission(Turns):
         made = self._neighbours.create_environment(wanted, order.project, agent=order.agent or "")
         order.environment_id = str(made["id"])
 
-    def needs_environment(self, order: Order) -> bool:
+    def needs_environment(self, order: CreateRequest) -> bool:
         """Whether the agent has an environment; deep research has none."""
         return order.agent is not None and not order.agent.startswith("deep-research")
 
 
-def _told(problem: Problem) -> str:
+def _refusal_message(problem: Problem) -> str:
     """Return one problem found by the schema as a sentence; a problem of the whole body has no place."""
     place = problem.pointer.removeprefix("$").lstrip(".")
     message = problem.message + ("" if problem.message.endswith("?") else ".")

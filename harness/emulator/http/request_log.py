@@ -22,7 +22,7 @@ _MASK = Mask(fields=PROTOCOL.secret_fields)
 
 
 class RequestLog:
-    """The last `most` requests, oldest first, with at most `body` bytes of each body; `shown` masks secrets."""
+    """The last `most` requests, oldest first, with at most `body` bytes of each body; `to_dicts` masks secrets."""
 
     def __init__(self, most: int, *, body: int = KEPT_BODY) -> None:
         self._body = body
@@ -31,7 +31,7 @@ class RequestLog:
     def add(self, request: Request) -> None:
         """Add one request; a long body is shortened, so that memory stays bounded."""
         if len(request.body) > self._body:
-            short = _shortened(request.body, self._body)
+            short = _shorten_body(request.body, self._body)
             request = Request(request.method, request.target, request.headers, short)
         self._kept.append(request)
 
@@ -39,15 +39,15 @@ class RequestLog:
         """Forget all requests."""
         self._kept.clear()
 
-    def shown(self) -> list[dict[str, Any]]:
+    def to_dicts(self) -> list[dict[str, Any]]:
         """Return `{"method", "target", "headers", "body"}` of each; a JSON body is decoded, any other is text.
 
         If a header came several times, its values are joined by commas.
         """
-        return [_shown(request) for request in self._kept]
+        return [_to_dict(request) for request in self._kept]
 
 
-def _shown(request: Request) -> dict[str, Any]:
+def _to_dict(request: Request) -> dict[str, Any]:
     headers: dict[str, str] = {}
     for name, value in request.headers.items():
         masked = _MASK.header(name, value)
@@ -69,7 +69,7 @@ def _body(request: Request) -> Any:
         return _MASK.text(request.body.decode("utf-8", "replace"))
 
 
-def _shortened(data: bytes, most: int) -> bytes:
+def _shorten_body(data: bytes, most: int) -> bytes:
     """Cut the long texts of a JSON body; if it is not JSON or still too long, keep its start, masked."""
     try:
         short = msgspec.json.encode(_with_short_texts(msgspec.json.decode(data)))

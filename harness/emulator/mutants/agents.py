@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from harness.emulator.create.validation import Admission
+from harness.emulator.create.validation import CreateValidator
 from harness.emulator.mutants.changes import Json, crash, drop, put, refuse, skip, when
 from harness.emulator.mutants.hooks import admit, body, error, status
 from harness.emulator.mutants.parts import after, before, instead
 from harness.emulator.mutants.rows import row
 from harness.emulator.values.call import Call, Refusal
-from harness.emulator.values.create_request import Order
+from harness.emulator.values.create_request import CreateRequest
 from harness.kit.mutant import table
 
 
@@ -20,30 +20,32 @@ def _misses_environment(refusal: Refusal, call: Call) -> bool:
     return refusal.status == 404 and "environment" in refusal.message
 
 
-def _names_agent_as_model(admission: Admission, body: Json, project: str) -> bool:
+def _names_agent_as_model(admission: CreateValidator, body: Json, project: str) -> bool:
     return "model" in body and admission.is_agent(body["model"], project)
 
 
-def _names_unknown_agent(admission: Admission, body: Json, project: str) -> bool:
+def _names_unknown_agent(admission: CreateValidator, body: Json, project: str) -> bool:
     return "agent" in body and not admission.is_agent(body["agent"], project)
 
 
-def _is_built_in(admission: Admission, name: str, project: str) -> bool:
-    return admission._neighbours.agent(name, project) is None and Admission.is_agent(admission, name, project)
+def _is_built_in(admission: CreateValidator, name: str, project: str) -> bool:
+    return admission._neighbours.agent(name, project) is None and CreateValidator.is_agent(
+        admission, name, project
+    )
 
 
-def _make_environment(admission: Admission, order: Order) -> None:
+def _make_environment(admission: CreateValidator, order: CreateRequest) -> None:
     order.environment_id = str(admission._neighbours.create_environment("remote", order.project)["id"])
 
 
-def _make_new_environment(result: None, admission: Admission, order: Order) -> None:
+def _make_new_environment(result: None, admission: CreateValidator, order: CreateRequest) -> None:
     if order.environment_id is not None:
         _make_environment(admission, order)
 
 
-def _make_missing_environment(admission: Admission, order: Order) -> None:
+def _make_missing_environment(admission: CreateValidator, order: CreateRequest) -> None:
     try:
-        Admission.environment(admission, order)
+        CreateValidator.environment(admission, order)
     except Refusal as refusal:
         if refusal.status != 404:
             raise
@@ -53,7 +55,7 @@ def _make_missing_environment(admission: Admission, order: Order) -> None:
 MUTANTS = table(
     "agents",
     row("agent-refused", "No agent can be run.",
-        instead(Admission.is_agent, lambda admission, name, project: False)),
+        instead(CreateValidator.is_agent, lambda admission, name, project: False)),
     row("agent-never-settles", "An agent's run stays in progress forever.",
         status(lambda status, run: status if run.agent is None else "in_progress")),
     row("environment-not-told", "A run in an environment does not name its environment.",
@@ -61,26 +63,26 @@ MUTANTS = table(
     row("environment-always-told", "Every interaction names an environment, even if it has none.",
         body(when(lambda body, run: run.environment_id is None, put(environment_id="0" * 32)))),
     row("chain-without-environment", "A managed agent may be continued without an environment.",
-        instead(Admission.needs_environment, lambda admission, order: False)),
+        instead(CreateValidator.needs_environment, lambda admission, order: False)),
     row("chain-with-environment-refused", "A create with both a parent and an environment is refused.",
         admit("environment", when(
             lambda order: order.previous is not None and "environment" in order.body,
             refuse("'environment' cannot be changed.")))),
     row("environment-always-new", "A named environment is not reused: every turn gets a fresh one.",
-        after(Admission.environment, _make_new_environment)),
+        after(CreateValidator.environment, _make_new_environment)),
     row("mixed-chain-refused", "A model cannot continue an agent's work.",
         admit("environment", when(
             lambda order: order.previous is not None and order.previous.agent is not None and order.agent is None,
             refuse("An agent's interaction is continued by the agent.")))),
     row("agent-in-model-refused", "An agent's name is not accepted in `model`.",
-        before(Admission.author, when(
+        before(CreateValidator.author, when(
             _names_agent_as_model, refuse("There is no such model.", 404, "model_not_found")))),
     row("agent-unknown-accepted", "Any name that is not a model is accepted as an agent.",
-        instead(Admission.is_agent, lambda admission, name, project: not admission.is_model(name))),
+        instead(CreateValidator.is_agent, lambda admission, name, project: not admission.is_model(name))),
     row("agent-unknown-crashes", "A create with an agent that does not exist is answered with 500.",
-        before(Admission.author, when(_names_unknown_agent, crash))),
+        before(CreateValidator.author, when(_names_unknown_agent, crash))),
     row("environment-unknown-accepted", "An environment that does not exist is silently replaced by a new one.",
-        instead(Admission.environment, _make_missing_environment)),
+        instead(CreateValidator.environment, _make_missing_environment)),
     row("environment-unknown-crashes", "A create with an environment that does not exist is answered with 500.",
         error("POST interactions", when(_misses_environment, crash))),
     row("research-in-foreground", "Deep research may run in the foreground.",
@@ -90,7 +92,7 @@ MUTANTS = table(
         admit("shape", when(
             lambda body: _runs_research(body) and body.get("background") is not True, crash))),
     row("agents-saved-not-run", "A saved agent cannot be run: its id is not recognised.",
-        instead(Admission.is_agent, _is_built_in)),
+        instead(CreateValidator.is_agent, _is_built_in)),
     row("agent-config-refused", "`agent_config` is refused even with an agent.",
         admit("configs", when(lambda body: "agent_config" in body, refuse("'agent_config' is not supported.")))),
 )  # fmt: skip

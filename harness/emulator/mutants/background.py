@@ -24,18 +24,18 @@ from harness.emulator.mutants.rows import row
 from harness.emulator.run.interaction_body import Bodies
 from harness.emulator.run.run import Run
 from harness.emulator.values.call import Call
-from harness.emulator.values.create_request import Order
+from harness.emulator.values.create_request import CreateRequest
 from harness.kit.mutant import table
 from harness.wire import COMPLETE, Chunk, Chunked, Pause, Piece, PieceBody, Response
 from harness.wire.message import JSON_HEADERS
 
 
-def _drip(response: Response, engine: Engine, opened: tuple[Run, Order]) -> Response | None:
+def _drip(response: Response, engine: Engine, opened: tuple[Run, CreateRequest]) -> Response | None:
     run, order = opened
     if not run.background or order.stream:
         return None
     drip: tuple[Piece, ...] = (Chunk(b" "), Pause(20.0)) * 4
-    pieces = (*drip, Chunk(engine.bodies.rendered(run, timeline=False)), COMPLETE)
+    pieces = (*drip, Chunk(engine.bodies.render(run, timeline=False)), COMPLETE)
     return Response(200, JSON_HEADERS, Chunked(), PieceBody(pieces))
 
 
@@ -109,9 +109,9 @@ class _SettlesWithoutOutputFirst(Bodies):
             return list(run.given)
         return super().steps(run, timeline=timeline)
 
-    def rendered(self, run: Run, *, timeline: bool, include_input: bool = False) -> bytes:
+    def render(self, run: Run, *, timeline: bool, include_input: bool = False) -> bytes:
         first = run.id not in self.seen
-        data = super().rendered(run, timeline=timeline, include_input=include_input)
+        data = super().render(run, timeline=timeline, include_input=include_input)
         if first:
             run.bodies.clear()
         return data

@@ -23,7 +23,7 @@ from harness.emulator.mutants.hooks import request, response, status
 from harness.emulator.mutants.parts import before, instead, part
 from harness.emulator.mutants.rows import row
 from harness.emulator.run.run import Run
-from harness.emulator.run.stream_body import Reader
+from harness.emulator.run.stream_body import StreamBody
 from harness.emulator.run.stream_response import Streams
 from harness.emulator.values.call import Call, json_response
 from harness.kit.mutant import table
@@ -85,7 +85,7 @@ class _CancelledComesBack(Engine):
         return edit_json(response, inside("status", turn(cancelled="completed")))
 
 
-class _Deaf(Reader):
+class _Deaf(StreamBody):
     """Never ends once its run has been cancelled."""
 
     def _take(self) -> Piece:

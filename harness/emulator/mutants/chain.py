@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.emulator.create.validation import Admission
+from harness.emulator.create.validation import CreateValidator
 from harness.emulator.engine import Engine
 from harness.emulator.mutants.changes import Json, crash, drop, inside, put, refuse, skip, turn, when
 from harness.emulator.mutants.hooks import admit, body, create, event, response, run
@@ -12,39 +12,39 @@ from harness.emulator.mutants.parts import before, instead, part
 from harness.emulator.mutants.rows import row
 from harness.emulator.run.run import Run
 from harness.emulator.values.call import Call, invalid
-from harness.emulator.values.create_request import Order
+from harness.emulator.values.create_request import CreateRequest
 from harness.kit.mutant import table
 
 
-def _repeat_parents_steps(run: Run, order: Order, engine: Engine) -> None:
+def _repeat_parents_steps(run: Run, order: CreateRequest, engine: Engine) -> None:
     if order.previous is not None:
         run.steps = [*order.previous.steps, *run.steps]
 
 
-def _take_parents_place(run: Run, order: Order, engine: Engine) -> None:
+def _take_parents_place(run: Run, order: CreateRequest, engine: Engine) -> None:
     if order.previous is not None and run.stored:
         engine.store.forget(run)
         run.id = order.previous.id
         engine.store.keep(run)
 
 
-def _append_to_parent(run: Run, order: Order, engine: Engine) -> None:
+def _append_to_parent(run: Run, order: CreateRequest, engine: Engine) -> None:
     if order.previous is not None:
         order.previous.steps = [*order.previous.steps, *run.steps]
         order.previous.bodies.clear()
 
 
-def _forget_chained(run: Run, order: Order, engine: Engine) -> None:
+def _forget_chained(run: Run, order: CreateRequest, engine: Engine) -> None:
     if order.previous is not None and run.stored:
         engine.store.forget(run)
 
 
-def _drop_unknown_parent(admission: Admission, body: Json, project: str) -> None:
+def _drop_unknown_parent(admission: CreateValidator, body: Json, project: str) -> None:
     if admission._find(body.get("previous_interaction_id", ""), project) is None:
         body.pop("previous_interaction_id", None)
 
 
-def _inherit_tools(order: Order, engine: Engine) -> None:
+def _inherit_tools(order: CreateRequest, engine: Engine) -> None:
     if order.previous is not None and order.previous.body.get("tools"):
         order.body = {"tools": order.previous.body["tools"], **order.body}
 
@@ -54,7 +54,7 @@ def _name_as_parent(body: Json, call: Call) -> None:
         body["id"] = body["previous_interaction_id"]
 
 
-class _OneChildOnly(Admission):
+class _OneChildOnly(CreateValidator):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self.continued: set[str] = set()
@@ -93,9 +93,9 @@ MUTANTS = table(
         admit("parent_settled", when(
             lambda run: run.background, refuse("It ran in the background.", 400, "failed_precondition")))),
     row("chain-unknown-allowed", "A parent that does not exist is ignored.",
-        before(Admission.resolve, _drop_unknown_parent)),
+        before(CreateValidator.resolve, _drop_unknown_parent)),
     row("chain-unknown-crashes", "A create with a parent that does not exist is answered with 500.",
-        before(Admission.parent, when(
+        before(CreateValidator.parent, when(
             lambda admission, parent_id, project: admission._find(parent_id, project) is None, crash))),
     row("tools-inherited", "The tools of a parent are inherited.",
         create(_inherit_tools)),

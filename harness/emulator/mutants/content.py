@@ -6,9 +6,9 @@ from harness.emulator.mutants.changes import Json, each, put, without
 from harness.emulator.mutants.hooks import output, steps, usage
 from harness.emulator.mutants.parts import after, instead
 from harness.emulator.mutants.rows import row
-from harness.emulator.reply.replies import Replies
+from harness.emulator.reply.replies import ReplyBuilder
 from harness.emulator.run.interaction_body import Bodies
-from harness.emulator.values.create_request import Order
+from harness.emulator.values.create_request import CreateRequest
 from harness.emulator.values.usage import Meter
 from harness.kit.mutant import table
 
@@ -30,7 +30,7 @@ def _with_bare_contents(step: Json) -> Json:
     return {**step, "content": [without(part, "type") for part in content]} if isinstance(content, list) else step
 
 
-def _spoil_signatures(steps: list[Json], order: Order) -> None:
+def _spoil_signatures(steps: list[Json], order: CreateRequest) -> None:
     for step in steps:
         if "signature" in step:
             step["signature"] = "not base64!"
@@ -77,9 +77,9 @@ MUTANTS = table(
     row("search-call-without-id", "A search call has no id.",
         steps(each("google_search_call", lambda step: without(step, "id")))),
     row("annotation-beyond-text", "A citation ends beyond the end of the text.",
-        after(Replies.text_content, _end_beyond_text)),
+        after(ReplyBuilder.text_content, _end_beyond_text)),
     row("annotation-backwards", "A citation is empty: it begins where it ends.",
-        after(Replies.text_content, _begin_at_the_end)),
+        after(ReplyBuilder.text_content, _begin_at_the_end)),
     row("thoughts-as-text", "A thought's summary is a string, not a list of contents.",
         output(each("thought", put(summary="I think.")))),
 )  # fmt: skip

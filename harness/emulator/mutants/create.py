@@ -7,11 +7,11 @@ from harness.emulator.mutants.changes import Json, assign, crash, drop, put, whe
 from harness.emulator.mutants.hooks import body, create, output, request, response, status, steps
 from harness.emulator.mutants.parts import after, before, instead, part
 from harness.emulator.mutants.rows import row
-from harness.emulator.reply.replies import Replies
+from harness.emulator.reply.replies import ReplyBuilder
 from harness.emulator.run.interaction_body import Bodies
 from harness.emulator.run.run import Run
-from harness.emulator.values.create_request import Order
-from harness.emulator.values.ids import Ids
+from harness.emulator.values.create_request import CreateRequest
+from harness.emulator.values.ids import IdSequence
 from harness.kit.mutant import table
 
 
@@ -28,14 +28,14 @@ def _fence(content: Json, *context: object) -> None:
         content["text"] = f"```json\n{content['text']}\n```"
 
 
-def _restart(ids: Ids) -> None:
+def _restart(ids: IdSequence) -> None:
     ids._count %= 2
 
 
 class _AnswersSomebodyElse(Engine):
     _earlier: Run | None = None
 
-    def open(self, order: Order) -> tuple[Run, Order]:
+    def open(self, order: CreateRequest) -> tuple[Run, CreateRequest]:
         run, order = super().open(order)
         shown, self._earlier = self._earlier or run, run
         return shown, order
@@ -93,17 +93,17 @@ MUTANTS = table(
     row("stream-false-streams", "A create with `stream: false` is answered with a stream.",
         create(assign(stream=lambda order, _: "stream" in order.body))),
     row("format-ignored", "A create with a JSON response format returns prose.",
-        instead(Replies.formatted,
+        instead(ReplyBuilder.fill_format,
                 lambda replies, order, wanted: replies.text_content(order, replies.words(order)))),
     row("format-fenced", "A create with a JSON response format returns JSON inside a Markdown code fence.",
-        after(Replies.formatted, _fence)),
+        after(ReplyBuilder.fill_format, _fence)),
     row("tiny-limit-crashes", "A create with a tiny max_output_tokens is answered with 500.",
-        after(Replies.within_limit, when(lambda kept_and_cut, *_: kept_and_cut[1], crash))),
+        after(ReplyBuilder.within_limit, when(lambda kept_and_cut, *_: kept_and_cut[1], crash))),
     row("tiny-limit-fails", "A run whose output was cut by max_output_tokens has the status failed.",
-        instead(Replies.status, lambda replies, steps, script, cut: (
-            "failed" if cut else Replies.status(replies, steps, script, cut)))),
+        instead(ReplyBuilder.status, lambda replies, steps, script, cut: (
+            "failed" if cut else ReplyBuilder.status(replies, steps, script, cut)))),
     row("ids-restart", "Ids are repeated after a few interactions.",
-        before(Ids.number, _restart)),
+        before(IdSequence.number, _restart)),
     row("store-flag-inverted", "Interactions are stored only with an explicit `store: true`.",
         create(assign(store=lambda order, _: order.body.get("store") is True))),
     row("answers-somebody-else", "A create is answered with the interaction of the previous create.",

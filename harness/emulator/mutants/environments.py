@@ -28,7 +28,7 @@ from harness.emulator.mutants.changes import (
 from harness.emulator.mutants.hooks import error, request, response
 from harness.emulator.mutants.parts import Change, Defect, after
 from harness.emulator.mutants.rows import row
-from harness.emulator.resources import Neighbours
+from harness.emulator.resources import Resources
 from harness.emulator.values.call import Call
 from harness.kit.mutant import table
 from harness.wire import Response
@@ -62,7 +62,7 @@ def _hide_paths(listing: Json, call: Call) -> None:
         del entry["path"]
 
 
-def _change_line_ends(response: Response | None, neighbours: Neighbours, call: Call) -> Response | None:
+def _change_line_ends(response: Response | None, neighbours: Resources, call: Call) -> Response | None:
     if response is None or call.query.get("alt") != "media" or call.segments[0] != "environments":
         return None
     return with_bytes(response, read_bytes(response).replace(b"\n", b"\r\n") + b"\r\n")
@@ -106,7 +106,7 @@ MUTANTS = table(
     row("files-list-bare", "The list of files is a bare array.",
         response("GET environments/*/files/**", when(_is_listing, lambda listing, _: listing.get("files", [])))),
     row("files-changed", "Downloaded files have different line endings from the uploaded ones.",
-        after(Neighbours.handle, _change_line_ends)),
+        after(Resources.handle, _change_line_ends)),
     row("files-download-json", "alt=media is ignored: a download returns the metadata of the file.",
         request("GET environments/*/files/**", lambda call, _: without_query(call, "alt"))),
     row("files-missing-200", "A read of a file that does not exist is answered with an empty list of files.",

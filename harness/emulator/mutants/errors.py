@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.emulator.create.validation import Admission
+from harness.emulator.create.validation import CreateValidator
 from harness.emulator.engine import Engine
 from harness.emulator.mutants.changes import (
     Json,
@@ -53,9 +53,9 @@ def _error_as(refusal: Refusal, body: Json) -> Response:
     return edit_json(refusal.response(), lambda _: body)
 
 
-def _invent_a_create(admission: Admission, data: bytes) -> Json:
+def _invent_a_create(admission: CreateValidator, data: bytes) -> Json:
     try:
-        return Admission.parse(admission, data)
+        return CreateValidator.parse(admission, data)
     except Refusal:
         return {"model": "gemini-3.5-flash", "input": "?"}
 
@@ -64,7 +64,7 @@ def _find_wrongly_typed(body: Json) -> list[str]:
     return [name for name, value in body.items() if name in _TYPES and not isinstance(value, _TYPES[name])]
 
 
-def _drop_wrongly_typed(admission: Admission, body: Json) -> None:
+def _drop_wrongly_typed(admission: CreateValidator, body: Json) -> None:
     admission.unknown_fields(body)
     for name in _find_wrongly_typed(body):
         del body[name]
@@ -73,11 +73,11 @@ def _drop_wrongly_typed(admission: Admission, body: Json) -> None:
         body.setdefault("model", "gemini-3.5-flash")
 
 
-def _find_unknown_fields(admission: Admission, body: Json) -> set[str]:
+def _find_unknown_fields(admission: CreateValidator, body: Json) -> set[str]:
     return set(body) - set(admission.known_fields)
 
 
-def _drop_unknown_fields(admission: Admission, body: Json) -> None:
+def _drop_unknown_fields(admission: CreateValidator, body: Json) -> None:
     for name in _find_unknown_fields(admission, body):
         del body[name]
 
@@ -129,19 +129,19 @@ MUTANTS = table(
     row("malformed-json-crashes", "A body that is not JSON is answered with 500.",
         error("POST interactions", when(lambda refusal, _: "not valid JSON" in refusal.message, crash))),
     row("malformed-json-accepted", "A body that is not JSON is answered with 200 and an invented result.",
-        instead(Admission.parse, _invent_a_create)),
+        instead(CreateValidator.parse, _invent_a_create)),
     row("wrong-type-accepted", "Known fields may have any type.",
-        before(Admission.shape, _drop_wrongly_typed)),
+        before(CreateValidator.shape, _drop_wrongly_typed)),
     row("wrong-type-crashes", "A known field with the wrong type is answered with 500.",
         admit("shape", when(_find_wrongly_typed, crash))),
     row("array-body-crashes", "A body that is an array is answered with 500.",
         admit("parse", when(lambda data: data.lstrip()[:1] == b"[", crash))),
     row("unknown-field-dropped", "Unknown fields are silently dropped.",
-        before(Admission.shape, _drop_unknown_fields)),
+        before(CreateValidator.shape, _drop_unknown_fields)),
     row("unknown-field-crashes", "A create with an unknown field is answered with 500.",
-        before(Admission.unknown_fields, when(_find_unknown_fields, crash))),
+        before(CreateValidator.unknown_fields, when(_find_unknown_fields, crash))),
     row("unknown-model-mapped", "Any name that is not an agent is accepted as a model.",
-        instead(Admission.is_model, lambda admission, name: not admission.is_agent(name, ""))),
+        instead(CreateValidator.is_model, lambda admission, name: not admission.is_agent(name, ""))),
     row("unknown-model-crashes", "A create with a model that does not exist is answered with 500.",
         error("POST interactions", when(lambda refusal, _: refusal.code == "model_not_found", crash))),
     row("bad-enum-accepted", "Unknown tool types and thinking levels are ignored.",

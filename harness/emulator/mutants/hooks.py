@@ -34,19 +34,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from harness.emulator.create.validation import Admission
+from harness.emulator.create.validation import CreateValidator
 from harness.emulator.engine import Engine
 from harness.emulator.http.routing import Route, route
 from harness.emulator.mutants.changes import Json, edit_json
 from harness.emulator.mutants.parts import Change, Defect, after, around, before
-from harness.emulator.reply.replies import Replies
+from harness.emulator.reply.replies import ReplyBuilder
 from harness.emulator.run.event_writer import Events
 from harness.emulator.run.interaction_body import Bodies
 from harness.emulator.run.run import Run
 from harness.emulator.run.stream_response import Streams
 from harness.emulator.service import Emulator
 from harness.emulator.values.call import Call, Refusal
-from harness.emulator.values.create_request import Order
+from harness.emulator.values.create_request import CreateRequest
 from harness.emulator.values.usage import Meter
 from harness.outcome.suggest import did_you_mean
 from harness.wire import Body, Request, Response
@@ -125,41 +125,43 @@ def error(calls: str, change: Callable[[Refusal, Call], Response | None]) -> Def
             changed = other.response()
         return changed if changed is not None else inner(refusal, request, where)
 
-    return around(Emulator.refused, refuse)
+    return around(Emulator.refuse, refuse)
 
 
 def admit(step: str, change: Change) -> Defect:
     """Change what a step of the validation looks at, refuse it, or leave the step out."""
-    method = getattr(Admission, step, None)
+    method = getattr(CreateValidator, step, None)
     if method is None:
-        steps = [name for name in dir(Admission) if not name.startswith("_")]
+        steps = [name for name in dir(CreateValidator) if not name.startswith("_")]
         hint = did_you_mean(step, steps, otherwise=f": the steps are {', '.join(steps)}")
         raise ValueError(f"the validation of a create has no step {step!r}{hint}")
     return before(method, lambda _, *arguments: change(*arguments))
 
 
-def create(change: Callable[[Order, Engine], object]) -> Defect:
+def create(change: Callable[[CreateRequest, Engine], object]) -> Defect:
     """Change an admitted create, or refuse it."""
     return before(Engine.open, lambda engine, order: change(order, engine))
 
 
-def run(change: Callable[[Run, Order, Engine], object]) -> Defect:
+def run(change: Callable[[Run, CreateRequest, Engine], object]) -> Defect:
     """Change a run that has just been made, or what is stored."""
 
-    def begin(made: tuple[Run, Order], engine: Engine, order: Order) -> None:
+    def begin(made: tuple[Run, CreateRequest], engine: Engine, order: CreateRequest) -> None:
         change(*made, engine)
 
     return after(Engine.open, begin)
 
 
-def output(change: Callable[[list[Json], Order], list[Json] | None]) -> Defect:
+def output(change: Callable[[list[Json], CreateRequest], list[Json] | None]) -> Defect:
     """Change the steps that a run will have, in its body and in its streams."""
 
-    def edit(made: tuple[list[Json], bool], _: Replies, order: Order, script: object) -> tuple[list[Json], bool]:
+    def edit(
+        made: tuple[list[Json], bool], _: ReplyBuilder, order: CreateRequest, script: object
+    ) -> tuple[list[Json], bool]:
         changed = change(made[0], order)
         return made if changed is None else (changed, made[1])
 
-    return after(Replies.steps, edit)
+    return after(ReplyBuilder.steps, edit)
 
 
 def usage(change: Change) -> Defect:

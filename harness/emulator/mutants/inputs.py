@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from harness.emulator.create.validation import Admission
+from harness.emulator.create.validation import CreateValidator
 from harness.emulator.mutants.changes import Json, assign, crash, drop, put, refuse, when
 from harness.emulator.mutants.hooks import admit, create, request
 from harness.emulator.mutants.parts import before
 from harness.emulator.mutants.rows import row
-from harness.emulator.values.create_request import Order
+from harness.emulator.values.create_request import CreateRequest
 from harness.kit.mutant import table
 
 
-def _is_contents(admission: Admission, body: Json) -> bool:
+def _is_contents(admission: CreateValidator, body: Json) -> bool:
     given = body.get("input")
     return isinstance(given, list) and bool(given) and given[0].get("type") in admission.contract.contents
 
 
-def _is_steps(admission: Admission, body: Json) -> bool:
+def _is_steps(admission: CreateValidator, body: Json) -> bool:
     given = body.get("input")
     return isinstance(given, list) and any(item.get("type") not in admission.contract.contents for item in given)
 
@@ -32,7 +32,7 @@ def _names_nobody(body: Json) -> bool:
     return "model" not in body and "agent" not in body
 
 
-def _with_texts(order: Order, change: Callable[[str], str]) -> list[Json]:
+def _with_texts(order: CreateRequest, change: Callable[[str], str]) -> list[Json]:
     """Return the input of a create with every text changed."""
     return [
         {**step, "content": [_with_text(part, change) for part in step["content"]]}
@@ -54,9 +54,9 @@ MUTANTS = table(
         admit("needs_input", when(
             lambda body: isinstance(body.get("input"), dict), refuse("'input' must be a string.")))),
     row("contents-input-refused", "A list of contents is not accepted as input.",
-        before(Admission.needs_input, when(_is_contents, refuse("'input' must be steps.")))),
+        before(CreateValidator.needs_input, when(_is_contents, refuse("'input' must be steps.")))),
     row("steps-input-refused", "A list of steps is not accepted as input.",
-        before(Admission.needs_input, when(_is_steps, refuse("'input' must be a string or contents.")))),
+        before(CreateValidator.needs_input, when(_is_steps, refuse("'input' must be a string or contents.")))),
     row("bare-step-refused", "A bare string is not accepted as the content of a step.",
         admit("needs_input", when(
             lambda body: _has_bare_step(body.get("input")), refuse("'content' must be a list.")))),

@@ -10,18 +10,18 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeAlias, TypeVar, TypeVarTuple
 
-from harness.emulator.create.validation import Admission
+from harness.emulator.create.validation import CreateValidator
 from harness.emulator.engine import Engine
 from harness.emulator.http.auth import Auth
-from harness.emulator.reply.replies import Replies
-from harness.emulator.resources import Neighbours
+from harness.emulator.reply.replies import ReplyBuilder
+from harness.emulator.resources import Resources
 from harness.emulator.run.event_writer import Events
 from harness.emulator.run.interaction_body import Bodies
 from harness.emulator.run.run import Run
-from harness.emulator.run.store import Store
+from harness.emulator.run.store import InteractionStore
 from harness.emulator.run.stream_response import Streams
 from harness.emulator.service import Emulator
-from harness.emulator.values.ids import Ids
+from harness.emulator.values.ids import IdSequence
 from harness.emulator.values.usage import Meter
 
 Arguments = TypeVarTuple("Arguments")
@@ -34,16 +34,16 @@ SKIP = object()
 """What a change before a method returns to leave the method out."""
 
 _SLOTS: dict[type, str] = {
-    Admission: "admission_type",
+    CreateValidator: "admission_type",
     Auth: "auth_type",
     Bodies: "bodies_type",
     Events: "events_type",
-    Ids: "ids_type",
+    IdSequence: "ids_type",
     Meter: "meter_type",
-    Neighbours: "neighbours_type",
-    Replies: "replies_type",
+    Resources: "neighbours_type",
+    ReplyBuilder: "replies_type",
     Run: "run_type",
-    Store: "store_type",
+    InteractionStore: "store_type",
     Streams: "streams_type",
 }
 """Maps each part of the engine to the class attribute that holds its type."""

@@ -11,14 +11,14 @@ from harness.emulator.mutants.hooks import stream
 from harness.emulator.mutants.parts import instead, part
 from harness.emulator.mutants.rows import row
 from harness.emulator.run.run import Run
-from harness.emulator.run.stream_body import Reader
+from harness.emulator.run.stream_body import StreamBody
 from harness.emulator.run.stream_response import Streams
 from harness.emulator.values.call import Call, Refusal
 from harness.kit.mutant import table
 from harness.wire import COMPLETE, Body, Piece, PieceBody, Response
 
 
-class _Thief(Reader):
+class _Thief(StreamBody):
     """Takes events away from the other readers of its run; `taken` maps a run's id to how many are gone."""
 
     def __init__(self, taken: dict[str, int], *args: Any) -> None:

@@ -85,7 +85,7 @@ def _empty_if_finished(streams: Streams, run: Run, cursor: str | None = None) ->
 
 def _crash_on_unknown_cursor(streams: Streams, run: Run, cursor: str) -> int:
     try:
-        return Streams.found(streams, run, cursor)
+        return Streams.find_event(streams, run, cursor)
     except Refusal:
         crash()
 
@@ -138,7 +138,7 @@ MUTANTS = table(
         instead(Streams.after, lambda streams, event: event + 1),
         after(Streams.position, _repeat_at_end)),
     row("resume-bad-cursor-crashes", "A resume from an unknown cursor is answered with 500.",
-        instead(Streams.found, _crash_on_unknown_cursor)),
+        instead(Streams.find_event, _crash_on_unknown_cursor)),
     row("resume-bad-cursor-hangs",
         "A resume from an unknown cursor opens a stream that sends nothing and never ends.",
         instead(Streams.open, _hang_on_unknown_cursor)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from harness.emulator.create.validation import Admission
+from harness.emulator.create.validation import CreateValidator
 from harness.emulator.engine import Engine
 from harness.emulator.http.routing import Route
 from harness.emulator.mutants.changes import Json, answer, crash, refuse, when
@@ -13,8 +13,8 @@ from harness.emulator.mutants.parts import before, instead, part
 from harness.emulator.mutants.rows import row
 from harness.emulator.run.run import Run
 from harness.emulator.values.call import Call, Refusal, json_response
-from harness.emulator.values.create_request import Order
-from harness.emulator.values.ids import Ids
+from harness.emulator.values.create_request import CreateRequest
+from harness.emulator.values.ids import IdSequence
 from harness.emulator.values.suggestions import snake
 from harness.kit.mutant import table
 from harness.wire import Request, Response
@@ -37,16 +37,16 @@ def _reads_encoded_path(request: Request, where: Route) -> bool:
     return request.method == "GET" and any("/" in segment for segment in where.segments)
 
 
-def _take_camel_case(admission: Admission, body: Json) -> None:
+def _take_camel_case(admission: CreateValidator, body: Json) -> None:
     known = admission.known_fields
     for name in [name for name in body if name not in known and snake(name) in known]:
         body[snake(name)] = body.pop(name)
 
 
 class _InputsMixedUp(Engine):
-    _before: Order | None = None
+    _before: CreateRequest | None = None
 
-    def open(self, order: Order) -> tuple[Run, Order]:
+    def open(self, order: CreateRequest) -> tuple[Run, CreateRequest]:
         run, order = super().open(order)
         if self._before is not None and isinstance(order.body.get("input"), str):
             run.given = self._before.given
@@ -69,7 +69,7 @@ MUTANTS = table(
     row("inputs-mixed-up", "Creates are stored with the input of the create before them.",
         part(_InputsMixedUp)),
     row("ids-collide", "Ids collide: there are only eight of them.",
-        instead(Ids.number, lambda ids: Ids.number(ids) & 0x7)),
+        instead(IdSequence.number, lambda ids: IdSequence.number(ids) & 0x7)),
     row("deep-json-crashes", "A very deeply nested body is answered with 500.",
         error("POST interactions", when(
             lambda refusal, _: "too deeply" in refusal.message,
@@ -98,7 +98,7 @@ MUTANTS = table(
     row("long-id-crashes", "An id of more than a thousand characters is answered with 500.",
         arrival(when(lambda request, where: any(len(segment) > 1_000 for segment in where.segments), crash))),
     row("camel-case-accepted", "Field names in camelCase are accepted.",
-        before(Admission.shape, _take_camel_case)),
+        before(CreateValidator.shape, _take_camel_case)),
     row("camel-case-crashes", "A create with a field name in camelCase is answered with 500.",
         admit("shape", when(lambda body: any(snake(name) != name for name in body), crash))),
 )  # fmt: skip

@@ -25,7 +25,7 @@ from harness.emulator.mutants.parts import before, instead, part
 from harness.emulator.mutants.rows import row
 from harness.emulator.run.interaction_body import Bodies
 from harness.emulator.run.run import Run
-from harness.emulator.run.store import Store
+from harness.emulator.run.store import InteractionStore
 from harness.emulator.values.call import Call
 from harness.kit.mutant import table
 from harness.wire import Response
@@ -56,9 +56,9 @@ def _delete_for_anybody(call: Call, engine: Engine) -> Response | None:
 class _ReadsDiffer(Bodies):
     _reads = 0
 
-    def rendered(self, run: Run, *, timeline: bool, include_input: bool = False) -> bytes:
+    def render(self, run: Run, *, timeline: bool, include_input: bool = False) -> bytes:
         run.bodies.clear()
-        return super().rendered(run, timeline=timeline, include_input=include_input)
+        return super().render(run, timeline=timeline, include_input=include_input)
 
     def usage(self, run: Run) -> Json:
         self._reads += 1
@@ -129,7 +129,7 @@ MUTANTS = table(
     row("store-false-background", "A background run may be created with `store: false`.",
         admit("shape", when(lambda body: body.get("background") is True, drop("store")))),
     row("projects-shared", "Another project's key can read, cancel and delete every interaction.",
-        instead(Store.may_see, lambda store, run, project: True)),
+        instead(InteractionStore.may_see, lambda store, run, project: True)),
     row("projects-shared-for-deletes", "Another project's key can delete every interaction.",
         request("DELETE interactions/*", _delete_for_anybody)),
     row("projects-shared-for-cached-reads",

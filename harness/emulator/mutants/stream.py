@@ -13,7 +13,7 @@ from harness.emulator.run.event_writer import Events
 from harness.emulator.run.run import Run
 from harness.emulator.run.stream_body import Regrouped
 from harness.emulator.values.call import Call, Refusal
-from harness.emulator.values.create_request import Order
+from harness.emulator.values.create_request import CreateRequest
 from harness.kit.mutant import table
 from harness.wire import Body, Ending, Piece, Response
 
@@ -61,7 +61,7 @@ def _no_id_on_deltas(writer: Events, run: Run, index: int, payload: Json) -> str
 class _HangUpBreaks(Engine):
     broken = False
 
-    def answer(self, opened: tuple[Run, Order]) -> Response:
+    def answer(self, opened: tuple[Run, CreateRequest]) -> Response:
         response = super().answer(opened)
         if opened[1].stream:
             response.body = _Tripwire(response.body, self)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from harness.contract.data.input import results
-from harness.emulator.create.validation import Admission
+from harness.emulator.create.validation import CreateValidator
 from harness.emulator.engine import Engine
 from harness.emulator.mutants.changes import Json, crash, edit_json, put, refuse, skip, when
 from harness.emulator.mutants.hooks import admit, error
 from harness.emulator.mutants.parts import Change, after, instead
 from harness.emulator.mutants.rows import row
 from harness.emulator.run.run import Run
-from harness.emulator.values.create_request import Order
+from harness.emulator.values.create_request import CreateRequest
 from harness.kit.mutant import table
 from harness.wire import Response
 
@@ -22,11 +22,11 @@ def _any_result(test: Change) -> Change:
     return lambda order: any(test(result) for result in results(order.given))
 
 
-def _any_thought(order: Order) -> bool:
+def _any_thought(order: CreateRequest) -> bool:
     return any(step.get("type") == "thought" for step in order.given)
 
 
-def _crash_without_signature(admission: Admission, step: Json) -> None:
+def _crash_without_signature(admission: CreateValidator, step: Json) -> None:
     if not step.get("signature"):
         crash()
 
@@ -34,7 +34,7 @@ def _crash_without_signature(admission: Admission, step: Json) -> None:
 def _show_as(status: str) -> Change:
     """Give another status to the interaction that answers a result."""
 
-    def edit(response: Response, engine: Engine, opened: tuple[Run, Order]) -> Any:
+    def edit(response: Response, engine: Engine, opened: tuple[Run, CreateRequest]) -> Any:
         return edit_json(response, put(status=status)) if results(opened[1].given) else None
 
     return edit
@@ -67,7 +67,7 @@ MUTANTS = table(
     row("signature-unchecked", "A thought is accepted as input without its signature.",
         admit("signatures", skip)),
     row("signature-missing-crashes", "A thought as input without its signature is answered with 500.",
-        instead(Admission.thought_signature, _crash_without_signature)),
+        instead(CreateValidator.thought_signature, _crash_without_signature)),
     row("result-id-unchecked", "A result is accepted whatever call it names.",
         admit("function_results", when(lambda order: order.previous is not None, skip))),
     row("result-error-refused", "A result that reports an error is refused.",

@@ -6,10 +6,10 @@ from harness.emulator.mutants.changes import Json, each, inside, put, turn, with
 from harness.emulator.mutants.hooks import deltas, event, output, status, steps
 from harness.emulator.mutants.parts import after, before
 from harness.emulator.mutants.rows import row
-from harness.emulator.reply.replies import Replies
+from harness.emulator.reply.replies import ReplyBuilder
 from harness.emulator.run.event_writer import Events
 from harness.emulator.run.run import Run
-from harness.emulator.values.create_request import Order
+from harness.emulator.values.create_request import CreateRequest
 from harness.kit.mutant import table
 
 
@@ -21,16 +21,16 @@ def _rename_calls_in_reads(steps: list[Json], run: Run, timeline: bool) -> list[
     return each("function_call", put(id="call_0"))(steps) if timeline else steps
 
 
-def _ignore_choice(replies: Replies, order: Order, script: object) -> None:
+def _ignore_choice(replies: ReplyBuilder, order: CreateRequest, script: object) -> None:
     order.body = {**order.body, "generation_config": without(order.generation, "tool_choice")}
 
 
-def _ignore_allowed(replies: Replies, order: Order, script: object) -> None:
+def _ignore_allowed(replies: ReplyBuilder, order: CreateRequest, script: object) -> None:
     if isinstance(order.generation.get("tool_choice"), dict):
         order.body = {**order.body, "generation_config": {"tool_choice": "any"}}
 
 
-def _search_by_function(steps: list[Json], order: Order) -> list[Json]:
+def _search_by_function(steps: list[Json], order: CreateRequest) -> list[Json]:
     shown = [step for step in steps if step["type"] != "google_search_result"]
     return each("google_search_call", _as_function)(shown)
 
@@ -56,7 +56,7 @@ MUTANTS = table(
     row("call-renamed-when-stored", "A read shows the pending call with a different id.",
         steps(_rename_calls_in_reads)),
     row("choice-none-ignored", "A function is called although tool_choice is none.",
-        before(Replies.default_steps, _ignore_choice)),
+        before(ReplyBuilder.default_steps, _ignore_choice)),
     row("call-ids-same", "All calls of an interaction have the same id.",
         output(each("function_call", put(id="call_1")))),
     row("call-streamed-completed", "A stream with a pending call ends as completed.",
@@ -66,7 +66,7 @@ MUTANTS = table(
         deltas("arguments", lambda deltas, step: []),
         after(Events.shell, lambda shell, *_: without(shell, "arguments"))),
     row("choice-allowed-ignored", "Functions are called that tool_choice does not allow.",
-        before(Replies.default_steps, _ignore_allowed)),
+        before(ReplyBuilder.default_steps, _ignore_allowed)),
     row("search-as-function", "A search is returned to the client as a function call.",
         output(_search_by_function)),
 )  # fmt: skip

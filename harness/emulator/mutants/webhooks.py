@@ -19,7 +19,7 @@ from harness.emulator.mutants.changes import (
 from harness.emulator.mutants.hooks import error, request, response
 from harness.emulator.mutants.parts import part
 from harness.emulator.mutants.rows import row
-from harness.emulator.resources import Neighbours
+from harness.emulator.resources import Resources
 from harness.emulator.values.call import Call, Refusal, json_response
 from harness.kit.mutant import table
 from harness.wire import Response
@@ -42,7 +42,7 @@ def _accept_any_event(refusal: Refusal, call: Call) -> Response:
     return json_response({"id": "webhook-0", "state": "enabled", **read_json(call)})
 
 
-class _RotationKeepsSecret(Neighbours):
+class _RotationKeepsSecret(Resources):
     secret: str | None = None
 
     def handle(self, call: Call) -> Response | None:

@@ -18,13 +18,13 @@ from harness.emulator.reply import tool_steps
 from harness.emulator.script.scripts import Script
 from harness.emulator.values import media
 from harness.emulator.values.call import invalid
-from harness.emulator.values.create_request import Order
-from harness.emulator.values.ids import Ids
+from harness.emulator.values.create_request import CreateRequest
+from harness.emulator.values.ids import IdSequence
 from harness.emulator.values.sample_budget import MOST_CHARACTERS, MOST_STEPS, SampleTooLarge
 from harness.emulator.values.samples import sample
 from harness.emulator.values.signatures import sign
 from harness.emulator.values.usage import THOUGHT_TOKENS, tokens_by_modality
-from harness.outcome.words import shortened
+from harness.outcome.words import shorten
 
 Json = dict[str, Any]
 
@@ -52,13 +52,13 @@ class Reply:
     token: str | None = None
 
 
-class Replies:
+class ReplyBuilder:
     """Decides what a run answers. Mutants override what the steps, the status or the texts are."""
 
-    def __init__(self, ids: Ids) -> None:
+    def __init__(self, ids: IdSequence) -> None:
         self._ids = ids
 
-    def reply(self, order: Order, script: Script) -> Reply:
+    def reply(self, order: CreateRequest, script: Script) -> Reply:
         """Return the answer to an admitted create. Raises Refusal if a schema in it asks for too much."""
         try:
             steps, cut = self.steps(order, script)
@@ -75,10 +75,10 @@ class Replies:
             token = base64.b64encode(self._ids.number().to_bytes(8, "big")).decode("ascii")
         return Reply(steps, status, errors, token)
 
-    def steps(self, order: Order, script: Script) -> tuple[list[Json], bool]:
+    def steps(self, order: CreateRequest, script: Script) -> tuple[list[Json], bool]:
         """Return the output steps, and whether a token limit was exceeded."""
         if script.steps is not None:
-            return [self.scripted(step) for step in script.steps], False
+            return [self.copy_scripted(step) for step in script.steps], False
         text = script.text
         if text is None and isinstance(script.deltas, list):
             text = "".join(script.deltas)
@@ -92,7 +92,7 @@ class Replies:
             return steps, self.over_budget(order, steps)
         return self.within_limit(order, steps)
 
-    def scripted(self, step: Json) -> Json:
+    def copy_scripted(self, step: Json) -> Json:
         """Return a copy of a scripted step; a function call without an id gets one for its result to name."""
         return (
             {"id": self._ids.call(), **step}
@@ -108,7 +108,7 @@ class Replies:
             return "incomplete"
         return "requires_action" if pending_calls(steps) else "completed"
 
-    def default_steps(self, order: Order, script: Script) -> list[Json]:
+    def default_steps(self, order: CreateRequest, script: Script) -> list[Json]:
         """Return the pairs of server tools, a thought, then the client's calls or the output."""
         if not order.body.get("tools") and order.agent is None:
             return [*self.thoughts(order, script), self.output(order)]
@@ -122,7 +122,7 @@ class Replies:
             calls = tool_steps.client_calls(order.tools, choice, order.text, self._ids, order.budget)
         return [*steps, *calls] if calls else [*steps, self.output(order)]
 
-    def thoughts(self, order: Order, script: Script) -> list[Json]:
+    def thoughts(self, order: CreateRequest, script: Script) -> list[Json]:
         """Return one signed thought, with a summary if one was asked for; none if the script says so."""
         if script.thought is False:
             return []
@@ -136,7 +136,7 @@ class Replies:
         step["type"] = "thought"
         return [step]
 
-    def agent_work(self, order: Order) -> list[Json]:
+    def agent_work(self, order: CreateRequest) -> list[Json]:
         """Return an agent's own work, without the client: deep research searches, others list their files."""
         if (order.agent or "").startswith("deep-research"):
             return tool_steps.server_pair({"type": "google_search"}, order.text, self._ids)
@@ -146,18 +146,18 @@ class Replies:
             {"call_id": call_id, "name": "list_files", "result": {"files": []}, "type": "function_result"},
         ]
 
-    def output(self, order: Order) -> Json:
+    def output(self, order: CreateRequest) -> Json:
         """Return the model_output step, with contents in the formats asked for."""
         return {"content": self.contents(order), "type": "model_output"}
 
-    def contents(self, order: Order) -> list[Json]:
+    def contents(self, order: CreateRequest) -> list[Json]:
         """Return one content for each format or modality asked for, by default one text."""
         formats = _formats(order)
         if not formats:
             return [self.text_content(order, self.words(order))]
-        return [self.formatted(order, wanted) for wanted in formats]
+        return [self.fill_format(order, wanted) for wanted in formats]
 
-    def formatted(self, order: Order, wanted: Json) -> Json:
+    def fill_format(self, order: CreateRequest, wanted: Json) -> Json:
         """Return the content for one response format."""
         kind = str(wanted.get("type", "text"))
         if kind not in _MEDIA:
@@ -173,7 +173,7 @@ class Replies:
             content["data"] = build()
         return {**content, "type": kind}
 
-    def text_content(self, order: Order, text: str) -> Json:
+    def text_content(self, order: CreateRequest, text: str) -> Json:
         """Return a text, with a citation if a declared tool brings one."""
         content: Json = {"text": text}
         cited = tool_steps.annotation(order.tools, text) if order.body.get("tools") else None
@@ -182,17 +182,17 @@ class Replies:
         content["type"] = "text"
         return content
 
-    def words(self, order: Order) -> str:
+    def words(self, order: CreateRequest) -> str:
         """Return the default text: short, derived from the input, with characters of every UTF-8 length."""
         prompt = order.text
-        return f"This answers “{shortened(prompt, 80)}”: déjà vu, 東京, 🦊; {len(prompt)} characters were read."
+        return f"This answers “{shorten(prompt, 80)}”: déjà vu, 東京, 🦊; {len(prompt)} characters were read."
 
-    def over_budget(self, order: Order, steps: list[Json]) -> bool:
+    def over_budget(self, order: CreateRequest, steps: list[Json]) -> bool:
         """Whether an agent used more than `max_total_tokens`; that limit is best effort, so all steps are kept."""
         most = (order.body.get("agent_config") or {}).get("max_total_tokens")
         return most is not None and int(most) < sum(tokens_by_modality([*order.given, *steps]).values())
 
-    def within_limit(self, order: Order, steps: list[Json]) -> tuple[list[Json], bool]:
+    def within_limit(self, order: CreateRequest, steps: list[Json]) -> tuple[list[Json], bool]:
         """Return the steps that fit in `max_output_tokens`, and whether it cut any; thoughts count too."""
         most = order.generation.get("max_output_tokens")
         if most is None:
@@ -202,13 +202,13 @@ class Replies:
         for step in steps:
             cost = sum(tokens_by_modality([step]).values())
             if cost and cost > left:
-                cut = self.shortened(step, left)
+                cut = self.shorten(step, left)
                 return kept + ([cut] if cut else []), True
             left -= cost
             kept.append(step)
         return kept, False
 
-    def shortened(self, step: Json, tokens: int) -> Json | None:
+    def shorten(self, step: Json, tokens: int) -> Json | None:
         """Return the part of a step that fits in `tokens`, or None; only texts can be cut."""
         content = step.get("content") or [{}]
         text = content[0].get("text")
@@ -217,7 +217,7 @@ class Replies:
         return {"content": [{"text": text[: tokens * 4], "type": "text"}], "type": "model_output"}
 
 
-def _formats(order: Order) -> list[Json]:
+def _formats(order: CreateRequest) -> list[Json]:
     """Return the output asked for, as response formats; empty for plain text."""
     body = order.body
     wanted = body.get("response_format")

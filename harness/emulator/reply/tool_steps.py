@@ -11,8 +11,8 @@ from typing import Any
 
 import msgspec
 
-from harness.emulator.values.ids import Ids
-from harness.emulator.values.sample_budget import Budget
+from harness.emulator.values.ids import IdSequence
+from harness.emulator.values.sample_budget import SampleBudget
 from harness.emulator.values.samples import sample
 from harness.emulator.values.signatures import sign
 
@@ -90,7 +90,7 @@ _PAIRS: dict[str, tuple[str, Callable[[Json, str], tuple[Json, Json]]]] = {
 }
 
 
-def server_pair(tool: Json, prompt: str, ids: Ids) -> list[Json]:
+def server_pair(tool: Json, prompt: str, ids: IdSequence) -> list[Json]:
     """Return the call step and the result step of one server tool; empty for an unknown tool."""
     kind = str(tool.get("type"))
     if kind not in _PAIRS:
@@ -120,7 +120,7 @@ def annotation(tools: list[Json], text: str) -> Json | None:
     return None
 
 
-def client_calls(tools: list[Json], choice: Any, prompt: str, ids: Ids, budget: Budget) -> list[Json]:
+def client_calls(tools: list[Json], choice: Any, prompt: str, ids: IdSequence, budget: SampleBudget) -> list[Json]:
     """Return the function calls that a run ends with: functions named in the prompt, else the first declared.
 
     Raises SampleTooLarge.
@@ -139,7 +139,7 @@ def client_calls(tools: list[Json], choice: Any, prompt: str, ids: Ids, budget: 
     return calls
 
 
-def _call(name: str, arguments: Any, ids: Ids) -> Json:
+def _call(name: str, arguments: Any, ids: IdSequence) -> Json:
     fitting = arguments if isinstance(arguments, dict) else {}
     return {"id": ids.call(), "name": name, "arguments": fitting, "type": "function_call"}
 

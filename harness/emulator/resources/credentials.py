@@ -19,7 +19,7 @@ from harness.emulator.resources.fields import (
     STRING_REQUIRED,
     Field,
     Shape,
-    masked,
+    apply_mask,
     one_of,
     read,
     strings,
@@ -119,7 +119,7 @@ class Credentials:
         partial = {name: Field(field.kinds, choices=field.choices) for name, field in TYPES[kind].items()}
         changes = read(call.body, {"type": STRING_REQUIRED, **partial}, f"the {kind} credential")
         changes.pop("type")
-        fields = credential.fields | masked(changes, call.query.get("update_mask"), TYPES[kind])
+        fields = credential.fields | apply_mask(changes, call.query.get("update_mask"), TYPES[kind])
         read(fields, TYPES[kind], f"the {kind} credential")
         _judge(fields)
         credential.fields = fields

@@ -56,7 +56,7 @@ _VARIABLE = {"value": STRING, "credential": STRING}
 
 
 @dataclass(frozen=True, slots=True)
-class Blueprint:
+class EnvironmentConfig:
     """A validated configuration.
 
     `origin` is the id of the environment to reuse or to fork, `""` for none. `files` maps paths to bytes;
@@ -78,15 +78,15 @@ class Blueprints:
     def __init__(self, has_credential: Callable[[str, str], bool]) -> None:
         self._has_credential = has_credential
 
-    def read(self, config: Any, project: str, what: str = "environment") -> Blueprint:
+    def read(self, config: Any, project: str, what: str = "environment") -> EnvironmentConfig:
         """Validate `"remote"`, an environment id, or a configuration object. Raises `Refusal`."""
         if not isinstance(config, str):
             return self.read_object(config, project, what, CONFIG)
         if not config:
             raise invalid(f'The value of {what} is empty: send "remote", an environment id or a configuration.')
-        return Blueprint() if config == "remote" else Blueprint(origin=config)
+        return EnvironmentConfig() if config == "remote" else EnvironmentConfig(origin=config)
 
-    def read_object(self, config: Any, project: str, what: str, shape: Shape) -> Blueprint:
+    def read_object(self, config: Any, project: str, what: str, shape: Shape) -> EnvironmentConfig:
         """Validate a configuration object against `shape`. Raises `Refusal`."""
         given = read(config, shape, what)
         origin = given.get("environment_id") or given.get("from_environment") or ""
@@ -98,7 +98,7 @@ class Blueprints:
             self._check_network(network, project)
         files, directories = _files(given.get("sources", []))
         echo = tuple({k: v for k, v in source.items() if k != "content"} for source in given.get("sources", []))
-        return Blueprint(origin.removeprefix("environments/"), files, directories, echo, network)
+        return EnvironmentConfig(origin.removeprefix("environments/"), files, directories, echo, network)
 
     def check_credential(self, credential: str | None, project: str) -> None:
         """Raise `Refusal` 404 if `credential` is given but does not exist."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.emulator.resources.collection import Collection, Stamps
-from harness.emulator.resources.environment_config import CREATE, Blueprint, Blueprints
+from harness.emulator.resources.environment_config import CREATE, Blueprints, EnvironmentConfig
 from harness.emulator.resources.fields import over_quota
 from harness.emulator.resources.file_tree import Tree
 from harness.emulator.resources.paging import listing
@@ -118,12 +118,12 @@ class Environments:
         environment.updated = environment.last_accessed = now
         return paths
 
-    def _reuse(self, wanted: Blueprint, project: str) -> Environment:
+    def _reuse(self, wanted: EnvironmentConfig, project: str) -> Environment:
         environment = self.open(wanted.origin, project)
         self._apply(environment, wanted)
         return environment
 
-    def _make(self, wanted: Blueprint, project: str) -> Environment:
+    def _make(self, wanted: EnvironmentConfig, project: str) -> Environment:
         origin = self._kept.get(project, wanted.origin) if wanted.origin else None
         now = self._stamps.now()
         made = Environment(
@@ -142,7 +142,7 @@ class Environments:
         self._kept.add(project, made.id, made)
         return made
 
-    def _apply(self, environment: Environment, wanted: Blueprint) -> None:
+    def _apply(self, environment: Environment, wanted: EnvironmentConfig) -> None:
         if wanted.files or wanted.directories:
             self.write(environment, wanted.files, overwrite=True, directories=wanted.directories)
             # a source given again replaces the earlier one: a client that repeats it must not make the list grow

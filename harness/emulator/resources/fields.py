@@ -49,7 +49,7 @@ STRING_OR_OBJECT = Field((str, dict))
 Shape = Mapping[str, Field]
 
 
-def aborted(message: str) -> Refusal:
+def conflict(message: str) -> Refusal:
     """The 409 of those resources that answer a conflict with `aborted` (credentials, files)."""
     return Refusal(409, "aborted", message)
 
@@ -120,7 +120,7 @@ def usable_id(value: str, what: str) -> str:
     return value
 
 
-def masked(changes: dict[str, Any], mask: str | None, shape: Shape) -> dict[str, Any]:
+def apply_mask(changes: dict[str, Any], mask: str | None, shape: Shape) -> dict[str, Any]:
     """The fields of a PATCH body that `update_mask` (comma-separated names) selects; without a mask, all of them.
 
     Raises `Refusal` 400 for a name that is not in `shape`.

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from harness.emulator.resources.fields import aborted, over_quota
+from harness.emulator.resources.fields import conflict, over_quota
 from harness.emulator.values.call import invalid
 
 MOST_NODES = 10_000
@@ -132,7 +132,7 @@ class Tree:
                     f"The path {path!r} is a directory: a file cannot replace it.", "failed_precondition"
                 )
             if old is not None and not overwrite:
-                raise aborted(f"The file {path!r} exists already: send overwrite=true to replace it.")
+                raise conflict(f"The file {path!r} exists already: send overwrite=true to replace it.")
             nodes[path] = File(data, media_type or guess(path), old.created if old else now, now)
         if len(nodes) > MOST_NODES:
             raise over_quota(f"An environment of the emulator holds at most {MOST_NODES} files and directories.")

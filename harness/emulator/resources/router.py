@@ -25,7 +25,7 @@ from harness.wire import Request, Response
 Handler = Callable[[Call], Response]
 
 
-class Neighbours:
+class Resources:
     """Agents, environments and their files, credentials, webhooks and triggers, kept separately for each project.
 
     `ids(prefix)` returns a new id that is never repeated, `now()` the time as RFC 3339 in UTC.

@@ -20,7 +20,7 @@ from harness.emulator.resources.fields import (
     STRING,
     STRING_REQUIRED,
     Field,
-    masked,
+    apply_mask,
     read,
     strings,
 )
@@ -58,7 +58,7 @@ _ROTATE = {"revocation_behavior": Field((str,), choices=(REVOKE_LATER, REVOKE_NO
 
 
 @dataclass(frozen=True, slots=True)
-class Secret:
+class SigningSecret:
     """A signing secret; `expires` is RFC 3339, None for the current one."""
 
     text: str
@@ -76,7 +76,7 @@ class Webhook:
 
     id: str
     fields: dict[str, Any]
-    secrets: list[Secret]
+    secrets: list[SigningSecret]
     created: str
     updated: str
 
@@ -131,7 +131,7 @@ class Webhooks:
 
     def _update(self, hook: Webhook, call: Call) -> dict[str, Any]:
         changes = read(call.body, _UPDATE, "the webhook")
-        changes = masked(changes, call.query.get("update_mask"), _UPDATE)
+        changes = apply_mask(changes, call.query.get("update_mask"), _UPDATE)
         _judge(changes)
         hook.fields = hook.fields | changes
         hook.updated = self._stamps.now()
@@ -149,7 +149,7 @@ class Webhooks:
 
     def _rotate(self, hook: Webhook, how: dict[str, Any]) -> str:
         now = self._stamps.now()
-        kept: list[Secret] = []
+        kept: list[SigningSecret] = []
         if how.get("revocation_behavior", REVOKE_LATER) == REVOKE_LATER:
             kept = [old if old.expires else replace(old, expires=_a_day_after(now)) for old in hook.secrets]
         new = self._new_secret()
@@ -157,9 +157,9 @@ class Webhooks:
         hook.updated = now
         return new.text
 
-    def _new_secret(self) -> Secret:
+    def _new_secret(self) -> SigningSecret:
         key = hashlib.sha256(self._stamps.ids("secret").encode()).digest()
-        return Secret(SECRET_PREFIX + base64.b64encode(key).decode("ascii"))
+        return SigningSecret(SECRET_PREFIX + base64.b64encode(key).decode("ascii"))
 
 
 def _judge(fields: dict[str, Any]) -> None:
@@ -175,7 +175,7 @@ def _judge(fields: dict[str, Any]) -> None:
         raise invalid(f"uri is {fields['uri']!r}: it must be an absolute http or https URL.")
 
 
-def _valid(secrets: list[Secret], now: str) -> list[Secret]:
+def _valid(secrets: list[SigningSecret], now: str) -> list[SigningSecret]:
     moment = datetime.fromisoformat(now)
     return [one for one in secrets if one.expires is None or datetime.fromisoformat(one.expires) > moment]
 

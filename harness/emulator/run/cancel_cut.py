@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 Json = dict[str, Any]
 
 
-class Cut(NamedTuple):
+class CancelRemainder(NamedTuple):
     """The events kept, the steps they add up to, and the index of the output step that still needs a step.stop."""
 
     events: list[Json]
@@ -19,21 +19,21 @@ class Cut(NamedTuple):
     unstopped: int | None
 
 
-def cut(events: list[Json], shown: int, steps: list[Json]) -> Cut:
+def cut(events: list[Json], shown: int, steps: list[Json]) -> CancelRemainder:
     """Stop a run after `shown` of its `events`; all of them would have added up to `steps`."""
     happened = events[:shown]
-    stops = stopped(happened)
+    stops = count_complete_steps(happened)
     starts = sum(event["event_type"] == "step.start" for event in happened)
     if starts <= stops:
-        return Cut(happened, steps[:stops], None)
+        return CancelRemainder(happened, steps[:stops], None)
     if steps[stops]["type"] == "model_output":
         partial = {"content": _contents(happened, stops), "type": "model_output"}
-        return Cut(happened, [*steps[:stops], partial], stops)
+        return CancelRemainder(happened, [*steps[:stops], partial], stops)
     end = next(i for i in range(shown, len(events)) if events[i]["event_type"] == "step.stop")
-    return Cut(events[: end + 1], steps[: stops + 1], None)
+    return CancelRemainder(events[: end + 1], steps[: stops + 1], None)
 
 
-def stopped(events: list[Json]) -> int:
+def count_complete_steps(events: list[Json]) -> int:
     """Return how many steps are complete."""
     return sum(event["event_type"] == "step.stop" for event in events)
 

@@ -55,7 +55,7 @@ class Frames:
             self.cursors.append(cursor)
             if cursor is not None:
                 payload = writer.with_id(payload, cursor)
-            chunks.append(_told(writer, payload) if type(payload) is Told else Chunk(writer.frame(payload)))
+            chunks.append(_share_frame(writer, payload) if type(payload) is Told else Chunk(writer.frame(payload)))
         if count > len(events):
             chunks.append(Chunk(writer.done()))
 
@@ -66,7 +66,7 @@ class Frames:
         return self._run.writer.event_id(self._run, index, payload)
 
 
-def _told(writer: Events, payload: Told) -> Chunk:
+def _share_frame(writer: Events, payload: Told) -> Chunk:
     """Return the frame of a shared event; the first run that needs it encodes it."""
     if payload.chunk is None:
         payload.chunk = Chunk(writer.frame(payload))

@@ -22,7 +22,7 @@ _encode = msgspec.json.Encoder().encode
 class Bodies:
     """Renders a run for the response to a POST (`timeline=False`), a GET or a cancel."""
 
-    def rendered(self, run: Run, *, timeline: bool, include_input: bool = False) -> bytes:
+    def render(self, run: Run, *, timeline: bool, include_input: bool = False) -> bytes:
         """Return the body as bytes. The timeline of a settled run is cached, because clients read it often."""
         if not timeline:
             return _encode(self.interaction(run, timeline=False, include_input=include_input))

@@ -16,14 +16,14 @@ from typing import Any, Protocol
 
 from harness.contract import Contract
 from harness.emulator.reply.replies import Reply
-from harness.emulator.run.cancel_cut import cut, stopped
+from harness.emulator.run.cancel_cut import count_complete_steps, cut
 from harness.emulator.run.event_writer import Events
 from harness.emulator.run.frames import Frames
 from harness.emulator.run.order_watch import OrderWatch
 from harness.emulator.script.scripts import Script
-from harness.emulator.values.create_request import Order
+from harness.emulator.values.create_request import CreateRequest
 from harness.emulator.values.settings import Settings
-from harness.emulator.values.timestamps import Moments
+from harness.emulator.values.timestamps import Timestamps
 from harness.emulator.values.usage import Meter
 from harness.wire import Clock
 
@@ -33,13 +33,13 @@ LONGEST = 200
 """The approximate maximum of pauses in a run; a run with more events shows several of them per pause."""
 
 
-class World(Protocol):
+class RunContext(Protocol):
     """What a run needs from its engine."""
 
     contract: Contract
     settings: Settings
     clock: Clock
-    moments: Moments
+    moments: Timestamps
     events: Events
     meter: Meter
 
@@ -61,7 +61,7 @@ class Run:
     )  # fmt: skip
 
     def __init__(
-        self, world: World, order: Order, script: Script, reply: Reply, *, run_id: str, number: int
+        self, world: RunContext, order: CreateRequest, script: Script, reply: Reply, *, run_id: str, number: int
     ) -> None:
         self._world = world
         self.script = script
@@ -180,7 +180,7 @@ class Run:
         """Return the steps that are complete at this moment."""
         if self.settled:
             return self.steps
-        return self.steps[: stopped(self.events[: self.shown])]
+        return self.steps[: count_complete_steps(self.events[: self.shown])]
 
     # What moves it
 
@@ -305,7 +305,7 @@ class Run:
             return
         payload = self.writer.error(wanted.code or "api_error", wanted.message)
         self.errors = self.errors if self.script.errors else [payload["error"]]
-        self.steps = self.steps[: stopped(self.events[:after])]
+        self.steps = self.steps[: count_complete_steps(self.events[:after])]
         self._events = [*self.events[:after], payload]
         self._ends_in_error = True
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from harness.emulator.run.run import Run
 
 
-class Store:
+class InteractionStore:
     """Interactions by id; beyond `most` the oldest is forgotten."""
 
     def __init__(self, most: int) -> None:

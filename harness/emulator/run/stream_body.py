@@ -69,7 +69,7 @@ class LiveBody:
         self._over = True
 
 
-class Reader(LiveBody):
+class StreamBody(LiveBody):
     """Delivers the events of a run from frame `position` to its end, as they happen."""
 
     def __init__(self, run: Run, position: int, waiting: Waiting, lock: RLock) -> None:
@@ -83,7 +83,7 @@ class Reader(LiveBody):
             self._over = True
             return COMPLETE
         if run.interruption is not None and run.interruption <= self._position:
-            return self._interrupted()
+            return self._interrupt()
         if self._position < run.readable:
             self._position += 1
             return run.frames.chunk(self._position - 1)
@@ -92,7 +92,7 @@ class Reader(LiveBody):
             return COMPLETE
         return self._waiting.begin()
 
-    def _interrupted(self) -> Piece:
+    def _interrupt(self) -> Piece:
         """End this stream with the error event; other streams, and this client's next one, do not get it."""
         self._broken = True
         self._run.interruption = None

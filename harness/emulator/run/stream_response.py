@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from threading import RLock
 
-from harness.emulator.run.run import Run, World
-from harness.emulator.run.stream_body import Reader, Regrouped, Waiting, replay
+from harness.emulator.run.run import Run, RunContext
+from harness.emulator.run.stream_body import Regrouped, StreamBody, Waiting, replay
 from harness.emulator.values.call import invalid
 from harness.wire import Body, Chunked, Headers, Response
 from harness.wire.message import EVENT_STREAM
@@ -21,7 +21,7 @@ STREAM_HEADERS = Headers((("content-type", EVENT_STREAM),))
 class Streams:
     """Builds the streaming responses of one engine."""
 
-    def __init__(self, world: World, lock: RLock) -> None:
+    def __init__(self, world: RunContext, lock: RLock) -> None:
         self._world = world
         self._lock = lock
 
@@ -42,7 +42,7 @@ class Streams:
         """Return a live reader, or a plain replay if the run has settled and no interruption is due."""
         if run.settled and run.interruption is None:
             return replay(run, position)
-        return Reader(run, position, self.waiting(run), self._lock)
+        return StreamBody(run, position, self.waiting(run), self._lock)
 
     def waiting(self, run: Run) -> Waiting:
         """Return the pauses of a new reader."""
@@ -52,9 +52,9 @@ class Streams:
         """Return the number of the first frame for a reader with this cursor."""
         if not cursor:
             return 0
-        return self.after(self.found(run, cursor))
+        return self.after(self.find_event(run, cursor))
 
-    def found(self, run: Run, cursor: str) -> int:
+    def find_event(self, run: Run, cursor: str) -> int:
         """Return the number of the event with this cursor, among those that have happened. Raises Refusal 400."""
         run.frames.all()
         try:

@@ -16,14 +16,14 @@ _KEYS = ("replies", "settings", "description")
 
 
 @dataclass(frozen=True, slots=True)
-class Scenario:
+class ScenarioFile:
     """The content of a file: its scripts in order, and the settings to change."""
 
     replies: tuple[Script, ...]
     settings: dict[str, Any]
 
 
-def load(path: str | Path) -> Scenario:
+def load(path: str | Path) -> ScenarioFile:
     """Read a scenario file. Raises ScriptFault that names the file and what is wrong in it."""
     try:
         text = Path(path).read_text(encoding="utf-8")
@@ -35,7 +35,7 @@ def load(path: str | Path) -> Scenario:
         raise ScriptFault(f"{path}: {fault}") from None
 
 
-def read(text: str) -> Scenario:
+def read(text: str) -> ScenarioFile:
     """Parse the text of a scenario. Raises ScriptFault."""
     import yaml  # an emulator without scenario files does not need it
 
@@ -50,7 +50,7 @@ def read(text: str) -> Scenario:
     for key in value:
         if key not in _KEYS:
             raise ScriptFault(f"a scenario has no key {key!r}.{suggestion(str(key), _KEYS)}")
-    return Scenario(tuple(_replies(value.get("replies"))), _settings(value.get("settings")))
+    return ScenarioFile(tuple(_replies(value.get("replies"))), _settings(value.get("settings")))
 
 
 def _replies(value: Any) -> list[Script]:

@@ -34,7 +34,7 @@ class Refuse(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     headers: dict[str, str] = {}
 
 
-class ErrorEvent(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class ScriptedError(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """An error event after `after` events.
 
     If `fatal`, it ends one stream, once, and the run goes on; with `status: failed` the run itself ends there. If
@@ -84,7 +84,7 @@ class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     errors: list[dict[str, Any]] = []
     usage: dict[str, Any] = {}
     refuse: Refuse | None = None
-    error_event: ErrorEvent | None = None
+    error_event: ScriptedError | None = None
     queued: int = 0
     ticks: int | None = None
     hold: Hold | bool = False
@@ -208,11 +208,11 @@ class ScriptQueue:
         for index, (script, left) in enumerate(self._waiting):
             match = script.match
             if match is None or match.fits(model=model, agent=agent, previous=previous, text=text):
-                self._used(index, script, left)
+                self._use_up(index, script, left)
                 return script
         return EMPTY
 
-    def _used(self, index: int, script: Script, left: int) -> None:
+    def _use_up(self, index: int, script: Script, left: int) -> None:
         if left == 1:
             del self._waiting[index]
         elif left > 1:  # zero means without limit

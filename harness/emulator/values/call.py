@@ -59,7 +59,7 @@ def not_found(message: str) -> Refusal:
     return Refusal(404, "not_found", message)
 
 
-def decoded(data: bytes) -> Any:
+def decode_json(data: bytes) -> Any:
     """Decode a JSON body. Raises Refusal 400 (errors page: invalid_request)."""
     try:
         return msgspec.json.decode(data)

@@ -8,14 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from harness.emulator.values.sample_budget import Budget
+from harness.emulator.values.sample_budget import SampleBudget
 
 if TYPE_CHECKING:
     from harness.emulator.run.run import Run
 
 
 @dataclass(slots=True, eq=False)
-class Order:
+class CreateRequest:
     """`given` is the input as steps, `text` the text in it; `agent` is also set if `model` held its name.
 
     `budget` is what all samples for this create may cost together.
@@ -32,7 +32,7 @@ class Order:
     background: bool
     previous: Run | None = None
     environment_id: str | None = None
-    budget: Budget = field(default_factory=Budget)
+    budget: SampleBudget = field(default_factory=SampleBudget)
 
     @property
     def generation(self) -> dict[str, Any]:

@@ -9,7 +9,7 @@ _MIX = 0x9E3779B97F4A7C15
 _MASK = (1 << 64) - 1
 
 
-class Ids:
+class IdSequence:
     """Hands out ids of any kind from one counter."""
 
     __slots__ = ("_count", "_salt")
@@ -27,7 +27,7 @@ class Ids:
         """Return the id of a new tool call."""
         return f"call_{self.number():016x}"
 
-    def named(self, prefix: str) -> str:
+    def make_id(self, prefix: str) -> str:
         """Return an id for any other resource. Environments get 32 hex digits, as in every published sample."""
         number = self.number()
         if prefix in {"", "env", "environment"}:

@@ -26,7 +26,7 @@ class SampleTooLarge(Exception):
     """Raised when a schema asks for more than its budget holds."""
 
 
-class Budget:
+class SampleBudget:
     """What may still be spent."""
 
     __slots__ = ("size", "steps")
@@ -69,11 +69,11 @@ class Budget:
                 waiting += [(item, levels - 1) for item in part.values()]
         return value
 
-    def for_trial(self) -> Budget:
+    def for_trial(self) -> SampleBudget:
         """A budget for a value that may be thrown away: half of the work, and all characters."""
-        return Budget(self.steps // 2, self.size)
+        return SampleBudget(self.steps // 2, self.size)
 
-    def settle(self, trial: Budget, *, kept: bool) -> None:
+    def settle(self, trial: SampleBudget, *, kept: bool) -> None:
         """Pay for a trial: its work in any case, its characters if its value was kept."""
         self.steps -= self.steps // 2 - max(trial.steps, 0)
         if kept:

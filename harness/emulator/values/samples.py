@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any, NamedTuple
 
-from harness.emulator.values.sample_budget import Budget, SampleTooLarge
+from harness.emulator.values.sample_budget import SampleBudget, SampleTooLarge
 
 _DEEPEST = 12
 _OPTIONAL_LEVELS = 4
@@ -39,17 +39,17 @@ class _Document(NamedTuple):
     """The schema that references point into, the budget, and how many levels show optional properties, too."""
 
     root: Any
-    budget: Budget
+    budget: SampleBudget
     optional: int
 
 
-def sample(schema: Any, hint: str = "sample", budget: Budget | None = None) -> Any:
+def sample(schema: Any, hint: str = "sample", budget: SampleBudget | None = None) -> Any:
     """Return a small value for `schema`. An unconstrained string is `hint`; an unusual schema gets a guess.
 
     Optional properties are left out if they take the budget's characters, or half of its work. Raises
     SampleTooLarge if the rest is too much, too, or if a number is too large for JSON's readers.
     """
-    budget = Budget() if budget is None else budget
+    budget = SampleBudget() if budget is None else budget
     trial = budget.for_trial()
     try:
         value = _sample(schema, hint, _Document(schema, trial, _OPTIONAL_LEVELS), 0)
@@ -64,7 +64,7 @@ def _sample(schema: Any, hint: str, document: _Document, depth: int) -> Any:
     budget = document.budget
     if not isinstance(schema, Mapping) or depth > _DEEPEST:
         return budget.copy_of(hint)
-    schema = _resolved(schema, document)
+    schema = _resolve(schema, document)
     budget.work(1 + len(schema))
     if "const" in schema:
         return budget.copy_of(schema["const"])
@@ -76,12 +76,12 @@ def _sample(schema: Any, hint: str, document: _Document, depth: int) -> Any:
         branches = schema.get(keyword)
         if isinstance(branches, list) and branches:
             rest = {key: value for key, value in schema.items() if key != keyword}
-            both = [rest, _resolved(branches[0], document)]
-            return _sample(_merged(both, budget), hint, document, depth + 1)
+            both = [rest, _resolve(branches[0], document)]
+            return _sample(_merge(both, budget), hint, document, depth + 1)
     if isinstance(schema.get("allOf"), list):
         budget.work(len(schema["allOf"]))
-        parts = [_resolved(part, document) for part in schema["allOf"]]
-        whole = _merged([{k: v for k, v in schema.items() if k != "allOf"}, *parts], budget)
+        parts = [_resolve(part, document) for part in schema["allOf"]]
+        whole = _merge([{k: v for k, v in schema.items() if k != "allOf"}, *parts], budget)
         return _sample(whole, hint, document, depth + 1)
     return _by_type(_type(schema, budget), schema, hint, document, depth)
 
@@ -134,10 +134,10 @@ def _array(schema: Mapping[str, Any], hint: str, document: _Document, depth: int
     return items
 
 
-def _number(schema: Mapping[str, Any], kind: str, budget: Budget) -> int | float:
+def _number(schema: Mapping[str, Any], kind: str, budget: SampleBudget) -> int | float:
     budget.write(0)
-    low, high = _bound(schema, "minimum"), _bound(schema, "maximum")
-    above, below = _bound(schema, "exclusiveMinimum"), _bound(schema, "exclusiveMaximum")
+    low, high = _read_bound(schema, "minimum"), _read_bound(schema, "maximum")
+    above, below = _read_bound(schema, "exclusiveMinimum"), _read_bound(schema, "exclusiveMaximum")
     value = Fraction(1)
     if low is not None and value < low:
         value = low
@@ -147,14 +147,14 @@ def _number(schema: Mapping[str, Any], kind: str, budget: Budget) -> int | float
         value = high
     if below is not None and value >= below:
         value = Fraction(math.ceil(below) - 1)
-    step = _bound(schema, "multipleOf")
+    step = _read_bound(schema, "multipleOf")
     if step is not None and step > 0:
         step = Fraction(step.numerator) if kind == "integer" else step
         value = math.ceil(value / step) * step
-    return _written(Fraction(math.ceil(value)) if kind == "integer" else value)
+    return _to_number(Fraction(math.ceil(value)) if kind == "integer" else value)
 
 
-def _bound(schema: Mapping[str, Any], keyword: str) -> Fraction | None:
+def _read_bound(schema: Mapping[str, Any], keyword: str) -> Fraction | None:
     """The number that a keyword holds, as it was written: 0.1 is a tenth."""
     value = schema.get(keyword)
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
@@ -162,7 +162,7 @@ def _bound(schema: Mapping[str, Any], keyword: str) -> Fraction | None:
     return Fraction(str(value))
 
 
-def _written(value: Fraction) -> int | float:
+def _to_number(value: Fraction) -> int | float:
     """The number in the form that every reader of JSON understands. Raises SampleTooLarge if there is none."""
     if value.denominator == 1 and abs(value) < _LARGEST:
         return int(value)
@@ -172,7 +172,7 @@ def _written(value: Fraction) -> int | float:
         raise SampleTooLarge from None
 
 
-def _string(schema: Mapping[str, Any], hint: str, budget: Budget) -> str:
+def _string(schema: Mapping[str, Any], hint: str, budget: SampleBudget) -> str:
     known = schema.get("format")
     text = _FORMATS.get(known, hint) if isinstance(known, str) else hint
     least, most = _count(schema.get("minLength")), _count(schema.get("maxLength"))
@@ -191,7 +191,7 @@ def _count(value: Any) -> int | None:
     return value if isinstance(value, int) else None
 
 
-def _type(schema: Mapping[str, Any], budget: Budget) -> str:
+def _type(schema: Mapping[str, Any], budget: SampleBudget) -> str:
     kind = schema.get("type")
     if isinstance(kind, list):
         budget.work(len(kind))
@@ -203,7 +203,7 @@ def _type(schema: Mapping[str, Any], budget: Budget) -> str:
     return "array" if "items" in schema or "prefixItems" in schema else "string"
 
 
-def _resolved(schema: Any, document: _Document) -> Mapping[str, Any]:
+def _resolve(schema: Any, document: _Document) -> Mapping[str, Any]:
     """Follow local references; one that cannot be followed becomes the empty schema."""
     for _ in range(_DEEPEST):
         reference = schema.get("$ref") if isinstance(schema, Mapping) else None
@@ -219,7 +219,7 @@ def _resolved(schema: Any, document: _Document) -> Mapping[str, Any]:
     return schema if isinstance(schema, Mapping) else {}
 
 
-def _merged(parts: list[Mapping[str, Any]], budget: Budget) -> dict[str, Any]:
+def _merge(parts: list[Mapping[str, Any]], budget: SampleBudget) -> dict[str, Any]:
     merged: dict[str, Any] = {}
     for part in parts:
         budget.work(1 + len(part))

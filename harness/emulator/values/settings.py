@@ -77,7 +77,7 @@ class Settings:
         if self.keys is not None and not _is_text_map(self.keys):
             raise UsageFault("keys must map each key to its project's name, or be null to take any key")
 
-    def changed(self, values: Mapping[str, Any]) -> Settings:
+    def with_values(self, values: Mapping[str, Any]) -> Settings:
         """Return a copy with some values replaced. Raises UsageFault that names an unknown or wrong setting."""
         names = {field.name for field in fields(self)}
         for name in values:

@@ -13,7 +13,7 @@ DAY_ONE = datetime(2026, 6, 9, tzinfo=UTC)
 """Where logical time starts: the first day on which only the present generation of the API existed."""
 
 
-class Moments:
+class Timestamps:
     """Gives the current time as text; caches the text of the current second, which every create needs."""
 
     __slots__ = ("_clock", "_second", "_text")

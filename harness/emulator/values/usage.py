@@ -102,13 +102,13 @@ class Meter:
         usage: Json = {
             "total_tokens": self.total(taken, given, thoughts, tool),
             "total_input_tokens": taken,
-            "input_tokens_by_modality": _listed(own),
+            "input_tokens_by_modality": _to_list(own),
             "total_cached_tokens": 0,
             "total_output_tokens": given,
             "total_tool_use_tokens": tool,
         }
         if len(made) > 1 or "text" not in made:
-            usage["output_tokens_by_modality"] = _listed(made)
+            usage["output_tokens_by_modality"] = _to_list(made)
         if tool:
             usage["tool_use_tokens_by_modality"] = [{"modality": "text", "tokens": tool}]
         usage["total_thought_tokens"] = thoughts
@@ -119,5 +119,5 @@ class Meter:
         return taken + given + thoughts + tool
 
 
-def _listed(counts: dict[str, int]) -> list[Json]:
+def _to_list(counts: dict[str, int]) -> list[Json]:
     return [{"modality": modality, "tokens": tokens} for modality, tokens in counts.items()]

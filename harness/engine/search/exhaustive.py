@@ -19,7 +19,7 @@ from harness.engine.search.state_digest import state
 from harness.engine.search.world import World
 from harness.engine.traffic.deadline import Timer
 from harness.outcome import HarnessFault, UsageFault
-from harness.strategies.operations import Operation
+from harness.strategies.operations import ClientCommand
 from harness.transport import ServiceDriver
 
 ENGINE = "exhaustive"
@@ -30,7 +30,7 @@ _CREATES = ("plain", "background", "background-stream", "unstored", "tools")
 _LATE_MODES = ("plain", "background")
 _COUNTS = (1, 4)
 
-History = tuple[Operation, ...]
+History = tuple[ClientCommand, ...]
 T = TypeVar("T")
 
 
@@ -40,7 +40,7 @@ class State:
 
     history: History
     paths: int
-    choices: tuple[Operation, ...]
+    choices: tuple[ClientCommand, ...]
 
 
 def every(place: Place, depth: int, *, seconds: float | None = None) -> EngineRun:
@@ -100,15 +100,15 @@ class _Search:
                     found[digest] = State((*reached.history, operation), reached.paths, follow)
         return found
 
-    def beginnings(self) -> tuple[Operation, ...]:
+    def beginnings(self) -> tuple[ClientCommand, ...]:
         """The operations that a history may begin with."""
         return self._on_fresh((), lambda emulator, world: tuple(choices(world)))
 
-    def _play(self, history: History) -> tuple[bytes | None, tuple[Operation, ...]]:
+    def _play(self, history: History) -> tuple[bytes | None, tuple[ClientCommand, ...]]:
         """The state after a history, None if its last step broke a promise; and what may follow."""
         self.plays += 1
 
-        def last(emulator: Emulator, world: World) -> tuple[bytes | None, tuple[Operation, ...]]:
+        def last(emulator: Emulator, world: World) -> tuple[bytes | None, tuple[ClientCommand, ...]]:
             findings = [finding for finding in move(world, history[-1]) if self._place.judged(finding)]
             for finding in findings:
                 known = Failure(engine=ENGINE, finding=finding, history=history, trail=tuple(world.trail))
@@ -132,28 +132,28 @@ def _emulator(world: World) -> Emulator:
     return driver.service
 
 
-def choices(world: World) -> Iterator[Operation]:
+def choices(world: World) -> Iterator[ClientCommand]:
     """The operations that a state allows."""
     room = len(world.interactions) < INTERACTIONS
     if room:
-        yield from (Operation("create", mode=mode) for mode in _CREATES)
+        yield from (ClientCommand("create", mode=mode) for mode in _CREATES)
     for number, known in enumerate(world.interactions):
         if not known.id:
             continue
-        yield from (Operation(kind, number) for kind in ("poll", "replay", "cancel", "delete"))
+        yield from (ClientCommand(kind, number) for kind in ("poll", "replay", "cancel", "delete"))
         if room or known.gone or known.running:
-            yield from (Operation("chain", number, mode) for mode in _LATE_MODES)
+            yield from (ClientCommand("chain", number, mode) for mode in _LATE_MODES)
         if known.calls and room:
-            yield Operation("answer", number, "plain")
+            yield ClientCommand("answer", number, "plain")
         if known.background and known.there and len(world.readers) < READERS:
-            yield from (Operation("open", number, count=count) for count in _COUNTS)
+            yield from (ClientCommand("open", number, count=count) for count in _COUNTS)
     yield from _of_readers(world)
 
 
-def _of_readers(world: World) -> Iterator[Operation]:
+def _of_readers(world: World) -> Iterator[ClientCommand]:
     number_open = sum(not reader.closed for reader in world.readers)
     for number in range(number_open):
-        yield from (Operation(kind, number) for kind in ("drop", "finish"))
-        yield Operation("read", number, count=2)
+        yield from (ClientCommand(kind, number) for kind in ("drop", "finish"))
+        yield ClientCommand("read", number, count=2)
     if world.readers and len(world.readers) < READERS:
-        yield Operation("resume", 0, count=2)
+        yield ClientCommand("resume", 0, count=2)

@@ -13,7 +13,7 @@ from harness.engine.events import PhaseFinished
 from harness.engine.results import Reproduction, Result
 from harness.engine.search.rules import SEARCHED, rule_of
 from harness.outcome import Because, Finding, Observation, Outcome, Severity
-from harness.strategies.operations import Operation
+from harness.strategies.operations import ClientCommand
 from harness.wire import Exchange
 
 
@@ -27,7 +27,7 @@ class Failure:
 
     engine: str
     finding: Finding
-    history: tuple[Operation, ...] = ()
+    history: tuple[ClientCommand, ...] = ()
     trail: tuple[Exchange, ...] = ()
     known: bool = False
     shrunk: bool = True
@@ -99,7 +99,7 @@ class Broken(Exception):
     Hypothesis tells bugs apart by the type and location of the exception, so each rule gets its own subclass.
     """
 
-    def __init__(self, finding: Finding, history: tuple[Operation, ...], trail: tuple[Exchange, ...]) -> None:
+    def __init__(self, finding: Finding, history: tuple[ClientCommand, ...], trail: tuple[Exchange, ...]) -> None:
         super().__init__(f"{finding.rule}: {finding.message}")
         self.finding = finding
         self.history = history
@@ -122,7 +122,7 @@ def _strictly(finding: Finding, name: str) -> str:
 _KINDS: dict[str, type[Broken]] = {}
 
 
-def broken(finding: Finding, history: tuple[Operation, ...], trail: tuple[Exchange, ...]) -> Broken:
+def broken(finding: Finding, history: tuple[ClientCommand, ...], trail: tuple[Exchange, ...]) -> Broken:
     """The exception for a finding, of the type for its rule."""
     kind = _KINDS.get(key_of(finding))
     if kind is None:

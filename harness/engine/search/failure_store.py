@@ -19,7 +19,7 @@ from harness.engine.search.request_templates import Template, resend, templates
 from harness.engine.search.search_target import Place, play
 from harness.engine.traffic.deadline import Timer, TimeUp
 from harness.outcome import UsageFault
-from harness.strategies.operations import Operation
+from harness.strategies.operations import ClientCommand
 
 ENGINE = "stored"
 
@@ -90,7 +90,7 @@ def recorded(failure: Failure) -> dict[str, Any]:
 
 def _again(place: Place, record: dict[str, Any]) -> Iterator[Failure]:
     if record["history"]:
-        history = [Operation(**operation) for operation in record["history"]]
+        history = [ClientCommand(**operation) for operation in record["history"]]
         found = play(place, history, ENGINE)
     else:
         found = resend(place, [Template(**template) for template in record["requests"]], ENGINE)

@@ -18,7 +18,7 @@ from harness.engine.search.shrink import minimal, shortest
 from harness.engine.search.tally import Tally
 from harness.engine.traffic.deadline import Timer, TimeUp
 from harness.outcome import Finding
-from harness.strategies.operations import KINDS, Operation
+from harness.strategies.operations import KINDS, ClientCommand
 
 if TYPE_CHECKING:
     from hypothesis.database import ExampleDatabase
@@ -83,7 +83,7 @@ def laws(
         @seeded(seed)
         @hypothesis_settings(examples, database=database, shrink=place.resolved.throwaway)
         @given(stream_histories(place.able))
-        def hold(history: list[Operation]) -> None:
+        def hold(history: list[ClientCommand]) -> None:
             with place.world() as world:
                 try:
                     for operation in history:
@@ -180,6 +180,6 @@ def _vacuity(engine: str, place: Place, tally: Tally) -> list[str]:
 def _never_played(place: Place, tally: Tally) -> list[str]:
     played = {word.split()[0] for word in tally.played}
     world = place.open()
-    able = [kind for kind in KINDS if able_to(world, Operation(kind, mode=KINDS[kind][0]))]
+    able = [kind for kind in KINDS if able_to(world, ClientCommand(kind, mode=KINDS[kind][0]))]
     place.done(world)
     return [kind for kind in able if kind not in played]

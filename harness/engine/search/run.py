@@ -157,10 +157,10 @@ def _probed(driver: Driver, resolved: ResolvedTarget, options: FuzzOptions, time
 def replay(target: ResolvedTarget, history: Sequence[dict[str, object]]) -> list[str]:
     """Play a stored history on a target and return the keys of its failures: for regression tests."""
     from harness.engine.search.search_target import play
-    from harness.strategies.operations import Operation
+    from harness.strategies.operations import ClientCommand
 
     place = Place(target, frozenset(CAPABILITIES))
-    found = play(place, [Operation(**operation) for operation in history], HISTORY)  # type: ignore[arg-type]
+    found = play(place, [ClientCommand(**operation) for operation in history], HISTORY)  # type: ignore[arg-type]
     return [failure.key for failure in found]
 
 

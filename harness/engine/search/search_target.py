@@ -18,7 +18,7 @@ from harness.engine.targets import ResolvedTarget
 from harness.engine.traffic.deadline import Deadline, Timer, TimeUp
 from harness.engine.traffic.governed_driver import GovernedDriver
 from harness.outcome import Finding, Level
-from harness.strategies.operations import Operation
+from harness.strategies.operations import ClientCommand
 from harness.wire import Driver
 
 GRACE, MOST_CLEANING = 1.0, 60.0
@@ -94,7 +94,7 @@ class Place:
         return _RANK[rule_of(finding.rule).level] >= _RANK[self.level]
 
 
-def play(place: Place, history: Sequence[Operation], engine: str) -> list[Failure]:
+def play(place: Place, history: Sequence[ClientCommand], engine: str) -> list[Failure]:
     """Play a history once; return the first failure of each kind."""
     found: dict[str, Failure] = {}
     with place.world() as world:

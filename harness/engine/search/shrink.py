@@ -14,14 +14,14 @@ from harness.engine.search.exhaustive import every
 from harness.engine.search.failure import Failure
 from harness.engine.search.search_target import Place, play
 from harness.engine.traffic.deadline import TimeUp
-from harness.strategies.operations import KINDS, ON_READERS, Operation
+from harness.strategies.operations import KINDS, ON_READERS, ClientCommand
 
 _LOOKS = ("poll", "settle", "replay")
 
 SHORTEST = 3
 """In this process, all histories of up to this many steps are played: about a second for each target."""
 
-History = tuple[Operation, ...]
+History = tuple[ClientCommand, ...]
 
 NEAR, FAR = 400, 40
 """How many histories may be played to shrink one, in this process and elsewhere."""
@@ -78,7 +78,7 @@ def size(history: History) -> tuple[int, ...]:
     return (len(history), *(sum(column) for column in zip(*weights, strict=True)))
 
 
-def _weight(operation: Operation) -> tuple[int, int, int]:
+def _weight(operation: ClientCommand) -> tuple[int, int, int]:
     kinds = list(KINDS)
     return (
         kinds.index(operation.kind),
@@ -111,28 +111,28 @@ def _merged(history: History) -> Iterator[History]:
             if operation.kind in _LOOKS and not operation.mode:
                 for kind in _LOOKS:
                     if kind != operation.kind:
-                        yield (*rest[:at], Operation(kind, operation.subject), *rest[at + 1 :])
+                        yield (*rest[:at], ClientCommand(kind, operation.subject), *rest[at + 1 :])
 
 
-def _renumbered(operation: Operation) -> Operation:
+def _renumbered(operation: ClientCommand) -> ClientCommand:
     """The step with its subject renumbered after an earlier interaction was removed."""
     if operation.kind in ON_READERS or not operation.subject:
         return operation
     return replace(operation, subject=operation.subject - 1)
 
 
-def _looks_instead(operation: Operation) -> Iterator[Operation]:
+def _looks_instead(operation: ClientCommand) -> Iterator[ClientCommand]:
     """Plain looks at an interaction in place of a step, if their kind is listed earlier."""
     kinds = list(KINDS)
     subjects = range(2) if operation.kind in ON_READERS else (operation.subject,)
     for kind in _LOOKS:
         if kinds.index(kind) < kinds.index(operation.kind):
-            yield from (Operation(kind, subject) for subject in subjects)
+            yield from (ClientCommand(kind, subject) for subject in subjects)
 
 
-def _simpler_steps(operation: Operation) -> Iterator[Operation]:
+def _simpler_steps(operation: ClientCommand) -> Iterator[ClientCommand]:
     if operation.kind in ("chain", "answer") and operation.mode in KINDS["create"]:
-        yield Operation("create", mode=operation.mode)
+        yield ClientCommand("create", mode=operation.mode)
     if operation.kind != "create":
         yield from _looks_instead(operation)
     modes = KINDS[operation.kind]

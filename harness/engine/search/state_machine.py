@@ -16,7 +16,7 @@ from hypothesis.strategies import SearchStrategy
 
 from harness.engine.search.search_target import Muted, Place
 from harness.engine.search.tally import Tally
-from harness.strategies.operations import CREATE_MODES, ILLEGAL_MODES, KINDS, Operation
+from harness.strategies.operations import CREATE_MODES, ILLEGAL_MODES, KINDS, ClientCommand
 
 INTERACTIONS = 4
 """Number of subjects that a rule chooses from; more may be created."""
@@ -40,7 +40,7 @@ class Histories(RuleBasedStateMachine):
         super().__init__()
         self.world = self.place.open()
 
-    def do(self, operation: Operation) -> None:
+    def do(self, operation: ClientCommand) -> None:
         """Play one operation."""
         self.tally.step(self.world, operation, type(self).muted)
 
@@ -71,16 +71,16 @@ def _rule(kind: str, modes: tuple[str, ...]) -> Any:
     return rule(operation=_operations(kind, modes))(_fresh())
 
 
-def _fresh() -> Callable[[Histories, Operation], None]:
+def _fresh() -> Callable[[Histories, ClientCommand], None]:
     """Return a new function each time: Hypothesis sets attributes on those it decorates."""
 
-    def step(self: Histories, operation: Operation) -> None:
+    def step(self: Histories, operation: ClientCommand) -> None:
         self.do(operation)
 
     return step
 
 
-def _operations(kind: str, modes: tuple[str, ...]) -> SearchStrategy[Operation]:
+def _operations(kind: str, modes: tuple[str, ...]) -> SearchStrategy[ClientCommand]:
     subject = st.just(0) if kind == "create" or modes[0] in _NOBODY else _SUBJECTS
     count = st.integers(1, 12) if kind in _COUNTED else st.just(0)
-    return st.builds(Operation, st.just(kind), subject, st.sampled_from(modes), count)
+    return st.builds(ClientCommand, st.just(kind), subject, st.sampled_from(modes), count)

@@ -14,7 +14,7 @@ from hypothesis.strategies import SearchStrategy
 
 from harness.engine.search.playing.create_modes import WEATHER
 from harness.strategies import values
-from harness.strategies.operations import Operation
+from harness.strategies.operations import ClientCommand
 
 Json = dict[str, Any]
 
@@ -39,12 +39,14 @@ def bodies(able: frozenset[str]) -> SearchStrategy[Json]:
     return st.builds(lambda one, other: {**one, **other}, inputs, st.one_of(extras))
 
 
-def stream_histories(able: frozenset[str]) -> SearchStrategy[list[Operation]]:
+def stream_histories(able: frozenset[str]) -> SearchStrategy[list[ClientCommand]]:
     """Histories of one interaction each: streamed, cut, resumed, and read again."""
     modes = ["stream"]
     if "background" in able:
         modes += ["background", "background-stream"]
-    creates = st.builds(Operation, st.just("create"), st.just(0), st.sampled_from(modes), st.just(0), bodies(able))
+    creates = st.builds(
+        ClientCommand, st.just("create"), st.just(0), st.sampled_from(modes), st.just(0), bodies(able)
+    )
     return st.builds(_history, creates, _parts(), st.booleans())
 
 
@@ -53,13 +55,13 @@ def _parts() -> SearchStrategy[list[int]]:
     return st.lists(st.integers(1, 15), max_size=4)
 
 
-def _history(create: Operation, parts: list[int], settled: bool) -> list[Operation]:
-    looks = [Operation("replay"), Operation("settle"), Operation("poll")]
+def _history(create: ClientCommand, parts: list[int], settled: bool) -> list[ClientCommand]:
+    looks = [ClientCommand("replay"), ClientCommand("settle"), ClientCommand("poll")]
     if create.mode == "stream":
         return [create, *looks]
-    drops = [Operation("open", count=parts[0]), Operation("drop")] if parts else []
+    drops = [ClientCommand("open", count=parts[0]), ClientCommand("drop")] if parts else []
     for number, count in enumerate(parts[1:]):
-        drops += [Operation("resume", number, count=count), Operation("drop")]
+        drops += [ClientCommand("resume", number, count=count), ClientCommand("drop")]
     if parts:
-        drops += [Operation("resume", len(parts) - 1, count=1), Operation("finish")]
-    return [create, *([Operation("settle")] if settled else []), *drops, *looks]
+        drops += [ClientCommand("resume", len(parts) - 1, count=1), ClientCommand("finish")]
+    return [create, *([ClientCommand("settle")] if settled else []), *drops, *looks]

@@ -16,7 +16,7 @@ from harness.engine.search.search_target import Muted
 from harness.engine.search.shrink import size
 from harness.engine.search.world import World
 from harness.engine.traffic.deadline import TimeUp
-from harness.strategies.operations import Operation
+from harness.strategies.operations import ClientCommand
 
 
 class Tally:
@@ -37,7 +37,7 @@ class Tally:
         if kept is None or size(bug.history) < size(kept.history):
             self.bugs[key_of(bug.finding)] = bug
 
-    def step(self, world: World, operation: Operation, muted: Muted) -> None:
+    def step(self, world: World, operation: ClientCommand, muted: Muted) -> None:
         """Play one operation; raises `Broken` for the first finding that is not muted, or `TimeUp`."""
         if self._over():
             raise TimeUp

@@ -21,7 +21,7 @@ from harness.contract.requests import Target
 from harness.engine.cleanup import Ledger
 from harness.engine.search.playing.answer import is_accusation, judge_exchange
 from harness.outcome import Finding, Judgement
-from harness.strategies.operations import Operation
+from harness.strategies.operations import ClientCommand
 from harness.wire import Driver, Exchange, LiveStream, Request
 
 
@@ -62,7 +62,7 @@ class World:
         )
         self.readers: list[Reader] = []
         self.trail: list[Exchange] = []
-        self.played: list[Operation] = []
+        self.played: list[ClientCommand] = []
         self.ledger = Ledger()
         self.accepted = 0
         self.found: list[Finding] = []
@@ -79,11 +79,11 @@ class World:
                 reader.closed = True
                 self.ledger.note(reader.stream.close())
 
-    def subject(self, operation: Operation) -> InteractionModel:
+    def subject(self, operation: ClientCommand) -> InteractionModel:
         """The interaction that an operation refers to."""
         return self.interactions[operation.subject % len(self.interactions)]
 
-    def reader(self, operation: Operation, *, closed: bool = False) -> Reader:
+    def reader(self, operation: ClientCommand, *, closed: bool = False) -> Reader:
         """The stream that an operation refers to."""
         choice = self.among(closed=closed)
         return choice[operation.subject % len(choice)]

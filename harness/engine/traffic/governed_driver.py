@@ -11,7 +11,19 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import count
 
-from harness.wire import At, By, Driver, Ending, Exchange, Frame, Headers, How, LiveStream, Recorder, Request
+from harness.wire import (
+    At,
+    By,
+    Driver,
+    Ending,
+    Exchange,
+    ExchangeBuilder,
+    Frame,
+    Headers,
+    How,
+    LiveStream,
+    Request,
+)
 
 
 @dataclass(slots=True)
@@ -240,4 +252,4 @@ class _UnsentStream:
 def not_sent(request: Request, why: str) -> Exchange:
     """The record of a request that we decided not to send: no answer, and no time spent."""
     ending = Ending(By.LIMIT, How.TIMEOUT, At.BEFORE_HEADERS, detail=why)
-    return Recorder(request).finish(ending, 0.0).with_excuse(why)
+    return ExchangeBuilder(request).finish(ending, 0.0).with_excuse(why)

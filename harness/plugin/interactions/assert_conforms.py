@@ -16,7 +16,7 @@ from harness.contract import PROTOCOL, StreamJudge, judge_error, judge_interacti
 from harness.contract.data.json_parse import loads
 from harness.contract.rules import BY_ID, level_of
 from harness.outcome import Finding, Level, Severity, UsageFault
-from harness.outcome.words import counted
+from harness.outcome.words import format_count
 from harness.report.finding_text import finding_lines
 from harness.wire import Exchange, encode
 from harness.wire.mask import Mask
@@ -35,9 +35,9 @@ def assert_conforms(value: Any, *, level: str = "SHOULD", background: bool = Fal
     broken = [finding for finding in findings_of(value, background=background) if level_of(finding.rule) in wanted]
     broken = [finding for finding in broken if finding.severity is Severity.BROKEN]
     if broken:
-        lines = [_told(finding) for finding in broken[:_SHOWN]]
+        lines = [_format_finding(finding) for finding in broken[:_SHOWN]]
         more = f"\n  … and {len(broken) - _SHOWN} more" if len(broken) > _SHOWN else ""
-        count = counted(len(broken), "finding")
+        count = format_count(len(broken), "finding")
         raise AssertionError(f"{count} against the contract:\n" + "\n".join(lines) + more)
 
 
@@ -110,7 +110,7 @@ def _levels(level: str) -> frozenset[Level]:
     return frozenset(order[: order.index(Level(level.upper())) + 1])
 
 
-def _told(finding: Finding) -> str:
+def _format_finding(finding: Finding) -> str:
     message, *compared = finding_lines(finding, Mask(fields=PROTOCOL.secret_fields))
     rule = BY_ID.get(finding.rule)
     lines = [f"{level_of(finding.rule)} {finding.rule}: {message}", *(f"  {line}" for line in compared)]

@@ -23,13 +23,13 @@ AGENT = "antigravity-preview-09-2026"
 
 
 @dataclass(slots=True)
-class Link:
+class ChainTurn:
     """One turn: what was sent, what was answered, and the turn that it follows."""
 
     id: str
     input: str
     text: str
-    parent: Link | None
+    parent: ChainTurn | None
     created: dict[str, Any] = field(repr=False)
     running: bool = False
     deleted: bool = False
@@ -56,18 +56,18 @@ class Chain:
 
     def __init__(self, emulator: InteractionsEmulator) -> None:
         self.emulator = emulator
-        self.links: list[Link] = []
+        self.links: list[ChainTurn] = []
         self._seen: list[tuple[str | None, str | None]] = []
         emulator.before.append(self._watch)
 
     @property
-    def last(self) -> Link:
+    def last(self) -> ChainTurn:
         """The turn that was added last. Raises UsageFault if there is none."""
         if not self.links:
             raise UsageFault("the chain is empty: call turn() or build() first")
         return self.links[-1]
 
-    def build(self, length: int, *, agent: bool = False) -> Link:
+    def build(self, length: int, *, agent: bool = False) -> ChainTurn:
         """Add `length` turns one after the other; return the last."""
         for _ in range(length):
             self.turn(agent=agent)
@@ -77,12 +77,12 @@ class Chain:
         self,
         text: str | None = None,
         *,
-        after: Link | None = None,
+        after: ChainTurn | None = None,
         agent: bool = False,
         function_call: bool = False,
         running: bool = False,
         deleted: bool = False,
-    ) -> Link:
+    ) -> ChainTurn:
         """Add one turn, answered with `text`.
 
         `after` is the turn to follow, by default the last; `agent` uses an agent with an environment;
@@ -97,13 +97,13 @@ class Chain:
         created = self.emulator.create(input=said, **self._fields(parent, agent, function_call))
         if not running:
             created = self.emulator.call("GET", f"interactions/{created['id']}")
-        link = Link(created["id"], said, "" if function_call else answer, parent, created, running, deleted)
+        link = ChainTurn(created["id"], said, "" if function_call else answer, parent, created, running, deleted)
         self.links.append(link)
         if deleted:
             self.emulator.call("DELETE", f"interactions/{link.id}")
         return link
 
-    def assert_continued(self, after: Link | None = None) -> dict[str, Any]:
+    def assert_continued(self, after: ChainTurn | None = None) -> dict[str, Any]:
         """Assert that the client's latest create correctly continues a turn (the last one); return its body."""
         __tracebackhide__ = True
         link = after or self.last
@@ -145,7 +145,7 @@ class Chain:
 
     # Inside
 
-    def _fields(self, parent: Link | None, agent: bool, function_call: bool) -> dict[str, Any]:
+    def _fields(self, parent: ChainTurn | None, agent: bool, function_call: bool) -> dict[str, Any]:
         fields: dict[str, Any] = {}
         if parent is not None:
             fields["previous_interaction_id"] = parent.id
@@ -167,7 +167,7 @@ class Chain:
         now = self.emulator.look(previous) if isinstance(previous, str) else None
         self._seen.append((previous, now["status"] if now else None))
 
-    def _wrong(self, link: Link, bodies: Sequence[Any]) -> str:
+    def _wrong(self, link: ChainTurn, bodies: Sequence[Any]) -> str:
         if not bodies:
             return "created no interaction"
         for previous, status in self._seen:
@@ -183,10 +183,10 @@ class Chain:
             return f"chained to {previous!r}, which is not the turn to go on from"
         if link.environment_id and not body.get("environment"):
             return f"dropped `environment`: an agent's chain needs it too (it was {link.environment_id!r})"
-        return _unanswered(link, body)
+        return _describe_unanswered(link, body)
 
 
-def _unanswered(link: Link, body: Mapping[str, Any]) -> str:
+def _describe_unanswered(link: ChainTurn, body: Mapping[str, Any]) -> str:
     given = body.get("input")
     items = [item for item in given if isinstance(item, Mapping)] if isinstance(given, list) else []
     answered = [item.get("call_id") for item in items if item.get("type") == "function_result"]

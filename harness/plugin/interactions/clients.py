@@ -16,14 +16,14 @@ from functools import cache
 from typing import Any
 
 from harness.plugin.environment_variables import PLACEHOLDER_KEY
-from harness.plugin.observed_service import Served
+from harness.plugin.observed_service import ObservedService
 
 BASE_URL = "http://interactions.test"
 """A placeholder for the host, which an in-process transport ignores."""
 
 
 @contextmanager
-def client(served: Served) -> Iterator[Any]:
+def client(served: ObservedService) -> Iterator[Any]:
     """A `google.genai.Client`, or an `httpx.Client` if google-genai is not installed."""
     if has_genai():
         with _genai(served) as genai:
@@ -34,7 +34,7 @@ def client(served: Served) -> Iterator[Any]:
 
 
 @contextmanager
-def async_client(served: Served) -> Iterator[Any]:
+def async_client(served: ObservedService) -> Iterator[Any]:
     """The `aio` of a `google.genai.Client`, or an `httpx.AsyncClient` if google-genai is not installed."""
     if has_genai():
         with _genai(served) as genai:
@@ -51,7 +51,7 @@ def has_genai() -> bool:
 
 
 @contextmanager
-def _genai(served: Served) -> Iterator[Any]:
+def _genai(served: ObservedService) -> Iterator[Any]:
     from google import genai
 
     library = importlib.import_module("httpx2") if _has("httpx2") else _httpx()

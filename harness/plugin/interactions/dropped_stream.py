@@ -16,7 +16,7 @@ from harness.benches.client.drop_case import Case
 from harness.benches.client.drop_cases import cases_of
 from harness.benches.client.stream_source import Source
 from harness.outcome import UsageFault
-from harness.outcome.words import counted
+from harness.outcome.words import format_count
 from harness.plugin.observed_service import InteractionsEmulator
 from harness.plugin.sleep_skipping import Sleeps
 
@@ -49,7 +49,7 @@ class Loop:
     cases: tuple[Case, ...]
 
     def __str__(self) -> str:
-        return counted(len(self.cases), "cut")
+        return format_count(len(self.cases), "cut")
 
 
 def parameters(definition: Any, seed: int = 0) -> list[Case | Loop]:
@@ -84,7 +84,7 @@ class DroppedStream:
         self._drop: Drop | None = None
         self._judged = False
         self._asked = False
-        emulator.bound(MOST_REQUESTS)
+        emulator.limit_requests(MOST_REQUESTS)
         if self._cases:
             self._source = Source(emulator.emulator, self._cases[0])
         if not self._loop:
@@ -177,7 +177,7 @@ class DroppedStream:
             lines.append(f"  this one again:  pytest '{self._nodeid}'")
         return "\n".join(lines)
 
-    def told(self) -> str:
+    def format_context(self) -> str:
         """What helps if the test fails at this cut, unless one of our assertions has already said it."""
         unsaid = self._drop is not None and not self._judged
         cut_at = [f"dropped at {self.case}", self._circumstances()] if unsaid else []

@@ -29,7 +29,7 @@ _GRACE = 2  # requests tolerated after the end, such as the one that fetches the
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Route:
+class LifecycleRoute:
     """One way a run can go. `script` answers the first create, `then` the next one.
 
     `acts` is (n, action): the action (cancel or delete) happens before the n-th GET. `status` is what the code
@@ -45,40 +45,44 @@ class Route:
     text: str | None = TEXT
 
 
-ROUTES: dict[str, Route] = {
-    "completed": Route(story="two polls in progress, then completed", status="completed", script={"text": TEXT}),
-    "failed": Route(story="in progress, then failed", status="failed", script={"status": "failed"}, text=None),
-    "cancelled": Route(
+ROUTES: dict[str, LifecycleRoute] = {
+    "completed": LifecycleRoute(
+        story="two polls in progress, then completed", status="completed", script={"text": TEXT}
+    ),
+    "failed": LifecycleRoute(
+        story="in progress, then failed", status="failed", script={"status": "failed"}, text=None
+    ),
+    "cancelled": LifecycleRoute(
         story="somebody else cancels it after the first poll",
         status="cancelled", script={"text": TEXT, "ticks": 20}, acts=(2, "cancel"), text=None,
     ),
-    "cancelled_early": Route(
+    "cancelled_early": LifecycleRoute(
         story="it is cancelled before anybody looks",
         status="cancelled", script={"text": TEXT}, acts=(1, "cancel"), text=None,
     ),
-    "cancelled_late": Route(
+    "cancelled_late": LifecycleRoute(
         story="it is cancelled, and three polls still show it in progress",
         status="cancelled", script={"text": TEXT, "ticks": 20, "cancel_lag": 3}, acts=(1, "cancel"), text=None,
     ),
-    "requires_action": Route(
+    "requires_action": LifecycleRoute(
         story="it stops for a function's result",
         status="requires_action", fields={"tools": [TOOL]}, text=None,
     ),
-    "function_result": Route(
+    "function_result": LifecycleRoute(
         story="it stops for a function's result; the client gives it in a next interaction, which completes",
         status="completed", fields={"tools": [TOOL]}, then={"text": TEXT},
     ),
-    "incomplete": Route(
+    "incomplete": LifecycleRoute(
         story="it stops early, at a limit", status="incomplete", script={"text": TEXT, "status": "incomplete"}
     ),
-    "queued": Route(
+    "queued": LifecycleRoute(
         story="two polls show it queued before it runs", status="completed", script={"text": TEXT, "queued": 2}
     ),
-    "deleted": Route(
+    "deleted": LifecycleRoute(
         story="somebody deletes it while it runs",
         status=None, script={"text": TEXT, "ticks": 20}, acts=(3, "delete"), text=None,
     ),
-    "requires_continuation": Route(
+    "requires_continuation": LifecycleRoute(
         story="it stops with a continuation_token; the client goes on in a next interaction, which completes",
         status="completed",
         script={"text": "All ", "status": "requires_continuation"}, then={"text": "of the answer."},
@@ -122,7 +126,7 @@ class Lifecycle:
         self.id: str = self.created["id"]
         if self._route.then is not None:
             emulator.script(self._route.then)
-        emulator.bound(MOST_REQUESTS)
+        emulator.limit_requests(MOST_REQUESTS)
         emulator.before.append(self._watch)
         emulator.explain = self._now
 

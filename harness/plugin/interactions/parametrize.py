@@ -31,7 +31,7 @@ def parametrize(metafunc: pytest.Metafunc, fixtures: Collection[str]) -> None:
     """
     try:
         refuse_unknown_markers(metafunc.definition, fixtures)
-        _heeded(metafunc)
+        _reject_unread_markers(metafunc)
         _routes(metafunc)
         _cuts(metafunc)
     except UsageFault as fault:
@@ -50,7 +50,7 @@ def parameter_of(request: pytest.FixtureRequest) -> Any:
         ) from None
 
 
-def _heeded(metafunc: pytest.Metafunc) -> None:
+def _reject_unread_markers(metafunc: pytest.Metafunc) -> None:
     """Raise UsageFault for a function's own marker that no fixture reads.
 
     Markers of a module or class are not checked: they need not apply to each of its tests.

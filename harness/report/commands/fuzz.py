@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from harness.engine.results import Reproduction, Result
 from harness.engine.search.rules import SEARCHED
 from harness.outcome import Verdict
-from harness.outcome.words import counted
+from harness.outcome.words import format_count
 from harness.report.commands.presentation import EXPLAINED, Paint, Presentation, Section
 from harness.report.exchange_text import printable
 from harness.report.explanation import reproduction_lines
@@ -83,7 +83,7 @@ class FuzzPresentation(Presentation):
             yield from (f"  written: {path}" for path in self.written.get(id(result), ()))
 
     def totals(self, state: RunState, paint: Paint) -> str | None:
-        return f"\n{counted(len(failures(state.results)), 'finding')}, seed {self._seed}"
+        return f"\n{format_count(len(failures(state.results)), 'finding')}, seed {self._seed}"
 
     def not_judged(self, finished: RunFinished) -> Iterator[str]:
         return iter(())
@@ -97,7 +97,7 @@ def failures(results: Sequence[Result]) -> list[Result]:
 def engine_lines(phase: PhaseFinished, state: RunState) -> Iterator[str]:
     """One line for an engine, then its notes and, if it proved nothing, the reasons."""
     counts = ", ".join(f"{number:,} {word}".replace(",", " ") for word, number in phase.counts.items())
-    found = counted(phase.findings, "finding") if phase.findings else "no finding"
+    found = format_count(phase.findings, "finding") if phase.findings else "no finding"
     yield f"{phase.name:<10} {counts} in {phase.seconds:.1f} s: {found}"
     yield from (f"  note: {_shown(note, state.mask)}" for note in phase.notes)
     yield from (f"  VACUOUS: {_shown(why, state.mask)}" for why in phase.vacuous)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from harness import __version__
 from harness.engine.results import Evidence, Result
 from harness.outcome import Exit, Verdict
-from harness.outcome.words import counted
+from harness.outcome.words import format_count
 from harness.report.commands.presentation import ERRED, Presentation, Section
 from harness.report.evidence_text import logs
 from harness.report.exchange_text import printable
@@ -77,7 +77,7 @@ class GatewayPresentation(Presentation):
         yield f"gateway: {printable(state.mask.text(place))}"
 
     def planned(self, planned: Planned) -> Iterator[str]:
-        yield f"{counted(planned.checks, 'rule')}, {counted(planned.exercises, 'trial')}"
+        yield f"{format_count(planned.checks, 'rule')}, {format_count(planned.exercises, 'trial')}"
 
     def progress(self, name: str, *, again: bool) -> str:
         return "waiting for requests that nobody makes" if again else name
@@ -98,7 +98,7 @@ class GatewayPresentation(Presentation):
 
     def not_judged(self, finished: RunFinished) -> Iterator[str]:
         named = ", ".join(result.id for result in finished.unjudged)
-        yield f"not judged: {counted(len(finished.unjudged), 'rule')} had no answer ({named})"
+        yield f"not judged: {format_count(len(finished.unjudged), 'rule')} had no answer ({named})"
 
 
 def _stopped_record(state: RunState) -> dict[str, Any] | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from harness.engine.kill_matrix import NOTICED, PROVED, REFERENCE, UNPROVED
 from harness.engine.results import KillRow, Result
 from harness.outcome import Exit
-from harness.outcome.words import counted
+from harness.outcome.words import format_count
 from harness.report.commands.presentation import Paint, Presentation, Section
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class MutantsPresentation(Presentation):
         rows = rows_of(state)
         killed = sum(bool(row.killers) for row in rows)
         checks = _phase(state, REFERENCE).counts["checks"]
-        return f"{killed} of {len(rows)} mutants noticed by {counted(checks, 'check')}"
+        return f"{killed} of {len(rows)} mutants noticed by {format_count(checks, 'check')}"
 
 
 def rows_of(state: RunState) -> list[KillRow]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from harness.engine.results import Result
 from harness.outcome import Exit, Level, Verdict
-from harness.outcome.words import counted
+from harness.outcome.words import format_count
 from harness.report.exchange_text import printable
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ class Presentation:
 
     def planned(self, planned: Planned) -> Iterator[str]:
         """How much there is to do."""
-        what = f"{counted(planned.checks, self.noun)}, {counted(planned.exercises, 'exercise')}"
+        what = f"{format_count(planned.checks, self.noun)}, {format_count(planned.exercises, 'exercise')}"
         yield f"catalogue: {what} to run"
 
     def progress(self, name: str, *, again: bool) -> str:
@@ -149,7 +149,7 @@ class Presentation:
         listed = ", ".join(f"{cause}: {number}" for cause, number in causes.most_common())
         advice = f"; {_SLOWER}" if causes.keys() & {"429", "503"} else ""
         musts = all(result.rule.level is Level.MUST for result in finished.unjudged)
-        which = f"{len(finished.unjudged)} MUST" if musts else counted(len(finished.unjudged), self.noun)
+        which = f"{len(finished.unjudged)} MUST" if musts else format_count(len(finished.unjudged), self.noun)
         yield f"not judged: {which} had no answer ({listed}){advice}"
 
     def conclusion(self, state: RunState) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from harness.benches.client.outcome import Outcome, outcome_of
 from harness.engine.results import ClientRun, Result
 from harness.outcome import Exit, Verdict
-from harness.outcome.words import counted
+from harness.outcome.words import format_count
 from harness.report.commands.presentation import Paint, Presentation, Section
 from harness.report.evidence_text import client_lines
 from harness.report.exchange_text import printable
@@ -83,8 +83,8 @@ class TorturePresentation(Presentation):
     def phase(self, phase: PhaseFinished, state: RunState) -> Iterator[str]:
         events, characters = phase.counts["events"], phase.counts["characters"]
         yield (
-            f"without a drop the client is exact ({counted(events, 'event')}, "
-            f"{counted(characters, 'character')}); now {counted(state.planned.checks, 'case')}"
+            f"without a drop the client is exact ({format_count(events, 'event')}, "
+            f"{format_count(characters, 'character')}); now {format_count(state.planned.checks, 'case')}"
         )
 
     def named(self, result: Result, state: RunState, paint: Paint) -> str:
@@ -113,7 +113,7 @@ class TorturePresentation(Presentation):
         words += [f"{excused} excused by the baseline"] if excused else []
         stale = finished.counts[Verdict.STALE]
         words += [f"{stale} exact now (--baseline-prune)"] if stale else []
-        return f"\n{counted(state.planned.checks, 'case')}: {', '.join(words)} in {finished.seconds:.1f} s"
+        return f"\n{format_count(state.planned.checks, 'case')}: {', '.join(words)} in {finished.seconds:.1f} s"
 
 
 def strip_lines(results: Sequence[Result], events: int, paint: Paint = lambda _, text: text) -> Iterator[str]:
@@ -138,7 +138,7 @@ def group_lines(group: Sequence[Result], state: RunState, *, verbose: bool = Fal
     """One kind of failure: how often it occurred, its first case in full, and a command that runs only that."""
     first, run = group[0], _run(group[0])
     problems = list(dict.fromkeys(_problem(result, state) for result in group))
-    times = counted(len(group), "case")
+    times = format_count(len(group), "case")
     yield f"{outcome_of(first).upper()} ({times}) dropped at {run.name}, the client {problems[0]}"
     if first.excuse:
         yield f"  baseline: {state.mask.text(first.excuse)}"

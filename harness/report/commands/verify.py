@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from harness.benches.recordings.run import REVISION, USABLE
 from harness.engine.results import RecordedPlace, Result
 from harness.outcome import Finding
-from harness.outcome.words import counted
+from harness.outcome.words import format_count
 from harness.report.commands.presentation import Paint, Presentation, Section
 from harness.report.evidence_text import place_line
 from harness.report.exchange_text import printable
@@ -78,7 +78,7 @@ class VerifyPresentation(Presentation):
             yield from (f"  {line}" for line in compared_lines(finding, state.mask))
         yield from self._left_out(state)
         for revision, files in _by_revision(state).items():
-            yield f"{counted(files, 'file')} judged by revision {revision}"
+            yield f"{format_count(files, 'file')} judged by revision {revision}"
         for file, reason in _unusable(state):
             yield printable(state.mask.text(f"broken: {file}: {reason}"))
 
@@ -90,12 +90,12 @@ class VerifyPresentation(Presentation):
     def totals(self, state: RunState, paint: Paint) -> str | None:
         entries = _sum(state, "entries")
         left_out = sum(len(phase.vacuous) for phase in state.phases)
-        bodies = counted(_sum(state, "bodies"), "body", "bodies")
+        bodies = format_count(_sum(state, "bodies"), "body", "bodies")
         return (
-            f"judged {counted(_sum(state, 'streams'), 'stream')}, {bodies}, "
-            f"{counted(_sum(state, 'requests'), 'request')} in {entries} of "
-            f"{counted(entries + left_out, 'entry', 'entries')}; left out {left_out}; "
-            f"{counted(len(found(state)), 'finding')}"
+            f"judged {format_count(_sum(state, 'streams'), 'stream')}, {bodies}, "
+            f"{format_count(_sum(state, 'requests'), 'request')} in {entries} of "
+            f"{format_count(entries + left_out, 'entry', 'entries')}; left out {left_out}; "
+            f"{format_count(len(found(state)), 'finding')}"
         )
 
 

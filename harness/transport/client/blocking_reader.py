@@ -26,11 +26,11 @@ def receive(sock: socket.socket, reader: ResponseReader, *, until: float, limit:
     except TimeoutError:
         return [reader.stop(How.TIMEOUT, By.LIMIT, f"nothing came in time (Limits.{limit})")]
     except (OSError, ValueError) as error:
-        return [reader.stop(*_broken(error))]
+        return [reader.stop(*_classify_error(error))]
     return reader.feed(data) if data else [reader.fin()]
 
 
-def _broken(error: OSError | ValueError) -> tuple[How, By, str]:
+def _classify_error(error: OSError | ValueError) -> tuple[How, By, str]:
     """How a connection ended if reading from it raised `error`."""
     if isinstance(error, ssl.SSLEOFError):
         # OpenSSL 3 gives a FIN this reason; after a reset it reports only the broken end.

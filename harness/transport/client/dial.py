@@ -176,7 +176,7 @@ def _tunnel(sock: socket.socket, proxy: Proxy, origin: Origin, limits: Limits, d
         raise NoConnection(By.SERVER, How.REFUSED, f"the proxy {place} gave no tunnel: {said}")
 
 
-def tunnelled(proxy: Proxy, origin: Origin, limits: Limits) -> socket.socket:
+def open_tunnel(proxy: Proxy, origin: Origin, limits: Limits) -> socket.socket:
     """A connection through `proxy`, before TLS, for callers that start TLS themselves.
 
     Raises `NoConnection` or OSError.

@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections import deque
 from typing import Protocol
 
-from harness.wire import By, Ending, Exchange, Frame, Headers, How, Recorder
+from harness.wire import By, Ending, Exchange, ExchangeBuilder, Frame, Headers, How
 from harness.wire.sse import Decoder
 
 
-class Source(Protocol):
+class ByteSource(Protocol):
     """Where the bytes of one response come from; it adds them to its `recorder` as they pass."""
 
-    recorder: Recorder
+    recorder: ExchangeBuilder
 
     @property
     def ended(self) -> Ending | None: ...
@@ -30,10 +30,10 @@ class Source(Protocol):
         """The record, once the response has ended."""
 
 
-class Stream:
+class LiveStreamReader:
     """A `wire.LiveStream` over any source; `event_bytes` bounds a single event."""
 
-    def __init__(self, source: Source, event_bytes: int) -> None:
+    def __init__(self, source: ByteSource, event_bytes: int) -> None:
         self._source = source
         self._event_bytes = event_bytes
         self._decoder = Decoder(max_event=event_bytes)
@@ -75,7 +75,7 @@ class Stream:
         return self._source.record()
 
 
-def read_whole(source: Source) -> Exchange:
+def read_whole(source: ByteSource) -> Exchange:
     """Read a response to its ending and return the record."""
     while source.ended is None:
         source.more()

@@ -17,14 +17,14 @@ from harness.transport.http1.content_decoding import ContentDecoder, decoder_for
 from harness.transport.http1.heads import ResponseHead
 from harness.transport.http1.limits import Limits
 from harness.transport.http1.response_reader import Event, ResponseReader
-from harness.wire import By, Chunk, Ending, Exchange, How, Recorder, Request
+from harness.wire import By, Chunk, Ending, Exchange, ExchangeBuilder, How, Request
 
 
 class NoReading:
-    """The `live.Source` of a request that got no connection."""
+    """The `live_stream.ByteSource` of a request that got no connection."""
 
     def __init__(self, request: Request, ending: Ending, began: float) -> None:
-        self.recorder = Recorder(request)
+        self.recorder = ExchangeBuilder(request)
         self.ended: Ending | None = ending
         self._exchange = self.recorder.finish(ending, time.monotonic() - began)
 
@@ -41,7 +41,7 @@ class NoReading:
 
 
 class UrlReading:
-    """A response on `sock`, read on demand: a `live.Source`.
+    """A response on `sock`, read on demand: a `live_stream.ByteSource`.
 
     The constructor writes the request and reads the head. Once the response has ended, `release` gets the socket
     back, and whether another request may use it.
@@ -67,7 +67,7 @@ class UrlReading:
         self._ready: list[Event] = []
         self._seconds = 0.0
         self.ended: Ending | None = None
-        self.recorder = Recorder(request)
+        self.recorder = ExchangeBuilder(request)
         self._write(wire)
         self._read_head()
 

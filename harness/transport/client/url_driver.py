@@ -17,7 +17,7 @@ from urllib.parse import quote
 from harness import __version__
 from harness.outcome import UsageFault
 from harness.transport.client.dial import NoConnection, Origin, dial, trusting
-from harness.transport.client.live_stream import Stream, read_whole
+from harness.transport.client.live_stream import LiveStreamReader, read_whole
 from harness.transport.client.pool import Pool
 from harness.transport.client.response_stream import NoReading, UrlReading
 from harness.transport.http1.heads import request_bytes
@@ -60,13 +60,13 @@ class UrlDriver:
         """Send one request and read its whole response; `timeout` bounds all of it, in seconds."""
         return read_whole(self._read(request, self._limits.within(timeout)))
 
-    def open(self, request: Request, *, timeout: float | None = None) -> Stream:
+    def open(self, request: Request, *, timeout: float | None = None) -> LiveStreamReader:
         """Send, read the response head, and leave the body for the caller to pull."""
         reading = self._read(request, self._limits.within(timeout))
         with self._lock:
             self._open = [other for other in self._open if other.ended is None]
             self._open.append(reading)
-        return Stream(reading, self._limits.event_bytes)
+        return LiveStreamReader(reading, self._limits.event_bytes)
 
     def together(self, requests: Sequence[Request]) -> list[Exchange]:
         """Send all at the same time, each on its own thread; responses come in the order of the requests."""

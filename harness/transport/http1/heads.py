@@ -210,7 +210,7 @@ def _start(status: int, reason: str, headers: Headers) -> bytes | None:
 
 
 @lru_cache(maxsize=512)
-def _framed(status: int, reason: str, headers: Headers, framing: Framing, keep: bool) -> tuple[bytes, bool]:
+def _encode_head(status: int, reason: str, headers: Headers, framing: Framing, keep: bool) -> tuple[bytes, bool]:
     """Status line, fields and what the framing needs; and whether the connection stays open."""
     keep = keep and not says_close(headers)
     return _status_line(status, reason) + write_fields(framed_headers(status, headers, framing, keep=keep)), keep
@@ -231,7 +231,7 @@ def write_response_head(
     """
     start = _start(response.status, response.reason, response.headers)
     if start is None:
-        start, keep = _framed(response.status, response.reason, response.headers, framing, keep)
+        start, keep = _encode_head(response.status, response.reason, response.headers, framing, keep)
         return b"%b%b\r\n" % (start, extra), keep
     if isinstance(framing, Length):
         field = b"content-length: %d\r\n" % framing.size if speaks_of_length(response.status, framing) else b""

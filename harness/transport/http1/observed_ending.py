@@ -1,8 +1,9 @@
 """What a client sees of a head and a body at its end of the connection: the same with every carrier.
 
 Layer 3. Knows framings and endings; must not know sockets, clocks or client libraries. A service may state an
-ending that no client can see (bytes past the Content-Length, a cut where a FIN ends the body anyway). `seen` turns
-it into the ending that arrives: the socket server produces that one, and in-process carriers report it.
+ending that no client can see (bytes past the Content-Length, a cut where a FIN ends the body anyway).
+`observe_ending` turns it into the ending that arrives: the socket server produces that one, and in-process
+carriers report it.
 """
 
 from __future__ import annotations
@@ -93,7 +94,7 @@ def head_bytes_sent(ending: Ending, head: int) -> int:
     return min(head // 2 if ending.sent is None else max(ending.sent, 1), head - 1)
 
 
-def seen(ending: Ending, framing: Framing, sent: int, unfinished: Chunk | None = None) -> Ending:
+def observe_ending(ending: Ending, framing: Framing, sent: int, unfinished: Chunk | None = None) -> Ending:
     """The ending a client sees when the service ends with `ending` after `sent` body bytes.
 
     `unfinished` is the last piece if it was a chunk with `declared`. An ending before or inside the headers counts

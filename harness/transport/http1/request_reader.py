@@ -42,7 +42,7 @@ class HeadCache:
     def __init__(self) -> None:
         self._heads: dict[bytes, Incoming] = {}
 
-    def known(self, raw: bytes) -> Incoming | None:
+    def look_up(self, raw: bytes) -> Incoming | None:
         """What `read` returned for exactly these bytes before; None if they are not cached."""
         return self._heads.get(raw)
 
@@ -98,7 +98,7 @@ class RequestReader:
         Nearly every request repeats the head of the one before it; such a request is never copied to the buffer.
         """
         end = data.find(b"\r\n\r\n") + 4
-        known = self._cache.known(data[:end])
+        known = self._cache.look_up(data[:end])
         if known is None or self.begun:
             return None
         request, head = known

@@ -16,8 +16,8 @@ from harness.transport.http1.observed_ending import (
     has_body,
     head_bytes_sent,
     head_ending,
+    observe_ending,
     overlong,
-    seen,
 )
 from harness.wire import (
     COMPLETE,
@@ -159,7 +159,7 @@ class ResponseWriter:
         elif isinstance(piece, Pause):
             self.pause = piece
         else:
-            self._end(seen(piece, self._framing, self._sent, self._unfinished), out)
+            self._end(observe_ending(piece, self._framing, self._sent, self._unfinished), out)
 
     def _chunk(self, piece: Chunk, out: list[bytes]) -> None:
         data = piece.data

@@ -15,7 +15,7 @@ from typing import Any
 
 from harness.transport.http1.heads import field_bytes
 from harness.transport.http1.limits import Limits
-from harness.transport.inprocess.observed_response import Seen
+from harness.transport.inprocess.observed_response import ResponseView
 from harness.wire import At, Chunk, Clock, Ending, Headers, How, LogicalClock, Pause, Request, Service
 
 _ERRORS = {
@@ -132,10 +132,10 @@ class _Reading:
         self._idle = 0.0
         self._pauses = 0
         self._wake: float | None = None
-        self._seen = Seen(service, request)
+        self._seen = ResponseView(service, request)
         if self._seen.dead is not None:
             self._seen.close()
-            raise self._ended(self._seen.dead)
+            raise self._to_exception(self._seen.dead)
         self.status = self._seen.status
         self.fields = [(name.encode("ascii"), field_bytes(value)) for name, value in self._seen.headers]
         self.extensions = {"http_version": b"HTTP/1.1"}
@@ -155,7 +155,7 @@ class _Reading:
             elif piece.complete:
                 return None
             else:
-                raise self._ended(piece)
+                raise self._to_exception(piece)
 
     def _count_pause(self) -> None:
         self._pauses += 1
@@ -165,7 +165,7 @@ class _Reading:
     def _pause(self, seconds: float) -> None:
         self._count_pause()
         if seconds > self._patience - self._idle:
-            raise self._ended(Ending(how=How.STALL))
+            raise self._to_exception(Ending(how=How.STALL))
         self._idle += seconds
         self._wake = self._clock.now + seconds
 
@@ -175,7 +175,7 @@ class _Reading:
             self._clock.reached(self._wake)
             self._wake = None
 
-    def _ended(self, ending: Ending) -> Exception:
+    def _to_exception(self, ending: Ending) -> Exception:
         """The client's exception for an ending; a stall first moves the clock by the rest of the read timeout."""
         if ending.how is How.STALL:
             self._clock.reached(self._clock.now + self._patience - self._idle)

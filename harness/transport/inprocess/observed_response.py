@@ -15,10 +15,10 @@ from harness.transport.http1.observed_ending import (
     has_body,
     head_bytes_sent,
     head_ending,
+    observe_ending,
     overlong,
     pull,
     says_close,
-    seen,
 )
 from harness.wire import (
     COMPLETE,
@@ -38,7 +38,7 @@ from harness.wire import (
 )
 
 
-class Seen:
+class ResponseView:
     """The response of `service` to `request`, read piece by piece; `close` reaches the service exactly once.
 
     `dead` is the ending that replaces the head, else None. Only the first piece can tell, so it is pulled at
@@ -86,7 +86,7 @@ class Seen:
         if isinstance(piece, Pause):
             return piece
         if isinstance(piece, Ending):
-            self.ended = seen(piece, self.framing, self._sent, self._unfinished)
+            self.ended = observe_ending(piece, self.framing, self._sent, self._unfinished)
             return self.ended
         return self._chunk(piece)
 

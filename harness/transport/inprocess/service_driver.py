@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from harness.outcome import HarnessFault
-from harness.transport.client.live_stream import Stream, read_whole
+from harness.transport.client.live_stream import LiveStreamReader, read_whole
 from harness.transport.http1.content_decoding import decoder_for
 from harness.transport.http1.limits import Limits
-from harness.transport.inprocess.observed_response import Seen
+from harness.transport.inprocess.observed_response import ResponseView
 from harness.wire import (
     At,
     By,
@@ -22,18 +22,18 @@ from harness.wire import (
     Clock,
     Ending,
     Exchange,
+    ExchangeBuilder,
     How,
     LogicalClock,
     Pause,
     Piece,
-    Recorder,
     Request,
     Service,
 )
 
 
 class ServiceReading:
-    """One response of a service, read on demand: a `live.Source`.
+    """One response of a service, read on demand: a `live_stream.ByteSource`.
 
     After a `step`, `wake` is the moment until which the body pauses, None if it does not pause.
     """
@@ -47,8 +47,8 @@ class ServiceReading:
         self._size = 0
         self.wake: float | None = None
         self.ended: Ending | None = None
-        self.recorder = Recorder(request)
-        self._seen = Seen(service, request)
+        self.recorder = ExchangeBuilder(request)
+        self._seen = ResponseView(service, request)
         self._coding = decoder_for(self._seen.headers, limits)
         if self._seen.dead is not None:
             self._end(self._seen.dead)
@@ -173,12 +173,12 @@ class ServiceDriver:
         limits = self._limits.within(timeout)
         return read_whole(ServiceReading(self.service, request, self.clock, limits))
 
-    def open(self, request: Request, *, timeout: float | None = None) -> Stream:
+    def open(self, request: Request, *, timeout: float | None = None) -> LiveStreamReader:
         """Send, and leave the body for the caller to pull."""
         reading = ServiceReading(self.service, request, self.clock, self._limits.within(timeout))
         self._open = [other for other in self._open if other.ended is None]
         self._open.append(reading)
-        return Stream(reading, self._limits.event_bytes)
+        return LiveStreamReader(reading, self._limits.event_bytes)
 
     def together(self, requests: Sequence[Request]) -> list[Exchange]:
         """Send all before reading any; then the response that wakes first is read first, ties in request order."""

@@ -22,11 +22,11 @@ from harness.wire import (
     Chunked,
     Ending,
     Exchange,
+    ExchangeBuilder,
     Framing,
     Headers,
     How,
     Length,
-    Recorder,
     Request,
     UntilClose,
 )
@@ -64,7 +64,7 @@ def tee_transport(inner: Any, sink: Sink, *, module: ModuleType | str = "httpx")
 
         def close(self) -> None:
             self._stream.close()
-            self._tee.left()
+            self._tee.note_close()
 
     class TeeTransport(library.BaseTransport):  # type: ignore[misc, name-defined]
         def handle_request(self, request: Any) -> Any:
@@ -97,7 +97,7 @@ def async_tee_transport(inner: Any, sink: Sink, *, module: ModuleType | str = "h
 
         async def aclose(self) -> None:
             await self._stream.aclose()
-            self._tee.left()
+            self._tee.note_close()
 
     class AsyncTeeTransport(library.AsyncBaseTransport):  # type: ignore[misc, name-defined]
         async def handle_async_request(self, request: Any) -> Any:
@@ -118,7 +118,7 @@ class _Tee:
     """One exchange under way; a context manager around the wait for its head, and again around its body."""
 
     def __init__(self, request: Request, sink: Sink) -> None:
-        self._recorder = Recorder(request, most=RECORDED_BYTES)
+        self._recorder = ExchangeBuilder(request, most=RECORDED_BYTES)
         self._sink = sink
         self._began = time.monotonic()
         self._at = At.BEFORE_HEADERS
@@ -136,7 +136,7 @@ class _Tee:
         if data:
             self._recorder.chunk(Chunk(data), time.monotonic() - self._began)
 
-    def left(self) -> None:
+    def note_close(self) -> None:
         """The client closed the response: end the exchange, unless it has ended already."""
         self._finish(Ending(By.CLIENT, How.FIN, self._at))
 
@@ -145,19 +145,19 @@ class _Tee:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         if isinstance(error, Exception):
-            self._finish(self._broken(error))
+            self._finish(self._classify_error(error))
         elif error is not None:  # GeneratorExit, a cancelled task: nobody is reading any more
-            self.left()
+            self.note_close()
         elif self._at is At.IN_BODY:
             self._finish(COMPLETE)
 
-    def _broken(self, error: Exception) -> Ending:
+    def _classify_error(self, error: Exception) -> Ending:
         by, how = _HOWS.get(type(error).__name__, (By.SERVER, How.BAD_HTTP))
         if how is How.BAD_HTTP and any(word in str(error) for word in _CLOSED):
             how = How.FIN
-        return self._placed(Ending(by, how, self._at, detail=type(error).__name__))
+        return self._with_place(Ending(by, how, self._at, detail=type(error).__name__))
 
-    def _placed(self, ending: Ending) -> Ending:
+    def _with_place(self, ending: Ending) -> Ending:
         framing = self._recorder.framing
         if self._at is At.IN_BODY and isinstance(framing, Length):
             return Ending(ending.by, ending.how, At.IN_BODY, framing.size, self._recorder.size, ending.detail)

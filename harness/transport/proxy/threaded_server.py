@@ -1,6 +1,6 @@
 """The socket carrier for services that block: each request runs on its own thread, so none waits for another.
 
-Layer 3. With `Upstream` as the service it is a proxy, and with a fault plan around that, a proxy that drops
+Layer 3. With `UpstreamServer` as the service it is a proxy, and with a fault plan around that, a proxy that drops
 connections in front of any server. Knows threads; must not know what is served or how it is written.
 """
 
@@ -16,7 +16,7 @@ from harness.outcome import UsageFault
 from harness.transport.http1.limits import RECORDED_BYTES, ServerLimits
 from harness.transport.http1.request_reader import Incoming
 from harness.transport.http1.response_writer import After
-from harness.transport.server.connection import Connection, Hub
+from harness.transport.server.connection import Hub, ServerConnection
 from harness.transport.server.hang_up_listener import LEAVING, Leaving
 from harness.transport.server.server import Server
 from harness.wire import Request, Response, Service
@@ -62,7 +62,7 @@ class WaitingServer(Server):
             self._threads.shutdown()
             raise
 
-    def _connection(self) -> Connection:
+    def _connection(self) -> ServerConnection:
         return _WaitingConnection(self._hub, self._threads, self._waits)
 
     async def stop(self) -> None:
@@ -71,7 +71,7 @@ class WaitingServer(Server):
         await asyncio.to_thread(self._threads.shutdown)
 
 
-class _WaitingConnection(Connection):
+class _WaitingConnection(ServerConnection):
     """A connection that calls its service and pulls its bodies on threads."""
 
     def __init__(self, hub: Hub, threads: ThreadPoolExecutor, waits: Callable[[Request], bool]) -> None:
@@ -87,7 +87,7 @@ class _WaitingConnection(Connection):
         self._work(self._serve_one(incoming))
 
     async def _serve_one(self, incoming: Incoming) -> After:
-        response = await self._asked(incoming.request)
+        response = await self._ask(incoming.request)
         self._body = response.body
         writer = self._writer(incoming, response)
         data = b""
@@ -99,7 +99,7 @@ class _WaitingConnection(Connection):
             self._write(data, writer.after)
         return await self._end(writer.after, data)
 
-    async def _asked(self, request: Request) -> Response:
+    async def _ask(self, request: Request) -> Response:
         """The service's response. If the client leaves first, tell the service and close the response later."""
         leaving, context = Leaving(), copy_context()
         context.run(LEAVING.set, leaving)

@@ -37,7 +37,7 @@ _LIMITS = Limits(
 """Wide limits: timing out is up to the client, and the wait ends when it leaves."""
 
 
-class Upstream:
+class UpstreamServer:
     """A `Service` that forwards to the server at `target` (`http[s]://host[:port]`), in identity encoding.
 
     Nothing the server does raises: a connection that dies becomes the `Ending` of the body.

@@ -47,7 +47,7 @@ class Hub:
         self.cors = cors
         self.cors_for = cors_for
         self.heads = HeadCache()
-        self.connections: set[Connection] = set()
+        self.connections: set[ServerConnection] = set()
         self.errors: list[HarnessFault] = []
 
     def note(self, fault: HarnessFault) -> None:
@@ -92,7 +92,7 @@ def _error(status: int, message: str) -> Response:
     return Response.json(status, json.dumps({"error": {"code": status, "message": message}}).encode())
 
 
-class Connection(asyncio.Protocol):
+class ServerConnection(asyncio.Protocol):
     """Serves the requests of one connection in order; a small complete response is sent in a single write."""
 
     def __init__(self, hub: Hub) -> None:
@@ -211,9 +211,9 @@ class Connection(asyncio.Protocol):
 
     def _work(self, work: Coroutine[None, None, After]) -> None:
         self._task = self._loop.create_task(work)
-        self._task.add_done_callback(self._worked)
+        self._task.add_done_callback(self._clean_up)
 
-    def _worked(self, task: asyncio.Task[After]) -> None:
+    def _clean_up(self, task: asyncio.Task[After]) -> None:
         """Clean up after the work. Its own `finally` would never run if the client left before the work began."""
         self._task = None
         if self._body is not None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 from typing import cast
 
-from harness.transport.server.socket_state import SocketLike, reset_on_close, undelivered
+from harness.transport.server.socket_state import SocketLike, count_undelivered, reset_on_close
 
 _HELD_BACK = 2
 _SPIN_SECONDS = 0.001
@@ -44,7 +44,7 @@ async def _delivered(transport: asyncio.Transport, seconds: float) -> bool:
     sock = cast("SocketLike", transport.get_extra_info("socket"))
     began = loop.time()
     await asyncio.sleep(0)
-    while not transport.is_closing() and (transport.get_write_buffer_size() or undelivered(sock)):
+    while not transport.is_closing() and (transport.get_write_buffer_size() or count_undelivered(sock)):
         passed = loop.time() - began
         if passed > seconds:
             return False

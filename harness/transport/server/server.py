@@ -15,7 +15,7 @@ from typing import Any
 from harness.outcome import HarnessFault
 from harness.transport.http1.limits import ServerLimits
 from harness.transport.http1.response_writer import After
-from harness.transport.server.connection import Connection, Hub
+from harness.transport.server.connection import Hub, ServerConnection
 from harness.transport.server.listener import listen, port_of, url_of
 from harness.transport.server.server_thread import InThread
 from harness.wire import Clock, LogicalClock, Request, Service
@@ -75,8 +75,8 @@ class Server:
         self._port = port_of(self._listener)
         self._sweeper = asyncio.get_running_loop().create_task(self._sweep())
 
-    def _connection(self) -> Connection:
-        return Connection(self._hub)
+    def _connection(self) -> ServerConnection:
+        return ServerConnection(self._hub)
 
     async def _sweep(self) -> None:
         limits = self._hub.limits

@@ -24,7 +24,7 @@ class SocketLike(Protocol):
     def setsockopt(self, level: int, option: int, value: bytes, /) -> None: ...
 
 
-def undelivered(sock: SocketLike) -> int:
+def count_undelivered(sock: SocketLike) -> int:
     """How many bytes the peer's kernel has not acknowledged yet; 0 if the system does not tell.
 
     A reset discards them, so a reset that must be exact to the byte waits for 0.

@@ -14,7 +14,7 @@ from harness.transport.server.socket_state import unread
 from harness.wire import How
 
 if TYPE_CHECKING:
-    from harness.transport.tap.link import Link
+    from harness.transport.tap.link import TapLink
 
 
 class _End(asyncio.Protocol):
@@ -22,7 +22,7 @@ class _End(asyncio.Protocol):
 
     other = ""
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: TapLink) -> None:
         self._link = link
 
     def pause_writing(self) -> None:
@@ -48,10 +48,10 @@ class ClientEnd(_End):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._link.client_left(How.FIN if exc is None else How.RST)
-        self._link.gone("client")
+        self._link.note_closed("client")
 
 
-class Refused(asyncio.Protocol):
+class OverLimitEnd(asyncio.Protocol):
     """A client connection above the maximum: it is reset and gets no link."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -79,7 +79,7 @@ class UpstreamEnd(_End):
         else:
             self._salvage()
             self._link.upstream_left(_how(exc), getattr(exc, "strerror", None) or str(exc))
-        self._link.gone("upstream")
+        self._link.note_closed("upstream")
 
     def _fin(self) -> None:
         torn = _torn(self._transport)

@@ -17,10 +17,10 @@ from harness.transport.client.dial import (
     Origin,
     Proxy,
     failure,
+    open_tunnel,
     place_of,
     proxy_of,
     tls_failure,
-    tunnelled,
 )
 from harness.transport.http1.limits import Limits
 from harness.wire import By, How
@@ -84,7 +84,7 @@ async def dial_upstream(
         proxy = proxy_of(origin)
         where: dict[str, Any] = {"host": origin.host, "port": origin.port}
         if proxy is not None:
-            tunnel = await asyncio.to_thread(tunnelled, proxy, origin, limits)
+            tunnel = await asyncio.to_thread(open_tunnel, proxy, origin, limits)
             where = {"sock": tunnel}
         await loop.create_connection(lambda: protocol, ssl=tls, server_hostname=origin.host, **where)
     except UsageFault as wrong:

@@ -17,7 +17,7 @@ from harness.transport.http1.heads import ResponseHead
 from harness.transport.http1.limits import RECORDED_BYTES, Limits
 from harness.transport.http1.response_reader import Event, ResponseReader, begins_a_stream
 from harness.transport.tap.requests import Asked, RequestFollower
-from harness.wire import By, Chunk, Ending, Exchange, How, Recorder, Request
+from harness.wire import By, Chunk, Ending, Exchange, ExchangeBuilder, How, Request
 
 _UNBOUND = 1 << 60
 _LIMITS = Limits(head_bytes=1024 * 1024, head_fields=10_000, body_bytes=_UNBOUND)
@@ -29,7 +29,7 @@ STOPPED = "the recorder was stopped"
 _OPEN_CHUNK_BYTES = 8 * 1024 * 1024
 
 
-class Sent(NamedTuple):
+class ForwardedRequests(NamedTuple):
     """What to send upstream, and the exchanges that finished: those answered before their request was complete."""
 
     data: bytes
@@ -52,7 +52,7 @@ class _Answer:
         self.reader = ResponseReader(asked.head.method, _LIMITS)
         self._most = most
         self._request = Request(asked.head.method, asked.head.target, asked.head.headers)
-        self._recorder = Recorder(self._request, most=most)
+        self._recorder = ExchangeBuilder(self._request, most=most)
         self._open: list[bytes] = []
         self._open_bytes = 0
         self._last = 0.0
@@ -87,7 +87,7 @@ class _Answer:
             self._recorder.chunk(Chunk(b"".join(self._open)), self._last)
             if self._recorder.size > self._most:
                 self.asked.too_large = True
-                self._recorder = Recorder(self._request)
+                self._recorder = ExchangeBuilder(self._request)
                 self._notes.append(f"{self.asked.what}: its answer exceeds {self._most} bytes")
         self._open.clear()
         self._open_bytes = 0
@@ -136,15 +136,15 @@ class Wiretap:
             new.append(self.lost)
         return new
 
-    def upward(self, data: bytes, now: float) -> Sent:
+    def upward(self, data: bytes, now: float) -> ForwardedRequests:
         """Process bytes from the client."""
         if self._lost:
-            return Sent(data, ())
+            return ForwardedRequests(data, ())
         out = self._requests.feed(data, now)
         answer = self._answer
         if answer is None or answer.reader.ended is None or answer.asked.sent is None:
-            return Sent(out, ())
-        return Sent(out, self._finish(answer, answer.reader.ended, now))
+            return ForwardedRequests(out, ())
+        return ForwardedRequests(out, self._finish(answer, answer.reader.ended, now))
 
     def passes(self, data: bytes) -> bool:
         """Whether these bytes from upstream may be forwarded unparsed, because they certainly complete no answer.
@@ -197,7 +197,7 @@ class Wiretap:
         record = answer.exchange(ending, now)
         return [] if answer.asked.too_large else [record]
 
-    def stopped(self, now: float) -> Sequence[Exchange]:
+    def stop(self, now: float) -> Sequence[Exchange]:
         """The tap stops: return what has arrived of answers. Requests without a response head only get a note."""
         finished: list[Exchange] = []
         while self._asked and not self._lost:
@@ -210,7 +210,7 @@ class Wiretap:
                 finished += self._finish(answer, answer.reader.stop(How.FIN, By.LIMIT, STOPPED), now)
         return finished
 
-    def ended(self, by: By, how: How, now: float, detail: str = "", *, torn: bool = False) -> Sequence[Exchange]:
+    def end(self, by: By, how: How, now: float, detail: str = "", *, torn: bool = False) -> Sequence[Exchange]:
         """One side of the connection ended: return the exchange of every request that was complete or answered.
 
         A `torn` FIN completes no body, not even one that is delimited by the close.

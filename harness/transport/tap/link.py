@@ -43,14 +43,14 @@ class Switchboard(Protocol):
     def keep(self, exchanges: Iterable[Exchange]) -> Awaitable[object] | None:
         """Keep finished exchanges. Never raises. The awaitable is done once they are kept; None: do not wait."""
 
-    def over(self, link: Link) -> None:
+    def over(self, link: TapLink) -> None:
         """Both connections are closed."""
 
-    def lost(self, reason: str) -> None:
+    def note_loss(self, reason: str) -> None:
         """Note that something is forwarded but in no record, and why."""
 
 
-class Link:
+class TapLink:
     """The pair of connections. Its two ends are in `tap_ends` and only report their events to it."""
 
     def __init__(self, board: Switchboard) -> None:
@@ -82,7 +82,7 @@ class Link:
     def client_came(self, transport: asyncio.Transport) -> None:
         """The client is connected: connect upstream too."""
         self._client = transport
-        self._task(self._connect()).add_done_callback(self._dialled)
+        self._task(self._connect()).add_done_callback(self._finish_dial)
 
     async def _connect(self) -> None:
         try:
@@ -91,9 +91,9 @@ class Link:
             self._failed = none.ending
             self._give_up()
 
-    def _dialled(self, _: object) -> None:
+    def _finish_dial(self, _: object) -> None:
         if self._upstream is None:
-            self.gone("upstream")
+            self.note_closed("upstream")
 
     def from_client(self, data: bytes) -> None:
         """Forward bytes of requests upstream; before there is a connection, buffer them."""
@@ -189,7 +189,7 @@ class Link:
     def _close(self, by: By, how: How, detail: str, action: Callable[[How], None], *, torn: bool = False) -> None:
         """Record what is open, then forward the ending with `action`."""
         self._catch_up()
-        finished = self._wire.ended(by, how, self._loop.time(), detail, torn=torn)
+        finished = self._wire.end(by, how, self._loop.time(), detail, torn=torn)
         self._tell()
         self._closed = True
         kept = self._board.keep(finished) if finished else None
@@ -252,7 +252,7 @@ class Link:
         else:
             transport.abort()
 
-    def gone(self, side: str) -> None:
+    def note_closed(self, side: str) -> None:
         """Note that one connection is closed; the link is over when both are."""
         self._standing.discard(side)
         if not self._standing:
@@ -262,7 +262,7 @@ class Link:
         """Record what has arrived of answers and abort both connections; return the tasks still to finish."""
         if not self._closed:
             self._catch_up()
-            finished = self._wire.stopped(self._loop.time())
+            finished = self._wire.stop(self._loop.time())
             self._tell()
             self._board.keep(finished)
         self._closed = True
@@ -297,7 +297,7 @@ class Link:
 
     def _tell(self) -> None:
         for note in self._wire.notes():
-            self._board.lost(note)
+            self._board.note_loss(note)
 
     def _task(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = self._loop.create_task(work)

@@ -55,7 +55,7 @@ class Asked:
 
 
 @lru_cache(maxsize=128)
-def _rewritten(raw: bytes, authority: str, encoding: str | None) -> tuple[bytes, RequestHead | BadHead]:
+def _rewrite_head(raw: bytes, authority: str, encoding: str | None) -> tuple[bytes, RequestHead | BadHead]:
     """The head to send upstream, otherwise unchanged byte by byte; and its parsed form or its fault."""
     head = _HOST.sub(rb"\1 " + authority.encode("ascii"), raw)
     if encoding is not None:
@@ -114,7 +114,7 @@ class RequestFollower:
             if len(self._buffer) > HEAD_BYTES:
                 self.lost = f"a request head exceeds {HEAD_BYTES} bytes"
             return False
-        rewritten, head = _rewritten(bytes(self._buffer[: end.end()]), self._authority, self._encoding)
+        rewritten, head = _rewrite_head(bytes(self._buffer[: end.end()]), self._authority, self._encoding)
         del self._buffer[: end.end()]
         out.append(rewritten)
         if isinstance(head, BadHead):

@@ -17,9 +17,9 @@ from typing import Any, TypeAlias
 from harness.transport.client.dial import trusting
 from harness.transport.http1.limits import RECORDED_BYTES, Limits
 from harness.transport.server.listener import listen, port_of, url_of
-from harness.transport.tap.connection_ends import ClientEnd, Refused
+from harness.transport.tap.connection_ends import ClientEnd, OverLimitEnd
 from harness.transport.tap.dial import dial_upstream, upstream_origin
-from harness.transport.tap.link import Link
+from harness.transport.tap.link import TapLink
 from harness.wire import Exchange
 
 _MOST_LINKS = 4096
@@ -67,7 +67,7 @@ class Tap:
         self._host = host
         self._port = port
         self._listener: asyncio.Server | None = None
-        self._links: set[Link] = set()
+        self._links: set[TapLink] = set()
         self._keeping: set[asyncio.Future[Any]] = set()
         self._warn = warn
         self._crowded = False
@@ -105,15 +105,15 @@ class Tap:
     def _link(self) -> asyncio.Protocol:
         if len(self._links) >= _MOST_LINKS:
             self._refuse_more()
-            return Refused()
-        link = Link(self)
+            return OverLimitEnd()
+        link = TapLink(self)
         self._links.add(link)
         return ClientEnd(link)
 
     def _refuse_more(self) -> None:
         if not self._crowded:
             self._crowded = True
-            self.lost(
+            self.note_loss(
                 f"{_MOST_LINKS} connections are open, and further ones are reset (does the target lead back here?)"
             )
 
@@ -160,31 +160,31 @@ class Tap:
                 self._note(error)
                 continue
             if wait is not None:
-                kept = self._watched(wait)
+                kept = self._watch(wait)
                 if exchange.size + len(exchange.request.body) <= _WAITED_BYTES:
                     waits.append(kept)
         # Shielded, so that cancelling a link meanwhile does not cancel the keeping of its record.
         return asyncio.shield(asyncio.gather(*waits)) if waits else None
 
-    def _watched(self, wait: Awaitable[object]) -> asyncio.Future[Any]:
+    def _watch(self, wait: Awaitable[object]) -> asyncio.Future[Any]:
         """A future that is done when `wait` is. An error of `wait` is only noted; `stop` awaits the future."""
         kept = asyncio.gather(wait, return_exceptions=True)
         self._keeping.add(kept)
-        kept.add_done_callback(self._kept)
+        kept.add_done_callback(self._forget_watched)
         return kept
 
-    def _kept(self, kept: asyncio.Future[Any]) -> None:
+    def _forget_watched(self, kept: asyncio.Future[Any]) -> None:
         self._keeping.discard(kept)
         if not kept.cancelled():
             for result in kept.result():
                 if isinstance(result, Exception):
                     self._note(result)
 
-    def over(self, link: Link) -> None:
+    def over(self, link: TapLink) -> None:
         """Forget a link whose connections are closed."""
         self._links.discard(link)
 
-    def lost(self, reason: str) -> None:
+    def note_loss(self, reason: str) -> None:
         """Note why something is in no record; only the first hundred reasons are kept."""
         if len(self.unrecorded) < _KEPT_NOTES:
             self.unrecorded.append(reason)

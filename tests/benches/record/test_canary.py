@@ -165,7 +165,7 @@ def test_the_log_of_requests_shows_no_canary() -> None:
     log = RequestLog(100)
     for request in requests():
         log.add(request)
-    shown = json.dumps(log.shown())
+    shown = json.dumps(log.to_dicts())
     assert [secret for secret in (*PLACED.values(), *ISSUED) if secret in shown] == []
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from harness.benches.record.proof import _same, refused_since
 from harness.benches.recordings.diff import Drift, Drifts
-from harness.wire import COMPLETE, By, Chunk, Ending, Exchange, Headers, How, Recorder, Request, UntilClose
+from harness.wire import COMPLETE, By, Chunk, Ending, Exchange, ExchangeBuilder, Headers, How, Request, UntilClose
 
 CUT = Ending(by=By.CLIENT, how=How.FIN)
 RST = Ending(how=How.RST)
@@ -14,7 +14,7 @@ RST = Ending(how=How.RST)
 
 def answered(body: bytes, *, status: int = 200, ending: Ending = COMPLETE) -> Exchange:
     """An exchange with this answer."""
-    recorder = Recorder(Request("GET", "/x"))
+    recorder = ExchangeBuilder(Request("GET", "/x"))
     recorder.head(status, Headers(), UntilClose())
     recorder.chunk(Chunk(body), 0.0)
     return recorder.finish(ending, 0.0)

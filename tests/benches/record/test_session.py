@@ -15,14 +15,14 @@ from harness.benches.record.proof import State
 from harness.benches.record.session import Recorded, Session
 from harness.benches.recordings.synthetic_drops import SYNTHETIC, presented
 from harness.cassette import Provenance, Recording, Target, load, save
-from harness.checks.scenarios import SCENARIOS, chosen
+from harness.checks.scenarios import SCENARIOS, select_scenarios
 from harness.contract import PROTOCOL
 from harness.emulator import Emulator
 from harness.engine.targets import TargetOptions, resolve_target
 from harness.faults import cut
 from harness.outcome import UsageFault
 from harness.transport import ServerThread
-from harness.wire import COMPLETE, By, Chunk, Headers, How, Recorder, Request, Response
+from harness.wire import COMPLETE, By, Chunk, ExchangeBuilder, Headers, How, Request, Response
 from tests.transport.certificates import Certificate, certificate_in
 
 
@@ -88,7 +88,7 @@ def test_a_whole_library_is_recorded_judged_and_replayed(certificate: Certificat
     """Every scenario becomes a cassette of the right target, without findings and without clean-up requests."""
     service = Service()
     with session(service, certificate, tmp_path) as recording:
-        results = list(recording.run(chosen(["all"])))
+        results = list(recording.run(select_scenarios(["all"])))
     assert set(states(results).values()) == {State.RECORDED}
     assert [finding for result in results for finding in result.findings] == []
     assert {path.stem for path in tmp_path.glob("*.yaml")} == set(SCENARIOS)
@@ -105,12 +105,12 @@ def test_a_quota_that_ends_half_way_keeps_what_is_finished_and_can_be_continued(
     """When the quota ends, finished scenarios stay, the current one is dropped, and the next session goes on."""
     names = ["lifecycle", "chaining", "errors"]
     with session(Service(quota=2), certificate, tmp_path) as recording:
-        first = list(recording.run(chosen(names)))
+        first = list(recording.run(select_scenarios(names)))
     assert list(states(first).values()) == [State.RECORDED, State.STOPPED, State.STOPPED]
     assert "again after 3600 s" in first[1].reason
     assert {path.name for path in tmp_path.glob("*.yaml")} == {"lifecycle.yaml"}
     with session(Service(), certificate, tmp_path, continued=True) as recording:
-        second = list(recording.run(chosen(names)))
+        second = list(recording.run(select_scenarios(names)))
     assert list(states(second).values()) == [State.SKIPPED, State.RECORDED, State.RECORDED]
     assert {path.stem for path in tmp_path.glob("*")} == set(names)
 
@@ -121,7 +121,7 @@ def test_a_changed_field_is_shown_as_drift_before_the_old_recording_goes(
     """A renamed field is two lines of shape drift, however many answers have it, and the new recording has it."""
     for service in (Service(), Service(renamed="usage")):
         with session(service, certificate, tmp_path) as recording:
-            (result,) = recording.run(chosen(["lifecycle"]))
+            (result,) = recording.run(select_scenarios(["lifecycle"]))
     assert result.state is State.RECORDED
     assert result.drifts is not None
     assert [str(drift) for drift in result.drifts.shape] == [
@@ -134,10 +134,10 @@ def test_a_changed_field_is_shown_as_drift_before_the_old_recording_goes(
 def test_the_old_recording_stays_until_its_drift_was_seen(certificate: Certificate, tmp_path: Path) -> None:
     """The old recording is replaced only after the caller has seen the result; stopping there keeps it."""
     with session(Service(), certificate, tmp_path) as recording:
-        list(recording.run(chosen(["lifecycle"])))
+        list(recording.run(select_scenarios(["lifecycle"])))
     before = (tmp_path / "lifecycle.yaml").read_bytes()
     with session(Service(renamed="usage"), certificate, tmp_path) as recording:
-        results = recording.run(chosen(["lifecycle"]))
+        results = recording.run(select_scenarios(["lifecycle"]))
         assert next(results).is_news
         assert (tmp_path / "lifecycle.yaml").read_bytes() == before
         results.close()
@@ -163,14 +163,14 @@ def test_a_bad_day_of_the_service_is_no_recording(
     """A scenario that fails by a temporary error is dropped, reported, and recorded by the next session."""
     with session(cut(Service(), plan, PROTOCOL), certificate, tmp_path) as recording:
         names = ["resume" if plan.startswith("resumes") else "lifecycle", "errors"]
-        first, second = recording.run(chosen(names))
+        first, second = recording.run(select_scenarios(names))
     assert (first.state, first.is_news) == (state, True)
     assert re.search(reason, first.reason)
     assert second.state is (State.STOPPED if state is State.STOPPED else State.RECORDED)
     assert not (tmp_path / f"{names[0]}.yaml").exists()
     with session(Service(), certificate, tmp_path, continued=True) as recording:
-        assert recording.waiting(chosen(names))[0].name == names[0]
-        list(recording.run(chosen(names)))
+        assert recording.waiting(select_scenarios(names))[0].name == names[0]
+        list(recording.run(select_scenarios(names)))
     assert {path.name for path in tmp_path.iterdir()} == {f"{name}.yaml" for name in names}
 
 
@@ -186,9 +186,9 @@ def test_what_cannot_be_done_any_more_is_news(certificate: Certificate, tmp_path
     for before, news in ((None, False), (Service(), True)):
         if before is not None:
             with session(before, certificate, tmp_path) as recording:
-                list(recording.run(chosen(["agent"])))
+                list(recording.run(select_scenarios(["agent"])))
         with session(WithoutAgents(), certificate, tmp_path) as recording:
-            (result,) = recording.run(chosen(["agent"]))
+            (result,) = recording.run(select_scenarios(["agent"]))
         assert (result.state, result.is_news) == (State.UNSUPPORTED, news)
 
 
@@ -203,7 +203,7 @@ def test_a_refusal_does_not_replace_an_answer(certificate: Certificate, tmp_path
 
     for service in (Service(), WithoutModels()):
         with session(service, certificate, tmp_path) as recording:
-            (result,) = recording.run(chosen(["streaming"]))
+            (result,) = recording.run(select_scenarios(["streaming"]))
     assert (result.state, result.is_news) == (State.REFUSED, True)
     assert "was answered 200 and is now refused with 404: the older recording stays" in result.reason
     assert {recording.status for recording in load(tmp_path / "streaming.yaml").recordings} == {200}
@@ -219,19 +219,19 @@ def test_what_cannot_be_deleted_is_named(certificate: Certificate, tmp_path: Pat
             return super().__call__(request)
 
     with session(Keeping(), certificate, tmp_path) as recording:
-        (result,) = recording.run(chosen(["background"]))
+        (result,) = recording.run(select_scenarios(["background"]))
     assert [path.rpartition("/")[0] for path in result.left] == ["/v1beta/interactions"]
 
 
 def test_two_sessions_do_not_share_a_folder(certificate: Certificate, tmp_path: Path) -> None:
     """A second session in a folder is refused without disturbing the first, and can start once that has ended."""
     with session(Service(), certificate, tmp_path) as one, session(Service(), certificate, tmp_path) as two:
-        results = one.run(chosen(["lifecycle", "errors"]))
+        results = one.run(select_scenarios(["lifecycle", "errors"]))
         next(results)
         with pytest.raises(UsageFault, match="another recorder"):
-            next(two.run(chosen(["lifecycle"])))
+            next(two.run(select_scenarios(["lifecycle"])))
         assert [result.state for result in results] == [State.RECORDED]
-        assert [result.state for result in two.run(chosen(["lifecycle"]))] == [State.RECORDED]
+        assert [result.state for result in two.run(select_scenarios(["lifecycle"]))] == [State.RECORDED]
     assert {path.name for path in tmp_path.iterdir()} == {"lifecycle.yaml", "errors.yaml"}
 
 
@@ -240,7 +240,7 @@ def test_a_file_that_is_no_recording_is_not_replaced(certificate: Certificate, t
     (tmp_path / "errors.yaml").write_text("my notes: [", "utf-8")
     service = Service()
     with session(service, certificate, tmp_path) as recording, pytest.raises(UsageFault, match=r"errors\.yaml"):
-        list(recording.run(chosen(["lifecycle", "errors"])))
+        list(recording.run(select_scenarios(["lifecycle", "errors"])))
     assert service.requests == 0
 
 
@@ -248,7 +248,7 @@ def test_the_budget_is_never_exceeded(certificate: Certificate, tmp_path: Path) 
     """A scenario that exceeds the budget is not started, so no more requests are sent than allowed."""
     service = Service()
     with session(service, certificate, tmp_path, budget=5) as recording:
-        results = list(recording.run(chosen(["errors", "chaining"])))
+        results = list(recording.run(select_scenarios(["errors", "chaining"])))
     assert list(states(results).values()) == [State.RECORDED, State.STOPPED]
     assert service.requests == recording.spent == 4
 
@@ -263,20 +263,20 @@ def test_a_target_that_refuses_stops_at_its_first_word(certificate: Certificate,
 
     service = Refusing()
     with session(service, certificate, tmp_path) as recording:
-        results = list(recording.run(chosen(["all"])))
+        results = list(recording.run(select_scenarios(["all"])))
     assert set(states(results).values()) == {State.STOPPED}
     assert (service.requests, list(tmp_path.iterdir())) == (1, [])
 
 
 def test_recordings_of_one_kind_never_replace_those_of_another(certificate: Certificate, tmp_path: Path) -> None:
     """A live recording is not replaced by one of the emulator, and `cassettes/live` takes live recordings only."""
-    nothing = Recorder(Request("GET", "/v1beta/interactions/x")).finish(COMPLETE, 0.0)
+    nothing = ExchangeBuilder(Request("GET", "/v1beta/interactions/x")).finish(COMPLETE, 0.0)
     live = Recording.of(nothing)
     save(tmp_path / "errors.yaml", [live], Provenance(recorder="test", target=Target.LIVE))
     before = (tmp_path / "errors.yaml").read_bytes()
     for folder in (tmp_path, tmp_path / "cassettes" / "live"):
         with session(Service(), certificate, folder) as recording, pytest.raises(UsageFault, match="--cassettes"):
-            list(recording.run(chosen(["errors"])))
+            list(recording.run(select_scenarios(["errors"])))
     assert (tmp_path / "errors.yaml").read_bytes() == before
 
 
@@ -286,7 +286,7 @@ def test_a_service_that_lies_on_its_own_record_is_not_kept(
     """A recording whose replay would differ from it is not written."""
     monkeypatch.setattr("harness.benches.record.proof._same", lambda before, after: False)
     with session(Service(), certificate, tmp_path) as recording:
-        (result,) = recording.run(chosen(["errors"]))
+        (result,) = recording.run(select_scenarios(["errors"]))
     assert result.state is State.UNFAITHFUL
     assert "differs in exchange 1" in result.reason
     assert not (tmp_path / "errors.yaml").exists()
@@ -297,7 +297,7 @@ def test_a_hang_up_can_be_presented_as_a_drop_and_says_that_it_is_synthetic(
 ) -> None:
     """A client's hang-up can be presented as a reset, marked as synthetic; other endings do not change."""
     with session(Service(), certificate, tmp_path) as recording:
-        list(recording.run(chosen(["resume"])))
+        list(recording.run(select_scenarios(["resume"])))
     recordings = load(tmp_path / "resume.yaml").recordings
     assert recordings[0].ending.by is By.CLIENT
     dropped = presented(recordings, "rst")
@@ -310,12 +310,12 @@ def test_a_hang_up_can_be_presented_as_a_drop_and_says_that_it_is_synthetic(
 def test_an_unknown_scenario_is_told_with_the_known_ones() -> None:
     """An unknown scenario is refused with the list of the known ones, before any request."""
     with pytest.raises(UsageFault, match="lifecycle"):
-        chosen(["lifecicle"])
+        select_scenarios(["lifecicle"])
 
 
 def test_the_state_of_a_session_survives_a_broken_file(certificate: Certificate, tmp_path: Path) -> None:
     """If the state file cannot be read, the session starts as if nothing had been done."""
     (tmp_path / ".recording.json").write_text(json.dumps({"done": 3}), "utf-8")
     with session(Service(), certificate, tmp_path, continued=True) as recording:
-        assert list(states(list(recording.run(chosen(["errors"]))))) == ["errors"]
+        assert list(states(list(recording.run(select_scenarios(["errors"]))))) == ["errors"]
     assert (tmp_path / "errors.yaml").exists()

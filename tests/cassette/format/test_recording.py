@@ -126,7 +126,7 @@ RAW = zlib.compress(TEXT)[2:-4]
 )  # fmt: skip
 def test_decoded(data: bytes, coding: str) -> None:
     """Decompression keeps the pieces and yields the text that a client would have seen."""
-    plain = compressed(data, coding).decoded()
+    plain = compressed(data, coding).decode()
     assert plain.body == TEXT
     assert len(plain.pieces) == len(data)
     assert (plain.coding, plain.framing, plain.headers.items()) == (
@@ -136,7 +136,7 @@ def test_decoded(data: bytes, coding: str) -> None:
 
 def test_decoded_after_a_cut() -> None:
     """A truncated compressed body yields what could be decoded and remains incomplete."""
-    plain = compressed(gzip.compress(TEXT), "gzip", cut=-9).decoded()
+    plain = compressed(gzip.compress(TEXT), "gzip", cut=-9).decode()
     assert TEXT.startswith(plain.body)
     assert isinstance(plain.framing, Length)
     assert plain.framing.size > len(plain.body)
@@ -146,9 +146,9 @@ def test_decoded_after_a_cut() -> None:
 def test_bomb_and_broken() -> None:
     """A decompression bomb and invalid compressed data are refused with an explanation."""
     with pytest.raises(CassetteError, match="holds more than"):
-        compressed(gzip.compress(bytes(65 * 1024 * 1024)), "gzip").decoded()
+        compressed(gzip.compress(bytes(65 * 1024 * 1024)), "gzip").decode()
     with pytest.raises(CassetteError, match="gzip or deflate is broken"):
-        compressed(b"not gzip at all", "gzip").decoded()
+        compressed(b"not gzip at all", "gzip").decode()
 
 
 def test_driver_decoded_already() -> None:

@@ -1,21 +1,21 @@
-"""The vault finds each of any number of secrets, and adding one costs the same however many there are."""
+"""The table finds each of any number of secrets, and adding one costs the same however many there are."""
 
 from __future__ import annotations
 
-from harness.cassette.redaction.placeholders import Vault, changed
+from harness.cassette.redaction.placeholders import PlaceholderTable, apply_changes
 
 
 def test_a_new_secret_costs_the_same_in_a_long_session() -> None:
     """Adding a secret recompiles only the pattern of the latest ones, never of all."""
-    known = Vault(f"secret-number-{number:05}" for number in range(300))
+    known = PlaceholderTable(f"secret-number-{number:05}" for number in range(300))
     assert max(pattern.pattern.count("|") for pattern in known._patterns) < 64
     assert len(known.changes("secret-number-00000 secret-number-00150 secret-number-00299")) == 3
 
 
 def test_secrets_that_hold_each_other() -> None:
     """If one secret contains another, the longer one is replaced, in whichever order they were added."""
-    known = Vault(
+    known = PlaceholderTable(
         ["a-long-secret", *(f"other-secret-{number:03}" for number in range(100)), "a-long-secret-indeed"]
     )
     text = "x a-long-secret-indeed y"
-    assert changed(text, known.changes(text)) == f"x {known.placeholder('a-long-secret-indeed')} y"
+    assert apply_changes(text, known.changes(text)) == f"x {known.placeholder('a-long-secret-indeed')} y"

@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.cassette import CassetteError, Recording, Redactor, load, save, scan
-from harness.cassette.format.framing import Edit, apply, follow, pieces_of
+from harness.cassette.format.framing import ByteEdit, apply, follow, pieces_of
 from harness.contract import PROTOCOL
 from harness.wire import At, Chunked, Decoder, Ending, Headers, How, Length, Request, encode
 from tests.cassette.samples import SSE, URL, answered, event, frames, get, post, recordings, streamed, text_delta
@@ -403,7 +403,7 @@ def test_follow(body: bytes, raw: list[tuple[int, int, bytes]], cuts: list[int])
     edits, at = [], 0
     for start, size, data in sorted(raw):
         if start >= at and start + size <= len(body):
-            edits.append(Edit(start, start + size, data))
+            edits.append(ByteEdit(start, start + size, data))
             at = start + size
     edges = [0, *sorted(cut for cut in cuts if cut <= len(body)), len(body)]
     before = pieces_of((b - a, 1) for a, b in pairwise(edges))

@@ -9,7 +9,13 @@ from itertools import islice
 import pytest
 
 from harness.checks import CAPABILITIES, Open, Send
-from harness.checks.vocabulary.background_runs import begin, let_go, read_to_a_cursor, script, scripted
+from harness.checks.vocabulary.background_runs import (
+    read_to_a_cursor,
+    release_run,
+    require_script,
+    script,
+    start_held_run,
+)
 from harness.checks.vocabulary.pages import MOST, pages
 from harness.outcome import Unmet
 from harness.wire import Exchange, Frame
@@ -38,30 +44,30 @@ def drive(part, *answers: Exchange):
 
 def test_a_scriptable_target_is_made_to_stand_still():
     """On a scriptable target the script is queued before the create, and the run can be released afterwards."""
-    run, asked = drive(begin(SCRIPTABLE, "mark"), TAKEN, RUNNING)
+    run, asked = drive(start_held_run(SCRIPTABLE, "mark"), TAKEN, RUNNING)
     assert (run.id, run.held) == ("v1_one", True)
     assert asked == ["POST /__harness__/scripts", "POST /v1beta/interactions"]
-    assert drive(let_go(SCRIPTABLE, run), TAKEN)[1] == ["POST /__harness__/release"]
+    assert drive(release_run(SCRIPTABLE, run), TAKEN)[1] == ["POST /__harness__/release"]
 
 
 def test_any_other_target_is_asked_for_a_long_answer():
     """A target that was not declared scriptable gets a prompt for a long answer, and no control requests."""
-    run, asked = drive(begin(TARGET, "mark"), RUNNING)
+    run, asked = drive(start_held_run(TARGET, "mark"), RUNNING)
     assert (run.held, asked) == (False, ["POST /v1beta/interactions"])
-    assert drive(let_go(TARGET, run)) == (None, [])
+    assert drive(release_run(TARGET, run)) == (None, [])
 
 
 def test_a_run_that_is_over_at_once_is_a_race_lost():
     """A run that finishes before the create is answered is a lost race, not a failure."""
     with pytest.raises(Unmet) as unmet:
-        drive(begin(TARGET, "mark"), answer(body=interaction()))
+        drive(start_held_run(TARGET, "mark"), answer(body=interaction()))
     assert unmet.value.race_lost
 
 
 def test_a_create_that_is_refused_is_unmet():
     """If the create is refused, the exercise stops with Unmet, and not as a lost race."""
     with pytest.raises(Unmet) as unmet:
-        drive(begin(TARGET, "mark"), refusal(400))
+        drive(start_held_run(TARGET, "mark"), refusal(400))
     assert not unmet.value.race_lost
 
 
@@ -94,7 +100,7 @@ def test_a_script_speaks_of_one_create():
 def test_what_needs_a_script_is_unmet_without(taken):
     """If a target that was declared scriptable refuses a script, that is Unmet, not an error of the harness."""
     with pytest.raises(Unmet):
-        drive(scripted(SCRIPTABLE, "mark"), taken)
+        drive(require_script(SCRIPTABLE, "mark"), taken)
 
 
 def test_pages_are_read_to_the_end():

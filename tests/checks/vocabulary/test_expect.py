@@ -10,7 +10,6 @@ from harness.checks.vocabulary.expect import (
     CLIENT_ERROR,
     SUCCESS,
     among,
-    briefly,
     expect_alive,
     expect_interaction,
     expect_object,
@@ -18,8 +17,8 @@ from harness.checks.vocabulary.expect import (
     expect_status,
     input_text,
     interaction_in,
-    shown,
 )
+from harness.contract.judge.wording import format_answer, format_value
 from harness.outcome import Severity, Unmet
 from tests.checks._play import answer, interaction, refusal
 
@@ -146,13 +145,13 @@ def test_values_are_shown_briefly():
     deep: list = []
     for _ in range(100_000):
         deep = [deep]
-    assert len(briefly("x" * 1000)) <= 120
-    assert briefly(deep) == "a list that cannot be shown"
-    briefly("\ud83d").encode()
+    assert len(format_value("x" * 1000)) <= 120
+    assert format_value(deep) == "a list that cannot be shown"
+    format_value("\ud83d").encode()
 
 
 def test_a_compressed_body_is_named_as_one():
     """If a body is gzip and no header says so, the message says so instead of printing the bytes."""
     body = gzip.compress(b'{"id": "v1_one"}')
-    assert shown(answer(body=body)) == "200 a body compressed with gzip, which no Content-Encoding says"
-    assert "Content-Encoding" not in shown(answer(body=body, headers={"content-encoding": "gzip"}))
+    assert format_answer(answer(body=body)) == "200 a body compressed with gzip, which no Content-Encoding says"
+    assert "Content-Encoding" not in format_answer(answer(body=body, headers={"content-encoding": "gzip"}))

@@ -8,15 +8,15 @@ import pytest
 
 from harness.checks import Finish, Open, Send, Target, Wait
 from harness.checks.vocabulary.polling import (
-    appear,
     id_of,
     need_id,
-    opened,
+    open_stream,
+    poll_until_found,
+    poll_until_gone,
+    poll_until_settled,
     polls,
-    settle,
     settled,
     status_of,
-    vanish,
 )
 from harness.outcome import Unmet
 from tests.checks._play import answer, interaction, refusal
@@ -82,18 +82,18 @@ def test_polls_give_up_in_time():
 
 
 def test_settle_raises_unmet():
-    """`settle` raises Unmet if the run never settles."""
+    """`poll_until_settled` raises Unmet if the run never settles."""
     with pytest.raises(Unmet, match="looks"):
-        run(settle, [RUNNING])
+        run(poll_until_settled, [RUNNING])
 
 
 @pytest.mark.parametrize(
     ("part", "answers", "count"),
     [
-        (appear, [GONE, GONE, DONE], 3),
-        (appear, [DENIED], 1),
-        (vanish, [DONE, DEAD, GONE], 3),
-        (vanish, [DENIED], 1),
+        (poll_until_found, [GONE, GONE, DONE], 3),
+        (poll_until_found, [DENIED], 1),
+        (poll_until_gone, [DONE, DEAD, GONE], 3),
+        (poll_until_gone, [DENIED], 1),
     ],
 )
 def test_appear_and_vanish(part, answers, count):
@@ -102,17 +102,17 @@ def test_appear_and_vanish(part, answers, count):
 
 
 @pytest.mark.parametrize("within", [5.0, 0.5, 0.0])
-@pytest.mark.parametrize("part", [appear, vanish])
+@pytest.mark.parametrize("part", [poll_until_found, poll_until_gone])
 def test_appear_and_vanish_give_up(part, within):
     """An interaction that never appears or never vanishes is polled for `gone_within` seconds, and no longer."""
-    seen, waited = run(part, [GONE if part is appear else DONE], replace(TARGET, gone_within=within))
+    seen, waited = run(part, [GONE if part is poll_until_found else DONE], replace(TARGET, gone_within=within))
     assert len(seen) < 15
     assert waited <= within <= waited + took(seen) < within + 0.2
 
 
 def test_nobody_waits_for_what_is_not_kept():
     """If a target keeps nothing, a 404 is accepted without waiting."""
-    assert len(run(appear, [GONE], replace(TARGET, keeps=False))[0]) == 1
+    assert len(run(poll_until_found, [GONE], replace(TARGET, keeps=False))[0]) == 1
 
 
 def test_a_404_that_lasts_ends_the_polling():
@@ -156,7 +156,7 @@ class Stream:
 def test_a_stream_is_opened_again_while_it_cannot_be_found(statuses, opens):
     """A stream that answers 404 is opened again after a pause, and each refusal is read to its end."""
     streams = [Stream(status) for status in statuses]
-    did, found = drive(opened(TARGET, "v1_one"), streams)
+    did, found = drive(open_stream(TARGET, "v1_one"), streams)
     assert found is streams[-1]
     assert did.count(Open) == opens
     assert did.count(Finish) == did.count(Wait) == opens - 1

@@ -63,7 +63,7 @@ def test_where_a_stream_was_due(exchange, severities):
 def test_frames_that_cannot_be_decoded_are_left_out():
     """The sentinel, broken JSON, values that are not objects and endless nesting are skipped."""
     odd = [b"[DONE]", b'{"a":', b"7", b"[{}]", b"\xff", b'{"a":' * 100_000, b'{"event_type": "x"}']
-    assert stream_events.decoded(map(frame, odd)) == [{"event_type": "x"}]
+    assert stream_events.decode_frames(map(frame, odd)) == [{"event_type": "x"}]
 
 
 def test_the_last_cursor_is_the_latest_one():

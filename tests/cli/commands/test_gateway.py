@@ -22,10 +22,10 @@ import os, sys, threading
 from harness.benches.gateway.mutants import MUTANTS, Gateway
 from harness.transport.server.server_thread import InThread
 from harness.transport.proxy.threaded_server import WaitingServer
-from harness.transport.proxy.upstream import Upstream
+from harness.transport.proxy.upstream import UpstreamServer
 
 kind = Gateway if sys.argv[2] == "faithful" else MUTANTS[sys.argv[2]].gateway
-with InThread(WaitingServer(kind(Upstream(os.environ["HARNESS_UPSTREAM_URL"])), port=int(sys.argv[1]))):
+with InThread(WaitingServer(kind(UpstreamServer(os.environ["HARNESS_UPSTREAM_URL"])), port=int(sys.argv[1]))):
     threading.Event().wait()
 """
 

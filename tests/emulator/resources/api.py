@@ -1,4 +1,4 @@
-"""A minimal client of `Neighbours`: it routes a target, reads the answer and turns refusals into values."""
+"""A minimal client of `Resources`: it routes a target, reads the answer and turns refusals into values."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.emulator.http.routing import route
-from harness.emulator.resources import Neighbours
+from harness.emulator.resources import Resources
 from harness.emulator.values.call import Call, Refusal
 from harness.wire import Chunk, Headers, Request
 
@@ -41,15 +41,15 @@ class Answer:
 
 @dataclass
 class Api:
-    """A client of a new `Neighbours`; tests may set the time, `now`, and the calling project, `project`."""
+    """A client of a new `Resources`; tests may set the time, `now`, and the calling project, `project`."""
 
     now: str = NOON
     project: str = "default"
-    neighbours: Neighbours = field(init=False)
+    neighbours: Resources = field(init=False)
 
     def __post_init__(self) -> None:
         count = itertools.count(1)
-        self.neighbours = Neighbours(lambda prefix: f"{prefix}-{next(count):04d}", lambda: self.now)
+        self.neighbours = Resources(lambda prefix: f"{prefix}-{next(count):04d}", lambda: self.now)
 
     def send(self, method: str, target: str, body: Any = None, *, headers: dict[str, str] | None = None) -> Answer:
         """Send one request; `body` is bytes, or a dict or list that is sent as JSON."""

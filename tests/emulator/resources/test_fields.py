@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from harness.emulator.resources.fields import ARRAY, INTEGER, STRING_REQUIRED, Field, masked, read, usable_id
+from harness.emulator.resources.fields import ARRAY, INTEGER, STRING_REQUIRED, Field, apply_mask, read, usable_id
 from harness.emulator.values.call import Refusal
 
 SHAPE = {
@@ -50,10 +50,10 @@ def test_null_counts_as_absent() -> None:
 def test_a_mask_selects_and_knows_its_names() -> None:
     """Only fields in the mask are read; one that was not sent is no error, but an unknown name is."""
     changes = {"count": 1, "kind": "a"}
-    assert masked(changes, None, SHAPE) == changes
-    assert masked(changes, "kind, list", SHAPE) == {"kind": "a"}
+    assert apply_mask(changes, None, SHAPE) == changes
+    assert apply_mask(changes, "kind, list", SHAPE) == {"kind": "a"}
     with pytest.raises(Refusal, match="update_mask"):
-        masked(changes, "kinds", SHAPE)
+        apply_mask(changes, "kinds", SHAPE)
 
 
 @pytest.mark.parametrize("text", ["", "a/b", "a:b", "a b", "a?b", "a#b", "50%"])

@@ -3,7 +3,7 @@
 import pytest
 
 from harness.emulator.http.routing import route
-from harness.emulator.resources import Neighbours
+from harness.emulator.resources import Resources
 from harness.emulator.values.call import Call
 from harness.wire import Request
 from tests.emulator.resources.api import NOON, Api
@@ -15,7 +15,7 @@ from tests.emulator.resources.api import NOON, Api
 def test_other_paths_are_left_alone(target: str) -> None:
     """For any other path, the neighbours return None, so that the emulator goes on looking."""
     way = route(target)
-    neighbours = Neighbours(str, lambda: NOON)
+    neighbours = Resources(str, lambda: NOON)
     assert neighbours.handle(Call(Request("GET", target), way.segments, way.query)) is None
 
 

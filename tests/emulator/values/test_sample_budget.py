@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.emulator.values.sample_budget import MOST_CHARACTERS, MOST_STEPS, Budget, SampleTooLarge
+from harness.emulator.values.sample_budget import MOST_CHARACTERS, MOST_STEPS, SampleBudget, SampleTooLarge
 from harness.emulator.values.samples import sample
 from tests.emulator.client import Api
 
@@ -108,7 +108,7 @@ def test_a_sample_within_the_budget_is_as_large_as_asked():
 
 def test_what_is_thrown_away_is_paid_for():
     """Work on a sample that was not kept counts, its characters do not."""
-    budget, long = Budget(), {"type": "string", "minLength": MOST_CHARACTERS * 2 // 3}
+    budget, long = SampleBudget(), {"type": "string", "minLength": MOST_CHARACTERS * 2 // 3}
     assert sample({"properties": {"a": long, "b": long}}, budget=budget) == {}
     assert budget.steps < MOST_STEPS - 10_000
     assert budget.size == MOST_CHARACTERS
@@ -220,7 +220,7 @@ def test_any_schema_gets_an_answer_of_bounded_size(schema, asked, stream):
 @given(SCHEMAS)
 def test_a_sample_never_costs_more_than_its_budget(schema):
     """Whether there is a sample or not, no more is spent than there was, and what is made was paid for."""
-    budget = Budget(2000, 5000)
+    budget = SampleBudget(2000, 5000)
     try:
         values, characters = extent(sample(schema, budget=budget))
     except SampleTooLarge:

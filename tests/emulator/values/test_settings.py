@@ -28,11 +28,11 @@ WRONG = [
 def test_wrong_settings_name_themselves(values, words):
     """The error names the setting and the value it got, or suggests the setting that was meant."""
     with pytest.raises(UsageFault) as refused:
-        Settings().changed(values)
+        Settings().with_values(values)
     assert words in str(refused.value)
 
 
 def test_change_keeps_the_rest():
     """Changing one setting leaves the others unchanged."""
-    settings = Settings(ticks=5).changed({"resume": "inclusive", "chunking": 7})
+    settings = Settings(ticks=5).with_values({"resume": "inclusive", "chunking": 7})
     assert (settings.ticks, settings.resume, settings.chunking) == (5, "inclusive", 7)

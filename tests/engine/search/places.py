@@ -6,7 +6,7 @@ from harness.checks.capabilities import CAPABILITIES
 from harness.emulator.mutants import MUTANTS
 from harness.engine.search.search_target import Place
 from harness.engine.targets import TargetOptions, embedded, embedded_settings
-from harness.strategies.operations import KINDS, Operation
+from harness.strategies.operations import KINDS, ClientCommand
 
 
 def reference() -> Place:
@@ -20,12 +20,12 @@ def mutant(name: str) -> Place:
     return Place(embedded(TargetOptions(), lambda: build(embedded_settings())), frozenset(CAPABILITIES))
 
 
-def history(text: str) -> list[Operation]:
+def history(text: str) -> list[ClientCommand]:
     """Parse `create background; open 0 x3; drop; resume 0 x2`: each kind, then any mode, subject and count."""
     return [_operation(words.split()) for words in text.split(";")]
 
 
-def _operation(words: list[str]) -> Operation:
+def _operation(words: list[str]) -> ClientCommand:
     kind, *rest = words
     mode, subject, count = "plain" if kind in ("create", "chain", "answer") else "", 0, 0
     for word in rest:
@@ -36,4 +36,4 @@ def _operation(words: list[str]) -> Operation:
         else:
             assert word in KINDS[kind], f"{word} is no mode of {kind}"
             mode = word
-    return Operation(kind, subject, mode, count)
+    return ClientCommand(kind, subject, mode, count)

@@ -23,7 +23,7 @@ from harness.faults import parse as parse_faults
 from harness.outcome import UsageFault
 from harness.strategies import create_requests, event_streams, interactions, splits
 from harness.transport import ServiceDriver
-from harness.wire import Decoder, Exchange, Headers, Length, Recorder, Request
+from harness.wire import Decoder, Exchange, ExchangeBuilder, Headers, Length, Request
 from harness.wire.pieces import COMPLETE, Chunk
 
 quick = settings(
@@ -55,7 +55,7 @@ def damaged_streams(draw: st.DrawFn) -> bytes:
 
 def recorded(request: Request, status: int, kind: str, body: bytes) -> Exchange:
     """An exchange with this answer."""
-    recorder = Recorder(request)
+    recorder = ExchangeBuilder(request)
     recorder.head(status, Headers((("content-type", kind),)), Length(len(body)))
     recorder.chunk(Chunk(body), 0.0)
     return recorder.finish(COMPLETE, 0.0)

@@ -9,7 +9,19 @@ import pytest
 
 from harness.engine.traffic.deadline import MIN_TIMEOUT, Deadline, Timer, TimeUp
 from harness.engine.traffic.governed_driver import GovernedDriver
-from harness.wire import COMPLETE, By, Ending, Exchange, Frame, Headers, How, Length, LiveStream, Recorder, Request
+from harness.wire import (
+    COMPLETE,
+    By,
+    Ending,
+    Exchange,
+    ExchangeBuilder,
+    Frame,
+    Headers,
+    How,
+    Length,
+    LiveStream,
+    Request,
+)
 
 REQUEST = Request("GET", "/v1beta/interactions/v1_a")
 CUT = Ending(by=By.LIMIT, how=How.TIMEOUT, detail="nothing came in time")
@@ -55,7 +67,7 @@ class FakeDriver:
     def send(self, request: Request, *, timeout: float | None = None) -> Exchange:
         self.bounds.append(timeout)
         self.timer.rest -= self.takes
-        recorder = Recorder(request)
+        recorder = ExchangeBuilder(request)
         recorder.head(200, Headers(), Length(0))
         return recorder.finish(self.ending, self.takes)
 

@@ -8,7 +8,7 @@ from harness.contract import PROTOCOL
 from harness.engine.traffic.governed_driver import GovernedDriver
 from harness.engine.traffic.retries import Retries, Waited, format_refusal, missing_answer, retry_delay
 from harness.transport import ServiceDriver
-from harness.wire import COMPLETE, At, By, Ending, Exchange, Headers, How, Recorder, Request, Response
+from harness.wire import COMPLETE, At, By, Ending, Exchange, ExchangeBuilder, Headers, How, Request, Response
 
 WAITS = 6
 """How often one request is repeated at most, if the target limits its callers."""
@@ -139,7 +139,7 @@ def test_a_code_that_is_no_word_is_not_repeated() -> None:
 
 def exchange(status: int | None, ending: Ending) -> Exchange:
     """An exchange without a body."""
-    recorder = Recorder(ASK)
+    recorder = ExchangeBuilder(ASK)
     if status is not None:
         recorder.head(status, Headers(), recorder.framing)
     return recorder.finish(ending, 0.0)

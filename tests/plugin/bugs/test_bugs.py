@@ -11,8 +11,8 @@ import pytest
 
 from harness.benches.client.drop_case import TEXT, Case
 from harness.plugin import ROUTES, Chain, DroppedStream, InteractionsEmulator, Lifecycle, cases_of, no_sleep
-from harness.plugin.observed_service import Served
-from harness.plugin.request_limit import Runaway
+from harness.plugin.observed_service import ObservedService
+from harness.plugin.request_limit import RequestLimit
 from tests.plugin.bugs import clients
 
 Streaming = Callable[[httpx.Client, str], str]
@@ -20,7 +20,7 @@ EVENT_IDS = ("all", "deltas", "sparse", "none")
 
 
 @contextmanager
-def client_of(served: Served) -> Iterator[httpx.Client]:
+def client_of(served: ObservedService) -> Iterator[httpx.Client]:
     """A client in-process."""
     with httpx.Client(
         transport=served.transport, base_url="http://x.test", headers={"x-goog-api-key": "k"}
@@ -92,7 +92,7 @@ def test_streaming_bug(streaming: Streaming, case: Case, said: str) -> None:
 
 def test_endless_retries() -> None:
     """A client that never gives up is stopped, with a message that names the cut."""
-    with pytest.raises(Runaway, match=r"more than 60 requests.*dropped at event:0,rst,times:all"):
+    with pytest.raises(RequestLimit, match=r"more than 60 requests.*dropped at event:0,rst,times:all"):
         dropped(clients.retries_for_ever, Case(plan="event:0,rst,times:all"))
 
 
@@ -103,14 +103,14 @@ def test_the_bound_of_the_test_itself(most: int) -> None:
     with (
         no_sleep(),
         client_of(stream.emulator) as client,
-        pytest.raises(Runaway, match=f"more than {most} requests"),
+        pytest.raises(RequestLimit, match=f"more than {most} requests"),
     ):
         clients.retries_for_ever(client, stream.id)
     story = Lifecycle(InteractionsEmulator(max_requests=most), "failed")
     with (
         no_sleep(),
         client_of(story.emulator) as client,
-        pytest.raises(Runaway, match=f"more than {most} requests"),
+        pytest.raises(RequestLimit, match=f"more than {most} requests"),
     ):
         clients.polls_until_completed(client, story.id)
 
@@ -201,7 +201,7 @@ def test_waiting_bug(route: str, broken: Callable[..., Any], changes: dict[str, 
 def test_polls_for_ever(route: str) -> None:
     """A client that waits only for `completed` is stopped, with a message that gives the actual status."""
     status = ROUTES[route].status
-    with pytest.raises(Runaway, match=f"more than 100 requests.*the interaction is '{status}' by now"):
+    with pytest.raises(RequestLimit, match=f"more than 100 requests.*the interaction is '{status}' by now"):
         lifecycle(route, clients.polls_until_completed)
 
 

@@ -14,8 +14,8 @@ from harness.faults import cut
 from harness.outcome import UsageFault
 from harness.transport import Limits, ServerThread, UrlDriver
 from harness.transport.proxy.threaded_server import WaitingServer
-from harness.transport.proxy.upstream import Upstream
-from harness.transport.server.connection import Connection
+from harness.transport.proxy.upstream import UpstreamServer
+from harness.transport.server.connection import ServerConnection
 from harness.transport.server.server_thread import InThread
 from harness.wire import COMPLETE, Chunk, Chunked, Ending, Headers, How, Pause, Request, Response
 from tests.transport.endings_table import CASES, DEAD
@@ -51,7 +51,7 @@ def test_the_bytes_and_the_ending_of_the_upstream_pass(name: str) -> None:
     case = ALL[name]
     with (
         ServerThread(Serving(*case.pieces, framing=case.framing)) as server,
-        InThread(WaitingServer(Upstream(server.url))) as proxy,
+        InThread(WaitingServer(UpstreamServer(server.url))) as proxy,
     ):
         driver = UrlDriver(proxy.url)
         exchange = driver.send(Request("GET", "/x"))
@@ -71,7 +71,7 @@ def test_what_arrives_is_sent_on_before_the_next_piece() -> None:
 
     with (
         RawServer(handler) as server,
-        InThread(WaitingServer(Upstream(server.url))) as proxy,
+        InThread(WaitingServer(UpstreamServer(server.url))) as proxy,
         connected(proxy.port) as sock,
     ):
         sock.sendall(get(connection="close"))
@@ -86,7 +86,7 @@ def test_a_plan_cuts_the_stream_of_any_server_to_the_byte() -> None:
     """Two events and three bytes arrive, then a reset; the next request is left alone."""
     serving = Serving(*[Chunk(event(number)) for number in range(5)])
     with ServerThread(serving) as server:
-        faulty = cut(Upstream(server.url), "event:2+3,rst", PROTOCOL)
+        faulty = cut(UpstreamServer(server.url), "event:2+3,rst", PROTOCOL)
         with InThread(WaitingServer(faulty)) as proxy:
             driver = UrlDriver(proxy.url)
             first, second = (
@@ -101,7 +101,7 @@ def test_a_refusal_never_reaches_the_upstream() -> None:
     """A status in the plan is the response; the server behind the proxy never sees the request."""
     serving = Serving(Chunk(event(0)))
     with ServerThread(serving) as server:
-        faulty = cut(Upstream(server.url), "all=status:429,retry-after:2", PROTOCOL)
+        faulty = cut(UpstreamServer(server.url), "all=status:429,retry-after:2", PROTOCOL)
         with InThread(WaitingServer(faulty)) as proxy:
             answer, _ = raw_exchange(proxy.port, get(connection="close"))
     assert answer.startswith(b"HTTP/1.1 429 ")
@@ -112,7 +112,7 @@ def test_a_refusal_never_reaches_the_upstream() -> None:
 def test_a_client_that_leaves_ends_the_wait_for_the_upstream() -> None:
     """The upstream body is closed when the client leaves, even while the body stalls."""
     serving = Serving(Chunk(b"ab"), Ending(how=How.STALL))
-    with ServerThread(serving) as server, InThread(WaitingServer(Upstream(server.url))) as proxy:
+    with ServerThread(serving) as server, InThread(WaitingServer(UpstreamServer(server.url))) as proxy:
         with connected(proxy.port) as sock:
             sock.sendall(get())
             while not sock.recv(65536).endswith(b"ab\r\n"):
@@ -129,7 +129,7 @@ def test_nobody_waits_for_an_answer_that_does_not_come(leaves: bool) -> None:
         connection.wait_for_hangup()
         hung_up.set()
 
-    with RawServer(handler) as server, InThread(WaitingServer(Upstream(server.url))) as proxy:
+    with RawServer(handler) as server, InThread(WaitingServer(UpstreamServer(server.url))) as proxy:
         sock = socket.create_connection(("127.0.0.1", proxy.port))
         sock.sendall(get())
         until(lambda: server.connections == 1)
@@ -143,7 +143,7 @@ def test_nobody_waits_for_an_answer_that_does_not_come(leaves: bool) -> None:
 def test_limits_of_ours_do_not_stall_a_client() -> None:
     """If the proxy cannot connect in time, the client's connection breaks; only the server may stall it."""
     with deaf() as port:
-        upstream = Upstream(f"http://127.0.0.1:{port}", limits=Limits(connect_seconds=0.1))
+        upstream = UpstreamServer(f"http://127.0.0.1:{port}", limits=Limits(connect_seconds=0.1))
         with InThread(WaitingServer(upstream)) as proxy:
             assert raw_exchange(proxy.port, get()) == (b"", "rst")
 
@@ -152,7 +152,7 @@ def test_streams_do_not_wait_for_each_other() -> None:
     """Fifty streams that pause are served at the same time, each with a complete response."""
     with (
         ServerThread(Serving(Chunk(b"a"), Pause(0.05), Chunk(b"b"))) as server,
-        InThread(WaitingServer(Upstream(server.url))) as proxy,
+        InThread(WaitingServer(UpstreamServer(server.url))) as proxy,
     ):
         driver = UrlDriver(proxy.url)
         exchanges = driver.together([Request("GET", f"/{number}") for number in range(50)])
@@ -165,7 +165,7 @@ def test_streams_that_stand_still_keep_nobody_waiting() -> None:
     answer = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n"
     with (
         ServerThread(Serving(Chunk(b"a"), Ending(how=How.STALL))) as stalling,
-        InThread(WaitingServer(Upstream(stalling.url))) as proxy,
+        InThread(WaitingServer(UpstreamServer(stalling.url))) as proxy,
         ExitStack() as stack,
     ):
         silent = [stack.enter_context(connected(proxy.port)) for _ in range(300)]
@@ -205,7 +205,7 @@ class Silent:
 def test_an_hour_of_silence_is_no_reason_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """The proxy waits out an hour of silence before the head and in the body: timing out is up to the client."""
     monkeypatch.setattr("harness.transport.proxy.upstream.dial", lambda *_: Silent())
-    response = Upstream("http://127.0.0.1:1")(Request("GET", "/x"))
+    response = UpstreamServer("http://127.0.0.1:1")(Request("GET", "/x"))
     pieces = [piece for piece in response.body if not isinstance(piece, Pause)]
     assert pieces == [Chunk(b"abc"), COMPLETE]
 
@@ -230,7 +230,7 @@ def test_an_upload_may_take_ten_minutes(seconds: float, refused: bool) -> None:
     assert (b" 408 " in asyncio.run(play())) is refused
 
 
-async def connections(server: WaitingServer) -> list[Connection]:
+async def connections(server: WaitingServer) -> list[ServerConnection]:
     """The connections of a server, once a request has begun on one."""
     while not any(connection._in_request for connection in server._hub.connections):
         await asyncio.sleep(0)
@@ -269,14 +269,14 @@ def test_an_answer_that_nobody_waits_for_is_closed() -> None:
 def test_an_open_chunk_stays_open(came: bytes, passed: bytes) -> None:
     """The part of an open chunk that arrived is forwarded as a whole chunk; the rest as one that is cut off."""
     head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
-    with RawServer(saying(head + came)) as server, InThread(WaitingServer(Upstream(server.url))) as proxy:
+    with RawServer(saying(head + came)) as server, InThread(WaitingServer(UpstreamServer(server.url))) as proxy:
         received, closing = raw_exchange(proxy.port, get())
     assert (received.partition(b"\r\n\r\n")[2], closing) == (passed, "fin")
 
 
 def test_an_old_client_is_told_that_its_connection_stays() -> None:
     """An HTTP/1.0 client that asks for keep-alive gets a `connection: keep-alive` in the response."""
-    with ServerThread(echo) as server, InThread(WaitingServer(Upstream(server.url))) as proxy:  # noqa: SIM117
+    with ServerThread(echo) as server, InThread(WaitingServer(UpstreamServer(server.url))) as proxy:  # noqa: SIM117
         with connected(proxy.port) as sock:
             sock.sendall(b"GET /x HTTP/1.0\r\nconnection: keep-alive\r\n\r\n")
             assert b"connection: keep-alive" in read_head(sock)
@@ -284,7 +284,7 @@ def test_an_old_client_is_told_that_its_connection_stays() -> None:
 
 def test_requests_pass_with_their_body_and_keep_the_connection() -> None:
     """Method, target and body arrive upstream; the client's connection serves the next request as well."""
-    with ServerThread(echo) as server, InThread(WaitingServer(Upstream(server.url))) as proxy:  # noqa: SIM117
+    with ServerThread(echo) as server, InThread(WaitingServer(UpstreamServer(server.url))) as proxy:  # noqa: SIM117
         with connected(proxy.port) as sock:
             for number in (1, 2):
                 sock.sendall(b"POST /x?a=%d HTTP/1.1\r\nhost: h\r\ncontent-length: 2\r\n\r\nhi" % number)
@@ -298,13 +298,13 @@ def test_no_upstream_is_a_reset() -> None:
     """If the upstream cannot be reached, the client's connection is reset before the headers."""
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
-    with InThread(WaitingServer(Upstream(f"http://127.0.0.1:{port}"))) as proxy:
+    with InThread(WaitingServer(UpstreamServer(f"http://127.0.0.1:{port}"))) as proxy:
         assert raw_exchange(proxy.port, get()) == (b"", "rst")
 
 
 def test_the_threads_end_with_the_server() -> None:
     """No thread of the proxy is left running."""
-    with ServerThread(echo) as server, InThread(WaitingServer(Upstream(server.url))) as proxy:
+    with ServerThread(echo) as server, InThread(WaitingServer(UpstreamServer(server.url))) as proxy:
         raw_exchange(proxy.port, get(connection="close"))
     until(lambda: not any(thread.name.startswith("harness-proxy") for thread in threading.enumerate()))
 

@@ -17,7 +17,7 @@ import pytest
 from harness.outcome import UsageFault
 from harness.transport import Server, ServerLimits, ServerThread, ServiceDriver, UrlDriver
 from harness.transport.proxy.threaded_server import WaitingServer
-from harness.transport.server.connection import Connection, Hub
+from harness.transport.server.connection import Hub, ServerConnection
 from harness.transport.server.server_thread import InThread
 from harness.wire import (
     COMPLETE,
@@ -189,7 +189,7 @@ def test_a_client_that_leaves_before_its_stream_began_closes_the_body() -> None:
     serving = Serving(Chunk(b"ab"), Ending(how=How.STALL))
 
     async def play() -> None:
-        connection = Connection(Hub(serving, LogicalClock(), ServerLimits()))
+        connection = ServerConnection(Hub(serving, LogicalClock(), ServerLimits()))
         connection.connection_made(cast("asyncio.Transport", Recorded()))
         connection.data_received(get())
         connection.eof_received()
@@ -207,7 +207,7 @@ def test_requests_sent_ahead_are_not_read_without_end() -> None:
     async def play() -> None:
         serving = Serving(Chunk(b"ab"), Pause(0.001), Chunk(b"c"))
         hub = Hub(serving, LogicalClock(), ServerLimits(pipelined_bytes=1000))
-        connection, transport = Connection(hub), Recorded()
+        connection, transport = ServerConnection(hub), Recorded()
         connection.connection_made(cast("asyncio.Transport", transport))
         connection.data_received(get())
         connection.data_received(b"x" * 900)
@@ -224,8 +224,8 @@ def test_requests_sent_ahead_are_not_read_without_end() -> None:
 RECORDED_HEADS: dict[str, tuple[Framing, list[tuple[str, str]], list[tuple[str, str]]]] = {
     "length": (
         Length(2),
-        [("Date", "d"), ("Content-Length", "2"), ("X-A", "1"), ("x-a", "2"), ("Connection", "keep-alive")],
-        [("Date", "d"), ("Content-Length", "2"), ("X-A", "1"), ("x-a", "2"), ("Connection", "keep-alive")],
+        [("Date", "d"), ("Content-Length", "2"), ("X-A", "1"), ("x-a", "2"), ("ServerConnection", "keep-alive")],
+        [("Date", "d"), ("Content-Length", "2"), ("X-A", "1"), ("x-a", "2"), ("ServerConnection", "keep-alive")],
     ),
     "chunks": (
         Chunked(),
@@ -238,8 +238,12 @@ RECORDED_HEADS: dict[str, tuple[Framing, list[tuple[str, str]], list[tuple[str, 
         [("Content-Length", "2"), ("a", "b")],
         [("a", "b"), ("transfer-encoding", "chunked")],
     ),
-    "closed": (UntilClose(), [("Connection", "Close"), ("a", "b")], [("Connection", "Close"), ("a", "b")]),
-    "not said to close": (UntilClose(), [("Connection", "keep-alive")], [("connection", "close")]),
+    "closed": (
+        UntilClose(),
+        [("ServerConnection", "Close"), ("a", "b")],
+        [("ServerConnection", "Close"), ("a", "b")],
+    ),
+    "not said to close": (UntilClose(), [("ServerConnection", "keep-alive")], [("connection", "close")]),
 }
 
 
@@ -261,7 +265,7 @@ def test_a_head_that_speaks_of_its_framing_stays_as_it_is(name: str, serve: Serv
 
 def test_an_answer_that_says_close_is_the_last_one(serve: Serve) -> None:
     """A recorded `Connection: close` closes the connection after the response."""
-    fields = Headers((("content-length", "2"), ("Connection", "close")))
+    fields = Headers((("content-length", "2"), ("ServerConnection", "close")))
     server = serve(lambda request: Response(200, fields, Length(2), PieceBody([Chunk(b"ab"), COMPLETE])))
     assert raw_exchange(server.port, get() + get())[0].count(b"HTTP/1.1 200") == 1
 

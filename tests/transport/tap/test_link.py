@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Iterable
 
 import pytest
 
-from harness.transport.tap.link import Link
+from harness.transport.tap.link import TapLink
 from harness.wire import Exchange, How
 from tests.transport.peers import get
 
@@ -52,7 +52,7 @@ class Board:
     def keep(self, exchanges: Iterable[Exchange]) -> Awaitable[object] | None:
         return None
 
-    def over(self, link: Link) -> None:
+    def over(self, link: TapLink) -> None:
         pass
 
     def lost(self, reason: str) -> None:
@@ -63,7 +63,7 @@ def test_a_client_that_says_much_before_there_is_an_upstream_is_not_read_on() ->
     """At most a quarter of a mebibyte is read before there is an upstream; then all of it is sent, in order."""
 
     async def play() -> None:
-        link, client, upstream = Link(Board()), Noted(), Noted()
+        link, client, upstream = TapLink(Board()), Noted(), Noted()
         link.client_came(client)
         head = get(content_length="1000000").replace(b"GET", b"POST", 1)
         link.from_client(head + b"a" * 200_000)
@@ -99,7 +99,7 @@ def test_what_passed_before_it_was_looked_at_is_in_the_record(end: str) -> None:
 
     async def play() -> None:
         board = Keeping()
-        link, client, upstream = Link(board), Noted(), Noted()
+        link, client, upstream = TapLink(board), Noted(), Noted()
         link.client_came(client)
         link.upstream_came(upstream)
         link.from_client(get())
@@ -126,7 +126,7 @@ def test_what_passed_is_looked_at_though_nothing_follows() -> None:
 
     async def play() -> None:
         board = Keeping()
-        link, client = Link(board), Noted()
+        link, client = TapLink(board), Noted()
         link.client_came(client)
         link.upstream_came(Noted())
         link.from_client(get())
@@ -143,7 +143,7 @@ def test_a_side_that_is_full_stops_the_other() -> None:
     """A side is read again only when every reason to pause it is gone."""
 
     async def play() -> None:
-        link, client, upstream = Link(Board()), Noted(), Noted()
+        link, client, upstream = TapLink(Board()), Noted(), Noted()
         link.client_came(client)
         link.upstream_came(upstream)
         link.hush("upstream", "full")

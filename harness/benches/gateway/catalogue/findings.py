@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 from harness.benches.gateway.relayed_exchange import Passage
 from harness.outcome import Finding, Severity, Unmet, Where
-from harness.outcome.words import shortened
+from harness.outcome.words import shorten
 from harness.wire import Exchange, Request
 
 Judge: TypeAlias = Callable[[Sequence[Passage]], Iterable[Finding]]
@@ -39,7 +39,7 @@ def notice(
 ) -> Finding:
     """A finding about one passage."""
     where = Where(exchange=passage.name, pointer=pointer, event=event)
-    return Finding("", message, shortened(expected, SHOWN), shortened(actual, SHOWN), where, severity)
+    return Finding("", message, shorten(expected, SHOWN), shorten(actual, SHOWN), where, severity)
 
 
 def told_by(passages: Sequence[Passage], tells: Callable[[Passage], bool], otherwise: str) -> Iterator[Passage]:
@@ -62,7 +62,7 @@ def succeeded(exchange: Exchange | None) -> bool:
 
 def shown(value: Any) -> str:
     """A value as JSON."""
-    return shortened(json.dumps(value, ensure_ascii=False, default=str), SHOWN)
+    return shorten(json.dumps(value, ensure_ascii=False, default=str), SHOWN)
 
 
 def request_line(request: Request) -> str:
@@ -75,4 +75,4 @@ def answer_line(exchange: Exchange) -> str:
     if exchange.status is None:
         return f"no answer ({exchange.ending.words})"
     body = exchange.body[: 2 * SHOWN].decode("utf-8", "replace")
-    return shortened(" ".join((str(exchange.status), *body.split())), SHOWN)
+    return shorten(" ".join((str(exchange.status), *body.split())), SHOWN)

@@ -25,7 +25,7 @@ from harness.contract import read
 from harness.contract.data.input import as_steps
 from harness.contract.data.json_parse import loads
 from harness.outcome import Finding, Severity
-from harness.outcome.words import counted
+from harness.outcome.words import format_count
 from harness.wire import Exchange
 from harness.wire.message import EVENT_STREAM
 
@@ -153,7 +153,7 @@ def nothing_else(passages: Sequence[Passage]) -> Iterator[Finding]:
         kind = exchange.request.method, operation_of(exchange.request)
         kinds.setdefault(kind, []).append(request_line(exchange.request))
     for (_, operation), lines in kinds.items():
-        message = f"{counted(len(lines), 'request')} arrived upstream that no client made"
+        message = f"{format_count(len(lines), 'request')} arrived upstream that no client made"
         severity = Severity.NON_STRICT if operation is Operation.OTHER else Severity.BROKEN
         yield notice(passage, message, "nothing", ", ".join(dict.fromkeys(lines)), severity=severity)
 

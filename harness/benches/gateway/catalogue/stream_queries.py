@@ -13,7 +13,7 @@ from harness.benches.gateway.relayed_exchange import Passage
 from harness.contract import PROTOCOL, Contract, compare_steps, read
 from harness.contract.data.assembly import assembled
 from harness.outcome import Finding, Severity
-from harness.outcome.words import counted
+from harness.outcome.words import format_count
 from harness.wire import Exchange, Frame
 from harness.wire.message import EVENT_STREAM
 
@@ -81,7 +81,7 @@ def differences(passage: Passage, found: StreamDifference) -> Iterator[Finding]:
         ("came that nobody upstream sent", found.invented),
     ):
         for severity, those in _by_severity(some, mild):
-            message = f"{counted(len(those), 'event')} {what}"
+            message = f"{format_count(len(those), 'event')} {what}"
             arrives = what == "did not arrive"
             first = str(those[0])
             yield notice(
@@ -94,7 +94,9 @@ def differences(passage: Passage, found: StreamDifference) -> Iterator[Finding]:
             )
     if found.changed:
         before, after = found.changed[0]
-        message = f"{counted(len(found.changed), 'event')} {'was' if len(found.changed) == 1 else 'were'} changed"
+        message = (
+            f"{format_count(len(found.changed), 'event')} {'was' if len(found.changed) == 1 else 'were'} changed"
+        )
         severity = Severity.NON_STRICT if mild else Severity.BROKEN
         number = before.number
         yield notice(passage, message, str(before), str(after), severity=severity, event=number)

@@ -26,7 +26,7 @@ from harness.benches.gateway.catalogue.stream_queries import (
 from harness.benches.gateway.catalogue.upstream_answers import UNKNOWN_FIELD, UNKNOWN_TYPE
 from harness.benches.gateway.relayed_exchange import Passage
 from harness.outcome import Finding, Unmet
-from harness.outcome.words import counted
+from harness.outcome.words import format_count
 
 
 def events(passages: Sequence[Passage]) -> Iterator[Finding]:
@@ -44,7 +44,7 @@ def event_ids(passages: Sequence[Passage]) -> Iterator[Finding]:
         kept = [(one, other) for one, other in difference(passage).kept if one.cursor is not None]
         lost = [one for one, other in kept if other.cursor is None]
         if lost:
-            message = f"{counted(len(lost), 'event')} lost their event_id"
+            message = f"{format_count(len(lost), 'event')} lost their event_id"
             yield notice(passage, message, lost[0].cursor or "", "no event_id", event=lost[0].number)
         given = [other.cursor for _, other in kept if other.cursor is not None]
         if len(set(given)) < len(given):
@@ -86,7 +86,7 @@ def unknown_event_field(passages: Sequence[Passage]) -> Iterator[Finding]:
             if any(change.pointer.startswith(place) for change in changes(one.value, other.value, None))
         ]
         if poorer:
-            message = f"{counted(len(poorer), 'event')} lost a field that the gateway does not know"
+            message = f"{format_count(len(poorer), 'event')} lost a field that the gateway does not know"
             yield notice(passage, message, UNKNOWN_FIELD, "no such field", pointer=place, event=poorer[0].number)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
-from harness.wire import COMPLETE, At, By, Ending, Exchange, Headers, How, Length, Recorder, Request
+from harness.wire import COMPLETE, At, By, Ending, Exchange, ExchangeBuilder, Headers, How, Length, Request
 from harness.wire.pieces import Chunk
 
 _THE_TOOLS = frozenset({"user-agent", "accept", "accept-encoding", "connection", "x-schemathesis-testcaseid"})
@@ -17,7 +17,7 @@ _THE_TOOLS = frozenset({"user-agent", "accept", "accept-encoding", "connection",
 
 def exchange_of(request: Any, response: Any, root: str) -> Exchange:
     """The exchange of one call, its URL without `root`. A stream that was cut short was ended by us."""
-    recorder = Recorder(request_of(request, root))
+    recorder = ExchangeBuilder(request_of(request, root))
     headers = Headers((name, value) for name, values in response.headers.items() for value in values)
     content = response.content or b""
     recorder.head(response.status_code, headers, Length(len(content)))
@@ -28,7 +28,7 @@ def exchange_of(request: Any, response: Any, root: str) -> Exchange:
 
 def unanswered(request: Any, root: str) -> Exchange:
     """The exchange of a call that got no response."""
-    recorder = Recorder(request_of(request, root))
+    recorder = ExchangeBuilder(request_of(request, root))
     return recorder.finish(Ending(by=By.SERVER, how=How.FIN, at=At.BEFORE_HEADERS), 0.0)
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 from harness.contract.judge.history_state import Intent
 from harness.engine.search.playing.create_modes import UNKNOWN_ID
 from harness.engine.search.world import World
-from harness.strategies.operations import Operation
+from harness.strategies.operations import ClientCommand
 
 
-def cancel(world: World, operation: Operation) -> None:
+def cancel(world: World, operation: ClientCommand) -> None:
     """POST …/cancel."""
     if operation.mode == "unknown":
         world.send(world.target.cancel(UNKNOWN_ID), Intent(refused_by="cancel.unknown"))
@@ -26,7 +26,7 @@ def cancel(world: World, operation: Operation) -> None:
     world.send(world.target.cancel(model.id))
 
 
-def delete(world: World, operation: Operation) -> None:
+def delete(world: World, operation: ClientCommand) -> None:
     """DELETE."""
     if operation.mode == "unknown":
         world.send(world.target.delete(UNKNOWN_ID), Intent(refused_by="del.unknown"))

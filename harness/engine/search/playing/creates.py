@@ -23,7 +23,7 @@ from harness.engine.search.playing.create_modes import (
     wrong_changes,
 )
 from harness.engine.search.world import World
-from harness.strategies.operations import Operation
+from harness.strategies.operations import ClientCommand
 from harness.wire import Exchange
 
 _CHAINS: Mapping[str, dict[str, Any]] = {
@@ -34,7 +34,7 @@ _CHAINS: Mapping[str, dict[str, Any]] = {
 _RIGHT = Intent(legal=True)
 
 
-def create(world: World, operation: Operation) -> None:
+def create(world: World, operation: ClientCommand) -> None:
     """Play a create that must be accepted, or one that must be refused."""
     if operation.mode in ILLEGAL:
         changes = wrong_changes(operation.mode, world.target)
@@ -43,7 +43,7 @@ def create(world: World, operation: Operation) -> None:
     _ask(world, {**LEGAL[operation.mode], **(operation.body or {})}, _RIGHT)
 
 
-def chain(world: World, operation: Operation) -> None:
+def chain(world: World, operation: ClientCommand) -> None:
     """Play a create with a `previous_interaction_id`."""
     if operation.mode == "unknown":
         _ask(world, {"previous_interaction_id": UNKNOWN_ID}, Intent(refused_by="chain.unknown"))
@@ -58,7 +58,7 @@ def chain(world: World, operation: Operation) -> None:
     _continue(world, parent, changes)
 
 
-def answer(world: World, operation: Operation) -> None:
+def answer(world: World, operation: ClientCommand) -> None:
     """Play a create with the results of function calls, right or wrong."""
     if operation.mode == "orphan":
         orphan = {"input": [result_of("call_nobody", "get_weather")], "tools": [WEATHER]}

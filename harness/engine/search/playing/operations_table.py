@@ -13,9 +13,9 @@ from harness.engine.search.playing import cancel_delete, creates, partial_reads,
 from harness.engine.search.playing.create_modes import NEEDS
 from harness.engine.search.world import World
 from harness.outcome import Finding
-from harness.strategies.operations import ON_READERS, Operation
+from harness.strategies.operations import ON_READERS, ClientCommand
 
-_MOVES: dict[str, Callable[[World, Operation], None]] = {
+_MOVES: dict[str, Callable[[World, ClientCommand], None]] = {
     "create": creates.create,
     "chain": creates.chain,
     "answer": creates.answer,
@@ -34,7 +34,7 @@ _OF_NOBODY = frozenset({"unknown", "orphan"})
 """Modes of operations that have no subject."""
 
 
-def move(world: World, operation: Operation) -> list[Finding]:
+def move(world: World, operation: ClientCommand) -> list[Finding]:
     """Play one operation and return the findings; do nothing if it does not apply."""
     world.found = []
     if _applies(world, operation):
@@ -43,7 +43,7 @@ def move(world: World, operation: Operation) -> list[Finding]:
     return world.found
 
 
-def able_to(world: World, operation: Operation) -> bool:
+def able_to(world: World, operation: ClientCommand) -> bool:
     """Whether the target has the capabilities that an operation needs."""
     needed = NEEDS.get(operation.mode, frozenset()) if operation.kind in ("create", "chain", "answer") else set()
     by_kind = {"replay": {"stream"}, "open": {"stream"}, "answer": {"functions"}}.get(operation.kind, set())
@@ -52,14 +52,14 @@ def able_to(world: World, operation: Operation) -> bool:
     return {*needed, *by_kind, *by_mode.get(operation.mode, stored)} <= world.able
 
 
-def _applies(world: World, operation: Operation) -> bool:
+def _applies(world: World, operation: ClientCommand) -> bool:
     """Whether the operation has a subject and the target has the capabilities for it."""
     if operation.kind in ON_READERS:
         return bool(world.among(closed=operation.kind == "resume"))
     return (_without_subject(operation) or bool(world.interactions)) and able_to(world, operation)
 
 
-def _named(world: World, operation: Operation) -> Operation:
+def _named(world: World, operation: ClientCommand) -> ClientCommand:
     """The operation with its subject reduced to the actual number, as it is taken modulo their count."""
     if _without_subject(operation):
         return operation
@@ -68,5 +68,5 @@ def _named(world: World, operation: Operation) -> Operation:
     return replace(operation, subject=operation.subject % len(among))
 
 
-def _without_subject(operation: Operation) -> bool:
+def _without_subject(operation: ClientCommand) -> bool:
     return operation.kind == "create" or operation.mode in _OF_NOBODY

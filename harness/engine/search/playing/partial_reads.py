@@ -11,10 +11,10 @@ from harness.contract import PROTOCOL, read
 from harness.contract.data.json_parse import objects
 from harness.contract.judge.interaction_model import InteractionModel
 from harness.engine.search.world import Reader, World
-from harness.strategies.operations import Operation
+from harness.strategies.operations import ClientCommand
 
 
-def begin(world: World, operation: Operation) -> None:
+def begin(world: World, operation: ClientCommand) -> None:
     """Open the stream of an interaction from its first event and read `count` events."""
     model = world.subject(operation)
     if not model.there or not model.background:
@@ -22,7 +22,7 @@ def begin(world: World, operation: Operation) -> None:
     _open(world, model, None, operation.count or 1)
 
 
-def resume(world: World, operation: Operation) -> None:
+def resume(world: World, operation: ClientCommand) -> None:
     """Resume from the cursor of a reader, as a client does after a drop, and read `count` events."""
     earlier = world.reader(operation, closed=True)
     if earlier.of.there:
@@ -40,19 +40,19 @@ def _open(world: World, model: InteractionModel, cursor: str | None, count: int)
     _advance(world, reader, count)
 
 
-def more(world: World, operation: Operation) -> None:
+def more(world: World, operation: ClientCommand) -> None:
     """Read `count` more events."""
     _advance(world, world.reader(operation), operation.count or 1)
 
 
-def drop(world: World, operation: Operation) -> None:
+def drop(world: World, operation: ClientCommand) -> None:
     """Hang up."""
     reader = world.reader(operation)
     reader.closed = True
     world.keep(reader.stream.close())
 
 
-def finish(world: World, operation: Operation) -> None:
+def finish(world: World, operation: ClientCommand) -> None:
     """Read to the end."""
     _finish(world, world.reader(operation))
 

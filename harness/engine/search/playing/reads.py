@@ -13,12 +13,12 @@ from harness.contract.judge.history_state import Intent
 from harness.contract.judge.interaction_model import InteractionModel
 from harness.engine.search.playing.create_modes import NO_CURSOR, UNKNOWN_ID
 from harness.engine.search.world import World
-from harness.strategies.operations import Operation
+from harness.strategies.operations import ClientCommand
 
 MOST_LOOKS = 40
 
 
-def poll(world: World, operation: Operation) -> None:
+def poll(world: World, operation: ClientCommand) -> None:
     """One GET."""
     if operation.mode == "unknown":
         world.send(world.target.get(UNKNOWN_ID), Intent(refused_by="get.unknown"))
@@ -40,7 +40,7 @@ def look(world: World, model: InteractionModel, *, include_input: bool = False, 
     world.look(world.target.get(model.id, **query), wanted, Intent(awaited=awaited))
 
 
-def settle(world: World, operation: Operation) -> None:
+def settle(world: World, operation: ClientCommand) -> None:
     """Poll until it has settled."""
     model = world.subject(operation)
     if not model.there:
@@ -53,7 +53,7 @@ def settle(world: World, operation: Operation) -> None:
         world.driver.wait(pause)
 
 
-def replay(world: World, operation: Operation) -> None:
+def replay(world: World, operation: ClientCommand) -> None:
     """GET with stream=true, read to its end."""
     if operation.mode == "unknown":
         world.send(world.target.get(UNKNOWN_ID, stream=True), Intent(refused_by="resume.unknown"))

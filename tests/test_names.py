@@ -1,0 +1,237 @@
+"""Functions are named by verbs, and a class name stands for one thing: the whole package is read to see it.
+
+A bare past participle (`told`, `changed`) leaves open whether a function does something or returns something. It
+may name a boolean or a property. Both lists of exceptions may only shrink: a listed name that is gone fails, too.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parents[1] / "harness"
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+IRREGULAR = _words(
+    """
+    beaten begun bent bound broken brought built caught chosen dealt done drawn driven fallen fed felt forgotten
+    fought found frozen given gone grown heard held hidden kept known laid led left lent lost made meant met
+    overridden owed paid proven rebuilt redone resent rewritten said seen sent shaken shown sold spent stolen stood
+    stuck taken taught thought thrown told torn understood undone unheard unknown unsaid unseen unsent unwritten
+    withheld won worn woven written
+    """
+)
+"""Participles that do not end in -ed, without those that are also verbs, such as `read` and `split`."""
+
+VERBS = _words("breed embed exceed feed heed need proceed seed shed speed succeed")
+"""Verbs that end in -ed."""
+
+PARTICIPLES: dict[str, str] = {
+    "benches.client.attempt": "Drop._created",
+    "benches.client.bench": "_undisturbed _judged",
+    "benches.client.case_server": "_refused",
+    "benches.client.client_commands": "_answered",
+    "benches.client.client_process": "Process.ended",
+    "benches.client.exactly_once": "_misplaced",
+    "benches.client.observed_streams": "Seen.created watched grouped",
+    "benches.codes": "published",
+    "benches.gateway.bench": "Crossing._ended _filled",
+    "benches.gateway.catalogue.exercises": "_said",
+    "benches.gateway.catalogue.findings": "named shown",
+    "benches.gateway.catalogue.rules": "GatewayCheck.chosen _compared _documented",
+    "benches.gateway.catalogue.stream_ends": "truncated",
+    "benches.gateway.catalogue.streams": "isolated _added",
+    "benches.gateway.catalogue.upstream_answers": "edited",
+    "benches.gateway.gateway_process": "Started.ended started",
+    "benches.gateway.liveness": "Stage._said",
+    "benches.gateway.mutants.answers": (
+        "Answers.answered Answers.changed Statuses.answered NumbersForCodes.changed OwnWords.changed "
+        "ErrorPage.answered DropsRetryAfter.answered CallsStreamsText.answered LosesUsage.changed "
+        "RewritesCreated.changed KeepsLastStep.changed RenamesInSome.answered AddsNulls.changed "
+        "CompletesCutJson.answered"
+    ),
+    "benches.gateway.mutants.bodies": "DecodesChunks.streamed HoldsOn.streamed Mixes.streamed",
+    "benches.gateway.mutants.mutant": (
+        "Gateway.passed Gateway.answered Gateway.streamed _editing.Editing.streamed framed sent resent taken "
+        "altered packed"
+    ),
+    "benches.gateway.mutants.requests": (
+        "Drops.passed Drops.kept CancelsByColon.passed DropsStream.passed DropsCursor.passed DropsTier.kept "
+        "DropsSeed.kept Clamps.kept KeepsTextOnly.kept Stores.kept DropsStrangers.kept AddsLabels.kept "
+        "Polls.answered ListsModels.passed"
+    ),
+    "benches.gateway.run": "selected _decided",
+    "benches.record.proof": "_lost",
+    "benches.record.recorder": "unanswered",
+    "benches.record.session": "Session._done Session._governed",
+    "benches.recordings.file_judge": "FileJudge._found _told",
+    "benches.recordings.shape": "_decoded",
+    "benches.recordings.synthetic_drops": "presented _dropped",
+    "benches.recordings.verify": "_verified",
+    "benches.server.fault_control": "Faulty._unknown Faulty._ordered",
+    "benches.server.page_guard": "PageGuard.around.guarded _refused",
+    "benches.server.silent_requests": "telling.watched",
+    "cassette.replay.player": "Player.unused",
+    "cli.commands.mutants": "_chosen",
+    "cli.commands.torture": "_listed",
+    "contract.data.assembly": "assembled",
+    "contract.data.input": "published",
+    "contract.data.output": "given",
+    "contract.data.step_diff": "_joined",
+    "contract.judge.body": "_typed",
+    "contract.judge.ends": "_refused",
+    "contract.judge.errors": "_unlisted",
+    "contract.judge.stream": (
+        "StreamJudge._misnamed StreamJudge._repeated StreamJudge._unfinished StreamJudge._unjudged "
+        "StreamJudge._unknown"
+    ),
+    "contract.judge.stream_state": "StreamState._created StreamState._completed",
+    "contract.schema.explain": "_unlisted",
+    "contract.schema.schemas": "Schemas.named",
+    "contract.schema.unions": "_listed",
+    "contract.tables.steps": "StepTable.allowed",
+    "emulator.mutants.parts": "around.derive.changed before.changed after.changed",
+    "emulator.run.event_writer": (
+        "Events.created Events.told Events.completed Events.thought Events._grown Events.framed Events.done"
+    ),
+    "engine.baseline": "Baseline.updated Baseline.pruned _unexcused",
+    "engine.cleanup": "_created",
+    "engine.evidence": "addressed",
+    "engine.execute": "Played._judged Played._unanswered _named Hand._ended",
+    "engine.kill_matrix": "_noticed _unproved _played _seen _grouped",
+    "engine.plan": "_excluded",
+    "engine.run": "_chosen",
+    "engine.search.budget": "Budget.limited",
+    "engine.search.failure": "broken",
+    "engine.search.failure_store": "recorded",
+    "engine.search.openapi.document": "tailored",
+    "engine.search.openapi.engine": "_served",
+    "engine.search.openapi.exchanges": "unanswered",
+    "engine.search.openapi.resources": "served declared",
+    "engine.search.openapi.scenario_collector": "Hearing._failed Hearing.unanswered _told",
+    "engine.search.playing.operations_table": "_named",
+    "engine.search.request_templates": "abstracted _filled",
+    "engine.search.run": "_probed",
+    "engine.search.search_target": "Place.done Place._bounded",
+    "engine.search.shrink": "_merged _renumbered",
+    "engine.search.state_digest": "Canonical._renamed",
+    "engine.search.tally": "Tally.caught Tally.ended",
+    "engine.targets": "ResolvedTarget.driven embedded _checked",
+    "engine.traffic.deadline": "Deadline._bound",
+    "engine.traffic.governed_driver": "_GovernedStream._concluded",
+    "outcome.finding": "Finding.coded",
+    "plugin.names": "_registered _completed",
+    "report.commands.fuzz": "FuzzPresentation.planned _shown",
+    "report.commands.gateway": "GatewayPresentation.planned",
+    "report.commands.mutants": "MutantsPresentation.planned",
+    "report.commands.presentation": "Presentation.planned Presentation.named",
+    "report.commands.torture": "TorturePresentation.planned TorturePresentation.named",
+    "report.commands.verify": "VerifyPresentation.planned VerifyPresentation.named found",
+    "report.curl": "_with_variable.replaced",
+    "report.diff_text": "_named",
+    "report.evidence_text": "_relayed",
+    "report.markdown": "_fenced",
+    "report.terminal": "TerminalReport._stopped TerminalReport._finished",
+    "strategies.messages": "_counted",
+    "strategies.revision": "chosen",
+    "transport.server.wall_clock": "WallClock.reached",
+    "wire.clock": "Clock.reached LogicalClock.reached",
+}
+"""The functions, by module, that are still named by a participle."""
+
+TWICE = _words(
+    """
+    Call Drop How Ledger Lifecycle Mutant Operation Outcome Place Plan Policy Problem Read Refusal Reply
+    Source Stage State Target Told Trigger Unknown Waiting
+    """
+)
+"""The names that still stand for several classes."""
+
+
+def is_participle(name: str) -> bool:
+    """Whether a function's name is a past participle and nothing else."""
+    word = name.strip("_")
+    return word in IRREGULAR or (word.endswith("ed") and "_" not in word and word not in VERBS)
+
+
+def named_by_participle(tree: ast.AST, scope: str = "") -> Iterator[str]:
+    """The qualified names of functions that are named so and are neither properties nor answers of yes or no."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            if is_participle(node.name) and not _may_be_named_so(node):
+                yield scope + node.name
+            yield from named_by_participle(node, f"{scope}{node.name}.")
+        elif isinstance(node, ast.ClassDef):
+            yield from named_by_participle(node, f"{scope}{node.name}.")
+        else:
+            yield from named_by_participle(node, scope)
+
+
+def _may_be_named_so(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    decorators = [ast.unparse(decorator) for decorator in function.decorator_list]
+    returns = ast.unparse(function.returns) if function.returns else ""
+    is_property = any("property" in name or name.endswith((".setter", ".deleter")) for name in decorators)
+    return is_property or returns == "bool" or returns.startswith(("TypeGuard[", "TypeIs["))
+
+
+def public_classes(tree: ast.AST) -> Iterator[str]:
+    """The names of all classes of a module that do not begin with an underscore."""
+    return (
+        node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+    )
+
+
+def _modules() -> Iterator[tuple[str, ast.Module]]:
+    for path in sorted(PACKAGE.rglob("*.py")):
+        name = ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+        yield name, ast.parse(path.read_text(encoding="utf-8"))
+
+
+def _listed(names: Iterable[str]) -> str:
+    return "\n  ".join(["", *sorted(names)])
+
+
+def test_functions_are_verbs() -> None:
+    """No function is named by a bare past participle unless it is a property, a boolean or a listed exception."""
+    found = {f"{module}:{name}" for module, tree in _modules() for name in named_by_participle(tree)}
+    agreed = {f"{module}:{name}" for module, names in PARTICIPLES.items() for name in names.split()}
+    assert not found - agreed, f"name these functions by what they do:{_listed(found - agreed)}"
+    assert not agreed - found, f"these are gone: delete them from PARTICIPLES:{_listed(agreed - found)}"
+
+
+def test_a_class_name_stands_for_one_thing() -> None:
+    """No public class name occurs in more than one module unless it is a listed exception."""
+    homes: dict[str, list[str]] = defaultdict(list)
+    for module, tree in _modules():
+        for name in public_classes(tree):
+            homes[name].append(module)
+    several = {name: modules for name, modules in homes.items() if len(modules) > 1}
+    new = {f"{name}: {', '.join(modules)}" for name, modules in several.items() if name not in TWICE}
+    assert not new, f"rename all but one of each, so that the name says what it is:{_listed(new)}"
+    gone = TWICE - several.keys()
+    assert not gone, f"these are gone: delete them from TWICE:{_listed(gone)}"
+
+
+@pytest.mark.parametrize(
+    ("source", "names"),
+    [
+        ("def told(text): ...", ["told"]),
+        ("class Plan:\n    def _checked(self) -> int: ...", ["Plan._checked"]),
+        ("def outer():\n    async def sent() -> None: ...", ["outer.sent"]),
+        ("if True:\n    def changed() -> str: ...", ["changed"]),
+        ("def is_told(): ...\ndef tell(): ...\ndef feed(): ...\ndef read(): ...\ndef take_left_over(): ...", []),
+        ("def settled(status) -> bool: ...", []),
+        ("class Plan:\n    @property\n    def held(self) -> str: ...", []),
+    ],
+)
+def test_what_counts_as_a_participle(source: str, names: list[str]) -> None:
+    """Functions and methods at any depth count; verbs, longer names, properties and booleans do not."""
+    assert list(named_by_participle(ast.parse(source))) == names
