@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
 Reduce = Callable[[str], Any]
+_NUMBER = re.compile(r"\d+")
 
 
 def broken_rules(text: str) -> Any:
@@ -23,4 +25,19 @@ def _failure(failure: dict[str, Any]) -> str:
     return f"{failure['verdict']} {failure['rule']}{' (known)' if failure['known'] else ''}"
 
 
-REDUCE: dict[str, Reduce] = {"broken-rules": broken_rules}
+def verdicts(text: str) -> Any:
+    """Of the JSON of `gateway`: the exit code, and each rule's verdict and messages, without their numbers."""
+    record = json.loads(text)
+    return {
+        "exit": record["exit"],
+        "rules": {
+            rule["id"]: [
+                rule["verdict"],
+                *sorted({_NUMBER.sub("<n>", each["message"]) for each in rule["findings"]}),
+            ]
+            for rule in record["rules"]
+        },
+    }
+
+
+REDUCE: dict[str, Reduce] = {"broken-rules": broken_rules, "verdicts": verdicts}

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from tests.golden.__main__ import main
-from tests.golden.catalogue import CASE_TIMES, CASSETTE, COMMANDS, SERVER_TIMES, TODAY, catalogue
+from tests.golden.catalogue import CASE_TIMES, CASSETTE, COMMANDS, HUNG_UP, SERVER_TIMES, TODAY, catalogue
 from tests.golden.compare import compare_texts, differences
 from tests.golden.items import Item, Step, steps
 from tests.golden.mask import Mask, mask_all
 from tests.golden.record import record_all, record_item
-from tests.golden.reduce import broken_rules
+from tests.golden.reduce import broken_rules, verdicts
 from tests.golden.sections import Section, read_sections, write_sections
 
 
@@ -33,8 +33,15 @@ def shown(value: object, title: str = "stdout") -> str:
         ("/tmp/golden-1/work/r.json", "<work>/r.json", ()),
         ('"created":"2026-06-09T00:00:01Z"', '"created":"<time>"', (SERVER_TIMES,)),
         ("  since: '2026-11-20'", "  since: <today>", (TODAY,)),
+        (
+            'stream of 6 events, the last {"index":0}, ended by client: fin',
+            "stream of <n> events, ended by client: fin",
+            (HUNG_UP,),
+        ),
         ("EXACT   event:0,rst (0.07 s)", "EXACT   event:0,rst (<seconds> s)", (CASE_TIMES,)),
+        ("WRONG   event:0,rst (0.07 s): lost", "WRONG   event:0,rst (<seconds> s): lost", (CASE_TIMES,)),
         ("      pieces: 193@4.593 20@0", "      pieces: 193@<ms> 20@<ms>", CASSETTE),
+        ("how: complete\n      after_us: 6\n", "how: complete\n", CASSETTE),
     ],
 )
 def test_what_is_masked(before: str, after: str, masks: tuple[Mask, ...]) -> None:
@@ -54,11 +61,12 @@ def test_what_is_masked(before: str, after: str, masks: tuple[Mask, ...]) -> Non
         "2024-01-02T03:04:05Z",
         'time="soon"',
         "(12 s)",
+        'stream of 6 events, the last {"index":0}, ended by server: rst',
     ],
 )
 def test_what_is_not_masked(text: str) -> None:
     """Numbers, ids, other times, and addresses that no test server has, stay as they are."""
-    assert mask_all(text, {}, (SERVER_TIMES, TODAY, CASE_TIMES, *CASSETTE)) == text
+    assert mask_all(text, {}, (SERVER_TIMES, TODAY, CASE_TIMES, HUNG_UP, *CASSETTE)) == text
 
 
 @pytest.mark.parametrize("text", ["", "a\nb\n", "no end of line", "━━ stdout\n━━ exit\n"])
@@ -154,6 +162,13 @@ def test_the_broken_rules_of_a_search() -> None:
     record = {"exit": 1, "engines": [{"vacuous": ["no create"]}], "failures": failures}
     kept = {"exit": 1, "vacuous": ["no create"], "failures": ["fail a", "fail b (known)"]}
     assert broken_rules(json.dumps(record)) == kept
+
+
+def test_the_verdicts_of_a_gateway() -> None:
+    """Of a gateway whose defect is a race, verdicts and messages are kept, without numbers and evidence."""
+    findings = [{"message": f"{count} events came late", "actual": count} for count in (3, 5)]
+    record = {"exit": 1, "rules": [{"id": "gw.live", "verdict": "fail", "findings": findings, "passages": [1]}]}
+    assert verdicts(json.dumps(record)) == {"exit": 1, "rules": {"gw.live": ["fail", "<n> events came late"]}}
 
 
 def test_items_have_names_of_their_own() -> None:
