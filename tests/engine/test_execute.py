@@ -10,6 +10,7 @@ import pytest
 
 from harness.checks import Check, Exercise
 from harness.checks.vocabulary.background_runs import read_whole_stream
+from harness.contract import load
 from harness.contract.requests import Target
 from harness.emulator import Emulator
 from harness.emulator.mutants import MUTANTS
@@ -129,7 +130,7 @@ def test_an_exercise_may_see_a_refusal() -> None:
 )
 def test_checks_of_refusals_see_them(check_id: str, number: int, status: int, outcome: Outcome) -> None:
     """A temporary 429 or 503 that a check is about is returned to the check instead of being waited out."""
-    emulator, sent = reference(), count(1)
+    emulator, sent = reference(load()), count(1)
 
     def once(request: Request) -> Response:
         if request.segments[0] == "__harness__" or next(sent) != number:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from harness.contract import Contract
-from harness.contract.tables.steps import DeltaType, How, Shown
+from harness.contract.tables.steps import DeltaType, How, Shown, StepTable
 from harness.emulator.script.scripts import Script
 from harness.emulator.values.text_split import pieces
 from harness.outcome import HarnessFault
@@ -47,7 +47,7 @@ class Events:
     """Builds and encodes the events of a run."""
 
     def __init__(self, contract: Contract) -> None:
-        self._steps = contract.steps_table
+        self._contract = contract
         self._told: dict[tuple[int, int], tuple[Script, Json, list[Told]]] = {}
 
     def sequence(self, run: Run) -> list[Json]:
@@ -200,6 +200,10 @@ class Events:
         if step["type"] == "file_search_result":
             delta.setdefault("result", [])
         return delta
+
+    @property
+    def _steps(self) -> StepTable:
+        return self._contract.steps_table
 
     def _grown(self, step: Json, how: How) -> DeltaType:
         """The first type of delta that changes the step in this way."""

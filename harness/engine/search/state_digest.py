@@ -23,9 +23,10 @@ from harness.engine.search.world import World
 _IGNORED = frozenset({
     "clock", "_clock", "lock", "_lock", "log", "moments", "ids", "settings", "_settings", "neighbours",
     "_neighbours", "number", "created", "updated", "serial", "_kept", "_world", "replies", "meter", "recorder",
-    "_began", "_limits", "_started", "wake", "_paced", "moves", "_mark", "_iterator"
+    "_began", "_limits", "_started", "wake", "_paced", "moves", "_mark", "_iterator",
+    "contract", "_contract", "_order",
 })  # fmt: skip
-"""Fields that hold times, locks, logs, generators of ids, and parts without state."""
+"""Fields that hold times, locks, logs, generators of ids, the contract, and parts without state of their own."""
 
 _ID = re.compile(r"[0-9a-f]{16}")
 _SHORTEST_ID = 16

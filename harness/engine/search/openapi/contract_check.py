@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from harness.contract import read
 from harness.engine.search.failure import key_of
 from harness.engine.search.openapi.exchanges import exchange_of
 from harness.engine.search.playing.answer import judge_exchange
@@ -67,6 +68,7 @@ def harness_contract(ctx: Any, response: Any, case: Any) -> None:
     place = _places[-1]
     exchange = exchange_of(response.request, response, "")
     creates = exchange.request.method == "POST" and exchange.request.segments[-1] == "interactions"
+    read(exchange, place.resolved.target.contract)
     for finding in judge_exchange(exchange, place.resolved.target.key):
         if place.judged(finding) and (creates or finding.rule not in ECHOED):
             raise _failure(finding, case)
