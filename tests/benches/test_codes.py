@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.benches.codes import all_codes, published
+from harness.contract import load
 from harness.contract.judge.body import judge_interaction
 from harness.contract.judge.errors import judge_error
 from harness.contract.judge.usage import judge_usage
@@ -27,8 +28,8 @@ def test_a_rule_is_a_code() -> None:
 @pytest.mark.parametrize(
     "findings",
     [
-        judge_interaction({"steps": [{"type": 5}], "created": "now", "usage": {"total_tokens": -1}}),
-        judge_interaction([]),
+        judge_interaction({"steps": [{"type": 5}], "created": "now", "usage": {"total_tokens": -1}}, load()),
+        judge_interaction([], load()),
         judge_error({"error": 1}, 400),
         judge_usage(7),
         judge(frames([created(), delta(0), *ANSWER])).findings,

@@ -88,7 +88,10 @@ def _some_checks(area: str) -> list[object]:
 
 def _mutant(stack: ExitStack) -> str:
     patch = stack.enter_context(pytest.MonkeyPatch.context())
-    patch.setattr("harness.engine.targets.reference", lambda: MUTANTS["delete-keeps"].build(embedded_settings()))
+    patch.setattr(
+        "harness.engine.targets.reference",
+        lambda contract: MUTANTS["delete-keeps"].build(embedded_settings(), contract=contract),
+    )
     return EMULATOR
 
 

@@ -21,9 +21,9 @@ def note(event, arguments):
 sys.addaudithook(note)
 api, counts = Api(), []
 for _ in range(2):
-    looks.clear()
     assert api.create().status == 200
     counts.append(dict(looks))
+    looks.clear()
 print(json.dumps(counts))
 """
 

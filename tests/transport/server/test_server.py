@@ -224,8 +224,8 @@ def test_requests_sent_ahead_are_not_read_without_end() -> None:
 RECORDED_HEADS: dict[str, tuple[Framing, list[tuple[str, str]], list[tuple[str, str]]]] = {
     "length": (
         Length(2),
-        [("Date", "d"), ("Content-Length", "2"), ("X-A", "1"), ("x-a", "2"), ("ServerConnection", "keep-alive")],
-        [("Date", "d"), ("Content-Length", "2"), ("X-A", "1"), ("x-a", "2"), ("ServerConnection", "keep-alive")],
+        [("Date", "d"), ("Content-Length", "2"), ("X-A", "1"), ("x-a", "2"), ("Connection", "keep-alive")],
+        [("Date", "d"), ("Content-Length", "2"), ("X-A", "1"), ("x-a", "2"), ("Connection", "keep-alive")],
     ),
     "chunks": (
         Chunked(),
@@ -240,10 +240,10 @@ RECORDED_HEADS: dict[str, tuple[Framing, list[tuple[str, str]], list[tuple[str, 
     ),
     "closed": (
         UntilClose(),
-        [("ServerConnection", "Close"), ("a", "b")],
-        [("ServerConnection", "Close"), ("a", "b")],
+        [("Connection", "Close"), ("a", "b")],
+        [("Connection", "Close"), ("a", "b")],
     ),
-    "not said to close": (UntilClose(), [("ServerConnection", "keep-alive")], [("connection", "close")]),
+    "not said to close": (UntilClose(), [("Connection", "keep-alive")], [("connection", "close")]),
 }
 
 
@@ -265,7 +265,7 @@ def test_a_head_that_speaks_of_its_framing_stays_as_it_is(name: str, serve: Serv
 
 def test_an_answer_that_says_close_is_the_last_one(serve: Serve) -> None:
     """A recorded `Connection: close` closes the connection after the response."""
-    fields = Headers((("content-length", "2"), ("ServerConnection", "close")))
+    fields = Headers((("content-length", "2"), ("Connection", "close")))
     server = serve(lambda request: Response(200, fields, Length(2), PieceBody([Chunk(b"ab"), COMPLETE])))
     assert raw_exchange(server.port, get() + get())[0].count(b"HTTP/1.1 200") == 1
 

@@ -55,7 +55,7 @@ class Board:
     def over(self, link: TapLink) -> None:
         pass
 
-    def lost(self, reason: str) -> None:
+    def note_loss(self, reason: str) -> None:
         pass
 
 
