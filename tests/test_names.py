@@ -35,50 +35,6 @@ VERBS = _words("breed embed exceed feed heed need proceed seed shed speed succee
 """Verbs that end in -ed."""
 
 PARTICIPLES: dict[str, str] = {
-    "benches.client.attempt": "Drop._created",
-    "benches.client.bench": "_undisturbed _judged",
-    "benches.client.case_server": "_refused",
-    "benches.client.client_commands": "_answered",
-    "benches.client.client_process": "Process.ended",
-    "benches.client.exactly_once": "_misplaced",
-    "benches.client.observed_streams": "Seen.created watched grouped",
-    "benches.codes": "published",
-    "benches.gateway.bench": "Crossing._ended _filled",
-    "benches.gateway.catalogue.exercises": "_said",
-    "benches.gateway.catalogue.findings": "named shown",
-    "benches.gateway.catalogue.rules": "GatewayCheck.chosen _compared _documented",
-    "benches.gateway.catalogue.stream_ends": "truncated",
-    "benches.gateway.catalogue.streams": "isolated _added",
-    "benches.gateway.catalogue.upstream_answers": "edited",
-    "benches.gateway.gateway_process": "Started.ended started",
-    "benches.gateway.liveness": "Stage._said",
-    "benches.gateway.mutants.answers": (
-        "Answers.answered Answers.changed Statuses.answered NumbersForCodes.changed OwnWords.changed "
-        "ErrorPage.answered DropsRetryAfter.answered CallsStreamsText.answered LosesUsage.changed "
-        "RewritesCreated.changed KeepsLastStep.changed RenamesInSome.answered AddsNulls.changed "
-        "CompletesCutJson.answered"
-    ),
-    "benches.gateway.mutants.bodies": "DecodesChunks.streamed HoldsOn.streamed Mixes.streamed",
-    "benches.gateway.mutants.mutant": (
-        "Gateway.passed Gateway.answered Gateway.streamed _editing.Editing.streamed framed sent resent taken "
-        "altered packed"
-    ),
-    "benches.gateway.mutants.requests": (
-        "Drops.passed Drops.kept CancelsByColon.passed DropsStream.passed DropsCursor.passed DropsTier.kept "
-        "DropsSeed.kept Clamps.kept KeepsTextOnly.kept Stores.kept DropsStrangers.kept AddsLabels.kept "
-        "Polls.answered ListsModels.passed"
-    ),
-    "benches.gateway.run": "selected _decided",
-    "benches.record.proof": "_lost",
-    "benches.record.recorder": "unanswered",
-    "benches.record.session": "Session._done Session._governed",
-    "benches.recordings.file_judge": "FileJudge._found _told",
-    "benches.recordings.shape": "_decoded",
-    "benches.recordings.synthetic_drops": "presented _dropped",
-    "benches.recordings.verify": "_verified",
-    "benches.server.fault_control": "Faulty._unknown Faulty._ordered",
-    "benches.server.page_guard": "PageGuard.around.guarded _refused",
-    "benches.server.silent_requests": "telling.watched",
     "cassette.replay.player": "Player.unused",
     "cli.commands.mutants": "_chosen",
     "cli.commands.torture": "_listed",
@@ -149,8 +105,7 @@ PARTICIPLES: dict[str, str] = {
 
 TWICE = _words(
     """
-    Call Drop How Ledger Lifecycle Mutant Operation Outcome Place Plan Policy Problem Read Refusal Reply
-    Source Stage State Target Told Trigger Unknown Waiting
+    How Ledger Lifecycle Place Plan Policy Read Refusal Reply State Target Trigger Unknown Waiting
     """
 )
 """The names that still stand for several classes."""

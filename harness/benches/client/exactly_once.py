@@ -162,7 +162,7 @@ def _why_doubled(streams: Sequence[Seen]) -> str:
     for before, after in pairwise(streams):
         events = after.events()
         if after.asked_after is None:
-            misplaced = _misplaced(after.request, before)
+            misplaced = _describe_misplaced_cursor(after.request, before)
             return misplaced or "it asked for the stream from the start again, and kept what it had already"
         if events and PROTOCOL.cursor(events[0]) == after.asked_after:
             return "the resumed stream began with the event of its cursor (inclusive), and it kept both"
@@ -182,7 +182,7 @@ def _why_lost(whole: Sequence[Event], streams: Sequence[Seen]) -> str:
     return "it went on behind events that never reached it"
 
 
-def _misplaced(request: Request, before: Seen) -> str:
+def _describe_misplaced_cursor(request: Request, before: Seen) -> str:
     """The problem if a cursor was sent in the wrong place; "" if not."""
     cursors = {PROTOCOL.cursor(event) for event in before.events()}
     if request.headers.get("last-event-id") in cursors:
