@@ -38,22 +38,6 @@ PARTICIPLES: dict[str, str] = {
     "cassette.replay.player": "Player.unused",
     "cli.commands.mutants": "_chosen",
     "cli.commands.torture": "_listed",
-    "contract.data.assembly": "assembled",
-    "contract.data.input": "published",
-    "contract.data.output": "given",
-    "contract.data.step_diff": "_joined",
-    "contract.judge.body": "_typed",
-    "contract.judge.ends": "_refused",
-    "contract.judge.errors": "_unlisted",
-    "contract.judge.stream": (
-        "StreamJudge._misnamed StreamJudge._repeated StreamJudge._unfinished StreamJudge._unjudged "
-        "StreamJudge._unknown"
-    ),
-    "contract.judge.stream_state": "StreamState._created StreamState._completed",
-    "contract.schema.explain": "_unlisted",
-    "contract.schema.schemas": "Schemas.named",
-    "contract.schema.unions": "_listed",
-    "contract.tables.steps": "StepTable.allowed",
     "emulator.mutants.parts": "around.derive.changed before.changed after.changed",
     "emulator.run.event_writer": (
         "Events.created Events.told Events.completed Events.thought Events._grown Events.framed Events.done"
@@ -105,7 +89,7 @@ PARTICIPLES: dict[str, str] = {
 
 TWICE = _words(
     """
-    How Ledger Lifecycle Place Plan Policy Read Refusal Reply State Target Trigger Unknown Waiting
+    How Place Plan Policy State Waiting
     """
 )
 """The names that still stand for several classes."""

@@ -16,7 +16,7 @@ from typing import Any, TypeVar, cast
 from harness.checks.vocabulary.polling import Part
 from harness.contract import Contract, read
 from harness.contract.judge.wording import format_request
-from harness.contract.requests import Target
+from harness.contract.requests import RequestBuilder
 from harness.engine.cleanup import Ledger
 from harness.engine.evidence import addressed, made_or_changed
 from harness.engine.traffic.governed_driver import GovernedDriver
@@ -128,7 +128,7 @@ def error(what: str) -> Observation:
     return Observation(Outcome.ERROR, reason=f"{what}:\n{traceback.format_exc()}")
 
 
-def play(exercise: Exercise, target: Target, driver: Driver, ledger: Ledger) -> Played:
+def play(exercise: Exercise, target: RequestBuilder, driver: Driver, ledger: Ledger) -> Played:
     """Run one exercise to its end; open streams are closed however it ends."""
     hand = Hand(driver, ledger, target.contract, judged=True)
     begin = time.perf_counter()

@@ -16,7 +16,7 @@ from harness.checks.probes.questions import QUESTIONS, UNDISCOVERABLE
 from harness.checks.vocabulary.polling import Part
 from harness.contract import read
 from harness.contract.judge.wording import format_answer
-from harness.contract.requests import Target
+from harness.contract.requests import RequestBuilder
 from harness.engine.capabilities import Capabilities, Capability, How
 from harness.engine.cleanup import Ledger
 from harness.engine.execute import Hand, drive
@@ -37,7 +37,7 @@ class Probing:
     notes: tuple[str, ...] = ()
 
 
-def probe(driver: Driver, target: Target, said: Iterable[Capability], needed: frozenset[str]) -> Probing:
+def probe(driver: Driver, target: RequestBuilder, said: Iterable[Capability], needed: frozenset[str]) -> Probing:
     """Find out what the target can do. Raises TargetFault if there is nothing to judge."""
     return Prober(driver, target, said, needed).run()
 
@@ -48,7 +48,9 @@ class Prober:
     `said` is what the user declared or denied; `needed` are the capabilities that matter to the run.
     """
 
-    def __init__(self, driver: Driver, target: Target, said: Iterable[Capability], needed: frozenset[str]) -> None:
+    def __init__(
+        self, driver: Driver, target: RequestBuilder, said: Iterable[Capability], needed: frozenset[str]
+    ) -> None:
         self.driver = driver
         self.target = target
         self.found = Capabilities(said)

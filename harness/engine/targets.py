@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
 from harness.contract import CURRENT, Contract, load
-from harness.contract.requests import Target
+from harness.contract.requests import RequestBuilder
 from harness.engine.capabilities import Capabilities
 from harness.engine.events import TargetInfo
 from harness.outcome import UsageFault
@@ -70,7 +70,7 @@ class ResolvedTarget:
     """
 
     info: TargetInfo
-    target: Target
+    target: RequestBuilder
     connect: Connect
     throwaway: bool = False
 
@@ -161,7 +161,7 @@ def _remote(text: str, options: TargetOptions) -> ResolvedTarget:
     return ResolvedTarget(info=info, target=target, connect=connect)
 
 
-def _secrets(target: Target) -> dict[str, str]:
+def _secrets(target: RequestBuilder) -> dict[str, str]:
     """The user's keys and secret headers, by the variable that replaces each in a `curl` line.
 
     Only the `x` in `Bearer x` is the secret. Other secrets in a header, such as each cookie, get a variable that
@@ -216,9 +216,9 @@ def _checked(text: str) -> str:
     return text
 
 
-def _target(options: TargetOptions, version: str, key: str, other: str) -> Target:
-    plain = Target()
-    return Target(
+def _target(options: TargetOptions, version: str, key: str, other: str) -> RequestBuilder:
+    plain = RequestBuilder()
+    return RequestBuilder(
         version=version,
         model=options.model or plain.model,
         agent=options.agent or plain.agent,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from harness.checks import Target
+from harness.checks import RequestBuilder
 from harness.engine.cleanup import Ledger
 from harness.transport import ServiceDriver
 from harness.wire import Request
 from tests.engine.toys import ToyService
 
-TARGET = Target(key="k")
+TARGET = RequestBuilder(key="k")
 
 
 def noted(service: ToyService, *requests: Request) -> tuple[Ledger, ServiceDriver]:

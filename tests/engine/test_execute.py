@@ -10,7 +10,7 @@ import pytest
 
 from harness.checks import Check, Exercise
 from harness.checks.vocabulary.background_runs import read_whole_stream
-from harness.contract.requests import Target
+from harness.contract.requests import RequestBuilder
 from harness.emulator import Emulator
 from harness.emulator.mutants import MUTANTS
 from harness.engine.capabilities import everything
@@ -34,7 +34,7 @@ from tests.engine import toys
 def played(exercise: Exercise, service: toys.ToyService | None = None, ledger: Ledger | None = None) -> Played:
     """One exercise against a toy."""
     driver = ServiceDriver(service or toys.ToyService())
-    return play(exercise, toys.Target(), driver, ledger or Ledger())
+    return play(exercise, toys.RequestBuilder(), driver, ledger or Ledger())
 
 
 @pytest.mark.parametrize(
@@ -73,12 +73,12 @@ def test_a_stream_whose_reading_is_interrupted_is_hung_up_and_noted(monkeypatch:
     monkeypatch.setattr(LiveStreamReader, "finish", interrupted)
     ledger = Ledger()
     with pytest.raises(KeyboardInterrupt):
-        play(streamed, Target(key="any"), ServiceDriver(Emulator()), ledger)
+        play(streamed, RequestBuilder(key="any"), ServiceDriver(Emulator()), ledger)
     assert [path.rpartition("/")[0] for path in ledger.owed] == ["/v1beta/interactions"]
 
 
 @an_exercise(requests=1, interactions=1)
-def streamed(t: Target) -> Steps:
+def streamed(t: RequestBuilder) -> Steps:
     """An exercise that reads a stream to its end."""
     return {"streamed": (yield from read_whole_stream(t.create(input="hi", stream=True)))}
 
@@ -87,7 +87,7 @@ def test_an_exercise_that_returns_nothing_is_our_error() -> None:
     """An exercise that does not return its exchanges by name is an ERROR of ours, not a failure of the target."""
 
     @toys.exercise(requests=0)
-    def forgets(t: toys.Target) -> toys.Steps:
+    def forgets(t: toys.RequestBuilder) -> toys.Steps:
         yield from ()
         return None  # type: ignore[return-value]
 
@@ -108,12 +108,12 @@ def test_an_exercise_may_see_a_refusal() -> None:
     """A polite driver returns the refusals that an exercise names in `sees`, and waits out all others."""
 
     @toys.exercise(requests=2)
-    def sees(t: toys.Target) -> toys.Steps:
+    def sees(t: toys.RequestBuilder) -> toys.Steps:
         seen = yield toys.Send(t.get("x"), sees=frozenset({429}))
         return {"seen": seen, "waited": (yield toys.Send(t.get("x")))}
 
     service = Twice()
-    trail = play(sees, Target(), GovernedDriver(ServiceDriver(service), [Retries()]), Ledger()).trail
+    trail = play(sees, RequestBuilder(), GovernedDriver(ServiceDriver(service), [Retries()]), Ledger()).trail
     assert [exchange.status for exchange in trail] == [429, 404]
     assert len(service.log) == 3
 

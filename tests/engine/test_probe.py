@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from harness.checks import CAPABILITIES, Target
+from harness.checks import CAPABILITIES, RequestBuilder
 from harness.engine.capabilities import Capabilities, How, parse_capabilities
 from harness.engine.probe import MOST_REQUESTS, Probing, probe
 from harness.outcome import TargetFault
@@ -22,9 +22,9 @@ ALL = frozenset(CAPABILITIES)
 Rule = Callable[[Request, dict[str, Any]], bool]
 
 
-def probed(service: Service, *said: str, target: Target | None = None) -> Probing:
+def probed(service: Service, *said: str, target: RequestBuilder | None = None) -> Probing:
     """The result of probing a toy for every capability."""
-    return probe(ServiceDriver(service), target or Target(), parse_capabilities(said), ALL)
+    return probe(ServiceDriver(service), target or RequestBuilder(), parse_capabilities(said), ALL)
 
 
 def present(found: Capabilities) -> set[str]:
@@ -100,7 +100,7 @@ def test_announced_capabilities_are_taken() -> None:
 
 def test_a_second_key_is_a_declaration() -> None:
     """`two-keys` is present exactly if another key was given."""
-    assert "two-keys" in probed(ToyService(), target=Target(other_key="k2")).capabilities
+    assert "two-keys" in probed(ToyService(), target=RequestBuilder(other_key="k2")).capabilities
 
 
 @pytest.mark.parametrize(("status", "word"), [(401, "--api-key"), (403, "may not"), (429, "quota")])

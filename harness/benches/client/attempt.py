@@ -12,7 +12,7 @@ from harness.benches.client.exactly_once import Defect, judge
 from harness.benches.client.observed_streams import Seen, Witness, merge_equal_lines
 from harness.benches.client.stream_source import StreamSource
 from harness.contract import PROTOCOL
-from harness.contract.data.assembly import assembled
+from harness.contract.data.assembly import assemble_steps
 from harness.contract.data.output import steps_text
 from harness.faults import cut
 
@@ -34,7 +34,7 @@ class ClientAttempt:
     @property
     def text(self) -> str:
         """The text that the client must end up with."""
-        return steps_text(assembled(self.events, self._source.contract))
+        return steps_text(assemble_steps(self.events, self._source.contract))
 
     @property
     def streams(self) -> list[Seen]:

@@ -16,7 +16,7 @@ from urllib.parse import unquote
 from harness.benches.gateway.relayed_exchange import Early, OperationName, Passage, operation_of
 from harness.benches.gateway.upstream import Answer, Upstream, UpstreamCall
 from harness.contract import read
-from harness.contract.requests import Target
+from harness.contract.requests import RequestBuilder
 from harness.wire import Driver, Exchange, Frame, LiveStream, Request
 
 SETTLING = 1.0
@@ -34,7 +34,7 @@ class Line:
         self,
         driver: Driver,
         upstream: Upstream,
-        target: Target,
+        target: RequestBuilder,
         *,
         patience: float = 5.0,
         watch: float = 10.0,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from harness.contract import Contract
-from harness.contract.tables.steps import DeltaType, How, Shown
+from harness.contract.tables.steps import DeltaEffect, DeltaType, Shown
 from harness.emulator.script.scripts import Script
 from harness.emulator.values.text_split import pieces
 from harness.outcome import HarnessFault
@@ -159,7 +159,7 @@ class Events:
 
     def thought(self, run: Run, step: Json) -> list[Json]:
         """Return the deltas of a thought: first its summaries, then the signature."""
-        part, text = self._grown(step, How.PARTS), self._grown(step, How.APPEND)
+        part, text = self._grown(step, DeltaEffect.PARTS), self._grown(step, DeltaEffect.APPEND)
         items, signature = step.get(part.grows.field) or (), step.get(text.grows.field)
         deltas: list[Json] = [{part.grows.of: item, "type": part.name} for item in items]
         if signature:
@@ -187,21 +187,21 @@ class Events:
 
     def arguments(self, run: Run, step: Json) -> list[Json]:
         """Return the deltas of the arguments as JSON text, in two fragments unless the text is very short."""
-        delta = self._grown(step, How.JSON)
+        delta = self._grown(step, DeltaEffect.JSON)
         text = _encode(step.get(delta.grows.field) or {}).decode()
         cuts = pieces(text, 2) if len(text) > 12 else [text]
         return [{delta.grows.field: cut, "type": delta.name} for cut in cuts]
 
     def whole(self, step: Json) -> Json:
         """Return one delta with the fields of the step, except those that only the step's schema lists."""
-        merged = self._grown(step, How.MERGE)
+        merged = self._grown(step, DeltaEffect.MERGE)
         stay = self._steps.steps[step["type"]].fields - merged.fields
         delta: Json = {**{key: value for key, value in step.items() if key not in stay}, "type": merged.name}
         if step["type"] == "file_search_result":
             delta.setdefault("result", [])
         return delta
 
-    def _grown(self, step: Json, how: How) -> DeltaType:
+    def _grown(self, step: Json, how: DeltaEffect) -> DeltaType:
         """The first type of delta that changes the step in this way."""
         return next(delta for delta in self._steps.deltas_of(step["type"]) if delta.grows.how is how)
 
@@ -231,11 +231,11 @@ class Events:
         return DONE
 
 
-_WRITERS: dict[frozenset[How], Callable[[Events, Any, Json], list[Json]]] = {
-    frozenset({How.PARTS, How.APPEND}): lambda events, run, step: events.thought(run, step),
-    frozenset({How.PARTS}): lambda events, run, step: events.output(run, step),
-    frozenset({How.JSON}): lambda events, run, step: events.arguments(run, step),
-    frozenset({How.MERGE}): lambda events, run, step: [events.whole(step)],
+_WRITERS: dict[frozenset[DeltaEffect], Callable[[Events, Any, Json], list[Json]]] = {
+    frozenset({DeltaEffect.PARTS, DeltaEffect.APPEND}): lambda events, run, step: events.thought(run, step),
+    frozenset({DeltaEffect.PARTS}): lambda events, run, step: events.output(run, step),
+    frozenset({DeltaEffect.JSON}): lambda events, run, step: events.arguments(run, step),
+    frozenset({DeltaEffect.MERGE}): lambda events, run, step: [events.whole(step)],
 }
 """Who writes the deltas of a step, by the ways in which they grow it."""
 

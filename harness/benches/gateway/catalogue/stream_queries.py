@@ -11,7 +11,7 @@ from harness.benches.gateway.catalogue.findings import answer_line, notice, succ
 from harness.benches.gateway.catalogue.relay_diff import RelayedEvent, StreamDifference, compare_streams
 from harness.benches.gateway.relayed_exchange import Passage
 from harness.contract import PROTOCOL, Contract, compare_steps, read
-from harness.contract.data.assembly import assembled
+from harness.contract.data.assembly import assemble_steps
 from harness.outcome import Finding, Severity
 from harness.outcome.words import format_count
 from harness.wire import Exchange, Frame
@@ -127,4 +127,4 @@ def _resplit(found: StreamDifference, contract: Contract) -> bool:
     if not all(told.value is not None and told.value.get("event_type") == "step.delta" for told in others):
         return False
     sent, got = ([told.value for told in some if told.value is not None] for some in (found.sent, found.got))
-    return not compare_steps(assembled(sent, contract), assembled(got, contract))
+    return not compare_steps(assemble_steps(sent, contract), assemble_steps(got, contract))
