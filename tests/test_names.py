@@ -36,62 +36,13 @@ VERBS = _words("breed embed exceed feed heed need proceed seed shed speed succee
 
 PARTICIPLES: dict[str, str] = {
     "cassette.replay.player": "Player.unused",
-    "cli.commands.mutants": "_chosen",
-    "cli.commands.torture": "_listed",
-    "emulator.mutants.parts": "around.derive.changed before.changed after.changed",
-    "emulator.run.event_writer": (
-        "Events.created Events.told Events.completed Events.thought Events._grown Events.framed Events.done"
-    ),
-    "engine.baseline": "Baseline.updated Baseline.pruned _unexcused",
-    "engine.cleanup": "_created",
-    "engine.evidence": "addressed",
-    "engine.execute": "Played._judged Played._unanswered _named Hand._ended",
-    "engine.kill_matrix": "_noticed _unproved _played _seen _grouped",
-    "engine.plan": "_excluded",
-    "engine.run": "_chosen",
-    "engine.search.budget": "Budget.limited",
-    "engine.search.failure": "broken",
-    "engine.search.failure_store": "recorded",
-    "engine.search.openapi.document": "tailored",
-    "engine.search.openapi.engine": "_served",
-    "engine.search.openapi.exchanges": "unanswered",
-    "engine.search.openapi.resources": "served declared",
-    "engine.search.openapi.scenario_collector": "Hearing._failed Hearing.unanswered _told",
-    "engine.search.playing.operations_table": "_named",
-    "engine.search.request_templates": "abstracted _filled",
-    "engine.search.run": "_probed",
-    "engine.search.search_target": "Place.done Place._bounded",
-    "engine.search.shrink": "_merged _renumbered",
-    "engine.search.state_digest": "Canonical._renamed",
-    "engine.search.tally": "Tally.caught Tally.ended",
-    "engine.targets": "ResolvedTarget.driven embedded _checked",
-    "engine.traffic.deadline": "Deadline._bound",
-    "engine.traffic.governed_driver": "_GovernedStream._concluded",
     "outcome.finding": "Finding.coded",
-    "plugin.names": "_registered _completed",
-    "report.commands.fuzz": "FuzzPresentation.planned _shown",
-    "report.commands.gateway": "GatewayPresentation.planned",
-    "report.commands.mutants": "MutantsPresentation.planned",
-    "report.commands.presentation": "Presentation.planned Presentation.named",
-    "report.commands.torture": "TorturePresentation.planned TorturePresentation.named",
-    "report.commands.verify": "VerifyPresentation.planned VerifyPresentation.named found",
-    "report.curl": "_with_variable.replaced",
-    "report.diff_text": "_named",
-    "report.evidence_text": "_relayed",
-    "report.markdown": "_fenced",
-    "report.terminal": "TerminalReport._stopped TerminalReport._finished",
-    "strategies.messages": "_counted",
-    "strategies.revision": "chosen",
     "transport.server.wall_clock": "WallClock.reached",
     "wire.clock": "Clock.reached LogicalClock.reached",
 }
 """The functions, by module, that are still named by a participle."""
 
-TWICE = _words(
-    """
-    How Place Plan Policy State Waiting
-    """
-)
+TWICE: frozenset[str] = frozenset()
 """The names that still stand for several classes."""
 
 

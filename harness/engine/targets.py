@@ -86,7 +86,7 @@ class ResolvedTarget:
         )
         return replace(self, target=told)
 
-    def driven(self, wrap: Callable[[Driver], Driver]) -> ResolvedTarget:
+    def with_drivers(self, wrap: Callable[[Driver], Driver]) -> ResolvedTarget:
         """The same target, with each driver to it wrapped."""
         return replace(self, connect=lambda session="": wrap(self.connect(session)))
 
@@ -100,11 +100,11 @@ def resolve_target(text: str | None, options: TargetOptions) -> ResolvedTarget:
             "with `harness check emulator`"
         )
     if name == EMULATOR:
-        return embedded(options)
+        return embed_emulator(options)
     return _remote(name, options)
 
 
-def embedded(options: TargetOptions, build: Callable[[], Emulator] | None = None) -> ResolvedTarget:
+def embed_emulator(options: TargetOptions, build: Callable[[], Emulator] | None = None) -> ResolvedTarget:
     """The emulator in this process, reached without sockets; `build` may return a mutant instead."""
     version = options.api_version or DEFAULT_VERSION
     target = _target(options, version, PRIMARY_KEY, OTHER_KEY)
@@ -141,7 +141,7 @@ def reference(contract: Contract) -> Emulator:
 
 
 def _remote(text: str, options: TargetOptions) -> ResolvedTarget:
-    root, found = split_version(_checked(text))
+    root, found = split_version(_check_url(text))
     version = options.api_version.strip("/") or found or DEFAULT_VERSION
     target = _target(options, version, options.api_key, options.other_api_key)
 
@@ -192,7 +192,7 @@ def split_version(url: str) -> tuple[str, str]:
     return f"{parts.scheme}://{parts.netloc}{path}", version
 
 
-def _checked(text: str) -> str:
+def _check_url(text: str) -> str:
     try:
         parts = urlsplit(text)
     except ValueError as wrong:  # an invalid address in brackets

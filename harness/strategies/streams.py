@@ -19,7 +19,7 @@ from harness.contract.tables.steps import DeltaEffect, Shown, StepType
 from harness.strategies import values
 from harness.strategies.from_schema import objects
 from harness.strategies.messages import pointer_to, shapes, usages
-from harness.strategies.revision import chosen
+from harness.strategies.revision import contract_or_current
 from harness.strategies.rule_breaks import BREAKAGES
 from harness.strategies.stream import EventStream
 
@@ -39,7 +39,7 @@ def event_streams(
     background runs, even with `legal=False, background=False`.
     """
     choice = st.booleans() if background is None else st.just(background)
-    contract = chosen(contract)
+    contract = contract_or_current(contract)
     streams = choice.flatmap(lambda in_background: _legal(contract, in_background))
     return streams if legal else _broken_stream(contract, background)
 

@@ -15,7 +15,7 @@ from harness.benches.recordings.diff import Drifts
 from harness.cassette import Player, Recording
 from harness.checks.scenarios import Scenario
 from harness.contract.tables.protocol import PROTOCOL
-from harness.engine.cleanup import Ledger
+from harness.engine.cleanup import CreatedResources
 from harness.engine.execute import Played, play
 from harness.engine.targets import ResolvedTarget
 from harness.engine.traffic.request_budget import BUDGET_SPENT
@@ -113,7 +113,7 @@ def replay_difference(
     player = Player(recordings, PROTOCOL)
     driver = ServiceDriver(player)
     try:
-        again = play(scenario.exercise, target.target, driver, Ledger()).trail
+        again = play(scenario.exercise, target.target, driver, CreatedResources()).trail
     finally:
         driver.close()
     if player.misses:

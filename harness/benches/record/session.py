@@ -30,7 +30,7 @@ from harness.cassette.format.layout import replace_file
 from harness.cassette.record.journal import lock
 from harness.checks.scenarios import Scenario
 from harness.contract.tables.protocol import PROTOCOL
-from harness.engine.cleanup import Ledger
+from harness.engine.cleanup import CreatedResources
 from harness.engine.execute import Played, play
 from harness.engine.targets import ResolvedTarget
 from harness.engine.traffic.governed_driver import GovernedDriver
@@ -228,7 +228,7 @@ class RecordingSession:
 
     def _play(self, scenario: Scenario, path: Path) -> tuple[Played, Summary, list[str]]:
         """Drive the scenario through a recorder; however it ends, delete what it created, unrecorded."""
-        ledger, left = Ledger(), list[str]()
+        ledger, left = CreatedResources(), list[str]()
         recorder = Recorder(
             self.target.info.url,
             path,

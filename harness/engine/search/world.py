@@ -18,7 +18,7 @@ from harness.contract.judge.history_state import Intent
 from harness.contract.judge.interaction_model import InteractionModel
 from harness.contract.judge.timeline import PartialReading
 from harness.contract.requests import RequestBuilder
-from harness.engine.cleanup import Ledger
+from harness.engine.cleanup import CreatedResources
 from harness.engine.search.playing.answer import is_accusation, judge_exchange
 from harness.outcome import Finding, Judgement
 from harness.strategies.operations import ClientCommand
@@ -63,7 +63,7 @@ class World:
         self.readers: list[Reader] = []
         self.trail: list[Exchange] = []
         self.played: list[ClientCommand] = []
-        self.ledger = Ledger()
+        self.ledger = CreatedResources()
         self.accepted = 0
         self.found: list[Finding] = []
 

@@ -77,7 +77,7 @@ class TorturePresentation(Presentation):
     def opening(self, state: RunState) -> Iterator[str]:
         return iter(())
 
-    def planned(self, planned: Planned) -> Iterator[str]:
+    def format_plan(self, planned: Planned) -> Iterator[str]:
         return iter(())
 
     def phase(self, phase: PhaseFinished, state: RunState) -> Iterator[str]:
@@ -87,7 +87,7 @@ class TorturePresentation(Presentation):
             f"{format_count(characters, 'character')}); now {format_count(state.planned.checks, 'case')}"
         )
 
-    def named(self, result: Result, state: RunState, paint: Paint) -> str:
+    def format_result(self, result: Result, state: RunState, paint: Paint) -> str:
         outcome = outcome_of(result)
         word = paint(_COLOUR[outcome], f"{outcome.upper():<7}")
         problem = "".join(f": {printable(state.mask.text(f.message))}" for f in result.observation.findings)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from harness.checks import Check, Open, Read, RequestBuilder, Send, Steps, exercise
-from harness.engine.cleanup import Ledger
+from harness.engine.cleanup import CreatedResources
 from harness.engine.events import RunFinished
 from harness.engine.execute import play
 from harness.engine.run import RunOptions, check_target
@@ -303,7 +303,7 @@ def test_a_hurried_exercise_ends_at_once_and_owes_its_deletions() -> None:
         yield Send(t.create(input="hi"))
         return {"got": (yield Send(t.get("x")))}
 
-    ledger = Ledger()
+    ledger = CreatedResources()
     asked = len(run.service.asked)
     played = play(goes_on, RequestBuilder(), run.driver, ledger)
     assert played.failure is not None
@@ -323,6 +323,6 @@ def test_a_stream_that_is_left_open_is_looked_at_too() -> None:
         yield Read(stream, 5)
         return {}
 
-    played = play(leaves, RequestBuilder(), run.driver, Ledger())
+    played = play(leaves, RequestBuilder(), run.driver, CreatedResources())
     assert played.failure is not None
     assert played.failure.outcome is Outcome.UNTESTABLE

@@ -28,7 +28,7 @@ _NAME = {"type": "string", "minLength": 1, "maxLength": 12, "not": {"pattern": "
 
 
 @contextmanager
-def tailored(target: RequestBuilder) -> Iterator[Path]:
+def write_document(target: RequestBuilder) -> Iterator[Path]:
     """The path of the document, which exists only within this context."""
     with tempfile.TemporaryDirectory(prefix="harness-fuzz-") as folder:
         root = Path(folder) / target.contract.revision
