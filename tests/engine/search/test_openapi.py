@@ -33,7 +33,7 @@ def searched(
     place: SearchTarget, monkeypatch: pytest.MonkeyPatch, *families: str, seconds: float | None = None
 ) -> EngineRun:
     """Search only some of the resources."""
-    monkeypatch.setattr(engine, "served", lambda place: tuple(FAMILIES[name] for name in families))
+    monkeypatch.setattr(engine, "find_families", lambda place: tuple(FAMILIES[name] for name in families))
     return document(place, replace(SMALL, seconds=seconds))
 
 
